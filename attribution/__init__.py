@@ -1,0 +1,1 @@
+"""Audio, notes or latents in; influence vectors out."""

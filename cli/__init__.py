@@ -1,0 +1,1 @@
+"""The `settle` command: thin commands, one renderer."""

@@ -1,0 +1,35 @@
+"""The one table from kinds of error to exit codes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ledger.errors import ConflictError, InputError, SettleError, StateError, TransientError, VerificationError
+
+OK: Final = 0
+BUG: Final = 1
+INTERRUPTED: Final = 130
+
+EXIT_CODES: Final[dict[type[SettleError], int]] = {
+    InputError: 2,
+    VerificationError: 3,
+    StateError: 4,
+    ConflictError: 5,
+    TransientError: 6,
+}
+
+
+def kind_of(error: BaseException) -> str:
+    """What a JSON answer calls this error: the kind's name without `Error`, or `bug`."""
+    for kind in EXIT_CODES:
+        if isinstance(error, kind):
+            return kind.__name__.removesuffix("Error").lower()
+    return "bug"
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code of a failure; whatever is not one of the five kinds is a bug."""
+    for kind, code in EXIT_CODES.items():
+        if isinstance(error, kind):
+            return code
+    return BUG

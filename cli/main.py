@@ -1,0 +1,73 @@
+"""The `settle` command: which room answers which word.
+
+Each room's module in `cli/commands/` holds its commands and imports nothing heavy at the top, so
+that `settle --help` and `settle verify` start as fast as the command framework itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+import typer
+
+from cli import shell
+from cli.exits import BUG, INTERRUPTED, OK
+
+ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
+    # (module in cli.commands, the word its commands stand under, or None for top-level commands)
+    ("workspace", None),
+)
+
+
+def build() -> typer.Typer:
+    """The whole command tree, from the table above."""
+    app = typer.Typer(
+        name="settle",
+        help="Settlement for AI-generated music: who influenced a track, what they are owed, and proof of both.",
+        epilog="Everywhere: --json answers with one JSON document, --home D names the workspace.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for module, word in ROOMS:
+        commands: typer.Typer = importlib.import_module(f"cli.commands.{module}").app
+        if word is None:
+            app.registered_commands.extend(commands.registered_commands)
+            app.registered_groups.extend(commands.registered_groups)
+        else:
+            app.add_typer(commands, name=word)
+    return app
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command and leave with its exit code."""
+    raise SystemExit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: list[str]) -> int:
+    """Run one command; the exit code, with failures reported and never a traceback for expected ones."""
+    from typer._click.exceptions import ClickException  # typer carries its own click and exports only parts of it
+
+    words = shell.begin(argv)
+    try:
+        code = build()(words, standalone_mode=False, prog_name="settle")
+    except typer.Exit as done:
+        return done.exit_code
+    except ClickException as usage:
+        usage.show()
+        shell.refuse(usage.format_message())
+        return usage.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        shell.say("settle: interrupted; what was acknowledged is kept")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001  the last line of defence: report, never a bare traceback
+        code = shell.fail(error)
+        if code == BUG:
+            import traceback
+
+            traceback.print_exc()
+        return code
+    return code if isinstance(code, int) else OK

@@ -1,0 +1,117 @@
+"""What every command shares: global flags, the workspace, one way to answer, one way to fail.
+
+Data goes to stdout, everything else to stderr. With `--json` stdout carries exactly one JSON
+document, whatever the exit code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from cli.exits import exit_code, kind_of
+from ledger.errors import SettleError
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(slots=True)
+class Shell:
+    """The flags that hold for the whole invocation."""
+
+    as_json: bool = False
+    home: Path | None = None
+    answered: bool = False
+
+
+_shell = Shell()
+
+
+def begin(argv: list[str]) -> list[str]:
+    """Take the flags that may stand anywhere (`--json`, `--home D`) out of an argument list."""
+    _shell.as_json, _shell.home, _shell.answered = False, None, False
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            return [*rest, word, *words]
+        if word == "--json":
+            _shell.as_json = True
+        elif word == "--home":
+            _shell.home = Path(next(words, ""))
+        elif word.startswith("--home="):
+            _shell.home = Path(word.removeprefix("--home="))
+        else:
+            rest.append(word)
+    return rest
+
+
+def wants_json() -> bool:
+    return _shell.as_json
+
+
+def home_flag() -> Path | None:
+    return _shell.home
+
+
+def workspace() -> Workspace:
+    """The workspace this invocation is about; see `service.workspace` for how it is found."""
+    from service.workspace import Workspace
+
+    return Workspace.find(_shell.home)
+
+
+def plain(value: Any) -> Any:
+    """A result as JSON types: dataclasses by field, tuples as lists, paths and times as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def emit(result: Any, text: Callable[[Any], str] | None = None) -> None:
+    """Answer: one JSON document with `--json`, otherwise `text(result)` or a plain table of fields."""
+    from cli.render import as_text
+
+    _shell.answered = True
+    if _shell.as_json:
+        sys.stdout.write(json.dumps(plain(result), ensure_ascii=False, indent=2) + "\n")
+    else:
+        sys.stdout.write((text(result) if text else as_text(plain(result))).rstrip("\n") + "\n")
+    sys.stdout.flush()
+
+
+def say(message: str) -> None:
+    """A remark for the person at the terminal; never data."""
+    sys.stderr.write(message.rstrip("\n") + "\n")
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with this exit code after an answer has been given."""
+    raise typer.Exit(code)
+
+
+def fail(error: BaseException) -> int:
+    """Report a failure on stderr, and as JSON when that was asked for; returns the exit code."""
+    say(f"settle: {error}" if isinstance(error, SettleError) else f"settle: internal error: {error!r}")
+    refuse(str(error), kind_of(error))
+    return exit_code(error)
+
+
+def refuse(message: str, kind: str = "usage") -> None:
+    """With `--json`, the document that stands in for an answer that cannot be given."""
+    if _shell.as_json and not _shell.answered:
+        emit({"ok": False, "error": {"kind": kind, "message": message}})

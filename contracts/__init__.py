@@ -1,0 +1,1 @@
+"""The on-chain pool and the client that drives it."""

@@ -1,0 +1,1 @@
+"""The shared language, the log and its proofs, the registry."""

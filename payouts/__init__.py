@@ -1,0 +1,1 @@
+"""Usage, rule, exact allocation, statements, journal."""

@@ -1,0 +1,1 @@
+"""What joins the rooms: the workspace, and everything that runs long."""
