@@ -1,0 +1,59 @@
+# Settle. `make demo` and `make test` do the set-up themselves; both need only Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench wheel clean
+
+setup: $(STAMP)
+
+# pip, not another resolver: the pinned torch has a CPU build that pip can be pointed at (see README).
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Settle needs Python 3.11 or later; say PYTHON=python3.11 make ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/settle demo --dir settle-demo
+
+test: setup
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+test-postgres: setup
+	$(BIN)/python -m pytest -m postgres $(PYTEST_ARGS)
+
+test-browser: setup
+	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
+
+test-node: setup
+	$(BIN)/python -m pytest -m node $(PYTEST_ARGS)
+
+test-spark: setup
+	$(BIN)/python -m pytest -m spark $(PYTEST_ARGS)
+
+test-system: setup
+	$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
+
+wheel: setup
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache settle-demo

@@ -1,0 +1,115 @@
+"""Settings: what can be set, where each value came from.
+
+Precedence: flag, then `SETTLE_<NAME>` in the environment, then settle.toml, then the default. The
+environment and the file are passed in, so that this module reads neither.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.errors import InputError
+
+Value = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be set: its table and key in settle.toml, its default, what it means."""
+
+    table: str
+    key: str
+    default: Value
+    help: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}.{self.key}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: `SETTLE_STORE` for log.store, `SETTLE_CHAIN_URL` for chain.url."""
+        head = "" if self.table in ("log", "workspace") else f"{self.table.upper()}_"
+        return f"SETTLE_{head}{self.key.upper()}"
+
+
+SETTINGS: Final = (
+    Setting("log", "origin", "", "the log's name in every checkpoint; never changes"),
+    Setting("log", "store", "settle.db", "a file beside settle.toml (SQLite) or a postgresql:// URL"),
+    Setting("log", "anchor", "settle.anchor", "a file on another volume if possible, or a second database's URL"),
+    Setting("workspace", "operator", "operator", "party id of whoever runs this workspace; the maker of its runs"),
+    Setting("registry", "cooling_off_hours", 72, "how long a changed payee account waits before it is used"),
+    Setting("registry", "clear_ppm", 10_000, "unlicensed influence above this keeps a track from being clear"),
+    Setting("payouts", "minimum_micros", 0, "a payee's balance below this is carried to the next period"),
+    Setting("attribution", "method", "hybrid", "method used by `settle attribute` unless told otherwise"),
+    Setting("chain", "url", "", "JSON-RPC endpoint; empty means the embedded chain"),
+    Setting("chain", "keystore", "", "keystore file of the publishing account"),
+)
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A setting's value and who said so: `environment`, `settle.toml` or `default`."""
+
+    name: str
+    value: Value
+    source: str
+
+
+class Settings(Mapping[str, Value]):
+    """Every setting by `table.key`, resolved once when a workspace opens."""
+
+    def __init__(self, resolved: Mapping[str, Resolved]) -> None:
+        self._resolved = dict(resolved)
+
+    def __getitem__(self, name: str) -> Value:
+        return self._resolved[name].value
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # Mapping's own signature
+        return iter(self._resolved)
+
+    def __len__(self) -> int:
+        return len(self._resolved)
+
+    def text(self, name: str) -> str:
+        return str(self[name])
+
+    def number(self, name: str) -> int:
+        return int(self[name])
+
+    def explained(self) -> list[Resolved]:
+        return list(self._resolved.values())
+
+
+def resolve(document: str, environment: Mapping[str, str]) -> Settings:
+    """Settings from the text of settle.toml and an environment; refuses keys it does not know."""
+    try:
+        tables = tomllib.loads(document)
+    except tomllib.TOMLDecodeError as problem:
+        raise InputError(f"settle.toml: {problem}; mend the file or start again with `settle init`") from None
+    written = {f"{table}.{key}": value for table, keys in tables.items() if isinstance(keys, dict) for key, value in keys.items()}
+    if unknown := sorted(set(written) - set(_BY_NAME)):
+        raise InputError(f"settle.toml: unknown setting {unknown[0]!r}; known are {', '.join(_BY_NAME)}")
+    return Settings({setting.name: _resolve_one(setting, written, environment) for setting in SETTINGS})
+
+
+def _resolve_one(setting: Setting, written: Mapping[str, object], environment: Mapping[str, str]) -> Resolved:
+    if setting.variable in environment:
+        return Resolved(setting.name, _typed(setting, environment[setting.variable], setting.variable), "environment")
+    if setting.name in written:
+        return Resolved(setting.name, _typed(setting, written[setting.name], "settle.toml"), "settle.toml")
+    return Resolved(setting.name, setting.default, "default")
+
+
+def _typed(setting: Setting, value: object, source: str) -> Value:
+    if isinstance(setting.default, int):
+        if isinstance(value, bool) or not str(value).lstrip("-").isdecimal():
+            raise InputError(f"{source}: {setting.name} is {value!r}, expected a whole number")
+        return int(str(value))
+    if not isinstance(value, str):
+        raise InputError(f"{source}: {setting.name} is {value!r}, expected a text in quotes")
+    return value

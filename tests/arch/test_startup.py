@@ -1,0 +1,35 @@
+"""The command starts fast: heavy libraries are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+from tests.support import ROOT
+
+HEAVY = ("torch", "faiss", "web3", "duckdb", "ibis", "pyarrow", "pyspark", "sqlmodel", "sqlalchemy", "numpy", "scipy", "jinja2")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """If this fails, every command pays for a library that only some need."""
+    code = "import sys; from cli.main import build; build(); print([m for m in %r if m in sys.modules])" % (HEAVY,)
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_help_starts_within_twice_the_framework() -> None:
+    """If this fails, the command tree costs more than the framework it is built on."""
+
+    def median_seconds(code: str) -> float:
+        times = []
+        for _ in range(7):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+            times.append(time.perf_counter() - start)
+        return statistics.median(times)
+
+    floor = median_seconds("import typer, rich.console")
+    ours = median_seconds("from cli.main import run; run(['--help'])")
+    assert ours <= 2 * floor, f"--help {ours:.3f} s, typer and rich alone {floor:.3f} s"
