@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -28,10 +28,12 @@ def build() -> typer.Typer:
         help="Settlement for AI-generated music: who influenced a track, what they are owed, and proof of both.",
         epilog="Everywhere: --json answers with one JSON document, --home D names the workspace.",
         no_args_is_help=True,
+        invoke_without_command=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    app.callback()(_root)
     for module, word in ROOMS:
         commands: typer.Typer = importlib.import_module(f"cli.commands.{module}").app
         if word is None:
@@ -40,6 +42,16 @@ def build() -> typer.Typer:
         else:
             app.add_typer(commands, name=word)
     return app
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        shell.emit({"version": installed("settle-engine")}, text=lambda answer: f"settle {answer['version']}")
+        shell.leave(OK)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,0 +1,52 @@
+"""Where a passphrase comes from: a file, the environment, or the person at the terminal; never an argument."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ledger.errors import StateError
+
+Passphrase = Callable[[], bytes]
+"""Asked only when a key file turns out to be encrypted."""
+
+
+def from_environment(environment: Mapping[str, str]) -> Passphrase:
+    """SETTLE_PASSPHRASE_FILE, else SETTLE_PASSPHRASE, else a prompt; each is read once, when needed."""
+    known: list[bytes] = []
+
+    def passphrase() -> bytes:
+        if not known:
+            known.append(_read(environment))
+        return known[0]
+
+    return passphrase
+
+
+def _read(environment: Mapping[str, str]) -> bytes:
+    if name := environment.get("SETTLE_PASSPHRASE_FILE"):
+        return Path(name).read_bytes().rstrip(b"\r\n")
+    if "SETTLE_PASSPHRASE" in environment:
+        return environment["SETTLE_PASSPHRASE"].encode()
+    return _ask("Passphrase of the workspace's keys: ")
+
+
+def choose(environment: Mapping[str, str]) -> bytes:
+    """A new passphrase for new keys; a person at a terminal types it twice."""
+    if environment.get("SETTLE_PASSPHRASE_FILE") or "SETTLE_PASSPHRASE" in environment:
+        return _read(environment)
+    first = _ask("New passphrase for the workspace's keys: ")
+    if first != _ask("Again: "):
+        raise StateError("the two passphrases differ; nothing was written, try again")
+    return first
+
+
+def _ask(prompt: str) -> bytes:
+    if not sys.stdin.isatty():
+        raise StateError(
+            "a passphrase is needed and no one can be asked: set SETTLE_PASSPHRASE_FILE to a file that holds it, "
+            "or make the workspace with --no-passphrase"
+        )
+    return getpass.getpass(prompt, stream=sys.stderr).encode()

@@ -1,0 +1,127 @@
+"""The composition root: the one place that reads the clock, the environment, configuration and keys.
+
+Commands, routes and jobs receive ready objects from a Workspace; nothing below this module opens a
+database, loads a key or asks what time it is. Everything opens lazily, so that a command pays only
+for what it touches.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import InputError, StateError
+from ledger.types import Role
+from service.config import Settings, resolve
+from service.secrets import Passphrase, from_environment
+
+if TYPE_CHECKING:
+    from ledger.keys import PrivateKey
+    from ledger.log import Log
+    from ledger.registry.registry import Registry
+    from ledger.trust import Trust
+
+CONFIG: Final = "settle.toml"
+TRUST: Final = "trust.json"
+KEYS: Final = "keys"
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251  the one place that may
+
+
+def find_home(flag: Path | None, environment: Mapping[str, str], start: Path) -> Path:
+    """The workspace's folder: the flag, else SETTLE_HOME, else the nearest settle.toml upwards."""
+    named = flag or (Path(environment["SETTLE_HOME"]) if environment.get("SETTLE_HOME") else None)
+    if named is not None:
+        if not (named / CONFIG).is_file():
+            raise InputError(f"no {CONFIG} in {named}; make a workspace there with `settle init --home {named}`")
+        return named.resolve()
+    for folder in (start, *start.parents):
+        if (folder / CONFIG).is_file():
+            return folder
+    raise InputError(f"no {CONFIG} in {start} or above it; make a workspace with `settle init`, or name one with --home")
+
+
+@dataclass(eq=False)
+class Workspace:
+    """One operator's log, registry, keys and settings, opened on first use."""
+
+    home: Path
+    settings: Settings
+    clock: Clock = system_clock
+    passphrase: Passphrase = field(default_factory=lambda: from_environment(os.environ))
+
+    @classmethod
+    def find(cls, flag: Path | None = None, *, clock: Clock = system_clock) -> Workspace:
+        """The workspace a command line means."""
+        return cls.open(find_home(flag, os.environ, Path.cwd()), clock=clock)
+
+    @classmethod
+    def open(cls, home: Path, *, clock: Clock = system_clock) -> Workspace:
+        """The workspace in this folder, with settings from its settle.toml and the environment."""
+        document = (home / CONFIG).read_text(encoding="utf-8")
+        return cls(home=home, settings=resolve(document, os.environ), clock=clock)
+
+    @property
+    def operator(self) -> str:
+        """The party that runs this workspace: the maker of its runs."""
+        return self.settings.text("workspace.operator")
+
+    def path(self, setting: str) -> str:
+        """A place named by a setting: a URL as it is, a file relative to the workspace's folder."""
+        value = self.settings.text(setting)
+        return value if "://" in value else str(self.home / value)
+
+    def key_path(self, name: str) -> Path:
+        return self.home / KEYS / f"{name}.json"
+
+    def key(self, name: str) -> PrivateKey:
+        """The private key kept under this name; asks for the passphrase when the file needs one."""
+        from ledger.keyfile import load
+
+        path = self.key_path(name)
+        if not path.is_file():
+            raise StateError(f"no key file {path}; this workspace cannot sign as {name}")
+        if name not in self._keys:
+            self._keys[name] = load(path, self.passphrase)
+        return self._keys[name]
+
+    def signer(self, role: Role) -> PrivateKey:
+        """The key with which this workspace acts in a role."""
+        return self.key(role)
+
+    @cached_property
+    def _keys(self) -> dict[str, PrivateKey]:
+        return {}
+
+    @cached_property
+    def log(self) -> Log:
+        from ledger.log import open_log
+
+        return open_log(
+            self.path("log.store"),
+            origin=self.settings.text("log.origin"),
+            signer=lambda: self.signer("log"),
+            anchor=self.path("log.anchor"),
+            clock=self.clock,
+        )
+
+    @cached_property
+    def registry(self) -> Registry:
+        from ledger.registry.registry import Registry
+
+        return Registry(self.log)
+
+    @cached_property
+    def trust(self) -> Trust:
+        from ledger.trust import parse
+
+        return parse((self.home / TRUST).read_bytes())
