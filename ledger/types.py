@@ -1,6 +1,7 @@
-"""The words every room speaks: events, influence vectors, entries, heads, money, periods.
+"""The words every room speaks: influence vectors, heads, money, periods, time.
 
-Values only: no clock, no I/O. Weights are parts per million (ppm) and money is micro-units, both
+Values only: no clock, no I/O, and nothing but the standard library, so that the verifier may speak
+them too; what is built in bulk (stream events, entries) is in `ledger.event`. Weights are parts per million (ppm) and money is micro-units, both
 as Python ints; a float in this module or in anything built from it is a defect.
 """
 
@@ -11,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
-
-import msgspec
 
 from ledger.errors import InputError
 
@@ -144,25 +143,6 @@ class InfluenceVector:
         return {"recording": self.recording, "composition": self.composition, "style": self.style}[name]
 
 
-# --- events -------------------------------------------------------------------------------------
-
-
-class StreamEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One stream as a platform reports it. `listener` and `vector` never enter a leaf as they are."""
-
-    source: str
-    event_id: str
-    track: str
-    occurred_at: str
-    territory: str
-    units: int
-    product: str | None = None
-    gross_micros: int | None = None
-    currency: str | None = None
-    listener: str | None = None
-    vector: dict[str, Any] | None = None
-
-
 # --- the log ------------------------------------------------------------------------------------
 
 
@@ -174,13 +154,6 @@ class Head:
     size: int
     root: bytes
     chain: bytes
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A leaf in its place. `body` is canonical JSON; `ledger.canon.decode` reads it."""
-
-    index: int
-    body: bytes
 
 
 Leaf = Mapping[str, Any]

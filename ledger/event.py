@@ -1,0 +1,34 @@
+"""What passes through in millions: stream events and log entries, as msgspec structs.
+
+Apart from `ledger.types`, so that the verifier needs nothing but the standard library and
+cryptography.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class StreamEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One stream as a platform reports it. `listener` and `vector` never enter a leaf as they are."""
+
+    source: str
+    event_id: str
+    track: str
+    occurred_at: str
+    territory: str
+    units: int
+    product: str | None = None
+    gross_micros: int | None = None
+    currency: str | None = None
+    listener: str | None = None
+    vector: dict[str, Any] | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A leaf in its place. `body` is canonical JSON; `ledger.canon.decode` reads it."""
+
+    index: int
+    body: bytes
