@@ -1,0 +1,1 @@
+"""A made-up month, small enough to watch and large enough to mean something."""

@@ -1,0 +1,69 @@
+"""The command line keeps its conventions: where data goes, how failure is told, which flags may stand where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli import shell
+from cli.exits import EXIT_CODES, exit_code, kind_of
+from cli.render import as_text, money, percent
+from ledger.errors import InputError
+from tests.cli.support import settle
+
+
+@pytest.mark.parametrize("words", [["--json", "--version"], ["--version", "--json"]])
+def test_global_flags_may_stand_anywhere(words: list[str]) -> None:
+    """If this fails, a script that puts --json last gets a table instead of JSON."""
+    answer = settle(*words)
+    assert answer.code == 0
+    assert set(answer.json) == {"version"}
+
+
+def test_what_follows_two_dashes_is_left_alone() -> None:
+    """If this fails, a file named --json cannot be handed in."""
+    assert shell.begin(["ingest", "--", "--json"]) == ["ingest", "--", "--json"]
+    assert not shell.wants_json()
+
+
+def test_usage_errors_leave_with_2_and_still_answer_in_json() -> None:
+    """If this fails, a program cannot tell a typing error from a failed verification."""
+    answer = settle("--json", "no-such-command")
+    assert answer.code == 2
+    assert answer.json["ok"] is False
+    assert "no-such-command" in answer.json["error"]["message"]
+    assert "no-such-command" in answer.err
+
+
+def test_a_missing_workspace_is_named_with_the_next_step(tmp_path: Path) -> None:
+    """If this fails, a newcomer outside a workspace is not told to make one."""
+    answer = settle("--json", "status", home=tmp_path)
+    assert answer.code == 2
+    assert "settle init" in answer.json["error"]["message"]
+    assert "Traceback" not in answer.err
+
+
+def test_exit_codes_are_the_published_ones() -> None:
+    """If this fails, scripts that act on exit codes break."""
+    assert sorted(EXIT_CODES.values()) == [2, 3, 4, 5, 6]
+    assert exit_code(InputError("x")) == 2
+    assert exit_code(KeyError("x")) == 1
+    assert kind_of(KeyError("x")) == "bug"
+
+
+def test_money_is_shown_exactly() -> None:
+    """If this fails, a person reads an amount that is not the amount."""
+    assert money(1_234_567_890_123, "EUR") == "1,234,567.890123 EUR"
+    assert money(-1, "EUR") == "-0.000001 EUR"
+    assert percent(333_333) == "33.3333 %"
+
+
+def test_records_become_a_table_with_numbers_to_the_right() -> None:
+    """If this fails, lists of records are unreadable on a terminal."""
+    assert as_text([{"holder": "a", "micros": 5}, {"holder": "bb", "micros": 10}]).splitlines() == [
+        "holder  micros",
+        "------  ------",
+        "a            5",
+        "bb          10",
+    ]
