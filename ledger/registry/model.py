@@ -1,0 +1,215 @@
+"""What the registry knows: parties, recordings, works, shares, grants, models, tracks, disputes.
+
+Records of a `View`, immutable, each with the ledger index and time (`index`, `at`) at which it was
+registered. Instants are texts as `ledger.types.format_time` writes them, so that comparing texts
+compares times; `BEGINNING` sorts before and `FOREVER` after every instant. Intervals are half-open.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from ledger.types import Digest
+
+Instant = str
+BEGINNING: Final[Instant] = ""
+FOREVER: Final[Instant] = "~"
+
+WORLD: Final = "WORLD"
+CATALOGUE: Final = "*"
+"""The subject of a grant that covers everything its grantor controls."""
+
+PartyKind = Literal["person", "label", "publisher", "cmo", "platform", "model-operator", "auditor"]
+Right = Literal["master", "publishing", "performer", "neighbouring"]
+Use = Literal["train", "condition", "style", "voice", "sample"]
+Answer = Literal["allow", "deny", "ask"]
+State = Literal["asserted", "confirmed"]
+Outcome = Literal["released", "resplit"]
+SharesState = Literal["confirmed", "short", "conflict", "disputed"]
+
+PARTY_KINDS: Final[tuple[PartyKind, ...]] = (
+    "person", "label", "publisher", "cmo", "platform", "model-operator", "auditor",
+)  # fmt: skip
+RIGHTS: Final[tuple[Right, ...]] = ("master", "publishing", "performer", "neighbouring")
+USES: Final[tuple[Use, ...]] = ("train", "condition", "style", "voice", "sample")
+ANSWERS: Final[tuple[Answer, ...]] = ("allow", "deny", "ask")
+
+SEVERITY: Final[dict[Answer, int]] = {"allow": 0, "ask": 1, "deny": 2}
+"""The more restrictive answer wins wherever two meet."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What every record carries: where in the log it stands and since when."""
+
+    id: str
+    index: int
+    at: Instant
+
+
+class Party(Record, frozen=True, kw_only=True):
+    """A person or an organisation. `groups` are its common beneficial owners over time, oldest first."""
+
+    kind: PartyKind
+    groups: tuple[tuple[Instant, str], ...]
+    personal: Digest | None = None
+
+
+class Recording(Record, frozen=True, kw_only=True):
+    """A sound recording. `artist` is known while the erasable side holds it; `confirmed`: someone vouched for it."""
+
+    title: str
+    artist: str | None = None
+    isrc: str | None = None
+    audio: str | None = None
+    style: str | None = None
+    personal: Digest | None = None
+    confirmed: bool = False
+
+
+class Work(Record, frozen=True, kw_only=True):
+    """A composition."""
+
+    title: str
+    iswc: str | None = None
+
+
+class Link(Record, frozen=True, kw_only=True):
+    """A recording contains this much of a work, for a time; only confirmed links count."""
+
+    recording: str
+    work: str
+    ppm: int
+    start: Instant
+    end: Instant
+    state: State
+
+
+class Share(Record, frozen=True, kw_only=True):
+    """A party's part of one right in a recording or a work; only confirmed shares pay."""
+
+    subject: str
+    party: str
+    right: Right
+    ppm: int
+    territory: str
+    start: Instant
+    end: Instant
+    state: State
+
+
+class Grant(Record, frozen=True, kw_only=True):
+    """What a grantor permits, forbids or wants to be asked about. `ends`: uses revoked before `end`."""
+
+    grantor: str
+    subject: str
+    uses: tuple[Use, ...]
+    decision: Answer
+    territory: str
+    start: Instant
+    end: Instant
+    licensee: str | None = None
+    model: str | None = None
+    floor_micros: int | None = None
+    currency: str | None = None
+    cap_ppm: int | None = None
+    sunset: Instant | None = None
+    ends: tuple[tuple[Use, Instant], ...] = ()
+
+    def end_of(self, use: str) -> Instant:
+        """When this grant stops counting for a use."""
+        for revoked, end in self.ends:
+            if revoked == use:
+                return end
+        return self.end
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model version was trained on: the Merkle root over its sorted recording ids, and their list."""
+
+    root: Digest
+    size: int
+    blob: Digest
+
+
+class Model(Record, frozen=True, kw_only=True):
+    """One version of a model, as its operator registered it."""
+
+    version: str
+    operator: str
+    weights_sha256: Digest | None = None
+    licences: tuple[str, ...] = ()
+    manifest: Manifest | None = None
+
+    @property
+    def key(self) -> str:
+        """How grants and tracks name one version: `mdl-1@2`."""
+        return f"{self.id}@{self.version}"
+
+
+class Track(Record, frozen=True, kw_only=True):
+    """A generated output. A draft is known by its id alone; registering it properly completes it."""
+
+    title: str | None = None
+    model: str | None = None
+    version: str | None = None
+    generated_at: Instant | None = None
+    audio_sha256: Digest | None = None
+    conditioning: tuple[str, ...] = ()
+    decisions: tuple[Digest, ...] = ()
+    draft: bool = False
+
+
+class Dispute(Record, frozen=True, kw_only=True):
+    """Someone contests who owns a subject. Without `right` it is about all rights, without `party` all holders."""
+
+    subject: str
+    claimant: str
+    right: Right | None = None
+    party: str | None = None
+    evidence: Digest | None = None
+    personal: Digest | None = None
+    resolved_at: Instant | None = None
+    outcome: Outcome | None = None
+
+
+class Receipt(Record, frozen=True, kw_only=True):
+    """A signed decision that the log holds: proof of what was permitted when it was asked. `id` is its digest."""
+
+    subject: str
+    use: Use
+    territory: str
+    decision: Answer
+    licensee: str | None = None
+    model: str | None = None
+
+
+class Clearance(Record, frozen=True, kw_only=True):
+    """A release certificate given to a track with one vector. `id` is the certificate's digest."""
+
+    track: str
+    vector: Digest
+
+
+class Shares(msgspec.Struct, frozen=True):
+    """Who owns one right of a subject at an instant in a territory.
+
+    `parts` are the confirmed parts in order of party id. `confirmed`: they sum to 1,000,000. `short`,
+    `conflict`: to less, to more; nobody can be paid by them. `disputed`: they sum, and the parts of
+    the parties in `disputed` are held.
+    """
+
+    state: SharesState
+    parts: tuple[tuple[str, int], ...]
+    disputed: tuple[str, ...] = ()
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What is permitted, by which grants, and why; with the terms of the allowing grants, strictest first."""
+
+    decision: Answer
+    grants: tuple[str, ...]
+    reasons: tuple[str, ...]
+    cap_ppm: int | None = None
+    floors: tuple[tuple[str, int], ...] = ()

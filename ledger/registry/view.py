@@ -1,0 +1,229 @@
+"""The registry as it stood at one size of the log: a frozen value that answers questions.
+
+Built by `ledger.registry.fold`. Everything here is pure; instants are texts as `format_time` writes
+them, and `at` always means "in force at", while the view's `size` is "as known at".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from ledger.errors import InputError
+from ledger.registry import decide as deciding
+from ledger.registry.decide import Question
+from ledger.registry.model import (
+    CATALOGUE,
+    WORLD,
+    Answer,
+    Clearance,
+    Decision,
+    Dispute,
+    Grant,
+    Instant,
+    Link,
+    Model,
+    Party,
+    Receipt,
+    Recording,
+    Share,
+    Shares,
+    Track,
+    Work,
+)
+from ledger.registry.shares import overclaimed, resolve
+from ledger.types import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Who owned what and who permitted what, as known when the log had `size` leaves."""
+
+    size: int
+    parties: Mapping[str, Party]
+    all_recordings: Mapping[str, Recording]
+    works: Mapping[str, Work]
+    links: Mapping[str, Sequence[Link]]
+    """By recording."""
+    shares_of: Mapping[tuple[str, str], Sequence[Share]]
+    """By (subject, right)."""
+    grants_of: Mapping[tuple[str, str], Sequence[Grant]]
+    """By (grantor, subject); the subject `*` is the grantor's whole catalogue."""
+    models: Mapping[str, Model]
+    """By `id@version`."""
+    tracks: Mapping[str, Track]
+    disputes: Mapping[str, Dispute]
+    open_disputes: Mapping[str, Sequence[Dispute]]
+    """By subject."""
+    receipts: Mapping[Digest, Receipt]
+    clearances: Mapping[str, Sequence[Clearance]]
+    """By track."""
+
+    # --- things -----------------------------------------------------------------------------------
+
+    def party(self, party: str) -> Party:
+        return self.parties.get(party) or _unknown("party", party)
+
+    def recording(self, recording: str) -> Recording:
+        return self.all_recordings.get(recording) or _unknown("recording", recording)
+
+    def recordings(self) -> Iterator[Recording]:
+        """Every recording, in the order of registration."""
+        return iter(self.all_recordings.values())
+
+    def track(self, track: str) -> Track:
+        return self.tracks.get(track) or _unknown("track", track)
+
+    def model(self, model: str, version: str) -> Model:
+        return self.models.get(f"{model}@{version}") or _unknown("model", f"{model}@{version}")
+
+    # --- ownership --------------------------------------------------------------------------------
+
+    def group_of(self, party: str, at: Instant) -> str:
+        """The common beneficial owner of a party at an instant; a party without one is its own."""
+        known = self.parties.get(party)
+        group = party
+        if known is not None:
+            for since, name in known.groups:
+                if since <= at:
+                    group = name
+        return group
+
+    def works_of(self, recording: str, at: Instant) -> list[tuple[str, int]]:
+        """The works a recording contains at an instant, with their confirmed ppm, in order of id."""
+        sums: dict[str, int] = {}
+        for link in self.links.get(recording, ()):
+            if link.state == "confirmed" and link.start <= at < link.end:
+                sums[link.work] = sums.get(link.work, 0) + link.ppm
+        return sorted(sums.items())
+
+    def shares(self, subject: str, right: str, territory: str, at: Instant) -> Shares:
+        """Who owns a right of a subject, there and then. `short` with no parts when nobody is known."""
+        lines = self.shares_of.get((subject, right), ())
+        return resolve(lines, self._disputes(subject, right), territory=territory, at=at)
+
+    def _disputes(self, subject: str, right: str) -> Sequence[Dispute]:
+        found = self.open_disputes.get(subject, ())
+        return [one for one in found if one.right is None or one.right == right] if found else ()
+
+    def share_lines(self, subject: str) -> list[tuple[Share, str]]:
+        """Every share row of a subject with what it counts as: asserted, confirmed or conflict."""
+        found: list[tuple[Share, str]] = []
+        for (about, _), lines in self.shares_of.items():
+            if about == subject:
+                conflict = overclaimed(lines)
+                found += [(line, "conflict" if line.id in conflict else line.state) for line in lines]
+        return found
+
+    def owner_groups(self, recording: str, at: Instant) -> tuple[str, ...]:
+        """The groups that hold a recording's master: by confirmed shares, else by asserted ones."""
+        lines = [line for line in self.shares_of.get((recording, "master"), ()) if line.start <= at < line.end]
+        holders = {line.party for line in lines if line.state == "confirmed"} or {line.party for line in lines}
+        return tuple(sorted({self.group_of(party, at) for party in holders}))
+
+    # --- permission -------------------------------------------------------------------------------
+
+    def decide(
+        self,
+        subject: str,
+        use: str,
+        territory: str = WORLD,
+        *,
+        at: Instant,
+        licensee: str | None = None,
+        model: str | None = None,
+        serves_at: Instant | None = None,
+    ) -> Decision:
+        """May a recording or a work be used so? `model` is `id` or `id@version`."""
+        return self.answer(
+            Question(
+                subject=subject,
+                use=use,
+                territory=territory,
+                at=at,
+                licensee=licensee,
+                model=model,
+                serves_at=serves_at,
+            )
+        )
+
+    def answer(self, question: Question) -> Decision:
+        """The decision on a question; what `decide` and `decide_track` ask."""
+        subject = question.subject
+        right = "publishing" if subject in self.works else "master"
+        shares = self.shares(subject, right, question.territory, question.at)
+        answers = [self._holder(party, question) for party, _ in shares.parts]
+        if right == "master":
+            answers += self._restrictions(question)
+        return deciding.combine(shares, right, answers, question)
+
+    def _holder(self, party: str, question: Question) -> tuple[Answer, list[Grant], str]:
+        specific = self.grants_of.get((party, question.subject), ())
+        general = self.grants_of.get((party, CATALOGUE), ())
+        return deciding.holder_answer(party, (*specific, *general) if general else specific, question)
+
+    def _restrictions(self, question: Question) -> list[tuple[Answer, list[Grant], str]]:
+        """What else binds a recording: a voice is its performers', and a work's owners may forbid or ask."""
+        subject, at = question.subject, question.at
+        found = []
+        if question.use == "voice" and (subject, "performer") in self.shares_of:
+            performers = self.shares(subject, "performer", question.territory, at)
+            found += [self._holder(party, question) for party, _ in performers.parts]
+        for work, _ in self.works_of(subject, at):
+            about_work = replace(question, subject=work)
+            for party, _ in self.shares(work, "publishing", question.territory, at).parts:
+                answer = self._holder(party, about_work)
+                if answer[0] != "allow" and answer[1]:
+                    found.append(answer)
+        return found
+
+    def decide_track(
+        self,
+        track: str,
+        subject: str,
+        use: str,
+        territory: str = WORLD,
+        *,
+        receipts: Sequence[Digest] = (),
+    ) -> Decision:
+        """Was a source's use in this track permitted?
+
+        Asked at the track's ledger time. A model version that was registered while training was
+        allowed goes on serving: `train` is asked at the model's ledger time, with sunset clauses
+        looked at when the track was made. A receipt in the log (named by the track or passed from
+        its vector) proves an earlier permission.
+        """
+        made = self.track(track)
+        model = self.models.get(f"{made.model}@{made.version}") if made.model else None
+        trained_at = min(model.at, made.at) if model is not None and use == "train" else made.at
+        question = Question(
+            subject=subject,
+            use=use,
+            territory=territory,
+            at=trained_at,
+            licensee=model.operator if model is not None else None,
+            model=model.key if model is not None else None,
+            serves_at=made.at,
+        )
+        decision = self.answer(question)
+        if decision.decision != "allow":
+            for digest in (*made.decisions, *receipts):
+                receipt = self.receipts.get(digest)
+                if receipt is not None and deciding.proves(receipt, question, before=made.at):
+                    reason = f"decision receipt {digest[:16]} allowed it before the track was registered"
+                    return Decision("allow", (), (reason, *decision.reasons))
+        return decision
+
+    def unlicensed(self, manifest: Sequence[str], model: Model, territory: str = WORLD) -> list[tuple[str, Decision]]:
+        """The recordings of a training manifest that were not allowed when the version was registered."""
+        missing = []
+        for recording in manifest:
+            decision = self.decide(recording, "train", territory, at=model.at, licensee=model.operator, model=model.key)
+            if decision.decision != "allow":
+                missing.append((recording, decision))
+        return missing
+
+
+def _unknown(kind: str, name: str) -> NoReturn:
+    raise InputError(f"{kind} {name!r} is not in the registry; register it with `settle registry import`")
