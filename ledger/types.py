@@ -1,8 +1,9 @@
 """The words every room speaks: influence vectors, heads, money, periods, time.
 
 Values only: no clock, no I/O, and nothing but the standard library, so that the verifier may speak
-them too; what is built in bulk (stream events, entries) is in `ledger.event`. Weights are parts per million (ppm) and money is micro-units, both
-as Python ints; a float in this module or in anything built from it is a defect.
+them too; what is built in bulk (stream events, entries) is in `ledger.event`. Weights are parts per
+million (ppm) and money is micro-units, both as Python ints; a float in this module or in anything
+built from it is a defect.
 """
 
 from __future__ import annotations

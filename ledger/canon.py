@@ -1,0 +1,96 @@
+"""Canonical JSON: the one spelling of a value, so that equal values are equal bytes.
+
+A subset of RFC 8785 on which its rules become simple: objects with ASCII keys, arrays, strings,
+integers below 2^53 in magnitude, booleans and null. There are no floats, so nothing depends on how
+numbers are printed; keys are ASCII, so sorting by code point is sorting by UTF-16 unit. A reader
+encodes what it has decoded and compares: whatever would not have been written is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Final
+
+from ledger.errors import InputError, VerificationError
+
+INT_MAX: Final = 2**53 - 1
+"""The largest integer that every JSON reader holds exactly (RFC 8785 section 3.2.2.3)."""
+
+DEPTH_MAX: Final = 24
+"""Nesting beyond this is refused: nothing we write comes near, and no recursion may be driven by input."""
+
+
+def encode(value: Any) -> bytes:
+    """The canonical bytes of a value; InputError for anything outside the subset."""
+    _check(value, DEPTH_MAX)
+    try:
+        return _ENCODER.encode(value).encode()
+    except UnicodeEncodeError:
+        raise InputError("canonical JSON: a string holds half of a surrogate pair") from None
+
+
+def decode(data: bytes) -> Any:
+    """The value whose canonical bytes these are; VerificationError for any other bytes.
+
+    Duplicate keys, spaces, escapes that need not be, -0 and unsorted keys all fail the same way:
+    they do not encode to the bytes they came from.
+    """
+    try:
+        value = _DECODER.decode(data.decode())
+        same = encode(value) == data
+    except (ValueError, RecursionError, InputError) as problem:
+        raise VerificationError(f"not canonical JSON: {problem}") from None
+    if not same:
+        raise VerificationError("not canonical JSON: it does not encode to the same bytes again")
+    return value
+
+
+def decode_object(data: bytes, what: str) -> dict[str, Any]:
+    """Like `decode`, for bytes that must hold an object; `what` names them in the refusal."""
+    try:
+        value = decode(data)
+    except VerificationError as problem:
+        raise VerificationError(f"{what}: {problem}") from None
+    if type(value) is not dict:
+        raise VerificationError(f"{what}: expected a JSON object")
+    return value
+
+
+def digest(data: bytes) -> str:
+    """How content-addressed matter is named: SHA-256 in lowercase hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _check(value: Any, depth: int) -> None:
+    """Refuse what JSON could carry but the subset does not. Exact types: a subclass may print otherwise."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return
+    if kind is int:
+        if not -INT_MAX <= value <= INT_MAX:
+            raise InputError(f"canonical JSON: integer {str(value)[:40]} is not below 2^53; write it as a string")
+        return
+    if depth == 0:
+        raise InputError(f"canonical JSON: nested deeper than {DEPTH_MAX}")
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii():
+                raise InputError(f"canonical JSON: key {key!r} is not an ASCII string")
+            if type(item) is not str:
+                _check(item, depth - 1)
+        return
+    if kind is not list:
+        raise InputError(f"canonical JSON: {kind.__name__} {str(value)[:40]!r} is not allowed")
+    for item in value:
+        _check(item, depth - 1)
+
+
+def _refuse_float(text: str) -> Any:
+    raise InputError(f"number {text[:40]} is not an integer")
+
+
+_ENCODER: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
+)
+_DECODER: Final = json.JSONDecoder(parse_float=_refuse_float, parse_constant=_refuse_float)
