@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -52,6 +53,16 @@ def begin(argv: list[str]) -> list[str]:
         else:
             rest.append(word)
     return rest
+
+
+@contextmanager
+def nested() -> Iterator[None]:
+    """Run another command inside this one (the demo does) and come back to this one's flags."""
+    kept = dataclasses.replace(_shell)
+    try:
+        yield
+    finally:
+        _shell.as_json, _shell.home, _shell.answered = kept.as_json, kept.home, kept.answered
 
 
 def wants_json() -> bool:

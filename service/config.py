@@ -91,7 +91,12 @@ def resolve(document: str, environment: Mapping[str, str]) -> Settings:
         tables = tomllib.loads(document)
     except tomllib.TOMLDecodeError as problem:
         raise InputError(f"settle.toml: {problem}; mend the file or start again with `settle init`") from None
-    written = {f"{table}.{key}": value for table, keys in tables.items() if isinstance(keys, dict) for key, value in keys.items()}
+    written = {
+        f"{table}.{key}": value
+        for table, keys in tables.items()
+        if isinstance(keys, dict)
+        for key, value in keys.items()
+    }
     if unknown := sorted(set(written) - set(_BY_NAME)):
         raise InputError(f"settle.toml: unknown setting {unknown[0]!r}; known are {', '.join(_BY_NAME)}")
     return Settings({setting.name: _resolve_one(setting, written, environment) for setting in SETTINGS})

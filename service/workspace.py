@@ -21,10 +21,11 @@ from service.config import Settings, resolve
 from service.secrets import Passphrase, from_environment
 
 if TYPE_CHECKING:
-    from ledger.keys import PrivateKey
     from ledger.log import Log
     from ledger.registry.registry import Registry
     from ledger.trust import Trust
+
+    from ledger.keys import PrivateKey
 
 CONFIG: Final = "settle.toml"
 TRUST: Final = "trust.json"
@@ -47,7 +48,9 @@ def find_home(flag: Path | None, environment: Mapping[str, str], start: Path) ->
     for folder in (start, *start.parents):
         if (folder / CONFIG).is_file():
             return folder
-    raise InputError(f"no {CONFIG} in {start} or above it; make a workspace with `settle init`, or name one with --home")
+    raise InputError(
+        f"no {CONFIG} in {start} or above it; make a workspace with `settle init`, or name one with --home"
+    )
 
 
 @dataclass(eq=False)

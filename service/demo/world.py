@@ -47,8 +47,12 @@ def registry_document(recordings: dict[str, str], tracks: tuple[str, ...]) -> di
     }  # fmt: skip
     holders = [f"holder-{n:02d}" for n in range(1, 9)]
     for n, holder in enumerate(holders, start=1):
-        parties.append({"id": holder, "name": f"Holder {n:02d}", "kind": "label" if n % 3 == 0 else "person", "group": holder})
-        document["payees"].append({"party": holder, "method": "bank", "account": f"DEMO-ACCOUNT-{n:02d}", "from": "2026-01-01"})
+        parties.append(
+            {"id": holder, "name": f"Holder {n:02d}", "kind": "label" if n % 3 == 0 else "person", "group": holder}
+        )
+        document["payees"].append(
+            {"party": holder, "method": "bank", "account": f"DEMO-ACCOUNT-{n:02d}", "from": "2026-01-01"}
+        )
     for n, (recording, style) in enumerate(sorted(recordings.items())):
         work, owner, other = f"work-{recording}", holders[n % len(holders)], holders[(n + 3) % len(holders)]
         document["recordings"].append(
@@ -66,7 +70,8 @@ def registry_document(recordings: dict[str, str], tracks: tuple[str, ...]) -> di
         for party, _ in split:
             document["grants"].append(
                 {"id": f"grant-{recording}-{party}", "grantor": party, "subject": recording,
-                 "uses": ["train", "condition", "style"], "decision": "allow", "territory": "WORLD", "from": "2026-01-01"}
+                 "uses": ["train", "condition", "style"], "decision": "allow", "territory": "WORLD",
+                 "from": "2026-01-01"}
             )  # fmt: skip
     document["tracks"] = [
         {"id": track, "title": f"Generated {track}", "model": MODEL["id"], "version": MODEL["version"],
@@ -88,7 +93,7 @@ def event_lines(tracks: tuple[str, ...], count: int, random: Random) -> Iterator
     for n, track in enumerate(chosen):
         event = {
             "source": SOURCE, "event_id": f"e-{n:07d}", "track": track,
-            "occurred_at": f"2026-06-{1 + n * 30 // count:02d}T{random.randrange(24):02d}:{random.randrange(60):02d}:00Z",
+            "occurred_at": f"2026-06-{1 + n * 30 // count:02d}T{random.randrange(24):02d}:00:00Z",
             "territory": TERRITORIES[random.randrange(len(TERRITORIES))], "product": "premium",
             "units": 1, "gross_micros": 4200, "currency": CURRENCY, "listener": f"u-{random.randrange(4000)}",
         }  # fmt: skip
@@ -99,5 +104,9 @@ def event_lines(tracks: tuple[str, ...], count: int, random: Random) -> Iterator
     yield first.replace('"units": 1', '"units": 9')  # the same id with another body: a conflict
     yield first.replace("e-0000000", "e-bad-1").replace('"units": 1', '"units": 1.5')
     yield first.replace("e-0000000", "e-bad-2").replace("2026-06-01T", "2026-06-31T")
-    yield first.replace("e-0000000", "e-bad-3").replace(tracks[0], "trk-nobody-knows").replace(chosen[0], "trk-nobody-knows")
+    yield (
+        first.replace("e-0000000", "e-bad-3")
+        .replace(tracks[0], "trk-nobody-knows")
+        .replace(chosen[0], "trk-nobody-knows")
+    )
     yield '{"source": "demo-platform", "event_id": "e-bad-4", '

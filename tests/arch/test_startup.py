@@ -9,12 +9,25 @@ import time
 
 from tests.support import ROOT
 
-HEAVY = ("torch", "faiss", "web3", "duckdb", "ibis", "pyarrow", "pyspark", "sqlmodel", "sqlalchemy", "numpy", "scipy", "jinja2")
+HEAVY = (
+    "torch",
+    "faiss",
+    "web3",
+    "duckdb",
+    "ibis",
+    "pyarrow",
+    "pyspark",
+    "sqlmodel",
+    "sqlalchemy",
+    "numpy",
+    "scipy",
+    "jinja2",
+)
 
 
 def test_help_imports_nothing_heavy() -> None:
     """If this fails, every command pays for a library that only some need."""
-    code = "import sys; from cli.main import build; build(); print([m for m in %r if m in sys.modules])" % (HEAVY,)
+    code = f"import sys; from cli.main import build; build(); print([m for m in {HEAVY!r} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

@@ -58,7 +58,9 @@ def test_tests_say_what_they_prove() -> None:
 
 def test_no_module_is_orphaned() -> None:
     """If this fails, a module is imported by nothing: dead code, or a feature nobody can reach."""
-    entry_points = {"cli.main"} | set(re.findall(r'"([a-z_.]+):', (ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+    entry_points = {"cli.main"} | set(
+        re.findall(r'"([a-z_.]+):', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    )
     texts = {path: path.read_text(encoding="utf-8") for path in sources(*PACKAGES)}
     everything = "\n".join(texts.values()) + (ROOT / "Makefile").read_text(encoding="utf-8")
     orphans = []
