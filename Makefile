@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench wheel clean
+.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-contracts contracts wheel clean
 
 setup: $(STAMP)
 
@@ -51,6 +51,12 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
+
+bench-contracts: setup
+	$(BIN)/python -m pytest -m bench -s tests/bench/bench_contracts.py
+
+contracts: setup
+	$(BIN)/python -m contracts.artifacts
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
