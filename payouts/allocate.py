@@ -1,0 +1,76 @@
+"""Largest remainder: the one routine that turns exact rationals into integers that sum.
+
+Floor every share; the units left over go to the largest remainders, equal remainders in the order
+of SHA-256(salt || id). A share without a remainder never gets a unit, so an integer cap that held
+before holds after. Adding to the pool may take a unit from somebody (the Alabama paradox): what is
+promised is quota, floor <= amount <= ceiling, not house monotonicity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+def tie_break(salt: bytes, name: str) -> bytes:
+    """The place of a name among equals; the salt is fixed before the names' owners can know it."""
+    return hashlib.sha256(salt + name.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoff:
+    """The last share to get a leftover unit: remainder over the common denominator, and its tie-break."""
+
+    remainder: int
+    tie: bytes
+
+    def admits(self, remainder: int, salt: bytes, name: str) -> bool:
+        """Whether a share with this remainder stands at or before the cut-off."""
+        if remainder != self.remainder:
+            return remainder > self.remainder
+        return tie_break(salt, name) <= self.tie
+
+
+def round_shares(
+    names: Sequence[str], numerators: Sequence[int], denominator: int, *, salt: bytes
+) -> tuple[list[int], Cutoff | None]:
+    """Integers for `numerators[i] / denominator`, which must sum to an integer; and where the leftovers ended.
+
+    The result for a name depends on nothing but the set of (name, share): not on order.
+    """
+    out: list[int] = []
+    remainders: list[int] = []
+    for numerator in numerators:
+        whole, remainder = divmod(numerator, denominator)
+        out.append(whole)
+        remainders.append(remainder)
+    left, inexact = divmod(sum(remainders), denominator)
+    if inexact:
+        raise ValueError(f"shares sum to {sum(numerators)}/{denominator}, which is not an integer")
+    if left == 0:
+        return out, None
+    threshold = sorted(remainders, reverse=True)[left - 1]
+    tied: list[int] = []
+    for position, remainder in enumerate(remainders):
+        if remainder > threshold:
+            out[position] += 1
+            left -= 1
+        elif remainder == threshold:
+            tied.append(position)
+    tied.sort(key=lambda position: (tie_break(salt, names[position]), names[position]))
+    for position in tied[:left]:
+        out[position] += 1
+    return out, Cutoff(threshold, tie_break(salt, names[tied[left - 1]]))
+
+
+def divide(total: int, weights: Mapping[str, int], *, salt: bytes) -> dict[str, int]:
+    """`total` divided in proportion to the weights, summing to it exactly; weights must not all be zero."""
+    names = list(weights)
+    whole = sum(weights.values())
+    if whole <= 0:
+        raise ValueError(f"weights sum to {whole}; expected more than zero")
+    if len(names) == 1:
+        return {names[0]: total}
+    amounts, _ = round_shares(names, [total * weights[name] for name in names], whole, salt=salt)
+    return dict(zip(names, amounts, strict=True))

@@ -1,0 +1,204 @@
+"""The whole computation of one pool: usage -> filter -> weigh -> kernel -> totals -> cap -> one rounding -> lines.
+
+A pure function of its inputs: the same inputs give the same outcome, byte for byte, on any machine, in any
+order, in any batches. Amounts become integers at one place, `_divided`; what follows divides integers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ledger.types import MILLION, InfluenceVector, Period
+from payouts.allocate import Cutoff, divide, round_shares
+from payouts.contribute import Contribution, Contributor, weigh
+from payouts.intake import check_vectors, gather
+from payouts.kernel import BILLION, RESERVE, UNATTRIBUTED, Claim, State
+from payouts.protocols import Hold, UsageRow, View
+from payouts.rules.base import Rule
+from payouts.terms import Terms
+from payouts.waterfill import Level, fill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything a pool's outcome depends on. `period_root` salts every tie; shares are as of each row's own time."""
+
+    terms: Terms
+    rule: Rule
+    period_root: bytes
+    usage: Sequence[UsageRow]
+    vectors: Mapping[str, InfluenceVector]
+    view: View
+    holds: tuple[Hold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Line:
+    """What becomes of one party's money under one heading. `party` is empty where the payee is not known."""
+
+    group: str
+    party: str
+    state: State
+    reason: str
+    ref: str
+    weight: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class GroupTotal:
+    """One owner group's weight in the pool and the integer it became."""
+
+    group: str
+    weight: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Five disjoint parts that sum to the pool, the lines behind them, and what proves each line alone.
+
+    A group of weight w gets floor(level.owed(w) / level.denominator), and one more where `cutoff` admits the
+    remainder. `reserve` is what the terms keep back and what caps leave over.
+    """
+
+    pool: int
+    allocated: int
+    unattributed: int
+    held: int
+    suspense: int
+    reserve: int
+    units: int
+    weight: int
+    weight_unattributed: int
+    level: Level
+    cutoff: Cutoff | None
+    groups: tuple[GroupTotal, ...]
+    lines: tuple[Line, ...]
+
+    def allocated_by_party(self) -> dict[str, int]:
+        """Each party's allocated money, before any minimum payout; parties with nothing allocated are absent."""
+        out: dict[str, int] = defaultdict(int)
+        for line in self.lines:
+            if line.state == "allocated" and line.micros:
+                out[line.party] += line.micros
+        return dict(sorted(out.items()))
+
+
+Heading = tuple[str, str, State, str, str]
+"""Group, party, state, reason, ref: what a line is known by."""
+
+
+def heading(claim: Claim) -> Heading:
+    return (claim.group, claim.party, claim.state, claim.reason, claim.ref)
+
+
+def contributions(inputs: Inputs, rows: Sequence[UsageRow]) -> Iterator[Contribution]:
+    """Every contribution to the pool from gathered rows, unattributed weight included."""
+    ends_at = Period.parse(inputs.terms.period).end - timedelta(seconds=1)
+    contributor = Contributor(
+        terms=inputs.terms,
+        rule=inputs.rule,
+        vectors=inputs.vectors,
+        view=inputs.view,
+        holds=inputs.holds,
+        ends_at=ends_at,
+        salt=inputs.period_root,
+    )
+    training = inputs.rule.training_set()
+    if training is not None:
+        return contributor.shared_equally(*training, BILLION * BILLION)
+    return contributor.contributions(weigh(inputs.terms, inputs.rule, rows))
+
+
+def prepare(inputs: Inputs) -> list[UsageRow]:
+    """The pool's rows, gathered and checked; nothing is computed from rows that do not fit the terms."""
+    if len(inputs.period_root) != 32:
+        raise ValueError(f"period root of {len(inputs.period_root)} bytes: expected 32")
+    rows = gather(inputs.terms, inputs.usage)
+    check_vectors(rows, inputs.vectors)
+    return rows
+
+
+def compute(inputs: Inputs) -> Outcome:
+    """The outcome of the pool."""
+    rows = prepare(inputs)
+    units = sum(row.units for row in rows)
+    weights: dict[Heading, int] = defaultdict(int)
+    unattributed = 0
+    for claim, _, weight in contributions(inputs, rows):
+        if claim.group == UNATTRIBUTED:
+            unattributed += weight
+        else:
+            weights[heading(claim)] += weight
+    terms = inputs.terms
+    pool = terms.micros if terms.micros is not None else (terms.price_micros or 0) * units
+    return _divided(inputs, pool=pool, units=units, weights=weights, unattributed=unattributed)
+
+
+def _divided(inputs: Inputs, *, pool: int, units: int, weights: Mapping[Heading, int], unattributed: int) -> Outcome:
+    """The one rounding, and the division of each group's integer among its parties and their headings."""
+    by_group: dict[str, int] = defaultdict(int)
+    for key, weight in weights.items():
+        by_group[key[0]] += weight
+    by_group = {group: weight for group, weight in sorted(by_group.items()) if weight}
+    kept = pool * inputs.terms.reserve_ppm // MILLION
+    cap_ppm = inputs.rule.cap_ppm()
+    cap = None if cap_ppm is None else (pool - kept) * cap_ppm // MILLION
+    level = fill(by_group, unattributed, pool - kept, cap)
+    names = [*by_group, UNATTRIBUTED, RESERVE]
+    owed = [level.owed(weight) for weight in by_group.values()]
+    micros, cutoff = round_shares(
+        names, [*owed, level.unattributed, level.reserve], level.denominator, salt=inputs.period_root
+    )
+    groups = tuple(
+        GroupTotal(group=group, weight=weight, micros=amount)
+        for (group, weight), amount in zip(by_group.items(), micros, strict=False)
+    )
+    lines = _lines(groups, weights, inputs.period_root)
+    sums: dict[str, int] = defaultdict(int)
+    for line in lines:
+        sums[line.state] += line.micros
+    outcome = Outcome(
+        pool=pool,
+        allocated=sums["allocated"],
+        unattributed=micros[-2],
+        held=sums["held"],
+        suspense=sums["suspense"],
+        reserve=kept + micros[-1],
+        units=units,
+        weight=sum(by_group.values()) + unattributed,
+        weight_unattributed=unattributed,
+        level=level,
+        cutoff=cutoff,
+        groups=groups,
+        lines=lines,
+    )
+    parts = outcome.allocated + outcome.unattributed + outcome.held + outcome.suspense + outcome.reserve
+    if parts != pool:
+        raise AssertionError(f"the parts sum to {parts} micros of {pool}: a defect; nothing may be paid from this")
+    return outcome
+
+
+def _lines(groups: Sequence[GroupTotal], weights: Mapping[Heading, int], salt: bytes) -> tuple[Line, ...]:
+    """Group -> party -> heading, each integer divided by the same routine, each level blind to the finer one."""
+    parties: dict[str, dict[str, dict[Heading, int]]] = defaultdict(lambda: defaultdict(dict))
+    for key, weight in weights.items():
+        if weight:
+            parties[key[0]][key[1]][key] = weight
+    lines: list[Line] = []
+    for total in groups:
+        held_by = parties[total.group]
+        amounts = divide(total.micros, {party: sum(held.values()) for party, held in held_by.items()}, salt=salt)
+        for party, held in held_by.items():
+            parts = divide(amounts[party], {"\0".join(key): weight for key, weight in held.items()}, salt=salt)
+            for key, weight in held.items():
+                group, _, state, reason, ref = key
+                micros = parts["\0".join(key)]
+                lines.append(
+                    Line(group=group, party=party, state=state, reason=reason, ref=ref, weight=weight, micros=micros)
+                )
+    return tuple(sorted(lines))

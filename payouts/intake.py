@@ -1,0 +1,79 @@
+"""The usage of a pool: rows its terms cover, summed, checked, and in one order whatever order they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from ledger.types import InfluenceVector
+from payouts.errors import UsageError
+from payouts.protocols import UsageRow
+from payouts.terms import Terms
+
+
+def _covered(terms: Terms, row: UsageRow) -> bool:
+    return (
+        (not terms.sources or row.source in terms.sources)
+        and (not terms.products or row.product in terms.products)
+        and (not terms.territories or row.territory in terms.territories)
+    )
+
+
+def _key(row: UsageRow) -> tuple[str, ...]:
+    """Every field but the sums; absent sorts before present and never equals an empty text."""
+    texts = (row.vector, row.product, row.listener, row.currency)
+    marked = tuple("" if text is None else "=" + text for text in texts)
+    return (row.track, row.territory, row.at, row.source, *marked)
+
+
+def gather(terms: Terms, usage: Iterable[UsageRow]) -> list[UsageRow]:
+    """Rows of the pool, equal keys summed, sorted: the same list from any order, sharding or batch split."""
+    rows: dict[tuple[str, ...], UsageRow] = {}
+    for row in usage:
+        if not _covered(terms, row):
+            continue
+        _check(terms, row)
+        key = _key(row)
+        seen = rows.get(key)
+        rows[key] = row if seen is None else _sum(seen, row)
+    return [rows[key] for key in sorted(rows)]
+
+
+def _check(terms: Terms, row: UsageRow) -> None:
+    if row.units < 0 or row.count < 0 or (row.gross or 0) < 0:
+        raise UsageError(f"track {row.track}: {row.units} units, {row.gross} gross micros; expected none below zero")
+    if terms.weight == "gross" and (row.gross is None or row.currency != terms.currency):
+        seen = "no gross amount" if row.gross is None else f"gross in {row.currency}"
+        raise UsageError(
+            f"track {row.track} from {row.source} has events with {seen}: weight=gross expects every event to "
+            f"carry gross in {terms.currency}; limit the pool with --param sources=..., or weigh by units"
+        )
+
+
+def _sum(a: UsageRow, b: UsageRow) -> UsageRow:
+    gross = None if a.gross is None or b.gross is None else a.gross + b.gross
+    return msgspec.structs.replace(a, units=a.units + b.units, gross=gross, count=a.count + b.count)
+
+
+def check_vectors(rows: Sequence[UsageRow], vectors: Mapping[str, InfluenceVector]) -> None:
+    """Every vector that usage is bound to is at hand and speaks of that track."""
+    for row in rows:
+        if row.vector is None:
+            continue
+        vector = vectors.get(row.vector)
+        if vector is None:
+            raise UsageError(
+                f"track {row.track}: vector {row.vector} is not at hand; expected it among the blobs of the log"
+            )
+        if vector.track != row.track:
+            raise UsageError(
+                f"vector {row.vector} is of track {vector.track}: expected {row.track}, whose events it is bound to"
+            )
+
+
+def base_weights(terms: Terms, rows: Sequence[UsageRow]) -> list[int]:
+    """What each row weighs before the rule looks at it."""
+    if terms.weight == "units":
+        return [row.units for row in rows]
+    return [row.gross or 0 for row in rows]

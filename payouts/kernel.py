@@ -1,0 +1,145 @@
+"""The kernel: one vector, with the shares as they stood, becomes integer parts per billion per owner.
+
+Masses are exact. Owner groups are the players: what a group holds through several recordings, rights and
+parties is added up before the rule sees it, so that relabelling inside a group changes nothing. Three
+divisions follow, each by largest remainder and each blind to the finer one: group, party within the group,
+claim within the party. Whether a claim is paid, held or in suspense is decided beside them and moves nothing.
+
+Declared approximations: group masses are carried in parts per 10^12 (exact where all money goes to one
+aspect's direct shares) and results in parts per 10^9 of the vector's weight.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+from ledger.types import MILLION, Aspect
+from payouts.allocate import divide, round_shares
+from payouts.rules.base import WHOLE, Rule, Split, check_split
+
+BILLION: Final = 1_000_000_000
+EXACT: Final = 10**24
+"""aspect ppm x influence ppm x link ppm x share ppm: a whole vector before anything is rounded."""
+
+State = Literal["allocated", "held", "suspense"]
+Basis = Literal["declared", "estimated", "equal"]
+"""How a claim is known; `equal` is a share that no attribution was made for."""
+
+UNATTRIBUTED: Final = "*unattributed"
+RESERVE: Final = "*reserve"
+
+
+class Claim(NamedTuple):
+    """Why a group is owed something: who, through which source and aspect, and what becomes of the money.
+
+    `group` starts with "?" where the payee is not known, with "*" where a group of recordings stands for
+    owners still to be looked up; no party's own id starts so. `ref` names the hold behind a reason, `via`
+    the style group or training set that the money came through.
+    """
+
+    group: str
+    party: str
+    source: str
+    aspect: Aspect
+    basis: Basis
+    state: State
+    reason: str = ""
+    ref: str = ""
+    via: str = ""
+
+
+class Portion(NamedTuple):
+    """A claim with its part of the vector's weight."""
+
+    claim: Claim
+    ppb: int
+
+
+class Kernel(NamedTuple):
+    """A vector's weight, divided: portions and `unattributed` sum to one billion."""
+
+    portions: tuple[Portion, ...]
+    unattributed: int
+
+
+class Game(NamedTuple):
+    """A vector made ready for the rule: groups in order, with their masses and claims. Masses are of WHOLE."""
+
+    salt: bytes
+    groups: tuple[str, ...]
+    masses: tuple[int, ...]
+    claims: tuple[tuple[tuple[Claim, int], ...], ...]
+
+
+def game_of(claims: Sequence[tuple[Claim, int]], salt: bytes) -> Game:
+    """Claims with exact masses (of EXACT) gathered by group; the order of the claims leaves no trace."""
+    by_group: dict[str, list[tuple[Claim, int]]] = defaultdict(list)
+    for claim, mass in claims:
+        if mass:
+            by_group[claim.group].append((claim, mass))
+    groups = sorted(by_group)
+    exact = [sum(mass for _, mass in by_group[group]) for group in groups]
+    rest = EXACT - sum(exact)
+    if rest < 0:
+        raise ValueError(f"claims hold {sum(exact)} of {EXACT}: more than the whole vector")
+    masses, _ = round_shares([*groups, UNATTRIBUTED], [*exact, rest], EXACT // WHOLE, salt=salt)
+    kept = [n for n in range(len(groups)) if masses[n]]
+    return Game(
+        salt,
+        tuple(groups[n] for n in kept),
+        tuple(masses[n] for n in kept),
+        tuple(tuple(sorted(by_group[groups[n]])) for n in kept),
+    )
+
+
+def _within_group(claims: Sequence[tuple[Claim, int]], ppb: int, salt: bytes) -> list[Portion]:
+    """A group's ppb divided among its parties, then each party's among its claims."""
+    if len(claims) == 1:
+        return [Portion(claims[0][0], ppb)]
+    by_party: dict[str, dict[Claim, int]] = defaultdict(lambda: defaultdict(int))
+    for claim, mass in claims:
+        by_party[claim.party][claim] += mass
+    parties = divide(ppb, {party: sum(held.values()) for party, held in by_party.items()}, salt=salt)
+    out: list[Portion] = []
+    for party, held in by_party.items():
+        names = {"\0".join(claim): claim for claim in held}
+        parts = divide(parties[party], {name: held[claim] for name, claim in names.items()}, salt=salt)
+        out.extend(Portion(claim, parts[name]) for name, claim in names.items())
+    return out
+
+
+def _beyond_reach(game: Game) -> Kernel:
+    group = f"?vector:{game.salt.hex()}"
+    claim = Claim(group, "", "", "recording", "estimated", "suspense", "too-many-owners")
+    return Kernel((Portion(claim, BILLION),), 0)
+
+
+def settle_game(game: Game, split: Split | None) -> Kernel:
+    """The rule's exact split as ppb: largest remainder with unattributed as one entry, then within groups."""
+    if split is None:
+        return _beyond_reach(game)
+    rest = split.denominator - sum(split.numerators)
+    scaled = [numerator * BILLION for numerator in split.numerators]
+    ppb, _ = round_shares([*game.groups, UNATTRIBUTED], [*scaled, rest * BILLION], split.denominator, salt=game.salt)
+    portions: list[Portion] = []
+    for claims, part in zip(game.claims, ppb, strict=False):
+        if part:
+            portions.extend(_within_group(claims, part, game.salt))
+    return Kernel(tuple(portion for portion in portions if portion.ppb), ppb[-1])
+
+
+def kernels(rule: Rule, games: Sequence[Game]) -> list[Kernel]:
+    """Every game under the rule; equal masses are computed once, in whatever order or batch they come."""
+    distinct = list(dict.fromkeys(game.masses for game in games))
+    splits = dict(zip(distinct, rule.kernels(distinct), strict=True))
+    for masses, split in splits.items():
+        if split is not None:
+            check_split(rule, split, len(masses))
+    return [settle_game(game, splits[game.masses]) for game in games]
+
+
+def whole_claim(aspect_ppm: int, source_ppm: int) -> int:
+    """The exact mass of a source that is one claim, undivided by works or shares."""
+    return aspect_ppm * source_ppm * MILLION * MILLION

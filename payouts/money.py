@@ -1,0 +1,72 @@
+"""Currencies and amounts: every amount is an int of micro-units (six decimals) of one currency.
+
+A currency's own scale (ISO 4217's minor unit) matters only where money leaves for a bank.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from payouts.errors import TermsError
+
+MICROS: Final = 1_000_000
+"""Micro-units in one unit of any currency."""
+
+_AMOUNT = re.compile(r"(-?)(\d{1,30})(?:\.(\d{1,6}))?\Z", re.ASCII)
+
+# ISO 4217 list one (active codes with a minor unit); two decimals unless said otherwise. Codes without
+# a minor unit (XAU, XDR, XXX ...) have no scale: a share of such a pool could not be paid exactly.
+_CODES: Final = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
+    2: """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP CVE CZK
+DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD
+KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP
+PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH
+USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG
+""",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+}
+
+SCALES: Final = {code: decimals for decimals, codes in _CODES.items() for code in codes.split()}
+"""Decimals of each currency's smallest payable unit."""
+
+
+def scale(currency: str) -> int:
+    """Decimals of the currency's minor unit; refuses a code that ISO 4217 gives none."""
+    if currency not in SCALES:
+        raise TermsError(
+            f"currency {currency!r} has no scale: expected an active ISO 4217 code with a minor unit, such as EUR; "
+            "convert the pool to one before the run"
+        )
+    return SCALES[currency]
+
+
+def parse_amount(text: str) -> int:
+    """`"1000000.00"` -> micro-units; at most six decimals, no exponent, no grouping."""
+    match = _AMOUNT.match(text)
+    if match is None:
+        raise TermsError(f"amount {text!r}: expected digits with at most six decimals, such as 1000000.00")
+    sign, whole, part = match.groups()
+    micros = int(whole) * MICROS + int((part or "").ljust(6, "0"))
+    return -micros if sign else micros
+
+
+def format_amount(micros: int, currency: str) -> str:
+    """Micro-units as a decimal text: the currency's own decimals, more only where they are not zero."""
+    digits = f"{abs(micros) % MICROS:06d}"
+    kept = digits.rstrip("0").ljust(scale(currency), "0")
+    text = f"{abs(micros) // MICROS}" + (f".{kept}" if kept else "")
+    return f"-{text}" if micros < 0 else text
+
+
+def payable(micros: int, currency: str) -> tuple[int, int]:
+    """What a bank can be told to pay, in micros of whole minor units, and the rest that stays in the balance.
+
+    A floor, not a rounding: the rest is carried, never lost and never invented.
+    """
+    if micros < 0:
+        raise ValueError(f"payable: {micros} micros; expected zero or more")
+    unit = MICROS // 10 ** scale(currency)
+    return micros - micros % unit, micros % unit

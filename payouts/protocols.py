@@ -1,0 +1,86 @@
+"""What a settlement needs to be told: usage rows, the registry's view, and holds. Pure values and one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+import msgspec
+
+Right = Literal["master", "publishing"]
+ShareState = Literal["confirmed", "short", "conflict", "disputed"]
+
+
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """Events of one kind, summed. `at` is the start of their time bucket, an RFC 3339 instant in UTC.
+
+    `vector` is the digest the events are bound to; None is a track without one. `listener` is the salted
+    digest, present only where the rule asks for it. `gross` and `currency` are present where every event has them.
+    """
+
+    track: str
+    vector: str | None = None
+    territory: str
+    at: str
+    source: str
+    product: str | None = None
+    listener: str | None = None
+    units: int
+    gross: int | None = None
+    currency: str | None = None
+    count: int = 1
+
+
+class Shares(Protocol):
+    """Who owns a right in a subject at an instant. `parts` are (party, ppm); confirmed parts sum to 1,000,000.
+
+    `disputed` still names the parts last confirmed: money is allocated to them and held.
+    """
+
+    @property
+    def state(self) -> ShareState: ...
+
+    @property
+    def parts(self) -> Sequence[tuple[str, int]]: ...
+
+
+class View(Protocol):
+    """The registry as known at the close; every answer is a pure function of its arguments."""
+
+    def shares(self, subject: str, right: Right, territory: str, at: datetime) -> Shares: ...
+
+    def group_of(self, party: str, at: datetime) -> str:
+        """The common beneficial owner; the party itself where none is recorded."""
+
+    def works_of(self, recording: str, at: datetime) -> Sequence[tuple[str, int]]:
+        """Works a recording embodies, with the ppm of it that each makes up."""
+
+    def permitted(self, recording: str, use: str, territory: str, track: str | None) -> bool:
+        """Whether the use was allowed at the track's own ledger time; for None, at the period's end."""
+
+    def model_of(self, track: str) -> tuple[str, str] | None:
+        """The model and version that made a track, where they are registered."""
+
+    def training_set(self, model: str, version: str) -> Sequence[str]:
+        """Recordings in the manifest of a model version."""
+
+    def style_members(self, style: str) -> Sequence[str]:
+        """Recordings that belong to a style group, named by its id in vectors ("style:...")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Blocks payment, never allocation, of every line that matches all of the fields given.
+
+    `reason` is a code (fraud, dispute, payee-incomplete ...); `id` leads a reader to the hold's own record.
+    `subject` is a source id as vectors name it; `source` is a platform.
+    """
+
+    id: str
+    reason: str
+    party: str | None = None
+    subject: str | None = None
+    track: str | None = None
+    source: str | None = None

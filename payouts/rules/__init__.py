@@ -1,0 +1,1 @@
+"""The rules that ship with the engine; each is an entry point in the group `settle.rules`, as yours can be."""

@@ -1,0 +1,127 @@
+"""What a rule is: filter, weigh, kernel and cap, each with a default, and typed parameters.
+
+A rule is a frozen dataclass; its fields are its parameters. A plug-in overrides only what it changes:
+the defaults are pro-rata. The engine does all rounding, so a rule works in exact integers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final, Literal, Self
+
+from payouts.errors import RuleError, TermsError
+from payouts.protocols import UsageRow
+from payouts.terms import whole_number
+
+WHOLE: Final = 10**12
+"""A whole vector in kernel units: masses are parts of this, what they leave of it is unattributed."""
+
+Verdict = Literal["counts", "unattributed", "leaves"]
+"""`unattributed`: stays in the divisor, pays nobody. `leaves`: out of the divisor, so its money goes to the rest."""
+
+Masses = tuple[int, ...]
+"""What each owner group holds of one vector, in parts of WHOLE; all more than zero, summing to at most WHOLE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What each owner group gets of one vector's weight: numerators over one denominator, in the order given.
+
+    What they leave of the denominator is unattributed.
+    """
+
+    numerators: tuple[int, ...]
+    denominator: int
+
+
+def parameter(*, default: Any, low: int = 0, high: int = 10**18, choices: tuple[str, ...] = (), doc: str = "") -> Any:
+    """A rule's parameter: an int within [low, high], or one of `choices`."""
+    return dataclasses.field(default=default, metadata={"low": low, "high": high, "choices": choices, "doc": doc})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The contract. Every method is a pure function of its arguments and the parameters."""
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    listeners: ClassVar[bool] = False
+    """Whether usage must be grouped by listener as well: costs memory, so only where the rule looks at listeners."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            self._check(field.name, getattr(self, field.name), field.metadata)
+
+    def _check(self, name: str, value: object, limits: Mapping[str, Any]) -> None:
+        choices = limits.get("choices", ())
+        if choices:
+            if value not in choices:
+                raise TermsError(f"{self.name}: {name}={value}; expected one of {', '.join(choices)}")
+        elif isinstance(value, int) and not isinstance(value, bool):
+            if not limits.get("low", 0) <= value <= limits.get("high", 10**18):
+                raise TermsError(f"{self.name}: {name}={value}; expected from {limits['low']} to {limits['high']}")
+        elif not isinstance(value, str):
+            raise TermsError(f"{self.name}: {name}={value!r}; expected a whole number")
+
+    @classmethod
+    def parse(cls, params: Mapping[str, str]) -> Self:
+        """The rule with parameters from text; refuses a name it does not know, listing those it does."""
+        known = {field.name: field for field in fields(cls)}
+        given: dict[str, Any] = {}
+        for name, text in sorted(params.items()):
+            if name not in known:
+                listed = ", ".join(known) or "none"
+                raise TermsError(
+                    f"{cls.name} has no parameter {name!r}: expected one of its own ({listed}) or a pool term"
+                )
+            is_count = isinstance(known[name].default, int)
+            given[name] = whole_number(name, text) if is_count else text
+        missing = [name for name, field in known.items() if field.default is dataclasses.MISSING and name not in given]
+        if missing:
+            raise TermsError(f"{cls.name} needs --param {missing[0]}=...; nothing was computed")
+        return cls(**given)
+
+    def payload(self) -> dict[str, Any]:
+        """Name, version and every parameter: part of the run key."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "params": {field.name: getattr(self, field.name) for field in fields(self)},
+        }
+
+    def filter(self, rows: Sequence[UsageRow]) -> Sequence[Verdict]:
+        """Which rows are eligible; sees all rows of the pool, sorted."""
+        return ["counts"] * len(rows)
+
+    def weigh(self, rows: Sequence[UsageRow], base: Sequence[int]) -> Sequence[int]:
+        """Integer weights of the rows; `base` is their units or their gross, as the pool's terms say."""
+        del rows
+        return base
+
+    def kernel(self, masses: Masses) -> Split | None:
+        """How one vector's weight is divided; None where the exact answer is out of reach: suspense."""
+        return Split(masses, WHOLE)
+
+    def kernels(self, batch: Sequence[Masses]) -> Sequence[Split | None]:
+        """`kernel` of each; override to compute many at once. Must equal `kernel`, bit for bit."""
+        return [self.kernel(masses) for masses in batch]
+
+    def training_set(self) -> tuple[str, str] | None:
+        """The model and version whose training set shares the pool in equal parts, whatever was played; else None."""
+        return None
+
+    def cap_ppm(self) -> int | None:
+        """The most of the pool that one owner group may get, in ppm."""
+        return None
+
+
+def check_split(rule: Rule, split: Split, count: int) -> None:
+    """A rule that breaks its contract is refused before a unit of money moves."""
+    total = sum(split.numerators)
+    if len(split.numerators) != count or min(split.numerators, default=0) < 0 or not 0 <= total <= split.denominator:
+        raise RuleError(
+            f"rule {rule.name} {rule.version} split {count} groups into {len(split.numerators)} parts summing to "
+            f"{total}/{split.denominator}: expected one part each, none negative, at most the whole; fix the rule"
+        )
