@@ -87,7 +87,10 @@ class Link(Record, frozen=True, kw_only=True):
 
 
 class Share(Record, frozen=True, kw_only=True):
-    """A party's part of one right in a recording or a work; only confirmed shares pay."""
+    """A party's part of one right in a recording or a work; only confirmed shares pay.
+
+    `end` is when it stops counting, `planned` the end it was registered with.
+    """
 
     subject: str
     party: str
@@ -96,6 +99,7 @@ class Share(Record, frozen=True, kw_only=True):
     territory: str
     start: Instant
     end: Instant
+    planned: Instant
     state: State
 
 

@@ -1,0 +1,260 @@
+"""What a registry leaf may say: one struct per leaf type, decoded straight from the leaf's bytes.
+
+A fact without `at`, `statement` and `row` is a *row*: what its author signed. The leaf adds those
+three: the ledger's time, the digest of the signed registration statement, and the row's place in
+it. Personal matter (names) never stands in a fact, only `personal`, a salted digest of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from ledger.registry.model import Answer, Instant, Manifest, Outcome, PartyKind, Right, State, Use
+from ledger.types import Digest
+
+
+class Fact(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    rename={"start": "from", "end": "to"},
+):
+    """One registration or act."""
+
+    v: int = 0
+    at: Instant = ""
+    statement: Digest = ""
+    row: int = -1
+
+    def fields(self) -> dict[str, Any]:
+        """The row as canonical-JSON types."""
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
+
+    @property
+    def type(self) -> str:
+        return str(type(self).__struct_config__.tag)
+
+
+class PartyFact(Fact, frozen=True, kw_only=True, tag="party"):
+    """A party, or a later change of its group or its personal fields, from `from` on."""
+
+    id: str
+    kind: PartyKind
+    group: str | None = None
+    start: Instant | None = None
+    personal: Digest | None = None
+
+
+class RecordingFact(Fact, frozen=True, kw_only=True, tag="recording"):
+    """A recording; a second one of the same id fills in what the first left out."""
+
+    id: str
+    title: str
+    isrc: str | None = None
+    audio: str | None = None
+    style: str | None = None
+    personal: Digest | None = None
+
+
+class WorkFact(Fact, frozen=True, kw_only=True, tag="work"):
+    """A work; a second one of the same id fills in what the first left out."""
+
+    id: str
+    title: str
+    iswc: str | None = None
+
+
+class LinkFact(Fact, frozen=True, kw_only=True, tag="link"):
+    """A recording contains a work."""
+
+    id: str
+    recording: str
+    work: str
+    ppm: int
+    state: State
+    start: Instant | None = None
+    end: Instant | None = None
+
+
+class ShareFact(Fact, frozen=True, kw_only=True, tag="share"):
+    """A party's part of a right."""
+
+    id: str
+    subject: str
+    party: str
+    right: Right
+    ppm: int
+    territory: str
+    state: State
+    start: Instant | None = None
+    end: Instant | None = None
+
+
+class ConfirmFact(Fact, frozen=True, kw_only=True, tag="confirm"):
+    """Someone other than the claimant vouches for a share, a link or a recording, by its id."""
+
+    id: str
+    subject: str
+
+
+class EndFact(Fact, frozen=True, kw_only=True, tag="end"):
+    """A share stops counting at `to`, as when it is sold."""
+
+    id: str
+    subject: str
+    end: Instant
+
+
+class GrantFact(Fact, frozen=True, kw_only=True, tag="grant"):
+    """What a grantor permits, forbids or wants to be asked about."""
+
+    id: str
+    grantor: str
+    subject: str
+    uses: tuple[Use, ...]
+    decision: Answer
+    territory: str
+    start: Instant | None = None
+    end: Instant | None = None
+    licensee: str | None = None
+    model: str | None = None
+    floor_micros: int | None = None
+    currency: str | None = None
+    cap_ppm: int | None = None
+    sunset: Instant | None = None
+
+
+class RevokeFact(Fact, frozen=True, kw_only=True, tag="revoke"):
+    """A grant stops counting at `from`, for some of its uses or for all."""
+
+    grant: str
+    grantor: str
+    subject: str
+    start: Instant
+    uses: tuple[Use, ...] = ()
+
+
+class ModelFact(Fact, frozen=True, kw_only=True, tag="model"):
+    """A version of a model."""
+
+    id: str
+    version: str
+    operator: str
+    weights_sha256: Digest | None = None
+    licences: tuple[str, ...] = ()
+    manifest: Manifest | None = None
+
+
+class TrackFact(Fact, frozen=True, kw_only=True, tag="track"):
+    """A generated output; a draft is its id alone, completed by a second one."""
+
+    id: str
+    title: str | None = None
+    model: str | None = None
+    version: str | None = None
+    generated_at: Instant | None = None
+    audio_sha256: Digest | None = None
+    conditioning: tuple[str, ...] = ()
+    decisions: tuple[Digest, ...] = ()
+    draft: bool = False
+
+
+class DisputeFact(Fact, frozen=True, kw_only=True, tag="dispute"):
+    """Someone contests the ownership of a subject."""
+
+    id: str
+    subject: str
+    claimant: str
+    right: Right | None = None
+    party: str | None = None
+    evidence: Digest | None = None
+    personal: Digest | None = None
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One party's part in a re-split."""
+
+    party: str
+    ppm: int
+
+
+class ResolveFact(Fact, frozen=True, kw_only=True, tag="resolve"):
+    """A dispute ends: shares stand as they were, or `parts` replace them from `from` on."""
+
+    dispute: str
+    subject: str
+    outcome: Outcome
+    right: Right | None = None
+    territory: str | None = None
+    start: Instant | None = None
+    parts: tuple[Part, ...] = ()
+
+
+class DecisionFact(Fact, frozen=True, kw_only=True, tag="decision"):
+    """A signed decision receipt exists; its digest can travel in a vector."""
+
+    id: Digest
+    subject: str
+    use: Use
+    territory: str
+    decision: Answer
+    licensee: str | None = None
+    model: str | None = None
+
+
+class ClearFact(Fact, frozen=True, kw_only=True, tag="clear"):
+    """A track was given a release certificate with this vector."""
+
+    id: Digest
+    track: str
+    vector: Digest
+
+
+AnyFact = (
+    PartyFact | RecordingFact | WorkFact | LinkFact | ShareFact | ConfirmFact | EndFact | GrantFact | RevokeFact
+    | ModelFact | TrackFact | DisputeFact | ResolveFact | DecisionFact | ClearFact
+)  # fmt: skip
+
+TYPES: Final = (
+    "party", "recording", "work", "link", "share", "confirm", "end", "grant", "revoke",
+    "model", "track", "dispute", "resolve", "decision", "clear",
+)  # fmt: skip
+"""The leaf types that are the registry's, in the order in which one import registers them."""
+
+_DECODER: Final[msgspec.json.Decoder[AnyFact]] = msgspec.json.Decoder(AnyFact)
+
+
+def decode(body: bytes) -> AnyFact:
+    """The fact in a leaf of our own log; whether its bytes are canonical is the log's business."""
+    return _DECODER.decode(body)
+
+
+def leaf(fact: AnyFact, *, at: Instant, statement: Digest, row: int) -> dict[str, Any]:
+    """The leaf that records a signed row."""
+    return {**fact.fields(), "v": 1, "at": at, "statement": statement, "row": row}
+
+
+def keys_of(fact: AnyFact) -> tuple[str, ...]:
+    """What a fact is about, as keys of the registry's index: ids, `of:` a party, `all:` a grantor's catalogue."""
+    match fact:
+        case LinkFact():
+            keys: tuple[str, ...] = (fact.recording, fact.work)
+        case ShareFact():
+            keys = (fact.subject, f"of:{fact.party}")
+        case GrantFact() | RevokeFact():
+            keys = (f"all:{fact.grantor}" if fact.subject == "*" else fact.subject, f"of:{fact.grantor}")
+        case DisputeFact():
+            keys = (fact.subject, fact.id)
+        case ConfirmFact() | EndFact() | ResolveFact():
+            keys = (fact.subject,)
+        case ClearFact():
+            keys = (fact.track,)
+        case _:
+            keys = (fact.id,)
+    return keys

@@ -1,0 +1,266 @@
+"""From facts to state: what the registry holds is a pure fold over its leaves in log order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from ledger.registry import facts as f
+from ledger.registry.model import (
+    BEGINNING,
+    FOREVER,
+    RIGHTS,
+    WORLD,
+    Clearance,
+    Dispute,
+    Grant,
+    Instant,
+    Link,
+    Model,
+    Party,
+    Receipt,
+    Recording,
+    Share,
+    Track,
+    Use,
+    Work,
+)
+from ledger.registry.view import View
+
+
+class State:
+    """The fold in progress. `apply` in log order; `view` takes a frozen copy at any moment."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.parties: dict[str, Party] = {}
+        self.recordings: dict[str, Recording] = {}
+        self.works: dict[str, Work] = {}
+        self.links: dict[str, tuple[Link, ...]] = {}
+        self.shares: dict[tuple[str, str], tuple[Share, ...]] = {}
+        self.grants: dict[tuple[str, str], tuple[Grant, ...]] = {}
+        self.models: dict[str, Model] = {}
+        self.tracks: dict[str, Track] = {}
+        self.disputes: dict[str, Dispute] = {}
+        self.receipts: dict[str, Receipt] = {}
+        self.clearances: dict[str, tuple[Clearance, ...]] = {}
+
+    def apply(self, index: int, fact: f.AnyFact) -> None:
+        """Take in the fact at a log index."""
+        self._handlers[type(fact)](self, index, fact)
+        self.size = index + 1
+
+    def view(self, size: int | None = None) -> View:
+        """The state so far, known at `size` (by default just after the last fact applied)."""
+        open_disputes: dict[str, list[Dispute]] = {}
+        for dispute in self.disputes.values():
+            if dispute.resolved_at is None:
+                open_disputes.setdefault(dispute.subject, []).append(dispute)
+        return View(
+            size=self.size if size is None else size,
+            parties=dict(self.parties),
+            all_recordings=dict(self.recordings),
+            works=dict(self.works),
+            links=dict(self.links),
+            shares_of=dict(self.shares),
+            grants_of=dict(self.grants),
+            models=dict(self.models),
+            tracks=dict(self.tracks),
+            disputes=dict(self.disputes),
+            open_disputes=open_disputes,
+            receipts=dict(self.receipts),
+            clearances=dict(self.clearances),
+        )
+
+    # --- things -----------------------------------------------------------------------------------
+
+    def _party(self, index: int, fact: f.PartyFact) -> None:
+        known = self.parties.get(fact.id)
+        group = fact.group or fact.id
+        if known is None:
+            groups: tuple[tuple[Instant, str], ...] = ((BEGINNING, group),)
+            self.parties[fact.id] = Party(
+                id=fact.id, index=index, at=fact.at, kind=fact.kind, groups=groups, personal=fact.personal
+            )
+            return
+        if group != known.groups[-1][1]:
+            known = replace(known, groups=(*known.groups, (fact.start or fact.at, group)))
+        self.parties[fact.id] = replace(known, kind=fact.kind, personal=fact.personal or known.personal)
+
+    def _recording(self, index: int, fact: f.RecordingFact) -> None:
+        known = self.recordings.get(fact.id)
+        if known is None:
+            self.recordings[fact.id] = Recording(
+                id=fact.id, index=index, at=fact.at, title=fact.title,
+                isrc=fact.isrc, audio=fact.audio, style=fact.style, personal=fact.personal,
+            )  # fmt: skip
+        else:
+            self.recordings[fact.id] = replace(
+                known,
+                isrc=known.isrc or fact.isrc,
+                audio=known.audio or fact.audio,
+                style=known.style or fact.style,
+                personal=known.personal or fact.personal,
+            )
+
+    def _work(self, index: int, fact: f.WorkFact) -> None:
+        known = self.works.get(fact.id)
+        if known is None:
+            self.works[fact.id] = Work(id=fact.id, index=index, at=fact.at, title=fact.title, iswc=fact.iswc)
+        else:
+            self.works[fact.id] = replace(known, iswc=known.iswc or fact.iswc)
+
+    def _link(self, index: int, fact: f.LinkFact) -> None:
+        link = Link(
+            id=fact.id, index=index, at=fact.at, recording=fact.recording, work=fact.work, ppm=fact.ppm,
+            start=fact.start or BEGINNING, end=fact.end or FOREVER, state=fact.state,
+        )  # fmt: skip
+        self.links[fact.recording] = (*self.links.get(fact.recording, ()), link)
+
+    # --- ownership --------------------------------------------------------------------------------
+
+    def _share(self, index: int, fact: f.ShareFact) -> None:
+        end = fact.end or FOREVER
+        share = Share(
+            id=fact.id, index=index, at=fact.at, subject=fact.subject, party=fact.party, right=fact.right,
+            ppm=fact.ppm, territory=fact.territory, start=fact.start or BEGINNING, end=end, planned=end,
+            state=fact.state,
+        )  # fmt: skip
+        self._add_share(share)
+
+    def _add_share(self, share: Share) -> None:
+        key = (share.subject, share.right)
+        self.shares[key] = (*self.shares.get(key, ()), share)
+
+    def _change_shares(self, subject: str, change: Callable[[Share], Share]) -> None:
+        for right in RIGHTS:
+            if (subject, right) in self.shares:
+                self.shares[subject, right] = tuple(map(change, self.shares[subject, right]))
+
+    def _confirm(self, _: int, fact: f.ConfirmFact) -> None:
+        if fact.id in self.recordings:
+            self.recordings[fact.id] = replace(self.recordings[fact.id], confirmed=True)
+            return
+        if fact.subject in self.links:
+            self.links[fact.subject] = tuple(
+                replace(link, state="confirmed") if link.id == fact.id else link for link in self.links[fact.subject]
+            )
+        self._change_shares(
+            fact.subject, lambda share: replace(share, state="confirmed") if share.id == fact.id else share
+        )
+
+    def _end(self, _: int, fact: f.EndFact) -> None:
+        self._change_shares(
+            fact.subject,
+            lambda share: replace(share, end=min(share.end, fact.end)) if share.id == fact.id else share,
+        )
+
+    def _dispute(self, index: int, fact: f.DisputeFact) -> None:
+        self.disputes[fact.id] = Dispute(
+            id=fact.id, index=index, at=fact.at, subject=fact.subject, claimant=fact.claimant, right=fact.right,
+            party=fact.party, evidence=fact.evidence, personal=fact.personal,
+        )  # fmt: skip
+
+    def _resolve(self, index: int, fact: f.ResolveFact) -> None:
+        dispute = self.disputes[fact.dispute]
+        self.disputes[fact.dispute] = replace(dispute, resolved_at=fact.at, outcome=fact.outcome)
+        if fact.outcome == "released" or fact.right is None:
+            return
+        territory, start = fact.territory or WORLD, fact.start or dispute.at
+        key = (fact.subject, fact.right)
+        self.shares[key] = tuple(
+            replace(share, end=min(share.end, max(share.start, start)))
+            if share.state == "confirmed" and share.territory == territory
+            else share
+            for share in self.shares.get(key, ())
+        )
+        for part in fact.parts:
+            share = Share(
+                id=f"{fact.dispute}:{part.party}", index=index, at=fact.at, subject=fact.subject, party=part.party,
+                right=fact.right, ppm=part.ppm, territory=territory, start=start, end=FOREVER, planned=FOREVER,
+                state="confirmed",
+            )  # fmt: skip
+            self._add_share(share)
+
+    # --- permission -------------------------------------------------------------------------------
+
+    def _grant(self, index: int, fact: f.GrantFact) -> None:
+        grant = Grant(
+            id=fact.id, index=index, at=fact.at, grantor=fact.grantor, subject=fact.subject, uses=fact.uses,
+            decision=fact.decision, territory=fact.territory, start=fact.start or BEGINNING,
+            end=fact.end or FOREVER, licensee=fact.licensee, model=fact.model, floor_micros=fact.floor_micros,
+            currency=fact.currency, cap_ppm=fact.cap_ppm, sunset=fact.sunset,
+        )  # fmt: skip
+        key = (fact.grantor, fact.subject)
+        self.grants[key] = (*self.grants.get(key, ()), grant)
+
+    def _revoke(self, _: int, fact: f.RevokeFact) -> None:
+        key = (fact.grantor, fact.subject)
+        self.grants[key] = tuple(
+            _revoked(grant, fact.uses or grant.uses, fact.start) if grant.id == fact.grant else grant
+            for grant in self.grants.get(key, ())
+        )
+
+    # --- models, tracks, papers -------------------------------------------------------------------
+
+    def _model(self, index: int, fact: f.ModelFact) -> None:
+        model = Model(
+            id=fact.id, index=index, at=fact.at, version=fact.version, operator=fact.operator,
+            weights_sha256=fact.weights_sha256, licences=fact.licences, manifest=fact.manifest,
+        )  # fmt: skip
+        self.models[model.key] = model
+
+    def _track(self, index: int, fact: f.TrackFact) -> None:
+        known = self.tracks.get(fact.id)
+        first = known.index if known is not None else index
+        self.tracks[fact.id] = Track(
+            id=fact.id, index=first, at=fact.at, title=fact.title, model=fact.model, version=fact.version,
+            generated_at=fact.generated_at, audio_sha256=fact.audio_sha256, conditioning=fact.conditioning,
+            decisions=fact.decisions, draft=fact.draft,
+        )  # fmt: skip
+
+    def _decision(self, index: int, fact: f.DecisionFact) -> None:
+        self.receipts[fact.id] = Receipt(
+            id=fact.id, index=index, at=fact.at, subject=fact.subject, use=fact.use, territory=fact.territory,
+            decision=fact.decision, licensee=fact.licensee, model=fact.model,
+        )  # fmt: skip
+
+    def _clear(self, index: int, fact: f.ClearFact) -> None:
+        given = Clearance(id=fact.id, index=index, at=fact.at, track=fact.track, vector=fact.vector)
+        self.clearances[fact.track] = (*self.clearances.get(fact.track, ()), given)
+
+    _handlers: ClassVar[dict[type, Callable[[Any, int, Any], None]]] = {
+        f.PartyFact: _party,
+        f.RecordingFact: _recording,
+        f.WorkFact: _work,
+        f.LinkFact: _link,
+        f.ShareFact: _share,
+        f.ConfirmFact: _confirm,
+        f.EndFact: _end,
+        f.GrantFact: _grant,
+        f.RevokeFact: _revoke,
+        f.ModelFact: _model,
+        f.TrackFact: _track,
+        f.DisputeFact: _dispute,
+        f.ResolveFact: _resolve,
+        f.DecisionFact: _decision,
+        f.ClearFact: _clear,
+    }
+
+
+def _revoked(grant: Grant, uses: Iterable[Use], start: Instant) -> Grant:
+    """The grant with these uses ended at an instant, or earlier where they had ended already."""
+    ends = dict(grant.ends)
+    for use in uses:
+        ends[use] = min(ends.get(use, grant.end), start)
+    return replace(grant, ends=tuple(sorted(ends.items())))
+
+
+def fold(facts: Iterable[tuple[int, f.AnyFact]]) -> View:
+    """The view after these facts, each with its log index, in log order."""
+    state = State()
+    for index, fact in facts:
+        state.apply(index, fact)
+    return state.view()
