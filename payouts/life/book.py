@@ -1,0 +1,233 @@
+"""The book of a log: every close, run, approval, payment, hold and correction, folded from its leaves.
+
+State is nothing but this fold, so that a crash before an append is nothing and after it is done. A
+leaf that breaks a rule has no effect and is kept as a `Void` with the reason: a log cannot forget it,
+and nobody gains by writing one. The rules, each checked here whatever door the leaf came through:
+
+- a period closes once, and in order; a run belongs to a closed period;
+- what one person makes only another person with another key can approve;
+- at most one published run per (period, pool, sequence), and only an approved one;
+- a run is paid in numbered batches, after publication, and not once it is reversed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from ledger.errors import InputError, VerificationError
+from ledger.types import Digest, Leaf
+from payouts.life import records
+from payouts.life.records import (
+    Adjust,
+    Approve,
+    Close,
+    Hold,
+    Pay,
+    Payment,
+    Proposal,
+    Publish,
+    Release,
+    Reverse,
+    Run,
+    Void,
+)
+
+RunState = Literal["calculated", "approved", "published", "paying", "reversed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a record stands in the log: its index and its leaf hash."""
+
+    index: int
+    hash: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Book:
+    """Everything the leaves so far add up to. `size` is the log size up to which they were read."""
+
+    size: int = 0
+    closes: dict[str, Close] = field(default_factory=dict)
+    runs: dict[Digest, Run] = field(default_factory=dict)
+    approvals: dict[str, list[Approve]] = field(default_factory=dict)
+    published: dict[Digest, Publish] = field(default_factory=dict)
+    slots: dict[tuple[str, str, int], Digest] = field(default_factory=dict)
+    """The published run of each (period, pool, sequence)."""
+    batches: dict[Digest, list[Pay]] = field(default_factory=dict)
+    payments: dict[tuple[Digest, str], list[Payment]] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    releases: dict[str, Release] = field(default_factory=dict)
+    adjusts: dict[str, Adjust] = field(default_factory=dict)
+    reverses: dict[str, Reverse] = field(default_factory=dict)
+    voids: list[Void] = field(default_factory=list)
+    places: dict[tuple[str, str], Placed] = field(default_factory=dict)
+    """Where each record stands, by (leaf type, id); a pay leaf's id is `run/batch`."""
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def close(self, period: str) -> Close | None:
+        return self.closes.get(period)
+
+    def period_root(self, period: str) -> bytes:
+        """The hash of the period's close leaf."""
+        return self.places["close", period].hash
+
+    def proposal(self, subject: str) -> Proposal:
+        """What a second person may approve under this id."""
+        for found in (self.runs, self.releases, self.adjusts, self.reverses):
+            if subject in found:
+                proposal: Proposal = found[subject]
+                return proposal
+        raise InputError(f"{subject!r} is not a run, release, adjustment or reversal of this log")
+
+    def approved(self, subject: str) -> bool:
+        return bool(self.approvals.get(subject))
+
+    def reversed(self, run: Digest) -> bool:
+        return any(reverse.run == run and self.approved(reverse.id) for reverse in self.reverses.values())
+
+    def state_of(self, run: Digest) -> RunState:
+        if self.reversed(run):
+            return "reversed"
+        if self.batches.get(run):
+            return "paying"
+        if run in self.published:
+            return "published"
+        return "approved" if self.approved(run) else "calculated"
+
+    def sequence(self, period: str, pool: str) -> int:
+        """The sequence a new run of this pool would have: a reversed run makes room for the next."""
+        number = 1
+        while (run := self.slots.get((period, pool, number))) is not None and self.reversed(run):
+            number += 1
+        return number
+
+    def standing(self, pool: str | None = None, *, before: str | None = None) -> list[Run]:
+        """Published runs that were not reversed, in order of publication; of one pool, before a period."""
+        runs = [self.runs[run] for run in self.published if not self.reversed(run)]
+        return [run for run in runs if (pool is None or run.pool == pool) and (before is None or run.period < before)]
+
+    def open_holds(self) -> list[Hold]:
+        released = {release.hold for release in self.releases.values() if self.approved(release.id)}
+        return [hold for hold in self.holds.values() if hold.id not in released]
+
+    def payment_of(self, run: Digest, party: str) -> Payment | None:
+        """The last thing heard about a payment."""
+        heard = self.payments.get((run, party))
+        return heard[-1] if heard else None
+
+    # --- folding ----------------------------------------------------------------------------------
+
+    def add(self, index: int, leaf_hash: bytes, leaf: Leaf) -> None:
+        """Take the next leaf. One that breaks a rule becomes a void."""
+        kind = leaf.get("type")
+        step = _STEPS.get(kind) if isinstance(kind, str) else None
+        if step is not None:
+            try:
+                name = step(self, index, leaf)
+                self.places[str(kind), name] = Placed(index, leaf_hash)
+            except (VerificationError, InputError) as problem:
+                self.voids.append(Void(index, str(kind), str(problem)))
+        self.size = max(self.size, index + 1)
+
+    def _close(self, index: int, leaf: Leaf) -> str:
+        record = Close.read(leaf)
+        _rule(record.period not in self.closes, f"period {record.period} was already closed")
+        last = max(self.closes, default="")
+        _rule(record.period > last, f"period {last} was closed before {record.period}")
+        _rule(record.registry_size <= index, "the registry is said to be larger than the log")
+        self.closes[record.period] = record
+        return record.period
+
+    def _run(self, _: int, leaf: Leaf) -> str:
+        record = Run.read(leaf)
+        _rule(record.period in self.closes, f"period {record.period} is open")
+        _rule(record.run not in self.runs, f"run {record.run} is in the log already")
+        self.runs[record.run] = record
+        return record.run
+
+    def _approve(self, _: int, leaf: Leaf) -> str:
+        record = Approve.read(leaf)
+        proposal = self.proposal(record.subject)
+        _rule(record.by != proposal.by, f"{record.by} made {record.subject} and cannot approve it")
+        _rule(record.key != proposal.key, f"{record.subject} was made with the key that approves it")
+        earlier = self.approvals.setdefault(record.subject, [])
+        _rule(all(record.by != one.by and record.key != one.key for one in earlier), f"{record.by} approved it already")
+        if isinstance(proposal, Run):
+            _rule(record.subject not in self.published, f"run {record.subject} is published")
+        earlier.append(record)
+        return f"{record.subject}/{record.by}"
+
+    def _publish(self, _: int, leaf: Leaf) -> str:
+        record = Publish.read(leaf)
+        _rule(record.run in self.runs, f"run {record.run} is not in the log")
+        _rule(self.approved(record.run), f"run {record.run} is not approved")
+        run = self.runs[record.run]
+        slot = (run.period, run.pool, run.sequence)
+        _rule(slot not in self.slots, f"another run of {run.period}, pool {run.pool} is published")
+        _rule(run.sequence == self.sequence(run.period, run.pool), f"sequence {run.sequence} is not the next")
+        self.published[record.run] = record
+        self.slots[slot] = record.run
+        return record.run
+
+    def _pay(self, _: int, leaf: Leaf) -> str:
+        record = Pay.read(leaf)
+        _rule(record.run in self.published, f"run {record.run} is not published")
+        _rule(not self.reversed(record.run), f"run {record.run} is reversed")
+        batches = self.batches.get(record.run, [])
+        _rule(record.batch == len(batches) + 1, f"batch {record.batch} is not the next")
+        self.batches[record.run] = [*batches, record]
+        return f"{record.run}/{record.batch}"
+
+    def _payment(self, _: int, leaf: Leaf) -> str:
+        record = Payment.read(leaf)
+        _rule(record.run in self.batches, f"run {record.run} has no payments")
+        heard = self.payments.setdefault((record.run, record.party), [])
+        _rule(not heard or heard[-1].outcome == "failed", f"the payment to {record.party} is final")
+        heard.append(record)
+        return f"{record.run}/{record.party}"
+
+    def _hold(self, _: int, leaf: Leaf) -> str:
+        record = Hold.read(leaf)
+        _rule(record.id not in self.holds, f"hold {record.id} is in the log already")
+        self.holds[record.id] = record
+        return record.id
+
+    def _release(self, _: int, leaf: Leaf) -> str:
+        record = Release.read(leaf)
+        _rule(record.hold in self.holds, f"hold {record.hold} is not in the log")
+        _rule(record.id not in self.releases, f"release {record.id} is in the log already")
+        self.releases[record.id] = record
+        return record.id
+
+    def _adjust(self, _: int, leaf: Leaf) -> str:
+        record = Adjust.read(leaf)
+        _rule(record.id not in self.adjusts, f"adjustment {record.id} is in the log already")
+        self.adjusts[record.id] = record
+        return record.id
+
+    def _reverse(self, _: int, leaf: Leaf) -> str:
+        record = Reverse.read(leaf)
+        _rule(record.run in self.published, f"run {record.run} is not published")
+        _rule(record.id not in self.reverses, f"reversal {record.id} is in the log already")
+        self.reverses[record.id] = record
+        return record.id
+
+
+_STEPS: Final[dict[str, Callable[[Book, int, Leaf], str]]] = {name: getattr(Book, f"_{name}") for name in records.TYPES}
+
+
+def _rule(holds: bool, broken: str) -> None:  # noqa: FBT001  the condition is the subject
+    if not holds:
+        raise VerificationError(broken)
+
+
+def fold(leaves: Iterable[tuple[int, bytes, Leaf]]) -> Book:
+    """The book of these leaves: (index, leaf hash, leaf), by index; other types are passed over."""
+    book = Book()
+    for index, leaf_hash, leaf in leaves:
+        book.add(index, leaf_hash, leaf)
+    return book

@@ -1,0 +1,355 @@
+"""What the life of a period is made of: one frozen record per leaf type, read strictly.
+
+`Record.read(leaf)` accepts exactly what `Record.leaf()` writes; anything else is a VerificationError,
+which the fold turns into a void, because a log cannot forget a bad leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import ledger.leaf
+from ledger.errors import VerificationError
+from ledger.types import Digest, Leaf, Period, parse_time
+
+Route = Literal["file", "chain"]
+ROUTES: Final[tuple[Route, ...]] = ("file", "chain")
+
+Scope = Literal["party", "subject", "track", "source"]
+SCOPES: Final[tuple[Scope, ...]] = ("party", "subject", "track", "source")
+"""What a hold is about: a payee, a source of influence, a generated track, a platform."""
+
+HOLD_REASONS: Final = {
+    "fraud": "streams look artificial; evidence is being looked at",
+    "dispute": "somebody contests who is owed this money",
+    "rights": "the right to use the work is being clarified",
+    "payee-incomplete": "the payee's details are incomplete or changing",
+    "legal": "a court or an authority asked for it",
+    "tax": "tax papers are missing",
+}
+"""Why money may be held, and the words a statement uses for it."""
+
+OUTCOMES: Final = ("settled", "failed", "written-off")
+"""What became of a payment: it arrived, it came back (and may be tried again), it will never arrive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSize:
+    """How far one log had come when a period was closed."""
+
+    origin: str
+    size: int
+    root: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """The end of a period. The hash of its leaf is the period root."""
+
+    at: str
+    period: str
+    logs: tuple[LogSize, ...]
+    registry_size: int
+
+    def leaf(self) -> Leaf:
+        logs = [{"origin": log.origin, "size": log.size, "root": log.root} for log in self.logs]
+        return ledger.leaf.close(parse_time(self.at), period=self.period, logs=logs, registry_size=self.registry_size)
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Close:
+        _fields(leaf, "at", "period", "logs", "registry_size")
+        logs = tuple(
+            LogSize(origin=_text(log, "origin"), size=_count(log, "size"), root=_text(log, "root"))
+            for log in _list(leaf, "logs")
+        )
+        period = str(Period.parse(_text(leaf, "period")))
+        return cls(at=_text(leaf, "at"), period=period, logs=logs, registry_size=_count(leaf, "registry_size"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A calculation, made once; `run` is its key and `statement` the signed document it committed to."""
+
+    at: str
+    by: str
+    key: str
+    run: Digest
+    period: str
+    pool: str
+    sequence: int
+    statement: Digest
+
+    def leaf(self) -> Leaf:
+        return _leaf(
+            "run", self, key=self.key, run=self.run, period=self.period, pool=self.pool, sequence=self.sequence,
+            statement=self.statement,
+        )  # fmt: skip
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Run:
+        _fields(leaf, "at", "by", "key", "run", "period", "pool", "sequence", "statement")
+        return cls(
+            **_who(leaf), key=_text(leaf, "key"), run=_text(leaf, "run"), period=_text(leaf, "period"),
+            pool=_text(leaf, "pool"), sequence=_count(leaf, "sequence"), statement=_text(leaf, "statement"),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approve:
+    """A second person's signature under a run, a release, an adjustment or a reversal."""
+
+    at: str
+    by: str
+    key: str
+    subject: str
+    statement: Digest
+    demo: bool = False
+
+    def leaf(self) -> Leaf:
+        return _leaf("approve", self, key=self.key, subject=self.subject, statement=self.statement, demo=self.demo)
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Approve:
+        _fields(leaf, "at", "by", "key", "subject", "statement", "demo")
+        return cls(
+            **_who(leaf), key=_text(leaf, "key"), subject=_text(leaf, "subject"),
+            statement=_text(leaf, "statement"), demo=leaf["demo"] is True,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """The moment statements become binding: one payment intent per payee, each with its route."""
+
+    at: str
+    by: str
+    run: Digest
+    statement: Digest
+
+    def leaf(self) -> Leaf:
+        return _leaf("publish", self, run=self.run, statement=self.statement)
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Publish:
+        _fields(leaf, "at", "by", "run", "statement")
+        return cls(**_who(leaf), run=_text(leaf, "run"), statement=_text(leaf, "statement"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pay:
+    """One batch of a published run's intents handed to one route; `statement` lists them."""
+
+    at: str
+    by: str
+    run: Digest
+    via: Route
+    batch: int
+    statement: Digest
+
+    def leaf(self) -> Leaf:
+        return _leaf("pay", self, run=self.run, via=self.via, batch=self.batch, statement=self.statement)
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Pay:
+        _fields(leaf, "at", "by", "run", "via", "batch", "statement")
+        return cls(
+            **_who(leaf), run=_text(leaf, "run"), via=_choice(leaf, "via", ROUTES), batch=_count(leaf, "batch"),
+            statement=_text(leaf, "statement"),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """What became of one intent, as the bank or the chain reported it."""
+
+    at: str
+    by: str
+    run: Digest
+    party: str
+    outcome: str
+    reference: str
+
+    def leaf(self) -> Leaf:
+        return _leaf("payment", self, run=self.run, party=self.party, outcome=self.outcome, reference=self.reference)
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Payment:
+        _fields(leaf, "at", "by", "run", "party", "outcome", "reference")
+        return cls(
+            **_who(leaf), run=_text(leaf, "run"), party=_text(leaf, "party"),
+            outcome=_choice(leaf, "outcome", OUTCOMES), reference=_text(leaf, "reference"),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Money of a party, a source, a track or a platform's streams that is not to be paid for now."""
+
+    at: str
+    by: str
+    id: str
+    scope: Scope
+    subject: str
+    reason: str
+
+    def leaf(self) -> Leaf:
+        return _leaf("hold", self, id=self.id, scope=self.scope, subject=self.subject, reason=self.reason)
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Hold:
+        _fields(leaf, "at", "by", "id", "scope", "subject", "reason")
+        return cls(
+            **_who(leaf), id=_text(leaf, "id"), scope=_choice(leaf, "scope", SCOPES), subject=_text(leaf, "subject"),
+            reason=_choice(leaf, "reason", tuple(HOLD_REASONS)),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A proposal to end a hold; takes effect when a second person approves it."""
+
+    at: str
+    by: str
+    key: str
+    id: str
+    hold: str
+    note: str
+
+    def leaf(self) -> Leaf:
+        return _leaf("release", self, key=self.key, id=self.id, hold=self.hold, note=self.note)
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Release:
+        _fields(leaf, "at", "by", "key", "id", "hold", "note")
+        return cls(
+            **_who(leaf),
+            key=_text(leaf, "key"),
+            id=_text(leaf, "id"),
+            hold=_text(leaf, "hold"),
+            note=_text(leaf, "note"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjust:
+    """A correction booked in a later period: it names the line it corrects and never changes it."""
+
+    at: str
+    by: str
+    key: str
+    id: str
+    period: str
+    pool: str
+    currency: str
+    party: str
+    micros: int
+    reason: str
+    line: Digest
+
+    def leaf(self) -> Leaf:
+        return _leaf(
+            "adjust", self, key=self.key, id=self.id, period=self.period, pool=self.pool, currency=self.currency,
+            party=self.party, micros=str(self.micros), reason=self.reason, line=self.line,
+        )  # fmt: skip
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Adjust:
+        _fields(leaf, "at", "by", "key", "id", "period", "pool", "currency", "party", "micros", "reason", "line")
+        return cls(
+            **_who(leaf), key=_text(leaf, "key"), id=_text(leaf, "id"), period=_text(leaf, "period"),
+            pool=_text(leaf, "pool"), currency=_text(leaf, "currency"), party=_text(leaf, "party"),
+            micros=read_micros(_text(leaf, "micros")), reason=_text(leaf, "reason"), line=_text(leaf, "line"),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverse:
+    """A proposal to undo a published run as a whole; once approved the (period, pool) may be run again."""
+
+    at: str
+    by: str
+    key: str
+    id: str
+    run: Digest
+    reason: str
+
+    def leaf(self) -> Leaf:
+        return _leaf("reverse", self, key=self.key, id=self.id, run=self.run, reason=self.reason)
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Reverse:
+        _fields(leaf, "at", "by", "key", "id", "run", "reason")
+        return cls(
+            **_who(leaf), key=_text(leaf, "key"), id=_text(leaf, "id"), run=_text(leaf, "run"),
+            reason=_text(leaf, "reason"),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """A leaf that is in the log but has no effect, and why."""
+
+    index: int
+    type: str
+    reason: str
+
+
+Proposal = Run | Release | Adjust | Reverse
+"""What one person makes and another must approve; each carries its maker and the maker's key."""
+
+TYPES: Final = (
+    "close", "run", "approve", "publish", "pay", "payment", "hold", "release", "adjust", "reverse",
+)  # fmt: skip
+"""The leaf types that make up the life of a period."""
+
+
+def read_micros(text: str) -> int:
+    """An amount as leaves write it: a decimal string, one way only."""
+    if not text.removeprefix("-").isdecimal() or str(int(text)) != text:
+        raise VerificationError(f"amount {text!r}: expected whole micro-units as a decimal string")
+    return int(text)
+
+
+def _leaf(kind: str, record: Any, **fields: Any) -> Leaf:
+    return ledger.leaf.make(kind, parse_time(record.at), by=record.by, **fields)
+
+
+def _who(leaf: Leaf) -> dict[str, str]:
+    return {"at": _text(leaf, "at"), "by": _text(leaf, "by")}
+
+
+def _fields(leaf: Leaf, *names: str) -> None:
+    expected = {"v", "type", *names}
+    if leaf.keys() != expected:
+        odd = sorted(leaf.keys() ^ expected)
+        raise VerificationError(f"{leaf.get('type')} leaf: fields {odd} are missing or unknown")
+
+
+def _text(leaf: Mapping[str, Any], name: str) -> str:
+    value = leaf.get(name)
+    if not isinstance(value, str):
+        raise VerificationError(f"{name} is {value!r}, expected a text")
+    return value
+
+
+def _list(leaf: Leaf, name: str) -> list[Any]:
+    value = leaf.get(name)
+    if not isinstance(value, list):
+        raise VerificationError(f"{name} is {value!r}, expected a list")
+    return value
+
+
+def _count(leaf: Mapping[str, Any], name: str) -> int:
+    value = leaf.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise VerificationError(f"{name} is {value!r}, expected a whole number")
+    return value
+
+
+def _choice(leaf: Leaf, name: str, known: tuple[Any, ...]) -> Any:
+    value = leaf.get(name)
+    if value not in known:
+        raise VerificationError(f"{name} is {value!r}, expected one of {', '.join(known)}")
+    return value
