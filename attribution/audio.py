@@ -1,0 +1,105 @@
+"""Sound files in, one kind of sound out: mono, 16 kHz, float32. An edge: it reads files.
+
+Whatever libsndfile reads (WAV, FLAC, OGG, MP3 and more) is mixed to mono in blocks and resampled as
+it streams, so that memory follows the result and not the file. What cannot be judged is refused
+with a reason; silence and very short clips are not refused, they end as wholly unattributed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ledger.errors import InputError
+
+SAMPLE_RATE: Final = 16_000
+SECONDS_MAX: Final = 1_200
+"""Twenty minutes: a longer recording is a programme, to be cut into its pieces first."""
+_BLOCK: Final = 1 << 17
+_RATE_RANGE: Final = (2_000, 768_000)
+
+Pcm = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """Decoded sound, with what an examiner needs to decode it again and compare."""
+
+    pcm: Pcm
+    file_sha256: str
+    pcm_sha256: str
+    source_rate: int
+    channels: int
+    clipped_ppm: int
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / SAMPLE_RATE
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes; an InputError when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as problem:
+        raise InputError(f"{path}: cannot be read ({problem.strerror or problem})") from None
+
+
+def decode(path: Path) -> Clip:
+    """The clip in a file; an InputError for what is not sound, is damaged, or is too long."""
+    import soundfile
+    import soxr
+
+    digest = file_digest(path)
+    try:
+        with soundfile.SoundFile(path) as stream:
+            rate, channels = int(stream.samplerate), int(stream.channels)
+            if not _RATE_RANGE[0] <= rate <= _RATE_RANGE[1]:
+                raise InputError(f"{path}: sample rate {rate} Hz, expected {_RATE_RANGE[0]} to {_RATE_RANGE[1]}")
+            if stream.frames / rate > SECONDS_MAX:
+                raise _too_long(path, stream.frames / rate)
+            resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
+            parts: list[Pcm] = []
+            read = clipped = 0
+            while len(block := stream.read(_BLOCK, dtype="float32", always_2d=True)):
+                read += len(block)
+                clipped += int(np.count_nonzero(np.abs(block).max(axis=1) >= 0.999))
+                parts.append(np.asarray(resampler.resample_chunk(_mono(path, block)), dtype=np.float32))
+                if read / rate > SECONDS_MAX:
+                    raise _too_long(path, read / rate)
+            parts.append(
+                np.asarray(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True), dtype=np.float32)
+            )
+    except (soundfile.LibsndfileError, RuntimeError, ValueError) as problem:
+        raise InputError(f"{path}: not sound that can be decoded ({problem}); expected WAV, FLAC, OGG or MP3") from None
+    if read == 0:
+        raise InputError(f"{path}: holds no sound at all; is it truncated?")
+    pcm = np.concatenate(parts)
+    return Clip(
+        pcm=pcm, file_sha256=digest, pcm_sha256=hashlib.sha256(pcm.tobytes()).hexdigest(),
+        source_rate=rate, channels=channels, clipped_ppm=1_000_000 * clipped // read,
+    )  # fmt: skip
+
+
+def clip_of(pcm: Pcm) -> Clip:
+    """A clip from samples already at hand (mono, 16 kHz)."""
+    digest = hashlib.sha256(pcm.tobytes()).hexdigest()
+    return Clip(pcm=pcm, file_sha256=digest, pcm_sha256=digest, source_rate=SAMPLE_RATE, channels=1, clipped_ppm=0)
+
+
+def _mono(path: Path, block: npt.NDArray[np.float32]) -> Pcm:
+    if not np.isfinite(block).all():
+        raise InputError(f"{path}: holds samples that are not numbers; export it again")
+    return np.ascontiguousarray(block.mean(axis=1, dtype=np.float32))
+
+
+def _too_long(path: Path, seconds: float) -> InputError:
+    return InputError(
+        f"{path}: {seconds / 60:.0f} minutes long, at most {SECONDS_MAX // 60}; cut it into its pieces first"
+    )

@@ -1,0 +1,1 @@
+"""Attribution methods: one protocol, chosen by name."""
