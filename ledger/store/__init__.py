@@ -1,1 +1,1 @@
-"""Where a log is kept: SQLite by default, PostgreSQL by URL. The edge; nothing pure lives here."""
+"""Where a log keeps its bytes: one schema, one set of queries, a store per kind of database."""

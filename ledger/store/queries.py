@@ -1,0 +1,137 @@
+"""What is asked of a log's tables, the same words on every database.
+
+Each function takes an open connection, so that one snapshot can answer several questions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, select, text
+from sqlmodel import col
+
+from ledger.errors import VerificationError
+from ledger.event import Entry
+from ledger.store.schema import BlobRow, CheckpointRow, EntryRow, EventRow, TileRow, TrackRow
+
+PAGE: Final = 4096
+"""Entries read at a time: a long read never keeps a transaction open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A checkpoint as stored, with the chain head at its size."""
+
+    size: int
+    root: bytes
+    chain: bytes
+    note: bytes
+
+
+def last_checkpoint(connection: Connection) -> Signed | None:
+    """The newest signed checkpoint."""
+    return _signed(connection, select(*_CHECKPOINT).order_by(col(CheckpointRow.size).desc()).limit(1))
+
+
+def checkpoint_at(connection: Connection, size: int) -> Signed | None:
+    """The checkpoint of exactly this size."""
+    return _signed(connection, select(*_CHECKPOINT).where(col(CheckpointRow.size) == size))
+
+
+def checkpoint_covering(connection: Connection, index: int) -> Signed | None:
+    """The first checkpoint that covers this entry: the one with which it was acknowledged."""
+    query = select(*_CHECKPOINT).where(col(CheckpointRow.size) > index).order_by(col(CheckpointRow.size)).limit(1)
+    return _signed(connection, query)
+
+
+_CHECKPOINT: Final = (
+    col(CheckpointRow.size), col(CheckpointRow.root), col(CheckpointRow.chain), col(CheckpointRow.note),
+)  # fmt: skip
+
+
+def _signed(connection: Connection, query: Any) -> Signed | None:
+    row = connection.execute(query).first()
+    return None if row is None else Signed(row[0], bytes(row[1]), bytes(row[2]), bytes(row[3]))
+
+
+def entry_count(connection: Connection) -> int:
+    """How many entries are stored; indexes have no gaps."""
+    return int(connection.execute(select(func.coalesce(func.max(col(EntryRow.idx)) + 1, 0))).scalar_one())
+
+
+def read_tile(connection: Connection, level: int, n: int) -> bytes:
+    """The hashes of a tile; VerificationError if it is missing."""
+    query = select(col(TileRow.hashes)).where(col(TileRow.level) == level, col(TileRow.n) == n)
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        raise VerificationError(f"tile {level}/{n} is missing from the log's database")
+    return bytes(found)
+
+
+def page(
+    connection: Connection, start: int, stop: int, types: Collection[str] | None = None, limit: int = PAGE
+) -> list[Entry]:
+    """Entries of `[start, stop)` in order, at most `limit`; of these types only, if given."""
+    query = select(col(EntryRow.idx), col(EntryRow.body)).where(col(EntryRow.idx) >= start, col(EntryRow.idx) < stop)
+    if types is not None:
+        query = query.where(col(EntryRow.type).in_(sorted(types)))
+        if "event" not in types:
+            query = query.where(text("type <> 'event'"))  # as the index says it, so that the planner sees the match
+    rows = connection.execute(query.order_by(col(EntryRow.idx)).limit(limit))
+    return [Entry(index, bytes(body)) for index, body in rows]
+
+
+def bodies(connection: Connection, indexes: Sequence[int]) -> dict[int, bytes]:
+    """The bytes of these entries, by index."""
+    rows = connection.execute(
+        select(col(EntryRow.idx), col(EntryRow.body)).where(col(EntryRow.idx).in_(_values(connection, indexes)))
+    )
+    return {int(index): bytes(body) for index, body in rows}
+
+
+def blob(connection: Connection, digest: bytes) -> bytes | None:
+    """Content-addressed matter."""
+    found = connection.execute(select(col(BlobRow.data)).where(col(BlobRow.digest) == digest)).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
+def find_event(connection: Connection, source: str, event_id: str) -> int | None:
+    """The index of a source's event."""
+    query = select(col(EventRow.idx)).where(col(EventRow.source) == source, col(EventRow.event_id) == event_id)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def find_events(connection: Connection, source: str, event_ids: Sequence[str]) -> dict[str, int]:
+    """Which of these ids the source has used already, and where."""
+    rows = connection.execute(
+        select(col(EventRow.event_id), col(EventRow.idx)).where(
+            col(EventRow.source) == source, col(EventRow.event_id).in_(_values(connection, event_ids))
+        )
+    )
+    return {event_id: int(index) for event_id, index in rows}
+
+
+def find_tracks(connection: Connection, ids: Sequence[str]) -> dict[str, str | None]:
+    """Which of these tracks are registered, and the vector assigned to each."""
+    rows = connection.execute(
+        select(col(TrackRow.id), col(TrackRow.vector)).where(col(TrackRow.id).in_(_values(connection, ids)))
+    )
+    return dict(rows.tuples().all())
+
+
+def assignments(connection: Connection) -> Iterator[tuple[str, str, int]]:
+    """(track, vector digest, index of the assignment) of every assigned track."""
+    query = select(col(TrackRow.id), col(TrackRow.vector), col(TrackRow.assigned_idx))
+    for track, vector, index in connection.execute(query.where(col(TrackRow.vector).is_not(None))):
+        if vector is not None and index is not None:
+            yield track, vector, index
+
+
+def _values(connection: Connection, values: Sequence[Any]) -> Any:
+    """A list of any length as one bound parameter, so that the statement is prepared once."""
+    if connection.dialect.name == "sqlite":
+        return select(text("value")).select_from(text("json_each(:listed)")).params(listed=json.dumps(list(values)))
+    return select(func.unnest(list(values)))

@@ -1,0 +1,155 @@
+"""The tables of a log, the same on every kind of database.
+
+`entry`, `event`, `tile`, `checkpoint` and `blob` are the log: they only ever grow, and guards in the
+database refuse anything else (see `guards_sqlite` and `guards_postgres`). `log_track` is a projection
+of the log, kept in the same transaction so that an event binds to the assignment before it. The rest
+are side tables: they may be changed and erased, and no proof depends on them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Text, text
+from sqlmodel import Field, SQLModel
+
+VERSION: Final = 1
+"""Of the schema as a whole; SQLite keeps it in `user_version`, PostgreSQL in Alembic's own table."""
+
+_STRICT: Final = {"sqlite_strict": True}
+_STRICT_BY_KEY: Final = {"sqlite_strict": True, "sqlite_with_rowid": False}
+
+
+def _number(**options: Any) -> Any:
+    return Field(
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), nullable=False, autoincrement=False, **options)
+    )
+
+
+def _serial() -> Any:
+    return Field(
+        default=None,
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    )
+
+
+def _text(**options: Any) -> Any:
+    return Field(sa_column=Column(Text, **{"nullable": False, **options}))
+
+
+def _bytes(**options: Any) -> Any:
+    return Field(sa_column=Column(LargeBinary, **{"nullable": False, **options}))
+
+
+class Table(SQLModel):
+    """Every table of the log's own database; rooms' projections live beside them."""
+
+    metadata = MetaData()
+
+
+class EntryRow(Table, table=True):
+    """A leaf in its place: canonical JSON bytes."""
+
+    __tablename__ = "entry"
+    __table_args__ = (
+        Index(
+            "entry_by_type",
+            "type",
+            "idx",
+            sqlite_where=text("type <> 'event'"),
+            postgresql_where=text("type <> 'event'"),
+        ),
+        _STRICT,
+    )
+    idx: int = _number(primary_key=True)
+    type: str = _text()
+    body: bytes = _bytes()
+
+
+class EventRow(Table, table=True):
+    """Which index an event id of a source has: at most one, ever."""
+
+    __tablename__ = "event"
+    __table_args__ = (_STRICT_BY_KEY,)
+    source: str = _text(primary_key=True)
+    event_id: str = _text(primary_key=True)
+    idx: int = _number()
+
+
+class TileRow(Table, table=True):
+    """Up to 256 hashes of 32 bytes, as C2SP tlog-tiles lays them out; partial tiles grow in place."""
+
+    __tablename__ = "tile"
+    __table_args__ = (_STRICT,)
+    level: int = _number(primary_key=True)
+    n: int = _number(primary_key=True)
+    hashes: bytes = _bytes()
+
+
+class CheckpointRow(Table, table=True):
+    """One signed checkpoint per committed batch, with the chain head at its size."""
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (_STRICT,)
+    size: int = _number(primary_key=True)
+    root: bytes = _bytes()
+    chain: bytes = _bytes()
+    note: bytes = _bytes()
+
+
+class BlobRow(Table, table=True):
+    """Content-addressed matter named by leaves: signed statements, manifests, runs."""
+
+    __tablename__ = "blob"
+    __table_args__ = (_STRICT,)
+    digest: bytes = _bytes(primary_key=True)
+    data: bytes = _bytes()
+
+
+class TrackRow(Table, table=True):
+    """A registered track and the vector assigned to it last; a projection of `track` and `assign` leaves."""
+
+    __tablename__ = "log_track"
+    __table_args__ = (_STRICT_BY_KEY,)
+    id: str = _text(primary_key=True)
+    idx: int = _number()
+    vector: str | None = _text(nullable=True)
+    assigned_idx: int | None = Field(
+        default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), nullable=True)
+    )
+
+
+class SaltRow(Table, table=True):
+    """What ties a listener to the commitments in the log for one period; erasing it forgets the person."""
+
+    __tablename__ = "listener_salt"
+    __table_args__ = (_STRICT_BY_KEY,)
+    source: str = _text(primary_key=True)
+    listener: str = _text(primary_key=True)
+    period: str = _text(primary_key=True)
+    salt: bytes = _bytes()
+
+
+class QuarantineRow(Table, table=True):
+    """A row that was not appended, kept as it was handed in, with the place and the reason."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (Index("quarantine_by_state", "state", "id"), _STRICT)
+    id: int | None = _serial()
+    digest: bytes = _bytes(unique=True)
+    kind: str = _text()
+    name: str = _text()
+    line: int = _number()
+    reason: str = _text()
+    raw: bytes = _bytes()
+    at: str = _text()
+    state: str = _text()
+
+
+class ProjectedRow(Table, table=True):
+    """How far a projection has read the log."""
+
+    __tablename__ = "projected"
+    __table_args__ = (_STRICT,)
+    name: str = _text(primary_key=True)
+    size: int = _number()

@@ -1,0 +1,79 @@
+"""What the log asks of a database, and everything about it that does not depend on which one it is.
+
+A store promises four things. `writing` is exclusive across threads, processes and hosts and is one
+durable transaction: after it returns, a crash or a power cut loses nothing; if it raises, nothing
+was kept. `reading` sees one consistent snapshot. The log's own tables refuse to be changed or
+shortened. `insert` takes rows in bulk.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from ledger.errors import ConflictError, TransientError
+
+ENTRY: Final = ("entry", ("idx", "type", "body"))
+EVENT: Final = ("event", ("source", "event_id", "idx"))
+CHECKPOINT: Final = ("checkpoint", ("size", "root", "chain", "note"))
+BLOB: Final = ("blob", ("digest", "data"))
+SALT: Final = ("listener_salt", ("source", "listener", "period", "salt"))
+
+Table = tuple[str, tuple[str, ...]]
+
+
+class Store(ABC):
+    """One log's database."""
+
+    readers: Engine
+    writers: Engine
+
+    @abstractmethod
+    def create(self) -> None:
+        """Make the tables and their guards where they are absent; refuse a schema of another version."""
+
+    @abstractmethod
+    def lock(self, connection: Connection) -> None:
+        """Wait until this transaction is the only one writing to the log."""
+
+    @abstractmethod
+    def insert(self, connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows in bulk."""
+
+    @abstractmethod
+    def put_tiles(self, connection: Connection, tiles: Iterable[tuple[int, int, bytes]]) -> None:
+        """Write tiles, new or grown."""
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent view of the log; nothing can be written through it."""
+        with self._translated(), self.readers.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """The log's write lock and one transaction: committed on leaving, kept entirely or not at all."""
+        with self._translated(), self.writers.connect() as connection, connection.begin():
+            self.lock(connection)
+            yield connection
+
+    def close(self) -> None:
+        self.readers.dispose()
+        self.writers.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Database errors as ours: a guard that fired is a conflict, everything else may pass."""
+        try:
+            yield
+        except IntegrityError as refusal:
+            raise ConflictError(f"the database refused a change to the log: {refusal.orig}") from refusal
+        except DBAPIError as failure:
+            raise TransientError(
+                f"the log's database failed: {failure.orig}; nothing of this batch was kept"
+            ) from failure
