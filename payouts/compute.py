@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ledger.types import MILLION, InfluenceVector, Period
+from ledger.types import MILLION, InfluenceVector, Period, format_time
 from payouts.allocate import Cutoff, divide, round_shares
 from payouts.contribute import Contribution, Contributor, weigh
 from payouts.intake import check_vectors, gather
@@ -98,7 +98,7 @@ def heading(claim: Claim) -> Heading:
 
 def contributions(inputs: Inputs, rows: Sequence[UsageRow]) -> Iterator[Contribution]:
     """Every contribution to the pool from gathered rows, unattributed weight included."""
-    ends_at = Period.parse(inputs.terms.period).end - timedelta(seconds=1)
+    ends_at = format_time(Period.parse(inputs.terms.period).end - timedelta(seconds=1))
     contributor = Contributor(
         terms=inputs.terms,
         rule=inputs.rule,

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from itertools import islice
 from typing import Final, NamedTuple
 
-from ledger.types import InfluenceVector, parse_time
+from ledger.types import InfluenceVector
 from payouts.errors import RuleError
 from payouts.expand import Expansion
-from payouts.intake import base_weights
 from payouts.kernel import BILLION, UNATTRIBUTED, Claim, Game, Kernel, game_of, kernels
 from payouts.ownership import Ownership, Version, claims_of, version_of
 from payouts.protocols import Hold, UsageRow, View
@@ -63,7 +61,7 @@ def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow]) -> Weighed:
         raise RuleError(f"rule {rule.name} judged {len(verdicts)} of {len(rows)} rows: expected a verdict for each")
     kept = [(row, verdict) for row, verdict in zip(rows, verdicts, strict=True) if verdict != "leaves"]
     eligible = [row for row, _ in kept]
-    weights = rule.weigh(eligible, base_weights(terms, eligible))
+    weights = rule.weigh(eligible, terms.weight)
     if len(weights) != len(eligible) or min(weights, default=0) < 0:
         raise RuleError(
             f"rule {rule.name} weighed {len(weights)} of {len(eligible)} rows: expected a weight >= 0 for each"
@@ -86,7 +84,7 @@ class Contributor:
         vectors: Mapping[str, InfluenceVector],
         view: View,
         holds: Sequence[Hold],
-        ends_at: datetime,
+        ends_at: str,
         salt: bytes,
     ) -> None:
         self._terms = terms
@@ -96,7 +94,6 @@ class Contributor:
         self._expansion = Expansion(view, self._ownership, terms.aspects, ends_at, salt)
         self._model_of = cache(view.model_of)
         self._holds = sorted(holds, key=lambda hold: hold.id)
-        self._when = cache(parse_time)
         self._kernels: dict[tuple[str, Version], Kernel] = {}
 
     def contributions(self, weighed: Weighed) -> Iterator[Contribution]:
@@ -143,7 +140,7 @@ class Contributor:
         for stream in streams:
             if stream.vector is None or not self._reliable(self._vectors[stream.vector]):
                 continue
-            vector, at = self._vectors[stream.vector], self._when(stream.at)
+            vector, at = self._vectors[stream.vector], stream.at
             version = version_of(vector, self._terms.aspects, stream.territory, at, self._ownership)
             key = keys[stream] = (stream.vector, version)
             if key not in self._kernels and key not in wanted:

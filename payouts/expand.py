@@ -7,7 +7,6 @@ work) of a training set weighs the same. Owners are looked up as of the period's
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from ledger.types import MILLION, Aspect
 from payouts.allocate import divide
@@ -25,7 +24,7 @@ def training_group(model: str, version: str, territory: str) -> str:
 class Expansion:
     """Looks up what the groups named "*..." stand for, and divides their weights."""
 
-    def __init__(self, view: View, ownership: Ownership, mix: Mix, at: datetime, salt: bytes) -> None:
+    def __init__(self, view: View, ownership: Ownership, mix: Mix, at: str, salt: bytes) -> None:
         self._view = view
         self._ownership = ownership
         self._mix = tuple((aspect, ppm) for aspect, ppm in mix if aspect != "style") or (("recording", MILLION),)

@@ -20,7 +20,7 @@ def _covered(terms: Terms, row: UsageRow) -> bool:
     )
 
 
-def _key(row: UsageRow) -> tuple[str, ...]:
+def row_key(row: UsageRow) -> tuple[str, ...]:
     """Every field but the sums; absent sorts before present and never equals an empty text."""
     texts = (row.vector, row.product, row.listener, row.currency)
     marked = tuple("" if text is None else "=" + text for text in texts)
@@ -34,7 +34,7 @@ def gather(terms: Terms, usage: Iterable[UsageRow]) -> list[UsageRow]:
         if not _covered(terms, row):
             continue
         _check(terms, row)
-        key = _key(row)
+        key = row_key(row)
         seen = rows.get(key)
         rows[key] = row if seen is None else _sum(seen, row)
     return [rows[key] for key in sorted(rows)]
@@ -70,10 +70,3 @@ def check_vectors(rows: Sequence[UsageRow], vectors: Mapping[str, InfluenceVecto
             raise UsageError(
                 f"vector {row.vector} is of track {vector.track}: expected {row.track}, whose events it is bound to"
             )
-
-
-def base_weights(terms: Terms, rows: Sequence[UsageRow]) -> list[int]:
-    """What each row weighs before the rule looks at it."""
-    if terms.weight == "units":
-        return [row.units for row in rows]
-    return [row.gross or 0 for row in rows]

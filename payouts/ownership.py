@@ -7,13 +7,12 @@ style influence and training sets stay whole here and are expanded to owners aft
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
 from typing import NamedTuple
 
 from ledger.types import MILLION, STYLE_PREFIX, Aspect, Influence, InfluenceVector
 from payouts.errors import UsageError
 from payouts.kernel import Claim, State, whole_claim
-from payouts.protocols import Right, View
+from payouts.protocols import Right, Shares, View
 
 ALL_OF_IT = MILLION * MILLION
 
@@ -43,11 +42,11 @@ class Ownership:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._owners: dict[tuple[str, Aspect, str, datetime], Owners] = {}
+        self._owners: dict[tuple[str, Aspect, str, str], Owners] = {}
         self._same: dict[Owners, Owners] = {}
         self._permitted: dict[tuple[str, str, str, str | None], bool] = {}
 
-    def owners(self, source: str, aspect: Aspect, territory: str, at: datetime) -> Owners:
+    def owners(self, source: str, aspect: Aspect, territory: str, at: str) -> Owners:
         """Owners of a source by aspect; parts sum to 10^12."""
         key = (source, aspect, territory, at)
         found = self._owners.get(key)
@@ -58,7 +57,7 @@ class Ownership:
             found = self._owners[key] = self._same.setdefault(looked_up, looked_up)
         return found
 
-    def publishing(self, work: str, territory: str, at: datetime) -> Owners:
+    def publishing(self, work: str, territory: str, at: str) -> Owners:
         """Owners of a whole work."""
         return tuple(sorted(self._right(work, "publishing", territory, at, MILLION)))
 
@@ -68,10 +67,10 @@ class Ownership:
             self._permitted[key] = self._view.permitted(source, use, territory, track)
         return self._permitted[key]
 
-    def _master(self, source: str, territory: str, at: datetime) -> Owners:
+    def _master(self, source: str, territory: str, at: str) -> Owners:
         return tuple(sorted(self._right(source, "master", territory, at, MILLION)))
 
-    def _works(self, source: str, territory: str, at: datetime) -> Owners:
+    def _works(self, source: str, territory: str, at: str) -> Owners:
         works = self._view.works_of(source, at)
         out: list[Owner] = []
         linked = 0
@@ -84,26 +83,31 @@ class Ownership:
             out.append(unresolved(source, "publishing", (MILLION - linked) * MILLION, "work-unknown"))
         return tuple(sorted(out))
 
-    def _right(self, subject: str, right: Right, territory: str, at: datetime, link_ppm: int) -> list[Owner]:
+    def _right(self, subject: str, right: Right, territory: str, at: str, link_ppm: int) -> list[Owner]:
         shares = self._view.shares(subject, right, territory, at)
         whole = sum(ppm for _, ppm in shares.parts) == MILLION
         if not whole or shares.state in {"short", "conflict"}:
             reason = "shares-in-conflict" if shares.state == "conflict" else "shares-short"
             return [unresolved(subject, right, link_ppm * MILLION, reason)]
-        state: State = "held" if shares.state == "disputed" else "allocated"
-        reason = "dispute" if shares.state == "disputed" else ""
         parts: dict[str, int] = defaultdict(int)
         for party, ppm in shares.parts:
             parts[party] += ppm
         return [
-            Owner(self._group(party, at), party, link_ppm * ppm, state, reason) for party, ppm in parts.items() if ppm
+            Owner(self._group(party, at), party, link_ppm * ppm, *_standing(shares, party))
+            for party, ppm in parts.items()
+            if ppm
         ]
 
-    def _group(self, party: str, at: datetime) -> str:
+    def _group(self, party: str, at: str) -> str:
         group = self._view.group_of(party, at)
         if group[:1] in {"?", "*", ""}:
             raise UsageError(f"group {group!r} of party {party!r}: expected an id that starts with a letter or a digit")
         return group
+
+
+def _standing(shares: Shares, party: str) -> tuple[State, str]:
+    held = shares.state == "disputed" and party in shares.disputed
+    return ("held", "dispute") if held else ("allocated", "")
 
 
 def use_of(source: Influence) -> str:
@@ -116,7 +120,7 @@ def style_group(style: str, territory: str) -> str:
 
 
 def version_of(
-    vector: InfluenceVector, aspects: tuple[tuple[Aspect, int], ...], territory: str, at: datetime, ownership: Ownership
+    vector: InfluenceVector, aspects: tuple[tuple[Aspect, int], ...], territory: str, at: str, ownership: Ownership
 ) -> Version:
     """Everything the registry says that this vector's division depends on."""
     out: list[object] = []
@@ -131,7 +135,7 @@ def version_of(
 
 
 def claims_of(
-    vector: InfluenceVector, aspects: tuple[tuple[Aspect, int], ...], territory: str, at: datetime, ownership: Ownership
+    vector: InfluenceVector, aspects: tuple[tuple[Aspect, int], ...], territory: str, at: str, ownership: Ownership
 ) -> list[tuple[Claim, int]]:
     """The vector's claims with their exact masses; what they leave of the whole is unattributed."""
     out: list[tuple[Claim, int]] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal, Protocol
 
 import msgspec
@@ -36,7 +35,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, order=True):
 class Shares(Protocol):
     """Who owns a right in a subject at an instant. `parts` are (party, ppm); confirmed parts sum to 1,000,000.
 
-    `disputed` still names the parts last confirmed: money is allocated to them and held.
+    In the state `disputed` they do too, and the money of the parties in `disputed` is held.
     """
 
     @property
@@ -45,16 +44,22 @@ class Shares(Protocol):
     @property
     def parts(self) -> Sequence[tuple[str, int]]: ...
 
+    @property
+    def disputed(self) -> Sequence[str]: ...
+
 
 class View(Protocol):
-    """The registry as known at the close; every answer is a pure function of its arguments."""
+    """The registry as known at the close; every answer is a pure function of its arguments.
 
-    def shares(self, subject: str, right: Right, territory: str, at: datetime) -> Shares: ...
+    `at` is an instant as `ledger.types.format_time` writes it.
+    """
 
-    def group_of(self, party: str, at: datetime) -> str:
+    def shares(self, subject: str, right: Right, territory: str, at: str) -> Shares: ...
+
+    def group_of(self, party: str, at: str) -> str:
         """The common beneficial owner; the party itself where none is recorded."""
 
-    def works_of(self, recording: str, at: datetime) -> Sequence[tuple[str, int]]:
+    def works_of(self, recording: str, at: str) -> Sequence[tuple[str, int]]:
         """Works a recording embodies, with the ppm of it that each makes up."""
 
     def permitted(self, recording: str, use: str, territory: str, track: str | None) -> bool:

@@ -37,8 +37,8 @@ def fill(weights: Mapping[str, int], unattributed: int, pool: int, cap: int | No
     total = sum(weights.values()) + unattributed
     if total <= 0:
         return Level(cap=cap, numerator=0, denominator=1, unattributed=pool, reserve=0)
-    if cap is None:
-        return Level(cap=None, numerator=pool, denominator=total, unattributed=pool * unattributed, reserve=0)
+    if cap is None or pool * max(weights.values(), default=0) <= cap * total:
+        return Level(cap=cap, numerator=pool, denominator=total, unattributed=pool * unattributed, reserve=0)
     left = pool * (total - unattributed)
     below = total - unattributed
     for weight in sorted(weights.values(), reverse=True):

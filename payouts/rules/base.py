@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 from payouts.errors import RuleError, TermsError
 from payouts.protocols import UsageRow
-from payouts.terms import whole_number
+from payouts.terms import Weight, whole_number
 
 WHOLE: Final = 10**12
 """A whole vector in kernel units: masses are parts of this, what they leave of it is unattributed."""
@@ -39,6 +39,11 @@ class Split:
 def parameter(*, default: Any, low: int = 0, high: int = 10**18, choices: tuple[str, ...] = (), doc: str = "") -> Any:
     """A rule's parameter: an int within [low, high], or one of `choices`."""
     return dataclasses.field(default=default, metadata={"low": low, "high": high, "choices": choices, "doc": doc})
+
+
+def base_weights(rows: Sequence[UsageRow], weight: Weight) -> list[int]:
+    """What each row weighs by itself: its units, or its gross in micro-units."""
+    return [row.units for row in rows] if weight == "units" else [row.gross or 0 for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +100,9 @@ class Rule:
         """Which rows are eligible; sees all rows of the pool, sorted."""
         return ["counts"] * len(rows)
 
-    def weigh(self, rows: Sequence[UsageRow], base: Sequence[int]) -> Sequence[int]:
-        """Integer weights of the rows; `base` is their units or their gross, as the pool's terms say."""
-        del rows
-        return base
+    def weigh(self, rows: Sequence[UsageRow], weight: Weight) -> Sequence[int]:
+        """Integer weights of the rows; `weight` is what the pool's terms go by, units or gross."""
+        return base_weights(rows, weight)
 
     def kernel(self, masses: Masses) -> Split | None:
         """How one vector's weight is divided; None where the exact answer is out of reach: suspense."""

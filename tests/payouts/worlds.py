@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Literal
 
 from ledger.types import MILLION, AspectVector, Influence, InfluenceVector, MeasuredError
@@ -25,6 +24,7 @@ class Owned:
     parts: tuple[tuple[str, int], ...]
     state: ShareState = "confirmed"
     start: str = "2000-01-01"
+    disputed: tuple[str, ...] = ()
 
 
 @dataclass
@@ -39,15 +39,15 @@ class World:
     training: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     styles: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def shares(self, subject: str, right: Right, territory: str, at: datetime) -> Owned:
+    def shares(self, subject: str, right: Right, territory: str, at: str) -> Owned:
         dated = self.owned.get((subject, right, territory)) or self.owned.get((subject, right, "WORLD"), [])
-        started = [owned for owned in dated if owned.start <= at.strftime("%Y-%m-%d")]
+        started = [owned for owned in dated if owned.start <= at[:10]]
         return started[-1] if started else Owned((), "short")
 
-    def group_of(self, party: str, at: datetime) -> str:
-        return self.groups.get(f"{party}@{at:%Y-%m}", self.groups.get(party, party))
+    def group_of(self, party: str, at: str) -> str:
+        return self.groups.get(f"{party}@{at[:7]}", self.groups.get(party, party))
 
-    def works_of(self, recording: str, at: datetime) -> Sequence[tuple[str, int]]:
+    def works_of(self, recording: str, at: str) -> Sequence[tuple[str, int]]:
         del at
         return self.works.get(recording, ())
 
@@ -64,9 +64,9 @@ class World:
     def style_members(self, style: str) -> Sequence[str]:
         return self.styles.get(style, ())
 
-    def own(self, subject: str, *parts: tuple[str, int], right: Right = "master", **more: str) -> World:
+    def own(self, subject: str, *parts: tuple[str, int], right: Right = "master", **more: object) -> World:
         """Shares from now on; a party alone owns it all."""
-        territory = more.pop("territory", "WORLD")
+        territory = str(more.pop("territory", "WORLD"))
         self.owned.setdefault((subject, right, territory), []).append(Owned(parts, **more))  # type: ignore[arg-type]
         return self
 

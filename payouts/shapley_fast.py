@@ -1,0 +1,115 @@
+"""The same Shapley numerators in numpy: many small games at once, and wide rows of counts in int64.
+
+An optional fast path: `payouts.shapley` gives the same integers without numpy. Every sum formed here is shown
+to fit int64 before it is formed; numpy would wrap silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import factorial, gcd
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from payouts.shapley import COUNTED_MAX, weighted
+
+Ints = npt.NDArray[np.int64]
+
+CELLS_MAX: Final = 1 << 21
+"""Coalition values held at once (16 MiB): a batch of games is cut to it."""
+
+COUNTED_TARGET_MAX: Final = 1 << 20
+"""The widest row of counts: three 21-bit limbs times a gain below 2^20, summed 2^20 times, stay below 2^63."""
+
+
+@lru_cache(maxsize=32)
+def _by_size(k: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], tuple[Ints, ...], tuple[Any, ...]]:
+    """Coalitions of k players sorted by size: order, starts of each size; and the same for those with player i."""
+    sizes = np.array([bin(n).count("1") for n in range(1 << k)])
+    order = np.argsort(sizes, kind="stable")
+    starts = np.searchsorted(sizes[order], np.arange(k + 1))
+    members, offsets = [], []
+    for i in range(k):
+        chosen = order[(order >> i) & 1 == 1]
+        members.append(chosen)
+        offsets.append(np.searchsorted(sizes[chosen], np.arange(1, k + 1)))
+    return order, starts, tuple(members), tuple(offsets)
+
+
+def enumerate_batch(games: Sequence[Sequence[int]], target: int) -> list[list[int]]:
+    """`shapley.enumerate_exactly` of games with equally many players, whose sums fit int64."""
+    k = len(games[0])
+    step = max(1, CELLS_MAX >> k)
+    out: list[list[int]] = []
+    for start in range(0, len(games), step):
+        out.extend(_enumerate(np.array(games[start : start + step], dtype=np.int64), target))
+    return out
+
+
+def _enumerate(masses: Ints, target: int) -> list[list[int]]:
+    count, k = masses.shape
+    value = np.zeros((count, 1 << k), dtype=np.int64)
+    for i in range(k):
+        value[:, 1 << i : 2 << i] = value[:, : 1 << i] + masses[:, i : i + 1]
+    np.minimum(value, target, out=value)
+    order, starts, members, offsets = _by_size(k)
+    totals = np.add.reduceat(value[:, order], starts, axis=1)
+    numerators = []
+    for i in range(k):
+        with_i = np.zeros((count, k + 1), dtype=np.int64)
+        with_i[:, 1:] = np.add.reduceat(value[:, members[i]], offsets[i], axis=1)
+        gains = with_i[:, 1:] - (totals[:, :-1] - with_i[:, :-1])
+        numerators.append([weighted(row, k) for row in gains.tolist()])
+    return [list(game) for game in zip(*numerators, strict=True)]
+
+
+def can_count(masses: Sequence[int], target: int) -> bool:
+    """Whether the int64 rows are safe and of a sensible width for this game."""
+    common = gcd(target, *masses)
+    width = min(target, sum(masses) - target) // common
+    return len(masses) <= COUNTED_MAX and 0 < width <= COUNTED_TARGET_MAX
+
+
+def count_one(masses: Sequence[int], target: int) -> list[int]:
+    """`shapley.count_exactly` of one game that `can_count`."""
+    k = len(masses)
+    common = gcd(target, *masses)
+    small = [mass // common for mass in masses]
+    t = target // common
+    counted = min(t, sum(small) - t)
+    rows = np.zeros((k + 1, counted), dtype=np.int64)
+    rows[0, 0] = 1
+    for n, mass in enumerate(small):
+        if mass < counted:
+            for s in range(n, -1, -1):
+                rows[s + 1, mass:] += rows[s, : counted - mass]
+    by_mass = {mass: _numerator(rows, mass, counted) if mass else 0 for mass in set(small)}
+    numerators = [by_mass[mass] for mass in small]
+    if counted != t:
+        numerators = [mass * factorial(k) - found for mass, found in zip(small, numerators, strict=True)]
+    return [common * numerator for numerator in numerators]
+
+
+def _numerator(rows: Ints, mass: int, t: int) -> int:
+    k = len(rows) - 1
+    gain = np.minimum(mass, t - np.arange(t, dtype=np.int64))
+    without = np.zeros(t, dtype=np.int64)
+    gains = []
+    for s in range(k):
+        if s and mass < t:
+            without[mass:] = rows[s, mass:] - without[:-mass]
+            without[:mass] = rows[s, :mass]
+        else:
+            without = rows[s].copy()
+        gains.append(_dot(without, gain))
+    return weighted(gains, k)
+
+
+def _dot(counts: Ints, gain: Ints) -> int:
+    """An exact dot product: counts in three limbs of 21 bits, recombined as Python ints."""
+    limb = (1 << 21) - 1
+    parts = (int(np.dot((counts >> shift) & limb, gain)) << shift for shift in (0, 21, 42))
+    return sum(parts)
