@@ -1,0 +1,75 @@
+"""`settle init`: a workspace from nothing. Whatever is there already is left alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger import keyfile, trust
+from ledger.errors import ConflictError
+from ledger.keyring import Key
+from ledger.keys import PrivateKey
+from ledger.types import Role
+from service.secrets import choose
+from service.workspace import CONFIG, KEYS, TRUST, Clock, Workspace, system_clock
+
+OWN_ROLES: Final[tuple[Role, ...]] = ("log", "operator", "attribution", "approver")
+"""The roles a new workspace can act in; platforms and holders bring keys of their own."""
+
+_CONFIG_TEXT: Final = """\
+# What else can be set here, and what each setting means: settle config show
+
+[log]
+origin = "{origin}"
+
+[workspace]
+operator = "{operator}"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """A new workspace. `trust` is the file to publish and to compare out of band."""
+
+    home: str
+    origin: str
+    operator: str
+    keys: dict[str, str]
+    trust: str
+    size: int
+
+
+def new_passphrase(*, no_passphrase: bool) -> bytes | None:
+    """The passphrase for new keys, or None when the caller chose to have none."""
+    return None if no_passphrase else choose(os.environ)
+
+
+def create(home: Path, *, origin: str, operator: str, passphrase: bytes | None, clock: Clock = system_clock) -> Created:
+    """Make settings, role keys, trust.json and an empty log; refuses a folder that holds a workspace."""
+    if (home / CONFIG).exists() or (home / KEYS).exists():
+        raise ConflictError(f"{home} already holds a workspace; nothing was changed")
+    origin = origin or f"settle.local/{secrets.token_hex(6)}"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / KEYS).mkdir(mode=0o700)
+    keys = {role: PrivateKey.generate() for role in OWN_ROLES}
+    for role, key in keys.items():
+        keyfile.save(home / KEYS / f"{role}.json", key, passphrase)
+    party = dict.fromkeys(OWN_ROLES, operator) | {"approver": "approver"}
+    trusted = trust.make(origin, [Key(role=role, party=party[role], public=key.public) for role, key in keys.items()])
+    (home / TRUST).write_bytes(trusted.encode())
+    # Last: a folder without settle.toml is not a workspace, so a crash before this leaves nothing half-made in use.
+    (home / CONFIG).write_text(_CONFIG_TEXT.format(origin=origin, operator=operator), encoding="utf-8")
+    workspace = Workspace.open(home, clock=clock)
+    workspace.passphrase = lambda: passphrase or b""
+    size = workspace.log.head().size
+    return Created(
+        home=str(home),
+        origin=origin,
+        operator=operator,
+        keys={role: key.public.id for role, key in keys.items()},
+        trust=str(home / TRUST),
+        size=size,
+    )

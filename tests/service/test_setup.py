@@ -1,0 +1,48 @@
+"""A new workspace is whole, is found, and is never made over another."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import settle, settle_json
+
+
+def test_init_makes_a_workspace_whose_trust_file_names_its_log(tmp_path: Path) -> None:
+    """If this fails, an auditor has nothing to compare out of band."""
+    made = settle_json("init", "--no-passphrase", home=tmp_path / "w")
+    trust = json.loads((tmp_path / "w" / "trust.json").read_text(encoding="utf-8"))
+    assert [log["origin"] for log in trust["logs"]] == [made["origin"]]
+    head = settle_json("status", home=tmp_path / "w")
+    assert (head["origin"], head["size"]) == (made["origin"], 1)
+
+
+def test_a_second_init_changes_nothing(tmp_path: Path) -> None:
+    """If this fails, a mistyped command replaces the keys of a living log."""
+    settle_json("init", "--no-passphrase", home=tmp_path)
+    before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*.json"))}
+    settle_json("init", "--no-passphrase", home=tmp_path, code=5)
+    assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*.json"))} == before
+
+
+def test_private_keys_are_for_their_owner_only(tmp_path: Path) -> None:
+    """If this fails, another user of the machine can sign as us."""
+    settle_json("init", "--no-passphrase", home=tmp_path)
+    keys = sorted((tmp_path / "keys").iterdir())
+    assert len(keys) == 4
+    assert {stat.S_IMODE(path.stat().st_mode) for path in keys} == {0o600}
+
+
+def test_the_passphrase_seals_every_key_and_is_asked_for_only_to_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, keys lie open on disk, or merely looking at a log needs a secret."""
+    monkeypatch.setenv("SETTLE_PASSPHRASE", "a secret of this test")
+    settle_json("init", home=tmp_path)
+    monkeypatch.delenv("SETTLE_PASSPHRASE")
+    for path in (tmp_path / "keys").iterdir():
+        assert "seed" not in json.loads(path.read_text(encoding="ascii"))
+    assert settle("status", home=tmp_path).code == 0
