@@ -19,9 +19,14 @@ def test_the_environment_beats_the_file_and_the_file_beats_the_default() -> None
 
 @pytest.mark.parametrize(
     ("document", "named"),
-    [("[log]\nstor = 'x'\n", "log.stor"), ("[log", "settle.toml"), ("[payouts]\nminimum_micros = 'ten'\n", "minimum_micros"),
-     ("[log]\nstore = 5\n", "log.store"), ("[payouts]\nminimum_micros = true\n", "minimum_micros")],
-)  # fmt: skip
+    [
+        ("[log]\nstor = 'x'\n", "log.stor"),
+        ("[log", "settle.toml"),
+        ("[payouts]\nminimum_micros = 'ten'\n", "minimum_micros"),
+        ("[log]\nstore = 5\n", "log.store"),
+        ("[payouts]\nminimum_micros = true\n", "minimum_micros"),
+    ],
+)
 def test_a_wrong_setting_is_refused_by_name(document: str, named: str) -> None:
     """If this fails, a typing error in settle.toml is silently ignored."""
     with pytest.raises(InputError, match=named):
