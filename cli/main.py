@@ -18,6 +18,7 @@ from cli.exits import BUG, INTERRUPTED, OK
 ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     # (module in cli.commands, the word its commands stand under, or None for top-level commands)
     ("demo", None),
+    ("verify", None),
     ("workspace", None),
 )
 

@@ -2,7 +2,8 @@
 
 A leaf is a canonical JSON object with `"v": 1` and a `"type"`, at most 65,535 bytes long. All but
 events carry `at`, the ledger's time; one that speaks of larger matter names it by `statement`, the
-digest of a signed envelope kept beside the log. Rooms add types of their own in their own modules.
+digest of a signed envelope kept beside the log. Small matter that needs an author, a key rotation or
+an assignment, is signed in the leaf itself. Rooms add types of their own in their own modules.
 """
 
 from __future__ import annotations
@@ -13,11 +14,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from ledger import canon
+from ledger.dsse import pae
 from ledger.errors import InputError, VerificationError
+from ledger.keys import PrivateKey, PublicKey
+from ledger.text import format_base64, parse_base64
 from ledger.tile import ENTRY_MAX
 from ledger.types import Digest, Leaf, format_time
 
 VERSION: Final = 1
+PAYLOAD_TYPE: Final = "application/vnd.settle.leaf+json"
+"""The DSSE type under which a leaf that carries its own signature is signed."""
+
 _TYPE: Final = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 
 
@@ -52,6 +59,23 @@ def make(kind: str, at: datetime, **fields: Any) -> dict[str, Any]:
     """A leaf of any type but `event`; fields that are None are left out."""
     present = {name: value for name, value in fields.items() if value is not None}
     return {"v": VERSION, "type": kind, "at": format_time(at), **present}
+
+
+def sign(leaf: Leaf, key: PrivateKey) -> dict[str, Any]:
+    """The leaf with its author's key id and signature in it: `key` and `sig`."""
+    signature = key.sign(pae(PAYLOAD_TYPE, canon.encode(dict(leaf))))
+    return {**leaf, "key": key.public.id, "sig": format_base64(signature)}
+
+
+def check_signature(leaf: Leaf, key: PublicKey) -> None:
+    """Refuse unless this key signed the leaf as it stands."""
+    unsigned = {name: value for name, value in leaf.items() if name not in ("key", "sig")}
+    if leaf.get("key") != key.id or not isinstance(leaf.get("sig"), str):
+        raise VerificationError(f"{leaf.get('type')} leaf names key {str(leaf.get('key'))[:16]}, not {key.id[:16]}")
+    try:
+        key.verify(parse_base64(leaf["sig"], "leaf signature"), pae(PAYLOAD_TYPE, canon.encode(unsigned)))
+    except VerificationError as problem:
+        raise VerificationError(f"{leaf.get('type')} leaf: {problem}") from None
 
 
 def event(
@@ -106,9 +130,11 @@ def vector(at: datetime, *, track: str, statement: Digest, method: str) -> dict[
     return make("vector", at, track=track, statement=statement, method=method)
 
 
-def assign(at: datetime, *, track: str, vector: Digest, statement: Digest, reason: str | None = None) -> dict[str, Any]:
-    """From here on the track pays by this vector; `statement` is the attribution role's signed say-so."""
-    return make("assign", at, track=track, vector=vector, statement=statement, reason=reason)
+def assign(
+    at: datetime, *, track: str, vector: Digest, signer: PrivateKey, reason: str | None = None
+) -> dict[str, Any]:
+    """From here on the track pays by this vector; signed by the attribution role."""
+    return sign(make("assign", at, track=track, vector=vector, reason=reason), signer)
 
 
 def seal(at: datetime, *, size: int, root: bytes, chain: bytes) -> dict[str, Any]:

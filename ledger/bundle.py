@@ -1,0 +1,115 @@
+"""Bundles: one canonical JSON file that carries a fact of the log and everything needed to check it.
+
+Every bundle has `v`, `kind`, `checkpoint` (the signed note, byte for byte), `keys` (the key leaves
+since the trusted keys, oldest first) and the fields of its kind. A leaf stands in it as an object,
+with its index and its inclusion proof in the checkpoint's tree; a statement stands in it as its
+envelope. Both are found again by encoding them: whatever does not re-encode to itself is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ledger import canon, leaf
+from ledger.errors import VerificationError
+from ledger.proof import HASHES_MAX
+from ledger.text import parse_hex
+from ledger.tree import HASH_SIZE
+
+SIZE_MAX: Final = 64 * 1024 * 1024
+COMMON: Final = ("v", "kind", "checkpoint", "keys")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A leaf's bytes, its index, and the hashes from it to the checkpoint's root."""
+
+    index: int
+    body: bytes
+    hashes: tuple[bytes, ...]
+
+    def document(self) -> dict[str, Any]:
+        return {"index": self.index, "leaf": leaf.decode(self.body), "proof": [one.hex() for one in self.hashes]}
+
+
+def placed(document: Any, what: str) -> Placed:
+    """The leaf with its place; nothing of it is proven yet."""
+    if not isinstance(document, dict) or set(document) != {"index", "leaf", "proof"}:
+        raise VerificationError(f"{what}: expected an object of index, leaf and proof")
+    index, body, hashes = document["index"], document["leaf"], document["proof"]
+    if type(index) is not int or index < 0 or not isinstance(body, dict) or not isinstance(hashes, list):
+        raise VerificationError(f"{what}: index is a number, leaf an object, proof a list")
+    if len(hashes) > HASHES_MAX:
+        raise VerificationError(f"{what}: {len(hashes)} hashes, at most {HASHES_MAX}")
+    encoded = canon.encode(body)
+    leaf.decode(encoded)
+    return Placed(index, encoded, tuple(parse_hex(one, f"{what}: proof", HASH_SIZE) for one in hashes))
+
+
+def encode(kind: str, *, checkpoint: bytes, keys: Sequence[Placed] = (), **fields: Any) -> bytes:
+    """A bundle of any kind; `fields` are canonical JSON values."""
+    common = {"v": 1, "kind": kind, "checkpoint": checkpoint.decode(), "keys": [key.document() for key in keys]}
+    return canon.encode(common | fields)
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """The bundle as an object, with the common fields of the right types; nothing is verified yet."""
+    if len(data) > SIZE_MAX:
+        raise VerificationError(f"bundle: {len(data)} bytes, at most {SIZE_MAX}")
+    document = canon.decode_object(data, "bundle")
+    if missing := [name for name in COMMON if name not in document]:
+        raise VerificationError(f"bundle: no field {missing[0]!r}; this is not a bundle")
+    if type(document["v"]) is not int or document["v"] != 1:
+        raise VerificationError(f"bundle: version {document['v']!r}; this program reads version 1")
+    if not all(isinstance(document[name], str) for name in ("kind", "checkpoint")) or not isinstance(
+        document["keys"], list
+    ):
+        raise VerificationError("bundle: kind and checkpoint are texts, keys is a list")
+    return document
+
+
+def fields(document: dict[str, Any], *names: str) -> tuple[Any, ...]:
+    """The fields of a bundle's kind, in this order; it must have these and no others."""
+    if set(document) != {*COMMON, *names}:
+        surplus = sorted(set(document) ^ {*COMMON, *names})
+        raise VerificationError(
+            f"bundle of kind {document['kind']}: field {surplus[0]!r} is missing or does not belong"
+        )
+    return tuple(document[name] for name in names)
+
+
+def statement(envelope: bytes | None) -> Any:
+    """An envelope as it stands in a bundle; None where there is none."""
+    return None if envelope is None else canon.decode(envelope)
+
+
+def event(
+    *,
+    checkpoint: bytes,
+    event: Placed,
+    vector: bytes | None = None,
+    evidence: Placed | None = None,
+    assign: Placed | None = None,
+    keys: Sequence[Placed] = (),
+) -> bytes:
+    """One stream event: its leaf, the vector it pays by, the leaves that logged and assigned that vector."""
+    return encode(
+        "event",
+        checkpoint=checkpoint,
+        keys=keys,
+        event=event.document(),
+        vector=statement(vector),
+        evidence=None if evidence is None else evidence.document(),
+        assign=None if assign is None else assign.document(),
+    )
+
+
+def entry(
+    *, checkpoint: bytes, entry: Placed, statement_bytes: bytes | None = None, keys: Sequence[Placed] = ()
+) -> bytes:
+    """Any leaf, with the signed statement it names if there is one."""
+    return encode(
+        "entry", checkpoint=checkpoint, keys=keys, entry=entry.document(), statement=statement(statement_bytes)
+    )

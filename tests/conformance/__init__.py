@@ -1,0 +1,1 @@
+"""Our functions against vectors, formats and programs made by others."""
