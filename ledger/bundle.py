@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger import canon, leaf
+from ledger import canon, leaf, proof
 from ledger.errors import VerificationError
 from ledger.proof import HASHES_MAX
 from ledger.text import parse_hex
@@ -55,9 +55,14 @@ def encode(kind: str, *, checkpoint: bytes, keys: Sequence[Placed] = (), **field
 
 
 def parse(data: bytes) -> dict[str, Any]:
-    """The bundle as an object, with the common fields of the right types; nothing is verified yet."""
+    """The bundle as an object, with the common fields of the right types; nothing is verified yet.
+
+    A receipt (`.tlog-proof`) whose extra data is the leaf reads as the bundle of that leaf.
+    """
     if len(data) > SIZE_MAX:
         raise VerificationError(f"bundle: {len(data)} bytes, at most {SIZE_MAX}")
+    if data.startswith(proof.HEADER.encode()):
+        return _receipt(proof.parse(data))
     document = canon.decode_object(data, "bundle")
     if missing := [name for name in COMMON if name not in document]:
         raise VerificationError(f"bundle: no field {missing[0]!r}; this is not a bundle")
@@ -68,6 +73,20 @@ def parse(data: bytes) -> dict[str, Any]:
     ):
         raise VerificationError("bundle: kind and checkpoint are texts, keys is a list")
     return document
+
+
+def _receipt(receipt: proof.Proof) -> dict[str, Any]:
+    if receipt.extra is None:
+        raise VerificationError(
+            "receipt: its leaf does not stand in it as extra data; check it against the leaf's bytes"
+        )
+    try:
+        checkpoint = receipt.checkpoint.decode()
+    except UnicodeDecodeError:
+        raise VerificationError("receipt: its checkpoint is not UTF-8") from None
+    placed = Placed(receipt.index, receipt.extra, receipt.hashes)
+    common = {"v": 1, "kind": "entry", "checkpoint": checkpoint, "keys": []}
+    return common | {"entry": placed.document(), "statement": None}
 
 
 def fields(document: dict[str, Any], *names: str) -> tuple[Any, ...]:
@@ -102,6 +121,25 @@ def event(
         event=event.document(),
         vector=statement(vector),
         evidence=None if evidence is None else evidence.document(),
+        assign=None if assign is None else assign.document(),
+    )
+
+
+def vector(
+    *,
+    checkpoint: bytes,
+    vector: bytes,
+    evidence: Placed,
+    assign: Placed | None = None,
+    keys: Sequence[Placed] = (),
+) -> bytes:
+    """One influence vector: the signed statement, the leaf that logged it, the leaf that assigned it if one did."""
+    return encode(
+        "vector",
+        checkpoint=checkpoint,
+        keys=keys,
+        vector=statement(vector),
+        evidence=evidence.document(),
         assign=None if assign is None else assign.document(),
     )
 
