@@ -17,6 +17,7 @@ from cli.exits import BUG, INTERRUPTED, OK
 
 ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     # (module in cli.commands, the word its commands stand under, or None for top-level commands)
+    ("attribution", None),
     ("demo", None),
     ("verify", None),
     ("workspace", None),

@@ -1,0 +1,111 @@
+"""From a generated track to a signed vector: index the catalogue, attribute, assign, report, prove."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.progress import progress
+from cli.render import percent
+from cli.shell import emit, say, wants_json, workspace
+from ledger.errors import InputError
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def index() -> None:
+    """Read every recording's audio, notes or latents into the search index; only what is new is read."""
+    from service.attribution import build_index
+
+    with progress("Indexing", unit="recordings") as advance:
+        emit(build_index(workspace(), on_progress=advance))
+
+
+@app.command()
+def attribute(
+    files: Annotated[list[Path] | None, typer.Argument(help="Sound, MIDI or latent files, or folders of them.")] = None,
+    declared: Annotated[
+        Path | None, typer.Option(help="Vectors that a generator declares: JSON, or one object a line.")
+    ] = None,
+    track: Annotated[str, typer.Option(help="The track's id, for a single file; its stem unless given.")] = "",
+    method: Annotated[str, typer.Option(help="chroma, fingerprint, ivd or hybrid.")] = "",
+    no_assign: Annotated[
+        bool, typer.Option("--no-assign", help="Record the vector as evidence only; it pays nobody.")
+    ] = False,
+) -> None:
+    """Say who influenced a track: a signed vector into the ledger, payable unless --no-assign."""
+    if (declared is None) == (not files):
+        raise InputError("name files to attribute, or --declared FILE: one of the two")
+    if declared is not None:
+        from service.declared import declare
+
+        emit(declare(workspace(), declared, assign=not no_assign), text=_vectors_text)
+        return
+    from service.attribution import attribute_files
+
+    with progress("Attributing", unit="tracks") as advance:
+        answers = attribute_files(
+            workspace(), files or [], track=track, method=method, assign=not no_assign, on_progress=advance
+        )
+    emit(answers, text=_vectors_text)
+
+
+@app.command()
+def assign(
+    track: Annotated[str, typer.Argument(help="The track's id.")],
+    digest: Annotated[str, typer.Argument(help="Digest of one of its recorded vectors.")],
+    reason: Annotated[str, typer.Option(help="Why; the holders read it.")],
+) -> None:
+    """Make another recorded vector of a track the one that pays, from now on."""
+    from service.declared import assign as make_payable
+
+    emit(make_payable(workspace(), track, digest, reason))
+
+
+@app.command()
+def report(
+    track: Annotated[str, typer.Argument(help="The track's id.")],
+    form: Annotated[str, typer.Option("--format", help="html, json or pdf.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Where to write it; TRACK.html or TRACK.pdf unless given.")] = None,
+) -> None:
+    """The royalty report: who influenced the track, how much, how surely, and what is not known."""
+    from service.royalty_report import report as royalty_report
+    from service.royalty_report import report_text, write_report
+
+    found = royalty_report(workspace(), track)
+    if form in ("html", "pdf"):
+        place = write_report(found, form, out or Path(f"{track}.{form}"))
+        say(f"wrote {place}")
+        if wants_json():
+            emit(found)
+        return
+    if form not in ("", "json"):
+        raise InputError(f"report format {form!r}, expected html, json or pdf")
+    emit(found, text=report_text)
+
+
+@app.command()
+def evidence(
+    track: Annotated[str, typer.Argument(help="The track's id.")],
+    out: Annotated[Path, typer.Option(help="A folder for the bundle; made if absent.")],
+) -> None:
+    """Everything a third party needs to judge, and to rerun, the attribution of a track."""
+    from service.evidence import write_evidence
+
+    emit(write_evidence(workspace(), track, out))
+
+
+def _vectors_text(answers: list[Any]) -> str:
+    lines = []
+    for answer in answers:
+        state = "pays from now on" if answer.assigned else "recorded as evidence"
+        lines.append(f"{answer.track}: {answer.method} vector {answer.digest[:16]}, {state}")
+        for name, aspect in answer.vector.items():
+            lines += [f"  {name:<12}{percent(one['ppm']):>12}  {one['id']}  "
+                      f"({percent(one['low'])} to {percent(one['high'])}, {one['basis']})"
+                      for one in sorted(aspect["sources"], key=lambda one: -one["ppm"])]  # fmt: skip
+            lines.append(f"  {name:<12}{percent(aspect['unattributed']):>12}  unattributed")
+    return "\n".join(lines)

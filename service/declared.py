@@ -1,0 +1,134 @@
+"""Vectors into the ledger: signed, appended as evidence, assigned; and those that a generator declares."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger import canon, leaf, vector
+from ledger.errors import InputError, StateError
+from ledger.registry.facts import TrackFact
+from ledger.registry.intake import Planned
+from ledger.registry.statement import Signer
+from ledger.types import ASPECTS, Digest, InfluenceVector
+from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributed:
+    """One track's vector, in the ledger: `digest` is the signed statement's, `assigned` whether it pays."""
+
+    track: str
+    method: str
+    vector: dict[str, Any]
+    digest: Digest
+    assigned: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """From `index` on, the track pays by the vector of this digest."""
+
+    track: str
+    digest: Digest
+    index: int
+    reason: str
+
+
+def shape(found: InfluenceVector) -> dict[str, Any]:
+    """A vector as commands answer it: sources and the unattributed rest, by aspect."""
+    document = vector.payload(found)
+    return {name: document[name] for name in ASPECTS}
+
+
+def declare(workspace: Workspace, path: Path, *, assign: bool = True) -> list[Attributed]:
+    """Sign and record every declared vector in a file: all of them, or none when one is malformed."""
+    started = time.perf_counter()
+    vectors = [vector.from_declared(document) for document in read_declared(path)]
+    return record(workspace, vectors, assign=assign, seconds=[time.perf_counter() - started] * len(vectors))
+
+
+def read_declared(path: Path) -> list[Any]:
+    """The documents of a file: one JSON object, a JSON list of them, or one object a line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise InputError(f"{path}: cannot be read as text ({problem})") from None
+    try:
+        whole = json.loads(text)
+    except json.JSONDecodeError:
+        return list(_lines(path, text))
+    return whole if isinstance(whole, list) else [whole]
+
+
+def _lines(path: Path, text: str) -> Iterable[Any]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError as problem:
+                raise InputError(f"{path}, line {number}: not JSON ({problem.msg})") from None
+
+
+def record(
+    workspace: Workspace, vectors: Sequence[InfluenceVector], *, assign: bool, seconds: Sequence[float]
+) -> list[Attributed]:
+    """Sign vectors with the attribution key and append them in one step; unknown tracks become drafts."""
+    if len({found.track for found in vectors}) != len(vectors):
+        raise InputError("two vectors for one track in one go; attribute them one after the other")
+    if not vectors:
+        return []
+    key = workspace.signer("attribution")
+    now = workspace.clock()
+    _draft(workspace, [found.track for found in vectors])
+    leaves, blobs, answers = [], [], []
+    for found, spent in zip(vectors, seconds, strict=True):
+        envelope = vector.sign(found, key)
+        blobs.append(envelope.encode())
+        leaves.append(leaf.vector(now, track=found.track, statement=envelope.digest, method=found.method))
+        if assign:
+            leaves.append(leaf.assign(now, track=found.track, vector=envelope.digest, signer=key))
+        answers.append(Attributed(track=found.track, method=found.method, vector=shape(found), digest=envelope.digest,
+                                  assigned=assign, seconds=round(spent, 3)))  # fmt: skip
+    workspace.log.append(leaves, blobs=blobs)
+    return answers
+
+
+def _draft(workspace: Workspace, tracks: Sequence[str]) -> None:
+    """Register the tracks that nobody has registered yet, by their ids alone."""
+    view = workspace.registry.view()
+    unknown = [track for track in tracks if track not in view.tracks]
+    if unknown:
+        signer = Signer(key=workspace.signer("attribution"), party=workspace.operator, role="attribution")
+        drafts = [Planned(TrackFact(id=track, draft=True)) for track in unknown]
+        workspace.registry.register(drafts, signer, known=view.size)
+
+
+def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> Assigned:
+    """Make another recorded vector of a track the payable one, from now on; what was paid is not rewritten."""
+    if not reason.strip():
+        raise InputError("an assignment needs a --reason; it stands in the ledger for the holders to read")
+    known = vectors_of(workspace, track)
+    if digest not in {statement for statement, _ in known}:
+        listed = ", ".join(statement[:16] for statement, _ in known) or "none"
+        raise InputError(f"track {track} has no vector {digest[:16]}; recorded are: {listed}")
+    if workspace.log.assignments().get(track, (None, 0))[0] == digest:
+        raise StateError(f"track {track} already pays by vector {digest[:16]}")
+    key = workspace.signer("attribution")
+    done = workspace.log.append([leaf.assign(workspace.clock(), track=track, vector=digest, signer=key, reason=reason)])
+    return Assigned(track=track, digest=digest, index=done.first, reason=reason)
+
+
+def vectors_of(workspace: Workspace, track: str) -> list[tuple[Digest, int]]:
+    """Every vector recorded for a track, oldest first: statement digest and ledger index."""
+    found = []
+    for entry in workspace.log.entries(types=("vector",)):
+        body = canon.decode(entry.body)
+        if body["track"] == track:
+            found.append((body["statement"], entry.index))
+    return found
