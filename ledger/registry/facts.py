@@ -34,7 +34,7 @@ class Fact(
     def fields(self) -> dict[str, Any]:
         """The row as canonical-JSON types."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
-        return fields
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
     @property
     def type(self) -> str:

@@ -40,7 +40,9 @@ class State:
         self.works: dict[str, Work] = {}
         self.links: dict[str, tuple[Link, ...]] = {}
         self.shares: dict[tuple[str, str], tuple[Share, ...]] = {}
-        self.grants: dict[tuple[str, str], tuple[Grant, ...]] = {}
+        self.recordings_of: dict[str, tuple[str, ...]] = {}
+        self.grants: dict[str, Grant] = {}
+        self.grants_of: dict[tuple[str, str], tuple[Grant, ...]] = {}
         self.models: dict[str, Model] = {}
         self.tracks: dict[str, Track] = {}
         self.disputes: dict[str, Dispute] = {}
@@ -64,8 +66,10 @@ class State:
             all_recordings=dict(self.recordings),
             works=dict(self.works),
             links=dict(self.links),
+            recordings_of=dict(self.recordings_of),
             shares_of=dict(self.shares),
-            grants_of=dict(self.grants),
+            grants=dict(self.grants),
+            grants_of=dict(self.grants_of),
             models=dict(self.models),
             tracks=dict(self.tracks),
             disputes=dict(self.disputes),
@@ -117,7 +121,11 @@ class State:
             id=fact.id, index=index, at=fact.at, recording=fact.recording, work=fact.work, ppm=fact.ppm,
             start=fact.start or BEGINNING, end=fact.end or FOREVER, state=fact.state,
         )  # fmt: skip
-        self.links[fact.recording] = (*self.links.get(fact.recording, ()), link)
+        others = self.links.get(fact.recording, ())
+        self.links[fact.recording] = (*(one for one in others if one.id != link.id), link)
+        known = self.recordings_of.get(fact.work, ())
+        if fact.recording not in known:
+            self.recordings_of[fact.work] = (*known, fact.recording)
 
     # --- ownership --------------------------------------------------------------------------------
 
@@ -132,7 +140,7 @@ class State:
 
     def _add_share(self, share: Share) -> None:
         key = (share.subject, share.right)
-        self.shares[key] = (*self.shares.get(key, ()), share)
+        self.shares[key] = (*(one for one in self.shares.get(key, ()) if one.id != share.id), share)
 
     def _change_shares(self, subject: str, change: Callable[[Share], Share]) -> None:
         for right in RIGHTS:
@@ -194,14 +202,15 @@ class State:
             currency=fact.currency, cap_ppm=fact.cap_ppm, sunset=fact.sunset,
         )  # fmt: skip
         key = (fact.grantor, fact.subject)
-        self.grants[key] = (*self.grants.get(key, ()), grant)
+        self.grants[fact.id] = grant
+        self.grants_of[key] = (*self.grants_of.get(key, ()), grant)
 
     def _revoke(self, _: int, fact: f.RevokeFact) -> None:
-        key = (fact.grantor, fact.subject)
-        self.grants[key] = tuple(
-            _revoked(grant, fact.uses or grant.uses, fact.start) if grant.id == fact.grant else grant
-            for grant in self.grants.get(key, ())
-        )
+        grant = self.grants[fact.grant]
+        changed = _revoked(grant, fact.uses or grant.uses, fact.start)
+        key = (grant.grantor, grant.subject)
+        self.grants[fact.grant] = changed
+        self.grants_of[key] = tuple(changed if one.id == grant.id else one for one in self.grants_of[key])
 
     # --- models, tracks, papers -------------------------------------------------------------------
 

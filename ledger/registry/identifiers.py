@@ -88,6 +88,12 @@ def iban(text: str) -> str:
     return code
 
 
+def bank_account(text: str) -> str:
+    """An IBAN with its check digits confirmed; an account of a country without IBANs as it is written."""
+    looks_like_iban = _IBAN.match(text.translate(_PUNCTUATION).upper())
+    return iban(text) if looks_like_iban else text.strip()
+
+
 def evm_address(text: str) -> str:
     """`0x` and forty hex digits, as written: the letters' case may carry a checksum."""
     if not _EVM.match(text.strip()):

@@ -46,8 +46,11 @@ class View:
     works: Mapping[str, Work]
     links: Mapping[str, Sequence[Link]]
     """By recording."""
+    recordings_of: Mapping[str, Sequence[str]]
+    """By work."""
     shares_of: Mapping[tuple[str, str], Sequence[Share]]
     """By (subject, right)."""
+    grants: Mapping[str, Grant]
     grants_of: Mapping[tuple[str, str], Sequence[Grant]]
     """By (grantor, subject); the subject `*` is the grantor's whole catalogue."""
     models: Mapping[str, Model]
@@ -123,6 +126,10 @@ class View:
         return tuple(sorted({self.group_of(party, at) for party in holders}))
 
     # --- permission -------------------------------------------------------------------------------
+
+    def grants_by(self, grantor: str) -> list[Grant]:
+        """Every grant of a grantor."""
+        return [grant for grant in self.grants.values() if grant.grantor == grantor]
 
     def decide(
         self,

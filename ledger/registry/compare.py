@@ -1,0 +1,303 @@
+"""One row against the registry: the facts it adds, none if it stands already, or a conflict.
+
+What is registered is never rewritten. A later row may fill in what was left out, change a party's
+group or personal fields from now on, or confirm what was only asserted; everything else that
+differs is a conflict, and what stood is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ledger import canon, tree
+from ledger.errors import ConflictError, InputError
+from ledger.registry import facts as f
+from ledger.registry import manifest
+from ledger.registry import rows as r
+from ledger.registry.model import BEGINNING, CATALOGUE, FOREVER, WORLD, Grant, Instant, Manifest, State
+from ledger.registry.view import View
+from ledger.types import Role
+
+PersonalFields = Mapping[str, str]
+Known = Callable[[str, str], PersonalFields | None]
+"""(kind, id) -> the personal fields the erasable side holds, or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who registers, and when."""
+
+    party: str
+    role: Role
+    at: Instant
+
+
+class Comparison(NamedTuple):
+    """The facts a row adds, each with its personal fields; none means it stands already. `blobs`: matter they name."""
+
+    facts: Sequence[tuple[f.AnyFact, PersonalFields | None]] = ()
+    blobs: Sequence[bytes] = ()
+
+
+SAME = Comparison()
+
+
+def compare(row: r.AnyRow, view: View, author: Author, known: Known) -> Comparison:
+    """What a row adds to a registry."""
+    match row:
+        case r.PartyRow():
+            result = _party(row, view, author, known("party", row.id))
+        case r.RecordingRow():
+            result = _recording(row, view, author, known("recording", row.id))
+        case r.WorkRow():
+            result = _work(row, view)
+        case r.LinkRow():
+            result = _link(row, view)
+        case r.ShareRow():
+            result = _share(row, view)
+        case r.GrantRow():
+            result = _grant(row, view, author)
+        case r.ModelRow():
+            result = _model(row, view)
+        case r.TrackRow():
+            result = _track(row, view)
+        case _:
+            result = SAME
+    return result
+
+
+def _new(fact: f.AnyFact, personal: PersonalFields | None = None) -> Comparison:
+    return Comparison(((fact, personal or None),))
+
+
+def _differs(what: str, field: str, old: Any, new: Any) -> ConflictError:
+    return ConflictError(f"{what}: registered with {field} {old!r}, this row says {new!r}; what is registered is kept")
+
+
+def _filled(what: str, pairs: Mapping[str, tuple[Any, Any]]) -> bool:
+    """Whether a row fills in something; ConflictError where it contradicts what stands."""
+    filled = False
+    for field, (old, new) in pairs.items():
+        if new is None or new == old:
+            continue
+        if old is not None:
+            raise _differs(what, field, old, new)
+        filled = True
+    return filled
+
+
+def _party(row: r.PartyRow, view: View, author: Author, held: PersonalFields | None) -> Comparison:
+    given = {"name": row.name, "ipi": row.ipi, "isni": row.isni, "dpid": row.dpid}
+    personal = {name: value for name, value in given.items() if value is not None}
+    fact = f.PartyFact(id=row.id, kind=row.kind, group=row.group, start=row.start)
+    old = view.parties.get(row.id)
+    if old is None:
+        return _new(fact, personal)
+    if old.kind != row.kind:
+        raise _differs(f"party {row.id}", "kind", old.kind, row.kind)
+    moved = (row.group or row.id) != old.groups[-1][1]
+    erased = held is None and old.personal is not None
+    renamed = not erased and {**(held or {}), **personal} != (held or {})
+    if moved and row.start is not None and row.start < author.at:
+        raise InputError(f"party {row.id} changes its group from {r.day(row.start)}: a change cannot be backdated")
+    if not moved and not renamed:
+        return SAME
+    start = row.start if moved else None
+    return _new(
+        f.PartyFact(id=row.id, kind=row.kind, group=row.group, start=start),
+        {**(held or {}), **personal} if renamed else None,
+    )
+
+
+def _recording(row: r.RecordingRow, view: View, author: Author, held: PersonalFields | None) -> Comparison:
+    if row.id in view.works:
+        raise ConflictError(f"recording {row.id}: a work has this id")
+    facts: list[tuple[f.AnyFact, PersonalFields | None]] = []
+    old = view.all_recordings.get(row.id)
+    personal = None if row.artist is None else {"artist": row.artist}
+    fact = f.RecordingFact(id=row.id, title=row.title, isrc=row.isrc, audio=row.audio, style=row.style)
+    if old is None:
+        facts.append((fact, personal))
+    else:
+        artist = row.artist if old.personal is not None and held is None else (held or {}).get("artist")
+        if _filled(
+            f"recording {row.id}",
+            {
+                "title": (old.title, row.title),
+                "isrc": (old.isrc, row.isrc),
+                "audio": (old.audio, row.audio),
+                "style": (old.style, row.style),
+                "artist": (artist, row.artist),
+            },
+        ):
+            facts.append((fact, personal if artist is None else None))
+    if row.work is not None:
+        state: State = "confirmed" if author.role == "operator" else "asserted"
+        link = r.LinkRow(recording=row.id, work=row.work, state=state)
+        others = [one.work for one in view.links.get(row.id, ()) if one.work != row.work]
+        if others and not any(one.work == row.work for one in view.links[row.id]):
+            raise _differs(f"recording {row.id}", "work", others[0], row.work)
+        facts += _link(link, view, keep=True).facts
+    return Comparison(facts)
+
+
+def _work(row: r.WorkRow, view: View) -> Comparison:
+    if row.id in view.all_recordings:
+        raise ConflictError(f"work {row.id}: a recording has this id")
+    fact = f.WorkFact(id=row.id, title=row.title, iswc=row.iswc)
+    old = view.works.get(row.id)
+    if old is None:
+        return _new(fact)
+    filled = _filled(f"work {row.id}", {"title": (old.title, row.title), "iswc": (old.iswc, row.iswc)})
+    return _new(fact) if filled else SAME
+
+
+def _link(row: r.LinkRow, view: View, *, keep: bool = False) -> Comparison:
+    """`keep`: a link that stands is not compared further."""
+    name = r.link_id(row)
+    fact = f.LinkFact(
+        id=name, recording=row.recording, work=row.work, ppm=row.ppm, state=row.state, start=row.start, end=row.end
+    )
+    for old in view.links.get(row.recording, ()):
+        if old.id == name:
+            if keep or ((old.ppm, old.end) == (row.ppm, row.end or FOREVER) and not _confirms(row.state, old.state)):
+                return SAME
+            if (old.ppm, old.end) == (row.ppm, row.end or FOREVER):
+                return _new(f.ConfirmFact(id=name, subject=row.recording))
+            if old.state == "confirmed":
+                raise _differs(f"link {row.recording} to {row.work}", "ppm", old.ppm, row.ppm)
+    return _new(fact)
+
+
+def _confirms(new: State, old: State) -> bool:
+    return new == "confirmed" and old == "asserted"
+
+
+def _share(row: r.ShareRow, view: View) -> Comparison:
+    name = r.share_id(row)
+    fact = f.ShareFact(
+        id=name, subject=row.subject, party=row.party, right=row.right, ppm=row.ppm, territory=row.territory,
+        state=row.state, start=row.start, end=row.end,
+    )  # fmt: skip
+    for old in view.shares_of.get((row.subject, row.right), ()):
+        if old.id != name:
+            continue
+        if (old.ppm, old.planned) == (row.ppm, row.end or FOREVER):
+            return _new(f.ConfirmFact(id=name, subject=row.subject)) if _confirms(row.state, old.state) else SAME
+        if old.state == "confirmed":
+            what = f"{row.right} share of {row.party} in {row.subject} ({row.territory})"
+            if old.ppm != row.ppm:
+                raise _differs(what, "ppm", old.ppm, row.ppm)
+            raise ConflictError(f"{what}: its end differs; a sale or a correction is `settle registry transfer`")
+    return _new(fact)
+
+
+def _grant(row: r.GrantRow, view: View, author: Author) -> Comparison:
+    fact = f.GrantFact(
+        id=row.id, grantor=row.grantor, subject=row.subject, uses=tuple(sorted(row.uses)), decision=row.decision,
+        territory=row.territory, start=row.start, end=row.end, licensee=row.licensee, model=row.model,
+        floor_micros=row.floor_micros, currency=row.currency, cap_ppm=row.cap_ppm, sunset=row.sunset,
+    )  # fmt: skip
+    new = as_grant(fact)
+    old = view.grants.get(row.id)
+    if old is not None:
+        if terms(old) != terms(new):
+            raise ConflictError(
+                f"grant {row.id}: registered with other terms, which are kept; revoke it and grant anew by another id"
+            )
+        return SAME
+    if new.start < author.at and narrows(new):
+        for other in _affected(new, view):
+            if overlaps(other, new, until=author.at):
+                raise InputError(
+                    f"grant {row.id} would narrow {other.id} from {r.day(new.start) or 'the beginning'} on, before "
+                    f"its own registration: let it start at {author.at} or later"
+                )
+    return _new(fact)
+
+
+def _affected(new: Grant, view: View) -> Iterator[Grant]:
+    """The grants whose effect a new one could change: its grantor's, and for a work those on its recordings."""
+    if new.subject == CATALOGUE:
+        yield from view.grants_by(new.grantor)
+        return
+    yield from view.grants_of.get((new.grantor, new.subject), ())
+    yield from view.grants_of.get((new.grantor, CATALOGUE), ())
+    for recording in view.recordings_of.get(new.subject, ()):
+        for line in view.shares_of.get((recording, "master"), ()):
+            yield from view.grants_of.get((line.party, recording), ())
+            yield from view.grants_of.get((line.party, CATALOGUE), ())
+
+
+def as_grant(fact: f.GrantFact) -> Grant:
+    """The record that a grant fact becomes, not yet placed in the log."""
+    return Grant(
+        id=fact.id, index=-1, at="", grantor=fact.grantor, subject=fact.subject, uses=fact.uses,
+        decision=fact.decision, territory=fact.territory, start=fact.start or BEGINNING, end=fact.end or FOREVER,
+        licensee=fact.licensee, model=fact.model, floor_micros=fact.floor_micros, currency=fact.currency,
+        cap_ppm=fact.cap_ppm, sunset=fact.sunset,
+    )  # fmt: skip
+
+
+def terms(grant: Grant) -> tuple[Any, ...]:
+    """What two registrations of one grant must agree on."""
+    return (
+        grant.grantor, grant.subject, grant.uses, grant.decision, grant.territory, grant.start, grant.end,
+        grant.licensee, grant.model, grant.floor_micros, grant.currency, grant.cap_ppm, grant.sunset,
+    )  # fmt: skip
+
+
+def narrows(grant: Grant) -> bool:
+    """Whether a grant can make a permission smaller: a refusal, a question, or terms."""
+    return grant.decision != "allow" or grant.cap_ppm is not None or grant.floor_micros is not None
+
+
+def overlaps(old: Grant, new: Grant, *, until: Instant) -> bool:
+    """Whether `new` could change what the allowing grant `old` permitted before `until`."""
+    return (
+        old.decision == "allow"
+        and (old.grantor != new.grantor or old.subject == new.subject or CATALOGUE in (old.subject, new.subject))
+        and not set(old.uses).isdisjoint(new.uses)
+        and (old.territory == new.territory or WORLD in (old.territory, new.territory))
+        and (old.licensee is None or new.licensee is None or old.licensee == new.licensee)
+        and max(old.start, new.start) < min(old.end, new.end, until)
+    )
+
+
+def _model(row: r.ModelRow, view: View) -> Comparison:
+    if row.training_file is not None:
+        raise InputError(f"training_file {row.training_file!r}: no such file beside the document")
+    listed, blob = None, None
+    if row.training is not None:
+        blob = manifest.encode(row.training)
+        ids = manifest.decode(blob)
+        root = tree.root_of(tree.leaf_hashes(one.encode() for one in ids)).hex()
+        listed = Manifest(root=root, size=len(ids), blob=canon.digest(blob))
+    old = view.models.get(f"{row.id}@{row.version}")
+    if old is not None:
+        if (old.operator, old.weights_sha256, old.licences, old.manifest) != (
+            row.operator, row.weights_sha256, row.licences, listed,
+        ):  # fmt: skip
+            raise ConflictError(f"model {old.key}: a registered version never changes; register another version")
+        return SAME
+    fact = f.ModelFact(
+        id=row.id, version=row.version, operator=row.operator, weights_sha256=row.weights_sha256,
+        licences=row.licences, manifest=listed,
+    )  # fmt: skip
+    return Comparison(((fact, None),), () if blob is None else (blob,))
+
+
+def _track(row: r.TrackRow, view: View) -> Comparison:
+    fact = f.TrackFact(
+        id=row.id, title=row.title, model=row.model, version=row.version, generated_at=row.generated_at,
+        audio_sha256=row.audio_sha256, conditioning=row.conditioning, decisions=row.decisions,
+    )  # fmt: skip
+    old = view.tracks.get(row.id)
+    if old is None or old.draft:
+        return _new(fact)
+    for field in ("model", "version", "title", "generated_at", "audio_sha256", "conditioning", "decisions"):
+        if getattr(old, field) != getattr(fact, field):
+            raise _differs(f"track {row.id}", field, getattr(old, field), getattr(fact, field))
+    return SAME

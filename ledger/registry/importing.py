@@ -1,0 +1,147 @@
+"""Import: files in, signed leaves out, with every row accounted for."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from ledger.registry import payees, personal, quarantine, readers
+from ledger.registry.compare import Author
+from ledger.registry.facts import ShareFact
+from ledger.registry.intake import Plan, plan
+from ledger.registry.readers import RawRow
+from ledger.registry.registry import Progress, Registry
+from ledger.registry.statement import Signer
+from ledger.registry.view import View
+from ledger.types import MILLION
+
+SHOWN: Final = 20
+"""Problems listed in an answer; all of them are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A row that was not taken: where it stood, what became of it, why."""
+
+    file: str
+    list: str
+    line: int
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an import came to. read = accepted + duplicates + conflicts + quarantined."""
+
+    read: int
+    accepted: int
+    duplicates: int
+    conflicts: int
+    quarantined: int
+    leaves: int
+    size: int
+    dry_run: bool
+    refused: tuple[Refused, ...]
+    notices: tuple[str, ...]
+
+
+def import_files(
+    registry: Registry,
+    paths: Sequence[Path],
+    signer: Signer,
+    *,
+    dry_run: bool = False,
+    on_progress: Progress | None = None,
+) -> Imported:
+    """Register what these files say. Good rows are kept whatever becomes of the others."""
+    raw = itertools.chain.from_iterable(_resolved(path) for path in paths)
+    view = registry.view()
+    with registry.log.store.reading() as connection:
+        held = personal.load(connection)
+    author = Author(party=signer.party, role=signer.role, at=registry.now())
+    planned = plan(raw, view, author, lambda kind, one: held[kind, one][1] if (kind, one) in held else None)
+    known_payees = _known_payees(registry, planned)
+    accepted, duplicates = planned.accepted - known_payees, planned.duplicates + known_payees
+    size = view.size
+    if not dry_run:
+        done = registry.register(planned.facts, signer, known=view.size, blobs=planned.blobs, on_progress=on_progress)
+        size = done.size
+        _keep_beside(registry, planned, signer)
+    return Imported(
+        read=planned.read,
+        accepted=accepted,
+        duplicates=duplicates,
+        conflicts=len(planned.conflicts),
+        quarantined=len(planned.quarantined),
+        leaves=len(planned.facts),
+        size=size,
+        dry_run=dry_run,
+        refused=_refused(planned),
+        notices=() if dry_run else notices(registry.view(), planned),
+    )
+
+
+def _resolved(path: Path) -> Iterator[RawRow]:
+    """A file's rows, with training lists that stand in files of their own read in."""
+    for row in readers.read(path):
+        named = row.value.get("training_file") if row.list == "models" and isinstance(row.value, dict) else None
+        beside = path.parent / str(named)
+        if named is None or not beside.is_file():
+            yield row
+            continue
+        value: dict[str, Any] = {name: item for name, item in row.value.items() if name != "training_file"}
+        value["training"] = beside.read_text(encoding="utf-8").split()
+        yield replace(row, value=value)
+
+
+def _known_payees(registry: Registry, planned: Plan) -> int:
+    """How many of the payees are in the book already."""
+    if not planned.payees:
+        return 0
+    with registry.log.store.reading() as connection:
+        book = {one.id for one in payees.listed(connection)}
+    return sum(payees.payee_id(row) in book for row in planned.payees)
+
+
+def _keep_beside(registry: Registry, planned: Plan, signer: Signer) -> None:
+    """What is kept outside the log: payees, and the rows that were not taken."""
+    if not (planned.payees or planned.quarantined or planned.conflicts):
+        return
+    at = registry.now()
+    with registry.log.projection() as connection:
+        for row in sorted(planned.payees, key=payees.payee_id):
+            payees.propose(connection, row, signer, at)
+        store = registry.log.store
+        quarantine.keep(store, connection, planned.quarantined, "registry", at)
+        quarantine.keep(store, connection, planned.conflicts, "registry-conflict", at)
+
+
+def _refused(planned: Plan) -> tuple[Refused, ...]:
+    found = [
+        Refused(file=one.row.file, list=one.row.list, line=one.row.line, outcome=outcome, reason=one.reason)
+        for outcome, problems in (("conflict", planned.conflicts), ("quarantined", planned.quarantined))
+        for one in problems
+    ]
+    return tuple(found[:SHOWN])
+
+
+def notices(view: View, planned: Plan) -> tuple[str, ...]:
+    """What the people concerned should hear: rights whose confirmed shares are not the whole."""
+    touched = {(one.fact.subject, one.fact.right) for one in planned.facts if isinstance(one.fact, ShareFact)}
+    found = []
+    for subject, right in sorted(touched):
+        lines = view.shares_of.get((subject, right), ())
+        for territory in sorted({line.territory for line in lines}):
+            shares = view.shares(subject, right, territory, max(line.start for line in lines))
+            if shares.state in ("short", "conflict"):
+                total = sum(ppm for _, ppm in shares.parts)
+                found.append(
+                    f"{subject}: confirmed {right} shares ({territory}) sum to {total:,} of {MILLION:,} ppm "
+                    f"({shares.state}): what it earns stays in suspense until they are the whole"
+                )
+    more = (f"and {len(found) - SHOWN} more such rights",) if len(found) > SHOWN else ()
+    return (*found[:SHOWN], *more)

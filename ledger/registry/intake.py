@@ -1,0 +1,207 @@
+"""What an import would do: a pure plan from rows and the registry as it stands.
+
+Nothing depends on the order of rows: two rows for the same thing that differ are both conflicts, and
+what is accepted is registered in a fixed order. A row is accepted, a duplicate (what it says stands
+already), a conflict (something else stands, which is kept) or quarantined (wrong in itself, or
+referring to something unknown).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ledger.errors import ConflictError, InputError
+from ledger.registry import facts as f
+from ledger.registry import rows as r
+from ledger.registry.compare import Author, Comparison, Known, PersonalFields, compare
+from ledger.registry.model import CATALOGUE
+from ledger.registry.readers import RawRow
+from ledger.registry.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row that was not taken, and why."""
+
+    row: RawRow
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fact to register, with the personal fields that must not be in it."""
+
+    fact: f.AnyFact
+    personal: PersonalFields | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """The outcome of an import before anything is written."""
+
+    read: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    facts: list[Planned] = field(default_factory=list)
+    blobs: list[bytes] = field(default_factory=list)
+    payees: list[r.PayeeRow] = field(default_factory=list)
+    conflicts: list[Problem] = field(default_factory=list)
+    quarantined: list[Problem] = field(default_factory=list)
+
+
+def plan(raw_rows: Iterable[RawRow], view: View, author: Author, known: Known) -> Plan:
+    """What importing these rows would do to this registry."""
+    result = Plan()
+    lists: dict[str, dict[str, list[tuple[RawRow, r.AnyRow]]]] = {name: {} for name in r.LISTS}
+    for raw in raw_rows:
+        result.read += 1
+        try:
+            row = r.parse(raw.list, raw.value, from_text=raw.from_text)
+        except InputError as problem:
+            result.quarantined.append(Problem(raw, str(problem)))
+            continue
+        lists[raw.list].setdefault(identity(row), []).append((raw, row))
+    names = _Names(view)
+    for name in r.LISTS:
+        for key in sorted(lists[name]):
+            _take(result, lists[name][key], names, _Import(view, author, known))
+    return result
+
+
+def identity(row: r.AnyRow) -> str:
+    """What makes two rows of one list be about the same thing."""
+    match row:
+        case r.ShareRow():
+            return r.share_id(row)
+        case r.LinkRow():
+            return r.link_id(row)
+        case r.ModelRow():
+            return f"{row.id}@{row.version}"
+        case r.PayeeRow():
+            return f"{row.party}|{row.start or ''}"
+        case _:
+            return row.id
+
+
+@dataclass(frozen=True, slots=True)
+class _Import:
+    view: View
+    author: Author
+    known: Known
+
+
+class _Names:
+    """The ids that rows may refer to: those in the registry and those accepted so far."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.new: dict[str, set[str]] = {name: set() for name in r.LISTS}
+
+    def has(self, name: str, one: str) -> bool:
+        table: Mapping[str, Any] = getattr(self.view, _TABLES[name])
+        return one in table or one in self.new[name]
+
+
+_TABLES: Final = {
+    "parties": "parties",
+    "recordings": "all_recordings",
+    "works": "works",
+    "models": "models",
+    "tracks": "tracks",
+}
+
+
+def _take(result: Plan, same: Sequence[tuple[RawRow, r.AnyRow]], names: _Names, importing: _Import) -> None:
+    """Decide about all rows that are about one thing."""
+    raw, row = same[0]
+    if any(other != row for _, other in same[1:]):
+        reason = f"{len(same)} rows of this import speak of {identity(row)} and differ; keep the right one"
+        result.conflicts += [Problem(one, reason) for one, _ in same]
+        return
+    try:
+        check_author(row, importing.author, importing.view)
+        check_references(row, names.has)
+        outcome = compare(row, importing.view, importing.author, importing.known)
+    except ConflictError as problem:
+        result.conflicts += [Problem(one, str(problem)) for one, _ in same]
+    except InputError as problem:
+        result.quarantined += [Problem(one, str(problem)) for one, _ in same]
+    else:
+        _accept(result, outcome, row, len(same))
+        names.new[raw.list].add(identity(row))
+
+
+def _accept(result: Plan, outcome: Comparison, row: r.AnyRow, rows: int) -> None:
+    new = bool(outcome.facts) or isinstance(row, r.PayeeRow)  # whether a payee is new, the payee book knows
+    result.accepted += int(new)
+    result.duplicates += rows - int(new)
+    result.facts += [Planned(fact, personal) for fact, personal in outcome.facts]
+    result.blobs += outcome.blobs
+    if isinstance(row, r.PayeeRow):
+        result.payees.append(row)
+
+
+def check_author(row: r.AnyRow, author: Author, view: View) -> None:
+    """That this author may register this row; the operator registers what others hand in."""
+    if author.role == "operator":
+        return
+    if author.role != "holder":
+        raise InputError(f"a key with the role {author.role} registers nothing; sign as operator or holder")
+    owner: str | None = None
+    match row:
+        case r.PartyRow():
+            owner = row.id
+        case r.GrantRow():
+            owner = row.grantor
+        case r.ModelRow():
+            owner = row.operator
+        case r.PayeeRow():
+            owner = row.party
+        case r.TrackRow():
+            model = view.models.get(f"{row.model}@{row.version}")
+            owner = model.operator if model is not None else author.party
+        case r.ShareRow() | r.LinkRow() if row.state == "confirmed":
+            raise InputError("a holder asserts and someone else confirms; hand it in with state asserted")
+        case _:
+            pass
+    if owner is not None and owner != author.party:
+        raise InputError(f"only {owner} or the operator may register this; it was signed by {author.party}")
+
+
+def check_references(row: r.AnyRow, has: Callable[[str, str], bool]) -> None:
+    """That what a row names is registered."""
+    wanted: list[tuple[str, str]] = []
+    match row:
+        case r.RecordingRow():
+            if has("works", row.id):
+                raise ConflictError(f"recording {row.id}: a work has this id")
+            wanted = [] if row.work is None else [("works", row.work)]
+        case r.LinkRow():
+            wanted = [("recordings", row.recording), ("works", row.work)]
+        case r.ShareRow():
+            _check_subject(row.subject, row.right, has)
+            wanted = [("parties", row.party)]
+        case r.GrantRow():
+            if row.subject != CATALOGUE and not has("recordings", row.subject) and not has("works", row.subject):
+                raise InputError(f"subject {row.subject!r} is neither a registered recording nor a work")
+            wanted = [("parties", row.grantor)]
+        case r.ModelRow():
+            wanted = [("parties", row.operator)]
+        case r.TrackRow():
+            wanted = [("models", f"{row.model}@{row.version}"), *(("recordings", one) for one in row.conditioning)]
+        case r.PayeeRow():
+            wanted = [("parties", row.party)]
+        case _:
+            pass
+    for name, one in wanted:
+        if not has(name, one):
+            raise InputError(f"{one!r} is not among the registered {name} nor in this import")
+
+
+def _check_subject(subject: str, right: str, has: Callable[[str, str], bool]) -> None:
+    """Publishing is a right in works, the others are rights in recordings."""
+    name = "works" if right == "publishing" else "recordings"
+    if not has(name, subject):
+        raise InputError(f"subject {subject!r}: a {right} share is of one of the {name}, and none has this id")

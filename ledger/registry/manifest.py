@@ -1,0 +1,99 @@
+"""Training manifests: what a model version was trained on, as a sorted Merkle tree.
+
+Leaves are recording ids in UTF-8, sorted bytewise, each once; the tree is RFC 6962's. Because it is
+sorted, two neighbours that enclose an id prove that it is not there (one edge leaf does at either
+end). Prove and check stand side by side; checking needs the root and the size from a trusted place.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ledger import canon, tree
+from ledger.errors import VerificationError
+from ledger.text import parse_hex
+
+HASH = tree.HASH_SIZE
+
+
+def encode(recordings: Iterable[str]) -> bytes:
+    """The list as it is kept beside the log: canonical JSON, sorted, each id once."""
+    return canon.encode({"v": 1, "type": "training-manifest", "recordings": _sorted(recordings)})
+
+
+def decode(blob: bytes) -> list[str]:
+    """The ids in a manifest blob; VerificationError unless sorted and unique."""
+    document = canon.decode_object(blob, "training manifest")
+    ids = document.get("recordings")
+    if document.get("type") != "training-manifest" or not isinstance(ids, list) or _sorted(ids) != ids:
+        raise VerificationError("training manifest: expected a sorted list of recording ids")
+    return ids
+
+
+def _sorted(recordings: Iterable[str]) -> list[str]:
+    return sorted(set(recordings), key=str.encode)
+
+
+class ManifestTree:
+    """All hashes of one manifest, ready to prove from. Building hashes each id once; a proof is a few look-ups."""
+
+    def __init__(self, recordings: Sequence[str]) -> None:
+        self.ids = recordings
+        self._keys = [one.encode() for one in recordings]
+        level = b"".join(tree.leaf_hashes(self._keys))
+        self._levels = [level]
+        while len(level) > HASH:
+            whole = len(level) // (2 * HASH) * (2 * HASH)
+            level = b"".join([tree.node_hash(level[i : i + 32], level[i + 32 : i + 64]) for i in range(0, whole, 64)])
+            self._levels.append(level)
+        self.root = tree.root(len(recordings), self._read).hex()
+
+    def _read(self, level: int, n: int) -> bytes:
+        return self._levels[level][n * HASH : (n + 1) * HASH]
+
+    def prove(self, recording: str) -> dict[str, Any]:
+        """That a recording was, or was not, in the manifest: one leaf, or the neighbours between which it would be."""
+        place = bisect_left(self._keys, recording.encode())
+        member = place < len(self.ids) and self.ids[place] == recording
+        shown = [place] if member else [index for index in (place - 1, place) if 0 <= index < len(self.ids)]
+        return {"recording": recording, "member": member, "leaves": [self._leaf(index) for index in shown]}
+
+    def _leaf(self, index: int) -> dict[str, Any]:
+        path = tree.prove_inclusion(index, len(self.ids), self._read)
+        return {"index": index, "id": self.ids[index], "path": [one.hex() for one in path]}
+
+
+def check(proof: Mapping[str, Any], *, root: str, size: int) -> bool:
+    """Whether the recording was in the manifest of this root and size; VerificationError if the proof shows neither."""
+    recording, member, leaves = proof.get("recording"), proof.get("member"), proof.get("leaves")
+    if not isinstance(recording, str) or not isinstance(member, bool) or not isinstance(leaves, list):
+        raise VerificationError("manifest proof: expected recording, member and leaves")
+    shown = [_checked_leaf(leaf, root, size) for leaf in leaves]
+    key = recording.encode()
+    if member:
+        if len(shown) != 1 or shown[0][1] != key:
+            raise VerificationError(f"manifest proof: it does not show {recording!r}")
+        return True
+    before = [index for index, found in shown if found < key]
+    after = [index for index, found in shown if found > key]
+    if len(before) + len(after) != len(shown) or len(before) > 1 or len(after) > 1:
+        raise VerificationError(f"manifest proof: its leaves do not enclose {recording!r}")
+    left = before[0] if before else -1
+    right = after[0] if after else size
+    if right != left + 1:
+        raise VerificationError(f"manifest proof: leaves {left} and {right} are not neighbours")
+    return False
+
+
+def _checked_leaf(leaf: Any, root: str, size: int) -> tuple[int, bytes]:
+    """A leaf's index and id, once its path leads to the root."""
+    if not isinstance(leaf, dict) or set(leaf) != {"index", "id", "path"} or type(leaf["index"]) is not int:
+        raise VerificationError("manifest proof: a leaf has index, id and path")
+    if not isinstance(leaf["id"], str) or not isinstance(leaf["path"], list):
+        raise VerificationError("manifest proof: a leaf's id is a text and its path a list")
+    key = leaf["id"].encode()
+    path = [parse_hex(one, "manifest proof path", HASH) for one in leaf["path"]]
+    tree.check_inclusion(leaf["index"], size, tree.leaf_hash(key), path, parse_hex(root, "manifest root", HASH))
+    return leaf["index"], key

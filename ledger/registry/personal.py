@@ -1,0 +1,71 @@
+"""Names and the like: kept beside the log where they can be erased; the log holds a keyed digest.
+
+The digest is HMAC-SHA256 under a random salt kept with the fields: it proves what was registered as
+long as both are kept, and says nothing once they are erased.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from ledger import canon
+from ledger.registry import tables
+from ledger.types import Digest
+
+Fields = Mapping[str, str]
+Entropy = Callable[[int], bytes]
+SALT_SIZE = 32
+
+
+def digest(salt: bytes, fields: Fields) -> Digest:
+    """What a leaf says of these fields."""
+    return hmac.new(salt, canon.encode(dict(fields)), hashlib.sha256).hexdigest()
+
+
+def load(connection: Connection) -> dict[tuple[str, str], tuple[bytes, Fields]]:
+    """Everything held, by (kind, id)."""
+    if not tables.exist(connection):
+        return {}
+    table = tables.PERSONAL
+    rows = connection.execute(select(table.c.kind, table.c.id, table.c.salt, table.c.fields))
+    return {(kind, one): (bytes(salt), json.loads(fields)) for kind, one, salt, fields in rows}
+
+
+def find(connection: Connection, kind: str, one: str) -> tuple[bytes, Fields] | None:
+    """What is held of one id."""
+    if not tables.exist(connection):
+        return None
+    table = tables.PERSONAL
+    query = select(table.c.salt, table.c.fields).where(table.c.kind == kind, table.c.id == one)
+    row = connection.execute(query).first()
+    return None if row is None else (bytes(row[0]), json.loads(row[1]))
+
+
+def keep(connection: Connection, held: Sequence[tuple[str, str, bytes, Fields]]) -> None:
+    """Hold these (kind, id, salt, fields), in place of what was held of the same ids."""
+    if not held:
+        return
+    table = tables.PERSONAL
+    clear = delete(table).where(table.c.kind == bindparam("of"), table.c.id == bindparam("one"))
+    connection.execute(clear, [{"of": kind, "one": one} for kind, one, _, _ in held])
+    connection.execute(
+        table.insert(),
+        [
+            {"kind": kind, "id": one, "salt": salt, "fields": json.dumps(dict(fields), sort_keys=True)}
+            for kind, one, salt, fields in held
+        ],
+    )
+
+
+def erase(connection: Connection, ids: Iterable[tuple[str, str]]) -> int:
+    """Forget these (kind, id); how many were held."""
+    table = tables.PERSONAL
+    erased = 0
+    for kind, one in ids:
+        erased += connection.execute(delete(table).where(table.c.kind == kind, table.c.id == one)).rowcount
+    return erased

@@ -1,0 +1,228 @@
+"""The registry of a log: read its views, register facts in it.
+
+An edge: it reads the log and writes to it. Everything that decides is pure and elsewhere: `rows`,
+`intake` and `compare` say what may be registered, `fold` and `view` what it adds up to.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from ledger import canon
+from ledger.errors import ConflictError
+from ledger.log import Log, batch_of
+from ledger.registry import facts as f
+from ledger.registry import personal, statement, tables
+from ledger.registry.fold import State
+from ledger.registry.intake import Planned
+from ledger.registry.model import Instant, Recording
+from ledger.registry.statement import Signer
+from ledger.registry.view import View
+from ledger.store import queries
+from ledger.types import Digest, Head, format_time
+
+CHUNK: Final = 10_000
+"""Rows per statement and per append: one transaction's worth."""
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What registering came to: how many leaves, the log's size, the statements' digests."""
+
+    leaves: int
+    size: int
+    statements: tuple[Digest, ...]
+
+
+class Registry:
+    """The registry that a log holds. One writer at a time; any number of views."""
+
+    def __init__(self, log: Log, *, entropy: personal.Entropy = secrets.token_bytes) -> None:
+        self.log: Final = log
+        self._entropy = entropy
+        self._state = State()
+        self._read = 0
+        self._view: View | None = None
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def now(self) -> Instant:
+        """The ledger's time."""
+        return format_time(self.log.clock())
+
+    def view(self, size: int | None = None) -> View:
+        """The registry as known when the log had `size` leaves; by default as known now."""
+        wanted = self.log.head().size if size is None else size
+        if wanted < self._read:
+            state = State()
+            self._fold(state, 0, wanted)
+            return state.view(wanted)
+        if self._fold(self._state, self._read, wanted) or self._view is None or self._view.size != wanted:
+            self._view = self._state.view(wanted)
+        self._read = wanted
+        return self._view
+
+    def _fold(self, state: State, start: int, stop: int) -> int:
+        count = 0
+        for index, fact in self.facts(start=start, stop=stop):
+            state.apply(index, fact)
+            count += 1
+        return count
+
+    def facts(
+        self, *, start: int = 0, stop: int | None = None, types: Collection[str] = f.TYPES
+    ) -> Iterator[tuple[int, f.AnyFact]]:
+        """The registry's facts in log order, each with its index."""
+        for entry in self.log.entries(types=types, start=start, stop=stop):
+            yield entry.index, f.decode(entry.body)
+
+    def view_of(self, subject: str, *, size: int | None = None) -> View:
+        """A view that knows enough to answer about one id: its own facts and those of whoever owns it.
+
+        Reads a handful of leaves through the registry's index instead of all of them.
+        """
+        self.catch_up()
+        wanted = self.log.head().size if size is None else size
+        first = self._facts_about([subject], wanted)
+        works = [fact.work for fact in first.values() if isinstance(fact, f.LinkFact)]
+        more = self._facts_about(works, wanted) if works else {}
+        facts = first | more
+        owners = {fact.party for fact in facts.values() if isinstance(fact, f.ShareFact)}
+        owners |= {part.party for fact in facts.values() if isinstance(fact, f.ResolveFact) for part in fact.parts}
+        facts |= self._facts_about([key for party in sorted(owners) for key in (party, f"all:{party}")], wanted)
+        state = State()
+        for index in sorted(facts):
+            state.apply(index, facts[index])
+        return state.view(wanted)
+
+    def _facts_about(self, keys: Sequence[str], stop: int) -> dict[int, f.AnyFact]:
+        about = tables.ABOUT
+        with self.log.store.reading() as connection:
+            query = select(about.c.idx).where(about.c.key.in_(keys), about.c.idx < stop).order_by(about.c.idx)
+            indexes = list(dict.fromkeys(connection.execute(query).scalars()))
+            bodies = queries.bodies(connection, indexes)
+        return {index: f.decode(bodies[index]) for index in indexes}
+
+    def size_at(self, moment: Instant) -> int:
+        """How much of the log was known at an instant: the size after its last registry leaf up to then."""
+        size = 0
+        for index, fact in self.facts():
+            if fact.at > moment:
+                return size
+            size = index + 1
+        return self.log.head().size
+
+    def personal(self, kind: str, one: str) -> personal.Fields:
+        """The erasable fields held of one id."""
+        with self.log.store.reading() as connection:
+            found = personal.find(connection, kind, one)
+        return {} if found is None else found[1]
+
+    def catalogue(self, size: int | None = None) -> list[Recording]:
+        """Every recording in the order of registration, with its artist where that is still held."""
+        with self.log.store.reading() as connection:
+            held = personal.load(connection)
+        return [
+            msgspec.structs.replace(one, artist=held["recording", one.id][1].get("artist"))
+            if ("recording", one.id) in held
+            else one
+            for one in self.view(size).recordings()
+        ]
+
+    # --- the index --------------------------------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """Bring the index of what is about what up to the log."""
+        head = self.log.head().size
+        if self._projected() >= head:
+            return
+        with self.log.projection() as connection:
+            tables.ensure(connection)
+            start = tables.projected(connection)
+            while start < head:
+                entries = queries.page(connection, start, head, f.TYPES)
+                rows = [(key, one.index) for one in entries for key in set(f.keys_of(f.decode(one.body)))]
+                self.log.store.insert(connection, ("registry_about", ("key", "idx")), rows)
+                start = entries[-1].index + 1 if len(entries) == queries.PAGE else head
+            tables.set_projected(connection, head)
+
+    def _projected(self) -> int:
+        with self.log.store.reading() as connection:
+            return tables.projected(connection)
+
+    def rebuild(self) -> None:
+        """Drop the index and build it again from the log."""
+        with self.log.projection() as connection:
+            tables.ensure(connection)
+            connection.execute(tables.ABOUT.delete())
+            tables.set_projected(connection, 0)
+        self.catch_up()
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def register(
+        self,
+        planned: Iterable[Planned],
+        signer: Signer,
+        *,
+        known: int,
+        blobs: Sequence[bytes] = (),
+        on_progress: Progress | None = None,
+    ) -> Registered:
+        """Sign and append facts, in a fixed order, in as many statements as they need.
+
+        `known` is the size of the view they were planned against: ConflictError if another registry
+        leaf has been appended since. What one statement covers is appended all or nothing.
+        """
+        ordered = sorted(planned, key=_order)
+        statements: list[Digest] = []
+        for start in range(0, len(ordered), CHUNK):
+            chunk = ordered[start : start + CHUNK]
+            digest, known = self._append(chunk, signer, known, blobs if start == 0 else ())
+            statements.append(digest)
+            if on_progress is not None:
+                on_progress(start + len(chunk), len(ordered))
+        return Registered(len(ordered), known, tuple(statements))
+
+    def _append(
+        self, chunk: Sequence[Planned], signer: Signer, known: int, blobs: Sequence[bytes]
+    ) -> tuple[Digest, int]:
+        held: list[tuple[str, str, bytes, personal.Fields]] = []
+        rows: list[dict[str, Any]] = []
+        for one in chunk:
+            row = one.fact.fields()
+            if one.personal:
+                salt = self._entropy(personal.SALT_SIZE)
+                held.append((one.fact.type, row["id"], salt, one.personal))
+                row["personal"] = personal.digest(salt, one.personal)
+            rows.append(row)
+        envelope = statement.sign(rows, signer, self.log.origin).encode()
+        digest, at = canon.digest(envelope), self.now()
+        leaves = [{**row, "v": 1, "at": at, "statement": digest, "row": place} for place, row in enumerate(rows)]
+
+        def unchanged(connection: Connection, head: Head) -> None:
+            if queries.page(connection, known, head.size, f.TYPES, limit=1):
+                raise ConflictError("the registry changed meanwhile; nothing of this batch was registered, try again")
+            if held:
+                tables.ensure(connection)
+                personal.keep(connection, held)
+
+        appended = self.log.commit(batch_of(leaves, [envelope, *blobs]), unchanged)
+        return digest, appended.size
+
+
+_ORDER: Final = {name: place for place, name in enumerate(f.TYPES)}
+
+
+def _order(one: Planned) -> tuple[int, str, bytes]:
+    """Leaves of one import stand by type, then by id: the order of its rows changes nothing."""
+    fields = one.fact.fields()
+    return _ORDER[one.fact.type], str(fields.get("id", "")), canon.encode(fields)

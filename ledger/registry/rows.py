@@ -1,0 +1,235 @@
+"""Rows as people hand them in, checked one by one and turned into facts.
+
+Each list of the registry document (`parties`, `recordings`, ...) has one struct here: its fields are
+the columns of the CSV of that name. A row is wholly valid or refused with the reason; references to
+other rows are checked later, in `ledger.registry.intake`, when everything has been read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from ledger import canon
+from ledger.errors import InputError
+from ledger.registry import identifiers
+from ledger.registry.model import BEGINNING, WORLD, Answer, Instant, PartyKind, Right, State, Use
+from ledger.types import MILLION, STYLE_PREFIX, format_time, parse_time
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^\s|*][^\s|]*$")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+Ppm = Annotated[int, msgspec.Meta(ge=1, le=MILLION)]
+Territory = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2}|WORLD)$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+Micros = Annotated[int, msgspec.Meta(ge=0, le=canon.INT_MAX)]
+Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
+    """One row of one list."""
+
+
+class PartyRow(Row, frozen=True, kw_only=True):
+    """parties: who exists. `group` is the common beneficial owner, `from` when that began."""
+
+    id: Id
+    name: Text | None = None
+    kind: PartyKind
+    group: Id | None = None
+    start: str | None = None
+    ipi: str | None = None
+    isni: str | None = None
+    dpid: str | None = None
+
+
+class RecordingRow(Row, frozen=True, kw_only=True):
+    """recordings: what was recorded. `audio` is a path relative to the file."""
+
+    id: Id
+    title: Text
+    artist: Text | None = None
+    isrc: str | None = None
+    work: Id | None = None
+    audio: Text | None = None
+    style: Text | None = None
+
+
+class WorkRow(Row, frozen=True, kw_only=True):
+    """works: what was composed."""
+
+    id: Id
+    title: Text
+    iswc: str | None = None
+
+
+class LinkRow(Row, frozen=True, kw_only=True):
+    """links: which works a recording contains, beyond the one in its own `work` column."""
+
+    recording: Id
+    work: Id
+    ppm: Ppm = MILLION
+    start: str | None = None
+    end: str | None = None
+    state: State = "asserted"
+
+
+class ShareRow(Row, frozen=True, kw_only=True):
+    """shares: who owns how much of which right."""
+
+    subject: Id
+    party: Id
+    right: Right
+    ppm: Ppm
+    territory: Territory = WORLD
+    start: str | None = None
+    end: str | None = None
+    state: State = "asserted"
+
+
+class GrantRow(Row, frozen=True, kw_only=True):
+    """grants: who permits what. `subject` is a recording, a work, or * for all the grantor controls."""
+
+    id: Id
+    grantor: Id
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^(\*|[^\s|*][^\s|]*)$")]
+    uses: Annotated[tuple[Use, ...], msgspec.Meta(min_length=1)]
+    decision: Answer
+    territory: Territory = WORLD
+    start: str | None = None
+    end: str | None = None
+    licensee: Id | None = None
+    model: Id | None = None
+    floor_micros: Micros | None = None
+    currency: Currency | None = None
+    cap_ppm: Ppm | None = None
+    sunset: str | None = None
+
+
+class ModelRow(Row, frozen=True, kw_only=True):
+    """models: one version each. `training` lists recordings; `training_file` names a file with one id a line."""
+
+    id: Id
+    version: Id
+    operator: Id
+    weights_sha256: Sha256 | None = None
+    licences: tuple[Text, ...] = ()
+    training: tuple[Id, ...] | None = None
+    training_file: Text | None = None
+
+
+class TrackRow(Row, frozen=True, kw_only=True):
+    """tracks: what was generated. `decisions` are digests of decision receipts obtained beforehand."""
+
+    id: Id
+    title: Text | None = None
+    model: Id
+    version: Id
+    generated_at: str | None = None
+    audio_sha256: Sha256 | None = None
+    conditioning: tuple[Id, ...] = ()
+    decisions: tuple[Sha256, ...] = ()
+
+
+class PayeeRow(Row, frozen=True, kw_only=True):
+    """payees: where a party's money goes. Kept outside the log."""
+
+    party: Id
+    method: Annotated[str, msgspec.Meta(pattern=r"^(bank|chain)$")]
+    account: Text
+    start: str | None = None
+
+
+AnyRow = PartyRow | RecordingRow | WorkRow | LinkRow | ShareRow | GrantRow | ModelRow | TrackRow | PayeeRow
+
+LISTS: Final[Mapping[str, type[Row]]] = {
+    "parties": PartyRow,
+    "works": WorkRow,
+    "recordings": RecordingRow,
+    "links": LinkRow,
+    "shares": ShareRow,
+    "grants": GrantRow,
+    "models": ModelRow,
+    "tracks": TrackRow,
+    "payees": PayeeRow,
+}
+"""The lists of a registry document, in the order in which rows may refer to earlier ones."""
+
+
+def parse(name: str, value: Any, *, from_text: bool = False) -> AnyRow:
+    """The checked row; InputError says what is wrong with it. `from_text`: every value is still a text."""
+    try:
+        row: Any = msgspec.convert(value, LISTS[name], strict=not from_text)
+    except msgspec.ValidationError as problem:
+        raise InputError(str(problem)) from None
+    return _checked(row)
+
+
+def _checked(row: AnyRow) -> AnyRow:
+    """The row with its identifiers and times in their one spelling."""
+    changes: dict[str, Any] = {}
+    for field, spell in _SPELLING.items():
+        value = getattr(row, field, None)
+        if value is not None:
+            changes[field] = spell(value)
+    result: AnyRow = msgspec.structs.replace(row, **changes) if changes else row
+    start, end = getattr(result, "start", None), getattr(result, "end", None)
+    if end is not None and end <= (start or BEGINNING):
+        raise InputError(f"to {end} is not after from {start}")
+    match result:
+        case GrantRow() if (result.floor_micros is None) != (result.currency is None):
+            raise InputError("floor_micros and currency come together or not at all")
+        case GrantRow() if len(set(result.uses)) != len(result.uses):
+            raise InputError(f"uses {'|'.join(result.uses)}: one is named twice")
+        case ModelRow() if "@" in result.id:
+            raise InputError(f"model id {result.id!r}: @ separates id and version, so an id has none")
+        case ModelRow() if result.training is not None and result.training_file is not None:
+            raise InputError("training and training_file: give one of them")
+        case RecordingRow() | WorkRow() if result.id.startswith(STYLE_PREFIX):
+            raise InputError(f"id {result.id!r}: ids that start with {STYLE_PREFIX!r} are style groups")
+        case PayeeRow():
+            spell_account = identifiers.bank_account if result.method == "bank" else identifiers.evm_address
+            return msgspec.structs.replace(result, account=spell_account(result.account))
+    return result
+
+
+def instant(text: str) -> Instant:
+    """A date (its first second, in UTC) or an RFC 3339 time, as `format_time` writes it."""
+    return format_time(parse_time(f"{text}T00:00:00Z" if _DATE.match(text) else text))
+
+
+def day(moment: Instant) -> str:
+    """An instant as people write it: midnight is a date."""
+    return moment.removesuffix("T00:00:00Z")
+
+
+_SPELLING: Final[Mapping[str, Any]] = {
+    "start": instant,
+    "end": instant,
+    "sunset": instant,
+    "generated_at": instant,
+    "isrc": identifiers.isrc,
+    "iswc": identifiers.iswc,
+    "ipi": identifiers.ipi,
+    "isni": identifiers.isni,
+}
+"""Fields with one spelling. A DPID is kept as given: the industry's own test data carries wrong ones."""
+
+
+def share_id(row: ShareRow) -> str:
+    """A share has no id of its own: it is named by what it is about."""
+    return _derived("sh", row.subject, row.party, row.right, row.territory, row.start or BEGINNING)
+
+
+def link_id(row: LinkRow) -> str:
+    """Likewise a link."""
+    return _derived("ln", row.recording, row.work, row.start or BEGINNING)
+
+
+def _derived(prefix: str, *parts: str) -> str:
+    return f"{prefix}-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:20]}"

@@ -1,0 +1,80 @@
+"""The registry's tables beside the log.
+
+`registry_about` is a projection: which leaves speak of which id, so that one recording's state can
+be folded without reading all. `registry_personal` and `registry_payee` are side tables by design:
+what they hold must be erasable, so the log has salted digests at most.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, MetaData, Table, Text, inspect, select
+
+from ledger.store.schema import Table as Schema
+
+METADATA: Final = MetaData()
+_NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
+
+ABOUT: Final = Table(
+    "registry_about",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("idx", _NUMBER, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+)
+
+PERSONAL: Final = Table(
+    "registry_personal",
+    METADATA,
+    Column("kind", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("fields", Text, nullable=False),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+)
+
+PAYEE: Final = Table(
+    "registry_payee",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("party", Text, nullable=False, index=True),
+    Column("method", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("wanted_from", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed_key", Text, nullable=False),
+    Column("proposed_at", Text, nullable=False),
+    Column("approved_by", Text),
+    Column("approved_key", Text),
+    Column("approved_at", Text),
+    Column("effective_from", Text),
+    sqlite_strict=True,
+)
+
+PROJECTION: Final = "registry"
+_PROJECTED: Final = Schema.metadata.tables["projected"]
+
+
+def ensure(connection: Connection) -> None:
+    """Make the tables where they are absent."""
+    METADATA.create_all(connection)
+
+
+def exist(connection: Connection) -> bool:
+    """Whether the tables have been made; a fresh log has none."""
+    return inspect(connection).has_table(PAYEE.name)
+
+
+def projected(connection: Connection) -> int:
+    """Up to which size the index has read the log."""
+    found = connection.execute(select(_PROJECTED.c.size).where(_PROJECTED.c.name == PROJECTION))
+    return found.scalar_one_or_none() or 0
+
+
+def set_projected(connection: Connection, size: int) -> None:
+    """Note up to which size the index has read the log."""
+    connection.execute(_PROJECTED.delete().where(_PROJECTED.c.name == PROJECTION))
+    connection.execute(_PROJECTED.insert().values(name=PROJECTION, size=size))
