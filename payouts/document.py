@@ -103,6 +103,11 @@ class Document:
     payload: dict[str, Any]
     tables: dict[str, Table]
 
+    @property
+    def blobs(self) -> list[bytes]:
+        """The tables as they are stored, each named by its digest in the document."""
+        return [table.data for table in self.tables.values()]
+
 
 def draw_up(given: Given, usage: Iterable[UsageRow], outcome: Outcome, booked: Iterable[Account]) -> Document:
     """The document of a run. Everything in it follows from `given` and what the log held at the close."""

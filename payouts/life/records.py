@@ -79,20 +79,23 @@ class Run:
     period: str
     pool: str
     sequence: int
+    engine: str
+    """What summed the usage; engines only sum, so it is no part of what the run is."""
     statement: Digest
 
     def leaf(self) -> Leaf:
         return _leaf(
             "run", self, key=self.key, run=self.run, period=self.period, pool=self.pool, sequence=self.sequence,
-            statement=self.statement,
+            engine=self.engine, statement=self.statement,
         )  # fmt: skip
 
     @classmethod
     def read(cls, leaf: Leaf) -> Run:
-        _fields(leaf, "at", "by", "key", "run", "period", "pool", "sequence", "statement")
+        _fields(leaf, "at", "by", "key", "run", "period", "pool", "sequence", "engine", "statement")
         return cls(
             **_who(leaf), key=_text(leaf, "key"), run=_text(leaf, "run"), period=_text(leaf, "period"),
-            pool=_text(leaf, "pool"), sequence=_count(leaf, "sequence"), statement=_text(leaf, "statement"),
+            pool=_text(leaf, "pool"), sequence=_count(leaf, "sequence"), engine=_text(leaf, "engine"),
+            statement=_text(leaf, "statement"),
         )  # fmt: skip
 
 

@@ -1,0 +1,66 @@
+"""Who may approve, and with which key: another person than the maker, with another key, through any door."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from ledger import canon, dsse
+from ledger.errors import InputError, StateError, VerificationError
+from ledger.keys import KEY_SIZE, PrivateKey, PublicKey
+from ledger.text import parse_hex
+from ledger.types import Digest
+from payouts.document import APPROVAL_TYPE
+from payouts.life.records import Approve
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+APPROVER: Final = "approver"
+_PARTY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+
+
+def key_name(party: str) -> str:
+    """The name under which a party's own approver key is kept in the workspace's keys."""
+    if not _PARTY.match(party):
+        raise InputError(f"party {party!r} cannot have a key file here: expected letters, digits, '.', '_', '-'")
+    return f"{APPROVER}-{party}"
+
+
+def has_own_key(ws: Workspace, party: str) -> bool:
+    return ws.key_path(key_name(party)).is_file()
+
+
+def one_person(ws: Workspace) -> bool:
+    """Whether nobody but the operator has brought an approver's key: everything is then marked demo."""
+    return not any(ws.key_path(APPROVER).parent.glob(f"{APPROVER}-*.json"))
+
+
+def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
+    """The key with which a party approves, and whether it is only the workspace's own approver key (demo)."""
+    if party == ws.operator:
+        raise StateError(f"{party} runs this workspace and makes its runs; another person must approve: --as PARTY")
+    if has_own_key(ws, party):
+        key, demo = ws.key(key_name(party)), False
+    else:
+        key, demo = ws.signer(APPROVER), True
+    if key.public == ws.signer("operator").public:
+        raise StateError(f"{party} would approve with the key that made the run; give {party} a key of their own")
+    return key, demo
+
+
+def approval(run_or_proposal: str, document: Digest, party: str, key: PrivateKey) -> dsse.Envelope:
+    """A signature under what is approved: its id, and the digest of the signed document it stands for."""
+    payload = {"v": 1, "subject": run_or_proposal, "document": document, "by": party, "public": key.public.raw.hex()}
+    return dsse.sign(APPROVAL_TYPE, canon.encode(payload), [key])
+
+
+def check_approval(statement: bytes, approve: Approve, document: Digest) -> None:
+    """That the approval in the log is signed by the key it names, for exactly this document."""
+    envelope = dsse.parse(statement)
+    payload = canon.decode_object(envelope.payload, "approval")
+    public = PublicKey(parse_hex(payload.get("public"), "approval: public key", KEY_SIZE))
+    dsse.verify(envelope, [public], APPROVAL_TYPE)
+    said = (payload.get("subject"), payload.get("document"), payload.get("by"), public.id)
+    if said != (approve.subject, document, approve.by, approve.key):
+        raise VerificationError(f"approval of {approve.subject} by {approve.by} was given for something else")

@@ -1,0 +1,215 @@
+"""Paying a published run: batches of intents to a route, and what became of each payment.
+
+There is one intent per payee and run, with the route publication gave it. A batch is one append; its
+file is made again from the log and the payee book whenever it is missing. Holds are looked at again
+here: a later hold blocks a payment and edits nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger import canon, dsse
+from ledger.errors import ConflictError, InputError, StateError
+from ledger.registry.payees import Payee as Account
+from ledger.types import Digest, format_time
+from payouts.compute import compute
+from payouts.document import PAYMENTS_TYPE
+from payouts.life.book import Book
+from payouts.life.records import OUTCOMES, ROUTES, Pay, Payment, Route
+from payouts.payment import Instruction, Payee, account_digest, batch_payload, payment_file, reference
+from service.files import write_whole
+from service.payees import named, payees_now, route_of
+from service.runs import Stored, again, holds_of, load, payments_of
+from service.settlement import find_run, intents_of, is_demo
+from service.settling import Step, read_book, take
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """An intent that is not paid now, and why."""
+
+    party: str
+    micros: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """What a `pay` did: the batches of this route so far, their files, and what stays behind."""
+
+    run: Digest
+    via: Route
+    batches: int
+    payments: int
+    paid_micros: int
+    blocked: tuple[Blocked, ...]
+    files: tuple[str, ...]
+    already: bool
+    demo: bool
+
+
+def pay(ws: Workspace, run_id: str, via: str) -> Paid:
+    """Hand every intent of this route that may be paid now to it, once; again, the same files and no new batch."""
+    if via not in ROUTES:
+        raise InputError(f"route {via!r}: expected one of {', '.join(ROUTES)}")
+    route: Route = "chain" if via == "chain" else "file"
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> Step[tuple[list[Blocked], bool]]:
+        stored = load(ws.log, find_run(book, run_id))
+        run = stored.record.run
+        due, blocked = _due(ws, book, stored, route)
+        if not due:
+            return Step((blocked, True))
+        batch = len(book.batches.get(run, [])) + 1
+        envelope = dsse.sign(
+            PAYMENTS_TYPE, canon.encode(batch_payload(run, route, batch, due)), [ws.signer("operator")]
+        )
+        record = Pay(at=at, by=ws.operator, run=run, via=route, batch=batch, statement=envelope.digest)
+        return Step((blocked, False), leaves=[record.leaf()], blobs=[envelope.encode()])
+
+    blocked, already = take(ws.log, decide)
+    book = read_book(ws.log)
+    stored = load(ws.log, find_run(book, run_id))
+    return _paid(ws, book, stored, route, blocked=blocked, already=already)
+
+
+def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[Instruction], list[Blocked]]:
+    """The intents of a route to hand over now, and those that must wait; refuses a run that is not to be paid so."""
+    run = stored.record.run
+    short = run[:16]
+    if book.reversed(run):
+        raise StateError(f"run {short} was reversed; nothing of it is paid any more")
+    if run not in book.published:
+        state = book.state_of(run)
+        raise StateError(f"run {short} is {state}, not published: settle publish {short} comes first")
+    intents = intents_of(ws, book.published[run])
+    mine = [intent for intent in intents if intent["route"] == route]
+    if intents and not mine:
+        raise ConflictError(
+            f"run {short} was published to be paid by {intents[0]['route']}; it is not paid by {route} as well"
+        )
+    handed = _handed_over(ws, book, run)
+    waiting = [intent for intent in mine if intent["party"] not in handed]
+    stopped = blocked_parties(ws, book, stored) if waiting else {}
+    accounts = payees_now(ws)
+    due: list[Instruction] = []
+    blocked: list[Blocked] = []
+    for intent in waiting:
+        party, micros = intent["party"], int(intent["micros"])
+        account = accounts.get(party)
+        if party in stopped or account is None or route_of(account) != route:
+            blocked.append(Blocked(party=party, micros=micros, reason=stopped.get(party, "payee-incomplete")))
+        else:
+            digest = account_digest(party, account.method, account.account)
+            due.append(Instruction(party=party, micros=micros, reference=reference(run, party), account=digest))
+    return due, blocked
+
+
+def _handed_over(ws: Workspace, book: Book, run: Digest) -> set[str]:
+    """Payees whose intent was handed to its route and has not come back as failed."""
+    handed: set[str] = set()
+    for batch in book.batches.get(run, []):
+        for payment in payments_of(ws.log, batch.statement):
+            heard = book.payment_of(run, payment["party"])
+            if heard is None or heard.outcome != "failed":
+                handed.add(payment["party"])
+    return handed
+
+
+def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]:
+    """Whose money holds opened since the calculation concern, with the reason of the hold.
+
+    A hold on a party blocks it. For one on a source, a track or a platform the run is computed again with
+    it: whoever has less allocated then is blocked, and nobody else.
+    """
+    known = {hold.id for hold in stored.holds}
+    later = [hold for hold in holds_of(book.open_holds()) if hold.id not in known]
+    blocked = {hold.party: hold.reason for hold in later if hold.party is not None}
+    wider = tuple(hold for hold in later if hold.party is None)
+    for hold in wider:
+        changed = compute(again(ws, stored, holds=(*stored.holds, hold))).allocated_by_party()
+        for party, micros in stored.outcome.allocated_by_party().items():
+            if changed.get(party, 0) < micros:
+                blocked.setdefault(party, hold.reason)
+    return blocked
+
+
+def _paid(ws: Workspace, book: Book, stored: Stored, via: Route, *, blocked: list[Blocked], already: bool) -> Paid:
+    run = stored.record.run
+    batches = [batch for batch in book.batches.get(run, []) if batch.via == via]
+    payments = [payment for batch in batches for payment in payments_of(ws.log, batch.statement)]
+    files = tuple(_file_of(ws, stored, batch) for batch in batches) if via == "file" else ()
+    return Paid(
+        run=run, via=via, batches=len(batches), payments=len(payments),
+        paid_micros=sum(int(payment["micros"]) for payment in payments), blocked=tuple(blocked), files=files,
+        already=already, demo=is_demo(ws, book, run),
+    )  # fmt: skip
+
+
+def _file_of(ws: Workspace, stored: Stored, batch: Pay) -> str:
+    """The batch's payment file; made from the log and the payee book where it is missing."""
+    record = stored.record
+    path = ws.home / "payments" / f"{record.period}-{record.pool}-{record.run[:12]}-{batch.batch}.csv"
+    if not path.exists():
+        accounts = payees_now(ws)
+        rows = [_with_payee(ws, accounts, payment) for payment in payments_of(ws.log, batch.statement)]
+        data = payment_file(rows, currency=stored.currency, period=record.period, pool=record.pool, run=record.run)
+        write_whole(path, data, mode=0o600)
+    return str(path)
+
+
+def _with_payee(
+    ws: Workspace, accounts: Mapping[str, Account], payment: Mapping[str, Any]
+) -> tuple[Instruction, Payee]:
+    account = accounts.get(payment["party"])
+    digest = None if account is None else account_digest(account.party, account.method, account.account)
+    if account is None or digest != payment["account"]:
+        raise StateError(
+            f"the account of {payment['party']} is not the one its payment {payment['reference']} was made out to; "
+            "find the file that was sent, or let the payment fail and pay again"
+        )
+    return (
+        Instruction(
+            party=payment["party"], micros=int(payment["micros"]), reference=payment["reference"],
+            account=payment["account"],
+        ),
+        named(ws, account),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What is known of one payment."""
+
+    run: Digest
+    party: str
+    outcome: str
+    already: bool
+
+
+def confirm(ws: Workspace, run_id: str, party: str, outcome: str, *, note: str = "") -> Heard:
+    """Record what the bank or the chain said of a payment: settled, failed or written-off."""
+    if outcome not in OUTCOMES:
+        raise InputError(f"outcome {outcome!r}: expected one of {', '.join(OUTCOMES)}")
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> Step[Heard]:
+        run = find_run(book, run_id).run
+        heard = book.payment_of(run, party)
+        if heard is not None and heard.outcome == outcome:
+            return Step(Heard(run=run, party=party, outcome=outcome, already=True))
+        if heard is not None and heard.outcome != "failed":
+            raise ConflictError(f"the payment of run {run[:16]} to {party} is {heard.outcome}, which is final")
+        if party not in _handed_over(ws, book, run) and heard is None:
+            raise StateError(f"run {run[:16]} has no payment to {party} under way")
+        record = Payment(at=at, by=ws.operator, run=run, party=party, outcome=outcome, reference=note)
+        return Step(Heard(run=run, party=party, outcome=outcome, already=False), leaves=[record.leaf()])
+
+    return take(ws.log, decide)

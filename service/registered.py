@@ -1,0 +1,69 @@
+"""The registry as a settlement asks it: permissions by track, manifests by model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+
+from ledger.registry import manifest
+from ledger.registry.view import View
+from ledger.types import STYLE_PREFIX, Digest, InfluenceVector, format_time
+from payouts.protocols import Right, Shares
+
+
+class Registered:
+    """`payouts.protocols.View` over a frozen registry view.
+
+    `vectors`: what the period's events are bound to; a vector may carry receipts of earlier permissions.
+    `ends`: the period's end, when questions that have no track of their own are asked.
+    """
+
+    def __init__(
+        self, view: View, *, vectors: Mapping[Digest, InfluenceVector], ends: datetime, blob: Callable[[Digest], bytes]
+    ) -> None:
+        self._view = view
+        self._ends = format_time(ends)
+        self._blob = blob
+        self._receipts: dict[str, tuple[Digest, ...]] = {}
+        for vector in vectors.values():
+            if vector.decisions:
+                self._receipts[vector.track] = (*self._receipts.get(vector.track, ()), *vector.decisions)
+
+    def shares(self, subject: str, right: Right, territory: str, at: str) -> Shares:
+        return self._view.shares(subject, right, territory, at)
+
+    def group_of(self, party: str, at: str) -> str:
+        return self._view.group_of(party, at)
+
+    def works_of(self, recording: str, at: str) -> Sequence[tuple[str, int]]:
+        return self._view.works_of(recording, at)
+
+    def permitted(self, recording: str, use: str, territory: str, track: str | None) -> bool:
+        if track is None:
+            return self._view.decide(recording, use, territory, at=self._ends).decision == "allow"
+        receipts = self._receipts.get(track, ())
+        return self._view.decide_track(track, recording, use, territory, receipts=receipts).decision == "allow"
+
+    def model_of(self, track: str) -> tuple[str, str] | None:
+        known = self._view.tracks.get(track)
+        if known is None or known.model is None or known.version is None:
+            return None
+        return known.model, known.version
+
+    def training_set(self, model: str, version: str) -> Sequence[str]:
+        known = self._view.models.get(f"{model}@{version}")
+        if known is None or known.manifest is None:
+            return ()
+        return manifest.decode(self._blob(known.manifest.blob))
+
+    def style_members(self, style: str) -> Sequence[str]:
+        return self._styles.get(style.removeprefix(STYLE_PREFIX), ())
+
+    @cached_property
+    def _styles(self) -> dict[str, list[str]]:
+        styles: dict[str, list[str]] = {}
+        for recording in self._view.recordings():
+            if recording.style is not None:
+                styles.setdefault(recording.style, []).append(recording.id)
+        return styles

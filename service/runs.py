@@ -1,0 +1,322 @@
+"""Runs: gathering what one depends on, calculating it, and reading one back from the log."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ledger import canon, dsse, vector
+from ledger.errors import StateError, VerificationError
+from ledger.log import Log
+from ledger.types import Digest, InfluenceVector, Period
+from payouts import document as doc
+from payouts.account import Account, Correction, accounts
+from payouts.compute import Inputs, Line, Outcome, compute
+from payouts.document import Document, Given
+from payouts.life.book import Book
+from payouts.life.records import Hold as HoldRecord
+from payouts.life.records import Run
+from payouts.protocols import Hold, UsageRow
+from payouts.rules.base import Rule
+from payouts.rules.catalogue import make_rule
+from payouts.terms import Terms
+from service.registered import Registered
+from service.usage_log import Membership, usage
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+Progress = Callable[[int, int | None], None] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What finance asks for; everything else follows from the log."""
+
+    period: str
+    terms: Terms
+    rule: Rule
+    engine: str = "log"
+
+
+# --- reading back -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A run as the log holds it: its record, its signed document, its tables."""
+
+    record: Run
+    payload: dict[str, Any]
+    log: Log = field(repr=False)
+
+    @property
+    def currency(self) -> str:
+        return str(self.payload["inputs"]["terms"]["currency"])
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        return tuple(self.payload["inputs"]["entries"])
+
+    @property
+    def follows(self) -> Digest | None:
+        follows: Digest | None = self.payload["inputs"]["follows"]
+        return follows
+
+    @property
+    def terms(self) -> Terms:
+        return Terms.from_payload(self.payload["inputs"]["terms"])
+
+    @property
+    def rule(self) -> Rule:
+        given = self.payload["inputs"]["rule"]
+        rule = make_rule(given["name"], {name: str(value) for name, value in given["params"].items()})
+        if rule.version != given["version"]:
+            raise StateError(
+                f"run {self.record.run[:16]} used {rule.name} version {given['version']}; version {rule.version} is "
+                "installed here, install the other to explain it"
+            )
+        return rule
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        return tuple(Hold(**hold) for hold in self.payload["inputs"]["holds"])
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """The rows of one of its tables."""
+        data = self.log.blob(self.payload["tables"][name]["sha256"])
+        return [canon.decode_object(row, name) for row in doc.rows_of(data)]
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        return doc.read_outcome(self.payload, self.table)
+
+    @cached_property
+    def accounts(self) -> dict[str, Account]:
+        return {row["party"]: Account.from_payload(row) for row in self.table("accounts")}
+
+    @cached_property
+    def usage(self) -> list[UsageRow]:
+        return [doc.read_usage(row) for row in self.table("usage")]
+
+
+def load(log: Log, run: Run) -> Stored:
+    """The run behind a record; its document must carry the record's own id."""
+    payload = canon.decode_object(dsse.parse(log.blob(run.statement)).payload, "run document")
+    if payload.get("run") != run.run:
+        raise VerificationError(f"run {run.run}: its document is of another run; check with settle ledger fsck")
+    return Stored(run, payload, log)
+
+
+# --- gathering ----------------------------------------------------------------------------------
+
+
+def holds_of(records: Iterable[HoldRecord]) -> tuple[Hold, ...]:
+    """Open holds as the computation takes them, by id."""
+    return tuple(
+        Hold(id=one.id, reason=one.reason, **{one.scope: one.subject})
+        for one in sorted(records, key=lambda one: one.id)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What a run takes over: opening balances from the run it follows, and corrections nobody has booked."""
+
+    follows: Digest | None
+    opening: dict[str, int]
+    corrections: tuple[Correction, ...]
+
+
+def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> Carried:
+    """Balances and corrections waiting for the next run of a pool.
+
+    If this (period, pool) is published already, those that were waiting for that run: calculating the same
+    thing again comes to the same key.
+    """
+    standing = book.standing(pool)
+    published = book.slots.get((period, pool, book.sequence(period, pool)))
+    if published is not None:
+        standing = standing[: [run.run for run in standing].index(published)]
+    before = [stored for run in standing if (stored := load(log, run)).currency == currency]
+    booked = {entry for stored in before for entry in stored.entries}
+    waiting = [
+        one
+        for one in _corrections(log, book, before, pool=pool, currency=currency, period=period)
+        if one.id not in booked
+    ]
+    last = before[-1] if before else None
+    opening = {} if last is None else {party: one.carried for party, one in last.accounts.items() if one.carried}
+    return Carried(
+        follows=None if last is None else last.record.run, opening=opening, corrections=tuple(sorted(waiting))
+    )
+
+
+def _corrections(
+    log: Log, book: Book, before: list[Stored], *, pool: str, currency: str, period: str
+) -> Iterator[Correction]:
+    """Everything that may be booked by a run of this pool and period, booked before or not."""
+    for adjust in book.adjusts.values():
+        if book.approved(adjust.id) and (adjust.pool, adjust.currency) == (pool, currency) and adjust.period <= period:
+            yield Correction(
+                id=adjust.id, kind="adjustment", party=adjust.party, micros=adjust.micros, run=adjust.line,
+                reason=adjust.reason,
+            )  # fmt: skip
+    released = {release.hold: release.id for release in book.releases.values() if book.approved(release.id)}
+    for stored in before:
+        yield from _released(stored, released)
+        yield from _returned(book, stored)
+    for key in book.published:
+        record = book.runs[key]
+        if record.pool == pool and book.reversed(key) and (undone := load(log, record)).currency == currency:
+            for party, micros in paid_out(log, book, undone).items():
+                yield Correction(id=f"reversal@{key}", kind="reversal", party=party, micros=-micros, run=key)
+
+
+def _returned(book: Book, stored: Stored) -> Iterator[Correction]:
+    """Payments of a run that were given up as never arriving."""
+    run = stored.record.run
+    for (paid_run, party), heard in book.payments.items():
+        if paid_run == run and heard[-1].outcome == "written-off":
+            micros = stored.accounts[party].payable
+            yield Correction(id=f"returned@{run}/{party}", kind="returned", party=party, micros=micros, run=run)
+
+
+def _released(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
+    """Money of a run held under holds that have been lifted since."""
+    lifted = {hold.id for hold in stored.holds} & released.keys()
+    if not lifted:
+        return
+    sums: dict[tuple[str, str], int] = defaultdict(int)
+    for line in stored.outcome.lines:
+        if line.state == "held" and line.ref in lifted and line.micros:
+            sums[line.ref, line.party] += line.micros
+    for (hold, party), micros in sums.items():
+        entry = f"{released[hold]}@{stored.record.run}"
+        yield Correction(id=entry, kind="release", party=party, micros=micros, run=stored.record.run)
+
+
+def paid_out(log: Log, book: Book, stored: Stored) -> dict[str, int]:
+    """What was handed to a route for each payee of a run and is not known to have come back."""
+    paid: dict[str, int] = {}
+    for batch in book.batches.get(stored.record.run, []):
+        for payment in payments_of(log, batch.statement):
+            heard = book.payment_of(stored.record.run, payment["party"])
+            if heard is None or heard.outcome == "settled":
+                paid[payment["party"]] = int(payment["micros"])
+    return paid
+
+
+def payments_of(log: Log, statement: Digest) -> list[dict[str, Any]]:
+    """The payments of one batch: party, micros, reference."""
+    payload = canon.decode_object(dsse.parse(log.blob(statement)).payload, "payments")
+    payments: list[dict[str, Any]] = payload["payments"]
+    return payments
+
+
+def given_of(ws: Workspace, book: Book, request: Request, takes: Carried) -> Given:
+    """What names the run; StateError while its period is open."""
+    close = book.close(request.period)
+    if close is None:
+        raise StateError(f"period {request.period} is open; close it first: settle period close {request.period}")
+    for log in close.logs:
+        if log.origin != ws.log.origin:
+            raise StateError(f"period {request.period} was closed over log {log.origin}, which is missing here")
+    return Given(
+        period_root=book.period_root(request.period),
+        registry_size=close.registry_size,
+        sequence=book.sequence(request.period, request.terms.pool),
+        terms=request.terms,
+        rule=request.rule,
+        holds=holds_of(book.open_holds()),
+        follows=takes.follows,
+        entries=tuple(sorted({one.id for one in takes.corrections})),
+        minimum=ws.settings.number("payouts.minimum_micros"),
+    )
+
+
+# --- calculating --------------------------------------------------------------------------------
+
+
+def membership(book: Book, period: str, origin: str) -> Membership:
+    """Which events of a log a period's runs take."""
+    sizes = {name: log.size for name, close in book.closes.items() for log in close.logs if log.origin == origin}
+    earlier = max((name for name in sizes if name < period), default=None)
+    return Membership(
+        size=sizes[period],
+        end=Period.parse(period).end,
+        earlier=None if earlier is None else (sizes[earlier], Period.parse(earlier).end),
+    )
+
+
+def vectors_of(log: Log, rows: Iterable[UsageRow]) -> dict[Digest, InfluenceVector]:
+    """The vectors that usage is bound to, from their signed statements."""
+    digests = sorted({row.vector for row in rows if row.vector is not None})
+    return {digest: vector.read_statement(log.blob(digest)) for digest in digests}
+
+
+def inputs_of(ws: Workspace, given: Given, rows: list[UsageRow]) -> Inputs:
+    """What the computation is given, with the registry as known at the close."""
+    vectors = vectors_of(ws.log, rows)
+    view = Registered(
+        ws.registry.view(given.registry_size),
+        vectors=vectors,
+        ends=Period.parse(given.terms.period).end,
+        blob=ws.log.blob,
+    )
+    return Inputs(
+        terms=given.terms, rule=given.rule, period_root=given.period_root, usage=rows, vectors=vectors, view=view,
+        holds=given.holds,
+    )  # fmt: skip
+
+
+def again(ws: Workspace, stored: Stored, **changed: Any) -> Inputs:
+    """The inputs of a run once more, from its own usage table; `changed` replaces some of them."""
+    payload = stored.payload["inputs"]
+    given = Given(
+        period_root=bytes.fromhex(payload["period_root"]),
+        registry_size=payload["registry_size"],
+        sequence=payload["sequence"],
+        terms=stored.terms,
+        rule=stored.rule,
+        holds=stored.holds,
+        follows=stored.follows,
+        entries=stored.entries,
+        minimum=int(payload["minimum_micros"]),
+    )
+    return replace(inputs_of(ws, given, stored.usage), **changed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calculated:
+    """A run that may or may not be written to the log."""
+
+    outcome: Outcome
+    document: Document
+    accounts: tuple[Account, ...]
+
+
+def calculate(ws: Workspace, book: Book, given: Given, takes: Carried, on_progress: Progress) -> Calculated:
+    """The run: usage, outcome, accounts, document. Reads the log, writes nothing."""
+    place = membership(book, given.terms.period, ws.log.origin)
+    rows = usage(ws.log, place, listeners=given.rule.listeners, on_progress=on_progress)
+    inputs = inputs_of(ws, given, rows)
+    outcome = compute(inputs)
+    booked = accounts(
+        currency=given.terms.currency,
+        minimum=given.minimum,
+        opening=takes.opening,
+        earned=outcome.allocated_by_party(),
+        corrections=takes.corrections,
+    )
+    return Calculated(
+        outcome=outcome, document=doc.draw_up(given, sorted(rows), outcome, booked), accounts=tuple(booked)
+    )
+
+
+def lines_of(outcome: Outcome, party: str) -> list[Line]:
+    """The lines of one party."""
+    return [line for line in outcome.lines if line.party == party]

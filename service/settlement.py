@@ -1,0 +1,429 @@
+"""Settling a period: close, run, approve, publish. Paying is in `service.paying`, statements in `service.statements`.
+
+Each step is one append; whatever was decided before is found done, and answered alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger import canon, dsse, leaf
+from ledger.errors import ConflictError, InputError, StateError
+from ledger.types import Digest, Period, format_time
+from payouts.compute import Outcome
+from payouts.document import PAYLOAD_TYPE, PUBLICATION_TYPE
+from payouts.life.book import Book
+from payouts.life.records import Approve, Close, LogSize, Publish, Run
+from payouts.money import parse_amount
+from payouts.rules.catalogue import make_rule
+from payouts.terms import parse_terms
+from service.approvers import approval, approver_key, check_approval, one_person
+from service.payees import payees_now, route_of
+from service.runs import Progress, Request, Stored, calculate, carried, given_of, load
+from service.settling import Step, read_book, take
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+# --- close --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """A closed period. `period_root` is the hash of its close leaf; `already`: it had been closed before."""
+
+    period: str
+    period_root: Digest
+    registry_size: int
+    logs: tuple[LogSize, ...]
+    closed_at: str
+    already: bool
+    demo: bool
+
+
+def close(ws: Workspace, period: str) -> Closed:
+    """Close a period over the log as it stands; a second time, the same answer."""
+    month = Period.parse(period)
+    now = ws.clock()
+    if now < month.end:
+        raise StateError(f"period {month} runs until {format_time(month.end)}; it can be closed from then on")
+    at = format_time(now)
+
+    def decide(book: Book) -> Step[None]:
+        if book.close(period) is not None:
+            return Step(None)
+        last = max(book.closes, default="")
+        if last > period:
+            raise StateError(f"period {last} is closed; the events of {period} that it did not take weigh there")
+        head = ws.log.head()
+        seal = leaf.seal(now, size=head.size, root=head.root, chain=head.chain)
+        logs = (LogSize(origin=head.origin, size=head.size, root=head.root.hex()),)
+        closing = Close(at=at, period=period, logs=logs, registry_size=head.size)
+        return Step(None, leaves=[seal, closing.leaf()])
+
+    before = read_book(ws.log).close(period) is not None
+    take(ws.log, decide)
+    return _closed(ws, read_book(ws.log), period, already=before)
+
+
+def _closed(ws: Workspace, book: Book, period: str, *, already: bool) -> Closed:
+    record = book.closes[period]
+    return Closed(
+        period=period, period_root=book.period_root(period).hex(), registry_size=record.registry_size, logs=record.logs,
+        closed_at=record.at, already=already, demo=one_person(ws),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A run in a list."""
+
+    run: Digest
+    pool: str
+    sequence: int
+    rule: str
+    state: str
+    approved_by: tuple[str, ...]
+    pool_micros: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodShown:
+    """Where a period stands: open or closed, its runs, what has no effect and why."""
+
+    period: str
+    state: str
+    period_root: Digest | None
+    logs: tuple[LogSize, ...]
+    runs: tuple[RunRow, ...]
+    voids: tuple[str, ...]
+    demo: bool
+
+
+def show(ws: Workspace, period: str) -> PeriodShown:
+    """A period and its runs."""
+    Period.parse(period)
+    book = read_book(ws.log)
+    record = book.close(period)
+    rows = tuple(_row(ws, book, run) for run in book.runs.values() if run.period == period)
+    order = ("paying", "published", "approved", "calculated", "reversed")
+    states = {row.state for row in rows}
+    state = "open" if record is None else next((name for name in order if name in states), "closed")
+    return PeriodShown(
+        period=period, state=state, period_root=None if record is None else book.period_root(period).hex(),
+        logs=() if record is None else record.logs, runs=rows,
+        voids=tuple(f"entry {void.index}: {void.type}: {void.reason}" for void in book.voids), demo=one_person(ws),
+    )  # fmt: skip
+
+
+def _row(ws: Workspace, book: Book, run: Run) -> RunRow:
+    stored = load(ws.log, run)
+    return RunRow(
+        run=run.run, pool=run.pool, sequence=run.sequence, rule=stored.payload["inputs"]["rule"]["name"],
+        state=book.state_of(run.run), approved_by=tuple(one.by for one in book.approvals.get(run.run, [])),
+        pool_micros=int(stored.payload["result"]["pool"]), currency=stored.currency,
+    )  # fmt: skip
+
+
+# --- run ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HolderLine:
+    """What is allocated to one party, before any minimum payout."""
+
+    holder: str
+    micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A run. The five parts are disjoint and sum to the pool."""
+
+    run: Digest
+    period: str
+    pool: str
+    sequence: int
+    rule: str
+    currency: str
+    pool_micros: int
+    allocated_micros: int
+    unattributed_micros: int
+    held_micros: int
+    suspense_micros: int
+    reserve_micros: int
+    units: int
+    holders: int
+    state: str
+    engine: str
+    dry_run: bool
+    already: bool
+    demo: bool
+    lines: tuple[HolderLine, ...]
+
+
+def request(
+    *,
+    period: str,
+    pool: str | None,
+    currency: str,
+    rule: str,
+    params: Mapping[str, str],
+    name: str = "default",
+    engine: str = "log",
+) -> Request:
+    """What finance typed, as values; anything unknown or impossible is refused before anything is read."""
+    micros = None if pool is None else parse_amount(pool)
+    terms, rest = parse_terms(period=period, currency=currency, pool=name, micros=micros, params=params)
+    return Request(period=period, terms=terms, rule=make_rule(rule, rest), engine=engine)
+
+
+def run(ws: Workspace, wanted: Request, *, dry_run: bool = False, on_progress: Progress = None) -> RunResult:
+    """Calculate a pool of a closed period. The same inputs come to the same run; a dry run writes nothing."""
+    period, terms = wanted.period, wanted.terms
+    book = read_book(ws.log)
+    takes = carried(ws.log, book, period=period, pool=terms.pool, currency=terms.currency)
+    given = given_of(ws, book, wanted, takes)
+    _check_slot(book, period, terms.pool, given.key)
+    if given.key in book.runs:
+        stored = load(ws.log, book.runs[given.key])
+        return _result(ws, book, stored.record, stored.outcome, stored.payload, dry_run=dry_run, already=True)
+    found = calculate(ws, book, given, takes, on_progress)
+    maker = ws.signer("operator")
+    envelope = dsse.sign(PAYLOAD_TYPE, canon.encode(found.document.payload), [maker])
+    record = Run(
+        at=format_time(ws.clock()), by=ws.operator, key=maker.public.id, run=given.key, period=period, pool=terms.pool,
+        sequence=given.sequence, engine=wanted.engine, statement=envelope.digest,
+    )  # fmt: skip
+    if not dry_run:
+        take(ws.log, lambda now: _record(ws, now, wanted, record, [envelope.encode(), *found.document.blobs]))
+        book = read_book(ws.log)
+    return _result(ws, book, record, found.outcome, found.document.payload, dry_run=dry_run, already=False)
+
+
+def _check_slot(book: Book, period: str, pool: str, key: Digest) -> None:
+    published = book.slots.get((period, pool, book.sequence(period, pool)))
+    if published is not None and published != key:
+        raise ConflictError(
+            f"run {published[:16]} of {period}, pool {pool}, is published; correct it by adjustments later, "
+            "or have it reversed by two people"
+        )
+
+
+def _record(ws: Workspace, book: Book, wanted: Request, record: Run, blobs: list[bytes]) -> Step[None]:
+    """Write a calculated run, unless it is there already or what it was calculated from has changed."""
+    if record.run in book.runs:
+        return Step(None)
+    takes = carried(ws.log, book, period=record.period, pool=record.pool, currency=wanted.terms.currency)
+    if given_of(ws, book, wanted, takes).key != record.run:
+        raise ConflictError(
+            f"a hold, a correction or a publication came while {record.period}, pool {record.pool}, was calculated; "
+            "nothing was written, run it again"
+        )
+    return Step(None, leaves=[record.leaf()], blobs=blobs)
+
+
+def _result(
+    ws: Workspace,
+    book: Book,
+    record: Run,
+    outcome: Outcome,
+    payload: Mapping[str, Any],
+    *,
+    dry_run: bool,
+    already: bool,
+) -> RunResult:
+    lines = tuple(HolderLine(holder=party, micros=micros) for party, micros in outcome.allocated_by_party().items())
+    return RunResult(
+        run=record.run, period=record.period, pool=record.pool, sequence=record.sequence,
+        rule=payload["inputs"]["rule"]["name"], currency=payload["inputs"]["terms"]["currency"],
+        pool_micros=outcome.pool, allocated_micros=outcome.allocated, unattributed_micros=outcome.unattributed,
+        held_micros=outcome.held, suspense_micros=outcome.suspense, reserve_micros=outcome.reserve,
+        units=outcome.units, holders=len(lines),
+        state=book.state_of(record.run) if record.run in book.runs else "calculated",
+        engine=record.engine, dry_run=dry_run, already=already, demo=is_demo(ws, book, record.run), lines=lines,
+    )  # fmt: skip
+
+
+def is_demo(ws: Workspace, book: Book, run_id: Digest) -> bool:
+    """Whether what is said of a run carries the demo mark: its approval, or the workspace, is one person's."""
+    given = book.approvals.get(run_id)
+    return any(one.demo for one in given) if given else one_person(ws)
+
+
+# --- approve ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """A second person's signature under a run or another proposal."""
+
+    subject: str
+    kind: str
+    by: str
+    made_by: str
+    key: str
+    statement: Digest
+    already: bool
+    demo: bool
+
+
+def find(book: Book, subject: str) -> str:
+    """The full id of a run or proposal from its beginning; refuses what is not one, or could be several."""
+    known = [*book.runs, *book.releases, *book.adjusts, *book.reverses]
+    if subject in known:
+        return subject
+    matches = [name for name in known if len(subject) >= 8 and name.startswith(subject)]
+    if len(matches) == 1:
+        return matches[0]
+    raise InputError(
+        f"{subject!r} is {'the beginning of several' if matches else 'not a'} run, release, adjustment or reversal; "
+        "see: settle period show PERIOD, settle hold list"
+    )
+
+
+def approve(ws: Workspace, subject: str, party: str) -> Approved:
+    """Sign a run, release, adjustment or reversal as another person than its maker."""
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> Step[Approved]:
+        name = find(book, subject)
+        proposal = book.proposal(name)
+        kind = type(proposal).__name__.lower()
+        if party == proposal.by:
+            raise StateError(f"{party} made this {kind}; another person must approve it: settle approve ... --as PARTY")
+        for done in book.approvals.get(name, []):
+            if done.by == party:
+                return Step(_approved(done, kind, proposal.by, already=True))
+        key, demo = approver_key(ws, party)
+        if key.public.id == proposal.key:
+            raise StateError(f"{party} would approve with the key this {kind} was made with; use a key of their own")
+        if isinstance(proposal, Run) and name in book.published:
+            raise StateError(f"run {name[:16]} is published already; nothing is left to approve")
+        envelope = approval(name, _document_digest(book, name), party, key)
+        record = Approve(at=at, by=party, key=key.public.id, subject=name, statement=envelope.digest, demo=demo)
+        answer = _approved(record, kind, proposal.by, already=False)
+        return Step(answer, leaves=[record.leaf()], blobs=[envelope.encode()])
+
+    return take(ws.log, decide)
+
+
+def _document_digest(book: Book, subject: str) -> Digest:
+    """What a signature stands under: a run's signed document, or the leaf of another proposal."""
+    proposal = book.proposal(subject)
+    return proposal.statement if isinstance(proposal, Run) else canon.digest(leaf.encode(proposal.leaf()))
+
+
+def _approved(record: Approve, kind: str, made_by: str, *, already: bool) -> Approved:
+    return Approved(
+        subject=record.subject, kind=kind, by=record.by, made_by=made_by, key=record.key, statement=record.statement,
+        already=already, demo=record.demo,
+    )  # fmt: skip
+
+
+# --- publish ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A published run: its statements bind, and every payee has one payment intent with one route."""
+
+    run: Digest
+    period: str
+    pool: str
+    sequence: int
+    payees: int
+    payable_micros: int
+    routes: dict[str, int]
+    already: bool
+    demo: bool
+
+
+def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
+    """Make an approved run binding. Refused if another stands in its place, or what it follows has moved."""
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> Step[Published]:
+        record = find_run(book, run_id)
+        stored = load(ws.log, record)
+        if record.run in book.published:
+            return Step(_published(ws, book, stored, already=True))
+        check_publishable(ws, book, stored)
+        payload = publication(ws, book, stored, via)
+        envelope = dsse.sign(PUBLICATION_TYPE, canon.encode(payload), [ws.signer("operator")])
+        leaf_of = Publish(at=at, by=ws.operator, run=record.run, statement=envelope.digest)
+        book.published[record.run] = leaf_of
+        answer = _published(ws, book, stored, already=False, payload=payload)
+        return Step(answer, leaves=[leaf_of.leaf()], blobs=[envelope.encode()])
+
+    return take(ws.log, decide)
+
+
+def find_run(book: Book, run_id: str) -> Run:
+    """The run of this id or beginning of one."""
+    found = book.proposal(find(book, run_id))
+    if not isinstance(found, Run):
+        raise InputError(f"{run_id!r} is not a run; see: settle period show PERIOD")
+    return found
+
+
+def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
+    """Approved with a signature that verifies, first in its place, and following what it was calculated from."""
+    record = stored.record
+    short = record.run[:16]
+    if book.reversed(record.run):
+        raise StateError(f"run {short} was reversed; calculate the period again")
+    if not book.approved(record.run):
+        raise StateError(f"run {short} is not approved; a second person does that: settle approve {short} --as PARTY")
+    for given in book.approvals[record.run]:
+        check_approval(ws.log.blob(given.statement), given, record.statement)
+    _check_slot(book, record.period, record.pool, record.run)
+    takes = carried(ws.log, book, period=record.period, pool=record.pool, currency=stored.currency)
+    waiting = {one.id for one in takes.corrections}
+    if takes.follows != stored.follows or record.sequence != book.sequence(record.period, record.pool):
+        raise StateError(f"run {short} was calculated before another run of its pool was published; run it again")
+    if missing := set(stored.entries) - waiting:
+        raise StateError(f"run {short} books {sorted(missing)[0]}, which no longer stands; run it again")
+
+
+def publication(ws: Workspace, book: Book, stored: Stored, via: str | None) -> dict[str, Any]:
+    """What publication signs: the run, the approvals it rests on, and each payee's intent."""
+    accounts = payees_now(ws)
+    intents = [
+        {"party": one.party, "micros": str(one.payable), "route": via or route_of(accounts.get(one.party))}
+        for one in stored.accounts.values()
+        if one.payable
+    ]
+    return {
+        "v": 1,
+        "run": stored.record.run,
+        "document": stored.record.statement,
+        "approvals": sorted(given.statement for given in book.approvals[stored.record.run]),
+        "intents": intents,
+    }
+
+
+def intents_of(ws: Workspace, published: Publish) -> list[dict[str, Any]]:
+    """The payment intents of a published run: party, micros, route."""
+    payload = canon.decode_object(dsse.parse(ws.log.blob(published.statement)).payload, "publication")
+    intents: list[dict[str, Any]] = payload["intents"]
+    return intents
+
+
+def _published(
+    ws: Workspace, book: Book, stored: Stored, *, already: bool, payload: Mapping[str, Any] | None = None
+) -> Published:
+    record = stored.record
+    intents = intents_of(ws, book.published[record.run]) if payload is None else payload["intents"]
+    routes: dict[str, int] = {}
+    for intent in intents:
+        routes[intent["route"]] = routes.get(intent["route"], 0) + 1
+    return Published(
+        run=record.run, period=record.period, pool=record.pool, sequence=record.sequence, payees=len(intents),
+        payable_micros=sum(int(intent["micros"]) for intent in intents), routes=routes, already=already,
+        demo=is_demo(ws, book, record.run),
+    )  # fmt: skip
