@@ -22,10 +22,6 @@ class Compiled:
     bytecode: bytes
     runtime: bytes
 
-    @property
-    def constructor_inputs(self) -> list[dict[str, Any]]:
-        return next((item["inputs"] for item in self.abi if item["type"] == "constructor"), [])
-
 
 @cache
 def compiled(source: str) -> Compiled:

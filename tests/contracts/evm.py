@@ -6,16 +6,16 @@ one transaction to the next, so the bench measures on a chain that mines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from eth.vm.spoof import SpoofTransaction
-from eth_abi.abi import decode, encode
+from eth_abi.abi import decode
 from eth_tester.backends.pyevm.main import setup_tester_chain
-from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_abi_to_4byte_selector
 
+from contracts.abi import Abi
 from tests.contracts.compiled import Compiled
 
 START = 1_800_000_000
@@ -88,10 +88,10 @@ class Evm:
         return int(self._state.get_storage(bytes.fromhex(address[2:]), slot))
 
     def deploy(self, compiled: Compiled, *arguments: Any, sender: str | None = None) -> Contract:
-        types = [collapse_if_tuple(item) for item in compiled.constructor_inputs]
-        result = self.transact(sender or self.accounts[0], None, compiled.bytecode + encode(types, arguments))
+        abi = Abi(compiled.abi)
+        result = self.transact(sender or self.accounts[0], None, compiled.bytecode + abi.constructor(*arguments))
         assert result.ok, f"deployment reverted: {result.reason}"
-        return Contract(self, result.created, compiled)
+        return Contract(self, result.created, abi)
 
 
 def reason_of(output: bytes) -> str:
@@ -107,51 +107,22 @@ class Contract:
 
     evm: Evm
     address: str
-    compiled: Compiled
-    _functions: dict[str, dict[str, Any]] = field(init=False)
-    _events: dict[int, dict[str, Any]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._functions = {item["name"]: item for item in self.compiled.abi if item["type"] == "function"}
-        self._events = {
-            int.from_bytes(event_abi_to_log_topic(item), "big"): item  # type: ignore[arg-type]  # plain dicts
-            for item in self.compiled.abi
-            if item["type"] == "event"
-        }
-
-    def data(self, name: str, *arguments: Any) -> bytes:
-        item = self._functions[name]
-        types = [collapse_if_tuple(one) for one in item["inputs"]]
-        return function_abi_to_4byte_selector(item) + encode(types, arguments)  # type: ignore[arg-type]  # plain dicts
+    abi: Abi
 
     def send(self, sender: str, name: str, *arguments: Any, gas: int = 20_000_000) -> Result:
-        return self.evm.transact(sender, self.address, self.data(name, *arguments), gas)
+        return self.evm.transact(sender, self.address, self.abi.data(name, *arguments), gas)
 
     def read(self, name: str, *arguments: Any) -> Any:
-        before = self.evm._state.snapshot()
-        result = self.send(self.evm.accounts[0], name, *arguments)
-        self.evm._state.revert(before)
+        with self.evm.sandbox():
+            result = self.send(self.evm.accounts[0], name, *arguments)
         assert result.ok, f"{name}: {result.reason}"
-        outputs = self._functions[name]["outputs"]
-        values = decode([collapse_if_tuple(one) for one in outputs], result.output)
-        if len(outputs) == 1 and outputs[0]["type"] == "tuple":
-            return dict(zip([one["name"] for one in outputs[0]["components"]], values[0], strict=True))
-        return values[0] if len(values) == 1 else values
+        return self.abi.answer(name, result.output)
 
     def events(self, result: Result) -> list[tuple[str, dict[str, Any]]]:
         """This contract's events of a transaction, decoded, in order."""
-        return list(self._decoded(result.logs))
-
-    def _decoded(self, logs: Sequence[tuple[bytes, tuple[int, ...], bytes]]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for address, topics, payload in logs:
-            if "0x" + address.hex() != self.address:
-                continue
-            item = self._events[topics[0]]
-            indexed = [one for one in item["inputs"] if one["indexed"]]
-            plain = [one for one in item["inputs"] if not one["indexed"]]
-            values = dict(
-                zip([one["name"] for one in plain], decode([one["type"] for one in plain], payload), strict=True)
-            )
-            for one, topic in zip(indexed, topics[1:], strict=True):
-                values[one["name"]] = decode([one["type"]], topic.to_bytes(32, "big"))[0]
-            yield item["name"], values
+        found = (
+            self.abi.event([topic.to_bytes(32, "big") for topic in topics], payload)
+            for address, topics, payload in result.logs
+            if "0x" + address.hex() == self.address
+        )
+        return [event for event in found if event is not None]
