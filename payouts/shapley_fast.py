@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from payouts.shapley import COUNTED_MAX, weighted
+from payouts.shapley import COUNTED_MAX, INT64_MAX, weighted
 
 Ints = npt.NDArray[np.int64]
 
-CELLS_MAX: Final = 1 << 21
-"""Coalition values held at once (16 MiB): a batch of games is cut to it."""
+CELLS_MAX: Final = 1 << 18
+"""Coalition values held at once (2 MiB, so that they stay in cache): a batch of games is cut to it."""
 
 COUNTED_TARGET_MAX: Final = 1 << 20
 """The widest row of counts: three 21-bit limbs times a gain below 2^20, summed 2^20 times, stay below 2^63."""
@@ -50,19 +50,23 @@ def enumerate_batch(games: Sequence[Sequence[int]], target: int) -> list[list[in
 
 
 def _enumerate(masses: Ints, target: int) -> list[list[int]]:
+    """Coalitions down, games across. With k! * target inside int64 the orders of arrival are weighed here too."""
     count, k = masses.shape
-    value = np.zeros((count, 1 << k), dtype=np.int64)
+    value = np.zeros((1 << k, count), dtype=np.int64)
     for i in range(k):
-        value[:, 1 << i : 2 << i] = value[:, : 1 << i] + masses[:, i : i + 1]
+        np.add(value[: 1 << i], masses[:, i], out=value[1 << i : 2 << i])
     np.minimum(value, target, out=value)
     order, starts, members, offsets = _by_size(k)
-    totals = np.add.reduceat(value[:, order], starts, axis=1)
+    totals = np.add.reduceat(value[order], starts)
+    orders = np.array([factorial(s) * factorial(k - 1 - s) for s in range(k)], dtype=object)
+    if factorial(k) * target <= INT64_MAX:
+        orders = orders.astype(np.int64)
     numerators = []
     for i in range(k):
-        with_i = np.zeros((count, k + 1), dtype=np.int64)
-        with_i[:, 1:] = np.add.reduceat(value[:, members[i]], offsets[i], axis=1)
-        gains = with_i[:, 1:] - (totals[:, :-1] - with_i[:, :-1])
-        numerators.append([weighted(row, k) for row in gains.tolist()])
+        with_i = np.zeros((k + 1, count), dtype=np.int64)
+        with_i[1:] = np.add.reduceat(value[members[i]], offsets[i])
+        gains = with_i[1:] - (totals[:-1] - with_i[:-1])
+        numerators.append((orders @ gains).tolist())
     return [list(game) for game in zip(*numerators, strict=True)]
 
 
