@@ -19,6 +19,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     # (module in cli.commands, the word its commands stand under, or None for top-level commands)
     ("attribution", None),
     ("demo", None),
+    ("ledger", None),
     ("settlement", None),
     ("verify", None),
     ("workspace", None),

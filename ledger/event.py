@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 
-class StreamEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StreamEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One stream as a platform reports it. `listener` and `vector` never enter a leaf as they are."""
 
     source: str
@@ -32,3 +32,24 @@ class Entry(msgspec.Struct, frozen=True):
 
     index: int
     body: bytes
+
+
+class EventLeaf(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as the log holds it. Fields stand in sorted order, so that encoding one is canonical.
+
+    True of the strings the log admits (printable ones): `ledger.canon` would write the same bytes.
+    """
+
+    currency: str | msgspec.UnsetType = msgspec.UNSET
+    event_id: str
+    gross_micros: int | msgspec.UnsetType = msgspec.UNSET
+    listener: str | msgspec.UnsetType = msgspec.UNSET
+    occurred_at: str
+    product: str | msgspec.UnsetType = msgspec.UNSET
+    source: str
+    territory: str
+    track: str
+    type: str = "event"
+    units: int
+    v: int = 1
+    vector: str | None

@@ -31,6 +31,7 @@ from ledger.keys import PrivateKey
 from ledger.store import edge as right_edge
 from ledger.store import queries
 from ledger.store.edge import Edge
+from ledger.store.nodes import NodeReader
 from ledger.store.sqlite import SqliteStore
 from ledger.store.store import BLOB, CHECKPOINT, ENTRY, EVENT, Store
 from ledger.store.tracks import project_tracks
@@ -87,7 +88,8 @@ class Log:
         self._signer = signer
         self._edge: Edge | None = None
         self._lock = threading.RLock()
-        self._nodes = tile_cache(self)
+        self.read: Final[Read] = NodeReader(self._read_tile)
+        """Hashes of complete subtrees, for provers."""
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -285,10 +287,9 @@ class Log:
             raise InputError(f"log {self.origin} has {self.head().size} entries, not {new}")
         return tree.prove_consistency(old, new, self.read)
 
-    @property
-    def read(self) -> Read:
-        """Hashes of complete subtrees, for provers."""
-        return self._nodes
+    def _read_tile(self, level: int, n: int) -> bytes:
+        with self.store.reading() as connection:
+            return queries.read_tile(connection, level, n)
 
     def _signed(self, size: int | None) -> queries.Signed:
         with self.store.reading() as connection:
@@ -303,16 +304,6 @@ class Log:
                 )
             )
         return found
-
-
-def tile_cache(log: Log) -> Read:
-    """Subtree hashes from stored tiles."""
-
-    def read_tile(level: int, n: int) -> bytes:
-        with log.store.reading() as connection:
-            return queries.read_tile(connection, level, n)
-
-    return tile.reader(read_tile)
 
 
 def open_store(url: str | Path) -> Store:

@@ -21,11 +21,10 @@ from service.config import Settings, resolve
 from service.secrets import Passphrase, from_environment
 
 if TYPE_CHECKING:
+    from ledger.keys import PrivateKey
     from ledger.log import Log
     from ledger.registry.registry import Registry
     from ledger.trust import Trust
-
-    from ledger.keys import PrivateKey
 
 CONFIG: Final = "settle.toml"
 TRUST: Final = "trust.json"
@@ -107,6 +106,10 @@ class Workspace:
 
     @cached_property
     def log(self) -> Log:
+        return self.open_log()
+
+    def open_log(self, *, check: bool = True) -> Log:
+        """The log; unchecked only for the tools that examine and mend a damaged one."""
         from ledger.log import open_log
 
         return open_log(
@@ -115,6 +118,7 @@ class Workspace:
             signer=lambda: self.signer("log"),
             anchor=self.path("log.anchor"),
             clock=self.clock,
+            check=check,
         )
 
     @cached_property

@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from ledger.errors import VerificationError
 from ledger.event import Entry
-from ledger.store.schema import BlobRow, CheckpointRow, EntryRow, EventRow, TileRow, TrackRow
+from ledger.store.schema import BlobRow, CheckpointRow, EntryRow, EventRow, SaltRow, TileRow, TrackRow
 
 PAGE: Final = 4096
 """Entries read at a time: a long read never keeps a transaction open."""
@@ -57,6 +57,12 @@ def _signed(connection: Connection, query: Any) -> Signed | None:
     return None if row is None else Signed(row[0], bytes(row[1]), bytes(row[2]), bytes(row[3]))
 
 
+def checkpoints(connection: Connection) -> Iterator[Signed]:
+    """Every checkpoint, smallest first."""
+    for size, root, chain, note in connection.execute(select(*_CHECKPOINT).order_by(col(CheckpointRow.size))).all():
+        yield Signed(size, bytes(root), bytes(chain), bytes(note))
+
+
 def entry_count(connection: Connection) -> int:
     """How many entries are stored; indexes have no gaps."""
     return int(connection.execute(select(func.coalesce(func.max(col(EntryRow.idx)) + 1, 0))).scalar_one())
@@ -84,6 +90,15 @@ def page(
     return [Entry(index, bytes(body)) for index, body in rows]
 
 
+def typed_page(connection: Connection, start: int, stop: int, limit: int = PAGE) -> list[tuple[int, str, bytes]]:
+    """(index, type, bytes) of entries in `[start, stop)`, at most `limit`, as they are stored."""
+    query = select(col(EntryRow.idx), col(EntryRow.type), col(EntryRow.body)).where(
+        col(EntryRow.idx) >= start, col(EntryRow.idx) < stop
+    )
+    rows = connection.execute(query.order_by(col(EntryRow.idx)).limit(limit))
+    return [(index, kind, bytes(body)) for index, kind, body in rows]
+
+
 def bodies(connection: Connection, indexes: Sequence[int]) -> dict[int, bytes]:
     """The bytes of these entries, by index."""
     rows = connection.execute(
@@ -98,10 +113,21 @@ def blob(connection: Connection, digest: bytes) -> bytes | None:
     return None if found is None else bytes(found)
 
 
+def blob_digests(connection: Connection) -> list[bytes]:
+    """The digests of all content-addressed matter."""
+    return [bytes(digest) for digest in connection.execute(select(col(BlobRow.digest))).scalars()]
+
+
 def find_event(connection: Connection, source: str, event_id: str) -> int | None:
     """The index of a source's event."""
     query = select(col(EventRow.idx)).where(col(EventRow.source) == source, col(EventRow.event_id) == event_id)
     return connection.execute(query).scalar_one_or_none()
+
+
+def find_event_id(connection: Connection, event_id: str) -> list[tuple[str, int]]:
+    """(source, index) of every event of this id; looks through all of them, as ids belong to sources."""
+    query = select(col(EventRow.source), col(EventRow.idx)).where(col(EventRow.event_id) == event_id)
+    return [(source, int(index)) for source, index in connection.execute(query.order_by(col(EventRow.source)))]
 
 
 def find_events(connection: Connection, source: str, event_ids: Sequence[str]) -> dict[str, int]:
@@ -120,6 +146,23 @@ def find_tracks(connection: Connection, ids: Sequence[str]) -> dict[str, str | N
         select(col(TrackRow.id), col(TrackRow.vector)).where(col(TrackRow.id).in_(_values(connection, ids)))
     )
     return dict(rows.tuples().all())
+
+
+def all_tracks(connection: Connection) -> dict[str, str | None]:
+    """Every registered track and the vector assigned to it."""
+    return dict(connection.execute(select(col(TrackRow.id), col(TrackRow.vector))).tuples().all())
+
+
+def find_salts(connection: Connection, source: str, period: str, listeners: Sequence[str]) -> dict[str, bytes]:
+    """The salts stored for these listeners of a source in a period."""
+    rows = connection.execute(
+        select(col(SaltRow.listener), col(SaltRow.salt)).where(
+            col(SaltRow.source) == source,
+            col(SaltRow.period) == period,
+            col(SaltRow.listener).in_(_values(connection, listeners)),
+        )
+    )
+    return {listener: bytes(salt) for listener, salt in rows}
 
 
 def assignments(connection: Connection) -> Iterator[tuple[str, str, int]]:

@@ -62,6 +62,15 @@ class SqliteStore(Store):
     def lock(self, connection: Connection) -> None:
         """BEGIN IMMEDIATE has taken the lock already."""
 
+    def scrub(self) -> None:
+        """Free pages are overwritten as they come free (`secure_delete`); what is left is the write-ahead log."""
+        with self._translated():
+            raw = self.writers.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                raw.close()
+
     def insert(self, connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:
             name, columns = table

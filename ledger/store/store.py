@@ -62,6 +62,10 @@ class Store(ABC):
             self.lock(connection)
             yield connection
 
+    @abstractmethod
+    def scrub(self) -> None:
+        """Leave no copy of erased side-table rows where the database can help it."""
+
     def close(self) -> None:
         self.readers.dispose()
         self.writers.dispose()

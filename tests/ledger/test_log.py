@@ -109,7 +109,7 @@ def test_assignments_follow_the_newest_leaf(tmp_path: Path) -> None:
     log = log_in(tmp_path)
     log.append([leaf.make("track", NOW, id="trk-1"), leaf.make("track", NOW, id="trk-2")])
     for digest in ("11" * 32, "22" * 32):
-        log.append([leaf.assign(NOW, track="trk-1", vector=digest, statement="33" * 32)])
+        log.append([leaf.assign(NOW, track="trk-1", vector=digest, signer=KEY)])
     assert log.assignments() == {"trk-1": ("22" * 32, 4)}
 
 

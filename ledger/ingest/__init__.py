@@ -1,0 +1,1 @@
+"""From files of stream events to acknowledged entries: read, check, bind, append, quarantine."""

@@ -1,0 +1,121 @@
+"""Bytes as blocks of whole lines, in bounded memory whatever the file holds."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from ledger.errors import InputError, TransientError
+
+BLOCK: Final = 1 << 20
+"""Read at a time: some 5,000 events, which is also one batch."""
+
+LINE_MAX: Final = 1 << 20
+"""Longer than any event with an embedded vector of as many sources as are allowed."""
+
+KEPT: Final = 4096
+"""Of a line that is too long, for a person to recognise it by."""
+
+_GZIP: Final = b"\x1f\x8b"
+_FOREIGN: Final = (
+    (b"\xff\xfe\x00\x00", "UTF-32"), (b"\x00\x00\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"),
+    (b"PK\x03\x04", "a zip archive"), (b"PAR1", "Parquet"), (b"SQLite format 3", "an SQLite database"),
+)  # fmt: skip
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines; `first` is the number of the first. `position` is how far into the file this block reaches."""
+
+    first: int
+    data: bytes
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A line nobody will read, by its beginning."""
+
+    line: int
+    length: int
+    head: bytes
+
+
+class TruncatedError(InputError):
+    """The file ends before its content does; what came before the break has been handed on."""
+
+
+def read_blocks(file: BinaryIO, name: str, size: int = BLOCK) -> Iterator[Block | TooLong]:
+    """The lines of a file or stream, plain or gzip, without the bytes of a byte order mark."""
+    source = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", file))
+    try:
+        start = source.peek(16)
+    except OSError as failure:
+        raise TransientError(f"{name}: {failure.strerror or failure}") from failure
+    for magic, kind in _FOREIGN:
+        if start.startswith(magic):
+            advice = "convert it to UTF-8 first" if kind.startswith("UTF") else "it is not a file of lines"
+            raise InputError(f"{name} is {kind}: {advice}")
+    stream = gzip.GzipFile(fileobj=source, mode="rb") if start.startswith(_GZIP) else source
+    yield from _lines(cast("BinaryIO", stream), name, size, source)
+
+
+def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[Block | TooLong]:
+    line, rest, head = 1, b"", b""
+    skipped = 0  # bytes of an over-long line that have gone by already
+    broken: InputError | None = None
+    while True:
+        try:
+            data = stream.read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+            data, broken = b"", TruncatedError(f"{name}: the compressed data is cut off or damaged ({problem})")
+        except OSError as failure:
+            raise TransientError(f"{name}: {failure.strerror or failure}") from failure
+        if not data:
+            break
+        if line == 1 and not rest and data.startswith(_BOM):
+            data = data[len(_BOM) :]
+        if skipped:
+            end = data.find(b"\n")
+            if end < 0:
+                skipped += len(data)
+                continue
+            yield TooLong(line, skipped + end, head)
+            line, skipped, data = line + 1, 0, data[end + 1 :]
+        rest += data
+        cut = rest.rfind(b"\n") + 1
+        if cut:
+            yield Block(line, rest[:cut], _position(raw))
+            line += rest.count(b"\n", 0, cut)
+            rest = rest[cut:]
+        if len(rest) > LINE_MAX:
+            head, skipped, rest = rest[:KEPT], len(rest), b""
+    if skipped:
+        yield TooLong(line, skipped, head)
+    elif rest and broken is None:
+        yield Block(line, rest, _position(raw))
+    if broken is not None:
+        raise TruncatedError(f"{broken}; line {line} and what follows are missing: send the whole file again")
+
+
+def _position(file: BinaryIO) -> int:
+    try:
+        return file.tell()
+    except OSError:
+        return 0  # a pipe
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A file to read lines from; InputError if it is not there."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise InputError(f"no file {path}") from None
+    except OSError as failure:
+        raise InputError(f"{path}: {failure.strerror}") from failure

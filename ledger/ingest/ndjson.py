@@ -1,0 +1,101 @@
+"""NDJSON: a block of good lines is decoded in one call; only a block with a bad one is taken line by line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from ledger.errors import InputError
+from ledger.event import StreamEvent
+from ledger.ingest.blocks import Block, TooLong, read_blocks
+from ledger.ingest.checks import explain
+from ledger.ingest.rows import Collector, Rows, consecutive
+
+_DECODER: Final = msgspec.json.Decoder(StreamEvent)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def read(file: BinaryIO, name: str) -> Iterator[Rows]:
+    """The events of an NDJSON file, by block."""
+    for block in read_blocks(file, name):
+        yield too_long(block) if isinstance(block, TooLong) else decode(block)
+
+
+def too_long(line: TooLong) -> Rows:
+    """A line that is not read, as the refusal it is."""
+    rows = Collector(position=0)
+    rows.refuse(line.line, line.head, f"the line is {line.length:,} bytes long; only its beginning is kept")
+    return rows.rows()
+
+
+def decode(block: Block) -> Rows:
+    """The events of a block of lines."""
+    data = block.data
+    try:
+        events = _DECODER.decode_lines(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _one_by_one(block)
+    lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    if len(events) != lines or _may_repeat_keys(data, events):
+        return _one_by_one(block)
+    return consecutive(events, block.first, block.position, lambda: data.split(b"\n"))
+
+
+def _may_repeat_keys(data: bytes, events: list[StreamEvent]) -> bool:
+    """False only if no object in these lines has a key twice, of which the decoder would keep the last.
+
+    Without escapes in the input every colon outside of keys stands in a value, and all values of
+    the decoded events are encoded again. So a key that was dropped shows as a colon too many.
+    """
+    return b"\\" in data or data.count(b":") != _ENCODER.encode_lines(events).count(b":")
+
+
+def _one_by_one(block: Block) -> Rows:
+    rows = Collector(position=block.position)
+    for offset, line in enumerate(block.data.split(b"\n")):
+        if line.strip():
+            try:
+                rows.take(block.first + offset, line, _quick(line) or parse_line(line))
+            except InputError as problem:
+                rows.refuse(block.first + offset, line, problem)
+    return rows.rows()
+
+
+def _quick(line: bytes) -> StreamEvent | None:
+    """The event of a line without a flaw that matters here; None sends it to the thorough parser."""
+    try:
+        event = _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return None if _may_repeat_keys(line, [event]) else event
+
+
+def parse_line(line: bytes) -> StreamEvent:
+    """The event of one line; InputError says what is wrong with it."""
+    return explain(parse_json(line))
+
+
+def parse_json(line: bytes) -> Any:
+    """A JSON value in which no object repeats a key."""
+    try:
+        return json.loads(line.decode(), object_pairs_hook=_pairs, parse_constant=_no_constant)
+    except UnicodeDecodeError as problem:
+        byte = line[problem.start]
+        raise InputError(f"not UTF-8: byte 0x{byte:02X} at column {problem.start + 1}") from None
+    except (ValueError, RecursionError) as problem:
+        raise InputError(f"not JSON: {problem}") from None
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise InputError(f"key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+    return found
+
+
+def _no_constant(text: str) -> Any:
+    raise InputError(f"{text} is not a JSON value")

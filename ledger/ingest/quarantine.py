@@ -1,0 +1,106 @@
+"""Quarantine: rows that were not appended, kept as they were handed in, until they can be or are given up.
+
+A row lies here once however often its file is sent, because it is known by the digest of its bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, select, text
+from sqlmodel import col
+
+from ledger.errors import InputError
+from ledger.ingest.rows import Refused
+from ledger.store.schema import QuarantineRow
+
+Kind = Literal["invalid", "unknown-track", "vector", "conflict"]
+KINDS: Final[tuple[Kind, ...]] = ("invalid", "unknown-track", "vector", "conflict")
+"""The kinds of events; other rooms keep rows of theirs here too."""
+
+State = Literal["waiting", "replayed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A row in quarantine: which file and line it came from, why it is here, when it came."""
+
+    id: int
+    kind: str
+    file: str
+    line: int
+    reason: str
+    raw: str
+    at: str
+    state: str
+
+
+_KEEP: Final = text(
+    "INSERT INTO quarantine (digest, kind, name, line, reason, raw, at, state) "
+    "VALUES (:digest, :kind, :name, :line, :reason, :raw, :at, 'waiting') ON CONFLICT (digest) DO NOTHING"
+)
+_RELEASE: Final = text("UPDATE quarantine SET state = 'replayed' WHERE digest = :digest")
+
+
+def keep(tx: Connection, name: str, at: str, rows: Iterable[tuple[Kind, Refused]]) -> None:
+    """Put rows of a file into quarantine; those that are there already stay as they are."""
+    values: list[dict[str, Any]] = [
+        {
+            "digest": row_digest(row.raw), "kind": kind, "name": name, "line": row.line,
+            "reason": row.reason, "raw": row.raw, "at": at,
+        }
+        for kind, row in rows
+    ]  # fmt: skip
+    if values:
+        tx.execute(_KEEP, values)
+
+
+def row_digest(raw: bytes) -> bytes:
+    """What makes two rows the same row."""
+    return hashlib.sha256(raw).digest()
+
+
+def release(tx: Connection, raws: Sequence[bytes]) -> None:
+    """These rows have been appended after all."""
+    if raws:
+        tx.execute(_RELEASE, [{"digest": row_digest(raw)} for raw in raws])
+
+
+def listed(connection: Connection, *, state: State | None = "waiting", kind: Kind | None = None) -> list[Kept]:
+    """What lies in quarantine, oldest first."""
+    query = select(QuarantineRow).order_by(col(QuarantineRow.id))
+    if state is not None:
+        query = query.where(col(QuarantineRow.state) == state)
+    if kind is not None:
+        query = query.where(col(QuarantineRow.kind) == kind)
+    return [_kept(row) for row in connection.execute(query)]
+
+
+def one(connection: Connection, number: int) -> Kept:
+    """One row; InputError if there is none of this id."""
+    row = connection.execute(select(QuarantineRow).where(col(QuarantineRow.id) == number)).first()
+    if row is None:
+        raise InputError(f"no row {number} in quarantine; see `settle quarantine list`")
+    return _kept(row)
+
+
+def raw_of(connection: Connection, number: int) -> bytes:
+    """The bytes of a row, exactly."""
+    query = select(col(QuarantineRow.raw)).where(col(QuarantineRow.id) == number)
+    return bytes(connection.execute(query).scalar_one())
+
+
+def _kept(row: Any) -> Kept:
+    return Kept(
+        id=row.id,
+        kind=row.kind,
+        file=row.name,
+        line=row.line,
+        reason=row.reason,
+        raw=bytes(row.raw).decode("utf-8", "backslashreplace"),
+        at=row.at,
+        state=row.state,
+    )

@@ -1,0 +1,78 @@
+"""Receipts: what a platform keeps for each event that the log has answered for.
+
+A receipt is a `.tlog-proof` (c2sp.org/tlog-proof) whose extra data is the leaf: index, inclusion
+proof and the signed checkpoint with which the event was acknowledged. It needs nothing else to be
+verified, and asked for again, for as long as the log exists, it is the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from ledger import proof, tree
+from ledger.anchor import content
+from ledger.errors import InputError
+from ledger.ingest.run import Acknowledged
+from ledger.log import Log
+from ledger.store import queries
+
+ONE_FILE: Final = ".ndjson"
+"""A target of this name is one file of `{source, event_id, index, receipt}` a line, for platforms with millions."""
+
+Place = tuple[str, str, int]
+"""(source, event id, index)."""
+
+
+def receipts(log: Log, places: Iterable[Place]) -> Iterator[tuple[Place, bytes]]:
+    """The receipt of each of these events."""
+    wanted = list(places)
+    with log.store.reading() as connection:
+        bodies = queries.bodies(connection, [index for _, _, index in wanted])
+    first, size, signed = 0, 0, b""
+    for place in wanted:
+        index = place[2]
+        if not first <= index < size:
+            signed = log.covering(index)
+            first, size = index, content(signed).size
+        hashes = tree.prove_inclusion(index, size, log.read)
+        yield place, proof.Proof(index=index, hashes=tuple(hashes), checkpoint=signed, extra=bodies[index]).encode()
+
+
+class ReceiptWriter:
+    """Writes the receipts of each batch: a file per event in a folder, or all of them into one file."""
+
+    def __init__(self, log: Log, target: Path) -> None:
+        self._log, self._target = log, target
+        folder = target.parent if target.suffix == ONE_FILE else target
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as failure:
+            raise InputError(f"receipts cannot be written to {folder}: {failure.strerror}") from failure
+
+    def write(self, batch: Acknowledged) -> None:
+        """Receipts for what this batch added, and again for what was there already."""
+        found = receipts(self._log, [*batch.accepted, *batch.duplicates])
+        if self._target.suffix == ONE_FILE:
+            with self._target.open("a", encoding="utf-8") as file:
+                file.writelines(_line(place, receipt) for place, receipt in found)
+            return
+        for (source, event_id, _), receipt in found:
+            folder = self._target / file_name(source)
+            folder.mkdir(exist_ok=True)
+            (folder / f"{file_name(event_id)}.tlog-proof").write_bytes(receipt)
+
+
+def _line(place: Place, receipt: bytes) -> str:
+    source, event_id, index = place
+    fields = {"source": source, "event_id": event_id, "index": index, "receipt": receipt.decode()}
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def file_name(text: str) -> str:
+    """An id as a file name: percent-encoded where a file system might take offence."""
+    name = quote(text, safe=" +=,@()~")
+    return name.replace(".", "%2E") if set(text) == {"."} else name

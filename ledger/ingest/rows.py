@@ -1,0 +1,69 @@
+"""Decoded events with their places: what every reader of files hands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ledger.event import StreamEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that is not appended: where it stood, what it was, why not."""
+
+    line: int
+    raw: bytes
+    reason: str
+
+
+@dataclass(slots=True)
+class Rows:
+    """Events of a file in order. `line` and `raw` find the place and the bytes of the i-th one."""
+
+    events: list[StreamEvent]
+    line: Callable[[int], int]
+    raw: Callable[[int], bytes]
+    refused: list[Refused] = field(default_factory=list)
+    position: int = 0
+
+
+def consecutive(events: list[StreamEvent], first: int, position: int, raws: Callable[[], list[bytes]]) -> Rows:
+    """Rows that stand on consecutive lines; their bytes are asked for only when one is refused."""
+    kept: list[bytes] = []
+
+    def raw(i: int) -> bytes:
+        if not kept:
+            kept.extend(raws())
+        return kept[i]
+
+    return Rows(events, lambda i: first + i, raw, position=position)
+
+
+@dataclass(slots=True)
+class Collector:
+    """Rows gathered one by one, where the quick way was not open."""
+
+    position: int
+    events: list[StreamEvent] = field(default_factory=list)
+    places: list[tuple[int, bytes]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+    def take(self, line: int, raw: bytes, event: StreamEvent) -> None:
+        self.events.append(event)
+        self.places.append((line, raw))
+
+    def refuse(self, line: int, raw: bytes, reason: object) -> None:
+        self.refused.append(Refused(line, raw, str(reason)))
+
+    def rows(self) -> Rows:
+        places = self.places
+        return Rows(self.events, lambda i: places[i][0], lambda i: places[i][1], self.refused, self.position)
+
+
+def as_line(record: Any) -> bytes:
+    """A record of another format as the JSON line it would have been: what quarantine keeps and replays."""
+    return msgspec.json.encode(record, enc_hook=str)

@@ -1,0 +1,353 @@
+"""Ingest: batches of decoded events in, acknowledgements and counts out.
+
+Per batch: check every event, look up tracks, listeners and event ids in one snapshot, build the
+leaves, then append them in one transaction with the new salts and the refused rows. If another
+writer was faster, the lock finds out whether what was looked up still holds, and only then is the
+batch prepared again. So a repeated file changes nothing, and a file that broke off can be sent again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from ledger import leaf
+from ledger.errors import InputError, StateError
+from ledger.event import EventLeaf, StreamEvent
+from ledger.ingest import quarantine
+from ledger.ingest.carried import Admit, Carried, CarriedVectors, same_payload
+from ledger.ingest.checks import Checker
+from ledger.ingest.listener import Commitments, Entropy
+from ledger.ingest.quarantine import Kind
+from ledger.ingest.rows import Refused, Rows
+from ledger.log import Appended, Batch, Log
+from ledger.store import queries, tracks
+from ledger.store.store import SALT
+from ledger.tree import leaf_hashes
+from ledger.types import Digest, Head, format_time
+
+TRACKS_MAX: Final = 200_000
+_ENCODE: Final = msgspec.json.Encoder().encode
+_DECODER: Final = msgspec.json.Decoder(EventLeaf)
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """read = accepted + duplicates + conflicts + quarantined; unresolved is the part of accepted without a vector."""
+
+    read: int = 0
+    accepted: int = 0
+    unresolved: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """A batch that is in the log: (source, event id, index) of every event accepted, and of duplicates found."""
+
+    appended: Appended | None
+    accepted: list[tuple[str, str, int]]
+    duplicates: list[tuple[str, str, int]]
+
+
+class _MovedError(StateError):
+    """Another writer changed something that this batch was prepared with."""
+
+
+@dataclass(slots=True)
+class _Plan:
+    """A batch while it is prepared: what goes into the log, what does not and why."""
+
+    size: int
+    bodies: list[bytes] = field(default_factory=list)
+    keys: list[tuple[str, str]] = field(default_factory=list)
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
+    repeated: list[tuple[int, int]] = field(default_factory=list)  # (position, index in the log)
+    doubled: list[tuple[int, int]] = field(default_factory=list)  # (position, position of the first in this batch)
+    refused: list[tuple[Kind, Refused]] = field(default_factory=list)
+    vectors: dict[Digest, Carried] = field(default_factory=dict)
+    unresolved: int = 0
+
+
+class Ingest:
+    """One file, or one connection's worth, of events on their way into a log."""
+
+    def __init__(self, log: Log, *, name: str, entropy: Entropy, admit: Admit | None = None) -> None:
+        """`name` stands in quarantine for where rows came from; `admit` signs vectors that events carry."""
+        self.counts = Counts()
+        self._log = log
+        self._name = name
+        self._checker = Checker((log.clock() + timedelta(days=1)).date())
+        self._commitments = Commitments(entropy)
+        self._tracks: dict[str, Digest | None] = {}
+        self._carried = None if admit is None else CarriedVectors(admit)
+
+    def take(self, rows: Rows) -> Acknowledged:
+        """Append a batch; on return its events are acknowledged and its refused rows are in quarantine."""
+        invalid = self._checker.run(rows.events)
+        while True:
+            try:
+                return self._attempt(rows, invalid)
+            except _MovedError:
+                self._tracks.clear()
+                self._commitments.forget()
+
+    def _attempt(self, rows: Rows, invalid: dict[int, str]) -> Acknowledged:
+        with self._log.store.reading() as connection:
+            plan = self._prepare(connection, rows, invalid)
+            duplicates, conflicts = self._compare(connection, rows, plan)
+        plan.refused.extend(("conflict", refused) for refused in conflicts)
+        plan.refused.sort(key=lambda one: one[1].line)
+        appended = self._commit(plan)
+        self._commitments.stored()
+        return self._count(rows, plan, duplicates, len(conflicts), appended)
+
+    # --- preparing --------------------------------------------------------------------------------
+
+    def _prepare(self, connection: Connection, rows: Rows, invalid: dict[int, str]) -> _Plan:
+        """Leaves for the good events of a batch, in order, and reasons for the others."""
+        signed = queries.last_checkpoint(connection)
+        plan = _Plan(size=0 if signed is None else signed.size)
+        plan.refused.extend(("invalid", refused) for refused in rows.refused)
+        used = self._look_up(connection, rows.events)
+        listeners = self._commitments.prepare(
+            connection,
+            {(e.source, e.listener, e.occurred_at[:7]) for e in rows.events if e.listener is not None},
+        )
+        known, places, bodies, unset = self._tracks, plan.places, plan.bodies, msgspec.UNSET
+        for i, event in enumerate(rows.events):
+            if i in invalid:
+                plan.refused.append(("invalid", self._refused(rows, i, invalid[i])))
+                continue
+            source, event_id, track = event.source, event.event_id, event.track
+            key = (source, event_id)
+            if key in used:
+                plan.repeated.append((i, used[key]))
+                continue
+            if key in places:
+                plan.doubled.append((i, places[key]))
+                continue
+            if track not in known:
+                plan.refused.append(("unknown-track", self._refused(rows, i, _UNKNOWN.format(track))))
+                continue
+            vector = known[track]
+            if event.vector is not None:
+                try:
+                    vector = self._carry(plan, event)
+                except InputError as problem:
+                    plan.refused.append(("vector", self._refused(rows, i, str(problem))))
+                    continue
+            if vector is None:
+                plan.unresolved += 1
+            listener = event.listener
+            bodies.append(
+                _ENCODE(
+                    EventLeaf(
+                        currency=unset if event.currency is None else event.currency,
+                        event_id=event_id,
+                        gross_micros=unset if event.gross_micros is None else event.gross_micros,
+                        listener=unset if listener is None else listeners[source, listener, event.occurred_at[:7]],
+                        occurred_at=event.occurred_at,
+                        product=unset if event.product is None else event.product,
+                        source=source,
+                        territory=event.territory,
+                        track=track,
+                        units=event.units,
+                        vector=vector,
+                    )
+                )
+            )
+            places[key] = i
+        return plan
+
+    def _look_up(self, connection: Connection, events: list[StreamEvent]) -> dict[tuple[str, str], int]:
+        """Make the batch's tracks known, where they are registered; return the event ids that are taken."""
+        if len(self._tracks) > TRACKS_MAX:
+            self._tracks.clear()
+        if missing := {event.track for event in events} - self._tracks.keys():
+            self._tracks.update(queries.find_tracks(connection, sorted(missing)))
+        by_source: dict[str, list[str]] = defaultdict(list)
+        for event in events:
+            by_source[event.source].append(event.event_id)
+        return {
+            (source, event_id): index
+            for source, ids in by_source.items()
+            for event_id, index in queries.find_events(connection, source, ids).items()
+        }
+
+    def _carry(self, plan: _Plan, event: StreamEvent) -> Digest:
+        if self._carried is None or event.vector is None:
+            raise InputError("the event carries a vector, and nobody here signs vectors for this source")
+        found = self._carried.take(event.vector, track=event.track, territory=event.territory)
+        plan.vectors[found.digest] = found
+        return found.digest
+
+    @staticmethod
+    def _refused(rows: Rows, i: int, reason: str) -> Refused:
+        return Refused(rows.line(i), rows.raw(i), reason)
+
+    # --- duplicates -------------------------------------------------------------------------------
+
+    def _compare(
+        self, connection: Connection, rows: Rows, plan: _Plan
+    ) -> tuple[list[tuple[str, str, int | None]], list[Refused]]:
+        """Events whose id is taken: those with the same body are duplicates, the others conflicts."""
+        duplicates: list[tuple[str, str, int | None]] = []
+        conflicts: list[Refused] = []
+        stored = queries.bodies(connection, [index for _, index in plan.repeated]) if plan.repeated else {}
+        for i, index in plan.repeated:
+            event = rows.events[i]
+            if self._same(connection, event, _DECODER.decode(stored[index])):
+                duplicates.append((event.source, event.event_id, index))
+            else:
+                conflicts.append(self._refused(rows, i, f"entry {index} has this event id with another body"))
+        for i, first in plan.doubled:
+            event = rows.events[i]
+            if _body(event) == _body(rows.events[first]) and event.vector == rows.events[first].vector:
+                duplicates.append((event.source, event.event_id, None))
+            else:
+                reason = f"line {rows.line(first)} has this event id with another body"
+                conflicts.append(self._refused(rows, i, reason))
+        return duplicates, conflicts
+
+    def _same(self, connection: Connection, event: StreamEvent, stored: EventLeaf) -> bool:
+        """Whether an event says what an entry says, listener and bound vector apart."""
+        if _body(event) != _stored_body(stored):
+            return False
+        if event.vector is None or self._carried is None:
+            return True
+        try:
+            carried = self._carried.take(event.vector, track=event.track, territory=event.territory)
+        except InputError:
+            return False
+        if stored.vector is None or carried.digest == stored.vector:
+            return carried.digest == stored.vector
+        return same_payload(carried, queries.blob(connection, bytes.fromhex(stored.vector)))
+
+    # --- appending --------------------------------------------------------------------------------
+
+    def _commit(self, plan: _Plan) -> Appended | None:
+        """The batch's leaves, salts and refused rows in one transaction."""
+        at = format_time(self._log.clock())
+
+        def settle(tx: Connection, head: Head) -> None:
+            if head.size != plan.size:
+                self._check_still_true(tx, plan, head.size)
+            self._log.store.insert(tx, SALT, self._commitments.new())
+            quarantine.keep(tx, self._name, at, plan.refused)
+
+        if plan.bodies:
+            return self._log.commit(self._batch(plan), settle)
+        if plan.refused:
+            with self._log.store.writing() as tx:
+                quarantine.keep(tx, self._name, at, plan.refused)
+        self._commitments.forget()  # salts of listeners none of whose events was accepted are not kept
+        return None
+
+    def _batch(self, plan: _Plan) -> Batch:
+        """Vectors that came with the events first, then the events."""
+        now = self._log.clock()
+        vectors = [
+            leaf.encode(leaf.vector(now, track=one.track, statement=one.digest, method=one.method))
+            for one in plan.vectors.values()
+        ]
+        bodies = vectors + plan.bodies
+        return Batch(
+            bodies=bodies,
+            types=["vector"] * len(vectors) + ["event"] * len(plan.bodies),
+            hashes=leaf_hashes(bodies),
+            events=[(*key, len(vectors) + offset) for offset, key in enumerate(plan.places)],
+            blobs={bytes.fromhex(one.digest): one.envelope for one in plan.vectors.values()},
+        )
+
+    def _check_still_true(self, tx: Connection, plan: _Plan, size: int) -> None:
+        """What was looked up at `plan.size` must hold at `size`: bindings, free event ids, salts."""
+        bindings = queries.page(tx, plan.size, size, tracks.TYPES, limit=1)
+        by_source: dict[str, list[str]] = defaultdict(list)
+        for source, event_id in plan.places:
+            by_source[source].append(event_id)
+        taken = any(queries.find_events(tx, source, ids) for source, ids in by_source.items())
+        if bindings or taken or self._commitments.raced(tx):
+            raise _MovedError(f"log {self._log.origin} moved from {plan.size} to {size} meanwhile")
+
+    # --- counting ---------------------------------------------------------------------------------
+
+    def _count(
+        self,
+        rows: Rows,
+        plan: _Plan,
+        duplicates: list[tuple[str, str, int | None]],
+        conflicts: int,
+        appended: Appended | None,
+    ) -> Acknowledged:
+        first = 0 if appended is None else appended.size - len(plan.bodies)
+        placed = {key: first + offset for offset, key in enumerate(plan.places)}
+        counts = self.counts
+        counts.read += len(rows.events) + len(rows.refused)
+        counts.accepted += len(plan.bodies)
+        counts.unresolved += plan.unresolved
+        counts.duplicates += len(duplicates)
+        counts.conflicts += conflicts
+        counts.quarantined += len(plan.refused) - conflicts
+        return Acknowledged(
+            appended=appended,
+            accepted=[(source, event_id, index) for (source, event_id), index in placed.items()],
+            duplicates=[(s, e, placed[s, e] if index is None else index) for s, e, index in duplicates],
+        )
+
+
+_UNKNOWN: Final = "track {!r} is not registered; register it, then `settle quarantine replay`"
+
+
+def _body(event: StreamEvent) -> tuple[object, ...]:
+    """What an event says, listener and vector apart."""
+    return (
+        event.track,
+        event.occurred_at,
+        event.territory,
+        event.units,
+        event.product,
+        event.gross_micros,
+        event.currency,
+    )
+
+
+def _stored_body(entry: EventLeaf) -> tuple[object, ...]:
+    optional = (entry.product, entry.gross_micros, entry.currency)
+    return (
+        entry.track,
+        entry.occurred_at,
+        entry.territory,
+        entry.units,
+        *(None if value is msgspec.UNSET else value for value in optional),
+    )
+
+
+def ingest(
+    log: Log,
+    batches: Iterable[Rows],
+    *,
+    name: str,
+    entropy: Entropy,
+    admit: Admit | None = None,
+    on_batch: Callable[[Acknowledged], None] | None = None,
+    on_progress: Callable[[int, int | None], None] | None = None,
+    total: int | None = None,
+) -> Counts:
+    """Append the events of a file; every batch is acknowledged before the next is read."""
+    run = Ingest(log, name=name, entropy=entropy, admit=admit)
+    for rows in batches:
+        done = run.take(rows)
+        if on_batch is not None:
+            on_batch(done)
+        if on_progress is not None:
+            on_progress(rows.position, total)
+    return run.counts

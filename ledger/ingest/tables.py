@@ -1,0 +1,168 @@
+"""CSV and Parquet: the same columns as the fields of an NDJSON event."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from ledger.errors import InputError
+from ledger.event import StreamEvent
+from ledger.ingest.blocks import Block, TooLong, read_blocks
+from ledger.ingest.checks import FIELDS, NUMBERS, REQUIRED, explain
+from ledger.ingest.ndjson import parse_json, too_long
+from ledger.ingest.rows import Collector, Rows, as_line
+from ledger.types import format_time
+
+BATCH: Final = 5000
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}\Z", re.ASCII)
+
+
+def check_columns(columns: Sequence[str], name: str) -> None:
+    """Refuse a table that lacks a column or has one too many: better before the first row than at the last."""
+    if missing := [column for column in REQUIRED if column not in columns]:
+        raise InputError(f"{name}: missing column {', '.join(missing)}; it has {', '.join(columns)}")
+    if unknown := [column for column in columns if column not in FIELDS]:
+        raise InputError(f"{name}: unknown column {unknown[0]!r}; known are {', '.join(FIELDS)}")
+    if len(set(columns)) != len(columns):
+        twice = next(column for column in columns if columns.count(column) > 1)
+        raise InputError(f"{name}: column {twice!r} stands there twice")
+
+
+def event_of(record: dict[str, Any]) -> StreamEvent:
+    """A record as an event; InputError says what is wrong."""
+    try:
+        return msgspec.convert(record, StreamEvent)
+    except msgspec.ValidationError:
+        return explain(record)
+
+
+# --- CSV ----------------------------------------------------------------------------------------
+
+
+def read_csv(file: BinaryIO, name: str) -> Iterator[Rows]:
+    """The events of a CSV file (RFC 4180, UTF-8, a header line, one record a line; an empty cell is absent)."""
+    header: list[str] | None = None
+    for block in read_blocks(file, name):
+        if isinstance(block, TooLong):
+            yield too_long(block)
+            continue
+        lines, first = block.data.split(b"\n"), block.first
+        if header is None:
+            header = _header(lines[0], name)
+            lines, first = lines[1:], first + 1
+        yield _records(header, lines, first, block)
+    if header is None:
+        raise InputError(f"{name} is empty: expected a header line with {', '.join(REQUIRED)}")
+
+
+def _header(line: bytes, name: str) -> list[str]:
+    try:
+        columns = _cells(line)
+    except InputError as problem:
+        raise InputError(f"{name}: header: {problem}") from None
+    check_columns(columns, name)
+    return columns
+
+
+def _records(header: list[str], lines: list[bytes], first: int, block: Block) -> Rows:
+    rows = Collector(position=block.position)
+    for number, line in enumerate(lines, start=first):
+        if not line.strip():
+            continue
+        record: Any = line.decode("utf-8", "replace")
+        try:
+            cells = _cells(line)
+            if len(cells) != len(header):
+                raise InputError(f"{len(cells)} cells, the header has {len(header)}")
+            record = {column: cell for column, cell in zip(header, cells, strict=True) if cell}
+            rows.take(number, as_line(record), event_of(_typed(dict(record))))
+        except InputError as problem:
+            rows.refuse(number, as_line(record), problem)
+    return rows.rows()
+
+
+def _cells(line: bytes) -> list[str]:
+    """One record; a quote left open spoils its own line and no other."""
+    try:
+        text = line.decode().removesuffix("\r")
+        return next(csv.reader([text], strict=True)) if '"' in text else text.split(",")
+    except UnicodeDecodeError as problem:
+        raise InputError(f"not UTF-8: byte 0x{line[problem.start]:02X} at column {problem.start + 1}") from None
+    except csv.Error as problem:
+        raise InputError(f"not CSV: {problem}") from None
+
+
+def _typed(record: dict[str, Any]) -> dict[str, Any]:
+    for name in NUMBERS:
+        if name in record:
+            if not _WHOLE.match(record[name]):
+                raise InputError(f"{name}: expected a whole number, got {record[name]!r}")
+            record[name] = int(record[name])
+    if "vector" in record:
+        record["vector"] = parse_json(record["vector"].encode())
+    return record
+
+
+# --- Parquet ------------------------------------------------------------------------------------
+
+
+def read_parquet(file: BinaryIO, name: str) -> Iterator[Rows]:
+    """The events of a Parquet file; `occurred_at` may be a timestamp, `vector` a struct or JSON text."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise InputError("reading Parquet needs pyarrow: pip install 'settle-engine[payouts]'") from None
+    try:
+        table = pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as problem:
+        raise InputError(f"{name} is not Parquet: {problem}") from None
+    check_columns(table.schema_arrow.names, name)
+    for column in NUMBERS:
+        if column in table.schema_arrow.names and not pa.types.is_integer(
+            kind := table.schema_arrow.field(column).type
+        ):
+            raise InputError(f"{name}: column {column} holds {kind}, expected whole numbers")
+    number = 0
+    try:
+        for batch in table.iter_batches(batch_size=BATCH):
+            yield _table_rows(batch.to_pylist(), number + 1, file.tell())
+            number += batch.num_rows
+    except (pa.ArrowException, OSError) as problem:
+        raise InputError(f"{name}: damaged after row {number}: {problem}; send the whole file again") from None
+
+
+def _table_rows(records: list[dict[str, Any]], first: int, position: int) -> Rows:
+    rows = Collector(position=position)
+    for number, record in enumerate(records, start=first):
+        present = {column: value for column, value in record.items() if value is not None}
+        try:
+            present["occurred_at"] = _moment(present.get("occurred_at"))
+            if isinstance(present.get("vector"), str):
+                present["vector"] = parse_json(present["vector"].encode())
+            elif "vector" in present:
+                present["vector"] = _without_nulls(present["vector"])
+            rows.take(number, as_line(present), event_of(present))
+        except InputError as problem:
+            rows.refuse(number, as_line(present), problem)
+    return rows.rows()
+
+
+def _moment(value: Any) -> Any:
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise InputError(f"occurred_at: {value.isoformat()} has no time zone; write the column as UTC")
+    return format_time(value)
+
+
+def _without_nulls(value: Any) -> Any:
+    """A struct has every field in every row; what is absent there is null."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

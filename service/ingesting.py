@@ -1,0 +1,161 @@
+"""Events into the workspace's log: files and streams, quarantine, listeners."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ledger import vector
+from ledger.dsse import Envelope
+from ledger.errors import InputError
+from ledger.ingest import erasure, ndjson, quarantine
+from ledger.ingest.blocks import Block, TruncatedError, open_file
+from ledger.ingest.files import reader_for
+from ledger.ingest.quarantine import Kept, Kind, State
+from ledger.ingest.receipts import ReceiptWriter
+from ledger.ingest.run import Counts, Ingest
+from ledger.types import InfluenceVector
+from service.workspace import Workspace
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """What became of a file's events. `incomplete` says why reading stopped before the end, if it did."""
+
+    read: int
+    accepted: int
+    unresolved: int
+    duplicates: int
+    conflicts: int
+    quarantined: int
+    tree_size: int
+    root: str
+    incomplete: str | None = None
+
+
+def ingest_file(
+    workspace: Workspace,
+    path: Path | None,
+    *,
+    form: str | None = None,
+    receipts: Path | None = None,
+    on_progress: Progress | None = None,
+) -> Ingested:
+    """Append the events of a file, or of standard input (None); batches are acknowledged one by one."""
+    name = "-" if path is None else str(path)
+    read = reader_for(name, form)
+    writer = None if receipts is None else ReceiptWriter(workspace.log, receipts)
+    run = Ingest(workspace.log, name=name, entropy=secrets.token_bytes, admit=_Admission(workspace))
+    incomplete = None
+    total = path.stat().st_size if path is not None and path.exists() else None
+    with _opened(path, form) as file:
+        try:
+            for rows in read(file, name):
+                done = run.take(rows)
+                if writer is not None:
+                    writer.write(done)
+                if on_progress is not None:
+                    on_progress(rows.position, total)
+        except TruncatedError as problem:
+            incomplete = str(problem)
+    return _result(workspace, run.counts, incomplete)
+
+
+def _opened(path: Path | None, form: str | None) -> AbstractContextManager[BinaryIO]:
+    if path is not None:
+        return open_file(path)
+    if form == "parquet":
+        raise InputError("Parquet cannot be read from a pipe: its index stands at the end; name a file")
+    return nullcontext(sys.stdin.buffer)
+
+
+def _result(workspace: Workspace, counts: Counts, incomplete: str | None = None) -> Ingested:
+    head = workspace.log.head()
+    return Ingested(
+        read=counts.read,
+        accepted=counts.accepted,
+        unresolved=counts.unresolved,
+        duplicates=counts.duplicates,
+        conflicts=counts.conflicts,
+        quarantined=counts.quarantined,
+        tree_size=head.size,
+        root=head.root.hex(),
+        incomplete=incomplete,
+    )
+
+
+class _Admission:
+    """Vectors that events carry: each source must be registered and permitted, then the operator signs."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def __call__(self, found: InfluenceVector, territory: str) -> Envelope:
+        view = self._workspace.registry.view()
+        for aspect in (found.recording, found.composition):
+            for one in aspect.sources:
+                if one.id not in view.all_recordings and one.id not in view.works:
+                    raise InputError(f"vector: {one.id!r} is not registered")
+                decision = view.decide_track(found.track, one.id, one.use or "condition", territory)
+                if decision.decision == "deny":
+                    raise InputError(f"vector: {one.id}: {'; '.join(decision.reasons)}")
+        return vector.sign(found, self._workspace.signer("attribution"))
+
+
+# --- quarantine ---------------------------------------------------------------------------------
+
+
+def quarantined(workspace: Workspace, *, state: State | None = "waiting", kind: Kind | None = None) -> list[Kept]:
+    """What lies in quarantine."""
+    with workspace.log.store.reading() as connection:
+        return quarantine.listed(connection, state=state, kind=kind)
+
+
+def quarantined_row(workspace: Workspace, number: int) -> Kept:
+    """One row, as it was handed in."""
+    with workspace.log.store.reading() as connection:
+        return quarantine.one(connection, number)
+
+
+def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path | None = None) -> Ingested:
+    """Try rows again: these, or all that wait; one row may be replaced by a corrected one from a file."""
+    log = workspace.log
+    if corrected is not None and len(numbers) != 1:
+        raise InputError("a corrected row stands for one row: name its id")
+    with log.store.reading() as connection:
+        chosen = list(numbers) or [row.id for row in quarantine.listed(connection) if row.kind in quarantine.KINDS]
+        raws = {number: quarantine.raw_of(connection, number) for number in chosen}
+    run = Ingest(log, name="quarantine", entropy=secrets.token_bytes, admit=_Admission(workspace))
+    released = []
+    for number, raw in raws.items():
+        line = raw if corrected is None else _one_line(corrected)
+        before = run.counts.accepted + run.counts.duplicates
+        run.take(ndjson.decode(Block(number, line, 0)))
+        if run.counts.accepted + run.counts.duplicates > before:
+            released.append(raw)
+    with log.store.writing() as tx:
+        quarantine.release(tx, released)
+    return _result(workspace, run.counts)
+
+
+def _one_line(path: Path) -> bytes:
+    with open_file(path) as file:
+        lines = [line for line in file.read().splitlines() if line.strip()]
+    if len(lines) != 1:
+        raise InputError(f"{path}: {len(lines)} lines, expected the one corrected row")
+    return lines[0]
+
+
+# --- listeners ----------------------------------------------------------------------------------
+
+
+def erase_listener(workspace: Workspace, source: str, listener: str) -> erasure.Erased:
+    """Forget a person: salts, and their id wherever it lies in quarantine."""
+    return erasure.erase(workspace.log.store, source, listener)

@@ -1,0 +1,197 @@
+"""The workspace's log as an operator works with it: proofs, export, health, recovery."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ledger import bundle, leaf, proof
+from ledger import export as exporting
+from ledger import fsck as checking
+from ledger import recover as recovering
+from ledger.anchor import content
+from ledger.bundle import Placed
+from ledger.errors import InputError, StateError
+from ledger.log import Log
+from ledger.store import queries
+from ledger.types import Digest
+from service.workspace import CONFIG, TRUST, Workspace
+
+Progress = Callable[[int, int | None], None]
+
+
+# --- proofs -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """A bundle, and what it proves."""
+
+    bundle: bytes
+    kind: str
+    index: int
+    size: int
+
+
+def prove(workspace: Workspace, *, event: str | None = None, index: int | None = None) -> Proven:
+    """A bundle of one entry under the newest checkpoint: an event by id or index, any other leaf by index."""
+    if (event is None) == (index is None):
+        raise InputError("name one entry: [SOURCE:]EVENT, or --index N")
+    log = workspace.log
+    place = index if index is not None else _find(log, event or "")
+    entry = log.entry(place)
+    body = leaf.decode(entry.body)
+    size = log.head().size
+    signed = log.checkpoint(size)
+    keys = [_placed(log, one.index, one.body, size) for one in log.entries(types=["key"], stop=size)]
+    item = _placed(log, place, entry.body, size)
+    if body["type"] == "event":
+        data = _event(log, body, item, signed=signed, keys=keys)
+    else:
+        statement = log.blob(body["statement"]) if isinstance(body.get("statement"), str) else None
+        data = bundle.entry(checkpoint=signed, entry=item, statement_bytes=statement, keys=keys)
+    return Proven(bundle=data, kind=bundle.parse(data)["kind"], index=place, size=size)
+
+
+def _find(log: Log, name: str) -> int:
+    """An event by `source:event` or, where only one source has used the id, by the id alone."""
+    source, colon, event_id = name.partition(":")
+    found = log.find_event(source, event_id) if colon else None
+    if found is not None:
+        return found
+    with log.store.reading() as connection:
+        places = queries.find_event_id(connection, name)
+    if not places:
+        raise InputError(f"log {log.origin} has no event {name!r}")
+    if len(places) > 1:
+        named = ", ".join(f"{source}:{name}" for source, _ in places)
+        raise InputError(f"{len(places)} sources have an event {name!r}: say which, {named}")
+    return places[0][1]
+
+
+def _placed(log: Log, index: int, body: bytes, size: int) -> Placed:
+    return Placed(index, body, proof.parse(log.inclusion(index, size)).hashes)
+
+
+def _event(log: Log, body: dict[str, Any], item: Placed, *, signed: bytes, keys: list[Placed]) -> bytes:
+    """The event with the vector it pays by, where that was logged and who assigned it."""
+    size = content(signed).size
+    track, digest = body["track"], body["vector"]
+    found = _assignment(log, track, digest, item.index)
+    assign = None if found is None else _placed(log, *found, size)
+    if found is not None:
+        digest = leaf.decode(found[1])["vector"]
+    if digest is None:
+        return bundle.event(checkpoint=signed, event=item, keys=keys)
+    logged = _vector_leaf(log, digest)
+    return bundle.event(
+        checkpoint=signed,
+        event=item,
+        vector=log.blob(digest),
+        evidence=None if logged is None else _placed(log, *logged, size),
+        assign=assign,
+        keys=keys,
+    )
+
+
+def _assignment(log: Log, track: str, digest: Digest | None, index: int) -> tuple[int, bytes] | None:
+    """The assignment an event was bound by: the last before it, or the first after it if there was none."""
+    last: tuple[int, bytes] | None = None
+    for entry in log.entries(types=["assign"]):
+        body = leaf.decode(entry.body)
+        if body["track"] != track:
+            continue
+        if entry.index > index:
+            return (entry.index, entry.body) if digest is None else last
+        if digest is not None:
+            last = (entry.index, entry.body) if body["vector"] == digest else None
+    return last
+
+
+def _vector_leaf(log: Log, digest: Digest) -> tuple[int, bytes] | None:
+    needle = digest.encode()
+    for entry in log.entries(types=["vector"]):
+        if needle in entry.body:
+            return entry.index, entry.body
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consistency:
+    """The tree of `old` leaves is a prefix of the tree of `new`: RFC 6962 section 2.1.2."""
+
+    old: int
+    new: int
+    proof: list[str]
+
+
+def consistency(workspace: Workspace, old: int, new: int) -> Consistency:
+    """The proof that nothing below size `old` has changed up to size `new`."""
+    return Consistency(old=old, new=new, proof=[one.hex() for one in workspace.log.consistency(old, new)])
+
+
+# --- health -------------------------------------------------------------------------------------
+
+
+def export(workspace: Workspace, folder: Path, *, on_progress: Progress | None = None) -> exporting.Exported:
+    """The log as static files."""
+    return exporting.export(workspace.log, folder, trust=(workspace.home / TRUST).read_bytes(), on_progress=on_progress)
+
+
+def fsck(workspace: Workspace, *, on_progress: Progress | None = None) -> checking.Examined:
+    """Examine the whole log, even one that would not open."""
+    return checking.fsck(workspace.open_log(check=False), on_progress=on_progress)
+
+
+def recover(
+    workspace: Workspace, *, tiles: Path | None, new_origin: str | None, reason: str | None
+) -> recovering.Recovered:
+    """Mend a rolled-back log from an export, or start its successor."""
+    log = workspace.open_log(check=False)
+    if (tiles is None) == (new_origin is None):
+        raise InputError("say how: --from EXPORT, or --new-origin NAME --reason TEXT")
+    if tiles is not None:
+        trusted = workspace.trust.log(log.origin)
+        if trusted is None:
+            raise StateError(f"trust.json does not name log {log.origin}; recovery believes no other keys")
+        return recovering.replay(log, recovering.Static.open(tiles, log.origin, trusted.keys))
+    if not reason:
+        raise InputError("a new origin needs a reason: --reason TEXT; it stands in the log's first leaf")
+    return _succeed(workspace, log, new_origin or "", reason)
+
+
+def _succeed(workspace: Workspace, log: Log, origin: str, reason: str) -> recovering.Recovered:
+    """Set the old log aside and begin the new one; the old files are kept and nothing is copied."""
+    if origin == log.origin:
+        raise InputError(f"the new origin is the old one, {origin}: a successor needs a name of its own")
+    heads = recovering.surviving(log)
+    log.close()
+    for setting in ("log.store", "log.anchor"):
+        place = workspace.path(setting)
+        if "://" in place:
+            raise StateError(f"{setting} is {place}: create a new database for {origin} and name it in settle.toml")
+        for file in (Path(place), Path(place + "-wal"), Path(place + "-shm")):
+            if file.exists():
+                file.rename(_aside(file, log.origin))
+    config = workspace.home / CONFIG
+    text = config.read_text(encoding="utf-8")
+    config.write_text(re.sub(r'(?m)^origin = ".*"$', f'origin = "{origin}"', text, count=1), encoding="utf-8")
+    trusted = workspace.trust
+    successor = replace(trusted.logs[0], origin=origin)
+    (workspace.home / TRUST).write_bytes(replace(trusted, logs=(successor, *trusted.logs)).encode())
+    renewed = Workspace.open(workspace.home, clock=workspace.clock)
+    renewed.passphrase = workspace.passphrase
+    begun = renewed.open_log(check=False)
+    begun.begin(leaf.log(workspace.clock(), origin=origin, follows=heads, reason=reason))
+    head = begun.check()
+    return recovering.Recovered(origin=origin, size=head.size, root=head.root.hex(), replayed=0)
+
+
+def _aside(file: Path, origin: str) -> Path:
+    """A name beside the file that no earlier recovery has taken."""
+    base = f"{file.name}.{re.sub(r'[^A-Za-z0-9.-]', '_', origin)}"
+    names = (base if n == 0 else f"{base}.{n}" for n in range(10_000))
+    return next(place for name in names if not (place := file.with_name(name)).exists())
