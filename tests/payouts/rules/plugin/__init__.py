@@ -1,0 +1,1 @@
+"""A plug-in package as somebody else would write it; built and installed by the tests."""

@@ -1,0 +1,106 @@
+"""Rules by name, from entry points; parameters refused by name, value and range; a rule from another wheel."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ledger import canon
+from payouts.errors import RuleError, TermsError
+from payouts.rules.catalogue import installed, make_rule
+from payouts.rules.shapley_capped import ShapleyCapped
+from tests.support import ROOT
+
+SHIPPED = {"artist-centric", "pro-rata", "shapley-capped", "thresholded", "training", "user-centric"}
+
+
+def test_the_shipped_rules_are_entry_points() -> None:
+    """If this fails, a rule of ours is reachable in a way that a plug-in is not, or not at all."""
+    rules = installed()
+    assert set(rules) >= SHIPPED
+    assert all(rules[name].name == name for name in SHIPPED)
+
+
+def test_parameters_are_typed() -> None:
+    """If this fails, a parameter reaches a rule as text or is dropped."""
+    assert make_rule("shapley-capped", {"tau": "500000"}) == ShapleyCapped(tau=500_000)
+    assert make_rule("thresholded", {"below": "redistribute"}).payload() == {
+        "name": "thresholded",
+        "version": "1",
+        "params": {"min_streams": 0, "min_influence": 0, "below": "redistribute"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "said"),
+    [
+        ("shapley-capped", {"tau": "0"}, "tau=0; expected from 1 to 1000000"),
+        ("shapley-capped", {"tau": "1000001"}, "expected from 1 to 1000000"),
+        ("shapley-capped", {"kappa": "0"}, "kappa=0"),
+        ("shapley-capped", {"tau": "0.5"}, "whole number"),
+        ("shapley-capped", {"tau": "-1"}, "whole number"),
+        ("shapley-capped", {"taus": "1"}, "has no parameter 'taus'"),
+        ("pro-rata", {"tau": "1"}, "none"),
+        ("thresholded", {"below": "keep"}, "unattributed, redistribute"),
+        ("training", {}, "needs --param model"),
+    ],
+)
+def test_bad_parameters_are_refused_with_what_was_expected(name: str, params: dict[str, str], said: str) -> None:
+    """If this fails, a typing error changes who is paid."""
+    with pytest.raises(TermsError, match=said):
+        make_rule(name, params)
+
+
+def test_an_unknown_rule_is_refused_with_those_installed() -> None:
+    """If this fails, a misspelt rule name gives no next step."""
+    with pytest.raises(RuleError, match="pro-rata"):
+        make_rule("pro-rota", {})
+
+
+def test_every_rule_has_a_canonical_payload_and_documented_parameters() -> None:
+    """If this fails, a rule's parameters are not part of the run key, or are not in the manual."""
+    manual = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    for name, rule in installed().items():
+        if name not in SHIPPED:
+            continue
+        made = rule.parse({"model": "mdl"} if name == "training" else {})
+        canon.encode(made.payload())
+        for parameter in made.payload()["params"]:
+            assert f"`{parameter}`" in manual, f"{name} {parameter}"
+
+
+PLUGIN = ROOT / "tests" / "payouts" / "rules" / "plugin"
+
+
+@pytest.mark.slow
+def test_a_rule_from_another_wheel_is_found_and_pays(tmp_path: Path) -> None:
+    """If this fails, nobody outside this repository can write a rule."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    dist, site = str(tmp_path / "dist"), str(tmp_path / "site")
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", dist, str(PLUGIN)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = map(str, Path(dist).glob("*.whl"))
+    install = [*pip, "install", "--no-deps", "--no-index", "--target", site, wheel]
+    subprocess.run(install, check=True, capture_output=True)
+    code = (
+        "import json; from payouts.compute import compute; from payouts.rules.catalogue import make_rule; "
+        "from tests.payouts.worlds import inputs, plays, sole, vector; "
+        "rule = make_rule('winner-takes-most', {'winner': '900000'}); "
+        "made = [vector('t', {'a': 600000, 'b': 400000})]; "
+        "out = compute(inputs(sole('a', 'b'), [plays('t', 1)], made, rule=rule, micros=100)); "
+        "print(json.dumps(out.allocated_by_party()))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": site},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(found.stdout) == {"p-a": 90, "p-b": 10}
