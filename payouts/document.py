@@ -24,9 +24,6 @@ from payouts.rules.base import Rule
 from payouts.terms import Terms
 from payouts.waterfill import Level
 
-PAYLOAD_TYPE: Final = "application/vnd.settle.run+json"
-APPROVAL_TYPE: Final = "application/vnd.settle.approval+json"
-PUBLICATION_TYPE: Final = "application/vnd.settle.publication+json"
 PAYMENTS_TYPE: Final = "application/vnd.settle.payments+json"
 TABLES: Final = ("usage", "groups", "lines", "accounts")
 
@@ -86,6 +83,14 @@ class Table:
 
     def payload(self) -> dict[str, Any]:
         return {"rows": self.count, "root": self.root.hex(), "sha256": canon.digest(self.data)}
+
+    def rows(self) -> list[dict[str, Any]]:
+        return decode_rows(self.data)
+
+
+def decode_rows(data: bytes) -> list[dict[str, Any]]:
+    """The rows of a stored table as values."""
+    return [canon.decode_object(row, "table row") for row in rows_of(data)]
 
 
 def rows_of(data: bytes) -> list[bytes]:

@@ -10,8 +10,8 @@ from ledger.errors import InputError, StateError, VerificationError
 from ledger.keys import KEY_SIZE, PrivateKey, PublicKey
 from ledger.text import parse_hex
 from ledger.types import Digest
-from payouts.document import APPROVAL_TYPE
 from payouts.life.records import Approve
+from payouts.proof import APPROVAL_TYPE
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -11,6 +11,10 @@ from ledger.verify import Examination, Kind, Report
 
 ROOMS: Final[dict[str, str]] = {
     # kind of bundle: "module:function" that adds its steps
+    "claim": "contracts.claims:examine",
+    "membership": "ledger.registry.membership:examine",
+    "run": "payouts.proof:check_run",
+    "statement": "payouts.proof:check_statement",
 }
 
 

@@ -80,6 +80,13 @@ def pay(ws: Workspace, run_id: str, via: str) -> Paid:
     return _paid(ws, book, stored, route, blocked=blocked, already=already)
 
 
+def due(ws: Workspace, run_id: str, route: Route) -> list[dict[str, Any]]:
+    """What `pay` would hand to this route now; nothing is written."""
+    book = read_book(ws.log)
+    instructions, _ = _due(ws, book, load(ws.log, find_run(book, run_id)), route)
+    return [one.payload() for one in instructions]
+
+
 def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[Instruction], list[Blocked]]:
     """The intents of a route to hand over now, and those that must wait; refuses a run that is not to be paid so."""
     run = stored.record.run
@@ -89,13 +96,13 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
     if run not in book.published:
         state = book.state_of(run)
         raise StateError(f"run {short} is {state}, not published: settle publish {short} comes first")
-    intents = intents_of(ws, book.published[run])
+    intents = intents_of(ws.log, book.published[run])
     mine = [intent for intent in intents if intent["route"] == route]
     if intents and not mine:
         raise ConflictError(
             f"run {short} was published to be paid by {intents[0]['route']}; it is not paid by {route} as well"
         )
-    handed = _handed_over(ws, book, run)
+    handed = handed_over(ws, book, run)
     waiting = [intent for intent in mine if intent["party"] not in handed]
     stopped = blocked_parties(ws, book, stored) if waiting else {}
     accounts = payees_now(ws)
@@ -112,7 +119,7 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
     return due, blocked
 
 
-def _handed_over(ws: Workspace, book: Book, run: Digest) -> set[str]:
+def handed_over(ws: Workspace, book: Book, run: Digest) -> set[str]:
     """Payees whose intent was handed to its route and has not come back as failed."""
     handed: set[str] = set()
     for batch in book.batches.get(run, []):
@@ -207,7 +214,7 @@ def confirm(ws: Workspace, run_id: str, party: str, outcome: str, *, note: str =
             return Step(Heard(run=run, party=party, outcome=outcome, already=True))
         if heard is not None and heard.outcome != "failed":
             raise ConflictError(f"the payment of run {run[:16]} to {party} is {heard.outcome}, which is final")
-        if party not in _handed_over(ws, book, run) and heard is None:
+        if party not in handed_over(ws, book, run) and heard is None:
             raise StateError(f"run {run[:16]} has no payment to {party} under way")
         record = Payment(at=at, by=ws.operator, run=run, party=party, outcome=outcome, reference=note)
         return Step(Heard(run=run, party=party, outcome=outcome, already=False), leaves=[record.leaf()])

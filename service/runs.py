@@ -87,8 +87,7 @@ class Stored:
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """The rows of one of its tables."""
-        data = self.log.blob(self.payload["tables"][name]["sha256"])
-        return [canon.decode_object(row, name) for row in doc.rows_of(data)]
+        return doc.decode_rows(self.log.blob(self.payload["tables"][name]["sha256"]))
 
     @cached_property
     def outcome(self) -> Outcome:

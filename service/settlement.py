@@ -5,18 +5,20 @@ Each step is one append; whatever was decided before is found done, and answered
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger import canon, dsse, leaf
 from ledger.errors import ConflictError, InputError, StateError
+from ledger.log import Log
 from ledger.types import Digest, Period, format_time
 from payouts.compute import Outcome
-from payouts.document import PAYLOAD_TYPE, PUBLICATION_TYPE
+from payouts.document import Table, decode_rows
 from payouts.life.book import Book
-from payouts.life.records import Approve, Close, LogSize, Publish, Run
+from payouts.life.records import ROUTES, Approve, Close, LogSize, Publish, Run
 from payouts.money import parse_amount
+from payouts.proof import PUBLICATION_TYPE, RUN_TYPE
 from payouts.rules.catalogue import make_rule
 from payouts.terms import parse_terms
 from service.approvers import approval, approver_key, check_approval, one_person
@@ -194,7 +196,7 @@ def run(ws: Workspace, wanted: Request, *, dry_run: bool = False, on_progress: P
         return _result(ws, book, stored.record, stored.outcome, stored.payload, dry_run=dry_run, already=True)
     found = calculate(ws, book, given, takes, on_progress)
     maker = ws.signer("operator")
-    envelope = dsse.sign(PAYLOAD_TYPE, canon.encode(found.document.payload), [maker])
+    envelope = dsse.sign(RUN_TYPE, canon.encode(found.document.payload), [maker])
     record = Run(
         at=format_time(ws.clock()), by=ws.operator, key=maker.public.id, run=given.key, period=period, pool=terms.pool,
         sequence=given.sequence, engine=wanted.engine, statement=envelope.digest,
@@ -345,20 +347,29 @@ class Published:
 
 def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
     """Make an approved run binding. Refused if another stands in its place, or what it follows has moved."""
+    if via is not None and via not in ROUTES:
+        raise InputError(f"route {via!r}: expected one of {', '.join(ROUTES)}")
     at = format_time(ws.clock())
 
     def decide(book: Book) -> Step[Published]:
         record = find_run(book, run_id)
         stored = load(ws.log, record)
         if record.run in book.published:
-            return Step(_published(ws, book, stored, already=True))
+            intents = intents_of(ws.log, book.published[record.run])
+            return Step(_published(ws, book, stored, intents, already=True))
         check_publishable(ws, book, stored)
-        payload = publication(ws, book, stored, via)
+        table = Table.of(_intents(ws, stored, via))
+        payload = {
+            "v": 1,
+            "run": record.run,
+            "document": record.statement,
+            "approvals": sorted(given.statement for given in book.approvals[record.run]),
+            "intents": table.payload(),
+        }
         envelope = dsse.sign(PUBLICATION_TYPE, canon.encode(payload), [ws.signer("operator")])
-        leaf_of = Publish(at=at, by=ws.operator, run=record.run, statement=envelope.digest)
-        book.published[record.run] = leaf_of
-        answer = _published(ws, book, stored, already=False, payload=payload)
-        return Step(answer, leaves=[leaf_of.leaf()], blobs=[envelope.encode()])
+        making = Publish(at=at, by=ws.operator, run=record.run, statement=envelope.digest)
+        answer = _published(ws, book, stored, table.rows(), already=False)
+        return Step(answer, leaves=[making.leaf()], blobs=[envelope.encode(), table.data])
 
     return take(ws.log, decide)
 
@@ -390,35 +401,27 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
         raise StateError(f"run {short} books {sorted(missing)[0]}, which no longer stands; run it again")
 
 
-def publication(ws: Workspace, book: Book, stored: Stored, via: str | None) -> dict[str, Any]:
-    """What publication signs: the run, the approvals it rests on, and each payee's intent."""
+def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[str, Any]]:
+    """Each payee's one payment: how much, and by which route, fixed from here on."""
     accounts = payees_now(ws)
-    intents = [
-        {"party": one.party, "micros": str(one.payable), "route": via or route_of(accounts.get(one.party))}
-        for one in stored.accounts.values()
-        if one.payable
-    ]
-    return {
-        "v": 1,
-        "run": stored.record.run,
-        "document": stored.record.statement,
-        "approvals": sorted(given.statement for given in book.approvals[stored.record.run]),
-        "intents": intents,
-    }
+    for one in stored.accounts.values():
+        if one.payable:
+            route = via or route_of(accounts.get(one.party))
+            yield {"party": one.party, "micros": str(one.payable), "route": route}
 
 
-def intents_of(ws: Workspace, published: Publish) -> list[dict[str, Any]]:
+def publication_of(log: Log, published: Publish) -> dict[str, Any]:
+    """What publication signed: run, document, approvals, and the root of the intents."""
+    return canon.decode_object(dsse.parse(log.blob(published.statement)).payload, "publication")
+
+
+def intents_of(log: Log, published: Publish) -> list[dict[str, Any]]:
     """The payment intents of a published run: party, micros, route."""
-    payload = canon.decode_object(dsse.parse(ws.log.blob(published.statement)).payload, "publication")
-    intents: list[dict[str, Any]] = payload["intents"]
-    return intents
+    return decode_rows(log.blob(publication_of(log, published)["intents"]["sha256"]))
 
 
-def _published(
-    ws: Workspace, book: Book, stored: Stored, *, already: bool, payload: Mapping[str, Any] | None = None
-) -> Published:
+def _published(ws: Workspace, book: Book, stored: Stored, intents: list[dict[str, Any]], *, already: bool) -> Published:
     record = stored.record
-    intents = intents_of(ws, book.published[record.run]) if payload is None else payload["intents"]
     routes: dict[str, int] = {}
     for intent in intents:
         routes[intent["route"]] = routes.get(intent["route"], 0) + 1

@@ -32,6 +32,7 @@ class EventLeaf(msgspec.Struct, frozen=True):
     """The fields of an event leaf that usage looks at."""
 
     source: str
+    event_id: str
     track: str
     occurred_at: str
     territory: str
@@ -63,6 +64,16 @@ def members(log: Log, membership: Membership) -> Iterator[tuple[int, EventLeaf]]
             yield entry.index, event
 
 
+def bound_members(log: Log, membership: Membership) -> Iterator[tuple[int, EventLeaf, Digest | None]]:
+    """The period's events with the vector each pays by.
+
+    An event without one is bound by the first later assignment of its track below the closed size.
+    """
+    bind = _Assignments(log, membership.size)
+    for index, event in members(log, membership):
+        yield index, event, event.vector or bind.first_after(event.track, index)
+
+
 def usage(
     log: Log,
     membership: Membership,
@@ -70,14 +81,9 @@ def usage(
     listeners: bool,
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> list[UsageRow]:
-    """The period's usage by track, vector, territory, day, platform, product (and listener, where asked).
-
-    An event without a vector is bound by the first later assignment of its track below the closed size.
-    """
-    bind = _Assignments(log, membership.size)
+    """The period's usage by track, vector, territory, day, platform, product (and listener, where asked)."""
     sums: dict[tuple[str | None, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for index, event in members(log, membership):
-        vector = event.vector or bind.first_after(event.track, index)
+    for index, event, vector in bound_members(log, membership):
         key = (
             event.track, vector, event.territory, event.occurred_at[:10], event.source, event.product,
             event.listener if listeners else None, event.currency,

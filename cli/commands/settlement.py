@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.progress import progress
-from cli.render import as_text, money
+from cli.render import as_text, money, table
 from cli.shell import emit, plain, workspace
 from ledger.errors import InputError
 
@@ -34,6 +36,7 @@ def period_show(name: Annotated[str, typer.Argument(metavar="PERIOD", help="A mo
 
 @app.command()
 def run(
+    *,
     name: Annotated[str, typer.Option("--period", help="A closed month, such as 2026-06.")],
     currency: Annotated[str, typer.Option(help="ISO 4217 code of the pool, such as EUR.")],
     pool: Annotated[str | None, typer.Option(help="The amount shared out, such as 1000000.00.")] = None,
@@ -109,6 +112,88 @@ def pay(
     via: Annotated[str, typer.Option(help="file: a payment file for the bank; chain: the contract.")] = "file",
 ) -> None:
     """Hand what may be paid now to its route, once; what a hold blocks stays behind."""
+    if via == "chain":
+        from service import chain_runs
+
+        return emit(chain_runs.pay_run(workspace(), run_id))
     from service import paying
 
-    emit(paying.pay(workspace(), run_id, via))
+    return emit(paying.pay(workspace(), run_id, via))
+
+
+@app.command()
+def statement(
+    *,
+    party: Annotated[str, typer.Argument(help="Party id.")],
+    name: Annotated[str, typer.Option("--period", help="A closed month, such as 2026-06.")],
+    form: Annotated[str, typer.Option("--format", help="text, json, csv, html or bundle (proof).")] = "text",
+    pool_name: Annotated[str | None, typer.Option(help="For a bundle: which pool, where there are several.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; stdout unless given.")] = None,
+) -> None:
+    """What a party earned, what is held and why, what is paid and carried; with --format bundle, the proof."""
+    from payouts import statement_text
+    from service import statements
+
+    ws = workspace()
+    if form == "bundle":
+        data = statements.prove(ws, party, name, pool_name)
+    elif form in ("text", "json"):
+        found = statements.state(ws, party, name)
+        if out is None:
+            emit(found, text=as_json if form == "json" else _statement_text)
+            return
+        data = as_json(found).encode()
+    elif form in ("csv", "html"):
+        found = statements.state(ws, party, name)
+        data = statement_text.as_csv(found) if form == "csv" else statement_text.as_html(found).encode()
+    else:
+        raise InputError(f"--format {form}: expected text, json, csv, html or bundle")
+    _hand_out(data, out)
+
+
+def _hand_out(data: bytes, out: Path | None) -> None:
+    """A document to a file, or as it is to stdout."""
+    if out is None:
+        emit({"text": data.decode()}, text=lambda answer: str(answer["text"]))
+        return
+    from service.files import write_whole
+
+    write_whole(out, data)
+    emit({"path": str(out), "bytes": len(data)})
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n"
+
+
+def _statement_text(found: Any) -> str:
+    """The figures of a statement, then where they come from."""
+    lines = [f"Statement {found.period} for {found.name or found.party}" + ("  [demo]" if found.demo else "")]
+    if found.nil:
+        return "\n".join([*lines, "nothing was earned, held, corrected or carried"])
+    for pool in found.pools:
+        lines += ["", f"pool {pool.pool}, {pool.state}, rule {pool.rule}, run {pool.run[:16]}"]
+        figures = ("opening", "earned", "adjustments", "net", "carried", "held", "suspense")
+        lines += [f"  {name:<14}{money(getattr(pool, name + '_micros'), pool.currency):>26}" for name in figures]
+        lines += [f"  payment       {pool.payment.state} {pool.payment.reference}".rstrip()]
+        if pool.earnings:
+            earned = [
+                {"track": one.track or "-", "source": one.source, "basis": one.basis, "units": one.units,
+                 "amount": money(one.micros)}
+                for one in pool.earnings
+            ]  # fmt: skip
+            lines += ["", table(earned)]
+        lines += [f"  {one.state} {money(one.micros)}: {one.reason}: {one.advice}" for one in pool.waiting]
+    return "\n".join(lines)
+
+
+@app.command()
+def explain(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run.")],
+    party: Annotated[str, typer.Argument(help="Whose lines.")],
+    track: Annotated[str | None, typer.Argument(help="Down to the streams of this track.")] = None,
+) -> None:
+    """Walk a line back: the division, the vectors, the streams, and the command that proves each."""
+    from service.explaining import explain as walk
+
+    emit(walk(workspace(), run_id, party, track))

@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from ledger.errors import ConflictError, InputError, StateError
-from service import paying, settlement
-from service.runs import Request
+from service import paying, settlement, statements
+from service.bundles import verify_bundle
+from service.explaining import explain
+from service.proving import run_bundle
+from service.runs import Request, load
+from service.settling import read_book
 from tests.service.month import Month, month
 
 POOL: dict[str, Any] = {"period": "2026-06", "pool": "1000.00", "currency": "EUR", "rule": "pro-rata", "params": {}}
@@ -81,3 +85,39 @@ def test_refused_on_the_way(june: Month) -> None:
         paying.pay(june.ws, run, "chain")
     with pytest.raises(InputError, match="not a run"):
         settlement.publish(june.ws, "0" * 64)
+
+
+def test_a_statement_adds_up_and_is_proven(june: Month) -> None:
+    """If this fails, a holder's figures do not add up, or cannot be verified with nothing but the trust file."""
+    run = published(june)
+    ann = statements.state(june.ws, "ann", "2026-06")
+    assert (ann.earned_micros, ann.net_micros, ann.carried_micros, ann.nil) == (360_000_000, 360_000_000, 0, False)
+    assert [(one.track, one.source, one.basis, one.units) for one in ann.pools[0].earnings] == [
+        ("trk-1", "rec-1", "declared", 6)
+    ]
+    for party in ("ann", "cy", "dee"):
+        report = verify_bundle(statements.prove(june.ws, party, "2026-06"), june.ws.trust)
+        assert report.ok, report.steps[-1]
+    book = read_book(june.ws.log)
+    whole = run_bundle(june.ws.log, book, load(june.ws.log, book.runs[run]))
+    assert verify_bundle(whole, june.ws.trust).ok
+
+
+def test_every_digit_of_a_bundle_matters(june: Month) -> None:
+    """If this fails, somebody can change a figure in a statement bundle and still have it verified."""
+    published(june)
+    data = statements.prove(june.ws, "cy", "2026-06")
+    for place in range(0, len(data), max(1, len(data) // 400)):
+        forged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        assert not verify_bundle(forged, june.ws.trust).ok, place
+
+
+def test_explain_leads_to_streams(june: Month) -> None:
+    """If this fails, a line cannot be walked back to the vectors and streams it came from."""
+    run = published(june)
+    found = explain(june.ws, run, "bob", "trk-1")
+    assert found.streams == 6
+    assert found.events[0].event_id == "e-1"
+    assert [one.ppm for one in found.vectors[0].sources] == [200_000]
+    group = found.groups[0]
+    assert int(group.owed) // int(group.denominator) + group.rounded_up == group.micros == 120_000_000

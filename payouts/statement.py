@@ -1,0 +1,236 @@
+"""A statement: what one party is owed for a period, from where, and why what is not paid is not.
+
+A value with its renderings beside it (`payouts.statement_text`). Every figure is in micro-units and every
+list adds up: opening + earned + adjustments = net + carried, and the earnings add up to `earned`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.types import Aspect, Digest, InfluenceVector
+from payouts.account import Account, Correction
+from payouts.breakdown import Piece
+from payouts.compute import Line
+from payouts.protocols import UsageRow
+
+ADVICE: Final = {
+    "permission": "the use was not permitted when the track was made; grant it, or agree with the operator",
+    "dispute": "somebody contests who owns this; answer the dispute, its outcome pays the right party",
+    "fraud": "streams look artificial; the money is paid or re-run when that is settled",
+    "rights": "the right to use the work is being clarified; hand in what shows it",
+    "payee-incomplete": "no account in force is on file; hand in your payee details",
+    "legal": "a court or an authority asked for this hold; the operator can say which",
+    "tax": "tax papers are missing; hand them in",
+    "shares-short": "confirmed shares do not add up to the whole; confirm yours and have the others confirm theirs",
+    "shares-in-conflict": "more than the whole is claimed; settle with the other claimants",
+    "work-unknown": "the recording is not wholly linked to works; register the missing link",
+    "works-in-conflict": "more than the whole recording is linked to works; correct the links",
+    "no-vector": "the track had no influence vector at the close; it pays when one is assigned",
+    "vector-unreliable": "the method's measured error is above what the pool's terms accept",
+    "style-empty": "no recording stands in this style group; register members",
+    "too-many-owners": "more owners than the rule can divide exactly",
+}
+"""What a party can do about money that is not paid, by reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earning:
+    """Part of what was earned: through one track and one source, with how it is known.
+
+    `low_ppm` and `high_ppm`: the interval of the source's influence on the track; equal where it was declared.
+    `track` is empty where tracks were summed before (style groups, training sets); `via` names the group.
+    """
+
+    track: str
+    source: str
+    aspect: str
+    basis: str
+    via: str
+    low_ppm: int | None
+    high_ppm: int | None
+    units: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Money that is allocated and not paid: held (the payee is known) or in suspense (it is not)."""
+
+    state: str
+    subject: str
+    reason: str
+    ref: str
+    micros: int
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of the payment: its reference, state and route; empty until a run is published."""
+
+    state: str
+    route: str
+    reference: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStatement:
+    """One party in one run. `state` says whether it binds: only from `published` on."""
+
+    run: Digest
+    pool: str
+    sequence: int
+    state: str
+    rule: str
+    params: dict[str, int | str]
+    currency: str
+    opening_micros: int
+    earned_micros: int
+    adjustments_micros: int
+    held_micros: int
+    suspense_micros: int
+    net_micros: int
+    carried_micros: int
+    minimum_micros: int
+    adjustments: tuple[Correction, ...]
+    earnings: tuple[Earning, ...]
+    waiting: tuple[Waiting, ...]
+    payment: Settled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """Everything a party is told of a period. `nil`: there was nothing, which is worth saying too."""
+
+    party: str
+    name: str
+    period: str
+    nil: bool
+    demo: bool
+    opening_micros: int
+    earned_micros: int
+    adjustments_micros: int
+    held_micros: int
+    suspense_micros: int
+    net_micros: int
+    carried_micros: int
+    currency: str
+    pools: tuple[PoolStatement, ...]
+
+
+def statement(*, party: str, name: str, period: str, demo: bool, pools: Sequence[PoolStatement]) -> Statement:
+    """A party's statement over its runs; the sums stand at the top where all are in one currency."""
+    currencies = {pool.currency for pool in pools}
+    sums: dict[str, int] = defaultdict(int)
+    if len(currencies) == 1:
+        for pool in pools:
+            for figure in _FIGURES:
+                sums[figure] += getattr(pool, figure)
+    return Statement(
+        party=party, name=name, period=period, demo=demo, pools=tuple(pools),
+        nil=not any(_anything(pool) for pool in pools),
+        currency=currencies.pop() if len(currencies) == 1 else "",
+        **{figure: sums[figure] for figure in _FIGURES},
+    )  # fmt: skip
+
+
+_FIGURES: Final = (
+    "opening_micros", "earned_micros", "adjustments_micros", "held_micros", "suspense_micros", "net_micros",
+    "carried_micros",
+)  # fmt: skip
+
+
+def _anything(pool: PoolStatement) -> bool:
+    return bool(pool.earnings or pool.waiting or pool.adjustments or any(getattr(pool, name) for name in _FIGURES))
+
+
+def earnings_of(
+    pieces: Iterable[Piece], vectors: Mapping[Digest, InfluenceVector], usage: Iterable[UsageRow]
+) -> tuple[Earning, ...]:
+    """Pieces with the interval of their influence and the units behind them, largest first."""
+    rows = list(usage)
+    units: dict[str, int] = defaultdict(int)
+    bound: dict[str, set[Digest]] = defaultdict(set)
+    for row in rows:
+        units[row.track] += row.units
+        if row.vector is not None:
+            bound[row.track].add(row.vector)
+    out = []
+    for piece in pieces:
+        low, high = _interval(piece, [vectors[digest] for digest in sorted(bound[piece.track])])
+        out.append(
+            Earning(
+                track=piece.track, source=piece.source, aspect=piece.aspect, basis=piece.basis, via=piece.via,
+                low_ppm=low, high_ppm=high, units=units[piece.track], micros=piece.micros,
+            )
+        )  # fmt: skip
+    return tuple(sorted(out, key=lambda one: (-one.micros, one.track, one.source, one.aspect, one.basis, one.via)))
+
+
+def _interval(piece: Piece, vectors: Sequence[InfluenceVector]) -> tuple[int | None, int | None]:
+    """The widest interval any of the track's vectors gives the source."""
+    aspects: dict[str, Aspect] = {"recording": "recording", "composition": "composition", "style": "style"}
+    found = [
+        source
+        for vector in vectors
+        for source in vector.aspect(aspects[piece.aspect]).sources
+        if source.id == piece.source and source.basis == piece.basis
+    ]
+    if not found:
+        return None, None
+    return min(source.low for source in found), max(source.high for source in found)
+
+
+def waiting_of(lines: Iterable[Line]) -> tuple[Waiting, ...]:
+    """Held and suspended lines as a party reads them, largest first."""
+    out = [
+        Waiting(
+            state=line.state, subject=line.group.removeprefix("?") if line.state == "suspense" else "",
+            reason=line.reason, ref=line.ref, micros=line.micros,
+            advice=ADVICE.get(line.reason, "ask the operator"),
+        )
+        for line in lines
+        if line.state != "allocated" and line.micros
+    ]  # fmt: skip
+    return tuple(sorted(out, key=lambda one: (-one.micros, one.state, one.subject, one.reason, one.ref)))
+
+
+def pool_statement(
+    *,
+    run: Digest,
+    pool: str,
+    sequence: int,
+    state: str,
+    rule: Mapping[str, object],
+    currency: str,
+    minimum: int,
+    account: Account | None,
+    earnings: Sequence[Earning],
+    waiting: Sequence[Waiting],
+    payment: Settled,
+) -> PoolStatement:
+    """One party's part of a run, with its figures checked against each other."""
+    params = rule["params"]
+    if not isinstance(params, dict):
+        raise TypeError(f"rule parameters are {params!r}")
+    earned = 0 if account is None else account.earned
+    if sum(one.micros for one in earnings) != earned:
+        raise AssertionError(f"run {run}: the earnings do not add up to the account; nothing may be stated from this")
+    return PoolStatement(
+        run=run, pool=pool, sequence=sequence, state=state, rule=f"{rule['name']} {rule['version']}", params=params,
+        currency=currency, minimum_micros=minimum, payment=payment,
+        opening_micros=0 if account is None else account.opening,
+        earned_micros=earned,
+        adjustments_micros=0 if account is None else account.corrected,
+        held_micros=sum(one.micros for one in waiting if one.state == "held"),
+        suspense_micros=sum(one.micros for one in waiting if one.state == "suspense"),
+        net_micros=0 if account is None else account.payable,
+        carried_micros=0 if account is None else account.carried,
+        adjustments=() if account is None else account.corrections,
+        earnings=tuple(earnings), waiting=tuple(waiting),
+    )  # fmt: skip

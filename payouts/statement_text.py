@@ -1,0 +1,110 @@
+"""Statements as CSV and as a page: the same figures, nothing rounded, nothing that runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from typing import Final
+
+from payouts.money import format_amount
+from payouts.payment import cell
+from payouts.statement import Earning, PoolStatement, Statement
+
+COLUMNS: Final = (
+    "period", "party", "pool", "run", "state", "row", "track", "source", "aspect", "basis", "reason", "low_ppm",
+    "high_ppm", "units", "currency", "amount", "micros",
+)  # fmt: skip
+BARS: Final = 10
+
+
+def as_csv(statement: Statement) -> bytes:
+    """One row a figure (RFC 4180, UTF-8, CRLF). Amount rows: opening + earned + corrections = net + carried."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\r\n")
+    writer.writeheader()
+    for pool in statement.pools:
+        common = {
+            "period": statement.period, "party": statement.party, "pool": pool.pool, "run": pool.run,
+            "state": pool.state, "currency": pool.currency,
+        }  # fmt: skip
+        for row in _rows(pool):
+            amount = {"amount": format_amount(int(row["micros"]), pool.currency)}
+            texts = {name: cell(text) for name, text in (common | row).items()}
+            writer.writerow(texts | amount | {"micros": row["micros"]})
+    return out.getvalue().encode()
+
+
+def _rows(pool: PoolStatement) -> list[dict[str, str]]:
+    rows = [
+        {"row": "opening", "micros": str(pool.opening_micros)},
+        {"row": "earned", "micros": str(pool.earned_micros)},
+    ]
+    rows += [
+        {"row": one.kind, "reason": one.reason, "source": one.id, "micros": str(one.micros)} for one in pool.adjustments
+    ]
+    rows += [{"row": "net", "micros": str(pool.net_micros)}, {"row": "carried", "micros": str(pool.carried_micros)}]
+    rows += [
+        {
+            "row": "earning", "track": one.track, "source": one.source, "aspect": one.aspect, "basis": one.basis,
+            "low_ppm": _optional(one.low_ppm), "high_ppm": _optional(one.high_ppm), "units": str(one.units),
+            "micros": str(one.micros),
+        }
+        for one in pool.earnings
+    ]  # fmt: skip
+    rows += [
+        {"row": one.state, "source": one.subject or one.ref, "reason": one.reason, "micros": str(one.micros)}
+        for one in pool.waiting
+    ]
+    return rows
+
+
+def _optional(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def as_html(statement: Statement) -> str:
+    """A page that stands alone: no script, no outside matter, fit for print. Everything in it is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("payouts"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    template = environment.get_template("statement.html")
+    return template.render(s=statement, money=_money, interval=_interval, bars=_bars)
+
+
+def _bars(pool: PoolStatement) -> list[dict[str, str | int]]:
+    """The chart's bars: `width` of at most 320, `name` short enough to stand beside it."""
+    found = top_sources(pool)
+    widest = max(micros for _, micros in found)
+    return [
+        {
+            "name": source if len(source) <= 22 else f"{source[:21]}…",
+            "width": max(1, 320 * micros // widest),
+            "amount": format_amount(micros, pool.currency),
+        }
+        for source, micros in found
+    ]
+
+
+def top_sources(pool: PoolStatement) -> list[tuple[str, int]]:
+    """The sources that earned most, over all tracks; the rest as one."""
+    sums: dict[str, int] = defaultdict(int)
+    for one in pool.earnings:
+        sums[one.source] += one.micros
+    ordered = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+    rest = sum(micros for _, micros in ordered[BARS:])
+    return ordered[:BARS] + ([(f"{len(ordered) - BARS} others", rest)] if rest else [])
+
+
+def _money(micros: int) -> str:
+    sign, magnitude = ("-" if micros < 0 else ""), abs(micros)
+    return f"{sign}{magnitude // 1_000_000:,}.{magnitude % 1_000_000:06d}"
+
+
+def _interval(one: Earning) -> str:
+    if one.low_ppm is None or one.high_ppm is None:
+        return ""
+    low, high = (f"{ppm // 10_000}.{ppm % 10_000 // 100:02d} %" for ppm in (one.low_ppm, one.high_ppm))
+    return low if low == high else f"{low} to {high}"

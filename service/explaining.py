@@ -1,0 +1,181 @@
+"""From a line back to what made it: the pool's arithmetic, the vectors, the streams and their proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger.errors import InputError
+from ledger.types import Digest, Influence, InfluenceVector, MeasuredError
+from payouts.breakdown import Piece, break_down
+from payouts.compute import GroupTotal, Line
+from service.runs import Stored, again, load, membership
+from service.settlement import find_run, is_demo
+from service.settling import read_book
+from service.usage_log import bound_members
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+EVENTS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupExplained:
+    """How an owner group's integer came about: floor(owed / denominator), and one more if `rounded_up`."""
+
+    group: str
+    weight: str
+    weight_of_all: str
+    owed: str
+    denominator: str
+    rounded_up: bool
+    micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineExplained:
+    """One line with the pieces that add up to it."""
+
+    group: str
+    state: str
+    reason: str
+    weight: str
+    micros: int
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorExplained:
+    """A vector that the party was paid by, with the sources that concern it and how to prove the rest."""
+
+    digest: Digest
+    track: str
+    method: str
+    version: str
+    model: str | None
+    measured_error: MeasuredError | None
+    sources: tuple[Influence, ...]
+    unattributed_ppm: dict[str, int]
+    units: int
+    streams: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventExplained:
+    """One stream behind a line, and the command that proves it."""
+
+    index: int
+    source: str
+    event_id: str
+    occurred_at: str
+    territory: str
+    units: int
+    vector: Digest | None
+    prove: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """Everything behind a party's lines in a run; `events` only where a track was named."""
+
+    run: Digest
+    party: str
+    track: str | None
+    currency: str
+    pool_micros: int
+    groups: tuple[GroupExplained, ...]
+    lines: tuple[LineExplained, ...]
+    vectors: tuple[VectorExplained, ...]
+    streams: int
+    events: tuple[EventExplained, ...]
+    demo: bool
+
+
+def explain(ws: Workspace, run_id: str, party: str, track: str | None = None) -> Explained:
+    """Walk a party's lines back to vectors and, for one track, to its streams."""
+    book = read_book(ws.log)
+    stored = load(ws.log, find_run(book, run_id))
+    inputs = again(ws, stored)
+    lines = []
+    for line, pieces in break_down(inputs, stored.outcome, {party}):
+        kept = tuple(piece for piece in pieces if track is None or piece.track == track)
+        if kept:
+            lines.append(_line(line, kept))
+    if not lines:
+        about = "" if track is None else f" for track {track}"
+        raise InputError(f"run {stored.record.run[:16]} has no line of {party}{about}; see settle statement {party}")
+    found = [piece for line in lines for piece in line.pieces]
+    streams, events = (0, ()) if track is None else _events(ws, stored, track)
+    return Explained(
+        run=stored.record.run, party=party, track=track, currency=stored.currency, pool_micros=stored.outcome.pool,
+        groups=_groups(stored, {line.group for line in lines}), lines=tuple(lines),
+        vectors=_vectors(stored, inputs.vectors, found), streams=streams, events=events,
+        demo=is_demo(ws, book, stored.record.run),
+    )  # fmt: skip
+
+
+def _line(line: Line, pieces: tuple[Piece, ...]) -> LineExplained:
+    return LineExplained(
+        group=line.group, state=line.state, reason=line.reason, weight=str(line.weight), micros=line.micros,
+        pieces=pieces,
+    )  # fmt: skip
+
+
+def _groups(stored: Stored, wanted: set[str]) -> tuple[GroupExplained, ...]:
+    outcome = stored.outcome
+    return tuple(_group(stored, total) for total in outcome.groups if total.group in wanted)
+
+
+def _group(stored: Stored, total: GroupTotal) -> GroupExplained:
+    level = stored.outcome.level
+    owed = level.owed(total.weight)
+    return GroupExplained(
+        group=total.group, weight=str(total.weight), weight_of_all=str(stored.outcome.weight), owed=str(owed),
+        denominator=str(level.denominator), rounded_up=total.micros > owed // level.denominator, micros=total.micros,
+    )  # fmt: skip
+
+
+def _vectors(
+    stored: Stored, vectors: Mapping[Digest, InfluenceVector], pieces: list[Piece]
+) -> tuple[VectorExplained, ...]:
+    """The vectors of the tracks behind these pieces."""
+    tracks = {piece.track for piece in pieces}
+    sources = {piece.source for piece in pieces} | {piece.via for piece in pieces}
+    rows = [row for row in stored.usage if row.track in tracks and row.vector is not None]
+    out = []
+    for digest in sorted({row.vector for row in rows if row.vector is not None}):
+        vector = vectors[digest]
+        mine = [row for row in rows if row.vector == digest]
+        aspects = {"recording": vector.recording, "composition": vector.composition, "style": vector.style}
+        out.append(
+            VectorExplained(
+                digest=digest, track=vector.track, method=vector.method, version=vector.version, model=vector.model,
+                measured_error=vector.error,
+                sources=tuple(one for aspect in aspects.values() for one in aspect.sources if one.id in sources),
+                unattributed_ppm={name: aspect.unattributed for name, aspect in aspects.items()},
+                units=sum(row.units for row in mine), streams=sum(row.count for row in mine),
+            )
+        )  # fmt: skip
+    return tuple(out)
+
+
+def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[EventExplained, ...]]:
+    """How many streams of a track the run took, and the first of them."""
+    book = read_book(ws.log)
+    count = 0
+    shown: list[EventExplained] = []
+    for index, event, vector in bound_members(ws.log, membership(book, stored.record.period, ws.log.origin)):
+        if event.track != track:
+            continue
+        count += 1
+        if len(shown) < EVENTS_SHOWN:
+            shown.append(
+                EventExplained(
+                    index=index, source=event.source, event_id=event.event_id, occurred_at=event.occurred_at,
+                    territory=event.territory, units=event.units, vector=vector,
+                    prove=f"settle ledger prove --index {index} --out {event.source}-{event.event_id}.bundle",
+                )
+            )  # fmt: skip
+    return count, tuple(shown)

@@ -1,0 +1,72 @@
+"""Bundles about money, drawn from the log: one holder's statement, or a whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ledger import bundle, tree
+from ledger.bundle import Placed
+from ledger.errors import StateError
+from ledger.log import Log
+from ledger.types import Head
+from payouts import proof
+from payouts.life.book import Book
+from service.runs import Stored
+from service.settlement import intents_of
+
+
+def placed(log: Log, head: Head, index: int) -> Placed:
+    """An entry with its path to the root of the log at this head."""
+    hashes = tree.prove_inclusion(index, head.size, log.read)
+    return Placed(index, log.entry(index).body, tuple(hashes))
+
+
+def statement_bundle(log: Log, book: Book, stored: Stored, party: str) -> bytes:
+    """One party's lines, account and payment in a published run, to be verified by anybody offline."""
+    head = log.head()
+    return proof.statement_bundle(
+        checkpoint=log.checkpoint(head.size), keys=_keys(log, head), leaves=_leaves(log, head, book, stored),
+        party=party, tables=_tables(log, book, stored),
+    )  # fmt: skip
+
+
+def run_bundle(log: Log, book: Book, stored: Stored) -> bytes:
+    """Every row of a published run."""
+    head = log.head()
+    return proof.run_bundle(
+        checkpoint=log.checkpoint(head.size), keys=_keys(log, head), leaves=_leaves(log, head, book, stored),
+        tables=_tables(log, book, stored),
+    )  # fmt: skip
+
+
+def _keys(log: Log, head: Head) -> Sequence[Placed]:
+    return [placed(log, head, entry.index) for entry in log.entries(types={"key"}, stop=head.size)]
+
+
+def _leaves(log: Log, head: Head, book: Book, stored: Stored) -> dict[str, Any]:
+    """What both kinds of bundle begin with: close, run, document, approvals, publication."""
+    run = stored.record.run
+    published = book.published.get(run)
+    if published is None:
+        raise StateError(f"run {run[:16]} is {book.state_of(run)}; only what is published can be proven")
+
+    def at(kind: str, name: str) -> dict[str, Any]:
+        return placed(log, head, book.places[kind, name].index).document()
+
+    return {
+        "close": at("close", stored.record.period),
+        "run": at("run", run),
+        "document": bundle.statement(log.blob(stored.record.statement)),
+        "approvals": [
+            {"leaf": at("approve", f"{run}/{one.by}"), "statement": bundle.statement(log.blob(one.statement))}
+            for one in book.approvals[run]
+        ],
+        "publish": at("publish", run),
+        "publication": bundle.statement(log.blob(published.statement)),
+    }
+
+
+def _tables(log: Log, book: Book, stored: Stored) -> dict[str, Sequence[dict[str, Any]]]:
+    tables: dict[str, Sequence[dict[str, Any]]] = {name: stored.table(name) for name in proof.TABLES}
+    return tables | {"intents": intents_of(log, book.published[stored.record.run])}
