@@ -18,9 +18,12 @@ from cli.exits import BUG, INTERRUPTED, OK
 ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     # (module in cli.commands, the word its commands stand under, or None for top-level commands)
     ("attribution", None),
+    ("chain", "chain"),
     ("demo", None),
     ("ledger", None),
     ("settlement", None),
+    ("registry", "registry"),
+    ("template", None),
     ("verify", None),
     ("workspace", None),
 )

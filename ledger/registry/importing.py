@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +59,18 @@ def import_files(
 ) -> Imported:
     """Register what these files say. Good rows are kept whatever becomes of the others."""
     raw = itertools.chain.from_iterable(_resolved(path) for path in paths)
+    return import_rows(registry, raw, signer, dry_run=dry_run, on_progress=on_progress)
+
+
+def import_rows(
+    registry: Registry,
+    raw: Iterable[RawRow],
+    signer: Signer,
+    *,
+    dry_run: bool = False,
+    on_progress: Progress | None = None,
+) -> Imported:
+    """Register rows, wherever they come from."""
     view = registry.view()
     with registry.log.store.reading() as connection:
         held = personal.load(connection)
@@ -68,7 +80,9 @@ def import_files(
     accepted, duplicates = planned.accepted - known_payees, planned.duplicates + known_payees
     size = view.size
     if not dry_run:
-        done = registry.register(planned.facts, signer, known=view.size, blobs=planned.blobs, on_progress=on_progress)
+        done = registry.register(
+            planned.facts, signer, known=view.size, at=author.at, blobs=planned.blobs, on_progress=on_progress
+        )
         size = done.size
         _keep_beside(registry, planned, signer)
     return Imported(

@@ -19,6 +19,9 @@ import msgspec
 from ledger.errors import InputError
 from ledger.registry.rows import LISTS
 
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell starts that a spreadsheet would run."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawRow:
@@ -89,9 +92,14 @@ class CsvReader:
             for column, cell in record.items():
                 if column is None or cell is None:
                     value[column or "(cells beyond the header)"] = cell
-                elif cell.strip():
-                    value[column.strip()] = cell.strip().split("|") if column.strip() in lists else cell.strip()
+                elif text := _unquoted(cell.strip()):
+                    value[column.strip()] = text.split("|") if column.strip() in lists else text
             yield RawRow(list=name, file=str(path), line=reader.line_num, value=value, from_text=True)
+
+
+def _unquoted(cell: str) -> str:
+    """A cell without the quote that kept a spreadsheet from taking it for a formula."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
 READERS: Final[tuple[Reader, ...]] = (JsonReader(), CsvReader())

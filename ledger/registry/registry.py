@@ -174,26 +174,29 @@ class Registry:
         signer: Signer,
         *,
         known: int,
+        at: Instant | None = None,
         blobs: Sequence[bytes] = (),
         on_progress: Progress | None = None,
     ) -> Registered:
         """Sign and append facts, in a fixed order, in as many statements as they need.
 
         `known` is the size of the view they were planned against: ConflictError if another registry
-        leaf has been appended since. What one statement covers is appended all or nothing.
+        leaf has been appended since. `at` is the ledger time for all of them, by default now. What one
+        statement covers is appended all or nothing.
         """
+        moment = self.now() if at is None else at
         ordered = sorted(planned, key=_order)
         statements: list[Digest] = []
         for start in range(0, len(ordered), CHUNK):
             chunk = ordered[start : start + CHUNK]
-            digest, known = self._append(chunk, signer, known, blobs if start == 0 else ())
+            digest, known = self._append(chunk, signer, known, moment, blobs if start == 0 else ())
             statements.append(digest)
             if on_progress is not None:
                 on_progress(start + len(chunk), len(ordered))
         return Registered(len(ordered), known, tuple(statements))
 
     def _append(
-        self, chunk: Sequence[Planned], signer: Signer, known: int, blobs: Sequence[bytes]
+        self, chunk: Sequence[Planned], signer: Signer, known: int, at: Instant, blobs: Sequence[bytes]
     ) -> tuple[Digest, int]:
         held: list[tuple[str, str, bytes, personal.Fields]] = []
         rows: list[dict[str, Any]] = []
@@ -205,7 +208,7 @@ class Registry:
                 row["personal"] = personal.digest(salt, one.personal)
             rows.append(row)
         envelope = statement.sign(rows, signer, self.log.origin).encode()
-        digest, at = canon.digest(envelope), self.now()
+        digest = canon.digest(envelope)
         leaves = [{**row, "v": 1, "at": at, "statement": digest, "row": place} for place, row in enumerate(rows)]
 
         def unchanged(connection: Connection, head: Head) -> None:

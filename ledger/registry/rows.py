@@ -17,7 +17,7 @@ import msgspec
 from ledger import canon
 from ledger.errors import InputError
 from ledger.registry import identifiers
-from ledger.registry.model import BEGINNING, WORLD, Answer, Instant, PartyKind, Right, State, Use
+from ledger.registry.model import BEGINNING, RIGHTS, WORLD, Answer, Instant, PartyKind, Right, State, Use
 from ledger.types import MILLION, STYLE_PREFIX, format_time, parse_time
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^\s|*][^\s|]*$")]
@@ -201,6 +201,14 @@ def _checked(row: AnyRow) -> AnyRow:
 def instant(text: str) -> Instant:
     """A date (its first second, in UTC) or an RFC 3339 time, as `format_time` writes it."""
     return format_time(parse_time(f"{text}T00:00:00Z" if _DATE.match(text) else text))
+
+
+def right_named(text: str) -> Right:
+    """A right by the name a person typed."""
+    for right in RIGHTS:
+        if right == text:
+            return right
+    raise InputError(f"right {text!r}: expected one of {', '.join(RIGHTS)}")
 
 
 def day(moment: Instant) -> str:

@@ -1,0 +1,233 @@
+"""The registry: who owns what, who permits what, and what follows from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.commands.registry_disputes import dispute
+from cli.commands.registry_models import model
+from cli.commands.registry_payees import payee
+from cli.exits import EXIT_CODES
+from cli.progress import progress
+from cli.shell import emit, leave, say, workspace
+from ledger.errors import ConflictError, VerificationError
+
+app = typer.Typer(no_args_is_help=True, help="Who owns what, who permits what, and what follows from it.")
+app.add_typer(dispute, name="dispute", help="Contest who owns what, and settle it.")
+app.add_typer(model, name="model", help="What a model was trained on, with proofs.")
+app.add_typer(payee, name="payee", help="Where money goes: outside the log, under four eyes.")
+
+By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Sign as this party instead of the operator.")]
+Territory = Annotated[str, typer.Option(help="A country such as SE, or WORLD.")]
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Registry documents (.json) or lists (.csv).")],
+    by: By = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+) -> None:
+    """Register parties, recordings, works, shares, grants, models, tracks and payees."""
+    from service import rights
+
+    with progress("Registering", unit="leaves") as advance:
+        done = rights.load(workspace(), files, by=by, dry_run=dry_run, on_progress=advance)
+    emit(done)
+    for notice in done.notices:
+        say(f"notice: {notice}")
+    if done.quarantined and not dry_run:
+        say(f"settle: {done.quarantined} rows are in quarantine; `settle quarantine list` says why")
+    if done.conflicts:
+        say(f"settle: {done.conflicts} rows contradict what is registered, which was kept")
+        leave(EXIT_CODES[ConflictError])
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="ID", help="Any id: party, recording, work, grant, track...")],
+) -> None:
+    """Everything the registry holds about one id, with its history."""
+    from service import registry_pages
+
+    emit(registry_pages.show(workspace(), name))
+
+
+@app.command()
+def decide(
+    recording: Annotated[str, typer.Argument(metavar="RECORDING", help="A recording or a work.")],
+    *,
+    use: Annotated[str, typer.Option(help="train, condition, style, voice or sample.")],
+    at: Annotated[str | None, typer.Option(help="In force at this date or time; by default now.")] = None,
+    known_at: Annotated[str | None, typer.Option(help="As known then: a date, a time, or a size of the log.")] = None,
+    territory: Territory = "WORLD",
+    licensee: Annotated[str | None, typer.Option(help="The party that wants to use it.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model it is for: ID or ID@VERSION.")] = None,
+    receipt: Annotated[bool, typer.Option("--receipt", help="Sign the answer and keep it in the log.")] = False,
+) -> None:
+    """May this be used so, there, then, by them? allow, deny or ask, with the grants and the reasons."""
+    from service import rights
+
+    answer = rights.decide(
+        workspace(), recording, use, at=at, known_at=known_at, territory=territory, licensee=licensee, model=model,
+        keep=receipt,
+    )  # fmt: skip
+    emit(answer)
+
+
+@app.command()
+def confirm(
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Shares, links or recordings; a subject means its shares.")
+    ],
+    by: By = None,
+) -> None:
+    """Vouch for what was asserted: only confirmed shares are paid."""
+    from service import rights
+
+    emit(rights.confirm(workspace(), ids, by))
+
+
+@app.command()
+def grant(
+    recording: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="A recording, a work, or '*' for the whole catalogue.")
+    ],
+    *,
+    uses: Annotated[str, typer.Option(help="train,condition,style,voice,sample: some of them.")],
+    name: Annotated[str, typer.Option("--id", help="The grant's own id.")],
+    grantor: Annotated[str | None, typer.Option(help="Whose permission it is; by default who signs.")] = None,
+    decision: Annotated[str, typer.Option(help="allow, deny or ask.")] = "allow",
+    start: Annotated[str | None, typer.Option("--from", help="A date; by default now.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="A date; by default without end.")] = None,
+    territory: Territory = "WORLD",
+    licensee: Annotated[str | None, typer.Option(help="Only for this party.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only for this model: ID or ID@VERSION.")] = None,
+    cap_ppm: Annotated[int | None, typer.Option(help="The most influence a track may take.")] = None,
+    floor_micros: Annotated[int | None, typer.Option(help="The least price per use, in micro-units.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Of the floor.")] = None,
+    sunset: Annotated[str | None, typer.Option(help="After this date even trained versions may not serve.")] = None,
+    by: By = None,
+) -> None:
+    """Permit, forbid, or ask to be asked. Grants are never changed: revoke one and grant anew."""
+    from ledger.registry.acts import parse_uses
+    from service import rights
+
+    ws = workspace()
+    who = rights.signer(ws, by)
+    row = {
+        "id": name, "grantor": grantor or who.party, "subject": recording, "uses": list(parse_uses(uses)),
+        "decision": decision, "territory": territory, "from": start or rights.author(ws, who).at, "to": end,
+        "licensee": licensee, "model": model, "cap_ppm": cap_ppm, "floor_micros": floor_micros,
+        "currency": currency, "sunset": sunset,
+    }  # fmt: skip
+    emit(rights.grant(ws, row, by))
+
+
+@app.command()
+def revoke(
+    name: Annotated[str, typer.Argument(metavar="GRANT", help="The grant's id.")],
+    uses: Annotated[str, typer.Option(help="Only these uses; by default all of the grant's.")] = "",
+    start: Annotated[
+        str | None, typer.Option("--from", help="From this date on; by default now, never the past.")
+    ] = None,
+    by: By = None,
+) -> None:
+    """End a grant. What was generated before keeps its permission, and goes on being paid."""
+    from ledger.registry import acts
+    from ledger.registry.rows import instant
+    from service import rights
+
+    when = None if start is None else instant(start)
+    chosen = acts.parse_uses(uses)
+    emit(
+        rights.act(
+            workspace(),
+            by,
+            lambda view, author: acts.revoke(view, author, grant=name, when=when or author.at, uses=chosen),
+        )
+    )
+
+
+@app.command()
+def transfer(
+    subject: Annotated[str, typer.Argument(help="A recording or a work.")],
+    *,
+    seller: Annotated[str, typer.Option("--from", metavar="PARTY", help="Who holds the share.")],
+    buyer: Annotated[str, typer.Option("--to", metavar="PARTY", help="Who gets it.")],
+    right: Annotated[str, typer.Option(help="master, publishing, performer or neighbouring.")] = "master",
+    ppm: Annotated[int | None, typer.Option(help="How much; by default all the seller holds.")] = None,
+    when: Annotated[str | None, typer.Option("--on", help="A date; by default now, never the past.")] = None,
+    territory: Territory = "WORLD",
+    by: By = None,
+) -> None:
+    """A share changes hands. What was earned before stays the seller's."""
+    from ledger.registry import acts
+    from ledger.registry.rows import instant, right_named
+    from service import rights
+
+    chosen, moment = right_named(right), None if when is None else instant(when)
+    emit(
+        rights.act(
+            workspace(),
+            by,
+            lambda view, author: acts.transfer(
+                view, author, subject=subject, right=chosen, seller=seller, buyer=buyer, when=moment or author.at,
+                ppm=ppm, territory=territory,
+            ),
+        )
+    )  # fmt: skip
+
+
+@app.command()
+def clear(
+    track: Annotated[str, typer.Argument(help="A registered track.")],
+    limit_ppm: Annotated[
+        int | None, typer.Option(help="Unlicensed influence allowed; by default registry.clear_ppm.")
+    ] = None,
+    territory: Territory = "WORLD",
+) -> None:
+    """The release gate: a signed certificate if the track is royalty-clean, else every reason it is not."""
+    from service import rights
+
+    emit(rights.clear(workspace(), track, limit_ppm=limit_ppm, territory=territory))
+
+
+@app.command()
+def audit() -> None:
+    """Replay the registry from the log alone: signatures, authority, dates, training sets, tracks."""
+    from service import registry_audit
+
+    with progress("Auditing", unit="leaves") as advance:
+        report = registry_audit.audit(workspace(), on_progress=advance)
+    emit(report)
+    if not report.ok:
+        leave(EXIT_CODES[VerificationError])
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="A .json file for one document, or a folder for one CSV a list.")],
+) -> None:
+    """The registry as it stands, in the form that import reads."""
+    from service import registry_files
+
+    emit(registry_files.export(workspace(), out))
+
+
+@app.command()
+def enrol(party: Annotated[str, typer.Argument(help="A registered party.")]) -> None:
+    """Give a party a key of its own, so that it can sign for itself with --as."""
+    from service import rights
+
+    emit(rights.enrol(workspace(), party))
+
+
+@app.command()
+def erase(party: Annotated[str, typer.Argument(help="A registered party.")]) -> None:
+    """Forget a party's name, identifiers and accounts; what the log proves stays."""
+    from service import rights
+
+    emit(rights.erase(workspace(), party))

@@ -1,0 +1,94 @@
+"""Ownership disputes: open, list, resolve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.shell import emit, workspace
+from ledger.errors import InputError
+
+dispute = typer.Typer(no_args_is_help=True)
+
+By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Sign as this party instead of the operator.")]
+
+
+@dispute.command("open")
+def open_(
+    subject: Annotated[str, typer.Argument(help="A recording or a work.")],
+    *,
+    claimant: Annotated[str, typer.Option(help="Who contests the ownership.")],
+    reason: Annotated[str, typer.Option(help="In a sentence; kept outside the log.")],
+    right: Annotated[str | None, typer.Option(help="Only this right.")] = None,
+    party: Annotated[str | None, typer.Option(help="Only this holder's share.")] = None,
+    evidence: Annotated[Path | None, typer.Option(help="A file; its digest goes into the log.")] = None,
+    by: By = None,
+) -> None:
+    """Contest who owns something: what the contested holders earn is held until it is resolved."""
+    from ledger.registry import acts
+    from ledger.registry.rows import right_named
+    from service import rights
+
+    chosen, digest = None if right is None else right_named(right), rights.evidence(evidence)
+    emit(
+        rights.act(
+            workspace(),
+            by,
+            lambda view, author: acts.open_dispute(
+                view, author, subject=subject, claimant=claimant, right=chosen, party=party, evidence=digest,
+                reason=reason,
+            ),
+        )
+    )  # fmt: skip
+
+
+@dispute.command("list")
+def list_(
+    everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+) -> None:
+    """Open disputes, oldest first."""
+    from service import registry_pages
+
+    ws = workspace()
+    view = ws.registry.view()
+    emit([
+        registry_pages.dispute(ws, view, one.id)
+        for one in view.disputes.values()
+        if everything or one.resolved_at is None
+    ])  # fmt: skip
+
+
+@dispute.command()
+def resolve(
+    name: Annotated[str, typer.Argument(metavar="DISPUTE", help="The dispute's id.")],
+    *,
+    release: Annotated[bool, typer.Option("--release", help="The shares stand as they were.")] = False,
+    resplit: Annotated[
+        list[str] | None, typer.Option(metavar="PARTY=PPM", help="The shares from now on; repeat.")
+    ] = None,
+    right: Annotated[str | None, typer.Option(help="Which right, if the dispute is about all.")] = None,
+    territory: Annotated[str, typer.Option(help="A country such as SE, or WORLD.")] = "WORLD",
+    start: Annotated[str | None, typer.Option("--from", help="From when; by default the dispute's opening.")] = None,
+    by: By = None,
+) -> None:
+    """End a dispute: release what was held, or split it anew from the dispute's opening on."""
+    from ledger.registry import acts
+    from ledger.registry.rows import instant, right_named
+    from service import rights
+
+    if release == bool(resplit):
+        raise InputError("say either --release or one --resplit PARTY=PPM for every holder")
+    parts = acts.parse_parts(resplit or [])
+    chosen, when = None if right is None else right_named(right), None if start is None else instant(start)
+    emit(
+        rights.act(
+            workspace(),
+            by,
+            lambda view, author: acts.resolve_dispute(
+                view, author, dispute=name, outcome="released" if release else "resplit", parts=parts, right=chosen,
+                territory=territory, when=when,
+            ),
+        )
+    )  # fmt: skip

@@ -1,0 +1,38 @@
+"""Models: is the training set permitted, and was a recording in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.shell import emit, workspace
+
+model = typer.Typer(no_args_is_help=True)
+
+Name = Annotated[
+    str, typer.Option("--model", metavar="ID@VERSION", help="Which version; may be left out if there is one.")
+]
+
+
+@model.command()
+def check(name: Name = "") -> None:
+    """Which recordings of the training set were not permitted when the version was registered, and why."""
+    from service import rights
+
+    ws = workspace()
+    emit(rights.check_model(ws, *rights.model_named(ws, name)))
+
+
+@model.command()
+def prove(
+    recording: Annotated[str, typer.Argument(help="Any recording id, registered or not.")],
+    out: Annotated[Path, typer.Option(help="Where to write the bundle.")],
+    name: Name = "",
+) -> None:
+    """Prove that a recording was, or was not, in a version's training set; anyone can check the bundle offline."""
+    from service import registry_files, rights
+
+    ws = workspace()
+    emit(registry_files.prove(ws, recording, *rights.model_named(ws, name), out))

@@ -1,0 +1,44 @@
+"""Payees: list and approve. A new account is proposed by importing it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.shell import emit, workspace
+
+payee = typer.Typer(no_args_is_help=True)
+
+
+@payee.command("list")
+def list_(party: Annotated[str | None, typer.Argument(help="Only this party's.")] = None) -> None:
+    """The accounts in the book: where money goes, and what waits for approval or cools off."""
+    from service import rights
+
+    emit(rights.list_payees(workspace(), party))
+
+
+@payee.command()
+def propose(
+    party: Annotated[str, typer.Argument(help="A registered party.")],
+    account: Annotated[str, typer.Option(help="An IBAN or other account number, or 0x and forty hex digits.")],
+    method: Annotated[str, typer.Option(help="bank or chain.")] = "bank",
+    start: Annotated[str | None, typer.Option("--from", help="Not before this date.")] = None,
+    by: Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Sign as this party.")] = None,
+) -> None:
+    """Put a new account in the book; someone else must approve it."""
+    from service import rights
+
+    emit(rights.propose_payee(workspace(), party, method=method, account=account, start=start, by=by))
+
+
+@payee.command()
+def approve(
+    name: Annotated[str, typer.Argument(metavar="PAYEE", help="The id that `payee list` shows.")],
+    by: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who approves: not who proposed.")] = "approver",
+) -> None:
+    """The second person's consent; the account counts after the cooling-off time."""
+    from service import rights
+
+    emit(rights.approve_payee(workspace(), name, by))

@@ -1,0 +1,273 @@
+"""Acts on what is registered: confirm, end, transfer, revoke, dispute, resolve.
+
+Each is planned purely against a view and becomes signed facts like any registration. Nothing is
+rewritten: an act counts from its own place in the log on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from ledger.errors import ConflictError, InputError, StateError
+from ledger.registry import facts as f
+from ledger.registry import rows as r
+from ledger.registry.compare import Author
+from ledger.registry.intake import Planned
+from ledger.registry.model import (
+    RIGHTS,
+    USES,
+    WORLD,
+    Dispute,
+    Instant,
+    Outcome,
+    Right,
+    State,
+    Use,
+)
+from ledger.registry.view import View
+from ledger.types import MILLION, Digest
+
+CONFIRMERS = ("operator", "approver")
+
+
+def confirm(view: View, author: Author, ids: Sequence[str]) -> list[Planned]:
+    """Vouch for shares, links and recordings by id; what is confirmed already is left alone."""
+    if author.role not in CONFIRMERS:
+        raise StateError(f"a {author.role} key asserts; confirming takes a key of {' or '.join(CONFIRMERS)}")
+    found = {**shares_by_id(view, ids), **_links_by_id(view, ids)}
+    facts: list[Planned] = []
+    for one in dict.fromkeys(ids):
+        if one in view.all_recordings:
+            if not view.all_recordings[one].confirmed:
+                facts.append(Planned(f.ConfirmFact(id=one, subject=one)))
+            continue
+        if one not in found:
+            raise InputError(f"{one!r} is neither a share, a link nor a recording; see `settle registry show SUBJECT`")
+        subject, claimant, state = found[one]
+        if state == "confirmed":
+            continue
+        if claimant == author.party and author.role != "operator":
+            raise StateError(f"share {one} is {claimant}'s own: someone else must confirm it")
+        facts.append(Planned(f.ConfirmFact(id=one, subject=subject)))
+    return facts
+
+
+def shares_by_id(view: View, ids: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+    """(subject, party, state) of these shares."""
+    wanted = set(ids)
+    return {
+        line.id: (line.subject, line.party, line.state)
+        for lines in view.shares_of.values()
+        for line in lines
+        if line.id in wanted
+    }
+
+
+def _links_by_id(view: View, ids: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+    wanted = set(ids)
+    return {
+        link.id: (link.recording, "", link.state)
+        for links in view.links.values()
+        for link in links
+        if link.id in wanted
+    }
+
+
+def asserted_shares(view: View, subject: str, party: str | None = None) -> list[str]:
+    """Ids of the shares in a subject that wait for confirmation."""
+    return [
+        line.id
+        for right in RIGHTS
+        for line in view.shares_of.get((subject, right), ())
+        if line.state == "asserted" and party in (None, line.party)
+    ]
+
+
+def transfer(
+    view: View,
+    author: Author,
+    *,
+    subject: str,
+    right: Right,
+    seller: str,
+    buyer: str,
+    when: Instant,
+    ppm: int | None = None,
+    territory: str = WORLD,
+) -> list[Planned]:
+    """A share changes hands at an instant: the seller's row ends, the buyer's begins; the past stays the seller's."""
+    _not_backdated(f"transfer of {subject}", when, author.at)
+    _may_speak_for(author, seller)
+    if buyer not in view.parties:
+        raise InputError(f"party {buyer!r} is not registered; import it first")
+    lines = [
+        line
+        for line in view.shares_of.get((subject, right), ())
+        if (line.party, line.territory, line.state) == (seller, territory, "confirmed") and line.start < when < line.end
+    ]
+    held = sum(line.ppm for line in lines)
+    moved = held if ppm is None else ppm
+    if not lines or not 0 < moved <= held:
+        raise InputError(
+            f"{seller} holds {held:,} ppm of the {right} right in {subject} ({territory}) at {when}, not {moved:,}"
+        )
+    facts: list[f.AnyFact] = [f.EndFact(id=line.id, subject=subject, end=when) for line in lines]
+    state: State = "confirmed" if author.role == "operator" else "asserted"
+    for party, part in ((buyer, moved), (seller, held - moved)):
+        if part:
+            row = r.ShareRow(
+                subject=subject, party=party, right=right, ppm=part, territory=territory, start=when, state=state
+            )
+            facts.append(_share_fact(row, view))
+    return [Planned(fact) for fact in facts]
+
+
+def _share_fact(row: r.ShareRow, view: View) -> f.ShareFact:
+    name = r.share_id(row)
+    if any(line.id == name for line in view.shares_of.get((row.subject, row.right), ())):
+        raise ConflictError(
+            f"{row.party} has a share in {row.subject} from {row.start} on already; choose another instant"
+        )
+    return f.ShareFact(
+        id=name, subject=row.subject, party=row.party, right=row.right, ppm=row.ppm, territory=row.territory,
+        state=row.state, start=row.start, end=row.end,
+    )  # fmt: skip
+
+
+def revoke(view: View, author: Author, *, grant: str, when: Instant, uses: Sequence[Use] = ()) -> list[Planned]:
+    """A grant ends at an instant, for some uses or all; what was made before keeps its permission."""
+    found = view.grants.get(grant)
+    if found is None:
+        raise InputError(f"grant {grant!r} is not registered; see `settle registry show RECORDING`")
+    _not_backdated(f"revocation of {grant}", when, author.at)
+    _may_speak_for(author, found.grantor)
+    if wrong := [use for use in uses if use not in found.uses]:
+        raise InputError(f"grant {grant} does not speak of {wrong[0]!r}; it covers {', '.join(found.uses)}")
+    if all(found.end_of(use) <= when for use in uses or found.uses):
+        return []
+    fact = f.RevokeFact(grant=grant, grantor=found.grantor, subject=found.subject, start=when, uses=tuple(sorted(uses)))
+    return [Planned(fact)]
+
+
+def open_dispute(
+    view: View,
+    author: Author,
+    *,
+    subject: str,
+    claimant: str,
+    right: Right | None = None,
+    party: str | None = None,
+    evidence: Digest | None = None,
+    reason: str = "",
+) -> list[Planned]:
+    """Contest who owns a subject: what the contested holders earn is held from now on."""
+    if subject not in view.all_recordings and subject not in view.works:
+        raise InputError(f"subject {subject!r} is neither a registered recording nor a work")
+    if claimant not in view.parties:
+        raise InputError(f"claimant {claimant!r} is not a registered party; import it first")
+    if party is not None and not any(
+        line.party == party for one in RIGHTS for line in view.shares_of.get((subject, one), ())
+    ):
+        raise InputError(f"{party} claims no share of {subject}, so there is nothing of theirs to dispute")
+    _may_speak_for(author, claimant)
+    same = [
+        one.id
+        for one in view.open_disputes.get(subject, ())
+        if (one.claimant, one.right, one.party) == (claimant, right, party)
+    ]
+    if same:
+        raise ConflictError(f"{claimant} disputes this already, as {same[0]}")
+    text = "|".join((subject, claimant, right or "", party or "", author.at, str(view.size)))
+    name = f"dsp-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    fact = f.DisputeFact(id=name, subject=subject, claimant=claimant, right=right, party=party, evidence=evidence)
+    return [Planned(fact, {"reason": reason} if reason else None)]
+
+
+def resolve_dispute(
+    view: View,
+    author: Author,
+    *,
+    dispute: str,
+    outcome: Outcome,
+    parts: Mapping[str, int] | None = None,
+    right: Right | None = None,
+    territory: str = WORLD,
+    when: Instant | None = None,
+) -> list[Planned]:
+    """End a dispute: the shares stand (`released`), or others replace them from an instant on (`resplit`).
+
+    A re-split may reach back to the opening of the dispute, since what was earned since then is held.
+    """
+    found = view.disputes.get(dispute)
+    if found is None:
+        raise InputError(f"dispute {dispute!r} is not known; see `settle registry dispute list`")
+    if found.resolved_at is not None:
+        raise StateError(f"dispute {dispute} was resolved at {found.resolved_at} ({found.outcome})")
+    if author.role not in CONFIRMERS or author.party == found.claimant:
+        raise StateError(
+            f"dispute {dispute} is {found.claimant}'s: an operator or approver who is not a party to it resolves it"
+        )
+    fact = f.ResolveFact(dispute=dispute, subject=found.subject, outcome=outcome)
+    if outcome == "released":
+        if parts:
+            raise InputError("a released dispute leaves the shares as they stand; give parts with --resplit only")
+        return [Planned(fact)]
+    fact = replace(fact, **_resplit(view, found, parts or {}, right, when), territory=territory)
+    return [Planned(fact)]
+
+
+def _resplit(
+    view: View, found: Dispute, parts: Mapping[str, int], right: Right | None, when: Instant | None
+) -> dict[str, Any]:
+    about = found.right or right
+    if about is None:
+        raise InputError(f"dispute {found.id} is about every right in {found.subject}: say which one is re-split")
+    if sum(parts.values()) != MILLION or min(parts.values(), default=0) <= 0:
+        raise InputError(f"a re-split names positive parts that sum to {MILLION:,} ppm, not {sum(parts.values()):,}")
+    if unknown := sorted(set(parts) - set(view.parties)):
+        raise InputError(f"party {unknown[0]!r} is not registered; import it first")
+    start = when or found.at
+    if start < found.at:
+        raise InputError(
+            f"a re-split reaches back to the dispute's opening at {found.at}, not to {start}; "
+            "what was paid before is corrected by an adjustment"
+        )
+    return {
+        "right": about,
+        "start": start,
+        "parts": tuple(f.Part(party=party, ppm=ppm) for party, ppm in sorted(parts.items())),
+    }
+
+
+def _not_backdated(what: str, when: Instant, now: Instant) -> None:
+    if when < now:
+        raise InputError(f"{what} from {when}: it is {now}, and what was permitted or owned before cannot be narrowed")
+
+
+def _may_speak_for(author: Author, party: str) -> None:
+    if author.role != "operator" and author.party != party:
+        raise StateError(f"only {party} or the operator may do this; the key is {author.party}'s ({author.role})")
+
+
+def parse_uses(text: str) -> tuple[Use, ...]:
+    """Uses as typed on a command line: `train,condition`."""
+    named = [part.strip() for part in text.replace("|", ",").split(",") if part.strip()]
+    found = tuple(use for use in USES if use in named)
+    if wrong := [name for name in named if name not in USES]:
+        raise InputError(f"use {wrong[0]!r}: expected some of {', '.join(USES)}")
+    return found
+
+
+def parse_parts(typed: Sequence[str]) -> dict[str, int]:
+    """Parts as typed on a command line: `p-ann=600000`."""
+    parts: dict[str, int] = {}
+    for one in typed:
+        party, _, ppm = one.rpartition("=")
+        if not party or not ppm.isdecimal() or party in parts:
+            raise InputError(f"part {one!r}: expected PARTY=PPM, each party once, such as p-ann=600000")
+        parts[party] = int(ppm)
+    return parts

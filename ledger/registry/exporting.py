@@ -1,0 +1,144 @@
+"""The registry as files again: the document that `import` reads, one list a CSV, and empty templates.
+
+What is exported is the state of a view, with names where the erasable side still holds them. Importing
+it into an empty registry gives the same answers.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ledger.errors import InputError
+from ledger.registry import rows as r
+from ledger.registry.model import BEGINNING, FOREVER, Grant, Link, Share
+from ledger.registry.readers import FORMULA, columns
+from ledger.registry.view import View
+from ledger.types import Digest
+
+Fields = Mapping[str, str]
+Names = Callable[[str, str], Fields]
+"""(kind, id) -> personal fields still held; empty when there are none."""
+
+
+def document(view: View, names: Names, manifest: Callable[[Digest], list[str]]) -> dict[str, list[dict[str, Any]]]:
+    """The whole registry document."""
+    shares = [line for key in sorted(view.shares_of) for line in sorted(view.shares_of[key], key=lambda one: one.id)]
+    links = [link for recording in sorted(view.links) for link in sorted(view.links[recording], key=lambda one: one.id)]
+    return {
+        "parties": [
+            _row(id=one.id, kind=one.kind, group=one.groups[-1][1], **names("party", one.id))
+            for _, one in sorted(view.parties.items())
+        ],
+        "works": [_row(id=one.id, title=one.title, iswc=one.iswc) for _, one in sorted(view.works.items())],
+        "recordings": [
+            _row(
+                id=one.id, title=one.title, isrc=one.isrc, audio=one.audio, style=one.style,
+                **names("recording", one.id),
+            )
+            for _, one in sorted(view.all_recordings.items())
+        ],
+        "links": [_link(link) for link in links],
+        "shares": [_share(line) for line in shares],
+        "grants": [_grant(grant) for _, grant in sorted(view.grants.items())],
+        "models": [
+            _row(
+                id=one.id, version=one.version, operator=one.operator, weights_sha256=one.weights_sha256,
+                licences=list(one.licences) or None,
+                training=None if one.manifest is None else manifest(one.manifest.blob),
+            )
+            for _, one in sorted(view.models.items())
+        ],
+        "tracks": [
+            _row(
+                id=one.id, title=one.title, model=one.model, version=one.version, generated_at=one.generated_at,
+                audio_sha256=one.audio_sha256, conditioning=list(one.conditioning) or None,
+                decisions=list(one.decisions) or None,
+            )
+            for _, one in sorted(view.tracks.items())
+            if not one.draft
+        ],
+    }  # fmt: skip
+
+
+def _row(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _dated(start: str, end: str) -> dict[str, str]:
+    found = {} if start == BEGINNING else {"from": r.day(start)}
+    return found if end == FOREVER else {**found, "to": r.day(end)}
+
+
+def _link(link: Link) -> dict[str, Any]:
+    return {
+        "recording": link.recording, "work": link.work, "ppm": link.ppm, **_dated(link.start, link.end),
+        "state": link.state,
+    }  # fmt: skip
+
+
+def _share(line: Share) -> dict[str, Any]:
+    return {
+        "subject": line.subject, "party": line.party, "right": line.right, "ppm": line.ppm,
+        "territory": line.territory, **_dated(line.start, line.end), "state": line.state,
+    }  # fmt: skip
+
+
+def _grant(grant: Grant) -> dict[str, Any]:
+    """A grant as it now counts: a use that was revoked alone keeps its own end in `revoked`."""
+    whole = {end for _, end in grant.ends} if len(grant.ends) == len(grant.uses) else set()
+    end = whole.pop() if len(whole) == 1 else grant.end
+    return _row(
+        id=grant.id, grantor=grant.grantor, subject=grant.subject, uses=list(grant.uses), decision=grant.decision,
+        territory=grant.territory, **_dated(grant.start, end), licensee=grant.licensee, model=grant.model,
+        floor_micros=grant.floor_micros, currency=grant.currency, cap_ppm=grant.cap_ppm,
+        sunset=None if grant.sunset is None else r.day(grant.sunset),
+    )  # fmt: skip
+
+
+def csv_text(name: str, rows: list[dict[str, Any]]) -> str:
+    """One list as CSV; the items of a list stand in one cell, joined by `|`."""
+    if name not in r.LISTS:
+        raise InputError(f"unknown list {name!r}; known are {', '.join(r.LISTS)}")
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, fieldnames=list(columns(name)), lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: _cell(value) for key, value in row.items()})
+    return out.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """A cell no spreadsheet takes for a formula; the CSV reader takes the quote off again."""
+    text = "|".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+EXAMPLE: Final[dict[str, list[dict[str, Any]]]] = {
+    "parties": [{"id": "p-ann", "name": "Ann", "kind": "person", "group": "ann"}],
+    "works": [{"id": "wrk-1", "title": "Blue", "iswc": "T-034.524.680-1"}],
+    "recordings": [
+        {"id": "rec-1", "title": "Blue", "artist": "Ann", "isrc": "SEA012600001", "work": "wrk-1",
+         "audio": "audio/blue.wav", "style": "blues"},
+    ],
+    "links": [{"recording": "rec-1", "work": "wrk-1", "ppm": 1_000_000, "state": "confirmed"}],
+    "shares": [
+        {"subject": "rec-1", "party": "p-ann", "right": "master", "ppm": 1_000_000, "territory": "WORLD",
+         "from": "2020-01-01", "state": "confirmed"},
+    ],
+    "grants": [
+        {"id": "g-1", "grantor": "p-ann", "subject": "rec-1", "uses": ["train", "condition"], "decision": "allow",
+         "territory": "WORLD", "from": "2026-01-01"},
+    ],
+    "models": [{"id": "mdl-1", "version": "1", "operator": "p-ann", "weights_sha256": "0" * 64, "training": ["rec-1"]}],
+    "tracks": [
+        {"id": "trk-1", "title": "Blue again", "model": "mdl-1", "version": "1",
+         "generated_at": "2026-05-30T10:00:00Z", "audio_sha256": "0" * 64},
+    ],
+    "payees": [
+        {"party": "p-ann", "method": "bank", "account": "SE45 5000 0000 0583 9825 7466", "from": "2026-01-01"},
+    ],
+}  # fmt: skip
+"""A registry of one of each, which imports as it stands."""

@@ -1,0 +1,78 @@
+"""Signed papers the registry issues: decision receipts and release certificates.
+
+Both are DSSE statements by the operator, kept beside the log; a leaf names each by digest, which
+proves when it was issued. A receipt's digest can travel in an influence vector.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ledger import canon, dsse
+from ledger.keys import PrivateKey
+from ledger.registry.decide import Question
+from ledger.registry.facts import ClearFact, DecisionFact
+from ledger.registry.model import Answer, Decision, Instant, Use
+from ledger.registry.release import Verdict
+
+DECISION_TYPE: Final = "application/vnd.settle.decision+json"
+CLEARANCE_TYPE: Final = "application/vnd.settle.clearance+json"
+
+
+def receipt(
+    question: Question, decision: Decision, *, origin: str, size: int, at: Instant, key: PrivateKey
+) -> dsse.Envelope:
+    """What was asked, what was answered, and from which state of which registry (`size`, `at`)."""
+    payload: dict[str, Any] = {
+        "v": 1,
+        "type": "decision",
+        "origin": origin,
+        "size": size,
+        "issued_at": at,
+        "subject": question.subject,
+        "use": question.use,
+        "territory": question.territory,
+        "at": question.at,
+        "decision": decision.decision,
+        "grants": list(decision.grants),
+        "reasons": list(decision.reasons),
+        "floors": [{"currency": currency, "micros": str(micros)} for currency, micros in decision.floors],
+    }
+    optional = {"licensee": question.licensee, "model": question.model, "cap_ppm": decision.cap_ppm}
+    payload |= {name: value for name, value in optional.items() if value is not None}
+    return dsse.sign(DECISION_TYPE, canon.encode(payload), [key])
+
+
+def receipt_fact(envelope: dsse.Envelope, question: Question, answer: Answer, use: Use) -> DecisionFact:
+    """The row that places a receipt in the log."""
+    return DecisionFact(
+        id=envelope.digest, subject=question.subject, use=use, territory=question.territory, decision=answer,
+        licensee=question.licensee, model=question.model,
+    )  # fmt: skip
+
+
+def certificate(verdict: Verdict, *, origin: str, size: int, at: Instant, key: PrivateKey) -> dsse.Envelope:
+    """That a track with this vector was royalty-clean, by this measure, as known then."""
+    payload = {
+        "v": 1,
+        "type": "clearance",
+        "origin": origin,
+        "size": size,
+        "issued_at": at,
+        "track": verdict.track,
+        "vector": verdict.vector,
+        "limit_ppm": verdict.limit_ppm,
+        "unlicensed_ppm": verdict.unlicensed_ppm,
+        "unattributed_ppm": verdict.unattributed_ppm,
+        "territory": verdict.territory,
+        "sources": [
+            {"aspect": one.aspect, "id": one.id, "ppm": one.ppm, "use": one.use, "decision": one.decision}
+            for one in verdict.sources
+        ],
+    }
+    return dsse.sign(CLEARANCE_TYPE, canon.encode(payload), [key])
+
+
+def certificate_fact(envelope: dsse.Envelope, verdict: Verdict) -> ClearFact:
+    """The row that places a certificate in the log."""
+    return ClearFact(id=envelope.digest, track=verdict.track, vector=verdict.vector or "")

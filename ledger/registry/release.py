@@ -1,0 +1,118 @@
+"""The release gate: is a generated track royalty-clean?
+
+Clear means: registered with its model, a signed and assigned vector, every declared source permitted,
+and not more unlicensed influence in any aspect than the stated limit. Influence nobody could attribute
+is reported, not held against the track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ledger.registry.model import WORLD, Answer, Decision, Track
+from ledger.registry.view import View
+from ledger.types import ASPECTS, STYLE_PREFIX, Digest, Influence, InfluenceVector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One source of a track and whether its use was permitted."""
+
+    aspect: str
+    id: str
+    ppm: int
+    use: str
+    decision: Answer
+    reasons: tuple[str, ...]
+    cap_ppm: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a track may be released, with every reason against it."""
+
+    track: str
+    clear: bool
+    vector: Digest | None
+    territory: str
+    limit_ppm: int
+    unlicensed_ppm: int
+    unattributed_ppm: int
+    sources: tuple[Source, ...]
+    reasons: tuple[str, ...]
+
+
+def use_of(source: Influence) -> str:
+    """What was done with a source: as the vector says, else what its basis implies."""
+    return source.use or ("train" if source.basis == "estimated" else "condition")
+
+
+def assess(
+    view: View,
+    track: str,
+    digest: Digest | None,
+    vector: InfluenceVector | None,
+    *,
+    limit_ppm: int,
+    territory: str = WORLD,
+) -> Verdict:
+    """The verdict on a track with its assigned vector; the vector's signature is checked by whoever loads it."""
+    made = view.track(track)
+    receipts = vector.decisions if vector is not None else ()
+
+    def ask(subject: str, use: str) -> Decision:
+        return view.decide_track(track, subject, use, territory, receipts=receipts)
+
+    reasons = _paperwork(view, made, vector)
+    sources: list[Source] = []
+    unlicensed, unattributed = 0, 0
+    if vector is not None:
+        for aspect in ASPECTS:
+            found = [
+                _judge(aspect, source, ask)
+                for source in vector.aspect(aspect).sources
+                if not source.id.startswith(STYLE_PREFIX)
+            ]
+            refused = sum(one.ppm for one in found if one.decision != "allow")
+            unlicensed = max(unlicensed, refused)
+            if refused > limit_ppm:
+                reasons.append(f"{refused:,} ppm of the {aspect} influence is unlicensed; at most {limit_ppm:,} may be")
+            reasons += [
+                f"{one.id} influenced the track by {one.ppm:,} ppm; its grant caps that at {one.cap_ppm:,}"
+                for one in found
+                if one.cap_ppm is not None and one.ppm > one.cap_ppm
+            ]
+            sources += found
+        unattributed = vector.recording.unattributed
+    for recording in made.conditioning:
+        decision = ask(recording, "condition")
+        if decision.decision != "allow":
+            reasons.append(f"declared conditioning on {recording}: {decision.decision} ({'; '.join(decision.reasons)})")
+    return Verdict(
+        track=track, clear=not reasons, vector=digest, territory=territory, limit_ppm=limit_ppm,
+        unlicensed_ppm=unlicensed, unattributed_ppm=unattributed, sources=tuple(sources), reasons=tuple(reasons),
+    )  # fmt: skip
+
+
+def _paperwork(view: View, made: Track, vector: InfluenceVector | None) -> list[str]:
+    """What is missing before influence is even looked at."""
+    reasons = []
+    if made.draft:
+        reasons.append(f"track {made.id} is a draft: register it with its model and audio digest")
+    elif f"{made.model}@{made.version}" not in view.models:
+        reasons.append(f"its model {made.model}@{made.version} is not registered")
+    if vector is None:
+        reasons.append(f"track {made.id} has no assigned vector: attribute it with `settle attribute`")
+    elif vector.track != made.id:
+        reasons.append(f"the assigned vector is of track {vector.track}")
+    return reasons
+
+
+def _judge(aspect: str, source: Influence, ask: Callable[[str, str], Decision]) -> Source:
+    use = use_of(source)
+    found = ask(source.id, use)
+    return Source(
+        aspect=aspect, id=source.id, ppm=source.ppm, use=use, decision=found.decision, reasons=found.reasons,
+        cap_ppm=found.cap_ppm,
+    )  # fmt: skip

@@ -1,0 +1,64 @@
+"""Examples of the files that Settle reads, each of which works as it stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ledger.errors import ConflictError, InputError
+from ledger.registry import exporting
+from ledger.registry.rows import LISTS
+
+_EVENT: Final = {
+    "source": "acme", "event_id": "e-000001", "track": "trk-1", "occurred_at": "2026-06-03T11:05:00Z",
+    "territory": "SE", "product": "premium", "units": 1, "gross_micros": 4200, "currency": "EUR", "listener": "u-77",
+}  # fmt: skip
+_DECLARED: Final = {
+    "track": "trk-1",
+    "sources": [{"recording": "rec-1", "aspect": "recording", "ppm": 600_000, "use": "condition"}],
+}
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _events_csv() -> str:
+    return ",".join(_EVENT) + "\n" + ",".join(map(str, _EVENT.values())) + "\n"
+
+
+def _list_csv(name: str) -> Callable[[], str]:
+    return lambda: exporting.csv_text(name, exporting.EXAMPLE[name])
+
+
+TEMPLATES: Final[Mapping[str, tuple[str, Callable[[], str]]]] = {
+    "registry": ("a whole registry, for `settle registry import`", lambda: _pretty(exporting.EXAMPLE)),
+    **{
+        f"{name}.csv": ((row.__doc__ or "").splitlines()[0].rstrip("."), _list_csv(name)) for name, row in LISTS.items()
+    },
+    "events": ("stream events, one JSON object a line, for `settle ingest`", lambda: json.dumps(_EVENT) + "\n"),
+    "events.csv": ("the same as CSV", _events_csv),
+    "declared": ("a declared vector, for `settle attribute --declared`", lambda: _pretty(_DECLARED)),
+}
+"""Name -> (what it is for, its text)."""
+
+
+def listed() -> list[dict[str, str]]:
+    """Every template and what it is for."""
+    return [{"name": name, "what": what} for name, (what, _) in TEMPLATES.items()]
+
+
+def template(name: str) -> str:
+    """The text of a template."""
+    if name not in TEMPLATES:
+        raise InputError(f"template {name!r}: expected one of {', '.join(TEMPLATES)}")
+    return TEMPLATES[name][1]()
+
+
+def write(path: Path, text: str) -> None:
+    """Put a template in a file, never over one that is there."""
+    if path.exists():
+        raise ConflictError(f"{path} exists already; choose another name")
+    path.write_text(text, encoding="utf-8")
