@@ -36,6 +36,13 @@ class Book:
             f"no pool for {currency} on chain {chain_id}; make one with `settle chain deploy --currency {currency}`"
         )
 
+    def pool_at(self, chain_id: int, address: str) -> Pool:
+        """A pool of this workspace by its address."""
+        for pool in self.pools(chain_id):
+            if pool.address == address:
+                return pool
+        raise ChainStateError(f"pool {address} on chain {chain_id} is not one of this workspace")
+
     def add_posting(self, posting: Posting, intent: str) -> None:
         with self._store.transaction() as db:
             db.execute(

@@ -23,18 +23,7 @@ POST: Final = "post"
 PROOF_MAX: Final = 24
 _WORD: Final = re.compile(r"0x[0-9a-f]{64}\Z")
 _NUMBER: Final = re.compile(r"(0|[1-9][0-9]{0,77})\Z")
-_POST_FIELDS: Final = (
-    "run",
-    "chain_id",
-    "pool",
-    "token",
-    "currency",
-    "decimals",
-    "sequence",
-    "root",
-    "total",
-    "payees",
-)
+_POST_FIELDS: Final = ("run", "chain_id", "pool", "sequence", "root", "total")
 
 
 def post_fields(posting: Posting) -> dict[str, Any]:
@@ -125,14 +114,12 @@ def _row(claim: Any, post: Mapping[str, Any]) -> bytes:
     leaf, proof = claim["leaf"], claim["proof"]
     if not isinstance(leaf, list) or len(leaf) != len(LEAF_ENCODING) or not all(isinstance(one, str) for one in leaf):
         raise ClaimError(f"claim: a leaf has {len(LEAF_ENCODING)} texts")
-    if (
-        not isinstance(proof, list)
-        or len(proof) > PROOF_MAX
-        or not all(map(_is_word, [*proof, claim["root"], leaf[2]]))
-    ):
-        raise ClaimError(
-            f"claim: root, payee id and at most {PROOF_MAX} proof hashes are 0x and 64 lowercase hex digits"
-        )
+    if not isinstance(proof, list) or len(proof) > PROOF_MAX:
+        raise ClaimError(f"claim: a proof is a list of at most {PROOF_MAX} hashes")
+    if not all(map(_is_word, [*proof, claim["root"], leaf[2]])):
+        raise ClaimError("claim: root, payee id and proof hashes are 0x and 64 lowercase hex digits")
+    if type(post["chain_id"]) is not int or post["chain_id"] < 0:
+        raise ClaimError(f"claim: the posting's chain id is {post['chain_id']!r}")
     if leaf[:2] != [str(post["chain_id"]), post["pool"]] or claim["root"] != post["root"]:
         raise ClaimError("claim: its chain, pool or root is not the posting's")
     salt, party = claim["salt"], claim["party"]

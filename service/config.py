@@ -46,7 +46,13 @@ SETTINGS: Final = (
     Setting("payouts", "minimum_micros", 0, "a payee's balance below this is carried to the next period"),
     Setting("attribution", "method", "hybrid", "method used by `settle attribute` unless told otherwise"),
     Setting("chain", "url", "", "JSON-RPC endpoint; empty means the embedded chain"),
+    Setting("chain", "id", 0, "the chain's number, checked against the node; 0: whatever the node says"),
     Setting("chain", "keystore", "", "keystore file of the publishing account"),
+    Setting("chain", "password_file", "", "file with the keystore's password; else SETTLE_CHAIN_PASSWORD, else a prompt"),
+    Setting("chain", "signer", "", "command that signs instead of a keystore (KMS, HSM); needs chain.account"),
+    Setting("chain", "account", "", "publishing account whose key is elsewhere; alone: sign by export and import"),
+    Setting("chain", "confirmations", 12, "blocks until a transaction counts as final; the embedded chain needs one"),
+    Setting("chain", "fee_cap_gwei", 500, "never offer more than this per gas"),
 )
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 

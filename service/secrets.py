@@ -50,3 +50,16 @@ def _ask(prompt: str) -> bytes:
             "or make the workspace with --no-passphrase"
         )
     return getpass.getpass(prompt, stream=sys.stderr).encode()
+
+
+def keystore_password(file: str, environment: Mapping[str, str]) -> Callable[[], str]:
+    """The password of a chain account's keystore: a file, else SETTLE_CHAIN_PASSWORD, else a prompt."""
+
+    def password() -> str:
+        if file:
+            return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+        if "SETTLE_CHAIN_PASSWORD" in environment:
+            return environment["SETTLE_CHAIN_PASSWORD"]
+        return _ask("Password of the chain account's keystore: ").decode()
+
+    return password

@@ -1,0 +1,132 @@
+"""Settling on a chain: the pool, postings, claims, and what is under way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.exits import EXIT_CODES
+from cli.shell import emit, leave, workspace
+from ledger.errors import VerificationError
+
+app = typer.Typer(no_args_is_help=True, help="Settle on a chain: pools, postings, claims.")
+
+Currency = Annotated[str, typer.Option(help="Currency of the pool.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A published run.")]
+
+
+@app.command()
+def deploy(
+    currency: Currency,
+    token: Annotated[str | None, typer.Option(help="The token's address; the embedded chain makes test money.")] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Seconds in which a posting may be vetoed; 259200 unless told.")
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Owner's account, best a multisig; else the publisher.")] = None,
+    guardian: Annotated[str | None, typer.Option(help="Guardian's account; else the publisher.")] = None,
+) -> None:
+    """Deploy the pool that pays a currency, once per chain."""
+    from service import chain
+
+    emit(chain.deploy(workspace(), currency=currency, token=token, window=window, owner=owner, guardian=guardian))
+
+
+@app.command()
+def fund(
+    amount: Annotated[str, typer.Argument(help="Such as 1000.00; test money on the embedded chain only.")],
+    currency: Currency,
+) -> None:
+    """Mint test money into the embedded chain's pool."""
+    from payouts.money import parse_amount
+    from service import chain
+
+    emit(chain.fund(workspace(), currency, parse_amount(amount)))
+
+
+@app.command()
+def anchor(currency: Currency) -> None:
+    """Anchor the log's present size and root in the pool."""
+    from service import chain
+
+    emit(chain.anchor(workspace(), currency))
+
+
+@app.command()
+def settle(
+    run_id: Run,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be signed; needs no key.")] = False,
+) -> None:
+    """Post the root of what a run pays on the chain; claims follow once its window has passed."""
+    from service import chain_runs
+
+    emit(chain_runs.settle(workspace(), run_id, dry_run=dry_run))
+
+
+@app.command()
+def claims(run_id: Run, out: Annotated[Path, typer.Option(help="Folder for the claim files.")]) -> None:
+    """Write one claim file per payee, an index, and the tree for third-party tools."""
+    from service import chain_runs
+
+    emit(chain_runs.claim_files(workspace(), run_id, out))
+
+
+@app.command()
+def claim(
+    run_id: Run,
+    party: Annotated[list[str] | None, typer.Option(help="Only this payee; may be repeated.")] = None,
+) -> None:
+    """Push what the chain still owes, to everybody or to these payees."""
+    from service import chain_runs
+
+    emit(chain_runs.claim(workspace(), run_id, party or []))
+
+
+@app.command()
+def status(
+    adopt_nonce: Annotated[
+        bool, typer.Option("--adopt-nonce", help="Believe the node's transaction count, after you have looked.")
+    ] = False,
+) -> None:
+    """The pools as the chain has them, and everything that was to happen there."""
+    from service import chain
+
+    emit(chain.status(workspace(), adopt_nonce=adopt_nonce))
+
+
+@app.command()
+def check(currency: Currency) -> None:
+    """Reconcile: run totals, leaves, contract state and token movements; leaves with 3 if a line differs."""
+    from service import chain_runs
+
+    report = chain_runs.check(workspace(), currency)
+    emit(report)
+    if not report.ok:
+        leave(EXIT_CODES[VerificationError])
+
+
+@app.command()
+def resume(
+    replace: Annotated[bool, typer.Option("--replace", help="Outbid what waits to be mined, by an eighth.")] = False,
+) -> None:
+    """Carry on with whatever is under way, after a failure or a wait."""
+    from service import chain
+
+    emit(chain.resume(workspace(), replace=replace))
+
+
+@app.command()
+def export(out: Annotated[Path, typer.Option(help="File to carry to the machine that has the key.")]) -> None:
+    """Write out the transactions that wait for a signature made elsewhere."""
+    from service import chain
+
+    emit(chain.export(workspace(), out))
+
+
+@app.command("import")
+def take_in(file: Annotated[Path, typer.Argument(help='JSON list of {"key": ..., "raw": "0x..."}.')]) -> None:
+    """Take in transactions signed elsewhere, and send them."""
+    from service import chain
+
+    emit(chain.take_in(workspace(), file))

@@ -1,0 +1,89 @@
+"""Four accounts of the same money side by side: runs, leaves, contract state, token movements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.client import TOKEN, PoolClient
+from contracts.node import Log
+from contracts.posting import Pool, Posting
+from contracts.settling import vetoed
+
+_TRANSFER: Final = TOKEN.topics["Transfer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Two figures that must be the same, in base units."""
+
+    name: str
+    left: int
+    right: int
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The reconciliation of one pool; ok only if every line is."""
+
+    ok: bool
+    pool: str
+    currency: str
+    postings: int
+    lines: tuple[Line, ...]
+
+
+def reconcile(client: PoolClient, pool: Pool, runs: Mapping[str, int]) -> Report:
+    """Compare; `runs` is what each run's payments handed to the chain come to, in base units."""
+    client.preflight(pool)
+    status, balance = client.status(pool), client.balance(pool)
+    standing = [
+        posting for posting, intent in _postings(client, pool) if intent == "final" and not vetoed(client, posting)
+    ]
+    last = standing[-1] if standing else None
+    leaves = last.leaves if last else ()
+    total = last.total if last else 0
+    posted_runs = {posting.run for posting in standing}
+    claimed = sum(int(client.read(pool, "claimed", leaf.payee_id)) for leaf in leaves)
+    paid = sum(int(event["amount"]) for event, _ in client.events(pool, "Paid"))
+    lapsed = sum(int(event["amount"]) for event, _ in client.events(pool, "WrittenOff"))
+    swept = sum(int(event["amount"]) for event, _ in client.events(pool, "Swept"))
+    came, went = _moved(client, pool, incoming=True), _moved(client, pool, incoming=False)
+    lines = (
+        _line("posted runs' payments = the last posting's total", sum(runs.get(run, 0) for run in posted_runs), total),
+        _line("sum of the leaves = the contract's total", sum(leaf.cumulative for leaf in leaves), status["total"]),
+        _line("sum of claimed by payee = the contract's claimed", claimed, status["claimed"]),
+        _line("events paid + written off = the contract's claimed", paid + lapsed, status["claimed"]),
+        _line("events paid + swept = the token's transfers out", paid + swept, went),
+        _line("the token's transfers in - out = the pool's balance", came - went, balance),
+        Line(
+            name="balance covers what is still owed", left=balance, right=status["total"] - status["claimed"],
+            ok=balance >= status["total"] - status["claimed"],
+        ),
+    )  # fmt: skip
+    return Report(
+        ok=all(line.ok for line in lines),
+        pool=pool.address,
+        currency=pool.currency,
+        postings=len(standing),
+        lines=lines,
+    )
+
+
+def _line(name: str, left: int, right: int) -> Line:
+    return Line(name=name, left=left, right=right, ok=left == right)
+
+
+def _postings(client: PoolClient, pool: Pool) -> list[tuple[Posting, str]]:
+    found = ((posting, client.outbox.find(key)) for posting, key in client.book.postings(pool))
+    return [(posting, intent.state) for posting, intent in found if intent is not None]
+
+
+def _moved(client: PoolClient, pool: Pool, *, incoming: bool) -> int:
+    """What the token's own events say went into or out of the pool."""
+    place = 2 if incoming else 1
+    word = bytes.fromhex(pool.address[2:]).rjust(32, b"\0")
+    logs: list[Log] = client.node.logs(pool.token, [_TRANSFER], pool.block)
+    return sum(int.from_bytes(log.data, "big") for log in logs if log.topics[place] == word)

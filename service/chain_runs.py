@@ -1,0 +1,267 @@
+"""Runs on a chain: posted, claimed, written down in the log, and reconciled with what the ledger owes.
+
+Which payments of a run go to the chain is decided in `service.paying`, how the chain is driven in
+`contracts`. Each function may be repeated: what was done before is found done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from contracts import claims, pushing, settling
+from contracts.client import PoolClient
+from contracts.errors import ChainStateError, PostingError
+from contracts.posting import Payment, Pool, Posting, PublishedRun
+from contracts.reconcile import Report, reconcile
+from contracts.results import Claimed, Planned, Settled
+from ledger import leaf, tree
+from ledger.bundle import Placed
+from payouts.life.book import Book
+from payouts.payment import account_digest
+from service import paying
+from service.chain import opened
+from service.files import write_whole
+from service.payees import payees_now
+from service.runs import Stored, load, payments_of
+from service.settlement import find_run
+from service.settling import read_book
+
+if TYPE_CHECKING:
+    from ledger.log import Log
+    from service.workspace import Workspace
+
+Payments = list[dict[str, Any]]
+INDEX: Final = "index.json"
+TREE: Final = "tree.json"
+
+
+# --- posting ------------------------------------------------------------------------------------
+
+
+def settle(ws: Workspace, run_id: str, *, dry_run: bool = False) -> Settled | Planned:
+    """Post what a published run pays on the chain. A dry run needs no key and changes nothing."""
+    if not dry_run:
+        paying.pay(ws, run_id, "chain")
+    with opened(ws) as client:
+        return _settle(ws, client, run_id, dry_run=dry_run)
+
+
+def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) -> Settled | Planned:
+    book = read_book(ws.log)
+    stored = load(ws.log, find_run(book, run_id))
+    batches = _batches(ws, book, stored)
+    if dry_run and not batches:
+        batches = {stored.record.run: paying.due(ws, stored.record.run, "chain")}
+    pool = client.book.pool(client.chain_id, stored.currency)
+    answer: Settled | Planned | None = None
+    for name, payments in batches.items():
+        if known := settling.settled(client, pool, name):
+            answer = known
+            continue
+        run = _published(ws, book, stored, name, payments)
+        answer = settling.dry_run(client, run) if dry_run else settling.settle(client, run)
+    if answer is None:
+        raise PostingError(f"run {run_id} has nothing to pay on the chain now; see what blocks it: settle hold list")
+    _write_down(ws, client)
+    return answer
+
+
+def _batches(ws: Workspace, book: Book, stored: Stored) -> dict[str, Payments]:
+    """The run's payments that were handed to the chain, by the name each batch is posted under."""
+    run = stored.record.run
+    return {
+        run if batch.batch == 1 else f"{run}/{batch.batch}": payments_of(ws.log, batch.statement)
+        for batch in book.batches.get(run, [])
+        if batch.via == "chain"
+    }
+
+
+def _published(ws: Workspace, book: Book, stored: Stored, name: str, payments: Payments) -> PublishedRun:
+    head, accounts = ws.log.head(), payees_now(ws)
+    return PublishedRun(
+        run=name,
+        published=stored.record.run in book.published,
+        period=stored.record.period,
+        period_root=book.period_root(stored.record.period).hex(),
+        ledger_root=head.root.hex(),
+        ledger_size=head.size,
+        currency=stored.currency,
+        payments=tuple(_payment(accounts, one) for one in payments),
+    )
+
+
+def _payment(accounts: Mapping[str, Any], payment: Mapping[str, Any]) -> Payment:
+    """A payment with its account, which must be the one that the signed batch was made out to."""
+    party, account = payment["party"], accounts.get(payment["party"])
+    if account is not None and account_digest(party, account.method, account.account) != payment["account"]:
+        raise PostingError(
+            f"the account of {party} has changed since its payment was signed; let that payment fail first"
+        )
+    known = account.account if account is not None and account.method == "chain" else None
+    return Payment(party=party, account=known, micros=int(payment["micros"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidByChain:
+    """What `pay --via chain` came to: the posting, and the claims pushed under it once it serves."""
+
+    run: str
+    via: str
+    payments: int
+    paid_micros: int
+    posting: Settled
+    claims: Claimed | None
+    blocked: tuple[paying.Blocked, ...]
+    demo: bool
+
+
+def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
+    """Post a run and push its claims; while its window runs only the first, and when repeated later the rest."""
+    handed = paying.pay(ws, run_id, "chain")
+    with opened(ws) as client:
+        posting = _settle(ws, client, run_id, dry_run=False)
+        if not isinstance(posting, Settled):
+            raise ChainStateError(f"run {run_id} was only planned")
+        pool = client.book.pool_at(client.chain_id, posting.pool)
+        pushed = None
+        if posting.state == "final" and settling.serves(client, pool, posting.root):
+            pushed = pushing.push(client, pool)
+            _write_down(ws, client)
+    return PaidByChain(
+        run=handed.run, via="chain", payments=handed.payments, paid_micros=handed.paid_micros, posting=posting,
+        claims=pushed, blocked=handed.blocked, demo=handed.demo,
+    )  # fmt: skip
+
+
+# --- claims -------------------------------------------------------------------------------------
+
+
+def claim(ws: Workspace, run_id: str, parties: list[str]) -> Claimed:
+    """Push what the serving posting owes, to these parties or to all; write down what the chain has paid."""
+    stored = load(ws.log, find_run(read_book(ws.log), run_id))
+    with opened(ws) as client:
+        pool = client.book.pool(client.chain_id, stored.currency)
+        done = pushing.push(client, pool, parties or None)
+        _write_down(ws, client)
+    return done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimFiles:
+    """Claim files as written: one per payee, an index, and the whole tree for third-party tools."""
+
+    out: str
+    run: str
+    sequence: int
+    root: str
+    total: int
+    payees: int
+    index: str
+    tree: str
+
+
+def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
+    """One claim file per payee of the run's posting."""
+    stored = load(ws.log, find_run(read_book(ws.log), run_id))
+    with opened(ws) as client:
+        posting = _posting_of(ws, client, stored)
+        salt = client.salt()
+        _write_down(ws, client)
+    proven = _post_leaf(ws.log, posting)
+    if proven is None:
+        raise ChainStateError(f"posting {posting.sequence} is not final yet: settle chain resume, then again")
+    size = ws.log.head().size
+    post, checkpoint = _placed(ws.log, *proven, size), ws.log.checkpoint(size)
+    keys = [_placed(ws.log, entry.index, entry.body, size) for entry in ws.log.entries(types={"key"}, stop=size)]
+    rows = []
+    for row, one in enumerate(posting.leaves):
+        name = f"{one.payee_id.hex()}.bundle"
+        data = claims.claim_bundle(posting, row, salt(one.party), checkpoint=checkpoint, post=post, keys=keys)
+        write_whole(out / name, data, mode=0o600)
+        rows.append({
+            "party": one.party, "payee_id": "0x" + one.payee_id.hex(), "account": one.account,
+            "cumulative": str(one.cumulative), "file": name,
+        })  # fmt: skip
+    index = {"v": 1, "kind": "claim-index"} | claims.post_fields(posting) | {"claims": rows}
+    write_whole(out / INDEX, (json.dumps(index, indent=1) + "\n").encode(), mode=0o600)
+    write_whole(out / TREE, (json.dumps(claims.tree_dump(posting)) + "\n").encode(), mode=0o600)
+    return ClaimFiles(
+        out=str(out), run=posting.run, sequence=posting.sequence, root="0x" + posting.tree.root.hex(),
+        total=posting.total, payees=len(posting.leaves), index=str(out / INDEX), tree=str(out / TREE),
+    )  # fmt: skip
+
+
+def _posting_of(ws: Workspace, client: PoolClient, stored: Stored) -> Posting:
+    """The last standing posting of a run."""
+    pool = client.book.pool(client.chain_id, stored.currency)
+    for name in reversed(_batches(ws, read_book(ws.log), stored)):
+        if standing := settling.standing(client, pool, name):
+            return standing[0]
+    raise ChainStateError(f"run {stored.record.run[:16]} is not posted: settle chain settle {stored.record.run[:16]}")
+
+
+def _placed(log: Log, index: int, body: bytes, size: int) -> Placed:
+    return Placed(index, body, tuple(tree.prove_inclusion(index, size, log.read)))
+
+
+# --- writing down, comparing --------------------------------------------------------------------
+
+
+def _post_leaf(log: Log, posting: Posting) -> tuple[int, bytes] | None:
+    """Where the log has this posting."""
+    wanted = claims.post_fields(posting)
+    for entry in log.entries(types={claims.POST}):
+        if wanted.items() <= leaf.decode(entry.body).items():
+            return entry.index, entry.body
+    return None
+
+
+def _write_down(ws: Workspace, client: PoolClient) -> None:
+    """What is final on the chain becomes part of the log: postings, and which payments arrived."""
+    for pool in client.book.pools(client.chain_id):
+        known = [(one, client.outbox.find(key)) for one, key in client.book.postings(pool)]
+        final = [(one, intent) for one, intent in known if intent and intent.state == "final"]
+        for posting, intent in final:
+            if _post_leaf(ws.log, posting) is None:
+                fields = claims.post_fields(posting) | {"by": ws.operator, "transaction": client.transaction(intent)}
+                ws.log.append([leaf.make(claims.POST, ws.clock(), **fields)])
+        if final:
+            _confirm(ws, client, pool, [posting for posting, _ in final])
+
+
+def _confirm(ws: Workspace, client: PoolClient, pool: Pool, postings: list[Posting]) -> None:
+    book = read_book(ws.log)
+    paid = pushing.paid(client, pool)
+    for posting in postings:
+        run = posting.run.partition("/")[0]
+        stored = load(ws.log, book.runs[run]) if run in book.runs else None
+        if stored is None:
+            continue
+        handed = {one["party"] for one in _batches(ws, book, stored).get(posting.run, [])}
+        for one in posting.leaves:
+            seen = paid.get(one.payee_id)
+            if (
+                one.party in handed
+                and seen
+                and seen.cumulative >= one.cumulative
+                and book.payment_of(run, one.party) is None
+            ):
+                paying.confirm(ws, run, one.party, "settled", note=seen.transaction)
+
+
+def check(ws: Workspace, currency: str) -> Report:
+    """Run totals, leaves, contract state and token movements side by side; every line must agree."""
+    book = read_book(ws.log)
+    owed: dict[str, int] = {}
+    with opened(ws) as client:
+        pool = client.book.pool(client.chain_id, currency)
+        for record in book.runs.values():
+            stored = load(ws.log, record)
+            if stored.currency == currency:
+                for name, payments in _batches(ws, book, stored).items():
+                    owed[name] = sum(pool.base_units(int(one["micros"])) for one in payments)
+        return reconcile(client, pool, owed)
