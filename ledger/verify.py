@@ -29,7 +29,7 @@ from ledger.errors import InputError, VerificationError
 from ledger.keyring import Key, KeyRing
 from ledger.note import Note
 from ledger.trust import Trust
-from ledger.types import Digest, Role, format_time
+from ledger.types import ROLES, Digest, Role, format_time
 
 
 @dataclass(slots=True)
@@ -90,13 +90,6 @@ class Examination:
         tree.check_inclusion(item.index, size, start, item.hashes, root)
         step.explain.append(f"# the last result is the root of the checkpoint: {root.hex()}")
         return leaf.decode(item.body)
-
-    def keys_at(self, size: int, *roles: Role, party: str | None = None) -> tuple[Key, ...]:
-        """The keys of these roles that count at this size; VerificationError if there is none."""
-        keys = self.ring.at(size, *roles, party=party)
-        if not keys:
-            raise VerificationError(f"no key of role {' or '.join(roles)} counts at size {size}; see trust.json")
-        return keys
 
     def statement(
         self, step: Step, document: Any, digest: Digest, payload_type: str, size: int, *roles: Role
@@ -239,102 +232,117 @@ def _event(examination: Examination, document: dict[str, Any]) -> None:
         event, envelope, evidence, assign = bundle.fields(document, "event", "vector", "evidence", "assign")
         item = bundle.placed(event, "event")
         body = examination.included(step, item)
-        if body["type"] != "event" or "vector" not in body or not isinstance(body.get("track"), str):
+        track, bound = body.get("track"), body.get("vector")
+        if body["type"] != "event" or "vector" not in body or not isinstance(track, str):
             raise VerificationError(f"leaf {item.index} is not an event")
-        step.detail = f"leaf {item.index}: event {body.get('event_id')} of {body.get('source')}, track {body['track']}"
-    digest, size = _assignment(examination, body, item.index, assign)
-    if digest is None:
-        _expect_absent(examination, envelope, evidence)
+        if bound is None and assign is None and (envelope, evidence) != (None, None):
+            raise VerificationError("the event has no vector, and the bundle brings one")
+        step.detail = f"leaf {item.index}: event {body.get('event_id')} of {body.get('source')}, track {track}"
+    if assign is not None:
+        bound, size = _assigned(examination, assign, track, bound, event=item.index)
+    elif bound is not None:
+        size = item.index + 1
+        examination.unchecked.append("who assigned the vector: the event names it, and no assignment is in the bundle")
+    else:
+        examination.unchecked.append("which vector the event pays by: it has none here")
         return
+    _vector(examination, envelope, evidence, track=track, digest=bound, size=size)
+
+
+def _influence(examination: Examination, document: dict[str, Any]) -> None:
+    """An influence vector was signed, logged and, if the bundle says so, assigned to its track."""
+    with examination.step("the vector's leaf is in the tree") as step:
+        envelope, evidence, assign = bundle.fields(document, "vector", "evidence", "assign")
+        item = bundle.placed(evidence, "evidence")
+        body = examination.included(step, item)
+        track, digest = body.get("track"), body.get("statement")
+        if body["type"] != "vector" or not isinstance(track, str) or not isinstance(digest, str):
+            raise VerificationError(f"leaf {item.index} does not log a vector")
+        step.detail = f"leaf {item.index}: track {track}"
+    if assign is not None:
+        _assigned(examination, assign, track, digest, event=None)
+        examination.unchecked.append("whether a later leaf assigns another vector to the track")
+    else:
+        examination.unchecked.append("whether the vector was ever assigned: until then it pays nobody")
+    _vector(examination, envelope, None, track=track, digest=digest, size=item.index + 1)
+
+
+def _assigned(
+    examination: Examination, assign: Any, track: str, bound: Digest | None, *, event: int | None
+) -> tuple[Digest, int]:
+    """The vector that this leaf assigns to the track, and the size at which it does.
+
+    An event binds at append to the vector assigned before it; one that had none is bound by the
+    first assignment after it.
+    """
+    with examination.step("the vector was assigned to the track") as step:
+        item = bundle.placed(assign, "assign")
+        body = examination.included(step, item)
+        digest = body.get("vector")
+        if body["type"] != "assign" or body.get("track") != track or not isinstance(digest, str):
+            raise VerificationError(f"leaf {item.index} does not assign a vector to track {track}")
+        if bound not in (None, digest):
+            raise VerificationError(f"leaf {item.index} assigns vector {digest}; expected {bound}")
+        if event is not None and (item.index < event) != (bound is not None):
+            raise VerificationError(f"event {event} cannot have been bound by an assignment at {item.index}")
+        key = _author(examination, body, item.index + 1, "attribution")
+        step.detail = f"leaf {item.index}, signed by {key}"
+    if bound is None:
+        examination.unchecked.append("whether this is the first assignment after the event: the first one counts")
+    return digest, item.index + 1
+
+
+def _vector(examination: Examination, envelope: Any, evidence: Any, *, track: str, digest: Digest, size: int) -> None:
+    """The statement with this digest is a vector of this track, signed when its signer's key counted."""
     if evidence is not None:
         with examination.step("the vector was logged") as step:
-            logged = bundle.placed(evidence, "evidence")
-            _expect(examination.included(step, logged), type="vector", track=body["track"], statement=digest)
-            size = min(size, logged.index + 1)
-            step.detail = f"leaf {logged.index} names vector {digest}"
+            item = bundle.placed(evidence, "evidence")
+            body = examination.included(step, item)
+            if (body["type"], body.get("track"), body.get("statement")) != ("vector", track, digest):
+                raise VerificationError(f"leaf {item.index} does not log vector {digest} of track {track}")
+            size = min(size, item.index + 1)
+            step.detail = f"leaf {item.index}"
     with examination.step("the vector is signed and is of this track") as step:
-        payload, key = examination.statement(
-            step, envelope, digest, vector.PAYLOAD_TYPE, size, "attribution", "platform", "operator"
-        )
+        payload, key = examination.statement(step, envelope, digest, vector.PAYLOAD_TYPE, size, *SIGNS_VECTORS)
         found = vector.parse(payload)
-        if found.track != body["track"]:
-            raise VerificationError(f"the vector is of track {found.track}; the event is of {body['track']}")
+        if found.track != track:
+            raise VerificationError(f"the vector is of track {found.track}, not {track}")
         step.detail = f"vector {digest} by method {found.method} {found.version}, signed by {key}"
     examination.unchecked.append("whether the vector is right: it carries its method's measured error, not a proof")
 
 
-def _assignment(examination: Examination, event: dict[str, Any], index: int, assign: Any) -> tuple[Digest | None, int]:
-    """The digest that the event pays by, and the size at which it was bound."""
-    bound = event["vector"]
-    if assign is None:
-        if bound is None:
-            examination.unchecked.append("which vector the event pays by: it has none here")
-        else:
-            examination.unchecked.append(
-                "who assigned the vector: the event names it and no assignment is in the bundle"
-            )
-        return bound, index + 1
-    with examination.step("the vector was assigned to the track") as step:
-        item = bundle.placed(assign, "assign")
-        body = examination.included(step, item)
-        _expect(body, type="assign", track=event["track"])
-        digest = body.get("vector")
-        if not isinstance(digest, str) or (bound is not None and bound != digest):
-            raise VerificationError(f"leaf {item.index} assigns vector {digest}; the event names {bound}")
-        if (item.index < index) != (bound is not None):
-            raise VerificationError(f"event {index} cannot have been bound by an assignment at {item.index}")
-        key = _leaf_signer(examination, body, item.index + 1, "attribution")
-        step.detail = f"leaf {item.index}, signed by {key}"
-    if bound is None:
-        examination.unchecked.append(
-            "whether this is the first assignment after the event, which is the one that counts"
-        )
-    return digest, item.index + 1
-
-
-def _leaf_signer(examination: Examination, body: dict[str, Any], size: int, *roles: Role) -> Key:
-    """The key that signed a leaf within itself."""
-    for key in examination.keys_at(size, *roles):
-        if key.public.id == body.get("key"):
-            leaf.check_signature(body, key.public)
-            return key
-    raise VerificationError(
-        f"{body['type']} leaf is signed by {body.get('key')}, no {' or '.join(roles)} key that counts"
-    )
-
-
-def _expect(body: dict[str, Any], **fields: Any) -> None:
-    for name, value in fields.items():
-        if body.get(name) != value:
-            raise VerificationError(f"{body['type']} leaf has {name} {body.get(name)!r}, expected {value!r}")
-
-
-def _expect_absent(examination: Examination, *surplus: Any) -> None:
-    with examination.step("nothing else is claimed"):
-        if any(item is not None for item in surplus):
-            raise VerificationError("the event has no vector, and the bundle brings one")
+def _author(examination: Examination, body: dict[str, Any], size: int, *roles: Role) -> Key:
+    """The key that signed a leaf within itself, one of these roles that counts at this size."""
+    key = examination.ring.find(body.get("key"))
+    if key is None or key.role not in roles or not key.counts_at(size):
+        named = key or f"key {str(body.get('key'))[:16]}"
+        raise VerificationError(f"signed by {named}; expected a key of role {' or '.join(roles)} that counts at {size}")
+    leaf.check_signature(body, key.public)
+    return key
 
 
 def _entry(examination: Examination, document: dict[str, Any]) -> None:
-    """Any leaf is in the log; the statement it names is the one in the bundle, whoever signed it."""
+    """Any leaf is in the log; the statement it names is the one in the bundle, signed by a key that counted."""
     with examination.step("the leaf is in the tree") as step:
         entry, envelope = bundle.fields(document, "entry", "statement")
         item = bundle.placed(entry, "entry")
         body = examination.included(step, item)
         step.detail = f"leaf {item.index}: {body['type']}"
     if envelope is None:
+        if body.get("statement") is not None:
+            examination.unchecked.append(f"the statement that the leaf names, {body['statement']}: it is not here")
         return
     with examination.step("the statement is the one that the leaf names") as step:
-        data = canon.encode(envelope)
-        step.explain.append(_shell("", data.hex(), bytes.fromhex(canon.digest(data))))
-        _expect(body, statement=canon.digest(data))
-        statement = dsse.parse(data)
-        signers = dsse.signers(statement, [key.public for key in examination.ring.keys])
-        named = [str(key) for key in examination.ring.keys if key.public in signers and key.counts_at(item.index + 1)]
-        if not named:
-            raise VerificationError(f"the statement is signed by no key that counts at {item.index + 1}")
-        step.detail = f"{statement.payload_type}, signed by {', '.join(named)}"
+        named = body.get("statement")
+        if not isinstance(named, str) or not isinstance(envelope, dict):
+            raise VerificationError("the leaf names no statement, and the bundle brings one")
+        kind = str(envelope.get("payloadType"))
+        _, key = examination.statement(step, envelope, named, kind, item.index + 1, *ROLES)
+        step.detail = f"{kind}, signed by {key}"
 
 
-KINDS: Final[Mapping[str, Kind]] = {"event": _event, "entry": _entry}
+SIGNS_VECTORS: Final[tuple[Role, ...]] = ("attribution", "platform", "operator")
+"""Who may say what influenced a track; only the attribution role makes it payable, by assignment."""
+
+KINDS: Final[Mapping[str, Kind]] = {"event": _event, "vector": _influence, "entry": _entry}
 """The kinds that need nothing but the log; other rooms add theirs in `service.bundles`."""

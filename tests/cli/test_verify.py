@@ -1,0 +1,114 @@
+"""`settle verify`: what an auditor types, and what a script reads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import settle, settle_json
+from tests.ledger.world import World, story
+from tests.support import ROOT
+
+GOLDEN = ROOT / "tests" / "golden"
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a bundle and the trust to check it, and no workspace anywhere above."""
+    shutil.copy(GOLDEN / "event.bundle", tmp_path / "event.bundle")
+    shutil.copy(GOLDEN / "event.tlog-proof", tmp_path / "event.tlog-proof")
+    shutil.copy(GOLDEN / "event.trust.json", tmp_path / "trust.json")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SETTLE_HOME", raising=False)
+    return tmp_path
+
+
+def test_an_honest_bundle(files: Path) -> None:
+    """If this fails, an auditor with the right files gets no for an answer."""
+    answer = settle_json("verify", files / "event.bundle", "--trust", files / "trust.json")
+    assert answer["ok"] is True
+    assert [step["n"] for step in answer["steps"]] == list(range(1, 11))
+    assert set(answer["steps"][0]) == {"n", "name", "ok", "detail"}
+    assert answer["unchecked"]
+    text = settle("verify", files / "event.bundle", "--trust", files / "trust.json")
+    assert text.out.startswith("OK  ")
+    assert "not checked: whether others see the same log" in text.out
+
+
+def test_a_forged_bundle_leaves_with_3(files: Path) -> None:
+    """If this fails, a script takes a forgery for a proof."""
+    data = bytearray((files / "event.bundle").read_bytes())
+    data[len(data) // 2] ^= 1
+    (files / "forged.bundle").write_bytes(data)
+    answer = settle_json("verify", files / "forged.bundle", "--trust", files / "trust.json", code=3)
+    assert answer["ok"] is False
+    assert answer["steps"][-1]["ok"] is False
+
+
+def test_an_outsiders_bundle_leaves_with_3(files: Path) -> None:
+    """If this fails, anybody's keys will do."""
+    (files / "evil.bundle").write_bytes(story(World(origin="example.org/evil")).bundle())
+    answer = settle_json("verify", files / "evil.bundle", "--trust", files / "trust.json", code=3)
+    assert "the checkpoint is of log example.org/evil" in answer["steps"][-1]["detail"]
+
+
+def test_without_trust_leaves_with_3(files: Path) -> None:
+    """If this fails, a bundle is believed on its own word."""
+    answer = settle_json("verify", files / "event.bundle", code=3)
+    assert "--trust" in answer["steps"][-1]["detail"]
+
+
+def test_inside_a_workspace_its_own_trust_is_used(files: Path) -> None:
+    """If this fails, an operator must name the trust file in their own workspace."""
+    (files / "settle.toml").write_text("")
+    assert settle_json("verify", "event.bundle")["ok"] is True
+    assert settle_json("verify", files / "event.bundle", home=files)["ok"] is True
+
+
+def test_a_receipt_and_several_files_at_once(files: Path) -> None:
+    """If this fails, a folder of receipts cannot be checked in one go, or one bad one is lost among the good."""
+    names = ["event.bundle", "event.tlog-proof"]
+    answer = settle_json("verify", *names, "--trust", "trust.json")
+    assert [one["bundle"] for one in answer["bundles"]] == names
+    assert answer["ok"] is True
+    (files / "bad.bundle").write_bytes(b"{}")
+    answer = settle_json("verify", *names, "bad.bundle", "--trust", "trust.json", code=3)
+    assert [one["ok"] for one in answer["bundles"]] == [True, True, False]
+
+
+def test_explanations(files: Path) -> None:
+    """If this fails, a reader cannot redo the arithmetic."""
+    answer = settle_json("verify", files / "event.bundle", "--trust", files / "trust.json", "--explain")
+    assert "sha256sum" in answer["steps"][6]["explain"][0]
+
+
+def test_files_that_are_not_there(files: Path) -> None:
+    """If this fails, a typing error looks like a failed proof."""
+    assert settle("verify", "nowhere.bundle", "--trust", "trust.json").code == 2
+    assert settle("verify", "event.bundle", "--trust", "nowhere.json").code == 2
+    (files / "trust.json").write_text("{}")
+    assert settle("verify", "event.bundle", "--trust", "trust.json").code == 3
+
+
+def test_it_starts_fast(files: Path) -> None:
+    """If this fails, checking a bundle costs more in imports than in cryptography."""
+
+    def median_seconds(code: str) -> float:
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
+            times.append(time.perf_counter() - start)
+        return statistics.median(times)
+
+    words = json.dumps(["verify", str(files / "event.bundle"), "--trust", str(files / "trust.json")])
+    floor = median_seconds("import typer, rich.console")
+    ours = median_seconds(f"from cli.main import run; run({words})")
+    assert ours <= 2 * floor, f"verify {ours:.3f} s, typer and rich alone {floor:.3f} s"
