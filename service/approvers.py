@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ledger import canon, dsse
-from ledger.errors import InputError, StateError, VerificationError
+from ledger import canon, dsse, keyfile, keyring
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.keys import KEY_SIZE, PrivateKey, PublicKey
 from ledger.text import parse_hex
-from ledger.types import Digest
+from ledger.types import Digest, Role
 from payouts.life.records import Approve
 from payouts.proof import APPROVAL_TYPE
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
-APPROVER: Final = "approver"
+APPROVER: Final[Role] = "approver"
 _PARTY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
@@ -47,6 +48,31 @@ def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
     if key.public == ws.signer("operator").public:
         raise StateError(f"{party} would approve with the key that made the run; give {party} a key of their own")
     return key, demo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """A person who approves with a key of their own; from now on nothing they approve is marked demo."""
+
+    party: str
+    key: str
+    file: str
+    size: int
+
+
+def enrol(ws: Workspace, party: str) -> Enrolled:
+    """Give a person an approver's key: kept here, introduced in the log by the approver key that is trusted."""
+    path = ws.key_path(key_name(party))
+    if party == ws.operator:
+        raise StateError(f"{party} runs this workspace and makes its runs; an approver is somebody else")
+    if path.exists():
+        raise ConflictError(f"{party} has an approver's key already: {path}")
+    key = PrivateKey.generate()
+    introduced = keyring.add(ws.clock(), signer=ws.signer(APPROVER), role=APPROVER, party=party, public=key.public)
+    sealed = b'"sealed"' in ws.key_path(APPROVER).read_bytes()
+    keyfile.save(path, key, ws.passphrase() if sealed else None)
+    done = ws.log.append([introduced])
+    return Enrolled(party=party, key=key.public.id, file=str(path), size=done.size)
 
 
 def approval(run_or_proposal: str, document: Digest, party: str, key: PrivateKey) -> dsse.Envelope:

@@ -16,7 +16,7 @@ from ledger.types import Digest, Period, format_time
 from payouts.compute import Outcome
 from payouts.document import Table, decode_rows
 from payouts.life.book import Book
-from payouts.life.records import ROUTES, Approve, Close, LogSize, Publish, Run
+from payouts.life.records import ROUTES, Approve, Close, LogSize, Publish, Reverse, Run
 from payouts.money import parse_amount
 from payouts.proof import PUBLICATION_TYPE, RUN_TYPE
 from payouts.rules.catalogue import make_rule
@@ -306,6 +306,8 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
             raise StateError(f"{party} would approve with the key this {kind} was made with; use a key of their own")
         if isinstance(proposal, Run) and name in book.published:
             raise StateError(f"run {name[:16]} is published already; nothing is left to approve")
+        if isinstance(proposal, Reverse) and book.standing(book.runs[proposal.run].pool)[-1].run != proposal.run:
+            raise ConflictError(f"a later run builds on {proposal.run[:16]} by now; correct it by adjustments instead")
         envelope = approval(name, _document_digest(book, name), party, key)
         record = Approve(at=at, by=party, key=key.public.id, subject=name, statement=envelope.digest, demo=demo)
         answer = _approved(record, kind, proposal.by, already=False)

@@ -158,6 +158,9 @@ class Book:
         _rule(all(record.by != one.by and record.key != one.key for one in earlier), f"{record.by} approved it already")
         if isinstance(proposal, Run):
             _rule(record.subject not in self.published, f"run {record.subject} is published")
+        if isinstance(proposal, Reverse) and not earlier:
+            last = self.standing(self.runs[proposal.run].pool)[-1:]
+            _rule([run.run for run in last] == [proposal.run], f"run {proposal.run} is not the last of its pool")
         earlier.append(record)
         return f"{record.subject}/{record.by}"
 

@@ -1,0 +1,116 @@
+"""Holds and corrections: what stops money, what lifts that again, what mends a published line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.shell import emit, workspace
+from ledger.errors import InputError
+
+app = typer.Typer(no_args_is_help=True)
+hold = typer.Typer(no_args_is_help=True)
+approver = typer.Typer(no_args_is_help=True)
+app.add_typer(hold, name="hold", help="Stop money for a reason; two people let it go again.")
+app.add_typer(approver, name="approver", help="Who approves, with keys of their own.")
+
+Reason = Annotated[str, typer.Option(help="In a sentence; it stands in the ledger.")]
+By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Approve at once as this other person.")]
+
+
+@hold.command("open")
+def open_(
+    *,
+    party: Annotated[str | None, typer.Option(help="Whatever this party is owed.")] = None,
+    recording: Annotated[str | None, typer.Option(help="Whatever comes through this recording.")] = None,
+    track: Annotated[str | None, typer.Option(help="Whatever this generated track earned.")] = None,
+    source: Annotated[str | None, typer.Option(help="Whatever this platform reported.")] = None,
+    reason: Annotated[str, typer.Option(help="fraud, dispute, rights, payee-incomplete, legal or tax.")],
+) -> None:
+    """Stop payment of what concerns one party, recording, track or platform. Nobody else's money moves."""
+    from service import holds
+
+    chosen = {"party": party, "subject": recording, "track": track, "source": source}
+    given = [(scope, subject) for scope, subject in chosen.items() if subject is not None]
+    if len(given) != 1:
+        raise InputError("name one of --party, --recording, --track, --source")
+    emit(holds.open_hold(workspace(), scope=given[0][0], subject=given[0][1], reason=reason))
+
+
+@hold.command("list")
+def list_(everything: Annotated[bool, typer.Option("--all", help="Released ones too.")] = False) -> None:
+    """Open holds, oldest first."""
+    from service import holds
+
+    emit(holds.list_holds(workspace(), everything=everything))
+
+
+@hold.command()
+def resolve(
+    name: Annotated[str, typer.Argument(metavar="HOLD", help="The hold's id.")], *, reason: Reason, by: By = None
+) -> None:
+    """Propose to release a hold; it is lifted when another person approves."""
+    from service import holds, settlement
+
+    ws = workspace()
+    proposed = holds.release(ws, name, note=reason)
+    emit(proposed if by is None else settlement.approve(ws, proposed.id, by))
+
+
+@app.command()
+def adjust(
+    party: Annotated[str, typer.Argument(help="Whose balance.")],
+    *,
+    period: Annotated[str, typer.Option(help="The later month it is booked in.")],
+    amount: Annotated[str, typer.Option(help="Such as 12.50 or -12.50.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")],
+    line: Annotated[str, typer.Option(metavar="RUN", help="The published run whose line it corrects.")],
+    reason: Reason,
+    pool_name: Annotated[str, typer.Option(help="Which pool, where there are several.")] = "default",
+    by: By = None,
+) -> None:
+    """Propose a correction of a published line; it counts when another person approves."""
+    from service import holds, settlement
+
+    ws = workspace()
+    proposed = holds.adjust(
+        ws, party, period=period, amount=amount, currency=currency, reason=reason, line=line, pool=pool_name
+    )
+    emit(proposed if by is None else settlement.approve(ws, proposed.id, by))
+
+
+@app.command()
+def reverse(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The newest published run of its pool.")],
+    *,
+    reason: Reason,
+    by: By = None,
+) -> None:
+    """Propose to undo a published run as a whole; when another person approves, the month is run again."""
+    from service import holds, settlement
+
+    ws = workspace()
+    proposed = holds.reverse(ws, run_id, reason=reason)
+    emit(proposed if by is None else settlement.approve(ws, proposed.id, by))
+
+
+@app.command()
+def payment(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run that is being paid.")],
+    party: Annotated[str, typer.Argument(help="Whose payment.")],
+    outcome: Annotated[str, typer.Argument(help="settled, failed (may be tried again) or written-off.")],
+    note: Annotated[str, typer.Option(help="The bank's own reference.")] = "",
+) -> None:
+    """Write down what the bank said of one payment."""
+    from service import paying
+
+    emit(paying.confirm(workspace(), run_id, party, outcome, note=note))
+
+
+@approver.command("add")
+def approver_add(party: Annotated[str, typer.Argument(help="A person other than the operator.")]) -> None:
+    """Give a person an approver's key of their own, introduced in the log."""
+    from service import approvers
+
+    emit(approvers.enrol(workspace(), party))

@@ -1,0 +1,189 @@
+"""Holds, and corrections of what is published: opened by one person, lifted or made by two.
+
+Opening a hold needs one person, because it only stops money. Releasing one, adjusting a balance and
+reversing a run each need a proposal and another person's approval: `settle approve ID --as PARTY`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger import canon
+from ledger.errors import ConflictError, InputError, StateError
+from ledger.types import Digest, Period, format_time
+from payouts.life.book import Book
+from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Hold, Release, Reverse, Scope
+from payouts.money import parse_amount, scale
+from service.settlement import find_run
+from service.settling import Step, read_book, take
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldShown:
+    """A hold and where it stands: open, release proposed (and by whom), released."""
+
+    id: str
+    scope: str
+    subject: str
+    reason: str
+    opened_at: str
+    opened_by: str
+    state: str
+    release: str | None
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """Something one person made that another must approve: `settle approve ID --as PARTY`."""
+
+    id: str
+    kind: str
+    by: str
+    approved: bool
+    already: bool
+
+
+def name_of(kind: str, **content: Any) -> str:
+    """A name that follows from the content: doing the same thing twice is doing it once."""
+    return f"{kind}-{canon.digest(canon.encode(content))[:20]}"
+
+
+# --- holds --------------------------------------------------------------------------------------
+
+
+def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str) -> HoldShown:
+    """Stop the payment of what concerns a party, a source, a track or a platform; nothing is recalculated."""
+    if scope not in SCOPES:
+        raise InputError(f"a hold is about one of {', '.join(SCOPES)}, not {scope!r}")
+    if reason not in HOLD_REASONS:
+        raise InputError(f"reason {reason!r}: expected one of {', '.join(HOLD_REASONS)}")
+    if not subject:
+        raise InputError(f"a hold names the {scope} it is about")
+    about: Scope = SCOPES[SCOPES.index(scope)]
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> Step[HoldShown]:
+        same = [
+            hold for hold in book.holds.values() if (hold.scope, hold.subject, hold.reason) == (scope, subject, reason)
+        ]
+        for hold in same:
+            if hold in book.open_holds():
+                return Step(_shown(book, hold, already=True))
+        name = name_of("hold", scope=scope, subject=subject, reason=reason, nth=len(same))
+        record = Hold(at=at, by=ws.operator, id=name, scope=about, subject=subject, reason=reason)
+        return Step(_shown(book, record, already=False), leaves=[record.leaf()])
+
+    return take(ws.log, decide)
+
+
+def list_holds(ws: Workspace, *, everything: bool = False) -> list[HoldShown]:
+    """Open holds, oldest first; all there ever were, if asked."""
+    book = read_book(ws.log)
+    chosen = list(book.holds.values()) if everything else book.open_holds()
+    return [_shown(book, hold, already=False) for hold in chosen]
+
+
+def _shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
+    releases = [one for one in book.releases.values() if one.hold == hold.id]
+    released = next((one.id for one in releases if book.approved(one.id)), None)
+    state = "released" if released else ("release proposed" if releases else "open")
+    return HoldShown(
+        id=hold.id, scope=hold.scope, subject=hold.subject, reason=hold.reason, opened_at=hold.at, opened_by=hold.by,
+        state=state, release=released or (releases[-1].id if releases else None), already=already,
+    )  # fmt: skip
+
+
+def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
+    """Propose to lift a hold. Approved, what it held is paid with the pool's next run, what it blocked at once."""
+    _said(note, "a release")
+    maker = ws.signer("operator").public.id
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> Step[Proposed]:
+        hold = book.holds.get(hold_id)
+        if hold is None:
+            raise InputError(f"{hold_id!r} is not a hold; see settle hold list")
+        name = name_of("release", hold=hold_id)
+        if name in book.releases:
+            return Step(Proposed(id=name, kind="release", by=book.releases[name].by, already=True,
+                                 approved=book.approved(name)))  # fmt: skip
+        record = Release(at=at, by=ws.operator, key=maker, id=name, hold=hold_id, note=note)
+        return Step(_proposed(record.id, "release", ws), leaves=[record.leaf()])
+
+    return take(ws.log, decide)
+
+
+def _proposed(name: str, kind: str, ws: Workspace) -> Proposed:
+    return Proposed(id=name, kind=kind, by=ws.operator, approved=False, already=False)
+
+
+def _said(text: str, what: str) -> None:
+    if not text.strip():
+        raise InputError(f"{what} needs a reason; it stands in the ledger for auditors and holders to read")
+
+
+# --- corrections --------------------------------------------------------------------------------
+
+
+def adjust(
+    ws: Workspace, party: str, *, period: str, amount: str, currency: str, reason: str, line: str, pool: str = "default"
+) -> Proposed:
+    """Propose a correction of a published line, booked with the named later period; the line itself stays."""
+    _said(reason, "an adjustment")
+    Period.parse(period)
+    scale(currency)
+    micros = parse_amount(amount)
+    if not micros:
+        raise InputError("an adjustment of nothing; give an amount such as -12.50")
+    maker = ws.signer("operator").public.id
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> Step[Proposed]:
+        run = find_run(book, line)
+        if run.run not in book.published:
+            raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}; only published lines need adjustments")
+        if period <= run.period:
+            raise StateError(f"run {run.run[:16]} is of {run.period}; an adjustment is booked in a later period")
+        content = {"party": party, "period": period, "micros": str(micros), "currency": currency, "pool": pool,
+                   "reason": reason, "line": run.run}  # fmt: skip
+        name = name_of("adjust", **content)
+        if name in book.adjusts:
+            return Step(Proposed(id=name, kind="adjust", by=book.adjusts[name].by, approved=book.approved(name),
+                                 already=True))  # fmt: skip
+        record = Adjust(
+            at=at, by=ws.operator, key=maker, id=name, period=period, pool=pool, currency=currency, party=party,
+            micros=micros, reason=reason, line=run.run,
+        )  # fmt: skip
+        return Step(_proposed(name, "adjust", ws), leaves=[record.leaf()])
+
+    return take(ws.log, decide)
+
+
+def reverse(ws: Workspace, run_id: Digest, *, reason: str) -> Proposed:
+    """Propose to undo the newest published run of its pool as a whole; approved, the period is run again."""
+    _said(reason, "a reversal")
+    maker = ws.signer("operator").public.id
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> Step[Proposed]:
+        run = find_run(book, run_id)
+        name = name_of("reverse", run=run.run)
+        if name in book.reverses:
+            return Step(Proposed(id=name, kind="reverse", by=book.reverses[name].by, approved=book.approved(name),
+                                 already=True))  # fmt: skip
+        if run.run not in book.published:
+            raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}; there is nothing to reverse")
+        last = book.standing(run.pool)[-1]
+        if last.run != run.run:
+            raise ConflictError(
+                f"run {last.run[:16]} of {last.period} builds on run {run.run[:16]}; correct it by adjustments instead"
+            )
+        record = Reverse(at=at, by=ws.operator, key=maker, id=name, run=run.run, reason=reason)
+        return Step(_proposed(name, "reverse", ws), leaves=[record.leaf()])
+
+    return take(ws.log, decide)
