@@ -20,6 +20,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("attribution", None),
     ("chain", "chain"),
     ("demo", None),
+    ("holds", None),
     ("ledger", None),
     ("settlement", None),
     ("registry", "registry"),
