@@ -137,6 +137,18 @@ def test_two_operators_publish_different_runs(tmp_path: Path) -> None:
     assert not book.voids
 
 
+def act(
+    june: Month, step: Callable[[Workspace], object], barrier: threading.Barrier, failures: list[BaseException]
+) -> None:
+    """One operator, at the same moment as the others."""
+    ws = june.reopened()
+    barrier.wait()
+    try:
+        step(ws)
+    except BaseException as failure:  # noqa: BLE001  handed to the asserting thread
+        failures.append(failure)
+
+
 def test_two_operators_take_every_step_at_once(tmp_path: Path) -> None:
     """If this fails, two operators doing the same thing at the same moment do it twice."""
     june = month(tmp_path / "home")
@@ -144,15 +156,7 @@ def test_two_operators_take_every_step_at_once(tmp_path: Path) -> None:
         failures: list[BaseException] = []
         barrier = threading.Barrier(3)
 
-        def act(step: Callable[[Workspace], object] = step, barrier: threading.Barrier = barrier) -> None:
-            ws = june.reopened()
-            barrier.wait()
-            try:
-                step(ws)
-            except BaseException as failure:  # noqa: BLE001  handed to the asserting thread
-                failures.append(failure)
-
-        operators = [threading.Thread(target=act) for _ in range(3)]
+        operators = [threading.Thread(target=act, args=(june, step, barrier, failures)) for _ in range(3)]
         for one in operators:
             one.start()
         for one in operators:
