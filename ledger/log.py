@@ -169,7 +169,10 @@ class Log:
                     f"log {self.origin}: the tree of size {last.size} changed; {right_edge.RECOVER}"
                 )
             return self._edge
-        return right_edge.load(tx, self.origin)
+        found = right_edge.load(tx, self.origin)
+        if self._edge is None:
+            right_edge.check_last_entries(tx, found.head.size)
+        return found
 
     def _write(self, tx: Connection, batch: Batch, head: Head, tiles: list[tile.Changed], signed: bytes) -> None:
         first = head.size - len(batch.bodies)

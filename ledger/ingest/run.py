@@ -88,6 +88,7 @@ class Ingest:
         self._checker = Checker((log.clock() + timedelta(days=1)).date())
         self._commitments = Commitments(entropy)
         self._tracks: dict[str, Digest | None] = {}
+        self._tracks_at = 0
         self._carried = None if admit is None else CarriedVectors(admit)
 
     def take(self, rows: Rows) -> Acknowledged:
@@ -117,7 +118,7 @@ class Ingest:
         signed = queries.last_checkpoint(connection)
         plan = _Plan(size=0 if signed is None else signed.size)
         plan.refused.extend(("invalid", refused) for refused in rows.refused)
-        used = self._look_up(connection, rows.events)
+        used = self._look_up(connection, rows.events, plan.size)
         listeners = self._commitments.prepare(
             connection,
             {(e.source, e.listener, e.occurred_at[:7]) for e in rows.events if e.listener is not None},
@@ -168,10 +169,11 @@ class Ingest:
             places[key] = i
         return plan
 
-    def _look_up(self, connection: Connection, events: list[StreamEvent]) -> dict[tuple[str, str], int]:
+    def _look_up(self, connection: Connection, events: list[StreamEvent], size: int) -> dict[tuple[str, str], int]:
         """Make the batch's tracks known, where they are registered; return the event ids that are taken."""
-        if len(self._tracks) > TRACKS_MAX:
+        if len(self._tracks) > TRACKS_MAX or queries.page(connection, self._tracks_at, size, tracks.TYPES, limit=1):
             self._tracks.clear()
+        self._tracks_at = size
         if missing := {event.track for event in events} - self._tracks.keys():
             self._tracks.update(queries.find_tracks(connection, sorted(missing)))
         by_source: dict[str, list[str]] = defaultdict(list)

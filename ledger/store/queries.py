@@ -145,12 +145,12 @@ def find_tracks(connection: Connection, ids: Sequence[str]) -> dict[str, str | N
     rows = connection.execute(
         select(col(TrackRow.id), col(TrackRow.vector)).where(col(TrackRow.id).in_(_values(connection, ids)))
     )
-    return dict(rows.tuples().all())
+    return {track: vector for track, vector in rows}  # noqa: C416  rows are not pairs to dict()
 
 
 def all_tracks(connection: Connection) -> dict[str, str | None]:
     """Every registered track and the vector assigned to it."""
-    return dict(connection.execute(select(col(TrackRow.id), col(TrackRow.vector))).tuples().all())
+    return {track: vector for track, vector in connection.execute(select(col(TrackRow.id), col(TrackRow.vector)))}  # noqa: C416  rows are not pairs to dict()
 
 
 def find_salts(connection: Connection, source: str, period: str, listeners: Sequence[str]) -> dict[str, bytes]:
