@@ -14,6 +14,7 @@ import typer
 
 from cli import shell
 from cli.exits import BUG, INTERRUPTED, OK
+from cli.plain import PlainGroup
 
 ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     # (module in cli.commands, the word its commands stand under, or None for top-level commands)
@@ -34,6 +35,7 @@ def build() -> typer.Typer:
     """The whole command tree, from the table above."""
     app = typer.Typer(
         name="settle",
+        cls=PlainGroup,
         help="Settlement for AI-generated music: who influenced a track, what they are owed, and proof of both.",
         epilog="Everywhere: --json answers with one JSON document, --home D names the workspace.",
         no_args_is_help=True,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.exits import EXIT_CODES
+from cli.plain import PlainCommand
 from cli.shell import emit, home_flag, leave
 from ledger.errors import InputError, VerificationError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def verify(
     bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles or .tlog-proof receipts.")],
     trust: Annotated[Path | None, typer.Option(help="The operator's trust.json; a workspace has its own.")] = None,
