@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ledger.errors import InputError
 from ledger.types import Digest, Influence, InfluenceVector, MeasuredError
 from payouts.breakdown import Piece, break_down
 from payouts.compute import GroupTotal, Line
+from payouts.usage_plain import EventLeaf, first_assignments
 from service.runs import Stored, again, load, membership
 from service.settlement import find_run, is_demo
 from service.settling import read_book
-from service.usage_log import bound_members
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -163,19 +165,22 @@ def _vectors(
 
 def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[EventExplained, ...]]:
     """How many streams of a track the run took, and the first of them."""
-    book = read_book(ws.log)
+    place = membership(read_book(ws.log), stored.record.period, ws.log.origin)
+    assigned = first_assignments(ws.log.entries(types={"assign"}, stop=place.size)).get(track)
+    decode = msgspec.json.Decoder(EventLeaf).decode
     count = 0
     shown: list[EventExplained] = []
-    for index, event, vector in bound_members(ws.log, membership(book, stored.record.period, ws.log.origin)):
-        if event.track != track:
+    for entry in ws.log.entries(types={"event"}, stop=place.size):
+        event = decode(entry.body)
+        if event.track != track or not place.takes(entry.index, event.occurred_at):
             continue
         count += 1
         if len(shown) < EVENTS_SHOWN:
             shown.append(
                 EventExplained(
-                    index=index, source=event.source, event_id=event.event_id, occurred_at=event.occurred_at,
-                    territory=event.territory, units=event.units, vector=vector,
-                    prove=f"settle ledger prove --index {index} --out {event.source}-{event.event_id}.bundle",
+                    index=entry.index, source=event.source, event_id=event.event_id, occurred_at=event.occurred_at,
+                    territory=event.territory, units=event.units, vector=event.vector or assigned,
+                    prove=f"settle ledger prove --index {entry.index} --out {event.source}-{event.event_id}.bundle",
                 )
             )  # fmt: skip
     return count, tuple(shown)

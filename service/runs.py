@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from payouts import document as doc
 from payouts.account import Account, Correction, accounts
 from payouts.compute import Inputs, Line, Outcome, compute
 from payouts.document import Document, Given
+from payouts.grain import Membership
 from payouts.life.book import Book
 from payouts.life.records import Hold as HoldRecord
 from payouts.life.records import Run
@@ -24,12 +25,10 @@ from payouts.rules.base import Rule
 from payouts.rules.catalogue import make_rule
 from payouts.terms import Terms
 from service.registered import Registered
-from service.usage_log import Membership, usage
+from service.usage import DEFAULT, PLAIN, Progress, check_engine, seal, summed
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
-
-Progress = Callable[[int, int | None], None] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,7 @@ class Request:
     period: str
     terms: Terms
     rule: Rule
-    engine: str = "log"
+    engine: str = DEFAULT
 
 
 # --- reading back -------------------------------------------------------------------------------
@@ -298,10 +297,28 @@ class Calculated:
     accounts: tuple[Account, ...]
 
 
-def calculate(ws: Workspace, book: Book, given: Given, takes: Carried, on_progress: Progress) -> Calculated:
-    """The run: usage, outcome, accounts, document. Reads the log, writes nothing."""
+def ready(ws: Workspace, size: int, engine: str, *, dry_run: bool, on_progress: Progress) -> str:
+    """The engine to use: segments up to the close are sealed first, except for a dry run, which reads the log."""
+    check_engine(engine)
+    if engine == PLAIN:
+        return PLAIN
+    from ledger.segments.seal import manifests
+
+    known = manifests(ws.log)
+    if known and known[-1].stop >= size:
+        return engine
+    return PLAIN if dry_run or not seal(ws, size, on_progress) else engine
+
+
+def calculate(
+    ws: Workspace, book: Book, given: Given, takes: Carried, *, engine: str, on_progress: Progress
+) -> Calculated:
+    """The run: usage, outcome, accounts, document. Reads, writes nothing."""
     place = membership(book, given.terms.period, ws.log.origin)
-    rows = usage(ws.log, place, listeners=given.rule.listeners, on_progress=on_progress)
+    view = ws.registry.view(given.registry_size)
+    rows = summed(
+        ws, engine=engine, membership=place, view=view, terms=given.terms, rule=given.rule, on_progress=on_progress
+    )
     inputs = inputs_of(ws, given, rows)
     outcome = compute(inputs)
     booked = accounts(
@@ -311,9 +328,7 @@ def calculate(ws: Workspace, book: Book, given: Given, takes: Carried, on_progre
         earned=outcome.allocated_by_party(),
         corrections=takes.corrections,
     )
-    return Calculated(
-        outcome=outcome, document=doc.draw_up(given, sorted(rows), outcome, booked), accounts=tuple(booked)
-    )
+    return Calculated(outcome=outcome, document=doc.draw_up(given, rows, outcome, booked), accounts=tuple(booked))
 
 
 def lines_of(outcome: Outcome, party: str) -> list[Line]:

@@ -6,6 +6,7 @@ Each step is one append; whatever was decided before is found done, and answered
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,9 @@ from payouts.rules.catalogue import make_rule
 from payouts.terms import parse_terms
 from service.approvers import approval, approver_key, check_approval, one_person
 from service.payees import payees_now, route_of
-from service.runs import Progress, Request, Stored, calculate, carried, given_of, load
+from service.runs import Request, Stored, calculate, carried, given_of, load, ready
 from service.settling import Step, read_book, take
+from service.usage import DEFAULT, Progress, seal
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -46,8 +48,8 @@ class Closed:
     demo: bool
 
 
-def close(ws: Workspace, period: str) -> Closed:
-    """Close a period over the log as it stands; a second time, the same answer."""
+def close(ws: Workspace, period: str, *, on_progress: Progress = None) -> Closed:
+    """Close a period over the log as it stands, and seal the log up to there; a second time, the same answer."""
     month = Period.parse(period)
     now = ws.clock()
     if now < month.end:
@@ -61,14 +63,17 @@ def close(ws: Workspace, period: str) -> Closed:
         if last > period:
             raise StateError(f"period {last} is closed; the events of {period} that it did not take weigh there")
         head = ws.log.head()
-        seal = leaf.seal(now, size=head.size, root=head.root, chain=head.chain)
+        sealing = leaf.seal(now, size=head.size, root=head.root, chain=head.chain)
         logs = (LogSize(origin=head.origin, size=head.size, root=head.root.hex()),)
         closing = Close(at=at, period=period, logs=logs, registry_size=head.size)
-        return Step(None, leaves=[seal, closing.leaf()])
+        return Step(None, leaves=[sealing, closing.leaf()])
 
     before = read_book(ws.log).close(period) is not None
     take(ws.log, decide)
-    return _closed(ws, read_book(ws.log), period, already=before)
+    book = read_book(ws.log)
+    with suppress(StateError):  # somebody else is sealing here right now, and a run will ask again
+        seal(ws, book.closes[period].logs[0].size, on_progress)
+    return _closed(ws, book, period, already=before)
 
 
 def _closed(ws: Workspace, book: Book, period: str, *, already: bool) -> Closed:
@@ -176,7 +181,7 @@ def request(
     rule: str,
     params: Mapping[str, str],
     name: str = "default",
-    engine: str = "log",
+    engine: str = DEFAULT,
 ) -> Request:
     """What finance typed, as values; anything unknown or impossible is refused before anything is read."""
     micros = None if pool is None else parse_amount(pool)
@@ -194,12 +199,13 @@ def run(ws: Workspace, wanted: Request, *, dry_run: bool = False, on_progress: P
     if given.key in book.runs:
         stored = load(ws.log, book.runs[given.key])
         return _result(ws, book, stored.record, stored.outcome, stored.payload, dry_run=dry_run, already=True)
-    found = calculate(ws, book, given, takes, on_progress)
+    engine = ready(ws, book.closes[period].logs[0].size, wanted.engine, dry_run=dry_run, on_progress=on_progress)
+    found = calculate(ws, book, given, takes, engine=engine, on_progress=on_progress)
     maker = ws.signer("operator")
     envelope = dsse.sign(RUN_TYPE, canon.encode(found.document.payload), [maker])
     record = Run(
         at=format_time(ws.clock()), by=ws.operator, key=maker.public.id, run=given.key, period=period, pool=terms.pool,
-        sequence=given.sequence, engine=wanted.engine, statement=envelope.digest,
+        sequence=given.sequence, engine=engine, statement=envelope.digest,
     )  # fmt: skip
     if not dry_run:
         take(ws.log, lambda now: _record(ws, now, wanted, record, [envelope.encode(), *found.document.blobs]))

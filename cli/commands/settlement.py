@@ -23,7 +23,10 @@ def period_close(name: Annotated[str, typer.Argument(metavar="PERIOD", help="A m
     """Freeze a month: which logs, how far, which registry. Closing it again changes nothing."""
     from service import settlement
 
-    emit(settlement.close(workspace(), name))
+    ws = workspace()
+    with progress("Sealing", unit="entries") as advance:
+        closed = settlement.close(ws, name, on_progress=advance)
+    emit(closed)
 
 
 @period.command("show")

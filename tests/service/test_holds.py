@@ -80,7 +80,7 @@ def test_adjustments_need_two_and_are_booked_once(june: Month) -> None:
     run = published(june)
     with pytest.raises(StateError, match="later period"):
         holds.adjust(june.ws, "ann", period="2026-06", amount="-10.00", currency="EUR", reason="r", line=run)
-    one = holds.adjust(june.ws, "ann", period="2026-07", amount="-10.00", currency="EUR", reason="wrong vector", line=run)
+    one = holds.adjust(june.ws, "ann", period="2026-07", amount="-10.00", currency="EUR", reason="vector", line=run)
     holds.adjust(june.ws, "bob", period="2026-07", amount="5.00", currency="EUR", reason="not approved", line=run)
     settlement.approve(june.ws, one.id, "approver")
     july(june)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import ConflictError, InputError, StateError
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from service import paying, settlement, statements
 from service.bundles import verify_bundle
 from service.explaining import explain
@@ -16,7 +16,9 @@ from service.runs import Request, load
 from service.settling import read_book
 from tests.service.month import Month, month
 
-POOL: dict[str, Any] = {"period": "2026-06", "pool": "1000.00", "currency": "EUR", "rule": "pro-rata", "params": {}}
+POOL: dict[str, Any] = {
+    "period": "2026-06", "pool": "1000.00", "currency": "EUR", "rule": "pro-rata", "params": {}, "engine": "log",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -121,3 +123,34 @@ def test_explain_leads_to_streams(june: Month) -> None:
     assert [one.ppm for one in found.vectors[0].sources] == [200_000]
     group = found.groups[0]
     assert int(group.owed) // int(group.denominator) + group.rounded_up == group.micros == 120_000_000
+
+
+def test_engines_agree_to_the_byte(june: Month) -> None:
+    """If this fails, what a run says depends on what summed its usage."""
+    june.assign({"track": "trk-3", "sources": [{"recording": "rec-1", "ppm": 100_000}]})
+    settlement.close(june.ws, "2026-06")
+    plain = settlement.run(june.ws, asked(), dry_run=True)
+    sealed = settlement.run(june.ws, asked(engine="duckdb"))
+    assert (plain.engine, sealed.engine) == ("log", "duckdb")
+    assert (plain.run, plain.lines, plain.suspense_micros) == (sealed.run, sealed.lines, sealed.suspense_micros)
+    stored = load(june.ws.log, read_book(june.ws.log).runs[sealed.run])
+    assert stored.outcome.units == 10
+    # The ten micros of trk-3 were appended before its vector, and pay by the first one assigned later.
+    assert {line.holder: line.micros for line in sealed.lines}["ann"] == 370_000_000
+
+
+def test_a_damaged_segment_stops_the_run(june: Month) -> None:
+    """If this fails, money is computed from usage that is missing, or is not what the log sealed."""
+    settlement.close(june.ws, "2026-06")
+    size = june.ws.log.head().size
+    file = next((june.home / "segments").rglob("*.parquet"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(VerificationError):
+        settlement.run(june.ws, asked(engine="duckdb"))
+    file.unlink()
+    with pytest.raises((VerificationError, StateError)):
+        settlement.run(june.ws, asked(engine="duckdb"))
+    assert june.ws.log.head().size == size
+    file.write_bytes(whole)
+    assert settlement.run(june.ws, asked(engine="duckdb")).engine == "duckdb"

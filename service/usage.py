@@ -1,0 +1,89 @@
+"""The usage of a period: summed by an engine over the log's segments, or plainly from its entries.
+
+Which of them sums makes no difference to a single unit, so the engine's name is no part of a run's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import InputError, StateError
+from ledger.registry.view import View
+from payouts import usage_plain
+from payouts.grain import Membership, grain_of
+from payouts.protocols import UsageRow
+from payouts.rules.base import Rule
+from payouts.terms import Terms
+
+if TYPE_CHECKING:
+    from payouts.usage import Engine, Source
+    from service.workspace import Workspace
+
+Progress = Callable[[int, int | None], None] | None
+
+PLAIN: Final = "log"
+DEFAULT: Final = "duckdb"
+
+
+def check_engine(name: str) -> None:
+    """Refuse an engine that is not known before anything is read."""
+    if name not in (PLAIN, DEFAULT):
+        raise InputError(f"engine {name!r}: expected {DEFAULT}, or {PLAIN} to read the log's entries one by one")
+
+
+def folder_of(ws: Workspace) -> Path:
+    """Where the workspace keeps its sealed segments."""
+    return ws.home / "segments"
+
+
+def seal(ws: Workspace, size: int, on_progress: Progress = None) -> bool:
+    """Seal the log into segments up to a size; False where this installation cannot write them."""
+    try:
+        from ledger.segments.seal import seal as seal_segments
+    except ImportError:
+        return False
+    seal_segments(ws.log, folder_of(ws), stop=size, on_progress=on_progress)
+    return True
+
+
+def summed(
+    ws: Workspace, *, engine: str, membership: Membership, view: View, terms: Terms, rule: Rule, on_progress: Progress
+) -> list[UsageRow]:
+    """The usage of one pool in one period, sorted."""
+    grain = grain_of(view, terms, rule)
+    assigned = usage_plain.first_assignments(ws.log.entries(types={"assign"}, stop=membership.size))
+    if engine == PLAIN:
+        entries = ws.log.entries(types={"event"}, stop=membership.size)
+        part = usage_plain.Part(origin=ws.log.origin, membership=membership, entries=entries)
+        return usage_plain.usage([part], assigned=assigned, terms=terms, grain=grain, on_progress=on_progress)
+    with _engine(engine) as running:
+        from payouts.usage import usage
+
+        return usage(running, [_sealed(ws, membership)], assigned=assigned, terms=terms, grain=grain)
+
+
+def _sealed(ws: Workspace, membership: Membership) -> Source:
+    """The log's segments, each file checked against the digest that its manifest leaf committed."""
+    from ledger.segments.check import check_files
+    from ledger.segments.seal import load_bindings, manifests
+    from payouts.usage import Source
+
+    folder = folder_of(ws)
+    known = [manifest for manifest in manifests(ws.log) if manifest.start < membership.size]
+    check_files(folder, known)
+    pairs = tuple(load_bindings(folder, known))
+    return Source(origin=ws.log.origin, base=str(folder), manifests=known, membership=membership, pairs=pairs)
+
+
+def _engine(name: str) -> AbstractContextManager[Engine]:
+    check_engine(name)
+    try:
+        from payouts.engines import duckdb_engine
+    except ImportError as missing:
+        raise StateError(
+            f"engine {name} needs {missing.name}: install settle-engine[payouts], or say --engine {PLAIN}"
+        ) from None
+    return duckdb_engine()
