@@ -271,21 +271,25 @@ def inputs_of(ws: Workspace, given: Given, rows: list[UsageRow]) -> Inputs:
     )  # fmt: skip
 
 
-def again(ws: Workspace, stored: Stored, **changed: Any) -> Inputs:
-    """The inputs of a run once more, from its own usage table; `changed` replaces some of them."""
-    payload = stored.payload["inputs"]
-    given = Given(
-        period_root=bytes.fromhex(payload["period_root"]),
-        registry_size=payload["registry_size"],
-        sequence=payload["sequence"],
+def given_again(stored: Stored) -> Given:
+    """What a run was given, from its document."""
+    inputs = stored.payload["inputs"]
+    return Given(
+        period_root=bytes.fromhex(inputs["period_root"]),
+        registry_size=inputs["registry_size"],
+        sequence=inputs["sequence"],
         terms=stored.terms,
         rule=stored.rule,
         holds=stored.holds,
         follows=stored.follows,
         entries=stored.entries,
-        minimum=int(payload["minimum_micros"]),
+        minimum=int(inputs["minimum_micros"]),
     )
-    return replace(inputs_of(ws, given, stored.usage), **changed)
+
+
+def again(ws: Workspace, stored: Stored, **changed: Any) -> Inputs:
+    """The inputs of a run once more, from its own usage table; `changed` replaces some of them."""
+    return replace(inputs_of(ws, given_again(stored), stored.usage), **changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.render import as_text, money, table
-from cli.shell import emit, plain, workspace
-from ledger.errors import InputError
+from cli.shell import emit, leave, plain, workspace
+from ledger.errors import InputError, VerificationError
 
 app = typer.Typer(no_args_is_help=True)
 period = typer.Typer(no_args_is_help=True)
@@ -35,6 +36,38 @@ def period_show(name: Annotated[str, typer.Argument(metavar="PERIOD", help="A mo
     from service import settlement
 
     emit(settlement.show(workspace(), name))
+
+
+@period.command("export")
+def period_export(
+    name: Annotated[str, typer.Argument(metavar="PERIOD", help="A month with a published run.")],
+    *,
+    out: Annotated[Path, typer.Option(help="A folder, new or of an earlier export.")],
+) -> None:
+    """Hand a month to an outsider: the log as static files and a bundle for each published run."""
+    from service import outsiders
+
+    ws = workspace()
+    with progress("Exporting", unit="tiles") as advance:
+        exported = outsiders.export(ws, name, out, on_progress=advance)
+    emit(exported)
+
+
+@period.command("recompute")
+def period_recompute(
+    folder: Annotated[Path, typer.Argument(help="An exported month.")],
+    *,
+    trust: Annotated[Path, typer.Option(help="The operator's trust.json, from elsewhere than the export.")],
+) -> None:
+    """As an outsider: rebuild the log from an export and compute every published run again, to the byte."""
+    from ledger.trust import parse
+    from service import outsiders
+
+    with progress("Computing", unit="events") as advance:
+        done = outsiders.recompute(folder, parse(trust.read_bytes()), on_progress=advance)
+    emit(done)
+    if not done.ok:
+        leave(EXIT_CODES[VerificationError])
 
 
 @app.command()

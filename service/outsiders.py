@@ -1,0 +1,146 @@
+"""For outsiders: a period with everything it was computed from, and the same computation done again from it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger import canon
+from ledger.errors import StateError, VerificationError
+from ledger.export import export as export_log
+from ledger.recover import Static, replay
+from ledger.trust import Trust
+from ledger.types import Digest
+from payouts.life.book import Book
+from service.config import resolve
+from service.files import write_whole
+from service.proving import run_bundle
+from service.runs import Carried, Stored, calculate, carried, given_again, load
+from service.settling import read_book
+from service.usage import PLAIN
+from service.workspace import Workspace
+
+if TYPE_CHECKING:
+    from payouts.life.records import Run
+
+Progress = Callable[[int, int | None], None] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodExported:
+    """What the folder holds: the log as static files, and a bundle for each published run of the period."""
+
+    folder: str
+    period: str
+    period_root: Digest
+    size: int
+    runs: tuple[str, ...]
+    files: int
+
+
+def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = None) -> PeriodExported:
+    """Write everything an outsider needs to compute a period again. What is there already is extended."""
+    book = read_book(ws.log)
+    runs = _published(book, period)
+    exported = export_log(ws.log, folder / "log", trust=(ws.home / "trust.json").read_bytes(), on_progress=on_progress)
+    names = []
+    for run in runs:
+        name = f"{period}-{run.pool}-{run.sequence}.bundle"
+        write_whole(folder / name, run_bundle(ws.log, book, load(ws.log, run)))
+        names.append(name)
+    about = {
+        "v": 1,
+        "origin": ws.log.origin,
+        "period": period,
+        "period_root": book.period_root(period).hex(),
+        "runs": [{"run": run.run, "pool": run.pool, "sequence": run.sequence} for run in runs],
+        "again": "settle period recompute . --trust trust.json  (a trust.json that reached you another way)",
+    }
+    write_whole(folder / "period.json", (json.dumps(about, indent=2) + "\n").encode())
+    return PeriodExported(
+        folder=str(folder), period=period, period_root=book.period_root(period).hex(), size=exported.size,
+        runs=tuple(names), files=exported.files + len(names) + 1,
+    )  # fmt: skip
+
+
+def _published(book: Book, period: str) -> list[Run]:
+    if book.close(period) is None:
+        raise StateError(f"period {period} is open; close it first: settle period close {period}")
+    runs = [run for run in book.standing() if run.period == period]
+    if not runs:
+        raise StateError(f"no run of {period} is published; there is nothing to show an outsider yet")
+    return runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAgain:
+    """One run computed again: `ok` if every byte of its document and tables came out the same."""
+
+    run: Digest
+    pool: str
+    pool_micros: int
+    lines: int
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recomputed:
+    """A period done again from an export and a trust file, with nothing from its operator's machines."""
+
+    ok: bool
+    period: str
+    origin: str
+    size: int
+    root: str
+    runs: tuple[RunAgain, ...]
+
+
+def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Recomputed:
+    """Rebuild the log from its tiles, then every published run of the period from the log."""
+    about = _about(folder)
+    origin, period = str(about.get("origin")), str(about.get("period"))
+    trusted = trust.log(origin)
+    if trusted is None:
+        raise VerificationError(f"the export is of log {origin}, which the trust file does not name")
+    with tempfile.TemporaryDirectory(prefix="settle-again-") as place:
+        ws = Workspace(home=Path(place), settings=resolve(f'[log]\norigin = "{origin}"\n', {}))
+        replay(ws.open_log(check=False), Static.open(folder / "log", origin, trusted.keys))
+        book = read_book(ws.log)
+        runs = tuple(_again(ws, book, load(ws.log, run), on_progress) for run in _published(book, period))
+        head = ws.log.head()
+        ws.log.close()
+    return Recomputed(
+        ok=all(run.ok for run in runs), period=period, origin=origin, size=head.size, root=head.root.hex(), runs=runs
+    )
+
+
+def _about(folder: Path) -> dict[str, object]:
+    try:
+        about = json.loads((folder / "period.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise VerificationError(f"{folder}: not an exported period ({problem})") from None
+    if not isinstance(about, dict):
+        raise VerificationError(f"{folder}: period.json is not an object")
+    return about
+
+
+def _again(ws: Workspace, book: Book, stored: Stored, on_progress: Progress) -> RunAgain:
+    """Everything from the log alone; of the run's own document only its terms, rule, holds and minimum are taken."""
+    given = given_again(stored)
+    terms = stored.terms
+    now = carried(ws.log, book, period=terms.period, pool=terms.pool, currency=terms.currency)
+    booked = tuple(one for one in now.corrections if one.id in stored.entries)
+    takes = Carried(follows=now.follows, opening=now.opening, corrections=booked)
+    found = calculate(ws, book, given, takes, engine=PLAIN, on_progress=on_progress)
+    same = (
+        canon.encode(found.document.payload) == canon.encode(stored.payload)
+        and given.period_root == book.period_root(terms.period)
+        and given.follows == takes.follows
+        and given.key == stored.record.run
+    )
+    outcome = found.outcome
+    return RunAgain(run=stored.record.run, pool=terms.pool, pool_micros=outcome.pool, lines=len(outcome.lines), ok=same)
