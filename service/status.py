@@ -2,23 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ledger.ingest import quarantine
+from payouts.life.book import Book
+from service.approvers import one_person
+from service.settling import read_book
 from service.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunStanding:
+    """One run that is not over: what it is and how far it has come."""
+
+    period: str
+    pool: str
+    run: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """One glance at a workspace. `waiting` says in words what a person could do next."""
+    """One glance at a workspace. `waiting` says in words, and in commands, what a person could do next."""
 
     home: str
     origin: str
     size: int
     root: str
-    waiting: tuple[str, ...] = ()
+    demo: bool
+    parties: int
+    recordings: int
+    tracks: int
+    without_vector: int
+    quarantined: int
+    closed: list[str]
+    runs: list[RunStanding]
+    waiting: list[str]
 
 
 def status(workspace: Workspace) -> Status:
     """Read the head, the registry, the periods; nothing is changed."""
-    head = workspace.log.head()
-    return Status(home=str(workspace.home), origin=head.origin, size=head.size, root=head.root.hex())
+    log = workspace.log
+    head = log.head()
+    view = workspace.registry.view()
+    book = read_book(log)
+    without_vector = len(view.tracks.keys() - log.assignments().keys())
+    with log.store.reading() as connection:
+        quarantined = len(quarantine.listed(connection))
+    return Status(
+        home=str(workspace.home),
+        origin=head.origin,
+        size=head.size,
+        root=head.root.hex(),
+        demo=one_person(workspace),
+        parties=len(view.parties),
+        recordings=len(view.all_recordings),
+        tracks=len(view.tracks),
+        without_vector=without_vector,
+        quarantined=quarantined,
+        closed=sorted(book.closes),
+        runs=[
+            RunStanding(period=run.period, pool=run.pool, run=run.run, state=book.state_of(run.run))
+            for run in book.runs.values()
+        ],
+        waiting=list(_waiting(book, without_vector, quarantined)),
+    )
+
+
+def _waiting(book: Book, without_vector: int, quarantined: int) -> Iterator[str]:
+    if quarantined:
+        yield f"{quarantined} rows in quarantine: settle quarantine list"
+    if without_vector:
+        yield f"{without_vector} tracks have no vector: settle attribute FILE"
+    for run in book.runs.values():
+        short, slot = run.run[:16], (run.period, run.pool, run.sequence)
+        state = book.state_of(run.run)
+        if state == "calculated" and slot not in book.slots:
+            yield f"{run.period}, pool {run.pool}: a second person approves: settle approve {short} --as PARTY"
+        elif state == "approved":
+            yield f"{run.period}, pool {run.pool}: approved: settle publish {short}"
+        elif state == "published":
+            yield f"{run.period}, pool {run.pool}: published: settle pay {short} --via file"
+    for hold in book.open_holds():
+        yield f"hold {hold.id} is open: settle hold list"
