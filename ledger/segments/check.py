@@ -1,0 +1,167 @@
+"""Checking: files are the ones the log committed to, and lead back to the leaves of its tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import select
+from sqlmodel import col
+
+from ledger.log import Log
+from ledger.segments import columns, files
+from ledger.segments.columns import Binding
+from ledger.segments.errors import SegmentError
+from ledger.segments.manifest import File, Manifest, ordered_digest
+from ledger.store.schema import TileRow
+from ledger.tile import WIDTH, Tiles
+from ledger.tree import HASH_SIZE, leaf_hashes
+
+Progress = Callable[[int, int | None], None] | None
+Hashes = np.ndarray[Any, Any]
+"""Leaf hashes of a stretch in order, one row of 32 bytes each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """Segments that are what the log says; every one of their leaves was written again and hashed."""
+
+    ok: bool
+    segments: int
+    files: int
+    bytes: int
+    events: int
+    leaves: int
+
+
+def check_files(folder: Path, manifests: Iterable[Manifest], on_progress: Progress = None) -> int:
+    """Every file is there and has its digest: what a settlement asks first. Returns the bytes hashed."""
+    wanted = [file for manifest in manifests for file in manifest.files]
+    whole, done = sum(file.bytes for file in wanted), 0
+    for file in wanted:
+        files.check(folder, file)
+        done += file.bytes
+        if on_progress is not None:
+            on_progress(done, whole)
+    return done
+
+
+def verify_segments(log: Log, folder: Path, manifests: Sequence[Manifest], on_progress: Progress = None) -> Verified:
+    """Everything: digests of files, every leaf written again from its row, the root over all of them.
+
+    Leaves after the last segment are hashed from the log, so that what is compared in the end is the
+    root that the log has signed.
+    """
+    tiles, pairs, total = Tiles(), pa.table([[], []], schema=_PAIRS), 0
+    for manifest in manifests:
+        total += check_files(folder, [manifest])
+        for file in manifest.of("bindings"):
+            pairs = _more(pairs, file, folder)
+        hashes = read_back(folder, manifest.files, manifest.start, manifest.stop, pairs)
+        if ordered_digest([hashes.tobytes()]) != manifest.leaves:
+            raise SegmentError(
+                f"segment [{manifest.start}, {manifest.stop}): its rows are not the leaves it was sealed with; "
+                f"{files.AGAIN}"
+            )
+        check_tree(log, hashes, manifest.start)
+        tiles.append(list(map(bytes, hashes)))
+        if on_progress is not None:
+            on_progress(manifest.stop, manifests[-1].stop)
+    head = log.head()
+    tiles.append(leaf_hashes(entry.body for entry in log.entries(start=tiles.size, stop=head.size)))
+    if tiles.root() != head.root:
+        raise SegmentError(
+            f"log {log.origin}: its segments and the leaves after them have root {tiles.root().hex()}, signed is "
+            f"{head.root.hex()}; run `settle ledger fsck`"
+        )
+    return Verified(
+        ok=True,
+        segments=len(manifests),
+        files=sum(len(manifest.files) for manifest in manifests),
+        bytes=total,
+        events=sum(manifest.events for manifest in manifests),
+        leaves=manifests[-1].stop if manifests else 0,
+    )
+
+
+_PAIRS = pa.schema([columns.BINDINGS.field("track"), columns.BINDINGS.field("vector")])
+
+
+def pairs_table(bindings: Iterable[Binding]) -> pa.Table:
+    """Numbered pairs as columns: row n is binding n."""
+    known = list(bindings)
+    return pa.table([[track for track, _ in known], [vector for _, vector in known]], schema=_PAIRS)
+
+
+def _more(pairs: pa.Table, file: File, folder: Path) -> pa.Table:
+    """The pairs with those of one more file, which goes on numbering where the last one ended."""
+    for piece in files.pieces(folder, file, columns.BINDINGS):
+        numbers = range(pairs.num_rows, pairs.num_rows + piece.num_rows)
+        if piece.column("binding").to_pylist() != list(numbers):
+            raise SegmentError(f"segment file {file.path} does not go on numbering at {pairs.num_rows}; {files.AGAIN}")
+        pairs = pa.concat_tables([pairs, piece.select(_PAIRS.names)])
+    return pairs.combine_chunks()
+
+
+def read_back(folder: Path, made: Sequence[File], start: int, stop: int, pairs: pa.Table) -> Hashes:
+    """The leaf hashes of `[start, stop)` from a segment's files; each index must be covered exactly once."""
+    hashes = np.zeros((stop - start, HASH_SIZE), np.uint8)
+    seen = np.zeros(stop - start, np.int64)
+    for file in made:
+        if file.kind == "bindings":
+            continue
+        schema = columns.EVENTS if file.kind == "events" else columns.LEAVES
+        for piece in files.pieces(folder, file, schema):
+            places = np.asarray(piece.column("index")) - start
+            if len(places) and not 0 <= places.min() <= places.max() < stop - start:
+                raise SegmentError(f"segment file {file.path} holds leaves outside [{start}, {stop}); {files.AGAIN}")
+            if file.kind == "events":
+                _check_derived(piece, file, pairs)
+                bodies = columns.leaves(piece)
+            else:
+                bodies = piece.column("leaf")
+            found = b"".join(leaf_hashes(bodies.to_pylist()))
+            hashes[places] = np.frombuffer(found, np.uint8).reshape(-1, HASH_SIZE)
+            seen += np.bincount(places, minlength=stop - start)
+    if len(odd := np.flatnonzero(seen != 1)):
+        raise SegmentError(
+            f"leaf {start + int(odd[0])} is in {seen[odd[0]]} rows of its segment, expected one; {files.AGAIN}"
+        )
+    return hashes
+
+
+def _check_derived(piece: pa.Table, file: File, pairs: pa.Table) -> None:
+    """What is in a row beside its leaf follows from the leaf: its binding, and the day that names its file."""
+    numbers = piece.column("binding").combine_chunks()
+    known = len(numbers) == 0 or (pc.min(numbers).as_py() >= 0 and pc.max(numbers).as_py() < pairs.num_rows)
+    same = known and all(
+        pairs.column(name).take(numbers).combine_chunks().equals(piece.column(name).combine_chunks())
+        for name in _PAIRS.names
+    )
+    days = np.unique(np.asarray(piece.column("occurred_at").combine_chunks().cast(pa.int64())) // 86_400_000)
+    if not same or [str(day.astype("datetime64[D]")) for day in days] != [file.day][: len(days)]:
+        raise SegmentError(
+            f"segment file {file.path}: a row's binding or day does not follow from its leaf; {files.AGAIN}"
+        )
+
+
+def check_tree(log: Log, hashes: Hashes, start: int) -> None:
+    """Leaf hashes that begin at `start` are those of the log's tree."""
+    first, stop = start // WIDTH, start + len(hashes)
+    with log.store.reading() as connection:
+        wanted = col(TileRow.level) == 0, col(TileRow.n) >= first, col(TileRow.n) * WIDTH < stop
+        tiles = connection.execute(select(col(TileRow.hashes)).where(*wanted).order_by(col(TileRow.n))).scalars().all()
+    skip = (start - first * WIDTH) * HASH_SIZE
+    tree = np.frombuffer(b"".join(tiles)[skip : skip + hashes.size], np.uint8)
+    if tree.size != hashes.size:
+        raise SegmentError(f"log {log.origin}: its tree ends before leaf {stop}; run `settle ledger fsck`")
+    odd = np.flatnonzero((hashes != tree.reshape(-1, HASH_SIZE)).any(axis=1))
+    if len(odd):
+        raise SegmentError(
+            f"leaf {start + int(odd[0])}: what its row says does not hash to the log's tree; run `settle ledger fsck`"
+        )

@@ -1,0 +1,221 @@
+"""Event leaves as columns and back: the same bytes, millions at a time.
+
+Leaves are not kept beside the columns: `leaves` writes them again from the columns, and whoever has
+the tree compares hashes. What a segment says and what the log says therefore cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ledger import leaf
+from ledger.segments.errors import SegmentError
+from ledger.types import Digest, format_time
+
+_CODES: Final = pa.dictionary(pa.int32(), pa.string())
+
+EVENTS: Final = pa.schema(
+    [
+        pa.field("index", pa.int64(), nullable=False),
+        pa.field("binding", pa.int32(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("event_id", pa.string(), nullable=False),
+        pa.field("track", pa.string(), nullable=False),
+        pa.field("vector", pa.string()),
+        pa.field("occurred_at", pa.timestamp("ms", "UTC"), nullable=False),
+        pa.field("territory", pa.string(), nullable=False),
+        pa.field("product", pa.string()),
+        pa.field("units", pa.int64(), nullable=False),
+        pa.field("gross_micros", pa.int64()),
+        pa.field("currency", pa.string()),
+        pa.field("listener", pa.string()),
+    ]
+)
+"""An events file. `index` is the leaf's place in the log; `binding` numbers the pair (track, vector)."""
+
+LEAVES: Final = pa.schema(
+    [
+        pa.field("index", pa.int64(), nullable=False),
+        pa.field("type", pa.string(), nullable=False),
+        pa.field("leaf", pa.binary(), nullable=False),
+    ]
+)
+"""A leaves file: what is not an event, as it is."""
+
+BINDINGS: Final = pa.schema(
+    [
+        pa.field("binding", pa.int32(), nullable=False),
+        pa.field("track", pa.string(), nullable=False),
+        pa.field("vector", pa.string()),
+    ]
+)
+"""A bindings file: (track, vector) pairs, numbered in the order in which they first appear in the log."""
+
+REPETITIVE: Final = ("source", "track", "vector", "territory", "product", "units", "currency")
+"""Columns worth a dictionary; the others hardly ever repeat a value."""
+
+Binding = tuple[str, Digest | None]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="event", gc=False):
+    """Every field an event leaf may have; anything else cannot be sealed."""
+
+    v: int
+    source: str
+    event_id: str
+    track: str
+    vector: str | None
+    occurred_at: str
+    territory: str
+    units: int
+    product: str | None = None
+    gross_micros: int | None = None
+    currency: str | None = None
+    listener: str | None = None
+
+
+_DAY: Final = 86_400
+_DECODER: Final = msgspec.json.Decoder(Event)
+
+
+def table(indexes: Sequence[int], bodies: Sequence[bytes], bindings: dict[Binding, int]) -> pa.Table:
+    """Event leaves as columns; pairs that `bindings` does not know yet are numbered into it.
+
+    The table says what the leaves say only if `leaves` gives the same bytes back: the caller compares.
+    """
+    decode = _DECODER.decode
+    try:
+        events = [decode(body) for body in bodies]
+    except msgspec.MsgspecError as problem:
+        raise SegmentError(_odd(indexes, bodies, problem)) from None
+    columns = {
+        field.name: _column(list(map(attrgetter(field.name), events)), field)
+        for field in EVENTS
+        if field.name not in ("index", "binding")
+    }
+    codes = _numbered(columns["track"], columns["vector"], bindings)
+    columns |= {"index": pa.array(indexes, pa.int64()), "binding": pa.array(codes, pa.int32())}
+    return pa.table([columns[name] for name in EVENTS.names], names=EVENTS.names)
+
+
+def _numbered(tracks: pa.Array, vectors: pa.Array, bindings: dict[Binding, int]) -> np.ndarray[Any, Any]:
+    """The number of each row's pair; Python looks at each distinct pair once, in the order of first appearance."""
+    track, vector = np.asarray(tracks.indices), np.asarray(vectors.indices.fill_null(len(vectors.dictionary)))
+    pairs, first, place = np.unique(
+        track.astype(np.int64) << 32 | vector.astype(np.int64), return_index=True, return_inverse=True
+    )
+    known_tracks, known_vectors = tracks.dictionary.to_pylist(), [*vectors.dictionary.to_pylist(), None]
+    numbers = np.empty(len(pairs), np.int32)
+    for at in np.argsort(first):
+        pair = int(pairs[at])
+        key = (known_tracks[pair >> 32], known_vectors[pair & 0xFFFFFFFF])
+        numbers[at] = bindings.setdefault(key, len(bindings))
+    return numbers[place]
+
+
+def _column(values: list[Any], field: pa.Field) -> pa.Array:
+    """One column; times by way of text, texts that repeat as codes until they are written."""
+    if pa.types.is_timestamp(field.type):
+        try:
+            return pc.cast(pa.array(values, pa.string()), field.type)
+        except pa.ArrowInvalid as problem:
+            raise SegmentError(f"{field.name}: {problem}; a segment holds instants as leaves write them") from None
+    made = pa.array(values, field.type)
+    return made.dictionary_encode() if field.name in REPETITIVE and field.type == pa.string() else made
+
+
+def _odd(indexes: Sequence[int], bodies: Sequence[bytes], problem: Exception) -> str:
+    """Names the first leaf that is not an event as this release knows them."""
+    for index, body in zip(indexes, bodies, strict=True):
+        try:
+            _DECODER.decode(body)
+        except msgspec.MsgspecError as found:
+            return f"event leaf {index}: {found}; seal it with the release that wrote it"
+    return str(problem)
+
+
+def leaves(events: pa.Table) -> pa.Array:
+    """The canonical bytes of each row's leaf, in the order of the rows."""
+    rows = events.combine_chunks()
+    texts = {name: _plain(rows, name) for name in EVENTS.names}
+    shown = _written(texts)
+    odd = _to_escape([texts[field.name] for field in EVENTS if field.type == pa.string()])
+    if odd is None:
+        return shown
+    out = shown.to_pylist()
+    for place in np.flatnonzero(odd):
+        row = {name: values[int(place)].as_py() for name, values in texts.items() if name not in ("index", "binding")}
+        out[place] = leaf.encode(leaf.event(**{**row, "occurred_at": format_time(row["occurred_at"])}))
+    return pa.array(out, pa.binary())
+
+
+def _plain(rows: pa.Table, name: str) -> Any:
+    """A column in one piece and without a dictionary."""
+    found = rows.column(name)
+    whole = found.chunk(0) if found.num_chunks == 1 else pa.concat_arrays(found.chunks) if found.num_chunks else None
+    if whole is None:
+        return pa.array([], EVENTS.field(name).type)
+    return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
+
+
+def _written(columns: dict[str, Any]) -> pa.Array:
+    """Canonical JSON by joining columns: keys in order, absent fields absent, an unbound vector null."""
+
+    def optional(name: str, before: str, after: str) -> Any:
+        values = columns[name]
+        if values.null_count == len(values):
+            return ""
+        joined = pc.binary_join_element_wise(before, pc.cast(values, pa.string()), after, "")
+        return pc.fill_null(joined, "") if values.null_count else joined
+
+    pieces = (
+        "{",
+        optional("currency", '"currency":"', '",'),
+        '"event_id":"', columns["event_id"], '",',
+        optional("gross_micros", '"gross_micros":', ","),
+        optional("listener", '"listener":"', '",'),
+        '"occurred_at":"', _instants(columns["occurred_at"]), '",',
+        optional("product", '"product":"', '",'),
+        '"source":"', columns["source"], '","territory":"', columns["territory"], '","track":"', columns["track"],
+        '","type":"event","units":', pc.cast(columns["units"], pa.string()),
+        ',"v":1,"vector":', pc.fill_null(pc.binary_join_element_wise('"', columns["vector"], '"', ""), "null"),
+        "}",
+    )  # fmt: skip
+    return pc.binary_join_element_wise(*pieces, "").cast(pa.binary())
+
+
+def _instants(column: Any) -> Any:
+    """Times as leaves write them: a day and a second of it, both looked up, since formatting each is slow."""
+    seconds = np.asarray(column.cast(pa.int64())) // 1000
+    days, place = np.unique(seconds // _DAY, return_inverse=True)
+    dates = pa.array(np.datetime_as_string(days.astype("datetime64[D]")), pa.string())
+    clock = _clock().take(pa.array(seconds % _DAY))
+    return pc.binary_join_element_wise(dates.take(pa.array(place)), clock, "T")
+
+
+@cache
+def _clock() -> pa.Array:
+    """Every second of a day as leaves write it."""
+    hours, minutes = range(24), range(60)
+    return pa.array(
+        [f"{hour:02}:{minute:02}:{second:02}Z" for hour in hours for minute in minutes for second in minutes]
+    )
+
+
+def _to_escape(columns: Sequence[Any]) -> Any:
+    """Which rows hold a text that JSON escapes; None, found out without looking at rows, if no row does."""
+    found = None
+    for column in columns:
+        raw = column.buffers()[2].to_pybytes() if column.buffers()[2] else b""
+        if raw and (b'"' in raw or b"\\" in raw or np.frombuffer(raw, np.uint8).min() < 0x20):
+            mask = np.asarray(pc.fill_null(pc.match_substring_regex(column, r'["\\\x00-\x1f]'), fill_value=False))
+            found = mask if found is None else found | mask
+    return found

@@ -1,0 +1,143 @@
+"""The files of segments: written aside, synced, renamed; read back by the piece.
+
+```
+segments/
+  period=2026-06/day=03/part-000000000000-000000524288.parquet   streams of that day
+  leaves/part-000000000000-000000524288.parquet                  everything else in the stretch
+  bindings/part-000000000000-000000524288.parquet                (track, vector) pairs seen first in it
+```
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ledger.errors import StateError, TransientError
+from ledger.segments.columns import REPETITIVE
+from ledger.segments.errors import SegmentError
+from ledger.segments.manifest import File, Kind
+from ledger.types import Digest
+
+ROW_GROUP: Final = 250_000
+_DICTIONARY_MAX: Final = 1 << 26
+"""Dictionaries of ids outgrow Parquet's usual limit of 1 MiB, and without one every text is written out."""
+_PIECE: Final = 1 << 20
+
+AGAIN: Final = "make it again from the log: settle segments mend"
+
+
+def place(kind: Kind, start: int, stop: int, day: str | None = None) -> str:
+    """Where a file of a segment lies, relative to the segments' folder."""
+    folder = f"period={day[:7]}/day={day[8:]}" if day else kind
+    return f"{folder}/part-{start:012d}-{stop:012d}.parquet"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One sealer at a time; the others are told, not kept waiting."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise StateError(f"{folder}: another process is sealing segments here; wait for it") from None
+    finally:
+        os.close(handle)
+
+
+def write(path: Path, rows: pa.Table) -> None:
+    """A Parquet file that is wholly there or not there at all."""
+    columns = [name for name in REPETITIVE if name in rows.column_names]
+    aside = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("wb") as file:
+            pq.write_table(
+                rows, file, row_group_size=ROW_GROUP, compression="zstd", use_dictionary=columns,
+                dictionary_pagesize_limit=_DICTIONARY_MAX, store_schema=False,
+            )  # fmt: skip
+            file.flush()
+            os.fsync(file.fileno())
+        aside.rename(path)
+        sync(path.parent)
+    except OSError as failure:
+        raise TransientError(
+            f"{path}: {failure.strerror}; nothing of this segment was committed, run it again"
+        ) from None
+
+
+def sync(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def described(folder: Path, kind: Kind, path: str, rows: pa.Table, day: str | None = None) -> File:
+    """What a manifest says of a file that has just been written."""
+    key = "binding" if kind == "bindings" else "index"
+    ends: dict[str, Any] = pc.min_max(rows.column(key)).as_py()
+    return File(
+        kind=kind, path=path, sha256=digest(folder / path), bytes=(folder / path).stat().st_size, rows=rows.num_rows,
+        first=ends["min"], last=ends["max"], day=day,
+    )  # fmt: skip
+
+
+def digest(path: Path) -> Digest:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check(folder: Path, file: File) -> None:
+    """Refuse a file that is missing or is not the one the log committed to."""
+    path = folder / file.path
+    try:
+        size, found = path.stat().st_size, digest(path)
+    except FileNotFoundError:
+        raise SegmentError(f"segment file {file.path} is missing from {folder}; {AGAIN}") from None
+    except OSError as failure:
+        raise TransientError(f"segment file {path}: {failure.strerror}") from None
+    if (size, found) != (file.bytes, file.sha256):
+        raise SegmentError(
+            f"segment file {file.path} has {size} bytes and SHA-256 {found}, the log says {file.bytes} and "
+            f"{file.sha256}; {AGAIN}"
+        )
+
+
+def pieces(folder: Path, file: File, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of a file by row group; SegmentError for one that cannot be read as what it should be."""
+    try:
+        with pq.ParquetFile(folder / file.path) as parquet:
+            if parquet.schema_arrow.names != schema.names or parquet.metadata.num_rows != file.rows:
+                raise SegmentError(f"segment file {file.path}: other columns or rows than its manifest says; {AGAIN}")
+            for number in range(parquet.num_row_groups):
+                yield parquet.read_row_group(number).cast(schema)
+    except (pa.ArrowException, OSError) as problem:
+        raise SegmentError(f"segment file {file.path} cannot be read: {problem}; {AGAIN}") from None
+
+
+def tidy(folder: Path, keep: set[str]) -> list[str]:
+    """Take away what an interrupted sealing left behind: Parquet files that no manifest names."""
+    left = [
+        str(path.relative_to(folder))
+        for pattern in ("*/part-*.parquet*", "period=*/day=*/part-*.parquet*")
+        for path in folder.glob(pattern)
+        if str(path.relative_to(folder)) not in keep
+    ]
+    for path in left:
+        (folder / path).unlink(missing_ok=True)
+    return left

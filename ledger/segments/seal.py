@@ -1,0 +1,220 @@
+"""Sealing: the next stretch of a log becomes a segment.
+
+In the order in which things reach the disk, and what a crash means at each point: 1. the files are
+written aside, synced and renamed; 2. they are read back, every leaf is written again from its row,
+hashed, and compared with the tree; 3. the manifest and its leaf are appended to the log in one
+transaction. A crash before 3 leaves files that no manifest names: the next sealing takes them away
+and starts the same stretch again. After 3 the segment is sealed for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Connection, select, text
+from sqlmodel import col
+
+from ledger import leaf
+from ledger.errors import ConflictError, InputError
+from ledger.log import Log, batch_of
+from ledger.segments import columns, files
+from ledger.segments.check import check_tree, pairs_table, read_back
+from ledger.segments.columns import Binding
+from ledger.segments.errors import SegmentError
+from ledger.segments.manifest import TYPE, File, Kind, Manifest, check_chain, ordered_digest, read
+from ledger.store import queries
+from ledger.store.schema import EntryRow
+from ledger.types import Head
+
+SPAN: Final = 250_000
+"""Leaves to a segment at most: bounds memory, and makes a file one row group."""
+
+CHUNK: Final = 50_000
+"""Leaves read and turned into columns at a time."""
+
+Progress = Callable[[int, int | None], None] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """What a sealing did: leaves `[start, stop)` are in `segments` more segments."""
+
+    start: int
+    stop: int
+    segments: int
+    events: int
+    files: int
+    bytes: int
+
+
+def manifests(log: Log, size: int | None = None) -> list[Manifest]:
+    """The log's segments in order, as its `segment` leaves below `size` say; every index covered once."""
+    found = [read(entry.body, log.blob(_named(entry.body))) for entry in log.entries(types={TYPE}, stop=size)]
+    check_chain(found, log.origin)
+    return found
+
+
+def _named(body: bytes) -> str:
+    return str(leaf.decode(body)["manifest"])
+
+
+def load_bindings(folder: Path, sealed: Sequence[Manifest]) -> dict[Binding, int]:
+    """Every (track, vector) pair numbered so far, in order."""
+    known: dict[Binding, int] = {}
+    for manifest in sealed:
+        for file in manifest.of("bindings"):
+            files.check(folder, file)
+            for piece in files.pieces(folder, file, columns.BINDINGS):
+                tracks, vectors = piece.column("track").to_pylist(), piece.column("vector").to_pylist()
+                for pair in zip(tracks, vectors, strict=True):
+                    known.setdefault(pair, len(known))
+    return known
+
+
+def seal(log: Log, folder: Path, *, stop: int | None = None, span: int = SPAN, on_progress: Progress = None) -> Sealed:
+    """Seal every leaf below `stop` (by default all there are) that is not in a segment yet."""
+    size = log.head().size
+    end = size if stop is None else stop
+    if end > size:
+        raise InputError(f"log {log.origin} has {size} leaves, {end} cannot be sealed")
+    with files.locked(folder), ThreadPoolExecutor(1) as writer:
+        before = manifests(log)
+        first = before[-1].stop if before else 0
+        files.tidy(folder, {file.path for manifest in before for file in manifest.files})
+        bindings = load_bindings(folder, before) if first < end else {}
+        made: list[Manifest] = []
+        writing: Future[Manifest] | None = None
+        for start in range(first, end, span):  # one stretch is read while the one before it is written and checked
+            stretch = gather(log, start, min(start + span, end), bindings)
+            made += _committed(log, writing)
+            writing = writer.submit(write_segment, log, folder, stretch)
+            if on_progress is not None:
+                on_progress(start - first, end - first)
+        made += _committed(log, writing)
+    return Sealed(
+        start=first,
+        stop=max(first, end),
+        segments=len(made),
+        events=sum(manifest.events for manifest in made),
+        files=sum(len(manifest.files) for manifest in made),
+        bytes=sum(file.bytes for manifest in made for file in manifest.files),
+    )
+
+
+def _committed(log: Log, writing: Future[Manifest] | None) -> list[Manifest]:
+    """Append the leaf of a written segment, unless its stretch was sealed into another folder meanwhile."""
+    if writing is None:
+        return []
+    manifest = writing.result()
+
+    def unsealed(tx: Connection, head: Head) -> None:
+        if queries.page(tx, manifest.start, head.size, {TYPE}, 1) and manifests(log)[-1].stop > manifest.start:
+            raise ConflictError(f"log {log.origin}: [{manifest.start}, {manifest.stop}) has been sealed elsewhere")
+
+    log.commit(batch_of([manifest.leaf(log.clock())], [manifest.encode()]), unsealed)
+    return [manifest]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Leaves `[start, stop)` as columns: events, everything else, the new pairs, and all pairs up to here."""
+
+    start: int
+    stop: int
+    events: pa.Table
+    others: pa.Table
+    new_pairs: pa.Table
+    pairs: pa.Table
+
+
+def gather(log: Log, start: int, stop: int, bindings: dict[Binding, int]) -> Stretch:
+    """Read a stretch of the log into columns; `bindings` takes up pairs that are new."""
+    known = len(bindings)
+    with log.store.reading() as connection:
+        others = _others(connection, start, stop)
+    skip = {index for index, _, _ in others}
+    tables = [columns.EVENTS.empty_table()]
+    for at in range(start, stop, CHUNK):
+        end = min(at + CHUNK, stop)
+        with log.store.reading() as connection:
+            bodies = _bodies(connection, at, end)
+        if len(bodies) != end - at:
+            raise SegmentError(
+                f"log {log.origin}: entries are missing between {at} and {end}; run `settle ledger fsck`"
+            )
+        indexes = [index for index in range(at, end) if index not in skip]
+        if indexes:
+            events = bodies if len(indexes) == len(bodies) else [bodies[index - at] for index in indexes]
+            tables.append(columns.table(indexes, events, bindings))
+    kept = {name: [row[place] for row in others] for place, name in enumerate(columns.LEAVES.names)}
+    pairs = pairs_table(bindings)
+    numbers = pa.array(range(known, len(bindings)), pa.int32())
+    return Stretch(
+        start=start,
+        stop=stop,
+        events=pa.concat_tables(tables[1:] or tables),
+        others=pa.table(kept, schema=columns.LEAVES),
+        new_pairs=pa.table([numbers, *pairs.slice(known).columns], schema=columns.BINDINGS),
+        pairs=pairs,
+    )
+
+
+def _others(connection: Connection, start: int, stop: int) -> list[tuple[int, str, bytes]]:
+    """The leaves of a stretch that are not events."""
+    wanted = (col(EntryRow.idx), col(EntryRow.type), col(EntryRow.body))
+    rows = select(*wanted).where(wanted[0] >= start, wanted[0] < stop, text("type <> 'event'")).order_by(wanted[0])
+    return [(index, kind, bytes(body)) for index, kind, body in connection.execute(rows)]
+
+
+def _bodies(connection: Connection, start: int, stop: int) -> list[bytes]:
+    """Every leaf of a stretch. Asked of the driver itself: rows as objects would take longer than reading them."""
+    cursor = connection.connection.cursor()
+    cursor.execute(f"SELECT body FROM entry WHERE idx >= {start:d} AND idx < {stop:d} ORDER BY idx")  # noqa: S608
+    return [bytes(body) for (body,) in cursor.fetchall()]
+
+
+def write_segment(log: Log, folder: Path, stretch: Stretch) -> Manifest:
+    """The files of a stretch, read back and checked against the tree."""
+    start, stop = stretch.start, stretch.stop
+    made: list[File] = []
+
+    def keep(kind: Kind, rows: pa.Table, day: str | None = None) -> None:
+        if rows.num_rows:
+            path = files.place(kind, start, stop, day)
+            files.write(folder / path, rows)
+            made.append(files.described(folder, kind, path, rows, day))
+
+    for day, rows in by_day(stretch.events):
+        keep("events", rows, day)
+    keep("leaves", stretch.others)
+    keep("bindings", stretch.new_pairs)
+    hashes = read_back(folder, made, start, stop, stretch.pairs)
+    check_tree(log, hashes, start)
+    return Manifest(
+        origin=log.origin,
+        start=start,
+        stop=stop,
+        leaves=ordered_digest([hashes.tobytes()]),
+        events=stretch.events.num_rows,
+        writer=f"pyarrow {pa.__version__}",
+        files=tuple(made),
+    )
+
+
+def by_day(events: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Events of each day they happened on, those of one binding together: files that sum and compress well."""
+    if not events.num_rows:
+        return
+    days = np.asarray(events.column("occurred_at").combine_chunks().cast(pa.int64())) // 86_400_000
+    binding, index = np.asarray(events.column("binding")), np.asarray(events.column("index"))
+    order = np.lexsort((index, binding, days))
+    edges = np.flatnonzero(np.diff(days[order])) + 1
+    whole = events.unify_dictionaries().combine_chunks()
+    for places in np.split(order, edges):
+        yield str(days[places[0]].astype("datetime64[D]")), whole.take(pa.array(places))

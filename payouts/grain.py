@@ -1,0 +1,92 @@
+"""How finely usage must be told apart so that nothing a payout depends on is lost in summing.
+
+Summing first is exact as long as everything in a sum divides alike. Shares, groups and works change at
+known instants, and a few territories have shares of their own: those cut usage into buckets. Nothing
+else does, which is why a hundred million events become thousands of rows and not millions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from ledger.registry.model import BEGINNING, FOREVER, WORLD
+from ledger.registry.view import View
+from ledger.types import format_time
+from payouts.rules.base import Rule
+from payouts.terms import Terms
+
+ELSEWHERE: Final = WORLD
+"""What stands in a row for all territories that nothing depends on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """Which events a run takes: below the closed size and before the period's end, and in no earlier period.
+
+    `earlier` is the close before: what lay below its size and before its period's end belongs to it or to
+    one before it. All else that is older arrived late and weighs here.
+    """
+
+    size: int
+    end: datetime
+    earlier: tuple[int, datetime] | None = None
+
+    def takes(self, index: int, occurred_at: str) -> bool:
+        """Whether an event is in; times as leaves write them."""
+        if index >= self.size or occurred_at >= format_time(self.end):
+            return False
+        return self.earlier is None or index >= self.earlier[0] or occurred_at >= format_time(self.earlier[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grain:
+    """What is kept apart. `cuts`: instants, sorted, at which anybody's share may change; a month's start is one always.
+
+    `territories`: those told apart, the rest is `ELSEWHERE`; `products`, `listeners`: whether these are told
+    apart; `gross`: whether money is summed besides units.
+    """
+
+    cuts: tuple[str, ...] = ()
+    territories: tuple[str, ...] = ()
+    products: bool = False
+    listeners: bool = False
+    gross: bool = False
+
+    def bucket(self, occurred_at: str) -> str:
+        """The start of the stretch of time in which nothing changes, for an instant as leaves write it."""
+        month = occurred_at[:7] + "-01T00:00:00Z"
+        place = bisect_right(self.cuts, occurred_at)
+        return max(month, self.cuts[place - 1]) if place else month
+
+    def cuts_within(self, day: str) -> tuple[str, ...]:
+        """The cuts that fall inside a day, not at its start."""
+        first = bisect_right(self.cuts, day + "T00:00:00Z")
+        return self.cuts[first : bisect_right(self.cuts, day + "T23:59:59Z")]
+
+    def territory(self, territory: str) -> str:
+        return territory if territory in self.territories else ELSEWHERE
+
+
+def grain_of(view: View, terms: Terms, rule: Rule) -> Grain:
+    """The grain that a pool needs: a function of the registry as known, the terms and the rule, so of the run key."""
+    instants = {instant for party in view.parties.values() for instant, _ in party.groups}
+    territories = set(terms.territories)
+    for lines in view.shares_of.values():
+        for share in lines:
+            if share.state == "confirmed":
+                instants |= {share.start, share.end}
+                territories.add(share.territory)
+    for links in view.links.values():
+        instants.update(instant for link in links for instant in (link.start, link.end))
+    for grants in view.grants_of.values():
+        territories.update(grant.territory for grant in grants)
+    return Grain(
+        cuts=tuple(sorted(instants - {BEGINNING, FOREVER})),
+        territories=tuple(sorted(territories - {WORLD})),
+        products=bool(terms.products),
+        listeners=rule.listeners,
+        gross=terms.weight == "gross",
+    )
