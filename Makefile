@@ -50,7 +50,7 @@ format: setup
 	$(BIN)/ruff format .
 
 bench: setup
-	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m bench -s -q $(filter-out tests/bench/bench_attribution.py,$(wildcard tests/bench/bench_*.py)) $(PYTEST_ARGS)
 
 bench-contracts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_contracts.py
