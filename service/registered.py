@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
+from typing import Final
 
 from ledger.registry import manifest
 from ledger.registry.view import View
 from ledger.types import STYLE_PREFIX, Digest, InfluenceVector, format_time
 from payouts.protocols import Right, Shares
+
+ELSEWHERE: Final = "ZZ"
+"""A country no record names: ISO 3166 keeps ZZ for users, so it is never somebody's real territory."""
+
+BEFORE: Final = "0001-01-01T00:00:00Z"
 
 
 class Registered:
@@ -29,6 +37,11 @@ class Registered:
         for vector in vectors.values():
             if vector.decisions:
                 self._receipts[vector.track] = (*self._receipts.get(vector.track, ()), *vector.decisions)
+
+    def like(self, territory: str, at: str) -> tuple[str, str]:
+        """The last instant at which anything changed, and one country for all that no record names."""
+        changed = bisect_right(self._changes, at)
+        return territory if territory in self._named else ELSEWHERE, self._changes[changed - 1] if changed else BEFORE
 
     def shares(self, subject: str, right: Right, territory: str, at: str) -> Shares:
         return self._view.shares(subject, right, territory, at)
@@ -59,6 +72,23 @@ class Registered:
 
     def style_members(self, style: str) -> Sequence[str]:
         return self._styles.get(style.removeprefix(STYLE_PREFIX), ())
+
+    @cached_property
+    def _changes(self) -> list[str]:
+        """Every instant at which an answer about ownership may change, in order."""
+        view = self._view
+        shares, links = chain.from_iterable(view.shares_of.values()), chain.from_iterable(view.links.values())
+        instants = {instant for share in shares for instant in (share.start, share.end)}
+        instants |= {instant for link in links for instant in (link.start, link.end)}
+        return sorted(instants | {since for party in view.parties.values() for since, _ in party.groups})
+
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        """Territories that some share, grant or decision receipt treats apart."""
+        view = self._view
+        named = {share.territory for share in chain.from_iterable(view.shares_of.values())}
+        named |= {grant.territory for grant in chain.from_iterable(view.grants_of.values())}
+        return frozenset(named | {receipt.territory for receipt in view.receipts.values()})
 
     @cached_property
     def _styles(self) -> dict[str, list[str]]:

@@ -281,17 +281,30 @@ class Approved:
 
 
 def find(book: Book, subject: str) -> str:
-    """The full id of a run or proposal from its beginning; refuses what is not one, or could be several."""
+    """The full id of a run or proposal: from its beginning, or a run from its period (`2026-06`, `2026-06/pool`).
+
+    A period means its published run, else its approved one, else its only one; several are listed, never guessed.
+    """
     known = [*book.runs, *book.releases, *book.adjusts, *book.reverses]
     if subject in known:
         return subject
-    matches = [name for name in known if len(subject) >= 8 and name.startswith(subject)]
+    matches = [name for name in known if len(subject) >= 8 and name.startswith(subject)] or _of_period(book, subject)
     if len(matches) == 1:
         return matches[0]
+    if matches:
+        raise InputError(f"{subject!r} could be any of {', '.join(name[:16] for name in matches)}; name one")
     raise InputError(
-        f"{subject!r} is {'the beginning of several' if matches else 'not a'} run, release, adjustment or reversal; "
-        "see: settle period show PERIOD, settle hold list"
+        f"{subject!r} is not a run, release, adjustment or reversal; see: settle period show PERIOD, settle hold list"
     )
+
+
+def _of_period(book: Book, subject: str) -> list[str]:
+    period, _, pool = subject.partition("/")
+    runs = [run.run for run in book.runs.values() if run.period == period and pool in ("", run.pool)]
+    for states in (("published", "paying"), ("approved",), ("calculated",)):
+        if found := [run for run in runs if book.state_of(run) in states]:
+            return found
+    return runs
 
 
 def approve(ws: Workspace, subject: str, party: str) -> Approved:
