@@ -7,11 +7,14 @@ it. Personal matter (names) never stands in a fact, only `personal`, a salted di
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from ledger.registry.model import Answer, Instant, Manifest, Outcome, PartyKind, Right, State, Use
+from ledger.errors import InputError
+from ledger.registry.model import CATALOGUE, Answer, Instant, Manifest, Outcome, PartyKind, Right, State, Use
+from ledger.tile import ENTRY_MAX
 from ledger.types import Digest
 
 
@@ -38,7 +41,8 @@ class Fact(
 
     @property
     def type(self) -> str:
-        return str(type(self).__struct_config__.tag)
+        """The leaf type this fact is recorded as."""
+        return _TYPE_OF[type(self)]
 
 
 class PartyFact(Fact, frozen=True, kw_only=True, tag="party"):
@@ -227,6 +231,7 @@ TYPES: Final = (
 )  # fmt: skip
 """The leaf types that are the registry's, in the order in which one import registers them."""
 
+_TYPE_OF: Final[dict[type, str]] = {kind: str(kind.__struct_config__.tag) for kind in AnyFact.__args__}
 _DECODER: Final[msgspec.json.Decoder[AnyFact]] = msgspec.json.Decoder(AnyFact)
 
 
@@ -235,26 +240,56 @@ def decode(body: bytes) -> AnyFact:
     return _DECODER.decode(body)
 
 
-def leaf(fact: AnyFact, *, at: Instant, statement: Digest, row: int) -> dict[str, Any]:
-    """The leaf that records a signed row."""
-    return {**fact.fields(), "v": 1, "at": at, "statement": statement, "row": row}
+_ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+def encode(fact: AnyFact) -> bytes:
+    """The row's canonical JSON: what its author signs.
+
+    For the strings that rows admit (no control characters), sorted msgspec output is what `ledger.canon` writes.
+    """
+    return _ENCODE(fact.fields())
+
+
+def encode_leaf(fact: AnyFact, *, at: Instant, statement: Digest, row: int) -> bytes:
+    """The bytes of the leaf that records a signed row."""
+    body = _ENCODE({**fact.fields(), "v": 1, "at": at, "statement": statement, "row": row})
+    if len(body) > ENTRY_MAX:
+        raise InputError(f"{fact.type} {id_of(fact)}: {len(body)} bytes as a ledger entry, at most {ENTRY_MAX}")
+    return body
+
+
+def id_of(fact: AnyFact) -> str:
+    """The id of what is registered; an act is named by what it is about."""
+    named: str = getattr(fact, "id", "") or getattr(fact, "grant", "") or getattr(fact, "dispute", "")
+    return named
 
 
 def keys_of(fact: AnyFact) -> tuple[str, ...]:
     """What a fact is about, as keys of the registry's index: ids, `of:` a party, `all:` a grantor's catalogue."""
-    match fact:
-        case LinkFact():
-            keys: tuple[str, ...] = (fact.recording, fact.work)
-        case ShareFact():
-            keys = (fact.subject, f"of:{fact.party}")
-        case GrantFact() | RevokeFact():
-            keys = (f"all:{fact.grantor}" if fact.subject == "*" else fact.subject, f"of:{fact.grantor}")
-        case DisputeFact():
-            keys = (fact.subject, fact.id)
-        case ConfirmFact() | EndFact() | ResolveFact():
-            keys = (fact.subject,)
-        case ClearFact():
-            keys = (fact.track,)
-        case _:
-            keys = (fact.id,)
-    return keys
+    return _KEYS.get(type(fact), _own_id)(fact)
+
+
+def _own_id(fact: Any) -> tuple[str, ...]:
+    return (fact.id,)
+
+
+def _subject(fact: Any) -> tuple[str, ...]:
+    return (fact.subject,)
+
+
+def _permission(fact: Any) -> tuple[str, ...]:
+    return (f"all:{fact.grantor}" if fact.subject == CATALOGUE else fact.subject, f"of:{fact.grantor}")
+
+
+_KEYS: Final[dict[type, Callable[[Any], tuple[str, ...]]]] = {
+    LinkFact: lambda fact: (fact.recording, fact.work),
+    ShareFact: lambda fact: (fact.subject, f"of:{fact.party}"),
+    GrantFact: _permission,
+    RevokeFact: _permission,
+    DisputeFact: lambda fact: (fact.subject, fact.id),
+    ConfirmFact: _subject,
+    EndFact: _subject,
+    ResolveFact: _subject,
+    ClearFact: lambda fact: (fact.track,),
+}

@@ -103,8 +103,7 @@ def _resolved(path: Path) -> Iterator[RawRow]:
     """A file's rows, with training lists that stand in files of their own read in."""
     for row in readers.read(path):
         named = row.value.get("training_file") if row.list == "models" and isinstance(row.value, dict) else None
-        beside = path.parent / str(named)
-        if named is None or not beside.is_file():
+        if named is None or not (beside := path.parent / str(named)).is_file():
             yield row
             continue
         value: dict[str, Any] = {name: item for name, item in row.value.items() if name != "training_file"}

@@ -9,14 +9,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger import canon
+from ledger import canon, tree
 from ledger.errors import ConflictError
-from ledger.log import Log, batch_of
+from ledger.log import Batch, Log
 from ledger.registry import facts as f
 from ledger.registry import personal, statement, tables
 from ledger.registry.fold import State
@@ -29,6 +29,9 @@ from ledger.types import Digest, Head, format_time
 
 CHUNK: Final = 10_000
 """Rows per statement and per append: one transaction's worth."""
+
+INDEX_ROWS: Final = 200_000
+"""Rows of the index written at a time."""
 
 Progress = Callable[[int, int | None], None]
 
@@ -147,11 +150,15 @@ class Registry:
         with self.log.projection() as connection:
             tables.ensure(connection)
             start = tables.projected(connection)
+            rows: list[tuple[str, int]] = []
             while start < head:
                 entries = queries.page(connection, start, head, f.TYPES)
-                rows = [(key, one.index) for one in entries for key in set(f.keys_of(f.decode(one.body)))]
-                self.log.store.insert(connection, ("registry_about", ("key", "idx")), rows)
+                rows += [(key, one.index) for one in entries for key in f.keys_of(f.decode(one.body))]
                 start = entries[-1].index + 1 if len(entries) == queries.PAGE else head
+                if len(rows) > INDEX_ROWS or start >= head:
+                    rows.sort()  # neighbours in the index are written together
+                    self.log.store.insert(connection, ("registry_about", ("key", "idx")), rows)
+                    rows = []
             tables.set_projected(connection, head)
 
     def _projected(self) -> int:
@@ -199,17 +206,17 @@ class Registry:
         self, chunk: Sequence[Planned], signer: Signer, known: int, at: Instant, blobs: Sequence[bytes]
     ) -> tuple[Digest, int]:
         held: list[tuple[str, str, bytes, personal.Fields]] = []
-        rows: list[dict[str, Any]] = []
+        rows: list[f.AnyFact] = []
         for one in chunk:
-            row = one.fact.fields()
+            fact = one.fact
             if one.personal:
                 salt = self._entropy(personal.SALT_SIZE)
-                held.append((one.fact.type, row["id"], salt, one.personal))
-                row["personal"] = personal.digest(salt, one.personal)
-            rows.append(row)
-        envelope = statement.sign(rows, signer, self.log.origin).encode()
+                held.append((fact.type, f.id_of(fact), salt, one.personal))
+                fact = msgspec.structs.replace(fact, personal=personal.digest(salt, one.personal))
+            rows.append(fact)
+        envelope = statement.sign([f.encode(fact) for fact in rows], signer, self.log.origin).encode()
         digest = canon.digest(envelope)
-        leaves = [{**row, "v": 1, "at": at, "statement": digest, "row": place} for place, row in enumerate(rows)]
+        bodies = [f.encode_leaf(fact, at=at, statement=digest, row=place) for place, fact in enumerate(rows)]
 
         def unchanged(connection: Connection, head: Head) -> None:
             if queries.page(connection, known, head.size, f.TYPES, limit=1):
@@ -218,7 +225,9 @@ class Registry:
                 tables.ensure(connection)
                 personal.keep(connection, held)
 
-        appended = self.log.commit(batch_of(leaves, [envelope, *blobs]), unchanged)
+        matter = {bytes.fromhex(canon.digest(blob)): blob for blob in (envelope, *blobs)}
+        batch = Batch(bodies=bodies, types=[fact.type for fact in rows], hashes=tree.leaf_hashes(bodies), blobs=matter)
+        appended = self.log.commit(batch, unchanged)
         return digest, appended.size
 
 
@@ -227,5 +236,4 @@ _ORDER: Final = {name: place for place, name in enumerate(f.TYPES)}
 
 def _order(one: Planned) -> tuple[int, str, bytes]:
     """Leaves of one import stand by type, then by id: the order of its rows changes nothing."""
-    fields = one.fact.fields()
-    return _ORDER[one.fact.type], str(fields.get("id", "")), canon.encode(fields)
+    return _ORDER[one.fact.type], f.id_of(one.fact), f.encode(one.fact)

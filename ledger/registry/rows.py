@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -20,8 +21,9 @@ from ledger.registry import identifiers
 from ledger.registry.model import BEGINNING, RIGHTS, WORLD, Answer, Instant, PartyKind, Right, State, Use
 from ledger.types import MILLION, STYLE_PREFIX, format_time, parse_time
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^\s|*][^\s|]*$")]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+# No control characters anywhere: what is registered is shown on terminals and pages, and canonical in one spelling.
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^\s|*\x00-\x1f\x7f][^\s|\x00-\x1f\x7f]*$")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Ppm = Annotated[int, msgspec.Meta(ge=1, le=MILLION)]
 Territory = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2}|WORLD)$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -198,6 +200,7 @@ def _checked(row: AnyRow) -> AnyRow:
     return result
 
 
+@lru_cache(maxsize=4096)
 def instant(text: str) -> Instant:
     """A date (its first second, in UTC) or an RFC 3339 time, as `format_time` writes it."""
     return format_time(parse_time(f"{text}T00:00:00Z" if _DATE.match(text) else text))

@@ -40,9 +40,9 @@ class Registration:
     root: str
 
 
-def sign(rows: Sequence[Mapping[str, Any]], signer: Signer, origin: str) -> dsse.Envelope:
-    """The statement over these rows."""
-    root = tree.root_of(tree.leaf_hashes(canon.encode(row) for row in rows))
+def sign(rows: Sequence[bytes], signer: Signer, origin: str) -> dsse.Envelope:
+    """The statement over these rows, each as canonical JSON."""
+    root = tree.root_of(tree.leaf_hashes(rows))
     payload = {
         "v": 1,
         "type": "registration",
