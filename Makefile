@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-contracts contracts wheel clean
+.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-payouts bench-contracts contracts wheel clean
 
 setup: $(STAMP)
 
@@ -51,6 +51,9 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m pytest -m bench -s -q $(filter-out tests/bench/bench_attribution.py,$(wildcard tests/bench/bench_*.py)) $(PYTEST_ARGS)
+
+bench-payouts: setup
+	$(BIN)/python -m pytest -m bench -s tests/bench/bench_payouts.py
 
 bench-contracts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_contracts.py

@@ -111,7 +111,7 @@ def contributions(inputs: Inputs, rows: Sequence[UsageRow]) -> Iterator[Contribu
     training = inputs.rule.training_set()
     if training is not None:
         return contributor.shared_equally(*training, BILLION * BILLION)
-    return contributor.contributions(weigh(inputs.terms, inputs.rule, rows))
+    return contributor.contributions(weigh(inputs.terms, inputs.rule, rows, inputs.view))
 
 
 def prepare(inputs: Inputs) -> list[UsageRow]:

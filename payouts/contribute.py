@@ -54,8 +54,12 @@ class Weighed:
     unattributed: Mapping[Stream, int]
 
 
-def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow]) -> Weighed:
-    """Filter and weigh: what the rule thinks of each row, before anybody's influence is looked at."""
+def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow], view: View) -> Weighed:
+    """Filter and weigh: what the rule thinks of each row, before anybody's influence is looked at.
+
+    Places and days that the registry does not tell apart are then summed: shares change on few days.
+    """
+    like = cache(view.like)
     verdicts = rule.filter(rows)
     if len(verdicts) != len(rows):
         raise RuleError(f"rule {rule.name} judged {len(verdicts)} of {len(rows)} rows: expected a verdict for each")
@@ -69,7 +73,7 @@ def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow]) -> Weighed:
     sums: dict[str, dict[Stream, int]] = {"counts": defaultdict(int), "unattributed": defaultdict(int)}
     for (row, verdict), weight in zip(kept, weights, strict=True):
         if weight:
-            sums[verdict][Stream(row.track, row.vector, row.territory, row.at, row.source)] += weight
+            sums[verdict][Stream(row.track, row.vector, *like(row.territory, row.at), row.source)] += weight
     return Weighed(counted=sums["counts"], unattributed=sums["unattributed"])
 
 

@@ -84,20 +84,28 @@ def game_of(claims: Sequence[tuple[Claim, int]], salt: bytes) -> Game:
     rest = EXACT - sum(exact)
     if rest < 0:
         raise ValueError(f"claims hold {sum(exact)} of {EXACT}: more than the whole vector")
-    masses, _ = round_shares([*groups, UNATTRIBUTED], [*exact, rest], EXACT // WHOLE, salt=salt)
+    masses = _to_whole(groups, exact, rest, salt)
     kept = [n for n in range(len(groups)) if masses[n]]
     return Game(
         salt,
-        tuple(groups[n] for n in kept),
-        tuple(masses[n] for n in kept),
-        tuple(tuple(sorted(by_group[groups[n]])) for n in kept),
+        tuple([groups[n] for n in kept]),
+        tuple([masses[n] for n in kept]),
+        tuple([tuple(sorted(by_group[groups[n]])) for n in kept]),
     )
+
+
+def _to_whole(groups: Sequence[str], exact: Sequence[int], rest: int, salt: bytes) -> list[int]:
+    """Masses in parts of WHOLE; nothing to round where direct shares make up everything."""
+    unit = EXACT // WHOLE
+    masses = [mass // unit for mass in exact]
+    if sum(masses) * unit == EXACT - rest and rest % unit == 0:
+        return masses
+    rounded, _ = round_shares([*groups, UNATTRIBUTED], [*exact, rest], unit, salt=salt)
+    return rounded[:-1]
 
 
 def _within_group(claims: Sequence[tuple[Claim, int]], ppb: int, salt: bytes) -> list[Portion]:
     """A group's ppb divided among its parties, then each party's among its claims."""
-    if len(claims) == 1:
-        return [Portion(claims[0][0], ppb)]
     by_party: dict[str, dict[Claim, int]] = defaultdict(lambda: defaultdict(int))
     for claim, mass in claims:
         by_party[claim.party][claim] += mass
@@ -125,9 +133,11 @@ def settle_game(game: Game, split: Split | None) -> Kernel:
     ppb, _ = round_shares([*game.groups, UNATTRIBUTED], [*scaled, rest * BILLION], split.denominator, salt=game.salt)
     portions: list[Portion] = []
     for claims, part in zip(game.claims, ppb, strict=False):
-        if part:
-            portions.extend(_within_group(claims, part, game.salt))
-    return Kernel(tuple(portion for portion in portions if portion.ppb), ppb[-1])
+        if part and len(claims) == 1:
+            portions.append(Portion(claims[0][0], part))
+        elif part:
+            portions += [portion for portion in _within_group(claims, part, game.salt) if portion.ppb]
+    return Kernel(tuple(portions), ppb[-1])
 
 
 def kernels(rule: Rule, games: Sequence[Game]) -> list[Kernel]:

@@ -54,6 +54,9 @@ class View(Protocol):
     `at` is an instant as `ledger.types.format_time` writes it.
     """
 
+    def like(self, territory: str, at: str) -> tuple[str, str]:
+        """A territory and an instant at which every answer is the same; the more it brings together, the faster."""
+
     def shares(self, subject: str, right: Right, territory: str, at: str) -> Shares: ...
 
     def group_of(self, party: str, at: str) -> str:

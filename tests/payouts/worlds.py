@@ -38,6 +38,15 @@ class World:
     models: dict[str, tuple[str, str]] = field(default_factory=dict)
     training: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     styles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    merging: bool = False
+    """Whether places and days that the dictionaries do not tell apart are brought together."""
+
+    def like(self, territory: str, at: str) -> tuple[str, str]:
+        if not self.merging:
+            return territory, at
+        starts = sorted(f"{owned.start}T00:00:00Z" for dated in self.owned.values() for owned in dated)
+        named = any(where == territory for _, _, where in self.owned)
+        return territory if named else "ZZ", max((start for start in starts if start <= at), default="0001")
 
     def shares(self, subject: str, right: Right, territory: str, at: str) -> Owned:
         dated = self.owned.get((subject, right, territory)) or self.owned.get((subject, right, "WORLD"), [])
