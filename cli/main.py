@@ -27,6 +27,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("registry", "registry"),
     ("template", None),
     ("verify", None),
+    ("witness", None),
     ("workspace", None),
 )
 

@@ -18,6 +18,7 @@ from ledger.errors import InputError, StateError
 from ledger.log import Log
 from ledger.store import queries
 from ledger.types import Digest
+from service.witnessing import ASK_FIRST, base
 from service.workspace import CONFIG, TRUST, Workspace
 
 Progress = Callable[[int, int | None], None]
@@ -44,8 +45,10 @@ def prove(workspace: Workspace, *, event: str | None = None, index: int | None =
     place = index if index is not None else _find(log, event or "")
     entry = log.entry(place)
     body = leaf.decode(entry.body)
-    size = log.head().size
-    signed = log.checkpoint(size)
+    resting = base(log, workspace.trust.policy)
+    signed, size = resting.checkpoint, resting.size
+    if place >= size:
+        raise StateError(f"entry {place} is newer than the last witnessed checkpoint, of size {size}: {ASK_FIRST}")
     keys = [_placed(log, one.index, one.body, size) for one in log.entries(types=["key"], stop=size)]
     item = _placed(log, place, entry.body, size)
     if body["type"] == "event":

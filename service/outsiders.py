@@ -44,13 +44,13 @@ class PeriodExported:
 
 def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = None) -> PeriodExported:
     """Write everything an outsider needs to compute a period again. What is there already is extended."""
-    book = read_book(ws.log)
+    book = read_book(ws)
     runs = _published(book, period)
     exported = export_log(ws.log, folder / "log", trust=(ws.home / "trust.json").read_bytes(), on_progress=on_progress)
     names = []
     for run in runs:
         name = f"{period}-{run.pool}-{run.sequence}.bundle"
-        write_whole(folder / name, run_bundle(ws.log, book, load(ws.log, run)))
+        write_whole(folder / name, run_bundle(ws.log, ws.trust.policy, book, load(ws.log, run)))
         names.append(name)
     about = {
         "v": 1,
@@ -109,7 +109,7 @@ def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Re
     with tempfile.TemporaryDirectory(prefix="settle-again-") as place:
         ws = Workspace(home=Path(place), settings=resolve(f'[log]\norigin = "{origin}"\n', {}))
         replay(ws.open_log(check=False), Static.open(folder / "log", origin, trusted.keys))
-        book = read_book(ws.log)
+        book = read_book(ws)
         runs = tuple(_again(ws, book, load(ws.log, run), on_progress) for run in _published(book, period))
         head = ws.log.head()
         ws.log.close()

@@ -9,42 +9,43 @@ from ledger import bundle, tree
 from ledger.bundle import Placed
 from ledger.errors import StateError
 from ledger.log import Log
-from ledger.types import Head
+from ledger.policy import Policy
 from payouts import proof
 from payouts.life.book import Book
 from service.runs import Stored
 from service.settlement import intents_of
+from service.witnessing import Base, base
 
 
-def placed(log: Log, head: Head, index: int) -> Placed:
-    """An entry with its path to the root of the log at this head."""
+def placed(log: Log, head: Base, index: int) -> Placed:
+    """An entry with its path to the root of this checkpoint."""
     hashes = tree.prove_inclusion(index, head.size, log.read)
     return Placed(index, log.entry(index).body, tuple(hashes))
 
 
-def statement_bundle(log: Log, book: Book, stored: Stored, party: str) -> bytes:
+def statement_bundle(log: Log, policy: Policy, book: Book, stored: Stored, party: str) -> bytes:
     """One party's lines, account and payment in a published run, to be verified by anybody offline."""
-    head = log.head()
+    head = base(log, policy)
     return proof.statement_bundle(
-        checkpoint=log.checkpoint(head.size), keys=_keys(log, head), leaves=_leaves(log, head, book, stored),
+        checkpoint=head.checkpoint, keys=_keys(log, head), leaves=_leaves(log, head, book, stored),
         party=party, tables=_tables(log, book, stored),
     )  # fmt: skip
 
 
-def run_bundle(log: Log, book: Book, stored: Stored) -> bytes:
+def run_bundle(log: Log, policy: Policy, book: Book, stored: Stored) -> bytes:
     """Every row of a published run."""
-    head = log.head()
+    head = base(log, policy)
     return proof.run_bundle(
-        checkpoint=log.checkpoint(head.size), keys=_keys(log, head), leaves=_leaves(log, head, book, stored),
+        checkpoint=head.checkpoint, keys=_keys(log, head), leaves=_leaves(log, head, book, stored),
         tables=_tables(log, book, stored),
     )  # fmt: skip
 
 
-def _keys(log: Log, head: Head) -> Sequence[Placed]:
+def _keys(log: Log, head: Base) -> Sequence[Placed]:
     return [placed(log, head, entry.index) for entry in log.entries(types={"key"}, stop=head.size)]
 
 
-def _leaves(log: Log, head: Head, book: Book, stored: Stored) -> dict[str, Any]:
+def _leaves(log: Log, head: Base, book: Book, stored: Stored) -> dict[str, Any]:
     """What both kinds of bundle begin with: close, run, document, approvals, publication."""
     run = stored.record.run
     published = book.published.get(run)

@@ -46,7 +46,7 @@ def runs_of(book: Book, period: str) -> list[Run]:
 
 def state(ws: Workspace, party: str, period: str) -> Statement:
     """A party's statement for a period; a nil statement where nothing happened."""
-    book = read_book(ws.log)
+    book = read_book(ws)
     runs = _runs(ws, book, party, period)
     pools = [_pool(ws, book, load(ws.log, run), party) for run in runs]
     demo = any(is_demo(ws, book, run.run) for run in runs)
@@ -56,12 +56,12 @@ def state(ws: Workspace, party: str, period: str) -> Statement:
 
 def prove(ws: Workspace, party: str, period: str, pool: str | None = None) -> bytes:
     """The bundle with which the party, or anybody, verifies its lines in a published run."""
-    book = read_book(ws.log)
+    book = read_book(ws)
     runs = [run for run in _runs(ws, book, party, period) if pool in (None, run.pool)]
     if len(runs) != 1:
         listed = ", ".join(run.pool for run in runs) or "none"
         raise InputError(f"{period} has runs of pools {listed}: name one with --pool-name")
-    return statement_bundle(ws.log, book, load(ws.log, runs[0]), party)
+    return statement_bundle(ws.log, ws.trust.policy, book, load(ws.log, runs[0]), party)
 
 
 def _runs(ws: Workspace, book: Book, party: str, period: str) -> list[Run]:

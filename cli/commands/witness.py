@@ -1,0 +1,151 @@
+"""Witnesses: run one for other people's logs, or have your own log witnessed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.commands.ledger import ledger
+from cli.exits import EXIT_CODES
+from cli.shell import emit, leave, say, workspace
+from ledger.errors import InputError, TransientError, VerificationError
+
+app = typer.Typer(no_args_is_help=True)
+witness = typer.Typer(no_args_is_help=True)
+asking = typer.Typer(no_args_is_help=True)
+app.add_typer(witness, name="witness", help="Be a witness: cosign other people's logs, and notice when one forks.")
+ledger.add_typer(asking, name="witness", help="Have this workspace's log witnessed.")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The witness's folder.")]
+
+
+# --- being a witness ----------------------------------------------------------------------------
+
+
+@witness.command()
+def init(
+    folder: Folder,
+    name: Annotated[str, typer.Option(help="The witness's name, such as witness.example/w1.")],
+    no_passphrase: Annotated[bool, typer.Option("--no-passphrase", help="Leave the key file unencrypted.")] = False,
+) -> None:
+    """Make a witness: a key and an empty memory. Its vkey goes into the policies of those who trust it."""
+    from service.setup import new_passphrase
+    from service.witness import Witness
+    from service.workspace import system_clock
+
+    made = Witness.create(folder, name, new_passphrase(no_passphrase=no_passphrase), system_clock)
+    emit({"witness": made.name, "vkey": str(made.vkey), "folder": str(folder)})
+
+
+@witness.command()
+def know(
+    folder: Folder,
+    vkeys: Annotated[list[str] | None, typer.Argument(metavar="[VKEY]...", help="Verifier keys of logs.")] = None,
+    trust: Annotated[Path | None, typer.Option(help="A trust.json: all log keys in it.")] = None,
+) -> None:
+    """Let the witness cosign these logs; known before, they stay known."""
+    from ledger.note import parse_vkey
+    from ledger.trust import parse
+
+    found = [parse_vkey(one) for one in vkeys or ()]
+    if trust is not None:
+        found += [vkey for log in parse(_read(trust)).logs for vkey in log.vkeys()]
+    if not found:
+        raise InputError("name a log: its verifier key, or --trust FILE")
+    opened = _open(folder)
+    opened.know(*found)
+    emit({"witness": opened.name, "logs": [str(vkey) for vkey in opened.logs()]})
+
+
+@witness.command()
+def serve(
+    folder: Folder,
+    listen: Annotated[str, typer.Option(help="HOST:PORT to listen on.")] = "127.0.0.1:8090",
+) -> None:
+    """Answer add-checkpoint requests until interrupted."""
+    from service.witness import WitnessServer
+
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal():
+        raise InputError(f"--listen {listen!r}: expected HOST:PORT, such as 127.0.0.1:8090")
+    opened = _open(folder)
+    with WitnessServer(opened, host, int(port), say) as server:
+        address = f"http://{host}:{server.server_address[1]}"
+        emit({"witness": opened.name, "vkey": str(opened.vkey), "url": address})
+        server.serve_forever()
+
+
+@witness.command()
+def show(folder: Folder) -> None:
+    """What the witness holds of each log, and the contradictions it was shown."""
+    opened = _open(folder)
+    refused = [
+        {
+            "origin": one.origin,
+            "time": one.time,
+            "reason": one.reason,
+            "held": _text(one.held),
+            "signed": _text(one.note),
+        }
+        for one in opened.store.refused()
+    ]
+    seen = [{"origin": one.origin, "size": one.size, "root": one.root.hex()} for one in opened.store.seen()]
+    emit({"witness": opened.name, "vkey": str(opened.vkey), "seen": seen, "refused": refused})
+
+
+def _open(folder: Path) -> Any:
+    from service.secrets import from_environment
+    from service.witness import Witness
+    from service.workspace import system_clock
+
+    return Witness.open(folder, from_environment(os.environ), system_clock)
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode(errors="replace")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise InputError(f"{path}: {problem.strerror or problem}") from None
+
+
+# --- having one's log witnessed -----------------------------------------------------------------
+
+
+@asking.command("policy")
+def set_policy(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A tlog-policy file; without it, show ours.")
+    ] = None,
+) -> None:
+    """Say in trust.json whose cosignatures a checkpoint needs; its readers must fetch it again."""
+    from service.trusting import adopt_policy
+
+    ws = workspace()
+    trust = ws.trust if file is None else adopt_policy(ws, _read(file))
+    emit(
+        {"policy": trust.policy.encode().decode(errors="replace").splitlines()},
+        text=lambda answer: "\n".join(answer["policy"]),
+    )
+
+
+@asking.command("ask")
+def ask_witnesses() -> None:
+    """Have the newest checkpoint cosigned; leaves with 3 if a witness has seen another log, 6 short of the quorum."""
+    from service.witnessing import ask
+
+    ws = workspace()
+    done = ask(ws.log, ws.trust.policy)
+    emit(done)
+    if done.alarming:
+        say("settle: a witness contradicts this log; stop writing to it and find out why before anything else")
+        leave(EXIT_CODES[VerificationError])
+    if not done.quorum:
+        say("settle: the quorum is not reached; ask again")
+        leave(EXIT_CODES[TransientError])

@@ -1,0 +1,20 @@
+"""Changing what the workspace publishes about whom to trust."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ledger import policy
+from ledger.trust import Trust
+from service.workspace import TRUST, Workspace
+
+
+def adopt_policy(workspace: Workspace, text: bytes) -> Trust:
+    """Put a tlog-policy's witnesses and quorum into trust.json; its log lines are left to trust.json itself."""
+    found = replace(policy.parse(text), logs=())
+    renewed = replace(workspace.trust, policy=found)
+    path = workspace.home / TRUST
+    aside = path.with_name(TRUST + ".new")
+    aside.write_bytes(renewed.encode())
+    aside.rename(path)
+    return renewed

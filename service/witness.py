@@ -1,0 +1,169 @@
+"""A witness: a key, the logs it knows, its memory; and the same over HTTP (c2sp.org/tlog-witness).
+
+Its folder holds `key.json`, `witness.db` and `logs`, a tlog-policy file whose `log` lines name the
+logs it cosigns and, in a comment, the witness itself. It is meant to be run by somebody else than
+the log: a collecting society, an auditor, a competitor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+
+from ledger import cosign, keyfile, note, policy
+from ledger.errors import ConflictError, InputError, SettleError, StateError, VerificationError
+from ledger.keys import PrivateKey
+from ledger.note import COSIGNATURE, Note, Vkey
+from ledger.policy import Log, Policy
+from ledger.witness import MALFORMED, OK, REQUEST_MAX, Answer, answer, decide, origin_of, parse_request
+from service.secrets import Passphrase
+from service.witness_store import WitnessStore
+
+Clock = Callable[[], datetime]
+
+KEY: Final = "key.json"
+DATABASE: Final = "witness.db"
+LOGS: Final = "logs"
+_NAME: Final = re.compile(r"^# witness (\S+)$", re.MULTILINE)
+_UNAVAILABLE: Final = 503
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Cosigns what extends what it has seen. Reads its list of logs anew for each request."""
+
+    folder: Path
+    name: str
+    key: PrivateKey
+    store: WitnessStore
+    clock: Clock
+
+    @classmethod
+    def create(cls, folder: Path, name: str, passphrase: bytes | None, clock: Clock) -> Witness:
+        """A new witness with a new key and an empty memory."""
+        note.check_name(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / LOGS).exists():
+            raise ConflictError(f"{folder} already holds a witness; nothing was changed")
+        key = PrivateKey.generate()
+        keyfile.save(folder / KEY, key, passphrase)
+        store = WitnessStore.create(folder / DATABASE)
+        (folder / LOGS).write_text(f"# witness {name}\nquorum none\n", encoding="utf-8")
+        return cls(folder, name, key, store, clock)
+
+    @classmethod
+    def open(cls, folder: Path, passphrase: Passphrase, clock: Clock) -> Witness:
+        """The witness in this folder."""
+        if not (folder / LOGS).is_file():
+            raise InputError(f"no witness in {folder}; make one with `settle witness init {folder} --name NAME`")
+        named = _NAME.search((folder / LOGS).read_text(encoding="utf-8"))
+        if named is None:
+            raise StateError(f"{folder / LOGS} does not say `# witness NAME`; write back the name it was made with")
+        key = keyfile.load(folder / KEY, passphrase)
+        return cls(folder, named[1], key, WitnessStore(folder / DATABASE), clock)
+
+    @property
+    def vkey(self) -> Vkey:
+        """What goes into other people's policies."""
+        return Vkey(self.name, self.key.public, COSIGNATURE)
+
+    def logs(self) -> tuple[Vkey, ...]:
+        """The log keys it accepts; several of one name while a log's key is handed over."""
+        return tuple(log.vkey for log in policy.parse((self.folder / LOGS).read_bytes()).logs)
+
+    def know(self, *vkeys: Vkey) -> None:
+        """Accept checkpoints signed by these log keys too."""
+        known = self.logs()
+        logs = tuple(Log(vkey) for vkey in (*known, *(vkey for vkey in vkeys if vkey not in known)))
+        text = f"# witness {self.name}\n".encode() + Policy(logs).encode()
+        aside = self.folder / (LOGS + ".new")
+        aside.write_bytes(text)
+        aside.rename(self.folder / LOGS)
+
+    def add_checkpoint(self, body: bytes) -> Answer:
+        """One add-checkpoint request, from bytes to answer; what is cosigned is on disk before this returns."""
+        try:
+            request = parse_request(body)
+            origin = origin_of(request)
+            signed = note.parse(request.checkpoint)
+        except VerificationError as problem:
+            return Answer(MALFORMED, f"{problem}\n".encode())
+        time = int(self.clock().timestamp())
+        line = cosign.sign(signed.text, self.name, self.key, time)
+        trusted = [vkey for vkey in self.logs() if vkey.name == origin]
+        decision, _ = self.store.compare_and_swap(
+            origin,
+            request.checkpoint,
+            time=time,
+            decide=lambda held: decide(request, held, trusted),
+            cosign=lambda: Note(signed.text, (*signed.signatures, line)).encode(),
+        )
+        return answer(decision, [line])
+
+    def latest(self, origin_digest: str) -> bytes | None:
+        """The last cosigned checkpoint of the log whose origin has this SHA-256."""
+        for seen in self.store.seen():
+            if hashlib.sha256(seen.origin.encode()).hexdigest() == origin_digest:
+                return seen.note
+        return None
+
+
+# --- over HTTP ----------------------------------------------------------------------------------
+
+_LATEST: Final = re.compile(r"/([0-9a-f]{64})/checkpoint\Z")
+
+
+class WitnessServer(ThreadingHTTPServer):
+    """`POST /add-checkpoint` and `GET /<SHA-256 of origin>/checkpoint`."""
+
+    daemon_threads = True
+
+    def __init__(self, witness: Witness, host: str, port: int, say: Callable[[str], None]) -> None:
+        self.witness: Final = witness
+        self.say: Final = say
+        super().__init__((host, port), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+    server: WitnessServer
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if self.path != "/add-checkpoint":
+            self.close_connection = True
+            return self._send(Answer(404, b"not found\n"))
+        if not length.isascii() or not length.isdecimal() or int(length) > REQUEST_MAX:
+            self.close_connection = True
+            return self._send(Answer(MALFORMED, b"expected a body with a length\n"))
+        body = self.rfile.read(int(length))
+        try:
+            found = self.server.witness.add_checkpoint(body)
+        except SettleError as problem:  # the memory cannot be read or written: answer nothing that could be believed
+            self.server.say(f"settle witness: {problem}")
+            return self._send(Answer(_UNAVAILABLE, b"try again later\n"))
+        if found.status != OK:
+            self.server.say(f"settle witness: {found.status} {found.body.decode(errors='replace').strip()}")
+        return self._send(found)
+
+    def do_GET(self) -> None:
+        match = _LATEST.match(self.path)
+        found = self.server.witness.latest(match[1]) if match else None
+        self._send(Answer(404, b"not found\n") if found is None else Answer(OK, found))
+
+    def _send(self, found: Answer) -> None:
+        self.send_response(found.status)
+        self.send_header("Content-Type", found.content_type)
+        self.send_header("Content-Length", str(len(found.body)))
+        self.end_headers()
+        self.wfile.write(found.body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the framework's signature
+        """Refusals are reported by `do_POST`; every request is not."""

@@ -1,0 +1,211 @@
+"""The log's side of witnessing: ask the witnesses of trust.json to cosign, keep what they answer.
+
+Cosignatures are kept beside the log in a side table: they are about checkpoints and are not part of
+them. A witness that holds more than we have, or another tree, is telling us that this log was
+rolled back or forked; that is reported as what it is and never retried away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request as HttpRequest
+from urllib.request import urlopen
+
+from sqlalchemy import inspect, text
+
+from ledger import checkpoint, cosign, note, tree
+from ledger.checkpoint import Checkpoint
+from ledger.errors import InputError, StateError, TransientError, VerificationError
+from ledger.log import Log
+from ledger.note import Note, Signature, Vkey
+from ledger.policy import Policy, Witness
+from ledger.witness import CONFLICT, INCONSISTENT, OK, Answer, Request, parse_cosignatures, parse_size
+
+Send = Callable[[str, bytes], Answer]
+"""POST these bytes to a witness's submission prefix; TransientError if it does not answer."""
+
+_TIMEOUT_SECONDS: Final = 10
+_ANSWER_MAX: Final = 64 * 1024
+_TABLE: Final = (
+    "CREATE TABLE IF NOT EXISTS witness_cosignature "
+    "(size BIGINT NOT NULL, witness TEXT NOT NULL, line TEXT NOT NULL, PRIMARY KEY (size, witness))"
+)
+_PUT: Final = (
+    "INSERT INTO witness_cosignature (size, witness, line) VALUES (:size, :witness, :line) "
+    "ON CONFLICT (size, witness) DO UPDATE SET line = excluded.line"
+)
+
+ASK_FIRST: Final = "run `settle ledger witness ask`"
+
+Outcome = Literal["cosigned", "unreachable", "refused", "fork", "rollback"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What one witness answered."""
+
+    witness: str
+    outcome: Outcome
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witnessed:
+    """A checkpoint, who answered what about it, and whether trust.json's quorum is reached."""
+
+    size: int
+    root: str
+    quorum: bool
+    witnesses: tuple[Asked, ...]
+
+    @property
+    def alarming(self) -> bool:
+        """Whether a witness contradicts this log."""
+        return any(asked.outcome in ("fork", "rollback") for asked in self.witnesses)
+
+
+# --- asking -------------------------------------------------------------------------------------
+
+
+def ask(log: Log, policy: Policy, *, send: Send | None = None) -> Witnessed:
+    """Have the newest checkpoint cosigned by every witness of the policy that has a URL."""
+    reachable = [witness for witness in policy.witnesses if witness.url is not None]
+    if not reachable:
+        raise StateError(
+            "trust.json names no witness with a URL; set a policy with `settle ledger witness policy FILE`"
+        )
+    signed = log.checkpoint()
+    found = checkpoint.parse(note.parse(signed).text)
+    held = _last_sizes(log)
+    answers = []
+    for witness in reachable:
+        asked, line = _ask_one(
+            log, witness, signed=signed, found=found, old=held.get(str(witness.vkey), 0), send=send or post
+        )
+        answers.append(asked)
+        if line is not None:
+            _keep(log, found.size, witness.vkey, line)
+    cosigned = cosign.cosigners(note.parse(checkpoint_with(log, found.size)), [one.vkey for one in policy.witnesses])
+    return Witnessed(
+        size=found.size, root=found.root.hex(), quorum=policy.satisfied(cosigned), witnesses=tuple(answers)
+    )
+
+
+def _ask_one(
+    log: Log, witness: Witness, *, signed: bytes, found: Checkpoint, old: int, send: Send
+) -> tuple[Asked, Signature | None]:
+    """One witness's answer. A 409 says what it holds; then we ask once more from there."""
+    name, url = witness.name, witness.url or ""
+    try:
+        answer = send(url, _request(log, min(old, found.size), found.size, signed))
+        if answer.status == CONFLICT:
+            held = parse_size(answer.body)
+            if held > found.size:
+                return Asked(
+                    witness=name, outcome="rollback",
+                    detail=f"it holds a tree of {held} leaves, this log has {found.size}: entries were lost here; "
+                    "run `settle ledger fsck`",
+                ), None  # fmt: skip
+            answer = send(url, _request(log, held, found.size, signed))
+        if answer.status == OK:
+            line = _cosignature(witness, found, answer.body)
+            return Asked(
+                witness=name, outcome="cosigned", detail=f"at {cosign.verify(found.text(), line, witness.vkey)}"
+            ), line
+    except TransientError as problem:
+        return Asked(witness=name, outcome="unreachable", detail=str(problem)), None
+    except VerificationError as problem:
+        return Asked(witness=name, outcome="refused", detail=f"its answer is not what it should be: {problem}"), None
+    said = answer.body.decode(errors="replace").strip()[:300]
+    if answer.status == INCONSISTENT:
+        return Asked(witness=name, outcome="fork", detail=f"it has cosigned another tree of this log: {said}"), None
+    return Asked(witness=name, outcome="refused", detail=f"status {answer.status}: {said}"), None
+
+
+def _request(log: Log, old: int, new: int, signed: bytes) -> bytes:
+    proof = tree.prove_consistency(old, new, log.read) if 0 < old < new else []
+    return Request(old=old, proof=tuple(proof), checkpoint=signed).encode()
+
+
+def _cosignature(witness: Witness, found: Checkpoint, body: bytes) -> Signature:
+    """The witness's own line of its answer; lines by other keys are ignored."""
+    for line in parse_cosignatures(found.text(), body).signatures:
+        if (line.name, line.id) == (witness.vkey.name, witness.vkey.id):
+            cosign.verify(found.text(), line, witness.vkey)
+            return line
+    raise VerificationError(f"no cosignature by key {witness.vkey.id.hex()} of {witness.vkey.name}")
+
+
+def post(url: str, body: bytes) -> Answer:
+    """One add-checkpoint request over HTTP."""
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise InputError(f"witness URL {url!r}: expected http:// or https://")
+    request = HttpRequest(url.rstrip("/") + "/add-checkpoint", data=body, method="POST")  # noqa: S310  checked above
+    try:
+        with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310  checked above
+            return Answer(response.status, response.read(_ANSWER_MAX), response.headers.get("Content-Type", ""))
+    except HTTPError as refusal:
+        with refusal:
+            return Answer(refusal.code, refusal.read(_ANSWER_MAX), refusal.headers.get("Content-Type", ""))
+    except (URLError, OSError) as failure:
+        raise TransientError(f"witness {url} does not answer: {getattr(failure, 'reason', failure)}") from None
+
+
+# --- what was answered --------------------------------------------------------------------------
+
+
+def checkpoint_with(log: Log, size: int | None = None) -> bytes:
+    """The log's checkpoint of this size, by default the newest, with the cosignatures it has been given."""
+    signed = note.parse(log.checkpoint(size))
+    lines = _lines(log, checkpoint.parse(signed.text).size)
+    return Note(signed.text, (*signed.signatures, *lines)).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a proof rests on: a signed checkpoint, and its size."""
+
+    size: int
+    checkpoint: bytes
+
+
+def base(log: Log, policy: Policy) -> Base:
+    """The newest checkpoint that satisfies the policy: what proofs for people who trust it must rest on."""
+    if policy.satisfied(()):
+        signed = checkpoint_with(log)
+        return Base(checkpoint.parse(note.parse(signed).text).size, signed)
+    vkeys = [one.vkey for one in policy.witnesses]
+    for (size,) in _rows(log, "SELECT DISTINCT size FROM witness_cosignature ORDER BY size DESC"):
+        signed = checkpoint_with(log, size)
+        if policy.satisfied(cosign.cosigners(note.parse(signed), vkeys)):
+            return Base(size, signed)
+    raise StateError(f"no checkpoint of {log.origin} has quorum {policy.quorum!r} yet: {ASK_FIRST}")
+
+
+def _keep(log: Log, size: int, vkey: Vkey, line: Signature) -> None:
+    with log.projection() as connection:
+        connection.execute(text(_TABLE))
+        connection.execute(text(_PUT), {"size": size, "witness": str(vkey), "line": str(line)})
+
+
+def _lines(log: Log, size: int) -> Iterable[Signature]:
+    rows = _rows(log, "SELECT line FROM witness_cosignature WHERE size = :size ORDER BY witness", size=size)
+    return [note.parse_signature(line.removesuffix("\n")) for (line,) in rows]
+
+
+def _last_sizes(log: Log) -> dict[str, int]:
+    """The largest size each witness has cosigned for us: what it holds, unless others ask it too."""
+    rows = _rows(log, "SELECT witness, MAX(size) FROM witness_cosignature GROUP BY witness")
+    return {witness: int(size) for witness, size in rows}
+
+
+def _rows(log: Log, query: str, **values: Any) -> Sequence[Any]:
+    """The rows of a query on the side table, which is not there before the first cosignature."""
+    with log.store.reading() as connection:
+        if not inspect(connection).has_table("witness_cosignature"):
+            return ()
+        return connection.execute(text(query), values).all()

@@ -1,0 +1,193 @@
+"""The witness's rule: every status the specification names, in its order, and nothing else cosigned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import checkpoint, cosign, note, tree, witness
+from ledger.errors import VerificationError
+from ledger.keys import PrivateKey
+from ledger.note import Note, Signature, Vkey
+from ledger.witness import Held, Request
+from tests.ledger.reference import Reference
+from tests.ledger.world import seeded
+
+KEY = seeded("log")
+ORIGIN = "example.com/behind-the-sofa"
+VKEY = Vkey(ORIGIN, KEY.public)
+TREE = Reference([b"%d" % n for n in range(40)])
+FORK = Reference([b"%d" % n for n in range(7)] + [b"other %d" % n for n in range(33)])
+
+
+def signed(size: int, *keys: PrivateKey, of: Reference = TREE) -> bytes:
+    return checkpoint.sign(ORIGIN, size, of.root(size), *(keys or (KEY,)))
+
+
+def request(old: int, new: int, *, of: Reference = TREE, proof: Sequence[bytes] | None = None) -> Request:
+    honest = of.proof(old, new) if 0 < old <= new else []
+    return Request(old=old, proof=tuple(honest if proof is None else proof), checkpoint=signed(new, of=of))
+
+
+def status(asked: Request, held: Held, vkeys: Sequence[Vkey] = (VKEY,)) -> int:
+    return witness.decide(asked, held, vkeys).status
+
+
+def held(size: int) -> Held:
+    return Held(size, TREE.root(size))
+
+
+def test_growth_is_cosigned() -> None:
+    """If this fails, an honest log is refused by its own witnesses."""
+    for old in range(20):
+        for new in range(old, 20):
+            decision = witness.decide(request(old, new), held(old), [VKEY])
+            assert decision.status == 200, (old, new, decision.reason)
+            assert decision.checkpoint is not None
+            assert (decision.checkpoint.size, decision.checkpoint.root) == (new, TREE.root(new))
+
+
+def test_an_unknown_log() -> None:
+    """If this fails, a witness cosigns logs it was not told to."""
+    assert status(request(0, 5), Held(), []) == 404
+
+
+def test_signatures_nobody_trusts() -> None:
+    """If this fails, anyone can move a witness's view of a log."""
+    stranger = Request(old=0, proof=(), checkpoint=signed(5, seeded("stranger")))
+    assert status(stranger, Held()) == 403
+    text = note.parse(signed(5)).text
+    false = Note(text, (Signature(VKEY.name, VKEY.id, bytes(64)),)).encode()
+    assert status(Request(old=0, proof=(), checkpoint=false), Held()) == 403
+    both = Request(old=0, proof=(), checkpoint=signed(5, seeded("stranger"), KEY))
+    assert status(both, Held()) == 200
+
+
+def test_an_old_size_above_the_new() -> None:
+    """If this fails, a malformed request is answered as if it were a conflict."""
+    assert status(Request(old=6, proof=(), checkpoint=signed(5)), held(6)) == 400
+
+
+def test_another_size_is_held() -> None:
+    """If this fails, a log cannot find out from where to prove, or a witness goes back."""
+    decision = witness.decide(request(5, 9), held(7), [VKEY])
+    assert decision.status == 409
+    answer = witness.answer(decision)
+    assert (answer.body, answer.content_type) == (b"7\n", "text/x.tlog.size")
+    assert witness.parse_size(answer.body) == 7
+    assert status(request(0, 9), held(7)) == 409
+    assert status(request(7, 9), Held()) == 409
+    assert status(request(5, 5), held(7)) == 409
+
+
+def test_proofs_that_prove_nothing() -> None:
+    """If this fails, a witness cosigns a log that rewrote its past."""
+    honest = TREE.proof(7, 12)
+    assert status(request(7, 12), held(7)) == 200
+    for wrong in ([], honest[:-1], honest[1:], [*honest, bytes(32)], [bytes(32), *honest[1:]]):
+        assert status(request(7, 12, proof=wrong), held(7)) == 422
+    assert status(request(9, 12, of=FORK), held(9)) == 422
+
+
+def test_two_trees_of_one_size() -> None:
+    """If this fails, a split view is cosigned, or its proof is thrown away."""
+    decision = witness.decide(request(9, 9, of=FORK), held(9), [VKEY])
+    assert decision.status == 422
+    assert decision.evidence
+    assert witness.decide(request(0, 9, of=FORK), held(9), [VKEY]).evidence
+
+
+def test_the_empty_tree() -> None:
+    """If this fails, a witness starts from a tree that cannot be, or lets junk pass as a proof."""
+    assert status(request(0, 0), Held()) == 200
+    assert status(request(0, 5, proof=[bytes(32)]), Held()) == 422
+    wrong = checkpoint.sign(ORIGIN, 0, bytes(32), KEY)
+    assert status(Request(old=0, proof=(), checkpoint=wrong), Held()) == 422
+    assert status(request(9, 9, proof=[bytes(32)]), held(9)) == 422
+
+
+@given(
+    st.integers(0, 12),
+    st.integers(0, 12),
+    st.integers(0, 12),
+    st.lists(st.binary(min_size=32, max_size=32), max_size=3),
+)
+def test_nothing_is_cosigned_but_growth(size: int, old: int, new: int, junk: list[bytes]) -> None:
+    """If this fails, some request takes a witness back or sideways."""
+    for asked in (request(old, new), request(old, new, of=FORK), request(old, new, proof=junk)):
+        decision = witness.decide(asked, held(size), [VKEY])
+        if decision.status == 200:
+            assert decision.checkpoint is not None
+            assert old == size <= new
+            assert decision.checkpoint.root == TREE.root(new) or size == 0 or size <= 7
+
+
+def test_the_specifications_request() -> None:
+    """If this fails, other people's logs cannot ask us."""
+    body = (
+        "old 20852014\n"
+        "PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=\n"
+        "jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=\n"
+        "5+pKlUdi2LeF/BcMHBn+Ku6yhPGNCswZZD1X/6QgPd8=\n"
+        "/6WVhPs2CwSsb5rYBH5cjHV/wSmA79abXAwhXw3Kj/0=\n"
+        "\n"
+        "example.com/behind-the-sofa\n"
+        "20852163\n"
+        "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
+        "\n"
+        "— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+"
+        "zyWE+xeMcTOAYQ8=\n"
+        "— example.com/behind-the-sofa opLqBQsREYCgu6xQkYQwJr9fo45a62DN9EdmHXnZdXNqlcVGlCum2Wks+49/V6267UEjw6QUXTS5"
+        "Rovnzv++qbSzm9Q=\n"
+    ).encode()
+    parsed = witness.parse_request(body)
+    assert (parsed.old, len(parsed.proof), witness.origin_of(parsed)) == (20852014, 4, ORIGIN)
+    assert parsed.encode() == body
+
+
+LINE = "PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "old 5\n", "old 05\n\nx", "old -1\n\nx", "old\n\nx", "new 5\n\nx", "old 5\nAAAA\n\nx", "old é\n\nx", "old 5 \n\nx",
+     "old 5\n" + LINE * 64 + "\nx", f"{LINE}\nx", "old 5\n\n" + "x" * 1_000_001],
+)  # fmt: skip
+def test_what_is_no_request(body: str) -> None:
+    """If this fails, a malformed request is guessed at, or crashes the witness."""
+    with pytest.raises(VerificationError):
+        witness.parse_request(body.encode())
+
+
+@given(
+    st.one_of(st.binary(max_size=80), st.text("old 0123\n=A", max_size=40).map(lambda text: ("old " + text).encode()))
+)
+def test_any_bytes(data: bytes) -> None:
+    """If this fails, a foreign request crashes the witness, or has two spellings."""
+    try:
+        parsed = witness.parse_request(data)
+    except VerificationError:
+        return
+    assert parsed.encode() == data
+
+
+def test_the_answer_is_read_back() -> None:
+    """If this fails, a log cannot use what its witness signed."""
+    text = note.parse(signed(5)).text
+    line = cosign.sign(text, "w1", seeded("w1"), 1_780_000_000)
+    answer = witness.answer(witness.decide(request(0, 5), Held(), [VKEY]), [line])
+    assert answer.status == 200
+    assert witness.parse_cosignatures(text, answer.body).signatures == (line,)
+    for wrong in (b"", b"5", b"05\n", b"\xff\n"):
+        with pytest.raises(VerificationError):
+            witness.parse_size(wrong)
+
+
+def test_roots_are_those_of_the_definition() -> None:
+    """If this fails, this test proves nothing: its trees are not trees."""
+    assert TREE.root(40) == tree.root_of(tree.leaf_hashes(b"%d" % n for n in range(40)))
+    assert FORK.root(7) == TREE.root(7)
+    assert FORK.root(8) != TREE.root(8)
