@@ -22,6 +22,7 @@ from ledger.registry.statement import Signer
 from ledger.registry.view import View
 from ledger.types import Digest, InfluenceVector, Role, format_time
 from ledger.vector import open_statement
+from service import audio_roots
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -85,7 +86,10 @@ def load(
     ws: Workspace, paths: Sequence[Path], *, by: str | None, dry_run: bool, on_progress: Progress | None
 ) -> Imported:
     """`settle registry import`."""
-    return import_files(ws.registry, paths, signer(ws, by), dry_run=dry_run, on_progress=on_progress)
+    done = import_files(ws.registry, paths, signer(ws, by), dry_run=dry_run, on_progress=on_progress)
+    if not dry_run:
+        audio_roots.remember(ws, [path.parent for path in paths])  # audio paths are relative to these files
+    return done
 
 
 def grant(ws: Workspace, row: Mapping[str, Any], by: str | None) -> Imported:

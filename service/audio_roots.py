@@ -1,0 +1,41 @@
+"""Where recordings' files are: the folders that registry documents were imported from.
+
+A recording's `audio` is a path relative to the document that named it, and the ledger keeps it as
+written. The folders are this host's own business, so they are kept beside the index, not in the log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+def roots(workspace: Workspace) -> list[Path]:
+    """Known folders, the newest first, then the workspace's own."""
+    place = _place(workspace)
+    known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else []
+    return [*(Path(folder) for folder in known), workspace.home]
+
+
+def remember(workspace: Workspace, folders: Iterable[Path]) -> None:
+    """Look for audio in these folders from now on."""
+    known = [str(folder) for folder in roots(workspace)[:-1]]
+    fresh = [name for name in dict.fromkeys(str(folder.resolve()) for folder in folders) if name not in known]
+    if fresh:
+        place = _place(workspace)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps([*fresh, *known], indent=1) + "\n", encoding="utf-8")
+
+
+def find(workspace: Workspace, audio: str) -> Path | None:
+    """The file that a recording's `audio` names, in the newest folder that has it."""
+    return next((root / audio for root in roots(workspace) if (root / audio).is_file()), None)
+
+
+def _place(workspace: Workspace) -> Path:
+    return workspace.home / "index" / "roots.json"
