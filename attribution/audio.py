@@ -82,9 +82,13 @@ def decode(path: Path) -> Clip:
         raise InputError(f"{path}: holds no sound at all; is it truncated?")
     pcm = np.concatenate(parts)
     return Clip(
-        pcm=pcm, file_sha256=digest, pcm_sha256=hashlib.sha256(pcm.tobytes()).hexdigest(),
-        source_rate=rate, channels=channels, clipped_ppm=1_000_000 * clipped // read,
-    )  # fmt: skip
+        pcm=pcm,
+        file_sha256=digest,
+        pcm_sha256=hashlib.sha256(pcm.tobytes()).hexdigest(),
+        source_rate=rate,
+        channels=channels,
+        clipped_ppm=1_000_000 * clipped // read,
+    )
 
 
 def clip_of(pcm: Pcm) -> Clip:

@@ -21,8 +21,12 @@ DRUM: Final = 3
 KICK, SNARE, HAT = 0, 1, 2
 
 MODES: Final = (
-    (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 9, 10), (0, 2, 4, 5, 7, 9, 10), (0, 2, 3, 5, 7, 8, 11),
-)  # fmt: skip
+    (0, 2, 4, 5, 7, 9, 11),
+    (0, 2, 3, 5, 7, 8, 10),
+    (0, 2, 3, 5, 7, 9, 10),
+    (0, 2, 4, 5, 7, 9, 10),
+    (0, 2, 3, 5, 7, 8, 11),
+)
 """Major, natural minor, dorian, mixolydian, harmonic minor: semitones above the key note."""
 
 NOTE: Final = np.dtype([("beat", "f8"), ("length", "f8"), ("pitch", "i4"), ("level", "f8"), ("voice", "i4")])

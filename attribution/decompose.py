@@ -60,8 +60,16 @@ def decompose(
     largest = float((atoms @ target).max(initial=0.0)) if len(rows) else 0.0
     if energy <= 0 or largest <= 0:
         empty = np.zeros(0)
-        return Decomposition(rows=np.zeros(0, np.int64), weights=empty, penalty=0.0, largest_outside=0.0, explained=0.0,
-                             rounds=0, searched=len(rows), optimal=True)  # fmt: skip
+        return Decomposition(
+            rows=np.zeros(0, np.int64),
+            weights=empty,
+            penalty=0.0,
+            largest_outside=0.0,
+            explained=0.0,
+            rounds=0,
+            searched=len(rows),
+            optimal=True,
+        )
     penalty = ratio * largest
     searched, outside, optimal = len(rows), np.inf, False
     turn = 0
@@ -87,9 +95,15 @@ def decompose(
     explained = max(0.0, 1.0 - float(left @ left) / energy)
     order = np.lexsort((rows[: len(coefficients)][used], -coefficients[used]))
     return Decomposition(
-        rows=rows[: len(coefficients)][used][order], weights=coefficients[used][order], penalty=penalty,
-        largest_outside=outside, explained=explained, rounds=turn, searched=searched, optimal=optimal,
-    )  # fmt: skip
+        rows=rows[: len(coefficients)][used][order],
+        weights=coefficients[used][order],
+        penalty=penalty,
+        largest_outside=outside,
+        explained=explained,
+        rounds=turn,
+        searched=searched,
+        optimal=optimal,
+    )
 
 
 def nonnegative_lasso(gram: Doubles, products: Doubles, penalty: float) -> Doubles:

@@ -63,11 +63,14 @@ def invent_timbre(rng: Rng) -> Timbre:
     dull = ranks**-slope * comb * formant * rng.uniform(0.5, 1.5, HARMONICS)
     bright = dull * ranks ** rng.uniform(0.1, 0.9)
     return Timbre(
-        bright=bright / np.linalg.norm(bright), dull=dull / np.linalg.norm(dull),
-        attack=float(np.exp(rng.uniform(np.log(0.004), np.log(0.09)))), decay=float(np.exp(rng.uniform(np.log(0.08), np.log(0.9)))),
-        sustain=float(rng.choice([0.05, 0.3, 0.6, 0.85])), vibrato=float(rng.choice([0, 0, 0.004, 0.008])),
+        bright=bright / np.linalg.norm(bright),
+        dull=dull / np.linalg.norm(dull),
+        attack=float(np.exp(rng.uniform(np.log(0.004), np.log(0.09)))),
+        decay=float(np.exp(rng.uniform(np.log(0.08), np.log(0.9)))),
+        sustain=float(rng.choice([0.05, 0.3, 0.6, 0.85])),
+        vibrato=float(rng.choice([0, 0, 0.004, 0.008])),
         breath=float(rng.choice([0, 0, 0.02, 0.06])),
-    )  # fmt: skip
+    )
 
 
 def vary_timbre(rng: Rng, timbre: Timbre, amount: float) -> Timbre:
@@ -75,17 +78,24 @@ def vary_timbre(rng: Rng, timbre: Timbre, amount: float) -> Timbre:
     wobble = np.exp(rng.normal(0, amount, HARMONICS))
     bright, dull = timbre.bright * wobble, timbre.dull * wobble
     return replace(
-        timbre, bright=bright / np.linalg.norm(bright), dull=dull / np.linalg.norm(dull),
-        attack=timbre.attack * float(np.exp(rng.normal(0, amount))), decay=timbre.decay * float(np.exp(rng.normal(0, amount))),
-    )  # fmt: skip
+        timbre,
+        bright=bright / np.linalg.norm(bright),
+        dull=dull / np.linalg.norm(dull),
+        attack=timbre.attack * float(np.exp(rng.normal(0, amount))),
+        decay=timbre.decay * float(np.exp(rng.normal(0, amount))),
+    )
 
 
 def invent_kit(rng: Rng) -> Kit:
     return Kit(
-        kick_hz=float(rng.uniform(40, 80)), kick_decay=float(rng.uniform(0.05, 0.25)), snare_hz=float(rng.uniform(140, 320)),
-        snare_decay=float(rng.uniform(0.04, 0.2)), snare_noise=float(rng.uniform(0.3, 1.0)),
-        hat_decay=float(rng.uniform(0.01, 0.09)), hat_colour=float(rng.uniform(0.2, 0.95)),
-    )  # fmt: skip
+        kick_hz=float(rng.uniform(40, 80)),
+        kick_decay=float(rng.uniform(0.05, 0.25)),
+        snare_hz=float(rng.uniform(140, 320)),
+        snare_decay=float(rng.uniform(0.04, 0.2)),
+        snare_noise=float(rng.uniform(0.3, 1.0)),
+        hat_decay=float(rng.uniform(0.01, 0.09)),
+        hat_colour=float(rng.uniform(0.2, 0.95)),
+    )
 
 
 def vary_kit(rng: Rng, kit: Kit, amount: float) -> Kit:
@@ -109,10 +119,12 @@ def invent_sound(rng: Rng) -> Sound:
 def vary_sound(rng: Rng, sound: Sound, amount: float) -> Sound:
     """Another band in the same style."""
     return Sound(
-        lead=vary_timbre(rng, sound.lead, amount), chord=vary_timbre(rng, sound.chord, amount),
-        bass=vary_timbre(rng, sound.bass, amount), kit=vary_kit(rng, sound.kit, amount * 0.7),
+        lead=vary_timbre(rng, sound.lead, amount),
+        chord=vary_timbre(rng, sound.chord, amount),
+        bass=vary_timbre(rng, sound.bass, amount),
+        kit=vary_kit(rng, sound.kit, amount * 0.7),
         mix=tuple(level * float(np.exp(rng.normal(0, amount * 0.5))) for level in sound.mix),  # type: ignore[arg-type]
-    )  # fmt: skip
+    )
 
 
 def render(notes: Notes, sound: Sound, tempo: float, seconds: float, rng: Rng) -> Pcm:

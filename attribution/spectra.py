@@ -83,9 +83,11 @@ def spectra(pcm: Pcm) -> Spectra:
         long = _power(wave, 4096, SEMITONE_HOP)
         mel_bank, semitone_bank = (torch.from_numpy(bank) for bank in _banks())
         return Spectra(
-            seconds=len(pcm) / SAMPLE_RATE, mel=(short @ mel_bank.T).numpy(),
-            semitones=(long @ semitone_bank.T).numpy(), bins=short.numpy(),
-        )  # fmt: skip
+            seconds=len(pcm) / SAMPLE_RATE,
+            mel=(short @ mel_bank.T).numpy(),
+            semitones=(long @ semitone_bank.T).numpy(),
+            bins=short.numpy(),
+        )
 
 
 def _power(wave: torch.Tensor, size: int, hop: int) -> torch.Tensor:

@@ -102,21 +102,26 @@ def make_world(seed: int, *, pieces: int = 500, styles: int = 20) -> World:
 def invent_style(rng: Rng, name: str) -> Style:
     """A style nobody has heard."""
     return Style(
-        id=name, sound=invent_sound(rng), groove=compose.compose_groove(rng),
+        id=name,
+        sound=invent_sound(rng),
+        groove=compose.compose_groove(rng),
         modes=(int(rng.integers(len(compose.MODES))), int(rng.integers(len(compose.MODES)))),
-        tempo=float(rng.uniform(76, 150)), density=float(rng.uniform(0.35, 0.9)), sevenths=float(rng.choice([0.0, 0.2, 0.7])),
-    )  # fmt: skip
+        tempo=float(rng.uniform(76, 150)),
+        density=float(rng.uniform(0.35, 0.9)),
+        sevenths=float(rng.choice([0.0, 0.2, 0.7])),
+    )
 
 
 def invent_piece(rng: Rng, style: Style, name: str, *, seed: int) -> Piece:
     """A new composition in a style, played by a band of its own."""
     mode = compose.MODES[style.modes[int(rng.integers(2))]]
     score = Score(
-        key=int(rng.integers(12)), tune=compose.compose_tune(rng, mode, density=style.density),
+        key=int(rng.integers(12)),
+        tune=compose.compose_tune(rng, mode, density=style.density),
         progression=compose.compose_progression(rng, mode, sevenths=style.sevenths),
         groove=compose.vary_groove(rng, style.groove, flips=int(rng.integers(2, 6))),
         tempo=style.tempo * float(rng.uniform(0.88, 1.12)),
-    )  # fmt: skip
+    )
     return Piece(id=name, style=style.id, score=score, sound=vary_sound(rng, style.sound, 0.35), seed=seed)
 
 
@@ -173,31 +178,39 @@ def _sections(
     """Sources one after another, as long as their weight, with one stretch that is nobody's."""
     host = _host(world, rng)
     stretch = float(rng.uniform(0.8, 1.25))
-    parts: list[tuple[Piece, float]] = [(_borrow(kind, host, source, stretch, rng), (1 - NOVEL) * weight * seconds)
-                                        for source, weight in zip(sources, weights, strict=True)]  # fmt: skip
+    parts: list[tuple[Piece, float]] = [
+        (_borrow(kind, host, source, stretch, rng), (1 - NOVEL) * weight * seconds)
+        for source, weight in zip(sources, weights, strict=True)
+    ]
     parts.append((host if kind in ("riff", "chords") else _stranger(rng), NOVEL * seconds))
     order = rng.permutation(len(parts))
     pcm, notes, now = [], [], 0.0
     for place in order:
         piece, length = parts[int(place)]
-        # An excerpt of a recording starts inside the half minute that the catalogue holds.
-        start = float(rng.uniform(0, max(SECONDS - length, 0.0))) if place < len(sources) else 0.0
-        if kind == "verbatim" and place < len(sources):
+        source = sources[int(place)] if place < len(sources) else None
+        # What is borrowed lies inside the half minute that the catalogue holds.
+        if kind == "verbatim" and source is not None:
+            start = float(rng.uniform(0, max(SECONDS - length, 0.0)))
             first = int(start * SAMPLE_RATE)
             pcm.append(perform(piece)[first : first + int(length * SAMPLE_RATE)])
             heard = _within(notes_in_seconds(piece.score, SECONDS), start, length)
         else:
-            beat = np.floor(start * piece.score.tempo / 60)
-            pcm.append(
-                render(compose.play(piece.score, length, start_beat=beat), piece.sound, piece.score.tempo, length, rng)
-            )
+            span = SECONDS * source.score.tempo - length * piece.score.tempo if source is not None else 0.0
+            beat = float(np.floor(rng.uniform(0, max(span, 0.0)) / 60))
+            played = compose.play(piece.score, length, start_beat=beat)
+            pcm.append(render(played, piece.sound, piece.score.tempo, length, rng))
             heard = notes_in_seconds(piece.score, length, start_beat=beat)
         heard["beat"] += now
         notes.append(heard)
         now += length
     shares = {source.id: (1 - NOVEL) * weight for source, weight in zip(sources, weights, strict=True)}
-    return Made(id=name, kind=kind, pcm=_noisy(np.concatenate(pcm), rng), notes=np.concatenate(notes),
-                truth=_truth_of(kind, shares, sources, host))  # fmt: skip
+    return Made(
+        id=name,
+        kind=kind,
+        pcm=_noisy(np.concatenate(pcm), rng),
+        notes=np.concatenate(notes),
+        truth=_truth_of(kind, shares, sources, host),
+    )
 
 
 def _borrow(kind: Kind, host: Piece, source: Piece, stretch: float, rng: Rng) -> Piece:
@@ -241,9 +254,12 @@ def _aspects(world: World, rng: Rng, name: str, sources: list[Piece], seconds: f
     names = list(ASPECT_WEIGHTS)
     giver = {part: sources[k % len(sources)] for k, part in enumerate(rng.permutation(names).tolist())}
     score = Score(
-        key=int(rng.integers(12)), tune=giver["melody"].score.tune, progression=giver["progression"].score.progression,
-        groove=giver["drums"].score.groove, tempo=giver["drums"].score.tempo * float(rng.uniform(0.95, 1.05)),
-    )  # fmt: skip
+        key=int(rng.integers(12)),
+        tune=giver["melody"].score.tune,
+        progression=giver["progression"].score.progression,
+        groove=giver["drums"].score.groove,
+        tempo=giver["drums"].score.tempo * float(rng.uniform(0.95, 1.05)),
+    )
     timbre = giver["timbre"].sound
     sound = replace(timbre, kit=giver["drums"].sound.kit)
     piece = replace(host, score=score, sound=sound)

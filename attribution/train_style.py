@@ -39,9 +39,12 @@ def band_clips(rng: np.random.Generator, world: synth.World, seconds: float = 10
     for _ in range(VIEWS):
         mode = compose.MODES[int(rng.integers(len(compose.MODES)))]
         score = replace(
-            band.score, key=int(rng.integers(12)), tune=compose.compose_tune(rng, mode, density=float(rng.uniform(0.3, 0.9))),
-            progression=compose.compose_progression(rng, mode, sevenths=0.2), tempo=band.score.tempo * float(rng.uniform(0.95, 1.05)),
-        )  # fmt: skip
+            band.score,
+            key=int(rng.integers(12)),
+            tune=compose.compose_tune(rng, mode, density=float(rng.uniform(0.3, 0.9))),
+            progression=compose.compose_progression(rng, mode, sevenths=0.2),
+            tempo=band.score.tempo * float(rng.uniform(0.95, 1.05)),
+        )
         pcm = render(compose.play(score, seconds), band.sound, score.tempo, seconds, rng)
         noise = rng.standard_normal(len(pcm)).astype(np.float32) * 0.1 * 10 ** (-float(rng.uniform(15, 40)) / 20)
         views.append(spectra(np.asarray((pcm + noise) * float(np.exp(rng.normal(0, 0.5))), dtype=np.float32)))

@@ -93,8 +93,16 @@ def record(
         leaves.append(leaf.vector(now, track=found.track, statement=envelope.digest, method=found.method))
         if assign:
             leaves.append(leaf.assign(now, track=found.track, vector=envelope.digest, signer=key))
-        answers.append(Attributed(track=found.track, method=found.method, vector=shape(found), digest=envelope.digest,
-                                  assigned=assign, seconds=round(spent, 3)))  # fmt: skip
+        answers.append(
+            Attributed(
+                track=found.track,
+                method=found.method,
+                vector=shape(found),
+                digest=envelope.digest,
+                assigned=assign,
+                seconds=round(spent, 3),
+            )
+        )
     workspace.log.append(leaves, blobs=blobs)
     return answers
 

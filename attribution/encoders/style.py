@@ -30,10 +30,16 @@ class StyleNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(1, 24, (5, 5), stride=(2, 2), padding=2), nn.BatchNorm2d(24), nn.ReLU(),
-            nn.Conv2d(24, 48, (3, 3), stride=(1, 2), padding=1), nn.BatchNorm2d(48), nn.ReLU(),
-            nn.Conv2d(48, 96, (3, 3), stride=(2, 2), padding=1), nn.BatchNorm2d(96), nn.ReLU(),
-        )  # fmt: skip
+            nn.Conv2d(1, 24, (5, 5), stride=(2, 2), padding=2),
+            nn.BatchNorm2d(24),
+            nn.ReLU(),
+            nn.Conv2d(24, 48, (3, 3), stride=(1, 2), padding=1),
+            nn.BatchNorm2d(48),
+            nn.ReLU(),
+            nn.Conv2d(48, 96, (3, 3), stride=(2, 2), padding=1),
+            nn.BatchNorm2d(96),
+            nn.ReLU(),
+        )
         self.head = nn.Sequential(nn.Linear(2 * 96 * 6, 192), nn.ReLU(), nn.Linear(192, DIM))
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:

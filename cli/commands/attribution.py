@@ -104,8 +104,10 @@ def _vectors_text(answers: list[Any]) -> str:
         state = "pays from now on" if answer.assigned else "recorded as evidence"
         lines.append(f"{answer.track}: {answer.method} vector {answer.digest[:16]}, {state}")
         for name, aspect in answer.vector.items():
-            lines += [f"  {name:<12}{percent(one['ppm']):>12}  {one['id']}  "
-                      f"({percent(one['low'])} to {percent(one['high'])}, {one['basis']})"
-                      for one in sorted(aspect["sources"], key=lambda one: -one["ppm"])]  # fmt: skip
+            lines += [
+                f"  {name:<12}{percent(one['ppm']):>12}  {one['id']}  "
+                f"({percent(one['low'])} to {percent(one['high'])}, {one['basis']})"
+                for one in sorted(aspect["sources"], key=lambda one: -one["ppm"])
+            ]
             lines.append(f"  {name:<12}{percent(aspect['unattributed']):>12}  unattributed")
     return "\n".join(lines)

@@ -1,0 +1,77 @@
+"""From a method's beliefs to a vector of whole ppm, with intervals, style groups and abstention.
+
+Nothing here searches or hears. Shares below an aspect's threshold are not claimed: they fall to
+unattributed, as does everything a method did not explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attribution.calibration import Calibration
+from attribution.protocol import Estimate
+from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, AspectVector, Influence
+
+
+def whole_ppm(shares: Mapping[str, float]) -> tuple[dict[str, int], int]:
+    """Shares of at most one in ppm by largest remainder, the unattributed rest being one of the entries.
+
+    Ties go by id; the rest, named "", comes before every id.
+    """
+    rest = max(0.0, 1.0 - sum(shares[name] for name in sorted(shares)))
+    scale = MILLION / max(1.0, sum(shares[name] for name in sorted(shares)))
+    exact = {"": rest * MILLION} | {name: share * scale for name, share in shares.items()}
+    floors = {name: int(value) for name, value in exact.items()}
+    short = MILLION - sum(floors.values())
+    for name in sorted(exact, key=lambda name: (floors[name] - exact[name], name))[:short]:
+        floors[name] += 1
+    unattributed = floors.pop("")
+    assert sum(floors.values()) + unattributed == MILLION
+    return floors, unattributed
+
+
+def assemble(
+    estimate: Estimate, styles: Mapping[str, str | None], calibration: Calibration, method: str
+) -> dict[Aspect, AspectVector]:
+    """The three aspects of a vector, each summing to a million on its own."""
+    claimed = {
+        aspect: claim(estimate.shares.get(aspect, {}), calibration.threshold(method, aspect)) for aspect in ASPECTS
+    }
+    grouped = grouped_by_style(estimate.shares.get("style", {}), styles)
+    claimed["style"] = claim(grouped, calibration.threshold(method, "groups"))
+    return {
+        aspect: _vector(claimed[aspect], calibration, method, "groups" if aspect == "style" else aspect)
+        for aspect in ASPECTS
+    }
+
+
+def claim(shares: Mapping[str, float], threshold: float) -> dict[str, float]:
+    """The shares that are large enough to be claimed at all."""
+    return {name: share for name, share in shares.items() if share >= threshold}
+
+
+def grouped_by_style(shares: Mapping[str, float], styles: Mapping[str, str | None]) -> dict[str, float]:
+    """Diffuse influence goes to style groups, which pay their members without naming one of them.
+
+    A recording without a style belongs to no group; its part stays unattributed.
+    """
+    groups: dict[str, float] = {}
+    for name in sorted(shares):
+        style = styles.get(name)
+        if style:
+            group = f"{STYLE_PREFIX}{style}"
+            groups[group] = groups.get(group, 0.0) + shares[name]
+    return groups
+
+
+def _vector(shares: Mapping[str, float], calibration: Calibration, method: str, channel: str) -> AspectVector:
+    parts, unattributed = whole_ppm(shares)
+    sources = []
+    for name in sorted(parts):
+        if parts[name] == 0:
+            continue
+        below, above = calibration.interval(method, channel, parts[name] / MILLION)
+        low = min(parts[name], max(0, round(below * MILLION)))
+        high = max(parts[name], min(MILLION, round(above * MILLION)))
+        sources.append(Influence(id=name, ppm=parts[name], basis="estimated", low=low, high=high))
+    return AspectVector(sources=tuple(sources), unattributed=unattributed)

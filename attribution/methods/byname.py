@@ -1,0 +1,27 @@
+"""Methods by name."""
+
+from __future__ import annotations
+
+from attribution.calibration import Calibration
+from attribution.protocol import Method
+from ledger.errors import InputError
+
+NAMES = ("chroma", "fingerprint", "ivd", "hybrid")
+
+
+def method(name: str, calibration: Calibration | None = None) -> Method:
+    """A method of this name, not yet fitted; InputError for a name that is none. Default calibration: the shipped one."""
+    from attribution.methods.chroma import Chroma
+    from attribution.methods.fingerprint import Fingerprint
+    from attribution.methods.hybrid import Hybrid
+    from attribution.methods.ivd import Decomposed
+
+    if name == "chroma":
+        return Chroma()
+    if name == "fingerprint":
+        return Fingerprint(calibration)
+    if name == "ivd":
+        return Decomposed(calibration)
+    if name == "hybrid":
+        return Hybrid(calibration)
+    raise InputError(f"method {name!r}, expected one of {', '.join(NAMES)}")

@@ -1,0 +1,95 @@
+"""Probabilistic fingerprinting: every aspect by its calibrated posterior over sources and "none"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attribution import channels, posterior
+from attribution.aligned import FRAME_SECONDS
+from attribution.calibration import Calibration, shipped
+from attribution.methods.latent import attribute_latents
+from attribution.protocol import Estimate, Match
+from attribution.spectra import HOP_SECONDS, WINDOW_SECONDS
+from ledger.types import Aspect
+
+if TYPE_CHECKING:
+    from attribution.catalogue import Catalogue
+    from attribution.channels import Evidence
+    from attribution.features import Features
+
+POSTERIORS: tuple[Aspect, ...] = ("recording", "composition", "style")
+
+
+class Fingerprint:
+    """FAISS neighbours, landmarks and tunes -> evidence by segment -> posterior."""
+
+    name = "fingerprint"
+    version = "1"
+
+    def __init__(self, calibration: Calibration | None = None) -> None:
+        self.calibration = calibration or shipped()
+
+    def fit(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+
+    def attribute(self, item: Features) -> Estimate:
+        if item.form == "latents":
+            return attribute_latents(self.catalogue, item)
+        evidence = channels.gather(self.catalogue, item)
+        shares = {aspect: self.shares(evidence, aspect) for aspect in POSTERIORS}
+        return Estimate(shares=shares, matches=matches(self.catalogue, item, evidence), remarks=item.remarks)
+
+    def shares(self, evidence: Evidence, aspect: Aspect) -> dict[str, float]:
+        """The posterior shares of one aspect by recording id."""
+        values = posterior.shares(evidence, self.calibration.odds[aspect])
+        ids = self.catalogue.ids
+        return {
+            ids[row]: round(float(value), 9) for row, value in zip(evidence.rows, values, strict=True) if value > 1e-4
+        }
+
+
+def matches(catalogue: Catalogue, item: Features, evidence: Evidence, count: int = 12) -> tuple[Match, ...]:
+    """Where in the track and where in the source: by landmarks, by tune, and by the nearest segments in style."""
+    found = [
+        Match(
+            source=catalogue.ids[mark.row],
+            aspect="recording",
+            track_start=round(float(mark.frames[0]) * FRAME_SECONDS, 2),
+            track_end=round(float(mark.frames[-1]) * FRAME_SECONDS, 2),
+            source_start=round(float(mark.frames[0] + mark.offset) * FRAME_SECONDS, 2),
+            evidence=f"{mark.votes} landmarks",
+        )
+        for mark in evidence.marks[:count]
+        if len(mark.frames)
+    ]
+    for line in evidence.lines[:count]:
+        if line.track:
+            source = catalogue.features(line.row).line
+            found.append(
+                Match(
+                    source=catalogue.ids[line.row],
+                    aspect="composition",
+                    track_start=round(float(item.line.onsets[line.track[0]]), 2),
+                    track_end=round(float(item.line.onsets[line.track[-1]] + item.line.lengths[line.track[-1]]), 2),
+                    source_start=round(float(source.onsets[line.source[0]]), 2),
+                    transposed=(line.shift + 6) % 12 - 6,
+                    evidence=f"{len(line.track)} notes",
+                )
+            )
+    if evidence.table.size:
+        style = evidence.table[:, :, channels.CHANNELS.index("style")]
+        for j in np.lexsort((evidence.rows, -style.mean(axis=0)))[:count]:
+            segment = int(style[:, j].argmax())
+            found.append(
+                Match(
+                    source=catalogue.ids[evidence.rows[j]],
+                    aspect="style",
+                    track_start=round(segment * HOP_SECONDS, 2),
+                    track_end=round(segment * HOP_SECONDS + WINDOW_SECONDS, 2),
+                    source_start=0.0,
+                    evidence=f"likeness {style[segment, j]:.2f}",
+                )
+            )
+    return tuple(found)

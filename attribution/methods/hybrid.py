@@ -1,0 +1,52 @@
+"""The default: each aspect by the method that the benchmark found best for it.
+
+Recording by decomposition of aligned sound; composition and style by the calibrated posterior. A sound
+recording that is heard carries its composition with it, so composition is at least what recording is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attribution import channels
+from attribution.methods.fingerprint import Fingerprint, matches
+from attribution.methods.ivd import recording_shares, tune_shares
+from attribution.methods.latent import attribute_latents
+from attribution.protocol import Estimate
+
+if TYPE_CHECKING:
+    from attribution.features import Features
+
+
+class Hybrid(Fingerprint):
+    """Screen, decide, decompose."""
+
+    name = "hybrid"
+    version = "1"
+
+    def attribute(self, item: Features) -> Estimate:
+        if item.form == "latents":
+            return attribute_latents(self.catalogue, item)
+        evidence = channels.gather(self.catalogue, item)
+        recording = recording_shares(self.catalogue, item, evidence, self.calibration)
+        by_tune = tune_shares(self.catalogue, item, evidence)
+        composition = by_tune if item.form == "notes" else self.shares(evidence, "composition")
+        shares = {
+            "recording": recording,
+            "composition": with_recordings(composition, recording),
+            "style": self.shares(evidence, "style"),
+        }
+        return Estimate(shares=shares, matches=matches(self.catalogue, item, evidence), remarks=item.remarks)  # type: ignore[arg-type]
+
+
+def with_recordings(composition: dict[str, float], recording: dict[str, float]) -> dict[str, float]:
+    """Composition shares, raised to what the recordings themselves prove, within one whole."""
+    joint = {
+        name: max(composition.get(name, 0.0), recording.get(name, 0.0))
+        for name in composition.keys() | recording.keys()
+    }
+    proven = sum(recording.values())
+    others = sum(share for name, share in joint.items() if name not in recording)
+    room = max(0.0, 1.0 - sum(share for name, share in joint.items() if name in recording))
+    scale = min(1.0, room / others) if others > 0 and proven > 0 else 1.0
+    return {name: share if name in recording else share * scale for name, share in joint.items()}

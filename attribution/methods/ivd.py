@@ -1,0 +1,112 @@
+"""Influence vector decomposition: sparse non-negative sums, each in the space where influence adds up.
+
+Recording: the power of aligned recordings (see `attribution.aligned`). Style: style-encoder segments
+over the whole catalogue, screened by the residual. Composition: each note of the track is credited
+to the best alignment that covers it. Latents: the operator's own space.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attribution import aligned, channels
+from attribution.calibration import Calibration, shipped
+from attribution.decompose import decompose
+from attribution.methods.fingerprint import matches
+from attribution.methods.latent import attribute_latents
+from attribution.protocol import Estimate
+
+if TYPE_CHECKING:
+    from attribution.catalogue import Catalogue
+    from attribution.channels import Evidence
+    from attribution.features import Features
+
+STYLE_RATIO = 0.3
+ALIGNED = 16
+TUNE_LEAST = 40
+"""An alignment of tunes below this score is as good as chance gives in a catalogue of hundreds."""
+
+
+class Decomposed:
+    """Every aspect by decomposition."""
+
+    name = "ivd"
+    version = "1"
+
+    def __init__(self, calibration: Calibration | None = None) -> None:
+        self.calibration = calibration or shipped()
+
+    def fit(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+
+    def attribute(self, item: Features) -> Estimate:
+        if item.form == "latents":
+            return attribute_latents(self.catalogue, item)
+        evidence = channels.gather(self.catalogue, item)
+        shares = {
+            "recording": recording_shares(self.catalogue, item, evidence, self.calibration),
+            "composition": tune_shares(self.catalogue, item, evidence),
+            "style": style_shares(self.catalogue, item),
+        }
+        return Estimate(shares=shares, matches=matches(self.catalogue, item, evidence), remarks=item.remarks)  # type: ignore[arg-type]
+
+
+def gate_table(catalogue: Catalogue, item: Features, evidence: Evidence) -> list[tuple[str, float, tuple[float, ...]]]:
+    """Aligned recordings with the share they explain and what the gate looks at."""
+    marks = evidence.marks[:ALIGNED]
+    return [
+        (catalogue.ids[mark.row], part.share, (min(mark.surprise, 30.0) / 10, min(mark.local, 30.0) / 10, part.share))
+        for mark, part in zip(marks, aligned.explain(catalogue, item, marks), strict=True)
+    ]
+
+
+def recording_shares(
+    catalogue: Catalogue, item: Features, evidence: Evidence, calibration: Calibration
+) -> dict[str, float]:
+    """Shares of the recordings that really sound here: decided one by one, then decomposed together."""
+    gate = calibration.gate
+    real = {
+        name
+        for name, _, looks in gate_table(catalogue, item, evidence)
+        if sum(slope * look for slope, look in zip(gate.slopes, looks, strict=True)) + gate.bias > 0
+    }
+    marks = [mark for mark in evidence.marks[:ALIGNED] if catalogue.ids[mark.row] in real]
+    parts = aligned.explain(catalogue, item, marks)
+    return {
+        catalogue.ids[mark.row]: round(part.share, 9) for mark, part in zip(marks, parts, strict=True) if part.share > 0
+    }
+
+
+def tune_shares(catalogue: Catalogue, item: Features, evidence: Evidence) -> dict[str, float]:
+    """The share of the track's notes, by duration, that run along each recording's tune."""
+    if not len(item.line):
+        return {}
+    whole = float(item.line.lengths.sum()) or 1.0
+    taken: set[int] = set()
+    shares: dict[str, float] = {}
+    for line in evidence.lines:
+        if line.score < TUNE_LEAST or not line.track:
+            continue
+        span = set(range(line.track[0], line.track[-1] + 1)) - taken
+        taken |= span
+        part = sum(float(item.line.lengths[k]) for k in sorted(span)) / whole
+        if part > 0:
+            shares[catalogue.ids[line.row]] = round(part, 9)
+    return shares
+
+
+def style_shares(catalogue: Catalogue, item: Features) -> dict[str, float]:
+    """Each segment's style as a sparse sum of catalogue segments, averaged over the track."""
+    shares: dict[str, float] = {}
+    if not item.count or not len(catalogue.owners):
+        return shares
+    index = catalogue.styles_index
+    for row in item.segments["style"].astype(np.float64):
+        one = decompose(row, index.largest, index.fetch, ratio=STYLE_RATIO, width=32)
+        whole = float(one.weights.sum())
+        for place, weight in zip(one.rows, one.weights, strict=True):
+            name = catalogue.ids[catalogue.owners[place]]
+            shares[name] = shares.get(name, 0.0) + float(weight) / whole * one.explained / item.count
+    return {name: round(share, 9) for name, share in shares.items()}

@@ -1,0 +1,153 @@
+"""The index on disk: features by content digest, and a manifest of who is in it. An edge.
+
+    index/features/ab/abcd....safetensors   one item's features; written whole, then renamed
+    index/catalogue.json                    the recordings, near-duplicates kept out and why, the root
+
+Features are named by their item's digest and the features' version, so an interrupted indexing goes
+on where it stopped, a second one reads only what is new, and two versions never mix.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from attribution import features as kept
+from attribution.catalogue import Catalogue, Listed
+from attribution.features import Features
+from attribution.landmarks import Landmarks
+from attribution.melody import Line
+from ledger.errors import StateError, VerificationError
+
+MANIFEST: Final = "catalogue.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One recording as the manifest knows it. `like`: the earlier near-duplicate; `kept_out`: why it is not searched."""
+
+    id: str
+    sha256: str
+    judged_sha256: str
+    path: str
+    style: str | None = None
+    like: str | None = None
+    likeness_ppm: int | None = None
+    kept_out: str | None = None
+
+
+class IndexStore:
+    """An index folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def place(self, digest: str) -> Path:
+        return self.folder / "features" / digest[:2] / f"{digest}-{kept.version()}.safetensors"
+
+    def has(self, digest: str) -> bool:
+        return self.place(digest).is_file()
+
+    def put(self, item: Features) -> None:
+        """Keep an item's features; a crash leaves the file whole or absent."""
+        from safetensors.numpy import save
+
+        place = self.place(item.digest)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        plain = {
+            "form": item.form,
+            "digest": item.digest,
+            "judged_sha256": item.judged_sha256,
+            "seconds": repr(item.seconds),
+            "remarks": json.dumps(item.remarks),
+        }
+        _write(place, save(_arrays(item), metadata=plain))
+
+    def get(self, digest: str) -> Features:
+        """An item's features as they were kept."""
+        from safetensors import SafetensorError, safe_open
+
+        place = self.place(digest)
+        try:
+            with safe_open(place, framework="numpy") as stream:
+                return _features({name: stream.get_tensor(name) for name in stream.keys()}, stream.metadata())  # noqa: SIM118
+        except (OSError, SafetensorError, KeyError) as problem:
+            raise VerificationError(f"{place}: damaged ({problem}); delete it and run `settle index` again") from None
+
+    def write(self, rows: list[Row], root: str) -> None:
+        """The manifest, whole or not at all."""
+        document = {"v": 1, "features": kept.version(), "root": root, "recordings": [_as_dict(row) for row in rows]}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write(self.folder / MANIFEST, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+
+    def rows(self) -> list[Row]:
+        """The manifest's recordings; none when there is no index or it is of another version of features."""
+        try:
+            document = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return []
+        except ValueError as problem:
+            raise VerificationError(
+                f"{self.folder / MANIFEST}: damaged ({problem}); delete it and index again"
+            ) from None
+        return [Row(**row) for row in document["recordings"]] if document["features"] == kept.version() else []
+
+    def catalogue(self) -> Catalogue:
+        """The searchable recordings; StateError when nothing is indexed."""
+        rows = [row for row in self.rows() if row.kept_out is None]
+        if not rows:
+            raise StateError("nothing is indexed; import recordings with `audio` paths, then run `settle index`")
+        return Catalogue([Listed(id=row.id, features=self.get(row.sha256), style=row.style) for row in rows])
+
+
+def _arrays(item: Features) -> dict[str, Any]:
+    arrays = {f"segments.{name}": rows for name, rows in item.segments.items()}
+    arrays |= {"power": item.power, "latents": item.latents}
+    arrays |= {
+        "marks.hashes": item.marks.hashes.astype(np.int32),
+        "marks.frames": item.marks.frames.astype(np.int32),
+        "marks.peaks": item.marks.peaks,
+    }
+    arrays |= {"line.onsets": item.line.onsets, "line.lengths": item.line.lengths, "line.pitches": item.line.pitches}
+    return arrays
+
+
+def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
+    marks = Landmarks(
+        hashes=arrays["marks.hashes"].astype(np.int64),
+        frames=arrays["marks.frames"].astype(np.int64),
+        peaks=arrays["marks.peaks"],
+    )
+    line = Line(onsets=arrays["line.onsets"], lengths=arrays["line.lengths"], pitches=arrays["line.pitches"])
+    segments = {
+        encoder.name: arrays[f"segments.{encoder.name}"]
+        for encoder in kept.encoders()
+        if f"segments.{encoder.name}" in arrays
+    }
+    return Features(
+        form=plain["form"],
+        digest=plain["digest"],
+        judged_sha256=plain["judged_sha256"],  # type: ignore[arg-type]
+        seconds=float(plain["seconds"]),
+        segments=segments,
+        power=arrays["power"],
+        marks=marks,
+        line=line,
+        latents=arrays["latents"],
+        remarks=tuple(json.loads(plain["remarks"])),
+    )
+
+
+def _as_dict(row: Row) -> dict[str, Any]:
+    return {name: value for name in Row.__dataclass_fields__ if (value := getattr(row, name)) is not None}
+
+
+def _write(place: Path, body: bytes) -> None:
+    draft = place.with_name(place.name + f".{os.getpid()}.part")
+    draft.write_bytes(body)
+    draft.replace(place)

@@ -1,0 +1,226 @@
+"""Attribution joined to the workspace: the registry's recordings indexed, tracks attributed into the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from attribution.assemble import assemble
+from attribution.audio import file_digest
+from attribution.calibration import shipped
+from attribution.catalogue import Catalogue
+from attribution.clusters import Entrant, sort_out
+from attribution.features import Features, read
+from attribution.latents import SUFFIXES as LATENTS
+from attribution.methods.byname import method as method_of
+from attribution.protocol import Estimate, Method
+from attribution.store import IndexStore, Row
+from attribution.symbolic import SUFFIXES as NOTES
+from attribution.weights.load import digest as weights_digest
+from ledger import canon
+from ledger.errors import InputError, SettleError
+from ledger.types import Digest, InfluenceVector
+from service import audio_roots
+from service.declared import Attributed, record
+
+if TYPE_CHECKING:
+    from ledger.registry.model import Recording
+    from service.workspace import Workspace
+
+Progress = Callable[[int, int | None], None] | None
+SOUNDS: Final = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".opus"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexed:
+    """What the index holds. A recording without a near-duplicate is a cluster of its own; `root` commits to those searched."""
+
+    recordings: int
+    clusters: int
+    root: Digest
+    added: int
+    kept_out: list[dict[str, Any]]
+    failed: list[dict[str, str]]
+
+
+def store_of(workspace: Workspace) -> IndexStore:
+    return IndexStore(workspace.home / "index")
+
+
+def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexed:
+    """Bring the index up to the registry. What was read before is not read again; a bad file fails alone."""
+    store = store_of(workspace)
+    held: dict[str, tuple[Recording, Path, str]] = {}
+    failed: list[dict[str, str]] = []
+    added = 0
+    wanted = [one for one in workspace.registry.view().recordings() if one.audio]
+    for number, one in enumerate(wanted):
+        try:
+            path = _file_of(workspace, one)
+            digest = file_digest(path)
+            if not store.has(digest):
+                store.put(read(path))
+                added += 1
+            held[one.id] = (one, path, digest)
+        except SettleError as problem:
+            failed.append({"id": one.id, "reason": str(problem)})
+        if on_progress is not None:
+            on_progress(number + 1, len(wanted))
+    if not held:
+        reasons = "; ".join(one["reason"] for one in failed[:3]) or "no recording in the registry has an `audio` path"
+        raise InputError(f"nothing to index: {reasons}")
+    rows = _sorted_out(workspace, store, held)
+    store.write(rows, "")
+    catalogue = store.catalogue()
+    store.write(rows, catalogue.root)
+    return Indexed(
+        recordings=len(rows),
+        clusters=sum(row.kept_out is None for row in rows),
+        root=catalogue.root,
+        added=added,
+        failed=failed,
+        kept_out=[{"id": row.id, "like": row.like, "reason": row.kept_out} for row in rows if row.kept_out],
+    )
+
+
+def _file_of(workspace: Workspace, one: Recording) -> Path:
+    path = audio_roots.find(workspace, one.audio or "")
+    if path is None:
+        raise InputError(f"recording {one.id}: no file {one.audio} beside any imported registry document")
+    return path
+
+
+def _sorted_out(workspace: Workspace, store: IndexStore, held: dict[str, tuple[Recording, Path, str]]) -> list[Row]:
+    """The manifest's rows, near-duplicates judged in order of registration."""
+    view, now = workspace.registry.view(), workspace.registry.now()
+    entrants = [
+        Entrant(id=name, groups=frozenset(view.owner_groups(name, now)), confirmed=one.confirmed)
+        for name, (one, _, _) in held.items()
+    ]
+    kept: dict[str, Features] = {name: store.get(digest) for name, (_, _, digest) in held.items()}
+    verdicts = sort_out(entrants, kept.__getitem__)
+    rows = []
+    for name, (one, path, digest) in held.items():
+        verdict = verdicts[name]
+        rows.append(
+            Row(
+                id=name,
+                sha256=digest,
+                judged_sha256=kept[name].judged_sha256,
+                path=str(path),
+                style=one.style,
+                like=verdict.like,
+                likeness_ppm=round(verdict.likeness * 1_000_000),
+                kept_out=verdict.kept_out,
+            )
+        )
+    return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributor:
+    """A method fitted to the indexed catalogue, ready for any number of tracks."""
+
+    method: Method
+    catalogue: Catalogue
+
+    @classmethod
+    def load(cls, workspace: Workspace, name: str) -> Attributor:
+        chosen = method_of(name or workspace.settings.text("attribution.method"))
+        catalogue = store_of(workspace).catalogue()
+        chosen.fit(catalogue)
+        return cls(method=chosen, catalogue=catalogue)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything but the item and the catalogue that the numbers depend on."""
+        return {
+            "v": 1,
+            "type": "attribution-parameters",
+            "method": self.method.name,
+            "version": self.method.version,
+            "weights_sha256": weights_digest(),
+            "calibration_sha256": shipped().digest,
+            "seed": 0,
+        }
+
+    def judge(
+        self, item: Features, track: str, model: tuple[str | None, str | None] = (None, None)
+    ) -> tuple[InfluenceVector, Estimate]:
+        """The vector of one track, and the estimate behind it."""
+        estimate = self.method.attribute(item)
+        styles = dict(zip(self.catalogue.ids, self.catalogue.styles, strict=True))
+        aspects = assemble(estimate, styles, shipped(), self.method.name)
+        return InfluenceVector(
+            track=track,
+            recording=aspects["recording"],
+            composition=aspects["composition"],
+            style=aspects["style"],
+            method=self.method.name,
+            version=self.method.version,
+            params_sha256=canon.digest(canon.encode(self.parameters)),
+            catalogue_root=self.catalogue.root,
+            catalogue_size=len(self.catalogue),
+            model=model[0],
+            model_version=model[1],
+            error=shipped().error(self.method.name),
+        ), estimate
+
+
+def attribute_files(
+    workspace: Workspace, paths: Sequence[Path], *, track: str, method: str, assign: bool, on_progress: Progress = None
+) -> list[Attributed]:
+    """Attribute every file (folders: every file in them that can be read) and record the vectors."""
+    files = _files(paths)
+    if track and len(files) != 1:
+        raise InputError(f"--track names one track, but there are {len(files)} files")
+    names = [track or path.stem for path in files]
+    if len(set(names)) != len(names):
+        raise InputError(
+            f"two files with the stem {max(names, key=names.count)!r}: attribute them one by one with --track"
+        )
+    attributor = Attributor.load(workspace, method)
+    known = workspace.registry.view().tracks
+    vectors, seconds = [], []
+    for number, (path, name) in enumerate(zip(files, names, strict=True)):
+        started = time.perf_counter()
+        item = read(path)
+        made = known.get(name)
+        model = (made.model, made.version) if made is not None and made.model else (None, None)
+        vectors.append(attributor.judge(item, name, model)[0])
+        seconds.append(time.perf_counter() - started)
+        _remember_item(workspace, name, path, item)
+        if on_progress is not None:
+            on_progress(number + 1, len(files))
+    workspace.log.put_blob(canon.encode(attributor.parameters))
+    return record(workspace, vectors, assign=assign, seconds=seconds)
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    readable = SOUNDS | NOTES | LATENTS
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(one for one in path.iterdir() if one.suffix.lower() in readable)
+            if not found:
+                raise InputError(f"{path}: no file in it that can be attributed")
+            files.extend(found)
+        else:
+            files.append(path)
+    return files
+
+
+def _remember_item(workspace: Workspace, track: str, path: Path, item: Features) -> None:
+    """Keep the track's features and where its file was: reports and reruns start from them."""
+    import json
+
+    store = store_of(workspace)
+    if not store.has(item.digest):
+        store.put(item)
+    place = workspace.home / "index" / "tracks.json"
+    known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
+    known[track] = {"path": str(path.resolve()), "sha256": item.digest}
+    place.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
