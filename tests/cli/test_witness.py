@@ -117,9 +117,7 @@ def test_a_fork_is_found_out(scene: Scene, tmp_path: Path) -> None:
     path = registry(tmp_path)
     settle_json("registry", "import", path, home=scene.home)
     settle_json("ledger", "witness", "ask", home=scene.home)
-    path.write_text(
-        '{"parties": [{"id": "p-bob", "name": "Bob", "kind": "person"}, {"id": "p-eve", "name": "Eve", "kind": "person"}]}'
-    )
+    path.write_text(path.read_text().replace("ann", "bob"))
     settle_json("registry", "import", path, home=backup)
     answer = settle_json("ledger", "witness", "ask", home=backup, code=3)
     assert set(outcomes(answer).values()) == {"fork"}
