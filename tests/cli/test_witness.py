@@ -21,6 +21,7 @@ class Scene:
     home: Path
     witnesses: dict[str, Witness]
     running: dict[str, WitnessServer]
+    said: list[str]
 
 
 def never() -> bytes:
@@ -32,7 +33,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     """A workspace, three witnesses that know its log and run, and a policy that wants two of them."""
     home = tmp_path / "home"
     settle_json("init", "--no-passphrase", "--origin", "example.org/ledger", home=home)
-    found = Scene(home, {}, {})
+    found = Scene(home, {}, {}, [])
     lines = []
     with ExitStack() as stack:
         for name in ("w1", "w2", "w3"):
@@ -40,7 +41,9 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
             settle_json("witness", "init", folder, "--name", f"witness.example/{name}", "--no-passphrase")
             settle_json("witness", "know", folder, "--trust", home / "trust.json")
             witness = found.witnesses[name] = Witness.open(folder, never, system_clock)
-            server = found.running[name] = stack.enter_context(WitnessServer(witness, "127.0.0.1", 0, print))
+            server = found.running[name] = stack.enter_context(
+                WitnessServer(witness, "127.0.0.1", 0, found.said.append)
+            )
             thread = threading.Thread(target=server.serve_forever, args=(0.02,))
             thread.start()
             stack.callback(thread.join)
@@ -121,6 +124,7 @@ def test_a_fork_is_found_out(scene: Scene, tmp_path: Path) -> None:
     settle_json("registry", "import", path, home=backup)
     answer = settle_json("ledger", "witness", "ask", home=backup, code=3)
     assert set(outcomes(answer).values()) == {"fork"}
+    assert any("422 two different trees of size" in remark for remark in scene.said)
     shown = settle_json("witness", "show", scene.witnesses["w1"].folder)
     assert [one["origin"] for one in shown["refused"]] == ["example.org/ledger"]
     assert "example.org/ledger" in shown["refused"][0]["held"]
