@@ -24,7 +24,6 @@ from payouts.rules.base import Rule
 from payouts.terms import Terms
 from payouts.waterfill import Level
 
-PAYMENTS_TYPE: Final = "application/vnd.settle.payments+json"
 TABLES: Final = ("usage", "groups", "lines", "accounts")
 
 

@@ -16,6 +16,7 @@ from ledger import canon
 from ledger.types import Digest
 from payouts.money import format_amount
 
+PAYMENTS_TYPE: Final = "application/vnd.settle.payments+json"
 COLUMNS: Final = ("reference", "party", "name", "account", "amount", "currency", "period", "pool", "run")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 

@@ -12,17 +12,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from ledger import bundle, canon, tree
+from ledger import bundle, canon, leaf, tree
 from ledger.bundle import Placed
 from ledger.errors import VerificationError
+from ledger.keyring import Key
 from ledger.text import parse_hex
-from ledger.types import MILLION
+from ledger.types import MILLION, Role
 from ledger.verify import Examination, Step
 from payouts.allocate import Cutoff, divide, round_shares
 from payouts.waterfill import Level, fill
 
 RUN_TYPE: Final = "application/vnd.settle.run+json"
-APPROVAL_TYPE: Final = "application/vnd.settle.approval+json"
 PUBLICATION_TYPE: Final = "application/vnd.settle.publication+json"
 TABLES: Final = ("groups", "lines", "accounts")
 COMMON: Final = ("close", "run", "document", "approvals", "publish", "publication")
@@ -104,6 +104,7 @@ def _life(examination: Examination, values: Mapping[str, Any]) -> tuple[Row, Row
         )
         document = canon.decode_object(payload, "run document")
         _check_document(document, run, close, root)
+        _author(examination, run, index + 1, "operator")
         step.detail = f"run {run['run']} by {run['by']}, {key}"
     with examination.step("another person approved it, with another key") as step:
         step.detail = _check_approvals(examination, step, values["approvals"], run)
@@ -150,22 +151,30 @@ def _check_approvals(examination: Examination, step: Step, approvals: Any, run: 
         raise VerificationError("nobody's approval is in the bundle")
     names = []
     for item in approvals:
-        entry, envelope = item["leaf"], item["statement"]
-        body = _leaf(examination, step, entry, "approve")
-        payload, key = examination.statement(
-            step, envelope, body["statement"], APPROVAL_TYPE, entry["index"] + 1, "approver"
-        )
-        said = canon.decode_object(payload, "approval")
-        if (said["subject"], said["document"], said["by"]) != (run["run"], run["statement"], body["by"]):
+        body = _leaf(examination, step, item, "approve")
+        key = _author(examination, body, item["index"] + 1, "approver")
+        if (body["subject"], body["document"]) != (run["run"], run["statement"]):
             raise VerificationError("the approval is of something else")
         if body["by"] == run["by"] or key.public.id == run["key"]:
             raise VerificationError(f"{body['by']} made the run and approved it")
-        if body["demo"] or key.party != body["by"]:
+        if body["demo"] is not True and key.party != body["by"]:
+            raise VerificationError(f"the approval is said to be by {body['by']}, and is signed by {key}")
+        if body["demo"] is True:
             examination.unchecked.append(
                 f"who {body['by']} is: approved with the workspace's own approver key (one person may hold both: demo)"
             )
         names.append(f"{body['by']} with {key}")
     return ", ".join(names)
+
+
+def _author(examination: Examination, body: Row, size: int, role: Role) -> Key:
+    """The key of this role that signed a leaf within itself, and counts there."""
+    key = examination.ring.find(body.get("key"))
+    if key is None or key.role != role or not key.counts_at(size):
+        named = key or f"key {str(body.get('key'))[:16]}"
+        raise VerificationError(f"the {body['type']} leaf is signed by {named}; expected a key of role {role}")
+    leaf.check_signature(body, key.public)
+    return key
 
 
 def _row(item: Any, table: Row, name: str) -> Row:

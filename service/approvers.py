@@ -6,13 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ledger import canon, dsse, keyfile, keyring
-from ledger.errors import ConflictError, InputError, StateError, VerificationError
-from ledger.keys import KEY_SIZE, PrivateKey, PublicKey
-from ledger.text import parse_hex
-from ledger.types import Digest, Role
-from payouts.life.records import Approve
-from payouts.proof import APPROVAL_TYPE
+from ledger import keyfile, keyring
+from ledger.errors import ConflictError, InputError, StateError
+from ledger.keys import PrivateKey
+from ledger.types import Role
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -73,20 +70,3 @@ def enrol(ws: Workspace, party: str) -> Enrolled:
     keyfile.save(path, key, ws.passphrase() if sealed else None)
     done = ws.log.append([introduced])
     return Enrolled(party=party, key=key.public.id, file=str(path), size=done.size)
-
-
-def approval(run_or_proposal: str, document: Digest, party: str, key: PrivateKey) -> dsse.Envelope:
-    """A signature under what is approved: its id, and the digest of the signed document it stands for."""
-    payload = {"v": 1, "subject": run_or_proposal, "document": document, "by": party, "public": key.public.raw.hex()}
-    return dsse.sign(APPROVAL_TYPE, canon.encode(payload), [key])
-
-
-def check_approval(statement: bytes, approve: Approve, document: Digest) -> None:
-    """That the approval in the log is signed by the key it names, for exactly this document."""
-    envelope = dsse.parse(statement)
-    payload = canon.decode_object(envelope.payload, "approval")
-    public = PublicKey(parse_hex(payload.get("public"), "approval: public key", KEY_SIZE))
-    dsse.verify(envelope, [public], APPROVAL_TYPE)
-    said = (payload.get("subject"), payload.get("document"), payload.get("by"), public.id)
-    if said != (approve.subject, document, approve.by, approve.key):
-        raise VerificationError(f"approval of {approve.subject} by {approve.by} was given for something else")

@@ -51,7 +51,7 @@ def settle(ws: Workspace, run_id: str, *, dry_run: bool = False) -> Settled | Pl
 
 
 def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) -> Settled | Planned:
-    book = read_book(ws.log)
+    book = read_book(ws)
     stored = load(ws.log, find_run(book, run_id))
     batches = _batches(ws, book, stored)
     if dry_run and not batches:
@@ -142,7 +142,7 @@ def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
 
 def claim(ws: Workspace, run_id: str, parties: list[str]) -> Claimed:
     """Push what the serving posting owes, to these parties or to all; write down what the chain has paid."""
-    stored = load(ws.log, find_run(read_book(ws.log), run_id))
+    stored = load(ws.log, find_run(read_book(ws), run_id))
     with opened(ws) as client:
         pool = client.book.pool(client.chain_id, stored.currency)
         done = pushing.push(client, pool, parties or None)
@@ -166,7 +166,7 @@ class ClaimFiles:
 
 def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
     """One claim file per payee of the run's posting."""
-    stored = load(ws.log, find_run(read_book(ws.log), run_id))
+    stored = load(ws.log, find_run(read_book(ws), run_id))
     with opened(ws) as client:
         posting = _posting_of(ws, client, stored)
         salt = client.salt()
@@ -198,7 +198,7 @@ def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
 def _posting_of(ws: Workspace, client: PoolClient, stored: Stored) -> Posting:
     """The last standing posting of a run."""
     pool = client.book.pool(client.chain_id, stored.currency)
-    for name in reversed(_batches(ws, read_book(ws.log), stored)):
+    for name in reversed(_batches(ws, read_book(ws), stored)):
         if standing := settling.standing(client, pool, name):
             return standing[0]
     raise ChainStateError(f"run {stored.record.run[:16]} is not posted: settle chain settle {stored.record.run[:16]}")
@@ -234,7 +234,7 @@ def _write_down(ws: Workspace, client: PoolClient) -> None:
 
 
 def _confirm(ws: Workspace, client: PoolClient, pool: Pool, postings: list[Posting]) -> None:
-    book = read_book(ws.log)
+    book = read_book(ws)
     paid = pushing.paid(client, pool)
     for posting in postings:
         run = posting.run.partition("/")[0]
@@ -255,7 +255,7 @@ def _confirm(ws: Workspace, client: PoolClient, pool: Pool, postings: list[Posti
 
 def check(ws: Workspace, currency: str) -> Report:
     """Run totals, leaves, contract state and token movements side by side; every line must agree."""
-    book = read_book(ws.log)
+    book = read_book(ws)
     owed: dict[str, int] = {}
     with opened(ws) as client:
         pool = client.book.pool(client.chain_id, currency)

@@ -97,7 +97,7 @@ class Explained:
 
 def explain(ws: Workspace, run_id: str, party: str, track: str | None = None) -> Explained:
     """Walk a party's lines back to vectors and, for one track, to its streams."""
-    book = read_book(ws.log)
+    book = read_book(ws)
     stored = load(ws.log, find_run(book, run_id))
     inputs = again(ws, stored)
     lines = []
@@ -165,7 +165,7 @@ def _vectors(
 
 def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[EventExplained, ...]]:
     """How many streams of a track the run took, and the first of them."""
-    place = membership(read_book(ws.log), stored.record.period, ws.log.origin)
+    place = membership(read_book(ws), stored.record.period, ws.log.origin)
     assigned = first_assignments(ws.log.entries(types={"assign"}, stop=place.size)).get(track)
     decode = msgspec.json.Decoder(EventLeaf).decode
     count = 0

@@ -16,7 +16,7 @@ from payouts.life.book import Book
 from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Hold, Release, Reverse, Scope
 from payouts.money import parse_amount, scale
 from service.settlement import find_run
-from service.settling import Step, read_book, take
+from service.settling import Step, read_book, signed, take
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -65,6 +65,7 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str) -> HoldSh
     if not subject:
         raise InputError(f"a hold names the {scope} it is about")
     about: Scope = SCOPES[SCOPES.index(scope)]
+    maker = ws.signer("operator")
     at = format_time(ws.clock())
 
     def decide(book: Book) -> Step[HoldShown]:
@@ -75,15 +76,15 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str) -> HoldSh
             if hold in book.open_holds():
                 return Step(_shown(book, hold, already=True))
         name = name_of("hold", scope=scope, subject=subject, reason=reason, nth=len(same))
-        record = Hold(at=at, by=ws.operator, id=name, scope=about, subject=subject, reason=reason)
-        return Step(_shown(book, record, already=False), leaves=[record.leaf()])
+        record = Hold(at=at, by=ws.operator, key=maker.public.id, id=name, scope=about, subject=subject, reason=reason)
+        return Step(_shown(book, record, already=False), leaves=[signed(record, maker)])
 
-    return take(ws.log, decide)
+    return take(ws, decide)
 
 
 def list_holds(ws: Workspace, *, everything: bool = False) -> list[HoldShown]:
     """Open holds, oldest first; all there ever were, if asked."""
-    book = read_book(ws.log)
+    book = read_book(ws)
     chosen = list(book.holds.values()) if everything else book.open_holds()
     return [_shown(book, hold, already=False) for hold in chosen]
 
@@ -101,7 +102,7 @@ def _shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
 def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
     """Propose to lift a hold. Approved, what it held is paid with the pool's next run, what it blocked at once."""
     _said(note, "a release")
-    maker = ws.signer("operator").public.id
+    maker = ws.signer("operator")
     at = format_time(ws.clock())
 
     def decide(book: Book) -> Step[Proposed]:
@@ -112,10 +113,10 @@ def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
         if name in book.releases:
             return Step(Proposed(id=name, kind="release", by=book.releases[name].by, already=True,
                                  approved=book.approved(name)))  # fmt: skip
-        record = Release(at=at, by=ws.operator, key=maker, id=name, hold=hold_id, note=note)
-        return Step(_proposed(record.id, "release", ws), leaves=[record.leaf()])
+        record = Release(at=at, by=ws.operator, key=maker.public.id, id=name, hold=hold_id, note=note)
+        return Step(_proposed(record.id, "release", ws), leaves=[signed(record, maker)])
 
-    return take(ws.log, decide)
+    return take(ws, decide)
 
 
 def _proposed(name: str, kind: str, ws: Workspace) -> Proposed:
@@ -140,7 +141,7 @@ def adjust(
     micros = parse_amount(amount)
     if not micros:
         raise InputError("an adjustment of nothing; give an amount such as -12.50")
-    maker = ws.signer("operator").public.id
+    maker = ws.signer("operator")
     at = format_time(ws.clock())
 
     def decide(book: Book) -> Step[Proposed]:
@@ -156,18 +157,18 @@ def adjust(
             return Step(Proposed(id=name, kind="adjust", by=book.adjusts[name].by, approved=book.approved(name),
                                  already=True))  # fmt: skip
         record = Adjust(
-            at=at, by=ws.operator, key=maker, id=name, period=period, pool=pool, currency=currency, party=party,
-            micros=micros, reason=reason, line=run.run,
+            at=at, by=ws.operator, key=maker.public.id, id=name, period=period, pool=pool, currency=currency,
+            party=party, micros=micros, reason=reason, line=run.run,
         )  # fmt: skip
-        return Step(_proposed(name, "adjust", ws), leaves=[record.leaf()])
+        return Step(_proposed(name, "adjust", ws), leaves=[signed(record, maker)])
 
-    return take(ws.log, decide)
+    return take(ws, decide)
 
 
 def reverse(ws: Workspace, run_id: Digest, *, reason: str) -> Proposed:
     """Propose to undo the newest published run of its pool as a whole; approved, the period is run again."""
     _said(reason, "a reversal")
-    maker = ws.signer("operator").public.id
+    maker = ws.signer("operator")
     at = format_time(ws.clock())
 
     def decide(book: Book) -> Step[Proposed]:
@@ -183,7 +184,7 @@ def reverse(ws: Workspace, run_id: Digest, *, reason: str) -> Proposed:
             raise ConflictError(
                 f"run {last.run[:16]} of {last.period} builds on run {run.run[:16]}; correct it by adjustments instead"
             )
-        record = Reverse(at=at, by=ws.operator, key=maker, id=name, run=run.run, reason=reason)
-        return Step(_proposed(name, "reverse", ws), leaves=[record.leaf()])
+        record = Reverse(at=at, by=ws.operator, key=maker.public.id, id=name, run=run.run, reason=reason)
+        return Step(_proposed(name, "reverse", ws), leaves=[signed(record, maker)])
 
-    return take(ws.log, decide)
+    return take(ws, decide)

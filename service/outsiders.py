@@ -108,6 +108,7 @@ def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Re
         raise VerificationError(f"the export is of log {origin}, which the trust file does not name")
     with tempfile.TemporaryDirectory(prefix="settle-again-") as place:
         ws = Workspace(home=Path(place), settings=resolve(f'[log]\norigin = "{origin}"\n', {}))
+        (ws.home / "trust.json").write_bytes(trust.encode())
         replay(ws.open_log(check=False), Static.open(folder / "log", origin, trusted.keys))
         book = read_book(ws)
         runs = tuple(_again(ws, book, load(ws.log, run), on_progress) for run in _published(book, period))

@@ -16,16 +16,15 @@ from ledger.errors import ConflictError, InputError, StateError
 from ledger.registry.payees import Payee as Account
 from ledger.types import Digest, format_time
 from payouts.compute import compute
-from payouts.document import PAYMENTS_TYPE
 from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, ROUTES, Pay, Payment, Route
-from payouts.payment import Instruction, Payee, account_digest, batch_payload, payment_file, reference
+from payouts.payment import PAYMENTS_TYPE, Instruction, Payee, account_digest, batch_payload, payment_file, reference
 from payouts.protocols import Hold
 from service.files import write_whole
 from service.payees import named, payees_now, route_of
 from service.runs import Stored, again, holds_of, load, payments_of
 from service.settlement import find_run, intents_of, is_demo
-from service.settling import Step, read_book, take
+from service.settling import Step, read_book, signed, take
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -69,21 +68,22 @@ def pay(ws: Workspace, run_id: str, via: str) -> Paid:
         if not due:
             return Step((blocked, True))
         batch = len(book.batches.get(run, [])) + 1
-        envelope = dsse.sign(
-            PAYMENTS_TYPE, canon.encode(batch_payload(run, route, batch, due)), [ws.signer("operator")]
+        maker = ws.signer("operator")
+        envelope = dsse.sign(PAYMENTS_TYPE, canon.encode(batch_payload(run, route, batch, due)), [maker])
+        record = Pay(
+            at=at, by=ws.operator, key=maker.public.id, run=run, via=route, batch=batch, statement=envelope.digest
         )
-        record = Pay(at=at, by=ws.operator, run=run, via=route, batch=batch, statement=envelope.digest)
-        return Step((blocked, False), leaves=[record.leaf()], blobs=[envelope.encode()])
+        return Step((blocked, False), leaves=[signed(record, maker)], blobs=[envelope.encode()])
 
-    blocked, already = take(ws.log, decide)
-    book = read_book(ws.log)
+    blocked, already = take(ws, decide)
+    book = read_book(ws)
     stored = load(ws.log, find_run(book, run_id))
     return _paid(ws, book, stored, route, blocked=blocked, already=already)
 
 
 def due(ws: Workspace, run_id: str, route: Route) -> list[dict[str, Any]]:
     """What `pay` would hand to this route now; nothing is written."""
-    book = read_book(ws.log)
+    book = read_book(ws)
     instructions, _ = _due(ws, book, load(ws.log, find_run(book, run_id)), route)
     return [one.payload() for one in instructions]
 
@@ -232,7 +232,10 @@ def confirm(ws: Workspace, run_id: str, party: str, outcome: str, *, note: str =
             raise ConflictError(f"the payment of run {run[:16]} to {party} is {heard.outcome}, which is final")
         if party not in handed_over(ws, book, run) and heard is None:
             raise StateError(f"run {run[:16]} has no payment to {party} under way")
-        record = Payment(at=at, by=ws.operator, run=run, party=party, outcome=outcome, reference=note)
-        return Step(Heard(run=run, party=party, outcome=outcome, already=False), leaves=[record.leaf()])
+        maker = ws.signer("operator")
+        record = Payment(
+            at=at, by=ws.operator, key=maker.public.id, run=run, party=party, outcome=outcome, reference=note
+        )
+        return Step(Heard(run=run, party=party, outcome=outcome, already=False), leaves=[signed(record, maker)])
 
-    return take(ws.log, decide)
+    return take(ws, decide)

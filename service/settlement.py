@@ -22,10 +22,10 @@ from payouts.money import parse_amount
 from payouts.proof import PUBLICATION_TYPE, RUN_TYPE
 from payouts.rules.catalogue import make_rule
 from payouts.terms import parse_terms
-from service.approvers import approval, approver_key, check_approval, one_person
+from service.approvers import approver_key, one_person
 from service.payees import payees_now, route_of
 from service.runs import Request, Stored, calculate, carried, given_of, load, ready
-from service.settling import Step, read_book, take
+from service.settling import Step, read_book, signed, take
 from service.usage import DEFAULT, Progress, seal
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def close(ws: Workspace, period: str, *, on_progress: Progress = None) -> Closed
         closing = Close(at=at, period=period, logs=logs, registry_size=head.size)
         return Step(None, leaves=[sealing, closing.leaf()])
 
-    before = read_book(ws.log).close(period) is not None
-    take(ws.log, decide)
-    book = read_book(ws.log)
+    before = read_book(ws).close(period) is not None
+    take(ws, decide)
+    book = read_book(ws)
     with suppress(StateError):  # somebody else is sealing here right now, and a run will ask again
         seal(ws, book.closes[period].logs[0].size, on_progress)
     return _closed(ws, book, period, already=before)
@@ -114,7 +114,7 @@ class PeriodShown:
 def show(ws: Workspace, period: str) -> PeriodShown:
     """A period and its runs."""
     Period.parse(period)
-    book = read_book(ws.log)
+    book = read_book(ws)
     record = book.close(period)
     rows = tuple(_row(ws, book, run) for run in book.runs.values() if run.period == period)
     order = ("paying", "published", "approved", "calculated", "reversed")
@@ -192,7 +192,7 @@ def request(
 def run(ws: Workspace, wanted: Request, *, dry_run: bool = False, on_progress: Progress = None) -> RunResult:
     """Calculate a pool of a closed period. The same inputs come to the same run; a dry run writes nothing."""
     period, terms = wanted.period, wanted.terms
-    book = read_book(ws.log)
+    book = read_book(ws)
     takes = carried(ws.log, book, period=period, pool=terms.pool, currency=terms.currency)
     given = given_of(ws, book, wanted, takes)
     _check_slot(book, period, terms.pool, given.key)
@@ -208,8 +208,8 @@ def run(ws: Workspace, wanted: Request, *, dry_run: bool = False, on_progress: P
         sequence=given.sequence, engine=engine, statement=envelope.digest,
     )  # fmt: skip
     if not dry_run:
-        take(ws.log, lambda now: _record(ws, now, wanted, record, [envelope.encode(), *found.document.blobs]))
-        book = read_book(ws.log)
+        take(ws, lambda now: _record(ws, now, wanted, record, [envelope.encode(), *found.document.blobs]))
+        book = read_book(ws)
     return _result(ws, book, record, found.outcome, found.document.payload, dry_run=dry_run, already=False)
 
 
@@ -232,7 +232,7 @@ def _record(ws: Workspace, book: Book, wanted: Request, record: Run, blobs: list
             f"a hold, a correction or a publication came while {record.period}, pool {record.pool}, was calculated; "
             "nothing was written, run it again"
         )
-    return Step(None, leaves=[record.leaf()], blobs=blobs)
+    return Step(None, leaves=[signed(record, ws.signer("operator"))], blobs=blobs)
 
 
 def _result(
@@ -275,7 +275,7 @@ class Approved:
     by: str
     made_by: str
     key: str
-    statement: Digest
+    document: Digest
     already: bool
     demo: bool
 
@@ -327,23 +327,15 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
             raise StateError(f"run {name[:16]} is published already; nothing is left to approve")
         if isinstance(proposal, Reverse) and book.standing(book.runs[proposal.run].pool)[-1].run != proposal.run:
             raise ConflictError(f"a later run builds on {proposal.run[:16]} by now; correct it by adjustments instead")
-        envelope = approval(name, _document_digest(book, name), party, key)
-        record = Approve(at=at, by=party, key=key.public.id, subject=name, statement=envelope.digest, demo=demo)
-        answer = _approved(record, kind, proposal.by, already=False)
-        return Step(answer, leaves=[record.leaf()], blobs=[envelope.encode()])
+        record = Approve(at=at, by=party, key=key.public.id, subject=name, document=book.document(name), demo=demo)
+        return Step(_approved(record, kind, proposal.by, already=False), leaves=[signed(record, key)])
 
-    return take(ws.log, decide)
-
-
-def _document_digest(book: Book, subject: str) -> Digest:
-    """What a signature stands under: a run's signed document, or the leaf of another proposal."""
-    proposal = book.proposal(subject)
-    return proposal.statement if isinstance(proposal, Run) else canon.digest(leaf.encode(proposal.leaf()))
+    return take(ws, decide)
 
 
 def _approved(record: Approve, kind: str, made_by: str, *, already: bool) -> Approved:
     return Approved(
-        subject=record.subject, kind=kind, by=record.by, made_by=made_by, key=record.key, statement=record.statement,
+        subject=record.subject, kind=kind, by=record.by, made_by=made_by, key=record.key, document=record.document,
         already=already, demo=record.demo,
     )  # fmt: skip
 
@@ -384,15 +376,15 @@ def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
             "v": 1,
             "run": record.run,
             "document": record.statement,
-            "approvals": sorted(given.statement for given in book.approvals[record.run]),
             "intents": table.payload(),
         }
-        envelope = dsse.sign(PUBLICATION_TYPE, canon.encode(payload), [ws.signer("operator")])
-        making = Publish(at=at, by=ws.operator, run=record.run, statement=envelope.digest)
+        maker = ws.signer("operator")
+        envelope = dsse.sign(PUBLICATION_TYPE, canon.encode(payload), [maker])
+        making = Publish(at=at, by=ws.operator, key=maker.public.id, run=record.run, statement=envelope.digest)
         answer = _published(ws, book, stored, table.rows(), already=False)
-        return Step(answer, leaves=[making.leaf()], blobs=[envelope.encode(), table.data])
+        return Step(answer, leaves=[signed(making, maker)], blobs=[envelope.encode(), table.data])
 
-    return take(ws.log, decide)
+    return take(ws, decide)
 
 
 def find_run(book: Book, run_id: str) -> Run:
@@ -404,15 +396,13 @@ def find_run(book: Book, run_id: str) -> Run:
 
 
 def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
-    """Approved with a signature that verifies, first in its place, and following what it was calculated from."""
+    """Approved, first in its place, and following what it was calculated from."""
     record = stored.record
     short = record.run[:16]
     if book.reversed(record.run):
         raise StateError(f"run {short} was reversed; calculate the period again")
     if not book.approved(record.run):
         raise StateError(f"run {short} is not approved; a second person does that: settle approve {short} --as PARTY")
-    for given in book.approvals[record.run]:
-        check_approval(ws.log.blob(given.statement), given, record.statement)
     _check_slot(book, record.period, record.pool, record.run)
     takes = carried(ws.log, book, period=record.period, pool=record.pool, currency=stored.currency)
     waiting = {one.id for one in takes.corrections}
@@ -432,7 +422,7 @@ def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[st
 
 
 def publication_of(log: Log, published: Publish) -> dict[str, Any]:
-    """What publication signed: run, document, approvals, and the root of the intents."""
+    """What publication signed: run, document, and the root of the intents."""
     return canon.decode_object(dsse.parse(log.blob(published.statement)).payload, "publication")
 
 

@@ -46,7 +46,7 @@ def status(workspace: Workspace) -> Status:
     log = workspace.log
     head = log.head()
     view = workspace.registry.view()
-    book = read_book(log)
+    book = read_book(workspace)
     without_vector = len(view.tracks.keys() - log.assignments().keys())
     with log.store.reading() as connection:
         quarantined = len(quarantine.listed(connection))

@@ -4,6 +4,7 @@ State is nothing but this fold, so that a crash before an append is nothing and 
 leaf that breaks a rule has no effect and is kept as a `Void` with the reason: a log cannot forget it,
 and nobody gains by writing one. The rules, each checked here whatever door the leaf came through:
 
+- every act is signed within its leaf by a key of its author's role (`Authority`);
 - a period closes once, and in order; a run belongs to a closed period;
 - what one person makes only another person with another key can approve;
 - at most one published run per (period, pool, sequence), and only an approved one;
@@ -45,10 +46,15 @@ class Placed:
     hash: bytes
 
 
+Authority = Callable[[int, Leaf], None]
+"""Refuses (VerificationError) a leaf at this index that its author's role did not sign with a key that counts."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Book:
     """Everything the leaves so far add up to. `size` is the log size up to which they were read."""
 
+    authority: Authority
     size: int = 0
     closes: dict[str, Close] = field(default_factory=dict)
     runs: dict[Digest, Run] = field(default_factory=dict)
@@ -82,6 +88,13 @@ class Book:
                 proposal: Proposal = found[subject]
                 return proposal
         raise InputError(f"{subject!r} is not a run, release, adjustment or reversal of this log")
+
+    def document(self, subject: str) -> Digest:
+        """What an approval of this proposal signs: a run's signed document, or the hash of the proposal's leaf."""
+        proposal = self.proposal(subject)
+        if isinstance(proposal, Run):
+            return proposal.statement
+        return self.places[type(proposal).__name__.lower(), subject].hash.hex()
 
     def approved(self, subject: str) -> bool:
         return bool(self.approvals.get(subject))
@@ -127,6 +140,8 @@ class Book:
         step = _STEPS.get(kind) if isinstance(kind, str) else None
         if step is not None:
             try:
+                if kind != "close":
+                    self.authority(index, leaf)
                 name = step(self, index, leaf)
                 self.places[str(kind), name] = Placed(index, leaf_hash)
             except (VerificationError, InputError) as problem:
@@ -154,6 +169,7 @@ class Book:
         proposal = self.proposal(record.subject)
         _rule(record.by != proposal.by, f"{record.by} made {record.subject} and cannot approve it")
         _rule(record.key != proposal.key, f"{record.subject} was made with the key that approves it")
+        _rule(record.document == self.document(record.subject), f"{record.by} signed another {record.subject}")
         earlier = self.approvals.setdefault(record.subject, [])
         _rule(all(record.by != one.by and record.key != one.key for one in earlier), f"{record.by} approved it already")
         if isinstance(proposal, Run):
@@ -228,9 +244,9 @@ def _rule(holds: bool, broken: str) -> None:  # noqa: FBT001  the condition is t
         raise VerificationError(broken)
 
 
-def fold(leaves: Iterable[tuple[int, bytes, Leaf]]) -> Book:
+def fold(leaves: Iterable[tuple[int, bytes, Leaf]], authority: Authority) -> Book:
     """The book of these leaves: (index, leaf hash, leaf), by index; other types are passed over."""
-    book = Book()
+    book = Book(authority=authority)
     for index, leaf_hash, leaf in leaves:
         book.add(index, leaf_hash, leaf)
     return book

@@ -1,7 +1,9 @@
 """What the life of a period is made of: one frozen record per leaf type, read strictly.
 
-`Record.read(leaf)` accepts exactly what `Record.leaf()` writes; anything else is a VerificationError,
-which the fold turns into a void, because a log cannot forget a bad leaf.
+`Record.leaf()` is the leaf before its author signs it (`ledger.leaf.sign` adds `key` and `sig`), and
+`Record.read(leaf)` accepts exactly what comes of that. Anything else is a VerificationError, which the
+fold turns into a void, because a log cannot forget a bad leaf. A close is signed by nobody: it states
+where the log stood, which the log's own checkpoint signs.
 """
 
 from __future__ import annotations
@@ -85,15 +87,15 @@ class Run:
 
     def leaf(self) -> Leaf:
         return _leaf(
-            "run", self, key=self.key, run=self.run, period=self.period, pool=self.pool, sequence=self.sequence,
+            "run", self, run=self.run, period=self.period, pool=self.pool, sequence=self.sequence,
             engine=self.engine, statement=self.statement,
         )  # fmt: skip
 
     @classmethod
     def read(cls, leaf: Leaf) -> Run:
-        _fields(leaf, "at", "by", "key", "run", "period", "pool", "sequence", "engine", "statement")
+        _signed_fields(leaf, "run", "period", "pool", "sequence", "engine", "statement")
         return cls(
-            **_who(leaf), key=_text(leaf, "key"), run=_text(leaf, "run"), period=_text(leaf, "period"),
+            **_who(leaf), run=_text(leaf, "run"), period=_text(leaf, "period"),
             pool=_text(leaf, "pool"), sequence=_count(leaf, "sequence"), engine=_text(leaf, "engine"),
             statement=_text(leaf, "statement"),
         )  # fmt: skip
@@ -101,24 +103,27 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approve:
-    """A second person's signature under a run, a release, an adjustment or a reversal."""
+    """A second person's signature under a run, a release, an adjustment or a reversal.
+
+    `document` is what is signed: the digest of the run's signed document, or the hash of the other proposal's leaf.
+    `demo`: the key is the workspace's own approver key, which the operator may hold as well.
+    """
 
     at: str
     by: str
     key: str
     subject: str
-    statement: Digest
-    demo: bool = False
+    document: Digest
+    demo: bool
 
     def leaf(self) -> Leaf:
-        return _leaf("approve", self, key=self.key, subject=self.subject, statement=self.statement, demo=self.demo)
+        return _leaf("approve", self, subject=self.subject, document=self.document, demo=self.demo)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Approve:
-        _fields(leaf, "at", "by", "key", "subject", "statement", "demo")
+        _signed_fields(leaf, "subject", "document", "demo")
         return cls(
-            **_who(leaf), key=_text(leaf, "key"), subject=_text(leaf, "subject"),
-            statement=_text(leaf, "statement"), demo=leaf["demo"] is True,
+            **_who(leaf), subject=_text(leaf, "subject"), document=_text(leaf, "document"), demo=leaf["demo"] is True
         )  # fmt: skip
 
 
@@ -128,6 +133,7 @@ class Publish:
 
     at: str
     by: str
+    key: str
     run: Digest
     statement: Digest
 
@@ -136,7 +142,7 @@ class Publish:
 
     @classmethod
     def read(cls, leaf: Leaf) -> Publish:
-        _fields(leaf, "at", "by", "run", "statement")
+        _signed_fields(leaf, "run", "statement")
         return cls(**_who(leaf), run=_text(leaf, "run"), statement=_text(leaf, "statement"))
 
 
@@ -146,6 +152,7 @@ class Pay:
 
     at: str
     by: str
+    key: str
     run: Digest
     via: Route
     batch: int
@@ -156,7 +163,7 @@ class Pay:
 
     @classmethod
     def read(cls, leaf: Leaf) -> Pay:
-        _fields(leaf, "at", "by", "run", "via", "batch", "statement")
+        _signed_fields(leaf, "run", "via", "batch", "statement")
         return cls(
             **_who(leaf), run=_text(leaf, "run"), via=_choice(leaf, "via", ROUTES), batch=_count(leaf, "batch"),
             statement=_text(leaf, "statement"),
@@ -169,6 +176,7 @@ class Payment:
 
     at: str
     by: str
+    key: str
     run: Digest
     party: str
     outcome: str
@@ -179,7 +187,7 @@ class Payment:
 
     @classmethod
     def read(cls, leaf: Leaf) -> Payment:
-        _fields(leaf, "at", "by", "run", "party", "outcome", "reference")
+        _signed_fields(leaf, "run", "party", "outcome", "reference")
         return cls(
             **_who(leaf), run=_text(leaf, "run"), party=_text(leaf, "party"),
             outcome=_choice(leaf, "outcome", OUTCOMES), reference=_text(leaf, "reference"),
@@ -192,6 +200,7 @@ class Hold:
 
     at: str
     by: str
+    key: str
     id: str
     scope: Scope
     subject: str
@@ -202,7 +211,7 @@ class Hold:
 
     @classmethod
     def read(cls, leaf: Leaf) -> Hold:
-        _fields(leaf, "at", "by", "id", "scope", "subject", "reason")
+        _signed_fields(leaf, "id", "scope", "subject", "reason")
         return cls(
             **_who(leaf), id=_text(leaf, "id"), scope=_choice(leaf, "scope", SCOPES), subject=_text(leaf, "subject"),
             reason=_choice(leaf, "reason", tuple(HOLD_REASONS)),
@@ -221,14 +230,13 @@ class Release:
     note: str
 
     def leaf(self) -> Leaf:
-        return _leaf("release", self, key=self.key, id=self.id, hold=self.hold, note=self.note)
+        return _leaf("release", self, id=self.id, hold=self.hold, note=self.note)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Release:
-        _fields(leaf, "at", "by", "key", "id", "hold", "note")
+        _signed_fields(leaf, "id", "hold", "note")
         return cls(
             **_who(leaf),
-            key=_text(leaf, "key"),
             id=_text(leaf, "id"),
             hold=_text(leaf, "hold"),
             note=_text(leaf, "note"),
@@ -253,15 +261,15 @@ class Adjust:
 
     def leaf(self) -> Leaf:
         return _leaf(
-            "adjust", self, key=self.key, id=self.id, period=self.period, pool=self.pool, currency=self.currency,
+            "adjust", self, id=self.id, period=self.period, pool=self.pool, currency=self.currency,
             party=self.party, micros=str(self.micros), reason=self.reason, line=self.line,
         )  # fmt: skip
 
     @classmethod
     def read(cls, leaf: Leaf) -> Adjust:
-        _fields(leaf, "at", "by", "key", "id", "period", "pool", "currency", "party", "micros", "reason", "line")
+        _signed_fields(leaf, "id", "period", "pool", "currency", "party", "micros", "reason", "line")
         return cls(
-            **_who(leaf), key=_text(leaf, "key"), id=_text(leaf, "id"), period=_text(leaf, "period"),
+            **_who(leaf), id=_text(leaf, "id"), period=_text(leaf, "period"),
             pool=_text(leaf, "pool"), currency=_text(leaf, "currency"), party=_text(leaf, "party"),
             micros=read_micros(_text(leaf, "micros")), reason=_text(leaf, "reason"), line=_text(leaf, "line"),
         )  # fmt: skip
@@ -279,13 +287,13 @@ class Reverse:
     reason: str
 
     def leaf(self) -> Leaf:
-        return _leaf("reverse", self, key=self.key, id=self.id, run=self.run, reason=self.reason)
+        return _leaf("reverse", self, id=self.id, run=self.run, reason=self.reason)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Reverse:
-        _fields(leaf, "at", "by", "key", "id", "run", "reason")
+        _signed_fields(leaf, "id", "run", "reason")
         return cls(
-            **_who(leaf), key=_text(leaf, "key"), id=_text(leaf, "id"), run=_text(leaf, "run"),
+            **_who(leaf), id=_text(leaf, "id"), run=_text(leaf, "run"),
             reason=_text(leaf, "reason"),
         )  # fmt: skip
 
@@ -301,6 +309,9 @@ class Void:
 
 Proposal = Run | Release | Adjust | Reverse
 """What one person makes and another must approve; each carries its maker and the maker's key."""
+
+Act = Run | Approve | Publish | Pay | Payment | Hold | Release | Adjust | Reverse
+"""What a person does, signed in its leaf."""
 
 TYPES: Final = (
     "close", "run", "approve", "publish", "pay", "payment", "hold", "release", "adjust", "reverse",
@@ -320,7 +331,11 @@ def _leaf(kind: str, record: Any, **fields: Any) -> Leaf:
 
 
 def _who(leaf: Leaf) -> dict[str, str]:
-    return {"at": _text(leaf, "at"), "by": _text(leaf, "by")}
+    return {"at": _text(leaf, "at"), "by": _text(leaf, "by"), "key": _text(leaf, "key")}
+
+
+def _signed_fields(leaf: Leaf, *names: str) -> None:
+    _fields(leaf, "at", "by", "key", "sig", *names)
 
 
 def _fields(leaf: Leaf, *names: str) -> None:

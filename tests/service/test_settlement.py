@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from ledger import leaf
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
+from ledger.keys import PrivateKey
+from payouts.life.records import Approve, Publish
 from service import paying, settlement, statements
 from service.bundles import verify_bundle
 from service.explaining import explain
@@ -100,8 +103,8 @@ def test_a_statement_adds_up_and_is_proven(june: Month) -> None:
     for party in ("ann", "cy", "dee"):
         report = verify_bundle(statements.prove(june.ws, party, "2026-06"), june.ws.trust)
         assert report.ok, report.steps[-1]
-    book = read_book(june.ws.log)
-    whole = run_bundle(june.ws.log, book, load(june.ws.log, book.runs[run]))
+    book = read_book(june.ws)
+    whole = run_bundle(june.ws.log, june.ws.trust.policy, book, load(june.ws.log, book.runs[run]))
     assert verify_bundle(whole, june.ws.trust).ok
 
 
@@ -133,7 +136,7 @@ def test_engines_agree_to_the_byte(june: Month) -> None:
     sealed = settlement.run(june.ws, asked(engine="duckdb"))
     assert (plain.engine, sealed.engine) == ("log", "duckdb")
     assert (plain.run, plain.lines, plain.suspense_micros) == (sealed.run, sealed.lines, sealed.suspense_micros)
-    stored = load(june.ws.log, read_book(june.ws.log).runs[sealed.run])
+    stored = load(june.ws.log, read_book(june.ws).runs[sealed.run])
     assert stored.outcome.units == 10
     # The ten micros of trk-3 were appended before its vector, and pay by the first one assigned later.
     assert {line.holder: line.micros for line in sealed.lines}["ann"] == 370_000_000
@@ -154,3 +157,33 @@ def test_a_damaged_segment_stops_the_run(june: Month) -> None:
     assert june.ws.log.head().size == size
     file.write_bytes(whole)
     assert settlement.run(june.ws, asked(engine="duckdb")).engine == "duckdb"
+
+
+def test_no_door_lets_one_person_make_and_approve(june: Month) -> None:
+    """If this fails, somebody with the operator's keys alone can write an approval into the log that counts."""
+    settlement.close(june.ws, "2026-06")
+    run = settlement.run(june.ws, asked()).run
+    operator, stranger = june.ws.signer("operator"), PrivateKey.generate()
+    book = read_book(june.ws)
+    shared = june.ws.signer("approver")
+    doors = (
+        (operator, "operator", False), (operator, "carol", True), (stranger, "carol", True),
+        (shared, "operator", True), (shared, "carol", False),
+    )  # fmt: skip
+    for key, by, demo in doors:
+        forged = Approve(
+            at="2026-07-02T09:00:00Z", by=by, key=key.public.id, subject=run, document=book.document(run), demo=demo
+        )
+        june.ws.log.append([leaf.sign(forged.leaf(), key)])
+    other = Approve(at="2026-07-02T09:00:00Z", by="approver", key=june.ws.signer("approver").public.id, subject=run,
+                    document="0" * 64, demo=False)  # fmt: skip
+    june.ws.log.append([leaf.sign(other.leaf(), june.ws.signer("approver"))])
+    book = read_book(june.ws)
+    assert not book.approved(run)
+    assert len(book.voids) == 6
+    with pytest.raises(StateError, match="not approved"):
+        settlement.publish(june.ws, run)
+    publish = Publish(at="2026-07-02T09:00:00Z", by="operator", key=operator.public.id, run=run, statement="0" * 64)
+    june.ws.log.append([leaf.sign(publish.leaf(), operator)])
+    assert run not in read_book(june.ws).published
+    assert len(settlement.show(june.ws, "2026-06").voids) == 7
