@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_abi_to_4byte_selector
+
+from contracts.errors import PreflightError
 
 Item = Mapping[str, Any]
 
@@ -37,7 +40,12 @@ class Abi:
     def answer(self, name: str, output: bytes) -> Any:
         """What a function returned: one value, a struct as a dict, or a tuple."""
         outputs = self._functions[name]["outputs"]
-        values = decode(_types(outputs), output)
+        try:
+            values = decode(_types(outputs), output)
+        except DecodingError:
+            raise PreflightError(
+                f"{name}(): what stands there answers {len(output)} bytes; check address and chain"
+            ) from None
         if len(outputs) == 1 and outputs[0]["type"] == "tuple":
             return dict(zip([part["name"] for part in outputs[0]["components"]], values[0], strict=True))
         return values[0] if len(values) == 1 else values

@@ -11,6 +11,7 @@ from eth_abi.abi import decode, encode
 from contracts.abi import Abi
 from contracts.address import ZERO, checksum
 from contracts.artifacts import load
+from contracts.errors import PreflightError
 from contracts.merkle import keccak
 from contracts.node import Node, Place
 from contracts.outbox import Intent
@@ -32,7 +33,10 @@ def posting_digest(period: bytes, payout_root: bytes, ledger_root: bytes, ledger
 def happened(intent: Intent, node: Node, at: Place) -> bool:
     """True only if the chain at this block shows the effect; a kind without a trace of its own never does."""
     check = _CHECKS.get(intent.kind)
-    return check is not None and check(intent, node, at)
+    try:
+        return check is not None and check(intent, node, at)
+    except PreflightError:
+        return False  # at that block the contract did not stand yet
 
 
 def _deployed(intent: Intent, node: Node, at: Place) -> bool:

@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 from eth.vm.spoof import SpoofTransaction
 from eth_tester import EthereumTester
 from eth_tester.backends.pyevm.main import PyEVMBackend, get_default_genesis_params
+from eth_tester.exceptions import TransactionFailed, ValidationError
+from eth_utils.exceptions import ValidationError as RefusedByEvm
 from web3 import EthereumTesterProvider, Web3
+from web3.exceptions import ContractLogicError, Web3ValueError
 
 from contracts.merkle import keccak
 from ledger.errors import VerificationError
@@ -148,7 +151,12 @@ class _Provider(EthereumTesterProvider):
         self._keep = keep
 
     def make_request(self, method: Any, params: Any) -> Any:
-        response = super().make_request(method, params)
+        try:
+            response = super().make_request(method, params)
+        except TransactionFailed as refusal:
+            raise ContractLogicError(str(refusal)) from None
+        except (ValidationError, RefusedByEvm) as problem:
+            raise Web3ValueError(str(problem)) from None
         if method == "eth_sendRawTransaction":
             self._keep()
         return response

@@ -21,12 +21,16 @@ class Compiled:
     abi: tuple[dict[str, Any], ...]
     bytecode: bytes
     runtime: bytes
+    slots: dict[str, int]
 
 
 @cache
 def compiled(source: str) -> Compiled:
-    out = compile_code(source, output_formats=["abi", "bytecode", "bytecode_runtime"])
-    return Compiled(tuple(out["abi"]), bytes.fromhex(out["bytecode"][2:]), bytes.fromhex(out["bytecode_runtime"][2:]))
+    out = compile_code(source, output_formats=["abi", "bytecode", "bytecode_runtime", "layout"])
+    slots = {name: place["slot"] for name, place in out["layout"].get("storage_layout", {}).items()}
+    return Compiled(
+        tuple(out["abi"]), bytes.fromhex(out["bytecode"][2:]), bytes.fromhex(out["bytecode_runtime"][2:]), slots
+    )
 
 
 def pool() -> Compiled:

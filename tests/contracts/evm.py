@@ -87,6 +87,9 @@ class Evm:
     def storage(self, address: str, slot: int) -> int:
         return int(self._state.get_storage(bytes.fromhex(address[2:]), slot))
 
+    def code(self, address: str) -> bytes:
+        return bytes(self._state.get_code(bytes.fromhex(address[2:])))
+
     def deploy(self, compiled: Compiled, *arguments: Any, sender: str | None = None) -> Contract:
         abi = Abi(compiled.abi)
         result = self.transact(sender or self.accounts[0], None, compiled.bytecode + abi.constructor(*arguments))

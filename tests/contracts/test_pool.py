@@ -106,6 +106,7 @@ def test_a_posting_is_kept_by_its_digest_for_good() -> None:
     tree = world.active(ROWS)
     expected = posting_digest(keccak(b"period"), tree.root, keccak(b"ledger 1"), 100, tree.total)
     assert world.pool.read("posted", 1) == expected
+    assert world.claimed(payee(0)) == world.pool.read("claimed", payee(0)) == 0
     world.active(MORE, 2)
     assert world.pool.read("posted", 1) == expected
 
@@ -332,7 +333,7 @@ def test_an_inner_node_is_not_a_leaf() -> None:
     world = World()
     tree = world.active(ROWS[:2])
     left, right = tree.merkle.nodes[1], tree.merkle.nodes[2]
-    forged = (left, account(0), int.from_bytes(right, "big"), [])
+    forged: tuple[bytes, str, int, list[bytes]] = (left, account(0), int.from_bytes(right, "big"), [])
     assert not world.pool.send(world.stranger, "claim", *forged).ok
 
 

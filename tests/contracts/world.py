@@ -76,6 +76,11 @@ class World:
     def balance(self, who: str) -> int:
         return int(self.token.read("balanceOf", who))
 
+    def claimed(self, who: bytes) -> int:
+        """What the pool's storage holds under a payee, read without a call."""
+        slot = keccak(self.code.slots["claimed"].to_bytes(32, "big") + who)
+        return self.evm.storage(self.pool.address, int.from_bytes(slot, "big"))
+
     def post(self, sequence: int, tree: Tree, *, total: int | None = None, size: int | None = None) -> Result:
         """A valid posting by the publisher, unless the caller makes it otherwise."""
         ledger = (keccak(b"ledger %d" % sequence), sequence * 100 if size is None else size)
