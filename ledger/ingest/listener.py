@@ -36,8 +36,7 @@ class Commitments:
         """Commitments of these keys and perhaps others, from stored salts or new ones."""
         if len(self._known) > REMEMBERED_MAX:
             self.forget()
-        missing = [key for key in keys if key not in self._known]
-        for (source, period), listeners in _grouped(missing).items():
+        for (source, period), listeners in _grouped(set(keys) - self._known.keys()).items():
             stored = queries.find_salts(connection, source, period, listeners)
             for listener in listeners:
                 key = (source, listener, period)

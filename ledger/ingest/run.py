@@ -9,7 +9,7 @@ batch prepared again. So a repeated file changes nothing, and a file that broke 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -51,11 +51,21 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """A batch that is in the log: (source, event id, index) of every event accepted, and of duplicates found."""
+    """A batch that is in the log: the keys of the events accepted, and (source, event id, index) of duplicates."""
 
     appended: Appended | None
-    accepted: list[tuple[str, str, int]]
+    keys: Sequence[tuple[str, str]]
     duplicates: list[tuple[str, str, int]]
+
+    @property
+    def first(self) -> int:
+        """The index of the first accepted event; they stand one after the other."""
+        return 0 if self.appended is None else self.appended.size - len(self.keys)
+
+    @property
+    def accepted(self) -> list[tuple[str, str, int]]:
+        """Every accepted event with its index."""
+        return [(source, event_id, index) for index, (source, event_id) in enumerate(self.keys, start=self.first)]
 
 
 class _MovedError(StateError):
@@ -68,7 +78,6 @@ class _Plan:
 
     size: int
     bodies: list[bytes] = field(default_factory=list)
-    keys: list[tuple[str, str]] = field(default_factory=list)
     places: dict[tuple[str, str], int] = field(default_factory=dict)
     repeated: list[tuple[int, int]] = field(default_factory=list)  # (position, index in the log)
     doubled: list[tuple[int, int]] = field(default_factory=list)  # (position, position of the first in this batch)
@@ -119,10 +128,8 @@ class Ingest:
         plan = _Plan(size=0 if signed is None else signed.size)
         plan.refused.extend(("invalid", refused) for refused in rows.refused)
         used = self._look_up(connection, rows.events, plan.size)
-        listeners = self._commitments.prepare(
-            connection,
-            {(e.source, e.listener, e.occurred_at[:7]) for e in rows.events if e.listener is not None},
-        )
+        speaking = [None if (one := e.listener) is None else (e.source, one, e.occurred_at[:7]) for e in rows.events]
+        listeners = self._commitments.prepare(connection, filter(None, speaking))
         known, places, bodies, unset = self._tracks, plan.places, plan.bodies, msgspec.UNSET
         for i, event in enumerate(rows.events):
             if i in invalid:
@@ -148,14 +155,14 @@ class Ingest:
                     continue
             if vector is None:
                 plan.unresolved += 1
-            listener = event.listener
+            listener = speaking[i]
             bodies.append(
                 _ENCODE(
                     EventLeaf(
                         currency=unset if event.currency is None else event.currency,
                         event_id=event_id,
                         gross_micros=unset if event.gross_micros is None else event.gross_micros,
-                        listener=unset if listener is None else listeners[source, listener, event.occurred_at[:7]],
+                        listener=unset if listener is None else listeners[listener],
                         occurred_at=event.occurred_at,
                         product=unset if event.product is None else event.product,
                         source=source,
@@ -290,8 +297,6 @@ class Ingest:
         conflicts: int,
         appended: Appended | None,
     ) -> Acknowledged:
-        first = 0 if appended is None else appended.size - len(plan.bodies)
-        placed = {key: first + offset for offset, key in enumerate(plan.places)}
         counts = self.counts
         counts.read += len(rows.events) + len(rows.refused)
         counts.accepted += len(plan.bodies)
@@ -299,11 +304,11 @@ class Ingest:
         counts.duplicates += len(duplicates)
         counts.conflicts += conflicts
         counts.quarantined += len(plan.refused) - conflicts
-        return Acknowledged(
-            appended=appended,
-            accepted=[(source, event_id, index) for (source, event_id), index in placed.items()],
-            duplicates=[(s, e, placed[s, e] if index is None else index) for s, e, index in duplicates],
-        )
+        done = Acknowledged(appended=appended, keys=list(plan.places), duplicates=[])
+        if duplicates:
+            placed = {(source, event_id): index for source, event_id, index in done.accepted}
+            done.duplicates.extend((s, e, placed[s, e] if index is None else index) for s, e, index in duplicates)
+        return done
 
 
 _UNKNOWN: Final = "track {!r} is not registered; register it, then `settle quarantine replay`"

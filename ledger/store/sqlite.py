@@ -118,6 +118,6 @@ def _prepare_writer(connection: sqlite3.Connection, _record: object) -> None:
         "recursive_triggers = ON",  # so that REPLACE fires the delete triggers, on our connections at least
         "trusted_schema = OFF",
         "secure_delete = ON",  # an erased listener leaves no bytes behind in free pages
-        "wal_autocheckpoint = 4000",
+        "wal_autocheckpoint = 16000",
     )
     connection.set_authorizer(guards_sqlite.authorize)
