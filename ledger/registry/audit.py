@@ -66,7 +66,8 @@ def audit(
     violations: list[Note] = []
     leaves, statements = 0, 0
     seen: set[Digest] = set()
-    for digest, group in groupby(_decoded(entries), key=lambda item: str(item[1].get("statement"))):
+    readable = _readable(entries, violations)
+    for digest, group in groupby(readable, key=lambda item: str(item[1].get("statement"))):
         items = list(group)
         statements += 1
         leaves += len(items)
@@ -94,9 +95,13 @@ def audit(
     )  # fmt: skip
 
 
-def _decoded(entries: Iterable[Entry]) -> Iterator[tuple[int, dict[str, Any], f.AnyFact]]:
+def _readable(entries: Iterable[Entry], violations: list[Note]) -> Iterator[tuple[int, dict[str, Any], f.AnyFact]]:
+    """The leaves that say something the registry understands; the others are violations."""
     for entry in entries:
-        yield entry.index, leaf.decode(entry.body), f.decode(entry.body)
+        try:
+            yield entry.index, leaf.decode(entry.body), f.decode(entry.body)
+        except VerificationError as problem:
+            violations.append(Note(kind="leaf", id=f"leaf {entry.index}", detail=str(problem)))
 
 
 def _plain(notes: Sequence[Note]) -> list[list[str]]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ledger.errors import InputError
+from ledger.errors import InputError, VerificationError
 from ledger.registry.model import CATALOGUE, Answer, Instant, Manifest, Outcome, PartyKind, Right, State, Use
 from ledger.tile import ENTRY_MAX
 from ledger.types import Digest
@@ -237,7 +237,10 @@ _DECODER: Final[msgspec.json.Decoder[AnyFact]] = msgspec.json.Decoder(AnyFact)
 
 def decode(body: bytes) -> AnyFact:
     """The fact in a leaf of our own log; whether its bytes are canonical is the log's business."""
-    return _DECODER.decode(body)
+    try:
+        return _DECODER.decode(body)
+    except msgspec.DecodeError as problem:
+        raise VerificationError(f"registry leaf: {problem}") from None
 
 
 _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode

@@ -67,7 +67,16 @@ def plan(raw_rows: Iterable[RawRow], view: View, author: Author, known: Known) -
     for name in r.LISTS:
         for key in sorted(lists[name]):
             _take(result, lists[name][key], names, _Import(view, author, known))
+    result.facts = _once(result.facts)
     return result
+
+
+def _once(planned: Sequence[Planned]) -> list[Planned]:
+    """Each link once: a row of `links` says more than the `work` column of its recording, which comes before it."""
+    last = {one.fact.id: place for place, one in enumerate(planned) if isinstance(one.fact, f.LinkFact)}
+    return [
+        one for place, one in enumerate(planned) if not isinstance(one.fact, f.LinkFact) or last[one.fact.id] == place
+    ]
 
 
 def identity(row: r.AnyRow) -> str:

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+
+from ledger.errors import InputError, StateError
+from ledger.keys import PrivateKey
+from ledger.registry import payees
+from ledger.registry.rows import PayeeRow
+from ledger.registry.statement import Signer
+from tests.ledger.registry.conftest import Office, sample
+
+NEW = "DE89370400440532013000"
+
+
+def account(office: Office, at: str) -> str | None:
+    with office.registry.log.store.reading() as connection:
+        found = payees.current(connection, "p-ann", at)
+    return None if found is None else found.account
+
+
+def propose(office: Office, signer: Signer, start: str | None = None) -> str:
+    row = PayeeRow(party="p-ann", method="bank", account=NEW, start=start)
+    with office.registry.log.projection() as connection:
+        found = payees.propose(connection, row, signer, office.registry.now())
+    assert found is not None
+    return found.id
+
+
+def approve(office: Office, name: str, signer: Signer) -> payees.Payee:
+    with office.registry.log.projection() as connection:
+        return payees.approve(connection, name, signer, office.registry.now(), 72)
+
+
+def test_the_first_account_counts_at_once(office: Office) -> None:
+    """If this fails, a new party cannot be paid, or is paid to an account of a later date."""
+    office.load(sample())
+    assert account(office, "2026-06-01T12:00:00Z") == "SE4550000000058398257466"
+    assert account(office, "2025-12-31T00:00:00Z") is None
+
+
+def test_a_change_takes_two_people_and_time(office: Office) -> None:
+    """If this fails, one person alone can redirect a payout, or do it overnight."""
+    office.load(sample())
+    name = propose(office, office.operator)
+    assert account(office, "2030-01-01T00:00:00Z") == "SE4550000000058398257466"
+    with pytest.raises(StateError, match="another person"):
+        approve(office, name, office.operator)
+    with pytest.raises(StateError, match="another person"):
+        approve(office, name, Signer(PrivateKey.from_seed(b"\x07" * 32), "p-op", "approver"))
+    with pytest.raises(StateError, match="another person"):
+        approve(office, name, Signer(office.operator.key, "p-else", "approver"))
+    with pytest.raises(StateError, match="holder key"):
+        approve(office, name, office.holder("p-lbl"))
+    approved = approve(office, name, office.approver)
+    assert (approved.approved_by, approved.effective_from) == ("p-approver", "2026-06-04T12:00:00Z")
+    assert account(office, "2026-06-04T11:59:59Z") == "SE4550000000058398257466"
+    assert account(office, "2026-06-04T12:00:00Z") == NEW
+    with pytest.raises(StateError, match="already"):
+        approve(office, name, office.approver)
+
+
+def test_a_holder_s_first_account_waits_too(office: Office) -> None:
+    """If this fails, whoever steals a holder's key is paid at once."""
+    document = sample()
+    del document["payees"]
+    office.load(document)
+    row = {"party": "p-ann", "method": "bank", "account": NEW}
+    done = office.load({"payees": [row, row | {"party": "p-lbl"}]}, office.holder("p-ann"))
+    assert (done.accepted, done.quarantined) == (1, 1)
+    assert account(office, "2030-01-01T00:00:00Z") is None
+
+
+def test_an_account_wanted_later_counts_later(office: Office) -> None:
+    """If this fails, a change announced for next year is in force this week."""
+    office.load(sample())
+    name = propose(office, office.operator, "2027-01-01T00:00:00Z")
+    assert approve(office, name, office.approver).effective_from == "2027-01-01T00:00:00Z"
+
+
+def test_unknown_payees_are_named(office: Office) -> None:
+    """If this fails, approving a mistyped id is an internal error."""
+    with pytest.raises(InputError, match="payee list"):
+        approve(office, "pay-nothing", office.approver)
+
+
+def test_accounts_can_be_forgotten(office: Office) -> None:
+    """If this fails, a bank account outlives the person's wish to be forgotten."""
+    office.load(sample())
+    with office.registry.log.projection() as connection:
+        assert payees.erase(connection, "p-ann") == 1
+    assert account(office, "2030-01-01T00:00:00Z") is None
