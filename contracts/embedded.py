@@ -97,7 +97,11 @@ class EmbeddedChain:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._backend = _Backend()
         self._tester = EthereumTester(self._backend)
-        self._replay(journal)
+        try:
+            self._replay(journal)
+        except VerificationError:
+            self._file.close()
+            raise
         self.web3 = Web3(_Provider(self._tester, self._keep))
         if now > self._backend.time:
             self._mine(now)
