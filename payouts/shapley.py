@@ -3,9 +3,11 @@
 Each path returns integer numerators over k! * t, equal bit for bit, so that v(everybody) = min(sum(a), t) is
 the sum of the numerators over k!:
 
-- up to 20 players by enumeration, in Python ints, or in numpy batches where the sums fit int64;
+- up to 32 players by halves: the coalitions of one half, each against the other half's sorted by mass
+  (meet in the middle), in Python ints of any size, or in numpy;
+- up to 12 in numpy also by plain enumeration, many games at once;
 - up to 66 by counting coalitions by (size, mass): in Python by keeping a whole row of counts in one big
-  integer, in numpy as int64 rows (66 is the last k whose counts fit). Beyond 20 players masses are first
+  integer, in numpy as int64 rows (66 is the last k whose counts fit). Beyond 32 players masses are first
   brought to parts per million of the whole, a declared approximation.
 
 With A = sum(a), the game and the one with A - t in place of t are each other's dual: phi_t = a - phi_(A-t),
@@ -14,11 +16,14 @@ so the smaller of the two is counted (O'Neill 1982: the random-arrival rule is s
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from math import comb, factorial, gcd
 from typing import Final
 
-ENUMERATED_MAX: Final = 20
+BATCHED_MAX: Final = 12
+HALVED_MAX: Final = 32
 COUNTED_MAX: Final = 66
 INT64_MAX: Final = 2**63 - 1
 
@@ -28,32 +33,51 @@ def size_sums_fit(k: int, target: int, mass: int) -> bool:
     return mass <= INT64_MAX and comb(k, k // 2) * target <= INT64_MAX
 
 
-def enumerate_exactly(masses: Sequence[int], target: int) -> list[int]:
-    """Numerators over k! * target by walking all coalitions; masses may be of any size.
+def by_halves(masses: Sequence[int], target: int) -> list[int]:
+    """Numerators over k! * target; masses may be of any size.
 
     T[s] sums min(a(S), t) over coalitions of size s, T[i][s] over those with i; the marginal contributions of
     i to coalitions of size s then sum to T[i][s + 1] - (T[s] - T[i][s]).
     """
     k = len(masses)
-    coalition = [0]
-    size = [0]
+    left, right = masses[: k // 2], masses[k // 2 :]
+    sums_left, sums_right = coalitions(left), coalitions(right)
+    totals, with_left = _meet(sums_left, sums_right, len(left), len(right), target)
+    _, with_right = _meet(sums_right, sums_left, len(right), len(left), target)
+    return [numerator(totals, with_i, k) for with_i in (*with_left, *with_right)]
+
+
+def coalitions(masses: Sequence[int]) -> list[int]:
+    """What each coalition holds, by bit mask."""
+    held = [0]
     for mass in masses:
-        coalition += [held + mass for held in coalition]
-        size += [n + 1 for n in size]
-    value = [min(held, target) for held in coalition]
-    totals = [0] * (k + 2)
-    for s, worth in zip(size, value, strict=True):
-        totals[s] += worth
-    out = []
-    for i in range(k):
-        with_i = [0] * (k + 2)
-        bit = 1 << i
-        for block in range(bit, 1 << k, 2 * bit):
-            for n in range(block, block + bit):
-                with_i[size[n]] += value[n]
-        gains = [with_i[s + 1] - (totals[s] - with_i[s]) for s in range(k)]
-        out.append(weighted(gains, k))
-    return out
+        held += [sum_before + mass for sum_before in held]
+    return held
+
+
+def numerator(totals: Sequence[int], with_i: Sequence[int], k: int) -> int:
+    """A player's numerator from T and T[i]."""
+    return weighted([with_i[s + 1] - (totals[s] - with_i[s]) for s in range(k)], k)
+
+
+def _meet(ours: Sequence[int], others: Sequence[int], k: int, m: int, target: int) -> tuple[list[int], list[list[int]]]:
+    """T, and T[i] of each of our k players, from every one of our coalitions joined by all of theirs."""
+    sizes: list[list[int]] = [[] for _ in range(m + 1)]
+    for mask, held in enumerate(others):
+        sizes[mask.bit_count()].append(held)
+    groups = [(sorted(held), list(accumulate(sorted(held), initial=0))) for held in sizes]
+    totals = [0] * (k + m + 2)
+    with_i = [[0] * (k + m + 2) for _ in range(k)]
+    for mask, held in enumerate(ours):
+        row = []
+        for theirs, prefix in groups:
+            below = bisect_left(theirs, target - held)
+            row.append(below * held + prefix[below] + (len(theirs) - below) * target)
+        size = mask.bit_count()
+        for sums in (totals, *(with_i[i] for i in range(k) if mask >> i & 1)):
+            for s, worth in enumerate(row, size):
+                sums[s] += worth
+    return totals, with_i
 
 
 def weighted(gains: Sequence[int], k: int) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from payouts.shapley import COUNTED_MAX, INT64_MAX, weighted
+from payouts.shapley import COUNTED_MAX, INT64_MAX, coalitions, numerator, weighted
 
 Ints = npt.NDArray[np.int64]
 
@@ -40,7 +40,7 @@ def _by_size(k: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], tuple[
 
 
 def enumerate_batch(games: Sequence[Sequence[int]], target: int) -> list[list[int]]:
-    """`shapley.enumerate_exactly` of games with equally many players, whose sums fit int64."""
+    """Numerators of games with equally many players, whose sums fit int64, by plain enumeration."""
     k = len(games[0])
     step = max(1, CELLS_MAX >> k)
     out: list[list[int]] = []
@@ -68,6 +68,42 @@ def _enumerate(masses: Ints, target: int) -> list[list[int]]:
         gains = with_i[1:] - (totals[:-1] - with_i[:-1])
         numerators.append((orders @ gains).tolist())
     return [list(game) for game in zip(*numerators, strict=True)]
+
+
+def by_halves(masses: Sequence[int], target: int) -> list[int]:
+    """`shapley.by_halves` of one game whose masses and target are at most 10^12."""
+    k = len(masses)
+    halves = masses[: k // 2], masses[k // 2 :]
+    left, right = (np.array(coalitions(half), dtype=np.int64) for half in halves)
+    totals, with_left = _meet(left, right, target)
+    _, with_right = _meet(right, left, target)
+    return [numerator(totals, with_i, k) for with_i in (*with_left, *with_right)]
+
+
+def _meet(ours: Ints, others: Ints, target: int) -> tuple[list[int], list[list[int]]]:
+    """T, and T[i] of each of our players. A cell sums at most C(16, 8) x 10^12; further sums go by 32-bit limbs."""
+    k, m = len(ours).bit_length() - 1, len(others).bit_length() - 1
+    order, starts, members, offsets = _by_size(k)
+    their_order, their_starts, _, _ = _by_size(m)
+    worth = np.empty((len(ours), m + 1), dtype=np.int64)
+    for size, theirs in enumerate(np.split(others[their_order], their_starts[1:])):
+        theirs.sort()
+        prefix = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(theirs)))
+        below = np.searchsorted(theirs, target - ours)
+        worth[:, size] = below * ours + prefix[below] + (len(theirs) - below) * target
+    totals = _by_total_size(worth[order], starts, 0, k + m)
+    return totals, [_by_total_size(worth[members[i]], offsets[i], 1, k + m) for i in range(k)]
+
+
+def _by_total_size(worth: Ints, starts: npt.NDArray[np.intp], first: int, k: int) -> list[int]:
+    """Rows sorted by our size (from `first` up), columns by theirs: exact sums by the size of both together."""
+    low = np.add.reduceat(worth & ((1 << 32) - 1), starts).tolist()
+    high = np.add.reduceat(worth >> 32, starts).tolist()
+    sums = [0] * (k + 2)
+    for size, (lows, highs) in enumerate(zip(low, high, strict=True), first):
+        for s, (a, b) in enumerate(zip(lows, highs, strict=True), size):
+            sums[s] += (b << 32) + a
+    return sums
 
 
 def can_count(masses: Sequence[int], target: int) -> bool:

@@ -45,8 +45,8 @@ class ShapleyCapped(Rule):
         k = len(masses)
         if sum(masses) <= target:
             return Split(masses, target)
-        if k <= shapley.ENUMERATED_MAX:
-            return Split(tuple(shapley.enumerate_exactly(masses, target)), factorial(k) * target)
+        if k <= shapley.HALVED_MAX:
+            return Split(tuple(shapley.by_halves(masses, target)), factorial(k) * target)
         return self._counted(masses, None)
 
     def kernels(self, batch: Sequence[Masses]) -> Sequence[Split | None]:
@@ -58,13 +58,14 @@ class ShapleyCapped(Rule):
         enumerable: dict[int, list[Masses]] = defaultdict(list)
         for masses in batch:
             k = len(masses)
-            saturated = sum(masses) > target
-            if saturated and k <= shapley.ENUMERATED_MAX and shapley.size_sums_fit(k, target, sum(masses)):
+            if sum(masses) <= target:
+                out[masses] = Split(masses, target)
+            elif k <= shapley.BATCHED_MAX and shapley.size_sums_fit(k, target, sum(masses)):
                 enumerable[k].append(masses)
-            elif saturated and k > shapley.ENUMERATED_MAX:
-                out[masses] = self._counted(masses, fast)
+            elif k <= shapley.HALVED_MAX:
+                out[masses] = Split(tuple(fast.by_halves(masses, target)), factorial(k) * target)
             else:
-                out[masses] = self.kernel(masses)
+                out[masses] = self._counted(masses, fast)
         for k, games in enumerable.items():
             for masses, numerators in zip(games, fast.enumerate_batch(games, target), strict=True):
                 out[masses] = Split(tuple(numerators), factorial(k) * target)

@@ -58,8 +58,9 @@ def test_every_path_equals_brute_force(game: Game) -> None:
     """If this fails, a path of the exact computation is not exact."""
     masses, target = game
     expected = over_subsets(masses, target)
-    assert as_shares(shapley.enumerate_exactly(masses, target)) == expected
+    assert as_shares(shapley.by_halves(masses, target)) == expected
     assert as_shares(shapley.count_exactly(masses, target)) == expected
+    assert as_shares(shapley_fast.by_halves(masses, target)) == expected
     assert as_shares(shapley_fast.enumerate_batch([masses], target)[0]) == expected
     if shapley_fast.can_count(masses, target):
         assert as_shares(shapley_fast.count_one(masses, target)) == expected
@@ -78,7 +79,7 @@ def test_subsets_and_orders_of_arrival_agree(game: Game) -> None:
 def test_twelve_players_with_masses_of_any_size_equal_brute_force(game: Game) -> None:
     """If this fails, large masses or larger games lose a unit somewhere."""
     masses, target = game
-    assert as_shares(shapley.enumerate_exactly(masses, target)) == over_subsets(masses, target)
+    assert as_shares(shapley.by_halves(masses, target)) == over_subsets(masses, target)
 
 
 @settings(max_examples=300, deadline=None)
@@ -86,14 +87,14 @@ def test_twelve_players_with_masses_of_any_size_equal_brute_force(game: Game) ->
 def test_axioms(game: Game, factor: int) -> None:
     """If this fails: efficiency, symmetry, null player, scale, monotony or the core is broken."""
     masses, target = game
-    shares = as_shares(shapley.enumerate_exactly(masses, target))
+    shares = as_shares(shapley.by_halves(masses, target))
     assert sum(shares) == min(sum(masses), target)
     for a, share_a in zip(masses, shares, strict=True):
         for b, share_b in zip(masses, shares, strict=True):
             assert (a == b) <= (share_a == share_b)
             assert (a <= b) <= (share_a <= share_b)
-    assert as_shares(shapley.enumerate_exactly([*masses, 0], target)) == [*shares, 0]
-    scaled = shapley.enumerate_exactly([factor * mass for mass in masses], factor * target)
+    assert as_shares(shapley.by_halves([*masses, 0], target)) == [*shares, 0]
+    scaled = shapley.by_halves([factor * mass for mass in masses], factor * target)
     assert as_shares(scaled) == [factor * share for share in shares]
     value = min(sum(masses), target)
     for mass, share in zip(masses, shares, strict=True):
@@ -116,7 +117,7 @@ def test_additivity_over_games(some: list[Game], data: st.DataObject) -> None:
                     held = sum(masses[j] for j in range(k) if coalition >> j & 1)
                     gain = min(held + masses[i], target) - min(held, target)
                     total[i] += Fraction(weight * gain, k * comb(k - 1, size))
-    each = [as_shares(shapley.enumerate_exactly(masses, target)) for masses, target in cut]
+    each = [as_shares(shapley.by_halves(masses, target)) for masses, target in cut]
     summed = [sum((w * shares[i] for w, shares in zip(weights, each, strict=True)), Fraction(0)) for i in range(k)]
     assert summed == total
 
@@ -139,7 +140,7 @@ def test_a_batch_equals_its_games_one_by_one() -> None:
     for k in (1, 2, 10, 13):
         batch = [[random.randint(1, 10**11) for _ in range(k)] for _ in range(40)]
         target = 2 * 10**11
-        expected = [shapley.enumerate_exactly(game, target) for game in batch]
+        expected = [shapley.by_halves(game, target) for game in batch]
         assert shapley_fast.enumerate_batch(batch, target) == expected
 
 
@@ -166,6 +167,26 @@ def test_sums_by_size_beyond_int64_are_left_to_python() -> None:
     assert shapley.size_sums_fit(20, 10**12, 10**12)
     assert not shapley.size_sums_fit(20, 10**14, 10**14)
     assert not shapley.size_sums_fit(3, 10, 2**63)
+
+
+@pytest.mark.parametrize("k", [13, 20, 27])
+def test_halves_at_full_resolution_equal_python_and_sum(k: int) -> None:
+    """If this fails, sums beyond int64 (from 26 players with masses near 10^12) have wrapped in numpy."""
+    random = Random(k)
+    masses = [random.randint(1, 2 * 10**12 // k) for _ in range(k)]
+    target = sum(masses) * 4 // 5
+    fast = shapley_fast.by_halves(masses, target)
+    assert fast == shapley.by_halves(masses, target)
+    assert sum(fast) == factorial(k) * target
+
+
+@pytest.mark.parametrize("k", [21, 30])
+def test_halving_and_counting_agree(k: int) -> None:
+    """If this fails, the two exact methods differ where both can be used."""
+    random = Random(k)
+    masses = [random.randint(1, 2_000) for _ in range(k)]
+    target = sum(masses) * 3 // 5
+    assert shapley_fast.by_halves(masses, target) == shapley.count_exactly(masses, target)
 
 
 @pytest.mark.parametrize("k", [21, 30])
