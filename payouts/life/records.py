@@ -123,7 +123,8 @@ class Approve:
     def read(cls, leaf: Leaf) -> Approve:
         _signed_fields(leaf, "subject", "document", "demo")
         return cls(
-            **_who(leaf), subject=_text(leaf, "subject"), document=_text(leaf, "document"), demo=leaf["demo"] is True
+            **_who(leaf), subject=_text(leaf, "subject"), document=_text(leaf, "document"),
+            demo=_choice(leaf, "demo", (False, True)),
         )  # fmt: skip
 
 
@@ -336,6 +337,7 @@ def _who(leaf: Leaf) -> dict[str, str]:
 
 def _signed_fields(leaf: Leaf, *names: str) -> None:
     _fields(leaf, "at", "by", "key", "sig", *names)
+    _text(leaf, "sig")
 
 
 def _fields(leaf: Leaf, *names: str) -> None:
@@ -368,6 +370,6 @@ def _count(leaf: Mapping[str, Any], name: str) -> int:
 
 def _choice(leaf: Leaf, name: str, known: tuple[Any, ...]) -> Any:
     value = leaf.get(name)
-    if value not in known:
-        raise VerificationError(f"{name} is {value!r}, expected one of {', '.join(known)}")
+    if not any(value is one or (type(value) is str and value == one) for one in known):
+        raise VerificationError(f"{name} is {value!r}, expected one of {', '.join(map(str, known))}")
     return value

@@ -1,0 +1,217 @@
+"""The book's rules as laws: whatever leaves come in whatever order, they hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import leaf
+from ledger.canon import encode
+from ledger.errors import VerificationError
+from ledger.tree import leaf_hash
+from ledger.types import Leaf
+from payouts.life.book import Book, fold
+from payouts.life.records import (
+    HOLD_REASONS,
+    TYPES,
+    Act,
+    Adjust,
+    Approve,
+    Close,
+    Hold,
+    LogSize,
+    Pay,
+    Payment,
+    Publish,
+    Release,
+    Reverse,
+    Run,
+)
+
+AT = "2026-07-02T09:00:00Z"
+RUNS = ("a" * 64, "b" * 64, "c" * 64)
+PEOPLE = ("operator", "carol", "dan")
+DOC = "d" * 64
+
+
+def believe(_: int, __: Leaf) -> None:
+    """Every signature is good: what is left to check is the rules."""
+
+
+def doubt(index: int, _: Leaf) -> None:
+    raise VerificationError(f"nobody signed {index}")
+
+
+def as_leaf(record: Act | Close) -> Leaf:
+    return record.leaf() if isinstance(record, Close) else {**record.leaf(), "key": record.key, "sig": "c2ln"}
+
+
+def book_of(*records: Act | Close) -> Book:
+    leaves = [as_leaf(record) for record in records]
+    return fold(((n, leaf_hash(encode(dict(one))), one) for n, one in enumerate(leaves)), believe)
+
+
+def close(period: str = "2026-06") -> Close:
+    return Close(at=AT, period=period, logs=(LogSize(origin="o", size=0, root="0" * 64),), registry_size=0)
+
+
+def run(name: str = RUNS[0], **changed: Any) -> Run:
+    given_: dict[str, Any] = {
+        "period": "2026-06", "pool": "default", "sequence": 1, "by": "operator", "key": "k-operator",
+    }  # fmt: skip
+    return Run(at=AT, run=name, engine="log", statement=DOC, **(given_ | changed))
+
+
+def approve(subject: str = RUNS[0], by: str = "carol", key: str = "", document: str = DOC) -> Approve:
+    return Approve(at=AT, by=by, key=key or f"k-{by}", subject=subject, document=document, demo=False)
+
+
+def publish(name: str = RUNS[0]) -> Publish:
+    return Publish(at=AT, by="operator", key="k-operator", run=name, statement=DOC)
+
+
+def pay(name: str = RUNS[0], batch: int = 1) -> Pay:
+    return Pay(at=AT, by="operator", key="k-operator", run=name, via="file", batch=batch, statement=DOC)
+
+
+def test_the_straight_way() -> None:
+    """If this fails, a period cannot go from closed to paid, step by step."""
+    steps: list[Act | Close] = [close(), run(), approve(), publish(), pay()]
+    states = ["calculated", "approved", "published", "paying"]
+    for n, state in enumerate(states, start=2):
+        assert book_of(*steps[:n]).state_of(RUNS[0]) == state
+    assert not book_of(*steps).voids
+
+
+@pytest.mark.parametrize(
+    ("records", "reason"),
+    [
+        ([run()], "is open"),
+        ([close(), close()], "already closed"),
+        ([close("2026-07"), close("2026-06")], "was closed before"),
+        ([close(), run(), run()], "in the log already"),
+        ([close(), run(), approve(by="operator", key="k-carol")], "made"),
+        ([close(), run(), approve(by="carol", key="k-operator")], "made with the key"),
+        ([close(), run(), approve(), approve()], "approved it already"),
+        ([close(), run(), approve(document="0" * 64)], "signed another"),
+        ([close(), run(), publish()], "not approved"),
+        ([close(), run(), approve(), pay()], "not published"),
+        ([close(), run(), approve(), publish(), publish()], "another run"),
+        ([close(), run(), approve(), publish(), pay(), pay()], "not the next"),
+        ([close(), run(), approve(), publish(), pay(batch=2)], "not the next"),
+        ([close(), run(), run(RUNS[1]), approve(), approve(RUNS[1]), publish(), publish(RUNS[1])], "another run"),
+        ([close(), run(sequence=2), approve(), publish()], "not the next"),
+        ([approve("nothing")], "not a run"),
+    ],
+)
+def test_a_leaf_that_breaks_a_rule_is_void(records: list[Act | Close], reason: str) -> None:
+    """If this fails, a leaf that must have no effect has one, or its reason is not told."""
+    book = book_of(*records)
+    assert [void.index for void in book.voids] == [len(records) - 1]
+    assert reason in book.voids[0].reason
+
+
+def test_what_nobody_signed_has_no_effect() -> None:
+    """If this fails, a leaf without its author's signature counts."""
+    records: list[Act | Close] = [close(), run(), approve(), publish()]
+    leaves = [(n, b"\0" * 32, as_leaf(record)) for n, record in enumerate(records)]
+    book = fold(leaves, doubt)
+    assert list(book.closes) == ["2026-06"]
+    assert not book.runs
+    assert len(book.voids) == 3
+
+
+def test_a_reversal_makes_room_once() -> None:
+    """If this fails, an undone run still stands, or its place is given away before it is undone."""
+    undo = Reverse(at=AT, by="operator", key="k-operator", id="reverse-1", run=RUNS[0], reason="wrong")
+    steps: list[Act | Close] = [close(), run(), approve(), publish(), undo]
+    assert book_of(*steps).sequence("2026-06", "default") == 1
+    document = leaf_hash(encode(dict(as_leaf(undo)))).hex()
+    steps += [approve("reverse-1", document=document)]
+    book = book_of(*steps)
+    assert (book.sequence("2026-06", "default"), book.state_of(RUNS[0]), book.standing()) == (2, "reversed", [])
+    steps += [run(RUNS[1], sequence=2), approve(RUNS[1]), publish(RUNS[1]), pay()]
+    book = book_of(*steps)
+    assert [one.run for one in book.standing()] == [RUNS[1]]
+    assert [void.reason for void in book.voids] == [f"run {RUNS[0]} is reversed"]
+
+
+def people() -> st.SearchStrategy[dict[str, str]]:
+    return st.builds(
+        lambda by, key: {"at": AT, "by": by, "key": f"k-{key}"}, st.sampled_from(PEOPLE), st.sampled_from(PEOPLE)
+    )
+
+
+def acts() -> st.SearchStrategy[Act | Close]:
+    """Any act by anybody, with any key, about a handful of things."""
+    name, ids = st.sampled_from(RUNS), st.sampled_from(("x-1", "x-2"))
+    period = st.sampled_from(("2026-05", "2026-06", "2026-07"))
+    reasons = st.sampled_from(sorted(HOLD_REASONS))
+
+    def record(kind: Any, **fields: Any) -> st.SearchStrategy[Any]:
+        return st.builds(lambda who, more: kind(**who, **more), people(), st.fixed_dictionaries(fields))
+
+    return st.one_of(
+        period.map(close),
+        record(Run, run=name, period=period, pool=st.just("default"), sequence=st.integers(1, 3), engine=st.just("log"),
+               statement=st.just(DOC)),
+        record(Approve, subject=st.one_of(name, ids), document=st.just(DOC), demo=st.booleans()),
+        record(Publish, run=name, statement=st.just(DOC)),
+        record(Pay, run=name, via=st.sampled_from(("file", "chain")), batch=st.integers(1, 3), statement=st.just(DOC)),
+        record(Payment, run=name, party=st.sampled_from(PEOPLE), outcome=st.sampled_from(("settled", "failed")),
+               reference=st.just("")),
+        record(Hold, id=ids, scope=st.just("party"), subject=st.just("ann"), reason=reasons),
+        record(Release, id=ids, hold=ids, note=st.just("n")),
+        record(Adjust, id=ids, period=period, pool=st.just("default"), currency=st.just("EUR"), party=st.just("ann"),
+               micros=st.integers(-5, 5), reason=st.just("r"), line=name),
+        record(Reverse, id=ids, run=name, reason=st.just("r")),
+    )  # fmt: skip
+
+
+@given(st.lists(acts(), max_size=30))
+def test_the_rules_hold_whatever_is_written(records: list[Act | Close]) -> None:
+    """If this fails, some order of leaves publishes twice, approves its own work, or pays what is not published."""
+    book = book_of(*records)
+    slots = Counter((book.runs[name].period, book.runs[name].pool, book.runs[name].sequence) for name in book.published)
+    assert all(count == 1 for count in slots.values())
+    standing = Counter((one.period, one.pool) for one in book.standing())
+    assert all(count == 1 for count in standing.values())
+    for subject, approvals in book.approvals.items():
+        maker = book.proposal(subject)
+        assert all(one.by != maker.by and one.key != maker.key for one in approvals)
+    assert all(book.approvals[name] for name in book.published)
+    assert all([pay_.batch for pay_ in paid] == list(range(1, len(paid) + 1)) for paid in book.batches.values())
+    assert book.batches.keys() <= book.published.keys()
+    assert len(book.places) + len(book.voids) == len(records)
+
+
+@given(st.lists(acts(), max_size=20), st.integers(0, 20))
+def test_a_prefix_says_what_it_said(records: list[Act | Close], cut: int) -> None:
+    """If this fails, what was decided yesterday depends on what is written tomorrow."""
+    whole, part = book_of(*records), book_of(*records[:cut])
+    assert whole.voids[: len(part.voids)] == part.voids
+    assert list(whole.published)[: len(part.published)] == list(part.published)
+
+
+@given(acts())
+def test_every_record_reads_back(record: Act | Close) -> None:
+    """If this fails, a leaf we write is not the leaf we read."""
+    body = leaf.decode(leaf.encode(as_leaf(record)))
+    assert type(record).read(body) == record
+    assert body["type"] in TYPES
+
+
+@given(acts(), st.data())
+def test_nothing_else_reads(record: Act | Close, data: st.DataObject) -> None:
+    """If this fails, a leaf with a field missing, added or of another type passes, or breaks the fold."""
+    body = dict(as_leaf(record))
+    field = data.draw(st.sampled_from(sorted(set(body) - {"v", "type", "at"})))
+    changed = data.draw(st.sampled_from(({**body, "surplus": 1}, {k: v for k, v in body.items() if k != field},
+                                         {**body, field: {"not": "this"}})))  # fmt: skip
+    with pytest.raises(VerificationError):
+        type(record).read(changed)
+    assert len(fold([(0, b"\0" * 32, changed)], believe).voids) == 1
