@@ -22,6 +22,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("chain", "chain"),
     ("demo", None),
     ("holds", None),
+    ("keys", "key"),
     ("ledger", None),
     ("settlement", None),
     ("registry", "registry"),

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from ledger.errors import ConflictError, StateError, VerificationError
-from ledger.keys import PrivateKey
+from ledger.keys import PrivateKey, PublicKey
 from ledger.text import parse_hex
 
 _N: Final = 2**15
@@ -70,6 +70,14 @@ def load(path: Path, passphrase: Callable[[], bytes]) -> PrivateKey:
     if key.public.raw != public:
         raise VerificationError(f"key file {path}: its seed makes key {key.public.id[:16]}, not the one it names")
     return key
+
+
+def public_of(path: Path) -> PublicKey:
+    """The public half that a key file names, without opening it."""
+    try:
+        return PublicKey(parse_hex(json.loads(path.read_bytes())["public"], "public", 32))
+    except (ValueError, KeyError, TypeError, VerificationError) as problem:
+        raise VerificationError(f"key file {path}: {problem!r}; restore it from a backup") from None
 
 
 def _stretch(passphrase: bytes, salt: bytes) -> bytes:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 CONFIG: Final = "settle.toml"
 TRUST: Final = "trust.json"
 KEYS: Final = "keys"
+NEXT: Final = ".next"
+"""What follows a key's name while its successor waits beside it."""
 
 Clock = Callable[[], datetime]
 
@@ -90,11 +92,24 @@ class Workspace:
         from ledger.keyfile import load
 
         path = self.key_path(name)
-        if not path.is_file():
-            raise StateError(f"no key file {path}; this workspace cannot sign as {name}")
         if name not in self._keys:
+            if not path.is_file():
+                raise StateError(f"no key file {path}; this workspace cannot sign as {name}")
+            if self.key_path(name + NEXT).exists():
+                raise StateError(f"a rotation of key {name} was interrupted; finish it with `settle key rotate {name}`")
             self._keys[name] = load(path, self.passphrase)
         return self._keys[name]
+
+    def hold(self, name: str, key: PrivateKey) -> None:
+        """Sign under this name with this key, until `reopen`."""
+        self._keys[name] = key
+
+    def reopen(self) -> None:
+        """Forget what was loaded, after keys or trust.json have changed on disk."""
+        if "log" in self.__dict__:
+            self.log.close()
+        for name in ("_keys", "log", "trust", "registry"):
+            self.__dict__.pop(name, None)
 
     def signer(self, role: Role) -> PrivateKey:
         """The key with which this workspace acts in a role."""

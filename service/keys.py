@@ -1,0 +1,173 @@
+"""The workspace's keys as an operator handles them: look, hand over, shut out, hand out the public half.
+
+A rotation is three steps on two disks, and any of them may be the last before a crash: the new key
+is kept beside the old one, the old key signs the leaf that hands over, the new file takes its place.
+While a rotation is unfinished nothing can be signed with the old key; running it again finishes it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger import keyfile, keyring, leaf
+from ledger.errors import InputError, StateError
+from ledger.keyring import Key, KeyRing
+from ledger.keys import PrivateKey
+from ledger.note import Vkey
+from ledger.text import format_base64
+from service.workspace import NEXT, TRUST, Workspace
+
+_SPKI: Final = bytes.fromhex("302a300506032b6570032100")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One key of the ring; `file` is its name in the workspace's keys, None for a key kept elsewhere."""
+
+    role: str
+    party: str
+    key: str
+    file: str | None
+    counts_from: int
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotated:
+    """A key has handed over; readers of trust.json may fetch it again, and proofs from before still verify."""
+
+    name: str
+    old: str
+    new: str
+    until: int | None
+    size: int
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked:
+    """A key counts no more beyond `until`."""
+
+    key: str
+    until: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    """The public half of a key in every spelling in use."""
+
+    name: str
+    key: str
+    public: str
+    vkey: str
+    pem: str
+
+
+def ring(workspace: Workspace) -> KeyRing:
+    """Every key there has been in this log, from the trusted ones on."""
+    log = workspace.log
+    trusted = workspace.trust.log(log.origin)
+    if trusted is None:
+        raise StateError(f"trust.json does not name log {log.origin}; it was written for another")
+    leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"}))
+    return keyring.project(trusted.keys, leaves)
+
+
+def show(workspace: Workspace) -> list[Shown]:
+    """Every key, and which of them this workspace holds."""
+    names = {keyfile.public_of(path).id: path.stem for path in sorted(workspace.key_path("log").parent.glob("*.json"))}
+    return [
+        Shown(
+            role=key.role, party=key.party, key=key.public.id, file=names.get(key.public.id),
+            counts_from=key.start, until=key.until,
+        )
+        for key in ring(workspace).keys
+    ]  # fmt: skip
+
+
+def rotate(workspace: Workspace, name: str) -> Rotated:
+    """Make a successor for the key kept under this name, and retire it in the log."""
+    place, successor = workspace.key_path(name), workspace.key_path(name + NEXT)
+    if not place.is_file():
+        raise InputError(f"no key {name!r} in {place.parent}; `settle key show` lists them")
+    old = keyfile.load(place, workspace.passphrase)
+    workspace.hold(name, old)
+    if not successor.exists():
+        _own(ring(workspace), old)
+        keyfile.save(successor, PrivateKey.generate(), _passphrase_like(workspace, place))
+    new = keyfile.load(successor, workspace.passphrase)
+    found = ring(workspace)
+    if found.find(new.public.id) is None:  # otherwise an earlier rotation got as far as its leaf
+        _hand_over(workspace, _own(found, old), old, new)
+    done = ring(workspace)
+    retired = place.with_name(f"{name}.retired-{old.public.id[:16]}.json")
+    if not retired.exists():
+        os.link(place, retired)
+    successor.replace(place)
+    publish(workspace, done)
+    until = _own(done, old).until
+    size = workspace.log.head().size
+    workspace.reopen()
+    return Rotated(name=name, old=old.public.id, new=new.public.id, until=until, size=size, file=str(place))
+
+
+def _hand_over(workspace: Workspace, key: Key, old: PrivateKey, new: PrivateKey) -> None:
+    """The leaf by which the old key retires, and which is its last act."""
+    size = workspace.log.head().size
+    body = keyring.rotate(
+        workspace.clock(), signer=old, role=key.role, party=key.party, public=new.public, until=size + 1
+    )
+    workspace.log.append([body], expect_size=size)
+
+
+def _own(found: KeyRing, key: PrivateKey) -> Key:
+    known = found.find(key.public.id)
+    if known is None:
+        raise StateError(f"key {key.public.id[:16]} is not in the ring: neither trust.json nor the log introduces it")
+    return known
+
+
+def revoke(workspace: Workspace, key_id: str, *, until: int | None, by: str) -> Revoked:
+    """Shut a key out from size `until` on, by default from now on."""
+    found = [key for key in ring(workspace).keys if key.public.id.startswith(key_id)]
+    if len(found) != 1 or len(key_id) < 8:
+        raise InputError(f"{len(found)} keys start with {key_id!r}; give more of the id, see `settle key show`")
+    size = workspace.log.head().size
+    limit = size if until is None else until
+    signer = workspace.key(by)
+    body = keyring.revoke(workspace.clock(), signer=signer, key_id=found[0].public.id, until=limit)
+    renewed = ring(workspace).apply(size, body)  # refused here if the signer may not, before it is in the log for good
+    done = workspace.log.append([body], expect_size=size)
+    publish(workspace, renewed)
+    workspace.reopen()
+    return Revoked(key=found[0].public.id, until=limit, size=done.size)
+
+
+def publish(workspace: Workspace, found: KeyRing) -> None:
+    """Write trust.json anew: its keys with the sizes at which they count, and their successors."""
+    trust = workspace.trust
+    named = {(key.role, key.party) for key in trust.logs[0].keys}
+    kept = KeyRing(tuple(key for key in found.keys if (key.role, key.party) in named))
+    path = workspace.home / TRUST
+    aside = path.with_name(TRUST + ".new")
+    aside.write_bytes(trust.with_ring(kept).encode())
+    aside.rename(path)
+
+
+def export(workspace: Workspace, name: str) -> Public:
+    """The public half of a key, for people and tools that verify."""
+    public = workspace.key(name).public
+    der = format_base64(_SPKI + public.raw)
+    return Public(
+        name=name, key=public.id, public=public.raw.hex(), vkey=str(Vkey(workspace.log.origin, public)),
+        pem=f"-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n",
+    )  # fmt: skip
+
+
+def _passphrase_like(workspace: Workspace, place: Path) -> bytes | None:
+    """The successor's file is sealed if the old one is."""
+    return workspace.passphrase() if b'"sealed"' in place.read_bytes() else None

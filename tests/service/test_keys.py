@@ -1,0 +1,188 @@
+"""Keys handed over by an operator: before, during and after, whatever interrupts it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from ledger import keyfile, leaf, trust
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
+from ledger.keys import PrivateKey
+from ledger.log import Log
+from ledger.verify import verify_bundle
+from service import keys
+from service.ledgers import prove
+from service.setup import create
+from service.workspace import Workspace
+from tests.ledger.logs import TickingClock, note
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Workspace:
+    create(tmp_path / "home", origin="example.org/ledger", operator="op", passphrase=None, clock=TickingClock())
+    return Workspace.open(tmp_path / "home", clock=TickingClock())
+
+
+def reopened(ws: Workspace) -> Workspace:
+    """The workspace as the next command finds it."""
+    return Workspace.open(ws.home, clock=ws.clock)
+
+
+def test_handing_over_the_logs_key(ws: Workspace) -> None:
+    """If this fails, a log cannot change its key, or loses its past when it does."""
+    before = trust.parse((ws.home / "trust.json").read_bytes())
+    old_proof = prove(ws, index=0).bundle
+    done = keys.rotate(ws, "log")
+    assert done.until == done.size == 2
+    ws.log.append([note("signed by the new key")])
+    new_proof = prove(ws, index=2).bundle
+    for trusted in (before, ws.trust):
+        assert verify_bundle(old_proof, trusted).ok
+        assert verify_bundle(new_proof, trusted).ok
+    again = reopened(ws)
+    again.log.append([note("and by the next command too")])
+    assert verify_bundle(prove(again, index=3).bundle, before).ok
+
+
+@pytest.mark.parametrize("name", ["log", "attribution", "operator", "approver"])
+def test_every_role_hands_over_twice(ws: Workspace, name: str) -> None:
+    """If this fails, a role's key cannot be changed, or only once."""
+    first = ws.key(name).public
+    keys.rotate(ws, name)
+    second = ws.key(name).public
+    keys.rotate(ws, name)
+    third = reopened(ws).key(name).public
+    shown = {one.key: one for one in keys.show(ws)}
+    assert [shown[key.id].until for key in (first, second, third)] == [2, 3, None]
+    assert shown[third.id].file == name
+    assert shown[first.id].file == f"{name}.retired-{first.id[:16]}"
+    assert len({first, second, third}) == 3
+
+
+def test_the_old_key_signs_in_vain(ws: Workspace) -> None:
+    """If this fails, a stolen old key still speaks for the log."""
+    old = ws.key("log")
+    keys.rotate(ws, "log")
+    ws.hold("log", old)
+    ws.log.append([note()])
+    forged = prove(ws, index=2).bundle
+    report = verify_bundle(forged, reopened(ws).trust)
+    assert not report.ok
+    assert "which counts up to size 2" in report.steps[-1].detail
+
+
+def test_a_sealed_key_has_a_sealed_successor(tmp_path: Path) -> None:
+    """If this fails, rotating a key leaves its successor open to everyone who reads the disk."""
+    create(tmp_path / "home", origin="example.org/l", operator="op", passphrase=b"pw", clock=TickingClock())
+    ws = Workspace.open(tmp_path / "home", clock=TickingClock())
+    ws.passphrase = lambda: b"pw"
+    keys.rotate(ws, "operator")
+    assert b'"sealed"' in ws.key_path("operator").read_bytes()
+
+
+class Crash(BaseException):
+    """The machine stops here."""
+
+
+def crashing(ws: Workspace, monkeypatch: pytest.MonkeyPatch, step: str) -> Workspace:
+    """A rotation that stops before this step; the workspace as the next command finds it."""
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        if step == "leaf":
+            patch.setattr(Log, "append", stop)
+        elif step == "copy":
+            patch.setattr("service.keys.os.link", stop)
+        elif step == "swap":
+            patch.setattr(Path, "replace", stop)
+        else:
+            patch.setattr("service.keys.publish", stop)
+        with pytest.raises(Crash):
+            keys.rotate(ws, "log")
+    return reopened(ws)
+
+
+@pytest.mark.parametrize("step", ["leaf", "copy", "swap"])
+def test_an_interrupted_rotation_blocks_signing_and_can_be_finished(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """If this fails, a crash leaves a log that signs with a retired key, or cannot be finished."""
+    found = crashing(ws, monkeypatch, step)
+    with pytest.raises(StateError, match="settle key rotate log"):
+        found.log.append([note()])
+    found = reopened(found)
+    done = keys.rotate(found, "log")
+    assert (done.until, done.size) == (2, 2), "the leaf is not written twice"
+    found.log.append([note()])
+    assert verify_bundle(prove(found, index=2).bundle, reopened(found).trust).ok
+
+
+def test_a_crash_before_publishing_is_mended_by_the_next_rotation(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, trust.json stays behind the log for ever."""
+    found = crashing(ws, monkeypatch, "publish")
+    found.log.append([note()])
+    assert verify_bundle(prove(found, index=2).bundle, found.trust).ok
+    keys.rotate(found, "attribution")
+    untils = [key.until for key in reopened(found).trust.logs[0].keys if key.role == "log"]
+    assert untils == [2, None]
+
+
+def test_a_rotation_that_another_writer_overtakes(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a key retires at a size that does not cover its own last act."""
+    append = Log.append
+
+    def overtaken(log: Log, *leaves: Any, **options: Any) -> Any:
+        append(log, [note("another writer")])
+        return append(log, *leaves, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Log, "append", overtaken)
+        with pytest.raises(ConflictError):
+            keys.rotate(ws, "attribution")
+    assert keys.rotate(reopened(ws), "attribution").until == 3
+
+
+def test_revoking(ws: Workspace) -> None:
+    """If this fails, a stolen key cannot be shut out, or anybody can shut out any."""
+    attribution = ws.key("attribution").public.id
+    done = keys.revoke(ws, attribution[:12], until=1, by="operator")
+    assert (done.key, done.until, done.size) == (attribution, 1, 2)
+    assert [one.until for one in keys.show(ws) if one.key == attribution] == [1]
+    for wrong in ("0" * 16, attribution[:4]):
+        with pytest.raises(InputError):
+            keys.revoke(ws, wrong, until=None, by="operator")
+    size = ws.log.head().size
+    with pytest.raises(VerificationError, match="may not speak"):
+        keys.revoke(ws, ws.key("log").public.id, until=None, by="operator")
+    assert ws.log.head().size == size, "what is refused is not in the log"
+
+
+def test_names_that_are_no_keys(ws: Workspace) -> None:
+    """If this fails, a mistyped name makes a key that nobody knows."""
+    with pytest.raises(InputError, match="settle key show"):
+        keys.rotate(ws, "nobody")
+    keyfile.save(ws.home / "keys" / "stray.json", PrivateKey.generate(), None)
+    with pytest.raises(StateError, match="not in the ring"):
+        keys.rotate(ws, "stray")
+    assert not (ws.home / "keys" / "stray.next.json").exists()
+
+
+def test_the_public_half(ws: Workspace) -> None:
+    """If this fails, other people's tools cannot be given our key."""
+    found = keys.export(ws, "log")
+    assert load_pem_public_key(found.pem.encode()).public_bytes_raw().hex() == found.public  # type: ignore[union-attr]
+    assert found.vkey == str(ws.trust.logs[0].vkeys()[0])
+
+
+def test_key_leaves_are_ordinary_leaves(ws: Workspace) -> None:
+    """If this fails, the rotation is not in the log, where everybody can see it."""
+    keys.rotate(ws, "log")
+    body = leaf.decode(ws.log.entry(1).body)
+    assert (body["type"], body["action"], body["role"], body["until"]) == ("key", "rotate", "log", 2)
