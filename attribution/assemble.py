@@ -26,7 +26,8 @@ def whole_ppm(shares: Mapping[str, float]) -> tuple[dict[str, int], int]:
     for name in sorted(exact, key=lambda name: (floors[name] - exact[name], name))[:short]:
         floors[name] += 1
     unattributed = floors.pop("")
-    assert sum(floors.values()) + unattributed == MILLION
+    if sum(floors.values()) + unattributed != MILLION:
+        raise AssertionError(f"largest remainder gave {sum(floors.values()) + unattributed} ppm")
     return floors, unattributed
 
 

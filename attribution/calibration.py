@@ -29,7 +29,7 @@ class Calibration:
     """By method and channel (recording, composition, style, groups): thresholds and interval half-widths."""
 
     odds: Mapping[str, Odds] = field(default_factory=dict)
-    gate: Odds = Odds(slopes=(0.0, 0.0, 0.0), bias=0.0)
+    gate: Odds = field(default_factory=lambda: Odds(slopes=(0.0, 0.0, 0.0), bias=0.0))
     thresholds: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     errors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -72,9 +72,10 @@ def decompose(
         )
     penalty = ratio * largest
     searched, outside, optimal = len(rows), np.inf, False
-    turn = 0
+    rounds = 0
     coefficients = np.zeros(len(rows))
-    for turn in range(1, ROUNDS_MAX + 1):
+    while True:
+        rounds += 1
         coefficients = nonnegative_lasso(atoms @ atoms.T, atoms @ target, penalty)
         residual = target - coefficients @ atoms
         found = search(residual, width)
@@ -83,6 +84,7 @@ def decompose(
         outside = float(costs[fresh].max(initial=0.0))
         if outside <= penalty * (1 + tolerance) + tolerance:
             optimal = True
+        if optimal or rounds == ROUNDS_MAX:
             break
         useful = coefficients > 0
         keep = found[fresh & (costs > penalty)]
@@ -91,16 +93,16 @@ def decompose(
         rows = np.concatenate([rows[useful], keep])
         atoms = fetch(rows)
     used = coefficients > 0
-    left = target - coefficients @ atoms if len(coefficients) == len(atoms) else target
+    left = target - coefficients @ atoms
     explained = max(0.0, 1.0 - float(left @ left) / energy)
-    order = np.lexsort((rows[: len(coefficients)][used], -coefficients[used]))
+    order = np.lexsort((rows[used], -coefficients[used]))
     return Decomposition(
-        rows=rows[: len(coefficients)][used][order],
+        rows=rows[used][order],
         weights=coefficients[used][order],
         penalty=penalty,
         largest_outside=outside,
         explained=explained,
-        rounds=turn,
+        rounds=rounds,
         searched=searched,
         optimal=optimal,
     )

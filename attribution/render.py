@@ -177,7 +177,7 @@ def _strike(timbre: Timbre, pitch: int, size: int, noise: npt.NDArray[np.float64
     rise = np.minimum(1.0, seconds / timbre.attack)
     body = (timbre.sustain + (1 - timbre.sustain) * fall) * (timbre.dull[:count] @ waves)[places]
     edge = 0.6 * fall * (timbre.bright[:count] @ waves)[places]
-    wave = rise * (body + edge)
+    wave: npt.NDArray[np.float64] = rise * (body + edge)
     if timbre.breath:
         wave += timbre.breath * rise * np.resize(noise, size)
     return wave
@@ -188,9 +188,10 @@ def _drum_samples(kit: Kit, noise: npt.NDArray[np.float64]) -> dict[int, npt.NDA
     hiss = noise[: len(seconds)]
     coloured = hiss - kit.hat_colour * np.concatenate(([0.0], hiss[:-1]))
     sweep = np.cumsum(kit.kick_hz * (1 + 3 * np.exp(-seconds / 0.02))) / SAMPLE_RATE
-    return {
+    samples: dict[int, npt.NDArray[np.float64]] = {
         KICK: 1.6 * np.sin(2 * np.pi * sweep) * np.exp(-seconds / kit.kick_decay),
         SNARE: (np.sin(2 * np.pi * kit.snare_hz * seconds) + kit.snare_noise * hiss)
         * np.exp(-seconds / kit.snare_decay),
         HAT: 0.5 * coloured * np.exp(-seconds / kit.hat_decay),
     }
+    return samples

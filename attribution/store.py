@@ -19,17 +19,18 @@ import numpy as np
 
 from attribution import features as kept
 from attribution.catalogue import Catalogue, Listed
-from attribution.features import Features
+from attribution.features import Features, Form
 from attribution.landmarks import Landmarks
 from attribution.melody import Line
 from ledger.errors import StateError, VerificationError
 
 MANIFEST: Final = "catalogue.json"
+_FORMS: Final[dict[str, Form]] = {"audio": "audio", "notes": "notes", "latents": "latents"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One recording as the manifest knows it. `like`: the earlier near-duplicate; `kept_out`: why it is not searched."""
+    """A recording in the manifest. `like`: its earlier near-duplicate; `kept_out`: why it is not searched."""
 
     id: str
     sha256: str
@@ -106,7 +107,7 @@ class IndexStore:
 
 
 def _arrays(item: Features) -> dict[str, Any]:
-    arrays = {f"segments.{name}": rows for name, rows in item.segments.items()}
+    arrays: dict[str, Any] = {f"segments.{name}": rows for name, rows in item.segments.items()}
     arrays |= {"power": item.power, "latents": item.latents}
     arrays |= {
         "marks.hashes": item.marks.hashes.astype(np.int32),
@@ -130,9 +131,9 @@ def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
         if f"segments.{encoder.name}" in arrays
     }
     return Features(
-        form=plain["form"],
+        form=_FORMS[plain["form"]],
         digest=plain["digest"],
-        judged_sha256=plain["judged_sha256"],  # type: ignore[arg-type]
+        judged_sha256=plain["judged_sha256"],
         seconds=float(plain["seconds"]),
         segments=segments,
         power=arrays["power"],

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 
 from attribution import compose
-from attribution.compose import DRUM, LEAD, Notes, Rng, Score
+from attribution.compose import Notes, Rng, Score
 from attribution.render import SAMPLE_RATE, Pcm, Sound, invent_sound, level_to, render, vary_sound
 
 Kind = Literal["verbatim", "riff", "chords", "style", "aspect", "overlay", "free"]
@@ -134,7 +134,7 @@ def perform(piece: Piece, seconds: float = SECONDS) -> Pcm:
 
 def notes_in_seconds(score: Score, seconds: float, *, start_beat: float = 0.0) -> Notes:
     """The score's notes with times in seconds."""
-    notes = compose.play(score, seconds, start_beat=start_beat).copy()
+    notes: Notes = compose.play(score, seconds, start_beat=start_beat).copy()
     notes["beat"] *= 60.0 / score.tempo
     notes["length"] *= 60.0 / score.tempo
     return notes
@@ -158,7 +158,8 @@ def make_track(world: World, kind: Kind, number: int, *, salt: int = 0, seconds:
         return _aspects(world, rng, name, sources, seconds)
     if kind == "overlay":
         return _overlay(rng, name, sources, draw_weights(rng, count), seconds)
-    return _sections(world, rng, name, kind, sources, draw_weights(rng, count), seconds)
+    weights = draw_weights(rng, count)
+    return _sections(world, rng, name=name, kind=kind, sources=sources, weights=weights, seconds=seconds)
 
 
 def _host(world: World, rng: Rng) -> Piece:
@@ -173,7 +174,14 @@ def _stranger(rng: Rng) -> Piece:
 
 
 def _sections(
-    world: World, rng: Rng, name: str, kind: Kind, sources: list[Piece], weights: tuple[float, ...], seconds: float
+    world: World,
+    rng: Rng,
+    *,
+    name: str,
+    kind: Kind,
+    sources: list[Piece],
+    weights: tuple[float, ...],
+    seconds: float,
 ) -> Made:
     """Sources one after another, as long as their weight, with one stretch that is nobody's."""
     host = _host(world, rng)
@@ -320,17 +328,7 @@ def _within(notes: Notes, start: float, length: float) -> Notes:
     """The notes that sound in a stretch, clipped to it, with times counted from its start."""
     ends = np.minimum(notes["beat"] + notes["length"], start + length)
     begins = np.maximum(notes["beat"], start)
-    kept = notes[(ends - begins) > 0.05].copy()
+    kept: Notes = notes[(ends - begins) > 0.05].copy()
     kept["beat"] = np.maximum(kept["beat"], start) - start
     kept["length"] = (ends - begins)[(ends - begins) > 0.05]
     return kept
-
-
-def melody(notes: Notes) -> Notes:
-    """The lead's notes alone."""
-    return notes[notes["voice"] == LEAD]
-
-
-def pitched(notes: Notes) -> Notes:
-    """Everything but the drums."""
-    return notes[notes["voice"] != DRUM]

@@ -55,7 +55,8 @@ def make_material(bands: int, seed: int) -> tuple[Floats, dict[str, list[Floats]
     """Log-mel pictures (bands, views x segments, frames, bands) and the hand-made encoders' raw rows."""
     rng = np.random.default_rng(seed)
     worlds = [synth.make_world(FIRST_WORLD + k, pieces=0, styles=20) for k in range(max(1, bands // 60))]
-    pictures, rows = [], {name: [] for name in handmade.MAKERS}  # type: dict[str, list[Floats]]
+    pictures: list[Floats] = []
+    rows: dict[str, list[Floats]] = {name: [] for name in handmade.MAKERS}
     for k in range(bands):
         clips = band_clips(rng, worlds[k % len(worlds)])
         pictures.append(np.stack([handmade.log_mel(clip)[:7:2] for clip in clips]).astype(np.float16))
@@ -82,8 +83,8 @@ def train(pictures: Floats, seconds: float, seed: int) -> tuple[StyleNet, list[s
     rng = np.random.default_rng(seed)
     net = StyleNet()
     optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-3)
-    started, said, step = time.perf_counter(), [], 0
-    for batch in batches(pictures, rng, 64):
+    started, said = time.perf_counter(), []
+    for step, batch in enumerate(batches(pictures, rng, 64)):
         spent = (time.perf_counter() - started) / seconds
         if spent >= 1:
             break
@@ -99,7 +100,6 @@ def train(pictures: Floats, seconds: float, seed: int) -> tuple[StyleNet, list[s
         if step % 50 == 0:
             right = float((scores.argmax(1) == target).float().mean())
             said.append(f"step {step} loss {loss.item():.3f} in-batch top-1 {right:.3f}")
-        step += 1
     return net.eval(), said
 
 

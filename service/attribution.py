@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attribution.assemble import assemble
 from attribution.audio import file_digest
-from attribution.calibration import shipped
 from attribution.catalogue import Catalogue
 from attribution.clusters import Entrant, sort_out
 from attribution.features import Features, read
+from attribution.judge import details, judge, parameters
 from attribution.latents import SUFFIXES as LATENTS
 from attribution.methods.byname import method as method_of
-from attribution.protocol import Estimate, Method
+from attribution.protocol import Method
 from attribution.store import IndexStore, Row
 from attribution.symbolic import SUFFIXES as NOTES
-from attribution.weights.load import digest as weights_digest
 from ledger import canon
 from ledger.errors import InputError, SettleError
-from ledger.types import Digest, InfluenceVector
+from ledger.types import Digest
 from service import audio_roots
 from service.declared import Attributed, record
 
@@ -36,7 +35,7 @@ SOUNDS: Final = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".ai
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indexed:
-    """What the index holds. A recording without a near-duplicate is a cluster of its own; `root` commits to those searched."""
+    """What the index holds. A recording without a near-duplicate is a cluster; `root` commits to those searched."""
 
     recordings: int
     clusters: int
@@ -120,54 +119,12 @@ def _sorted_out(workspace: Workspace, store: IndexStore, held: dict[str, tuple[R
     return rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attributor:
-    """A method fitted to the indexed catalogue, ready for any number of tracks."""
-
-    method: Method
-    catalogue: Catalogue
-
-    @classmethod
-    def load(cls, workspace: Workspace, name: str) -> Attributor:
-        chosen = method_of(name or workspace.settings.text("attribution.method"))
-        catalogue = store_of(workspace).catalogue()
-        chosen.fit(catalogue)
-        return cls(method=chosen, catalogue=catalogue)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Everything but the item and the catalogue that the numbers depend on."""
-        return {
-            "v": 1,
-            "type": "attribution-parameters",
-            "method": self.method.name,
-            "version": self.method.version,
-            "weights_sha256": weights_digest(),
-            "calibration_sha256": shipped().digest,
-            "seed": 0,
-        }
-
-    def judge(
-        self, item: Features, track: str, model: tuple[str | None, str | None] = (None, None)
-    ) -> tuple[InfluenceVector, Estimate]:
-        """The vector of one track, and the estimate behind it."""
-        estimate = self.method.attribute(item)
-        styles = dict(zip(self.catalogue.ids, self.catalogue.styles, strict=True))
-        aspects = assemble(estimate, styles, shipped(), self.method.name)
-        return InfluenceVector(
-            track=track,
-            recording=aspects["recording"],
-            composition=aspects["composition"],
-            style=aspects["style"],
-            method=self.method.name,
-            version=self.method.version,
-            params_sha256=canon.digest(canon.encode(self.parameters)),
-            catalogue_root=self.catalogue.root,
-            catalogue_size=len(self.catalogue),
-            model=model[0],
-            model_version=model[1],
-            error=shipped().error(self.method.name),
-        ), estimate
+def fitted(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
+    """A method (the configured one unless named), fitted to the indexed catalogue."""
+    chosen = method_of(name or workspace.settings.text("attribution.method"))
+    catalogue = store_of(workspace).catalogue()
+    chosen.fit(catalogue)
+    return chosen, catalogue
 
 
 def attribute_files(
@@ -182,7 +139,7 @@ def attribute_files(
         raise InputError(
             f"two files with the stem {max(names, key=names.count)!r}: attribute them one by one with --track"
         )
-    attributor = Attributor.load(workspace, method)
+    chosen, catalogue = fitted(workspace, method)
     known = workspace.registry.view().tracks
     vectors, seconds = [], []
     for number, (path, name) in enumerate(zip(files, names, strict=True)):
@@ -190,12 +147,13 @@ def attribute_files(
         item = read(path)
         made = known.get(name)
         model = (made.model, made.version) if made is not None and made.model else (None, None)
-        vectors.append(attributor.judge(item, name, model)[0])
+        found, estimate = judge(chosen, catalogue, item, track=name, model=model)
+        vectors.append(found)
         seconds.append(time.perf_counter() - started)
-        _remember_item(workspace, name, path, item)
+        _remember(workspace, name, path, item, details(name, item, estimate, chosen))
         if on_progress is not None:
             on_progress(number + 1, len(files))
-    workspace.log.put_blob(canon.encode(attributor.parameters))
+    workspace.log.put_blob(canon.encode(parameters(chosen)))
     return record(workspace, vectors, assign=assign, seconds=seconds)
 
 
@@ -213,14 +171,29 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _remember_item(workspace: Workspace, track: str, path: Path, item: Features) -> None:
-    """Keep the track's features and where its file was: reports and reruns start from them."""
-    import json
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What this host knows of an attributed track beyond the ledger."""
 
+    path: str
+    sha256: Digest
+    details: Digest
+
+
+def remembered(workspace: Workspace) -> dict[str, Remembered]:
+    """By track and method (`track@method`)."""
+    place = workspace.home / "index" / "tracks.json"
+    known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
+    return {name: Remembered(**one) for name, one in known.items()}
+
+
+def _remember(workspace: Workspace, track: str, path: Path, item: Features, shown: dict[str, Any]) -> None:
+    """Keep the track's features and where it was heard: reports and reruns start from them."""
     store = store_of(workspace)
     if not store.has(item.digest):
         store.put(item)
+    known = {name: asdict(one) for name, one in remembered(workspace).items()}
+    digest = workspace.log.put_blob(canon.encode(shown))
+    known[f"{track}@{shown['method']}"] = {"path": str(path.resolve()), "sha256": item.digest, "details": digest}
     place = workspace.home / "index" / "tracks.json"
-    known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
-    known[track] = {"path": str(path.resolve()), "sha256": item.digest}
     place.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -24,7 +24,8 @@ def log_mel(picture: Spectra) -> Floats:
     """Segments of log-mel power, (segments, 128 frames, 48 bands), each relative to its own mean."""
     frames = np.log(picture.mel + _FLOOR)
     cut = windows(frames, WINDOW, HOP, picture.segments)
-    return cut - cut.mean(axis=(1, 2), keepdims=True)
+    centred: Floats = cut - cut.mean(axis=(1, 2), keepdims=True)
+    return centred
 
 
 def patch(picture: Spectra) -> Floats:

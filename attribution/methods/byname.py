@@ -10,7 +10,7 @@ NAMES = ("chroma", "fingerprint", "ivd", "hybrid")
 
 
 def method(name: str, calibration: Calibration | None = None) -> Method:
-    """A method of this name, not yet fitted; InputError for a name that is none. Default calibration: the shipped one."""
+    """A method of this name, not yet fitted, with the shipped calibration unless given; InputError for no name."""
     from attribution.methods.chroma import Chroma
     from attribution.methods.fingerprint import Fingerprint
     from attribution.methods.hybrid import Hybrid

@@ -84,7 +84,7 @@ def report(
         return
     if form not in ("", "json"):
         raise InputError(f"report format {form!r}, expected html, json or pdf")
-    emit(found, text=report_text)
+    emit(found, text=as_json if form == "json" else report_text)
 
 
 @app.command()
@@ -96,6 +96,12 @@ def evidence(
     from service.evidence import write_evidence
 
     emit(write_evidence(workspace(), track, out))
+
+
+def as_json(document: Any) -> str:
+    import json
+
+    return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 def _vectors_text(answers: list[Any]) -> str:

@@ -1,0 +1,146 @@
+"""One item against one catalogue: the vector, its parameters, and the details a report shows.
+
+    python -m attribution.judge FOLDER
+
+reruns an evidence bundle (see docs/formats.md) and compares: the payload's bytes on the same kind of
+machine, the shares within TOLERANCE_PPM elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from attribution.assemble import assemble
+from attribution.calibration import shipped
+from attribution.catalogue import Catalogue
+from attribution.features import Features
+from attribution.methods.byname import method as method_of
+from attribution.protocol import Estimate, Method
+from attribution.store import IndexStore
+from attribution.weights.load import digest as weights_digest
+from ledger import canon, vector
+from ledger.types import ASPECTS, InfluenceVector
+
+TOLERANCE_PPM: Final = 50
+"""How far a rerun on another kind of machine may be: rounding decides the last digits there."""
+
+
+def parameters(method: Method) -> dict[str, Any]:
+    """Everything but the item and the catalogue that the numbers depend on."""
+    return {
+        "v": 1,
+        "type": "attribution-parameters",
+        "method": method.name,
+        "version": method.version,
+        "weights_sha256": weights_digest(),
+        "calibration_sha256": shipped().digest,
+        "seed": 0,
+    }
+
+
+def judge(
+    method: Method,
+    catalogue: Catalogue,
+    item: Features,
+    *,
+    track: str,
+    model: tuple[str | None, str | None] = (None, None),
+) -> tuple[InfluenceVector, Estimate]:
+    """The vector of one track by a fitted method, and the estimate behind it."""
+    estimate = method.attribute(item)
+    aspects = assemble(estimate, dict(zip(catalogue.ids, catalogue.styles, strict=True)), shipped(), method.name)
+    found = InfluenceVector(
+        track=track,
+        recording=aspects["recording"],
+        composition=aspects["composition"],
+        style=aspects["style"],
+        method=method.name,
+        version=method.version,
+        params_sha256=canon.digest(canon.encode(parameters(method))),
+        catalogue_root=catalogue.root,
+        catalogue_size=len(catalogue),
+        model=model[0],
+        model_version=model[1],
+        error=shipped().error(method.name),
+    )
+    return found, estimate
+
+
+def details(track: str, item: Features, estimate: Estimate, method: Method) -> dict[str, Any]:
+    """What a report shows beyond the vector, in canonical types: times in milliseconds, shares in ppm."""
+    claims = {
+        aspect: [
+            {"id": name, "ppm": round(share * 1_000_000)}
+            for name, share in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:20]
+        ]
+        for aspect, shares in estimate.shares.items()
+    }
+    matches = [
+        {
+            "source": one.source,
+            "aspect": one.aspect,
+            "track_ms": [round(one.track_start * 1000), round(one.track_end * 1000)],
+            "source_ms": round(one.source_start * 1000),
+            "evidence": one.evidence,
+        }
+        | ({} if one.transposed is None else {"transposed": one.transposed})
+        for one in estimate.matches
+    ]
+    return {
+        "v": 1,
+        "type": "attribution-details",
+        "track": track,
+        "method": method.name,
+        "item_sha256": item.digest,
+        "judged_sha256": item.judged_sha256,
+        "form": item.form,
+        "length_ms": round(item.seconds * 1000),
+        "before_thresholds": claims,
+        "matches": matches,
+        "remarks": [*item.remarks],
+    }
+
+
+def rerun(folder: Path) -> dict[str, Any]:
+    """Attribute a bundle's item again and compare with what the bundle says."""
+    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    store = IndexStore(folder / "index")
+    catalogue = store.catalogue()
+    chosen = method_of(expected["method"])
+    chosen.fit(catalogue)
+    model = (expected.get("model"), expected.get("model_version"))
+    found, _ = judge(chosen, catalogue, store.get(expected["item_sha256"]), track=expected["track"], model=model)
+    payload = canon.encode(vector.payload(found))
+    before = vector.read_statement((folder / "vector.json").read_bytes())
+    furthest = 0
+    for aspect in ASPECTS:
+        then = {one.id: one.ppm for one in before.aspect(aspect).sources}
+        now = {one.id: one.ppm for one in found.aspect(aspect).sources}
+        furthest = max([furthest, *(abs(then.get(name, 0) - now.get(name, 0)) for name in then.keys() | now.keys())])
+    digest = canon.digest(payload)
+    same = digest == expected["payload_sha256"]
+    return {
+        "ok": same or furthest <= TOLERANCE_PPM,
+        "same_bytes": same,
+        "furthest_ppm": furthest,
+        "tolerance_ppm": TOLERANCE_PPM,
+        "payload_sha256": digest,
+        "expected_sha256": expected["payload_sha256"],
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    words = sys.argv[1:] if argv is None else argv
+    if len(words) != 1:
+        sys.stderr.write("usage: python -m attribution.judge FOLDER\n")
+        return 2
+    answer = rerun(Path(words[0]))
+    sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+    return 0 if answer["ok"] else 3
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,211 @@
+"""The royalty report of a track: its vector joined with who the sources are and what they permit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ledger import canon, vector
+from ledger.errors import InputError, SettleError, StateError
+from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, Digest, Influence, InfluenceVector
+from service.declared import vectors_of
+
+if TYPE_CHECKING:
+    from ledger.registry.view import View
+    from service.workspace import Workspace
+
+TOP: Final = 10
+MEANING: Final[dict[Aspect, str]] = {
+    "recording": "Whose sound recordings are in it: shares of the track's own sound.",
+    "composition": "Whose tunes and harmonies it uses, whoever plays them.",
+    "style": "Which kinds of music shaped it; a style group's part is shared inside the group and names nobody.",
+}
+RIGHT: Final[dict[Aspect, str]] = {"recording": "master", "composition": "publishing", "style": "master"}
+
+
+def report(workspace: Workspace, track: str, digest: Digest | None = None) -> dict[str, Any]:
+    """Everything the report says, as JSON types, about the payable vector (or the newest, or the one named)."""
+    known = vectors_of(workspace, track)
+    if not known:
+        raise StateError(f"track {track!r} has no vector; run `settle attribute` on it, or declare one")
+    assigned = workspace.log.assignments().get(track, (None, None))[0]
+    chosen = digest or assigned or known[-1][0]
+    index = dict(known).get(chosen)
+    if index is None:
+        raise InputError(f"track {track!r} has no vector {chosen[:16]}")
+    found = vector.read_statement(workspace.log.blob(chosen))
+    view = workspace.registry.view()
+    artists = {one.id: one.artist for one in workspace.registry.catalogue()}
+    details = details_of(workspace, found, track)
+    made = view.tracks.get(track)
+    return {
+        "v": 1,
+        "track": track,
+        "title": made.title if made is not None else None,
+        "digest": chosen,
+        "index": index,
+        "assigned": chosen == assigned,
+        "method": found.method,
+        "version": found.version,
+        "error": None
+        if found.error is None
+        else {name: getattr(found.error, name) for name in ("benchmark", "metric", "value_ppm", "n")},
+        "catalogue_root": found.catalogue_root,
+        "catalogue_size": found.catalogue_size,
+        "model": found.model,
+        "model_version": found.model_version,
+        "aspects": [_aspect(view, artists, found, track, name) for name in ASPECTS],
+        "by_artist": _by_artist(artists, found),
+        "by_holder": _by_holder(workspace, view, found),
+        "matches": _matches(details, found),
+        "length_ms": details.get("length_ms"),
+        "notes": [*details.get("remarks", []), *_notes(found)],
+        "other_vectors": [_other(workspace, statement) for statement, _ in known if statement != chosen],
+    }
+
+
+def details_of(workspace: Workspace, found: InfluenceVector, track: str) -> dict[str, Any]:
+    """Matches and remarks kept when the track was attributed on this host; none for a declared vector."""
+    from service.attribution import remembered
+
+    kept = remembered(workspace).get(f"{track}@{found.method}")
+    return {} if kept is None else canon.decode_object(workspace.log.blob(kept.details), "attribution details")
+
+
+def _aspect(
+    view: View, artists: dict[str, str | None], found: InfluenceVector, track: str, name: Aspect
+) -> dict[str, Any]:
+    ranked = sorted(found.aspect(name).sources, key=lambda one: (-one.ppm, one.id))
+    sources = [_source(view, artists, found, track, one) for one in ranked[:TOP]]
+    return {
+        "aspect": name,
+        "meaning": MEANING[name],
+        "sources": sources,
+        "further": len(ranked) - len(sources),
+        "further_ppm": sum(one.ppm for one in ranked[TOP:]),
+        "unattributed": found.aspect(name).unattributed,
+    }
+
+
+def _source(
+    view: View, artists: dict[str, str | None], found: InfluenceVector, track: str, one: Influence
+) -> dict[str, Any]:
+    recording = view.all_recordings.get(one.id)
+    title = one.id.removeprefix(STYLE_PREFIX) if one.id.startswith(STYLE_PREFIX) else None
+    return {
+        "id": one.id,
+        "title": recording.title if recording is not None else title,
+        "artist": artists.get(one.id),
+        "ppm": one.ppm,
+        "low": one.low,
+        "high": one.high,
+        "basis": one.basis,
+        "permitted": _permitted(view, found, track, one),
+    }
+
+
+def _permitted(view: View, found: InfluenceVector, track: str, one: Influence) -> dict[str, Any] | None:
+    """Whether the use was allowed when the track entered the ledger; None for what the registry does not know."""
+    use = one.use or ("condition" if one.basis == "declared" else "train")
+    if one.id.startswith(STYLE_PREFIX):
+        return None
+    try:
+        decision = view.decide_track(track, one.id, use, receipts=found.decisions)
+    except SettleError:
+        return None
+    return {"use": use, "decision": decision.decision, "reasons": list(decision.reasons)}
+
+
+def _by_artist(artists: dict[str, str | None], found: InfluenceVector) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, str], int] = {}
+    for name in ASPECTS:
+        for one in found.aspect(name).sources:
+            artist = artists.get(one.id)
+            if artist:
+                rows[artist, name] = rows.get((artist, name), 0) + one.ppm
+    return _ranked(rows)
+
+
+def _by_holder(workspace: Workspace, view: View, found: InfluenceVector) -> list[dict[str, Any]]:
+    """Parties by their confirmed shares; what nobody has confirmed is listed as such, style groups as themselves."""
+    now = workspace.registry.now()
+    rows: dict[tuple[str, str], int] = {}
+
+    def add(party: str, aspect: str, ppm: int) -> None:
+        if ppm:
+            rows[party, aspect] = rows.get((party, aspect), 0) + ppm
+
+    for name in ASPECTS:
+        for one in found.aspect(name).sources:
+            if one.id.startswith(STYLE_PREFIX):
+                add(one.id, name, one.ppm)
+                continue
+            subjects = view.works_of(one.id, now) if name == "composition" else [(one.id, MILLION)]
+            left = one.ppm
+            for subject, part in subjects:
+                for party, ppm in view.shares(subject, RIGHT[name], "WORLD", now).parts:
+                    mine = one.ppm * part * ppm // MILLION**2
+                    add(party, name, mine)
+                    left -= mine
+            add("(no confirmed holder)", name, left if left > len(subjects) * 8 else 0)
+    return _ranked(rows)
+
+
+def _ranked(rows: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
+    order = sorted(rows, key=lambda key: (ASPECTS.index(key[1]), -rows[key], key[0]))
+    return [{"name": name, "aspect": aspect, "ppm": rows[name, aspect]} for name, aspect in order]
+
+
+def _matches(details: dict[str, Any], found: InfluenceVector) -> list[dict[str, Any]]:
+    """Where the claimed sources are heard; what was considered and not claimed is in the evidence bundle."""
+    claimed = {(name, one.id) for name in ASPECTS for one in found.aspect(name).sources}
+    return [one for one in details.get("matches", []) if (one["aspect"], one["source"]) in claimed]
+
+
+def _notes(found: InfluenceVector) -> list[str]:
+    notes = []
+    if all(not found.aspect(name).sources for name in ASPECTS):
+        notes.append("Nothing is attributed: no source is likely enough to be named, or the aspects were not measured.")
+    if found.method == "declared":
+        notes.append("Declared by the generator and signed; Settle did not listen to the track for this vector.")
+    hubs = [one.id for one in found.recording.sources if one.high - one.low > MILLION // 2]
+    if hubs:
+        notes.append(f"Very unsure shares: {', '.join(hubs)}; compare with a second method before acting on them.")
+    return notes
+
+
+def _other(workspace: Workspace, statement: Digest) -> dict[str, Any]:
+    other = vector.read_statement(workspace.log.blob(statement))
+    return {"digest": statement, "method": other.method, "version": other.version}
+
+
+def write_report(found: dict[str, Any], form: str, place: Path) -> Path:
+    """The report as a file: html or pdf."""
+    if form == "html":
+        from attribution.report_html import as_html
+
+        place.write_text(as_html(found), encoding="utf-8")
+    else:
+        from attribution.report_pdf import as_pdf
+
+        place.write_bytes(as_pdf(found))
+    return place
+
+
+def report_text(found: dict[str, Any]) -> str:
+    """The report for a terminal."""
+    from attribution.report_html import percent
+
+    lines = [
+        f"{found['track']}: {found['method']} {found['version']}, vector {found['digest'][:16]}, entry {found['index']}"
+    ]
+    for aspect in found["aspects"]:
+        lines.append(f"{aspect['aspect']}: {percent(aspect['unattributed'])} unattributed")
+        for one in aspect["sources"]:
+            name = ", ".join(filter(None, (one["title"], one["artist"]))) or one["id"]
+            allowed = f", {one['permitted']['use']}: {one['permitted']['decision']}" if one["permitted"] else ""
+            lines.append(
+                f"  {percent(one['ppm']):>9}  {name} [{percent(one['low'])} to {percent(one['high'])}]{allowed}"
+            )
+    lines += [f"note: {note}" for note in found["notes"]]
+    return "\n".join(lines)
