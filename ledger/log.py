@@ -314,6 +314,10 @@ def open_store(url: str | Path) -> Store:
     place = str(url)
     if place.startswith("sqlite:///"):
         return SqliteStore(Path(place.removeprefix("sqlite:///")))
+    if place.startswith(("postgresql://", "postgres://")):
+        from ledger.store.postgres import PostgresStore
+
+        return PostgresStore(place.replace("postgres://", "postgresql://", 1))
     if "://" not in place:
         return SqliteStore(Path(place))
     raise InputError(f"store {place!r}: expected a file path or a postgresql:// URL")

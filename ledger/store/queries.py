@@ -177,4 +177,9 @@ def _values(connection: Connection, values: Sequence[Any]) -> Any:
     """A list of any length as one bound parameter, so that the statement is prepared once."""
     if connection.dialect.name == "sqlite":
         return select(text("value")).select_from(text("json_each(:listed)")).params(listed=json.dumps(list(values)))
-    return select(func.unnest(list(values)))
+    kind = "bigint" if values and isinstance(values[0], int) else "text"
+    return (
+        select(text("listed"))
+        .select_from(text(f"unnest(CAST(:listed AS {kind}[])) AS listed"))
+        .params(listed=list(values))
+    )

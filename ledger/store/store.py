@@ -71,6 +71,15 @@ class Store(ABC):
         self.writers.dispose()
 
     @contextmanager
+    def _driver_errors(self) -> Iterator[None]:
+        """Errors of a driver that is called directly, as SQLAlchemy would raise them."""
+        driver = self.writers.dialect.loaded_dbapi
+        try:
+            yield
+        except driver.Error as error:
+            raise DBAPIError.instance(None, None, error, driver.Error, dialect=self.writers.dialect) from error
+
+    @contextmanager
     def _translated(self) -> Iterator[None]:
         """Database errors as ours: a guard that fired is a conflict, everything else may pass."""
         try:

@@ -1,0 +1,1 @@
+"""Alembic's migrations of a PostgreSQL log; SQLite files carry a schema version instead."""

@@ -1,0 +1,89 @@
+"""A private PostgreSQL server for tests, and an empty database for each of them.
+
+`SETTLE_TEST_POSTGRES` names a server where we may create databases; without it, Debian's binaries
+start one in a temporary folder, on a Unix socket only, as an unprivileged user.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+BINARIES = Path("/usr/lib/postgresql/15/bin")
+ACCOUNT = "postgres"
+
+
+@dataclass
+class Server:
+    """A cluster of our own, which tests may stop, kill and start again."""
+
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{ACCOUNT}@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -c listen_addresses= -c unix_socket_permissions=0777"
+        self._run(
+            str(BINARIES / "pg_ctl"),
+            "-w",
+            "-D",
+            str(self.folder / "data"),
+            "-o",
+            options,
+            "-l",
+            str(self.folder / "log"),
+            "start",
+        )
+
+    def stop(self, mode: str = "fast") -> None:
+        self._run(str(BINARIES / "pg_ctl"), "-w", "-D", str(self.folder / "data"), "-m", mode, "stop")
+
+    def make(self) -> None:
+        self._run(str(BINARIES / "initdb"), "-A", "trust", "-U", ACCOUNT, "--no-sync", "-D", str(self.folder / "data"))
+
+    def _run(self, *command: str) -> None:
+        words = list(command) if os.getuid() else ["runuser", "-u", ACCOUNT, "--", *command]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+
+
+@contextmanager
+def own_server() -> Iterator[Server]:
+    """A fresh cluster, gone afterwards; skips the test where PostgreSQL is not installed."""
+    if not (BINARIES / "initdb").exists():
+        pytest.skip(f"needs PostgreSQL's binaries in {BINARIES}")
+    with tempfile.TemporaryDirectory(prefix="settle-pg-") as name:
+        folder = Path(name)
+        if not os.getuid():
+            shutil.chown(folder, ACCOUNT, ACCOUNT)
+        folder.chmod(0o755)
+        server = Server(folder)
+        server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
+
+
+@contextmanager
+def database(server_url: str) -> Iterator[str]:
+    """The URL of an empty database."""
+    import psycopg
+
+    name = f"t_{uuid.uuid4().hex}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server_url.replace("/postgres?", f"/{name}?", 1)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
