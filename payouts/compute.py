@@ -24,7 +24,10 @@ from payouts.waterfill import Level, fill
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """Everything a pool's outcome depends on. `period_root` salts every tie; shares are as of each row's own time."""
+    """Everything a pool's outcome depends on. `period_root` salts every tie; shares are as of each row's own time.
+
+    `carried`: micros that the pool's last run left unattributed and to this one; shared out on top of the amount.
+    """
 
     terms: Terms
     rule: Rule
@@ -33,6 +36,7 @@ class Inputs:
     vectors: Mapping[str, InfluenceVector]
     view: View
     holds: tuple[Hold, ...] = ()
+    carried: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -136,7 +140,7 @@ def compute(inputs: Inputs) -> Outcome:
             weights[heading(claim)] += weight
     terms = inputs.terms
     pool = terms.micros if terms.micros is not None else (terms.price_micros or 0) * units
-    return _divided(inputs, pool=pool, units=units, weights=weights, unattributed=unattributed)
+    return _divided(inputs, pool=pool + inputs.carried, units=units, weights=weights, unattributed=unattributed)
 
 
 def _divided(inputs: Inputs, *, pool: int, units: int, weights: Mapping[Heading, int], unattributed: int) -> Outcome:

@@ -41,6 +41,8 @@ class Given:
     """The pool's last standing run, whose carried balances are this run's opening balances."""
     entries: tuple[str, ...]
     minimum: int
+    carried: int = 0
+    """What the run it follows left unattributed to this one, where its terms said so."""
 
     def payload(self) -> dict[str, Any]:
         return {
@@ -57,6 +59,7 @@ class Given:
             "follows": self.follows,
             "entries": sorted(self.entries),
             "minimum_micros": str(self.minimum),
+            "carried_micros": str(self.carried),
             "fx": None,
         }  # fmt: skip
 

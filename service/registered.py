@@ -10,12 +10,16 @@ from itertools import chain
 from typing import Final
 
 from ledger.registry import manifest
+from ledger.registry.model import WORLD
 from ledger.registry.view import View
 from ledger.types import STYLE_PREFIX, Digest, InfluenceVector, format_time
 from payouts.protocols import Right, Shares
 
 ELSEWHERE: Final = "ZZ"
-"""A country no record names: ISO 3166 keeps ZZ for users, so it is never somebody's real territory."""
+"""A country no record names: ISO 3166 keeps ZZ for users, so it is never somebody's real territory.
+
+Not WORLD: a permission for the world is one for every country, and one country's refusal is not another's.
+"""
 
 BEFORE: Final = "0001-01-01T00:00:00Z"
 
@@ -88,7 +92,7 @@ class Registered:
         view = self._view
         named = {share.territory for share in chain.from_iterable(view.shares_of.values())}
         named |= {grant.territory for grant in chain.from_iterable(view.grants_of.values())}
-        return frozenset(named | {receipt.territory for receipt in view.receipts.values()})
+        return frozenset((named | {receipt.territory for receipt in view.receipts.values()}) - {WORLD})
 
     @cached_property
     def _styles(self) -> dict[str, list[str]]:

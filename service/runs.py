@@ -127,6 +127,8 @@ class Carried:
     follows: Digest | None
     opening: dict[str, int]
     corrections: tuple[Correction, ...]
+    unattributed: int = 0
+    """What that run's terms leave to the next pool."""
 
 
 def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> Carried:
@@ -148,8 +150,12 @@ def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> C
     ]
     last = before[-1] if before else None
     opening = {} if last is None else {party: one.carried for party, one in last.accounts.items() if one.carried}
+    left = last.outcome.unattributed if last is not None and last.terms.unattributed == "carry" else 0
     return Carried(
-        follows=None if last is None else last.record.run, opening=opening, corrections=tuple(sorted(waiting))
+        follows=None if last is None else last.record.run,
+        opening=opening,
+        corrections=tuple(sorted(waiting)),
+        unattributed=left,
     )
 
 
@@ -233,6 +239,7 @@ def given_of(ws: Workspace, book: Book, request: Request, takes: Carried) -> Giv
         follows=takes.follows,
         entries=tuple(sorted({one.id for one in takes.corrections})),
         minimum=ws.settings.number("payouts.minimum_micros"),
+        carried=takes.unattributed,
     )
 
 
@@ -267,7 +274,7 @@ def inputs_of(ws: Workspace, given: Given, rows: list[UsageRow]) -> Inputs:
     )
     return Inputs(
         terms=given.terms, rule=given.rule, period_root=given.period_root, usage=rows, vectors=vectors, view=view,
-        holds=given.holds,
+        holds=given.holds, carried=given.carried,
     )  # fmt: skip
 
 
@@ -284,6 +291,7 @@ def given_again(stored: Stored) -> Given:
         follows=stored.follows,
         entries=stored.entries,
         minimum=int(inputs["minimum_micros"]),
+        carried=int(inputs["carried_micros"]),
     )
 
 

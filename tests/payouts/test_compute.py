@@ -166,6 +166,14 @@ def test_unattributed_goes_where_the_terms_say() -> None:
     assert (spread.unattributed, spread.allocated_by_party()) == (0, {"p-a": 12, "p-x": 4, "p-y": 4})
 
 
+def test_what_the_last_run_left_is_shared_on_top() -> None:
+    """If this fails, unattributed money that was promised to the next pool never arrives there."""
+    pool = inputs(sole("a"), [plays("t", 1)], [vector("t", {"a": 500_000})], micros=100, unattributed="carry")
+    first = compute(pool)
+    second = compute(dataclasses.replace(pool, carried=first.unattributed))
+    assert (first.unattributed, second.pool, second.allocated) == (50, 150, 75)
+
+
 def test_the_reserve_is_kept_before_anything_is_shared() -> None:
     """If this fails, the reserve is taken twice, or out of somebody's line."""
     outcome = compute(

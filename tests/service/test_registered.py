@@ -65,4 +65,5 @@ def test_days_without_a_change_and_countries_without_a_row_are_brought_together(
     view = registered()
     assert {view.like(territory, at)[0] for territory, at in product(("SE", "NO", "DE"), DAYS)} == {"SE", ELSEWHERE}
     assert len({view.like("NO", at)[1] for at in DAYS}) == 6
+    assert view.like("WORLD", DAYS[0])[0] == ELSEWHERE
     assert view.like("NO", "1999-01-01T00:00:00Z") == (ELSEWHERE, "0001-01-01T00:00:00Z")
