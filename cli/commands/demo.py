@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import shell
-from cli.render import money
+from cli.render import money, percent, table
 from ledger.errors import ConflictError
 
 app = typer.Typer(no_args_is_help=True)
@@ -48,10 +48,26 @@ def _run(words: Sequence[str]) -> tuple[int, Any]:
 
 
 def _closing(told: dict[str, Any]) -> str:
-    """The table the demo ends with: where every micro-unit of the pool went."""
-    parts = {name: told[f"{name}_micros"] for name in ("paid", "unattributed", "held", "suspense", "reserve")}
+    """The tables the demo ends with: influence found beside the truth, and where every micro-unit went."""
     title = f"{told['period']}: {told['events']:,} events, {told['tracks']} tracks, {told['recordings']} recordings"
-    amounts = [f"  {name:<14}{money(micros):>20}" for name, micros in parts.items()]
-    total = f"  {'pool':<14}{money(told['pool_micros']):>20}   the five parts sum to it, to the micro-unit"
-    paths = [f"  {name:<14}{path}" for name, path in told["paths"].items()]
-    return "\n".join([f"{title}, {told['seconds']} s", *amounts, total, "", *paths])
+    influence = [
+        {
+            "track": one["track"],
+            "made by": one["kind"],
+            "true main source": f"{one['true']} {percent(one['true_ppm'])}" if one["true"] else "none",
+            "estimated": f"{one['estimated']} {percent(one['estimated_ppm'])}" if one["estimated"] else "none",
+            "unattributed": percent(one["unattributed_ppm"]),
+        }
+        for one in told["influence"]
+    ]
+    holders = sorted({holder for lines in told["rules"].values() for holder in lines})
+    paid = [
+        {"holder": holder} | {rule: money(lines.get(holder, 0)) for rule, lines in told["rules"].items()}
+        for holder in holders
+    ]
+    parts = {name: told[f"{name}_micros"] for name in ("paid", "unattributed", "held", "suspense", "reserve")}
+    amounts = [f"{name:<14}{money(micros):>20}" for name, micros in parts.items()]
+    total = f"{'pool':<14}{money(told['pool_micros']):>20}   the five parts sum to it, to the micro-unit"
+    paths = [f"{name:<14}{path}" for name, path in told["paths"].items()]
+    blocks = [[f"{title}, {told['seconds']} s"], [table(influence)], [table(paid)], [*amounts, total], paths]
+    return "\n\n".join("\n".join(block) for block in blocks)

@@ -15,12 +15,13 @@ from random import Random  # noqa: TID251  seeded here: everyone sees the same m
 from typing import Any, Final
 
 from ledger.errors import VerificationError
-from service.demo import world
+from service.demo import sounds, world
 
 Run = Callable[[Sequence[str]], tuple[int, Any]]
 """Run one `settle` command; its exit code and its JSON answer."""
 
 SEED: Final = 2026
+TRACKS: Final = tuple(f"trk-{n:02d}" for n in range(1, 17))
 RULES: Final[dict[str, tuple[str, ...]]] = {
     "pro-rata": (),
     "thresholded": ("--param", "min_influence=50000", "--param", "below=redistribute"),
@@ -54,51 +55,82 @@ class Story:
 
 def tell(story: Story) -> dict[str, Any]:
     """The whole month, from an empty folder to verified bundles; what the demo answers."""
-    tracks, recordings = _hand_over(story)
+    planted = _hand_over(story)
+    _attribute(story, planted)
     _ingest(story)
     run = _settle(story)
     _prove(story, run)
     return {
-        "ok": True, "period": world.PERIOD, "recordings": recordings, "tracks": tracks,
+        "ok": True, "period": world.PERIOD, "recordings": sounds.PIECES, "tracks": len(TRACKS),
         "events": story.facts["events"], "pool_micros": run["pool_micros"],
         "paid_micros": run["allocated_micros"], "unattributed_micros": run["unattributed_micros"],
         "held_micros": run["held_micros"], "suspense_micros": run["suspense_micros"],
         "reserve_micros": run["reserve_micros"], "verified": story.facts["verified"],
-        "paths": story.facts["paths"],
+        "influence": story.facts["influence"], "rules": story.facts["rules"], "paths": story.facts["paths"],
     }  # fmt: skip
 
 
-def _hand_over(story: Story) -> tuple[int, int]:
-    """Write the files a user would have, and give them to the product."""
+def _hand_over(story: Story) -> list[sounds.Planted]:
+    """Write the files a user would have (music to listen to among them), and give the registry to the product."""
     random = Random(SEED)
-    recordings = {f"rec-{n:03d}": ("blues", "techno", "folk", "ambient")[n % 4] for n in range(1, 41)}
-    tracks = tuple(f"trk-{n:02d}" for n in range(1, 17))
     inputs = story.home / "inputs"
-    inputs.mkdir(parents=True, exist_ok=True)
-    registry = inputs / "registry.json"
-    registry.write_text(json.dumps(world.registry_document(recordings, tracks), indent=1), encoding="utf-8")
-    declared = inputs / "declared.ndjson"
-    declared.write_text(
-        "".join(json.dumps(_declared(track, sorted(recordings), random)) + "\n" for track in tracks), encoding="utf-8"
+    story.say(
+        f"\nMaking {sounds.PIECES} recordings and {len(sounds.KINDS)} generated tracks as WAV files in {inputs} ..."
     )
+    recordings = sounds.catalogue(inputs / "audio")
+    planted = sounds.tracks(inputs / "tracks")
+    registry = world.registry_document(recordings, TRACKS)
+    (inputs / "registry.json").write_text(json.dumps(registry, indent=1), encoding="utf-8")
+    declared = [_declared(track, sorted(recordings), random) for track in TRACKS[len(planted) :]]
+    (inputs / "declared.ndjson").write_text("".join(json.dumps(one) + "\n" for one in declared), encoding="utf-8")
     with (inputs / "events.ndjson").open("w", encoding="utf-8") as file:
-        file.writelines(line + "\n" for line in world.event_lines(tracks, story.events, random))
-
+        file.writelines(line + "\n" for line in world.event_lines(TRACKS, story.events, random))
     story.step("A workspace: settings, role keys, trust.json, an empty log.", "init", "--no-passphrase")
-    imported = story.step("The registry: who owns what, who permits what.", "registry", "import", str(registry))
+    imported = story.step(
+        "The registry: who owns what, who permits what, what the model was trained on.",
+        "registry", "import", str(inputs / "registry.json"),
+    )  # fmt: skip
     story.must("registry rows refused", imported["quarantined"] + imported["conflicts"], 0)
-    vectors = story.step(
-        "Each track's influence vector, signed into the log and assigned.", "attribute", "--declared", str(declared)
+    return planted
+
+
+def _attribute(story: Story, planted: list[sounds.Planted]) -> None:
+    """Index the catalogue, attribute what came as audio, take what the generator declares for the rest."""
+    inputs = story.home / "inputs"
+    indexed = story.step("Read every recording into the search index.", "index")
+    story.must("recordings indexed", indexed["recordings"], sounds.PIECES)
+    estimated = story.step(
+        "Tracks that came as audio: who influenced them, by listening alone.", "attribute", str(inputs / "tracks")
     )
-    story.must("vectors", len(vectors), len(tracks))
-    return len(tracks), len(recordings)
+    declared = story.step(
+        "Tracks whose generator declares what it was conditioned on.",
+        "attribute",
+        "--declared",
+        str(inputs / "declared.ndjson"),
+    )
+    story.must("vectors", len(estimated) + len(declared), len(TRACKS))
+    found = {answer["track"]: answer["vector"]["recording"] for answer in estimated}
+    story.facts["influence"] = [_beside(one, found[one.track]) for one in planted]
+    for one in story.facts["influence"]:
+        if one["kind"] == "verbatim":
+            story.must(f"the main source of {one['track']}, an easy track", one["estimated"], one["true"])
+
+
+def _beside(planted: sounds.Planted, found: dict[str, Any]) -> dict[str, Any]:
+    """The true main source of a track beside the estimated one."""
+    best = max(found["sources"], key=lambda source: source["ppm"], default=None)
+    return {
+        "track": planted.track, "kind": planted.kind,
+        "true": planted.main, "true_ppm": planted.recordings.get(planted.main or "", 0),
+        "estimated": best and best["id"], "estimated_ppm": best["ppm"] if best else 0,
+        "unattributed_ppm": found["unattributed"],
+    }  # fmt: skip
 
 
 def _declared(track: str, recordings: list[str], random: Random) -> dict[str, Any]:
     """A declared vector over one to five sources; what they leave is unattributed."""
-    chosen = random.sample(recordings, random.randint(1, 5))
     left, sources = 1_000_000, []
-    for recording in chosen:
+    for recording in random.sample(recordings, random.randint(1, 5)):
         ppm = random.randint(left // 8, left // 2)
         left -= ppm
         sources.append({"recording": recording, "aspect": "recording", "ppm": ppm, "use": "condition"})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from random import Random  # noqa: TID251  seeded by the caller; the demo's world must be repeatable
 from typing import Any, Final
 
@@ -17,24 +16,6 @@ CURRENCY: Final = "EUR"
 SOURCE: Final = "demo-platform"
 TERRITORIES: Final = ("SE", "DE", "FR", "NL", "ES")
 MODEL: Final = {"id": "model-1", "version": "1", "operator": "lab"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How a generated track was made: its true sources in ppm, the rest novel."""
-
-    track: str
-    kind: str
-    sources: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What the demo hands to the product, in the formats a user would hand over."""
-
-    registry: dict[str, Any]
-    recipes: tuple[Recipe, ...]
-    styles: dict[str, str]
 
 
 def registry_document(recordings: dict[str, str], tracks: tuple[str, ...]) -> dict[str, Any]:
