@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger import canon, keyring
 from ledger.errors import ConflictError, InputError, StateError
-from ledger.registry import acts, papers, payees, personal, release, tables
+from ledger.registry import acts, papers, payees, personal, quarantine, release, tables
 from ledger.registry import manifest as manifests
 from ledger.registry.compare import Author
 from ledger.registry.decide import Question
 from ledger.registry.importing import Imported, import_files, import_rows
+from ledger.registry.importing import replay as replay_quarantine
 from ledger.registry.intake import Planned
 from ledger.registry.model import USES, WORLD, Decision, Instant, Use
 from ledger.registry.readers import RawRow
@@ -90,6 +91,11 @@ def load(
     if not dry_run:
         audio_roots.remember(ws, [path.parent for path in paths])  # audio paths are relative to these files
     return done
+
+
+def replay(ws: Workspace, by: str | None) -> Imported:
+    """`settle registry replay`: what lies in quarantine, once more."""
+    return replay_quarantine(ws.registry, signer(ws, by))
 
 
 def grant(ws: Workspace, row: Mapping[str, Any], by: str | None) -> Imported:
@@ -325,7 +331,8 @@ def erase(ws: Workspace, party: str) -> dict[str, Any]:
         tables.ensure(connection)
         forgotten = personal.erase(connection, [("party", party)])
         accounts = payees.erase(connection, party)
-    return {"party": party, "names": forgotten, "accounts": accounts}
+        rows = quarantine.forget(connection, party)
+    return {"party": party, "names": forgotten, "accounts": accounts, "quarantined": rows}
 
 
 def evidence(path: Path | None) -> Digest | None:

@@ -46,6 +46,14 @@ def import_(
 
 
 @app.command()
+def replay(by: By = None) -> None:
+    """Import again what lies in quarantine: what was missing then may be registered by now."""
+    from service import rights
+
+    emit(rights.replay(workspace(), by))
+
+
+@app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="ID", help="Any id: party, recording, work, grant, track...")],
 ) -> None:

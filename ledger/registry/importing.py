@@ -68,10 +68,13 @@ def import_rows(
     signer: Signer,
     *,
     dry_run: bool = False,
+    keep: bool = True,
     on_progress: Progress | None = None,
 ) -> Imported:
-    """Register rows, wherever they come from."""
+    """Register rows, wherever they come from; `keep` those that are refused, in quarantine."""
     view = registry.view()
+    if on_progress is not None:
+        raw = _counted(raw, on_progress)
     with registry.log.store.reading() as connection:
         held = personal.load(connection)
     author = Author(party=signer.party, role=signer.role, at=registry.now())
@@ -84,7 +87,7 @@ def import_rows(
             planned.facts, signer, known=view.size, at=author.at, blobs=planned.blobs, on_progress=on_progress
         )
         size = done.size
-        _keep_beside(registry, planned, signer)
+        _keep_beside(registry, planned, signer, refused=keep)
     return Imported(
         read=planned.read,
         accepted=accepted,
@@ -94,9 +97,28 @@ def import_rows(
         leaves=len(planned.facts),
         size=size,
         dry_run=dry_run,
-        refused=_refused(planned),
+        refused=_refused(planned, shown=SHOWN if keep else None),
         notices=() if dry_run else notices(registry.view(), planned),
     )
+
+
+def replay(registry: Registry, signer: Signer) -> Imported:
+    """Import again what lies in quarantine: what was missing may be registered by now."""
+    with registry.log.store.reading() as connection:
+        rows = quarantine.waiting(connection)
+    done = import_rows(registry, rows, signer, keep=False)
+    refused = {(one.list, one.line) for one in done.refused}
+    with registry.log.projection() as connection:
+        quarantine.replayed(connection, [row.line for row in rows if (row.list, row.line) not in refused])
+    return done
+
+
+def _counted(raw: Iterable[RawRow], on_progress: Progress) -> Iterator[RawRow]:
+    """The rows, with word of how many have been read."""
+    for number, row in enumerate(raw, 1):
+        if number % 5_000 == 0:
+            on_progress(number, None)
+        yield row
 
 
 def _resolved(path: Path) -> Iterator[RawRow]:
@@ -120,26 +142,28 @@ def _known_payees(registry: Registry, planned: Plan) -> int:
     return sum(payees.payee_id(row) in book for row in planned.payees)
 
 
-def _keep_beside(registry: Registry, planned: Plan, signer: Signer) -> None:
+def _keep_beside(registry: Registry, planned: Plan, signer: Signer, *, refused: bool) -> None:
     """What is kept outside the log: payees, and the rows that were not taken."""
-    if not (planned.payees or planned.quarantined or planned.conflicts):
+    if not (planned.payees or (refused and (planned.quarantined or planned.conflicts))):
         return
     at = registry.now()
     with registry.log.projection() as connection:
         for row in sorted(planned.payees, key=payees.payee_id):
             payees.propose(connection, row, signer, at)
         store = registry.log.store
+        if not refused:
+            return
         quarantine.keep(store, connection, planned.quarantined, "registry", at)
         quarantine.keep(store, connection, planned.conflicts, "registry-conflict", at)
 
 
-def _refused(planned: Plan) -> tuple[Refused, ...]:
+def _refused(planned: Plan, *, shown: int | None) -> tuple[Refused, ...]:
     found = [
         Refused(file=one.row.file, list=one.row.list, line=one.row.line, outcome=outcome, reason=one.reason)
         for outcome, problems in (("conflict", planned.conflicts), ("quarantined", planned.quarantined))
         for one in problems
     ]
-    return tuple(found[:SHOWN])
+    return tuple(found[:shown])
 
 
 def notices(view: View, planned: Plan) -> tuple[str, ...]:

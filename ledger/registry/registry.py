@@ -145,7 +145,9 @@ class Registry:
     def catch_up(self) -> None:
         """Bring the index of what is about what up to the log."""
         head = self.log.head().size
-        if self._projected() >= head:
+        with self.log.store.reading() as connection:
+            behind = queries.page(connection, tables.projected(connection), head, f.TYPES, limit=1)
+        if not behind:
             return
         with self.log.projection() as connection:
             tables.ensure(connection)
@@ -160,10 +162,6 @@ class Registry:
                     self.log.store.insert(connection, ("registry_about", ("key", "idx")), rows)
                     rows = []
             tables.set_projected(connection, head)
-
-    def _projected(self) -> int:
-        with self.log.store.reading() as connection:
-            return tables.projected(connection)
 
     def rebuild(self) -> None:
         """Drop the index and build it again from the log."""

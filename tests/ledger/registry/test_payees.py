@@ -4,7 +4,7 @@ import pytest
 
 from ledger.errors import InputError, StateError
 from ledger.keys import PrivateKey
-from ledger.registry import payees
+from ledger.registry import payees, quarantine
 from ledger.registry.rows import PayeeRow
 from ledger.registry.statement import Signer
 from tests.ledger.registry.conftest import Office, sample
@@ -86,6 +86,12 @@ def test_unknown_payees_are_named(office: Office) -> None:
 def test_accounts_can_be_forgotten(office: Office) -> None:
     """If this fails, a bank account outlives the person's wish to be forgotten."""
     office.load(sample())
+    bad = {"party": "p-ann", "method": "bank", "account": "SE45 5000 0000 0583 9825 7467"}
+    office.load(
+        {"payees": [bad, bad | {"party": "p-lbl"}], "parties": [{"id": "p-ann", "name": "Ann", "kind": "robot"}]}
+    )
     with office.registry.log.projection() as connection:
         assert payees.erase(connection, "p-ann") == 1
+        assert quarantine.forget(connection, "p-ann") == 2
+        assert quarantine.forget(connection, "p-lbl") == 1
     assert account(office, "2030-01-01T00:00:00Z") is None
