@@ -358,8 +358,9 @@ def _check_division(groups: Sequence[Row], run: Row) -> str:
     nobody = int(result["weight_unattributed"])
     if len(weights) != len(groups) or sum(weights.values()) + nobody != int(result["weight"]):
         raise VerificationError("the groups' weights do not sum to the run's")
-    if terms["micros"] is not None and int(terms["micros"]) != pool:
-        raise VerificationError(f"the pool is {pool} micros, its terms say {terms['micros']}")
+    carried = int(run["inputs"]["carried_micros"])
+    if terms["micros"] is not None and int(terms["micros"]) + carried != pool:
+        raise VerificationError(f"the pool is {pool} micros, its terms say {terms['micros']} and {carried} carried")
     if fill(weights, nobody, pool - kept, level.cap) != level:
         raise VerificationError("the level does not follow from the weights")
     names = [*weights, "*unattributed", "*reserve"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,10 @@ from payouts.life.book import Book
 from service.config import resolve
 from service.files import write_whole
 from service.proving import run_bundle
-from service.runs import Carried, Stored, calculate, carried, given_again, load
+from service.runs import Stored, calculate, carried, given_again, load
 from service.settling import read_book
 from service.usage import PLAIN
+from service.witnessing import base
 from service.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,7 +47,13 @@ def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = 
     """Write everything an outsider needs to compute a period again. What is there already is extended."""
     book = read_book(ws)
     runs = _published(book, period)
-    exported = export_log(ws.log, folder / "log", trust=(ws.home / "trust.json").read_bytes(), on_progress=on_progress)
+    exported = export_log(
+        ws.log,
+        folder / "log",
+        trust=(ws.home / "trust.json").read_bytes(),
+        cosigned=base(ws.log, ws.trust.policy).checkpoint,
+        on_progress=on_progress,
+    )
     names = []
     for run in runs:
         name = f"{period}-{run.pool}-{run.sequence}.bundle"
@@ -135,12 +142,12 @@ def _again(ws: Workspace, book: Book, stored: Stored, on_progress: Progress) -> 
     terms = stored.terms
     now = carried(ws.log, book, period=terms.period, pool=terms.pool, currency=terms.currency)
     booked = tuple(one for one in now.corrections if one.id in stored.entries)
-    takes = Carried(follows=now.follows, opening=now.opening, corrections=booked)
+    takes = replace(now, corrections=booked)
     found = calculate(ws, book, given, takes, engine=PLAIN, on_progress=on_progress)
     same = (
         canon.encode(found.document.payload) == canon.encode(stored.payload)
         and given.period_root == book.period_root(terms.period)
-        and given.follows == takes.follows
+        and (given.follows, given.carried) == (takes.follows, takes.unattributed)
         and given.key == stored.record.run
     )
     outcome = found.outcome

@@ -67,14 +67,14 @@ def summed(
 
 def _sealed(ws: Workspace, membership: Membership) -> Source:
     """The log's segments, each file checked against the digest that its manifest leaf committed."""
-    from ledger.segments.check import check_files
+    from ledger.segments.check import check_files, pairs_table
     from ledger.segments.seal import load_bindings, manifests
     from payouts.usage import Source
 
     folder = folder_of(ws)
     known = [manifest for manifest in manifests(ws.log) if manifest.start < membership.size]
     check_files(folder, known)
-    pairs = tuple(load_bindings(folder, known))
+    pairs = pairs_table(load_bindings(folder, known))
     return Source(origin=ws.log.origin, base=str(folder), manifests=known, membership=membership, pairs=pairs)
 
 
