@@ -31,6 +31,7 @@ test-browser: setup
 	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
 
 test-node: setup
+	npm install --prefix tests/contracts/node --ignore-scripts --no-package-lock --no-audit --no-fund --silent
 	$(BIN)/python -m pytest -m node $(PYTEST_ARGS)
 
 test-spark: setup

@@ -17,6 +17,7 @@ from contracts.merkle import LEAF_ENCODING, leaf_hash, root_from
 from contracts.posting import AMOUNT_MAX, Leaf, Pool, Posting, abi_row, payee_id
 from ledger import bundle
 from ledger.bundle import Placed
+from ledger.leaf import check_signature
 from ledger.verify import Examination
 
 POST: Final = "post"
@@ -84,12 +85,16 @@ def tree_dump(posting: Posting) -> dict[str, Any]:
 
 def examine(examination: Examination, document: dict[str, Any]) -> None:
     """The steps of a claim: the posting is in the log, and this payee's sum is under its root."""
-    with examination.step("the posting is in the tree") as step:
+    with examination.step("the posting is in the tree, signed by the operator") as step:
         post, claim = bundle.fields(document, "post", "claim")
         item = bundle.placed(post, "post")
         body = examination.included(step, item)
         if body["type"] != POST or any(name not in body for name in _POST_FIELDS):
             raise ClaimError(f"leaf {item.index} is a {body['type']}, expected a posting")
+        keys = {key.public.id: key.public for key in examination.ring.at(item.index + 1, "operator")}
+        if body.get("key") not in keys:
+            raise ClaimError(f"leaf {item.index} is signed by no operator key that counts there")
+        check_signature(body, keys[body["key"]])
         step.detail = f"leaf {item.index}: posting {body['sequence']} of run {body['run']}, root {body['root']}"
     with examination.step("the claim is of this posting and this payee") as step:
         row = _row(claim, body)

@@ -228,7 +228,7 @@ def _write_down(ws: Workspace, client: PoolClient) -> None:
         for posting, intent in final:
             if _post_leaf(ws.log, posting) is None:
                 fields = claims.post_fields(posting) | {"by": ws.operator, "transaction": client.transaction(intent)}
-                ws.log.append([leaf.make(claims.POST, ws.clock(), **fields)])
+                ws.log.append([leaf.sign(leaf.make(claims.POST, ws.clock(), **fields), ws.signer("operator"))])
         if final:
             _confirm(ws, client, pool, [posting for posting, _ in final])
 

@@ -22,7 +22,7 @@ def package(name: str) -> Path:
     """A package under tests/contracts/node; skips the test where npm has not put it there."""
     found = NODE / "node_modules" / name
     if not found.exists():
-        pytest.skip("needs `npm ci --ignore-scripts` in tests/contracts/node")
+        pytest.skip("needs `make test-node`, or npm install, in tests/contracts/node")
     return found
 
 
