@@ -16,12 +16,19 @@ from typing import Any, Final
 
 from ledger.errors import VerificationError
 from service.demo import sounds, world
+from service.demo.tampering import spoil_an_event
 
 Run = Callable[[Sequence[str]], tuple[int, Any]]
 """Run one `settle` command; its exit code and its JSON answer."""
 
 SEED: Final = 2026
 TRACKS: Final = tuple(f"trk-{n:02d}" for n in range(1, 17))
+OUTPUTS: Final = {
+    "report": "report.html",
+    "statement": "statement.html",
+    "bundle": "event.bundle",
+    "audit": "audit",
+}
 RULES: Final[dict[str, tuple[str, ...]]] = {
     "pro-rata": (),
     "thresholded": ("--param", "min_influence=50000", "--param", "below=redistribute"),
@@ -170,33 +177,79 @@ def _settle(story: Story) -> dict[str, Any]:
     story.step("The maker may not approve his own run.", "approve", run["run"], "--as", "operator", code=4)
     story.step("A second person approves with a key of their own.", "approve", run["run"], "--as", "approver")
     story.step("Publish: statements are fixed.", "publish", run["run"])
-    story.step("Pay: a payment file for the bank.", "pay", run["run"], "--via", "file")
+    story.step("Pay by bank: a payment file.", "pay", run["run"], "--via", "file")
+    _on_chain(story, run["run"])
     return dict(run)
 
 
-def _prove(story: Story, run: dict[str, Any]) -> None:
-    """Statements and bundles, verified offline; then a deliberate forgery, which is caught."""
-    holder = run["lines"][0]["holder"]
-    out = story.home / "out"
-    out.mkdir(exist_ok=True)
-    event = out / "event.bundle"
-    story.step("A holder's statement.", "statement", holder, "--period", world.PERIOD)
+def _on_chain(story: Story, run: str) -> None:
+    """The holders who chose the chain are paid there: one root for all of them, money only to their accounts."""
+    currency = ("--currency", world.CURRENCY)
     story.step(
-        "Proof of one stream: leaf, path to the root, checkpoint, vector.",
-        "ledger",
-        "prove",
-        f"{world.SOURCE}:e-0000001",
-        "--out",
-        str(event),
+        "A contract on the embedded chain, without a dispute window for the demo.",
+        "chain",
+        "deploy",
+        *currency,
+        "--window",
+        "0",
     )
-    verified = story.step("An auditor checks it offline, with trust.json alone.", "verify", str(event))
+    story.step("Test money for it.", "chain", "fund", world.POOL, *currency)
+    story.step(
+        "Pay on the chain: post the root of what the run owes there, and push every claim.",
+        "pay",
+        run,
+        "--via",
+        "chain",
+    )
+    checked = story.step("Reconcile: run, leaves, contract, token movements.", "chain", "check", *currency)
+    story.must("the chain's books", seen=checked["ok"], expected=True)
+
+
+def _prove(story: Story, run: dict[str, Any]) -> None:
+    """Reports, statements and bundles, verified offline; then deliberate tampering, caught and located."""
+    holder, out = run["lines"][0]["holder"], story.home / "out"
+    out.mkdir(exist_ok=True)
+    paths = {name: str(out / file) for name, file in OUTPUTS.items()}
+    story.step("The royalty report of a track.", "report", TRACKS[0], "--format", "html", "--out", paths["report"])
+    story.step(
+        "A holder's statement, and the bundle that proves its lines.",
+        "statement", holder, "--period", world.PERIOD, "--format", "html", "--out", paths["statement"],
+    )  # fmt: skip
+    event = f"{world.SOURCE}:e-0000001"
+    story.step(
+        "Proof of one stream: leaf, path to the root, vector.", "ledger", "prove", event, "--out", paths["bundle"]
+    )
+    verified = story.step("An auditor checks it offline, with trust.json alone.", "verify", paths["bundle"])
     story.must("the bundle's verdict", seen=verified["ok"], expected=True)
-    forged = out / "forged.bundle"
-    forged.write_bytes(
-        event.read_bytes().replace(b'\\"units\\":1', b'\\"units\\":2', 1).replace(b'"units":1', b'"units":2', 1)
+    story.step(
+        "Everything an outsider needs to compute the month again.",
+        "period",
+        "export",
+        world.PERIOD,
+        "--out",
+        paths["audit"],
     )
-    story.step("One digit changed in a copy: refused, and the step that fails is named.", "verify", str(forged), code=3)
+    for bundle in sorted(Path(paths["audit"]).rglob("*.bundle")):
+        audited = story.step("The auditor recomputes a published run from its bundle.", "verify", str(bundle))
+        story.must("the audit bundle's verdict", seen=audited["ok"], expected=True)
+    _tamper(story, Path(paths["bundle"]))
+    story.facts["verified"] = True
+    story.facts["paths"] = paths
+
+
+def _tamper(story: Story, bundle: Path) -> None:
+    """A digit changed in a bundle, a row changed in the database: both refused, both located."""
+    forged = bundle.with_name("forged.bundle")
+    forged.write_bytes(bundle.read_bytes().replace(b'"units":1', b'"units":2', 1))
+    story.must("the forgery is another file", seen=forged.read_bytes() != bundle.read_bytes(), expected=True)
+    story.step(
+        "One digit changed in a copy of the bundle: the step that fails is named.", "verify", str(forged), code=3
+    )
     checked = story.step("The whole log re-read: every leaf, the chain, the tree.", "ledger", "fsck")
     story.must("fsck", seen=checked["ok"], expected=True)
-    story.facts["verified"] = True
-    story.facts["paths"] = {"bundle": str(event), "inputs": str(story.home / "inputs")}
+    index, undo = spoil_an_event(story.home / "settle.db")
+    story.say(f"\nSomebody with the database's password removes its guards and doubles the units of entry {index} ...")
+    found = story.step("... and fsck says where.", "ledger", "fsck", code=3)
+    story.must("the first bad entry", found["first_bad"], index)
+    undo()
+    story.must("fsck after the repair", seen=story.step("The row put back.", "ledger", "fsck")["ok"], expected=True)

@@ -15,6 +15,8 @@ POOL: Final = "25000.00"
 CURRENCY: Final = "EUR"
 SOURCE: Final = "demo-platform"
 TERRITORIES: Final = ("SE", "DE", "FR", "NL", "ES")
+CHAIN_PAYEES: Final = 3
+"""How many of the holders are paid through the smart contract, the rest by bank."""
 MODEL: Final = {"id": "model-1", "version": "1", "operator": "lab"}
 
 
@@ -31,9 +33,10 @@ def registry_document(recordings: dict[str, str], tracks: tuple[str, ...]) -> di
         parties.append(
             {"id": holder, "name": f"Holder {n:02d}", "kind": "label" if n % 3 == 0 else "person", "group": holder}
         )
-        document["payees"].append(
-            {"party": holder, "method": "bank", "account": f"DEMO-ACCOUNT-{n:02d}", "from": "2026-01-01"}
-        )
+        on_chain = n > len(holders) - CHAIN_PAYEES
+        account = f"0x{n:040x}" if on_chain else f"DEMO-ACCOUNT-{n:02d}"
+        method = "chain" if on_chain else "bank"
+        document["payees"].append({"party": holder, "method": method, "account": account, "from": "2026-01-01"})
     for n, (recording, style) in enumerate(sorted(recordings.items())):
         work, owner, other = f"work-{recording}", holders[n % len(holders)], holders[(n + 3) % len(holders)]
         document["recordings"].append(
