@@ -5,7 +5,8 @@ checkpoint                      the newest signed checkpoint
 tile/<L>/<N>[.p/<W>]            hashes; tile/entries/<N>[.p/<W>] the leaves themselves
 blob/<aa>/<digest>              what leaves name by digest: signed statements, manifests, runs
 keys.ndjson                     every key leaf with its index, for readers who start from the trusted keys
-trust.json                      a copy for convenience: compare it with one from elsewhere
+trust.json, policy              copies for convenience, the second as a C2SP tlog-policy: compare them with
+                                ones from elsewhere
 ```
 What is there already is extended; the checkpoint is written last, so that at every moment the
 files prove the checkpoint beside them.
@@ -28,6 +29,7 @@ from ledger.log import Log
 from ledger.store import queries
 from ledger.tile import WIDTH, format_entries, format_path, tiles_of
 from ledger.tree import HASH_SIZE
+from ledger.trust import parse as parse_trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +44,24 @@ class Exported:
 
 
 def export(
-    log: Log, folder: Path, *, trust: bytes | None = None, on_progress: Callable[[int, int | None], None] | None = None
+    log: Log,
+    folder: Path,
+    *,
+    trust: bytes | None = None,
+    cosigned: bytes | None = None,
+    on_progress: Callable[[int, int | None], None] | None = None,
 ) -> Exported:
-    """Write the log as of its newest checkpoint; refuses a folder that holds another log or a newer one."""
+    """Write the log as of its newest checkpoint; refuses a folder that holds another log or a newer one.
+
+    `cosigned` is one of the log's checkpoints with witnesses' signatures: then the log as of that one.
+    """
     with log.store.reading() as connection:
-        signed = queries.last_checkpoint(connection)
+        if cosigned is None:
+            signed = queries.last_checkpoint(connection)
+        else:
+            signed = queries.checkpoint_at(connection, content(cosigned).size)
         if signed is None:
-            raise StateError(f"log {log.origin} is empty: there is nothing to export")
+            raise StateError(f"log {log.origin} has no such checkpoint: there is nothing to export")
         since = _present(log, folder, signed)
         todo = list(tiles_of(signed.size, since))
         files = 0
@@ -69,7 +82,8 @@ def export(
     _write(folder / "keys.ndjson", "".join(keys).encode())
     if trust is not None:
         _write(folder / "trust.json", trust)
-    _write(folder / "checkpoint", signed.note)
+        _write(folder / "policy", parse_trust(trust).policy_file())
+    _write(folder / "checkpoint", cosigned or signed.note)
     return Exported(
         folder=str(folder), origin=log.origin, size=signed.size, root=signed.root.hex(), files=files + len(keys[:1])
     )

@@ -118,6 +118,21 @@ def tiles_of(size: int, since: int = 0) -> Iterator[tuple[int, int, int]]:
         level += 1
 
 
+def prunable(minimum: int) -> Iterator[tuple[int | None, int]]:
+    """The full tiles (level, n), and with level None entry bundles, that a log pruned below `minimum` may drop.
+
+    Their last leaf lies below the minimum index; what is left proves every later entry, and every tree
+    from that size on (c2sp.org/tlog-tiles, Pruning).
+    """
+    for n in range(minimum // WIDTH):
+        yield None, n
+    level, covered = 0, minimum // WIDTH
+    while covered:
+        for n in range(covered):
+            yield level, n
+        level, covered = level + 1, covered // WIDTH
+
+
 def _widths(size: int) -> list[int]:
     """The width of the partial tile at each level: `floor(size / 256^level) mod 256`."""
     widths = []

@@ -141,7 +141,13 @@ def consistency(workspace: Workspace, old: int, new: int) -> Consistency:
 
 def export(workspace: Workspace, folder: Path, *, on_progress: Progress | None = None) -> exporting.Exported:
     """The log as static files."""
-    return exporting.export(workspace.log, folder, trust=(workspace.home / TRUST).read_bytes(), on_progress=on_progress)
+    return exporting.export(
+        workspace.log,
+        folder,
+        trust=(workspace.home / TRUST).read_bytes(),
+        cosigned=base(workspace.log, workspace.trust.policy).checkpoint,
+        on_progress=on_progress,
+    )
 
 
 def fsck(workspace: Workspace, *, on_progress: Progress | None = None) -> checking.Examined:

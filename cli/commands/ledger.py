@@ -110,6 +110,17 @@ def export(
 
 
 @ledger.command()
+def prune(
+    folder: Annotated[Path, typer.Argument(help="An exported log; the log itself keeps everything.")],
+    below: Annotated[int, typer.Option(help="The first index that the export must still hold.")],
+) -> None:
+    """Drop an export's oldest entries as C2SP tlog-tiles allows; what is left proves all the rest."""
+    from ledger.prune import prune as drop
+
+    emit(drop(folder, below))
+
+
+@ledger.command()
 def fsck() -> None:
     """Read everything again: every entry re-encoded, hashed, chained, compared; leaves with 3 if one is not right."""
     from service.ledgers import fsck as examine

@@ -17,6 +17,7 @@ from ledger.keys import PrivateKey
 from ledger.log import Log
 from ledger.recover import Static, replay, surviving
 from ledger.tile import format_path, reader, tiles_of
+from ledger.trust import make
 from tests.ledger.logs import KEY, ORIGIN, event, log_in
 
 TRUSTED = [Key(role="log", party="operator", public=KEY.public)]
@@ -55,7 +56,7 @@ def test_an_export_is_the_tree(home: Path, tmp_path: Path) -> None:
     """If this fails, other people's clients cannot verify us."""
     log = log_in(home)
     grow(log, "a", 700)
-    export(log, tmp_path / "x", trust=b"{}")
+    export(log, tmp_path / "x", trust=make(ORIGIN, TRUSTED).encode())
     static = Static.open(tmp_path / "x", ORIGIN, TRUSTED)
     assert static.note == log.checkpoint()
     assert [body for _, bodies in static.entries(0) for body in bodies] == [one.body for one in log.entries()]
@@ -65,6 +66,7 @@ def test_an_export_is_the_tree(home: Path, tmp_path: Path) -> None:
         str(place.relative_to(tmp_path / "x")) for place in (tmp_path / "x" / "tile").rglob("*") if place.is_file()
     }
     assert {one for one in found if "entries" not in one} == expected
+    assert b"quorum none" in (tmp_path / "x" / "policy").read_bytes()
 
 
 def test_an_export_is_extended(home: Path, tmp_path: Path) -> None:
