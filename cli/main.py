@@ -25,6 +25,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("keys", "key"),
     ("ledger", None),
     ("settlement", None),
+    ("simulate", None),
     ("registry", "registry"),
     ("template", None),
     ("verify", None),

@@ -88,7 +88,13 @@ def run(
     from service import settlement
 
     wanted = settlement.request(
-        period=name, pool=pool, currency=currency, rule=rule, params=_params(param or []), name=pool_name, engine=engine
+        period=name,
+        pool=pool,
+        currency=currency,
+        rule=rule,
+        params=parameters(param or []),
+        name=pool_name,
+        engine=engine,
     )
     ws = workspace()
     with progress("Usage", unit="events") as advance:
@@ -96,7 +102,7 @@ def run(
     emit(result, text=_run_text)
 
 
-def _params(words: list[str]) -> dict[str, str]:
+def parameters(words: list[str]) -> dict[str, str]:
     """`--param k=v` as a mapping; each name once."""
     params: dict[str, str] = {}
     for word in words:

@@ -1,0 +1,62 @@
+"""Simulate: what another rule would have paid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.progress import progress
+from cli.render import money, table
+from cli.shell import emit, workspace
+
+if TYPE_CHECKING:
+    from service.simulating import Simulation
+
+app = typer.Typer()
+
+
+@app.command()
+def simulate(
+    *,
+    period: Annotated[str, typer.Option(help="A closed month, such as 2026-06.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code of the pool, such as EUR.")],
+    pool: Annotated[str | None, typer.Option(help="The amount shared out, such as 1000000.00.")] = None,
+    rules: Annotated[
+        str,
+        typer.Option(help="Rules, comma-separated, each with its parameters: shapley-capped:tau=500000:kappa=250000."),
+    ] = "pro-rata,shapley-capped:tau=500000",
+    param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A term of the pool.")] = None,
+    draws: Annotated[int, typer.Option(min=0, help="Draw the vectors within their intervals so often.")] = 0,
+    attack: Annotated[int, typer.Option(min=0, help="Make up so many streams of the least-played track.")] = 0,
+    html: Annotated[Path | None, typer.Option(help="Write a page with the Lorenz curves here.")] = None,
+) -> None:
+    """Compare rules on one closed month: spread, winners and losers, noise, fraud. Changes nothing."""
+    from cli.commands.settlement import parameters
+    from service import simulating
+
+    wanted = simulating.contenders(rules, period=period, pool=pool, currency=currency, params=parameters(param or []))
+    ws = workspace()
+    with progress("Usage", unit="events") as advance:
+        result = simulating.run(ws, wanted, draws=draws, attack_units=attack, on_progress=advance)
+    if html is not None:
+        html.write_text(result.html(), encoding="utf-8")
+    emit(result, text=_text)
+
+
+def _text(result: Simulation) -> str:
+    rows = [
+        {
+            "rule": one.rule,
+            "allocated": money(one.allocated_micros, result.currency),
+            "paid": one.spread.paid,
+            "gini_ppm": one.spread.gini_ppm,
+            "top1_ppm": one.spread.top1_ppm,
+            "winners": one.against_first.winners,
+            "losers": one.against_first.losers,
+            "moved": money(one.against_first.moved_micros, result.currency),
+        }
+        for one in result.rules
+    ]
+    return table(rows)
