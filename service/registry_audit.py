@@ -8,20 +8,35 @@ from typing import TYPE_CHECKING
 from ledger.registry import facts
 from ledger.registry.audit import Report
 from ledger.registry.audit import audit as replay
-from service import rights
+from ledger.registry.intake import Planned
+from service import keys, rights
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
+Progress = Callable[[int, int | None], None]
 
-def audit(ws: Workspace, *, on_progress: Callable[[int, int | None], None] | None = None) -> Report:
-    """Replay every registry leaf from the log, with the keys that trust.json and the log's key leaves prove."""
-    size = ws.log.head().size
-    return replay(
-        ws.log.entries(types=facts.TYPES, stop=size),
+
+def audit(
+    ws: Workspace, *, size: int | None = None, record: bool = False, on_progress: Progress | None = None
+) -> Report:
+    """Replay every registry leaf from the log, with the keys that trust.json and the log's key leaves prove.
+
+    `size` replays an audit of an earlier state: the same leaves give the same digest. `record` enters
+    the outcome in the log, signed by the operator, for others to replay.
+    """
+    known = ws.log.head().size if size is None else size
+    report = replay(
+        ws.log.entries(types=facts.TYPES, stop=known),
         origin=ws.log.origin,
-        size=size,
-        ring=rights.ring(ws),
+        size=known,
+        ring=keys.ring(ws),
         blob=ws.log.blob,
         on_progress=on_progress,
     )
+    if record:
+        fact = facts.AuditFact(
+            id=report.digest, size=report.size, violations=len(report.violations), findings=len(report.findings)
+        )
+        ws.registry.register([Planned(fact)], rights.signer(ws), known=ws.registry.view().size)
+    return report

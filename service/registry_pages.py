@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ledger import canon, dsse
 from ledger.errors import InputError
+from ledger.registry.acts import shares_by_id
 from ledger.registry.model import BEGINNING, FOREVER, RIGHTS, WORLD, Grant, Instant, Share
 from ledger.registry.rows import day
 from ledger.registry.view import View
@@ -30,6 +32,15 @@ def show(ws: Workspace, name: str) -> dict[str, Any]:
         pages.append(_track(view, name))
     if name in view.disputes:
         pages.append({"kind": "dispute", **dispute(ws, view, name)})
+    if name in view.receipts or any(name == one.id for given in view.clearances.values() for one in given):
+        pages.append({"kind": "paper", "id": name, **canon.decode(dsse.parse(ws.log.blob(name)).payload)})
+    if name.startswith("sh-"):
+        pages += [
+            {"kind": "share", **_share(line, state)}
+            for subject, *_ in shares_by_id(view, [name]).values()
+            for line, state in view.share_lines(subject)
+            if line.id == name
+        ]
     pages += [_model(view, key) for key in sorted(view.models) if name in (key, view.models[key].id)]
     if not pages:
         raise InputError(f"{name!r} is not in the registry; ids are case-sensitive")

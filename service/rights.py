@@ -13,7 +13,7 @@ from ledger.registry import acts, papers, payees, personal, quarantine, release,
 from ledger.registry import manifest as manifests
 from ledger.registry.compare import Author
 from ledger.registry.decide import Question
-from ledger.registry.importing import Imported, import_files, import_rows
+from ledger.registry.importing import Imported, import_files, import_rows, notices
 from ledger.registry.importing import replay as replay_quarantine
 from ledger.registry.intake import Planned
 from ledger.registry.model import USES, WORLD, Decision, Instant, Use
@@ -23,7 +23,7 @@ from ledger.registry.statement import Signer
 from ledger.registry.view import View
 from ledger.types import Digest, InfluenceVector, Role, format_time
 from ledger.vector import open_statement
-from service import audio_roots
+from service import audio_roots, keys
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -115,6 +115,7 @@ class Done:
     leaves: int
     size: int
     registered: tuple[dict[str, Any], ...]
+    notices: tuple[str, ...] = ()
 
 
 def act(ws: Workspace, by: str | None, plan: Callable[[View, Author], list[Planned]]) -> Done:
@@ -126,7 +127,12 @@ def act(ws: Workspace, by: str | None, plan: Callable[[View, Author], list[Plann
     if not planned:
         return Done(leaves=0, size=view.size, registered=())
     done = ws.registry.register(planned, who, known=view.size, at=acting.at)
-    return Done(leaves=done.leaves, size=done.size, registered=tuple(one.fact.fields() for one in planned))
+    return Done(
+        leaves=done.leaves,
+        size=done.size,
+        registered=tuple(one.fact.fields() for one in planned),
+        notices=notices(ws.registry.view(), [one.fact for one in planned]),
+    )
 
 
 def confirm(ws: Workspace, ids: Sequence[str], by: str | None) -> Done:
@@ -245,16 +251,7 @@ def clear(ws: Workspace, track: str, *, limit_ppm: int | None, territory: str = 
 def _vector(ws: Workspace, digest: Digest) -> InfluenceVector:
     """The assigned vector, once its signature is by a key that may attribute."""
     roles: tuple[Role, ...] = ("attribution", "platform", "operator")
-    return open_statement(ws.log.blob(digest), [key.public for key in ring(ws).of(*roles)])
-
-
-def ring(ws: Workspace) -> keyring.KeyRing:
-    """Every key there has been, from the workspace's trust and the log's key leaves."""
-    trusted = ws.trust.log(ws.log.origin)
-    if trusted is None:
-        raise StateError(f"trust.json does not name this log, {ws.log.origin}")
-    leaves = ((one.index, canon.decode(one.body)) for one in ws.log.entries(types=("key",)))
-    return keyring.project(trusted.keys, leaves)
+    return open_statement(ws.log.blob(digest), [key.public for key in keys.ring(ws).of(*roles)])
 
 
 # --- models ---------------------------------------------------------------------------------------

@@ -36,8 +36,6 @@ def import_(
     with progress("Registering", unit="leaves") as advance:
         done = rights.load(workspace(), files, by=by, dry_run=dry_run, on_progress=advance)
     emit(done)
-    for notice in done.notices:
-        say(f"notice: {notice}")
     if done.quarantined and not dry_run:
         say(f"settle: {done.quarantined} rows are in quarantine; `settle quarantine list` says why")
     if done.conflicts:
@@ -204,12 +202,19 @@ def clear(
 
 
 @app.command()
-def audit() -> None:
+def audit(
+    size: Annotated[
+        int | None, typer.Option(help="The registry as it was at this size: replays an earlier audit.")
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Enter the outcome in the log, for others to replay.")
+    ] = False,
+) -> None:
     """Replay the registry from the log alone: signatures, authority, dates, training sets, tracks."""
     from service import registry_audit
 
     with progress("Auditing", unit="leaves") as advance:
-        report = registry_audit.audit(workspace(), on_progress=advance)
+        report = registry_audit.audit(workspace(), size=size, record=record, on_progress=advance)
     emit(report)
     if not report.ok:
         leave(EXIT_CODES[VerificationError])

@@ -143,7 +143,7 @@ def _unauthorised(fact: f.AnyFact, said: Registration, state: State) -> str | No
             party = fact.claimant
         case f.TrackFact() if fact.draft:
             allowed = ("operator", "holder", "attribution", "platform")
-        case f.DecisionFact() | f.ClearFact():
+        case f.DecisionFact() | f.ClearFact() | f.AuditFact():
             allowed = ("operator",)
         case _:
             pass

@@ -220,14 +220,23 @@ class ClearFact(Fact, frozen=True, kw_only=True, tag="clear"):
     vector: Digest
 
 
+class AuditFact(Fact, frozen=True, kw_only=True, tag="audit"):
+    """An audit of the registry at a size of the log came to a report with this digest; replaying it gives the same."""
+
+    id: Digest
+    size: int
+    violations: int
+    findings: int
+
+
 AnyFact = (
     PartyFact | RecordingFact | WorkFact | LinkFact | ShareFact | ConfirmFact | EndFact | GrantFact | RevokeFact
-    | ModelFact | TrackFact | DisputeFact | ResolveFact | DecisionFact | ClearFact
+    | ModelFact | TrackFact | DisputeFact | ResolveFact | DecisionFact | ClearFact | AuditFact
 )  # fmt: skip
 
 TYPES: Final = (
     "party", "recording", "work", "link", "share", "confirm", "end", "grant", "revoke",
-    "model", "track", "dispute", "resolve", "decision", "clear",
+    "model", "track", "dispute", "resolve", "decision", "clear", "audit",
 )  # fmt: skip
 """The leaf types that are the registry's, in the order in which one import registers them."""
 

@@ -13,6 +13,7 @@ from ledger.registry.model import (
     FOREVER,
     RIGHTS,
     WORLD,
+    Audit,
     Clearance,
     Dispute,
     Grant,
@@ -48,6 +49,7 @@ class State:
         self.disputes: dict[str, Dispute] = {}
         self.receipts: dict[str, Receipt] = {}
         self.clearances: dict[str, tuple[Clearance, ...]] = {}
+        self.audits: tuple[Audit, ...] = ()
 
     def apply(self, index: int, fact: f.AnyFact) -> None:
         """Take in the fact at a log index."""
@@ -76,6 +78,7 @@ class State:
             open_disputes=open_disputes,
             receipts=dict(self.receipts),
             clearances=dict(self.clearances),
+            audits=self.audits,
         )
 
     # --- things -----------------------------------------------------------------------------------
@@ -240,6 +243,12 @@ class State:
         given = Clearance(id=fact.id, index=index, at=fact.at, track=fact.track, vector=fact.vector)
         self.clearances[fact.track] = (*self.clearances.get(fact.track, ()), given)
 
+    def _audit(self, index: int, fact: f.AuditFact) -> None:
+        audit = Audit(
+            id=fact.id, index=index, at=fact.at, size=fact.size, violations=fact.violations, findings=fact.findings
+        )
+        self.audits = (*self.audits, audit)
+
     _handlers: ClassVar[dict[type, Callable[[Any, int, Any], None]]] = {
         f.PartyFact: _party,
         f.RecordingFact: _recording,
@@ -256,6 +265,7 @@ class State:
         f.ResolveFact: _resolve,
         f.DecisionFact: _decision,
         f.ClearFact: _clear,
+        f.AuditFact: _audit,
     }
 
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from ledger.registry import payees, personal, quarantine, readers
 from ledger.registry.compare import Author
-from ledger.registry.facts import ShareFact
+from ledger.registry.facts import AnyFact, ConfirmFact, EndFact, ModelFact, ResolveFact, ShareFact
 from ledger.registry.intake import Plan, plan
+from ledger.registry.model import RIGHTS
 from ledger.registry.readers import RawRow
 from ledger.registry.registry import Progress, Registry
 from ledger.registry.statement import Signer
@@ -98,7 +99,7 @@ def import_rows(
         size=size,
         dry_run=dry_run,
         refused=_refused(planned, shown=SHOWN if keep else None),
-        notices=() if dry_run else notices(registry.view(), planned),
+        notices=() if dry_run else notices(registry.view(), (one.fact for one in planned.facts)),
     )
 
 
@@ -166,19 +167,38 @@ def _refused(planned: Plan, *, shown: int | None) -> tuple[Refused, ...]:
     return tuple(found[:shown])
 
 
-def notices(view: View, planned: Plan) -> tuple[str, ...]:
-    """What the people concerned should hear: rights whose confirmed shares are not the whole."""
-    touched = {(one.fact.subject, one.fact.right) for one in planned.facts if isinstance(one.fact, ShareFact)}
-    found = []
-    for subject, right in sorted(touched):
+def notices(view: View, stated: Iterable[AnyFact]) -> tuple[str, ...]:
+    """What the people concerned should hear: rights that are not whole, training without permission."""
+    facts = list(stated)
+    found = [notice for subject in sorted(_touched(facts)) for notice in _rights_not_whole(view, subject)]
+    found += [
+        f"model {fact.id}@{fact.version}: which of its {fact.manifest.size:,} recordings were not permitted, says "
+        f"`settle registry model check --model {fact.id}@{fact.version}`"
+        for fact in facts
+        if isinstance(fact, ModelFact) and fact.manifest is not None
+    ]
+    more = (f"and {len(found) - SHOWN} more",) if len(found) > SHOWN else ()
+    return (*found[:SHOWN], *more)
+
+
+def _touched(facts: Iterable[AnyFact]) -> set[str]:
+    """The subjects whose shares these facts change."""
+    return {
+        fact.subject
+        for fact in facts
+        if isinstance(fact, ShareFact | ConfirmFact | EndFact) or (isinstance(fact, ResolveFact) and fact.parts)
+    }
+
+
+def _rights_not_whole(view: View, subject: str) -> Iterator[str]:
+    """A sentence for each right of a subject whose newest confirmed shares are short or in conflict."""
+    for right in RIGHTS:
         lines = view.shares_of.get((subject, right), ())
         for territory in sorted({line.territory for line in lines}):
             shares = view.shares(subject, right, territory, max(line.start for line in lines))
             if shares.state in ("short", "conflict"):
                 total = sum(ppm for _, ppm in shares.parts)
-                found.append(
+                yield (
                     f"{subject}: confirmed {right} shares ({territory}) sum to {total:,} of {MILLION:,} ppm "
                     f"({shares.state}): what it earns stays in suspense until they are the whole"
                 )
-    more = (f"and {len(found) - SHOWN} more such rights",) if len(found) > SHOWN else ()
-    return (*found[:SHOWN], *more)

@@ -196,6 +196,14 @@ class Clearance(Record, frozen=True, kw_only=True):
     vector: Digest
 
 
+class Audit(Record, frozen=True, kw_only=True):
+    """A recorded audit of the registry as it was at `size`. `id` is its report's digest."""
+
+    size: int
+    violations: int
+    findings: int
+
+
 class Shares(msgspec.Struct, frozen=True):
     """Who owns one right of a subject at an instant in a territory.
 

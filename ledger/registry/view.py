@@ -17,6 +17,7 @@ from ledger.registry.model import (
     CATALOGUE,
     WORLD,
     Answer,
+    Audit,
     Clearance,
     Decision,
     Dispute,
@@ -62,6 +63,8 @@ class View:
     receipts: Mapping[Digest, Receipt]
     clearances: Mapping[str, Sequence[Clearance]]
     """By track."""
+    audits: Sequence[Audit]
+    """Recorded ones, oldest first."""
 
     # --- things -----------------------------------------------------------------------------------
 

@@ -1,0 +1,110 @@
+"""The registry's commands keep their contract: fields, exit codes, what stands in the log afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.support import settle, settle_json
+from tests.ledger.registry.conftest import sample
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    settle_json("init", "--no-passphrase", home=tmp_path)
+    load(tmp_path, sample())
+    return tmp_path
+
+
+def load(home: Path, document: dict[str, Any], *words: str, code: int = 0) -> Any:
+    path = home / "registry.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return settle_json("registry", "import", path, *words, home=home, code=code)
+
+
+def test_import_answers_its_contract(home: Path) -> None:
+    """If this fails, scripts that read an import's counts break, or a conflict leaves with 0."""
+    again = load(home, sample())
+    assert {name: again[name] for name in ("read", "accepted", "duplicates", "conflicts", "quarantined")} == {
+        "read": 17, "accepted": 0, "duplicates": 17, "conflicts": 0, "quarantined": 0,
+    }  # fmt: skip
+    other = {"recordings": [{"id": "rec-1", "title": "Red"}, {"id": "rec-8", "title": "Eight", "isrc": "x"}]}
+    refused = load(home, other, code=5)
+    assert (refused["conflicts"], refused["quarantined"]) == (1, 1)
+    waiting = settle_json("quarantine", "list", home=home)
+    assert {row["kind"] for row in waiting} == {"registry", "registry-conflict"}
+
+
+def test_decide_answers_its_contract(home: Path) -> None:
+    """If this fails, a generator that asks before it generates cannot read the answer."""
+    allowed = settle_json("registry", "decide", "rec-1", "--use", "train", home=home)
+    assert (allowed["decision"], allowed["grants"]) == ("allow", ["g-1", "g-2"])
+    denied = settle_json("registry", "decide", "rec-1", "--use", "voice", home=home)
+    assert denied["decision"] == "deny"
+    assert len(denied["reasons"]) == 2
+    assert settle_json("registry", "decide", "rec-nobody", "--use", "train", home=home)["decision"] == "deny"
+    past = settle_json("registry", "decide", "rec-1", "--use", "train", "--at", "2025-12-31", home=home)
+    assert past["decision"] == "deny"
+    unknown = settle_json("registry", "decide", "rec-1", "--use", "train", "--known-at", "1", home=home)
+    assert (unknown["decision"], unknown["known_at"]) == ("deny", 1)
+    settle_json("registry", "decide", "rec-1", "--use", "remix", home=home, code=2)
+
+
+def test_a_receipt_can_be_shown_again(home: Path) -> None:
+    """If this fails, a receipt's digest in a vector leads to nothing."""
+    given = settle_json("registry", "decide", "rec-1", "--use", "train", "--receipt", home=home)
+    paper = settle_json("registry", "show", given["receipt"], home=home)
+    assert (paper["kind"], paper["decision"], paper["subject"]) == ("paper", "allow", "rec-1")
+
+
+def test_a_track_is_cleared_once_it_is_attributed(home: Path) -> None:
+    """If this fails, the release gate does not open for a clean track, or opens for another."""
+    blocked = settle_json("registry", "clear", "trk-1", home=home)
+    assert (blocked["clear"], blocked["certificate"]) == (False, None)
+    declared = {
+        "track": "trk-1",
+        "sources": [{"recording": "rec-1", "aspect": "recording", "ppm": 600_000, "use": "condition"}],
+    }
+    (home / "declared.json").write_text(json.dumps(declared), encoding="utf-8")
+    settle_json("attribute", "--declared", home / "declared.json", home=home)
+    cleared = settle_json("registry", "clear", "trk-1", home=home)
+    assert (cleared["clear"], cleared["unlicensed_ppm"], cleared["unattributed_ppm"]) == (True, 0, 400_000)
+    paper = settle_json("registry", "show", cleared["certificate"], home=home)
+    assert (paper["type"], paper["track"], paper["vector"]) == ("clearance", "trk-1", cleared["vector"])
+    assert cleared["certificate"] in settle_json("registry", "show", "trk-1", home=home)["certificates"]
+
+
+def test_an_audit_can_be_recorded_and_replayed(home: Path) -> None:
+    """If this fails, last quarter's audit cannot be repeated to the same digest."""
+    first = settle_json("registry", "audit", "--record", home=home)
+    assert first["ok"]
+    load(home, {"recordings": [{"id": "rec-9", "title": "Nine"}]})
+    replayed = settle_json("registry", "audit", "--size", str(first["size"]), home=home)
+    assert replayed == first
+    assert settle_json("registry", "audit", home=home)["digest"] != first["digest"]
+
+
+def test_a_holder_signs_for_itself_and_the_proof_is_offline(home: Path) -> None:
+    """If this fails, an enrolled holder cannot register, or bundles made after an enrolment do not verify."""
+    settle_json("registry", "enrol", "p-lbl", home=home)
+    settle_json("registry", "enrol", "p-lbl", home=home, code=5)
+    settle_json("registry", "grant", "rec-1", "--id", "g-9", "--uses", "voice", "--as", "p-lbl", home=home)
+    settle_json("registry", "revoke", "g-1", "--as", "p-lbl", home=home, code=4)
+    settle_json("registry", "grant", "rec-1", "--id", "g-8", "--uses", "voice", "--as", "p-ann", home=home, code=4)
+    assert settle_json("registry", "audit", home=home)["ok"]
+    for recording, member in (("rec-1", True), ("rec-7", False)):
+        proved = settle_json("registry", "model", "prove", recording, "--out", home / "m.bundle", home=home)
+        assert proved["member"] is member
+        assert settle_json("verify", home / "m.bundle", home=home)["ok"]
+
+
+def test_templates_are_what_they_say(home: Path) -> None:
+    """If this fails, a template the product hands out is refused by the product."""
+    names = [row["name"] for row in settle_json("template", home=home)]
+    assert {"registry", "shares.csv", "events", "declared"} <= set(names)
+    for name in names:
+        assert settle("template", name).code == 0
+    settle_json("template", "nothing", home=home, code=2)
