@@ -23,6 +23,7 @@ from ledger.bundle import Placed
 from payouts.life.book import Book
 from payouts.payment import account_digest
 from service import paying
+from service.blocking import Blocked
 from service.chain import opened
 from service.files import write_whole
 from service.payees import payees_now
@@ -115,7 +116,7 @@ class PaidByChain:
     paid_micros: int
     posting: Settled
     claims: Claimed | None
-    blocked: tuple[paying.Blocked, ...]
+    blocked: tuple[Blocked, ...]
     demo: bool
 
 

@@ -15,28 +15,18 @@ from ledger import canon, dsse
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.registry.payees import Payee as Account
 from ledger.types import Digest, format_time
-from payouts.compute import compute
 from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, ROUTES, Pay, Payment, Route
 from payouts.payment import PAYMENTS_TYPE, Instruction, Payee, account_digest, batch_payload, payment_file, reference
-from payouts.protocols import Hold
+from service.blocking import Blocked, blocked_parties
 from service.files import write_whole
 from service.payees import named, payees_now, route_of
-from service.runs import Stored, again, holds_of, load, payments_of
+from service.runs import Stored, load, payments_of
 from service.settlement import find_run, intents_of, is_demo
 from service.settling import Step, read_book, signed, take
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blocked:
-    """An intent that is not paid now, and why."""
-
-    party: str
-    micros: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,39 +119,6 @@ def handed_over(ws: Workspace, book: Book, run: Digest) -> set[str]:
             if heard is None or heard.outcome != "failed":
                 handed.add(payment["party"])
     return handed
-
-
-def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]:
-    """Whose money holds opened since the calculation concern, with the reason of the hold.
-
-    A hold on a party blocks it. For one on a source, a track or a platform the run is computed again with
-    it: whoever has less allocated then is blocked, and nobody else.
-    """
-    known = {hold.id for hold in stored.holds}
-    later = [hold for hold in holds_of(book.open_holds()) if hold.id not in known]
-    later += disputes_since(ws, stored)
-    blocked = {hold.party: hold.reason for hold in later if hold.party is not None and hold.subject is None}
-    wider = [hold for hold in later if hold.party is None or hold.subject is not None]
-    for hold in wider:
-        changed = compute(again(ws, stored, holds=(*stored.holds, hold))).allocated_by_party()
-        for party, micros in stored.outcome.allocated_by_party().items():
-            if changed.get(party, 0) < micros:
-                blocked.setdefault(party, hold.reason)
-    return blocked
-
-
-def disputes_since(ws: Workspace, stored: Stored) -> list[Hold]:
-    """Ownership disputes opened since the run's registry: as holds on the recordings they are about."""
-    view, size = ws.registry.view(), stored.payload["inputs"]["registry_size"]
-    found = []
-    for one in view.disputes.values():
-        if one.index >= size and one.resolved_at is None:
-            linked = [name for name, links in view.links.items() if any(link.work == one.subject for link in links)]
-            found += [
-                Hold(id=one.id, reason="dispute", party=one.party, subject=subject)
-                for subject in (one.subject, *linked)
-            ]
-    return found
 
 
 def _paid(ws: Workspace, book: Book, stored: Stored, via: Route, *, blocked: list[Blocked], already: bool) -> Paid:

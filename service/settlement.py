@@ -23,6 +23,7 @@ from payouts.proof import PUBLICATION_TYPE, RUN_TYPE
 from payouts.rules.catalogue import make_rule
 from payouts.terms import parse_terms
 from service.approvers import approver_key, one_person
+from service.blocking import Blocked, blocked_parties
 from service.payees import payees_now, route_of
 from service.runs import Request, Stored, calculate, carried, given_of, load, ready
 from service.settling import Step, read_book, signed, take
@@ -345,7 +346,10 @@ def _approved(record: Approve, kind: str, made_by: str, *, already: bool) -> App
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A published run: its statements bind, and every payee has one payment intent with one route."""
+    """A published run: its statements bind, and every payee has one payment intent with one route.
+
+    `blocked`: payees whom a hold or a dispute opened since the calculation keeps from being paid for now.
+    """
 
     run: Digest
     period: str
@@ -354,6 +358,7 @@ class Published:
     payees: int
     payable_micros: int
     routes: dict[str, int]
+    blocked: tuple[Blocked, ...]
     already: bool
     demo: bool
 
@@ -434,10 +439,16 @@ def intents_of(log: Log, published: Publish) -> list[dict[str, Any]]:
 def _published(ws: Workspace, book: Book, stored: Stored, intents: list[dict[str, Any]], *, already: bool) -> Published:
     record = stored.record
     routes: dict[str, int] = {}
+    stopped = blocked_parties(ws, book, stored)
     for intent in intents:
         routes[intent["route"]] = routes.get(intent["route"], 0) + 1
+    blocked = tuple(
+        Blocked(party=intent["party"], micros=int(intent["micros"]), reason=stopped[intent["party"]])
+        for intent in intents
+        if intent["party"] in stopped
+    )
     return Published(
         run=record.run, period=record.period, pool=record.pool, sequence=record.sequence, payees=len(intents),
-        payable_micros=sum(int(intent["micros"]) for intent in intents), routes=routes, already=already,
-        demo=is_demo(ws, book, record.run),
+        payable_micros=sum(int(intent["micros"]) for intent in intents), routes=routes, blocked=blocked,
+        already=already, demo=is_demo(ws, book, record.run),
     )  # fmt: skip

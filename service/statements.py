@@ -22,7 +22,8 @@ from payouts.statement import (
     statement,
     waiting_of,
 )
-from service.paying import blocked_parties, handed_over
+from service.blocking import blocked_parties
+from service.paying import handed_over
 from service.proving import statement_bundle
 from service.runs import Stored, again, load
 from service.settlement import intents_of, is_demo

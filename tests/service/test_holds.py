@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import ConflictError, InputError, StateError
-from service import holds, paying, settlement, statements
+from ledger.registry import acts
+from service import holds, paying, rights, settlement, statements
 from service.approvers import enrol
 from service.settling import read_book
 from tests.service.month import Month, month
@@ -136,7 +137,7 @@ def test_a_person_with_a_key_of_their_own_is_no_demo(june: Month) -> None:
     assert not settlement.approve(june.ws, run.run, "carol").demo
     assert not settlement.publish(june.ws, run.run).demo
     assert not statements.state(june.ws, "ann", "2026-06").demo
-    assert not read_book(june.ws.log).voids
+    assert not read_book(june.ws).voids
 
 
 def test_what_cannot_be_held_is_refused(june: Month) -> None:
@@ -148,3 +149,18 @@ def test_what_cannot_be_held_is_refused(june: Month) -> None:
     first = holds.open_hold(june.ws, scope="party", subject="ann", reason="tax")
     assert holds.open_hold(june.ws, scope="party", subject="ann", reason="tax").already
     assert [one.id for one in holds.list_holds(june.ws)] == [first.id]
+
+
+def test_a_dispute_opened_after_publication_blocks_whom_it_names(june: Month) -> None:
+    """If this fails, money goes out to somebody whose ownership is contested by then."""
+    run = published(june)
+    rights.act(
+        june.ws,
+        None,
+        lambda view, author: acts.open_dispute(
+            view, author, subject="rec-3", claimant="ann", party="cy", right="master"
+        ),
+    )
+    paid = paying.pay(june.ws, run, "file")
+    assert [(one.party, one.reason) for one in paid.blocked] == [("cy", "dispute")]
+    assert paid.payments == 3

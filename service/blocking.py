@@ -1,0 +1,55 @@
+"""What holds and disputes opened since a calculation mean for its payments: they block, and edit nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from payouts.compute import compute
+from payouts.life.book import Book
+from payouts.protocols import Hold
+from service.runs import Stored, again, holds_of
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """An intent that is not paid now, and why."""
+
+    party: str
+    micros: int
+    reason: str
+
+
+def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]:
+    """Whose money holds opened since the calculation concern, with the reason of the hold.
+
+    A hold on a party blocks it. For one on a source, a track or a platform the run is computed again with
+    it: whoever has money held by it then is blocked, and nobody else.
+    """
+    known = {hold.id for hold in stored.holds}
+    later = [hold for hold in holds_of(book.open_holds()) if hold.id not in known] + disputes_since(ws, stored)
+    blocked = {hold.party: hold.reason for hold in later if hold.party is not None and hold.subject is None}
+    wider = {hold.id: hold for hold in later if hold.party is None or hold.subject is not None}
+    if wider:
+        changed = compute(again(ws, stored, holds=(*stored.holds, *later)))
+        for line in changed.lines:
+            if line.state == "held" and line.ref in wider and line.micros:
+                blocked.setdefault(line.party, line.reason)
+    return blocked
+
+
+def disputes_since(ws: Workspace, stored: Stored) -> list[Hold]:
+    """Ownership disputes opened since the run's registry: as holds on the recordings they are about."""
+    view, size = ws.registry.view(), stored.payload["inputs"]["registry_size"]
+    found = []
+    for one in view.disputes.values():
+        if one.index >= size and one.resolved_at is None:
+            linked = [name for name, links in view.links.items() if any(link.work == one.subject for link in links)]
+            found += [
+                Hold(id=one.id, reason="dispute", party=one.party, subject=subject)
+                for subject in (one.subject, *linked)
+            ]
+    return found
