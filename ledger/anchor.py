@@ -66,7 +66,11 @@ class Anchor(ABC):
     @abstractmethod
     @contextmanager
     def held(self) -> Iterator[Held]:
-        """Wait for the anchor and keep other writers from it meanwhile."""
+        """Wait for the anchor and keep other writers from it, until it has advanced or the block ends."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of whatever it keeps open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,9 @@ class FileAnchor(Anchor):
             yield _HeldFile(self.path, folder, self.read())
         finally:
             os.close(folder)
+
+    def close(self) -> None:
+        """Nothing is kept open between uses."""
 
 
 class _HeldFile(Held):

@@ -118,7 +118,9 @@ class Log:
         return self._signer
 
     def close(self) -> None:
+        """Give database and anchor back."""
         self.store.close()
+        self.anchor.close()
 
     # --- appending --------------------------------------------------------------------------------
 
@@ -323,6 +325,15 @@ def open_store(url: str | Path) -> Store:
     raise InputError(f"store {place!r}: expected a file path or a postgresql:// URL")
 
 
+def open_anchor(place: str | Path, origin: str) -> Anchor:
+    """The anchor of a log: a file, or a row in a second PostgreSQL database."""
+    if str(place).startswith(("postgresql://", "postgres://")):
+        from ledger.store.anchor_postgres import PostgresAnchor
+
+        return PostgresAnchor(str(place).replace("postgres://", "postgresql://", 1), origin)
+    return FileAnchor(Path(place))
+
+
 def open_log(
     url: str | Path,
     *,
@@ -339,7 +350,7 @@ def open_log(
     """
     store = open_store(url)
     store.create()
-    log = Log(store, FileAnchor(Path(anchor)), origin=origin, signer=signer, clock=clock)
+    log = Log(store, open_anchor(anchor, origin), origin=origin, signer=signer, clock=clock)
     if not check:
         return log
     head = log.check()

@@ -6,13 +6,15 @@ start one in a temporary folder, on a Unix socket only, as an unprivileged user.
 
 from __future__ import annotations
 
+import atexit
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +78,20 @@ def own_server() -> Iterator[Server]:
             server.stop("immediate")
 
 
+_running: list[Server] = []
+
+
+def server_url() -> str:
+    """A server to make databases on; one of our own is started once and stopped when the tests end."""
+    if named := os.environ.get("SETTLE_TEST_POSTGRES"):
+        return named
+    if not _running:
+        stack = ExitStack()
+        _running.append(stack.enter_context(own_server()))
+        atexit.register(stack.close)
+    return _running[0].url
+
+
 @contextmanager
 def database(server_url: str) -> Iterator[str]:
     """The URL of an empty database."""
@@ -84,6 +100,6 @@ def database(server_url: str) -> Iterator[str]:
     name = f"t_{uuid.uuid4().hex}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    yield server_url.replace("/postgres?", f"/{name}?", 1)
+    yield re.sub(r"/postgres(?=\?|$)", f"/{name}", server_url)
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
