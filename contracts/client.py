@@ -140,6 +140,20 @@ class PoolClient:
         data = TOKEN.data("mint", pool.address, amount)
         return self.act(f"fund:{pool.chain_id}:{pool.address}:{again}", kind="fund", target=pool.token, data=data)
 
+    def veto(self, currency: str) -> Intent:
+        """Strike the pending posting, as guardian or owner."""
+        pool = self.book.pool(self.chain_id, currency)
+        status = self.preflight(pool)
+        key = f"veto:{pool.chain_id}:{pool.address}:{status['sequence']}"
+        return self.act(key, kind="veto", target=pool.address, data=POOL.data("veto"))
+
+    def pause(self, currency: str, *, on: bool) -> Intent:
+        """Stop claims for a while, as guardian or owner; or let them go on, as the owner."""
+        pool = self.book.pool(self.chain_id, currency)
+        status = self.preflight(pool)
+        key = f"{'pause' if on else 'unpause'}:{pool.chain_id}:{pool.address}:{status['paused_until']}"
+        return self.act(key, kind="pause", target=pool.address, data=POOL.data("pause", on))
+
     # --- acting and carrying on
 
     def act(self, key: str, *, kind: str, target: str | None, data: bytes) -> Intent:

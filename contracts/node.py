@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import requests
 from web3 import HTTPProvider, Web3
@@ -23,6 +23,9 @@ from web3.exceptions import (
 )
 
 from contracts.errors import NodeError, PreflightError
+
+LOG_STRETCH: Final = 10_000
+"""Blocks searched for events at a time."""
 
 Place = int | str
 """A block by number, or `latest`, `pending`, `finalized`."""
@@ -126,10 +129,19 @@ class Web3Node:
         return int(self._ask(lambda eth: eth.max_priority_fee))
 
     def logs(self, address: str, topics: Sequence[bytes], start: int) -> list[Log]:
+        """Events from a block to the latest, in stretches that public nodes are willing to search."""
+        head = self.block("latest")
+        last = head.number if head else start
+        found: list[Log] = []
+        for first in range(start, last + 1, LOG_STRETCH):
+            found += self._logs(address, topics, first, min(first + LOG_STRETCH - 1, last))
+        return found
+
+    def _logs(self, address: str, topics: Sequence[bytes], first: int, last: int) -> list[Log]:
         wanted = {
             "address": address,
-            "fromBlock": start,
-            "toBlock": "latest",
+            "fromBlock": first,
+            "toBlock": last,
             "topics": ["0x" + topic.hex() for topic in topics],
         }
         return list(map(_log, self._ask(lambda eth: eth.get_logs(wanted))))

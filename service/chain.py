@@ -129,6 +129,18 @@ def anchor(ws: Workspace, currency: str) -> Anchored:
         )  # fmt: skip
 
 
+def veto(ws: Workspace, currency: str) -> IntentRow:
+    """Strike the pending posting; the one before it goes on serving."""
+    with opened(ws) as client:
+        return _intent_row(client, client.veto(currency))
+
+
+def pause(ws: Workspace, currency: str, *, on: bool) -> IntentRow:
+    """Stop claims for seven days, or end that early."""
+    with opened(ws) as client:
+        return _intent_row(client, client.pause(currency, on=on))
+
+
 # --- what is under way --------------------------------------------------------------------------
 
 

@@ -84,6 +84,25 @@ def claim(
 
 
 @app.command()
+def veto(currency: Currency) -> None:
+    """Strike the pending posting, as guardian or owner; the run can be posted again."""
+    from service import chain
+
+    emit(chain.veto(workspace(), currency))
+
+
+@app.command()
+def pause(
+    currency: Currency,
+    end: Annotated[bool, typer.Option("--end", help="End the pause early; the owner only.")] = False,
+) -> None:
+    """Stop claims for seven days, as guardian or owner."""
+    from service import chain
+
+    emit(chain.pause(workspace(), currency, on=not end))
+
+
+@app.command()
 def status(
     adopt_nonce: Annotated[
         bool, typer.Option("--adopt-nonce", help="Believe the node's transaction count, after you have looked.")

@@ -73,8 +73,7 @@ def test_a_vetoed_run_is_posted_anew_when_asked_again(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.deployed(window=DAY)
     assert settling.settle(desk.client, run()).sequence == 1
-    veto = POOL.data("veto")
-    desk.client.act("veto:1", kind="veto", target=desk.pool.address, data=veto)
+    assert desk.client.veto("EUR").state == "final"
     again = settling.settle(desk.client, run())
     assert (again.sequence, again.state) == (2, "final")
     desk.chain.advance(DAY)
@@ -206,6 +205,16 @@ def test_reconciliation_finds_what_is_wrong(desk: Desk) -> None:
     wrong = reconcile(desk.client, desk.pool, {"run-1": 4_000_005})
     assert not wrong.ok
     assert [line.ok for line in wrong.lines] == [False, True, True, True, True, True, True]
+
+
+def test_a_pause_stops_claims_until_it_ends(desk: Desk) -> None:
+    """If this fails, the guardian's brake does nothing, or cannot be released."""
+    settling.settle(desk.client, run())
+    assert desk.client.pause("EUR", on=True).state == "final"
+    with pytest.raises(PreflightError, match="claim: paused"):
+        pushing.push(desk.client, desk.pool)
+    assert desk.client.pause("EUR", on=False).state == "final"
+    assert pushing.push(desk.client, desk.pool).payees == 4
 
 
 def test_unknown_payees_are_refused(desk: Desk) -> None:
