@@ -322,14 +322,20 @@ def list_payees(ws: Workspace, party: str | None) -> list[payees.Payee]:
 
 
 def erase(ws: Workspace, party: str) -> dict[str, Any]:
-    """Forget a person: names and accounts go, what the log proves stays."""
-    ws.registry.view().party(party)
+    """Forget a person: names, what they were credited as, accounts and reasons go; what the log proves stays."""
+    view = ws.registry.view()
+    view.party(party)
+    with ws.log.store.reading() as connection:
+        held = personal.load(connection)
+    name = held["party", party][1].get("name") if ("party", party) in held else None
+    credited = [key for key, (_, fields) in held.items() if name is not None and fields.get("artist") == name]
+    reasons = [("dispute", one.id) for one in view.disputes.values() if one.claimant == party]
     with ws.log.projection() as connection:
         tables.ensure(connection)
-        forgotten = personal.erase(connection, [("party", party)])
+        forgotten = personal.erase(connection, [("party", party), *credited, *reasons])
         accounts = payees.erase(connection, party)
         rows = quarantine.forget(connection, party)
-    return {"party": party, "names": forgotten, "accounts": accounts, "quarantined": rows}
+    return {"party": party, "personal": forgotten, "accounts": accounts, "quarantined": rows}
 
 
 def evidence(path: Path | None) -> Digest | None:

@@ -16,7 +16,7 @@ from ledger.errors import ConflictError, InputError
 from ledger.registry import facts as f
 from ledger.registry import manifest
 from ledger.registry import rows as r
-from ledger.registry.model import BEGINNING, CATALOGUE, FOREVER, WORLD, Grant, Instant, Manifest, State
+from ledger.registry.model import BEGINNING, CATALOGUE, FOREVER, WORLD, Grant, Instant, Manifest, Party, State
 from ledger.registry.view import View
 from ledger.types import Role
 
@@ -97,7 +97,7 @@ def _party(row: r.PartyRow, view: View, author: Author, held: PersonalFields | N
         return _new(fact, personal)
     if old.kind != row.kind:
         raise _differs(f"party {row.id}", "kind", old.kind, row.kind)
-    moved = (row.group or row.id) != old.groups[-1][1]
+    moved = _moves(row, old)
     erased = held is None and old.personal is not None
     renamed = not erased and {**(held or {}), **personal} != (held or {})
     if moved and row.start is not None and row.start < author.at:
@@ -106,9 +106,17 @@ def _party(row: r.PartyRow, view: View, author: Author, held: PersonalFields | N
         return SAME
     start = row.start if moved else None
     return _new(
-        f.PartyFact(id=row.id, kind=row.kind, group=row.group, start=start),
+        f.PartyFact(id=row.id, kind=row.kind, group=row.group if moved else None, start=start),
         {**(held or {}), **personal} if renamed else None,
     )
+
+
+def _moves(row: r.PartyRow, old: Party) -> bool:
+    """Whether a row puts a party into another group; one that repeats an earlier registration does not."""
+    if row.group is None or row.group == old.groups[-1][1]:
+        return False
+    first = row.group == old.groups[0][1] and (row.start is None or row.start <= old.at)
+    return not first and (row.start, row.group) not in old.groups
 
 
 def _recording(row: r.RecordingRow, view: View, author: Author, held: PersonalFields | None) -> Comparison:

@@ -85,15 +85,14 @@ class State:
 
     def _party(self, index: int, fact: f.PartyFact) -> None:
         known = self.parties.get(fact.id)
-        group = fact.group or fact.id
         if known is None:
-            groups: tuple[tuple[Instant, str], ...] = ((BEGINNING, group),)
+            groups: tuple[tuple[Instant, str], ...] = ((BEGINNING, fact.group or fact.id),)
             self.parties[fact.id] = Party(
                 id=fact.id, index=index, at=fact.at, kind=fact.kind, groups=groups, personal=fact.personal
             )
             return
-        if group != known.groups[-1][1]:
-            known = replace(known, groups=(*known.groups, (fact.start or fact.at, group)))
+        if fact.group is not None and fact.group != known.groups[-1][1]:
+            known = replace(known, groups=(*known.groups, (fact.start or fact.at, fact.group)))
         self.parties[fact.id] = replace(known, kind=fact.kind, personal=fact.personal or known.personal)
 
     def _recording(self, index: int, fact: f.RecordingFact) -> None:

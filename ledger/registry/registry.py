@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -68,8 +68,10 @@ class Registry:
             state = State()
             self._fold(state, 0, wanted)
             return state.view(wanted)
-        if self._fold(self._state, self._read, wanted) or self._view is None or self._view.size != wanted:
+        if self._fold(self._state, self._read, wanted) or self._view is None:
             self._view = self._state.view(wanted)
+        elif self._view.size != wanted:
+            self._view = replace(self._view, size=wanted)
         self._read = wanted
         return self._view
 

@@ -235,6 +235,11 @@ def test_a_change_of_group_counts_from_its_date(office: Office) -> None:
         "big",
     )
     assert counts(office.load({"parties": [moved | {"group": "small", "from": "2026-01-01"}]})) == (0, 0, 0, 1)
+    assert counts(office.load({"parties": [moved, {"id": "p-ann", "kind": "person"}]})) == (0, 2, 0, 0)
+    again = office.load({"parties": [{"id": "p-lbl", "kind": "label", "group": "p-lbl"}]})
+    assert counts(again) == (0, 1, 0, 0)
+    assert office.registry.view().group_of("p-lbl", "2026-07-01T00:00:00Z") == "big"
+    assert office.registry.view().group_of("p-ann", "2026-07-01T00:00:00Z") == "ann"
 
 
 def test_csv_and_json_say_the_same(make_office: MakeOffice) -> None:
