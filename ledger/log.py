@@ -353,7 +353,10 @@ def open_log(
     log = Log(store, open_anchor(anchor, origin), origin=origin, signer=signer, clock=clock)
     if not check:
         return log
-    head = log.check()
-    if head.size == 0:
-        log.begin()
+    try:
+        if log.check().size == 0:
+            log.begin()
+    except BaseException:
+        log.close()
+        raise
     return log

@@ -212,7 +212,7 @@ def test_rollback_and_recovery(place: Place, tmp_path: Path) -> None:
     assert fsck(place.open()).ok
 
 
-WRITERS, EACH = 4, 2_000
+WRITERS, EACH = 4, 500
 
 
 def write(store: str, anchor: str, number: int) -> None:
