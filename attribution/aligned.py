@@ -47,7 +47,7 @@ def explain(catalogue: Catalogue, item: Features, alignments: Sequence[Alignment
     loud = np.zeros(blocks, np.bool_)
     atoms = [_laid(catalogue.features(one.row).power, one.offset, len(item.power)) for one in alignments]
     supported = [_support(one, blocks) for one in alignments]
-    typical = item.power.mean(axis=0).astype(np.float64) + 1e-9
+    typical = item.power.sum(axis=0, dtype=np.float64) / max(1, len(item.power)) + 1e-9
     for block in range(blocks):
         here = slice(block * BLOCK, (block + 1) * BLOCK)
         track = (item.power[here] / typical).astype(np.float64)

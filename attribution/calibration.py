@@ -32,6 +32,7 @@ class Calibration:
     gate: Odds = field(default_factory=lambda: Odds(slopes=(0.0, 0.0, 0.0), bias=0.0))
     thresholds: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    right: Mapping[str, Sequence[float]] = field(default_factory=dict)
     errors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     digest: str = ""
 
@@ -46,6 +47,11 @@ class Calibration:
             return 0.0, 1.0
         below, above = table[bisect_right(EDGES, share)]
         return max(0.0, share - below), min(1.0, share + above)
+
+    def confidence(self, method: str, channel: str, share: float) -> float:
+        """How often an aspect's largest claim of about this size named a true source."""
+        table = self.right.get(f"{method}/{channel}")
+        return 0.5 if table is None else table[bisect_right(EDGES, share)]
 
     def error(self, method: str) -> MeasuredError | None:
         """What the method got wrong on the named benchmark."""
@@ -67,6 +73,7 @@ def parse(body: bytes) -> Calibration:
         gate=Odds(slopes=tuple(document["gate"]["slopes"]), bias=document["gate"]["bias"]),
         thresholds=document["thresholds"],
         intervals={name: tuple((low, high) for low, high in rows) for name, rows in document["intervals"].items()},
+        right={name: tuple(row) for name, row in document["right"].items()},
         errors=document["errors"],
         digest=hashlib.sha256(body).hexdigest(),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ from attribution.nearest import Nearest
 from attribution.spectra import Floats, unit
 from attribution.tunes import TuneIndex
 from ledger import canon, tree
+
+if TYPE_CHECKING:
+    from attribution.channels import Evidence
 
 SCREEN_ENCODERS = ("patch", "chroma", "style")
 
@@ -41,6 +45,7 @@ class Catalogue:
         self.ids = tuple(one.id for one in self.recordings)
         self.styles = tuple(one.style for one in self.recordings)
         self.row = {name: row for row, name in enumerate(self.ids)}
+        self.evidence: tuple[str, Evidence] | None = None
 
     def __len__(self) -> int:
         return len(self.recordings)

@@ -18,6 +18,12 @@ from attribution.features import Features
 from attribution.spectra import HOP, HOP_SECONDS, WINDOW, WINDOW_SECONDS, Floats
 
 CHANNELS: Final = ("patch", "chroma", "timbre", "style", "landmarks", "tune")
+HEARD_IN: Final = {
+    "recording": (True, True, True, True, True, True),
+    "composition": (True, True, True, True, True, True),
+    "style": (True, True, True, True, False, False),
+}
+"""Which channels may speak for an aspect: a shared recording or tune is no evidence of style by itself."""
 VOTES_LEAST: Final = 4
 ALIGNED_MAX: Final = 100
 CANDIDATES_MAX: Final = 96
@@ -35,7 +41,14 @@ class Evidence:
 
 
 def gather(catalogue: Catalogue, item: Features) -> Evidence:
-    """All evidence about an item of sound or notes."""
+    """All evidence about an item of sound or notes; that of the last item is kept, as methods often share it."""
+    known = catalogue.evidence
+    if known is None or known[0] != item.judged_sha256:
+        known = catalogue.evidence = (item.judged_sha256, _gather(catalogue, item))
+    return known[1]
+
+
+def _gather(catalogue: Catalogue, item: Features) -> Evidence:
     marks = aligned_recordings(catalogue, item)
     lines = tuple(catalogue.tunes.align(item.line, most=24))
     count = item.count or _note_segments(item)

@@ -47,13 +47,17 @@ def shares(evidence: Evidence, odds: Odds) -> Doubles:
     return np.asarray(posterior(evidence, odds).mean(axis=0), dtype=np.float64)
 
 
-def fit(samples: Sequence[tuple[Evidence, Doubles]], channels: int, *, steps: int = 300) -> Odds:
-    """The odds that make the true shares (by candidate) likeliest; what they leave of one is "none"."""
+def fit(samples: Sequence[tuple[Evidence, Doubles]], heard: Sequence[bool], *, steps: int = 300) -> Odds:
+    """The odds that make the true shares (by candidate) likeliest; what they leave of one is "none".
+
+    `heard` says which channels may speak; the slopes of the others are zero.
+    """
     import torch
 
     with one_thread():
         torch.manual_seed(0)
-        slopes = torch.full((channels,), 3.0, dtype=torch.float64, requires_grad=True)
+        mask = torch.tensor(heard, dtype=torch.float64)
+        slopes = torch.full((len(heard),), 3.0, dtype=torch.float64, requires_grad=True)
         bias = torch.tensor(-6.0, dtype=torch.float64, requires_grad=True)
         usable = [
             (torch.from_numpy(one.table[one.loud].astype(np.float64)), torch.from_numpy(truth))
@@ -67,7 +71,7 @@ def fit(samples: Sequence[tuple[Evidence, Doubles]], channels: int, *, steps: in
             optimiser.zero_grad()
             loss = torch.zeros((), dtype=torch.float64)
             for table, truth in usable:
-                logits = table @ slopes + bias
+                logits = table @ (slopes * mask) + bias
                 whole = torch.logaddexp(torch.logsumexp(logits, dim=1), torch.zeros(len(table), dtype=torch.float64))
                 mean = torch.exp(logits - whole[:, None]).mean(dim=0)
                 none = torch.exp(-whole).mean()
@@ -75,4 +79,7 @@ def fit(samples: Sequence[tuple[Evidence, Doubles]], channels: int, *, steps: in
             loss = loss / max(1, len(usable)) + 1e-4 * (slopes**2).sum()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-        return Odds(slopes=tuple(round(float(value), 4) for value in slopes), bias=round(float(bias), 4))
+        return Odds(
+            slopes=tuple(round(float(value), 4) for value in (slopes * mask).detach()),
+            bias=round(float(bias.detach()), 4),
+        )

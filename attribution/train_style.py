@@ -28,12 +28,14 @@ from attribution.spectra import Floats, Spectra, spectra
 
 FIRST_WORLD: Final = 9_000
 VIEWS: Final = 4
-TEMPERATURE: Final = 0.1
+SIBLINGS: Final = 10
+"""Bands of each style: telling brothers apart is what the network is for."""
+TEMPERATURE: Final = 0.07
+BATCH: Final = 80
 
 
-def band_clips(rng: np.random.Generator, world: synth.World, seconds: float = 10.5) -> list[Spectra]:
-    """One band of a world, new music every time: the views that belong together."""
-    style = list(world.styles.values())[int(rng.integers(len(world.styles)))]
+def band_clips(rng: np.random.Generator, style: synth.Style, seconds: float = 10.5) -> list[Spectra]:
+    """One band of a style, new music every time: the views that belong together."""
     band = synth.invent_piece(rng, style, "band", seed=0)
     views = []
     for _ in range(VIEWS):
@@ -54,11 +56,12 @@ def band_clips(rng: np.random.Generator, world: synth.World, seconds: float = 10
 def make_material(bands: int, seed: int) -> tuple[Floats, dict[str, list[Floats]]]:
     """Log-mel pictures (bands, views x segments, frames, bands) and the hand-made encoders' raw rows."""
     rng = np.random.default_rng(seed)
-    worlds = [synth.make_world(FIRST_WORLD + k, pieces=0, styles=20) for k in range(max(1, bands // 60))]
+    worlds = [synth.make_world(FIRST_WORLD + k, pieces=0, styles=20) for k in range(max(1, bands // (20 * SIBLINGS)))]
+    styles = [style for world in worlds for style in world.styles.values()]
     pictures: list[Floats] = []
     rows: dict[str, list[Floats]] = {name: [] for name in handmade.MAKERS}
     for k in range(bands):
-        clips = band_clips(rng, worlds[k % len(worlds)])
+        clips = band_clips(rng, styles[k // SIBLINGS % len(styles)])
         pictures.append(np.stack([handmade.log_mel(clip)[:7:2] for clip in clips]).astype(np.float16))
         for name, (make, _) in handmade.MAKERS.items():
             rows[name].extend(make(clip)[::3] for clip in clips[:2])
@@ -66,9 +69,14 @@ def make_material(bands: int, seed: int) -> tuple[Floats, dict[str, list[Floats]
 
 
 def batches(pictures: Floats, rng: np.random.Generator, size: int) -> Iterator[torch.Tensor]:
-    """Endless batches of (size bands, 2 views): two stretches of each band from different pieces of music."""
+    """Endless batches of (size bands, 2 views): two stretches of each band from different pieces of music.
+
+    Every batch holds whole styles, so that most of what a band is compared with is much like it.
+    """
     while True:
-        bands = rng.choice(len(pictures), size=size, replace=False)
+        chosen = rng.choice(len(pictures) // SIBLINGS, size=size // SIBLINGS, replace=False)
+        bands = (chosen[:, None] * SIBLINGS + np.arange(SIBLINGS)).ravel()
+        size = len(bands)
         first = rng.integers(VIEWS, size=size)
         second = (first + rng.integers(1, VIEWS, size=size)) % VIEWS
         cut = rng.integers(pictures.shape[2], size=(2, size))
@@ -83,16 +91,16 @@ def train(pictures: Floats, seconds: float, seed: int) -> tuple[StyleNet, list[s
     rng = np.random.default_rng(seed)
     net = StyleNet()
     optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-3)
-    started, said = time.perf_counter(), []
-    for step, batch in enumerate(batches(pictures, rng, 64)):
-        spent = (time.perf_counter() - started) / seconds
+    started, said = time.process_time(), []
+    for step, batch in enumerate(batches(pictures, rng, BATCH)):
+        spent = (time.process_time() - started) / seconds
         if spent >= 1:
             break
         for group in optimiser.param_groups:
             group["lr"] = 2e-3 * (0.5 + 0.5 * np.cos(np.pi * spent)) + 1e-5
-        rows = net(batch.flatten(0, 1)).reshape(64, 2, -1)
+        rows = net(batch.flatten(0, 1)).reshape(BATCH, 2, -1)
         scores = rows[:, 0] @ rows[:, 1].T / TEMPERATURE
-        target = torch.arange(64)
+        target = torch.arange(BATCH)
         loss = (nn.functional.cross_entropy(scores, target) + nn.functional.cross_entropy(scores.T, target)) / 2
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -106,8 +114,8 @@ def train(pictures: Floats, seconds: float, seed: int) -> tuple[StyleNet, list[s
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--bands", type=int, default=700)
-    parser.add_argument("--seconds", type=float, default=240.0, help="training time, material not counted")
+    parser.add_argument("--bands", type=int, default=800)
+    parser.add_argument("--seconds", type=float, default=240.0, help="CPU seconds of training, material not counted")
     parser.add_argument("--seed", type=int, default=FIRST_WORLD)
     options = parser.parse_args(argv)
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
 """The default: each aspect by the method that the benchmark found best for it.
 
 Recording by decomposition of aligned sound; composition and style by the calibrated posterior. A sound
-recording that is heard carries its composition with it, so composition is at least what recording is.
+recording that is heard carries its composition and its style with it: they are at least what it is.
 """
 
 from __future__ import annotations
@@ -34,17 +34,14 @@ class Hybrid(Fingerprint):
         shares = {
             "recording": recording,
             "composition": with_recordings(composition, recording),
-            "style": self.shares(evidence, "style"),
+            "style": with_recordings(self.shares(evidence, "style"), recording),
         }
         return Estimate(shares=shares, matches=matches(self.catalogue, item, evidence), remarks=item.remarks)  # type: ignore[arg-type]
 
 
-def with_recordings(composition: dict[str, float], recording: dict[str, float]) -> dict[str, float]:
-    """Composition shares, raised to what the recordings themselves prove, within one whole."""
-    joint = {
-        name: max(composition.get(name, 0.0), recording.get(name, 0.0))
-        for name in composition.keys() | recording.keys()
-    }
+def with_recordings(shares: dict[str, float], recording: dict[str, float]) -> dict[str, float]:
+    """Another aspect's shares, raised to what the recordings themselves prove, within one whole."""
+    joint = {name: max(shares.get(name, 0.0), recording.get(name, 0.0)) for name in shares.keys() | recording.keys()}
     proven = sum(recording.values())
     others = sum(share for name, share in joint.items() if name not in recording)
     room = max(0.0, 1.0 - sum(share for name, share in joint.items() if name in recording))

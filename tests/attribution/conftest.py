@@ -21,9 +21,7 @@ def world() -> synth.World:
 def catalogue(world: synth.World) -> Catalogue:
     return Catalogue(
         [
-            Listed(
-                id=piece.id, style=piece.style, features=features_of_clip(clip_of(synth.perform(piece, SECONDS)))
-            )
+            Listed(id=piece.id, style=piece.style, features=features_of_clip(clip_of(synth.perform(piece, SECONDS))))
             for piece in world.pieces
         ]
     )

@@ -46,7 +46,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, world: synth.World) -> Path:
     (folder / "registry.json").write_text(json.dumps(document), encoding="utf-8")
     settle_json("init", "--no-passphrase", home=home)
     settle_json("registry", "import", folder / "registry.json", home=home)
-    mixed = np.concatenate([synth.perform(world.pieces[0], 12.0)[:96_000], synth.perform(world.pieces[5], 12.0)[:64_000]])
+    mixed = np.concatenate(
+        [synth.perform(world.pieces[0], 12.0)[:96_000], synth.perform(world.pieces[5], 12.0)[:64_000]]
+    )
     soundfile.write(home / "made.wav", mixed, 16_000)
     settle_json("index", home=home)
     settle_json("attribute", home / "made.wav", home=home)
@@ -91,7 +93,9 @@ def test_the_report_names_titles_holders_and_what_is_unknown(home: Path, world: 
 def test_a_declared_vector_has_a_report_too(home: Path, tmp_path: Path) -> None:
     """If this fails, a declared vector cannot be read by the people it names."""
     path = tmp_path / "declared.json"
-    path.write_text(json.dumps({"track": "said", "sources": [{"recording": "w78-r0000", "ppm": 500_000}]}), encoding="utf-8")
+    path.write_text(
+        json.dumps({"track": "said", "sources": [{"recording": "w78-r0000", "ppm": 500_000}]}), encoding="utf-8"
+    )
     settle_json("attribute", "--declared", path, home=home)
     found = settle_json("report", "said", home=home)
     assert found["aspects"][0]["sources"][0]["permitted"]["use"] == "condition"
@@ -103,11 +107,22 @@ def test_evidence_reruns_to_the_same_bytes_elsewhere(home: Path, tmp_path: Path)
     answer = settle_json("evidence", "made", "--out", tmp_path / "case", home=home)
     assert answer["rerun_same"]
     done = subprocess.run(
-        [sys.executable, "-m", "attribution.judge", str(tmp_path / "case")], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "attribution.judge", str(tmp_path / "case")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["same_bytes"]
-    for name in ("vector.json", "inclusion.json", "second_opinions.json", "environment.json", "custody.json", "README.md"):
+    for name in (
+        "vector.json",
+        "inclusion.json",
+        "second_opinions.json",
+        "environment.json",
+        "custody.json",
+        "README.md",
+    ):
         assert (tmp_path / "case" / name).is_file()
 
 

@@ -1,0 +1,208 @@
+"""The attribution benchmark: every kind of borrowing, every method, worlds that nothing was fitted on.
+
+    python -m tests.bench.bench_attribution [--quick] [--seeds 5] [--tracks 100] [--processes 2]
+
+prints the tables of docs/benchmarks.md. Test worlds have seeds 1, 2, ...; odds were fitted on world
+11, thresholds and intervals on world 12, the style encoder on worlds from 9,000 on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from attribution import evaluate, synth
+from attribution.assemble import claim, whole_ppm
+from attribution.calibration import Calibration, shipped
+from attribution.features import features_of_clip, features_of_line
+from attribution.methods.byname import NAMES, method
+from attribution.train_calibration import Sample, catalogue_of, shares_of
+from tests.bench.tunes_as_notes import notes_catalogue, track_line
+
+SCORED: Final[dict[str, tuple[str, ...]]] = {
+    "verbatim": ("recording",), "overlay": ("recording",), "riff": ("composition",), "style": ("style", "groups"),
+    "aspect": ("composition", "style"), "chords": ("composition", "groups"), "free": (),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Scores:
+    """Per (method, kind, channel): one number per query; and what calibration needs."""
+
+    hits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    errors: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    wholes: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    firsts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    false: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    sure: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    right: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    covered: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, other: Scores) -> None:
+        for name in self.__slots__:
+            for key, values in getattr(other, name).items():
+                getattr(self, name)[key].extend(values)
+
+
+def judge_world(seed: int, tracks: int, pieces: int) -> Scores:
+    """Every method on every kind in one world, in sound and (tunes) in notes."""
+    import torch
+
+    torch.set_num_threads(1)
+    world = synth.make_world(seed, pieces=pieces)
+    catalogue = catalogue_of(world)
+    styles = dict(zip(catalogue.ids, catalogue.styles, strict=True))
+    calibration, scores = shipped(), Scores()
+    methods = {name: method(name) for name in NAMES}
+    for one in methods.values():
+        one.fit(catalogue)
+    written = method("hybrid")
+    written.fit(notes_catalogue(world))
+    for kind in synth.KINDS:
+        for number in range(tracks):
+            made = synth.make_track(world, kind, number, salt=3)
+            begun = time.process_time()
+            item = features_of_clip(_clip(made.pcm))
+            scores.seconds["features"].append(time.process_time() - begun)
+            sample = Sample(kind=kind, truth=made.truth, features=item)
+            for name, one in methods.items():
+                begun = time.process_time()
+                estimate = one.attribute(item)
+                scores.seconds[name].append(time.process_time() - begun)
+                _score(
+                    scores,
+                    name,
+                    sample,
+                    {channel: shares_of(estimate, channel, styles) for channel in CHANNELS},
+                    calibration,
+                )
+            if kind in ("riff", "verbatim", "aspect"):
+                line = track_line(made)
+                found = written.attribute(features_of_line(line, 30.0, made.id)).shares["composition"]
+                scores.hits[f"notes/{kind}"].append(evaluate.top_hits(found, made.truth.composition))
+                scores.errors[f"notes/{kind}"].append(evaluate.weight_error(found, made.truth.composition))
+    return scores
+
+
+CHANNELS: Final = ("recording", "composition", "style", "groups")
+
+
+def _clip(pcm: Any) -> Any:
+    from attribution.audio import clip_of
+
+    return clip_of(pcm)
+
+
+def _score(
+    scores: Scores, name: str, sample: Sample, found: dict[str, dict[str, float]], calibration: Calibration
+) -> None:
+    named = False
+    for channel in CHANNELS:
+        truth = getattr(sample.truth, channel)
+        claimed = claim(found[channel], calibration.threshold(name, channel))
+        if channel in ("recording", "composition"):
+            named = named or bool(claimed)
+        if channel in SCORED[sample.kind] and truth:
+            key = f"{name}/{sample.kind}/{channel}"
+            scores.hits[key].append(evaluate.top_hits(found[channel], truth))
+            scores.errors[key].append(evaluate.weight_error(found[channel], truth))
+            scores.wholes[key].append(evaluate.whole_error(claimed, truth))
+            scores.firsts[key].append(float(bool(set(evaluate.ranked(found[channel])[:1]) & set(truth))))
+        if channel == "style":
+            continue
+        parts, _ = whole_ppm(claimed)
+        for source in parts.keys() | truth.keys():
+            low, high = calibration.interval(name, channel, parts.get(source, 0) / 1e6)
+            scores.covered[f"{name}/{channel}"].append(float(low - 1e-6 <= truth.get(source, 0.0) <= high + 1e-6))
+        if claimed and channel != "groups":
+            best = evaluate.ranked(claimed)[0]
+            scores.sure[name].append(calibration.confidence(name, channel, claimed[best]))
+            scores.right[name].append(float(best in truth))
+    if sample.kind == "free":
+        scores.false[name].append(float(named))
+
+
+def run(seeds: int, tracks: int, pieces: int, processes: int) -> Scores:
+    total = Scores()
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for number, found in enumerate(
+            pool.map(judge_world, range(1, seeds + 1), [tracks] * seeds, [pieces] * seeds), 1
+        ):
+            total.add(found)
+            sys.stderr.write(f"world {number} of {seeds}\n")
+    return total
+
+
+def tables(scores: Scores) -> str:
+    """Markdown."""
+    lines = [
+        "| method | kind | scored | top-3 (95 % CI) | top-1 | L1, scaled to one | L1 with unattributed | n |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for key in sorted(scores.hits, key=lambda key: (key.split("/")[1], key)):
+        parts = key.split("/")
+        name, kind, channel = (*parts, "composition")[:3]
+        first = f"{evaluate.bootstrap(scores.firsts[key]).mean:.2f}" if key in scores.firsts else ""
+        whole = f"{evaluate.bootstrap(scores.wholes[key]).mean:.2f}" if key in scores.wholes else ""
+        hits, errors = evaluate.bootstrap(scores.hits[key]), evaluate.bootstrap(scores.errors[key])
+        shown = "hybrid on MIDI" if name == "notes" else name
+        lines.append(f"| {shown} | {kind} | {channel} | {hits} | {first} | {errors} | {whole} | {hits.n} |")
+    lines += [
+        "",
+        "| method | false attribution | interval coverage (weights) | ECE of the first claim (n) | CPU s a clip |",
+        "|---|---|---|---|---|",
+    ]
+    features = evaluate.bootstrap(scores.seconds["features"]).mean
+    for name in NAMES:
+        covered = [
+            value for channel in ("recording", "composition", "groups") for value in scores.covered[f"{name}/{channel}"]
+        ]
+        error = (
+            evaluate.calibration_error(scores.sure[name], [bool(hit) for hit in scores.right[name]])
+            if scores.sure[name]
+            else 0
+        )
+        lines.append(
+            f"| {name} | {evaluate.bootstrap(scores.false[name])} | {evaluate.bootstrap(covered).mean:.3f} ({len(covered)}) "
+            f"| {error:.3f} ({len(scores.sure[name])}) | {features + evaluate.bootstrap(scores.seconds[name]).mean:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one small world: does it run?")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--tracks", type=int, default=100)
+    parser.add_argument("--pieces", type=int, default=500)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="also write the raw scores, as JSON")
+    options = parser.parse_args(argv)
+    if options.quick:
+        options.seeds, options.tracks, options.pieces = 1, 3, 40
+    scores = run(options.seeds, options.tracks, options.pieces, options.processes)
+    if options.out:
+        raw = {name: getattr(scores, name) for name in Scores.__slots__}
+        options.out.write_text(json.dumps(raw), encoding="utf-8")
+    print(tables(scores))
+
+
+@pytest.mark.bench
+def test_the_quick_benchmark_runs() -> None:
+    """If this fails, the benchmark's tables can no longer be made."""
+    main(["--quick", "--processes", "1"])
+
+
+if __name__ == "__main__":
+    main()

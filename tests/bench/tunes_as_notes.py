@@ -1,0 +1,40 @@
+"""The synthetic worlds as notes: what a catalogue and a track look like when MIDI is at hand."""
+
+from __future__ import annotations
+
+from attribution import synth
+from attribution.catalogue import Catalogue, Listed
+from attribution.compose import BASS, CHORD, LEAD, Notes
+from attribution.features import features_of_line
+from attribution.melody import Line
+from attribution.symbolic import Note, join
+
+
+def line_of_notes(notes: Notes) -> Line:
+    """Lead, chords and bass as voices, the way a MIDI file is read."""
+    voices: list[list[Note]] = []
+    for voice in (LEAD, CHORD, BASS):
+        mine = notes[notes["voice"] == voice]
+        voices.append([(float(one["beat"]), float(one["length"]), int(one["pitch"])) for one in mine])
+    return join(voices)
+
+
+def notes_catalogue(world: synth.World) -> Catalogue:
+    """The world's catalogue as MIDI would give it."""
+    return Catalogue(
+        [
+            Listed(
+                id=piece.id,
+                style=piece.style,
+                features=features_of_line(
+                    line_of_notes(synth.notes_in_seconds(piece.score, synth.SECONDS)), synth.SECONDS, piece.id
+                ),
+            )
+            for piece in world.pieces
+        ]
+    )
+
+
+def track_line(made: synth.Made) -> Line:
+    """A generated track as MIDI would give it."""
+    return line_of_notes(made.notes)
