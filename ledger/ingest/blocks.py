@@ -69,14 +69,9 @@ def read_blocks(file: BinaryIO, name: str, size: int = BLOCK) -> Iterator[Block 
 def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[Block | TooLong]:
     line, rest, head = 1, b"", b""
     skipped = 0  # bytes of an over-long line that have gone by already
-    broken: InputError | None = None
+    broken: TruncatedError | None = None
     while True:
-        try:
-            data = stream.read(size)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
-            data, broken = b"", TruncatedError(f"{name}: the compressed data is cut off or damaged ({problem})")
-        except OSError as failure:
-            raise TransientError(f"{name}: {failure.strerror or failure}") from failure
+        data, broken = _filled(stream, name, size)
         if not data:
             break
         if line == 1 and not rest and data.startswith(_BOM):
@@ -85,7 +80,9 @@ def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[Bl
             end = data.find(b"\n")
             if end < 0:
                 skipped += len(data)
-                continue
+                if broken is None:
+                    continue
+                break
             yield TooLong(line, skipped + end, head)
             line, skipped, data = line + 1, 0, data[end + 1 :]
         rest += data
@@ -96,12 +93,35 @@ def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[Bl
             rest = rest[cut:]
         if len(rest) > LINE_MAX:
             head, skipped, rest = rest[:KEPT], len(rest), b""
+        if broken is not None:
+            break
     if skipped:
         yield TooLong(line, skipped, head)
     elif rest and broken is None:
         yield Block(line, rest, _position(raw))
     if broken is not None:
         raise TruncatedError(f"{broken}; line {line} and what follows are missing: send the whole file again")
+
+
+def _filled(stream: BinaryIO, name: str, size: int) -> tuple[bytes, TruncatedError | None]:
+    """The next `size` bytes, fewer at the end. Where compressed data breaks off, what it gave until there and why.
+
+    Reading in one call would throw away up to a whole block of good rows with the exception.
+    """
+    parts: list[bytes] = []
+    wanted = size
+    try:
+        if not isinstance(stream, gzip.GzipFile):
+            return stream.read(size), None
+        while wanted > 0 and (part := stream.read1(wanted)):
+            parts.append(part)
+            wanted -= len(part)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+        why = TruncatedError(f"{name}: the compressed data is cut off or damaged ({problem})")
+        return b"".join(parts), why
+    except OSError as failure:
+        raise TransientError(f"{name}: {failure.strerror or failure}") from failure
+    return b"".join(parts), None
 
 
 def _position(file: BinaryIO) -> int:
