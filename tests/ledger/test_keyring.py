@@ -55,6 +55,13 @@ def test_adding_and_revoking() -> None:
     assert revoked.at(7, "platform") == ()
 
 
+def test_a_key_can_be_revoked_from_the_beginning() -> None:
+    """If this fails, a key that was never trustworthy keeps some of what it signed."""
+    revoked = RING.apply(0, keyring.revoke(AT, signer=OPERATOR, key_id=ATTRIBUTION.public.id, until=0))
+    assert revoked.at(0, "attribution")
+    assert not revoked.at(1, "attribution")
+
+
 def test_a_revocation_never_prolongs() -> None:
     """If this fails, a retired key is brought back by revoking it later."""
     ring = RING.apply(10, rotated("log", LOG, NEW, until=11))
@@ -109,6 +116,17 @@ def test_who_may_add_whom(signer: str, role: Role) -> None:
         leaf.sign({**leaf.make("key", AT, action="crown", role="platform", party="p", public="00")}, OPERATOR),
         leaf.make("key", AT, action="add", role="platform", party="p", public=NEW.public.raw.hex()),
         leaf.make("event", AT),
+        {**added(OPERATOR, "platform"), "type": "event"},
+        {**added(OPERATOR, "platform"), "action": []},
+        keyring.revoke(AT, signer=OPERATOR, key_id=ATTRIBUTION.public.id, until=True),
+        leaf.sign({**leaf.make("key", AT, action="revoke", revokes=ATTRIBUTION.public.id, until="5")}, OPERATOR),
+        leaf.sign({**leaf.make("key", AT, action="revoke", revokes=[], until=5)}, OPERATOR),
+        leaf.sign(
+            {**leaf.make("key", AT, action="add", role="platform", party=5, public=NEW.public.raw.hex())}, OPERATOR
+        ),
+        leaf.sign(
+            {**leaf.make("key", AT, action="add", role=["log"], party="p", public=NEW.public.raw.hex())}, OPERATOR
+        ),
         {},
     ],
 )
