@@ -158,9 +158,9 @@ def _proven(root: bytes32, payee_id: bytes32, account: address, cumulative: uint
     node: bytes32 = keccak256(keccak256(abi_encode(chain.id, self, payee_id, account, cumulative)))
     for other: bytes32 in proof:
         if convert(node, uint256) < convert(other, uint256):
-            node = keccak256(concat(node, other))
+            node = keccak256(abi_encode(node, other))
         else:
-            node = keccak256(concat(other, node))
+            node = keccak256(abi_encode(other, node))
     return node == root
 
 @internal
