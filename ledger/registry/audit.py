@@ -80,7 +80,7 @@ def audit(
             violations.append(Note(kind="statement", id=digest, detail=f"leaves {items[0][0]} on: {problem}"))
             continue
         for index, body, fact in items:
-            problem_found = _unauthorised(fact, said, state) or _backdated(fact)
+            problem_found = _unauthorised(fact, said, state) or _backdated(fact) or _groundless(fact, state)
             if problem_found:
                 violations.append(Note(kind=body["type"], id=f"leaf {index}", detail=problem_found))
             state.apply(index, fact)
@@ -169,6 +169,17 @@ def _backdated(fact: f.AnyFact) -> str | None:
         return f"revokes from {fact.start}, before its own registration at {fact.at}"
     if isinstance(fact, f.EndFact) and fact.end < fact.at:
         return f"ends a share at {fact.end}, before its own registration at {fact.at}"
+    return None
+
+
+def _groundless(fact: f.AnyFact, state: State) -> str | None:
+    """Whether an act speaks of something that is not registered, or settled already."""
+    if isinstance(fact, f.RevokeFact) and fact.grant not in state.grants:
+        return f"revokes grant {fact.grant}, which is not registered"
+    if isinstance(fact, f.ResolveFact):
+        dispute = state.disputes.get(fact.dispute)
+        if dispute is None or dispute.resolved_at is not None:
+            return f"resolves dispute {fact.dispute}, which is not open"
     return None
 
 

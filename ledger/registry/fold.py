@@ -32,7 +32,10 @@ from ledger.registry.view import View
 
 
 class State:
-    """The fold in progress. `apply` in log order; `view` takes a frozen copy at any moment."""
+    """The fold in progress. `apply` in log order; `view` takes a frozen copy at any moment.
+
+    An act on something that is not registered changes nothing; the audit names it.
+    """
 
     def __init__(self) -> None:
         self.size = 0
@@ -174,7 +177,9 @@ class State:
         )  # fmt: skip
 
     def _resolve(self, index: int, fact: f.ResolveFact) -> None:
-        dispute = self.disputes[fact.dispute]
+        dispute = self.disputes.get(fact.dispute)
+        if dispute is None or dispute.resolved_at is not None:
+            return
         self.disputes[fact.dispute] = replace(dispute, resolved_at=fact.at, outcome=fact.outcome)
         if fact.outcome == "released" or fact.right is None:
             return
@@ -208,7 +213,9 @@ class State:
         self.grants_of[key] = (*self.grants_of.get(key, ()), grant)
 
     def _revoke(self, _: int, fact: f.RevokeFact) -> None:
-        grant = self.grants[fact.grant]
+        grant = self.grants.get(fact.grant)
+        if grant is None:
+            return
         changed = _revoked(grant, fact.uses or grant.uses, fact.start)
         key = (grant.grantor, grant.subject)
         self.grants[fact.grant] = changed

@@ -6,8 +6,10 @@ from ledger import canon
 from ledger.event import Entry
 from ledger.keyring import Key, KeyRing
 from ledger.registry import acts, audit
+from ledger.registry import facts as f
 from ledger.registry.compare import Author
 from ledger.registry.facts import TYPES
+from ledger.registry.intake import Planned
 from tests.ledger.registry.conftest import Office, sample
 
 
@@ -102,3 +104,34 @@ def test_authority_is_checked_leaf_by_leaf(office: Office) -> None:
     report = replay(office)
     assert [note.kind for note in report.violations] == ["confirm"]
     assert "holder key" in report.violations[0].detail
+
+
+def test_acts_on_nothing_change_nothing_and_are_named(office: Office) -> None:
+    """If this fails, a leaf that speaks of an unknown grant or dispute stops the registry from being read."""
+    office.load(sample())
+    before = office.registry.view()
+    stray: list[f.AnyFact] = [
+        f.RevokeFact(grant="g-none", grantor="p-ann", subject="rec-1", start="2030-01-01T00:00:00Z"),
+        f.ResolveFact(dispute="dsp-none", subject="rec-1", outcome="released"),
+        f.ConfirmFact(id="sh-none", subject="rec-1"),
+        f.EndFact(id="sh-none", subject="rec-1", end="2030-01-01T00:00:00Z"),
+    ]
+    office.registry.register([Planned(fact) for fact in stray], office.operator, known=before.size)
+    after = office.registry.view()
+    assert (after.shares_of, after.grants, after.disputes) == (before.shares_of, before.grants, before.disputes)
+    assert {note.kind for note in replay(office).violations} == {"revoke", "resolve"}
+
+
+def test_an_id_that_looks_like_a_key_of_the_index_does_no_harm(office: Office) -> None:
+    """If this fails, a recording named like an index key makes every decision fail."""
+    row = {"right": "master", "ppm": 1_000_000, "state": "confirmed", "party": "p-a"}
+    names = ("of:p-a", "all:p-a")
+    office.load(
+        {
+            "parties": [{"id": "p-a", "kind": "person"}],
+            "recordings": [{"id": name, "title": "X"} for name in names],
+            "shares": [row | {"subject": name} for name in names],
+        }
+    )
+    for name in names:
+        assert office.registry.view_of(name).decide(name, "train", at="2026-06-01T00:00:00Z").decision == "deny"
