@@ -7,7 +7,7 @@ list adds up: opening + earned + adjustments = net + carried, and the earnings a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,7 +46,9 @@ class Earning:
     """
 
     track: str
+    track_title: str
     source: str
+    source_title: str
     aspect: str
     basis: str
     via: str
@@ -58,7 +60,10 @@ class Earning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Money that is allocated and not paid: held (the payee is known) or in suspense (it is not)."""
+    """Money that is allocated and not paid: held (the payee is known) or in suspense (it is not).
+
+    `subject`: what it is about; for money held, the tracks it came from. `ref`: the hold, where there is one.
+    """
 
     state: str
     subject: str
@@ -150,7 +155,10 @@ def _anything(pool: PoolStatement) -> bool:
 
 
 def earnings_of(
-    pieces: Iterable[Piece], vectors: Mapping[Digest, InfluenceVector], usage: Iterable[UsageRow]
+    pieces: Iterable[Piece],
+    vectors: Mapping[Digest, InfluenceVector],
+    usage: Iterable[UsageRow],
+    title: Callable[[str], str],
 ) -> tuple[Earning, ...]:
     """Pieces with the interval of their influence and the units behind them, largest first."""
     rows = list(usage)
@@ -165,7 +173,8 @@ def earnings_of(
         low, high = _interval(piece, [vectors[digest] for digest in sorted(bound[piece.track])])
         out.append(
             Earning(
-                track=piece.track, source=piece.source, aspect=piece.aspect, basis=piece.basis, via=piece.via,
+                track=piece.track, track_title=title(piece.track), source=piece.source,
+                source_title=title(piece.source), aspect=piece.aspect, basis=piece.basis, via=piece.via,
                 low_ppm=low, high_ppm=high, units=units[piece.track], micros=piece.micros,
             )
         )  # fmt: skip
@@ -186,18 +195,29 @@ def _interval(piece: Piece, vectors: Sequence[InfluenceVector]) -> tuple[int | N
     return min(source.low for source in found), max(source.high for source in found)
 
 
-def waiting_of(lines: Iterable[Line]) -> tuple[Waiting, ...]:
+TRACKS_NAMED: Final = 3
+"""Tracks named in what is held; explaining names them all."""
+
+
+def waiting_of(lines: Iterable[tuple[Line, Sequence[Piece]]]) -> tuple[Waiting, ...]:
     """Held and suspended lines as a party reads them, largest first."""
     out = [
         Waiting(
-            state=line.state, subject=line.group.removeprefix("?") if line.state == "suspense" else "",
-            reason=line.reason, ref=line.ref, micros=line.micros,
+            state=line.state, subject=_subject(line, pieces), reason=line.reason, ref=line.ref, micros=line.micros,
             advice=ADVICE.get(line.reason, "ask the operator"),
         )
-        for line in lines
+        for line, pieces in lines
         if line.state != "allocated" and line.micros
     ]  # fmt: skip
     return tuple(sorted(out, key=lambda one: (-one.micros, one.state, one.subject, one.reason, one.ref)))
+
+
+def _subject(line: Line, pieces: Sequence[Piece]) -> str:
+    if line.state == "suspense":
+        return line.group.removeprefix("?")
+    tracks = sorted({piece.track or piece.via for piece in pieces})
+    more = f" and {len(tracks) - TRACKS_NAMED} more" if len(tracks) > TRACKS_NAMED else ""
+    return ", ".join(tracks[:TRACKS_NAMED]) + more
 
 
 def pool_statement(

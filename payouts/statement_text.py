@@ -12,8 +12,8 @@ from payouts.payment import cell
 from payouts.statement import Earning, PoolStatement, Statement
 
 COLUMNS: Final = (
-    "period", "party", "pool", "run", "state", "row", "track", "source", "aspect", "basis", "reason", "low_ppm",
-    "high_ppm", "units", "currency", "amount", "micros",
+    "period", "party", "pool", "run", "state", "row", "track", "track_title", "source", "source_title", "aspect",
+    "basis", "reason", "low_ppm", "high_ppm", "units", "currency", "amount", "micros",
 )  # fmt: skip
 BARS: Final = 10
 
@@ -46,14 +46,15 @@ def _rows(pool: PoolStatement) -> list[dict[str, str]]:
     rows += [{"row": "net", "micros": str(pool.net_micros)}, {"row": "carried", "micros": str(pool.carried_micros)}]
     rows += [
         {
-            "row": "earning", "track": one.track, "source": one.source, "aspect": one.aspect, "basis": one.basis,
+            "row": "earning", "track": one.track, "track_title": one.track_title, "source": one.source,
+            "source_title": one.source_title, "aspect": one.aspect, "basis": one.basis,
             "low_ppm": _optional(one.low_ppm), "high_ppm": _optional(one.high_ppm), "units": str(one.units),
             "micros": str(one.micros),
         }
         for one in pool.earnings
     ]  # fmt: skip
     rows += [
-        {"row": one.state, "source": one.subject or one.ref, "reason": one.reason, "micros": str(one.micros)}
+        {"row": one.state, "source": one.subject, "reason": one.reason, "micros": str(one.micros)}
         for one in pool.waiting
     ]
     return rows

@@ -15,11 +15,12 @@ from ledger.export import export as export_log
 from ledger.recover import Static, replay
 from ledger.trust import Trust
 from ledger.types import Digest
+from payouts.journal import journal
 from payouts.life.book import Book
 from service.config import resolve
 from service.files import write_whole
 from service.proving import run_bundle
-from service.runs import Stored, calculate, carried, given_again, load
+from service.runs import Stored, calculate, carried, given_again, load, paid_out
 from service.settling import read_book
 from service.usage import PLAIN
 from service.witnessing import base
@@ -72,6 +73,30 @@ def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = 
         folder=str(folder), period=period, period_root=book.period_root(period).hex(), size=exported.size,
         runs=tuple(names), files=exported.files + len(names) + 1,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journals:
+    """A period's published runs as double entry, one file each."""
+
+    period: str
+    files: tuple[str, ...]
+
+
+def journals(ws: Workspace, period: str, folder: Path) -> Journals:
+    """Write each published run of a period as a beancount journal."""
+    book = read_book(ws)
+    files = []
+    for run in _published(book, period):
+        stored = load(ws.log, run)
+        text = journal(
+            period=period, pool=run.pool, run=run.run, currency=stored.currency, outcome=stored.outcome,
+            accounts=list(stored.accounts.values()), paid=paid_out(ws.log, book, stored),
+        )  # fmt: skip
+        path = folder / f"{period}-{run.pool}-{run.sequence}.beancount"
+        write_whole(path, text.encode())
+        files.append(str(path))
+    return Journals(period=period, files=tuple(files))
 
 
 def _published(book: Book, period: str) -> list[Run]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ledger import canon, dsse, vector
 from ledger.errors import StateError, VerificationError
 from ledger.log import Log
+from ledger.segments.manifest import manifests
 from ledger.types import Digest, InfluenceVector, Period
 from payouts import document as doc
 from payouts.account import Account, Correction, accounts
@@ -314,8 +315,6 @@ def ready(ws: Workspace, size: int, engine: str, *, dry_run: bool, on_progress: 
     check_engine(engine)
     if engine == PLAIN:
         return PLAIN
-    from ledger.segments.seal import manifests
-
     known = manifests(ws.log)
     if known and known[-1].stop >= size:
         return engine

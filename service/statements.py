@@ -83,15 +83,25 @@ def _pool(ws: Workspace, book: Book, stored: Stored, party: str) -> PoolStatemen
     view = ws.registry.view(stored.payload["inputs"]["registry_size"])
     broken = list(break_down(inputs, stored.outcome, {party}))
     pieces = [piece for line, found in broken if line.state == "allocated" for piece in found if piece.micros]
-    waiting = [line for line, _ in broken if line.state == "held"] + list(_suspended(view, stored, party))
+    waiting = [one for one in broken if one[0].state == "held"]
+    waiting += [(line, ()) for line in _suspended(view, stored, party)]
     record = stored.record
     return pool_statement(
         run=record.run, pool=record.pool, sequence=record.sequence, state=book.state_of(record.run),
         rule=stored.payload["inputs"]["rule"], currency=stored.currency,
         minimum=int(stored.payload["inputs"]["minimum_micros"]), account=stored.accounts.get(party),
-        earnings=earnings_of(pieces, inputs.vectors, stored.usage), waiting=waiting_of(waiting),
+        earnings=earnings_of(pieces, inputs.vectors, stored.usage, lambda one: title(view, one)),
+        waiting=waiting_of(waiting),
         payment=_payment(ws, book, stored, party),
     )  # fmt: skip
+
+
+def title(view: View, one: str) -> str:
+    """What a track, a recording or a work is called; empty where nothing of this id has a title."""
+    for known in (view.tracks, view.all_recordings, view.works):
+        if one in known:
+            return known[one].title or ""
+    return ""
 
 
 def _suspended(view: View, stored: Stored, party: str) -> Iterator[Line]:

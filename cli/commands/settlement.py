@@ -10,7 +10,7 @@ import typer
 
 from cli.exits import EXIT_CODES
 from cli.progress import progress
-from cli.render import as_text, money, table
+from cli.render import as_text, money, percent, table
 from cli.shell import emit, leave, plain, workspace
 from ledger.errors import InputError, VerificationError
 
@@ -51,6 +51,18 @@ def period_export(
     with progress("Exporting", unit="tiles") as advance:
         exported = outsiders.export(ws, name, out, on_progress=advance)
     emit(exported)
+
+
+@period.command("journal")
+def period_journal(
+    name: Annotated[str, typer.Argument(metavar="PERIOD", help="A month with a published run.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("journal"),
+) -> None:
+    """Each published run as double entry, for the bookkeeper's own tools (beancount syntax)."""
+    from service import outsiders
+
+    emit(outsiders.journals(workspace(), name, out))
 
 
 @period.command("recompute")
@@ -238,4 +250,36 @@ def explain(
     """Walk a line back: the division, the vectors, the streams, and the command that proves each."""
     from service.explaining import explain as walk
 
-    emit(walk(workspace(), run_id, party, track))
+    emit(walk(workspace(), run_id, party, track), text=_explained_text)
+
+
+def _explained_text(found: Any) -> str:
+    """The division first, then what weighed, then the vectors, then the streams."""
+    lines = [f"{found.party} in run {found.run[:16]}, pool {money(found.pool_micros, found.currency)}", ""]
+    for one in found.groups:
+        up = ", and one more from the rounding" if one.rounded_up else ""
+        lines.append(f"group {one.group}: weight {one.weight} of {one.weight_of_all}")
+        lines.append(f"  {one.owed} / {one.denominator}, rounded down{up}: {money(one.micros, found.currency)}")
+    for line in found.lines:
+        about = f", {line.reason}" if line.reason else ""
+        lines += ["", f"{line.state}{about}: {money(line.micros, found.currency)}, made up of"]
+        pieces = [
+            {"track": one.track or "-", "source": one.source, "aspect": one.aspect, "basis": one.basis,
+             "weight": one.weight, "amount": money(one.micros)}
+            for one in line.pieces
+        ]  # fmt: skip
+        lines.append(table(pieces))
+    for vector in found.vectors:
+        model = f" of {vector.model}" if vector.model else ""
+        lines += [
+            "",
+            f"{vector.track}: {vector.units} units by vector {vector.digest}, {vector.method} {vector.version}{model}",
+        ]
+        lines += [
+            f"  {one.id} {percent(one.ppm)}, {one.basis}, between {percent(one.low)} and {percent(one.high)}"
+            for one in vector.sources
+        ]
+    if found.track is not None:
+        lines += ["", f"{found.streams} streams of {found.track}; the first {len(found.events)}, each with its proof:"]
+        lines += [f"  {one.occurred_at} {one.territory}  {one.prove}" for one in found.events]
+    return "\n".join(lines)

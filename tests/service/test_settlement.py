@@ -187,3 +187,11 @@ def test_no_door_lets_one_person_make_and_approve(june: Month) -> None:
     june.ws.log.append([leaf.sign(publish.leaf(), operator)])
     assert run not in read_book(june.ws).published
     assert len(settlement.show(june.ws, "2026-06").voids) == 7
+
+
+def test_a_price_for_each_stream(june: Month) -> None:
+    """If this fails, micro-royalties are not the price times the streams, to the micro-unit."""
+    settlement.close(june.ws, "2026-06")
+    found = settlement.run(june.ws, asked(pool=None, params={"price": "0.0035"}))
+    assert (found.units, found.pool_micros) == (10, 35_000)
+    assert {line.holder: line.micros for line in found.lines}["ann"] == 12_600
