@@ -21,6 +21,40 @@ _DECLARED: Final = {
 }
 
 
+_RULE: Final = '''"""A payout rule of your own. Its package's pyproject.toml says:
+
+[project.entry-points."settle.rules"]
+winner-takes-most = "winner_takes_most:WinnerTakesMost"
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from payouts.rules.base import WHOLE, Masses, Rule, Split, parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WinnerTakesMost(Rule):
+    """`winner` ppm of what is attributed goes to the strongest group; the others share the rest as they stand."""
+
+    name: ClassVar[str] = "winner-takes-most"
+    version: ClassVar[str] = "1"
+
+    winner: int = parameter(default=800_000, high=1_000_000, doc="ppm of the attributed part that the strongest gets")
+
+    def kernel(self, masses: Masses) -> Split:
+        total, first = sum(masses), max(masses, default=0)
+        others = total - first
+        if not others or masses.count(first) > 1:
+            return Split(masses, WHOLE)
+        rest = 1_000_000 - self.winner
+        return Split(
+            tuple(total * (self.winner * others if mass == first else rest * mass) for mass in masses),
+            1_000_000 * others * WHOLE,
+        )
+'''
+
+
 def _pretty(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
@@ -40,6 +74,7 @@ TEMPLATES: Final[Mapping[str, tuple[str, Callable[[], str]]]] = {
     },
     "events": ("stream events, one JSON object a line, for `settle ingest`", lambda: json.dumps(_EVENT) + "\n"),
     "events.csv": ("the same as CSV", _events_csv),
+    "rule.py": ("a payout rule of your own; docs/rules.md says what it promises", lambda: _RULE),
     "declared": ("a declared vector, for `settle attribute --declared`", lambda: _pretty(_DECLARED)),
 }
 """Name -> (what it is for, its text)."""
