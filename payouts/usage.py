@@ -7,11 +7,13 @@ What a sum means, and every division, is left to exact Python integers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,7 +22,6 @@ from ledger.segments.manifest import File, Manifest
 from ledger.types import Digest, format_time
 from payouts.errors import UsageError
 from payouts.grain import ELSEWHERE, Grain, Membership
-from payouts.intake import row_key
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
 from payouts.usage_plain import no_gross
@@ -52,14 +53,14 @@ class Engine(Protocol):
 class Source:
     """One log's part in a run: its segments under `base` (a folder or an object store's URL), and what is taken.
 
-    `pairs`: (track, vector) of each binding, in the order of their numbers.
+    Row n of `bindings` is what number n stands for: columns source, track, vector.
     """
 
     origin: str
     base: str
     manifests: Sequence[Manifest]
     membership: Membership
-    pairs: Sequence[tuple[str, Digest | None]]
+    bindings: pa.Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +78,25 @@ def usage(
     engine: Engine, sources: Sequence[Source], *, assigned: Mapping[str, Digest], terms: Terms, grain: Grain
 ) -> list[UsageRow]:
     """The usage of a pool, sorted; `assigned` is each track's first assignment, for events without a vector."""
+    return rows(summed(engine, sources, assigned=assigned, terms=terms, grain=grain), terms, grain)
+
+
+def summed(
+    engine: Engine, sources: Sequence[Source], *, assigned: Mapping[str, Digest], terms: Terms, grain: Grain
+) -> pa.Table:
+    """The usage of a pool as a table: texts as codes, sums as exact decimals, in the order of `usage`."""
     buckets: list[str] = []
     scans = plan(sources, grain, buckets)
     if not scans:
-        return []
-    resolved = _Resolved.of(sources, assigned)
+        return _EMPTY
+    resolved = Resolved.of(sources, assigned)
     selected = _selected(engine, scans, terms, grain)
-    found = engine.run(expression(selected, engine.local(resolved.table), grain))
+    found = engine.run(
+        expression(selected, engine.local(resolved.numbers), grain, logs=len(sources), buckets=len(buckets))
+    )
     if grain.gross and pc.any(pc.greater(found.column("unpriced"), 0)).as_py():
         raise _first_offender(engine, selected, sources, terms)
-    return sorted(_rows(found, resolved, buckets, terms, grain), key=row_key)
+    return _named(found, resolved, buckets)
 
 
 # --- which files, and how -----------------------------------------------------------------------
@@ -117,6 +127,12 @@ def plan(sources: Sequence[Source], grain: Grain, buckets: list[str]) -> dict[Sc
             scans.setdefault(Scan(log, codes, cuts, *taken), []).append(f"{source.base}/{file.path}")
     buckets += numbers
     return scans
+
+
+def taken_files(manifests: Sequence[Manifest], membership: Membership) -> list[File]:
+    """The files of a log's segments that a run reads, so that it checks those and not years of others."""
+    events = (file for manifest in manifests for file in manifest.of("events"))
+    return [file for file in events if _taken(file, membership) is not None]
 
 
 def _taken(file: File, membership: Membership) -> tuple[int | None, int | None] | None:
@@ -160,10 +176,10 @@ def _scanned(events: ir.Table, scan: Scan, terms: Terms, grain: Grain) -> ir.Tab
         "log": ibis.literal(scan.log, "int32"),
         "binding": events.binding,
         "bucket": _bucket(events, scan),
-        "source": events.source,
         "territory": _territory(events, grain),
         "units": events.units,
         "index": events.index,
+        "source": events.source,
         "event_id": events.event_id,
     }
     if grain.products:
@@ -196,84 +212,134 @@ def _territory(events: ir.Table, grain: Grain) -> Any:
     return events.territory.isin(grain.territories).ifelse(events.territory, ELSEWHERE)
 
 
-def expression(events: ir.Table, resolved: ir.Table, grain: Grain) -> ir.Table:
-    """Events summed by (track, vector), time, platform and whatever else the grain keeps apart.
+def expression(events: ir.Table, resolved: ir.Table, grain: Grain, *, logs: int, buckets: int) -> ir.Table:
+    """Events summed by platform, track, vector, time and whatever else the grain keeps apart.
 
-    First by the numbers that events carry, which is what most of the work is; then once more with those
-    numbers resolved, because an event bound late and one bound at once may come to the same vector.
+    First by the numbers that events carry, which is most of the work; then once more with those numbers
+    resolved, because an event bound late and one bound at once may come to the same vector. What is the
+    same everywhere is left out of the keys: an engine pays for every one.
     """
     sums = ["units", "count", *(["gross", "unpriced"] if grain.gross else [])]
-    apart = ["bucket", "source", "territory"]
-    apart += [name for name, wanted in (("product", grain.products), ("listener", grain.listeners)) if wanted]
-    by_number = events.group_by("log", "binding", *apart).aggregate(
+    number = ["log", "binding"] if logs > 1 else ["binding"]
+    optional = {
+        "bucket": buckets > 1,
+        "territory": bool(grain.territories),
+        "product": grain.products,
+        "listener": grain.listeners,
+    }
+    apart = [name for name, wanted in optional.items() if wanted]
+    by_number = events.group_by(*number, *apart).aggregate(
         **{name: events[name].cast(EXACT).sum().cast(EXACT_SUM) for name in sums if name != "count"},
         count=events.count().cast(EXACT_SUM),
     )
-    named = by_number.join(resolved, ["log", "binding"])
-    return named.group_by("pair", *apart).aggregate(**{name: named[name].sum().cast(EXACT_SUM) for name in sums})
+    named = by_number.join(resolved, number)
+    return named.group_by("use", *apart).aggregate(**{name: named[name].sum().cast(EXACT_SUM) for name in sums})
 
 
 # --- from numbers back to names -----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Resolved:
-    """Which (track, vector) each binding of each log comes to, late assignments included."""
+_CODES: Final = pa.dictionary(pa.int32(), pa.string())
+_TEXTS: Final = ("track", "territory", "at", "source", "vector", "product", "listener")
+"""In the order in which usage is sorted."""
+_EMPTY: Final = pa.table(
+    {name: pa.array([], _CODES) for name in _TEXTS} | {name: pa.array([], pa.int64()) for name in ("units", "count")}
+)
 
-    pairs: list[tuple[str, Digest | None]]
-    table: pa.Table
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What each binding of each log comes to once late assignments are in: a use, of which it says the texts.
+
+    `numbers`: log, binding and use.
+    """
+
+    numbers: pa.Table
+    texts: Mapping[str, pa.DictionaryArray]
 
     @classmethod
-    def of(cls, sources: Sequence[Source], assigned: Mapping[str, Digest]) -> _Resolved:
-        numbers: dict[tuple[str, Digest | None], int] = {}
-        logs: list[int] = []
-        bindings: list[int] = []
-        found: list[int] = []
-        for log, source in enumerate(sources):
-            for binding, (track, vector) in enumerate(source.pairs):
-                pair = (track, assigned.get(track) if vector is None else vector)
-                logs.append(log)
-                bindings.append(binding)
-                found.append(numbers.setdefault(pair, len(numbers)))
-        rows = {"log": logs, "binding": bindings, "pair": found}
-        return cls(list(numbers), pa.table({name: pa.array(values, pa.int32()) for name, values in rows.items()}))
+    def of(cls, sources: Sequence[Source], assigned: Mapping[str, Digest]) -> Resolved:
+        known = pa.concat_tables([source.bindings for source in sources]).combine_chunks()
+        late = pa.array(list(assigned), pa.string()), pa.array(list(assigned.values()), pa.string())
+        first = late[1].take(pc.index_in(known.column("track"), late[0]).combine_chunks())
+        bound = known.set_column(2, "vector", pc.coalesce(known.column("vector"), first))
+        texts = {name: bound.column(name).combine_chunks().dictionary_encode() for name in bound.column_names}
+        codes = np.zeros(bound.num_rows, np.int64)
+        for column in texts.values():
+            absent = len(column.dictionary)
+            codes = codes * (absent + 1) + np.asarray(column.indices.fill_null(absent))
+        _, rows, use = np.unique(codes, return_index=True, return_inverse=True)
+        counts = [source.bindings.num_rows for source in sources]
+        columns = {
+            "log": np.repeat(np.arange(len(counts)), counts),
+            "binding": np.concatenate([np.arange(count) for count in counts]),
+            "use": use,
+        }
+        numbers = pa.table({name: pa.array(values.astype(np.int32)) for name, values in columns.items()})
+        return cls(numbers, {name: column.take(pa.array(rows)) for name, column in texts.items()})
 
 
-def _rows(
-    found: pa.Table, resolved: _Resolved, buckets: Sequence[str], terms: Terms, grain: Grain
-) -> Iterator[UsageRow]:
-    """The engine's answer as usage rows; each distinct text exists once in memory."""
-    count = found.num_rows
-    pairs, starts = found.column("pair").to_pylist(), found.column("bucket").to_pylist()
-    for pair, bucket, source, territory, product, listener, units, number, gross in zip(
-        pairs,
-        starts,
-        *(_texts(found, name) for name in ("source", "territory")),
-        *(_texts(found, name) if name in found.column_names else [None] * count for name in ("product", "listener")),
-        *(_ints(found.column(name)) for name in ("units", "count")),
-        _ints(found.column("gross")) if grain.gross else [None] * count,
-        strict=True,
-    ):
-        track, vector = resolved.pairs[pair]
-        yield UsageRow(
+def _named(found: pa.Table, resolved: Resolved, buckets: Sequence[str]) -> pa.Table:
+    """The engine's answer with names for numbers, sorted."""
+    use = found.column("use").combine_chunks()
+    texts: dict[str, pa.DictionaryArray] = {name: column.take(use) for name, column in resolved.texts.items()}
+    bucket = found.column("bucket").combine_chunks() if "bucket" in found.column_names else _zeros(found.num_rows)
+    texts["at"] = pa.DictionaryArray.from_arrays(bucket, pa.array(buckets, pa.string()))
+    for name in ("territory", "product", "listener"):
+        if name in found.column_names:
+            texts[name] = found.column(name).combine_chunks().dictionary_encode()
+        else:
+            everywhere = pa.array([ELSEWHERE if name == "territory" else None], pa.string())
+            texts[name] = everywhere.take(_zeros(found.num_rows)).dictionary_encode()
+    order = np.lexsort([_ranks(texts[name]) for name in reversed(_TEXTS)])
+    sums = {name: found.column(name) for name in ("units", "count", "gross") if name in found.column_names}
+    return pa.table({name: texts[name] for name in _TEXTS} | sums).take(pa.array(order))
+
+
+def _zeros(count: int) -> pa.Array:
+    return pa.array(np.zeros(count, np.int32))
+
+
+def _ranks(codes: pa.DictionaryArray) -> np.ndarray[Any, Any]:
+    """Numbers that sort as the texts do (by code point, as bytes of UTF-8 do), absent ones first."""
+    order = np.asarray(pc.sort_indices(codes.dictionary))
+    ranks = np.empty(len(order) + 1, np.int32)
+    ranks[order] = np.arange(len(order))
+    ranks[-1] = -1
+    found: np.ndarray[Any, Any] = ranks[np.asarray(codes.indices.fill_null(len(order)))]
+    return found
+
+
+def rows(table: pa.Table, terms: Terms, grain: Grain) -> list[UsageRow]:
+    """A table of usage as rows; each distinct text exists once in memory."""
+    currency = terms.currency if grain.gross else None
+    sums = [_ints(table.column(name)) for name in ("units", "count")]
+    gross = _ints(table.column("gross")) if grain.gross else repeat(None)
+    return [
+        UsageRow(
             track=track,
             vector=vector,
             territory=territory,
-            at=buckets[bucket],
+            at=at,
             source=source,
             product=product,
             listener=listener,
             units=units,
-            gross=gross,
-            currency=terms.currency if grain.gross else None,
-            count=number,
+            gross=money,
+            currency=currency,
+            count=count,
         )
+        for track, territory, at, source, vector, product, listener, units, count, money in zip(
+            *(_texts(table.column(name)) for name in _TEXTS), *sums, gross, strict=False
+        )
+    ]
 
 
-def _texts(found: pa.Table, name: str) -> list[Any]:
-    codes = found.column(name).combine_chunks().dictionary_encode()
-    texts = codes.dictionary.to_pylist()
-    return [None if code is None else texts[code] for code in codes.indices.to_pylist()]
+def _texts(column: Any) -> list[Any]:
+    codes = column.combine_chunks()
+    codes = codes.chunk(0) if isinstance(codes, pa.ChunkedArray) else codes
+    texts = [*codes.dictionary.to_pylist(), None]
+    return [texts[code] for code in codes.indices.fill_null(len(texts) - 1).to_pylist()]
 
 
 def _ints(column: Any) -> list[int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.errors import InputError, StateError
 from ledger.registry.view import View
+from ledger.segments.manifest import manifests
 from payouts import usage_plain
 from payouts.grain import Membership, grain_of
 from payouts.protocols import UsageRow
@@ -67,15 +68,16 @@ def summed(
 
 def _sealed(ws: Workspace, membership: Membership) -> Source:
     """The log's segments, each file checked against the digest that its manifest leaf committed."""
-    from ledger.segments.check import check_files, pairs_table
-    from ledger.segments.seal import load_bindings, manifests
-    from payouts.usage import Source
+    from ledger.segments.bindings import load
+    from ledger.segments.check import check_files
+    from payouts.usage import Source, taken_files
 
     folder = folder_of(ws)
     known = [manifest for manifest in manifests(ws.log) if manifest.start < membership.size]
-    check_files(folder, known)
-    pairs = pairs_table(load_bindings(folder, known))
-    return Source(origin=ws.log.origin, base=str(folder), manifests=known, membership=membership, pairs=pairs)
+    check_files(folder, taken_files(known, membership))
+    return Source(
+        origin=ws.log.origin, base=str(folder), manifests=known, membership=membership, bindings=load(folder, known)
+    )
 
 
 def _engine(name: str) -> AbstractContextManager[Engine]:

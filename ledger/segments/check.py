@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from ledger.log import Log
-from ledger.segments import columns, files
-from ledger.segments.columns import Binding
+from ledger.segments import bindings, columns, files, schema
 from ledger.segments.errors import SegmentError
 from ledger.segments.manifest import File, Manifest, ordered_digest
 from ledger.store.schema import TileRow
@@ -39,9 +38,8 @@ class Verified:
     leaves: int
 
 
-def check_files(folder: Path, manifests: Iterable[Manifest], on_progress: Progress = None) -> int:
-    """Every file is there and has its digest: what a settlement asks first. Returns the bytes hashed."""
-    wanted = [file for manifest in manifests for file in manifest.files]
+def check_files(folder: Path, wanted: Sequence[File], on_progress: Progress = None) -> int:
+    """Each of these files is there and has its digest: what a settlement asks first. Returns the bytes hashed."""
     whole, done = sum(file.bytes for file in wanted), 0
     for file in wanted:
         files.check(folder, file)
@@ -57,12 +55,12 @@ def verify_segments(log: Log, folder: Path, manifests: Sequence[Manifest], on_pr
     Leaves after the last segment are hashed from the log, so that what is compared in the end is the
     root that the log has signed.
     """
-    tiles, pairs, total = Tiles(), pa.table([[], []], schema=_PAIRS), 0
+    tiles, known, total = Tiles(), schema.KEY.empty_table(), 0
     for manifest in manifests:
-        total += check_files(folder, [manifest])
+        total += check_files(folder, manifest.files)
         for file in manifest.of("bindings"):
-            pairs = _more(pairs, file, folder)
-        hashes = read_back(folder, manifest.files, manifest.start, manifest.stop, pairs)
+            known = bindings.more(known, folder, file)
+        hashes = read_back(folder, manifest.files, manifest.start, manifest.stop, known)
         if ordered_digest([hashes.tobytes()]) != manifest.leaves:
             raise SegmentError(
                 f"segment [{manifest.start}, {manifest.stop}): its rows are not the leaves it was sealed with; "
@@ -89,39 +87,20 @@ def verify_segments(log: Log, folder: Path, manifests: Sequence[Manifest], on_pr
     )
 
 
-_PAIRS = pa.schema([columns.BINDINGS.field("track"), columns.BINDINGS.field("vector")])
-
-
-def pairs_table(bindings: Iterable[Binding]) -> pa.Table:
-    """Numbered pairs as columns: row n is binding n."""
-    known = list(bindings)
-    return pa.table([[track for track, _ in known], [vector for _, vector in known]], schema=_PAIRS)
-
-
-def _more(pairs: pa.Table, file: File, folder: Path) -> pa.Table:
-    """The pairs with those of one more file, which goes on numbering where the last one ended."""
-    for piece in files.pieces(folder, file, columns.BINDINGS):
-        numbers = range(pairs.num_rows, pairs.num_rows + piece.num_rows)
-        if piece.column("binding").to_pylist() != list(numbers):
-            raise SegmentError(f"segment file {file.path} does not go on numbering at {pairs.num_rows}; {files.AGAIN}")
-        pairs = pa.concat_tables([pairs, piece.select(_PAIRS.names)])
-    return pairs.combine_chunks()
-
-
-def read_back(folder: Path, made: Sequence[File], start: int, stop: int, pairs: pa.Table) -> Hashes:
+def read_back(folder: Path, made: Sequence[File], start: int, stop: int, known: pa.Table) -> Hashes:
     """The leaf hashes of `[start, stop)` from a segment's files; each index must be covered exactly once."""
     hashes = np.zeros((stop - start, HASH_SIZE), np.uint8)
     seen = np.zeros(stop - start, np.int64)
     for file in made:
         if file.kind == "bindings":
             continue
-        schema = columns.EVENTS if file.kind == "events" else columns.LEAVES
-        for piece in files.pieces(folder, file, schema):
+        shape = schema.EVENTS if file.kind == "events" else schema.LEAVES
+        for piece in files.pieces(folder, file, shape):
             places = np.asarray(piece.column("index")) - start
             if len(places) and not 0 <= places.min() <= places.max() < stop - start:
                 raise SegmentError(f"segment file {file.path} holds leaves outside [{start}, {stop}); {files.AGAIN}")
             if file.kind == "events":
-                _check_derived(piece, file, pairs)
+                _check_derived(piece, file, known)
                 bodies = columns.leaves(piece)
             else:
                 bodies = piece.column("leaf")
@@ -135,13 +114,13 @@ def read_back(folder: Path, made: Sequence[File], start: int, stop: int, pairs: 
     return hashes
 
 
-def _check_derived(piece: pa.Table, file: File, pairs: pa.Table) -> None:
+def _check_derived(piece: pa.Table, file: File, known: pa.Table) -> None:
     """What is in a row beside its leaf follows from the leaf: its binding, and the day that names its file."""
     numbers = piece.column("binding").combine_chunks()
-    known = len(numbers) == 0 or (pc.min(numbers).as_py() >= 0 and pc.max(numbers).as_py() < pairs.num_rows)
-    same = known and all(
-        pairs.column(name).take(numbers).combine_chunks().equals(piece.column(name).combine_chunks())
-        for name in _PAIRS.names
+    given = len(numbers) == 0 or (pc.min(numbers).as_py() >= 0 and pc.max(numbers).as_py() < known.num_rows)
+    same = given and all(
+        known.column(name).take(numbers).combine_chunks().equals(piece.column(name).combine_chunks())
+        for name in schema.KEY.names
     )
     days = np.unique(np.asarray(piece.column("occurred_at").combine_chunks().cast(pa.int64())) // 86_400_000)
     if not same or [str(day.astype("datetime64[D]")) for day in days] != [file.day][: len(days)]:

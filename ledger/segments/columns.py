@@ -18,51 +18,8 @@ import pyarrow.compute as pc
 
 from ledger import leaf
 from ledger.segments.errors import SegmentError
-from ledger.types import Digest, format_time
-
-_CODES: Final = pa.dictionary(pa.int32(), pa.string())
-
-EVENTS: Final = pa.schema(
-    [
-        pa.field("index", pa.int64(), nullable=False),
-        pa.field("binding", pa.int32(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("event_id", pa.string(), nullable=False),
-        pa.field("track", pa.string(), nullable=False),
-        pa.field("vector", pa.string()),
-        pa.field("occurred_at", pa.timestamp("ms", "UTC"), nullable=False),
-        pa.field("territory", pa.string(), nullable=False),
-        pa.field("product", pa.string()),
-        pa.field("units", pa.int64(), nullable=False),
-        pa.field("gross_micros", pa.int64()),
-        pa.field("currency", pa.string()),
-        pa.field("listener", pa.string()),
-    ]
-)
-"""An events file. `index` is the leaf's place in the log; `binding` numbers the pair (track, vector)."""
-
-LEAVES: Final = pa.schema(
-    [
-        pa.field("index", pa.int64(), nullable=False),
-        pa.field("type", pa.string(), nullable=False),
-        pa.field("leaf", pa.binary(), nullable=False),
-    ]
-)
-"""A leaves file: what is not an event, as it is."""
-
-BINDINGS: Final = pa.schema(
-    [
-        pa.field("binding", pa.int32(), nullable=False),
-        pa.field("track", pa.string(), nullable=False),
-        pa.field("vector", pa.string()),
-    ]
-)
-"""A bindings file: (track, vector) pairs, numbered in the order in which they first appear in the log."""
-
-REPETITIVE: Final = ("source", "track", "vector", "territory", "product", "units", "currency")
-"""Columns worth a dictionary; the others hardly ever repeat a value."""
-
-Binding = tuple[str, Digest | None]
+from ledger.segments.schema import EVENTS, KEY, REPETITIVE, Binding
+from ledger.types import format_time
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="event", gc=False):
@@ -87,7 +44,7 @@ _DECODER: Final = msgspec.json.Decoder(Event)
 
 
 def table(indexes: Sequence[int], bodies: Sequence[bytes], bindings: dict[Binding, int]) -> pa.Table:
-    """Event leaves as columns; pairs that `bindings` does not know yet are numbered into it.
+    """Event leaves as columns; triples that `bindings` does not know yet are numbered into it.
 
     The table says what the leaves say only if `leaves` gives the same bytes back: the caller compares.
     """
@@ -101,23 +58,23 @@ def table(indexes: Sequence[int], bodies: Sequence[bytes], bindings: dict[Bindin
         for field in EVENTS
         if field.name not in ("index", "binding")
     }
-    codes = _numbered(columns["track"], columns["vector"], bindings)
+    codes = _numbered([columns[name] for name in KEY.names], bindings)
     columns |= {"index": pa.array(indexes, pa.int64()), "binding": pa.array(codes, pa.int32())}
     return pa.table([columns[name] for name in EVENTS.names], names=EVENTS.names)
 
 
-def _numbered(tracks: pa.Array, vectors: pa.Array, bindings: dict[Binding, int]) -> np.ndarray[Any, Any]:
-    """The number of each row's pair; Python looks at each distinct pair once, in the order of first appearance."""
-    track, vector = np.asarray(tracks.indices), np.asarray(vectors.indices.fill_null(len(vectors.dictionary)))
-    pairs, first, place = np.unique(
-        track.astype(np.int64) << 32 | vector.astype(np.int64), return_index=True, return_inverse=True
-    )
-    known_tracks, known_vectors = tracks.dictionary.to_pylist(), [*vectors.dictionary.to_pylist(), None]
-    numbers = np.empty(len(pairs), np.int32)
+def _numbered(texts: Sequence[pa.Array], bindings: dict[Binding, int]) -> np.ndarray[Any, Any]:
+    """The number of each row's triple; Python looks at each distinct one once, in the order of first appearance."""
+    known = [[*column.dictionary.to_pylist(), None] for column in texts]
+    codes = np.zeros(len(texts[0]), np.int64)
+    for column, values in zip(texts, known, strict=True):
+        codes = codes * len(values) + np.asarray(column.indices.fill_null(len(values) - 1))
+    _, first, place = np.unique(codes, return_index=True, return_inverse=True)
+    numbers = np.empty(len(first), np.int32)
     for at in np.argsort(first):
-        pair = int(pairs[at])
-        key = (known_tracks[pair >> 32], known_vectors[pair & 0xFFFFFFFF])
-        numbers[at] = bindings.setdefault(key, len(bindings))
+        row = int(first[at])
+        source, track, vector = (column[row].as_py() for column in texts)
+        numbers[at] = bindings.setdefault((source, track, vector), len(bindings))
     return numbers[place]
 
 

@@ -4,7 +4,7 @@
 segments/
   period=2026-06/day=03/part-000000000000-000000524288.parquet   streams of that day
   leaves/part-000000000000-000000524288.parquet                  everything else in the stretch
-  bindings/part-000000000000-000000524288.parquet                (track, vector) pairs seen first in it
+  bindings/part-000000000000-000000524288.parquet                (source, track, vector) seen first in it
 ```
 """
 
@@ -23,9 +23,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ledger.errors import StateError, TransientError
-from ledger.segments.columns import REPETITIVE
 from ledger.segments.errors import SegmentError
 from ledger.segments.manifest import File, Kind
+from ledger.segments.schema import REPETITIVE
 from ledger.types import Digest
 
 ROW_GROUP: Final = 250_000

@@ -11,12 +11,15 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ledger import canon, leaf
 from ledger.errors import VerificationError
 from ledger.segments.errors import SegmentError
 from ledger.types import Digest, Leaf
+
+if TYPE_CHECKING:
+    from ledger.log import Log
 
 TYPE: Final = "segment"
 VERSION: Final = 1
@@ -30,7 +33,7 @@ class File:
     """One Parquet file. `path` is relative to the segments' folder; `first` and `last` bound its indexes.
 
     `events`: streams of one day (`day`, YYYY-MM-DD). `leaves`: everything else in the stretch.
-    `bindings`: the (track, vector) pairs that first appear in the stretch, `first` and `last` by number.
+    `bindings`: each (source, track, vector) that first appears in the stretch, `first` and `last` by number.
     """
 
     kind: Kind
@@ -105,6 +108,16 @@ def read(body: bytes, manifest: bytes) -> Manifest:
         raise SegmentError(f"segment leaf of [{said.get('start')}, {said.get('stop')}) names another manifest")
     if (said.get("start"), said.get("stop"), said.get("leaves")) != (found.start, found.stop, found.leaves):
         raise SegmentError(f"manifest of [{found.start}, {found.stop}) is not what its leaf in the log says")
+    return found
+
+
+def manifests(log: Log, size: int | None = None) -> list[Manifest]:
+    """The log's segments in order, as its `segment` leaves below `size` say; every index covered once."""
+    found = []
+    for entry in log.entries(types={TYPE}, stop=size):
+        named = leaf.decode(entry.body).get("manifest")
+        found.append(read(entry.body, log.blob(str(named))))
+    check_chain(found, log.origin)
     return found
 
 

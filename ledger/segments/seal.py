@@ -9,7 +9,7 @@ and starts the same stretch again. After 3 the segment is sealed for good.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,14 @@ import pyarrow as pa
 from sqlalchemy import Connection, select, text
 from sqlmodel import col
 
-from ledger import leaf
 from ledger.errors import ConflictError, InputError
 from ledger.log import Log, batch_of
-from ledger.segments import columns, files
-from ledger.segments.check import check_tree, pairs_table, read_back
-from ledger.segments.columns import Binding
+from ledger.segments import columns, files, schema
+from ledger.segments.bindings import as_table, load, numbered
+from ledger.segments.check import check_tree, read_back
 from ledger.segments.errors import SegmentError
-from ledger.segments.manifest import TYPE, File, Kind, Manifest, check_chain, ordered_digest, read
+from ledger.segments.manifest import TYPE, File, Kind, Manifest, manifests, ordered_digest
+from ledger.segments.schema import BINDINGS, Binding
 from ledger.store import queries
 from ledger.store.schema import EntryRow
 from ledger.types import Head
@@ -53,30 +53,6 @@ class Sealed:
     bytes: int
 
 
-def manifests(log: Log, size: int | None = None) -> list[Manifest]:
-    """The log's segments in order, as its `segment` leaves below `size` say; every index covered once."""
-    found = [read(entry.body, log.blob(_named(entry.body))) for entry in log.entries(types={TYPE}, stop=size)]
-    check_chain(found, log.origin)
-    return found
-
-
-def _named(body: bytes) -> str:
-    return str(leaf.decode(body)["manifest"])
-
-
-def load_bindings(folder: Path, sealed: Sequence[Manifest]) -> dict[Binding, int]:
-    """Every (track, vector) pair numbered so far, in order."""
-    known: dict[Binding, int] = {}
-    for manifest in sealed:
-        for file in manifest.of("bindings"):
-            files.check(folder, file)
-            for piece in files.pieces(folder, file, columns.BINDINGS):
-                tracks, vectors = piece.column("track").to_pylist(), piece.column("vector").to_pylist()
-                for pair in zip(tracks, vectors, strict=True):
-                    known.setdefault(pair, len(known))
-    return known
-
-
 def seal(log: Log, folder: Path, *, stop: int | None = None, span: int = SPAN, on_progress: Progress = None) -> Sealed:
     """Seal every leaf below `stop` (by default all there are) that is not in a segment yet."""
     size = log.head().size
@@ -87,11 +63,11 @@ def seal(log: Log, folder: Path, *, stop: int | None = None, span: int = SPAN, o
         before = manifests(log)
         first = before[-1].stop if before else 0
         files.tidy(folder, {file.path for manifest in before for file in manifest.files})
-        bindings = load_bindings(folder, before) if first < end else {}
+        known = numbered(load(folder, before)) if first < end else {}
         made: list[Manifest] = []
         writing: Future[Manifest] | None = None
         for start in range(first, end, span):  # one stretch is read while the one before it is written and checked
-            stretch = gather(log, start, min(start + span, end), bindings)
+            stretch = gather(log, start, min(start + span, end), known)
             made += _committed(log, writing)
             writing = writer.submit(write_segment, log, folder, stretch)
             if on_progress is not None:
@@ -123,23 +99,23 @@ def _committed(log: Log, writing: Future[Manifest] | None) -> list[Manifest]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """Leaves `[start, stop)` as columns: events, everything else, the new pairs, and all pairs up to here."""
+    """Leaves `[start, stop)` as columns: events, everything else, new bindings, and all bindings up to here."""
 
     start: int
     stop: int
     events: pa.Table
     others: pa.Table
-    new_pairs: pa.Table
-    pairs: pa.Table
+    new_bindings: pa.Table
+    bindings: pa.Table
 
 
-def gather(log: Log, start: int, stop: int, bindings: dict[Binding, int]) -> Stretch:
-    """Read a stretch of the log into columns; `bindings` takes up pairs that are new."""
-    known = len(bindings)
+def gather(log: Log, start: int, stop: int, known: dict[Binding, int]) -> Stretch:
+    """Read a stretch of the log into columns; `known` takes up bindings that are new."""
+    first = len(known)
     with log.store.reading() as connection:
         others = _others(connection, start, stop)
     skip = {index for index, _, _ in others}
-    tables = [columns.EVENTS.empty_table()]
+    tables = [schema.EVENTS.empty_table()]
     for at in range(start, stop, CHUNK):
         end = min(at + CHUNK, stop)
         with log.store.reading() as connection:
@@ -151,17 +127,17 @@ def gather(log: Log, start: int, stop: int, bindings: dict[Binding, int]) -> Str
         indexes = [index for index in range(at, end) if index not in skip]
         if indexes:
             events = bodies if len(indexes) == len(bodies) else [bodies[index - at] for index in indexes]
-            tables.append(columns.table(indexes, events, bindings))
-    kept = {name: [row[place] for row in others] for place, name in enumerate(columns.LEAVES.names)}
-    pairs = pairs_table(bindings)
-    numbers = pa.array(range(known, len(bindings)), pa.int32())
+            tables.append(columns.table(indexes, events, known))
+    kept = {name: [row[place] for row in others] for place, name in enumerate(schema.LEAVES.names)}
+    bindings = as_table(known)
+    numbers = pa.array(range(first, len(known)), pa.int32())
     return Stretch(
         start=start,
         stop=stop,
         events=pa.concat_tables(tables[1:] or tables),
-        others=pa.table(kept, schema=columns.LEAVES),
-        new_pairs=pa.table([numbers, *pairs.slice(known).columns], schema=columns.BINDINGS),
-        pairs=pairs,
+        others=pa.table(kept, schema=schema.LEAVES),
+        new_bindings=pa.table([numbers, *bindings.slice(first).columns], schema=BINDINGS),
+        bindings=bindings,
     )
 
 
@@ -193,8 +169,8 @@ def write_segment(log: Log, folder: Path, stretch: Stretch) -> Manifest:
     for day, rows in by_day(stretch.events):
         keep("events", rows, day)
     keep("leaves", stretch.others)
-    keep("bindings", stretch.new_pairs)
-    hashes = read_back(folder, made, start, stop, stretch.pairs)
+    keep("bindings", stretch.new_bindings)
+    hashes = read_back(folder, made, start, stop, stretch.bindings)
     check_tree(log, hashes, start)
     return Manifest(
         origin=log.origin,

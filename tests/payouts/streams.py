@@ -11,13 +11,15 @@ from typing import Any
 
 from ledger import leaf
 from ledger.log import Log
+from ledger.segments.bindings import load
 from ledger.segments.check import check_files
-from ledger.segments.seal import load_bindings, manifests, seal
+from ledger.segments.manifest import manifests
+from ledger.segments.seal import seal
 from ledger.types import Period
 from payouts.grain import Grain, Membership
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
-from payouts.usage import Engine, Source, usage
+from payouts.usage import Engine, Source, taken_files, usage
 from payouts.usage_plain import Part, first_assignments
 from payouts.usage_plain import usage as plain_usage
 from tests.ledger.logs import KEY, event
@@ -75,9 +77,9 @@ def membership(size: int, before: int | None = None) -> Membership:
 def source_of(log: Log, folder: Path, member: Membership) -> Source:
     """A sealed log as the expression takes it."""
     sealed = [one for one in manifests(log) if one.start < member.size]
-    check_files(folder, sealed)
-    pairs = list(load_bindings(folder, sealed))
-    return Source(origin=log.origin, base=str(folder), manifests=sealed, membership=member, pairs=pairs)
+    check_files(folder, taken_files(sealed, member))
+    known = load(folder, sealed)
+    return Source(origin=log.origin, base=str(folder), manifests=sealed, membership=member, bindings=known)
 
 
 def whole(log: Log) -> Membership:

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from ledger import leaf
 from ledger.errors import InputError, StateError, VerificationError
 from ledger.log import Log
-from ledger.segments import columns, files
+from ledger.segments import columns, files, schema
 from ledger.segments import seal as sealing
+from ledger.segments.bindings import load, numbered
 from ledger.segments.check import check_files, verify_segments
 from ledger.segments.errors import SegmentError
-from ledger.segments.manifest import Manifest, check_chain, read
-from ledger.segments.seal import load_bindings, manifests, seal
+from ledger.segments.manifest import Manifest, check_chain, manifests, read
+from ledger.segments.seal import seal
 from ledger.types import format_time
 from tests.ledger.logs import ORIGIN, event, log_in, note
 from tests.payouts.streams import digest, sealed_log, streams
@@ -49,7 +50,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8
 def test_columns_write_the_same_leaves_again(rows: list[dict[str, Any]]) -> None:
     """If this fails, a segment cannot be traced back to what was appended."""
     bodies = [leaf.encode(leaf.event(**row)) for row in rows]
-    table = columns.table(range(len(bodies)), bodies, {}) if bodies else columns.EVENTS.empty_table()
+    table = columns.table(range(len(bodies)), bodies, {}) if bodies else schema.EVENTS.empty_table()
     assert columns.leaves(table).to_pylist() == bodies
 
 
@@ -92,8 +93,8 @@ def test_bindings_are_numbered_as_they_first_appear_however_the_log_is_cut(tmp_p
         (tmp_path / name).mkdir()
         log = log_in(tmp_path / name)
         folder = sealed_log(log, tmp_path / name / "segments", streams(7, 200), span=span)
-        found.append(list(load_bindings(folder, manifests(log))))
-    seen = [(one["track"], one["vector"]) for one in streams(7, 200) if one["type"] == "event"]
+        found.append(list(numbered(load(folder, manifests(log)))))
+    seen = [(one["source"], one["track"], one["vector"]) for one in streams(7, 200) if one["type"] == "event"]
     assert found == [list(dict.fromkeys(seen))] * 2
 
 
@@ -167,23 +168,23 @@ def test_a_missing_or_changed_file_is_named_with_the_next_step(tmp_path: Path, k
     made = manifests(log)
     file = next(made[0].of(kind))
     path = folder / file.path
-    check_files(folder, made)
+    check_files(folder, made[0].files)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(SegmentError, match=rf"{file.path} has .* the log says .*settle segments mend"):
-        check_files(folder, made)
+        check_files(folder, made[0].files)
     path.unlink()
     with pytest.raises(SegmentError, match=rf"{file.path} is missing .*settle segments mend"):
-        check_files(folder, made)
+        check_files(folder, made[0].files)
 
 
 def lying(folder: Path, made: list[Manifest], change: Any) -> list[Manifest]:
     """Manifests of the same segments after one events file was rewritten, digests and all."""
     file = next(made[0].of("events"))
-    table = pq.read_table(folder / file.path, schema=columns.EVENTS)
+    table = pq.read_table(folder / file.path, schema=schema.EVENTS)
     rows = change(table.to_pylist())
-    forged = pa.Table.from_pylist(rows, schema=columns.EVENTS)
+    forged = pa.Table.from_pylist(rows, schema=schema.EVENTS)
     files.write(folder / file.path, forged)
     new = files.described(folder, "events", file.path, forged, file.day)
     changed = tuple(new if one is file else one for one in made[0].files)
@@ -207,7 +208,7 @@ def test_a_file_that_lies_is_found_out_even_with_the_right_digest(tmp_path: Path
     log = log_in(tmp_path)
     folder = folder_of(log, tmp_path)
     forged = lying(folder, manifests(log), LIES[lie])
-    check_files(folder, forged)
+    check_files(folder, forged[0].files)
     with pytest.raises(SegmentError, match=r"segment|leaf"):
         verify_segments(log, folder, forged)
 
