@@ -1,4 +1,4 @@
-"""A second pool, written in Python, and a machine that drives both in any order and compares them.
+"""A machine that drives the pool and its model in any order of steps, and compares them.
 
 Every rule but `wait` sends one transaction. What it must come to, the model says beforehand: the refusal
 or the success, the events, who gets how much. Rules that must be refused are valid but for one thing, so
@@ -7,7 +7,6 @@ that no other check can refuse for the one under test.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -16,53 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from contracts.effects import posting_digest
 from contracts.merkle import keccak
 from tests.contracts.evm import Result
+from tests.contracts.model import MAX_PAUSE, PAYEES, Model, Standing
 from tests.contracts.world import DAY, DORMANCY, GUARDIAN, NOTICE, PUBLISHER, WINDOW, Row, Tree, World, account, payee
-
-PAYEES = 6
-MAX_PAUSE = 7 * DAY
 
 payees = st.integers(0, PAYEES - 1)
 amounts = st.lists(st.integers(0, 500), min_size=PAYEES, max_size=PAYEES)
-
-
-@dataclass
-class Standing:
-    """A root with what it says."""
-
-    tree: Tree | None = None
-    total: int = 0
-    active_at: int = 0
-
-
-@dataclass
-class Model:
-    """The pool as it should be."""
-
-    latest: Standing = field(default_factory=Standing)
-    previous: Standing = field(default_factory=Standing)
-    sequence: int = 0
-    size: int = 0
-    claimed: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PAYEES), 0))
-    paid: int = 0
-    lapsed: int = 0
-    deposited: int = 0
-    swept: int = 0
-    dormant: bool = False
-    paused_until: int = 0
-    notices: dict[int, tuple[int, int]] = field(default_factory=dict)
-    digests: dict[int, bytes] = field(default_factory=dict)
-    balances: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def taken(self) -> int:
-        return self.paid + self.lapsed
-
-    @property
-    def balance(self) -> int:
-        return self.deposited - self.paid - self.swept
-
-    def serving(self, now: int) -> Standing:
-        return self.latest if now >= self.latest.active_at else self.previous
 
 
 class PoolMachine(RuleBasedStateMachine):
