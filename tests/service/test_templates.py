@@ -17,8 +17,8 @@ def test_the_rule_template_is_a_rule(tmp_path: Path, monkeypatch: pytest.MonkeyP
     templates.write(tmp_path / "winner_takes_most.py", templates.template("rule.py"))
     monkeypatch.syspath_prepend(tmp_path)
     rule = importlib.import_module("winner_takes_most").WinnerTakesMost()
-    numerators, denominator = rule.kernel((WHOLE // 2, WHOLE // 4))
-    assert [numerator * 1_000_000 // denominator for numerator in numerators] == [600_000, 150_000]
+    split = rule.kernel((WHOLE // 2, WHOLE // 4))
+    assert [numerator * 1_000_000 // split.denominator for numerator in split.numerators] == [600_000, 150_000]
 
 
 def test_the_declared_template_is_a_vector() -> None:
