@@ -15,6 +15,7 @@ from ledger.registry import decide as deciding
 from ledger.registry.decide import Question
 from ledger.registry.model import (
     CATALOGUE,
+    RIGHTS,
     WORLD,
     Answer,
     Audit,
@@ -116,10 +117,10 @@ class View:
     def share_lines(self, subject: str) -> list[tuple[Share, str]]:
         """Every share row of a subject with what it counts as: asserted, confirmed or conflict."""
         found: list[tuple[Share, str]] = []
-        for (about, _), lines in self.shares_of.items():
-            if about == subject:
-                conflict = overclaimed(lines)
-                found += [(line, "conflict" if line.id in conflict else line.state) for line in lines]
+        for right in RIGHTS:
+            lines = self.shares_of.get((subject, right), ())
+            conflict = overclaimed(lines)
+            found += [(line, "conflict" if line.id in conflict else line.state) for line in lines]
         return found
 
     def owner_groups(self, recording: str, at: Instant) -> tuple[str, ...]:
