@@ -274,6 +274,8 @@ def check_statement(examination: Examination, document: Row) -> None:
         step.detail = f"{amounts} micros of {run['result']['pool']}; weight of all {run['result']['weight']}"
     with examination.step("the party's lines follow from the group's amount") as step:
         lines = [_row(item, tables["lines"], "lines") for item in values["lines"]]
+        if {line["group"] for line in lines} != {group["group"] for group in groups}:
+            raise VerificationError("the lines and the groups in the bundle do not belong together")
         for group in groups:
             mine = [line for line in lines if line["group"] == group["group"]]
             _check_lines(group, mine, bytes.fromhex(run["inputs"]["period_root"]))

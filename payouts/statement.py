@@ -62,7 +62,7 @@ class Earning:
 class Waiting:
     """Money that is allocated and not paid: held (the payee is known) or in suspense (it is not).
 
-    `subject`: what it is about; for money held, the tracks it came from. `ref`: the hold, where there is one.
+    `subject`: what it is about; for money held, the tracks it came from. `ref`: what two people release it by.
     """
 
     state: str
@@ -154,28 +154,38 @@ def _anything(pool: PoolStatement) -> bool:
     return bool(pool.earnings or pool.waiting or pool.adjustments or any(getattr(pool, name) for name in _FIGURES))
 
 
-def earnings_of(
-    pieces: Iterable[Piece],
-    vectors: Mapping[Digest, InfluenceVector],
-    usage: Iterable[UsageRow],
-    title: Callable[[str], str],
-) -> tuple[Earning, ...]:
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What every statement of a run draws on: units and vectors by track, and what things are called."""
+
+    units: Mapping[str, int]
+    vectors: Mapping[str, Sequence[InfluenceVector]]
+    title: Callable[[str], str]
+
+    @classmethod
+    def of(
+        cls, usage: Iterable[UsageRow], vectors: Mapping[Digest, InfluenceVector], title: Callable[[str], str]
+    ) -> Background:
+        units: dict[str, int] = defaultdict(int)
+        bound: dict[str, set[Digest]] = defaultdict(set)
+        for row in usage:
+            units[row.track] += row.units
+            if row.vector is not None:
+                bound[row.track].add(row.vector)
+        by_track = {track: [vectors[digest] for digest in sorted(digests)] for track, digests in bound.items()}
+        return cls(units, by_track, title)
+
+
+def earnings_of(pieces: Iterable[Piece], behind: Background) -> tuple[Earning, ...]:
     """Pieces with the interval of their influence and the units behind them, largest first."""
-    rows = list(usage)
-    units: dict[str, int] = defaultdict(int)
-    bound: dict[str, set[Digest]] = defaultdict(set)
-    for row in rows:
-        units[row.track] += row.units
-        if row.vector is not None:
-            bound[row.track].add(row.vector)
     out = []
     for piece in pieces:
-        low, high = _interval(piece, [vectors[digest] for digest in sorted(bound[piece.track])])
+        low, high = _interval(piece, behind.vectors.get(piece.track, ()))
         out.append(
             Earning(
-                track=piece.track, track_title=title(piece.track), source=piece.source,
-                source_title=title(piece.source), aspect=piece.aspect, basis=piece.basis, via=piece.via,
-                low_ppm=low, high_ppm=high, units=units[piece.track], micros=piece.micros,
+                track=piece.track, track_title=behind.title(piece.track), source=piece.source,
+                source_title=behind.title(piece.source), aspect=piece.aspect, basis=piece.basis, via=piece.via,
+                low_ppm=low, high_ppm=high, units=behind.units.get(piece.track, 0), micros=piece.micros,
             )
         )  # fmt: skip
     return tuple(sorted(out, key=lambda one: (-one.micros, one.track, one.source, one.aspect, one.basis, one.via)))
@@ -199,17 +209,27 @@ TRACKS_NAMED: Final = 3
 """Tracks named in what is held; explaining names them all."""
 
 
-def waiting_of(lines: Iterable[tuple[Line, Sequence[Piece]]]) -> tuple[Waiting, ...]:
-    """Held and suspended lines as a party reads them, largest first."""
+def waiting_of(run: Digest, lines: Iterable[tuple[Line, Sequence[Piece]]]) -> tuple[Waiting, ...]:
+    """Held and suspended lines of a run as a party reads them, largest first."""
     out = [
         Waiting(
-            state=line.state, subject=_subject(line, pieces), reason=line.reason, ref=line.ref, micros=line.micros,
-            advice=ADVICE.get(line.reason, "ask the operator"),
+            state=line.state, subject=_subject(line, pieces), reason=line.reason, ref=_ref(run, line),
+            micros=line.micros, advice=ADVICE.get(line.reason, "ask the operator"),
         )
         for line, pieces in lines
         if line.state != "allocated" and line.micros
     ]  # fmt: skip
     return tuple(sorted(out, key=lambda one: (-one.micros, one.state, one.subject, one.reason, one.ref)))
+
+
+def _ref(run: Digest, line: Line) -> str:
+    """What a release names: the hold, or the line itself where the registry and no hold stopped it."""
+    return line.ref or (held_line(run, line.party, line.reason) if line.state == "held" else "")
+
+
+def held_line(run: Digest, party: str, reason: str) -> str:
+    """The name of money held in a run for a reason of the registry's, such as a missing permission."""
+    return f"{run}/{party}/{reason}"
 
 
 def _subject(line: Line, pieces: Sequence[Piece]) -> str:

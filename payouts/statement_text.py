@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from payouts.money import format_amount
 from payouts.payment import cell
 from payouts.statement import Earning, PoolStatement, Statement
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 COLUMNS: Final = (
     "period", "party", "pool", "run", "state", "row", "track", "track_title", "source", "source_title", "aspect",
@@ -66,13 +70,17 @@ def _optional(number: int | None) -> str:
 
 def as_html(statement: Statement) -> str:
     """A page that stands alone: no script, no outside matter, fit for print. Everything in it is escaped."""
+    return _template().render(s=statement, money=_money, interval=_interval, bars=_bars)
+
+
+@cache
+def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("payouts"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    template = environment.get_template("statement.html")
-    return template.render(s=statement, money=_money, interval=_interval, bars=_bars)
+    return environment.get_template("statement.html")
 
 
 def _bars(pool: PoolStatement) -> list[dict[str, str | int]]:

@@ -15,6 +15,8 @@ from ledger.types import Digest, Period, format_time
 from payouts.life.book import Book
 from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Hold, Release, Reverse, Scope
 from payouts.money import parse_amount, scale
+from payouts.statement import held_line
+from service.runs import load
 from service.settlement import find_run
 from service.settling import Step, read_book, signed, take
 
@@ -106,9 +108,8 @@ def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
     at = format_time(ws.clock())
 
     def decide(book: Book) -> Step[Proposed]:
-        hold = book.holds.get(hold_id)
-        if hold is None:
-            raise InputError(f"{hold_id!r} is not a hold; see settle hold list")
+        if hold_id not in book.holds and not _held_in(ws, book, hold_id):
+            raise InputError(f"{hold_id!r} is not a hold or held money; see settle hold list, settle statement PARTY")
         name = name_of("release", hold=hold_id)
         if name in book.releases:
             return Step(Proposed(id=name, kind="release", by=book.releases[name].by, already=True,
@@ -117,6 +118,17 @@ def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
         return Step(_proposed(record.id, "release", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)
+
+
+def _held_in(ws: Workspace, book: Book, name: str) -> bool:
+    """Whether a published run holds money under this `run/party/reason`, by the registry and no hold."""
+    run = name.partition("/")[0]
+    if run not in book.published:
+        return False
+    lines = load(ws.log, book.runs[run]).outcome.lines
+    return any(
+        line.state == "held" and not line.ref and held_line(run, line.party, line.reason) == name for line in lines
+    )
 
 
 def _proposed(name: str, kind: str, ws: Workspace) -> Proposed:

@@ -24,6 +24,7 @@ from payouts.life.records import Run
 from payouts.protocols import Hold, UsageRow
 from payouts.rules.base import Rule
 from payouts.rules.catalogue import make_rule
+from payouts.statement import held_line
 from payouts.terms import Terms
 from service.registered import Registered
 from service.usage import DEFAULT, PLAIN, Progress, check_engine, seal, summed
@@ -191,17 +192,18 @@ def _returned(book: Book, stored: Stored) -> Iterator[Correction]:
 
 
 def _released(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
-    """Money of a run held under holds that have been lifted since."""
-    lifted = {hold.id for hold in stored.holds} & released.keys()
-    if not lifted:
+    """Money of a run whose hold, or reason to be held, has been lifted since by two people."""
+    run = stored.record.run
+    named = {hold.id for hold in stored.holds} | {name for name in released if name.startswith(f"{run}/")}
+    if not named & released.keys():
         return
     sums: dict[tuple[str, str], int] = defaultdict(int)
     for line in stored.outcome.lines:
-        if line.state == "held" and line.ref in lifted and line.micros:
-            sums[line.ref, line.party] += line.micros
-    for (hold, party), micros in sums.items():
-        entry = f"{released[hold]}@{stored.record.run}"
-        yield Correction(id=entry, kind="release", party=party, micros=micros, run=stored.record.run)
+        name = line.ref or held_line(run, line.party, line.reason)
+        if line.state == "held" and line.micros and name in released:
+            sums[released[name], line.party] += line.micros
+    for (release, party), micros in sums.items():
+        yield Correction(id=f"{release}@{run}", kind="release", party=party, micros=micros, run=run)
 
 
 def paid_out(log: Log, book: Book, stored: Stored) -> dict[str, int]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ledger.errors import InputError, StateError
 from ledger.registry.view import View
 from ledger.types import Period
-from payouts.breakdown import break_down
+from payouts.breakdown import Piece, break_down
 from payouts.compute import Line
 from payouts.life.book import Book
 from payouts.life.records import Run
 from payouts.payment import reference
 from payouts.statement import (
+    Background,
     PoolStatement,
     Settled,
     Statement,
@@ -48,24 +50,37 @@ def runs_of(book: Book, period: str) -> list[Run]:
 def state(ws: Workspace, party: str, period: str) -> Statement:
     """A party's statement for a period; a nil statement where nothing happened."""
     book = read_book(ws)
-    runs = _runs(ws, book, party, period)
-    pools = [_pool(ws, book, load(ws.log, run), party) for run in runs]
-    demo = any(is_demo(ws, book, run.run) for run in runs)
+    runs = _runs(book, period)
+    if party not in ws.registry.view().parties and not any(party in load(ws.log, run).accounts for run in runs):
+        raise InputError(f"party {party!r} is not in the registry, and no run of {period} knows it")
+    return _statement(ws, book, [Drawn(ws, book, load(ws.log, run), {party}) for run in runs], party, period)
+
+
+def state_all(ws: Workspace, period: str) -> Iterator[Statement]:
+    """The statement of everybody who has an account, a line or a claim in the period, by party."""
+    book = read_book(ws)
+    drawn = [Drawn(ws, book, load(ws.log, run), None) for run in _runs(book, period)]
+    for party in sorted({party for one in drawn for party in one.parties()}):
+        yield _statement(ws, book, drawn, party, period)
+
+
+def _statement(ws: Workspace, book: Book, drawn: list[Drawn], party: str, period: str) -> Statement:
+    demo = any(is_demo(ws, book, one.stored.record.run) for one in drawn)
     name = str(ws.registry.personal("party", party).get("name", ""))
-    return statement(party=party, name=name, period=period, demo=demo, pools=pools)
+    return statement(party=party, name=name, period=period, demo=demo, pools=[one.of(party) for one in drawn])
 
 
 def prove(ws: Workspace, party: str, period: str, pool: str | None = None) -> bytes:
     """The bundle with which the party, or anybody, verifies its lines in a published run."""
     book = read_book(ws)
-    runs = [run for run in _runs(ws, book, party, period) if pool in (None, run.pool)]
+    runs = [run for run in _runs(book, period) if pool in (None, run.pool)]
     if len(runs) != 1:
         listed = ", ".join(run.pool for run in runs) or "none"
         raise InputError(f"{period} has runs of pools {listed}: name one with --pool-name")
     return statement_bundle(ws.log, ws.trust.policy, book, load(ws.log, runs[0]), party)
 
 
-def _runs(ws: Workspace, book: Book, party: str, period: str) -> list[Run]:
+def _runs(book: Book, period: str) -> list[Run]:
     Period.parse(period)
     close = book.close(period)
     if close is None:
@@ -73,27 +88,64 @@ def _runs(ws: Workspace, book: Book, party: str, period: str) -> list[Run]:
     runs = runs_of(book, period)
     if not runs:
         raise StateError(f"period {period} is closed and nothing was run; run it first: settle run --period {period}")
-    if party not in ws.registry.view().parties and not any(party in load(ws.log, run).accounts for run in runs):
-        raise InputError(f"party {party!r} is not in the registry, and no run of {period} knows it")
     return runs
 
 
-def _pool(ws: Workspace, book: Book, stored: Stored, party: str) -> PoolStatement:
-    inputs = again(ws, stored)
-    view = ws.registry.view(stored.payload["inputs"]["registry_size"])
-    broken = list(break_down(inputs, stored.outcome, {party}))
-    pieces = [piece for line, found in broken if line.state == "allocated" for piece in found if piece.micros]
-    waiting = [one for one in broken if one[0].state == "held"]
-    waiting += [(line, ()) for line in _suspended(view, stored, party)]
-    record = stored.record
-    return pool_statement(
-        run=record.run, pool=record.pool, sequence=record.sequence, state=book.state_of(record.run),
-        rule=stored.payload["inputs"]["rule"], currency=stored.currency,
-        minimum=int(stored.payload["inputs"]["minimum_micros"]), account=stored.accounts.get(party),
-        earnings=earnings_of(pieces, inputs.vectors, stored.usage, lambda one: title(view, one)),
-        waiting=waiting_of(waiting),
-        payment=_payment(ws, book, stored, party),
-    )  # fmt: skip
+class Drawn:
+    """One run taken apart once, to be stated party by party: those asked for, or everybody (None)."""
+
+    def __init__(self, ws: Workspace, book: Book, stored: Stored, parties: Collection[str] | None) -> None:
+        self.stored = stored
+        self._book = book
+        inputs = again(ws, stored)
+        view = ws.registry.view(stored.payload["inputs"]["registry_size"])
+        self._behind = Background.of(stored.usage, inputs.vectors, lambda one: title(view, one))
+        self._lines: dict[str, list[tuple[Line, Sequence[Piece]]]] = defaultdict(list)
+        for line, pieces in break_down(inputs, stored.outcome, parties):
+            if line.party:
+                self._lines[line.party].append((line, pieces))
+        for party, line in _suspended(view, stored):
+            self._lines[party].append((line, ()))
+        published = book.published.get(stored.record.run)
+        self._intents = None if published is None else {one["party"]: one for one in intents_of(ws.log, published)}
+        self._handed = handed_over(ws, book, stored.record.run)
+        self._stopped = blocked_parties(ws, book, stored) if published is not None else {}
+
+    def parties(self) -> set[str]:
+        """Everybody with something to be told."""
+        return {*self._lines, *self.stored.accounts}
+
+    def of(self, party: str) -> PoolStatement:
+        """One party's part of the run."""
+        stored, record = self.stored, self.stored.record
+        lines = self._lines.get(party, [])
+        pieces = [piece for line, found in lines if line.state == "allocated" for piece in found if piece.micros]
+        return pool_statement(
+            run=record.run, pool=record.pool, sequence=record.sequence, state=self._book.state_of(record.run),
+            rule=stored.payload["inputs"]["rule"], currency=stored.currency,
+            minimum=int(stored.payload["inputs"]["minimum_micros"]), account=stored.accounts.get(party),
+            earnings=earnings_of(pieces, self._behind), waiting=waiting_of(record.run, lines),
+            payment=self._payment(party),
+        )  # fmt: skip
+
+    def _payment(self, party: str) -> Settled:
+        """Where the party's one payment of this run stands."""
+        run = self.stored.record.run
+        if self._intents is None:
+            return Settled(state="not published", route="", reference="")
+        intent = self._intents.get(party)
+        if intent is None:
+            return Settled(state="nothing to pay", route="", reference="")
+        heard = self._book.payment_of(run, party)
+        reason = ""
+        if heard is not None:
+            told = heard.outcome
+        elif party in self._handed:
+            told = "handed over"
+        else:
+            reason = self._stopped.get(party, "")
+            told = "blocked" if reason else "to be paid"
+        return Settled(state=told, route=intent["route"], reference=reference(run, party), reason=reason)
 
 
 def title(view: View, one: str) -> str:
@@ -104,31 +156,10 @@ def title(view: View, one: str) -> str:
     return ""
 
 
-def _suspended(view: View, stored: Stored, party: str) -> Iterator[Line]:
-    """Lines in suspense over something the party claims a share of."""
+def _suspended(view: View, stored: Stored) -> Iterator[tuple[str, Line]]:
+    """Lines in suspense, by everybody who claims a share of what they are about."""
     for line in stored.outcome.lines:
         right, colon, subject = line.group.removeprefix("?").partition(":")
-        if line.state == "suspense" and colon and right in ("master", "publishing"):
-            claims = {share.party for share, _ in view.share_lines(subject) if share.right == right}
-            if party in claims:
-                yield line
-
-
-def _payment(ws: Workspace, book: Book, stored: Stored, party: str) -> Settled:
-    """Where the party's one payment of this run stands."""
-    run = stored.record.run
-    published = book.published.get(run)
-    if published is None:
-        return Settled(state="not published", route="", reference="")
-    intent = next((one for one in intents_of(ws.log, published) if one["party"] == party), None)
-    if intent is None:
-        return Settled(state="nothing to pay", route="", reference="")
-    heard = book.payment_of(run, party)
-    stopped = {} if party in handed_over(ws, book, run) else blocked_parties(ws, book, stored)
-    if heard is not None:
-        paid = heard.outcome
-    elif party in handed_over(ws, book, run):
-        paid = "handed over"
-    else:
-        paid = "blocked" if party in stopped else "to be paid"
-    return Settled(state=paid, route=intent["route"], reference=reference(run, party), reason=stopped.get(party, ""))
+        if line.state == "suspense" and colon:
+            for party in sorted({share.party for share in view.shares_of.get((subject, right), ())}):
+                yield party, line

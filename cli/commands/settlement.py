@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -185,23 +184,17 @@ def statement(
     out: Annotated[Path | None, typer.Option(help="Where to write it; stdout unless given.")] = None,
 ) -> None:
     """What a party earned, what is held and why, what is paid and carried; with --format bundle, the proof."""
-    from payouts import statement_text
-    from service import statements
+    from service import statement_files, statements
 
     ws = workspace()
     if form == "bundle":
         data = statements.prove(ws, party, name, pool_name)
-    elif form in ("text", "json"):
-        found = statements.state(ws, party, name)
-        if out is None:
-            emit(found, text=as_json if form == "json" else _statement_text)
-            return
-        data = as_json(found).encode()
-    elif form in ("csv", "html"):
-        found = statements.state(ws, party, name)
-        data = statement_text.as_csv(found) if form == "csv" else statement_text.as_html(found).encode()
     else:
-        raise InputError(f"--format {form}: expected text, json, csv, html or bundle")
+        found = statements.state(ws, party, name)
+        if out is None and form in ("text", "json"):
+            emit(found, text=_as_json if form == "json" else _statement_text)
+            return
+        data = _statement_text(found).encode() if form == "text" else statement_files.rendered(found, form)
     _hand_out(data, out)
 
 
@@ -216,8 +209,10 @@ def _hand_out(data: bytes, out: Path | None) -> None:
     emit({"path": str(out), "bytes": len(data)})
 
 
-def as_json(value: Any) -> str:
-    return json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n"
+def _as_json(found: Any) -> str:
+    from service.statement_files import rendered
+
+    return rendered(found, "json").decode()
 
 
 def _statement_text(found: Any) -> str:
@@ -239,6 +234,21 @@ def _statement_text(found: Any) -> str:
             lines += ["", table(earned)]
         lines += [f"  {one.state} {money(one.micros)}: {one.reason}: {one.advice}" for one in pool.waiting]
     return "\n".join(lines)
+
+
+@app.command()
+def statements(
+    name: Annotated[str, typer.Option("--period", help="A month with a run.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The folder to write to, one file a party.")],
+    form: Annotated[str, typer.Option("--format", help="json, csv or html.")] = "html",
+) -> None:
+    """Everybody's statement for a month, a file each."""
+    from service import statement_files
+
+    ws = workspace()
+    with progress("Statements", unit="parties") as advance:
+        emit(statement_files.write_all(ws, name, out, form, on_progress=advance))
 
 
 @app.command()

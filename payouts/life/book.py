@@ -217,7 +217,8 @@ class Book:
 
     def _release(self, _: int, leaf: Leaf) -> str:
         record = Release.read(leaf)
-        _rule(record.hold in self.holds, f"hold {record.hold} is not in the log")
+        run = record.hold.partition("/")[0]
+        _rule(record.hold in self.holds or run in self.published, f"{record.hold} is not held in the log")
         _rule(record.id not in self.releases, f"release {record.id} is in the log already")
         self.releases[record.id] = record
         return record.id

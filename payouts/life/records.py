@@ -221,7 +221,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A proposal to end a hold; takes effect when a second person approves it."""
+    """A proposal to end a hold; takes effect when a second person approves it.
+
+    `hold` is a hold's id, or `run/party/reason` for money that the registry and no hold stopped in that run.
+    """
 
     at: str
     by: str

@@ -15,7 +15,8 @@ from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
 from payouts import statement_text
 from payouts.payment import Instruction, Payee, payment_file
-from service import paying, settlement, statements
+from service import holds, paying, settlement, statements
+from service.statement_files import FORMATS, rendered, safe, write_all
 from tests.service.month import ALLOW, Month, month
 from tests.service.test_holds import JULY_OVER, july
 from tests.service.test_settlement import asked, published
@@ -160,3 +161,38 @@ def test_a_party_without_an_account_is_not_paid_and_not_lost(tmp_path: Path) -> 
     import_files(june.ws.registry, [path], Signer(june.ws.signer("operator"), "operator", "operator"))
     assert [one["party"] for one in paying.due(june.ws, run, "file")] == ["ann"]
     assert paying.pay(june.ws, run, "file").paid_micros == 360_000_000
+
+
+def test_what_the_registry_held_is_released_by_two(june: Month, tmp_path: Path) -> None:
+    """If this fails, money held for a missing permission can never be paid, or one person can let it go."""
+    share = {"subject": "rec-4", "party": "bob", "right": "master", "ppm": 1_000_000, "territory": "WORLD",
+             "from": "2020-01-01", "state": "confirmed"}  # fmt: skip
+    path = tmp_path / "more.json"
+    path.write_text(json.dumps({"shares": [share]}))
+    import_files(june.ws.registry, [path], Signer(june.ws.signer("operator"), "operator", "operator"))
+    run = published(june)
+    (waiting,) = statements.state(june.ws, "bob", "2026-06").pools[0].waiting
+    assert (waiting.reason, waiting.micros, waiting.subject) == ("permission", 30_000_000, "trk-2")
+    assert waiting.ref == f"{run}/bob/permission"
+    with pytest.raises(InputError, match="not a hold"):
+        holds.release(june.ws, f"{run}/ann/permission", note="x")
+    proposed = holds.release(june.ws, waiting.ref, note="licensed since")
+    with pytest.raises(StateError):
+        settlement.approve(june.ws, proposed.id, "operator")
+    settlement.approve(june.ws, proposed.id, "approver")
+    july(june)
+    bob = statements.state(june.ws, "bob", "2026-07")
+    assert [(one.kind, one.micros) for one in bob.pools[0].adjustments] == [("release", 30_000_000)]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_everybody_gets_a_statement_once(june: Month, tmp_path: Path, form: str) -> None:
+    """If this fails, finance cannot hand out a month's statements, or they differ from the ones asked for singly."""
+    published(june)
+    for _ in range(2):
+        written = write_all(june.ws, "2026-06", tmp_path / "out", form)
+        assert (written.statements, written.nil) == (4, 0)
+    for party in ("ann", "bob", "cy", "dee"):
+        single = rendered(statements.state(june.ws, party, "2026-06"), form)
+        assert (tmp_path / "out" / f"2026-06-{party}.{form}").read_bytes() == single
+    assert safe("../a b/ä") == "~2e~~2e~~2f~a~20~b~2f~~e4~"

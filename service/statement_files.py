@@ -1,0 +1,64 @@
+"""Statements as files: one party's in a format, or everybody's into a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.errors import InputError
+from payouts import statement_text
+from payouts.statement import Statement
+from service.files import write_whole
+from service.statements import state_all
+from service.usage import Progress
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+FORMATS = ("json", "csv", "html")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The statements of a period in a folder, one file a party."""
+
+    period: str
+    folder: str
+    statements: int
+    nil: int
+
+
+def rendered(found: Statement, form: str) -> bytes:
+    """A statement in one of the formats for files."""
+    if form == "json":
+        return (json.dumps(dataclasses.asdict(found), ensure_ascii=False, indent=2) + "\n").encode()
+    if form == "csv":
+        return statement_text.as_csv(found)
+    if form == "html":
+        return statement_text.as_html(found).encode()
+    raise InputError(f"format {form!r}: expected one of {', '.join(FORMATS)}")
+
+
+def write_all(ws: Workspace, period: str, folder: Path, form: str, *, on_progress: Progress = None) -> Written:
+    """Everybody's statement; run again, the same files."""
+    if form not in FORMATS:
+        raise InputError(f"format {form!r}: expected one of {', '.join(FORMATS)}")
+    count = nil = 0
+    for found in state_all(ws, period):
+        write_whole(folder / f"{period}-{safe(found.party)}.{form}", rendered(found, form), mode=0o600)
+        count += 1
+        nil += found.nil
+        if on_progress is not None:
+            on_progress(count, None)
+    return Written(period=period, folder=str(folder), statements=count, nil=nil)
+
+
+def safe(party: str) -> str:
+    """A party id as part of a file name: whatever could leave the folder or confuse a shell is spelled out."""
+    return "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "-_") else f"~{ord(letter):x}~"
+        for letter in party
+    )
