@@ -303,7 +303,8 @@ def propose_payee(
     if not isinstance(row, PayeeRow) or (who.role != "operator" and who.party != party):
         raise StateError(f"only {party} or the operator may propose an account for {party}")
     with ws.log.projection() as connection:
-        found = payees.propose(connection, row, who, format_time(ws.clock()))
+        first = not payees.listed(connection, party)
+        found = payees.propose(connection, row, who, format_time(ws.clock()), first=first)
     if found is None:
         raise ConflictError(f"this account of {party} is in the book already; see `settle registry payee list {party}`")
     return found

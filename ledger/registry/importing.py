@@ -149,8 +149,9 @@ def _keep_beside(registry: Registry, planned: Plan, signer: Signer, *, refused: 
         return
     at = registry.now()
     with registry.log.projection() as connection:
+        known = {one.party for one in payees.listed(connection)}
         for row in sorted(planned.payees, key=payees.payee_id):
-            payees.propose(connection, row, signer, at)
+            payees.propose(connection, row, signer, at, first=row.party not in known)
         store = registry.log.store
         if not refused:
             return

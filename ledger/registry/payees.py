@@ -54,13 +54,16 @@ def payee_id(row: PayeeRow) -> str:
     return f"pay-{hashlib.sha256(parts.encode()).hexdigest()[:20]}"
 
 
-def propose(connection: Connection, row: PayeeRow, signer: Signer, at: Instant) -> Payee | None:
-    """Put an account in the book; None if it stands there already."""
+def propose(connection: Connection, row: PayeeRow, signer: Signer, at: Instant, *, first: bool) -> Payee | None:
+    """Put an account in the book; None if it stands there already.
+
+    `first`: the party had no account before, so that the operator's act counts without a second person.
+    """
     tables.ensure(connection)
     name = payee_id(row)
     if _find(connection, name) is not None:
         return None
-    first = signer.role == "operator" and not listed(connection, row.party)
+    at_once = first and signer.role == "operator"
     connection.execute(
         tables.PAYEE.insert().values(
             id=name,
@@ -71,7 +74,7 @@ def propose(connection: Connection, row: PayeeRow, signer: Signer, at: Instant) 
             proposed_by=signer.party,
             proposed_key=signer.key.public.id,
             proposed_at=at,
-            effective_from=(row.start or BEGINNING) if first else None,
+            effective_from=(row.start or BEGINNING) if at_once else None,
         )
     )
     return _find(connection, name)
