@@ -46,6 +46,7 @@ def simulate(
 
 
 def _text(result: Simulation) -> str:
+    """One row a rule; noise and attack only where they were asked for."""
     rows = [
         {
             "rule": one.rule,
@@ -56,6 +57,8 @@ def _text(result: Simulation) -> str:
             "winners": one.against_first.winners,
             "losers": one.against_first.losers,
             "moved": money(one.against_first.moved_micros, result.currency),
+            **({} if one.noise is None else {"noise_ppm": one.noise.moved_ppm}),
+            **({} if one.attack is None else {"attack": money(one.attack.gain_micros, result.currency)}),
         }
         for one in result.rules
     ]
