@@ -190,7 +190,7 @@ def read_statement(envelope: bytes) -> InfluenceVector:
 
 # --- the declared form --------------------------------------------------------------------------
 
-_DECLARED: Final = ("track", "sources", "model", "model_version")
+_DECLARED: Final = ("track", "sources", "model", "model_version", "decisions")
 _ID_FIELDS: Final[dict[Any, tuple[str, ...]]] = {
     "recording": ("recording",),
     "composition": ("recording", "work"),
@@ -210,6 +210,9 @@ def from_declared(document: Any, *, track: str | None = None) -> InfluenceVector
     named: Any = document.get("track", track)
     if track is not None and named != track:
         raise InputError(f"declared vector is of track {named!r}, expected {track!r}")
+    decisions = document.get("decisions", [])
+    if not isinstance(decisions, list) or not all(isinstance(one, str) for one in decisions):
+        raise InputError(f"declared vector of {named}: decisions is a list of receipts' digests")
     found: dict[str, list[Influence]] = {name: [] for name in ASPECTS}
     for source in document["sources"]:
         aspect, influence = _declared_source(f"declared vector of {named}", source)
@@ -225,6 +228,7 @@ def from_declared(document: Any, *, track: str | None = None) -> InfluenceVector
             version="1",
             model=document.get("model"),
             model_version=document.get("model_version"),
+            decisions=tuple(decisions),
         )
     )
 
