@@ -12,7 +12,7 @@ def resolve(lines: Sequence[Share], disputes: Sequence[Dispute], *, territory: s
     """The shares of one (subject, right): confirmed rows in force, a territory's own rows replacing WORLD's."""
     live = [line for line in lines if line.state == "confirmed" and line.start <= at < line.end]
     local = [line for line in live if line.territory == territory]
-    if not local and territory != WORLD:
+    if not local:
         local = [line for line in live if line.territory == WORLD]
     if len(local) == 1:
         parts: tuple[tuple[str, int], ...] = ((local[0].party, local[0].ppm),)

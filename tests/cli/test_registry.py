@@ -77,6 +77,26 @@ def test_a_track_is_cleared_once_it_is_attributed(home: Path) -> None:
     assert cleared["certificate"] in settle_json("registry", "show", "trk-1", home=home)["certificates"]
 
 
+def test_a_receipt_in_a_vector_outlives_a_revocation(home: Path) -> None:
+    """If this fails, a generator that asked first and was allowed loses its track's clearance afterwards."""
+    asked = ("registry", "decide", "rec-2", "--use", "condition", "--receipt")
+    receipt = settle_json(*asked, home=home)["receipt"]
+    settle_json("registry", "revoke", "g-3", home=home)
+    load(home, {"tracks": [{"id": name, "model": "mdl-1", "version": "1"} for name in ("trk-2", "trk-3")]})
+    source = {"recording": "rec-2", "aspect": "recording", "ppm": 500_000, "use": "condition"}
+    declared = [
+        {"track": "trk-2", "sources": [source]},
+        {"track": "trk-3", "sources": [source], "decisions": [receipt]},
+    ]
+    (home / "declared.json").write_text(json.dumps(declared), encoding="utf-8")
+    settle_json("attribute", "--declared", home / "declared.json", home=home)
+    assert settle_json("registry", "clear", "trk-2", home=home)["unlicensed_ppm"] == 500_000
+    assert settle_json("registry", "clear", "trk-3", home=home)["clear"]
+    declared[1]["decisions"] = [7]
+    (home / "declared.json").write_text(json.dumps(declared), encoding="utf-8")
+    settle_json("attribute", "--declared", home / "declared.json", home=home, code=2)
+
+
 def test_an_audit_can_be_recorded_and_replayed(home: Path) -> None:
     """If this fails, last quarter's audit cannot be repeated to the same digest."""
     first = settle_json("registry", "audit", "--record", home=home)
