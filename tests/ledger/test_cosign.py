@@ -67,6 +67,13 @@ def test_malformed_cosignatures(value: bytes) -> None:
         cosign.verify(TEXT, Signature(LINE.name, LINE.id, value), VKEY)
 
 
+def test_a_time_beyond_2_63_is_refused_though_signed() -> None:
+    """If this fails, a cosignature is believed whose time other verifiers cannot even hold."""
+    late = Signature(LINE.name, LINE.id, struct.pack(">Q", 2**63) + KEY.sign(cosign.message(TEXT, 2**63)))
+    with pytest.raises(VerificationError, match="below 2"):
+        cosign.verify(TEXT, late, VKEY)
+
+
 def test_strangers_are_ignored_and_forgeries_sink_the_note() -> None:
     """If this fails, an unknown witness blocks a checkpoint, or a forged known one does not."""
     stranger = cosign.sign(TEXT, "stranger", seeded("stranger"), 1)

@@ -113,6 +113,7 @@ X = witness("X1") + witness("X2")
         "quorum none\n\x7f\n",
         "# a bell \x07\nquorum none\n",
         "#\n" * 1_000 + "quorum none\n",
+        "# comment without an end\nquorum none\n#",
         "Quorum none\n",
         f"witness a {KEYS['X1']} u r\nquorum a\n",
         "witness a\nquorum none\n",

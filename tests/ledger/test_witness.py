@@ -181,7 +181,7 @@ def test_the_answer_is_read_back() -> None:
     answer = witness.answer(witness.decide(request(0, 5), Held(), [VKEY]), [line])
     assert answer.status == 200
     assert witness.parse_cosignatures(text, answer.body).signatures == (line,)
-    for wrong in (b"", b"5", b"05\n", b"\xff\n"):
+    for wrong in (b"", b"5", b"55", b"05\n", b"\xff\n"):
         with pytest.raises(VerificationError):
             witness.parse_size(wrong)
 
