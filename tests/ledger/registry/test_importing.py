@@ -211,6 +211,29 @@ def test_a_backdated_refusal_is_refused_once_something_was_permitted(office: Off
     assert "narrow" in done.refused[0].reason
 
 
+REFUSED_LATE: list[dict[str, Any]] = [
+    {"grantor": "p-ann", "subject": "*", "decision": "deny"},
+    {"grantor": "p-ann", "subject": "rec-1", "decision": "ask"},
+    {"grantor": "p-ann", "subject": "rec-1", "decision": "allow", "cap_ppm": 1},
+    {"grantor": "p-ann", "subject": "rec-1", "decision": "allow", "floor_micros": 1, "currency": "EUR"},
+    {"grantor": "p-pub", "subject": "wrk-1", "decision": "deny"},
+    {"grantor": "p-ann", "subject": "rec-1", "decision": "deny", "territory": "SE"},
+    {"grantor": "p-ann", "subject": "rec-1", "decision": "deny", "licensee": "p-lab"},
+]
+
+
+@pytest.mark.parametrize("grant", REFUSED_LATE, ids=lambda grant: "-".join(map(str, grant.values())))
+def test_no_kind_of_narrowing_can_be_backdated(office: Office, grant: dict[str, Any]) -> None:
+    """If this fails, terms, questions or a co-owner's denial reach back into what was permitted."""
+    office.load(sample())
+    before, march = office.registry.view(), "2026-03-01T00:00:00Z"
+    late = grant | {"id": "g-late", "uses": ["train"], "from": "2026-02-01"}
+    assert counts(office.load({"grants": [late]})) == (0, 0, 0, 1)
+    assert counts(office.load({"grants": [late | {"from": "2026-06-01T12:00:00Z"}]})) == (1, 0, 0, 0)
+    after = office.registry.view()
+    assert after.decide("rec-1", "train", at=march) == before.decide("rec-1", "train", at=march)
+
+
 def test_names_and_accounts_never_enter_the_log(office: Office) -> None:
     """If this fails, the append-only log holds what a person may ask to have erased."""
     document = sample()
