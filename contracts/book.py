@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from contracts.errors import ChainStateError
 from contracts.posting import Pool, Posting, payee_salt
 from contracts.store import ChainStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingRow:
+    """A posting by name: its root in hex, the run it was made for, the key of its intent."""
+
+    sequence: int
+    root: str
+    run: str
+    intent: str
 
 
 class Book:
@@ -60,23 +71,31 @@ class Book:
 
     def postings(self, pool: Pool, run: str | None = None) -> list[tuple[Posting, str]]:
         """Every posting planned for a pool with the key of its intent, oldest first; of one run, if named."""
-        rows = self._store.connection.execute(
-            "SELECT document, intent, run FROM posting WHERE chain_id = ? AND pool = ? ORDER BY sequence, rowid",
+        return [(self.posting(pool, row), row.intent) for row in self.rows(pool) if run in (None, row.run)]
+
+    def rows(self, pool: Pool) -> list[PostingRow]:
+        """The postings planned for a pool without what is in them, oldest first."""
+        found = self._store.connection.execute(
+            "SELECT sequence, root, run, intent FROM posting WHERE chain_id = ? AND pool = ? ORDER BY sequence, rowid",
             (pool.chain_id, pool.address),
         )
-        return [
-            (Posting.from_json(json.loads(row["document"]), pool), row["intent"])
-            for row in rows
-            if run is None or row["run"] == run
-        ]
+        return [PostingRow(**dict(row)) for row in found]
+
+    def posting(self, pool: Pool, row: PostingRow) -> Posting:
+        """A posting with its leaves."""
+        found = self._store.connection.execute(
+            "SELECT document FROM posting WHERE chain_id = ? AND pool = ? AND sequence = ? AND root = ?",
+            (pool.chain_id, pool.address, row.sequence, row.root),
+        ).fetchone()
+        return Posting.from_json(json.loads(found["document"]), pool)
 
     def by_root(self, pool: Pool, root: bytes) -> Posting | None:
         """The posting with this root; None for the empty root of a pool that serves nothing yet."""
         if root == bytes(32):
             return None
-        for posting, _ in reversed(self.postings(pool)):
-            if posting.tree.root == root:
-                return posting
+        for row in reversed(self.rows(pool)):
+            if row.root == root.hex():
+                return self.posting(pool, row)
         raise ChainStateError(
             f"pool {pool.address} serves root {root.hex()}, which is not in this workspace's chain.db; "
             "restore chain.db from a backup before anything is posted"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from contracts import claims, pushing, settling
+from contracts.book import PostingRow
 from contracts.client import PoolClient
 from contracts.errors import ChainStateError, PostingError
 from contracts.posting import Payment, Pool, Posting, PublishedRun
@@ -20,7 +21,9 @@ from contracts.reconcile import Report, reconcile
 from contracts.results import Claimed, Planned, Settled
 from ledger import leaf, tree
 from ledger.bundle import Placed
+from ledger.types import format_time
 from payouts.life.book import Book
+from payouts.life.records import Payment as Arrived
 from payouts.payment import account_digest
 from service import paying
 from service.blocking import Blocked
@@ -29,7 +32,7 @@ from service.files import write_whole
 from service.payees import payees_now
 from service.runs import Stored, load, payments_of
 from service.settlement import find_run
-from service.settling import read_book
+from service.settling import Step, read_book, signed, take
 
 if TYPE_CHECKING:
     from ledger.log import Log
@@ -54,7 +57,7 @@ def settle(ws: Workspace, run_id: str, *, dry_run: bool = False) -> Settled | Pl
 def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) -> Settled | Planned:
     book = read_book(ws)
     stored = load(ws.log, find_run(book, run_id))
-    batches = _batches(ws, book, stored)
+    batches = _batches(ws, book, stored.record.run)
     if dry_run and not batches:
         batches = {stored.record.run: paying.due(ws, stored.record.run, "chain")}
     pool = client.book.pool(client.chain_id, stored.currency)
@@ -71,9 +74,8 @@ def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) ->
     return answer
 
 
-def _batches(ws: Workspace, book: Book, stored: Stored) -> dict[str, Payments]:
+def _batches(ws: Workspace, book: Book, run: str) -> dict[str, Payments]:
     """The run's payments that were handed to the chain, by the name each batch is posted under."""
-    run = stored.record.run
     return {
         run if batch.batch == 1 else f"{run}/{batch.batch}": payments_of(ws.log, batch.statement)
         for batch in book.batches.get(run, [])
@@ -199,7 +201,7 @@ def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
 def _posting_of(ws: Workspace, client: PoolClient, stored: Stored) -> Posting:
     """The last standing posting of a run."""
     pool = client.book.pool(client.chain_id, stored.currency)
-    for name in reversed(_batches(ws, read_book(ws), stored)):
+    for name in reversed(_batches(ws, read_book(ws), stored.record.run)):
         if standing := settling.standing(client, pool, name):
             return standing[0]
     raise ChainStateError(f"run {stored.record.run[:16]} is not posted: settle chain settle {stored.record.run[:16]}")
@@ -223,35 +225,49 @@ def _post_leaf(log: Log, posting: Posting) -> tuple[int, bytes] | None:
 
 def _write_down(ws: Workspace, client: PoolClient) -> None:
     """What is final on the chain becomes part of the log: postings, and which payments arrived."""
+    known = {
+        (body["chain_id"], body["pool"], body["sequence"], body["root"])
+        for body in (leaf.decode(entry.body) for entry in ws.log.entries(types={claims.POST}))
+    }
     for pool in client.book.pools(client.chain_id):
-        known = [(one, client.outbox.find(key)) for one, key in client.book.postings(pool)]
-        final = [(one, intent) for one, intent in known if intent and intent.state == "final"]
-        for posting, intent in final:
-            if _post_leaf(ws.log, posting) is None:
-                fields = claims.post_fields(posting) | {"by": ws.operator, "transaction": client.transaction(intent)}
-                ws.log.append([leaf.sign(leaf.make(claims.POST, ws.clock(), **fields), ws.signer("operator"))])
+        final = []
+        for row in client.book.rows(pool):
+            intent = client.outbox.find(row.intent)
+            if intent is None or intent.state != "final":
+                continue
+            final.append(row)
+            if (pool.chain_id, pool.address, row.sequence, f"0x{row.root}") not in known:
+                fields = claims.post_fields(client.book.posting(pool, row))
+                said = leaf.make(
+                    claims.POST, ws.clock(), **fields, by=ws.operator, transaction=client.transaction(intent)
+                )
+                ws.log.append([leaf.sign(said, ws.signer("operator"))])
         if final:
-            _confirm(ws, client, pool, [posting for posting, _ in final])
+            _write_arrivals(ws, client, pool, final)
 
 
-def _confirm(ws: Workspace, client: PoolClient, pool: Pool, postings: list[Posting]) -> None:
-    book = read_book(ws)
+def _write_arrivals(ws: Workspace, client: PoolClient, pool: Pool, rows: list[PostingRow]) -> None:
+    """Payments that the chain shows as made, in one append."""
     paid = pushing.paid(client, pool)
-    for posting in postings:
-        run = posting.run.partition("/")[0]
-        stored = load(ws.log, book.runs[run]) if run in book.runs else None
-        if stored is None:
-            continue
-        handed = {one["party"] for one in _batches(ws, book, stored).get(posting.run, [])}
-        for one in posting.leaves:
-            seen = paid.get(one.payee_id)
-            if (
-                one.party in handed
-                and seen
-                and seen.cumulative >= one.cumulative
-                and book.payment_of(run, one.party) is None
-            ):
-                paying.confirm(ws, run, one.party, "settled", note=seen.transaction)
+    at, maker = format_time(ws.clock()), ws.signer("operator")
+
+    def decide(book: Book) -> Step[None]:
+        leaves = []
+        for row in rows:
+            run = row.run.partition("/")[0]
+            handed = {one["party"] for one in _batches(ws, book, run).get(row.run, [])} if run in book.runs else set()
+            waiting = {party for party in handed if book.payment_of(run, party) is None}
+            for one in client.book.posting(pool, row).leaves if waiting else ():
+                seen = paid.get(one.payee_id)
+                if one.party in waiting and seen and seen.cumulative >= one.cumulative:
+                    arrived = Arrived(
+                        at=at, by=ws.operator, key=maker.public.id, run=run, party=one.party, outcome="settled",
+                        reference=seen.transaction,
+                    )  # fmt: skip
+                    leaves.append(signed(arrived, maker))
+        return Step(None, leaves=leaves)
+
+    take(ws, decide)
 
 
 def check(ws: Workspace, currency: str) -> Report:
@@ -263,6 +279,6 @@ def check(ws: Workspace, currency: str) -> Report:
         for record in book.runs.values():
             stored = load(ws.log, record)
             if stored.currency == currency:
-                for name, payments in _batches(ws, book, stored).items():
+                for name, payments in _batches(ws, book, stored.record.run).items():
                     owed[name] = sum(pool.base_units(int(one["micros"])) for one in payments)
         return reconcile(client, pool, owed)
