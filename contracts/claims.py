@@ -91,11 +91,12 @@ def examine(examination: Examination, document: dict[str, Any]) -> None:
         body = examination.included(step, item)
         if body["type"] != POST or any(name not in body for name in _POST_FIELDS):
             raise ClaimError(f"leaf {item.index} is a {body['type']}, expected a posting")
-        keys = {key.public.id: key.public for key in examination.ring.at(item.index + 1, "operator")}
-        if body.get("key") not in keys:
+        counting = examination.ring.at(item.index + 1, "operator")
+        signer = next((key for key in counting if key.public.id == body.get("key")), None)
+        if signer is None:
             raise ClaimError(f"leaf {item.index} is signed by no operator key that counts there")
-        check_signature(body, keys[body["key"]])
-        step.detail = f"leaf {item.index}: posting {body['sequence']} of run {body['run']}, root {body['root']}"
+        check_signature(body, signer.public)
+        step.detail = f"leaf {item.index}: posting {body['sequence']} of run {body['run']}, signed by {signer}"
     with examination.step("the claim is of this posting and this payee") as step:
         row = _row(claim, body)
         step.detail = f"{claim['party']} at {claim['leaf'][3]}: {claim['leaf'][4]} base units since the beginning"
