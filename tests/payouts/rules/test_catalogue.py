@@ -77,6 +77,12 @@ def test_every_rule_has_a_canonical_payload_and_documented_parameters() -> None:
 PLUGIN = ROOT / "tests" / "payouts" / "rules" / "plugin"
 
 
+def test_the_template_in_the_manual_is_the_rule_that_is_tested() -> None:
+    """If this fails, the manual shows a rule that nobody has run."""
+    manual = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert (PLUGIN / "winner_takes_most.py").read_text(encoding="utf-8").rstrip() in manual
+
+
 @pytest.mark.slow
 def test_a_rule_from_another_wheel_is_found_and_pays(tmp_path: Path) -> None:
     """If this fails, nobody outside this repository can write a rule."""
