@@ -44,7 +44,7 @@ def overclaimed(lines: Sequence[Share]) -> frozenset[str]:
 
     Totals only change where a row starts, so looking at each start is looking at every instant.
     """
-    confirmed = [line for line in lines if line.state == "confirmed" and line.start < line.end]
+    confirmed = [line for line in lines if line.state == "confirmed"]
     found: set[str] = set()
     for territory in {line.territory for line in confirmed}:
         rows = [line for line in confirmed if line.territory == territory]

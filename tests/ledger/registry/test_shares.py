@@ -113,6 +113,22 @@ def test_confirmed_shares_never_pass_the_whole(lines: list[Share], at: str, terr
         assert sum(live) <= MILLION
 
 
+@given(share_sets())
+def test_exactly_the_rows_that_pass_the_whole_together_are_in_conflict(lines: list[Share]) -> None:
+    """If this fails, an innocent or merely asserted share is shown in conflict, or a guilty one is not."""
+    expected = set()
+    for territory in ("WORLD", "SE"):
+        for instant in INSTANTS:
+            live = [
+                line
+                for line in lines
+                if line.state == "confirmed" and line.territory == territory and line.start <= instant < line.end
+            ]
+            if sum(line.ppm for line in live) > MILLION:
+                expected |= {line.id for line in live}
+    assert overclaimed(lines) == expected
+
+
 @given(share_sets(), st.sampled_from(INSTANTS), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(lines: list[Share], at: str, random: object) -> None:
     """If this fails, who is paid depends on the order in which rows were imported."""
