@@ -86,6 +86,9 @@ def test_refused_on_the_way(june: Month) -> None:
     with pytest.raises(ConflictError, match="is published"):
         settlement.run(june.ws, asked(pool="2000.00"))
     assert settlement.run(june.ws, asked()).run == run
+    size = june.ws.log.head().size
+    assert settlement.run(june.ws, asked(rule="shapley-capped"), dry_run=True).dry_run
+    assert june.ws.log.head().size == size
     with pytest.raises(ConflictError, match="by file"):
         paying.pay(june.ws, run, "chain")
     with pytest.raises(InputError, match="not a run"):
