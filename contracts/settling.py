@@ -66,9 +66,10 @@ def vetoed(client: PoolClient, posting: Posting) -> bool:
     return bool(client.read(posting.pool, "posted", posting.sequence) == _digest(posting))
 
 
-def serves(client: PoolClient, pool: Pool, root: str) -> bool:
-    """Whether claims run under this root now."""
-    return bool("0x" + client.status(pool)["serving_root"].hex() == root)
+def serves(client: PoolClient, pool: Pool, sequence: int) -> bool:
+    """Whether claims run under this posting now, or under a later one, which owes all that this one does."""
+    root = client.status(pool)["serving_root"].hex()
+    return any(row.root == root and row.sequence >= sequence for row in client.book.rows(pool))
 
 
 def _digest(posting: Posting) -> bytes:

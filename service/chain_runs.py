@@ -114,11 +114,13 @@ class PaidByChain:
 
     run: str
     via: str
+    batches: int
     payments: int
     paid_micros: int
     posting: Settled
     claims: Claimed | None
     blocked: tuple[Blocked, ...]
+    already: bool
     demo: bool
 
 
@@ -131,12 +133,13 @@ def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
             raise ChainStateError(f"run {run_id} was only planned")
         pool = client.book.pool_at(client.chain_id, posting.pool)
         pushed = None
-        if posting.state == "final" and settling.serves(client, pool, posting.root):
+        if posting.state == "final" and settling.serves(client, pool, posting.sequence):
             pushed = pushing.push(client, pool)
             _write_down(ws, client)
     return PaidByChain(
-        run=handed.run, via="chain", payments=handed.payments, paid_micros=handed.paid_micros, posting=posting,
-        claims=pushed, blocked=handed.blocked, demo=handed.demo,
+        run=handed.run, via="chain", batches=handed.batches, payments=handed.payments,
+        paid_micros=handed.paid_micros, posting=posting, claims=pushed, blocked=handed.blocked,
+        already=handed.already, demo=handed.demo,
     )  # fmt: skip
 
 
