@@ -24,6 +24,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("holds", None),
     ("keys", "key"),
     ("ledger", None),
+    ("segments", "segments"),
     ("settlement", None),
     ("simulate", None),
     ("registry", "registry"),

@@ -259,12 +259,10 @@ class Resolved:
 
     @classmethod
     def of(cls, sources: Sequence[Source], assigned: Mapping[str, Digest]) -> Resolved:
-        known = pa.concat_tables([source.bindings for source in sources]).combine_chunks()
-        late = pa.array(list(assigned), pa.string()), pa.array(list(assigned.values()), pa.string())
-        first = late[1].take(pc.index_in(known.column("track"), late[0]).combine_chunks())
-        bound = known.set_column(2, "vector", pc.coalesce(known.column("vector"), first))
-        texts = {name: bound.column(name).combine_chunks().dictionary_encode() for name in bound.column_names}
-        codes = np.zeros(bound.num_rows, np.int64)
+        known = pa.concat_tables([source.bindings for source in sources]).unify_dictionaries().combine_chunks()
+        texts = {name: known.column(name).combine_chunks() for name in known.column_names}
+        texts["vector"] = _bound(texts["track"], texts["vector"], assigned)
+        codes = np.zeros(known.num_rows, np.int64)
         for column in texts.values():
             absent = len(column.dictionary)
             codes = codes * (absent + 1) + np.asarray(column.indices.fill_null(absent))
@@ -277,6 +275,21 @@ class Resolved:
         }
         numbers = pa.table({name: pa.array(values.astype(np.int32)) for name, values in columns.items()})
         return cls(numbers, {name: column.take(pa.array(rows)) for name, column in texts.items()})
+
+
+def _bound(
+    tracks: pa.DictionaryArray, vectors: pa.DictionaryArray, assigned: Mapping[str, Digest]
+) -> pa.DictionaryArray:
+    """The vectors, where there is none the first that the track was assigned."""
+    late = np.flatnonzero(np.asarray(vectors.is_null()))
+    found = [assigned.get(track) for track in tracks.take(pa.array(late)).to_pylist()]
+    known = vectors.dictionary
+    digests = pa.array(found, pa.string())
+    new = pc.unique(digests.drop_null().filter(pc.invert(pc.is_in(digests.drop_null(), known))))
+    values = pa.concat_arrays([known, new])
+    codes = np.asarray(vectors.indices.fill_null(len(values))).astype(np.int32)
+    codes[late] = np.asarray(pc.index_in(digests, values).fill_null(len(values)))
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == len(values)), values)
 
 
 def _named(found: pa.Table, resolved: Resolved, buckets: Sequence[str]) -> pa.Table:

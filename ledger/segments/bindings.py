@@ -19,9 +19,10 @@ from ledger.segments.schema import BINDINGS, KEY, Binding
 
 
 def as_table(bindings: Iterable[Binding]) -> pa.Table:
-    """Triples as columns: row n is binding n."""
+    """Triples as columns of codes: row n is binding n."""
     known = list(bindings)
-    return pa.table([[row[place] for row in known] for place in range(len(KEY))], schema=KEY)
+    columns = [pa.array([row[place] for row in known], pa.string()) for place in range(len(KEY))]
+    return pa.table([column.dictionary_encode() for column in columns], names=KEY.names)
 
 
 def numbered(known: pa.Table) -> dict[Binding, int]:
@@ -36,13 +37,14 @@ def more(known: pa.Table, folder: Path, file: File) -> pa.Table:
         numbers = range(known.num_rows, known.num_rows + piece.num_rows)
         if piece.column("binding").to_pylist() != list(numbers):
             raise SegmentError(f"segment file {file.path} does not go on numbering at {known.num_rows}; {files.AGAIN}")
-        known = pa.concat_tables([known, piece.select(KEY.names)])
-    return known.combine_chunks()
+        coded = [column.dictionary_encode() for column in piece.select(KEY.names).columns]
+        known = pa.concat_tables([known, pa.table(coded, names=KEY.names)])
+    return known.unify_dictionaries().combine_chunks()
 
 
 def load(folder: Path, sealed: Sequence[Manifest]) -> pa.Table:
     """Every triple of these segments, their files' digests checked."""
-    known = KEY.empty_table()
+    known = as_table(())
     for manifest in sealed:
         for file in manifest.of("bindings"):
             files.check(folder, file)

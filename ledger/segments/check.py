@@ -55,7 +55,7 @@ def verify_segments(log: Log, folder: Path, manifests: Sequence[Manifest], on_pr
     Leaves after the last segment are hashed from the log, so that what is compared in the end is the
     root that the log has signed.
     """
-    tiles, known, total = Tiles(), schema.KEY.empty_table(), 0
+    tiles, known, total = Tiles(), bindings.as_table(()), 0
     for manifest in manifests:
         total += check_files(folder, manifest.files)
         for file in manifest.of("bindings"):
@@ -119,7 +119,7 @@ def _check_derived(piece: pa.Table, file: File, known: pa.Table) -> None:
     numbers = piece.column("binding").combine_chunks()
     given = len(numbers) == 0 or (pc.min(numbers).as_py() >= 0 and pc.max(numbers).as_py() < known.num_rows)
     same = given and all(
-        known.column(name).take(numbers).combine_chunks().equals(piece.column(name).combine_chunks())
+        known.column(name).take(numbers).cast(pa.string()).combine_chunks().equals(piece.column(name).combine_chunks())
         for name in schema.KEY.names
     )
     days = np.unique(np.asarray(piece.column("occurred_at").combine_chunks().cast(pa.int64())) // 86_400_000)

@@ -118,6 +118,15 @@ def check(folder: Path, file: File) -> None:
         )
 
 
+def intact(folder: Path, file: File) -> bool:
+    """Whether a file is there and is the one the log committed to."""
+    try:
+        check(folder, file)
+    except SegmentError:
+        return False
+    return True
+
+
 def pieces(folder: Path, file: File, schema: pa.Schema) -> Iterator[pa.Table]:
     """The rows of a file by row group; SegmentError for one that cannot be read as what it should be."""
     try:

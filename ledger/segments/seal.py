@@ -20,10 +20,10 @@ import pyarrow as pa
 from sqlalchemy import Connection, select, text
 from sqlmodel import col
 
-from ledger.errors import ConflictError, InputError
+from ledger.errors import ConflictError, InputError, StateError
 from ledger.log import Log, batch_of
 from ledger.segments import columns, files, schema
-from ledger.segments.bindings import as_table, load, numbered
+from ledger.segments.bindings import as_table, load, more, numbered
 from ledger.segments.check import check_tree, read_back
 from ledger.segments.errors import SegmentError
 from ledger.segments.manifest import TYPE, File, Kind, Manifest, manifests, ordered_digest
@@ -130,13 +130,14 @@ def gather(log: Log, start: int, stop: int, known: dict[Binding, int]) -> Stretc
             tables.append(columns.table(indexes, events, known))
     kept = {name: [row[place] for row in others] for place, name in enumerate(schema.LEAVES.names)}
     bindings = as_table(known)
-    numbers = pa.array(range(first, len(known)), pa.int32())
+    new = [pa.array(range(first, len(known)), pa.int32())]
+    new += [column.cast(pa.string()) for column in bindings.slice(first).columns]
     return Stretch(
         start=start,
         stop=stop,
         events=pa.concat_tables(tables[1:] or tables),
         others=pa.table(kept, schema=schema.LEAVES),
-        new_bindings=pa.table([numbers, *bindings.slice(first).columns], schema=BINDINGS),
+        new_bindings=pa.table(new, schema=BINDINGS),
         bindings=bindings,
     )
 
@@ -194,3 +195,30 @@ def by_day(events: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     whole = events.unify_dictionaries().combine_chunks()
     for places in np.split(order, edges):
         yield str(days[places[0]].astype("datetime64[D]")), whole.take(pa.array(places))
+
+
+def mend(log: Log, folder: Path, *, on_progress: Progress = None) -> list[str]:
+    """Write missing or damaged files of sealed segments again from the log; the paths of those that were.
+
+    The same rows make the same file with the same version of pyarrow; with another one, what is made is
+    not what the log committed to, and is refused.
+    """
+    mended: list[str] = []
+    bindings = as_table(())
+    with files.locked(folder):
+        sealed = manifests(log)
+        for manifest in sealed:
+            odd = [file.path for file in manifest.files if not files.intact(folder, file)]
+            if odd:
+                again = write_segment(log, folder, gather(log, manifest.start, manifest.stop, numbered(bindings)))
+                if again.files != manifest.files:
+                    raise StateError(
+                        f"segment [{manifest.start}, {manifest.stop}) was written by {manifest.writer}, not by pyarrow "
+                        f"{pa.__version__}: its files differ; mend with that version, or put {odd[0]} back from a copy"
+                    )
+                mended += odd
+            for file in manifest.of("bindings"):
+                bindings = more(bindings, folder, file)
+            if on_progress is not None:
+                on_progress(manifest.stop, sealed[-1].stop)
+    return mended

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ledger.segments import files
 from ledger.segments.manifest import File, Manifest
-from ledger.segments.schema import EVENTS, KEY
+from ledger.segments.schema import EVENTS
 from ledger.segments.seal import SPAN
 from ledger.types import Period
 from payouts.grain import Membership
@@ -76,9 +76,14 @@ def make(folder: Path, count: int, *, seed: int = 1) -> Made:
         }
         table = pa.table([columns[name] for name in EVENTS.names], names=EVENTS.names)
         manifests.append(_written(folder, start, start + rows, table, days))
-    each = pa.array(np.repeat(np.arange(TRACKS), len(SOURCES)))
-    triples = {"source": pa.array(SOURCES * TRACKS), "track": tracks.take(each), "vector": vectors.take(each)}
-    return Made(folder, manifests, pa.table(triples, schema=KEY))
+    each = pa.array(np.repeat(np.arange(TRACKS, dtype=np.int32), len(SOURCES)))
+    codes = pa.array(np.tile(np.arange(len(SOURCES), dtype=np.int32), TRACKS))
+    triples = {
+        "source": pa.DictionaryArray.from_arrays(codes, pa.array(SOURCES)),
+        "track": pa.DictionaryArray.from_arrays(each, tracks),
+        "vector": pa.DictionaryArray.from_arrays(each, vectors),
+    }
+    return Made(folder, manifests, pa.table(triples))
 
 
 def _of(codes: Any, values: Sequence[str]) -> pa.Array:

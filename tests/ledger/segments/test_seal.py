@@ -22,7 +22,7 @@ from ledger.segments.bindings import load, numbered
 from ledger.segments.check import check_files, verify_segments
 from ledger.segments.errors import SegmentError
 from ledger.segments.manifest import Manifest, check_chain, manifests, read
-from ledger.segments.seal import seal
+from ledger.segments.seal import mend, seal
 from ledger.types import format_time
 from tests.ledger.logs import ORIGIN, event, log_in, note
 from tests.payouts.streams import digest, sealed_log, streams
@@ -225,3 +225,28 @@ def test_a_manifest_says_what_its_leaf_says(tmp_path: Path) -> None:
         read(body, made[1].encode())
     with pytest.raises(VerificationError):
         Manifest.parse(made[0].encode().replace(b"leaves/part", b"../../part"))
+
+
+def test_damaged_files_are_made_again_from_the_log(tmp_path: Path) -> None:
+    """If this fails, a lost disk of segments is lost money, though the log has every leaf."""
+    log = log_in(tmp_path)
+    folder = folder_of(log, tmp_path)
+    made = manifests(log)
+    lost = [next(made[0].of("bindings")).path, next(made[1].of("events")).path, next(made[2].of("events")).path]
+    for path in lost[:2]:
+        (folder / path).unlink()
+    (folder / lost[2]).write_bytes(b"not Parquet")
+    assert mend(log, folder) == lost
+    assert mend(log, folder) == []
+    verify_segments(log, folder, made)
+
+
+def test_mending_with_another_writer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, files that the log never committed to pass for mended."""
+    log = log_in(tmp_path)
+    folder = folder_of(log, tmp_path)
+    file = next(manifests(log)[0].of("events"))
+    (folder / file.path).unlink()
+    monkeypatch.setattr(files, "ROW_GROUP", 7)
+    with pytest.raises(StateError, match="its files differ"):
+        mend(log, folder)

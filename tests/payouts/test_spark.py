@@ -1,0 +1,122 @@
+"""The same expression on DuckDB, local Spark, local-cluster and a standalone cluster that loses a worker."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ledger.log import Log
+from payouts.engines import duckdb_engine
+from payouts.grain import Grain, Membership
+from payouts.protocols import UsageRow
+from payouts.spark import spark_engine
+from payouts.usage import Engine
+from tests.ledger.logs import log_in
+from tests.payouts.cluster import Cluster, executors_that_worked, standalone
+from tests.payouts.streams import TERMS, by_engine, by_hand, membership, sealed_log, streams
+
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.timeout(1800),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"),
+]
+
+FINE = Grain(
+    cuts=("2026-06-10T00:00:00Z", "2026-06-15T12:00:00Z"), territories=("NO", "SE"), products=True, listeners=True
+)
+MANY_TASKS = {"spark.sql.files.maxPartitionBytes": "4096", "spark.sql.files.openCostInBytes": "4096"}
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A sealed log, and what it comes to by hand."""
+
+    logs: list[tuple[Log, Path, Membership]]
+    expected: dict[Grain, list[UsageRow]]
+
+    def check(self, engine: Engine) -> None:
+        for grain, rows in self.expected.items():
+            assert by_engine(engine, self.logs, TERMS, grain) == rows
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    home = tmp_path_factory.mktemp("log")
+    log = log_in(home)
+    folder = sealed_log(log, home / "segments", streams(11, 10_000), span=700)
+    logs = [(log, folder, membership(9_000, 3_000))]
+    return Played(logs, {grain: by_hand(logs, TERMS, grain) for grain in (Grain(), FINE)})
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with standalone(tmp_path_factory.mktemp("cluster")) as one:
+        yield one
+
+
+def logged(folder: Path, **more: str) -> dict[str, str]:
+    """Settings of an application that keeps a record of every task."""
+    folder.mkdir()
+    plain = {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": f"file://{folder}",
+        "spark.eventLog.compress": "false",
+    }
+    return {**plain, "spark.eventLog.rolling.enabled": "false", **more}
+
+
+def test_duckdb(played: Played) -> None:
+    """If this fails, what Spark is compared with below is wrong itself."""
+    with duckdb_engine() as engine:
+        played.check(engine)
+
+
+def test_local_spark(played: Played) -> None:
+    """If this fails, the expression means something else in Spark's SQL."""
+    with spark_engine("local[2]") as engine:
+        played.check(engine)
+
+
+def test_local_cluster(played: Played, tmp_path: Path) -> None:
+    """If this fails, sums differ once they are made in several processes."""
+    with spark_engine("local-cluster", logged(tmp_path / "events", **MANY_TASKS)) as engine:
+        played.check(engine)
+    assert set(executors_that_worked(tmp_path / "events")) == {"0", "1"}
+
+
+def test_a_standalone_cluster(played: Played, cluster: Cluster, tmp_path: Path) -> None:
+    """If this fails, `--engine spark://...` gives other money than DuckDB, or leaves half of the cluster idle."""
+    with spark_engine(cluster.url, logged(tmp_path / "events", **MANY_TASKS)) as engine:
+        played.check(engine)
+    assert set(executors_that_worked(tmp_path / "events")) == {"0", "1"}
+
+
+def test_a_worker_lost_in_the_middle_of_a_job(played: Played, cluster: Cluster, tmp_path: Path) -> None:
+    """If this fails, losing a machine loses or doubles a part of the sums. The last test: it breaks the cluster."""
+    events = tmp_path / "events"
+    with spark_engine(cluster.url, logged(events, **MANY_TASKS)) as engine:
+        played.check(engine)  # both executors are up and have worked
+        before = sum(executors_that_worked(events).values())
+        killer = threading.Thread(
+            target=once, args=(lambda: sum(executors_that_worked(events).values()) > before + 3, cluster.lose_a_worker)
+        )
+        killer.start()
+        for _ in range(4):
+            played.check(engine)
+        killer.join()
+    after = executors_that_worked(events)
+    assert cluster.workers[0].poll() is not None
+    assert sum(after.values()) > before
+
+
+def once(ready: Callable[[], bool], act: Callable[[], None]) -> None:
+    """Do something as soon as a condition holds."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and not ready():
+        time.sleep(0.02)
+    act()
