@@ -25,10 +25,8 @@ def settle(client: PoolClient, run: PublishedRun) -> Settled:
             "send them to the pool (on the embedded chain: settle chain fund), then repeat this"
         )
     key = f"post:{pool.chain_id}:{pool.address}:{posting.sequence}:{posting.tree.root.hex()}"
-    with client.store.transaction():
-        intent = client.courier.plan(key, kind="post", chain_id=pool.chain_id, target=pool.address, data=data)
-        client.book.add_posting(posting, key)
-    return _settled(client, posting, client.courier.drive(intent))
+    client.book.add_posting(posting, key)  # first: an intent without its leaves would be a root nobody can claim from
+    return _settled(client, posting, client.act(key, kind="post", target=pool.address, data=data))
 
 
 def dry_run(client: PoolClient, run: PublishedRun) -> Planned:
