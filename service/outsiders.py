@@ -20,7 +20,7 @@ from payouts.life.book import Book
 from service.config import resolve
 from service.files import write_whole
 from service.proving import run_bundle
-from service.runs import Stored, calculate, carried, given_again, load, paid_out
+from service.runs import Stored, calculate, carried, given_again, holds_of, load, paid_out
 from service.settling import read_book
 from service.usage import PLAIN
 from service.witnessing import base
@@ -162,18 +162,25 @@ def _about(folder: Path) -> dict[str, object]:
 
 
 def _again(ws: Workspace, book: Book, stored: Stored, on_progress: Progress) -> RunAgain:
-    """Everything from the log alone; of the run's own document only its terms, rule, holds and minimum are taken."""
-    given = given_again(stored)
-    terms = stored.terms
-    now = carried(ws.log, book, period=terms.period, pool=terms.pool, currency=terms.currency)
-    booked = tuple(one for one in now.corrections if one.id in stored.entries)
-    takes = replace(now, corrections=booked)
-    found = calculate(ws, book, given, takes, engine=PLAIN, on_progress=on_progress)
-    same = (
-        canon.encode(found.document.payload) == canon.encode(stored.payload)
-        and given.period_root == book.period_root(terms.period)
-        and (given.follows, given.carried) == (takes.follows, takes.unattributed)
-        and given.key == stored.record.run
+    """Everything from the log as it stood when the run was written: what it followed, what was held, what waited.
+
+    Of the run's own document only terms, rule and minimum payout are taken, which the log does not decide.
+    """
+    run, terms = stored.record.run, stored.terms
+    then = read_book(ws, book.places["run", run].index)
+    takes = carried(ws.log, then, period=terms.period, pool=terms.pool, currency=terms.currency)
+    said = given_again(stored)
+    given = replace(
+        said,
+        period_root=then.period_root(terms.period),
+        registry_size=then.closes[terms.period].registry_size,
+        sequence=then.sequence(terms.period, terms.pool),
+        holds=holds_of(then.open_holds()),
+        follows=takes.follows,
+        entries=tuple(sorted({one.id for one in takes.corrections})),
+        carried=takes.unattributed,
     )
+    found = calculate(ws, then, given, takes, engine=PLAIN, on_progress=on_progress)
+    same = canon.encode(found.document.payload) == canon.encode(stored.payload)
     outcome = found.outcome
-    return RunAgain(run=stored.record.run, pool=terms.pool, pool_micros=outcome.pool, lines=len(outcome.lines), ok=same)
+    return RunAgain(run=run, pool=terms.pool, pool_micros=outcome.pool, lines=len(outcome.lines), ok=same)

@@ -44,10 +44,10 @@ class Step(Generic[Answer]):
     blobs: Sequence[bytes] = ()
 
 
-def read_book(ws: Workspace) -> Book:
-    """The book as of now, every signature in it checked against trust.json and the key leaves since."""
+def read_book(ws: Workspace, size: int | None = None) -> Book:
+    """The book as of now, or as it was at a size; every signature checked against trust.json and the key leaves."""
     log = ws.log
-    size = log.head().size
+    size = log.head().size if size is None else size
     found = log.entries(types=TYPES, stop=size)
     leaves = ((entry.index, leaf_hash(entry.body), leaf.decode(entry.body)) for entry in found)
     book = fold(leaves, _authority(ring_of(ws, size)))

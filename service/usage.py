@@ -27,12 +27,16 @@ Progress = Callable[[int, int | None], None] | None
 
 PLAIN: Final = "log"
 DEFAULT: Final = "duckdb"
+_SPARK: Final = ("spark://", "local-cluster")
 
 
 def check_engine(name: str) -> None:
     """Refuse an engine that is not known before anything is read."""
-    if name not in (PLAIN, DEFAULT):
-        raise InputError(f"engine {name!r}: expected {DEFAULT}, or {PLAIN} to read the log's entries one by one")
+    if name not in (PLAIN, DEFAULT) and not name.startswith(_SPARK):
+        raise InputError(
+            f"engine {name!r}: expected {DEFAULT}, spark://HOST:PORT, local-cluster, or {PLAIN} to read the log's "
+            "entries one by one"
+        )
 
 
 def folder_of(ws: Workspace) -> Path:
@@ -83,9 +87,16 @@ def _sealed(ws: Workspace, membership: Membership) -> Source:
 def _engine(name: str) -> AbstractContextManager[Engine]:
     check_engine(name)
     try:
+        if name.startswith(_SPARK):
+            import pyspark  # noqa: F401  asked for here, so that its absence is told in our words
+
+            from payouts.spark import spark_engine
+
+            return spark_engine(name)
         from payouts.engines import duckdb_engine
     except ImportError as missing:
+        extra = "spark" if name.startswith(_SPARK) else "payouts"
         raise StateError(
-            f"engine {name} needs {missing.name}: install settle-engine[payouts], or say --engine {PLAIN}"
+            f"engine {name} needs {missing.name}: install settle-engine[{extra}], or say --engine {PLAIN}"
         ) from None
     return duckdb_engine()
