@@ -11,6 +11,7 @@ from payouts.compute import Inputs, Line, compute
 from payouts.errors import UsageError
 from payouts.protocols import Hold
 from payouts.rules.shapley_capped import ShapleyCapped
+from payouts.rules.training import Training
 from tests.payouts.worlds import World, inputs, plays, sole, vector
 
 
@@ -164,6 +165,19 @@ def test_unattributed_goes_where_the_terms_say() -> None:
     assert (back.unattributed, back.allocated_by_party()) == (8, {"p-a": 12})
     spread = compute(inputs(world, usage, made, micros=20, unattributed="training"))
     assert (spread.unattributed, spread.allocated_by_party()) == (0, {"p-a": 12, "p-x": 4, "p-y": 4})
+
+
+def test_a_training_set_pays_only_recordings_that_may_be_trained_on() -> None:
+    """If this fails, a recording withdrawn from training is paid as if it were not, or its writers are held for it."""
+    world = sole("x", "y").own("wrk", ("p-writer", 1_000_000), right="publishing")
+    world.works = {"x": (("wrk", 1_000_000),)}
+    world.training, world.denied = {("mdl", "1"): ("x", "y")}, {("x", "train"), ("wrk", "train")}
+    mix = (("recording", 500_000), ("composition", 500_000))
+    assert shape(inputs(world, [], rule=Training(model="mdl"), aspects=mix, micros=4)) == {
+        ("p-x", "held", "permission"): 1,
+        ("p-y", "allocated", ""): 1,
+        ("p-writer", "allocated", ""): 2,
+    }
 
 
 def test_what_the_last_run_left_is_shared_on_top() -> None:
