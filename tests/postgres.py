@@ -54,14 +54,27 @@ class Server:
     def make(self) -> None:
         self._run(str(BINARIES / "initdb"), "-A", "trust", "-U", ACCOUNT, "--no-sync", "-D", str(self.folder / "data"))
 
+    def follow(self, primary: Server) -> None:
+        """Become a streaming replica of another cluster."""
+        self._run(
+            str(BINARIES / "pg_basebackup"),
+            "-h",
+            str(primary.folder),
+            "-U",
+            ACCOUNT,
+            "-D",
+            str(self.folder / "data"),
+            "-R",
+        )
+
     def _run(self, *command: str) -> None:
         words = list(command) if os.getuid() else ["runuser", "-u", ACCOUNT, "--", *command]
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
 
 
 @contextmanager
-def own_server() -> Iterator[Server]:
-    """A fresh cluster, gone afterwards; skips the test where PostgreSQL is not installed."""
+def own_server(primary: Server | None = None) -> Iterator[Server]:
+    """A fresh cluster or a replica, gone afterwards; skips the test where PostgreSQL is not installed."""
     if not (BINARIES / "initdb").exists():
         pytest.skip(f"needs PostgreSQL's binaries in {BINARIES}")
     with tempfile.TemporaryDirectory(prefix="settle-pg-") as name:
@@ -70,7 +83,10 @@ def own_server() -> Iterator[Server]:
             shutil.chown(folder, ACCOUNT, ACCOUNT)
         folder.chmod(0o755)
         server = Server(folder)
-        server.make()
+        if primary is None:
+            server.make()
+        else:
+            server.follow(primary)
         server.start()
         try:
             yield server

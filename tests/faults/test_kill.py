@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import subprocess
 import sys
@@ -12,10 +13,15 @@ from pathlib import Path
 import pytest
 
 from ledger import leaf
+from ledger.errors import TransientError
 from ledger.fsck import fsck
+from ledger.ingest import ndjson
+from ledger.ingest.blocks import Block
+from ledger.ingest.run import Ingest
 from ledger.log import Log
-from tests.ledger.ingest.streams import known_log, lines, row
-from tests.ledger.logs import log_in
+from tests.ledger.ingest.streams import entropy, lines, row
+from tests.ledger.store.both import STORES, Place, places
+from tests.postgres import own_server
 from tests.support import ROOT
 
 EVENTS = 20_000
@@ -55,28 +61,57 @@ def check(log: Log, acknowledged: dict[str, int]) -> None:
     assert acknowledged.items() <= places.items()
 
 
-def kill_often(folder: Path, times: int, seed: int) -> None:
-    known_log(folder).close()
-    events = folder / "events.ndjson"
-    events.write_bytes(lines(*(row(f"e-{i:06d}", listener=f"u-{i % 500}") for i in range(EVENTS))))
+def kill_often(place: Place, folder: Path, times: int, seed: int) -> None:
+    log = place.open()
+    now = log.clock()
+    log.append([leaf.make("track", now, id="trk-1")])
+    place.close()
+    path = folder / "events.ndjson"
+    path.write_bytes(lines(*(row(f"e-{i:06d}", listener=f"u-{i % 500}") for i in range(EVENTS))))
     moments = random.Random(seed)
     acknowledged: dict[str, int] = {}
     for _ in range(times):
-        said = run_and_kill(str(folder / "settle.db"), str(folder / "settle.anchor"), events, moments.uniform(0.0, 0.4))
+        said = run_and_kill(place.store, place.anchor, path, moments.uniform(0.0, 0.4))
         assert all(acknowledged.get(event_id, index) == index for event_id, index in said.items())
         acknowledged |= said
-        log = log_in(folder)
-        check(log, acknowledged)
-        log.close()
+        check(place.open(), acknowledged)
+        place.close()
     assert acknowledged
 
 
-def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", STORES)
+def test_ten_kills_lose_nothing(tmp_path: Path, kind: str) -> None:
     """If this fails, a crash loses or doubles a stream that a platform has a receipt for."""
-    kill_often(tmp_path, 10, seed=1)
+    for place in places(kind, tmp_path):
+        kill_often(place, tmp_path, 10, seed=1)
 
 
 @pytest.mark.slow
-def test_two_hundred_kills_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", STORES)
+def test_two_hundred_kills_lose_nothing(tmp_path: Path, kind: str) -> None:
     """If this fails, a rarer crash loses or doubles a stream."""
-    kill_often(tmp_path, 200, seed=2)
+    for place in places(kind, tmp_path):
+        kill_often(place, tmp_path, 200, seed=2)
+
+
+@pytest.mark.postgres
+def test_a_server_killed_under_load_loses_nothing(tmp_path: Path) -> None:
+    """If this fails, a crash of the database server loses an acknowledged stream, or stops the log for good."""
+    with own_server() as server:
+        place = Place("postgres", server.url, str(tmp_path / "settle.anchor"))
+        log = place.open()
+        log.append([leaf.make("track", log.clock(), id="trk-1")])
+        acknowledged: dict[str, int] = {}
+        for attempt in range(6):
+            batch = [row(f"e-{attempt}-{i}", listener=None) for i in range(2000)]
+            killer = threading.Timer(0.05 * attempt, server.stop, ["immediate"])
+            killer.start()
+            run = Ingest(log, name="x", entropy=entropy())
+            with contextlib.suppress(TransientError):
+                for start in range(0, len(batch), 100):
+                    done = run.take(ndjson.decode(Block(1, lines(*batch[start : start + 100]), 0)))
+                    acknowledged |= {event_id: index for _, event_id, index in done.accepted}
+            killer.join()
+            server.start()
+            check(log, acknowledged)
+        place.close()
