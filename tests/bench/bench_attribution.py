@@ -173,10 +173,16 @@ def tables(scores: Scores) -> str:
             if scores.sure[name]
             else 0
         )
-        lines.append(
-            f"| {name} | {evaluate.bootstrap(scores.false[name])} | {evaluate.bootstrap(covered).mean:.3f} ({len(covered)}) "
-            f"| {error:.3f} ({len(scores.sure[name])}) | {features + evaluate.bootstrap(scores.seconds[name]).mean:.2f} |"
+        spent = features + evaluate.bootstrap(scores.seconds[name]).mean
+        false, coverage = evaluate.bootstrap(scores.false[name]), evaluate.bootstrap(covered).mean
+        row = (
+            name,
+            false,
+            f"{coverage:.3f} ({len(covered)})",
+            f"{error:.3f} ({len(scores.sure[name])})",
+            f"{spent:.2f}",
         )
+        lines.append(f"| {' | '.join(map(str, row))} |")
     return "\n".join(lines)
 
 

@@ -34,7 +34,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, world: synth.World) -> Path:
     document = {
         "parties": [{"id": f"p-{k}", "name": f"Player {k}", "kind": "person"} for k in range(PIECES)],
         "recordings": [
-            {"id": piece.id, "title": f"Tune {k}", "artist": f"Player {k}", "audio": f"audio/{piece.id}.wav", "style": piece.style}
+            {"id": piece.id, "title": f"Tune {k}", "artist": f"Player {k}", "audio": f"audio/{piece.id}.wav",
+             "style": piece.style}
             for k, piece in enumerate(world.pieces)
         ],
         "shares": [

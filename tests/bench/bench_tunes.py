@@ -1,0 +1,221 @@
+"""Real tunes, real instruments: traditional tunes, played by FluidSynth; nothing was fitted on them.
+
+    python -m tests.bench.bench_tunes [--catalogue 150] [--tracks 30]
+
+Needs the extra `bench` (music21, read where it is installed, never copied), and the Debian packages
+fluidsynth and fluid-soundfont-gm. The collection is Ryan's Mammoth Collection (1883; the music is in
+the public domain). Every tune gets chords by bar and a bass, so that the pieces are arrangements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import mido
+import numpy as np
+import pytest
+
+from attribution import evaluate
+from attribution.assemble import claim
+from attribution.audio import clip_of, decode
+from attribution.calibration import shipped
+from attribution.catalogue import Catalogue, Listed
+from attribution.features import Features, features_of_clip, features_of_line
+from attribution.methods.byname import method
+from attribution.render import Pcm, level_to
+from attribution.symbolic import read_midi
+
+SOUNDFONT: Final = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+SECONDS: Final = 30.0
+BEATS: Final = 76.0
+"""Half a minute at the fastest tempo; the rest of a tune is never heard."""
+CATALOGUE_BANDS: Final = ((40, 24, 32), (73, 0, 33), (21, 25, 43), (22, 46, 32))
+COVER_BANDS: Final = ((56, 4, 38), (65, 26, 35), (11, 48, 36))
+"""General MIDI programs (lead, chords, bass): covers share none with the catalogue."""
+
+Tune = list[tuple[float, float, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    name: str
+    tune: Tune
+    band: tuple[int, int, int]
+
+
+def read_tunes(count: int) -> list[tuple[str, Tune]]:
+    """Melodies by name (beat, length, pitch), long enough to be recognised."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        music21: Any = pytest.importorskip("music21")
+        folder = Path(music21.__file__).parent / "corpus" / "ryansMammoth"
+        found: list[tuple[str, Tune]] = []
+        seen: set[tuple[int, ...]] = set()
+        for path in sorted(folder.glob("*.abc")):
+            try:
+                notes = music21.converter.parse(path).flatten().notes
+                tune = [
+                    (float(one.offset), float(one.quarterLength), int(one.pitch.midi)) for one in notes if one.isNote
+                ]
+            except Exception:  # noqa: BLE001, S112  a tune that music21 cannot read is left out
+                continue
+            opening = tuple(np.diff([pitch for _, _, pitch in tune[:24]]).tolist())
+            if len(tune) >= 60 and opening not in seen:
+                seen.add(opening)
+                found.append((path.stem, tune))
+            if len(found) == count:
+                break
+    return found
+
+
+def write_midi(path: Path, tune: Tune, band: tuple[int, int, int], *, shift: int = 0, bpm: float = 120.0) -> Path:
+    """The tune with a chord and a bass note a bar: whichever of I, IV, V, vi holds most of its notes."""
+    song = mido.MidiFile(ticks_per_beat=480)
+    turn = np.ceil((tune[-1][0] + tune[-1][1]) / 4) * 4
+    tune = [(beat + k * turn, long, pitch) for k in range(int(BEATS // turn) + 1) for beat, long, pitch in tune]
+    tune = [note for note in tune if note[0] < BEATS]
+    events: list[tuple[float, int, int, int, int]] = [
+        (beat, beat + long, 0, pitch + shift, 100) for beat, long, pitch in tune
+    ]  # type: ignore[misc]
+    key = tune[-1][2] % 12
+    for bar in range(int(tune[-1][0] // 4) + 1):
+        heard = [pitch % 12 for beat, _, pitch in tune if bar * 4 <= beat < bar * 4 + 4]
+        root = max(
+            (0, 5, 7, 9),
+            key=lambda degree: (sum((pitch - key - degree) % 12 in (0, 3, 4, 7) for pitch in heard), -degree),
+        )
+        third = 3 if root == 9 else 4
+        chord = [52 + (key + root + tone + shift - 4) % 12 for tone in (0, third, 7)]
+        events += [(bar * 4, bar * 4 + 3.5, 1, pitch, 60) for pitch in chord]
+        events.append((bar * 4, bar * 4 + 3.8, 2, 36 + (key + root + shift) % 12, 80))
+    track = mido.MidiTrack()
+    song.tracks.append(track)
+    track.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm)))
+    for channel, program in enumerate(band):
+        track.append(mido.Message("program_change", channel=channel, program=program))
+    messages = [(begin, 1, channel, pitch, level) for begin, _, channel, pitch, level in events]
+    messages += [(end, 0, channel, pitch, 0) for _, end, channel, pitch, _ in events]
+    now = 0
+    for beat, on, channel, pitch, level in sorted(messages, key=lambda one: (one[0], one[1], one[2], one[3])):
+        tick = round(beat * 480)
+        track.append(
+            mido.Message(
+                "note_on" if on else "note_off",
+                channel=channel,
+                note=int(np.clip(pitch, 0, 127)),
+                velocity=level,
+                time=tick - now,
+            )
+        )
+        now = tick
+    song.save(path)
+    return path
+
+
+def play(midi: Path) -> Pcm:
+    """Half a minute of it through the soundfont."""
+    wave = midi.with_suffix(".wav")
+    subprocess.run(
+        ["fluidsynth", "-ni", "-q", "-R", "0", "-C", "0", "-g", "0.6", "-r", "22050", "-F", wave, SOUNDFONT, midi],
+        check=True,
+        capture_output=True,
+    )
+    pcm = decode(wave).pcm[: int(SECONDS * 16_000)]
+    wave.unlink()
+    return level_to(pcm, 0.1)
+
+
+def heard(pcm: Pcm) -> Features:
+    return features_of_clip(clip_of(pcm))
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--catalogue", type=int, default=150)
+    parser.add_argument("--tracks", type=int, default=30)
+    options = parser.parse_args(argv)
+    if shutil.which("fluidsynth") is None or not SOUNDFONT.is_file():
+        pytest.skip("needs the Debian packages fluidsynth and fluid-soundfont-gm")
+    tunes = read_tunes(options.catalogue + options.tracks)
+    inside, outside = tunes[: options.catalogue], tunes[options.catalogue :]
+    rng = np.random.default_rng(0)
+    hits: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        sounds, written = {}, {}
+        for number, (name, tune) in enumerate(inside):
+            midi = write_midi(place / f"{number}.mid", tune, CATALOGUE_BANDS[number % 4], bpm=100 + 10 * (number % 4))
+            sounds[name] = play(midi)
+            written[name] = features_of_line(*read_midi(midi), name)
+        by_sound = method("hybrid")
+        by_sound.fit(Catalogue([Listed(id=name, features=heard(pcm)) for name, pcm in sounds.items()]))
+        by_note = method("hybrid")
+        by_note.fit(Catalogue([Listed(id=name, features=kept) for name, kept in written.items()]))
+        names = list(sounds)
+        picks = [names[int(k)] for k in rng.choice(len(names), size=3 * options.tracks)]
+        lookup = dict(inside)
+
+        def score(kind: str, chosen: Any, item: Features, aspect: str, truth: dict[str, float]) -> None:
+            found = chosen.attribute(item).shares[aspect]
+            if truth:
+                hits.setdefault(kind, []).append(evaluate.top_hits(found, truth))
+            else:
+                limit = shipped().threshold("hybrid", aspect)
+                hits.setdefault(kind, []).append(float(bool(claim(found, limit))))
+
+        for number in range(options.tracks):
+            one, two, three = picks[3 * number : 3 * number + 3]
+            cuts = [sounds[name][160_000 : 160_000 + 240_000] for name in dict.fromkeys((one, two))]
+            score(
+                "verbatim excerpts", by_sound, heard(np.concatenate(cuts)), "recording", dict.fromkeys((one, two), 0.5)
+            )
+            mixed = sum(
+                level * np.resize(sounds[name], 480_000) for name, level in ((one, 0.8), (two, 0.6), (three, 0.5))
+            )
+            score(
+                "overlay",
+                by_sound,
+                heard(np.asarray(mixed, dtype=np.float32)),
+                "recording",
+                dict.fromkeys((one, two, three), 1 / 3),
+            )
+            cover = write_midi(
+                place / "cover.mid",
+                lookup[one],
+                COVER_BANDS[number % 3],
+                shift=int(rng.integers(-5, 6)),
+                bpm=float(rng.uniform(90, 150)),
+            )
+            score("cover, from sound", by_sound, heard(play(cover)), "composition", {one: 1.0})
+            score("cover, from MIDI", by_note, features_of_line(*read_midi(cover), "c"), "composition", {one: 1.0})
+            strange = write_midi(place / "strange.mid", outside[number][1], CATALOGUE_BANDS[number % 4])
+            score("not in the catalogue, sound: recording named", by_sound, heard(play(strange)), "recording", {})
+            score("not in the catalogue, sound: tune named", by_sound, heard(play(strange)), "composition", {})
+            score(
+                "not in the catalogue, MIDI: tune named",
+                by_note,
+                features_of_line(*read_midi(strange), "s"),
+                "composition",
+                {},
+            )
+    print(f"{options.catalogue} tunes in the catalogue\n")
+    print("| tracks | top-3, or rate of false naming (95 % CI) | n |\n|---|---|---|")
+    for kind, values in hits.items():
+        print(f"| {kind} | {evaluate.bootstrap(values)} | {len(values)} |")
+
+
+@pytest.mark.bench
+def test_the_quick_tune_benchmark_runs() -> None:
+    """If this fails, the tables of real tunes can no longer be made."""
+    main(["--catalogue", "12", "--tracks", "3"])
+
+
+if __name__ == "__main__":
+    main()
