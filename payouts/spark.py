@@ -33,11 +33,6 @@ SETTINGS: Final = {
 _FIXED: Final = ("spark.sql.ansi.enabled", "spark.sql.session.timeZone")
 
 
-def is_spark(engine: str) -> bool:
-    """Whether an engine's name is a Spark master's."""
-    return engine.startswith(("spark://", LOCAL_CLUSTER, "local["))
-
-
 class Spark:
     """A Spark application of ours, on the master that was named."""
 

@@ -262,11 +262,14 @@ class Resolved:
         known = pa.concat_tables([source.bindings for source in sources]).unify_dictionaries().combine_chunks()
         texts = {name: known.column(name).combine_chunks() for name in known.column_names}
         texts["vector"] = _bound(texts["track"], texts["vector"], assigned)
-        codes = np.zeros(known.num_rows, np.int64)
-        for column in texts.values():
-            absent = len(column.dictionary)
-            codes = codes * (absent + 1) + np.asarray(column.indices.fill_null(absent))
-        _, rows, use = np.unique(codes, return_index=True, return_inverse=True)
+        if len(sources) == 1 and texts["vector"].null_count == known.column("vector").null_count:
+            use = rows = np.arange(known.num_rows)
+        else:
+            codes = np.zeros(known.num_rows, np.int64)
+            for column in texts.values():
+                absent = len(column.dictionary)
+                codes = codes * (absent + 1) + np.asarray(column.indices.fill_null(absent))
+            _, rows, use = np.unique(codes, return_index=True, return_inverse=True)
         counts = [source.bindings.num_rows for source in sources]
         columns = {
             "log": np.repeat(np.arange(len(counts)), counts),
@@ -304,7 +307,8 @@ def _named(found: pa.Table, resolved: Resolved, buckets: Sequence[str]) -> pa.Ta
         else:
             everywhere = pa.array([ELSEWHERE if name == "territory" else None], pa.string())
             texts[name] = everywhere.take(_zeros(found.num_rows)).dictionary_encode()
-    order = np.lexsort([_ranks(texts[name]) for name in reversed(_TEXTS)])
+    told_apart = [texts[name] for name in reversed(_TEXTS) if len(texts[name].dictionary) > 1 or texts[name].null_count]
+    order = np.lexsort([_ranks(codes) for codes in told_apart] or [np.zeros(found.num_rows)])
     sums = {name: found.column(name) for name in ("units", "count", "gross") if name in found.column_names}
     return pa.table({name: texts[name] for name in _TEXTS} | sums).take(pa.array(order))
 
