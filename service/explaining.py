@@ -144,7 +144,7 @@ def _vectors(
 ) -> tuple[VectorExplained, ...]:
     """The vectors of the tracks behind these pieces."""
     tracks = {piece.track for piece in pieces}
-    sources = {piece.source for piece in pieces} | {piece.via for piece in pieces}
+    concerned = {(piece.aspect, name) for piece in pieces for name in (piece.source, piece.via)}
     rows = [row for row in stored.usage if row.track in tracks and row.vector is not None]
     out = []
     for digest in sorted({row.vector for row in rows if row.vector is not None}):
@@ -155,7 +155,9 @@ def _vectors(
             VectorExplained(
                 digest=digest, track=vector.track, method=vector.method, version=vector.version, model=vector.model,
                 measured_error=vector.error,
-                sources=tuple(one for aspect in aspects.values() for one in aspect.sources if one.id in sources),
+                sources=tuple(
+                    one for name, aspect in aspects.items() for one in aspect.sources if (name, one.id) in concerned
+                ),
                 unattributed_ppm={name: aspect.unattributed for name, aspect in aspects.items()},
                 units=sum(row.units for row in mine), streams=sum(row.count for row in mine),
             )
