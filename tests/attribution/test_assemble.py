@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from attribution.assemble import assemble, claim, grouped_by_style, whole_ppm
 from attribution.calibration import EDGES, Calibration, shipped
 from attribution.protocol import Estimate
-from ledger import vector
+from ledger import canon, vector
 from ledger.types import ASPECTS, MILLION, InfluenceVector
 
 SHARES = st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.floats(0, 1, allow_nan=False), max_size=12)
@@ -38,7 +38,7 @@ def test_every_estimate_makes_a_valid_vector(shares: dict[str, dict[str, float]]
     aspects = assemble(Estimate(shares=shares), styles, shipped(), "hybrid")  # type: ignore[arg-type]
     made = InfluenceVector(track="t", recording=aspects["recording"], composition=aspects["composition"],
                            style=aspects["style"], method="hybrid", version="1")  # fmt: skip
-    assert vector.parse(vector.canon.encode(vector.payload(made))) == made
+    assert vector.parse(canon.encode(vector.payload(made))) == made
     assert set(aspects) == set(ASPECTS)
 
 

@@ -89,7 +89,10 @@ def score(index: Nearest, queries: list[tuple[Any, dict[str, float]]]) -> Row:
     )  # fmt: skip
 
 
-HEAD: Final = "| what | IVD top-3 (95 % CI) | IVD L1 | cosine top-3 | CPU ms a query | proven optimal | n |\n|---|---|---|---|---|---|---|"
+HEAD: Final = (
+    "| what | IVD top-3 (95 % CI) | IVD L1 | cosine top-3 | CPU ms a query | proven optimal | n |\n"
+    "|---|---|---|---|---|---|---|"
+)
 
 
 def curves(queries: int, large: int) -> None:
@@ -137,7 +140,7 @@ def autoencoder(pieces: int, seconds: float, queries: int) -> None:
         batch = data[rng.choice(len(data), size=256)]
         loss = ((net.outwards(net.inwards(batch)) - batch) ** 2).mean()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     with torch.inference_mode():
         latents = net.inwards(data).numpy()

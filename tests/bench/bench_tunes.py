@@ -81,9 +81,9 @@ def write_midi(path: Path, tune: Tune, band: tuple[int, int, int], *, shift: int
     turn = np.ceil((tune[-1][0] + tune[-1][1]) / 4) * 4
     tune = [(beat + k * turn, long, pitch) for k in range(int(BEATS // turn) + 1) for beat, long, pitch in tune]
     tune = [note for note in tune if note[0] < BEATS]
-    events: list[tuple[float, int, int, int, int]] = [
+    events: list[tuple[float, float, int, int, int]] = [
         (beat, beat + long, 0, pitch + shift, 100) for beat, long, pitch in tune
-    ]  # type: ignore[misc]
+    ]
     key = tune[-1][2] % 12
     for bar in range(int(tune[-1][0] // 4) + 1):
         heard = [pitch % 12 for beat, _, pitch in tune if bar * 4 <= beat < bar * 4 + 4]
@@ -93,8 +93,8 @@ def write_midi(path: Path, tune: Tune, band: tuple[int, int, int], *, shift: int
         )
         third = 3 if root == 9 else 4
         chord = [52 + (key + root + tone + shift - 4) % 12 for tone in (0, third, 7)]
-        events += [(bar * 4, bar * 4 + 3.5, 1, pitch, 60) for pitch in chord]
-        events.append((bar * 4, bar * 4 + 3.8, 2, 36 + (key + root + shift) % 12, 80))
+        events += [(float(bar * 4), bar * 4 + 3.5, 1, pitch, 60) for pitch in chord]
+        events.append((float(bar * 4), bar * 4 + 3.8, 2, 36 + (key + root + shift) % 12, 80))
     track = mido.MidiTrack()
     song.tracks.append(track)
     track.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm)))
