@@ -62,7 +62,7 @@ class PoolClient:
     def decimals(self, token: str) -> int:
         return int(TOKEN.answer("decimals", self.node.call(token, TOKEN.data("decimals"))))
 
-    def preflight(self, pool: Pool, role: str | None = None) -> dict[str, Any]:
+    def preflight(self, pool: Pool, role: str | None = None, *, signing: bool = True) -> dict[str, Any]:
         """All that must be as recorded before a signature: chain, code, token, decimals, role, money for gas."""
         immutables = load("RoyaltyPool").check_runtime(self.node.code(pool.address))
         for name, value in {"TOKEN": int(pool.token, 16), "WINDOW": pool.window}.items():
@@ -74,7 +74,7 @@ class PoolClient:
             holder = str(self.read(pool, "holder_of", ROLES[role]))
             if not same_address(holder, self.sender):
                 raise PreflightError(f"the pool's {role} is {holder}; this workspace signs as {self.sender}")
-        if self.node.balance(self.sender) == 0:
+        if signing and self.node.balance(self.sender) == 0:
             raise PreflightError(f"{self.sender} has nothing to pay gas with; send it some of the chain's own coin")
         return self.status(pool)
 

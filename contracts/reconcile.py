@@ -37,7 +37,7 @@ class Report:
 
 def reconcile(client: PoolClient, pool: Pool, runs: Mapping[str, int]) -> Report:
     """Compare; `runs` is what each run's payments handed to the chain come to, in base units."""
-    client.preflight(pool)
+    client.preflight(pool, signing=False)
     status, balance = client.status(pool), client.balance(pool)
     standing = [
         posting for posting, intent in _postings(client, pool) if intent == "final" and not vetoed(client, posting)

@@ -41,10 +41,12 @@ def dry_run(client: PoolClient, run: PublishedRun) -> Planned:
     )  # fmt: skip
 
 
-def settled(client: PoolClient, pool: Pool, run: str) -> Settled | None:
+def settled(client: PoolClient, pool: Pool, run: str, *, look_only: bool = False) -> Settled | None:
     """The run's posting, carried on with as far as it goes now; None if none stands."""
     known = standing(client, pool, run)
-    return _settled(client, known[0], client.courier.drive(known[1])) if known else None
+    if known is None:
+        return None
+    return _settled(client, known[0], known[1] if look_only else client.courier.drive(known[1]))
 
 
 def standing(client: PoolClient, pool: Pool, run: str) -> tuple[Posting, Intent] | None:
@@ -79,7 +81,7 @@ def _digest(posting: Posting) -> bytes:
 
 def _prepare(client: PoolClient, pool: Pool, run: PublishedRun, *, role: str | None) -> tuple[Posting, bytes, int]:
     """The next posting, its call data and what the pool lacks for it; refuses whatever would go wrong later."""
-    status = client.preflight(pool, role)
+    status = client.preflight(pool, role, signing=role is not None)
     for intent in client.waiting("post"):
         if intent.target == pool.address:
             raise ChainStateError(f"{intent.key} is still {intent.state}; finish it first: settle chain resume")

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import rlp
 from eth_account import Account
 
-from contracts.address import checksum, parse_address
+from contracts.address import ZERO, checksum, parse_address
 from contracts.embedded import CHAIN_ID, account_key
 from contracts.errors import ChainStateError, PreflightError
 from contracts.merkle import keccak
@@ -93,6 +93,15 @@ class OfflineSigner:
             f"transaction {transaction['nonce']} of {self.address} waits for its signature: "
             "`settle chain export --out F`, sign it on the other machine, then `settle chain import F`"
         )
+
+
+class NoSigner:
+    """For whoever only looks: no account, and no signature."""
+
+    address: str = ZERO
+
+    def sign(self, transaction: Unsigned) -> bytes:
+        raise ChainStateError(f"nothing can sign transaction {transaction['nonce']} here")
 
 
 class EmbeddedSigner:

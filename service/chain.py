@@ -18,7 +18,7 @@ from contracts.embedded import EmbeddedChain
 from contracts.node import Node, Web3Node
 from contracts.outbox import Intent, Outbox
 from contracts.results import Deployed
-from contracts.signer import CommandSigner, EmbeddedSigner, KeystoreSigner, OfflineSigner, Signer
+from contracts.signer import CommandSigner, EmbeddedSigner, KeystoreSigner, NoSigner, OfflineSigner, Signer
 from contracts.store import ChainStore
 from ledger.errors import InputError, StateError
 from service.files import write_whole
@@ -36,14 +36,14 @@ DORMANCY: Final = 365 * DAY
 
 
 @contextmanager
-def opened(ws: Workspace) -> Iterator[PoolClient]:
-    """The client of this workspace's chain: the node of chain.url, or the embedded chain."""
+def opened(ws: Workspace, *, signing: bool = True) -> Iterator[PoolClient]:
+    """The client of this workspace's chain: the node of chain.url, or the embedded chain. Looking needs no key."""
     store = ChainStore(ws.home / STORE)
     chain = None
     try:
         node: Node
         if url := ws.settings.text("chain.url"):
-            node, signer = Web3Node.at(url), signer_of(ws)
+            node, signer = Web3Node.at(url), signer_of(ws) if signing else NoSigner()
             terms = Terms(
                 confirmations=ws.settings.number("chain.confirmations"),
                 fee_cap=ws.settings.number("chain.fee_cap_gwei") * GWEI,
@@ -189,7 +189,7 @@ class ChainStatus:
 
 def status(ws: Workspace, *, adopt_nonce: bool = False) -> ChainStatus:
     """Pools and intents as they stand; nothing is sent."""
-    with opened(ws) as client:
+    with opened(ws, signing=adopt_nonce) as client:
         if adopt_nonce:
             client.adopt_nonce()
         head = client.node.block("latest")

@@ -50,7 +50,7 @@ def settle(ws: Workspace, run_id: str, *, dry_run: bool = False) -> Settled | Pl
     """Post what a published run pays on the chain. A dry run needs no key and changes nothing."""
     if not dry_run:
         paying.pay(ws, run_id, "chain")
-    with opened(ws) as client:
+    with opened(ws, signing=not dry_run) as client:
         return _settle(ws, client, run_id, dry_run=dry_run)
 
 
@@ -63,14 +63,15 @@ def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) ->
     pool = client.book.pool(client.chain_id, stored.currency)
     answer: Settled | Planned | None = None
     for name, payments in batches.items():
-        if known := settling.settled(client, pool, name):
+        if known := settling.settled(client, pool, name, look_only=dry_run):
             answer = known
             continue
         run = _published(ws, book, stored, name, payments)
         answer = settling.dry_run(client, run) if dry_run else settling.settle(client, run)
     if answer is None:
         raise PostingError(f"run {run_id} has nothing to pay on the chain now; see what blocks it: settle hold list")
-    _write_down(ws, client)
+    if not dry_run:
+        _write_down(ws, client)
     return answer
 
 
@@ -173,7 +174,7 @@ class ClaimFiles:
 def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
     """One claim file per payee of the run's posting."""
     stored = load(ws.log, find_run(read_book(ws), run_id))
-    with opened(ws) as client:
+    with opened(ws, signing=False) as client:
         posting = _posting_of(ws, client, stored)
         salt = client.salt()
         _write_down(ws, client)
@@ -277,7 +278,7 @@ def check(ws: Workspace, currency: str) -> Report:
     """Run totals, leaves, contract state and token movements side by side; every line must agree."""
     book = read_book(ws)
     owed: dict[str, int] = {}
-    with opened(ws) as client:
+    with opened(ws, signing=False) as client:
         pool = client.book.pool(client.chain_id, currency)
         for record in book.runs.values():
             stored = load(ws.log, record)

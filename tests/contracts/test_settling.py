@@ -14,7 +14,7 @@ from contracts.errors import ChainStateError, PostingError, PreflightError
 from contracts.node import Node
 from contracts.posting import Payment
 from contracts.reconcile import reconcile
-from contracts.signer import EmbeddedSigner
+from contracts.signer import EmbeddedSigner, NoSigner
 from ledger.errors import SettleError
 from tests.contracts.desk import DAY, Desk, Wrapped, account, run
 
@@ -88,7 +88,9 @@ def test_a_dry_run_changes_nothing_and_says_what_lacks(desk: Desk) -> None:
     assert (plan.sequence, plan.total, plan.payees, plan.to_fund) == (1, 4_000_006, 4, 0)
     assert plan.gas
     assert desk.client.outbox.intents() == before
-    assert settling.settle(desk.client, run()).root == plan.root
+    done = settling.settle(desk.client, run())
+    assert done.root == plan.root
+    assert settling.settled(desk.client, desk.pool, "run-1", look_only=True) == done
     assert settling.dry_run(desk.client, run(2, micros=10**9)).to_fund == 4 * 10**9 + 6 - 95_999_994
 
 
@@ -172,6 +174,14 @@ def test_a_signer_without_the_role_is_refused(home: Path) -> None:
     desk.close()
 
 
+def test_an_account_without_gas_money_is_refused(desk: Desk) -> None:
+    """If this fails, a transaction is signed that no node can take."""
+    desk.client.sender = account(99)
+    with pytest.raises(PreflightError, match="nothing to pay gas with"):
+        desk.client.preflight(desk.pool)
+    assert desk.client.preflight(desk.pool, signing=False)["sequence"] == 0
+
+
 def test_a_ledger_behind_the_anchored_one_is_refused(desk: Desk) -> None:
     """If this fails, an old copy of the workspace posts over a newer ledger."""
     assert desk.client.anchor("EUR", "ab" * 32, 500).state == "final"
@@ -215,6 +225,18 @@ def test_a_pause_stops_claims_until_it_ends(desk: Desk) -> None:
         pushing.push(desk.client, desk.pool)
     assert desk.client.pause("EUR", on=False).state == "final"
     assert pushing.push(desk.client, desk.pool).payees == 4
+
+
+def test_looking_needs_no_account(desk: Desk, home: Path) -> None:
+    """If this fails, a dry run or a reconciliation asks for a key that it does not need."""
+    desk.close()
+    looker = Desk(home, signer=NoSigner())
+    assert settling.dry_run(looker.client, run()).to_fund == 0
+    assert reconcile(looker.client, looker.pool, {}).ok
+    with pytest.raises(PreflightError, match="the pool's publisher is"):
+        settling.settle(looker.client, run())
+    looker.close()
+    desk.open()
 
 
 def test_unknown_payees_are_refused(desk: Desk) -> None:
