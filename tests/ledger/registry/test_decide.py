@@ -146,6 +146,8 @@ def test_the_strictest_terms_travel_with_the_answer() -> None:
     )
     answer = ask(view)
     assert (answer.cap_ppm, answer.floors) == (200_000, (("EUR", 40),))
+    refused = ask(world(*BOTH, granted("g-no", "p-a", decision="deny", cap_ppm=5)))
+    assert (refused.decision, refused.cap_ppm, refused.floors) == ("deny", None, ())
 
 
 grants = st.builds(
