@@ -15,12 +15,13 @@ import msgspec
 from sqlalchemy import Connection, func, select
 from sqlmodel import col
 
-from ledger import canon, leaf
+from ledger import canon, checkpoint, leaf
 from ledger.anchor import content
 from ledger.canon import INT_MAX
 from ledger.errors import VerificationError
 from ledger.event import EventLeaf
 from ledger.log import Log
+from ledger.note import Vkey
 from ledger.store import edge as right_edge
 from ledger.store import queries
 from ledger.store.edge import Edge
@@ -71,6 +72,7 @@ class _Walk:
         self._on_progress = on_progress
         self._tracks: dict[str, str | None] = {}
         self._events = 0
+        self._signers: Callable[[int], list[Vkey]] | None = None
 
     def run(self) -> Examined:
         report = self._report
@@ -91,6 +93,11 @@ class _Walk:
     def _walk(self, connection: Connection) -> None:
         """From checkpoint to checkpoint, each as far as its entries reach."""
         last = None
+        if self._log.trusted is not None:
+            try:
+                self._signers = right_edge.signers(connection, self._log.origin, self._log.trusted)
+            except (VerificationError, KeyError) as problem:
+                self._report.bad(None, str(problem))
         for signed in queries.checkpoints(connection):
             last = signed
             self._report.checkpoints += 1
@@ -189,6 +196,11 @@ class _Walk:
             self._report.bad(None, f"checkpoint {size} is of {said.origin!r} at size {said.size}")
         if not head.root == said.root == signed.root:
             self._report.bad(None, f"checkpoint {size} has root {said.root.hex()}, the entries have {head.root.hex()}")
+        if self._signers is not None:
+            try:
+                checkpoint.open(signed.note, self._log.origin, self._signers(size))
+            except VerificationError as problem:
+                self._report.bad(None, str(problem))
         if head.chain != signed.chain:
             self._report.bad(
                 None, f"checkpoint {size} has chain {signed.chain.hex()}, the entries have {head.chain.hex()}"

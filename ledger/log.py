@@ -27,6 +27,7 @@ from ledger import canon, checkpoint, leaf, proof, tile, tree
 from ledger.anchor import Anchor, FileAnchor
 from ledger.errors import ConflictError, InputError, VerificationError
 from ledger.event import Entry
+from ledger.keyring import Key
 from ledger.keys import PrivateKey
 from ledger.store import edge as right_edge
 from ledger.store import queries
@@ -79,12 +80,20 @@ class Log:
     """One append-only log. Safe to share between threads; any number of processes may open the same one."""
 
     def __init__(
-        self, store: Store, anchor: Anchor, *, origin: str, signer: PrivateKey | Callable[[], PrivateKey], clock: Clock
+        self,
+        store: Store,
+        anchor: Anchor,
+        *,
+        origin: str,
+        signer: PrivateKey | Callable[[], PrivateKey],
+        clock: Clock,
+        trusted: Sequence[Key] | None = None,
     ) -> None:
         self.origin: Final = origin
         self.store: Final = store
         self.anchor: Final = anchor
         self.clock: Final = clock
+        self.trusted: Final = trusted
         self._signer = signer
         self._edge: Edge | None = None
         self._lock = threading.RLock()
@@ -97,7 +106,7 @@ class Log:
         """What opening a log checks: tiles, checkpoint, last entries and anchor agree, or VerificationError."""
         anchored = self.anchor.read()  # before the database, which may only be ahead of it
         with self.store.reading() as connection:
-            edge = right_edge.load(connection, self.origin)
+            edge = right_edge.load(connection, self.origin, self.trusted)
             right_edge.check_last_entries(connection, edge.head.size)
             right_edge.check_anchor(connection, edge, anchored)
         self._edge = edge
@@ -171,7 +180,7 @@ class Log:
                     f"log {self.origin}: the tree of size {last.size} changed; {right_edge.RECOVER}"
                 )
             return self._edge
-        found = right_edge.load(tx, self.origin)
+        found = right_edge.load(tx, self.origin, self.trusted)
         if self._edge is None:
             right_edge.check_last_entries(tx, found.head.size)
         return found
@@ -341,16 +350,20 @@ def open_log(
     signer: PrivateKey | Callable[[], PrivateKey],
     anchor: str | Path,
     clock: Clock,
+    trusted: Sequence[Key] | None = None,
     check: bool = True,
 ) -> Log:
     """The log of this name, made if neither database nor anchor holds anything yet.
+
+    `trusted` are its first keys, as trust.json has them: with them, a stored checkpoint that none of
+    them or of their successors signed is refused.
 
     Refuses (VerificationError) a database that is damaged at its end, behind its anchor or on
     another branch; `check=False` is for the tools that examine and mend such a log.
     """
     store = open_store(url)
     store.create()
-    log = Log(store, open_anchor(anchor, origin), origin=origin, signer=signer, clock=clock)
+    log = Log(store, open_anchor(anchor, origin), origin=origin, signer=signer, clock=clock, trusted=trusted)
     if not check:
         return log
     try:

@@ -109,7 +109,7 @@ def replay(log: Log, static: Static) -> Recovered:
                 "find a newer export, or start a new origin with --new-origin and --reason"
             )
         with log.store.writing() as tx:
-            before = right_edge.load(tx, log.origin)
+            before = right_edge.load(tx, log.origin, log.trusted)
             after = _append(log, tx, static, before) if before.head.size < target.size else before
             _check_prefix(tx, before, static)
             right_edge.check_anchor(tx, after, anchor.note or static.note)

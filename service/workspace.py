@@ -21,6 +21,7 @@ from service.config import Settings, resolve
 from service.secrets import Passphrase, from_environment
 
 if TYPE_CHECKING:
+    from ledger.keyring import Key
     from ledger.keys import PrivateKey
     from ledger.log import Log
     from ledger.registry.registry import Registry
@@ -133,8 +134,16 @@ class Workspace:
             signer=lambda: self.signer("log"),
             anchor=self.path("log.anchor"),
             clock=self.clock,
+            trusted=self._trusted_keys(),
             check=check,
         )
+
+    def _trusted_keys(self) -> tuple[Key, ...]:
+        origin = self.settings.text("log.origin")
+        found = self.trust.log(origin)
+        if found is None:
+            raise StateError(f"{TRUST} does not name log {origin}; put back the one that was published")
+        return found.keys
 
     @cached_property
     def registry(self) -> Registry:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
 
-from ledger import chain
+from ledger import chain, checkpoint, leaf
 from ledger.anchor import content
 from ledger.errors import VerificationError
+from ledger.keyring import Key, project
+from ledger.note import Vkey
 from ledger.store import queries
 from ledger.tile import WIDTH, Changed, Tiles, reader
 from ledger.tree import HASH_SIZE, leaf_hash
@@ -45,8 +47,19 @@ class Edge:
         return Edge(head, tiles), changed
 
 
-def load(connection: Connection, origin: str) -> Edge:
-    """The edge as stored; VerificationError unless the tiles, the checkpoint and the entries agree on it."""
+def signers(connection: Connection, origin: str, trusted: Iterable[Key]) -> Callable[[int], list[Vkey]]:
+    """Which keys may have signed this log's checkpoint of a size: the trusted ones and their proven successors."""
+    leaves = ((entry.index, leaf.decode(entry.body)) for entry in queries.of_type(connection, "key"))
+    ring = project(trusted, leaves)
+    return lambda size: [Vkey(origin, key.public) for key in ring.at(size, "log")]
+
+
+def load(connection: Connection, origin: str, trusted: Iterable[Key] | None = None) -> Edge:
+    """The edge as stored; VerificationError unless the tiles, the checkpoint and the entries agree on it.
+
+    With trusted keys, the checkpoint must be signed by one that counts at its size: otherwise the
+    next signature would vouch for entries that nobody has answered for.
+    """
     signed = queries.last_checkpoint(connection)
     count = queries.entry_count(connection)
     if (signed.size if signed else 0) != count:
@@ -67,6 +80,8 @@ def load(connection: Connection, origin: str) -> Edge:
             f"log {origin}: the stored tree of size {signed.size} has root {tiles.root().hex()}, "
             f"its checkpoint says {said.root.hex()}; {RECOVER}"
         )
+    if trusted is not None:
+        checkpoint.open(signed.note, origin, signers(connection, origin, trusted)(signed.size))
     return Edge(Head(origin, signed.size, signed.root, signed.chain), tiles)
 
 

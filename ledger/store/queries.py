@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select, text
 from sqlmodel import col
 
+from ledger.canon import INT_MAX
 from ledger.errors import VerificationError
 from ledger.event import Entry
 from ledger.store.schema import BlobRow, CheckpointRow, EntryRow, EventRow, SaltRow, TileRow, TrackRow
@@ -88,6 +89,11 @@ def page(
             query = query.where(text("type <> 'event'"))  # as the index says it, so that the planner sees the match
     rows = connection.execute(query.order_by(col(EntryRow.idx)).limit(limit))
     return [Entry(index, bytes(body)) for index, body in rows]
+
+
+def of_type(connection: Connection, kind: str) -> list[Entry]:
+    """Every entry of one of the rarer types."""
+    return page(connection, 0, INT_MAX, [kind], limit=INT_MAX)
 
 
 def typed_page(connection: Connection, start: int, stop: int, limit: int = PAGE) -> list[tuple[int, str, bytes]]:

@@ -1,7 +1,7 @@
 """A process that ingests and says what it has been acknowledged, to be killed: `python -m tests.faults.ingesting`.
 
-Arguments: store, anchor, events file. It prints `ready`, then the number of events acknowledged so far
-after every batch, and goes round the file for ever; so there is always something to interrupt.
+Arguments: store, anchor, events file, and `once` or `forever`. It prints `ready`, then each acknowledged
+event with its index; going round the file for ever, there is always something to interrupt.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def batches(path: Path) -> Iterator[Rows]:
             yield ndjson.decode(block)
 
 
-def main(store: str, anchor: str, events: str) -> None:
+def main(store: str, anchor: str, events: str, rounds: str) -> None:
     log = open_log(store, origin=ORIGIN, signer=KEY, anchor=anchor, clock=TickingClock())
     run = Ingest(log, name="events", entropy=os.urandom)
     say("ready")
@@ -40,6 +40,8 @@ def main(store: str, anchor: str, events: str) -> None:
                 sys.stdout.write(f"{event_id} {index}\n")
             sys.stdout.flush()
             log.seal()
+        if rounds == "once":
+            return
 
 
 def say(word: str) -> None:
@@ -48,4 +50,4 @@ def say(word: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:5])

@@ -30,7 +30,7 @@ EVENTS = 20_000
 def run_and_kill(store: str, anchor: str, events: Path, seconds: float) -> dict[str, int]:
     """Start an ingest, kill it after this long; what it said was acknowledged: index by event id."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.ingesting", store, anchor, str(events)],
+        [sys.executable, "-m", "tests.faults.ingesting", store, anchor, str(events), "forever"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout is not None

@@ -9,8 +9,11 @@ import pytest
 
 from ledger.anchor import content
 from ledger.errors import ConflictError, VerificationError
-from ledger.log import Log
-from tests.ledger.logs import event, log_in
+from ledger.fsck import fsck
+from ledger.keyring import Key
+from ledger.keys import PrivateKey
+from ledger.log import Log, open_log
+from tests.ledger.logs import KEY, ORIGIN, TickingClock, event, log_in
 
 
 def edit(folder: Path, *statements: str) -> None:
@@ -127,3 +130,27 @@ def test_a_lost_database_is_not_begun_again(grown: Log, tmp_path: Path) -> None:
         place.unlink()
     with pytest.raises(VerificationError, match="ends at size 0, but size 901"):
         log_in(tmp_path)
+
+
+def test_entries_that_nobody_signed_for_are_not_vouched_for(tmp_path: Path) -> None:
+    """If this fails, whoever can write to the database has entries signed by appending them himself."""
+    trusted = [Key(role="log", party="operator", public=KEY.public)]
+    stranger = PrivateKey.from_seed(b"7" * 32)
+    place, held = tmp_path / "settle.db", tmp_path / "settle.anchor"
+    log = open_log(place, origin=ORIGIN, signer=KEY, anchor=held, clock=TickingClock(), trusted=trusted)
+    log.append([event("e-1")])
+    log.close()
+    anchored = held.read_bytes()
+    forger = open_log(place, origin=ORIGIN, signer=stranger, anchor=held, clock=TickingClock())
+    forger.append([event("forged")])
+    forger.close()
+    held.write_bytes(anchored)
+    with pytest.raises(VerificationError, match="you trust"):
+        open_log(place, origin=ORIGIN, signer=KEY, anchor=held, clock=TickingClock(), trusted=trusted)
+    unchecked = open_log(
+        place, origin=ORIGIN, signer=KEY, anchor=held, clock=TickingClock(), trusted=trusted, check=False
+    )
+    with pytest.raises(VerificationError, match="you trust"):
+        unchecked.append([event("e-2")])
+    assert any("you trust" in problem for problem in fsck(unchecked).problems)
+    unchecked.close()
