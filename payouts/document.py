@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -23,8 +23,6 @@ from payouts.protocols import Hold, UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
 from payouts.waterfill import Level
-
-TABLES: Final = ("usage", "groups", "lines", "accounts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

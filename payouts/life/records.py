@@ -23,15 +23,8 @@ Scope = Literal["party", "subject", "track", "source"]
 SCOPES: Final[tuple[Scope, ...]] = ("party", "subject", "track", "source")
 """What a hold is about: a payee, a source of influence, a generated track, a platform."""
 
-HOLD_REASONS: Final = {
-    "fraud": "streams look artificial; evidence is being looked at",
-    "dispute": "somebody contests who is owed this money",
-    "rights": "the right to use the work is being clarified",
-    "payee-incomplete": "the payee's details are incomplete or changing",
-    "legal": "a court or an authority asked for it",
-    "tax": "tax papers are missing",
-}
-"""Why money may be held, and the words a statement uses for it."""
+HOLD_REASONS: Final = ("fraud", "dispute", "rights", "payee-incomplete", "legal", "tax")
+"""Why money may be held; `payouts.statement.ADVICE` has the words that a party reads."""
 
 OUTCOMES: Final = ("settled", "failed", "written-off")
 """What became of a payment: it arrived, it came back (and may be tried again), it will never arrive."""
@@ -215,7 +208,7 @@ class Hold:
         _signed_fields(leaf, "id", "scope", "subject", "reason")
         return cls(
             **_who(leaf), id=_text(leaf, "id"), scope=_choice(leaf, "scope", SCOPES), subject=_text(leaf, "subject"),
-            reason=_choice(leaf, "reason", tuple(HOLD_REASONS)),
+            reason=_choice(leaf, "reason", HOLD_REASONS),
         )  # fmt: skip
 
 
