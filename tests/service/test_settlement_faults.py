@@ -23,7 +23,7 @@ POOL = {"period": "2026-06", "pool": "1000.00", "currency": "EUR", "rule": "pro-
 
 
 def the_run(ws: Workspace) -> str:
-    return next(iter(read_book(ws.log).runs))
+    return next(iter(read_book(ws).runs))
 
 
 STEPS: dict[str, Callable[[Workspace], object]] = {
@@ -86,7 +86,7 @@ def test_a_crash_at_every_step_then_resume(tmp_path: Path, fault: Callable[[pyte
         assert in_a_child(june.home, june, step, fault) == CRASHED, step
         again(june.ws)
         again(june.ws)
-    book = read_book(june.ws.log)
+    book = read_book(june.ws)
     assert not book.voids
     run = the_run(june.ws)
     counts = (len(book.closes), len(book.runs), len(book.approvals[run]), len(book.published), len(book.batches[run]))
@@ -132,7 +132,7 @@ def test_two_operators_publish_different_runs(tmp_path: Path) -> None:
     for one in operators:
         one.join()
     assert sum(isinstance(one, ConflictError) for one in outcomes) == 1
-    book = read_book(june.ws.log)
+    book = read_book(june.ws)
     assert len(book.published) == 1
     assert not book.voids
 
@@ -162,7 +162,7 @@ def test_two_operators_take_every_step_at_once(tmp_path: Path) -> None:
         for one in operators:
             one.join()
         assert not failures
-    book = read_book(june.ws.log)
+    book = read_book(june.ws)
     assert not book.voids
     assert [len(batches) for batches in book.batches.values()] == [1]
     assert (len(book.closes), len(book.runs), len(book.published)) == (1, 1, 1)
