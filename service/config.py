@@ -48,7 +48,9 @@ SETTINGS: Final = (
     Setting("chain", "url", "", "JSON-RPC endpoint; empty means the embedded chain"),
     Setting("chain", "id", 0, "the chain's number, checked against the node; 0: whatever the node says"),
     Setting("chain", "keystore", "", "keystore file of the publishing account"),
-    Setting("chain", "password_file", "", "file with the keystore's password; else SETTLE_CHAIN_PASSWORD, else a prompt"),
+    Setting(
+        "chain", "password_file", "", "file with the keystore's password; else SETTLE_CHAIN_PASSWORD, else a prompt"
+    ),
     Setting("chain", "signer", "", "command that signs instead of a keystore (KMS, HSM); needs chain.account"),
     Setting("chain", "account", "", "publishing account whose key is elsewhere; alone: sign by export and import"),
     Setting("chain", "confirmations", 12, "blocks until a transaction counts as final; the embedded chain needs one"),

@@ -65,7 +65,7 @@ def test_no_module_is_orphaned() -> None:
     everything = "\n".join(texts.values()) + (ROOT / "Makefile").read_text(encoding="utf-8")
     orphans = []
     for path in texts:
-        if path.name == "__init__.py" or path.is_relative_to(ROOT / "cli" / "commands"):
+        if path.name == "__init__.py" or {"commands", "migrations"} & set(path.parts):
             continue
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         package, _, name = module.rpartition(".")
