@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-payouts bench-registry bench-contracts contracts wheel clean
+.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-ingest bench-payouts bench-registry bench-contracts contracts wheel clean
 
 setup: $(STAMP)
 
@@ -52,6 +52,9 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m pytest -m bench -s -q $(filter-out tests/bench/bench_attribution.py,$(wildcard tests/bench/bench_*.py)) $(PYTEST_ARGS)
+
+bench-ingest: setup
+	$(BIN)/python -m pytest -m bench -s tests/bench/bench_ingest.py
 
 bench-payouts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_payouts.py

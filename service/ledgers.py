@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ledger import bundle, leaf, proof
+from ledger import bundle, canon, leaf, proof
 from ledger import export as exporting
 from ledger import fsck as checking
 from ledger import recover as recovering
@@ -102,10 +102,14 @@ def _event(log: Log, body: dict[str, Any], item: Placed, *, signed: bytes, keys:
 
 def _assignment(log: Log, track: str, digest: Digest | None, index: int) -> tuple[int, bytes] | None:
     """The assignment an event was bound by: the last before it, or the first after it if there was none."""
+    with log.store.reading() as connection:
+        newest = queries.find_assignment(connection, track)
+    if newest is not None and newest[0] == digest and newest[1] < index:
+        return newest[1], log.entry(newest[1]).body
+    needle = canon.encode(track)
     last: tuple[int, bytes] | None = None
     for entry in log.entries(types=["assign"]):
-        body = leaf.decode(entry.body)
-        if body["track"] != track:
+        if needle not in entry.body or (body := leaf.decode(entry.body))["track"] != track:
             continue
         if entry.index > index:
             return (entry.index, entry.body) if digest is None else last

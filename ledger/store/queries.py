@@ -154,6 +154,13 @@ def find_tracks(connection: Connection, ids: Sequence[str]) -> dict[str, str | N
     return {track: vector for track, vector in rows}  # noqa: C416  rows are not pairs to dict()
 
 
+def find_assignment(connection: Connection, track: str) -> tuple[str, int] | None:
+    """The vector that a track pays by now, and the index of the assignment."""
+    query = select(col(TrackRow.vector), col(TrackRow.assigned_idx)).where(col(TrackRow.id) == track)
+    found = connection.execute(query).first()
+    return None if found is None or found[0] is None or found[1] is None else (found[0], int(found[1]))
+
+
 def all_tracks(connection: Connection) -> dict[str, str | None]:
     """Every registered track and the vector assigned to it."""
     return {track: vector for track, vector in connection.execute(select(col(TrackRow.id), col(TrackRow.vector)))}  # noqa: C416  rows are not pairs to dict()

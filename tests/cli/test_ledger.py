@@ -103,6 +103,20 @@ def test_an_event_bound_later_is_proven_by_that_assignment(home: Path, tmp_path:
     assert any("first assignment" in remark for remark in report["unchecked"])
 
 
+def test_an_event_keeps_the_assignment_it_was_bound_by(home: Path, tmp_path: Path) -> None:
+    """If this fails, a correction breaks the proofs of what was paid before it."""
+    ingest(home, row("e-1"))
+    declared = tmp_path / "d.json"
+    declared.write_text(json.dumps({**DECLARED, "sources": [{"recording": "rec-1", "ppm": 1}]}))
+    settle_json("attribute", "--declared", declared, home=home)
+    ingest(home, row("e-2"))
+    for name in ("e-1", "e-2"):
+        settle_json("ledger", "prove", name, "--out", tmp_path / name, home=home)
+    assert settle_json("verify", tmp_path / "e-1", tmp_path / "e-2", home=home)["ok"]
+    vectors = [json.loads((tmp_path / name).read_text())["event"]["leaf"]["vector"] for name in ("e-1", "e-2")]
+    assert vectors[0] != vectors[1]
+
+
 def test_receipts_verify_alone_and_come_again(home: Path, tmp_path: Path) -> None:
     """If this fails, a platform's receipt is worth nothing without us, or changes between two answers."""
     rows = [row("e-1"), row("odd / id"), row("..", source="..")]
