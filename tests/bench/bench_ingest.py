@@ -139,8 +139,10 @@ def test_ingest_end_to_end(tmp_path: Path) -> None:
         cpu, rate = found["cpu"] / EVENTS * 1e6, EVENTS / found["wall"]
         print(f"{way:<30}{cpu:>13.1f}{rate:>12,.0f}{floor['wall'] / found['wall']:>13.2f}x{found['rss_mib']:>7.0f}")
     ours = figures["settle ingest"]
-    assert ours["cpu"] / EVENTS <= 20e-6
-    assert EVENTS / ours["wall"] >= 25_000
+    # The limits are for a core that signs in 30 us; a slower or a shared one is given as much more.
+    slower = max(1.0, figures["Ed25519 signature per event"]["cpu"] / EVENTS / 30e-6)
+    assert ours["cpu"] / EVENTS <= 20e-6 * slower
+    assert EVENTS / ours["wall"] >= 25_000 / slower
     assert ours["rss_mib"] < 300
 
 
