@@ -20,7 +20,7 @@ from attribution.weights.load import CALIBRATION
 from ledger.errors import StateError
 from ledger.types import MeasuredError
 
-EDGES: Final = (0.05, 0.1, 0.2, 0.4, 0.7)
+EDGES: Final = (0.05, 0.2, 0.5)
 """Shares fall into bins of about equal difficulty; each has intervals of its own."""
 
 
@@ -31,7 +31,7 @@ class Calibration:
     odds: Mapping[str, Odds] = field(default_factory=dict)
     gate: Odds = field(default_factory=lambda: Odds(slopes=(0.0, 0.0, 0.0), bias=0.0))
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    intervals: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
     right: Mapping[str, Sequence[float]] = field(default_factory=dict)
     errors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     digest: str = ""
@@ -45,8 +45,8 @@ class Calibration:
         table = self.intervals.get(f"{method}/{channel}")
         if table is None:
             return 0.0, 1.0
-        below, above = table[bisect_right(EDGES, share)]
-        return max(0.0, share - below), min(1.0, share + above)
+        width = table[bisect_right(EDGES, share)]
+        return max(0.0, share - width), min(1.0, share + width)
 
     def confidence(self, method: str, channel: str, share: float) -> float:
         """How often an aspect's largest claim of about this size named a true source."""
@@ -72,7 +72,7 @@ def parse(body: bytes) -> Calibration:
         odds={name: Odds(slopes=tuple(one["slopes"]), bias=one["bias"]) for name, one in document["odds"].items()},
         gate=Odds(slopes=tuple(document["gate"]["slopes"]), bias=document["gate"]["bias"]),
         thresholds=document["thresholds"],
-        intervals={name: tuple((low, high) for low, high in rows) for name, rows in document["intervals"].items()},
+        intervals={name: tuple(row) for name, row in document["intervals"].items()},
         right={name: tuple(row) for name, row in document["right"].items()},
         errors=document["errors"],
         digest=hashlib.sha256(body).hexdigest(),

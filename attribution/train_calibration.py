@@ -32,8 +32,8 @@ from ledger.types import Aspect
 
 FIT_SEED, CALIBRATE_SEED, TEST_SEED = 11, 12, 13
 FALSE_RATE: Final = 0.02
-LEVEL: Final = 0.95
-"""One-sided: an interval leaves out five in a hundred below and five above."""
+LEVEL: Final = 0.9
+ENOUGH: Final = 40
 CHANNELS: Final = ("recording", "composition", "style", "groups")
 
 
@@ -119,10 +119,10 @@ def shares_of(estimate: Estimate, channel: str, styles: dict[str, str | None]) -
 
 def thresholds_and_intervals(
     tracks: Sequence[Sample], found: Sequence[Estimate], styles: dict[str, str | None]
-) -> tuple[dict[str, float], dict[str, list[list[float]]]]:
+) -> tuple[dict[str, float], dict[str, list[float]]]:
     """Per channel: the share that source-free tracks reach two times in a hundred, and conformal half-widths."""
     thresholds: dict[str, float] = {}
-    intervals: dict[str, list[list[float]]] = {}
+    intervals: dict[str, list[float]] = {}
     for channel in CHANNELS:
         pairs = [(track, shares_of(one, channel, styles)) for track, one in zip(tracks, found, strict=True)]
         chance = [
@@ -132,20 +132,17 @@ def thresholds_and_intervals(
         ]
         thresholds[channel] = round(max(0.02, conformal(chance, 1 - FALSE_RATE) if chance else 0.02), 4)
         if thresholds[channel] >= 1.0:
-            thresholds[channel] = round(max(chance) * 1.05, 4)
-        below: list[list[float]] = [[] for _ in range(len(EDGES) + 1)]
-        above: list[list[float]] = [[] for _ in range(len(EDGES) + 1)]
+            thresholds[channel] = round(max(0.02, max(chance) * 1.05), 4)
+        misses: list[list[float]] = [[] for _ in range(len(EDGES) + 1)]
         for track, shares in pairs:
             claimed, truth = claim(shares, thresholds[channel]), getattr(track.truth, channel)
             for name in claimed.keys() | truth.keys():
-                share, true = claimed.get(name, 0.0), truth.get(name, 0.0)
-                place = int(np.searchsorted(EDGES, share, side="right"))
-                below[place].append(share - true)
-                above[place].append(true - share)
-        intervals[channel] = [
-            [round(conformal(low, LEVEL), 4), round(conformal(high, LEVEL), 4)]
-            for low, high in zip(below, above, strict=True)
-        ]
+                share = claimed.get(name, 0.0)
+                misses[int(np.searchsorted(EDGES, share, side="right"))].append(abs(share - truth.get(name, 0.0)))
+        # Too few weights of one size to tell their spread: they are judged with all that were claimed.
+        every = [miss for part in misses[1:] for miss in part]
+        usable = [part if len(part) >= ENOUGH else every for part in misses]
+        intervals[channel] = [round(conformal(part, LEVEL), 4) for part in usable]
     return thresholds, intervals
 
 

@@ -55,8 +55,7 @@ def test_style_pays_groups_and_names_nobody() -> None:
 
 def test_intervals_are_chosen_by_size_and_clipped() -> None:
     """If this fails, an interval leaves 0..1 or belongs to shares of another size."""
-    table = tuple((0.1 * k, 0.2) for k in range(len(EDGES) + 1))
-    calibration = Calibration(intervals={"m/recording": table})
-    assert calibration.interval("m", "recording", 0.0) == (0.0, 0.2)
-    assert calibration.interval("m", "recording", 0.95) == (0.95 - 0.5, 1.0)
+    calibration = Calibration(intervals={"m/recording": tuple(0.1 * (k + 1) for k in range(len(EDGES) + 1))})
+    assert calibration.interval("m", "recording", 0.0) == (0.0, 0.1)
+    assert calibration.interval("m", "recording", 0.95) == (0.95 - 0.4, 1.0)
     assert calibration.interval("other", "recording", 0.5) == (0.0, 1.0)
