@@ -19,8 +19,7 @@ from contracts.errors import ChainStateError, PostingError
 from contracts.posting import Payment, Pool, Posting, PublishedRun
 from contracts.reconcile import Report, reconcile
 from contracts.results import Claimed, Planned, Settled
-from ledger import leaf, tree
-from ledger.bundle import Placed
+from ledger import leaf
 from ledger.types import format_time
 from payouts.life.book import Book
 from payouts.life.records import Payment as Arrived
@@ -33,6 +32,7 @@ from service.payees import payees_now
 from service.runs import Stored, load, payments_of
 from service.settlement import find_run
 from service.settling import Step, read_book, signed, take
+from service.witnessing import base
 
 if TYPE_CHECKING:
     from ledger.log import Log
@@ -181,9 +181,8 @@ def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
     proven = _post_leaf(ws.log, posting)
     if proven is None:
         raise ChainStateError(f"posting {posting.sequence} is not final yet: settle chain resume, then again")
-    size = ws.log.head().size
-    post, checkpoint = _placed(ws.log, *proven, size), ws.log.checkpoint(size)
-    keys = [_placed(ws.log, entry.index, entry.body, size) for entry in ws.log.entries(types={"key"}, stop=size)]
+    resting = base(ws.log, ws.trust.policy)
+    post, checkpoint, keys = resting.placed(proven), resting.checkpoint, resting.keys()
     rows = []
     for row, one in enumerate(posting.leaves):
         name = f"{one.payee_id.hex()}.bundle"
@@ -211,19 +210,15 @@ def _posting_of(ws: Workspace, client: PoolClient, stored: Stored) -> Posting:
     raise ChainStateError(f"run {stored.record.run[:16]} is not posted: settle chain settle {stored.record.run[:16]}")
 
 
-def _placed(log: Log, index: int, body: bytes, size: int) -> Placed:
-    return Placed(index, body, tuple(tree.prove_inclusion(index, size, log.read)))
-
-
 # --- writing down, comparing --------------------------------------------------------------------
 
 
-def _post_leaf(log: Log, posting: Posting) -> tuple[int, bytes] | None:
+def _post_leaf(log: Log, posting: Posting) -> int | None:
     """Where the log has this posting."""
     wanted = claims.post_fields(posting)
     for entry in log.entries(types={claims.POST}):
         if wanted.items() <= leaf.decode(entry.body).items():
-            return entry.index, entry.body
+            return entry.index
     return None
 
 

@@ -8,17 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ledger import bundle, canon, leaf, proof
+from ledger import bundle, canon, leaf
 from ledger import export as exporting
 from ledger import fsck as checking
 from ledger import recover as recovering
-from ledger.anchor import content
 from ledger.bundle import Placed
 from ledger.errors import InputError, StateError
 from ledger.log import Log
 from ledger.store import queries
 from ledger.types import Digest
-from service.witnessing import ASK_FIRST, base
+from service.witnessing import Base, base
 from service.workspace import CONFIG, TRUST, Workspace
 
 Progress = Callable[[int, int | None], None]
@@ -46,17 +45,13 @@ def prove(workspace: Workspace, *, event: str | None = None, index: int | None =
     entry = log.entry(place)
     body = leaf.decode(entry.body)
     resting = base(log, workspace.trust.policy)
-    signed, size = resting.checkpoint, resting.size
-    if place >= size:
-        raise StateError(f"entry {place} is newer than the last witnessed checkpoint, of size {size}: {ASK_FIRST}")
-    keys = [_placed(log, one.index, one.body, size) for one in log.entries(types=["key"], stop=size)]
-    item = _placed(log, place, entry.body, size)
+    item, keys = resting.placed(place), resting.keys()
     if body["type"] == "event":
-        data = _event(log, body, item, signed=signed, keys=keys)
+        data = _event(resting, body, item, keys)
     else:
         statement = log.blob(body["statement"]) if isinstance(body.get("statement"), str) else None
-        data = bundle.entry(checkpoint=signed, entry=item, statement_bytes=statement, keys=keys)
-    return Proven(bundle=data, kind=bundle.parse(data)["kind"], index=place, size=size)
+        data = bundle.entry(checkpoint=resting.checkpoint, entry=item, statement_bytes=statement, keys=keys)
+    return Proven(bundle=data, kind=bundle.parse(data)["kind"], index=place, size=resting.size)
 
 
 def _find(log: Log, name: str) -> int:
@@ -75,27 +70,23 @@ def _find(log: Log, name: str) -> int:
     return places[0][1]
 
 
-def _placed(log: Log, index: int, body: bytes, size: int) -> Placed:
-    return Placed(index, body, proof.parse(log.inclusion(index, size)).hashes)
-
-
-def _event(log: Log, body: dict[str, Any], item: Placed, *, signed: bytes, keys: list[Placed]) -> bytes:
+def _event(resting: Base, body: dict[str, Any], item: Placed, keys: list[Placed]) -> bytes:
     """The event with the vector it pays by, where that was logged and who assigned it."""
-    size = content(signed).size
-    track, digest = body["track"], body["vector"]
+    log, track, digest = resting.log, body["track"], body["vector"]
     found = _assignment(log, track, digest, item.index)
-    assign = None if found is None else _placed(log, *found, size)
+    if found is not None and found[0] >= resting.size:
+        found = None  # assigned since: at this checkpoint the event still waits for its vector
     if found is not None:
         digest = leaf.decode(found[1])["vector"]
     if digest is None:
-        return bundle.event(checkpoint=signed, event=item, keys=keys)
+        return bundle.event(checkpoint=resting.checkpoint, event=item, keys=keys)
     logged = _vector_leaf(log, digest)
     return bundle.event(
-        checkpoint=signed,
+        checkpoint=resting.checkpoint,
         event=item,
         vector=log.blob(digest),
-        evidence=None if logged is None else _placed(log, *logged, size),
-        assign=assign,
+        evidence=None if logged is None else resting.placed(logged[0]),
+        assign=None if found is None else resting.placed(found[0]),
         keys=keys,
     )
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ledger import bundle, tree
-from ledger.bundle import Placed
+from ledger import bundle
 from ledger.errors import StateError
 from ledger.log import Log
 from ledger.policy import Policy
@@ -17,17 +16,11 @@ from service.settlement import intents_of
 from service.witnessing import Base, base
 
 
-def placed(log: Log, head: Base, index: int) -> Placed:
-    """An entry with its path to the root of this checkpoint."""
-    hashes = tree.prove_inclusion(index, head.size, log.read)
-    return Placed(index, log.entry(index).body, tuple(hashes))
-
-
 def statement_bundle(log: Log, policy: Policy, book: Book, stored: Stored, party: str) -> bytes:
     """One party's lines, account and payment in a published run, to be verified by anybody offline."""
     head = base(log, policy)
     return proof.statement_bundle(
-        checkpoint=head.checkpoint, keys=_keys(log, head), leaves=_leaves(log, head, book, stored),
+        checkpoint=head.checkpoint, keys=head.keys(), leaves=_leaves(log, head, book, stored),
         party=party, tables=_tables(log, book, stored),
     )  # fmt: skip
 
@@ -36,13 +29,9 @@ def run_bundle(log: Log, policy: Policy, book: Book, stored: Stored) -> bytes:
     """Every row of a published run."""
     head = base(log, policy)
     return proof.run_bundle(
-        checkpoint=head.checkpoint, keys=_keys(log, head), leaves=_leaves(log, head, book, stored),
+        checkpoint=head.checkpoint, keys=head.keys(), leaves=_leaves(log, head, book, stored),
         tables=_tables(log, book, stored),
     )  # fmt: skip
-
-
-def _keys(log: Log, head: Base) -> Sequence[Placed]:
-    return [placed(log, head, entry.index) for entry in log.entries(types={"key"}, stop=head.size)]
 
 
 def _leaves(log: Log, head: Base, book: Book, stored: Stored) -> dict[str, Any]:
@@ -53,7 +42,7 @@ def _leaves(log: Log, head: Base, book: Book, stored: Stored) -> dict[str, Any]:
         raise StateError(f"run {run[:16]} is {book.state_of(run)}; only what is published can be proven")
 
     def at(kind: str, name: str) -> dict[str, Any]:
-        return placed(log, head, book.places[kind, name].index).document()
+        return head.placed(book.places[kind, name].index).document()
 
     return {
         "close": at("close", stored.record.period),

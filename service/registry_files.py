@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ledger import proof
-from ledger.bundle import Placed
 from ledger.registry import exporting, manifest, membership, personal
 from service import rights
+from service.witnessing import base
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -44,19 +43,15 @@ def prove(ws: Workspace, recording: str, model: str, version: str, out: Path) ->
     found = view.model(model, version)
     tree = manifest.ManifestTree(rights.training(ws, view, model, version))
     shown = tree.prove(recording)
+    resting = base(ws.log, ws.trust.policy)
     bundle = membership.make(
-        checkpoint=ws.log.checkpoint(),
-        model=_placed(ws, found.index),
+        checkpoint=resting.checkpoint,
+        model=resting.placed(found.index),
         proof=shown,
-        keys=tuple(_placed(ws, entry.index) for entry in ws.log.entries(types=("key",))),
+        keys=tuple(resting.keys()),
     )
     out.write_bytes(bundle)
     return {
         "recording": recording, "model": found.key, "member": shown["member"], "training_root": tree.root,
         "training_size": len(tree.ids), "bundle": str(out),
     }  # fmt: skip
-
-
-def _placed(ws: Workspace, index: int) -> Placed:
-    """A leaf with its inclusion proof in the newest checkpoint."""
-    return Placed(index, ws.log.entry(index).body, proof.parse(ws.log.inclusion(index)).hashes)

@@ -18,6 +18,7 @@ from urllib.request import urlopen
 from sqlalchemy import inspect, text
 
 from ledger import checkpoint, cosign, note, tree
+from ledger.bundle import Placed
 from ledger.checkpoint import Checkpoint
 from ledger.errors import InputError, StateError, TransientError, VerificationError
 from ledger.log import Log
@@ -169,20 +170,34 @@ def checkpoint_with(log: Log, size: int | None = None) -> bytes:
 class Base:
     """What a proof rests on: a signed checkpoint, and its size."""
 
+    log: Log
     size: int
     checkpoint: bytes
+
+    def placed(self, index: int) -> Placed:
+        """An entry with its path to the root of this checkpoint."""
+        if index >= self.size:
+            raise StateError(
+                f"entry {index} is newer than the last witnessed checkpoint, size {self.size}: {ASK_FIRST}"
+            )
+        hashes = tree.prove_inclusion(index, self.size, self.log.read)
+        return Placed(index, self.log.entry(index).body, tuple(hashes))
+
+    def keys(self) -> list[Placed]:
+        """Every key leaf: what leads from the trusted keys to those that count at this size."""
+        return [self.placed(entry.index) for entry in self.log.entries(types={"key"}, stop=self.size)]
 
 
 def base(log: Log, policy: Policy) -> Base:
     """The newest checkpoint that satisfies the policy: what proofs for people who trust it must rest on."""
     if policy.satisfied(()):
         signed = checkpoint_with(log)
-        return Base(checkpoint.parse(note.parse(signed).text).size, signed)
+        return Base(log, checkpoint.parse(note.parse(signed).text).size, signed)
     vkeys = [one.vkey for one in policy.witnesses]
     for (size,) in _rows(log, "SELECT DISTINCT size FROM witness_cosignature ORDER BY size DESC"):
         signed = checkpoint_with(log, size)
         if policy.satisfied(cosign.cosigners(note.parse(signed), vkeys)):
-            return Base(size, signed)
+            return Base(log, size, signed)
     raise StateError(f"no checkpoint of {log.origin} has quorum {policy.quorum!r} yet: {ASK_FIRST}")
 
 

@@ -86,8 +86,10 @@ def consistency(
 def checkpoint(
     size: Annotated[int | None, typer.Option(help="The checkpoint of this size; the newest if absent.")] = None,
 ) -> None:
-    """A signed checkpoint, byte for byte as C2SP clients read it."""
-    signed = workspace().log.checkpoint(size)
+    """A signed checkpoint with the cosignatures it was given, byte for byte as C2SP clients read it."""
+    from service.witnessing import checkpoint_with
+
+    signed = checkpoint_with(workspace().log, size)
     emit({"checkpoint": signed.decode()}, text=lambda answer: str(answer["checkpoint"]))
 
 
