@@ -15,7 +15,7 @@ from payouts.usage import Engine
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-MEMORY_MIB: Final = 256
+MEMORY_MIB: Final = 160
 """What DuckDB may keep in memory; beyond it, it goes on in temporary files."""
 
 
@@ -34,6 +34,7 @@ class DuckDB:
             temp_directory=temporary,
             preserve_insertion_order=False,
         )
+        self._connection.con.execute("SET enable_progress_bar = false")
 
     def scan(self, paths: Sequence[str]) -> ir.Table:
         return self._connection.read_parquet(list(paths), hive_partitioning=False)
