@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import bundle, canon, cosign, keyring, leaf, note, policy, trust, vector, verify
+from ledger import bundle, canon, cosign, dsse, keyring, leaf, note, policy, trust, vector, verify
 from ledger.errors import VerificationError
 from ledger.keys import PrivateKey
 from ledger.note import COSIGNATURE, Vkey
@@ -21,7 +21,7 @@ from ledger.policy import Policy
 from ledger.proof import Proof
 from ledger.trust import Trust
 from ledger.verify import Report, verify_bundle
-from tests.ledger.world import AT, ORIGIN, Story, World, event_leaf, rotation, seeded, story, trusted
+from tests.ledger.world import AT, DECLARED, ORIGIN, Story, World, event_leaf, rotation, seeded, story, trusted
 from tests.support import ROOT
 
 STORY = story()
@@ -185,6 +185,43 @@ def test_an_insider_with_the_log_key_alone_cannot_attribute() -> None:
     """If this fails, whoever runs the log can say who influenced a track."""
     told = story(World(attribution_key=seeded("evil")))
     assert "expected a key of role attribution" in refused(told.bundle())
+
+
+def assigned(envelope: dsse.Envelope) -> bytes:
+    """An event that pays by this statement, logged and assigned by the right key whoever signed the statement."""
+    world = World()
+    evidence = world.append(leaf.vector(AT, track="trk-1", statement=envelope.digest, method="declared"))
+    assign = world.append(leaf.assign(AT, track="trk-1", vector=envelope.digest, signer=world.attribution_key))
+    event = world.append(event_leaf(1, envelope.digest))
+    return Story(world, envelope, evidence, assign, event).bundle()
+
+
+def test_a_vector_that_nobody_entitled_signed() -> None:
+    """If this fails, whatever was logged and assigned pays, whoever wrote it."""
+    honest = vector.from_declared(DECLARED, track="trk-1")
+    accepted(assigned(vector.sign(honest, World().attribution_key)))
+    stranger = seeded("stranger")
+    assert f"signed by {stranger.public.id[:16]}; no attribution" in refused(assigned(vector.sign(honest, stranger)))
+    payload = canon.encode(vector.payload(honest))
+    other = dsse.sign("application/vnd.settle.other+json", payload, [World().attribution_key])
+    assert "expected 'application/vnd.settle.influence-vector+json'" in refused(assigned(other))
+    empty = dsse.Envelope(payload_type=vector.PAYLOAD_TYPE, payload=payload, signatures=())
+    assert "no attribution or platform or operator key" in refused(assigned(empty))
+
+
+def test_leaves_in_the_wrong_place() -> None:
+    """If this fails, any leaf passes for an event, a vector or an assignment."""
+    world, envelope = STORY.world, STORY.envelope.encode()
+    log_leaf, signed = world.placed(0), world.checkpoint()
+    assert "is not an event" in refused(bundle.event(checkpoint=signed, event=log_leaf))
+    assert "does not log a vector" in refused(bundle.vector(checkpoint=signed, vector=envelope, evidence=log_leaf))
+    assert "names no statement" in refused(bundle.entry(checkpoint=signed, entry=log_leaf, statement_bytes=envelope))
+    late = story()
+    other = vector.sign(vector.from_declared({"sources": []}, track="trk-1"), late.world.attribution_key)
+    late.assign = late.world.append(
+        leaf.assign(AT, track="trk-1", vector=other.digest, signer=late.world.attribution_key)
+    )
+    assert f"assigns vector {other.digest}; expected {late.envelope.digest}" in refused(late.bundle())
 
 
 def flips(positions: Iterable[int]) -> None:
