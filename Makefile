@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-ingest bench-payouts bench-registry bench-contracts contracts wheel clean
+.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-ingest bench-attribution bench-payouts bench-registry bench-contracts contracts wheel clean
 
 setup: $(STAMP)
 
@@ -55,6 +55,9 @@ bench: setup
 
 bench-ingest: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_ingest.py
+
+bench-attribution: setup
+	$(BIN)/python -m tests.bench.bench_attribution $(BENCH_ARGS)
 
 bench-payouts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_payouts.py

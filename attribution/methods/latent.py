@@ -12,7 +12,7 @@ from ledger.errors import InputError
 
 RATIO = 0.06
 """The penalty, as a part of the largest correlation: what makes the decomposition bear noise."""
-LEAST = 0.04
+LEAST = 0.01
 """Smaller parts of the sum are noise on any benchmark so far, and are left unattributed."""
 
 

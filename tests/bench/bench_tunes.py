@@ -61,8 +61,11 @@ def read_tunes(count: int) -> list[tuple[str, Tune]]:
         for path in sorted(folder.glob("*.abc")):
             try:
                 notes = music21.converter.parse(path).flatten().notes
+                # Grace notes have no length; one that never ends would keep the player going for ever.
                 tune = [
-                    (float(one.offset), float(one.quarterLength), int(one.pitch.midi)) for one in notes if one.isNote
+                    (float(one.offset), float(one.quarterLength), int(one.pitch.midi))
+                    for one in notes
+                    if one.isNote and one.quarterLength > 0
                 ]
             except Exception:  # noqa: BLE001, S112  a tune that music21 cannot read is left out
                 continue
@@ -126,6 +129,7 @@ def play(midi: Path) -> Pcm:
         ["fluidsynth", "-ni", "-q", "-R", "0", "-C", "0", "-g", "0.6", "-r", "22050", "-F", wave, SOUNDFONT, midi],
         check=True,
         capture_output=True,
+        timeout=60,
     )
     pcm = decode(wave).pcm[: int(SECONDS * 16_000)]
     wave.unlink()
