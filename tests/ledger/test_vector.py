@@ -236,6 +236,13 @@ def test_declarations_that_cannot_be(document: Any) -> None:
         vector.from_declared(document)
 
 
+@pytest.mark.parametrize("decisions", [5, "x", [5], ["x"], {}])
+def test_receipts_that_are_none(decisions: Any) -> None:
+    """If this fails, a declaration cites permissions by something that names none."""
+    with pytest.raises(InputError):
+        vector.from_declared({**DOCUMENT, "decisions": decisions})
+
+
 def test_an_embedded_declaration_is_of_its_own_event() -> None:
     """If this fails, an event carries a vector of another track."""
     with pytest.raises(InputError, match="expected 'trk-2'"):
