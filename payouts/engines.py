@@ -15,7 +15,7 @@ from payouts.usage import Engine
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-MEMORY_MIB: Final = 160
+MEMORY_MIB: Final = 256
 """What DuckDB may keep in memory; beyond it, it goes on in temporary files."""
 
 

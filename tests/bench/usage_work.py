@@ -34,7 +34,7 @@ Times = list[tuple[float, float]]
 
 
 class Stage(NamedTuple):
-    """Peak RSS in MiB and what came of it: seconds to turn sums into rows, rows, events."""
+    """Peak RSS in MiB of one pass, and what came of it: seconds to turn sums into rows, rows, events."""
 
     memory: int
     as_rows: float
@@ -74,12 +74,13 @@ def floor(folder: Path, column: str) -> tuple[Times, int]:
 def stage(made: Made, grain: Grain) -> tuple[Times, Stage]:
     """The usage stage, from an opened engine to the sorted table of sums."""
     times: Times = []
+    memory = 0
     with duckdb_engine(threads=THREADS) as engine:
         for _ in range(3):
             start, cpu = time.perf_counter(), time.process_time()
             found = summed(engine, [made.source()], assigned={}, terms=TERMS, grain=grain)
             times.append((time.perf_counter() - start, time.process_time() - cpu))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            memory = memory or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     start = time.perf_counter()
     rows = as_rows(found, TERMS, grain)
     return times, Stage(memory, time.perf_counter() - start, len(rows), sum(row.count for row in rows))
