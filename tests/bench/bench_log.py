@@ -19,7 +19,6 @@ from ledger.ingest import ndjson
 from ledger.ingest.run import ingest
 from ledger.log import Batch, Log, open_log
 from tests.bench.bench_ingest import TRACKS, write_events
-from tests.bench.machine import cpu_factor, wall_factor
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, log_in
 from tests.postgres import database, server_url
 
@@ -72,10 +71,10 @@ def test_a_million_entries(tmp_path: Path) -> None:
     print(f"\n{size:,} entries in SQLite")
     print(f"inclusion proof: median {median * 1e3:.2f} ms, p99 {late * 1e3:.2f} ms; checking it {check * 1e3:.3f} ms")
     print(f"fsck: {rate:,.0f} entries per CPU second")
-    assert median <= 1e-3 * wall_factor()
-    assert late <= 5e-3 * wall_factor()
-    assert check <= 1e-4 * wall_factor()
-    assert rate >= 120_000 / cpu_factor()
+    assert median <= 1e-3
+    assert late <= 5e-3
+    assert check <= 1e-4
+    assert rate >= 120_000
 
 
 def test_ingest_into_postgres(tmp_path: Path) -> None:
@@ -92,4 +91,4 @@ def test_ingest_into_postgres(tmp_path: Path) -> None:
         log.close()
     rate = counts.accepted / wall
     print(f"\nPostgreSQL: {rate:,.0f} events/s, {cpu / counts.accepted * 1e6:.1f} us CPU/event on our side")
-    assert rate >= 20_000 / wall_factor()
+    assert rate >= 20_000
