@@ -140,6 +140,20 @@ def heard(pcm: Pcm) -> Features:
     return features_of_clip(clip_of(pcm))
 
 
+def fitted(tunes: Any, place: Path) -> tuple[dict[str, Any], Any, Any]:
+    """The catalogue played, and the method fitted to its sound and to its notes."""
+    sounds, written = {}, {}
+    for number, (name, tune) in enumerate(tunes):
+        midi = write_midi(place / f"{number}.mid", tune, CATALOGUE_BANDS[number % 4], bpm=100 + 10 * (number % 4))
+        sounds[name] = play(midi)
+        written[name] = features_of_line(*read_midi(midi), name)
+    by_sound = method("hybrid")
+    by_sound.fit(Catalogue([Listed(id=name, features=heard(pcm)) for name, pcm in sounds.items()]))
+    by_note = method("hybrid")
+    by_note.fit(Catalogue([Listed(id=name, features=kept) for name, kept in written.items()]))
+    return sounds, by_sound, by_note
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--catalogue", type=int, default=150)
@@ -153,15 +167,7 @@ def main(argv: list[str] | None = None) -> None:
     hits: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        sounds, written = {}, {}
-        for number, (name, tune) in enumerate(inside):
-            midi = write_midi(place / f"{number}.mid", tune, CATALOGUE_BANDS[number % 4], bpm=100 + 10 * (number % 4))
-            sounds[name] = play(midi)
-            written[name] = features_of_line(*read_midi(midi), name)
-        by_sound = method("hybrid")
-        by_sound.fit(Catalogue([Listed(id=name, features=heard(pcm)) for name, pcm in sounds.items()]))
-        by_note = method("hybrid")
-        by_note.fit(Catalogue([Listed(id=name, features=kept) for name, kept in written.items()]))
+        sounds, by_sound, by_note = fitted(inside, place)
         names = list(sounds)
         picks = [names[int(k)] for k in rng.choice(len(names), size=3 * options.tracks)]
         lookup = dict(inside)
