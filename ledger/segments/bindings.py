@@ -31,6 +31,20 @@ def numbered(known: pa.Table) -> dict[Binding, int]:
     return {triple: number for number, triple in enumerate(zip(*columns, strict=True))}
 
 
+class Known:
+    """The bindings of a log while it is being sealed: by triple, and as a table that grows with every segment."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.numbers = numbered(table)
+
+    def grown(self) -> pa.Table:
+        """The triples numbered since the last time, which the table now holds as well."""
+        new = as_table(list(self.numbers)[self.table.num_rows :])
+        self.table = pa.concat_tables([self.table, new]).unify_dictionaries().combine_chunks()
+        return new
+
+
 def more(known: pa.Table, folder: Path, file: File) -> pa.Table:
     """The triples with those of one more file, which goes on numbering where the last one ended."""
     for piece in files.pieces(folder, file, BINDINGS):

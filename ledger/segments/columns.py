@@ -70,11 +70,17 @@ def _numbered(texts: Sequence[pa.Array], bindings: dict[Binding, int]) -> np.nda
     for column, values in zip(texts, known, strict=True):
         codes = codes * len(values) + np.asarray(column.indices.fill_null(len(values) - 1))
     _, first, place = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rows = pa.array(first[order])
+    triples = zip(
+        *(
+            [values[code] for code in column.indices.fill_null(len(values) - 1).take(rows).to_pylist()]
+            for column, values in zip(texts, known, strict=True)
+        ),
+        strict=True,
+    )
     numbers = np.empty(len(first), np.int32)
-    for at in np.argsort(first):
-        row = int(first[at])
-        source, track, vector = (column[row].as_py() for column in texts)
-        numbers[at] = bindings.setdefault((source, track, vector), len(bindings))
+    numbers[order] = [bindings.setdefault(triple, len(bindings)) for triple in triples]
     return numbers[place]
 
 

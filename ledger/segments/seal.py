@@ -23,11 +23,11 @@ from sqlmodel import col
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.log import Log, batch_of
 from ledger.segments import columns, files, schema
-from ledger.segments.bindings import as_table, load, more, numbered
+from ledger.segments.bindings import Known, as_table, load, more
 from ledger.segments.check import check_tree, read_back
 from ledger.segments.errors import SegmentError
 from ledger.segments.manifest import TYPE, File, Kind, Manifest, manifests, ordered_digest
-from ledger.segments.schema import BINDINGS, Binding
+from ledger.segments.schema import BINDINGS
 from ledger.store import queries
 from ledger.store.schema import EntryRow
 from ledger.types import Head
@@ -63,7 +63,7 @@ def seal(log: Log, folder: Path, *, stop: int | None = None, span: int = SPAN, o
         before = manifests(log)
         first = before[-1].stop if before else 0
         files.tidy(folder, {file.path for manifest in before for file in manifest.files})
-        known = numbered(load(folder, before)) if first < end else {}
+        known = Known(load(folder, before) if first < end else as_table(()))
         made: list[Manifest] = []
         writing: Future[Manifest] | None = None
         for start in range(first, end, span):  # one stretch is read while the one before it is written and checked
@@ -109,9 +109,9 @@ class Stretch:
     bindings: pa.Table
 
 
-def gather(log: Log, start: int, stop: int, known: dict[Binding, int]) -> Stretch:
+def gather(log: Log, start: int, stop: int, known: Known) -> Stretch:
     """Read a stretch of the log into columns; `known` takes up bindings that are new."""
-    first = len(known)
+    first = known.table.num_rows
     with log.store.reading() as connection:
         others = _others(connection, start, stop)
     skip = {index for index, _, _ in others}
@@ -127,18 +127,17 @@ def gather(log: Log, start: int, stop: int, known: dict[Binding, int]) -> Stretc
         indexes = [index for index in range(at, end) if index not in skip]
         if indexes:
             events = bodies if len(indexes) == len(bodies) else [bodies[index - at] for index in indexes]
-            tables.append(columns.table(indexes, events, known))
+            tables.append(columns.table(indexes, events, known.numbers))
     kept = {name: [row[place] for row in others] for place, name in enumerate(schema.LEAVES.names)}
-    bindings = as_table(known)
-    new = [pa.array(range(first, len(known)), pa.int32())]
-    new += [column.cast(pa.string()) for column in bindings.slice(first).columns]
+    new = known.grown()
+    numbers = pa.array(range(first, first + new.num_rows), pa.int32())
     return Stretch(
         start=start,
         stop=stop,
         events=pa.concat_tables(tables[1:] or tables),
         others=pa.table(kept, schema=schema.LEAVES),
-        new_bindings=pa.table(new, schema=BINDINGS),
-        bindings=bindings,
+        new_bindings=pa.table([numbers, *(column.cast(pa.string()) for column in new.columns)], schema=BINDINGS),
+        bindings=known.table,
     )
 
 
@@ -210,7 +209,7 @@ def mend(log: Log, folder: Path, *, on_progress: Progress = None) -> list[str]:
         for manifest in sealed:
             odd = [file.path for file in manifest.files if not files.intact(folder, file)]
             if odd:
-                again = write_segment(log, folder, gather(log, manifest.start, manifest.stop, numbered(bindings)))
+                again = write_segment(log, folder, gather(log, manifest.start, manifest.stop, Known(bindings)))
                 if again.files != manifest.files:
                     raise StateError(
                         f"segment [{manifest.start}, {manifest.stop}) was written by {manifest.writer}, not by pyarrow "

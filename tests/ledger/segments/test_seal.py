@@ -18,7 +18,7 @@ from ledger.errors import InputError, StateError, VerificationError
 from ledger.log import Log
 from ledger.segments import columns, files, schema
 from ledger.segments import seal as sealing
-from ledger.segments.bindings import load, numbered
+from ledger.segments.bindings import Known, as_table, load, numbered
 from ledger.segments.check import check_files, verify_segments
 from ledger.segments.errors import SegmentError
 from ledger.segments.manifest import Manifest, check_chain, manifests, read
@@ -137,7 +137,7 @@ def test_a_stretch_sealed_elsewhere_is_not_sealed_again(tmp_path: Path) -> None:
     """If this fails, an index is covered by two segments."""
     log = log_in(tmp_path)
     log.append(streams(1, 60))
-    stretch = sealing.gather(log, 0, 50, {})
+    stretch = sealing.gather(log, 0, 50, Known(as_table(())))
     seal(log, tmp_path / "here")
     written = sealing.write_segment(log, tmp_path / "there", stretch)
     with pytest.raises(VerificationError, match="follows one that ended at"):
