@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,10 @@ from ledger.errors import VerificationError
 
 if TYPE_CHECKING:
     from typing import BinaryIO
+
+# Importing py-evm raises the recursion limit of the whole process to 100,000, far beyond its stack: nested
+# JSON would then crash the parser instead of being refused. Our contract calls nest a handful deep.
+sys.setrecursionlimit(3_000)
 
 CHAIN_ID: Final = 131277322940537
 """eth-tester's; no other network uses it, so nothing signed for it is valid elsewhere."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, Final
 
 from ledger.errors import InputError, VerificationError
@@ -37,6 +38,7 @@ def decode(data: bytes) -> Any:
     they do not encode to the bytes they came from.
     """
     try:
+        _check_depth(data)
         value = _DECODER.decode(data.decode())
         same = encode(value) == data
     except (ValueError, RecursionError, InputError) as problem:
@@ -86,10 +88,28 @@ def _check(value: Any, depth: int) -> None:
         _check(item, depth - 1)
 
 
+def _check_depth(data: bytes) -> None:
+    """Refuse brackets nested deeper than DEPTH_MAX before the parser sees them.
+
+    The parser recurses in C, and a library elsewhere in the process may have raised the recursion
+    limit beyond what the stack holds: such bytes would then end the process, not the parse. Strings
+    are taken out, then the innermost pairs, level by level: linear in the input, and in C.
+    """
+    if data.count(b"[") + data.count(b"{") <= DEPTH_MAX:
+        return
+    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
+    for _ in range(DEPTH_MAX):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    if brackets:
+        raise InputError(f"nested deeper than {DEPTH_MAX}, or brackets that do not match")
+
+
 def _refuse_float(text: str) -> Any:
     raise InputError(f"number {text[:40]} is not an integer")
 
 
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _ENCODER: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 )

@@ -6,6 +6,7 @@ one transaction to the next, so the bench measures on a chain that mines.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from eth_tester.backends.pyevm.main import setup_tester_chain
 
 from contracts.abi import Abi
 from tests.contracts.compiled import Compiled
+
+sys.setrecursionlimit(3_000)  # py-evm raised it beyond the stack; see contracts/embedded.py
 
 START = 1_800_000_000
 GAS_PRICE = 10**9

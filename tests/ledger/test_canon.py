@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from ledger import canon
 from ledger.errors import InputError, VerificationError
+from tests.support import ROOT
 
 KEYS = st.text(st.characters(max_codepoint=127), max_size=8)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -99,6 +102,19 @@ def test_other_spellings_are_refused(spelling: bytes) -> None:
     """If this fails, one value has two spellings, or a value outside the subset gets in."""
     with pytest.raises(VerificationError):
         canon.decode(spelling)
+
+
+def test_nesting_is_refused_whatever_the_recursion_limit() -> None:
+    """If this fails, a few kilobytes of brackets end the process that reads them."""
+    code = (
+        "import sys; sys.setrecursionlimit(100_000)\n"
+        "from ledger import canon\n"
+        "for bomb in (b'[' * 100_000, b'{\"a\":' * 100_000, b'[' * 50_000 + b']' * 50_000):\n"
+        "    try: canon.decode(bomb)\n"
+        "    except canon.VerificationError: pass\n"
+        "    else: raise SystemExit(9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
