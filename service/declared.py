@@ -63,6 +63,8 @@ def read_declared(path: Path) -> list[Any]:
         whole = json.loads(text)
     except json.JSONDecodeError:
         return list(_lines(path, text))
+    except RecursionError:
+        raise InputError(f"{path}: nested far deeper than a declared vector is") from None
     return whole if isinstance(whole, list) else [whole]
 
 
