@@ -8,13 +8,18 @@ leaf names at the size that first covers that leaf. The first keys come from out
 - `add`, signed by a key of the same role or, for attribution, platforms and holders, of the operator;
 - `revoke`, signed likewise: the key counts up to `until`, which may lie in the past.
 
+A revocation into the past takes nothing back that other keys stand on: the leaves by which the key
+had handed over, added or revoked before it was itself revoked keep their effect. Trust published
+afterwards says `until` from the outset, so such a leaf is taken from a key that no longer counts if,
+and only if, that trust has its whole effect already; one that would change anything is refused.
+
 So what an old key signed in its time verifies for ever, and what it signs afterwards never does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -45,6 +50,8 @@ class Key:
     public: PublicKey
     start: int = 0
     until: int | None = None
+    by: str | None = field(default=None, compare=False)
+    """The id of the key that introduced it in the log; None for one that trust brought."""
 
     def counts_at(self, size: int) -> bool:
         return self.start <= size and (self.until is None or size <= self.until)
@@ -84,22 +91,20 @@ class KeyRing:
         if not isinstance(action, str) or body.get("type") != "key" or set(body) != _ACTIONS.get(action):
             raise VerificationError(f"{where}: not a leaf that adds, rotates or revokes a key")
         signer = self.find(body["key"])
-        if signer is None or not signer.counts_at(index + 1):
-            known = f"is {signer}" if signer else "is not known"
-            raise VerificationError(
-                f"{where}: its signer {str(body['key'])[:16]} {known}; it must count at {index + 1}"
-            )
+        if signer is None or index + 1 < signer.start:
+            raise VerificationError(_not_counting(where, index, body, signer))
         leaf.check_signature(body, signer.public)
-        if action == "revoke":
-            return self._revoke(where, signer, body)
-        return self._introduce(where, index, signer, body)
+        after = self._revoke(where, signer, body) if action == "revoke" else self._introduce(where, index, signer, body)
+        if not signer.counts_at(index + 1) and after.keys != self.keys:
+            raise VerificationError(_not_counting(where, index, body, signer))
+        return after
 
     def _introduce(self, where: str, index: int, signer: Key, body: Mapping[str, Any]) -> KeyRing:
         role, party = body["role"], body["party"]
         if role not in ROLES or not isinstance(party, str) or not party:
             raise VerificationError(f"{where}: role {role!r} of party {party!r}")
         public = PublicKey(parse_hex(body["public"], f"{where}: public", 32))
-        key = Key(role=role, party=party, public=public, start=index + 1)
+        key = Key(role=role, party=party, public=public, start=index + 1, by=signer.public.id)
         known = self.find(public.id)  # newly published trust names the successor too; its sizes are kept as they are
         if known is not None and (known.role, known.party) != (role, party):
             raise VerificationError(f"{where}: key {public.id[:16]} is already the {known}")
@@ -128,6 +133,11 @@ class KeyRing:
         """Never later than it was to retire anyway."""
         retired = replace(key, until=until if key.until is None else min(until, key.until))
         return tuple(retired if one is key else one for one in self.keys)
+
+
+def _not_counting(where: str, index: int, body: Mapping[str, Any], signer: Key | None) -> str:
+    known = f"is {signer}" if signer else "is not known"
+    return f"{where}: its signer {str(body['key'])[:16]} {known}; it must count at {index + 1}"
 
 
 def _check_entitled(where: str, signer: Key, role: Role) -> None:

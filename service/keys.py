@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ledger import keyfile, keyring, leaf
-from ledger.errors import InputError, StateError
+from ledger.errors import InputError, StateError, VerificationError
 from ledger.keyring import Key, KeyRing
 from ledger.keys import PrivateKey
 from ledger.note import Vkey
 from ledger.text import format_base64
+from ledger.trust import Trust
 from service.workspace import NEXT, TRUST, Workspace
 
 _SPKI: Final = bytes.fromhex("302a300506032b6570032100")
@@ -67,13 +68,13 @@ class Public:
     pem: str
 
 
-def ring(workspace: Workspace) -> KeyRing:
-    """Every key there has been in this log, from the trusted ones on."""
+def ring(workspace: Workspace, size: int | None = None) -> KeyRing:
+    """Every key there has been in this log, from the trusted ones on; as of a size if one is given."""
     log = workspace.log
     trusted = workspace.trust.log(log.origin)
     if trusted is None:
-        raise StateError(f"trust.json does not name log {log.origin}; it was written for another")
-    leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"}))
+        raise StateError(f"trust.json does not name log {log.origin}; nobody's signature can be believed without it")
+    leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"}, stop=size))
     return keyring.project(trusted.keys, leaves)
 
 
@@ -141,20 +142,59 @@ def revoke(workspace: Workspace, key_id: str, *, until: int | None, by: str) -> 
     signer = workspace.key(by)
     body = keyring.revoke(workspace.clock(), signer=signer, key_id=found[0].public.id, until=limit)
     renewed = ring(workspace).apply(size, body)  # refused here if the signer may not, before it is in the log for good
+    published = _published(workspace, renewed)
+    _check_usable(workspace, renewed, published, size, body)
     done = workspace.log.append([body], expect_size=size)
-    publish(workspace, renewed)
+    _write(workspace, published)
     workspace.reopen()
     return Revoked(key=found[0].public.id, until=limit, size=done.size)
 
 
+def _check_usable(workspace: Workspace, renewed: KeyRing, published: Trust, size: int, body: dict[str, Any]) -> None:
+    """Refuse a revocation after which this log could not be opened: it would be in it for good."""
+    log = workspace.log
+    leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"}, stop=size)]
+    try:
+        again = keyring.project(published.logs[0].keys, [*leaves, (size, body)])
+    except VerificationError as problem:
+        raise StateError(f"not revoked, for the log could not be read with the trust that results: {problem}") from None
+    if set(again.keys) != set(renewed.keys):
+        raise StateError("not revoked: the trust that results leads to other keys than the log does")
+    if log.signer.public.id not in {key.public.id for key in renewed.at(size + 1, "log")}:
+        raise StateError(
+            "not revoked: this log's own key would sign no further checkpoint; `settle key rotate log` hands it over, "
+            "then revoke the old one"
+        )
+
+
 def publish(workspace: Workspace, found: KeyRing) -> None:
     """Write trust.json anew: its keys with the sizes at which they count, and their successors."""
+    _write(workspace, _published(workspace, found))
+
+
+def _published(workspace: Workspace, found: KeyRing) -> Trust:
+    """The trust that says what these keys are now.
+
+    Beside the keys of whom it named it names keys that have retired, and those that a key brought in
+    which is now revoked from before that act: nothing else would vouch for them any more.
+    """
     trust = workspace.trust
     named = {(key.role, key.party) for key in trust.logs[0].keys}
-    kept = KeyRing(tuple(key for key in found.keys if (key.role, key.party) in named))
+    counting = {key.public.id: key.counts_at for key in found.keys}
+    kept = [
+        key
+        for key in found.keys
+        if (key.role, key.party) in named
+        or key.until is not None
+        or (key.by is not None and not counting[key.by](key.start))
+    ]
+    return trust.with_ring(KeyRing(tuple(kept)))
+
+
+def _write(workspace: Workspace, trust: Trust) -> None:
     path = workspace.home / TRUST
     aside = path.with_name(TRUST + ".new")
-    aside.write_bytes(trust.with_ring(kept).encode())
+    aside.write_bytes(trust.encode())
     aside.rename(path)
 
 

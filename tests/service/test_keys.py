@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from ledger import keyfile, leaf, trust
+from ledger import keyfile, keyring, leaf, trust
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
+from ledger.fsck import fsck
 from ledger.keys import PrivateKey
 from ledger.log import Log
 from ledger.verify import verify_bundle
@@ -162,6 +163,55 @@ def test_revoking(ws: Workspace) -> None:
     with pytest.raises(VerificationError, match="may not speak"):
         keys.revoke(ws, ws.key("log").public.id, until=None, by="operator")
     assert ws.log.head().size == size, "what is refused is not in the log"
+
+
+@pytest.mark.parametrize("by", ["operator", "handed over first"])
+def test_revoking_into_the_past_leaves_a_log_that_opens(ws: Workspace, by: str) -> None:
+    """If this fails, shutting out a stolen key locks the owner out of the log: its key leaves verify no more."""
+    before, old = trust.parse((ws.home / "trust.json").read_bytes()), ws.key("operator")
+    ws.log.append([note()] * 20)
+    platform, holder = PrivateKey.generate().public, PrivateKey.generate().public
+    for role, party, public in (("platform", "acme", platform), ("holder", "h", holder)):
+        introduced = keyring.add(ws.clock(), signer=old, role=role, party=party, public=public)  # type: ignore[arg-type]
+        ws.log.append([introduced])
+    ws.log.append([keyring.revoke(ws.clock(), signer=old, key_id=holder.id, until=22)])
+    if by != "operator":
+        keys.rotate(ws, "operator")
+    bundle = prove(reopened(ws), index=ws.log.head().size - 1).bundle
+    known = {key.public.id: (key.start, key.until) for key in keys.ring(ws).keys} | {old.public.id: (0, 15)}
+    keys.revoke(ws, old.public.id, until=15, by="operator")
+    again = reopened(ws)
+    again.log.check()
+    again.log.append([note()])
+    assert {key.public.id: (key.start, key.until) for key in keys.ring(again).keys} == known
+    assert fsck(again.log).ok
+    for trusted in (before, again.trust):
+        assert verify_bundle(bundle, trusted).ok
+        assert verify_bundle(prove(again, index=again.log.head().size - 1).bundle, trusted).ok
+
+
+def test_a_shut_out_key_brings_nobody_in(ws: Workspace) -> None:
+    """If this fails, a thief's fork introduces keys to readers who have been told of the theft."""
+    old = ws.key("operator")
+    ws.log.append([note()] * 20)
+    keys.rotate(ws, "operator")
+    keys.revoke(ws, old.public.id, until=15, by="operator")
+    first = reopened(ws).trust.logs[0].keys
+    for act in (
+        keyring.add(ws.clock(), signer=old, role="platform", party="x", public=PrivateKey.generate().public),
+        keyring.revoke(ws.clock(), signer=old, key_id=ws.key("attribution").public.id, until=3),
+    ):
+        with pytest.raises(VerificationError, match="must count at 19"):
+            keyring.project(first, [(18, act)])
+
+
+def test_a_revocation_that_would_lock_the_log_is_refused(ws: Workspace) -> None:
+    """If this fails, revoking the log's only key makes a log that nobody can append to or open."""
+    size = ws.log.head().size
+    with pytest.raises(StateError, match="rotate log"):
+        keys.revoke(ws, ws.key("log").public.id, until=None, by="log")
+    assert ws.log.head().size == size
+    reopened(ws).log.append([note()])
 
 
 def test_names_that_are_no_keys(ws: Workspace) -> None:
