@@ -98,6 +98,11 @@ class Registered:
     def _styles(self) -> dict[str, list[str]]:
         styles: dict[str, list[str]] = {}
         for recording in self._view.recordings():
-            if recording.style is not None:
+            if recording.style is not None and self._owned(recording.id):
                 styles.setdefault(recording.style, []).append(recording.id)
         return styles
+
+    def _owned(self, recording: str) -> bool:
+        """Whether somebody's master share of it is confirmed: what nobody owns takes no part of a style's pool."""
+        lines = self._view.shares_of.get((recording, "master"), ())
+        return any(line.state == "confirmed" and line.start <= self._ends < line.end for line in lines)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from ledger.registry import facts
-from ledger.registry.audit import Report
+from ledger.registry.audit import Note, Report
 from ledger.registry.audit import audit as replay
 from ledger.registry.intake import Planned
 from service import keys, rights
@@ -14,6 +15,7 @@ from service import keys, rights
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
+SHOWN: Final = 20
 Progress = Callable[[int, int | None], None]
 
 
@@ -39,4 +41,15 @@ def audit(
             id=report.digest, size=report.size, violations=len(report.violations), findings=len(report.findings)
         )
         ws.registry.register([Planned(fact)], rights.signer(ws), known=ws.registry.view().size)
-    return report
+    differences = tuple(_index(ws))
+    return replace(report, ok=report.ok and not differences, index=differences)
+
+
+def _index(ws: Workspace) -> Iterator[Note]:
+    """Where the index is not what the log gives: whoever can delete a row there hides a revocation from `decide`."""
+    lacking, strange = ws.registry.index_differences()
+    for said, rows in (("is not in", lacking), ("should not be in", strange)):
+        for key, index in rows[:SHOWN]:
+            yield Note(kind="index", id=key, detail=f"leaf {index} {said} registry_about; the log is right")
+        if len(rows) > SHOWN:
+            yield Note(kind="index", id="registry_about", detail=f"and {len(rows) - SHOWN} more like the last")

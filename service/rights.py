@@ -36,14 +36,26 @@ Progress = Callable[[int, int | None], None]
 
 
 def signer(ws: Workspace, party: str | None = None) -> Signer:
-    """The operator, or a party enrolled here with a holder's key, or the approver by the name `approver`."""
+    """The operator, or a party enrolled here with a holder's key, or the approver by the name `approver`.
+
+    StateError unless the log and trust.json know the key as that party's in that role: what anybody else
+    signs would stand in the log for good, and only an audit would say that nobody was entitled to it.
+    """
     if party is None or party == ws.operator:
-        return Signer(ws.signer("operator"), ws.operator, "operator")
-    if party == "approver":
-        return Signer(ws.signer("approver"), "approver", "approver")
-    if not ws.key_path(f"{HOLDER}-{party}").is_file():
+        who = Signer(ws.signer("operator"), ws.operator, "operator")
+    elif party == "approver":
+        who = Signer(ws.signer("approver"), "approver", "approver")
+    elif ws.key_path(f"{HOLDER}-{party}").is_file():
+        who = Signer(ws.key(f"{HOLDER}-{party}"), party, "holder")
+    else:
         raise StateError(f"{party} has no key here; make one with `settle registry enrol {party}`")
-    return Signer(ws.key(f"{HOLDER}-{party}"), party, "holder")
+    counting = keys.ring(ws).at(ws.log.head().size + 1, who.role, party=who.party)
+    if not any(key.public == who.key.public for key in counting):
+        raise StateError(
+            f"key {who.key.public.id[:16]} is no {who.role} key of {who.party} that counts; see `settle key show`, "
+            "and workspace.operator if the operator's name was changed"
+        )
+    return who
 
 
 def author(ws: Workspace, who: Signer) -> Author:
@@ -94,7 +106,7 @@ def load(
 
 
 def replay(ws: Workspace, by: str | None) -> Imported:
-    """`settle registry replay`: what lies in quarantine, once more."""
+    """`settle registry replay`: what the signer handed in and lies in quarantine, once more."""
     return replay_quarantine(ws.registry, signer(ws, by))
 
 
@@ -135,14 +147,14 @@ def act(ws: Workspace, by: str | None, plan: Callable[[View, Author], list[Plann
     )
 
 
-def confirm(ws: Workspace, ids: Sequence[str], by: str | None) -> Done:
-    """Confirm shares, links and recordings by id; for a subject, every share that waits in it."""
+def confirm(ws: Workspace, ids: Sequence[str], by: str | None, parties: Sequence[str] = ()) -> Done:
+    """Confirm shares, links and recordings by id; for a subject, the shares that wait in it, of these parties."""
 
     def plan(view: View, acting: Author) -> list[Planned]:
         wanted: list[str] = []
         for one in ids:
-            waiting = acts.asserted_shares(view, one)
-            wanted += waiting or [one]
+            is_subject = one in view.all_recordings or one in view.works
+            wanted += (acts.waiting(view, one, parties) if is_subject else []) or [one]
         return acts.confirm(view, acting, wanted)
 
     return act(ws, by, plan)
@@ -177,10 +189,14 @@ def decide(
     model: str | None,
     keep: bool = False,
 ) -> Decided:
-    """`settle registry decide`: from the few leaves that speak of the subject, not from all of them."""
+    """`settle registry decide`: from the few leaves that speak of the subject, not from all of them.
+
+    What is signed (`keep`) comes from all of them: which leaves speak of a subject says an index, and
+    whoever can delete a row of it would hide a revocation.
+    """
     chosen = use_named(use)
     size = None if known_at is None else size_named(ws, known_at)
-    view = ws.registry.view_of(subject, size=size)
+    view = ws.registry.view(size) if keep else ws.registry.view_of(subject, size=size)
     moment = format_time(ws.clock()) if at is None else instant(at)
     question = Question(subject=subject, use=chosen, territory=territory, at=moment, licensee=licensee, model=model)
     decision = view.answer(question)
@@ -303,7 +319,7 @@ def propose_payee(
     if not isinstance(row, PayeeRow) or (who.role != "operator" and who.party != party):
         raise StateError(f"only {party} or the operator may propose an account for {party}")
     with ws.log.projection() as connection:
-        first = not payees.listed(connection, party)
+        first = party not in payees.paid_before(connection)
         found = payees.propose(connection, row, who, format_time(ws.clock()), first=first)
     if found is None:
         raise ConflictError(f"this account of {party} is in the book already; see `settle registry payee list {party}`")

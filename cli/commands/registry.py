@@ -45,7 +45,7 @@ def import_(
 
 @app.command()
 def replay(by: By = None) -> None:
-    """Import again what lies in quarantine: what was missing then may be registered by now."""
+    """Import again what you handed in and lies in quarantine: what was missing then may be registered by now."""
     from service import rights
 
     emit(rights.replay(workspace(), by))
@@ -88,12 +88,13 @@ def confirm(
     ids: Annotated[
         list[str], typer.Argument(metavar="ID...", help="Shares, links or recordings; a subject means its shares.")
     ],
+    party: Annotated[list[str] | None, typer.Option(help="Of a subject, only this claimant's shares; repeat.")] = None,
     by: By = None,
 ) -> None:
     """Vouch for what was asserted: only confirmed shares are paid."""
     from service import rights
 
-    emit(rights.confirm(workspace(), ids, by))
+    emit(rights.confirm(workspace(), ids, by, party or ()))
 
 
 @app.command()

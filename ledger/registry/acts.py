@@ -87,6 +87,21 @@ def asserted_shares(view: View, subject: str, party: str | None = None) -> list[
     ]
 
 
+def waiting(view: View, subject: str, parties: Sequence[str] = ()) -> list[str]:
+    """Ids of the shares that wait in a subject; several claimants at once must be told apart by `parties`.
+
+    One sentence must not vouch for a claim that its author never saw: a rival's may have come in meanwhile.
+    """
+    found = asserted_shares(view, subject)
+    lines = [line for right in RIGHTS for line in view.shares_of.get((subject, right), ()) if line.id in found]
+    if unknown := sorted(set(parties) - {line.party for line in lines}):
+        raise InputError(f"{unknown[0]} has no share of {subject} that waits for confirmation")
+    if not parties and len({line.party for line in lines}) > 1:
+        claims = "; ".join(f"{line.party} {line.ppm:,} ppm {line.right} ({line.territory}) {line.id}" for line in lines)
+        raise StateError(f"several parties claim shares of {subject}: {claims}; say which with --party, or by share id")
+    return [line.id for line in lines if not parties or line.party in parties]
+
+
 def transfer(
     view: View,
     author: Author,

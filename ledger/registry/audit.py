@@ -41,7 +41,11 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What an audit of a log's registry came to. `digest` is over everything else in it."""
+    """What an audit of a log's registry came to. `digest` is over everything else in it but `index`.
+
+    `index`: where the table that finds a recording's leaves is not what the log gives. It is beside the
+    log, so another audit of the same log does not see it.
+    """
 
     ok: bool
     size: int
@@ -50,6 +54,7 @@ class Report:
     violations: tuple[Note, ...]
     findings: tuple[Note, ...]
     digest: Digest
+    index: tuple[Note, ...] = ()
 
 
 def audit(

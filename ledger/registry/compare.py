@@ -16,13 +16,28 @@ from ledger.errors import ConflictError, InputError
 from ledger.registry import facts as f
 from ledger.registry import manifest
 from ledger.registry import rows as r
-from ledger.registry.model import BEGINNING, CATALOGUE, FOREVER, WORLD, Grant, Instant, Manifest, Party, State
+from ledger.registry.model import (
+    BEGINNING,
+    CATALOGUE,
+    FOREVER,
+    WORLD,
+    Grant,
+    Instant,
+    Manifest,
+    Party,
+    Recording,
+    State,
+    Work,
+)
 from ledger.registry.view import View
 from ledger.types import Role
 
 PersonalFields = Mapping[str, str]
 Known = Callable[[str, str], PersonalFields | None]
 """(kind, id) -> the personal fields the erasable side holds, or None."""
+
+Wrote = Callable[[int], str]
+"""The party that registered the leaf at an index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +59,19 @@ class Comparison(NamedTuple):
 SAME = Comparison()
 
 
-def compare(row: r.AnyRow, view: View, author: Author, known: Known) -> Comparison:
+def compare(row: r.AnyRow, view: View, author: Author, known: Known, wrote: Wrote) -> Comparison:
     """What a row adds to a registry."""
     match row:
         case r.PartyRow():
             result = _party(row, view, author, known("party", row.id))
         case r.RecordingRow():
-            result = _recording(row, view, author, known("recording", row.id))
+            result = _recording(row, view, author, known("recording", row.id), wrote)
         case r.WorkRow():
-            result = _work(row, view)
+            result = _work(row, view, author, wrote)
         case r.LinkRow():
-            result = _link(row, view)
+            result = _link(row, view, author, wrote)
         case r.ShareRow():
-            result = _share(row, view)
+            result = _share(row, view, author, wrote)
         case r.GrantRow():
             result = _grant(row, view, author)
         case r.ModelRow():
@@ -119,7 +134,29 @@ def _moves(row: r.PartyRow, old: Party) -> bool:
     return not first and (row.start, row.group) not in old.groups
 
 
-def _recording(row: r.RecordingRow, view: View, author: Author, held: PersonalFields | None) -> Comparison:
+def _may_fill_in(what: str, old: Recording | Work, view: View, author: Author, wrote: Wrote) -> None:
+    """That this author may add to a recording or work: the operator, a confirmed owner of it, who registered it."""
+    right = "master" if isinstance(old, Recording) else "publishing"
+    owns = any(
+        line.party == author.party and line.state == "confirmed" and line.start <= author.at < line.end
+        for line in view.shares_of.get((old.id, right), ())
+    )
+    if author.role != "operator" and not owns and wrote(old.index) != author.party:
+        raise InputError(
+            f"{what}: only the operator, whoever registered it, or a holder of a confirmed {right} share may fill in "
+            f"what was left out; it was signed by {author.party}"
+        )
+
+
+def _may_change(what: str, index: int, author: Author, wrote: Wrote) -> None:
+    """That this author may replace an asserted row: the operator, or whoever asserted it."""
+    if author.role != "operator" and (first := wrote(index)) != author.party:
+        raise ConflictError(f"{what}: asserted by {first}; only {first} or the operator may change it")
+
+
+def _recording(
+    row: r.RecordingRow, view: View, author: Author, held: PersonalFields | None, wrote: Wrote
+) -> Comparison:
     if row.id in view.works:
         raise ConflictError(f"recording {row.id}: a work has this id")
     facts: list[tuple[f.AnyFact, PersonalFields | None]] = []
@@ -140,6 +177,7 @@ def _recording(row: r.RecordingRow, view: View, author: Author, held: PersonalFi
                 "artist": (artist, row.artist),
             },
         ):
+            _may_fill_in(f"recording {row.id}", old, view, author, wrote)
             facts.append((fact, personal if artist is None else None))
     if row.work is not None:
         state: State = "confirmed" if author.role == "operator" else "asserted"
@@ -147,11 +185,11 @@ def _recording(row: r.RecordingRow, view: View, author: Author, held: PersonalFi
         others = [one.work for one in view.links.get(row.id, ()) if one.work != row.work]
         if others and not any(one.work == row.work for one in view.links[row.id]):
             raise _differs(f"recording {row.id}", "work", others[0], row.work)
-        facts += _link(link, view, keep=True).facts
+        facts += _link(link, view, author, wrote, keep=True).facts
     return Comparison(facts)
 
 
-def _work(row: r.WorkRow, view: View) -> Comparison:
+def _work(row: r.WorkRow, view: View, author: Author, wrote: Wrote) -> Comparison:
     if row.id in view.all_recordings:
         raise ConflictError(f"work {row.id}: a recording has this id")
     fact = f.WorkFact(id=row.id, title=row.title, iswc=row.iswc)
@@ -159,10 +197,13 @@ def _work(row: r.WorkRow, view: View) -> Comparison:
     if old is None:
         return _new(fact)
     filled = _filled(f"work {row.id}", {"title": (old.title, row.title), "iswc": (old.iswc, row.iswc)})
-    return _new(fact) if filled else SAME
+    if not filled:
+        return SAME
+    _may_fill_in(f"work {row.id}", old, view, author, wrote)
+    return _new(fact)
 
 
-def _link(row: r.LinkRow, view: View, *, keep: bool = False) -> Comparison:
+def _link(row: r.LinkRow, view: View, author: Author, wrote: Wrote, *, keep: bool = False) -> Comparison:
     """`keep`: a link that stands is not compared further."""
     name = r.link_id(row)
     fact = f.LinkFact(
@@ -176,6 +217,7 @@ def _link(row: r.LinkRow, view: View, *, keep: bool = False) -> Comparison:
                 return _new(f.ConfirmFact(id=name, subject=row.recording))
             if old.state == "confirmed":
                 raise _differs(f"link {row.recording} to {row.work}", "ppm", old.ppm, row.ppm)
+            _may_change(f"link {row.recording} to {row.work}", old.index, author, wrote)
     return _new(fact)
 
 
@@ -183,7 +225,7 @@ def _confirms(new: State, old: State) -> bool:
     return new == "confirmed" and old == "asserted"
 
 
-def _share(row: r.ShareRow, view: View) -> Comparison:
+def _share(row: r.ShareRow, view: View, author: Author, wrote: Wrote) -> Comparison:
     name = r.share_id(row)
     fact = f.ShareFact(
         id=name, subject=row.subject, party=row.party, right=row.right, ppm=row.ppm, territory=row.territory,
@@ -194,11 +236,12 @@ def _share(row: r.ShareRow, view: View) -> Comparison:
             continue
         if (old.ppm, old.planned) == (row.ppm, row.end or FOREVER):
             return _new(f.ConfirmFact(id=name, subject=row.subject)) if _confirms(row.state, old.state) else SAME
+        what = f"{row.right} share of {row.party} in {row.subject} ({row.territory})"
         if old.state == "confirmed":
-            what = f"{row.right} share of {row.party} in {row.subject} ({row.territory})"
             if old.ppm != row.ppm:
                 raise _differs(what, "ppm", old.ppm, row.ppm)
             raise ConflictError(f"{what}: its end differs; a sale or a correction is `settle registry transfer`")
+        _may_change(what, old.index, author, wrote)
     return _new(fact)
 
 

@@ -79,7 +79,9 @@ def import_rows(
     with registry.log.store.reading() as connection:
         held = personal.load(connection)
     author = Author(party=signer.party, role=signer.role, at=registry.now())
-    planned = plan(raw, view, author, lambda kind, one: held[kind, one][1] if (kind, one) in held else None)
+    planned = plan(
+        raw, view, author, lambda kind, one: held[kind, one][1] if (kind, one) in held else None, registry.author_of
+    )
     known_payees = _known_payees(registry, planned)
     accepted, duplicates = planned.accepted - known_payees, planned.duplicates + known_payees
     size = view.size
@@ -88,7 +90,7 @@ def import_rows(
             planned.facts, signer, known=view.size, at=author.at, blobs=planned.blobs, on_progress=on_progress
         )
         size = done.size
-        _keep_beside(registry, planned, signer, refused=keep)
+        _keep_beside(registry, planned, signer, author, refused=keep)
     return Imported(
         read=planned.read,
         accepted=accepted,
@@ -104,14 +106,23 @@ def import_rows(
 
 
 def replay(registry: Registry, signer: Signer) -> Imported:
-    """Import again what lies in quarantine: what was missing may be registered by now."""
+    """Import again what the signer handed in and lies in quarantine: what was missing may be registered by now.
+
+    Nobody signs for somebody else's rows: that is how what a holder may not say would become the operator's word.
+    """
+    author = Author(party=signer.party, role=signer.role, at=registry.now())
     with registry.log.store.reading() as connection:
-        rows = quarantine.waiting(connection)
+        rows = quarantine.waiting(connection, author)
+        others = quarantine.others(connection, author)
     done = import_rows(registry, rows, signer, keep=False)
     refused = {(one.list, one.line) for one in done.refused}
     with registry.log.projection() as connection:
         quarantine.replayed(connection, [row.line for row in rows if (row.list, row.line) not in refused])
-    return done
+    left = [
+        f"{count} rows that {party or 'somebody unnamed'} handed in wait on: only who handed them in can replay them"
+        for party, count in others
+    ]
+    return replace(done, notices=(*done.notices, *left))
 
 
 def _counted(raw: Iterable[RawRow], on_progress: Progress) -> Iterator[RawRow]:
@@ -143,20 +154,19 @@ def _known_payees(registry: Registry, planned: Plan) -> int:
     return sum(payees.payee_id(row) in book for row in planned.payees)
 
 
-def _keep_beside(registry: Registry, planned: Plan, signer: Signer, *, refused: bool) -> None:
+def _keep_beside(registry: Registry, planned: Plan, signer: Signer, author: Author, *, refused: bool) -> None:
     """What is kept outside the log: payees, and the rows that were not taken."""
     if not (planned.payees or (refused and (planned.quarantined or planned.conflicts))):
         return
-    at = registry.now()
     with registry.log.projection() as connection:
-        known = {one.party for one in payees.listed(connection)}
+        known = payees.paid_before(connection)
         for row in sorted(planned.payees, key=payees.payee_id):
-            payees.propose(connection, row, signer, at, first=row.party not in known)
+            payees.propose(connection, row, signer, registry.now(), first=row.party not in known)
         store = registry.log.store
         if not refused:
             return
-        quarantine.keep(store, connection, planned.quarantined, "registry", at)
-        quarantine.keep(store, connection, planned.conflicts, "registry-conflict", at)
+        quarantine.keep(store, connection, planned.quarantined, "registry", author)
+        quarantine.keep(store, connection, planned.conflicts, "registry-conflict", author)
 
 
 def _refused(planned: Plan, *, shown: int | None) -> tuple[Refused, ...]:

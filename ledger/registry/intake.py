@@ -15,7 +15,7 @@ from typing import Any, Final
 from ledger.errors import ConflictError, InputError
 from ledger.registry import facts as f
 from ledger.registry import rows as r
-from ledger.registry.compare import Author, Comparison, Known, PersonalFields, compare
+from ledger.registry.compare import Author, Comparison, Known, PersonalFields, Wrote, compare
 from ledger.registry.model import CATALOGUE
 from ledger.registry.readers import RawRow
 from ledger.registry.view import View
@@ -51,7 +51,7 @@ class Plan:
     quarantined: list[Problem] = field(default_factory=list)
 
 
-def plan(raw_rows: Iterable[RawRow], view: View, author: Author, known: Known) -> Plan:
+def plan(raw_rows: Iterable[RawRow], view: View, author: Author, known: Known, wrote: Wrote) -> Plan:
     """What importing these rows would do to this registry."""
     result = Plan()
     lists: dict[str, dict[str, list[tuple[RawRow, r.AnyRow]]]] = {name: {} for name in r.LISTS}
@@ -66,7 +66,7 @@ def plan(raw_rows: Iterable[RawRow], view: View, author: Author, known: Known) -
     names = _Names(view)
     for name in r.LISTS:
         for key in sorted(lists[name]):
-            _take(result, lists[name][key], names, _Import(view, author, known))
+            _take(result, lists[name][key], names, _Import(view, author, known, wrote))
     result.facts = _once(result.facts)
     return result
 
@@ -99,6 +99,7 @@ class _Import:
     view: View
     author: Author
     known: Known
+    wrote: Wrote
 
 
 class _Names:
@@ -132,7 +133,7 @@ def _take(result: Plan, same: Sequence[tuple[RawRow, r.AnyRow]], names: _Names, 
     try:
         check_author(row, importing.author, importing.view)
         check_references(row, names.has)
-        outcome = compare(row, importing.view, importing.author, importing.known)
+        outcome = compare(row, importing.view, importing.author, importing.known, importing.wrote)
     except ConflictError as problem:
         result.conflicts += [Problem(one, str(problem)) for one, _ in same]
     except InputError as problem:
@@ -173,6 +174,8 @@ def check_author(row: r.AnyRow, author: Author, view: View) -> None:
             owner = model.operator if model is not None else author.party
         case r.ShareRow() | r.LinkRow() if row.state == "confirmed":
             raise InputError("a holder asserts and someone else confirms; hand it in with state asserted")
+        case r.ShareRow():
+            owner = row.party
         case _:
             pass
     if owner is not None and owner != author.party:

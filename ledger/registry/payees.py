@@ -1,8 +1,9 @@
 """Where a party's money goes: bank and chain accounts, outside the log and under four eyes.
 
-The operator's first account of a party counts at once. Every later change is proposed by one person
-and approved by another with another key, and takes effect only after a cooling-off time, so that
-neither a stolen session nor one dishonest insider can redirect a payout.
+The operator's first account of a party counts at once; a party whose accounts were erased has had its
+first. Every later change is proposed by one person and approved by another with another key, and takes
+effect only after a cooling-off time, so that neither a stolen session nor one dishonest insider can
+redirect a payout.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select, update
 
@@ -41,6 +42,9 @@ class Payee:
     def state(self) -> str:
         return "proposed" if self.effective_from is None else "approved"
 
+
+COOLING_OFF_MINIMUM: Final = 1
+"""Hours. Less would let whoever holds both keys for a minute redirect the next payment."""
 
 _FIELDS = (
     "id", "party", "method", "account", "wanted_from", "proposed_by", "proposed_at", "approved_by", "approved_at",
@@ -82,6 +86,11 @@ def propose(connection: Connection, row: PayeeRow, signer: Signer, at: Instant, 
 
 def approve(connection: Connection, name: str, signer: Signer, at: Instant, cooling_off_hours: int) -> Payee:
     """A second person's consent; the account counts when the cooling-off time has passed."""
+    if cooling_off_hours < COOLING_OFF_MINIMUM:
+        raise StateError(
+            f"a cooling-off time of {cooling_off_hours} hours protects nobody: set registry.cooling_off_hours to "
+            f"{COOLING_OFF_MINIMUM} or more"
+        )
     table = tables.PAYEE
     row = connection.execute(select(table).where(table.c.id == name)).first() if tables.exist(connection) else None
     if row is None:
@@ -117,6 +126,14 @@ def listed(connection: Connection, party: str | None = None) -> list[Payee]:
     return [_payee(row) for row in connection.execute(query if party is None else query.where(table.c.party == party))]
 
 
+def paid_before(connection: Connection) -> set[str]:
+    """The parties that have an account or had one before it was erased."""
+    known = {one.party for one in listed(connection)}
+    if tables.made(connection, tables.PAID_BEFORE):
+        known |= set(connection.execute(select(tables.PAID_BEFORE.c.party)).scalars())
+    return known
+
+
 def current(connection: Connection, party: str, at: Instant) -> Payee | None:
     """The account a payment to a party made at this instant goes to."""
     counting = [one for one in listed(connection, party) if one.effective_from is not None and one.effective_from <= at]
@@ -124,10 +141,15 @@ def current(connection: Connection, party: str, at: Instant) -> Payee | None:
 
 
 def erase(connection: Connection, party: str) -> int:
-    """Forget a party's accounts; how many there were."""
+    """Forget a party's accounts; how many there were. That there were any stays known, by the party's id alone."""
     if not tables.exist(connection):
         return 0
-    return connection.execute(tables.PAYEE.delete().where(tables.PAYEE.c.party == party)).rowcount
+    tables.ensure(connection)
+    past = tables.PAID_BEFORE
+    erased = connection.execute(tables.PAYEE.delete().where(tables.PAYEE.c.party == party)).rowcount
+    if erased and connection.execute(select(past.c.party).where(past.c.party == party)).first() is None:
+        connection.execute(past.insert().values(party=party))
+    return erased
 
 
 def _find(connection: Connection, name: str) -> Payee | None:

@@ -6,43 +6,65 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from ledger import canon
+from ledger.registry import tables
+from ledger.registry.compare import Author
 from ledger.registry.intake import Problem
-from ledger.registry.model import Instant
 from ledger.registry.readers import RawRow
 from ledger.store.schema import Table as Schema
 from ledger.store.store import Store
 
 _ROWS: Final = Schema.metadata.tables["quarantine"]
+_BY: Final = tables.HANDED_IN
 _COLUMNS: Final = ("quarantine", ("digest", "kind", "name", "line", "reason", "raw", "at", "state"))
 KINDS: Final = ("registry", "registry-conflict")
 WAITING: Final = "waiting"
+_WAITS: Final = and_(_ROWS.c.state == WAITING, _ROWS.c.kind.in_(KINDS))
 REPLAYED: Final = "replayed"
 
 
-def keep(store: Store, connection: Connection, problems: Sequence[Problem], kind: str, at: Instant) -> None:
-    """Keep these rows; the same row of the same import file is kept once."""
+def keep(store: Store, connection: Connection, problems: Sequence[Problem], kind: str, author: Author) -> None:
+    """Keep these rows as their author's; the same row of the same author is kept once."""
+    tables.ensure(connection)
     known = set(connection.execute(select(_ROWS.c.digest)).scalars())
     rows = {}
     for problem in problems:
         row = problem.row
-        digest = bytes.fromhex(canon.digest(f"{kind} {row.list}\n".encode() + row.raw))
+        digest = bytes.fromhex(canon.digest(f"{kind} {author.role} {author.party} {row.list}\n".encode() + row.raw))
         if digest not in known:
-            rows[digest] = (digest, kind, row.file, row.line, problem.reason, row.raw, at, WAITING)
+            rows[digest] = (digest, kind, row.file, row.line, problem.reason, row.raw, author.at, WAITING)
     store.insert(connection, _COLUMNS, list(rows.values()))
+    named = set(connection.execute(select(_BY.c.digest)).scalars())
+    authors = [{"digest": one, "party": author.party, "role": author.role} for one in rows if one not in named]
+    if authors:
+        connection.execute(_BY.insert(), authors)
 
 
-def waiting(connection: Connection) -> list[RawRow]:
-    """The rows that wait, as they can be imported again; what was a file's line is now the row's number here."""
-    query = select(_ROWS.c.id, _ROWS.c.name, _ROWS.c.raw).where(_ROWS.c.state == WAITING, _ROWS.c.kind.in_(KINDS))
+def waiting(connection: Connection, author: Author) -> list[RawRow]:
+    """An author's rows that wait, as they can be imported again; what was a file's line is the row's number here."""
+    if not tables.made(connection, _BY):
+        return []
+    query = select(_ROWS.c.id, _ROWS.c.name, _ROWS.c.raw).join(_BY, _BY.c.digest == _ROWS.c.digest)
+    query = query.where(_WAITS, _BY.c.party == author.party, _BY.c.role == author.role)
     found = []
     for number, name, raw in connection.execute(query.order_by(_ROWS.c.id)):
         ((listed, (value,)),) = json.loads(bytes(raw)).items()
         texts = isinstance(value, dict) and all(isinstance(cell, str | list) for cell in value.values())
         found.append(RawRow(list=listed, file=name, line=number, value=value, from_text=texts))
     return found
+
+
+def others(connection: Connection, author: Author) -> list[tuple[str, int]]:
+    """How many rows wait that somebody else handed in, by party; "" where it was not written down who did."""
+    if not tables.made(connection, _BY):
+        return []
+    party = func.coalesce(_BY.c.party, "")
+    query = select(party, func.count()).select_from(_ROWS).outerjoin(_BY, _BY.c.digest == _ROWS.c.digest)
+    own = and_(_BY.c.party == author.party, _BY.c.role == author.role)
+    found = connection.execute(query.where(_WAITS, or_(_BY.c.party.is_(None), ~own)).group_by(party).order_by(party))
+    return [(name, count) for name, count in found]
 
 
 def replayed(connection: Connection, numbers: Collection[int]) -> None:
@@ -55,10 +77,15 @@ def replayed(connection: Connection, numbers: Collection[int]) -> None:
 def forget(connection: Connection, party: str) -> int:
     """Drop the rows that describe a party or its accounts, whatever became of them; how many there were."""
     found = []
-    for number, raw in connection.execute(select(_ROWS.c.id, _ROWS.c.raw).where(_ROWS.c.kind.in_(KINDS))):
+    rows = select(_ROWS.c.id, _ROWS.c.digest, _ROWS.c.raw).where(_ROWS.c.kind.in_(KINDS))
+    digests = []
+    for number, digest, raw in connection.execute(rows):
         ((listed, (value,)),) = json.loads(bytes(raw)).items()
         if isinstance(value, dict) and party == value.get({"parties": "id", "payees": "party"}.get(listed, "")):
             found.append(number)
+            digests.append(digest)
     if found:
+        tables.ensure(connection)
+        connection.execute(delete(_BY).where(_BY.c.digest.in_(digests)))
         connection.execute(delete(_ROWS).where(_ROWS.c.id.in_(found)))
     return len(found)

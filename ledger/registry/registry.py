@@ -123,6 +123,12 @@ class Registry:
             bodies = queries.bodies(connection, indexes)
         return {index: f.decode(bodies[index]) for index in indexes}
 
+    def author_of(self, index: int) -> str:
+        """The party whose statement registered the leaf at this index."""
+        with self.log.store.reading() as connection:
+            body = queries.bodies(connection, [index])[index]
+        return statement.party_of(self.log.blob(f.decode(body).statement))
+
     def size_at(self, moment: Instant) -> int:
         """How much of the log was known at an instant: the size after its last registry leaf up to then."""
         size = 0
@@ -171,6 +177,16 @@ class Registry:
                     self.log.store.insert(connection, ("registry_about", ("key", "idx")), rows)
                     rows = []
             tables.set_projected(connection, head)
+
+    def index_differences(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+        """Where the index is not what the log gives: (key, leaf) that it lacks, and those it should not have."""
+        about = tables.ABOUT
+        with self.log.store.reading() as connection:
+            size = tables.projected(connection)
+            made = tables.made(connection, about)
+            held = {(key, idx) for key, idx in connection.execute(select(about.c.key, about.c.idx))} if made else set()
+        wanted = {(key, index) for index, fact in self.facts(stop=size) for key in f.keys_of(fact)}
+        return sorted(wanted - held), sorted(held - wanted)
 
     def rebuild(self) -> None:
         """Drop the index and build it again from the log."""

@@ -70,6 +70,12 @@ def open_statement(envelope: bytes, keys: Sequence[PublicKey]) -> tuple[Registra
     return said, dsse.signers(parsed, keys)[0]
 
 
+def party_of(envelope: bytes) -> str:
+    """Whom a statement names as its author; whether that party signed it, `open_statement` checks."""
+    payload = canon.decode_object(dsse.parse(envelope).payload, "registration statement")
+    return str(payload.get("party", ""))
+
+
 def check_rows(said: Registration, leaves: Sequence[Mapping[str, Any]]) -> None:
     """That these leaves are exactly the statement's rows, in order."""
     if [leaf["row"] for leaf in leaves] != list(range(said.count)):

@@ -54,6 +54,24 @@ PAYEE: Final = Table(
     sqlite_strict=True,
 )
 
+PAID_BEFORE: Final = Table(
+    "registry_paid_before",
+    METADATA,
+    Column("party", Text, primary_key=True),
+    sqlite_strict=True,
+)
+"""Parties whose accounts were erased: ids alone, so that a next account is a change and never a first one."""
+
+HANDED_IN: Final = Table(
+    "registry_handed_in",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("party", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    sqlite_strict=True,
+)
+"""Who handed in a row that lies in quarantine, by the row's digest there: nobody else may register it."""
+
 PROJECTION: Final = "registry"
 _PROJECTED: Final = Schema.metadata.tables["projected"]
 
@@ -65,7 +83,12 @@ def ensure(connection: Connection) -> None:
 
 def exist(connection: Connection) -> bool:
     """Whether the tables have been made; a fresh log has none."""
-    return inspect(connection).has_table(PAYEE.name)
+    return made(connection, PAYEE)
+
+
+def made(connection: Connection, table: Table) -> bool:
+    """Whether this one has been made; a log may be older than a table."""
+    return inspect(connection).has_table(table.name)
 
 
 def projected(connection: Connection) -> int:

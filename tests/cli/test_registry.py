@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,69 @@ def test_a_holder_signs_for_itself_and_the_proof_is_offline(home: Path) -> None:
         proved = settle_json("registry", "model", "prove", recording, "--out", home / "m.bundle", home=home)
         assert proved["member"] is member
         assert settle_json("verify", home / "m.bundle", home=home)["ok"]
+
+
+def test_an_erased_party_s_next_account_waits_for_a_second_person(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, erase and propose together redirect a payout at once; or no waiting time is needed."""
+    settle_json("registry", "erase", "p-ann", home=home)
+    account = ("registry", "payee", "propose", "p-ann", "--account", "DE89370400440532013000")
+    proposed = settle_json(*account, home=home)
+    assert proposed["effective_from"] is None
+    approve = ("registry", "payee", "approve", proposed["id"])
+    monkeypatch.setenv("SETTLE_REGISTRY_COOLING_OFF_HOURS", "-1000")
+    settle_json(*approve, home=home, code=4)
+    monkeypatch.delenv("SETTLE_REGISTRY_COOLING_OFF_HOURS")
+    monkeypatch.setenv("SETTLE_OPERATOR", "p-else")
+    settle_json("registry", "payee", "propose", "p-lbl", "--account", "DE89370400440532013000", home=home, code=4)
+    monkeypatch.delenv("SETTLE_OPERATOR")
+    approved = settle_json(*approve, home=home)
+    assert approved["effective_from"] > approved["approved_at"]
+
+
+def test_another_name_for_the_operator_signs_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a claimant resolves its own dispute, or the log takes what an audit calls badly signed."""
+    load(home, {"parties": [{"id": "operator", "kind": "label"}]})
+    claim = ("registry", "dispute", "open", "rec-1", "--claimant", "operator", "--reason", "ours")
+    settle_json(*claim, home=home)
+    name = settle_json("registry", "dispute", "list", home=home)[0]["id"]
+    size = settle_json("registry", "audit", home=home)["size"]
+    resolve = ("registry", "dispute", "resolve", name, "--right", "master", "--resplit", "p-lbl=1000000")
+    settle_json(*resolve, home=home, code=4)
+    monkeypatch.setenv("SETTLE_OPERATOR", "p-else")
+    settle_json(*resolve, home=home, code=4)
+    settle_json("registry", "confirm", "rec-1", home=home, code=4)
+    load(home, {"recordings": [{"id": "rec-9", "title": "Nine"}]}, code=4)
+    monkeypatch.delenv("SETTLE_OPERATOR")
+    report = settle_json("registry", "audit", home=home)
+    assert (report["ok"], report["size"]) == (True, size)
+
+
+def test_several_claimants_are_told_apart(home: Path) -> None:
+    """If this fails, `registry confirm SUBJECT` vouches for a rival's claim along with the right one."""
+    claim = {"subject": "rec-9", "right": "master", "ppm": 1_000_000}
+    load(home, {"recordings": [{"id": "rec-9", "title": "Nine"}],
+                "shares": [claim | {"party": party} for party in ("p-ann", "p-lbl")]})  # fmt: skip
+    settle_json("registry", "confirm", "rec-9", home=home, code=4)
+    done = settle_json("registry", "confirm", "rec-9", "--party", "p-ann", home=home)
+    assert done["leaves"] == 1
+    states = {line["party"]: line["state"] for line in settle_json("registry", "show", "rec-9", home=home)["shares"]}
+    assert states == {"p-ann": "confirmed", "p-lbl": "asserted"}
+
+
+def test_a_receipt_does_not_believe_the_index(home: Path) -> None:
+    """If this fails, whoever deletes rows beside the log gets a signed permission that was revoked."""
+    settle_json("registry", "decide", "rec-2", "--use", "train", home=home)
+    settle_json("registry", "revoke", "g-3", home=home)
+    asked = ("registry", "decide", "rec-2", "--use", "train", "--at", "2100-01-01")
+    assert settle_json(*asked, home=home)["decision"] == "deny"
+    with sqlite3.connect(home / "settle.db") as connection:
+        last = connection.execute("SELECT max(idx) FROM registry_about").fetchone()[0]
+        connection.execute("DELETE FROM registry_about WHERE idx = ?", (last,))
+    receipt = settle_json("registry", "decide", "rec-2", "--use", "train", "--receipt", home=home)
+    assert receipt["decision"] == "deny"
+    report = settle_json("registry", "audit", home=home, code=3)
+    assert report["violations"] == []
+    assert {note["kind"] for note in report["index"]} == {"index"}
 
 
 def test_templates_are_what_they_say(home: Path) -> None:

@@ -6,8 +6,10 @@ import dataclasses
 from datetime import UTC, datetime
 from itertools import product
 
+import msgspec
+
 from ledger.registry.fold import fold
-from ledger.registry.model import Link, Party, Share
+from ledger.registry.model import Link, Party, Recording, Share
 from service.registered import ELSEWHERE, Registered
 
 DAYS = [f"2026-06-{day:02d}T{hour:02d}:00:00Z" for day in range(1, 8) for hour in (0, 12)]
@@ -58,6 +60,27 @@ def test_what_is_brought_together_has_one_answer() -> None:
         assert view.shares("rec", "master", like_territory, like_at) == view.shares("rec", "master", territory, at)
         assert view.group_of("q", like_at) == view.group_of("q", at)
         assert view.works_of("rec", like_at) == view.works_of("rec", at)
+
+
+def test_what_nobody_owns_takes_no_part_of_a_style() -> None:
+    """If this fails, whoever registers recordings by the thousand dilutes a style's pool."""
+    recordings = {
+        name: Recording(id=name, index=n, at=FAR, title=name, style="blues")
+        for n, name in enumerate(("rec", "claimed", "nobody", "sold"))
+    }
+    owned = share(1, "p", "WORLD", "2026-01-01T00:00:00Z")
+    view = dataclasses.replace(
+        fold(()),
+        all_recordings=recordings,
+        shares_of={
+            ("rec", "master"): (owned,),
+            ("claimed", "master"): (msgspec.structs.replace(owned, state="asserted"),),
+            ("nobody", "performer"): (owned,),
+            ("sold", "master"): (msgspec.structs.replace(owned, end="2026-06-01T00:00:00Z"),),
+        },
+    )
+    asked = Registered(view, vectors={}, ends=datetime(2026, 7, 1, tzinfo=UTC), blob=lambda _: b"")
+    assert list(asked.style_members("style:blues")) == ["rec"]
 
 
 def test_days_without_a_change_and_countries_without_a_row_are_brought_together() -> None:

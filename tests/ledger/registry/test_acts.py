@@ -54,6 +54,21 @@ def test_confirming_is_someone_else_s_act(label: Office) -> None:
         do(label, acts.confirm, ["sh-nothing"])
 
 
+def test_rival_claims_are_not_confirmed_in_one_breath(label: Office) -> None:
+    """If this fails, confirming a subject vouches for a claim that came in unseen."""
+    label.load({"recordings": [{"id": "rec-9", "title": "Nine"}]})
+    claim = {"subject": "rec-9", "right": "master", "ppm": 1_000_000}
+    for party in ("p-ann", "p-lbl"):
+        label.load({"shares": [claim | {"party": party}]}, label.holder(party))
+    view = label.registry.view()
+    with pytest.raises(StateError, match=r"p-ann 1,000,000 ppm master .*; p-lbl"):
+        acts.waiting(view, "rec-9")
+    with pytest.raises(InputError, match="p-pub has no share"):
+        acts.waiting(view, "rec-9", ["p-pub"])
+    assert acts.waiting(view, "rec-9", ["p-ann"]) == acts.asserted_shares(view, "rec-9", "p-ann")
+    assert len(acts.waiting(view, "rec-9", ["p-ann", "p-lbl"])) == 2
+
+
 def test_a_confirmation_that_passes_the_whole_puts_the_right_in_conflict(label: Office) -> None:
     """If this fails, an over-claim is paid by guess instead of waiting in suspense."""
     claim = {"subject": "rec-1", "party": "p-pub", "right": "master", "ppm": 100_000, "state": "asserted"}

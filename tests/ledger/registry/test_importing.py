@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ledger import canon
 from ledger.errors import ConflictError, InputError
-from ledger.registry import importing, readers
+from ledger.registry import importing, payees, readers
 from ledger.registry.facts import TYPES
 from ledger.registry.importing import import_files
 from ledger.registry.intake import Planned
@@ -189,9 +189,84 @@ def test_a_wrong_claim_does_not_stand_in_the_right_one_s_way(office: Office) -> 
     """If this fails, asserting a false split first keeps the true one from ever being registered."""
     office.load({key: sample()[key] for key in ("parties", "works", "recordings")})
     row = {"subject": "rec-1", "party": "p-ann", "right": "master"}
-    office.load({"shares": [row | {"ppm": 1, "state": "asserted"}]}, office.holder("p-lbl"))
+    office.load({"shares": [row | {"ppm": 1, "state": "asserted"}]}, office.holder("p-ann"))
     assert counts(office.load({"shares": [row | {"ppm": 1_000_000, "state": "confirmed"}]})) == (1, 0, 0, 0)
     assert office.registry.view().shares("rec-1", "master", "WORLD", JUNE).parts == (("p-ann", 1_000_000),)
+
+
+def test_nobody_s_refused_rows_become_another_s_word(office: Office) -> None:
+    """If this fails, the operator's replay signs what a holder was not allowed to say."""
+    office.load({key: sample()[key] for key in ("parties", "works", "recordings")})
+    lbl = office.holder("p-lbl")
+    refused = {
+        "shares": [{"subject": "rec-1", "party": "p-lbl", "right": "master", "ppm": 1_000_000, "state": "confirmed"}],
+        "grants": [{"id": "g-x", "grantor": "p-ann", "subject": "rec-1", "uses": ["train"], "decision": "allow"}],
+        "payees": [{"party": "p-ann", "method": "bank", "account": "DE89370400440532013000"}],
+    }
+    late = {"recordings": [{"id": "rec-9", "title": "Nine", "work": "wrk-9"}]}
+    assert counts(office.load(refused | late, lbl)) == (0, 0, 0, 4)
+    office.load({"works": [{"id": "wrk-9", "title": "Nine"}]})
+    size = office.registry.log.head().size
+    done = importing.replay(office.registry, office.operator)
+    assert (done.read, office.registry.log.head().size) == (0, size)
+    assert done.notices == ("4 rows that p-lbl handed in wait on: only who handed them in can replay them",)
+    assert counts(importing.replay(office.registry, lbl)) == (1, 0, 0, 3)
+    with office.registry.log.store.reading() as connection:
+        assert payees.listed(connection) == []
+    assert counts(office.load(refused)) == (3, 0, 0, 0), "the operator may still hand them in knowingly"
+
+
+def test_the_same_refused_row_of_two_authors_is_kept_for_both(office: Office) -> None:
+    """If this fails, a row that a holder was refused keeps the operator's own from being replayed."""
+    rows = {"works": [], "recordings": [{"id": "rec-9", "title": "Nine", "work": "wrk-9"}]}
+    for who in (office.holder("p-ann"), office.operator):
+        assert counts(office.load(rows, who)) == (0, 0, 0, 1)
+    office.load({"works": [{"id": "wrk-9", "title": "Nine"}]})
+    assert counts(importing.replay(office.registry, office.operator)) == (1, 0, 0, 0)
+
+
+def test_a_holder_asserts_and_changes_only_its_own_shares(office: Office) -> None:
+    """If this fails, a holder rewrites what somebody else claimed, and the next confirmation blesses it."""
+    office.load({key: sample()[key] for key in ("parties", "works", "recordings")})
+    ann, lbl = office.holder("p-ann"), office.holder("p-lbl")
+    row = {"subject": "rec-1", "party": "p-ann", "right": "master", "ppm": 600_000}
+    assert counts(office.load({"shares": [row]}, lbl)) == (0, 0, 0, 1)
+    assert counts(office.load({"shares": [row]})) == (1, 0, 0, 0)
+    assert counts(office.load({"shares": [row | {"ppm": 1_000_000}]}, ann)) == (0, 0, 1, 0)
+    assert counts(office.load({"shares": [row | {"ppm": 500_000}]})) == (1, 0, 0, 0)
+    link = {"recording": "rec-2", "work": "wrk-1", "ppm": 300_000, "from": "2025-01-01"}
+    assert counts(office.load({"links": [link]}, ann)) == (1, 0, 0, 0)
+    assert counts(office.load({"links": [link | {"ppm": 1}]}, lbl)) == (0, 0, 1, 0)
+    assert counts(office.load({"links": [link | {"ppm": 2}]}, ann)) == (1, 0, 0, 0)
+
+
+def test_only_those_concerned_fill_in_what_was_left_out(office: Office) -> None:
+    """If this fails, a stranger decides where a recording's audio lies and which style pool it is in."""
+    document = sample()
+    document["recordings"].append({"id": "rec-3", "title": "Three"})
+    office.load(document)
+    office.load({"recordings": [{"id": "rec-4", "title": "Four"}]}, office.holder("p-lbl"))
+    style = {"id": "rec-2", "title": "Blue (live)", "style": "blues"}
+    for by, row, taken in (
+        ("p-lbl", style, False),
+        ("p-ann", style, True),
+        ("p-ann", {"id": "rec-3", "title": "Three", "audio": "mine.wav"}, False),
+        ("p-ann", {"id": "rec-4", "title": "Four", "isrc": "SEA012600004"}, False),
+        ("p-lbl", {"id": "rec-4", "title": "Four", "isrc": "SEA012600004"}, True),
+    ):
+        done = office.load({"recordings": [row]}, office.holder(by))
+        assert counts(done) == (int(taken), 0, 0, int(not taken)), (by, row)
+    assert (
+        "fill in"
+        in office.load(
+            {"recordings": [{"id": "rec-3", "title": "Three", "isrc": "SEA012600005"}]}, office.holder("p-ann")
+        )
+        .refused[0]
+        .reason
+    )
+    office.load({"works": [{"id": "wrk-2", "title": "Two"}]})
+    work = {"works": [{"id": "wrk-2", "title": "Two", "iswc": "T-034.524.680-1"}]}
+    assert counts(office.load(work, office.holder("p-pub"))) == (0, 0, 0, 1)
 
 
 def test_a_backdated_refusal_is_refused_once_something_was_permitted(office: Office) -> None:

@@ -86,6 +86,27 @@ def test_an_account_wanted_later_counts_later(office: Office) -> None:
     assert approve(office, name, office.approver).effective_from == "2027-01-01T00:00:00Z"
 
 
+def test_a_party_has_one_first_account_ever(office: Office) -> None:
+    """If this fails, erasing a party's accounts lets one person send its money elsewhere at once."""
+    office.load(sample())
+    with office.registry.log.projection() as connection:
+        assert payees.erase(connection, "p-ann") == 1
+        assert payees.erase(connection, "p-ann") == 0
+        assert payees.paid_before(connection) == {"p-ann"}
+    done = office.load({"payees": [{"party": "p-ann", "method": "bank", "account": NEW}]})
+    assert done.accepted == 1
+    assert account(office, "2030-01-01T00:00:00Z") is None
+
+
+@pytest.mark.parametrize("hours", [0, -1000])
+def test_there_is_no_doing_without_the_cooling_off_time(office: Office, hours: int) -> None:
+    """If this fails, a setting lets a new account count at once, or from the past on."""
+    office.load(sample())
+    name = propose(office, office.operator)
+    with office.registry.log.projection() as connection, pytest.raises(StateError, match="cooling_off_hours"):
+        payees.approve(connection, name, office.approver, office.registry.now(), hours)
+
+
 def test_unknown_payees_are_named(office: Office) -> None:
     """If this fails, approving a mistyped id is an internal error."""
     with pytest.raises(InputError, match="payee list"):

@@ -7,6 +7,7 @@ import pytest
 
 from ledger.log import open_log
 from ledger.registry import payees, personal, quarantine
+from ledger.registry.compare import Author
 from ledger.registry.registry import Registry
 from tests.ledger.registry.conftest import ORIGIN, START, Office, sample, seeded
 from tests.ledger.registry.test_registry import busy, dump
@@ -46,7 +47,7 @@ def test_what_stands_beside_the_log_is_kept_and_forgotten_on_postgresql(office: 
     assert (done.accepted, done.quarantined) == (17, 1)
     with office.registry.log.projection() as connection:
         assert payees.current(connection, "p-ann", "2026-06-01T12:00:00Z") is not None
-        assert len(quarantine.waiting(connection)) == 1
+        assert len(quarantine.waiting(connection, Author(party="p-op", role="operator", at=""))) == 1
         assert quarantine.forget(connection, "p-ann2") == 1
         assert personal.erase(connection, [("party", "p-ann")]) == 1
         assert payees.erase(connection, "p-ann") == 1

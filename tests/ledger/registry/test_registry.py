@@ -62,6 +62,22 @@ def test_dropping_the_tables_and_replaying_the_log_gives_them_back(office: Offic
     assert dump(office) == before
 
 
+def test_an_index_that_is_not_the_log_s_is_noticed(office: Office) -> None:
+    """If this fails, whoever deletes a row of the index makes a revoked grant allow again, unseen."""
+    busy(office)
+    office.registry.catch_up()
+    assert office.registry.index_differences() == ([], [])
+    before = dump(office)
+    with office.registry.log.projection() as connection:
+        connection.execute(text("DELETE FROM registry_about WHERE key = 'rec-2'"))
+        connection.execute(text("INSERT INTO registry_about (key, idx) VALUES ('rec-7', 1)"))
+    lacking, strange = office.registry.index_differences()
+    assert (lacking, strange) == ([row for row in before if row[0] == "rec-2"], [("rec-7", 1)])
+    with office.registry.log.projection() as connection:
+        tables.ABOUT.drop(connection)
+    assert office.registry.index_differences() == (before, [])
+
+
 def test_a_view_folded_in_steps_is_the_view_folded_at_once(office: Office) -> None:
     """If this fails, what the registry says depends on when it was last looked at."""
     stepwise = Registry(office.registry.log)
