@@ -15,6 +15,7 @@ from ledger.dsse import Envelope
 from ledger.errors import InputError
 from ledger.ingest import erasure, ndjson, quarantine
 from ledger.ingest.blocks import Block, TruncatedError, open_file
+from ledger.ingest.checks import check_id
 from ledger.ingest.files import reader_for
 from ledger.ingest.quarantine import Kept, Kind, State
 from ledger.ingest.receipts import ReceiptWriter
@@ -46,13 +47,20 @@ def ingest_file(
     *,
     form: str | None = None,
     receipts: Path | None = None,
+    source: str | None = None,
     on_progress: Progress | None = None,
 ) -> Ingested:
-    """Append the events of a file, or of standard input (None); batches are acknowledged one by one."""
+    """Append the events of a file, or of standard input (None); batches are acknowledged one by one.
+
+    With a `source`, the file is that platform's: rows that speak for another go to quarantine.
+    """
+    if source is not None:
+        check_id(source, "source")
     name = "-" if path is None else str(path)
     read = reader_for(name, form)
     writer = None if receipts is None else ReceiptWriter(workspace.log, receipts)
-    run = Ingest(workspace.log, name=name, entropy=secrets.token_bytes, admit=_Admission(workspace))
+    admit = _Admission(workspace)
+    run = Ingest(workspace.log, name=name, entropy=secrets.token_bytes, admit=admit, source=source)
     incomplete = None
     total = path.stat().st_size if path is not None and path.exists() else None
     with _opened(path, form) as file:
@@ -104,8 +112,8 @@ class _Admission:
                 if one.id not in view.all_recordings and one.id not in view.works:
                     raise InputError(f"vector: {one.id!r} is not registered")
                 decision = view.decide_track(found.track, one.id, one.use or "condition", territory)
-                if decision.decision == "deny":
-                    raise InputError(f"vector: {one.id}: {'; '.join(decision.reasons)}")
+                if decision.decision != "allow":
+                    raise InputError(f"vector: {one.id}: {decision.decision}: {'; '.join(decision.reasons)}")
         return vector.sign(found, self._workspace.signer("attribution"))
 
 

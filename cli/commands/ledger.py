@@ -28,14 +28,18 @@ def ingest(
     receipts: Annotated[
         Path | None, typer.Option(help="Folder for one .tlog-proof per event, or a file NAME.ndjson for all of them.")
     ] = None,
+    source: Annotated[
+        str, typer.Option(help="The platform whose file this is; rows that speak for another go to quarantine.")
+    ] = "",
 ) -> None:
     """Append stream events; what is appended is answered for, what is not is kept with its reason."""
     from service.ingesting import ingest_file
 
     with progress("Ingesting", unit="bytes") as advance:
         done = ingest_file(
-            workspace(), None if file == "-" else Path(file), form=form or None, receipts=receipts, on_progress=advance
-        )
+            workspace(), None if file == "-" else Path(file), form=form or None, receipts=receipts,
+            source=source or None, on_progress=advance,
+        )  # fmt: skip
     emit(done)
     if done.quarantined:
         say(f"settle: {done.quarantined} rows are in quarantine; `settle quarantine list` says why")

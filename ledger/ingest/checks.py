@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from typing import Any, Final
+from unicodedata import is_normalized
 
 import msgspec
 
@@ -22,6 +23,9 @@ FIELDS: Final = StreamEvent.__struct_fields__
 REQUIRED: Final = ("source", "event_id", "track", "occurred_at", "territory", "units")
 NUMBERS: Final = ("units", "gross_micros")
 ID_MAX: Final = 256
+UNITS_MAX: Final = 1_000_000_000
+"""Of one event: no single report is of more streams, and a slip of the keyboard would empty a pool."""
+
 REMEMBERED_MAX: Final = 200_000
 """Of each kind of good value; past it the memory starts afresh."""
 
@@ -57,10 +61,14 @@ def check(event: StreamEvent) -> StreamEvent:
     """The event with its time written our way, if every field is possible; InputError names the first that is not."""
     for name in ("source", "event_id", "track", "product", "listener"):
         check_id(getattr(event, name), name)
+    for name in ("source", "event_id"):
+        _check_spelling(getattr(event, name), name)
     for name in NUMBERS:
         number = getattr(event, name)
         if number is not None and not 0 <= number <= INT_MAX:
             raise InputError(f"{name}: {number} is {'negative' if number < 0 else 'not below 2^53'}")
+    if event.units > UNITS_MAX:
+        raise InputError(f"units: {event.units} in one event is impossible, at most {UNITS_MAX}")
     if not _TERRITORY.match(event.territory):
         raise InputError(f"territory: {_shown(event.territory)}, expected an ISO 3166 alpha-2 code such as SE")
     if event.currency is not None and not _CURRENCY.match(event.currency):
@@ -87,6 +95,14 @@ def check_id(value: str | None, name: str) -> None:
         raise InputError(f"{name}: contains U+{ord(found):04X}, which is not printable")
 
 
+def _check_spelling(value: str, name: str) -> None:
+    """One platform, and one event, has one spelling: what looks the same must not count twice."""
+    if value != value.strip():
+        raise InputError(f"{name}: {_shown(value)} begins or ends with a blank")
+    if not is_normalized("NFC", value):
+        raise InputError(f"{name}: {_shown(value)} is not in Unicode's normal form NFC")
+
+
 def _shown(value: Any) -> str:
     """A value in a message: as JSON, cut short."""
     try:
@@ -99,9 +115,13 @@ def _shown(value: Any) -> str:
 class Checker:
     """Checks events in bulk; for one that passes by memory alone, in a fraction of a microsecond."""
 
-    def __init__(self, latest: date) -> None:
-        """`latest` is the last day an event can be of: tomorrow, seen from the ledger's clock."""
+    def __init__(self, latest: date, source: str | None = None) -> None:
+        """`latest` is the last day an event can be of: tomorrow, seen from the ledger's clock.
+
+        With a `source`, events of every other are refused.
+        """
         self._latest = latest.isoformat()
+        self._source = source
         self._good: dict[str, set[str | None]] = {
             name: set() for name in ("source", "product", "territory", "currency", "day", "clock")
         }
@@ -126,10 +146,12 @@ class Checker:
                 and event.currency in currencies
                 and occurred[:10] in days
                 and occurred[10:] in clocks
-                and 0 <= event.units <= INT_MAX
+                and 0 <= event.units <= UNITS_MAX
                 and (gross is None or (0 <= gross <= INT_MAX and event.currency is not None))
-                and 0 < len(event.event_id) <= ID_MAX
-                and event.event_id.isprintable()
+                and 0 < len(event_id := event.event_id) <= ID_MAX
+                and event_id.isprintable()
+                and event_id[0] != " " != event_id[-1]
+                and (event_id.isascii() or is_normalized("NFC", event_id))
                 and 0 < len(event.track) <= ID_MAX
                 and (event.listener is None or 0 < len(event.listener) <= ID_MAX)
             ):
@@ -145,6 +167,8 @@ class Checker:
         day, clock = event.occurred_at[:10], event.occurred_at[10:]
         if day > self._latest:
             raise InputError(f"occurred_at: {event.occurred_at} lies in the future")
+        if self._source not in (None, event.source):
+            raise InputError(f"source: {_shown(event.source)}, and this file is taken as one of {self._source!r}")
         seen = {"source": event.source, "product": event.product, "territory": event.territory,
                 "currency": event.currency, "day": day, "clock": clock}  # fmt: skip
         for name, value in seen.items():

@@ -89,12 +89,17 @@ class _Plan:
 class Ingest:
     """One file, or one connection's worth, of events on their way into a log."""
 
-    def __init__(self, log: Log, *, name: str, entropy: Entropy, admit: Admit | None = None) -> None:
-        """`name` stands in quarantine for where rows came from; `admit` signs vectors that events carry."""
+    def __init__(
+        self, log: Log, *, name: str, entropy: Entropy, admit: Admit | None = None, source: str | None = None
+    ) -> None:
+        """`name` stands in quarantine for where rows came from; `admit` signs vectors that events carry.
+
+        With a `source`, rows of every other go to quarantine.
+        """
         self.counts = Counts()
         self._log = log
         self._name = name
-        self._checker = Checker((log.clock() + timedelta(days=1)).date())
+        self._checker = Checker((log.clock() + timedelta(days=1)).date(), source)
         self._commitments = Commitments(entropy)
         self._tracks: dict[str, Digest | None] = {}
         self._tracks_at = 0
@@ -195,6 +200,10 @@ class Ingest:
     def _carry(self, plan: _Plan, event: StreamEvent) -> Digest:
         if self._carried is None or event.vector is None:
             raise InputError("the event carries a vector, and nobody here signs vectors for this source")
+        if (assigned := self._tracks[event.track]) is not None:
+            raise InputError(
+                f"vector: track {event.track!r} pays by the vector assigned to it, {assigned[:16]}; send none"
+            )
         found = self._carried.take(event.vector, track=event.track, territory=event.territory)
         plan.vectors[found.digest] = found
         return found.digest

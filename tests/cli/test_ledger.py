@@ -14,13 +14,18 @@ from tests.ledger.ingest.streams import lines, row
 
 REGISTRY = {
     "parties": [{"id": "p-ann", "name": "Ann", "kind": "person"}],
-    "recordings": [{"id": "rec-1", "title": "Blue", "artist": "Ann"}, {"id": "rec-2", "title": "Red", "artist": "Bo"}],
+    "recordings": [{"id": "rec-1", "title": "Blue", "artist": "Ann"}, {"id": "rec-2", "title": "Red", "artist": "Bo"},
+                   {"id": "rec-3", "title": "Green", "artist": "Ann"}],
     "shares": [
         {"subject": "rec-1", "party": "p-ann", "right": "master", "ppm": 1_000_000, "territory": "WORLD",
+         "from": "2020-01-01", "state": "confirmed"},
+        {"subject": "rec-3", "party": "p-ann", "right": "master", "ppm": 1_000_000, "territory": "WORLD",
          "from": "2020-01-01", "state": "confirmed"},
     ],
     "grants": [
         {"id": "g-1", "grantor": "p-ann", "subject": "rec-1", "uses": ["condition"], "decision": "allow",
+         "territory": "WORLD", "from": "2026-01-01"},
+        {"id": "g-2", "grantor": "p-ann", "subject": "rec-3", "uses": ["condition"], "decision": "ask",
          "territory": "WORLD", "from": "2026-01-01"},
     ],
     "models": [{"id": "mdl-1", "version": "1", "operator": "p-ann", "training": ["rec-1"]}],
@@ -145,12 +150,24 @@ def test_carried_vectors_pass_the_permission_check(home: Path) -> None:
     allowed = {"sources": [{"recording": "rec-1", "ppm": 100_000}]}
     denied = {"sources": [{"recording": "rec-2", "ppm": 100_000}]}
     unknown = {"sources": [{"recording": "rec-9", "ppm": 100_000}]}
-    rows = [row("e-1", vector=allowed), row("e-2", vector=denied), row("e-3", vector=unknown)]
+    asking = {"sources": [{"recording": "rec-3", "ppm": 100_000}]}
+    vectors = (allowed, denied, unknown, asking)
+    rows = [row(f"e-{i}", track="trk-2", vector=one) for i, one in enumerate(vectors, start=1)]
     answer = ingest(home, *rows)
-    assert (answer["accepted"], answer["quarantined"]) == (1, 2)
+    assert (answer["accepted"], answer["quarantined"]) == (1, 3)
     reasons = [one["reason"] for one in settle_json("quarantine", "list", home=home)]
     assert "rec-2" in reasons[0]
     assert "'rec-9' is not registered" in reasons[1]
+    assert "rec-3: ask" in reasons[2]
+
+
+def test_a_platforms_file_speaks_for_that_platform(home: Path) -> None:
+    """If this fails, one platform's file reports streams in the name of another."""
+    answer = ingest(home, row("e-1"), row("e-2", source="rival"), options=("--source", "acme"))
+    assert (answer["accepted"], answer["quarantined"]) == (1, 1)
+    (kept,) = settle_json("quarantine", "list", home=home)
+    assert (kept["line"], kept["kind"]) == (2, "invalid")
+    assert "rival" in kept["reason"]
 
 
 def test_quarantine_is_listed_shown_and_replayed(home: Path, tmp_path: Path) -> None:

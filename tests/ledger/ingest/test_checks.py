@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import InputError
+from ledger.event import StreamEvent
 from ledger.ingest import ndjson
 from ledger.ingest.blocks import Block
 from ledger.ingest.checks import Checker, explain
@@ -24,6 +25,12 @@ BAD: list[tuple[Any, str]] = [
     (row(units=True), "units: expected a whole number, got true"),
     (row(units=-1), "units: -1 is negative"),
     (row(units=2**53), "not below 2^53"),
+    (row(units=1_000_000_001), "units: 1000000001 in one event is impossible"),
+    (row(" e-1"), 'event_id: " e-1" begins or ends with a blank'),
+    (row("e-1 "), "event_id"),
+    (row(source="acme "), "source"),
+    (row("e\u0301t\u00e9"), "not in Unicode's normal form NFC"),
+    (row(source="cafe\u0301"), "source"),
     (row(gross_micros=-4200), "gross_micros: -4200 is negative"),
     (row(currency=None), "gross_micros without currency"),
     (row(currency="euro"), "currency"),
@@ -113,3 +120,20 @@ def test_the_quick_way_and_the_thorough_way_agree(changes: dict[str, Any]) -> No
     alone_events = list(alone.events)
     refused = Checker(date(9999, 12, 31)).run(alone_events)
     assert thorough == [event for i, event in enumerate(alone_events) if i not in refused]
+
+
+def test_a_platforms_file_speaks_for_no_other() -> None:
+    """If this fails, one platform's file holds events in the name of another."""
+    checker = Checker(LATEST, "acme")
+    rows = ndjson.decode(Block(1, lines(row("e-1"), row("e-2", source="other"), row("e-3")), 0))
+    for _ in range(2):
+        assert checker.run(rows.events) == {1: "source: \"other\", and this file is taken as one of 'acme'"}
+
+
+def test_ids_are_checked_on_the_quick_way_too() -> None:
+    """If this fails, a second spelling of an id counts twice once its source is known."""
+    checker = Checker(LATEST)
+    ids = [StreamEvent(**row(one)) for one in ("e-1", "e-1 ", " e-1", "e\u0301", "\u00e9")]
+    assert sorted(checker.run(ids)) == [1, 2, 3]
+    enormous = [StreamEvent(**row("e-2", units=10**9)), StreamEvent(**row("e-3", units=10**9 + 1))]
+    assert list(checker.run(enormous)) == [1]

@@ -162,22 +162,27 @@ def test_a_carried_vector_is_signed_logged_and_bound(tmp_path: Path) -> None:
     """If this fails, an event's own vector pays without evidence in the log."""
     log = known_log(tmp_path)
     declared = {"sources": [{"recording": "rec-1", "ppm": 600_000}]}
-    counts = take(log, lines(row("e-1", vector=declared), row("e-2", vector=declared)), admit=signing)
+    counts = take(
+        log,
+        lines(row("e-1", track="trk-2", vector=declared), row("e-2", track="trk-2", vector=declared)),
+        admit=signing,
+    )
     assert (counts.accepted, counts.quarantined) == (2, 0)
     logged = [leaf.decode(entry.body) for entry in log.entries(types=["vector"])]
     assert len(logged) == 1
     assert [event["vector"] for event in events(log)] == [logged[0]["statement"]] * 2
     found = vector.read_statement(log.blob(logged[0]["statement"]))
-    assert (found.track, found.method, found.recording.unattributed) == ("trk-1", "declared", 400_000)
+    assert (found.track, found.method, found.recording.unattributed) == ("trk-2", "declared", 400_000)
 
 
 def test_a_carried_vector_belongs_to_the_body(tmp_path: Path) -> None:
     """If this fails, a platform can change the vector of an event it has reported."""
     log = known_log(tmp_path)
     declared = {"sources": [{"recording": "rec-1", "ppm": 600_000}]}
-    take(log, lines(row("e-1", vector=declared)), admit=signing)
+    take(log, lines(row("e-1", track="trk-2", vector=declared)), admit=signing)
     changed = {"sources": [{"recording": "rec-1", "ppm": 600_001}]}
-    counts = take(log, lines(row("e-1", vector=declared), row("e-1", vector=changed)), admit=signing)
+    again = [row("e-1", track="trk-2", vector=one) for one in (declared, changed)]
+    counts = take(log, lines(*again), admit=signing)
     assert (counts.duplicates, counts.conflicts) == (1, 1)
 
 
@@ -189,9 +194,22 @@ def test_a_refused_vector_quarantines_its_event(tmp_path: Path) -> None:
 
     log = known_log(tmp_path)
     declared = {"sources": [{"recording": "rec-1", "ppm": 600_000}]}
-    counts = take(log, lines(row("e-1", vector=declared), row("e-2")), admit=refusing)
+    counts = take(log, lines(row("e-1", track="trk-2", vector=declared), row("e-2")), admit=refusing)
     assert (counts.accepted, counts.quarantined) == (1, 1)
     assert reasons(log) == [("vector", 1, "vector: rec-1: ann denies it")]
+
+
+def test_a_carried_vector_never_overrides_an_assignment(tmp_path: Path) -> None:
+    """If this fails, whoever writes an event file chooses whom an attributed track pays."""
+    log = known_log(tmp_path)
+    declared = {"sources": [{"recording": "rec-1", "ppm": 600_000}]}
+    take(log, lines(row("e-1", track="trk-2", vector=declared)), admit=signing)
+    log.append([leaf.assign(log.clock(), track="trk-2", vector=VECTOR, signer=KEY)])
+    again = take(log, lines(row("e-1", track="trk-2", vector=declared)), admit=signing)
+    assert again.duplicates == 1, "what was taken before the assignment is known still"
+    counts = take(log, lines(row("e-2", track="trk-2", vector=declared)), admit=signing)
+    assert (counts.accepted, counts.quarantined) == (0, 1)
+    assert "pays by the vector assigned to it" in reasons(log)[0][2]
 
 
 def test_without_a_signer_carried_vectors_are_refused(tmp_path: Path) -> None:
