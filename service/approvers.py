@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ledger import keyfile, keyring
+from ledger import keyfile, keyring, leaf
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.keys import PrivateKey
 from ledger.types import Role
+from service.keys import ring
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -30,8 +31,20 @@ def has_own_key(ws: Workspace, party: str) -> bool:
 
 
 def one_person(ws: Workspace) -> bool:
-    """Whether nobody but the operator has brought an approver's key: everything is then marked demo."""
-    return not any(ws.key_path(APPROVER).parent.glob(f"{APPROVER}-*.json"))
+    """Whether the log knows no other approver than the operator: everything is then marked demo.
+
+    The workspace's own approver key is nobody's, since the operator holds it. What counts is a key that
+    the log introduced as another party's and that has not been revoked; files in a folder say nothing.
+    """
+    size = ws.log.head().size
+    leaves = [leaf.decode(entry.body) for entry in ws.log.entries(types={"key"})]
+    own = {body["party"] for body in leaves if body.get("action") == "add" and body.get("role") == APPROVER}
+    return not any(key.party in own - operators(ws) for key in ring(ws).at(size + 1, APPROVER))
+
+
+def operators(ws: Workspace) -> set[str]:
+    """Every party that has, or had, an operator's key of this log."""
+    return {ws.operator, *(key.party for key in ring(ws).of("operator"))}
 
 
 def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
@@ -60,7 +73,7 @@ class Enrolled:
 def enrol(ws: Workspace, party: str) -> Enrolled:
     """Give a person an approver's key: kept here, introduced in the log by the approver key that is trusted."""
     path = ws.key_path(key_name(party))
-    if party == ws.operator:
+    if party in operators(ws):
         raise StateError(f"{party} runs this workspace and makes its runs; an approver is somebody else")
     if path.exists():
         raise ConflictError(f"{party} has an approver's key already: {path}")

@@ -19,6 +19,7 @@ from ledger.keys import PrivateKey
 from ledger.note import Vkey
 from ledger.text import format_base64
 from ledger.trust import Trust
+from payouts.life.rings import Rings
 from service.workspace import NEXT, TRUST, Workspace
 
 _SPKI: Final = bytes.fromhex("302a300506032b6570032100")
@@ -70,12 +71,18 @@ class Public:
 
 def ring(workspace: Workspace, size: int | None = None) -> KeyRing:
     """Every key there has been in this log, from the trusted ones on; as of a size if one is given."""
+    found = rings(workspace)
+    return found.last if size is None else found.at(size)
+
+
+def rings(workspace: Workspace) -> Rings:
+    """The keys of this log as they stood at every size."""
     log = workspace.log
     trusted = workspace.trust.log(log.origin)
     if trusted is None:
         raise StateError(f"trust.json does not name log {log.origin}; nobody's signature can be believed without it")
-    leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"}, stop=size))
-    return keyring.project(trusted.keys, leaves)
+    leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"}))
+    return Rings(trusted.keys, leaves)
 
 
 def show(workspace: Workspace) -> list[Shown]:

@@ -7,6 +7,7 @@ here: a later hold blocks a payment and edits nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -111,26 +112,37 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
 
 
 def handed_over(ws: Workspace, book: Book, run: Digest) -> set[str]:
-    """Payees whose intent was handed to its route and has not come back as failed."""
-    handed: set[str] = set()
-    for batch in book.batches.get(run, []):
-        for payment in payments_of(ws.log, batch.statement):
-            heard = book.payment_of(run, payment["party"])
-            if heard is None or heard.outcome != "failed":
-                handed.add(payment["party"])
-    return handed
+    """Payees whose intent was handed to its route, and not by now as often as it came back."""
+    return {party for party, times in _sent(ws, book, run).items() if times > _failures(book, run, party)}
+
+
+def _sent(ws: Workspace, book: Book, run: Digest) -> Counter[str]:
+    """How often each payee's intent was handed to its route."""
+    batches = book.batches.get(run, [])
+    return Counter(payment["party"] for batch in batches for payment in payments_of(ws.log, batch.statement))
+
+
+def _failures(book: Book, run: Digest, party: str) -> int:
+    return sum(one.outcome == "failed" for one in book.payments.get((run, party), ()))
 
 
 def _paid(ws: Workspace, book: Book, stored: Stored, via: Route, *, blocked: list[Blocked], already: bool) -> Paid:
     run = stored.record.run
     batches = [batch for batch in book.batches.get(run, []) if batch.via == via]
     payments = [payment for batch in batches for payment in payments_of(ws.log, batch.statement)]
+    micros = {payment["party"]: int(payment["micros"]) for payment in payments}
+    out = {party for party in handed_over(ws, book, run) if not _lost(book, run, party)}
     files = tuple(_file_of(ws, stored, batch) for batch in batches) if via == "file" else ()
     return Paid(
         run=run, via=via, batches=len(batches), payments=len(payments),
-        paid_micros=sum(int(payment["micros"]) for payment in payments), blocked=tuple(blocked), files=files,
-        already=already, demo=is_demo(ws, book, run),
+        paid_micros=sum(amount for party, amount in micros.items() if party in out), blocked=tuple(blocked),
+        files=files, already=already, demo=is_demo(ws, book, run),
     )  # fmt: skip
+
+
+def _lost(book: Book, run: Digest, party: str) -> bool:
+    heard = book.payment_of(run, party)
+    return heard is not None and heard.outcome == "written-off"
 
 
 def _file_of(ws: Workspace, stored: Stored, batch: Pay) -> str:
@@ -166,33 +178,45 @@ def _with_payee(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What is known of one payment."""
+    """What is known of one payment.
+
+    `id` names a proposal, which counts once it is `approved`: settle approve ID --as PARTY.
+    """
 
     run: Digest
     party: str
     outcome: str
+    id: str | None
+    approved: bool
     already: bool
 
 
 def confirm(ws: Workspace, run_id: str, party: str, outcome: str, *, note: str = "") -> Heard:
-    """Record what the bank or the chain said of a payment: settled, failed or written-off."""
+    """Record what the bank or the chain said of a payment: settled counts at once, failed and written-off by two."""
     if outcome not in OUTCOMES:
         raise InputError(f"outcome {outcome!r}: expected one of {', '.join(OUTCOMES)}")
     at = format_time(ws.clock())
+    maker = ws.signer("operator")
 
     def decide(book: Book) -> Step[Heard]:
         run = find_run(book, run_id).run
-        heard = book.payment_of(run, party)
-        if heard is not None and heard.outcome == outcome:
-            return Step(Heard(run=run, party=party, outcome=outcome, already=True))
-        if heard is not None and heard.outcome != "failed":
-            raise ConflictError(f"the payment of run {run[:16]} to {party} is {heard.outcome}, which is final")
-        if party not in handed_over(ws, book, run) and heard is None:
+        heard = book.payments.get((run, party), [])
+        last = heard[-1].outcome if heard else None
+        under_way = party in handed_over(ws, book, run)
+        if last == outcome and not (outcome == "failed" and under_way):
+            name = None if outcome == "settled" else heard[-1].claim(len(heard) - 1)
+            return Step(Heard(run=run, party=party, outcome=outcome, id=name, approved=True, already=True))
+        if last not in (None, "failed"):
+            raise ConflictError(f"the payment of run {run[:16]} to {party} is {last}, which is final")
+        if not under_way and last is None:
             raise StateError(f"run {run[:16]} has no payment to {party} under way")
-        maker = ws.signer("operator")
         record = Payment(
             at=at, by=ws.operator, key=maker.public.id, run=run, party=party, outcome=outcome, reference=note
         )
-        return Step(Heard(run=run, party=party, outcome=outcome, already=False), leaves=[signed(record, maker)])
+        settled = outcome == "settled"
+        name = None if settled else record.claim(len(heard))
+        already = name in book.claims
+        answer = Heard(run=run, party=party, outcome=outcome, id=name, approved=settled, already=already)
+        return Step(answer, leaves=() if already else [signed(record, maker)])
 
     return take(ws, decide)

@@ -287,7 +287,7 @@ def find(book: Book, subject: str) -> str:
 
     A period means its published run, else its approved one, else its only one; several are listed, never guessed.
     """
-    known = [*book.runs, *book.releases, *book.adjusts, *book.reverses]
+    known = [*book.runs, *book.releases, *book.adjusts, *book.reverses, *book.claims]
     if subject in known:
         return subject
     matches = [name for name in known if len(subject) >= 8 and name.startswith(subject)] or _of_period(book, subject)
@@ -296,7 +296,8 @@ def find(book: Book, subject: str) -> str:
     if matches:
         raise InputError(f"{subject!r} could be any of {', '.join(name[:16] for name in matches)}; name one")
     raise InputError(
-        f"{subject!r} is not a run, release, adjustment or reversal; see: settle period show PERIOD, settle hold list"
+        f"{subject!r} is not a run, release, adjustment, reversal or payment; "
+        "see: settle period show PERIOD, settle hold list"
     )
 
 
@@ -310,7 +311,7 @@ def _of_period(book: Book, subject: str) -> list[str]:
 
 
 def approve(ws: Workspace, subject: str, party: str) -> Approved:
-    """Sign a run, release, adjustment or reversal as another person than its maker."""
+    """Sign a run, release, adjustment, reversal or lost payment as another person than its maker."""
     at = format_time(ws.clock())
 
     def decide(book: Book) -> Step[Approved]:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from sqlalchemy import Connection
 
 from ledger import leaf
-from ledger.errors import ConflictError, StateError, VerificationError
-from ledger.keyring import KeyRing, project
+from ledger.errors import ConflictError, StateError
 from ledger.keys import PrivateKey
 from ledger.log import batch_of
 from ledger.store import queries
@@ -23,6 +22,8 @@ from ledger.tree import leaf_hash
 from ledger.types import Head, Leaf, Role
 from payouts.life.book import Authority, Book, fold
 from payouts.life.records import TYPES, Act
+from payouts.life.rings import Rings
+from service.keys import rings
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -45,37 +46,22 @@ class Step(Generic[Answer]):
 
 
 def read_book(ws: Workspace, size: int | None = None) -> Book:
-    """The book as of now, or as it was at a size; every signature checked against trust.json and the key leaves."""
+    """The book as of now, or as it was at a size; every act judged by the keys as they stood where it was written."""
     log = ws.log
     size = log.head().size if size is None else size
     found = log.entries(types=TYPES, stop=size)
     leaves = ((entry.index, leaf_hash(entry.body), leaf.decode(entry.body)) for entry in found)
-    book = fold(leaves, _authority(ring_of(ws, size)))
+    book = fold(leaves, _authority(rings(ws)))
     book.size = size
     return book
 
 
-def ring_of(ws: Workspace, size: int) -> KeyRing:
-    """Every key of the log's people, from the trusted ones on."""
-    trusted = ws.trust.log(ws.log.origin)
-    if trusted is None:
-        raise StateError(f"trust.json does not name log {ws.log.origin}; nobody's signature can be believed without it")
-    changes = ws.log.entries(types={"key"}, stop=size)
-    return project(trusted.keys, ((entry.index, leaf.decode(entry.body)) for entry in changes))
+def _authority(rings: Rings) -> Authority:
+    """Operators act, approvers approve, each in the name of the party whose key it is."""
 
-
-def _authority(ring: KeyRing) -> Authority:
-    """Operators act, approvers approve; an approver's own key is that person's and nobody else's."""
-
-    def check(index: int, body: Leaf) -> None:
-        approving = body["type"] == "approve"
-        role: Role = "approver" if approving else "operator"
-        key = ring.find(body.get("key"))
-        if key is None or key.role != role or not key.counts_at(index + 1):
-            raise VerificationError(f"its key {str(body.get('key'))[:16]} is no {role} key that counts there")
-        leaf.check_signature(body, key.public)
-        if approving and body.get("demo") is not True and key.party != body.get("by"):
-            raise VerificationError(f"it is said to be by {body.get('by')}, and its key is {key.party}'s")
+    def check(index: int, body: Leaf) -> str:
+        role: Role = "approver" if body["type"] == "approve" else "operator"
+        return rings.author(index, body, role).party
 
     return check
 
@@ -96,6 +82,7 @@ def take(ws: Workspace, decide: Callable[[Book], Step[Answer]]) -> Answer:
         step = decide(book)
         if not step.leaves:
             return step.answer
+        _check_counts(book, step.leaves)
         try:
             log.commit(batch_of(step.leaves, step.blobs), _unmoved(book.size))
         except _MovedError:
@@ -104,9 +91,23 @@ def take(ws: Workspace, decide: Callable[[Book], Step[Answer]]) -> Answer:
     raise ConflictError(f"log {log.origin}: others took {ATTEMPTS} steps while this one was decided; try again")
 
 
+def _check_counts(book: Book, leaves: Sequence[Leaf]) -> None:
+    """What is about to be written must have its effect; a log cannot forget a leaf that was void from the start."""
+    known = len(book.voids)
+    start = book.size
+    for index, body in enumerate(leaves, start=start):
+        book.add(index, leaf_hash(leaf.encode(body)), body)
+        if len(book.voids) > known:
+            raise StateError(
+                f"this {body['type']} would have no effect, so nothing was written: {book.voids[-1].reason}; "
+                "`settle key show` lists whose key is which, workspace.operator names who acts here"
+            )
+    book.size = start
+
+
 def _unmoved(size: int) -> Callable[[Connection, Head], None]:
     def check(tx: Connection, head: Head) -> None:
-        if queries.page(tx, size, head.size, TYPES, 1):
+        if queries.page(tx, size, head.size, (*TYPES, "key"), 1):
             raise _MovedError(f"the life of a period moved on after entry {size}")
 
     return check

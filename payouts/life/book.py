@@ -6,9 +6,10 @@ and nobody gains by writing one. The rules, each checked here whatever door the 
 
 - every act is signed within its leaf by a key of its author's role (`Authority`);
 - a period closes once, and in order; a run belongs to a closed period;
-- what one person makes only another person with another key can approve;
+- what one person makes only another person with another person's key can approve;
 - at most one published run per (period, pool, sequence), and only an approved one;
-- a run is paid in numbered batches, after publication, and not once it is reversed.
+- a run is paid in numbered batches, after publication, and not once it is reversed;
+- a payment that arrived is final; that one failed or was lost counts when a second person approved it.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class Placed:
     hash: bytes
 
 
-Authority = Callable[[int, Leaf], None]
-"""Refuses (VerificationError) a leaf at this index that its author's role did not sign with a key that counts."""
+Authority = Callable[[int, Leaf], str]
+"""The party whose key signed the leaf at this index; VerificationError unless it counts there, in the author's role."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +65,9 @@ class Book:
     """The published run of each (period, pool, sequence)."""
     batches: dict[Digest, list[Pay]] = field(default_factory=dict)
     payments: dict[tuple[Digest, str], list[Payment]] = field(default_factory=dict)
+    """What became of each (run, party), as far as it counts, in the order in which it came to count."""
+    claims: dict[str, Payment] = field(default_factory=dict)
+    """Payments said to have failed or to be lost, by proposal id, approved or not."""
     holds: dict[str, Hold] = field(default_factory=dict)
     releases: dict[str, Release] = field(default_factory=dict)
     adjusts: dict[str, Adjust] = field(default_factory=dict)
@@ -83,11 +87,11 @@ class Book:
 
     def proposal(self, subject: str) -> Proposal:
         """What a second person may approve under this id."""
-        for found in (self.runs, self.releases, self.adjusts, self.reverses):
+        for found in (self.runs, self.releases, self.adjusts, self.reverses, self.claims):
             if subject in found:
                 proposal: Proposal = found[subject]
                 return proposal
-        raise InputError(f"{subject!r} is not a run, release, adjustment or reversal of this log")
+        raise InputError(f"{subject!r} is not a run, release, adjustment, reversal or payment of this log")
 
     def document(self, subject: str) -> Digest:
         """What an approval of this proposal signs: a run's signed document, or the hash of the proposal's leaf."""
@@ -128,7 +132,7 @@ class Book:
         return [hold for hold in self.holds.values() if hold.id not in released]
 
     def payment_of(self, run: Digest, party: str) -> Payment | None:
-        """The last thing heard about a payment."""
+        """The last thing about a payment that counts."""
         heard = self.payments.get((run, party))
         return heard[-1] if heard else None
 
@@ -140,13 +144,19 @@ class Book:
         step = _STEPS.get(kind) if isinstance(kind, str) else None
         if step is not None:
             try:
-                if kind != "close":
-                    self.authority(index, leaf)
+                signer = "" if kind == "close" else self.authority(index, leaf)
+                if kind == "approve":
+                    self._check_apart(leaf, signer)
                 name = step(self, index, leaf)
                 self.places[str(kind), name] = Placed(index, leaf_hash)
             except (VerificationError, InputError) as problem:
                 self.voids.append(Void(index, str(kind), str(problem)))
         self.size = max(self.size, index + 1)
+
+    def _check_apart(self, leaf: Leaf, signer: str) -> None:
+        """The approving key is not the maker's, in whatever name it approves."""
+        subject = Approve.read(leaf).subject
+        _rule(self.proposal(subject).by != signer, f"{signer} made {subject}, and the key that approves it is theirs")
 
     def _close(self, index: int, leaf: Leaf) -> str:
         record = Close.read(leaf)
@@ -177,6 +187,8 @@ class Book:
         if isinstance(proposal, Reverse) and not earlier:
             last = self.standing(self.runs[proposal.run].pool)[-1:]
             _rule([run.run for run in last] == [proposal.run], f"run {proposal.run} is not the last of its pool")
+        if isinstance(proposal, Payment) and not earlier:
+            self._hear(proposal, record.subject)
         earlier.append(record)
         return f"{record.subject}/{record.by}"
 
@@ -204,10 +216,25 @@ class Book:
     def _payment(self, _: int, leaf: Leaf) -> str:
         record = Payment.read(leaf)
         _rule(record.run in self.batches, f"run {record.run} has no payments")
-        heard = self.payments.setdefault((record.run, record.party), [])
+        heard = self.payments.get((record.run, record.party), [])
         _rule(not heard or heard[-1].outcome == "failed", f"the payment to {record.party} is final")
-        heard.append(record)
-        return f"{record.run}/{record.party}"
+        if record.outcome == "settled":
+            self.payments[record.run, record.party] = [*heard, record]
+            return f"{record.run}/{record.party}"
+        name = record.claim(len(heard))
+        _rule(name not in self.claims, f"{name} is in the log already")
+        again = record.outcome == "failed" and len(heard) >= len(self.batches[record.run])
+        _rule(not again, f"the payment to {record.party} was not sent again since it failed")
+        self.claims[name] = record
+        return name
+
+    def _hear(self, claim: Payment, name: str) -> None:
+        """What was claimed of a payment counts from here on, unless something else did meanwhile."""
+        heard = self.payments.get((claim.run, claim.party), [])
+        final = bool(heard) and heard[-1].outcome != "failed"
+        _rule(not final, f"the payment to {claim.party} is final")
+        _rule(claim.claim(len(heard)) == name, f"something else became of the payment to {claim.party} meanwhile")
+        self.payments[claim.run, claim.party] = [*heard, claim]
 
     def _hold(self, _: int, leaf: Leaf) -> str:
         record = Hold.read(leaf)

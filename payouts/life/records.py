@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import ledger.leaf
+from ledger import canon
 from ledger.errors import VerificationError
 from ledger.types import Digest, Leaf, Period, parse_time
 
@@ -27,7 +28,10 @@ HOLD_REASONS: Final = ("fraud", "dispute", "rights", "payee-incomplete", "legal"
 """Why money may be held; `payouts.statement.ADVICE` has the words that a party reads."""
 
 OUTCOMES: Final = ("settled", "failed", "written-off")
-"""What became of a payment: it arrived, it came back (and may be tried again), it will never arrive."""
+"""What became of a payment: it arrived, it came back (and may be tried again), it will never arrive.
+
+The last two move money once more, so each counts only when a second person has approved it.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +100,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approve:
-    """A second person's signature under a run, a release, an adjustment or a reversal.
+    """A second person's signature under a run, a release, an adjustment, a reversal or a lost payment.
 
     `document` is what is signed: the digest of the run's signed document, or the hash of the other proposal's leaf.
     `demo`: the key is the workspace's own approver key, which the operator may hold as well.
@@ -166,7 +170,10 @@ class Pay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """What became of one intent, as the bank or the chain reported it."""
+    """What became of one intent, as the bank or the chain reported it: `settled` counts at once, and is final.
+
+    `failed` and `written-off` are proposals, which a second person approves.
+    """
 
     at: str
     by: str
@@ -178,6 +185,11 @@ class Payment:
 
     def leaf(self) -> Leaf:
         return _leaf("payment", self, run=self.run, party=self.party, outcome=self.outcome, reference=self.reference)
+
+    def claim(self, heard: int) -> str:
+        """The proposal's id, when so many outcomes of this payment counted before it."""
+        content = {"run": self.run, "party": self.party, "outcome": self.outcome, "nth": heard}
+        return f"payment-{canon.digest(canon.encode(content))[:20]}"
 
     @classmethod
     def read(cls, leaf: Leaf) -> Payment:
@@ -304,7 +316,7 @@ class Void:
     reason: str
 
 
-Proposal = Run | Release | Adjust | Reverse
+Proposal = Run | Release | Adjust | Reverse | Payment
 """What one person makes and another must approve; each carries its maker and the maker's key."""
 
 Act = Run | Approve | Publish | Pay | Payment | Hold | Release | Adjust | Reverse

@@ -50,7 +50,8 @@ def quarter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Month, list[str]]
                 made.ws, "ann", period="2026-08", amount="-7.000001", currency="EUR", reason="late fix", line=runs[0]
             )
             settlement.approve(made.ws, fix.id, "approver")
-            paying.confirm(made.ws, runs[0], "cy", "written-off")
+            lost = paying.confirm(made.ws, runs[0], "cy", "written-off")
+            settlement.approve(made.ws, str(lost.id), "approver")
             made.stream(["trk-2"] * 5, at="2026-06-29T08:00:00Z")
         made.stream(["trk-1"] * (3 + n) + ["trk-2"] * 2, at=f"2026-{7 + n:02d}-11T10:00:00Z")
     return made, runs

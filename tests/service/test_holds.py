@@ -116,12 +116,35 @@ def test_a_failed_payment_is_tried_again_and_a_lost_one_carried(june: Month) -> 
     paying.confirm(june.ws, run, "ann", "settled")
     with pytest.raises(ConflictError, match="final"):
         paying.confirm(june.ws, run, "ann", "failed")
-    paying.confirm(june.ws, run, "bob", "failed")
+    failed = paying.confirm(june.ws, run, "bob", "failed")
+    assert (failed.approved, paying.confirm(june.ws, run, "bob", "failed").already) == (False, True)
+    assert paying.pay(june.ws, run, "file").batches == 1
+    assert failed.id is not None
+    with pytest.raises(StateError, match="another person"):
+        settlement.approve(june.ws, failed.id, "operator")
+    settlement.approve(june.ws, failed.id, "approver")
+    returned = paying.pay(june.ws, run, "file")
+    assert (returned.batches, returned.paid_micros) == (2, 630_000_000)
     assert paying.pay(june.ws, run, "file").batches == 2
-    paying.confirm(june.ws, run, "bob", "written-off")
+    lost = paying.confirm(june.ws, run, "bob", "written-off")
+    assert lost.id is not None
+    settlement.approve(june.ws, lost.id, "approver")
+    assert paying.confirm(june.ws, run, "bob", "written-off").approved
+    assert paying.pay(june.ws, run, "file").paid_micros == 510_000_000
+    assert not read_book(june.ws).voids
     july(june)
     bob = statements.state(june.ws, "bob", "2026-07")
     assert [(one.kind, one.micros) for one in bob.pools[0].adjustments] == [("returned", 120_000_000)]
+
+
+def test_a_failed_payment_is_not_counted_as_paid(june: Month) -> None:
+    """If this fails, `settle pay` reports money as paid that came back."""
+    run = published(june)
+    paying.pay(june.ws, run, "file")
+    failed = paying.confirm(june.ws, run, "bob", "failed")
+    settlement.approve(june.ws, str(failed.id), "approver")
+    holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")
+    assert paying.pay(june.ws, run, "file").paid_micros == 510_000_000
 
 
 def test_a_person_with_a_key_of_their_own_is_no_demo(june: Month) -> None:

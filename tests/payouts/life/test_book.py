@@ -17,6 +17,7 @@ from ledger.types import Leaf
 from payouts.life.book import Book, fold
 from payouts.life.records import (
     HOLD_REASONS,
+    OUTCOMES,
     TYPES,
     Act,
     Adjust,
@@ -38,11 +39,12 @@ PEOPLE = ("operator", "carol", "dan")
 DOC = "d" * 64
 
 
-def believe(_: int, __: Leaf) -> None:
-    """Every signature is good: what is left to check is the rules."""
+def believe(_: int, body: Leaf) -> str:
+    """Every signature is good, a key `k-NAME` is that person's: what is left to check is the rules."""
+    return str(body.get("key")).removeprefix("k-")
 
 
-def doubt(index: int, _: Leaf) -> None:
+def doubt(index: int, _: Leaf) -> str:
     raise VerificationError(f"nobody signed {index}")
 
 
@@ -78,6 +80,28 @@ def pay(name: str = RUNS[0], batch: int = 1) -> Pay:
     return Pay(at=AT, by="operator", key="k-operator", run=name, via="file", batch=batch, statement=DOC)
 
 
+PAID: tuple[Act | Close, ...] = (close(), run(), approve(), publish(), pay())
+
+
+def payment(outcome: str) -> Payment:
+    return Payment(at=AT, by="operator", key="k-operator", run=RUNS[0], party="ann", outcome=outcome, reference="")
+
+
+def agreed(outcome: str, heard: int = 0) -> Approve:
+    claim = payment(outcome)
+    return approve(claim.claim(heard), document=leaf_hash(encode(dict(as_leaf(claim)))).hex())
+
+
+def test_a_payment_comes_back_only_when_two_say_so() -> None:
+    """If this fails, one person's word that a payment failed or was lost is enough to move its money again."""
+    alone = book_of(*PAID, payment("failed"), payment("written-off"))
+    assert alone.payment_of(RUNS[0], "ann") is None
+    assert len(alone.claims) == 2
+    both = book_of(*PAID, payment("failed"), agreed("failed"), pay(batch=2), payment("failed"), agreed("failed", 1))
+    assert [one.outcome for one in both.payments[RUNS[0], "ann"]] == ["failed", "failed"]
+    assert not both.voids
+
+
 def test_the_straight_way() -> None:
     """If this fails, a period cannot go from closed to paid, step by step."""
     steps: list[Act | Close] = [close(), run(), approve(), publish(), pay()]
@@ -95,7 +119,8 @@ def test_the_straight_way() -> None:
         ([close("2026-07"), close("2026-06")], "was closed before"),
         ([close(), run(), run()], "in the log already"),
         ([close(), run(), approve(by="operator", key="k-carol")], "made"),
-        ([close(), run(), approve(by="carol", key="k-operator")], "made with the key"),
+        ([close(), run(), approve(by="carol", key="k-operator")], "the key that approves it is theirs"),
+        ([close(), run(key="k-old"), approve(by="carol", key="k-operator")], "the key that approves it is theirs"),
         ([close(), run(), approve(), approve()], "approved it already"),
         ([close(), run(), approve(document="0" * 64)], "signed another"),
         ([close(), run(), publish()], "not approved"),
@@ -106,6 +131,12 @@ def test_the_straight_way() -> None:
         ([close(), run(), run(RUNS[1]), approve(), approve(RUNS[1]), publish(), publish(RUNS[1])], "another run"),
         ([close(), run(sequence=2), approve(), publish()], "not the next"),
         ([approve("nothing")], "not a run"),
+        ([*PAID, payment("settled"), payment("failed")], "is final"),
+        ([*PAID, payment("settled"), payment("written-off")], "is final"),
+        ([*PAID, payment("failed"), payment("failed")], "in the log already"),
+        ([*PAID, payment("failed"), agreed("failed"), payment("failed")], "not sent again"),
+        ([*PAID, payment("failed"), payment("settled"), agreed("failed")], "is final"),
+        ([*PAID, payment("failed"), payment("written-off"), agreed("failed"), agreed("written-off")], "meanwhile"),
     ],
 )
 def test_a_leaf_that_breaks_a_rule_is_void(records: list[Act | Close], reason: str) -> None:
@@ -162,7 +193,7 @@ def acts() -> st.SearchStrategy[Act | Close]:
         record(Approve, subject=st.one_of(name, ids), document=st.just(DOC), demo=st.booleans()),
         record(Publish, run=name, statement=st.just(DOC)),
         record(Pay, run=name, via=st.sampled_from(("file", "chain")), batch=st.integers(1, 3), statement=st.just(DOC)),
-        record(Payment, run=name, party=st.sampled_from(PEOPLE), outcome=st.sampled_from(("settled", "failed")),
+        record(Payment, run=name, party=st.sampled_from(PEOPLE), outcome=st.sampled_from(OUTCOMES),
                reference=st.just("")),
         record(Hold, id=ids, scope=st.just("party"), subject=st.just("ann"), reason=reasons),
         record(Release, id=ids, hold=ids, note=st.just("n")),
