@@ -62,6 +62,7 @@ def floor(folder: Path, column: str) -> tuple[Times, int]:
     """A bare scan and count."""
     connection = duckdb.connect(config={"threads": THREADS, "memory_limit": f"{MEMORY_MIB}MiB"})
     query = f"SELECT {column}, count(*) FROM read_parquet('{folder}/period=*/day=*/*.parquet') GROUP BY 1"  # noqa: S608
+    connection.execute("SET enable_progress_bar = false")
     times: Times = []
     rows = 0
     for _ in range(3):
