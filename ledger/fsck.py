@@ -2,6 +2,8 @@
 
 Every entry is encoded again, hashed, chained and put into a new tree, which is compared with the
 stored tiles (so that the first bad entry has an index), with every checkpoint and with every seal.
+An event names the vector that its track was assigned at that point of the log, or one that came with
+it: its evidence is then a `vector` leaf of the same track in the same batch.
 Then the tables beside the entries: event ids, the projection of tracks, content-addressed matter.
 """
 
@@ -26,7 +28,7 @@ from ledger.store import edge as right_edge
 from ledger.store import queries
 from ledger.store.edge import Edge
 from ledger.store.queries import Signed
-from ledger.store.schema import BlobRow, EventRow
+from ledger.store.schema import BlobRow, EventRow, TrackRow
 from ledger.tile import WIDTH
 from ledger.tree import HASH_SIZE, leaf_hashes
 
@@ -70,7 +72,9 @@ class _Walk:
         self._edge = Edge.empty(log.origin)
         self._report = Examined(origin=log.origin)
         self._on_progress = on_progress
-        self._tracks: dict[str, str | None] = {}
+        self._tracks: dict[str, tuple[int, str | None, int | None]] = {}  # as the projection: index, vector, since
+        self._assigned: dict[str, str] = {}
+        self._carried: set[tuple[str, str]] = set()  # (track, vector) whose evidence stands in the batch at hand
         self._events = 0
         self._signers: Callable[[int], list[Vkey]] | None = None
 
@@ -101,6 +105,7 @@ class _Walk:
         for signed in queries.checkpoints(connection):
             last = signed
             self._report.checkpoints += 1
+            self._carried.clear()
             if not self._reach(connection, signed.size):
                 return
             self._check_checkpoint(signed)
@@ -125,10 +130,13 @@ class _Walk:
 
     def _take(self, connection: Connection, first: int, rows: list[tuple[int, str, bytes]]) -> None:
         events: dict[str, dict[str, int]] = {}
+        assigned = self._assigned
         for index, kind, body in rows:
             event = _event(body) if kind == "event" else None
             if event is not None:
                 events.setdefault(event.source, {})[event.event_id] = index
+                if event.vector != assigned.get(event.track):
+                    self._check_binding(index, event.track, event.vector)
                 continue
             try:
                 self._take_other(connection, index, kind, leaf.decode(body), events)
@@ -151,10 +159,24 @@ class _Walk:
                 self._report.bad(index, f"seal {index} commits to another tree or chain at size {body['size']}")
         elif kind == "event":
             events.setdefault(body["source"], {})[body["event_id"]] = index
+            if body["vector"] != self._assigned.get(body["track"]):
+                self._check_binding(index, body["track"], body["vector"])
+        elif kind == "vector":
+            self._carried.add((body["track"], body["statement"]))
         elif kind == "track":
-            self._tracks.setdefault(body["id"], None)
+            self._tracks.setdefault(body["id"], (index, None, None))
         elif kind == "assign" and body["track"] in self._tracks:
-            self._tracks[body["track"]] = body["vector"]
+            self._tracks[body["track"]] = (self._tracks[body["track"]][0], body["vector"], index)
+            self._assigned[body["track"]] = body["vector"]
+
+    def _check_binding(self, index: int, track: str, vector: str | None) -> None:
+        """An event that does not name its track's vector must have brought its own."""
+        if vector is None or (track, vector) not in self._carried:
+            due = self._assigned.get(track)
+            self._report.bad(
+                index,
+                f"entry {index} binds track {track!r} to {_named(vector)}; assigned to it there is {_named(due)}",
+            )
 
     def _compare_tiles(self, connection: Connection, first: int, hashes: list[bytes]) -> None:
         """Name the entries whose hash is not the one in the stored tree."""
@@ -212,9 +234,11 @@ class _Walk:
         stored = connection.execute(select(func.count()).select_from(EventRow)).scalar_one()
         if stored != self._events:
             self._report.bad(None, f"{stored} event ids are stored for {self._events} events")
-        kept = queries.all_tracks(connection)
-        for track in sorted(set(kept.items()) ^ set(self._tracks.items()), key=str)[:PROBLEMS_MAX]:
-            self._report.bad(None, f"the projection of track {track[0]!r} differs from the log")
+        query = select(col(TrackRow.id), col(TrackRow.idx), col(TrackRow.vector), col(TrackRow.assigned_idx))
+        kept = {(row[0], (row[1], row[2], row[3])) for row in connection.execute(query)}
+        differing = sorted({track for track, _ in kept ^ set(self._tracks.items())})
+        for track in differing[:PROBLEMS_MAX]:
+            self._report.bad(None, f"the projection of track {track!r} differs from the log")
         for digest, data in _blobs(connection):
             self._report.blobs += 1
             if canon.digest(data) != digest.hex():
@@ -230,6 +254,10 @@ def _event(body: bytes) -> EventLeaf | None:
     gross = event.gross_micros
     usual = 0 <= event.units <= INT_MAX and (isinstance(gross, msgspec.UnsetType) or 0 <= gross <= INT_MAX)
     return event if usual and event.type == "event" and event.v == 1 and _ENCODE(event) == body else None
+
+
+def _named(vector: str | None) -> str:
+    return "no vector" if vector is None else f"vector {vector[:16]}"
 
 
 def _blobs(connection: Connection) -> Iterator[tuple[bytes, bytes]]:

@@ -10,6 +10,7 @@ import pytest
 from ledger import leaf, tree
 from ledger.fsck import fsck
 from ledger.log import Log
+from tests.ledger.ingest.streams import lines, row, take
 from tests.ledger.logs import KEY, event, log_in, note
 from tests.ledger.store.test_edge import edit
 
@@ -105,3 +106,35 @@ def test_a_consistent_forgery_is_caught_by_the_checkpoints(grown: Log, tmp_path:
     edit(tmp_path, entry_edit, tile_edit)
     found = fsck(log_in(tmp_path, check=False))
     assert any("checkpoint 603 has root" in problem for problem in found.problems)
+
+
+def test_a_vector_slipped_in_beside_the_log_is_named(grown: Log, tmp_path: Path) -> None:
+    """If this fails, whoever can write to the projection decides for good whom events pay."""
+    log, size = grown, grown.head().size
+    edit(tmp_path, "UPDATE log_track SET vector = replace(vector, '1', '2')")
+    take(log, lines(row("late-1"), row("late-2")))
+    edit(tmp_path, "UPDATE log_track SET vector = replace(vector, '2', '1')")
+    found = fsck(log)
+    assert (found.ok, found.first_bad) == (False, size)
+    assert "binds track 'trk-1' to vector 2222222222222222; assigned to it there is vector 1111" in found.problems[0]
+
+
+def test_a_vector_that_came_with_its_event_is_its_own(tmp_path: Path) -> None:
+    """If this fails, fsck cries over events that carry their vectors, or takes another batch's evidence."""
+    log = log_in(tmp_path)
+    now = log.clock()
+    log.append([leaf.make("track", now, id=track) for track in ("trk-1", "trk-2")])
+    evidence = leaf.vector(now, track="trk-1", statement="33" * 32, method="declared")
+    log.append([evidence, event("e-1", vector="33" * 32), event("e-2", vector="33" * 32)])
+    assert fsck(log).ok
+    size = log.head().size
+    log.append([event("e-3", vector="33" * 32)])
+    log.append([evidence, event("e-4", track="trk-2", vector="33" * 32)])
+    found = fsck(log)
+    assert (found.first_bad, len(found.problems)) == (size, 2)
+
+
+def test_the_whole_projection_is_rebuilt_and_compared(grown: Log, tmp_path: Path) -> None:
+    """If this fails, an assignment's place in the log can be changed where readers look it up."""
+    edit(tmp_path, "UPDATE log_track SET assigned_idx = 7")
+    assert fsck(grown).problems == ["the projection of track 'trk-1' differs from the log"]
