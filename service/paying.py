@@ -22,7 +22,7 @@ from payouts.payment import PAYMENTS_TYPE, Instruction, Payee, account_digest, b
 from service.blocking import Blocked, blocked_parties
 from service.files import write_whole
 from service.payees import named, payees_now, route_of
-from service.runs import Stored, load, payments_of
+from service.runs import Stored, load, paid_out, payments_of
 from service.settlement import find_run, intents_of, is_demo
 from service.settling import Step, read_book, signed, take
 
@@ -112,37 +112,24 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
 
 
 def handed_over(ws: Workspace, book: Book, run: Digest) -> set[str]:
-    """Payees whose intent was handed to its route, and not by now as often as it came back."""
-    return {party for party, times in _sent(ws, book, run).items() if times > _failures(book, run, party)}
-
-
-def _sent(ws: Workspace, book: Book, run: Digest) -> Counter[str]:
-    """How often each payee's intent was handed to its route."""
+    """Payees whose intent was handed to its route, and has not come back as often."""
     batches = book.batches.get(run, [])
-    return Counter(payment["party"] for batch in batches for payment in payments_of(ws.log, batch.statement))
-
-
-def _failures(book: Book, run: Digest, party: str) -> int:
-    return sum(one.outcome == "failed" for one in book.payments.get((run, party), ()))
+    sent = Counter(payment["party"] for batch in batches for payment in payments_of(ws.log, batch.statement))
+    return {party for party, times in sent.items() if times > book.failures(run, party)}
 
 
 def _paid(ws: Workspace, book: Book, stored: Stored, via: Route, *, blocked: list[Blocked], already: bool) -> Paid:
     run = stored.record.run
     batches = [batch for batch in book.batches.get(run, []) if batch.via == via]
     payments = [payment for batch in batches for payment in payments_of(ws.log, batch.statement)]
-    micros = {payment["party"]: int(payment["micros"]) for payment in payments}
-    out = {party for party in handed_over(ws, book, run) if not _lost(book, run, party)}
+    payees = {payment["party"] for payment in payments}
+    out = paid_out(ws.log, book, stored)
     files = tuple(_file_of(ws, stored, batch) for batch in batches) if via == "file" else ()
     return Paid(
         run=run, via=via, batches=len(batches), payments=len(payments),
-        paid_micros=sum(amount for party, amount in micros.items() if party in out), blocked=tuple(blocked),
+        paid_micros=sum(micros for party, micros in out.items() if party in payees), blocked=tuple(blocked),
         files=files, already=already, demo=is_demo(ws, book, run),
     )  # fmt: skip
-
-
-def _lost(book: Book, run: Digest, party: str) -> bool:
-    heard = book.payment_of(run, party)
-    return heard is not None and heard.outcome == "written-off"
 
 
 def _file_of(ws: Workspace, stored: Stored, batch: Pay) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -208,13 +208,15 @@ def _released(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
 
 def paid_out(log: Log, book: Book, stored: Stored) -> dict[str, int]:
     """What was handed to a route for each payee of a run and is not known to have come back."""
-    paid: dict[str, int] = {}
-    for batch in book.batches.get(stored.record.run, []):
+    run = stored.record.run
+    sent: Counter[str] = Counter()
+    micros: dict[str, int] = {}
+    for batch in book.batches.get(run, []):
         for payment in payments_of(log, batch.statement):
-            heard = book.payment_of(stored.record.run, payment["party"])
-            if heard is None or heard.outcome == "settled":
-                paid[payment["party"]] = int(payment["micros"])
-    return paid
+            sent[payment["party"]] += 1
+            micros[payment["party"]] = int(payment["micros"])
+    lost = {party for party in sent if (heard := book.payment_of(run, party)) and heard.outcome == "written-off"}
+    return {party: micros[party] for party in micros if sent[party] > book.failures(run, party) and party not in lost}
 
 
 def payments_of(log: Log, statement: Digest) -> list[dict[str, Any]]:

@@ -138,7 +138,7 @@ class Drawn:
             return Settled(state="nothing to pay", route="", reference="")
         heard = self._book.payment_of(run, party)
         reason = ""
-        if heard is not None:
+        if heard is not None and not (heard.outcome == "failed" and party in self._handed):
             told = heard.outcome
         elif party in self._handed:
             told = "handed over"

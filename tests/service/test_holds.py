@@ -11,6 +11,7 @@ from ledger.errors import ConflictError, InputError, StateError
 from ledger.registry import acts
 from service import holds, paying, rights, settlement, statements
 from service.approvers import enrol
+from service.runs import load, paid_out
 from service.settling import read_book
 from tests.service.month import Month, month
 from tests.service.test_settlement import asked, published
@@ -126,6 +127,9 @@ def test_a_failed_payment_is_tried_again_and_a_lost_one_carried(june: Month) -> 
     returned = paying.pay(june.ws, run, "file")
     assert (returned.batches, returned.paid_micros) == (2, 630_000_000)
     assert paying.pay(june.ws, run, "file").batches == 2
+    book = read_book(june.ws)
+    assert paid_out(june.ws.log, book, load(june.ws.log, book.runs[run]))["bob"] == 120_000_000
+    assert statements.state(june.ws, "bob", "2026-06").pools[0].payment.state == "handed over"
     lost = paying.confirm(june.ws, run, "bob", "written-off")
     assert lost.id is not None
     settlement.approve(june.ws, lost.id, "approver")
