@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,9 @@ from payouts.terms import Terms
 from payouts.usage import Engine, Source, taken_files, usage
 from payouts.usage_plain import Part, first_assignments
 from payouts.usage_plain import usage as plain_usage
-from tests.ledger.logs import KEY, event
+from tests.ledger.logs import KEY, TickingClock, event
 
-AT = datetime(2026, 7, 1, tzinfo=UTC)
+AT = TickingClock.now
 
 
 def digest(text: str) -> str:
