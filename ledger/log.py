@@ -17,15 +17,16 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from sqlalchemy import Connection
 
 from ledger import canon, checkpoint, leaf, proof, tile, tree
 from ledger.anchor import Anchor, FileAnchor
-from ledger.errors import ConflictError, InputError, VerificationError
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.event import Entry
 from ledger.keyring import Key
 from ledger.keys import PrivateKey
@@ -37,7 +38,7 @@ from ledger.store.sqlite import SqliteStore
 from ledger.store.store import BLOB, CHECKPOINT, ENTRY, EVENT, Store
 from ledger.store.tracks import project_tracks
 from ledger.tree import Read, leaf_hashes
-from ledger.types import Digest, Head, Leaf
+from ledger.types import Digest, Head, Leaf, parse_time
 
 Clock = Callable[[], datetime]
 Check = Callable[[Connection, Head], None]
@@ -76,6 +77,26 @@ def batch_of(leaves: Sequence[Leaf], blobs: Iterable[bytes] = ()) -> Batch:
     )
 
 
+class _Dated(msgspec.Struct):
+    """Of a leaf, when the ledger says that it was made; events have no such time."""
+
+    at: str | None = None
+
+
+_DATED: Final = msgspec.json.Decoder(_Dated).decode
+CLOCKS_APART: Final = timedelta(minutes=1)
+"""By which a leaf may be older than one before it: it is made before the lock is there, maybe on another machine."""
+LOOKED_BACK: Final = 64
+"""Leaves whose times are read on opening: so many that nobody gets far back in steps of a minute unnoticed."""
+
+
+def _time_of(body: bytes) -> str | None:
+    try:
+        return _DATED(body).at
+    except msgspec.MsgspecError as problem:
+        raise VerificationError(f"a leaf is not what the log takes ({problem}); run `settle ledger fsck`") from None
+
+
 class Log:
     """One append-only log. Safe to share between threads; any number of processes may open the same one."""
 
@@ -96,6 +117,7 @@ class Log:
         self.trusted: Final = trusted
         self._signer = signer
         self._edge: Edge | None = None
+        self._written: tuple[int, str] = (0, "")  # the size up to which times have been read, and the latest of them
         self._lock = threading.RLock()
         self.read: Final[Read] = NodeReader(self._read_tile)
         """Hashes of complete subtrees, for provers."""
@@ -161,15 +183,35 @@ class Log:
                     right_edge.check_anchor(tx, before, anchor.note)
                     if check is not None:
                         check(tx, before.head)
+                    latest = self._check_time(tx, before.head.size, batch)
                     after, tiles = before.extended(batch.hashes)
                     signed = checkpoint.sign(self.origin, after.head.size, after.head.root, key)
                     self._write(tx, batch, after.head, tiles, signed)
             except BaseException:
                 self._edge = None  # what the database now holds is for it to say
                 raise
-            self._edge = after
+            self._edge, self._written = after, (after.head.size, latest)
             anchor.advance(signed)
         return Appended(before.head.size, after.head.size, signed)
+
+    def _check_time(self, tx: Connection, size: int, batch: Batch) -> str:
+        """Refuse leaves dated before what the log holds already; the latest time in the log with this batch.
+
+        A clock set back would open what is closed: a grant that has ended, a period that is over.
+        """
+        read, latest = self._written
+        if read != size:
+            latest = max([latest, *(_time_of(body) or "" for body in queries.last_bodies(tx, read, LOOKED_BACK))])
+            self._written = (size, latest)
+        if len(batch.events) == len(batch.bodies):
+            return latest
+        times = [_time_of(body) for body, kind in zip(batch.bodies, batch.types, strict=True) if kind != "event"]
+        dated = [at for at in times if at is not None]
+        if dated and latest and min(dated) < latest and parse_time(min(dated)) + CLOCKS_APART < parse_time(latest):
+            raise StateError(
+                f"this machine's clock says {min(dated)}, the log was last written at {latest}; set the clock right"
+            )
+        return max([latest, *dated])
 
     def _edge_in(self, tx: Connection) -> Edge:
         """The right edge, read again if this is the first append or another writer was here."""

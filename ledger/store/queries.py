@@ -113,6 +113,13 @@ def bodies(connection: Connection, indexes: Sequence[int]) -> dict[int, bytes]:
     return {int(index): bytes(body) for index, body in rows}
 
 
+def last_bodies(connection: Connection, start: int, limit: int) -> list[bytes]:
+    """The bytes of the last entries from `start` on that are no events, at most `limit`."""
+    query = select(col(EntryRow.idx)).where(text("type <> 'event'")).order_by(text("idx + 0 DESC")).limit(limit)
+    found = [index for index in connection.execute(query).scalars() if index >= start]
+    return list(bodies(connection, found).values())
+
+
 def blob(connection: Connection, digest: bytes) -> bytes | None:
     """Content-addressed matter."""
     found = connection.execute(select(col(BlobRow.data)).where(col(BlobRow.digest) == digest)).scalar_one_or_none()

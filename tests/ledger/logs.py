@@ -50,4 +50,4 @@ def event(event_id: str, *, source: str = "acme", track: str = "trk-1", **fields
 
 def note(text: str = "") -> dict[str, Any]:
     """A leaf of no consequence."""
-    return leaf.make("note", datetime(2026, 7, 1, tzinfo=UTC), text=text or None)
+    return leaf.make("note", TickingClock.now, text=text or None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import anchor, checkpoint, leaf, note, proof, tree
-from ledger.errors import ConflictError, InputError, VerificationError
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, event, log_in
 from tests.ledger.logs import note as remark
 
@@ -131,6 +131,32 @@ def test_seal_commits_the_tree_to_the_chain(tmp_path: Path) -> None:
     log.seal()
     sealed = leaf.decode(log.entry(2).body)
     assert (sealed["size"], sealed["root"], sealed["chain"]) == (2, head.root.hex(), head.chain.hex())
+
+
+def test_a_clock_set_back_writes_nothing(tmp_path: Path) -> None:
+    """If this fails, setting the machine's clock back uses grants that have ended and dates what is late as early."""
+    clock = TickingClock()
+    log = log_in(tmp_path, clock=clock)
+    clock.advance(days=30)
+    log.seal()
+    log.append([event(f"e-{i}") for i in range(3)])
+    clock.advance(seconds=-50)
+    log.seal()
+    clock.advance(seconds=-50)
+    for found in (log, log_in(tmp_path, clock=clock)):
+        with pytest.raises(StateError, match=r"says 2026-07-31T11:58:20Z, .* at 2026-07-31T12:00:00Z; set"):
+            found.append([leaf.make("note", clock())])
+        with pytest.raises(StateError, match="set the clock right"):
+            found.append([event("e-9"), leaf.make("note", clock())])
+    size = log.head().size
+    log.append([event("e-9")])
+    other = log_in(tmp_path, clock=clock)
+    clock.advance(days=1)
+    other.seal()
+    clock.advance(hours=-1)
+    with pytest.raises(StateError, match="2026-08-01T11:58:20Z; set the clock"):
+        log.append([leaf.make("note", clock())])
+    assert log.head().size == size + 2
 
 
 def test_another_origin_is_refused(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_append_read_prove(place: Place) -> None:
     """If this fails, a store is not a log."""
     log = prepared(place)
     for batch in range(3):
-        log.append([event(f"e-{batch}-{i}") for i in range(300)])
+        log.append([event(f"e-{batch}-{i}", vector=VECTOR) for i in range(300)])
     bodies = [entry.body for entry in log.entries()]
     assert log.head().root == tree.root_of(tree.leaf_hashes(bodies)) == place.open().check().root
     assert [entry.index for entry in log.entries(types=["assign", "log"])] == [0, 2]
@@ -184,7 +184,7 @@ def test_a_writer_needs_no_more_than_its_grants(tmp_path: Path) -> None:
 )
 def test_fsck_names_what_was_edited(place: Place, statement: str, first_bad: int | None) -> None:
     """If this fails, the owner of a database can change history without fsck saying where."""
-    prepared(place).append([event(f"e-{i}") for i in range(10)])
+    prepared(place).append([event(f"e-{i}", vector=VECTOR) for i in range(10)])
     place.edit(statement)
     found = fsck(place.open(check=False))
     assert (found.ok, found.first_bad) == (False, first_bad)
@@ -194,7 +194,7 @@ def test_fsck_names_what_was_edited(place: Place, statement: str, first_bad: int
 def test_rollback_and_recovery(place: Place, tmp_path: Path) -> None:
     """If this fails, a restored backup forks the log, or cannot be brought forward again."""
     log = prepared(place)
-    log.append([event(f"e-{i}") for i in range(10)])
+    log.append([event(f"e-{i}", vector=VECTOR) for i in range(10)])
     export(log, tmp_path / "x")
     place.edit(
         "DELETE FROM entry WHERE idx >= 3",
