@@ -87,6 +87,7 @@ def test_ten_kills_lose_nothing(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", STORES)
 def test_two_hundred_kills_lose_nothing(tmp_path: Path, kind: str) -> None:
     """If this fails, a rarer crash loses or doubles a stream."""
