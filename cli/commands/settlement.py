@@ -91,8 +91,9 @@ def run(
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A term of the pool or of the rule.")] = None,
     pool_name: Annotated[str, typer.Option(help="Which pool, where there are several.")] = "default",
     engine: Annotated[
-        str, typer.Option(help="What sums the usage: duckdb, log, spark://... or local-cluster.")
-    ] = "log",
+        str,
+        typer.Option(help="What sums the usage: duckdb over the log's segments, log, spark://... or local-cluster."),
+    ] = "duckdb",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Calculate, show, change nothing.")] = False,
 ) -> None:
     """Turn a closed month into exact amounts. Two equal runs are one run."""
