@@ -11,6 +11,7 @@ import sys
 from typing import Annotated, Final
 
 import typer
+import typer.models
 
 from cli import shell
 from cli.exits import BUG, INTERRUPTED, OK
@@ -35,8 +36,12 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
 )
 
 
-def build() -> typer.Typer:
-    """The whole command tree, from the table above."""
+def build(word: str | None = None) -> typer.Typer:
+    """The command tree from the table above; only what answers to `word`, if anything does.
+
+    Preparing every command's parameters costs more than verifying a bundle, so a command that is
+    named pays for itself alone. Help and mistyped words get the whole tree.
+    """
     app = typer.Typer(
         name="settle",
         cls=PlainGroup,
@@ -49,14 +54,23 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_root)
-    for module, word in ROOMS:
+    for module, name in ROOMS:
         commands: typer.Typer = importlib.import_module(f"cli.commands.{module}").app
-        if word is None:
+        if name is None:
             app.registered_commands.extend(commands.registered_commands)
             app.registered_groups.extend(commands.registered_groups)
         else:
-            app.add_typer(commands, name=word)
+            app.add_typer(commands, name=name)
+    named = [one for one in app.registered_commands if _name(one) == word]
+    groups = [one for one in app.registered_groups if one.name == word]
+    if named or groups:
+        app.registered_commands, app.registered_groups = named, groups
     return app
+
+
+def _name(command: typer.models.CommandInfo) -> str:
+    """The word a command answers to: its own, else its function's."""
+    return command.name or (command.callback.__name__.replace("_", "-") if command.callback else "")
 
 
 def _root(
@@ -80,7 +94,7 @@ def run(argv: list[str]) -> int:
 
     words = shell.begin(argv)
     try:
-        code = build()(words, standalone_mode=False, prog_name="settle")
+        code = build(words[0] if words else None)(words, standalone_mode=False, prog_name="settle")
     except typer.Exit as done:
         return done.exit_code
     except ClickException as usage:
