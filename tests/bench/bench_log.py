@@ -32,7 +32,12 @@ POSTGRES_EVENTS = 200_000
 
 def grown(folder: Path) -> Log:
     log = log_in(folder)
-    for start in range(1, ENTRIES, BATCH):
+    now = log.clock()
+    log.append([
+        leaf.make("track", now, id="trk-1"),
+        leaf.assign(now, track="trk-1", vector="ab" * 32, signer=KEY),
+    ])  # fmt: skip
+    for start in range(log.head().size, ENTRIES, BATCH):
         count = min(BATCH, ENTRIES - start)
         ids = [f"e-{start + i:08d}" for i in range(count)]
         bodies = [
