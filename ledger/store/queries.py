@@ -107,6 +107,8 @@ def typed_page(connection: Connection, start: int, stop: int, limit: int = PAGE)
 
 def bodies(connection: Connection, indexes: Sequence[int]) -> dict[int, bytes]:
     """The bytes of these entries, by index."""
+    if not indexes:  # an empty list has no type in PostgreSQL
+        return {}
     rows = connection.execute(
         select(col(EntryRow.idx), col(EntryRow.body)).where(col(EntryRow.idx).in_(_values(connection, indexes)))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_postgres_refuses_changes(tmp_path: Path, role: str) -> None:
 
     for place in places("postgres", tmp_path):
         log = prepared(place)
-        log.append([event("e-1")])
+        log.append([event("e-1", vector="ab" * 32)])
         for statement in REFUSED:
             with pytest.raises(SettleError, match=r"append-only|unique constraint"):
                 execute(log, f"SET LOCAL session_replication_role = {role}", statement)
@@ -153,7 +154,7 @@ def test_a_writer_needs_no_more_than_its_grants(tmp_path: Path) -> None:
             ]:
                 connection.execute(text(statement))
         log = open_log(
-            place.store.replace("postgres@", "settle_writer_test@"),
+            re.sub("//[^@]*@", "//settle_writer_test@", place.store),
             origin=ORIGIN, signer=KEY, anchor=place.anchor, clock=TickingClock(),
         )  # fmt: skip
         try:
