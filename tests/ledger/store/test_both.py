@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import re
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -145,16 +146,13 @@ def test_a_writer_needs_no_more_than_its_grants(tmp_path: Path) -> None:
 
     for place in places("postgres", tmp_path):
         owner = prepared(place)
+        writer = f"writer_{uuid4().hex}"  # roles belong to the server, not to this test's database
         with owner.store.writers.begin() as connection:
-            connection.execute(text("DROP ROLE IF EXISTS settle_writer_test"))
-            connection.execute(text("CREATE ROLE settle_writer_test LOGIN"))
-            for statement in [
-                *grants("settle_writer_test", writer=True),
-                "GRANT SELECT ON alembic_version TO settle_writer_test",
-            ]:
+            connection.execute(text(f"CREATE ROLE {writer} LOGIN"))
+            for statement in [*grants(writer, writer=True), f"GRANT SELECT ON alembic_version TO {writer}"]:
                 connection.execute(text(statement))
         log = open_log(
-            re.sub("//[^@]*@", "//settle_writer_test@", place.store),
+            re.sub("//[^@]*@", f"//{writer}@", place.store),
             origin=ORIGIN, signer=KEY, anchor=place.anchor, clock=TickingClock(),
         )  # fmt: skip
         try:
@@ -166,8 +164,8 @@ def test_a_writer_needs_no_more_than_its_grants(tmp_path: Path) -> None:
         finally:
             log.close()
         with owner.store.writers.begin() as connection:
-            connection.execute(text("DROP OWNED BY settle_writer_test"))
-            connection.execute(text("DROP ROLE settle_writer_test"))
+            connection.execute(text(f"DROP OWNED BY {writer}"))
+            connection.execute(text(f"DROP ROLE {writer}"))
 
 
 @pytest.mark.parametrize(
