@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ledger.ingest import quarantine
 from payouts.life.book import Book
-from service.approvers import one_person
-from service.settling import read_book
+from service.settlement.approvers import one_person
+from service.settlement.step import read_book
 from service.workspace import Workspace
 
 

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def index() -> None:
     """Read every recording's audio, notes or latents into the search index; only what is new is read."""
-    from service.attribution import build_index
+    from service.attribution.attributing import build_index
 
     with progress("Indexing", unit="recordings") as advance:
         emit(build_index(workspace(), on_progress=advance))
@@ -40,11 +40,11 @@ def attribute(
     if (declared is None) == (not files):
         raise InputError("name files to attribute, or --declared FILE: one of the two")
     if declared is not None:
-        from service.declared import declare
+        from service.attribution.vectors import declare
 
         emit(declare(workspace(), declared, assign=not no_assign), text=_vectors_text)
         return
-    from service.attribution import attribute_files
+    from service.attribution.attributing import attribute_files
 
     with progress("Attributing", unit="tracks") as advance:
         answers = attribute_files(
@@ -60,7 +60,7 @@ def assign(
     reason: Annotated[str, typer.Option(help="Why; the holders read it.")],
 ) -> None:
     """Make another recorded vector of a track the one that pays, from now on."""
-    from service.declared import assign as make_payable
+    from service.attribution.vectors import assign as make_payable
 
     emit(make_payable(workspace(), track, digest, reason))
 
@@ -72,8 +72,8 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Where to write it; TRACK.html or TRACK.pdf unless given.")] = None,
 ) -> None:
     """The royalty report: who influenced the track, how much, how surely, and what is not known."""
-    from service.royalty_report import report as royalty_report
-    from service.royalty_report import report_text, write_report
+    from service.attribution.report import report as royalty_report
+    from service.attribution.report import report_text, write_report
 
     found = royalty_report(workspace(), track)
     if form in ("html", "pdf"):
@@ -93,7 +93,7 @@ def evidence(
     out: Annotated[Path, typer.Option(help="A folder for the bundle; made if absent.")],
 ) -> None:
     """Everything a third party needs to judge, and to rerun, the attribution of a track."""
-    from service.evidence import write_evidence
+    from service.attribution.evidence import write_evidence
 
     emit(write_evidence(workspace(), track, out))
 

@@ -28,9 +28,9 @@ def deploy(
     guardian: Annotated[str | None, typer.Option(help="Guardian's account; else the publisher.")] = None,
 ) -> None:
     """Deploy the pool that pays a currency, once per chain."""
-    from service import chain
+    from service.chain import pool
 
-    emit(chain.deploy(workspace(), currency=currency, token=token, window=window, owner=owner, guardian=guardian))
+    emit(pool.deploy(workspace(), currency=currency, token=token, window=window, owner=owner, guardian=guardian))
 
 
 @app.command()
@@ -40,17 +40,17 @@ def fund(
 ) -> None:
     """Mint test money into the embedded chain's pool."""
     from payouts.money import parse_amount
-    from service import chain
+    from service.chain import pool
 
-    emit(chain.fund(workspace(), currency, parse_amount(amount)))
+    emit(pool.fund(workspace(), currency, parse_amount(amount)))
 
 
 @app.command()
 def anchor(currency: Currency) -> None:
     """Anchor the log's present size and root in the pool."""
-    from service import chain
+    from service.chain import pool
 
-    emit(chain.anchor(workspace(), currency))
+    emit(pool.anchor(workspace(), currency))
 
 
 @app.command()
@@ -59,17 +59,17 @@ def settle(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be signed; needs no key.")] = False,
 ) -> None:
     """Post the root of what a run pays on the chain; claims follow once its window has passed."""
-    from service import chain_runs
+    from service.chain import runs
 
-    emit(chain_runs.settle(workspace(), run_id, dry_run=dry_run))
+    emit(runs.settle(workspace(), run_id, dry_run=dry_run))
 
 
 @app.command()
 def claims(run_id: Run, out: Annotated[Path, typer.Option(help="Folder for the claim files.")]) -> None:
     """Write one claim file per payee, an index, and the tree for third-party tools."""
-    from service import chain_runs
+    from service.chain import runs
 
-    emit(chain_runs.claim_files(workspace(), run_id, out))
+    emit(runs.claim_files(workspace(), run_id, out))
 
 
 @app.command()
@@ -78,17 +78,17 @@ def claim(
     party: Annotated[list[str] | None, typer.Option(help="Only this payee; may be repeated.")] = None,
 ) -> None:
     """Push what the chain still owes, to everybody or to these payees."""
-    from service import chain_runs
+    from service.chain import runs
 
-    emit(chain_runs.claim(workspace(), run_id, party or []))
+    emit(runs.claim(workspace(), run_id, party or []))
 
 
 @app.command()
 def veto(currency: Currency) -> None:
     """Strike the pending posting, as guardian or owner; the run can be posted again."""
-    from service import chain
+    from service.chain import pool
 
-    emit(chain.veto(workspace(), currency))
+    emit(pool.veto(workspace(), currency))
 
 
 @app.command()
@@ -97,9 +97,9 @@ def pause(
     end: Annotated[bool, typer.Option("--end", help="End the pause early; the owner only.")] = False,
 ) -> None:
     """Stop claims for seven days, as guardian or owner."""
-    from service import chain
+    from service.chain import pool
 
-    emit(chain.pause(workspace(), currency, on=not end))
+    emit(pool.pause(workspace(), currency, on=not end))
 
 
 @app.command()
@@ -109,17 +109,17 @@ def status(
     ] = False,
 ) -> None:
     """The pools as the chain has them, and everything that was to happen there."""
-    from service import chain
+    from service.chain import pool
 
-    emit(chain.status(workspace(), adopt_nonce=adopt_nonce))
+    emit(pool.status(workspace(), adopt_nonce=adopt_nonce))
 
 
 @app.command()
 def check(currency: Currency) -> None:
     """Reconcile: run totals, leaves, contract state and token movements; leaves with 3 if a line differs."""
-    from service import chain_runs
+    from service.chain import runs
 
-    report = chain_runs.check(workspace(), currency)
+    report = runs.check(workspace(), currency)
     emit(report)
     if not report.ok:
         leave(EXIT_CODES[VerificationError])
@@ -130,22 +130,22 @@ def resume(
     replace: Annotated[bool, typer.Option("--replace", help="Outbid what waits to be mined, by an eighth.")] = False,
 ) -> None:
     """Carry on with whatever is under way, after a failure or a wait."""
-    from service import chain
+    from service.chain import pool
 
-    emit(chain.resume(workspace(), replace=replace))
+    emit(pool.resume(workspace(), replace=replace))
 
 
 @app.command()
 def export(out: Annotated[Path, typer.Option(help="File to carry to the machine that has the key.")]) -> None:
     """Write out the transactions that wait for a signature made elsewhere."""
-    from service import chain
+    from service.chain import pool
 
-    emit(chain.export(workspace(), out))
+    emit(pool.export(workspace(), out))
 
 
 @app.command("import")
 def take_in(file: Annotated[Path, typer.Argument(help='JSON list of {"key": ..., "raw": "0x..."}.')]) -> None:
     """Take in transactions signed elsewhere, and send them."""
-    from service import chain
+    from service.chain import pool
 
-    emit(chain.take_in(workspace(), file))
+    emit(pool.take_in(workspace(), file))

@@ -29,7 +29,7 @@ def open_(
     reason: Annotated[str, typer.Option(help="fraud, dispute, rights, payee-incomplete, legal or tax.")],
 ) -> None:
     """Stop payment of what concerns one party, recording, track or platform. Nobody else's money moves."""
-    from service import holds
+    from service.settlement import holds
 
     chosen = {"party": party, "subject": recording, "track": track, "source": source}
     given = [(scope, subject) for scope, subject in chosen.items() if subject is not None]
@@ -41,7 +41,7 @@ def open_(
 @hold.command("list")
 def list_(everything: Annotated[bool, typer.Option("--all", help="Released ones too.")] = False) -> None:
     """Open holds, oldest first."""
-    from service import holds
+    from service.settlement import holds
 
     emit(holds.list_holds(workspace(), everything=everything))
 
@@ -51,11 +51,11 @@ def resolve(
     name: Annotated[str, typer.Argument(metavar="HOLD", help="The hold's id.")], *, reason: Reason, by: By = None
 ) -> None:
     """Propose to release a hold; it is lifted when another person approves."""
-    from service import holds, settlement
+    from service.settlement import holds, life
 
     ws = workspace()
     proposed = holds.release(ws, name, note=reason)
-    emit(proposed if by is None else settlement.approve(ws, proposed.id, by))
+    emit(proposed if by is None else life.approve(ws, proposed.id, by))
 
 
 @app.command()
@@ -71,13 +71,13 @@ def adjust(
     by: By = None,
 ) -> None:
     """Propose a correction of a published line; it counts when another person approves."""
-    from service import holds, settlement
+    from service.settlement import holds, life
 
     ws = workspace()
     proposed = holds.adjust(
         ws, party, period=period, amount=amount, currency=currency, reason=reason, line=line, pool=pool_name
     )
-    emit(proposed if by is None else settlement.approve(ws, proposed.id, by))
+    emit(proposed if by is None else life.approve(ws, proposed.id, by))
 
 
 @app.command()
@@ -88,11 +88,11 @@ def reverse(
     by: By = None,
 ) -> None:
     """Propose to undo a published run as a whole; when another person approves, the month is run again."""
-    from service import holds, settlement
+    from service.settlement import holds, life
 
     ws = workspace()
     proposed = holds.reverse(ws, run_id, reason=reason)
-    emit(proposed if by is None else settlement.approve(ws, proposed.id, by))
+    emit(proposed if by is None else life.approve(ws, proposed.id, by))
 
 
 @app.command()
@@ -103,7 +103,7 @@ def payment(
     note: Annotated[str, typer.Option(help="The bank's own reference.")] = "",
 ) -> None:
     """Write down what the bank said of one payment."""
-    from service import paying
+    from service.settlement import paying
 
     emit(paying.confirm(workspace(), run_id, party, outcome, note=note))
 
@@ -111,6 +111,6 @@ def payment(
 @approver.command("add")
 def approver_add(party: Annotated[str, typer.Argument(help="A person other than the operator.")]) -> None:
     """Give a person an approver's key of their own, introduced in the log."""
-    from service import approvers
+    from service.settlement import approvers
 
     emit(approvers.enrol(workspace(), party))

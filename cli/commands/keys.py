@@ -16,7 +16,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A key's name here, su
 @app.command()
 def show() -> None:
     """Every key of the log: its role, its party, the sizes at which it counts, and whether it is kept here."""
-    from service import keys
+    from service.log import keys
 
     emit(keys.show(workspace()))
 
@@ -24,7 +24,7 @@ def show() -> None:
 @app.command()
 def rotate(name: Name) -> None:
     """Make a successor and retire the old key in the log; what it signed before verifies for ever."""
-    from service import keys
+    from service.log import keys
 
     emit(keys.rotate(workspace(), name))
 
@@ -36,7 +36,7 @@ def revoke(
     by: Annotated[str, typer.Option(help="Name of the key that says so.")] = "operator",
 ) -> None:
     """Shut a key out: nothing it signs, or has signed beyond the given size, counts any more."""
-    from service import keys
+    from service.log import keys
 
     emit(keys.revoke(workspace(), key, until=until, by=by))
 
@@ -44,6 +44,6 @@ def revoke(
 @app.command()
 def export(name: Name) -> None:
     """The public half in every spelling: key id, hex, C2SP verifier key, PEM."""
-    from service import keys
+    from service.log import keys
 
     emit(keys.export(workspace(), name))

@@ -33,7 +33,7 @@ def ingest(
     ] = "",
 ) -> None:
     """Append stream events; what is appended is answered for, what is not is kept with its reason."""
-    from service.ingesting import ingest_file
+    from service.log.ingesting import ingest_file
 
     with progress("Ingesting", unit="bytes") as advance:
         done = ingest_file(
@@ -69,7 +69,7 @@ def prove(
     out: Annotated[Path | None, typer.Option(help="Where to write the bundle; standard output if absent.")] = None,
 ) -> None:
     """A bundle that proves one entry to anyone who has the operator's trust.json."""
-    from service.ledgers import prove as make
+    from service.log.operating import prove as make
 
     proven = make(workspace(), event=event or None, index=index)
     _write(proven.bundle, out, {"bundle": str(out), "index": proven.index, "size": proven.size, "kind": proven.kind})
@@ -81,7 +81,7 @@ def consistency(
     new: Annotated[int, typer.Argument(help="A larger one, or the same.")],
 ) -> None:
     """The hashes that show the log at OLD to be a prefix of the log at NEW."""
-    from service.ledgers import consistency as make
+    from service.log.operating import consistency as make
 
     emit(make(workspace(), old, new))
 
@@ -91,7 +91,7 @@ def checkpoint(
     size: Annotated[int | None, typer.Option(help="The checkpoint of this size; the newest if absent.")] = None,
 ) -> None:
     """A signed checkpoint with the cosignatures it was given, byte for byte as C2SP clients read it."""
-    from service.witnessing import checkpoint_with
+    from service.witness.asking import checkpoint_with
 
     signed = checkpoint_with(workspace().log, size)
     emit({"checkpoint": signed.decode()}, text=lambda answer: str(answer["checkpoint"]))
@@ -109,7 +109,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where the static log goes; what is there already is extended.")],
 ) -> None:
     """The log as static files (C2SP tlog-tiles) that any web server can publish and any client read."""
-    from service.ledgers import export as write
+    from service.log.operating import export as write
 
     with progress("Exporting", unit="tiles") as advance:
         emit(write(workspace(), folder, on_progress=advance))
@@ -129,7 +129,7 @@ def prune(
 @ledger.command()
 def fsck() -> None:
     """Read everything again: every entry re-encoded, hashed, chained, compared; leaves with 3 if one is not right."""
-    from service.ledgers import fsck as examine
+    from service.log.operating import fsck as examine
 
     with progress("Checking", unit="entries") as advance:
         found = examine(workspace(), on_progress=advance)
@@ -147,7 +147,7 @@ def recover(
     reason: Annotated[str, typer.Option(help="What happened; it stands in the new log's first leaf.")] = "",
 ) -> None:
     """Bring a rolled-back log up to what it has answered for, or start its successor."""
-    from service.ledgers import recover as mend
+    from service.log.operating import recover as mend
 
     emit(mend(workspace(), tiles=tiles, new_origin=new_origin or None, reason=reason or None))
 
@@ -168,7 +168,7 @@ def quarantine_list(
     everything: Annotated[bool, typer.Option("--all", help="Also rows that were replayed.")] = False,
 ) -> None:
     """Rows that wait, with file, line and reason."""
-    from service.ingesting import quarantined
+    from service.log.ingesting import quarantined
 
     rows = quarantined(workspace(), state=None if everything else "waiting")
     emit(rows, text=_rows_text)
@@ -177,7 +177,7 @@ def quarantine_list(
 @quarantine.command("show")
 def quarantine_show(number: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     """One row, as it was handed in."""
-    from service.ingesting import quarantined_row
+    from service.log.ingesting import quarantined_row
 
     emit(quarantined_row(workspace(), number))
 
@@ -188,7 +188,7 @@ def quarantine_replay(
     corrected: Annotated[Path | None, typer.Option("--with", help="A file with the corrected row, for one ID.")] = None,
 ) -> None:
     """Try rows again: once a track is registered, or with a corrected row."""
-    from service.ingesting import replay
+    from service.log.ingesting import replay
 
     emit(replay(workspace(), numbers or (), corrected=corrected))
 
@@ -212,6 +212,6 @@ def listener_erase(
     listener_id: Annotated[str, typer.Argument(metavar="ID", help="The listener, as the platform calls them.")],
 ) -> None:
     """Forget a person: nobody can tell any more which commitments in the log were theirs; no proof changes."""
-    from service.ingesting import erase_listener
+    from service.log.ingesting import erase_listener
 
     emit(erase_listener(workspace(), source, listener_id))

@@ -31,7 +31,7 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
 ) -> None:
     """Register parties, recordings, works, shares, grants, models, tracks and payees."""
-    from service import rights
+    from service.registry import rights
 
     with progress("Registering", unit="leaves") as advance:
         done = rights.load(workspace(), files, by=by, dry_run=dry_run, on_progress=advance)
@@ -46,7 +46,7 @@ def import_(
 @app.command()
 def replay(by: By = None) -> None:
     """Import again what you handed in and lies in quarantine: what was missing then may be registered by now."""
-    from service import rights
+    from service.registry import rights
 
     emit(rights.replay(workspace(), by))
 
@@ -56,9 +56,9 @@ def show(
     name: Annotated[str, typer.Argument(metavar="ID", help="Any id: party, recording, work, grant, track...")],
 ) -> None:
     """Everything the registry holds about one id, with its history."""
-    from service import registry_pages
+    from service.registry import pages
 
-    emit(registry_pages.show(workspace(), name))
+    emit(pages.show(workspace(), name))
 
 
 @app.command()
@@ -74,7 +74,7 @@ def decide(
     receipt: Annotated[bool, typer.Option("--receipt", help="Sign the answer and keep it in the log.")] = False,
 ) -> None:
     """May this be used so, there, then, by them? allow, deny or ask, with the grants and the reasons."""
-    from service import rights
+    from service.registry import rights
 
     answer = rights.decide(
         workspace(), recording, use, at=at, known_at=known_at, territory=territory, licensee=licensee, model=model,
@@ -92,7 +92,7 @@ def confirm(
     by: By = None,
 ) -> None:
     """Vouch for what was asserted: only confirmed shares are paid."""
-    from service import rights
+    from service.registry import rights
 
     emit(rights.confirm(workspace(), ids, by, party or ()))
 
@@ -120,7 +120,7 @@ def grant(
 ) -> None:
     """Permit, forbid, or ask to be asked. Grants are never changed: revoke one and grant anew."""
     from ledger.registry.acts import parse_uses
-    from service import rights
+    from service.registry import rights
 
     ws = workspace()
     who = rights.signer(ws, by)
@@ -145,7 +145,7 @@ def revoke(
     """End a grant. What was generated before keeps its permission, and goes on being paid."""
     from ledger.registry import acts
     from ledger.registry.rows import instant
-    from service import rights
+    from service.registry import rights
 
     when = None if start is None else instant(start)
     chosen = acts.parse_uses(uses)
@@ -173,7 +173,7 @@ def transfer(
     """A share changes hands. What was earned before stays the seller's."""
     from ledger.registry import acts
     from ledger.registry.rows import instant, right_named
-    from service import rights
+    from service.registry import rights
 
     chosen, moment = right_named(right), None if when is None else instant(when)
     emit(
@@ -197,7 +197,7 @@ def clear(
     territory: Territory = "WORLD",
 ) -> None:
     """The release gate: a signed certificate if the track is royalty-clean, else every reason it is not."""
-    from service import rights
+    from service.registry import rights
 
     emit(rights.clear(workspace(), track, limit_ppm=limit_ppm, territory=territory))
 
@@ -212,10 +212,10 @@ def audit(
     ] = False,
 ) -> None:
     """Replay the registry from the log alone: signatures, authority, dates, training sets, tracks."""
-    from service import registry_audit
+    from service.registry import audit
 
     with progress("Auditing", unit="leaves") as advance:
-        report = registry_audit.audit(workspace(), size=size, record=record, on_progress=advance)
+        report = audit.audit(workspace(), size=size, record=record, on_progress=advance)
     emit(report)
     if not report.ok:
         leave(EXIT_CODES[VerificationError])
@@ -226,15 +226,15 @@ def export(
     out: Annotated[Path, typer.Option(help="A .json file for one document, or a folder for one CSV a list.")],
 ) -> None:
     """The registry as it stands, in the form that import reads."""
-    from service import registry_files
+    from service.registry import exporting
 
-    emit(registry_files.export(workspace(), out))
+    emit(exporting.export(workspace(), out))
 
 
 @app.command()
 def enrol(party: Annotated[str, typer.Argument(help="A registered party.")]) -> None:
     """Give a party a key of its own, so that it can sign for itself with --as."""
-    from service import rights
+    from service.registry import rights
 
     emit(rights.enrol(workspace(), party))
 
@@ -242,6 +242,6 @@ def enrol(party: Annotated[str, typer.Argument(help="A registered party.")]) -> 
 @app.command()
 def erase(party: Annotated[str, typer.Argument(help="A registered party.")]) -> None:
     """Forget a party's name, identifiers and accounts; what the log proves stays."""
-    from service import rights
+    from service.registry import rights
 
     emit(rights.erase(workspace(), party))

@@ -29,7 +29,7 @@ def open_(
     """Contest who owns something: what the contested holders earn is held until it is resolved."""
     from ledger.registry import acts
     from ledger.registry.rows import right_named
-    from service import rights
+    from service.registry import rights
 
     chosen, digest = None if right is None else right_named(right), rights.evidence(evidence)
     emit(
@@ -49,12 +49,12 @@ def list_(
     everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
 ) -> None:
     """Open disputes, oldest first."""
-    from service import registry_pages
+    from service.registry import pages
 
     ws = workspace()
     view = ws.registry.view()
     emit([
-        registry_pages.dispute(ws, view, one.id)
+        pages.dispute(ws, view, one.id)
         for one in view.disputes.values()
         if everything or one.resolved_at is None
     ])  # fmt: skip
@@ -76,7 +76,7 @@ def resolve(
     """End a dispute: release what was held, or split it anew from the dispute's opening on."""
     from ledger.registry import acts
     from ledger.registry.rows import instant, right_named
-    from service import rights
+    from service.registry import rights
 
     if release == bool(resplit):
         raise InputError("say either --release or one --resplit PARTY=PPM for every holder")

@@ -19,7 +19,7 @@ Name = Annotated[
 @model.command()
 def check(name: Name = "") -> None:
     """Which recordings of the training set were not permitted when the version was registered, and why."""
-    from service import rights
+    from service.registry import rights
 
     ws = workspace()
     emit(rights.check_model(ws, *rights.model_named(ws, name)))
@@ -32,7 +32,7 @@ def prove(
     name: Name = "",
 ) -> None:
     """Prove that a recording was, or was not, in a version's training set; anyone can check the bundle offline."""
-    from service import registry_files, rights
+    from service.registry import exporting, rights
 
     ws = workspace()
-    emit(registry_files.prove(ws, recording, *rights.model_named(ws, name), out))
+    emit(exporting.prove(ws, recording, *rights.model_named(ws, name), out))

@@ -14,7 +14,7 @@ payee = typer.Typer(no_args_is_help=True)
 @payee.command("list")
 def list_(party: Annotated[str | None, typer.Argument(help="Only this party's.")] = None) -> None:
     """The accounts in the book: where money goes, and what waits for approval or cools off."""
-    from service import rights
+    from service.registry import rights
 
     emit(rights.list_payees(workspace(), party))
 
@@ -28,7 +28,7 @@ def propose(
     by: Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Sign as this party.")] = None,
 ) -> None:
     """Put a new account in the book; someone else must approve it."""
-    from service import rights
+    from service.registry import rights
 
     emit(rights.propose_payee(workspace(), party, method=method, account=account, start=start, by=by))
 
@@ -39,6 +39,6 @@ def approve(
     by: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who approves: not who proposed.")] = "approver",
 ) -> None:
     """The second person's consent; the account counts after the cooling-off time."""
-    from service import rights
+    from service.registry import rights
 
     emit(rights.approve_payee(workspace(), name, by))

@@ -18,7 +18,7 @@ def seal(
 ) -> None:
     """Seal every leaf that is in no segment yet; hourly, or before a run."""
     from ledger.segments.seal import seal as seal_segments
-    from service.usage import folder_of
+    from service.settlement.usage import folder_of
 
     ws = workspace()
     with progress("sealing", unit="leaves") as on_progress:
@@ -31,7 +31,7 @@ def verify() -> None:
     """Write every leaf again from its row, hash it, and compare with the tree that the log has signed."""
     from ledger.segments.check import verify_segments
     from ledger.segments.manifest import manifests
-    from service.usage import folder_of
+    from service.settlement.usage import folder_of
 
     ws = workspace()
     with progress("verifying", unit="leaves") as on_progress:
@@ -43,7 +43,7 @@ def verify() -> None:
 def mend() -> None:
     """Make missing or damaged files of sealed segments again from the log."""
     from ledger.segments.seal import mend as mend_segments
-    from service.usage import folder_of
+    from service.settlement.usage import folder_of
 
     ws = workspace()
     with progress("mending", unit="leaves") as on_progress:

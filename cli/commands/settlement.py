@@ -21,20 +21,20 @@ app.add_typer(period, name="period", help="Close a period, look at it, hand it t
 @period.command("close")
 def period_close(name: Annotated[str, typer.Argument(metavar="PERIOD", help="A month, such as 2026-06.")]) -> None:
     """Freeze a month: which logs, how far, which registry. Closing it again changes nothing."""
-    from service import settlement
+    from service.settlement import life
 
     ws = workspace()
     with progress("Sealing", unit="entries") as advance:
-        closed = settlement.close(ws, name, on_progress=advance)
+        closed = life.close(ws, name, on_progress=advance)
     emit(closed)
 
 
 @period.command("show")
 def period_show(name: Annotated[str, typer.Argument(metavar="PERIOD", help="A month, such as 2026-06.")]) -> None:
     """Where a month stands, and its runs."""
-    from service import settlement
+    from service.settlement import life
 
-    emit(settlement.show(workspace(), name))
+    emit(life.show(workspace(), name))
 
 
 @period.command("export")
@@ -44,7 +44,7 @@ def period_export(
     out: Annotated[Path, typer.Option(help="A folder, new or of an earlier export.")],
 ) -> None:
     """Hand a month to an outsider: the log as static files and a bundle for each published run."""
-    from service import outsiders
+    from service.statements import outsiders
 
     ws = workspace()
     with progress("Exporting", unit="tiles") as advance:
@@ -59,7 +59,7 @@ def period_journal(
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("journal"),
 ) -> None:
     """Each published run as double entry, for the bookkeeper's own tools (beancount syntax)."""
-    from service import outsiders
+    from service.statements import outsiders
 
     emit(outsiders.journals(workspace(), name, out))
 
@@ -72,7 +72,7 @@ def period_recompute(
 ) -> None:
     """As an outsider: rebuild the log from an export and compute every published run again, to the byte."""
     from ledger.trust import parse
-    from service import outsiders
+    from service.statements import outsiders
 
     with progress("Computing", unit="events") as advance:
         done = outsiders.recompute(folder, parse(trust.read_bytes()), on_progress=advance)
@@ -97,9 +97,9 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Calculate, show, change nothing.")] = False,
 ) -> None:
     """Turn a closed month into exact amounts. Two equal runs are one run."""
-    from service import settlement
+    from service.settlement import life
 
-    wanted = settlement.request(
+    wanted = life.request(
         period=name,
         pool=pool,
         currency=currency,
@@ -110,7 +110,7 @@ def run(
     )
     ws = workspace()
     with progress("Usage", unit="events") as advance:
-        result = settlement.run(ws, wanted, dry_run=dry_run, on_progress=advance)
+        result = life.run(ws, wanted, dry_run=dry_run, on_progress=advance)
     emit(result, text=_run_text)
 
 
@@ -144,9 +144,9 @@ def approve(
     party: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who approves; not the one who made it.")],
 ) -> None:
     """Sign what another person made, with a key of your own."""
-    from service import settlement
+    from service.settlement import life
 
-    emit(settlement.approve(workspace(), subject, party))
+    emit(life.approve(workspace(), subject, party))
 
 
 @app.command()
@@ -155,9 +155,9 @@ def publish(
     via: Annotated[str | None, typer.Option(help="file or chain for all; else each payee's own route.")] = None,
 ) -> None:
     """Make a run binding: statements are fixed, every payee has one payment with one route."""
-    from service import settlement
+    from service.settlement import life
 
-    emit(settlement.publish(workspace(), run_id, via=via))
+    emit(life.publish(workspace(), run_id, via=via))
 
 
 @app.command()
@@ -167,10 +167,10 @@ def pay(
 ) -> None:
     """Hand what may be paid now to its route, once; what a hold blocks stays behind."""
     if via == "chain":
-        from service import chain_runs
+        from service.chain import runs
 
-        return emit(chain_runs.pay_run(workspace(), run_id))
-    from service import paying
+        return emit(runs.pay_run(workspace(), run_id))
+    from service.settlement import paying
 
     return emit(paying.pay(workspace(), run_id, via))
 
@@ -185,7 +185,7 @@ def statement(
     out: Annotated[Path | None, typer.Option(help="Where to write it; stdout unless given.")] = None,
 ) -> None:
     """What a party earned, what is held and why, what is paid and carried; with --format bundle, the proof."""
-    from service import statement_files, statements
+    from service.statements import statements, writing
 
     ws = workspace()
     if form == "bundle":
@@ -195,7 +195,7 @@ def statement(
         if out is None and form in ("text", "json"):
             emit(found, text=_as_json if form == "json" else _statement_text)
             return
-        data = _statement_text(found).encode() if form == "text" else statement_files.rendered(found, form)
+        data = _statement_text(found).encode() if form == "text" else writing.rendered(found, form)
     _hand_out(data, out)
 
 
@@ -211,7 +211,7 @@ def _hand_out(data: bytes, out: Path | None) -> None:
 
 
 def _as_json(found: Any) -> str:
-    from service.statement_files import rendered
+    from service.statements.writing import rendered
 
     return rendered(found, "json").decode()
 
@@ -245,11 +245,11 @@ def statements(
     form: Annotated[str, typer.Option("--format", help="json, csv or html.")] = "html",
 ) -> None:
     """Everybody's statement for a month, a file each."""
-    from service import statement_files
+    from service.statements import writing
 
     ws = workspace()
     with progress("Statements", unit="parties") as advance:
-        emit(statement_files.write_all(ws, name, out, form, on_progress=advance))
+        emit(writing.write_all(ws, name, out, form, on_progress=advance))
 
 
 @app.command()
@@ -259,7 +259,7 @@ def explain(
     track: Annotated[str | None, typer.Argument(help="Down to the streams of this track.")] = None,
 ) -> None:
     """Walk a line back: the division, the vectors, the streams, and the command that proves each."""
-    from service.explaining import explain as walk
+    from service.statements.explaining import explain as walk
 
     emit(walk(workspace(), run_id, party, track), text=_explained_text)
 

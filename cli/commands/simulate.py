@@ -12,7 +12,7 @@ from cli.render import money, table
 from cli.shell import emit, workspace
 
 if TYPE_CHECKING:
-    from service.simulating import Simulation
+    from service.settlement.simulating import Simulation
 
 app = typer.Typer()
 
@@ -34,7 +34,7 @@ def simulate(
 ) -> None:
     """Compare rules on one closed month: spread, winners and losers, noise, fraud. Changes nothing."""
     from cli.commands.settlement import parameters
-    from service import simulating
+    from service.settlement import simulating
 
     wanted = simulating.contenders(rules, period=period, pool=pool, currency=currency, params=parameters(param or []))
     ws = workspace()

@@ -33,7 +33,7 @@ def init(
 ) -> None:
     """Make a witness: a key and an empty memory. Its vkey goes into the policies of those who trust it."""
     from service.setup import new_passphrase
-    from service.witness import Witness
+    from service.witness.server import Witness
     from service.workspace import system_clock
 
     made = Witness.create(folder, name, new_passphrase(no_passphrase=no_passphrase), system_clock)
@@ -66,7 +66,7 @@ def serve(
     listen: Annotated[str, typer.Option(help="HOST:PORT to listen on.")] = "127.0.0.1:8090",
 ) -> None:
     """Answer add-checkpoint requests until interrupted."""
-    from service.witness import WitnessServer
+    from service.witness.server import WitnessServer
 
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal():
@@ -98,7 +98,7 @@ def show(folder: Folder) -> None:
 
 def _open(folder: Path) -> Any:
     from service.secrets import from_environment
-    from service.witness import Witness
+    from service.witness.server import Witness
     from service.workspace import system_clock
 
     return Witness.open(folder, from_environment(os.environ), system_clock)
@@ -125,7 +125,7 @@ def set_policy(
     ] = None,
 ) -> None:
     """Say in trust.json whose cosignatures a checkpoint needs; its readers must fetch it again."""
-    from service.trusting import adopt_policy
+    from service.log.trusting import adopt_policy
 
     ws = workspace()
     trust = ws.trust if file is None else adopt_policy(ws, _read(file))
@@ -138,7 +138,7 @@ def set_policy(
 @asking.command("ask")
 def ask_witnesses() -> None:
     """Have the newest checkpoint cosigned; leaves with 3 if a witness has seen another log, 6 short of the quorum."""
-    from service.witnessing import ask
+    from service.witness.asking import ask
 
     ws = workspace()
     done = ask(ws.log, ws.trust.policy)

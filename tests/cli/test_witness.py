@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service.witness import Witness, WitnessServer
+from service.witness.server import Witness, WitnessServer
 from service.workspace import system_clock
 from tests.cli.support import settle, settle_json
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from service import holds, outsiders, paying, settlement, statements
 from service.bundles import verify_bundle
-from service.runs import load, paid_out
-from service.settling import read_book
+from service.settlement import holds, life, paying
+from service.settlement.runs import load, paid_out
+from service.settlement.step import read_book
+from service.statements import outsiders, statements
 from tests.service.month import Month, month
 
 HOLDERS = ("ann", "bob", "cy", "dee")
@@ -23,12 +24,12 @@ MONTHS = ("2026-06", "2026-07", "2026-08")
 
 
 def settle(made: Month, period: str, pool: str, amount: str | None, params: dict[str, str]) -> str:
-    wanted = settlement.request(
+    wanted = life.request(
         period=period, pool=amount, currency="EUR", rule="pro-rata", params=params, name=pool, engine="log"
     )
-    run = settlement.run(made.ws, wanted).run
-    settlement.approve(made.ws, run, "approver")
-    settlement.publish(made.ws, run)
+    run = life.run(made.ws, wanted).run
+    life.approve(made.ws, run, "approver")
+    life.publish(made.ws, run)
     paying.pay(made.ws, run, "file")
     return run
 
@@ -41,17 +42,17 @@ def quarter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Month, list[str]]
     hold = holds.open_hold(made.ws, scope="party", subject="bob", reason="fraud")
     for n, period in enumerate(MONTHS):
         made.now = datetime(2026, 7 + n, 3, 9, 0, tzinfo=UTC)
-        settlement.close(made.ws, period)
+        life.close(made.ws, period)
         runs.append(settle(made, period, "default", "1000.00", {"territories": "SE"}))
         runs.append(settle(made, period, "micro", None, {"price": "0.013", "sources": "acme"}))
         if n == 0:
-            settlement.approve(made.ws, holds.release(made.ws, hold.id, note="streams are real").id, "approver")
+            life.approve(made.ws, holds.release(made.ws, hold.id, note="streams are real").id, "approver")
             fix = holds.adjust(
                 made.ws, "ann", period="2026-08", amount="-7.000001", currency="EUR", reason="late fix", line=runs[0]
             )
-            settlement.approve(made.ws, fix.id, "approver")
+            life.approve(made.ws, fix.id, "approver")
             lost = paying.confirm(made.ws, runs[0], "cy", "written-off")
-            settlement.approve(made.ws, str(lost.id), "approver")
+            life.approve(made.ws, str(lost.id), "approver")
             made.stream(["trk-2"] * 5, at="2026-06-29T08:00:00Z")
         made.stream(["trk-1"] * (3 + n) + ["trk-2"] * 2, at=f"2026-{7 + n:02d}-11T10:00:00Z")
     return made, runs

@@ -15,9 +15,9 @@ from ledger.errors import StateError, VerificationError
 from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
 from ledger.trust import parse
-from service import settlement
 from service.bundles import verify_bundle
-from service.settling import read_book
+from service.settlement import life
+from service.settlement.step import read_book
 from tests.cli.support import settle_json
 from tests.service.month import Month, month
 from tests.service.test_settlement import POOL
@@ -40,10 +40,10 @@ def june(tmp_path: Path) -> Month:
     path.write_text(json.dumps({"payees": rows}))
     done = import_files(made.ws.registry, [path], Signer(made.ws.signer("operator"), "operator", "operator"))
     assert done.accepted == len(PARTIES)
-    settlement.close(made.ws, "2026-06")
-    run = settlement.run(made.ws, settlement.request(**POOL)).run
-    settlement.approve(made.ws, run, "approver")
-    settlement.publish(made.ws, run)
+    life.close(made.ws, "2026-06")
+    run = life.run(made.ws, life.request(**POOL)).run
+    life.approve(made.ws, run, "approver")
+    life.publish(made.ws, run)
     return made
 
 
@@ -158,8 +158,8 @@ def test_without_a_pool_the_person_is_told_what_to_do(june: Month) -> None:
 def test_an_unpublished_run_is_refused(tmp_path: Path) -> None:
     """If this fails, a run that nobody approved is posted."""
     made = month(tmp_path / "home")
-    settlement.close(made.ws, "2026-06")
-    run = settlement.run(made.ws, settlement.request(**POOL)).run
+    life.close(made.ws, "2026-06")
+    run = life.run(made.ws, life.request(**POOL)).run
     chain(made, "deploy", "--currency", "EUR")
     refused = chain(made, "settle", run, code=REFUSED)
     assert "not published" in refused["error"]["message"]

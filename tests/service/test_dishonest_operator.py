@@ -10,11 +10,12 @@ import pytest
 
 from payouts.compute import Outcome, compute
 from payouts.protocols import Hold
-from service import outsiders, runs, settlement, statements
 from service.bundles import verify_bundle
-from service.proving import run_bundle
-from service.runs import load
-from service.settling import read_book
+from service.settlement import life, runs
+from service.settlement.runs import load
+from service.settlement.step import read_book
+from service.statements import outsiders, statements
+from service.statements.proving import run_bundle
 from tests.service.month import Month, month
 from tests.service.test_settlement import published
 
@@ -121,7 +122,7 @@ def test_a_hold_that_nobody_opened_is_seen(june: Month, monkeypatch: pytest.Monk
 
 def test_an_honest_run_stands_all_of_this(june: Month, tmp_path: Path) -> None:
     """If this fails, the checks above refuse everything and prove nothing."""
-    settlement.close(june.ws, "2026-06")
+    life.close(june.ws, "2026-06")
     run = published(june)
     book = read_book(june.ws)
     assert verify_bundle(statements.prove(june.ws, "ann", "2026-06"), june.ws.trust).ok

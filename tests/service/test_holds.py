@@ -9,10 +9,12 @@ import pytest
 
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.registry import acts
-from service import holds, paying, rights, settlement, statements
-from service.approvers import enrol
-from service.runs import load, paid_out
-from service.settling import read_book
+from service.registry import rights
+from service.settlement import holds, life, paying
+from service.settlement.approvers import enrol
+from service.settlement.runs import load, paid_out
+from service.settlement.step import read_book
+from service.statements import statements
 from tests.service.month import Month, month
 from tests.service.test_settlement import asked, published
 
@@ -28,19 +30,19 @@ def july(june: Month) -> str:
     """July with the same streams, published; the run's id."""
     june.now = JULY_OVER
     june.stream(["trk-1"] * 6 + ["trk-2"] * 3 + ["trk-3"], at="2026-07-09T10:00:00Z")
-    settlement.close(june.ws, "2026-07")
-    run = settlement.run(june.ws, asked(period="2026-07")).run
-    settlement.approve(june.ws, run, "approver")
-    settlement.publish(june.ws, run)
+    life.close(june.ws, "2026-07")
+    run = life.run(june.ws, asked(period="2026-07")).run
+    life.approve(june.ws, run, "approver")
+    life.publish(june.ws, run)
     return run
 
 
 def test_a_hold_before_the_run_moves_nobody_else(june: Month) -> None:
     """If this fails, holding one person's money changes what another one gets."""
-    settlement.close(june.ws, "2026-06")
-    free = settlement.run(june.ws, asked(), dry_run=True)
+    life.close(june.ws, "2026-06")
+    free = life.run(june.ws, asked(), dry_run=True)
     holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")
-    held = settlement.run(june.ws, asked())
+    held = life.run(june.ws, asked())
     assert held.run != free.run
     assert held.held_micros == 120_000_000
     before = {line.holder: line.micros for line in free.lines}
@@ -59,9 +61,9 @@ def test_a_later_hold_blocks_payment_and_edits_nothing(june: Month) -> None:
     assert paid.payments == 1
     assert statements.state(june.ws, "ann", "2026-06").pools[0].payment.state == "blocked"
     with pytest.raises(StateError, match="another person"):
-        settlement.approve(june.ws, holds.release(june.ws, hold.id, note="checked").id, "operator")
+        life.approve(june.ws, holds.release(june.ws, hold.id, note="checked").id, "operator")
     assert paying.pay(june.ws, run, "file").payments == 1
-    settlement.approve(june.ws, holds.release(june.ws, hold.id, note="checked").id, "approver")
+    life.approve(june.ws, holds.release(june.ws, hold.id, note="checked").id, "approver")
     again = paying.pay(june.ws, run, "file")
     assert (again.payments, again.batches, [one.party for one in again.blocked]) == (3, 2, ["ann"])
 
@@ -70,7 +72,7 @@ def test_released_money_is_paid_with_the_next_run(june: Month) -> None:
     """If this fails, money that was held stays held after its hold is lifted, or is paid twice."""
     hold = holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")
     published(june)
-    settlement.approve(june.ws, holds.release(june.ws, hold.id, note="all real").id, "approver")
+    life.approve(june.ws, holds.release(june.ws, hold.id, note="all real").id, "approver")
     july(june)
     bob = statements.state(june.ws, "bob", "2026-07")
     assert (bob.earned_micros, bob.adjustments_micros, bob.net_micros) == (120_000_000, 120_000_000, 240_000_000)
@@ -84,7 +86,7 @@ def test_adjustments_need_two_and_are_booked_once(june: Month) -> None:
         holds.adjust(june.ws, "ann", period="2026-06", amount="-10.00", currency="EUR", reason="r", line=run)
     one = holds.adjust(june.ws, "ann", period="2026-07", amount="-10.00", currency="EUR", reason="vector", line=run)
     holds.adjust(june.ws, "bob", period="2026-07", amount="5.00", currency="EUR", reason="not approved", line=run)
-    settlement.approve(june.ws, one.id, "approver")
+    life.approve(june.ws, one.id, "approver")
     july(june)
     ann, bob = (statements.state(june.ws, party, "2026-07") for party in ("ann", "bob"))
     assert (ann.adjustments_micros, ann.net_micros) == (-10_000_000, 350_000_000)
@@ -97,14 +99,14 @@ def test_a_reversed_run_makes_room_for_another(june: Month) -> None:
     paying.pay(june.ws, run, "file")
     undo = holds.reverse(june.ws, run, reason="pool was wrong")
     with pytest.raises(ConflictError):
-        settlement.run(june.ws, asked(pool="2000.00"))
-    settlement.approve(june.ws, undo.id, "approver")
+        life.run(june.ws, asked(pool="2000.00"))
+    life.approve(june.ws, undo.id, "approver")
     with pytest.raises(StateError, match="reversed"):
         paying.pay(june.ws, run, "file")
-    second = settlement.run(june.ws, asked(pool="2000.00"))
+    second = life.run(june.ws, asked(pool="2000.00"))
     assert second.sequence == 2
-    settlement.approve(june.ws, second.run, "approver")
-    settlement.publish(june.ws, second.run)
+    life.approve(june.ws, second.run, "approver")
+    life.publish(june.ws, second.run)
     ann = statements.state(june.ws, "ann", "2026-06")
     assert (ann.earned_micros, ann.adjustments_micros, ann.net_micros) == (720_000_000, -360_000_000, 360_000_000)
     paying.pay(june.ws, second.run, "file")
@@ -122,8 +124,8 @@ def test_a_failed_payment_is_tried_again_and_a_lost_one_carried(june: Month) -> 
     assert paying.pay(june.ws, run, "file").batches == 1
     assert failed.id is not None
     with pytest.raises(StateError, match="another person"):
-        settlement.approve(june.ws, failed.id, "operator")
-    settlement.approve(june.ws, failed.id, "approver")
+        life.approve(june.ws, failed.id, "operator")
+    life.approve(june.ws, failed.id, "approver")
     returned = paying.pay(june.ws, run, "file")
     assert (returned.batches, returned.paid_micros) == (2, 630_000_000)
     assert paying.pay(june.ws, run, "file").batches == 2
@@ -132,7 +134,7 @@ def test_a_failed_payment_is_tried_again_and_a_lost_one_carried(june: Month) -> 
     assert statements.state(june.ws, "bob", "2026-06").pools[0].payment.state == "handed over"
     lost = paying.confirm(june.ws, run, "bob", "written-off")
     assert lost.id is not None
-    settlement.approve(june.ws, lost.id, "approver")
+    life.approve(june.ws, lost.id, "approver")
     assert paying.confirm(june.ws, run, "bob", "written-off").approved
     assert paying.pay(june.ws, run, "file").paid_micros == 510_000_000
     assert not read_book(june.ws).voids
@@ -146,23 +148,23 @@ def test_a_failed_payment_is_not_counted_as_paid(june: Month) -> None:
     run = published(june)
     paying.pay(june.ws, run, "file")
     failed = paying.confirm(june.ws, run, "bob", "failed")
-    settlement.approve(june.ws, str(failed.id), "approver")
+    life.approve(june.ws, str(failed.id), "approver")
     holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")
     assert paying.pay(june.ws, run, "file").paid_micros == 510_000_000
 
 
 def test_a_person_with_a_key_of_their_own_is_no_demo(june: Month) -> None:
     """If this fails, a workspace of two people is marked demo, or one of one person is not."""
-    settlement.close(june.ws, "2026-06")
-    run = settlement.run(june.ws, asked())
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked())
     assert run.demo
     enrol(june.ws, "carol")
     with pytest.raises(ConflictError):
         enrol(june.ws, "carol")
     with pytest.raises(StateError):
         enrol(june.ws, "operator")
-    assert not settlement.approve(june.ws, run.run, "carol").demo
-    assert not settlement.publish(june.ws, run.run).demo
+    assert not life.approve(june.ws, run.run, "carol").demo
+    assert not life.publish(june.ws, run.run).demo
     assert not statements.state(june.ws, "ann", "2026-06").demo
     assert not read_book(june.ws).voids
 

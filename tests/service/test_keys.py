@@ -14,8 +14,8 @@ from ledger.fsck import fsck
 from ledger.keys import PrivateKey
 from ledger.log import Log
 from ledger.verify import verify_bundle
-from service import keys
-from service.ledgers import prove
+from service.log import keys
+from service.log.operating import prove
 from service.setup import create
 from service.workspace import Workspace
 from tests.ledger.logs import TickingClock, note
@@ -98,11 +98,11 @@ def crashing(ws: Workspace, monkeypatch: pytest.MonkeyPatch, step: str) -> Works
         if step == "leaf":
             patch.setattr(Log, "append", stop)
         elif step == "copy":
-            patch.setattr("service.keys.os.link", stop)
+            patch.setattr("service.log.keys.os.link", stop)
         elif step == "swap":
             patch.setattr(Path, "replace", stop)
         else:
-            patch.setattr("service.keys.publish", stop)
+            patch.setattr("service.log.keys.publish", stop)
         with pytest.raises(Crash):
             keys.rotate(ws, "log")
     return reopened(ws)

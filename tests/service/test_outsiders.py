@@ -10,7 +10,8 @@ import pytest
 from ledger.errors import InputError, StateError, VerificationError
 from ledger.keys import PrivateKey
 from ledger.trust import Trust, make
-from service import holds, outsiders, paying, settlement
+from service.settlement import holds, life, paying
+from service.statements import outsiders
 from tests.service.month import Month, month
 from tests.service.test_holds import july
 from tests.service.test_settlement import published
@@ -26,7 +27,7 @@ def test_an_outsider_comes_to_the_same_bytes(june: Month, tmp_path: Path) -> Non
     hold = holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")
     run = published(june)
     paying.pay(june.ws, run, "file")
-    settlement.approve(june.ws, holds.release(june.ws, hold.id, note="real").id, "approver")
+    life.approve(june.ws, holds.release(june.ws, hold.id, note="real").id, "approver")
     late = july(june)
     for period, key in (("2026-06", run), ("2026-07", late)):
         out = tmp_path / period

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.errors import InputError
-from service import settlement
+from service.settlement import life
 from tests.service.month import Month, month
 
 POOL: dict[str, Any] = {"pool": "1000.00", "currency": "EUR", "rule": "pro-rata", "params": {}, "engine": "log"}
@@ -21,19 +21,19 @@ def june(tmp_path: Path) -> Month:
 
 
 def ran(made: Month, period: str, **changed: Any) -> Any:
-    return settlement.run(made.ws, settlement.request(**(POOL | {"period": period} | changed)))
+    return life.run(made.ws, life.request(**(POOL | {"period": period} | changed)))
 
 
 def test_what_nobody_is_named_for_is_carried_into_the_next_pool(june: Month) -> None:
     """If this fails, `unattributed=carry` promises money to the next period that never arrives there."""
-    settlement.close(june.ws, "2026-06")
+    life.close(june.ws, "2026-06")
     first = ran(june, "2026-06", params={"unattributed": "carry"})
     assert first.unattributed_micros == 240_000_000
-    settlement.approve(june.ws, first.run, "approver")
-    settlement.publish(june.ws, first.run)
+    life.approve(june.ws, first.run, "approver")
+    life.publish(june.ws, first.run)
     june.now = datetime(2026, 8, 2, tzinfo=UTC)
     june.stream(["trk-1"], at="2026-07-03T11:05:00Z")
-    settlement.close(june.ws, "2026-07")
+    life.close(june.ws, "2026-07")
     second = ran(june, "2026-07")
     assert second.pool_micros == 1_240_000_000
     assert second.allocated_micros + second.unattributed_micros == 1_240_000_000
@@ -53,7 +53,7 @@ def test_what_nobody_is_named_for_is_carried_into_the_next_pool(june: Month) -> 
 )
 def test_every_rule_runs_and_its_parts_sum(june: Month, rule: str, params: dict[str, str]) -> None:
     """If this fails, a rule or a term works on paper but not over a log."""
-    settlement.close(june.ws, "2026-06")
+    life.close(june.ws, "2026-06")
     found = ran(june, "2026-06", rule=rule, params=params)
     parts = (
         found.allocated_micros, found.unattributed_micros, found.held_micros, found.suspense_micros,
@@ -81,7 +81,7 @@ def test_every_rule_runs_and_its_parts_sum(june: Month, rule: str, params: dict[
 )
 def test_bad_input_is_refused_and_leaves_no_trace(june: Month, changed: dict[str, Any], said: str) -> None:
     """If this fails, a run is written to the log that nobody can have meant."""
-    settlement.close(june.ws, "2026-06")
+    life.close(june.ws, "2026-06")
     size = june.ws.log.head().size
     with pytest.raises(InputError, match=said):
         ran(june, "2026-06", **changed)

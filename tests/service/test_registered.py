@@ -10,7 +10,7 @@ import msgspec
 
 from ledger.registry.fold import fold
 from ledger.registry.model import Link, Party, Recording, Share
-from service.registered import ELSEWHERE, Registered
+from service.settlement.registered import ELSEWHERE, Registered
 
 DAYS = [f"2026-06-{day:02d}T{hour:02d}:00:00Z" for day in range(1, 8) for hour in (0, 12)]
 FAR = "9999-12-31T00:00:00Z"

@@ -11,12 +11,13 @@ from ledger import leaf
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.keys import PrivateKey
 from payouts.life.records import Approve, Publish
-from service import paying, settlement, statements
 from service.bundles import verify_bundle
-from service.explaining import explain
-from service.proving import run_bundle
-from service.runs import Request, load
-from service.settling import read_book
+from service.settlement import life, paying
+from service.settlement.runs import Request, load
+from service.settlement.step import read_book
+from service.statements import statements
+from service.statements.explaining import explain
+from service.statements.proving import run_bundle
 from tests.service.month import Month, month
 
 POOL: dict[str, Any] = {
@@ -30,27 +31,27 @@ def june(tmp_path: Path) -> Month:
 
 
 def asked(**changed: Any) -> Request:
-    return settlement.request(**(POOL | changed))
+    return life.request(**(POOL | changed))
 
 
 def published(june: Month) -> str:
     """June closed, run, approved and published; the run's id."""
-    settlement.close(june.ws, "2026-06")
-    run = settlement.run(june.ws, asked()).run
-    settlement.approve(june.ws, run, "approver")
-    settlement.publish(june.ws, run)
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked()).run
+    life.approve(june.ws, run, "approver")
+    life.publish(june.ws, run)
     return run
 
 
 def test_the_whole_way(june: Month) -> None:
     """If this fails, a month cannot be brought from events to a payment file, or its parts do not sum."""
-    closed = settlement.close(june.ws, "2026-06")
-    assert settlement.close(june.ws, "2026-06").period_root == closed.period_root
-    dry = settlement.run(june.ws, asked(), dry_run=True)
+    closed = life.close(june.ws, "2026-06")
+    assert life.close(june.ws, "2026-06").period_root == closed.period_root
+    dry = life.run(june.ws, asked(), dry_run=True)
     size = june.ws.log.head().size
-    assert settlement.run(june.ws, asked(), dry_run=True).run == dry.run
+    assert life.run(june.ws, asked(), dry_run=True).run == dry.run
     assert june.ws.log.head().size == size
-    found = settlement.run(june.ws, asked())
+    found = life.run(june.ws, asked())
     assert found.run == dry.run
     # 10 units over 1000: trk-1 600 (360 ann, 120 bob), trk-2 300 (90 cy, 60 dee, 30 nobody known), trk-3 100 no vector.
     assert {line.holder: line.micros for line in found.lines} == {
@@ -58,41 +59,41 @@ def test_the_whole_way(june: Month) -> None:
     }  # fmt: skip
     assert found.suspense_micros == 130_000_000
     assert found.unattributed_micros == 240_000_000
-    assert settlement.run(june.ws, asked()).already
+    assert life.run(june.ws, asked()).already
     with pytest.raises(StateError, match="not approved"):
-        settlement.publish(june.ws, found.run)
+        life.publish(june.ws, found.run)
     with pytest.raises(StateError, match="another person"):
-        settlement.approve(june.ws, found.run, "operator")
-    assert settlement.approve(june.ws, found.run, "approver").demo
+        life.approve(june.ws, found.run, "operator")
+    assert life.approve(june.ws, found.run, "approver").demo
     with pytest.raises(StateError, match="not published"):
         paying.pay(june.ws, found.run, "file")
-    done = settlement.publish(june.ws, found.run)
+    done = life.publish(june.ws, found.run)
     assert (done.payees, done.payable_micros, done.already) == (4, 630_000_000, False)
-    assert settlement.publish(june.ws, found.run).already
+    assert life.publish(june.ws, found.run).already
     paid = paying.pay(june.ws, found.run, "file")
     assert (paid.payments, paid.paid_micros, paid.already, paid.blocked) == (4, 630_000_000, False, ())
     assert "360.00" in Path(paid.files[0]).read_text()
     again = paying.pay(june.ws, found.run, "file")
     assert again.already
     assert again.batches == 1
-    assert settlement.show(june.ws, "2026-06").state == "paying"
+    assert life.show(june.ws, "2026-06").state == "paying"
 
 
 def test_refused_on_the_way(june: Month) -> None:
     """If this fails, an open period can be run, or a published one run again, or one run paid by two routes."""
     with pytest.raises(StateError, match="settle period close 2026-06"):
-        settlement.run(june.ws, asked())
+        life.run(june.ws, asked())
     run = published(june)
     with pytest.raises(ConflictError, match="is published"):
-        settlement.run(june.ws, asked(pool="2000.00"))
-    assert settlement.run(june.ws, asked()).run == run
+        life.run(june.ws, asked(pool="2000.00"))
+    assert life.run(june.ws, asked()).run == run
     size = june.ws.log.head().size
-    assert settlement.run(june.ws, asked(rule="shapley-capped"), dry_run=True).dry_run
+    assert life.run(june.ws, asked(rule="shapley-capped"), dry_run=True).dry_run
     assert june.ws.log.head().size == size
     with pytest.raises(ConflictError, match="by file"):
         paying.pay(june.ws, run, "chain")
     with pytest.raises(InputError, match="not a run"):
-        settlement.publish(june.ws, "0" * 64)
+        life.publish(june.ws, "0" * 64)
 
 
 def test_a_statement_adds_up_and_is_proven(june: Month) -> None:
@@ -134,9 +135,9 @@ def test_explain_leads_to_streams(june: Month) -> None:
 def test_engines_agree_to_the_byte(june: Month) -> None:
     """If this fails, what a run says depends on what summed its usage."""
     june.assign({"track": "trk-3", "sources": [{"recording": "rec-1", "ppm": 100_000}]})
-    settlement.close(june.ws, "2026-06")
-    plain = settlement.run(june.ws, asked(), dry_run=True)
-    sealed = settlement.run(june.ws, asked(engine="duckdb"))
+    life.close(june.ws, "2026-06")
+    plain = life.run(june.ws, asked(), dry_run=True)
+    sealed = life.run(june.ws, asked(engine="duckdb"))
     assert (plain.engine, sealed.engine) == ("log", "duckdb")
     assert (plain.run, plain.lines, plain.suspense_micros) == (sealed.run, sealed.lines, sealed.suspense_micros)
     stored = load(june.ws.log, read_book(june.ws).runs[sealed.run])
@@ -147,25 +148,25 @@ def test_engines_agree_to_the_byte(june: Month) -> None:
 
 def test_a_damaged_segment_stops_the_run(june: Month) -> None:
     """If this fails, money is computed from usage that is missing, or is not what the log sealed."""
-    settlement.close(june.ws, "2026-06")
+    life.close(june.ws, "2026-06")
     size = june.ws.log.head().size
     file = next((june.home / "segments").rglob("*.parquet"))
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(VerificationError):
-        settlement.run(june.ws, asked(engine="duckdb"))
+        life.run(june.ws, asked(engine="duckdb"))
     file.unlink()
     with pytest.raises((VerificationError, StateError)):
-        settlement.run(june.ws, asked(engine="duckdb"))
+        life.run(june.ws, asked(engine="duckdb"))
     assert june.ws.log.head().size == size
     file.write_bytes(whole)
-    assert settlement.run(june.ws, asked(engine="duckdb")).engine == "duckdb"
+    assert life.run(june.ws, asked(engine="duckdb")).engine == "duckdb"
 
 
 def test_no_door_lets_one_person_make_and_approve(june: Month) -> None:
     """If this fails, somebody with the operator's keys alone can write an approval into the log that counts."""
-    settlement.close(june.ws, "2026-06")
-    run = settlement.run(june.ws, asked()).run
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked()).run
     operator, stranger = june.ws.signer("operator"), PrivateKey.generate()
     book = read_book(june.ws)
     shared = june.ws.signer("approver")
@@ -185,16 +186,16 @@ def test_no_door_lets_one_person_make_and_approve(june: Month) -> None:
     assert not book.approved(run)
     assert len(book.voids) == 6
     with pytest.raises(StateError, match="not approved"):
-        settlement.publish(june.ws, run)
+        life.publish(june.ws, run)
     publish = Publish(at="2026-07-02T09:00:00Z", by="operator", key=operator.public.id, run=run, statement="0" * 64)
     june.ws.log.append([leaf.sign(publish.leaf(), operator)])
     assert run not in read_book(june.ws).published
-    assert len(settlement.show(june.ws, "2026-06").voids) == 7
+    assert len(life.show(june.ws, "2026-06").voids) == 7
 
 
 def test_a_price_for_each_stream(june: Month) -> None:
     """If this fails, micro-royalties are not the price times the streams, to the micro-unit."""
-    settlement.close(june.ws, "2026-06")
-    found = settlement.run(june.ws, asked(pool=None, params={"price": "0.0035"}))
+    life.close(june.ws, "2026-06")
+    found = life.run(june.ws, asked(pool=None, params={"price": "0.0035"}))
     assert (found.units, found.pool_micros) == (10, 35_000)
     assert {line.holder: line.micros for line in found.lines}["ann"] == 12_600

@@ -12,8 +12,8 @@ import pytest
 from ledger import anchor
 from ledger.errors import ConflictError
 from ledger.log import Log
-from service import paying, settlement
-from service.settling import read_book
+from service.settlement import life, paying
+from service.settlement.step import read_book
 from service.workspace import Workspace
 from tests.service.month import Month, month
 from tests.service.test_settlement import asked
@@ -27,10 +27,10 @@ def the_run(ws: Workspace) -> str:
 
 
 STEPS: dict[str, Callable[[Workspace], object]] = {
-    "close": lambda ws: settlement.close(ws, "2026-06"),
-    "run": lambda ws: settlement.run(ws, asked()),
-    "approve": lambda ws: settlement.approve(ws, the_run(ws), "approver"),
-    "publish": lambda ws: settlement.publish(ws, the_run(ws)),
+    "close": lambda ws: life.close(ws, "2026-06"),
+    "run": lambda ws: life.run(ws, asked()),
+    "approve": lambda ws: life.approve(ws, the_run(ws), "approver"),
+    "publish": lambda ws: life.publish(ws, the_run(ws)),
     "pay": lambda ws: paying.pay(ws, the_run(ws), "file"),
 }
 
@@ -111,10 +111,10 @@ def test_a_crash_before_the_payment_file_is_in_place(tmp_path: Path) -> None:
 def test_two_operators_publish_different_runs(tmp_path: Path) -> None:
     """If this fails, two runs of one period and pool can both be published."""
     june = month(tmp_path / "home")
-    settlement.close(june.ws, "2026-06")
-    runs = [settlement.run(june.ws, asked(pool=pool)).run for pool in ("1000.00", "2000.00")]
+    life.close(june.ws, "2026-06")
+    runs = [life.run(june.ws, asked(pool=pool)).run for pool in ("1000.00", "2000.00")]
     for run in runs:
-        settlement.approve(june.ws, run, "approver")
+        life.approve(june.ws, run, "approver")
     outcomes: list[object] = []
     barrier = threading.Barrier(2)
 
@@ -122,7 +122,7 @@ def test_two_operators_publish_different_runs(tmp_path: Path) -> None:
         ws = june.reopened()
         barrier.wait()
         try:
-            outcomes.append(settlement.publish(ws, run))
+            outcomes.append(life.publish(ws, run))
         except ConflictError as told:
             outcomes.append(told)
 

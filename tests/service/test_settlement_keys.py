@@ -12,10 +12,12 @@ from ledger.errors import ConflictError, StateError
 from ledger.keys import PrivateKey
 from ledger.types import Leaf
 from payouts.life.records import Approve, Hold
-from service import holds, keys, paying, settlement, settling, statements
-from service.approvers import enrol, one_person
 from service.bundles import verify_bundle
-from service.settling import read_book
+from service.log import keys
+from service.settlement import holds, life, paying, step
+from service.settlement.approvers import enrol, one_person
+from service.settlement.step import read_book
+from service.statements import statements
 from service.workspace import Workspace
 from tests.service.month import Month, month
 from tests.service.test_settlement import asked, published
@@ -45,10 +47,10 @@ def lax(_: object) -> Callable[[int, Leaf], str]:
 def test_a_later_revocation_reopens_nothing(june: Month) -> None:
     """If this fails, one person pays a month twice by revoking the key that approved it, back to before it did."""
     enrol(june.ws, "carol")
-    settlement.close(june.ws, "2026-06")
-    run = settlement.run(june.ws, asked()).run
-    approved = settlement.approve(june.ws, run, "carol")
-    settlement.publish(june.ws, run)
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked()).run
+    approved = life.approve(june.ws, run, "carol")
+    life.publish(june.ws, run)
     paying.pay(june.ws, run, "file")
     before = read_book(june.ws).places["run", run].index
     keys.revoke(june.ws, approved.key, until=before, by="approver")
@@ -57,7 +59,7 @@ def test_a_later_revocation_reopens_nothing(june: Month) -> None:
     book = read_book(ws)
     assert (book.state_of(run), book.voids) == ("paying", [])
     with pytest.raises(ConflictError, match="is published"):
-        settlement.run(ws, asked(pool="2000.00"))
+        life.run(ws, asked(pool="2000.00"))
     assert paying.pay(ws, run, "file").batches == 1
     assert verify_bundle(statements.prove(ws, "ann", "2026-06"), june.ws.trust).ok
 
@@ -65,33 +67,33 @@ def test_a_later_revocation_reopens_nothing(june: Month) -> None:
 def test_a_revoked_key_approves_nothing_more(june: Month) -> None:
     """If this fails, a key that was revoked still approves, or the command says it did."""
     enrol(june.ws, "carol")
-    settlement.close(june.ws, "2026-06")
-    run = settlement.run(june.ws, asked()).run
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked()).run
     carol = june.ws.key("approver-carol").public.id
     keys.revoke(june.ws, carol, until=None, by="approver")
     size = june.ws.log.head().size
     with pytest.raises(StateError, match="nothing was written"):
-        settlement.approve(june.ws, run, "carol")
+        life.approve(june.ws, run, "carol")
     assert june.ws.log.head().size == size
     assert one_person(june.ws)
 
 
 def test_another_name_is_not_another_person(june: Month, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, the operator makes a run as somebody else and approves it in their own name."""
-    settlement.close(june.ws, "2026-06")
+    life.close(june.ws, "2026-06")
     somebody = renamed(june, monkeypatch, "x")
     size = june.ws.log.head().size
     for act in (
-        lambda: settlement.run(somebody, asked()),
+        lambda: life.run(somebody, asked()),
         lambda: holds.open_hold(somebody, scope="party", subject="ann", reason="fraud"),
         lambda: enrol(somebody, "operator"),
     ):
         with pytest.raises(StateError):
             act()
     assert june.ws.log.head().size == size
-    run = settlement.run(june.ws, asked()).run
+    run = life.run(june.ws, asked()).run
     with pytest.raises(StateError, match="another person"):
-        settlement.approve(somebody, run, "operator")
+        life.approve(somebody, run, "operator")
     key = june.ws.signer("operator")
     forged = Hold(at=AT, by="x", key=key.public.id, id="hold-x", scope="party", subject="ann", reason="fraud")
     june.ws.log.append([leaf.sign(forged.leaf(), key)])
@@ -100,8 +102,8 @@ def test_another_name_is_not_another_person(june: Month, monkeypatch: pytest.Mon
 
 def test_an_approver_key_of_the_maker_is_the_makers(june: Month) -> None:
     """If this fails, the operator introduces an approver key as their own and approves with it in any name."""
-    settlement.close(june.ws, "2026-06")
-    run = settlement.run(june.ws, asked()).run
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked()).run
     own = PrivateKey.generate()
     june.ws.log.append([
         keyring.add(june.now, signer=june.ws.signer("approver"), role="approver", party="operator", public=own.public)
@@ -119,7 +121,7 @@ def test_an_approver_key_of_the_maker_is_the_makers(june: Month) -> None:
 def test_a_holder_sees_a_run_made_in_a_false_name(june: Month, monkeypatch: pytest.MonkeyPatch, maker: str) -> None:
     """If this fails, the light verifier passes a run whose maker is not the party whose key signed it."""
     with monkeypatch.context() as patch:
-        patch.setattr(settling, "_authority", lax)
+        patch.setattr(step, "_authority", lax)
         june.ws = renamed(june, patch, maker)
         published(june)
         bundle = statements.prove(june.ws, "ann", "2026-06")
@@ -131,10 +133,10 @@ def test_a_holder_sees_a_run_made_in_a_false_name(june: Month, monkeypatch: pyte
 def test_a_key_that_nobody_introduced_approves_nothing(june: Month) -> None:
     """If this fails, a key file dropped into the workspace ends the demo mark, or seems to approve."""
     keyfile.save(june.ws.key_path("approver-evil"), PrivateKey.generate(), None)
-    settlement.close(june.ws, "2026-06")
-    run = settlement.run(june.ws, asked())
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked())
     assert run.demo
     size = june.ws.log.head().size
     with pytest.raises(StateError, match="nothing was written"):
-        settlement.approve(june.ws, run.run, "evil")
+        life.approve(june.ws, run.run, "evil")
     assert june.ws.log.head().size == size

@@ -10,7 +10,7 @@ import pytest
 from ledger import leaf
 from ledger.errors import InputError, SettleError, StateError
 from payouts.life.records import Close, LogSize
-from service import settlement
+from service.settlement import life
 from tests.service.month import Month, month
 from tests.service.test_settlement import asked
 
@@ -18,7 +18,7 @@ from tests.service.test_settlement import asked
 @pytest.fixture(scope="module")
 def june(tmp_path_factory: pytest.TempPathFactory) -> Month:
     made = month(tmp_path_factory.mktemp("refusals") / "home")
-    settlement.close(made.ws, "2026-06")
+    life.close(made.ws, "2026-06")
     return made
 
 
@@ -50,7 +50,7 @@ def test_bad_input_changes_nothing(june: Month, changed: dict[str, Any], says: s
     """If this fails, an impossible request is half believed, or refused without saying what to do."""
     size = june.ws.log.head().size
     with pytest.raises(SettleError, match=says):
-        settlement.run(june.ws, asked(**changed))
+        life.run(june.ws, asked(**changed))
     assert june.ws.log.head().size == size
 
 
@@ -58,13 +58,13 @@ def test_a_period_closes_when_it_is_over_and_in_order(tmp_path: Path) -> None:
     """If this fails, a month can be closed while streams still happen in it, or after its follower."""
     made = month(tmp_path / "home")
     with pytest.raises(StateError, match="runs until 2026-08-01"):
-        settlement.close(made.ws, "2026-07")
+        life.close(made.ws, "2026-07")
     with pytest.raises(InputError, match="YYYY-MM"):
-        settlement.close(made.ws, "June")
-    first = settlement.close(made.ws, "2026-06")
-    assert (first.already, settlement.close(made.ws, "2026-06").already) == (False, True)
+        life.close(made.ws, "June")
+    first = life.close(made.ws, "2026-06")
+    assert (first.already, life.close(made.ws, "2026-06").already) == (False, True)
     with pytest.raises(StateError, match="2026-06 is closed"):
-        settlement.close(made.ws, "2026-05")
+        life.close(made.ws, "2026-05")
 
 
 def test_a_listed_log_that_is_missing_stops_the_run(tmp_path: Path) -> None:
@@ -78,4 +78,4 @@ def test_a_listed_log_that_is_missing_stops_the_run(tmp_path: Path) -> None:
     close = Close(at="2026-07-02T09:00:00Z", period="2026-06", logs=logs, registry_size=head.size)
     made.ws.log.append([leaf.decode(leaf.encode(close.leaf()))])
     with pytest.raises(StateError, match="other, which is missing"):
-        settlement.run(made.ws, asked())
+        life.run(made.ws, asked())

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ledger.errors import InputError
-from service import settlement, simulating
+from service.settlement import life, simulating
 from tests.service.month import month
 
 POOL = {"period": "2026-06", "pool": "1000.00", "currency": "EUR"}
@@ -17,7 +17,7 @@ POOL = {"period": "2026-06", "pool": "1000.00", "currency": "EUR"}
 def test_a_comparison_changes_nothing_and_says_who_gains(tmp_path: Path) -> None:
     """If this fails, asking what another rule would pay writes to the log or compares unlike things."""
     june = month(tmp_path / "home")
-    settlement.close(june.ws, "2026-06")
+    life.close(june.ws, "2026-06")
     size = june.ws.log.head().size
     wanted = simulating.contenders("pro-rata, shapley-capped:tau=500000:kappa=300000", params={}, **POOL)
     found = simulating.run(june.ws, wanted, draws=2, attack_units=100)

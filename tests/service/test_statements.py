@@ -15,8 +15,9 @@ from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
 from payouts import statement_text
 from payouts.payment import Instruction, Payee, payment_file
-from service import holds, paying, settlement, statements
-from service.statement_files import FORMATS, rendered, safe, write_all
+from service.settlement import holds, life, paying
+from service.statements import statements
+from service.statements.writing import FORMATS, rendered, safe, write_all
 from tests.service.month import ALLOW, Month, month
 from tests.service.test_holds import JULY_OVER, july
 from tests.service.test_settlement import asked, published
@@ -33,15 +34,15 @@ def test_a_month_without_anything_is_stated_too(june: Month) -> None:
     """If this fails, a holder of whom nothing was used is told nothing, or gets an error instead of a nil statement."""
     with pytest.raises(StateError, match="is open"):
         statements.state(june.ws, "ann", "2026-06")
-    settlement.close(june.ws, "2026-06")
+    life.close(june.ws, "2026-06")
     with pytest.raises(StateError, match="nothing was run"):
         statements.state(june.ws, "ann", "2026-06")
     june.now = JULY_OVER
     published(june)
     with pytest.raises(InputError, match="not in the registry"):
         statements.state(june.ws, "nobody", "2026-06")
-    settlement.close(june.ws, "2026-07")
-    settlement.run(june.ws, asked(period="2026-07"))
+    life.close(june.ws, "2026-07")
+    life.run(june.ws, asked(period="2026-07"))
     nil = statements.state(june.ws, "ann", "2026-07")
     assert nil.nil
     assert "nil statement" in statement_text.as_html(nil)
@@ -64,12 +65,12 @@ def test_below_the_minimum_is_carried_and_added(june: Month, monkeypatch: pytest
 
 def test_part_of_a_cent_stays_in_the_balance(june: Month) -> None:
     """If this fails, a bank is told to pay parts of a cent, or they vanish."""
-    settlement.close(june.ws, "2026-06")
-    run = settlement.run(june.ws, asked(pool="0.01")).run
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked(pool="0.01")).run
     ann = statements.state(june.ws, "ann", "2026-06")
     assert (ann.earned_micros, ann.net_micros, ann.carried_micros) == (3_600, 0, 3_600)
-    settlement.approve(june.ws, run, "approver")
-    assert settlement.publish(june.ws, run).payees == 0
+    life.approve(june.ws, run, "approver")
+    assert life.publish(june.ws, run).payees == 0
 
 
 def test_late_events_weigh_in_the_receiving_period_once(june: Month) -> None:
@@ -78,11 +79,11 @@ def test_late_events_weigh_in_the_receiving_period_once(june: Month) -> None:
     june.stream(["trk-1"] * 4, at="2026-06-30T23:59:59Z")
     june.now = JULY_OVER
     june.stream(["trk-1"] * 5, at="2026-07-01T00:00:00Z")
-    settlement.close(june.ws, "2026-07")
-    found = settlement.run(june.ws, asked(period="2026-07"))
+    life.close(june.ws, "2026-07")
+    found = life.run(june.ws, asked(period="2026-07"))
     assert found.units == 9
-    assert settlement.run(june.ws, asked(period="2026-07", engine="duckdb")).run == found.run
-    again = settlement.run(june.ws, asked())
+    assert life.run(june.ws, asked(period="2026-07", engine="duckdb")).run == found.run
+    again = life.run(june.ws, asked())
     assert (again.units, again.already) == (10, True)
 
 
@@ -178,8 +179,8 @@ def test_what_the_registry_held_is_released_by_two(june: Month, tmp_path: Path) 
         holds.release(june.ws, f"{run}/ann/permission", note="x")
     proposed = holds.release(june.ws, waiting.ref, note="licensed since")
     with pytest.raises(StateError):
-        settlement.approve(june.ws, proposed.id, "operator")
-    settlement.approve(june.ws, proposed.id, "approver")
+        life.approve(june.ws, proposed.id, "operator")
+    life.approve(june.ws, proposed.id, "approver")
     july(june)
     bob = statements.state(june.ws, "bob", "2026-07")
     assert [(one.kind, one.micros) for one in bob.pools[0].adjustments] == [("release", 30_000_000)]

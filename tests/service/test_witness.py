@@ -16,9 +16,9 @@ from ledger import checkpoint, cosign, note
 from ledger.errors import ConflictError, InputError, StateError, TransientError
 from ledger.note import Vkey
 from ledger.witness import Request
-from service.witness import Witness, WitnessServer
-from service.witness_store import WitnessStore
-from service.witnessing import post
+from service.witness.asking import post
+from service.witness.memory import WitnessStore
+from service.witness.server import Witness, WitnessServer
 from tests.ledger.logs import TickingClock
 from tests.ledger.reference import Reference
 from tests.ledger.world import seeded

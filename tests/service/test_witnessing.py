@@ -14,8 +14,8 @@ from ledger.log import Log
 from ledger.note import Vkey
 from ledger.policy import Policy
 from ledger.witness import Answer
-from service.witness import Witness
-from service.witnessing import Send, ask, base, checkpoint_with, post
+from service.witness.asking import Send, ask, base, checkpoint_with, post
+from service.witness.server import Witness
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, log_in
 from tests.ledger.logs import note as leaf
 from tests.ledger.world import seeded

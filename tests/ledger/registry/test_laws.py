@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ledger.registry import facts as f
 from ledger.registry.model import USES
 from ledger.registry.view import View
-from service.registered import Registered
+from service.settlement.registered import Registered
 from tests.ledger.registry.test_decide import grants, world
 
 MADE = "2026-03-15T00:00:00Z"

@@ -23,7 +23,7 @@ from ledger.note import COSIGNATURE, Note, Vkey
 from ledger.policy import Log, Policy
 from ledger.witness import MALFORMED, OK, REQUEST_MAX, Answer, answer, decide, origin_of, parse_request
 from service.secrets import Passphrase
-from service.witness_store import WitnessStore
+from service.witness.memory import WitnessStore
 
 Clock = Callable[[], datetime]
 

@@ -11,9 +11,9 @@ from ledger.log import Log
 from ledger.policy import Policy
 from payouts import proof
 from payouts.life.book import Book
-from service.runs import Stored
-from service.settlement import intents_of
-from service.witnessing import Base, base
+from service.settlement.life import intents_of
+from service.settlement.runs import Stored
+from service.witness.asking import Base, base
 
 
 def statement_bundle(log: Log, policy: Policy, book: Book, stored: Stored, party: str) -> bytes:

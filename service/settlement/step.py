@@ -23,7 +23,7 @@ from ledger.types import Head, Leaf, Role
 from payouts.life.book import Authority, Book, fold
 from payouts.life.records import TYPES, Act
 from payouts.life.rings import Rings
-from service.keys import rings
+from service.log.keys import rings
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from payouts.compute import compute
 from payouts.life.book import Book
 from payouts.protocols import Hold
-from service.runs import Stored, again, holds_of
+from service.settlement.runs import Stored, again, holds_of
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ledger.registry import exporting, manifest, membership, personal
-from service import rights
-from service.witnessing import base
+from service.registry import rights
+from service.witness.asking import base
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

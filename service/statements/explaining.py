@@ -13,9 +13,9 @@ from ledger.types import Digest, Influence, InfluenceVector, MeasuredError
 from payouts.breakdown import Piece, break_down
 from payouts.compute import GroupTotal, Line
 from payouts.usage_plain import EventLeaf, first_assignments
-from service.runs import Stored, again, load, membership
-from service.settlement import find_run, is_demo
-from service.settling import read_book
+from service.settlement.life import find_run, is_demo
+from service.settlement.runs import Stored, again, load, membership
+from service.settlement.step import read_book
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

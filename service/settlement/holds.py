@@ -16,9 +16,9 @@ from payouts.life.book import Book
 from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Hold, Release, Reverse, Scope
 from payouts.money import parse_amount, scale
 from payouts.statement import held_line
-from service.runs import load
-from service.settlement import find_run
-from service.settling import Step, read_book, signed, take
+from service.settlement.life import find_run
+from service.settlement.runs import load
+from service.settlement.step import Step, read_book, signed, take
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -19,11 +19,11 @@ from payouts.journal import journal
 from payouts.life.book import Book
 from service.config import resolve
 from service.files import write_whole
-from service.proving import run_bundle
-from service.runs import Stored, calculate, carried, given_again, holds_of, load, paid_out
-from service.settling import read_book
-from service.usage import PLAIN
-from service.witnessing import base
+from service.settlement.runs import Stored, calculate, carried, given_again, holds_of, load, paid_out
+from service.settlement.step import read_book
+from service.settlement.usage import PLAIN
+from service.statements.proving import run_bundle
+from service.witness.asking import base
 from service.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger import canon, vector
 from ledger.errors import InputError, SettleError, StateError
 from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, Digest, Influence, InfluenceVector
-from service.declared import vectors_of
+from service.attribution.vectors import vectors_of
 
 if TYPE_CHECKING:
     from ledger.registry.view import View
@@ -66,7 +66,7 @@ def report(workspace: Workspace, track: str, digest: Digest | None = None) -> di
 
 def details_of(workspace: Workspace, found: InfluenceVector, track: str) -> dict[str, Any]:
     """Matches and remarks kept when the track was attributed on this host; none for a declared vector."""
-    from service.attribution import remembered
+    from service.attribution.attributing import remembered
 
     kept = remembered(workspace).get(f"{track}@{found.method}")
     return {} if kept is None else canon.decode_object(workspace.log.blob(kept.details), "attribution details")

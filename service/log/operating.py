@@ -17,7 +17,7 @@ from ledger.errors import InputError, StateError
 from ledger.log import Log
 from ledger.store import queries
 from ledger.types import Digest
-from service.witnessing import Base, base
+from service.witness.asking import Base, base
 from service.workspace import CONFIG, TRUST, Workspace
 
 Progress = Callable[[int, int | None], None]

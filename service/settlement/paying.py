@@ -19,12 +19,12 @@ from ledger.types import Digest, format_time
 from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, ROUTES, Pay, Payment, Route
 from payouts.payment import PAYMENTS_TYPE, Instruction, Payee, account_digest, batch_payload, payment_file, reference
-from service.blocking import Blocked, blocked_parties
 from service.files import write_whole
-from service.payees import named, payees_now, route_of
-from service.runs import Stored, load, paid_out, payments_of
-from service.settlement import find_run, intents_of, is_demo
-from service.settling import Step, read_book, signed, take
+from service.settlement.blocking import Blocked, blocked_parties
+from service.settlement.life import find_run, intents_of, is_demo
+from service.settlement.payees import named, payees_now, route_of
+from service.settlement.runs import Stored, load, paid_out, payments_of
+from service.settlement.step import Step, read_book, signed, take
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -24,12 +24,12 @@ from payouts.statement import (
     statement,
     waiting_of,
 )
-from service.blocking import blocked_parties
-from service.paying import handed_over
-from service.proving import statement_bundle
-from service.runs import Stored, again, load
-from service.settlement import intents_of, is_demo
-from service.settling import read_book
+from service.settlement.blocking import blocked_parties
+from service.settlement.life import intents_of, is_demo
+from service.settlement.paying import handed_over
+from service.settlement.runs import Stored, again, load
+from service.settlement.step import read_book
+from service.statements.proving import statement_bundle
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

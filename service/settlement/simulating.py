@@ -12,10 +12,10 @@ from payouts import lorenz, simulate
 from payouts.compute import Inputs, compute
 from payouts.money import format_amount
 from payouts.terms import PARAMS
-from service.runs import Request, carried, given_of, inputs_of, membership, ready
-from service.settlement import request
-from service.settling import read_book
-from service.usage import summed
+from service.settlement.life import request
+from service.settlement.runs import Request, carried, given_of, inputs_of, membership, ready
+from service.settlement.step import read_book
+from service.settlement.usage import summed
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -19,9 +19,9 @@ from attribution.store import IndexStore, Row
 from attribution.weights.load import CALIBRATION, WEIGHTS
 from ledger import canon, tree, vector
 from ledger.errors import StateError
-from service.attribution import remembered, store_of
-from service.declared import shape, vectors_of
-from service.royalty_report import report, write_report
+from service.attribution.attributing import remembered, store_of
+from service.attribution.report import report, write_report
+from service.attribution.vectors import shape, vectors_of
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

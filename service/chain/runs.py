@@ -1,6 +1,6 @@
 """Runs on a chain: posted, claimed, written down in the log, and reconciled with what the ledger owes.
 
-Which payments of a run go to the chain is decided in `service.paying`, how the chain is driven in
+Which payments of a run go to the chain is decided in `service.settlement.paying`, how the chain is driven in
 `contracts`. Each function may be repeated: what was done before is found done.
 """
 
@@ -24,15 +24,15 @@ from ledger.types import format_time
 from payouts.life.book import Book
 from payouts.life.records import Payment as Arrived
 from payouts.payment import account_digest
-from service import paying
-from service.blocking import Blocked
-from service.chain import opened
+from service.chain.pool import opened
 from service.files import write_whole
-from service.payees import payees_now
-from service.runs import Stored, load, payments_of
-from service.settlement import find_run
-from service.settling import Step, read_book, signed, take
-from service.witnessing import base
+from service.settlement import paying
+from service.settlement.blocking import Blocked
+from service.settlement.life import find_run
+from service.settlement.payees import payees_now
+from service.settlement.runs import Stored, load, payments_of
+from service.settlement.step import Step, read_book, signed, take
+from service.witness.asking import base
 
 if TYPE_CHECKING:
     from ledger.log import Log

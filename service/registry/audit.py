@@ -10,7 +10,8 @@ from ledger.registry import facts
 from ledger.registry.audit import Note, Report
 from ledger.registry.audit import audit as replay
 from ledger.registry.intake import Planned
-from service import keys, rights
+from service.log import keys
+from service.registry import rights
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -23,7 +23,8 @@ from ledger.registry.statement import Signer
 from ledger.registry.view import View
 from ledger.types import Digest, InfluenceVector, Role, format_time
 from ledger.vector import open_statement
-from service import audio_roots, keys
+from service.log import keys
+from service.registry import audio_roots
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

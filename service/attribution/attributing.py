@@ -22,8 +22,8 @@ from attribution.symbolic import SUFFIXES as NOTES
 from ledger import canon
 from ledger.errors import InputError, SettleError
 from ledger.types import Digest
-from service import audio_roots
-from service.declared import Attributed, record
+from service.attribution.vectors import Attributed, record
+from service.registry import audio_roots
 
 if TYPE_CHECKING:
     from ledger.registry.model import Recording

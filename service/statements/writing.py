@@ -12,8 +12,8 @@ from ledger.errors import InputError
 from payouts import statement_text
 from payouts.statement import Statement
 from service.files import write_whole
-from service.statements import state_all
-from service.usage import Progress
+from service.settlement.usage import Progress
+from service.statements.statements import state_all
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

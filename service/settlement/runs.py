@@ -26,8 +26,8 @@ from payouts.rules.base import Rule
 from payouts.rules.catalogue import make_rule
 from payouts.statement import held_line
 from payouts.terms import Terms
-from service.registered import Registered
-from service.usage import DEFAULT, PLAIN, Progress, check_engine, seal, summed
+from service.settlement.registered import Registered
+from service.settlement.usage import DEFAULT, PLAIN, Progress, check_engine, seal, summed
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -1,5 +1,6 @@
-"""Settling a period: close, run, approve, publish. Paying is in `service.paying`, statements in `service.statements`.
+"""Settling a period: close, run, approve, publish.
 
+Paying is in `service.settlement.paying`, statements in `service.statements`.
 Each step is one append; whatever was decided before is found done, and answered alike.
 """
 
@@ -22,12 +23,12 @@ from payouts.money import parse_amount
 from payouts.proof import PUBLICATION_TYPE, RUN_TYPE
 from payouts.rules.catalogue import make_rule
 from payouts.terms import parse_terms
-from service.approvers import approver_key, one_person
-from service.blocking import Blocked, blocked_parties
-from service.payees import payees_now, route_of
-from service.runs import Request, Stored, calculate, carried, given_of, load, ready
-from service.settling import Step, read_book, signed, take
-from service.usage import DEFAULT, Progress, seal
+from service.settlement.approvers import approver_key, one_person
+from service.settlement.blocking import Blocked, blocked_parties
+from service.settlement.payees import payees_now, route_of
+from service.settlement.runs import Request, Stored, calculate, carried, given_of, load, ready
+from service.settlement.step import Step, read_book, signed, take
+from service.settlement.usage import DEFAULT, Progress, seal
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -10,7 +10,7 @@ from ledger import keyfile, keyring, leaf
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.keys import PrivateKey
 from ledger.types import Role
-from service.keys import ring
+from service.log.keys import ring
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

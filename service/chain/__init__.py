@@ -1,0 +1,1 @@
+"""Settlement on a chain, joined to the workspace."""

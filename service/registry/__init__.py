@@ -1,0 +1,1 @@
+"""The registry's commands joined to the workspace."""

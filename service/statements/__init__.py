@@ -1,0 +1,1 @@
+"""What people are told of a month, and what proves it to them."""

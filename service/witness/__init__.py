@@ -1,0 +1,1 @@
+"""Witnessing, from both sides: being a witness, and asking for cosignatures."""
