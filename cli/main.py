@@ -30,6 +30,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("simulate", None),
     ("registry", "registry"),
     ("template", None),
+    ("terms", "terms"),
     ("verify", None),
     ("witness", None),
     ("workspace", None),
