@@ -46,7 +46,7 @@ def agree(ws: Workspace, clause: Clause, *, period: str, note: str) -> Proposed:
             return Step(proposed(agreed.id, "agree", ws), leaves=[signed(record, maker)])
         if agreed.id in book.lifted():
             raise StateError(
-                f"{agreed.id} says the same and was ended; agree anew from a later month, or by another note"
+                f"{agreed.id} says the same and was ended; agree anew from a later month or by another note"
             )
         return Step(Proposed(id=agreed.id, kind="agree", by=known.by, approved=book.approved(agreed.id), already=True))
 

@@ -95,10 +95,9 @@ def year(seed: int) -> Year:
             told.reversed.append(made)
             waiting += booked
             waiting += [
-                Correction(
-                    id=f"reversal-{n}", kind="reversal", party=party, micros=-made.by_party[party].payable, run="r"
-                )
-                for party in sorted(made.paid)
+                Correction(id=f"reversal-{n}", kind="reversal", party=one.party, micros=-one.payable, run="r")
+                for one in made.accounts
+                if one.party in made.paid
             ]
             made, booked = _run(random, told, period, waiting)
             waiting = [one for one in waiting if one not in booked]
@@ -149,10 +148,9 @@ def _run(random: Random, told: Year, period: str, waiting: list[Correction]) -> 
 def _afterwards(random: Random, n: int, made: MonthOf, lost: frozenset[str]) -> list[Correction]:
     """What the next run books: payments that were lost, holds let go, adjustments two people made."""
     returned = [
-        Correction(
-            id=f"returned-{n}-{party}", kind="returned", party=party, micros=made.by_party[party].payable, run="r"
-        )
-        for party in sorted(lost)
+        Correction(id=f"returned-{n}-{one.party}", kind="returned", party=one.party, micros=one.payable, run="r")
+        for one in made.accounts
+        if one.party in lost
     ]
     released = [
         Correction(id=f"release-{n}-{line.party}", kind="release", party=line.party, micros=line.micros, run="r")
