@@ -20,6 +20,7 @@ from cli.plain import PlainGroup
 ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     # (module in cli.commands, the word its commands stand under, or None for top-level commands)
     ("attribution", None),
+    ("batch", "batch"),
     ("chain", "chain"),
     ("demo", None),
     ("holds", None),
@@ -29,6 +30,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("settlement", None),
     ("simulate", None),
     ("registry", "registry"),
+    ("source", "source"),
     ("template", None),
     ("verify", None),
     ("witness", None),

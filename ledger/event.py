@@ -53,3 +53,17 @@ class EventLeaf(msgspec.Struct, frozen=True, kw_only=True):
     units: int
     v: int = 1
     vector: str | None
+
+
+class EventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event says, as a platform signs it: `ledger.batch.body` would write the same bytes."""
+
+    currency: str | msgspec.UnsetType = msgspec.UNSET
+    event_id: str
+    gross_micros: int | msgspec.UnsetType = msgspec.UNSET
+    occurred_at: str
+    product: str | msgspec.UnsetType = msgspec.UNSET
+    source: str
+    territory: str
+    track: str
+    units: int

@@ -74,6 +74,15 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Streams behind what was earned: of which source, and whether it signed them (`signed by PARTY`, `unsigned`)."""
+
+    source: str
+    platform: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """What became of the payment: its reference, state and route; empty until a run is published."""
 
@@ -104,6 +113,7 @@ class PoolStatement:
     minimum_micros: int
     adjustments: tuple[Correction, ...]
     earnings: tuple[Earning, ...]
+    streams: tuple[Streams, ...]
     waiting: tuple[Waiting, ...]
     payment: Settled
 
@@ -251,6 +261,7 @@ def pool_statement(
     minimum: int,
     account: Account | None,
     earnings: Sequence[Earning],
+    streams: Sequence[Streams],
     waiting: Sequence[Waiting],
     payment: Settled,
 ) -> PoolStatement:
@@ -272,5 +283,5 @@ def pool_statement(
         net_micros=0 if account is None else account.payable,
         carried_micros=0 if account is None else account.carried,
         adjustments=() if account is None else account.corrections,
-        earnings=tuple(earnings), waiting=tuple(waiting),
+        earnings=tuple(earnings), streams=tuple(streams), waiting=tuple(waiting),
     )  # fmt: skip
