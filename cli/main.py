@@ -32,6 +32,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("registry", "registry"),
     ("source", "source"),
     ("template", None),
+    ("terms", "terms"),
     ("verify", None),
     ("witness", None),
     ("workspace", None),
