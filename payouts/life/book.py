@@ -25,6 +25,7 @@ from payouts.life.records import (
     Adjust,
     Approve,
     Close,
+    Expire,
     Hold,
     Pay,
     Payment,
@@ -69,6 +70,7 @@ class Book:
     claims: dict[str, Payment] = field(default_factory=dict)
     """Payments said to have failed or to be lost, by proposal id, approved or not."""
     holds: dict[str, Hold] = field(default_factory=dict)
+    expiries: dict[str, Expire] = field(default_factory=dict)
     releases: dict[str, Release] = field(default_factory=dict)
     adjusts: dict[str, Adjust] = field(default_factory=dict)
     reverses: dict[str, Reverse] = field(default_factory=dict)
@@ -127,9 +129,18 @@ class Book:
         runs = [self.runs[run] for run in self.published if not self.reversed(run)]
         return [run for run in runs if (pool is None or run.pool == pool) and (before is None or run.period < before)]
 
+    def lifted(self) -> dict[str, str]:
+        """What holds money no longer (a hold, or `run/party/reason`), by which approved release or expiry."""
+        expired = {expiry.hold: expiry.id for expiry in self.expiries.values()}
+        return expired | {
+            release.hold: release.id
+            for release in self.releases.values()
+            if self.approved(release.id) and release.hold not in expired
+        }
+
     def open_holds(self) -> list[Hold]:
-        released = {release.hold for release in self.releases.values() if self.approved(release.id)}
-        return [hold for hold in self.holds.values() if hold.id not in released]
+        lifted = self.lifted()
+        return [hold for hold in self.holds.values() if hold.id not in lifted]
 
     def payment_of(self, run: Digest, party: str) -> Payment | None:
         """The last thing about a payment that counts."""
@@ -244,6 +255,15 @@ class Book:
         record = Hold.read(leaf)
         _rule(record.id not in self.holds, f"hold {record.id} is in the log already")
         self.holds[record.id] = record
+        return record.id
+
+    def _expire(self, _: int, leaf: Leaf) -> str:
+        record = Expire.read(leaf)
+        hold = self.holds.get(record.hold)
+        _rule(hold is not None and hold.until is not None, f"{record.hold} is not a hold with an end")
+        _rule(hold is None or (hold.until or "") <= record.at, f"hold {record.hold} has not reached its end")
+        _rule(record.hold not in self.lifted(), f"hold {record.hold} has ended already")
+        self.expiries[record.id] = record
         return record.id
 
     def _release(self, _: int, leaf: Leaf) -> str:
