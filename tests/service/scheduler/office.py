@@ -18,14 +18,14 @@ from unittest.mock import patch
 
 from ledger import leaf
 from ledger.log import Log
-from service.scheduler.jobs import Did, job_named
-from service.scheduler.work import do
+from service.scheduler.jobs import Did, Job, job_named
+from service.scheduler.work import Outcome, do
 from service.settlement import holds
 from service.workspace import Workspace
 from tests.postgres import database, server_url
 from tests.service.month import Month, month
 
-NOW = datetime(2026, 7, 3, 9, 50, tzinfo=UTC)
+NOW = datetime(2026, 7, 3, 9, 40, tzinfo=UTC)
 JOBS = ("seal", "segments", "close", "holds")
 LEAVES = frozenset({"seal", "close", "expire"})
 """What these jobs write once; segments are counted by what they hold, since a close seals some too."""
@@ -36,9 +36,27 @@ def office(kind: str, folder: Path) -> Iterator[Month]:
     """A closed July morning: June to close, events to seal, a hold that has just ended."""
     if kind == "postgres":
         with database(server_url()) as url, patch.dict(os.environ, {"SETTLE_STORE": url}):
-            yield _office(folder)
+            made = _office(folder)
+            yield made
+            made.ws.log.close()
         return
     yield _office(folder)
+
+
+@contextmanager
+def elsewhere(june: Month) -> Iterator[Workspace]:
+    """The workspace as another process has it, for as long as it is needed."""
+    ws = june.reopened()
+    try:
+        yield ws
+    finally:
+        ws.log.close()
+
+
+def turn(june: Month, job: Job, holder: str) -> Outcome:
+    """What becomes of a job when this scheduler wakes now."""
+    with elsewhere(june) as ws:
+        return do(ws, job, holder=holder)
 
 
 def _office(folder: Path) -> Month:

@@ -24,21 +24,14 @@ from service.witness.server import Witness, WitnessServer
 from service.workspace import Workspace
 from tests.cli.support import settle_json
 from tests.ledger.logs import TickingClock
-from tests.service.month import Month, month
-from tests.service.scheduler.office import count
-
-
-@pytest.fixture
-def june(tmp_path: Path) -> Month:
-    made = month(tmp_path / "home")
-    made.now = datetime(2026, 7, 3, 9, 50, tzinfo=UTC)
-    return made
+from tests.service.month import Month
+from tests.service.scheduler.office import count, turn
 
 
 def done(june: Month, name: str, *, hours: int = 0) -> Outcome:
     """The job in its turn, or in a later one."""
     june.now = datetime(2026, 7, 3, 9 + hours, 50, tzinfo=UTC)
-    return do(june.reopened(), job_named(name), holder="test")
+    return turn(june, job_named(name), "test")
 
 
 def test_sealing_once_an_hour(june: Month) -> None:
@@ -63,13 +56,13 @@ def test_every_month_that_has_ended_is_closed_in_order(june: Month) -> None:
     assert done(june, "close").detail == "closed 2026-06"
     assert done(june, "close").already
     june.now = datetime(2026, 9, 15, tzinfo=UTC)
-    assert do(june.reopened(), job_named("close"), holder="test").detail == "closed 2026-07, 2026-08"
+    assert turn(june, job_named("close"), "test").detail == "closed 2026-07, 2026-08"
     june.now = datetime(2026, 10, 2, tzinfo=UTC)  # before the third, the turn is still September's
-    assert do(june.reopened(), job_named("close"), holder="test").already
+    assert turn(june, job_named("close"), "test").already
     june.now = datetime(2026, 10, 4, 7, tzinfo=UTC)
-    assert do(june.reopened(), job_named("close"), holder="test").detail == "closed 2026-09"
+    assert turn(june, job_named("close"), "test").detail == "closed 2026-09"
     june.now = datetime(2026, 10, 5, 7, tzinfo=UTC)
-    assert do(june.reopened(), job_named("close"), holder="test").state == "nothing"
+    assert turn(june, job_named("close"), "test").state == "nothing"
     assert sorted(read_book(june.ws).closes) == ["2026-06", "2026-07", "2026-08", "2026-09"]
 
 

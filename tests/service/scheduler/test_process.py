@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import signal
 import subprocess
 import sys
@@ -100,21 +100,13 @@ def test_a_job_that_is_off_is_not_done(tmp_path: Path, monkeypatch: pytest.Monke
     assert "every job is off" in settle("scheduler", home=home).err
 
 
-def test_a_missing_passphrase_shows_at_the_start(tmp_path: Path) -> None:
+def test_a_missing_passphrase_shows_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a scheduler runs for an hour before it finds out that it cannot sign."""
     home = tmp_path / "w"
-    words = (SETTLE, "--home", str(home))
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("SETTLE_PASSPHRASE")}
-    sealed = {**plain, "SETTLE_PASSPHRASE": "only for this test"}
-    subprocess.run([*words, "init"], cwd=ROOT, env=sealed, check=True, capture_output=True)
-    refused = subprocess.run(
-        [*words, "scheduler"],
-        cwd=ROOT,
-        env=plain,
-        check=False,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    assert (refused.returncode, refused.stdout) == (4, "")
-    assert "SETTLE_PASSPHRASE_FILE" in refused.stderr
+    monkeypatch.setenv("SETTLE_PASSPHRASE", "only for this test")
+    settle_json("init", home=home)
+    monkeypatch.delenv("SETTLE_PASSPHRASE")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    refused = settle("scheduler", home=home)
+    assert (refused.code, refused.out) == (4, "")
+    assert "SETTLE_PASSPHRASE_FILE" in refused.err
