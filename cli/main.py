@@ -26,6 +26,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("holds", None),
     ("keys", "key"),
     ("ledger", None),
+    ("scheduler", None),
     ("segments", "segments"),
     ("settlement", None),
     ("simulate", None),

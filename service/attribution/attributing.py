@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], None] | None
 SOUNDS: Final = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".opus"})
+READABLE: Final = SOUNDS | NOTES | LATENTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +129,19 @@ def fitted(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
 
 
 def attribute_files(
-    workspace: Workspace, paths: Sequence[Path], *, track: str, method: str, assign: bool, on_progress: Progress = None
+    workspace: Workspace,
+    paths: Sequence[Path],
+    *,
+    track: str,
+    method: str,
+    assign: bool,
+    on_failure: Callable[[Path, SettleError], None] | None = None,
+    on_progress: Progress = None,
 ) -> list[Attributed]:
-    """Attribute every file (folders: every file in them that can be read) and record the vectors."""
+    """Attribute every file (folders: every file in them that can be read) and record the vectors.
+
+    A file that cannot be read stops everything, unless there is somebody to tell.
+    """
     files = _files(paths)
     if track and len(files) != 1:
         raise InputError(f"--track names one track, but there are {len(files)} files")
@@ -144,7 +155,13 @@ def attribute_files(
     vectors, seconds = [], []
     for number, (path, name) in enumerate(zip(files, names, strict=True)):
         started = time.perf_counter()
-        item = read(path)
+        try:
+            item = read(path)
+        except SettleError as problem:
+            if on_failure is None:
+                raise
+            on_failure(path, problem)
+            continue
         made = known.get(name)
         model = (made.model, made.version) if made is not None and made.model else (None, None)
         found, estimate = judge(chosen, catalogue, item, track=name, model=model)
@@ -158,11 +175,10 @@ def attribute_files(
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    readable = SOUNDS | NOTES | LATENTS
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(one for one in path.iterdir() if one.suffix.lower() in readable)
+            found = sorted(one for one in path.iterdir() if one.suffix.lower() in READABLE)
             if not found:
                 raise InputError(f"{path}: no file in it that can be attributed")
             files.extend(found)
