@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.render import percent
-from cli.shell import emit, say, wants_json, workspace
+from cli.shell import emit, leave, say, wants_json, workspace
 from ledger.errors import InputError
 
 app = typer.Typer(no_args_is_help=True)
@@ -18,7 +19,7 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def index() -> None:
     """Read every recording's audio, notes or latents into the search index; only what is new is read."""
-    from service.attribution.attributing import build_index
+    from service.attribution.indexing import build_index
 
     with progress("Indexing", unit="recordings") as advance:
         emit(build_index(workspace(), on_progress=advance))
@@ -47,10 +48,14 @@ def attribute(
     from service.attribution.attributing import attribute_files
 
     with progress("Attributing", unit="tracks") as advance:
-        answers = attribute_files(
+        heard = attribute_files(
             workspace(), files or [], track=track, method=method, assign=not no_assign, on_progress=advance
         )
-    emit(answers, text=_vectors_text)
+    emit(heard.answers, text=_vectors_text)
+    for one in heard.failed:
+        say(f"settle: track {one['track']} has no vector: {one['reason']}")
+    if heard.failed:
+        leave(EXIT_CODES[InputError])
 
 
 @app.command()

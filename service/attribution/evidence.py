@@ -19,7 +19,8 @@ from attribution.store import IndexStore, Row
 from attribution.weights.load import CALIBRATION, WEIGHTS
 from ledger import canon, tree, vector
 from ledger.errors import StateError
-from service.attribution.attributing import remembered, store_of
+from service.attribution.attributing import remembered
+from service.attribution.indexing import store_of
 from service.attribution.report import report, write_report
 from service.attribution.vectors import shape, vectors_of
 
