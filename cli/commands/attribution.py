@@ -11,7 +11,7 @@ from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.render import percent
 from cli.shell import emit, leave, say, wants_json, workspace
-from ledger.errors import InputError
+from ledger.errors import InputError, VerificationError
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -56,6 +56,24 @@ def attribute(
         say(f"settle: track {one['track']} has no vector: {one['reason']}")
     if heard.failed:
         leave(EXIT_CODES[InputError])
+
+
+@app.command()
+def canary(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings no track can come from; invented ones unless given.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many to invent, of each kind of file.")] = 20,
+    method: Annotated[str, typer.Option(help="chroma, fingerprint, ivd or hybrid.")] = "",
+) -> None:
+    """Judge the attributed tracks again with canaries in the catalogue: whatever they get is a false attribution."""
+    from service.attribution.canaries import check
+
+    with progress("Judging again", unit="tracks") as advance:
+        found = check(workspace(), files or [], count=count, method=method, on_progress=advance)
+    emit(found)
+    if not found.ok:
+        leave(EXIT_CODES[VerificationError])
 
 
 @app.command()
