@@ -7,13 +7,17 @@ again from the `batch` leaves and the hashes they name; fsck compares each event
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select
 from sqlmodel import col
 
+from ledger import batch, canon
+from ledger.store import queries
 from ledger.store.schema import SignedRow
+from ledger.store.store import SIGNED, Store
+from ledger.tree import HASH_SIZE, leaf_hash
 
 Row = tuple[int, int, int, int]
 """(first, stop, index of the batch leaf, place of the first)."""
@@ -49,14 +53,38 @@ _ROW = (col(SignedRow.first), col(SignedRow.stop), col(SignedRow.batch), col(Sig
 def compress(placed: Iterable[tuple[int, int, int]]) -> list[Row]:
     """(index, batch, place) in order of index, as ranges."""
     rows: list[Row] = []
-    for index, batch, place in placed:
+    for index, of, place in placed:
         if rows:
             first, stop, last, start = rows[-1]
-            if (index, batch, place) == (stop, last, start + stop - first):
+            if (index, of, place) == (stop, last, start + stop - first):
                 rows[-1] = (first, stop + 1, last, start)
                 continue
-        rows.append((index, index + 1, batch, place))
+        rows.append((index, index + 1, of, place))
     return rows
+
+
+def rebuild(store: Store, tx: Connection) -> None:
+    """The projection made again from the log alone; an event that several batches hold stands in the first."""
+    places: dict[str, dict[bytes, tuple[int, int]]] = {}
+    for entry in queries.of_type(tx, batch.TYPE):
+        leaf = canon.decode(entry.body)
+        hashes = queries.blob(tx, bytes.fromhex(leaf["bodies"])) or b""
+        known = places.setdefault(leaf["source"], {})
+        for place in range(len(hashes) // HASH_SIZE):
+            known.setdefault(hashes[place * HASH_SIZE : (place + 1) * HASH_SIZE], (entry.index, place))
+    if places:
+        tx.execute(delete(SignedRow))
+        store.insert(tx, SIGNED, compress(_found(tx, places)))
+
+
+def _found(tx: Connection, places: Mapping[str, Mapping[bytes, tuple[int, int]]]) -> Iterator[tuple[int, int, int]]:
+    size, start = queries.entry_count(tx), 0
+    while start < size and (page := queries.page(tx, start, size, ["event"])):
+        for entry in page:
+            event = canon.decode(entry.body)
+            if (known := places.get(event["source"])) and (at := known.get(leaf_hash(batch.body(event)))):
+                yield entry.index, *at
+        start = page[-1].index + 1
 
 
 def parties(connection: Connection, indexes: Sequence[int], signers: Mapping[int, str]) -> dict[int, str]:

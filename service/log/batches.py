@@ -180,11 +180,11 @@ def signers(ws: Workspace) -> dict[int, str]:
 
 
 def search(log: Log) -> Search:
-    """Every batch of the log, newest first, for events that come one by one."""
+    """Every batch of the log, oldest first, for events that come one by one."""
     batches: dict[str, list[tuple[int, Digest]]] = defaultdict(list)
     for entry in log.entries(types={batch.TYPE}):
         body = leaf.decode(entry.body)
-        batches[body["source"]].insert(0, (entry.index, body["bodies"]))
+        batches[body["source"]].append((entry.index, body["bodies"]))
     return Search(batches, log.blob)
 
 

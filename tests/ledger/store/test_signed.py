@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,15 +12,17 @@ import pytest
 from ledger import batch, canon, keyring, leaf, source
 from ledger.batch import Batch
 from ledger.errors import VerificationError
+from ledger.export import export
 from ledger.fsck import fsck
 from ledger.ingest import ndjson, quarantine
 from ledger.ingest.run import Counts, Ingest
 from ledger.ingest.signed import InOrder, Places, Search, read_bodies
 from ledger.keyring import Key
-from ledger.log import Log, batch_of
+from ledger.log import Log, batch_of, open_log
+from ledger.recover import Static, replay
 from ledger.store import signed
 from tests.ledger.ingest.streams import VECTOR, entropy, lines, row
-from tests.ledger.logs import KEY
+from tests.ledger.logs import KEY, ORIGIN
 from tests.ledger.store.both import Place
 from tests.ledger.world import seeded
 
@@ -121,6 +124,26 @@ def test_a_replayed_row_finds_its_place(place: Place) -> None:
     assert take(log, lines(row("e-2", track="trk-2")), Search(known, log.blob)).accepted == 1
     assert signed.Ranges(signed_rows(log)).find(log.head().size - 1) == (index, 1)
     assert fsck(trusting(place)).ok
+
+
+def test_recovery_knows_again_what_was_signed(place: Place, tmp_path: Path) -> None:
+    """If this fails, a log that was mended from its export calls signed events unsigned."""
+    log = prepared(place)
+    take(log, lines(row("e-1"), row("e-2")))
+    data = lines(row("e-0"), row("e-1"), row("e-2", units=9), row("e-4"))
+    index, hashes, _ = took(log, data)
+    take(log, data, InOrder(index, hashes))
+    before = signed_rows(log)
+    export(log, tmp_path / "export")
+    place.clock.advance(seconds=1)
+    again = open_log(
+        tmp_path / "again.db", origin=ORIGIN, signer=KEY, anchor=tmp_path / "again.anchor", clock=place.clock,
+        check=False,
+    )  # fmt: skip
+    replay(again, Static.open(tmp_path / "export", ORIGIN, TRUSTED))
+    assert signed_rows(again) == before == [(5, 6, index, 1), (index + 1, index + 2, index, 0),
+                                            (index + 2, index + 3, index, 3)]  # fmt: skip
+    again.close()
 
 
 def test_a_source_that_must_sign(place: Place) -> None:
