@@ -186,7 +186,7 @@ class Ingest:
         if len(self._tracks) > TRACKS_MAX or queries.page(connection, self._tracks_at, size, tracks.TYPES, limit=1):
             self._tracks.clear()
         self._tracks_at = size
-        if missing := {event.track for event in events} - self._tracks.keys():
+        if missing := {event.track for event in events if event.track not in self._tracks}:
             self._tracks.update(queries.find_tracks(connection, sorted(missing)))
         by_source: dict[str, list[str]] = defaultdict(list)
         for event in events:
