@@ -217,7 +217,7 @@ class Ingest:
             leaves = queries.of_type(connection, sourcing.TYPE)
             self._sources = sourcing.sources((entry.index, canon.decode(entry.body)) for entry in leaves)
         self._tracks_at = size
-        if missing := {event.track for event in events} - self._tracks.keys():
+        if missing := {event.track for event in events if event.track not in self._tracks}:
             self._tracks.update(queries.find_tracks(connection, sorted(missing)))
         by_source: dict[str, list[str]] = defaultdict(list)
         for event in events:
