@@ -22,7 +22,8 @@ def index() -> None:
     from service.attribution.indexing import build_index
 
     with progress("Indexing", unit="recordings") as advance:
-        emit(build_index(workspace(), on_progress=advance))
+        found = build_index(workspace(), on_progress=advance)
+    emit(found)
 
 
 @app.command()
