@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -19,15 +18,9 @@ from service.settlement.approvers import enrol, one_person
 from service.settlement.step import read_book
 from service.statements import statements
 from service.workspace import Workspace
-from tests.service.month import Month, month
-from tests.service.test_settlement import asked, published
+from tests.service.month import Month, asked, published
 
 AT = "2026-07-02T09:00:00Z"
-
-
-@pytest.fixture
-def june(tmp_path: Path) -> Month:
-    return month(tmp_path / "home")
 
 
 def renamed(june: Month, patch: pytest.MonkeyPatch, operator: str) -> Workspace:

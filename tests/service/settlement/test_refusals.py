@@ -11,8 +11,7 @@ from ledger import leaf
 from ledger.errors import InputError, SettleError, StateError
 from payouts.life.records import Close, LogSize
 from service.settlement import life
-from tests.service.month import Month, month
-from tests.service.test_settlement import asked
+from tests.service.month import Month, asked, month
 
 
 @pytest.fixture(scope="module")

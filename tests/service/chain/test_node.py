@@ -19,11 +19,10 @@ from tests.cli.support import settle_json
 from tests.contracts.anvil import Anvil
 from tests.contracts.desk import no_wait
 from tests.contracts.test_node import KEYS, KeySigner
+from tests.service.chain.on_chain import REFUSED, chain, run_of
 from tests.service.month import Month
-from tests.service.test_chain import REFUSED, chain, june, run_of
 
 pytestmark = pytest.mark.node
-__all__ = ["june"]
 
 
 @pytest.fixture

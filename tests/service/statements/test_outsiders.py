@@ -12,14 +12,7 @@ from ledger.keys import PrivateKey
 from ledger.trust import Trust, make
 from service.settlement import holds, life, paying
 from service.statements import outsiders
-from tests.service.month import Month, month
-from tests.service.test_holds import july
-from tests.service.test_settlement import published
-
-
-@pytest.fixture
-def june(tmp_path: Path) -> Month:
-    return month(tmp_path / "home")
+from tests.service.month import Month, july, published
 
 
 def test_an_outsider_comes_to_the_same_bytes(june: Month, tmp_path: Path) -> None:

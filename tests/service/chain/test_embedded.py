@@ -10,49 +10,14 @@ from typing import Any
 import pytest
 
 from cli.exits import EXIT_CODES
-from contracts.address import checksum
-from ledger.errors import StateError, VerificationError
-from ledger.registry.importing import import_files
-from ledger.registry.statement import Signer
+from ledger.errors import VerificationError
 from ledger.trust import parse
 from service.bundles import verify_bundle
 from service.settlement import life
 from service.settlement.step import read_book
 from tests.cli.support import settle_json
-from tests.service.month import Month, month
-from tests.service.test_settlement import POOL
-
-PARTIES = ("ann", "bob", "cy", "dee")
-PAYS = {"ann": 360_000_000, "bob": 120_000_000, "cy": 90_000_000, "dee": 60_000_000}
-REFUSED = EXIT_CODES[StateError]
-
-
-def account(party: str) -> str:
-    return checksum((0xABC000 + PARTIES.index(party)).to_bytes(20, "big"))
-
-
-@pytest.fixture
-def june(tmp_path: Path) -> Month:
-    """June, published, with everybody paid on the chain."""
-    made = month(tmp_path / "home", payees=False)
-    rows = [{"party": name, "method": "chain", "account": account(name), "from": "2020-01-01"} for name in PARTIES]
-    path = tmp_path / "payees.json"
-    path.write_text(json.dumps({"payees": rows}))
-    done = import_files(made.ws.registry, [path], Signer(made.ws.signer("operator"), "operator", "operator"))
-    assert done.accepted == len(PARTIES)
-    life.close(made.ws, "2026-06")
-    run = life.run(made.ws, life.request(**POOL)).run
-    life.approve(made.ws, run, "approver")
-    life.publish(made.ws, run)
-    return made
-
-
-def run_of(june: Month) -> str:
-    return next(iter(read_book(june.ws).published))
-
-
-def chain(june: Month, *words: str | Path, code: int = 0) -> Any:
-    return settle_json("chain", *words, home=june.home, code=code)
+from tests.service.chain.on_chain import PARTIES, PAYS, REFUSED, account, chain, run_of
+from tests.service.month import Month, asked, month
 
 
 def test_a_month_is_settled_on_the_chain(june: Month, tmp_path: Path) -> None:
@@ -159,7 +124,7 @@ def test_an_unpublished_run_is_refused(tmp_path: Path) -> None:
     """If this fails, a run that nobody approved is posted."""
     made = month(tmp_path / "home")
     life.close(made.ws, "2026-06")
-    run = life.run(made.ws, life.request(**POOL)).run
+    run = life.run(made.ws, asked()).run
     chain(made, "deploy", "--currency", "EUR")
     refused = chain(made, "settle", run, code=REFUSED)
     assert "not published" in refused["error"]["message"]

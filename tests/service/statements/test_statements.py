@@ -18,16 +18,9 @@ from payouts.payment import Instruction, Payee, payment_file
 from service.settlement import holds, life, paying
 from service.statements import statements
 from service.statements.writing import FORMATS, rendered, safe, write_all
-from tests.service.month import ALLOW, Month, month
-from tests.service.test_holds import JULY_OVER, july
-from tests.service.test_settlement import asked, published
+from tests.service.month import ALLOW, JULY_OVER, Month, asked, july, month, published
 
 EVIL = ('=HYPERLINK("http://x")', "+1+1", "-2+3", "@SUM(A1)", "\tx", "\r=1", "<script>alert(1)</script>", '"; drop')
-
-
-@pytest.fixture
-def june(tmp_path: Path) -> Month:
-    return month(tmp_path / "home")
 
 
 def test_a_month_without_anything_is_stated_too(june: Month) -> None:

@@ -15,8 +15,7 @@ from ledger.log import Log
 from service.settlement import life, paying
 from service.settlement.step import read_book
 from service.workspace import Workspace
-from tests.service.month import Month, month
-from tests.service.test_settlement import asked
+from tests.service.month import Month, asked, month
 
 CRASHED = 77
 POOL = {"period": "2026-06", "pool": "1000.00", "currency": "EUR", "rule": "pro-rata"}

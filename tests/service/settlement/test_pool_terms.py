@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.errors import InputError
 from service.settlement import life
-from tests.service.month import Month, month
+from tests.service.month import Month
 
 POOL: dict[str, Any] = {"pool": "1000.00", "currency": "EUR", "rule": "pro-rata", "params": {}, "engine": "log"}
-
-
-@pytest.fixture
-def june(tmp_path: Path) -> Month:
-    return month(tmp_path / "home")
 
 
 def ran(made: Month, period: str, **changed: Any) -> Any:

@@ -16,8 +16,7 @@ from service.settlement.runs import load
 from service.settlement.step import read_book
 from service.statements import outsiders, statements
 from service.statements.proving import run_bundle
-from tests.service.month import Month, month
-from tests.service.test_settlement import published
+from tests.service.month import Month, published
 
 Tamper = Callable[[Outcome], Outcome]
 
@@ -65,11 +64,6 @@ def cheat(june: Month, patch: pytest.MonkeyPatch, tamper: Tamper) -> None:
     with patch.context() as inside:
         inside.setattr(runs, "compute", lambda inputs: tamper(compute(inputs)))
         published(june)
-
-
-@pytest.fixture
-def june(tmp_path: Path) -> Month:
-    return month(tmp_path / "home")
 
 
 @pytest.mark.parametrize(

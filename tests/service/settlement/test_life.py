@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,34 +12,12 @@ from ledger.keys import PrivateKey
 from payouts.life.records import Approve, Publish
 from service.bundles import verify_bundle
 from service.settlement import life, paying
-from service.settlement.runs import Request, load
+from service.settlement.runs import load
 from service.settlement.step import read_book
 from service.statements import statements
 from service.statements.explaining import explain
 from service.statements.proving import run_bundle
-from tests.service.month import Month, month
-
-POOL: dict[str, Any] = {
-    "period": "2026-06", "pool": "1000.00", "currency": "EUR", "rule": "pro-rata", "params": {}, "engine": "log",
-}  # fmt: skip
-
-
-@pytest.fixture
-def june(tmp_path: Path) -> Month:
-    return month(tmp_path / "home")
-
-
-def asked(**changed: Any) -> Request:
-    return life.request(**(POOL | changed))
-
-
-def published(june: Month) -> str:
-    """June closed, run, approved and published; the run's id."""
-    life.close(june.ws, "2026-06")
-    run = life.run(june.ws, asked()).run
-    life.approve(june.ws, run, "approver")
-    life.publish(june.ws, run)
-    return run
+from tests.service.month import Month, asked, published
 
 
 def test_the_whole_way(june: Month) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
-
 import pytest
 
 from ledger.errors import ConflictError, InputError, StateError
@@ -15,26 +12,7 @@ from service.settlement.approvers import enrol
 from service.settlement.runs import load, paid_out
 from service.settlement.step import read_book
 from service.statements import statements
-from tests.service.month import Month, month
-from tests.service.test_settlement import asked, published
-
-JULY_OVER = datetime(2026, 8, 3, 9, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def june(tmp_path: Path) -> Month:
-    return month(tmp_path / "home")
-
-
-def july(june: Month) -> str:
-    """July with the same streams, published; the run's id."""
-    june.now = JULY_OVER
-    june.stream(["trk-1"] * 6 + ["trk-2"] * 3 + ["trk-3"], at="2026-07-09T10:00:00Z")
-    life.close(june.ws, "2026-07")
-    run = life.run(june.ws, asked(period="2026-07")).run
-    life.approve(june.ws, run, "approver")
-    life.publish(june.ws, run)
-    return run
+from tests.service.month import Month, asked, july, published
 
 
 def test_a_hold_before_the_run_moves_nobody_else(june: Month) -> None:
