@@ -115,4 +115,6 @@ def run(argv: list[str]) -> int:
 
             traceback.print_exc()
         return code
+    finally:
+        shell.end()
     return code if isinstance(code, int) else OK
