@@ -56,13 +56,14 @@ class Reached:
     seconds: dict[str, float] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
 
-    def tests_of(self, function: str) -> list[str]:
-        """The tests that reach a function, in the order they are tried."""
-        found = [test for test, reached in self.functions.items() if function in reached]
+    def tests_of(self, function: str, among: Iterable[str]) -> list[str]:
+        """Those of the tests that reach a function, in the order they are tried."""
+        found = [test for test in among if function in self.functions[test]]
         module = function.rpartition(".")[0]
         mirrored = "tests/" + "/test_".join(module.replace(".", "/").rsplit("/", 1)) + ".py"
         found.sort(key=lambda test: (file_of(test) != mirrored, self.seconds[test]))
-        kept, spent = [], 0.0
+        kept: list[str] = []
+        spent = 0.0
         for test in found:
             spent += self.seconds[test]
             if kept and spent > BUDGET:
@@ -141,12 +142,10 @@ class Loop:
             if self.failed:
                 print(f"{test} fails")
                 return 1
-        fresh = Reached(
-            functions={test: known.functions[test] for test in self.items},
-            seconds={test: known.seconds[test] for test in self.items},
-            digests=now,
-        )
-        kept.write_text(json.dumps(fresh.__dict__))
+        for gone in [test for test in known.functions if file_of(test) in now and test not in self.items]:
+            del known.functions[gone], known.seconds[gone]
+        known.digests |= now
+        kept.write_text(json.dumps(known.__dict__))
         return 0
 
     def run_one(self, test: str, following: str | None) -> None:
@@ -169,7 +168,7 @@ class Loop:
                 continue
             function = mangled_name_from_mutant_name(mutant)
             if function not in ordered:
-                ordered[function] = reached.tests_of(function)
+                ordered[function] = reached.tests_of(function, self.items)
             tests = ordered[function]
             standing = hashlib.sha256(json.dumps([reached.digests[file_of(test)] for test in tests]).encode())
             if code in (KILLED, TIMEOUT) or (code is not None and against.get(mutant) == standing.hexdigest()):
@@ -230,7 +229,7 @@ def chosen(mutant: str, patterns: list[str]) -> bool:
 
 
 def summary(module: SourceFileMutationData) -> None:
-    """One line of the table: module, mutants, tried, killed, of those going round in circles, survived, reached by no test."""
+    """A line of the table: module, mutants, tried, killed, of those gone round in circles, survived, not reached."""
     counts: dict[int | None, int] = defaultdict(int)
     for code in module.exit_code_by_key.values():
         counts[code] += 1
@@ -251,14 +250,12 @@ def main(patterns: list[str]) -> int:
         setup_source_paths()
         create_mutants(CHILDREN)
     set_mutant_under_test("")
-    settings = config()
+    # A package is tested by its own tests: a pattern that names one needs no others.
+    named = {f"tests/{pattern.partition('.')[0]}" for pattern in patterns}
+    options = ["--rootdir=.", "-q", "--tb=no", "--assert=plain", "-o", "timeout=0", *config().pytest_add_cli_args]
+    selection = [path for path in config().pytest_add_cli_args_test_selection if path in named or not patterns]
     with working_in(MUTANTS):
-        chosen = [*settings.pytest_add_cli_args, *settings.pytest_add_cli_args_test_selection]
-        return int(
-            pytest.main(
-                ["--rootdir=.", "-q", "--tb=no", "--assert=plain", "-o", "timeout=0", *chosen], plugins=[Loop(patterns)]
-            )
-        )
+        return int(pytest.main([*options, *selection], plugins=[Loop(patterns)]))
 
 
 if __name__ == "__main__":
