@@ -26,11 +26,12 @@ from ledger.segments.seal import mend, seal
 from ledger.types import format_time
 from tests.ledger.logs import ORIGIN, event, log_in, note
 from tests.payouts.streams import digest, sealed_log, streams
+from tests.support import examples
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(
