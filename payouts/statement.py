@@ -77,6 +77,15 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Streams behind what was earned: of which source, and whether it signed them (`signed by PARTY`, `unsigned`)."""
+
+    source: str
+    platform: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deducted:
     """One deduction, negative, or a release: under which terms (`terms` says them, `note` is their contract or law).
 
@@ -139,6 +148,7 @@ class PoolStatement:
     beside: tuple[Beside, ...]
     converted: Converted | None
     earnings: tuple[Earning, ...]
+    streams: tuple[Streams, ...]
     waiting: tuple[Waiting, ...]
     payment: Settled
 
@@ -335,6 +345,7 @@ def pool_statement(
     minimum: int,
     account: Account | None,
     earnings: Sequence[Earning],
+    streams: Sequence[Streams],
     waiting: Sequence[Waiting],
     payment: Settled,
 ) -> PoolStatement:
@@ -360,5 +371,5 @@ def pool_statement(
         deductions=() if account is None else deducted_of(account.deductions),
         beside=() if account is None else beside_of(account.deductions),
         converted=None if account is None else account.converted,
-        earnings=tuple(earnings), waiting=tuple(waiting),
+        earnings=tuple(earnings), streams=tuple(streams), waiting=tuple(waiting),
     )  # fmt: skip

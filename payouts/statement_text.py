@@ -74,6 +74,10 @@ def _rows(pool: PoolStatement) -> list[dict[str, str]]:
         for one in pool.earnings
     ]  # fmt: skip
     rows += [
+        {"row": "streams", "source": one.source, "reason": one.platform, "units": str(one.count), "micros": "0"}
+        for one in pool.streams
+    ]
+    rows += [
         {"row": one.state, "source": one.subject, "reason": one.reason, "micros": str(one.micros)}
         for one in pool.waiting
     ]

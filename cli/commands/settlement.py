@@ -243,6 +243,7 @@ def _statement_text(found: Any) -> str:
                 for one in pool.earnings
             ]  # fmt: skip
             lines += ["", table(earned)]
+        lines += [f"  streams: {one.count:,} of {one.source}, {one.platform}" for one in pool.streams]
         lines += [f"  {one.state} {money(one.micros)}: {one.reason}: {one.advice}" for one in pool.waiting]
     return "\n".join(lines)
 
@@ -302,5 +303,5 @@ def _explained_text(found: Any) -> str:
         ]
     if found.track is not None:
         lines += ["", f"{found.streams} streams of {found.track}; the first {len(found.events)}, each with its proof:"]
-        lines += [f"  {one.occurred_at} {one.territory}  {one.prove}" for one in found.events]
+        lines += [f"  {one.occurred_at} {one.territory}  {one.platform}  {one.prove}" for one in found.events]
     return "\n".join(lines)

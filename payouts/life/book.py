@@ -27,6 +27,7 @@ from payouts.life.records import (
     Agree,
     Approve,
     Close,
+    Expire,
     Hold,
     Pay,
     Payment,
@@ -71,6 +72,7 @@ class Book:
     claims: dict[str, Payment] = field(default_factory=dict)
     """Payments said to have failed or to be lost, by proposal id, approved or not."""
     holds: dict[str, Hold] = field(default_factory=dict)
+    expiries: dict[str, Expire] = field(default_factory=dict)
     releases: dict[str, Release] = field(default_factory=dict)
     adjusts: dict[str, Adjust] = field(default_factory=dict)
     reverses: dict[str, Reverse] = field(default_factory=dict)
@@ -130,13 +132,18 @@ class Book:
         runs = [self.runs[run] for run in self.published if not self.reversed(run)]
         return [run for run in runs if (pool is None or run.pool == pool) and (before is None or run.period < before)]
 
-    def lifted(self) -> set[str]:
-        """The holds, terms and held lines that two people let go."""
-        return {release.hold for release in self.releases.values() if self.approved(release.id)}
+    def lifted(self) -> dict[str, str]:
+        """What counts no longer (a hold, terms, or `run/party/reason`), by which approved release or expiry."""
+        expired = {expiry.hold: expiry.id for expiry in self.expiries.values()}
+        return expired | {
+            release.hold: release.id
+            for release in self.releases.values()
+            if self.approved(release.id) and release.hold not in expired
+        }
 
     def open_holds(self) -> list[Hold]:
-        released = self.lifted()
-        return [hold for hold in self.holds.values() if hold.id not in released]
+        lifted = self.lifted()
+        return [hold for hold in self.holds.values() if hold.id not in lifted]
 
     def agreed(self, *, pool: str, currency: str, period: str) -> tuple[Agreed, ...]:
         """The terms in force for a run: approved, not ended, the newest where only one can count."""
@@ -257,6 +264,15 @@ class Book:
         record = Hold.read(leaf)
         _rule(record.id not in self.holds, f"hold {record.id} is in the log already")
         self.holds[record.id] = record
+        return record.id
+
+    def _expire(self, _: int, leaf: Leaf) -> str:
+        record = Expire.read(leaf)
+        hold = self.holds.get(record.hold)
+        _rule(hold is not None and hold.until is not None, f"{record.hold} is not a hold with an end")
+        _rule(hold is None or (hold.until or "") <= record.at, f"hold {record.hold} has not reached its end")
+        _rule(record.hold not in self.lifted(), f"hold {record.hold} has ended already")
+        self.expiries[record.id] = record
         return record.id
 
     def _release(self, _: int, leaf: Leaf) -> str:

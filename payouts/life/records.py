@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import ledger.leaf
 from ledger import canon
 from ledger.errors import InputError, VerificationError
-from ledger.types import Digest, Leaf, Period, parse_time
+from ledger.types import Digest, Leaf, Period, format_time, parse_time
 from payouts.clauses import Agreed
 
 Route = Literal["file", "chain"]
@@ -203,7 +203,10 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Money of a party, a source, a track or a platform's streams that is not to be paid for now."""
+    """Money of a party, a source, a track or a platform's streams that is not to be paid for now.
+
+    With `until`, whoever opened it said from the outset when it may end without a second person.
+    """
 
     at: str
     by: str
@@ -212,17 +215,39 @@ class Hold:
     scope: Scope
     subject: str
     reason: str
+    until: str | None = None
 
     def leaf(self) -> Leaf:
-        return _leaf("hold", self, id=self.id, scope=self.scope, subject=self.subject, reason=self.reason)
+        end = {} if self.until is None else {"until": self.until}
+        return _leaf("hold", self, id=self.id, scope=self.scope, subject=self.subject, reason=self.reason, **end)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Hold:
-        _signed_fields(leaf, "id", "scope", "subject", "reason")
+        ends = "until" in leaf
+        _signed_fields(leaf, "id", "scope", "subject", "reason", *(["until"] if ends else []))
         return cls(
             **_who(leaf), id=_text(leaf, "id"), scope=_choice(leaf, "scope", SCOPES), subject=_text(leaf, "subject"),
-            reason=_choice(leaf, "reason", HOLD_REASONS),
+            reason=_choice(leaf, "reason", HOLD_REASONS), until=_instant(leaf, "until") if ends else None,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    """The end of a hold, written down once its `until` has come; it needs no second person, who would add nothing."""
+
+    at: str
+    by: str
+    key: str
+    id: str
+    hold: str
+
+    def leaf(self) -> Leaf:
+        return _leaf("expire", self, id=self.id, hold=self.hold)
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Expire:
+        _signed_fields(leaf, "id", "hold")
+        return cls(**{**_who(leaf), "at": _instant(leaf, "at")}, id=_text(leaf, "id"), hold=_text(leaf, "hold"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,11 +375,11 @@ class Void:
 Proposal = Run | Release | Adjust | Reverse | Agree | Payment
 """What one person makes and another must approve; each carries its maker and the maker's key."""
 
-Act = Run | Approve | Publish | Pay | Payment | Hold | Release | Adjust | Reverse | Agree
+Act = Run | Approve | Publish | Pay | Payment | Hold | Expire | Release | Adjust | Reverse | Agree
 """What a person does, signed in its leaf."""
 
 TYPES: Final = (
-    "close", "run", "approve", "publish", "pay", "payment", "hold", "release", "adjust", "reverse",
+    "close", "run", "approve", "publish", "pay", "payment", "hold", "expire", "release", "adjust", "reverse",
     "agree",
 )  # fmt: skip
 """The leaf types that make up the life of a period."""
@@ -391,6 +416,18 @@ def _text(leaf: Mapping[str, Any], name: str) -> str:
     value = leaf.get(name)
     if not isinstance(value, str):
         raise VerificationError(f"{name} is {value!r}, expected a text")
+    return value
+
+
+def _instant(leaf: Mapping[str, Any], name: str) -> str:
+    """A time written the one way, so that two of them compare as texts."""
+    value = _text(leaf, name)
+    try:
+        known = format_time(parse_time(value))
+    except InputError as problem:
+        raise VerificationError(f"{name}: {problem}") from None
+    if known != value:
+        raise VerificationError(f"{name} is {value!r}, expected {known!r}")
     return value
 
 

@@ -188,7 +188,7 @@ def _corrections(
                 id=adjust.id, kind="adjustment", party=adjust.party, micros=adjust.micros, run=adjust.line,
                 reason=adjust.reason,
             )  # fmt: skip
-    released = {release.hold: release.id for release in book.releases.values() if book.approved(release.id)}
+    released = book.lifted()
     for stored in before:
         yield from _released(stored, released)
         yield from _returned(book, stored)
@@ -209,7 +209,7 @@ def _returned(book: Book, stored: Stored) -> Iterator[Correction]:
 
 
 def _released(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
-    """Money of a run whose hold, or reason to be held, has been lifted since by two people."""
+    """Money of a run whose hold, or reason to be held, has been lifted since: by two people, or at its end."""
     run = stored.record.run
     named = {hold.id for hold in stored.holds} | {name for name in released if name.startswith(f"{run}/")}
     if not named & released.keys():

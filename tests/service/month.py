@@ -1,4 +1,7 @@
-"""A small month for settlement tests: two holders, a label with two parties, three tracks, some streams."""
+"""A small month for settlement tests: two holders, a label with two parties, three tracks, some streams.
+
+June stands in the log; `published` brings it as far as statements, `july` adds a second one like it.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,17 @@ from typing import Any
 from ledger import leaf, vector
 from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
+from service.settlement import life
+from service.settlement.runs import Request
 from service.setup import create
 from service.workspace import Workspace
 
 NOW = datetime(2026, 7, 2, 9, 0, tzinfo=UTC)
 EARLY = datetime(2026, 1, 5, tzinfo=UTC)
+JULY_OVER = datetime(2026, 8, 3, 9, 0, tzinfo=UTC)
+POOL: dict[str, Any] = {
+    "period": "2026-06", "pool": "1000.00", "currency": "EUR", "rule": "pro-rata", "params": {}, "engine": "log",
+}  # fmt: skip
 ALLOW = {"uses": ["train", "condition", "style"], "decision": "allow", "territory": "WORLD", "from": "2020-01-01"}
 
 
@@ -114,3 +123,28 @@ def month(home: Path, *, payees: bool = True) -> Month:
         made.assign(declared)
     made.stream(["trk-1"] * 6 + ["trk-2"] * 3 + ["trk-3"])
     return made
+
+
+def asked(**changed: Any) -> Request:
+    """June's plain pool, or with these terms changed."""
+    return life.request(**(POOL | changed))
+
+
+def published(june: Month) -> str:
+    """June closed, run, approved and published; the run's id."""
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked()).run
+    life.approve(june.ws, run, "approver")
+    life.publish(june.ws, run)
+    return run
+
+
+def july(june: Month) -> str:
+    """July with the same streams, published; the run's id."""
+    june.now = JULY_OVER
+    june.stream(["trk-1"] * 6 + ["trk-2"] * 3 + ["trk-3"], at="2026-07-09T10:00:00Z")
+    life.close(june.ws, "2026-07")
+    run = life.run(june.ws, asked(period="2026-07")).run
+    life.approve(june.ws, run, "approver")
+    life.publish(june.ws, run)
+    return run

@@ -1,0 +1,80 @@
+"""What a settlement is asked that it cannot do: refused with the reason and the next step, and nothing changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import leaf
+from ledger.errors import InputError, SettleError, StateError
+from payouts.life.records import Close, LogSize
+from service.settlement import life
+from tests.service.month import Month, asked, month
+
+
+@pytest.fixture(scope="module")
+def june(tmp_path_factory: pytest.TempPathFactory) -> Month:
+    made = month(tmp_path_factory.mktemp("refusals") / "home")
+    life.close(made.ws, "2026-06")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"pool": "0"}, "more than zero"),
+        ({"pool": "-5.00"}, "more than zero"),
+        ({"pool": "1e6"}, "expected digits"),
+        ({"pool": "1000000.0000001"}, "at most six decimals"),
+        ({"pool": "1,000.00"}, "expected digits"),
+        ({"pool": None}, "--pool AMOUNT or --param price"),
+        ({"params": {"price": "0.01"}}, "2 amounts"),
+        ({"currency": "XAU"}, "no scale"),
+        ({"currency": "eur"}, "no scale"),
+        ({"rule": "fair"}, "not installed"),
+        ({"params": {"tau": "1"}}, "no parameter 'tau'"),
+        ({"rule": "shapley-capped", "params": {"tau": "0.5"}}, "whole number"),
+        ({"rule": "shapley-capped", "params": {"kappa": "2000000"}}, "kappa"),
+        ({"params": {"aspects": "recording:700000"}}, "sum to 700000"),
+        ({"params": {"weight": "gross"}, "currency": "SEK"}, "no gross amount in SEK"),
+        ({"period": "2026-13"}, "period"),
+        ({"period": "2026-08"}, "settle period close 2026-08"),
+        ({"name": "Not A Pool"}, "pool name"),
+        ({"engine": "abacus"}, "engine"),
+    ],
+)
+def test_bad_input_changes_nothing(june: Month, changed: dict[str, Any], says: str) -> None:
+    """If this fails, an impossible request is half believed, or refused without saying what to do."""
+    size = june.ws.log.head().size
+    with pytest.raises(SettleError, match=says):
+        life.run(june.ws, asked(**changed))
+    assert june.ws.log.head().size == size
+
+
+def test_a_period_closes_when_it_is_over_and_in_order(tmp_path: Path) -> None:
+    """If this fails, a month can be closed while streams still happen in it, or after its follower."""
+    made = month(tmp_path / "home")
+    with pytest.raises(StateError, match="runs until 2026-08-01"):
+        life.close(made.ws, "2026-07")
+    with pytest.raises(InputError, match="YYYY-MM"):
+        life.close(made.ws, "June")
+    first = life.close(made.ws, "2026-06")
+    assert (first.already, life.close(made.ws, "2026-06").already) == (False, True)
+    with pytest.raises(StateError, match="2026-06 is closed"):
+        life.close(made.ws, "2026-05")
+
+
+def test_a_listed_log_that_is_missing_stops_the_run(tmp_path: Path) -> None:
+    """If this fails, a period of several logs can be settled on some of them."""
+    made = month(tmp_path / "home")
+    head = made.ws.log.head()
+    logs = (
+        LogSize(origin=head.origin, size=head.size, root=head.root.hex()),
+        LogSize(origin="example.org/other", size=9, root="0" * 64),
+    )
+    close = Close(at="2026-07-02T09:00:00Z", period="2026-06", logs=logs, registry_size=head.size)
+    made.ws.log.append([leaf.decode(leaf.encode(close.leaf()))])
+    with pytest.raises(StateError, match="other, which is missing"):
+        life.run(made.ws, asked())

@@ -1,0 +1,56 @@
+"""A period handed to an outsider, who computes it again with nothing but the export and a trust file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import InputError, StateError, VerificationError
+from ledger.keys import PrivateKey
+from ledger.trust import Trust, make
+from service.settlement import holds, life, paying
+from service.statements import outsiders
+from tests.service.month import Month, july, published
+
+
+def test_an_outsider_comes_to_the_same_bytes(june: Month, tmp_path: Path) -> None:
+    """If this fails, a published payout cannot be recomputed by somebody who trusts only the log's keys."""
+    hold = holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")
+    run = published(june)
+    paying.pay(june.ws, run, "file")
+    life.approve(june.ws, holds.release(june.ws, hold.id, note="real").id, "approver")
+    late = july(june)
+    for period, key in (("2026-06", run), ("2026-07", late)):
+        out = tmp_path / period
+        outsiders.export(june.ws, period, out)
+        outsiders.export(june.ws, period, out)
+        again = outsiders.recompute(out, june.ws.trust)
+        assert again.ok
+        assert [one.run for one in again.runs] == [key]
+
+
+def test_what_was_tampered_with_is_refused(june: Month, tmp_path: Path) -> None:
+    """If this fails, an export can be altered and still be taken for the period that was published."""
+    with pytest.raises(StateError, match="open"):
+        outsiders.export(june.ws, "2026-06", tmp_path / "out")
+    published(june)
+    out = tmp_path / "out"
+    outsiders.export(june.ws, "2026-06", out)
+    stranger = PrivateKey.generate()
+    keys = [one for one in june.ws.trust.logs[0].keys if one.role != "log"]
+    other = make(june.ws.log.origin, [*keys, type(keys[0])(role="log", party="x", public=stranger.public)])
+    with pytest.raises(VerificationError):
+        outsiders.recompute(out, other)
+    with pytest.raises(VerificationError, match="does not name"):
+        outsiders.recompute(out, Trust((type(other.logs[0])("elsewhere.example/log", other.logs[0].keys),)))
+    for place in sorted(path for path in out.rglob("*") if path.is_file() and "tile" in path.parts):
+        spoiled = tmp_path / "spoiled"
+        shutil.copytree(out, spoiled)
+        copy = spoiled / place.relative_to(out)
+        data = copy.read_bytes()
+        copy.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        with pytest.raises((VerificationError, InputError)):
+            outsiders.recompute(spoiled, june.ws.trust)
+        shutil.rmtree(spoiled)
