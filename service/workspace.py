@@ -109,7 +109,9 @@ class Workspace:
         """Forget what was loaded, after keys or trust.json have changed on disk."""
         if "log" in self.__dict__:
             self.log.close()
-        for name in ("_keys", "log", "trust", "registry"):
+        for log in self.others.values():
+            log.close()
+        for name in ("_keys", "log", "others", "trust", "registry"):
             self.__dict__.pop(name, None)
 
     def signer(self, role: Role) -> PrivateKey:
@@ -118,6 +120,11 @@ class Workspace:
 
     @cached_property
     def _keys(self) -> dict[str, PrivateKey]:
+        return {}
+
+    @cached_property
+    def others(self) -> dict[str, Log]:
+        """Logs of other workspaces that were opened from this one, by origin; see `service.log.members`."""
         return {}
 
     @cached_property
