@@ -20,6 +20,7 @@ from cli.plain import PlainGroup
 ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     # (module in cli.commands, the word its commands stand under, or None for top-level commands)
     ("attribution", None),
+    ("batch", "batch"),
     ("chain", "chain"),
     ("demo", None),
     ("holds", None),
@@ -30,7 +31,9 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("settlement", None),
     ("simulate", None),
     ("registry", "registry"),
+    ("source", "source"),
     ("template", None),
+    ("terms", "terms"),
     ("verify", None),
     ("witness", None),
     ("workspace", None),
@@ -112,4 +115,6 @@ def run(argv: list[str]) -> int:
 
             traceback.print_exc()
         return code
+    finally:
+        shell.end()
     return code if isinstance(code, int) else OK

@@ -31,6 +31,7 @@ class Shell:
     as_json: bool = False
     home: Path | None = None
     answered: bool = False
+    opened: list[Workspace] = dataclasses.field(default_factory=list)
 
 
 _shell = Shell()
@@ -38,7 +39,7 @@ _shell = Shell()
 
 def begin(argv: list[str]) -> list[str]:
     """Take the flags that may stand anywhere (`--json`, `--home D`) out of an argument list."""
-    _shell.as_json, _shell.home, _shell.answered = False, None, False
+    _shell.as_json, _shell.home, _shell.answered, _shell.opened = False, None, False, []
     rest: list[str] = []
     words = iter(argv)
     for word in words:
@@ -62,7 +63,8 @@ def nested() -> Iterator[None]:
     try:
         yield
     finally:
-        _shell.as_json, _shell.home, _shell.answered = kept.as_json, kept.home, kept.answered
+        _shell.as_json, _shell.home = kept.as_json, kept.home
+        _shell.answered, _shell.opened = kept.answered, kept.opened
 
 
 def wants_json() -> bool:
@@ -77,7 +79,15 @@ def workspace() -> Workspace:
     """The workspace this invocation is about; see `service.workspace` for how it is found."""
     from service.workspace import Workspace
 
-    return Workspace.find(_shell.home)
+    found = Workspace.find(_shell.home)
+    _shell.opened.append(found)
+    return found
+
+
+def end() -> None:
+    """Give back what the command opened; another one may follow in this process."""
+    while _shell.opened:
+        _shell.opened.pop().close()
 
 
 def plain(value: Any) -> Any:

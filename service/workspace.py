@@ -105,10 +105,14 @@ class Workspace:
         """Sign under this name with this key, until `reopen`."""
         self._keys[name] = key
 
+    def close(self) -> None:
+        """Give back every database connection; what is used afterwards opens anew."""
+        while self._logs:
+            self._logs.pop().close()
+
     def reopen(self) -> None:
         """Forget what was loaded, after keys or trust.json have changed on disk."""
-        if "log" in self.__dict__:
-            self.log.close()
+        self.close()
         for name in ("_keys", "log", "trust", "registry"):
             self.__dict__.pop(name, None)
 
@@ -128,7 +132,7 @@ class Workspace:
         """The log; unchecked only for the tools that examine and mend a damaged one."""
         from ledger.log import open_log
 
-        return open_log(
+        log = open_log(
             self.path("log.store"),
             origin=self.settings.text("log.origin"),
             signer=lambda: self.signer("log"),
@@ -137,6 +141,12 @@ class Workspace:
             trusted=self._trusted_keys(),
             check=check,
         )
+        self._logs.append(log)
+        return log
+
+    @cached_property
+    def _logs(self) -> list[Log]:
+        return []
 
     def _trusted_keys(self) -> tuple[Key, ...]:
         origin = self.settings.text("log.origin")

@@ -16,6 +16,7 @@ import ledger.leaf
 from ledger import canon
 from ledger.errors import InputError, VerificationError
 from ledger.types import Digest, Leaf, Period, format_time, parse_time
+from payouts.clauses import Agreed
 
 Route = Literal["file", "chain"]
 ROUTES: Final[tuple[Route, ...]] = ("file", "chain")
@@ -100,7 +101,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approve:
-    """A second person's signature under a run, a release, an adjustment, a reversal or a lost payment.
+    """A second person's signature under a run, a release, an adjustment, a reversal, terms or a lost payment.
 
     `document` is what is signed: the digest of the run's signed document, or the hash of the other proposal's leaf.
     `demo`: the key is the workspace's own approver key, which the operator may hold as well.
@@ -251,9 +252,9 @@ class Expire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A proposal to end a hold; takes effect when a second person approves it.
+    """A proposal to end a hold, or terms; takes effect when a second person approves it.
 
-    `hold` is a hold's id, or `run/party/reason` for money that the registry and no hold stopped in that run.
+    `hold` is the id of either, or `run/party/reason` for money that the registry and no hold stopped in that run.
     """
 
     at: str
@@ -332,6 +333,36 @@ class Reverse:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agree:
+    """A proposal of terms: what is taken from a party's money before it is paid, or a rate to pay it at."""
+
+    at: str
+    by: str
+    key: str
+    agreed: Agreed
+
+    @property
+    def id(self) -> str:
+        return self.agreed.id
+
+    def leaf(self) -> Leaf:
+        return _leaf("agree", self, **self.agreed.payload())
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Agree:
+        names = ("id", "period", "note")
+        _signed_fields(leaf, *names, "clause")
+        if not isinstance(leaf["clause"], Mapping):
+            raise VerificationError(f"clause is {leaf['clause']!r}, expected an object")
+        texts = {name: _text(leaf, name) for name in names}
+        try:
+            agreed = Agreed.from_payload({**texts, "clause": leaf["clause"]})
+        except InputError as problem:
+            raise VerificationError(str(problem)) from None
+        return cls(**_who(leaf), agreed=agreed)
+
+
 @dataclass(frozen=True, slots=True)
 class Void:
     """A leaf that is in the log but has no effect, and why."""
@@ -341,14 +372,15 @@ class Void:
     reason: str
 
 
-Proposal = Run | Release | Adjust | Reverse | Payment
+Proposal = Run | Release | Adjust | Reverse | Agree | Payment
 """What one person makes and another must approve; each carries its maker and the maker's key."""
 
-Act = Run | Approve | Publish | Pay | Payment | Hold | Expire | Release | Adjust | Reverse
+Act = Run | Approve | Publish | Pay | Payment | Hold | Expire | Release | Adjust | Reverse | Agree
 """What a person does, signed in its leaf."""
 
 TYPES: Final = (
     "close", "run", "approve", "publish", "pay", "payment", "hold", "expire", "release", "adjust", "reverse",
+    "agree",
 )  # fmt: skip
 """The leaf types that make up the life of a period."""
 

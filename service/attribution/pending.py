@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from attribution.audio import file_digest
 from ledger.errors import InputError, SettleError
@@ -13,9 +13,6 @@ from service.attribution.attributing import READABLE, attribute_files
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
-
-TOGETHER: Final = 100
-"""Files whose vectors are recorded in one append: what a crash loses at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +29,11 @@ def attribute_pending(ws: Workspace) -> Caught:
     inbox = Path(ws.path("attribution.inbox"))
     failed: list[str] = []
     waiting = list(_waiting(ws, inbox, failed))
-    done: list[str] = []
-    for first in range(0, len(waiting), TOGETHER):
-        made = attribute_files(
-            ws, waiting[first : first + TOGETHER], track="", method="", assign=True,
-            on_failure=lambda path, problem: failed.append(f"{path.name}: {problem}"),
-        )  # fmt: skip
-        done += [one.track for one in made]
-    return Caught(inbox=str(inbox), attributed=done, failed=failed)
+    if not waiting:
+        return Caught(inbox=str(inbox), attributed=[], failed=failed)
+    heard = attribute_files(ws, waiting, track="", method="", assign=True)
+    failed += [f"{one['track']}: {one['reason']}" for one in heard.failed]
+    return Caught(inbox=str(inbox), attributed=[one.track for one in heard.answers], failed=failed)
 
 
 def _waiting(ws: Workspace, inbox: Path, failed: list[str]) -> Iterator[Path]:

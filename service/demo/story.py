@@ -17,6 +17,7 @@ from typing import Any, Final
 from ledger.errors import VerificationError
 from service.demo import sounds, world
 from service.demo.tampering import spoil_an_event
+from service.workspace import Workspace
 
 Run = Callable[[Sequence[str]], tuple[int, Any]]
 """Run one `settle` command; its exit code and its JSON answer."""
@@ -247,7 +248,7 @@ def _tamper(story: Story, bundle: Path) -> None:
     )
     checked = story.step("The whole log re-read: every leaf, the chain, the tree.", "ledger", "fsck")
     story.must("fsck", seen=checked["ok"], expected=True)
-    index, undo = spoil_an_event(story.home / "settle.db")
+    index, undo = spoil_an_event(Workspace.open(story.home).path("log.store"))
     story.say(f"\nSomebody with the database's password removes its guards and doubles the units of entry {index} ...")
     found = story.step("... and fsck says where.", "ledger", "fsck", code=3)
     story.must("the first bad entry", found["first_bad"], index)

@@ -130,20 +130,26 @@ def expire(ws: Workspace) -> list[str]:
 
 
 def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
-    """Propose to lift a hold. Approved, what it held is paid with the pool's next run, what it blocked at once."""
-    _said(note, "a release")
+    """Propose to lift a hold, or to end terms.
+
+    Approved, what a hold held is paid with the pool's next run, what it blocked at once; terms bear on no later run.
+    """
+    said(note, "a release")
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
     def decide(book: Book) -> Step[Proposed]:
-        if hold_id not in book.holds and not _held_in(ws, book, hold_id):
-            raise InputError(f"{hold_id!r} is not a hold or held money; see settle hold list, settle statement PARTY")
+        if not (hold_id in book.holds or hold_id in book.agreements or _held_in(ws, book, hold_id)):
+            raise InputError(
+                f"{hold_id!r} is not a hold, terms or held money; see settle hold list, settle terms list, "
+                "settle statement PARTY"
+            )
         name = name_of("release", hold=hold_id)
         if name in book.releases:
             return Step(Proposed(id=name, kind="release", by=book.releases[name].by, already=True,
                                  approved=book.approved(name)))  # fmt: skip
         record = Release(at=at, by=ws.operator, key=maker.public.id, id=name, hold=hold_id, note=note)
-        return Step(_proposed(record.id, "release", ws), leaves=[signed(record, maker)])
+        return Step(proposed(record.id, "release", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)
 
@@ -159,11 +165,13 @@ def _held_in(ws: Workspace, book: Book, name: str) -> bool:
     )
 
 
-def _proposed(name: str, kind: str, ws: Workspace) -> Proposed:
+def proposed(name: str, kind: str, ws: Workspace) -> Proposed:
+    """What is answered to whoever made it."""
     return Proposed(id=name, kind=kind, by=ws.operator, approved=False, already=False)
 
 
-def _said(text: str, what: str) -> None:
+def said(text: str, what: str) -> None:
+    """Refuse a proposal that gives no reason."""
     if not text.strip():
         raise InputError(f"{what} needs a reason; it stands in the ledger for auditors and holders to read")
 
@@ -175,7 +183,7 @@ def adjust(
     ws: Workspace, party: str, *, period: str, amount: str, currency: str, reason: str, line: str, pool: str = "default"
 ) -> Proposed:
     """Propose a correction of a published line, booked with the named later period; the line itself stays."""
-    _said(reason, "an adjustment")
+    said(reason, "an adjustment")
     Period.parse(period)
     scale(currency)
     micros = parse_amount(amount)
@@ -200,14 +208,14 @@ def adjust(
             at=at, by=ws.operator, key=maker.public.id, id=name, period=period, pool=pool, currency=currency,
             party=party, micros=micros, reason=reason, line=run.run,
         )  # fmt: skip
-        return Step(_proposed(name, "adjust", ws), leaves=[signed(record, maker)])
+        return Step(proposed(name, "adjust", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)
 
 
 def reverse(ws: Workspace, run_id: Digest, *, reason: str) -> Proposed:
     """Propose to undo the newest published run of its pool as a whole; approved, the period is run again."""
-    _said(reason, "a reversal")
+    said(reason, "a reversal")
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
@@ -225,6 +233,6 @@ def reverse(ws: Workspace, run_id: Digest, *, reason: str) -> Proposed:
                 f"run {last.run[:16]} of {last.period} builds on run {run.run[:16]}; correct it by adjustments instead"
             )
         record = Reverse(at=at, by=ws.operator, key=maker.public.id, id=name, run=run.run, reason=reason)
-        return Step(_proposed(name, "reverse", ws), leaves=[signed(record, maker)])
+        return Step(proposed(name, "reverse", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)

@@ -14,7 +14,7 @@ import soundfile
 from attribution import synth
 from contracts.client import TOKEN
 from ledger.errors import InputError, TransientError, VerificationError
-from service.attribution.attributing import build_index
+from service.attribution.indexing import build_index
 from service.chain.pool import opened
 from service.log.trusting import adopt_policy
 from service.scheduler.jobs import job_named

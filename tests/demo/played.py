@@ -1,0 +1,51 @@
+"""The demo's month played once for every test that looks at it, with a copy of the workspace taken on the way."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from service.demo import sounds
+from service.demo.story import Story, tell
+from tests.cli.support import settle
+
+EVENTS = 1000
+
+Answered = tuple[int, Any]
+
+
+@dataclass
+class Played:
+    """A finished demo: its closing answer, what every step of it answered, and the month before it was closed."""
+
+    home: Path
+    opened: Path
+    """A copy of the workspace from before the close: the same month, to be settled in another way."""
+    steps: list[Answered] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
+    catalogue: dict[str, str] = field(default_factory=dict)
+    planted: list[sounds.Planted] = field(default_factory=list)
+
+    def run(self, words: Sequence[str]) -> Answered:
+        if words[2:4] == ["period", "close"]:
+            shutil.copytree(self.home, self.opened)
+        answer = settle("--json", *words)
+        self.steps.append((answer.code, answer.json if answer.out.strip() else None))
+        return self.steps[-1]
+
+    def copies(self) -> list[Answered]:
+        """The answers, to be changed at will."""
+        return copy.deepcopy(self.steps)
+
+
+def play(folder: Path) -> Played:
+    """The whole story, through the command line as the demo tells it."""
+    played = Played(folder / "month", folder / "opened")
+    played.home.mkdir()
+    played.told = tell(Story(home=played.home, run=played.run, say=lambda _: None, events=EVENTS))
+    played.catalogue, played.planted = sounds.catalogue(folder / "audio"), sounds.tracks(folder / "tracks")
+    return played

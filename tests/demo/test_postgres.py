@@ -1,0 +1,24 @@
+"""The demo's month on PostgreSQL: one setting changed, nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.demo.played import Played, play
+from tests.postgres import database, server_url
+
+pytestmark = pytest.mark.postgres
+
+ELSEWHERE = ("paths",)
+
+
+def test_the_same_month_on_postgresql(played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, who is paid what depends on the database, or the demo works on SQLite alone."""
+    with database(server_url()) as url:
+        monkeypatch.setenv("SETTLE_STORE", url)
+        other = play(tmp_path)
+        assert not (other.home / "settle.db").exists()
+    told = {name: fact for name, fact in other.told.items() if name not in ELSEWHERE}
+    assert told == {name: fact for name, fact in played.told.items() if name not in ELSEWHERE}
