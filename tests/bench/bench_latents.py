@@ -194,7 +194,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     curves(*((10, 2_000, None) if options.quick else (200, 100_000, CURVES)))
-    autoencoder(*((40, 100, 10) if options.quick else (500, 12_000, 200)))
+    autoencoder(*((40, 100, 10) if options.quick else (500, 6_000, 200)))
 
 
 @pytest.mark.bench
