@@ -83,9 +83,7 @@ def main(argv: list[str] | None = None) -> None:
     apart = [heard(track_of(world.pieces[victims + k], world.pieces[pieces // 2 - 1 - k])) for k in range(victims)]
     apart_before = shares_with(list(kept), kept, styles, apart)
     wrongly = [name for name, one in sort_out(honest, kept.__getitem__).items() if one.kept_out]
-    print(
-        "| copies | guard | attacker's gain | victim's loss | honest other's loss | other tracks change | copies let in |"
-    )
+    print("| copies | guard | attacker's gain | victim's loss | honest other's loss | other tracks change | let in |")
     print("|---|---|---|---|---|---|---|")
     for count in copies:
         fakes = {f"copy-{victim.id}-{k}": heard(copy_of(victim, k)) for victim, _ in pairs for k in range(count)}
