@@ -6,7 +6,7 @@ RFC 6962 root over the id and the content digest of each), so that a vector says
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -56,9 +56,7 @@ class Catalogue:
     @cached_property
     def leaf_hashes(self) -> list[bytes]:
         """One leaf per recording, in order of id: what inclusion proofs are made from."""
-        return tree.leaf_hashes(
-            canon.encode({"id": one.id, "sha256": one.features.judged_sha256}) for one in self.recordings
-        )
+        return leaf_hashes({one.id: one.features.judged_sha256 for one in self.recordings})
 
     @cached_property
     def root(self) -> str:
@@ -114,6 +112,11 @@ class Catalogue:
         parts = [self.features(row).latents for row in rows]
         owners = np.repeat(rows, [len(part) for part in parts]) if parts else np.zeros(0, np.int64)
         return Nearest(unit(np.concatenate(parts)) if parts else np.zeros((0, 1), np.float32)), owners.astype(np.int64)
+
+
+def leaf_hashes(judged: Mapping[str, str]) -> list[bytes]:
+    """What a catalogue commits to: by recording, the digest of what was judged; in order of id."""
+    return tree.leaf_hashes(canon.encode({"id": name, "sha256": judged[name]}) for name in sorted(judged))
 
 
 def joined(tables: dict[str, Floats]) -> Floats:

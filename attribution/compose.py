@@ -12,6 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from attribution.melody import Line
+from attribution.symbolic import Note, join
+
 Rng = np.random.Generator
 
 LEAD: Final = 0
@@ -74,6 +77,15 @@ class Score:
 
 def notes_of(*rows: tuple[float, float, int, float, int]) -> Notes:
     return np.array(list(rows), dtype=NOTE)
+
+
+def line_of_notes(notes: Notes) -> Line:
+    """Lead, chords and bass as voices, the way a MIDI file is read; times as the notes have them."""
+    voices: list[list[Note]] = []
+    for voice in (LEAD, CHORD, BASS):
+        mine = notes[notes["voice"] == voice]
+        voices.append([(float(one["beat"]), float(one["length"]), int(one["pitch"])) for one in mine])
+    return join(voices)
 
 
 def compose_tune(rng: Rng, mode: tuple[int, ...], *, density: float, beats: float = 96.0) -> Tune:

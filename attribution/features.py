@@ -6,7 +6,7 @@ computed once, kept by digest, and an index can grow by addition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,14 +14,16 @@ from typing import Final, Literal
 
 import numpy as np
 
-from attribution import melody
-from attribution.audio import Clip, decode
+from attribution import latents, melody, symbolic
+from attribution.audio import Clip, decode, file_digest
 from attribution.encoders.handmade import MAKERS, HandMade
 from attribution.landmarks import Landmarks, landmarks
+from attribution.latents import read_latents
 from attribution.melody import Line
 from attribution.protocol import Encoder
 from attribution.spectra import BANDS, Floats, spectra
 from attribution.weights.load import constants, digest
+from ledger import canon
 from ledger.errors import InputError
 
 Form = Literal["audio", "notes", "latents"]
@@ -29,20 +31,21 @@ POOL: Final = 4
 """Mel frames in a block of `power`: 128 ms, long enough to forgive an excerpt that starts between frames."""
 VERSION: Final = "2"
 
-_NO_MARKS: Final = Landmarks(hashes=np.zeros(0, np.int64), frames=np.zeros(0, np.int64))
+NO_MARKS: Final = Landmarks(hashes=np.zeros(0, np.int64), frames=np.zeros(0, np.int64))
+NO_POWER: Final = np.zeros((0, BANDS), np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """One item. `digest` is SHA-256 of its file; `judged_sha256` of the samples, notes or numbers themselves."""
+    """One item. `digest` is SHA-256 of its file (see `digest_of` for one of many); `judged_sha256` of what is in it."""
 
     form: Form
     digest: str
     judged_sha256: str
     seconds: float
     segments: Mapping[str, Floats] = field(default_factory=dict)
-    power: Floats = field(default_factory=lambda: np.zeros((0, BANDS), np.float32))
-    marks: Landmarks = _NO_MARKS
+    power: Floats = field(default_factory=lambda: NO_POWER)
+    marks: Landmarks = NO_MARKS
     line: Line = melody.EMPTY
     latents: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     remarks: tuple[str, ...] = ()
@@ -116,21 +119,29 @@ def features_of_line(line: Line, seconds: float, file_sha256: str) -> Features:
     )
 
 
-def read(path: Path) -> Features:
-    """The features of a file, whatever it holds; InputError with the reason when it cannot be judged."""
-    from attribution import latents, symbolic
-    from attribution.audio import file_digest
+def read(path: Path, name: str = "", *, latents_of: Callable[[Path], Mapping[str, Floats]] = read_latents) -> Features:
+    """The features of a file, whatever it holds; InputError with the reason when it cannot be judged.
 
+    `name` picks the item where a file holds many latents; without it such a file is refused. `latents_of` may
+    remember the file between calls.
+    """
     suffix = path.suffix.lower()
     if suffix in symbolic.SUFFIXES:
         line, seconds = symbolic.read_midi(path)
         return features_of_line(line, seconds, file_digest(path))
     if suffix in latents.SUFFIXES:
-        found = latents.read_latents(path)
-        if len(found) != 1:
-            raise InputError(f"{path}: holds {len(found)} named latents; an item is one latent (or one per segment)")
-        return features_of_latents(next(iter(found.values())), file_digest(path))
+        found = latents_of(path)
+        if len(found) == 1:
+            return features_of_latents(next(iter(found.values())), file_digest(path))
+        if name not in found:
+            raise InputError(f"{path}: holds {len(found)} named latents, and none is named {name!r}")
+        return features_of_latents(found[name], digest_of(file_digest(path), name))
     return features_of_clip(decode(path))
+
+
+def digest_of(file_sha256: str, name: str) -> str:
+    """What one of a file's many latents is kept by: the file and its name, known before the file is read."""
+    return canon.digest(canon.encode({"file": file_sha256, "name": name}))
 
 
 def features_of_latents(rows: Floats, file_sha256: str) -> Features:

@@ -1,9 +1,9 @@
 """One item against one catalogue: the vector, its parameters, and the details a report shows.
 
-    python -m attribution.judge FOLDER
+    python -m attribution.judge FOLDER [FILE]
 
-reruns an evidence bundle (see docs/formats.md) and compares: the payload's bytes on the same kind of
-machine, the shares within TOLERANCE_PPM elsewhere.
+reruns an evidence bundle (see docs/formats.md), from the features in it or from the track itself, and
+compares: the payload's bytes on the same kind of machine, the shares within TOLERANCE_PPM elsewhere.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any, Final
 from attribution.assemble import assemble
 from attribution.calibration import shipped
 from attribution.catalogue import Catalogue
-from attribution.features import Features
+from attribution.features import Features, read
 from attribution.methods.byname import method as method_of
 from attribution.protocol import Estimate, Method
 from attribution.store import IndexStore
 from attribution.weights.load import digest as weights_digest
 from ledger import canon, vector
+from ledger.errors import SettleError, VerificationError
 from ledger.types import ASPECTS, InfluenceVector
 
 TOLERANCE_PPM: Final = 50
@@ -104,7 +105,7 @@ def details(track: str, item: Features, estimate: Estimate, method: Method) -> d
     }
 
 
-def rerun(folder: Path) -> dict[str, Any]:
+def rerun(folder: Path, file: Path | None = None) -> dict[str, Any]:
     """Attribute a bundle's item again and compare with what the bundle says."""
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     store = IndexStore(folder / "index")
@@ -112,7 +113,10 @@ def rerun(folder: Path) -> dict[str, Any]:
     chosen = method_of(expected["method"])
     chosen.fit(catalogue)
     model = (expected.get("model"), expected.get("model_version"))
-    found, _ = judge(chosen, catalogue, store.get(expected["item_sha256"]), track=expected["track"], model=model)
+    item = store.get(expected["item_sha256"]) if file is None else read(file, expected["track"])
+    if item.digest != expected["item_sha256"]:
+        raise VerificationError(f"{file}: SHA-256 {item.digest}, the bundle is about {expected['item_sha256']}")
+    found, _ = judge(chosen, catalogue, item, track=expected["track"], model=model)
     payload = canon.encode(vector.payload(found))
     before = vector.read_statement((folder / "vector.json").read_bytes())
     furthest = 0
@@ -134,10 +138,14 @@ def rerun(folder: Path) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
-    if len(words) != 1:
-        sys.stderr.write("usage: python -m attribution.judge FOLDER\n")
+    if len(words) not in (1, 2):
+        sys.stderr.write("usage: python -m attribution.judge FOLDER [FILE]\n")
         return 2
-    answer = rerun(Path(words[0]))
+    try:
+        answer = rerun(*map(Path, words))
+    except SettleError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 3
     sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     return 0 if answer["ok"] else 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,10 @@ HUES: Final = (
 )
 REST: Final = "#d8d8d4"
 WIDTH: Final = 720
+NAMED: Final = 4
+"""Artists in a headline; the others are summed."""
+TICKS: Final = (5, 10, 15, 30, 60, 120, 300, 600)
+"""Seconds between the marks of a time line: the first that gives ten or fewer."""
 
 PAGE: Final = Path(__file__).with_name("report.html")
 
@@ -30,43 +35,99 @@ def percent(ppm: int) -> str:
     return f"{ppm // 10_000}.{ppm % 10_000 // 100:02d} %"
 
 
+def about(ppm: int) -> str:
+    """Whole percents, for sentences."""
+    return "under 1 %" if 0 < ppm < 10_000 else f"{(ppm + 5_000) // 10_000} %"
+
+
 def seconds(ms: int) -> str:
     """Minutes and seconds with a tenth."""
     return f"{ms // 60_000}:{ms % 60_000 // 1000:02d}.{ms % 1000 // 100}"
 
 
-def hue(place: int) -> str:
-    return HUES[place % len(HUES)]
+def headline(report: Mapping[str, Any], name: str) -> str:
+    """An aspect in a line: "30 % Ann, 10 % Bo, 60 % unattributed"; style by its groups."""
+    aspect = next(one for one in report["aspects"] if one["aspect"] == name)
+    parts = [(row["name"], row["ppm"]) for row in report["by_artist"] if row["aspect"] == name]
+    if name == "style":
+        parts = [(one["title"], one["ppm"]) for one in aspect["sources"]]
+    words = [f"{about(ppm)} {who}" for who, ppm in parts[:NAMED]]
+    further = sum(ppm for _, ppm in parts[NAMED:])
+    words += [f"{about(further)} {len(parts) - NAMED} others"] if further else []
+    return ", ".join([*words, f"{about(aspect['unattributed'])} unattributed"])
 
 
-def bar(aspect: dict[str, Any]) -> str:
-    """One aspect as a bar of its shares, with a whisker for each interval."""
-    parts, left = [], 0.0
-    for place, source in enumerate(aspect["sources"]):
-        width = WIDTH * source["ppm"] / 1_000_000
-        parts.append(f'<rect x="{left:.1f}" y="4" width="{width:.1f}" height="22" fill="{hue(place)}"/>')
-        low, high = left + WIDTH * (source["low"] - source["ppm"]) / 1e6 + width, left + WIDTH * source["high"] / 1e6
-        ends = f'x1="{max(low, left):.1f}" x2="{min(high, WIDTH):.1f}"'
-        parts.append(f'<line {ends} y1="33" y2="33" stroke="{hue(place)}" stroke-width="3"/>')
+def colours(report: Mapping[str, Any]) -> dict[str, str]:
+    """A source has one colour throughout the report."""
+    names = dict.fromkeys(one["id"] for aspect in report["aspects"] for one in aspect["sources"])
+    return {name: HUES[place % len(HUES)] for place, name in enumerate(names)}
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of one name and aspect each as one row a name: its share of every aspect it has a part in."""
+    joined: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        mine = joined.setdefault(row["name"], {"name": row["name"], "title": row.get("title", row["name"])})
+        mine[row["aspect"]] = row["ppm"]
+    return list(joined.values())
+
+
+def stacked(aspect: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """(source, ppm) of a whole; what is no single source's has the id ""."""
+    named = [(one["id"], one["ppm"]) for one in aspect["sources"]]
+    return [*named, ("", aspect["further_ppm"]), ("", aspect["unattributed"])]
+
+
+def bar(report: Mapping[str, Any], aspect: Mapping[str, Any]) -> str:
+    """Shares side by side; grey is what nobody is named for."""
+    hues = colours(report)
+    left, parts = 0.0, []
+    for source, ppm in stacked(aspect):
+        width = WIDTH * ppm / 1_000_000
+        hue = hues.get(source, REST)
+        parts.append(f'<rect x="{left:.1f}" y="0" width="{max(width - 1, 0):.1f}" height="22" fill="{hue}"/>')
+        if width > 46:
+            ink = "#222" if hue == REST else "#fff"
+            parts.append(f'<text x="{left + 7:.1f}" y="15.5" font-size="12" fill="{ink}">{about(ppm)}</text>')
         left += width
-    parts.append(f'<rect x="{left:.1f}" y="4" width="{max(WIDTH - left, 0):.1f}" height="22" fill="{REST}"/>')
-    label = f"shares of the {aspect['aspect']} aspect"
-    return f'<svg viewBox="0 0 {WIDTH} 38" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH} 22" role="img" aria-label="shares of {aspect["aspect"]}">{"".join(parts)}</svg>'
 
 
-def timeline(report: dict[str, Any]) -> str:
-    """Each matched source on its own line, along the track's time."""
-    names = list(dict.fromkeys(match["source"] for match in report["matches"]))
-    length = max(1, report["length_ms"] or max(match["track_ms"][1] for match in report["matches"]))
-    height = 16 * len(names) + 4
-    rows = []
-    for match in report["matches"]:
-        row = names.index(match["source"])
-        begin, end = (WIDTH * ms / length for ms in match["track_ms"])
-        place = f'x="{begin:.1f}" y="{16 * row + 4}" width="{max(end - begin, 2):.1f}"'
-        rows.append(f'<rect {place} height="11" fill="{hue(row)}" opacity="0.8"/>')
+def whisker(one: Mapping[str, Any], hue: str) -> str:
+    """A share as a bar, with its interval as a line across."""
+    share, low, high = (150 * one[name] / 1_000_000 for name in ("ppm", "low", "high"))
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="where each source is heard">{"".join(rows)}</svg>'
+        '<svg width="152" height="14" viewBox="0 0 152 14" aria-hidden="true">'
+        f'<rect width="150" height="8" y="3" fill="#f1f1ee"/><rect width="{share:.1f}" height="8" y="3" fill="{hue}"/>'
+        f'<path d="M{low:.1f} 7H{high:.1f}M{low:.1f} 3.5V10.5M{high:.1f} 3.5V10.5" stroke="#222" fill="none"/></svg>'
+    )
+
+
+def timeline(report: Mapping[str, Any]) -> str:
+    """Each matched source on its own line, along the track's time: whole colour its sound, half its tune."""
+    hues = colours(report)
+    names = list(dict.fromkeys(one["source"] for one in sorted(report["matches"], key=lambda one: one["track_ms"][0])))
+    length = max(1, report["length_ms"] or max(match["track_ms"][1] for match in report["matches"]))
+    every = next((step for step in TICKS if length <= step * 10_000), TICKS[-1])
+    height = 22 * len(names) + 20
+    parts = []
+    for second in range(0, length // 1000 + 1, every):
+        x = WIDTH * second * 1000 / length
+        anchor = ' text-anchor="middle"' if 0 < second < length / 1000 - 1 else ""
+        parts.append(
+            f'<path d="M{x:.1f} 0V{height - 16}" stroke="#e4e4e0"/>'
+            f'<text x="{x:.1f}" y="{height - 4}" font-size="11" fill="#666"{anchor}>'
+            f"{second // 60}:{second % 60:02d}</text>"
+        )
+    for match in report["matches"]:
+        begin, end = (WIDTH * ms / length for ms in match["track_ms"])
+        heard = match["aspect"] == "recording"
+        place = f'x="{begin:.1f}" y="{22 * names.index(match["source"]) + (2 if heard else 12)}"'
+        size = f'width="{max(end - begin, 2):.1f}" height="{9 if heard else 6}"'
+        opacity = "" if heard else ' opacity="0.5"'
+        parts.append(f'<rect {place} {size} rx="1.5" fill="{hues.get(match["source"], REST)}"{opacity}/>')
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="where each source is heard">{"".join(parts)}</svg>'
     )
 
 
@@ -74,14 +135,18 @@ def as_html(report: dict[str, Any]) -> str:
     """The page; every text in it is escaped."""
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, trim_blocks=True)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(PAGE.read_text(encoding="utf-8"))
+    hues = colours(report)
     return page.render(
         r=report,
         pct=percent,
         secs=seconds,
-        hue=hue,
         rest=REST,
-        bar=lambda aspect: Markup(bar(aspect)),  # noqa: S704  numbers and fixed words only
-        timeline=lambda one: Markup(timeline(one)),  # noqa: S704  numbers only
+        hue=lambda source: hues.get(source, REST),
+        table=table,
+        headline=lambda aspect: headline(report, aspect),
+        bar=lambda aspect: Markup(bar(report, aspect)),  # noqa: S704  numbers and fixed words only
+        whisker=lambda one: Markup(whisker(one, hues.get(one["id"], REST))),  # noqa: S704  numbers only
+        timeline=lambda: Markup(timeline(report)),  # noqa: S704  numbers only
     )

@@ -18,10 +18,11 @@ from typing import Any, Final
 import numpy as np
 
 from attribution import features as kept
-from attribution.catalogue import Catalogue, Listed
-from attribution.features import Features, Form
+from attribution.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
+from attribution.features import NO_MARKS, NO_POWER, Features, Form
 from attribution.landmarks import Landmarks
 from attribution.melody import Line
+from attribution.spectra import Floats
 from ledger.errors import StateError, VerificationError
 
 MANIFEST: Final = "catalogue.json"
@@ -30,7 +31,11 @@ _FORMS: Final[dict[str, Form]] = {"audio": "audio", "notes": "notes", "latents":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A recording in the manifest. `like`: its earlier near-duplicate; `kept_out`: why it is not searched."""
+    """A recording in the manifest.
+
+    `like`: its earlier near-duplicate; `kept_out`: why it is not searched; `crowd_ppm`: if it is a hub, the part
+    of the catalogue among whose nearest it is.
+    """
 
     id: str
     sha256: str
@@ -40,6 +45,7 @@ class Row:
     like: str | None = None
     likeness_ppm: int | None = None
     kept_out: str | None = None
+    crowd_ppm: int | None = None
 
 
 class IndexStore:
@@ -67,24 +73,41 @@ class IndexStore:
             "seconds": repr(item.seconds),
             "remarks": json.dumps(item.remarks),
         }
-        _write(place, save(_arrays(item), metadata=plain))
+        write_whole(place, save(_arrays(item), metadata=plain))
 
     def get(self, digest: str) -> Features:
         """An item's features as they were kept."""
+        return _features(*self._read(digest))
+
+    def sketch(self, digest: str) -> Features:
+        """The little of an item's features by which near-duplicates are judged."""
+        few = {"segments.chroma", "latents", "line.onsets", "line.lengths", "line.pitches"}
+        return _features(*self._read(digest, few))
+
+    def screened(self, digest: str) -> Floats:
+        """An item's segments in the joined space of the screen, every third: windows overlap by three quarters."""
+        whole = {f"segments.{name}": name for name in SCREEN_ENCODERS}
+        arrays, _ = self._read(digest, set(whole))
+        return (
+            joined({name: arrays[key][::3] for key, name in whole.items()}) if arrays else np.zeros((0, 1), np.float32)
+        )
+
+    def _read(self, digest: str, wanted: set[str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
         from safetensors import SafetensorError, safe_open
 
         place = self.place(digest)
         try:
             with safe_open(place, framework="numpy") as stream:
-                return _features({name: stream.get_tensor(name) for name in stream.keys()}, stream.metadata())  # noqa: SIM118
-        except (OSError, SafetensorError, KeyError) as problem:
+                names = [name for name in stream.keys() if wanted is None or name in wanted]  # noqa: SIM118
+                return {name: stream.get_tensor(name) for name in names}, stream.metadata()
+        except (OSError, SafetensorError) as problem:
             raise VerificationError(f"{place}: damaged ({problem}); delete it and run `settle index` again") from None
 
     def write(self, rows: list[Row], root: str) -> None:
         """The manifest, whole or not at all."""
         document = {"v": 1, "features": kept.version(), "root": root, "recordings": [_as_dict(row) for row in rows]}
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write(self.folder / MANIFEST, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+        write_whole(self.folder / MANIFEST, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
 
     def rows(self) -> list[Row]:
         """The manifest's recordings; none when there is no index or it is of another version of features."""
@@ -119,11 +142,13 @@ def _arrays(item: Features) -> dict[str, Any]:
 
 
 def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
-    marks = Landmarks(
-        hashes=arrays["marks.hashes"].astype(np.int64),
-        frames=arrays["marks.frames"].astype(np.int64),
-        peaks=arrays["marks.peaks"],
-    )
+    marks = NO_MARKS
+    if "marks.hashes" in arrays:
+        marks = Landmarks(
+            hashes=arrays["marks.hashes"].astype(np.int64),
+            frames=arrays["marks.frames"].astype(np.int64),
+            peaks=arrays["marks.peaks"],
+        )
     line = Line(onsets=arrays["line.onsets"], lengths=arrays["line.lengths"], pitches=arrays["line.pitches"])
     segments = {
         encoder.name: arrays[f"segments.{encoder.name}"]
@@ -136,7 +161,7 @@ def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
         judged_sha256=plain["judged_sha256"],
         seconds=float(plain["seconds"]),
         segments=segments,
-        power=arrays["power"],
+        power=arrays.get("power", NO_POWER),
         marks=marks,
         line=line,
         latents=arrays["latents"],
@@ -148,7 +173,8 @@ def _as_dict(row: Row) -> dict[str, Any]:
     return {name: value for name in Row.__dataclass_fields__ if (value := getattr(row, name)) is not None}
 
 
-def _write(place: Path, body: bytes) -> None:
+def write_whole(place: Path, body: bytes) -> None:
+    """A file whole or not at all, whatever ends this process."""
     draft = place.with_name(place.name + f".{os.getpid()}.part")
     draft.write_bytes(body)
     draft.replace(place)

@@ -89,14 +89,39 @@ def _receipt(receipt: proof.Proof) -> dict[str, Any]:
     return common | {"entry": placed.document(), "statement": None}
 
 
-def fields(document: dict[str, Any], *names: str) -> tuple[Any, ...]:
-    """The fields of a bundle's kind, in this order; it must have these and no others."""
-    if set(document) != {*COMMON, *names}:
-        surplus = sorted(set(document) ^ {*COMMON, *names})
+def fields(document: dict[str, Any], *names: str, optional: str | None = None) -> tuple[Any, ...]:
+    """The fields of a bundle's kind, in this order; it must have these and no others, save one that may be absent."""
+    surplus = sorted((set(document) - {optional}) ^ {*COMMON, *names})
+    if surplus:
         raise VerificationError(
             f"bundle of kind {document['kind']}: field {surplus[0]!r} is missing or does not belong"
         )
-    return tuple(document[name] for name in names)
+    return tuple(document.get(name) for name in (*names, optional) if name is not None)
+
+
+def signed(
+    *, batch: Placed, statement_bytes: bytes, source: Placed, place: int, proof: Sequence[bytes]
+) -> dict[str, Any]:
+    """What shows an event to be its platform's own: the batch, who speaks for the source, the place in the batch."""
+    return {
+        "batch": batch.document(),
+        "statement": statement(statement_bytes),
+        "source": source.document(),
+        "place": place,
+        "proof": [one.hex() for one in proof],
+    }
+
+
+def signed_parts(document: Any) -> tuple[Placed, Any, Placed, int, tuple[bytes, ...]]:
+    """Batch leaf, statement, source leaf, place and proof; nothing of them is proven yet."""
+    if not isinstance(document, dict) or set(document) != {"batch", "statement", "source", "place", "proof"}:
+        raise VerificationError("signed: expected an object of batch, statement, source, place and proof")
+    place, hashes = document["place"], document["proof"]
+    if type(place) is not int or not isinstance(hashes, list) or len(hashes) > HASHES_MAX:
+        raise VerificationError(f"signed: place is a number, proof a list of at most {HASHES_MAX} hashes")
+    proven = tuple(parse_hex(one, "signed: proof", HASH_SIZE) for one in hashes)
+    batch, source = placed(document["batch"], "batch"), placed(document["source"], "source")
+    return batch, document["statement"], source, place, proven
 
 
 def statement(envelope: bytes | None) -> Any:
@@ -111,9 +136,13 @@ def event(
     vector: bytes | None = None,
     evidence: Placed | None = None,
     assign: Placed | None = None,
+    signed: dict[str, Any] | None = None,
     keys: Sequence[Placed] = (),
 ) -> bytes:
-    """One stream event: its leaf, the vector it pays by, the leaves that logged and assigned that vector."""
+    """One stream event: its leaf, the vector it pays by, the leaves that logged and assigned that vector.
+
+    An event that its platform signed has `signed` beside them; an unsigned one has no such field.
+    """
     return encode(
         "event",
         checkpoint=checkpoint,
@@ -122,6 +151,7 @@ def event(
         vector=statement(vector),
         evidence=None if evidence is None else evidence.document(),
         assign=None if assign is None else assign.document(),
+        **({} if signed is None else {"signed": signed}),
     )
 
 

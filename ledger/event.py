@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 
-class StreamEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class StreamEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One stream as a platform reports it. `listener` and `vector` never enter a leaf as they are."""
 
     source: str
@@ -27,14 +27,14 @@ class StreamEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     vector: dict[str, Any] | None = None
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A leaf in its place. `body` is canonical JSON; `ledger.canon.decode` reads it."""
 
     index: int
     body: bytes
 
 
-class EventLeaf(msgspec.Struct, frozen=True, kw_only=True):
+class EventLeaf(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event as the log holds it. Fields stand in sorted order, so that encoding one is canonical.
 
     True of the strings the log admits (printable ones): `ledger.canon` would write the same bytes.
@@ -53,3 +53,17 @@ class EventLeaf(msgspec.Struct, frozen=True, kw_only=True):
     units: int
     v: int = 1
     vector: str | None
+
+
+class EventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event says, as a platform signs it: `ledger.batch.body` would write the same bytes."""
+
+    currency: str | msgspec.UnsetType = msgspec.UNSET
+    event_id: str
+    gross_micros: int | msgspec.UnsetType = msgspec.UNSET
+    occurred_at: str
+    product: str | msgspec.UnsetType = msgspec.UNSET
+    source: str
+    territory: str
+    track: str
+    units: int

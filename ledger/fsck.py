@@ -4,6 +4,7 @@ Every entry is encoded again, hashed, chained and put into a new tree, which is 
 stored tiles (so that the first bad entry has an index), with every checkpoint and with every seal.
 An event names the vector that its track was assigned at that point of the log, or one that came with
 it: its evidence is then a `vector` leaf of the same track in the same batch.
+An event that stands in a signed batch says what the platform signed at that place.
 Then the tables beside the entries: event ids, the projection of tracks, content-addressed matter.
 """
 
@@ -22,6 +23,7 @@ from ledger.anchor import content
 from ledger.canon import INT_MAX
 from ledger.errors import VerificationError
 from ledger.event import EventLeaf
+from ledger.fsck_batches import Batches
 from ledger.log import Log
 from ledger.note import Vkey
 from ledger.store import edge as right_edge
@@ -77,6 +79,7 @@ class _Walk:
         self._carried: set[tuple[str, str]] = set()  # (track, vector) whose evidence stands in the batch at hand
         self._events = 0
         self._signers: Callable[[int], list[Vkey]] | None = None
+        self._batches = Batches(log.trusted, self._report.bad)
 
     def run(self) -> Examined:
         report = self._report
@@ -142,6 +145,7 @@ class _Walk:
                 self._take_other(connection, index, kind, leaf.decode(body), events)
             except (VerificationError, KeyError, TypeError) as problem:
                 self._report.bad(index, f"entry {index}: {problem}")
+        self._batches.compare(connection, first, rows)
         hashes = leaf_hashes([body for _, _, body in rows])
         self._compare_tiles(connection, first, hashes)
         self._check_event_ids(connection, events)
@@ -161,6 +165,8 @@ class _Walk:
             events.setdefault(body["source"], {})[body["event_id"]] = index
             if body["vector"] != self._assigned.get(body["track"]):
                 self._check_binding(index, body["track"], body["vector"])
+        elif kind in Batches.TYPES:
+            self._batches.take(connection, index, body)
         elif kind == "vector":
             self._carried.add((body["track"], body["statement"]))
         elif kind == "track":
@@ -231,6 +237,7 @@ class _Walk:
     # --- beside the entries -----------------------------------------------------------------------
 
     def _check_beside(self, connection: Connection) -> None:
+        self._batches.check_projection(connection, self._edge.head.size)
         stored = connection.execute(select(func.count()).select_from(EventRow)).scalar_one()
         if stored != self._events:
             self._report.bad(None, f"{stored} event ids are stored for {self._events} events")

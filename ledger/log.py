@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -250,12 +250,28 @@ class Log:
     def seal(self) -> Appended:
         """Commit the tree to the chain's head, hourly and at a period's close."""
         while True:
+            with suppress(ConflictError):  # another writer was faster; seal what there is now
+                return self._seal(self.head())
+
+    def seal_since(self, start: datetime) -> Appended | None:
+        """Seal, unless that was done since then or nothing has come after the last seal; None if so.
+
+        However many processes ask at once, one of them seals: the log must not have moved since it looked.
+        """
+        while True:
             head = self.head()
-            try:
-                sealing = leaf.seal(self.clock(), size=head.size, root=head.root, chain=head.chain)
-                return self.append([sealing], expect_size=head.size)
-            except ConflictError:
-                continue  # another writer was faster; seal what there is now
+            with self.store.reading() as connection:
+                last = queries.last_of_type(connection, "seal")
+            if last is not None and (
+                last.index == head.size - 1 or parse_time(leaf.decode(last.body)["at"]) >= start.replace(microsecond=0)
+            ):
+                return None
+            with suppress(ConflictError):
+                return self._seal(head)
+
+    def _seal(self, head: Head) -> Appended:
+        sealing = leaf.seal(self.clock(), size=head.size, root=head.root, chain=head.chain)
+        return self.append([sealing], expect_size=head.size)
 
     # --- reading ----------------------------------------------------------------------------------
 

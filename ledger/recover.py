@@ -22,7 +22,7 @@ from ledger.keyring import Key, project
 from ledger.log import Log
 from ledger.note import Vkey
 from ledger.store import edge as right_edge
-from ledger.store import queries
+from ledger.store import queries, signed
 from ledger.store.edge import Edge
 from ledger.store.store import BLOB, CHECKPOINT, ENTRY, EVENT
 from ledger.store.tracks import project_tracks
@@ -148,6 +148,7 @@ def _append(log: Log, tx: Connection, static: Static, edge: Edge) -> Edge:
         raise VerificationError(f"the exported entries have root {edge.head.root.hex()}, not that of their checkpoint")
     log.store.insert(tx, CHECKPOINT, [(edge.head.size, edge.head.root, edge.head.chain, static.note)])
     log.store.insert(tx, BLOB, [row for row in static.blobs() if queries.blob(tx, row[0]) is None])
+    signed.rebuild(log.store, tx)
     return edge
 
 

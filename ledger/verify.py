@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ledger import bundle, canon, checkpoint, cosign, dsse, keyring, leaf, note, tree, vector
+from ledger import batch, bundle, canon, checkpoint, cosign, dsse, keyring, leaf, note, tree, vector
+from ledger import source as sourcing
 from ledger.bundle import Placed
 from ledger.checkpoint import Checkpoint
 from ledger.errors import InputError, VerificationError
@@ -45,12 +46,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked, in order, and what was not; `ok` only if every step is."""
+    """What was checked, in order, and what was not; `ok` only if every step is.
+
+    `platform`, of an event alone: `signed by PARTY` where that was shown, else `unsigned`.
+    """
 
     ok: bool
     kind: str | None
     steps: tuple[Step, ...]
     unchecked: tuple[str, ...]
+    platform: str | None = None
 
 
 class _EndedError(Exception):
@@ -63,6 +68,7 @@ class Examination:
     trust: Trust
     checkpoint: Checkpoint
     ring: KeyRing
+    platform: str | None = None
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -137,7 +143,8 @@ def verify_bundle(data: bytes, trust: Trust | None, *, kinds: Mapping[str, Kind]
     except _EndedError:
         examination.unchecked.append("everything after the step that failed")
     ok = all(step.ok for step in examination.steps)
-    return Report(ok, kind, tuple(examination.steps), tuple(examination.unchecked))
+    platform = examination.platform if ok else None
+    return Report(ok, kind, tuple(examination.steps), tuple(examination.unchecked), platform)
 
 
 # --- the common steps ---------------------------------------------------------------------------
@@ -229,7 +236,9 @@ def _shell(prefix: str, data: str, result: bytes) -> str:
 def _event(examination: Examination, document: dict[str, Any]) -> None:
     """A stream event is in the log, and the vector that it pays by was signed, logged and assigned."""
     with examination.step("the event is in the tree") as step:
-        event, envelope, evidence, assign = bundle.fields(document, "event", "vector", "evidence", "assign")
+        event, envelope, evidence, assign, signed = bundle.fields(
+            document, "event", "vector", "evidence", "assign", optional="signed"
+        )
         item = bundle.placed(event, "event")
         body = examination.included(step, item)
         track, bound = body.get("track"), body.get("vector")
@@ -238,6 +247,7 @@ def _event(examination: Examination, document: dict[str, Any]) -> None:
         if bound is None and assign is None and (envelope, evidence) != (None, None):
             raise VerificationError("the event has no vector, and the bundle brings one")
         step.detail = f"leaf {item.index}: event {body.get('event_id')} of {body.get('source')}, track {track}"
+    _platform(examination, body, signed)
     if assign is not None:
         bound, size = _assigned(examination, assign, track, bound, event=item.index)
     elif bound is not None:
@@ -247,6 +257,50 @@ def _event(examination: Examination, document: dict[str, Any]) -> None:
         examination.unchecked.append("which vector the event pays by: it has none here")
         return
     _vector(examination, envelope, evidence, track=track, digest=bound, size=size)
+
+
+def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> None:
+    """On whose word the event stands: its platform's, by a signed batch in which it has a place, or nobody's."""
+    examination.platform = batch.UNSIGNED
+    if signed is None:
+        examination.unchecked.append("whether the platform reported this event: nothing here is signed by it")
+        return
+    with examination.step("the platform signed the event") as step:
+        item, envelope, source, place, hashes = bundle.signed_parts(signed)
+        body = examination.included(step, item)
+        found, size = batch.of_leaf(body), item.index + 1
+        payload, key = examination.statement(step, envelope, body["statement"], batch.PAYLOAD_TYPE, size, "platform")
+        if (batch.parse(payload), key.party, key.public.id) != (found, body["party"], body["signer"]):
+            raise VerificationError(f"batch leaf {item.index} says otherwise than the statement that it names")
+        if found.source != event.get("source"):
+            raise VerificationError(f"batch leaf {item.index} is of source {found.source}, not {event.get('source')}")
+        data = batch.body(event)
+        start = tree.leaf_hash(data)
+        step.explain.append(_shell("00", data.hex(), start))
+        for left, right, result in tree.inclusion_steps(place, found.count, start, hashes):
+            step.explain.append(_shell("01", f"{left.hex()} {right.hex()}", result))
+        tree.check_inclusion(place, found.count, start, hashes, found.root)
+        _author(examination, _speaks(examination, step, source, found.source, key.party), source.index + 1, "operator")
+        if source.index >= item.index:
+            raise VerificationError(
+                f"leaf {source.index} lets {key.party} speak for {found.source} after the batch came"
+            )
+        step.detail = f"event {place} of batch {found.number} of {found.source}, leaf {item.index}, signed by {key}"
+    examination.platform = batch.label(key.party)
+    examination.unchecked += [
+        f"whether key {key.public.id[:16]} is {key.party}'s own: the operator, or trust.json, says so; ask {key.party}",
+        f"whether another party spoke for {found.source} by then: the last leaf before the batch counts",
+        "whether the platform signed for the listener or for the vector that the event pays by: it did not",
+    ]
+
+
+def _speaks(examination: Examination, step: Step, item: Placed, source: str, party: str) -> dict[str, Any]:
+    """The leaf by which a party speaks for a source."""
+    body = examination.included(step, item)
+    said = sourcing.parse(item.index, body)
+    if (said.source, said.party) != (source, party):
+        raise VerificationError(f"leaf {item.index} does not let {party} speak for source {source}")
+    return body
 
 
 def _influence(examination: Examination, document: dict[str, Any]) -> None:
@@ -328,6 +382,8 @@ def _entry(examination: Examination, document: dict[str, Any]) -> None:
         item = bundle.placed(entry, "entry")
         body = examination.included(step, item)
         step.detail = f"leaf {item.index}: {body['type']}"
+    if body["type"] == "event":
+        examination.unchecked.append("whether the platform signed this event: `settle ledger prove` bundles say so")
     if envelope is None:
         if body.get("statement") is not None:
             examination.unchecked.append(f"the statement that the leaf names, {body['statement']}: it is not here")

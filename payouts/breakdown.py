@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from payouts.allocate import divide
 from payouts.compute import Heading, Inputs, Line, Outcome, contributions, heading, prepare
-from payouts.kernel import UNATTRIBUTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -40,8 +39,6 @@ def break_down(
         if parties is None or line.party in parties
     }
     for claim, track, weight in contributions(inputs, prepare(inputs)):
-        if claim.group == UNATTRIBUTED:
-            continue
         pieces = wanted.get(heading(claim))
         if pieces is not None:
             pieces[track, claim.source, claim.aspect, claim.basis, claim.via] += weight

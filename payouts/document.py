@@ -18,6 +18,7 @@ from ledger.errors import VerificationError
 from ledger.types import Digest
 from payouts.account import Account
 from payouts.allocate import Cutoff
+from payouts.clauses import Agreed
 from payouts.compute import GroupTotal, Line, Outcome
 from payouts.protocols import Hold, UsageRow
 from payouts.rules.base import Rule
@@ -41,6 +42,10 @@ class Given:
     minimum: int
     carried: int = 0
     """What the run it follows left unattributed to this one, where its terms said so."""
+    agreed: tuple[str, ...] = ()
+    """Ids of the terms agreed with parties; each is a digest of what they say."""
+    fx: tuple[Agreed, ...] = ()
+    """The period's rates from the pool's currency to others."""
 
     def payload(self) -> dict[str, Any]:
         return {
@@ -58,8 +63,8 @@ class Given:
             "entries": sorted(self.entries),
             "minimum_micros": str(self.minimum),
             "carried_micros": str(self.carried),
-            "fx": None,
-        }  # fmt: skip
+            "fx": [one.payload() for one in self.fx] or None,
+        } | ({"agreed": sorted(self.agreed)} if self.agreed else {})  # fmt: skip
 
     @property
     def key(self) -> Digest:

@@ -98,7 +98,7 @@ def _to_whole(groups: Sequence[str], exact: Sequence[int], rest: int, salt: byte
     """Masses in parts of WHOLE; nothing to round where direct shares make up everything."""
     unit = EXACT // WHOLE
     masses = [mass // unit for mass in exact]
-    if sum(masses) * unit == EXACT - rest and rest % unit == 0:
+    if sum(masses) * unit == EXACT - rest:
         return masses
     rounded, _ = round_shares([*groups, UNATTRIBUTED], [*exact, rest], unit, salt=salt)
     return rounded[:-1]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger import canon
@@ -44,11 +44,14 @@ class Instruction:
     micros: int
     reference: str
     account: Digest
+    sent: Mapping[str, str] | None = field(default=None, compare=False)
+    """Currency and micros of what the payee gets, where that is not `micros` of the pool's currency."""
 
     def payload(self) -> dict[str, Any]:
-        return {
+        plain = {
             "party": self.party, "micros": str(self.micros), "reference": self.reference, "account": self.account,
         }  # fmt: skip
+        return plain if self.sent is None else plain | {"sent": dict(self.sent)}
 
 
 def reference(run: Digest, party: str) -> str:
@@ -81,7 +84,8 @@ def payment_file(
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
     writer.writerow(COLUMNS)
     for one, payee in sorted(rows, key=lambda row: row[0]):
-        amount = format_amount(one.micros, currency)
-        texts = (one.reference, one.party, payee.name, payee.account, amount, currency, period, pool, run)
+        paid = one.sent or {"currency": currency, "micros": str(one.micros)}
+        amount = format_amount(int(paid["micros"]), paid["currency"])
+        texts = (one.reference, one.party, payee.name, payee.account, amount, paid["currency"], period, pool, run)
         writer.writerow(cell(text) for text in texts)
     return out.getvalue().encode()

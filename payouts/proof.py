@@ -18,13 +18,20 @@ from ledger.errors import VerificationError
 from ledger.text import parse_hex
 from ledger.types import MILLION
 from ledger.verify import Examination, Step
+from payouts.account import Account, account
 from payouts.allocate import Cutoff, divide, round_shares
+from payouts.clauses import Agreed
+from payouts.deductions import Stages
 from payouts.life.rings import Rings
 from payouts.waterfill import Level, fill
 
 RUN_TYPE: Final = "application/vnd.settle.run+json"
 PUBLICATION_TYPE: Final = "application/vnd.settle.publication+json"
 TABLES: Final = ("groups", "lines", "accounts")
+UNCHECKED: Final = (
+    "how the weights follow from streams and vectors, and balances and terms from the log before: compute the period "
+    "again from settle period export"
+)
 COMMON: Final = ("close", "run", "document", "approvals", "publish", "publication")
 
 Row = dict[str, Any]
@@ -236,13 +243,39 @@ def _check_lines(group: Row, lines: Sequence[Row], salt: bytes) -> None:
                 )
 
 
-def _check_account(row: Row, lines: Iterable[Row]) -> None:
+def _check_account(row: Row, lines: Iterable[Row], inputs: Row) -> None:
+    """The account made again: its stages under its own terms, its minimum, its whole minor units, its conversion."""
     earned = sum(int(line["micros"]) for line in lines if line["state"] == "allocated")
     if earned != int(row["earned"]):
         raise VerificationError(f"{row['party']}: lines allocate {earned} micros, the account says {row['earned']}")
-    corrected = sum(int(one["micros"]) for one in row["corrections"])
-    if int(row["opening"]) + earned + corrected != int(row["payable"]) + int(row["carried"]):
-        raise VerificationError(f"{row['party']}: opening, earned and corrections are not payable and carried")
+    said = Account.from_payload(row)
+    agreed, before = said.deductions.agreed, said.deductions.before
+    for one in agreed:
+        if one.party != said.party or one.id not in inputs["agreed"]:
+            raise VerificationError(f"{said.party}: terms {one.id} are not among those the run was given for it")
+    stages = Stages(
+        period=inputs["terms"]["period"], before={said.party: before},
+        agreed=(*agreed, *map(Agreed.from_payload, inputs["fx"] or ())),
+    )  # fmt: skip
+    again = account(
+        party=said.party, currency=inputs["terms"]["currency"], minimum=int(inputs["minimum_micros"]),
+        opening=said.opening, earned=earned, corrections=said.corrections, stages=stages,
+    )  # fmt: skip
+    if again.payload() != row:
+        raise VerificationError(
+            f"{said.party}: opening, earned, corrections and deductions make {again.payable} payable and "
+            f"{again.carried} carried, the account says {said.payable} and {said.carried}"
+        )
+
+
+def _check_intent(account: Row | None, intent: Row | None, party: str) -> None:
+    """What was published to be paid is what the account comes to, in the currency it is paid in."""
+    due = 0 if account is None else int(account["payable"])
+    paid = 0 if intent is None else int(intent["micros"])
+    sent = None if intent is None else intent.get("sent")
+    converted = None if account is None else account.get("converted")
+    if due != paid or sent != (converted and {name: converted[name] for name in ("currency", "micros")}):
+        raise VerificationError(f"{party}: payable {due} micros, published {paid}; or not in the account's currency")
 
 
 def _guarded(check: Callable[[Examination, Row], None]) -> Callable[[Examination, Row], None]:
@@ -286,15 +319,13 @@ def check_statement(examination: Examination, document: Row) -> None:
         own = [line for line in lines if line["party"] == party]
         step.detail = f"{len(own)} lines of {party}, {sum(int(line['micros']) for line in own)} micros"
     with examination.step("the account adds up") as step:
-        step.detail = _check_own_account(values, tables, publication, own)
-    examination.unchecked.append(
-        "how the weights follow from streams and vectors: compute the period again from settle period export"
-    )
+        step.detail = _check_own_account(values, run, publication, own)
+    examination.unchecked.append(UNCHECKED)
 
 
-def _check_own_account(values: Mapping[str, Any], tables: Row, publication: Row, own: Sequence[Row]) -> str:
+def _check_own_account(values: Mapping[str, Any], run: Row, publication: Row, own: Sequence[Row]) -> str:
     party = values["party"]
-    accounts = [_row(item, tables["accounts"], "accounts") for item in values["account"]]
+    accounts = [_row(item, run["tables"]["accounts"], "accounts") for item in values["account"]]
     intents = [_row(item, publication["intents"], "intents") for item in values["intent"]]
     if any(row["party"] != party for row in (*accounts, *intents)) or len(accounts) > 1 or len(intents) > 1:
         raise VerificationError(f"an account or a payment is not {party}'s, or there are two")
@@ -302,13 +333,14 @@ def _check_own_account(values: Mapping[str, Any], tables: Row, publication: Row,
         if any(line["state"] == "allocated" and int(line["micros"]) for line in own):
             raise VerificationError(f"{party} has money allocated and no account in the bundle")
         return f"{party} has no account in this run"
-    _check_account(accounts[0], own)
-    paid = int(intents[0]["micros"]) if intents else 0
-    if paid != int(accounts[0]["payable"]):
-        raise VerificationError(f"{party}: payable {accounts[0]['payable']} micros, published {paid}")
     one = accounts[0]
+    _check_account(one, own, run["inputs"])
+    _check_intent(one, intents[0] if intents else None, party)
+    steps = one["deductions"]["entries"] if "deductions" in one else ()
+    middle = "".join(f"{step['kind']} {step['micros']}, " for step in steps)
     return (
-        f"opening {one['opening']}, earned {one['earned']}, payable {one['payable']}, carried {one['carried']} micros"
+        f"opening {one['opening']}, earned {one['earned']}, {middle}payable {one['payable']}, "
+        f"carried {one['carried']} micros"
     )
 
 
@@ -342,10 +374,8 @@ def check_run(examination: Examination, document: Row) -> None:
     with examination.step("the five parts sum to the pool") as step:
         step.detail = _check_parts(values["lines"], result)
     with examination.step("every account adds up, and pays what was published") as step:
-        step.detail = _check_accounts(values)
-    examination.unchecked.append(
-        "how the weights follow from streams and vectors: compute the period again from settle period export"
-    )
+        step.detail = _check_accounts(values, run["inputs"])
+    examination.unchecked.append(UNCHECKED)
 
 
 def _check_table(rows: Sequence[Row], table: Row, name: str) -> None:
@@ -392,15 +422,15 @@ def _check_parts(lines: Sequence[Row], result: Row) -> str:
     return " + ".join(map(str, parts)) + f" = {result['pool']}"
 
 
-def _check_accounts(values: Mapping[str, Any]) -> str:
+def _check_accounts(values: Mapping[str, Any], inputs: Row) -> str:
     own: dict[str, list[Row]] = defaultdict(list)
     for line in values["lines"]:
         own[line["party"]].append(line)
-    paid = {row["party"]: int(row["micros"]) for row in values["intents"]}
-    for account in values["accounts"]:
-        _check_account(account, own.pop(account["party"], []))
-        if paid.pop(account["party"], 0) != int(account["payable"]):
-            raise VerificationError(f"{account['party']}: payable and published differ")
+    paid = {row["party"]: row for row in values["intents"]}
+    for row in values["accounts"]:
+        party = row["party"]
+        _check_account(row, own.pop(party, []), inputs)
+        _check_intent(row, paid.pop(party, None), party)
     left = [line for lines in own.values() for line in lines if line["state"] == "allocated" and int(line["micros"])]
     if left or paid:
         raise VerificationError("money is allocated to, or published for, a party without an account")

@@ -1,7 +1,7 @@
 """A statement: what one party is owed for a period, from where, and why what is not paid is not.
 
 A value with its renderings beside it (`payouts.statement_text`). Every figure is in micro-units and every
-list adds up: opening + earned + adjustments = net + carried, and the earnings add up to `earned`.
+list adds up: opening + earned + adjustments + deductions = net + carried, and the earnings add up to `earned`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from typing import Final
 from ledger.types import Aspect, Digest, InfluenceVector
 from payouts.account import Account, Correction
 from payouts.breakdown import Piece
+from payouts.clauses import Advance, Agreed, Reserve, Withholding
 from payouts.compute import Line
+from payouts.deductions import BESIDE, Converted, Deductions
+from payouts.money import format_amount
 from payouts.protocols import UsageRow
 
 ADVICE: Final = {
@@ -74,6 +77,43 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Streams behind what was earned: of which source, and whether it signed them (`signed by PARTY`, `unsigned`)."""
+
+    source: str
+    platform: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deducted:
+    """One deduction, negative, or a release: under which terms (`terms` says them, `note` is their contract or law).
+
+    `due`: the month that releases what a reserve keeps, or kept.
+    """
+
+    kind: str
+    term: str
+    terms: str
+    note: str
+    due: str
+    micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Money beside the account: a reserve kept until `due`, or an advance that is still to be recouped."""
+
+    kind: str
+    term: str
+    terms: str
+    note: str
+    due: str
+    opening_micros: int
+    closing_micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """What became of the payment: its reference, state and route; empty until a run is published."""
 
@@ -97,13 +137,18 @@ class PoolStatement:
     opening_micros: int
     earned_micros: int
     adjustments_micros: int
+    deductions_micros: int
     held_micros: int
     suspense_micros: int
     net_micros: int
     carried_micros: int
     minimum_micros: int
     adjustments: tuple[Correction, ...]
+    deductions: tuple[Deducted, ...]
+    beside: tuple[Beside, ...]
+    converted: Converted | None
     earnings: tuple[Earning, ...]
+    streams: tuple[Streams, ...]
     waiting: tuple[Waiting, ...]
     payment: Settled
 
@@ -120,6 +165,7 @@ class Statement:
     opening_micros: int
     earned_micros: int
     adjustments_micros: int
+    deductions_micros: int
     held_micros: int
     suspense_micros: int
     net_micros: int
@@ -145,13 +191,14 @@ def statement(*, party: str, name: str, period: str, demo: bool, pools: Sequence
 
 
 _FIGURES: Final = (
-    "opening_micros", "earned_micros", "adjustments_micros", "held_micros", "suspense_micros", "net_micros",
-    "carried_micros",
+    "opening_micros", "earned_micros", "adjustments_micros", "deductions_micros", "held_micros", "suspense_micros",
+    "net_micros", "carried_micros",
 )  # fmt: skip
 
 
 def _anything(pool: PoolStatement) -> bool:
-    return bool(pool.earnings or pool.waiting or pool.adjustments or any(getattr(pool, name) for name in _FIGURES))
+    told = pool.earnings or pool.waiting or pool.adjustments or pool.deductions or pool.beside
+    return bool(told or any(getattr(pool, name) for name in _FIGURES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +287,53 @@ def _subject(line: Line, pieces: Sequence[Piece]) -> str:
     return ", ".join(tracks[:TRACKS_NAMED]) + more
 
 
+def deducted_of(found: Deductions) -> tuple[Deducted, ...]:
+    """The entries that moved the account, in the order of the stages."""
+    return tuple(
+        Deducted(
+            kind=one.kind, term=one.term, terms=_said(found, one.term), note=found.note(one.term), due=one.due,
+            micros=one.micros,
+        )
+        for one in found.entries
+        if one.kind not in BESIDE
+    )  # fmt: skip
+
+
+def beside_of(found: Deductions) -> tuple[Beside, ...]:
+    """Reserves and advances, as they were and as they are."""
+    opening = {(str(one.kind), one.term, one.due): one.micros for one in found.before}
+    opening |= {(one.kind, one.term, one.due): one.micros for one in found.entries if one.kind == "advance"}
+    closing = {(str(one.kind), one.term, one.due): one.micros for one in found.after}
+    return tuple(
+        Beside(
+            kind=kind, term=term, terms=_said(found, term), note=found.note(term), due=due,
+            opening_micros=opening.get((kind, term, due), 0), closing_micros=closing.get((kind, term, due), 0),
+        )
+        for kind, term, due in dict.fromkeys((*opening, *closing))
+        if opening.get((kind, term, due)) or closing.get((kind, term, due))
+    )  # fmt: skip
+
+
+def _said(found: Deductions, term: str) -> str:
+    """Terms in words; empty where they no longer count."""
+    agreed: Agreed | None = next((one for one in found.agreed if one.id == term), None)
+    match agreed.clause if agreed is not None else None:
+        case Advance(micros=micros, currency=currency, ppm=ppm):
+            return f"advance of {format_amount(micros, currency)} {currency}, recouped at {percent(ppm)}"
+        case Reserve(ppm=ppm, months=months):
+            return f"{percent(ppm)} kept for {months} months"
+        case Withholding(ppm=ppm, territory=territory):
+            return f"{percent(ppm)} withheld for {territory}"
+        case _:
+            return ""
+
+
+def percent(ppm: int) -> str:
+    """Parts per million as a percentage, without idle zeros."""
+    digits = f"{ppm % 10_000:04d}".rstrip("0")
+    return f"{ppm // 10_000}{'.' + digits if digits else ''} %"
+
+
 def pool_statement(
     *,
     run: Digest,
@@ -251,6 +345,7 @@ def pool_statement(
     minimum: int,
     account: Account | None,
     earnings: Sequence[Earning],
+    streams: Sequence[Streams],
     waiting: Sequence[Waiting],
     payment: Settled,
 ) -> PoolStatement:
@@ -267,10 +362,14 @@ def pool_statement(
         opening_micros=0 if account is None else account.opening,
         earned_micros=earned,
         adjustments_micros=0 if account is None else account.corrected,
+        deductions_micros=0 if account is None else account.deducted,
         held_micros=sum(one.micros for one in waiting if one.state == "held"),
         suspense_micros=sum(one.micros for one in waiting if one.state == "suspense"),
         net_micros=0 if account is None else account.payable,
         carried_micros=0 if account is None else account.carried,
         adjustments=() if account is None else account.corrections,
-        earnings=tuple(earnings), waiting=tuple(waiting),
+        deductions=() if account is None else deducted_of(account.deductions),
+        beside=() if account is None else beside_of(account.deductions),
+        converted=None if account is None else account.converted,
+        earnings=tuple(earnings), streams=tuple(streams), waiting=tuple(waiting),
     )  # fmt: skip

@@ -20,10 +20,16 @@ COLUMNS: Final = (
     "basis", "reason", "low_ppm", "high_ppm", "units", "currency", "amount", "micros",
 )  # fmt: skip
 BARS: Final = 10
+NAMES: Final = {
+    "reserve": "Kept in reserve", "released": "Released from reserve", "recouped": "Recouped", "tax": "Tax withheld",
+    "advance": "Advance", "adjustment": "Adjustment", "release": "Released from a hold",
+    "returned": "Payment that came back", "reversal": "Paid by a run since undone",
+}  # fmt: skip
+"""What each kind of correction, deduction and balance is called on a page."""
 
 
 def as_csv(statement: Statement) -> bytes:
-    """One row a figure (RFC 4180, UTF-8, CRLF). Amount rows: opening + earned + corrections = net + carried."""
+    """One row a figure (RFC 4180, UTF-8, CRLF): opening + earned + corrections + deductions = net + carried."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()
@@ -33,7 +39,7 @@ def as_csv(statement: Statement) -> bytes:
             "state": pool.state, "currency": pool.currency,
         }  # fmt: skip
         for row in _rows(pool):
-            amount = {"amount": format_amount(int(row["micros"]), pool.currency)}
+            amount = {"amount": format_amount(int(row["micros"]), row.get("currency", pool.currency))}
             texts = {name: cell(text) for name, text in (common | row).items()}
             writer.writerow(texts | amount | {"micros": row["micros"]})
     return out.getvalue().encode()
@@ -47,7 +53,17 @@ def _rows(pool: PoolStatement) -> list[dict[str, str]]:
     rows += [
         {"row": one.kind, "reason": one.reason, "source": one.id, "micros": str(one.micros)} for one in pool.adjustments
     ]
+    rows += [
+        {"row": one.kind, "reason": one.note, "source": one.term, "micros": str(one.micros)} for one in pool.deductions
+    ]
     rows += [{"row": "net", "micros": str(pool.net_micros)}, {"row": "carried", "micros": str(pool.carried_micros)}]
+    if (sent := pool.converted) is not None:
+        about = f"{sent.rate} of {sent.date}, {sent.source}"
+        rows.append({"row": "converted", "reason": about, "currency": sent.currency, "micros": str(sent.micros)})
+    rows += [
+        {"row": f"{one.kind} left", "reason": one.note, "source": one.term, "micros": str(one.closing_micros)}
+        for one in pool.beside
+    ]
     rows += [
         {
             "row": "earning", "track": one.track, "track_title": one.track_title, "source": one.source,
@@ -57,6 +73,10 @@ def _rows(pool: PoolStatement) -> list[dict[str, str]]:
         }
         for one in pool.earnings
     ]  # fmt: skip
+    rows += [
+        {"row": "streams", "source": one.source, "reason": one.platform, "units": str(one.count), "micros": "0"}
+        for one in pool.streams
+    ]
     rows += [
         {"row": one.state, "source": one.subject, "reason": one.reason, "micros": str(one.micros)}
         for one in pool.waiting
@@ -70,7 +90,7 @@ def _optional(number: int | None) -> str:
 
 def as_html(statement: Statement) -> str:
     """A page that stands alone: no script, no outside matter, fit for print. Everything in it is escaped."""
-    return _template().render(s=statement, money=_money, interval=_interval, bars=_bars)
+    return _template().render(s=statement, money=money, interval=interval, bars=bars, name=NAMES.__getitem__)
 
 
 @cache
@@ -83,7 +103,7 @@ def _template() -> Template:
     return environment.get_template("statement.html")
 
 
-def _bars(pool: PoolStatement) -> list[dict[str, str | int]]:
+def bars(pool: PoolStatement) -> list[dict[str, str | int]]:
     """The chart's bars: `width` of at most 320, `name` short enough to stand beside it."""
     found = top_sources(pool)
     widest = max(micros for _, micros in found)
@@ -107,12 +127,12 @@ def top_sources(pool: PoolStatement) -> list[tuple[str, int]]:
     return ordered[:BARS] + ([(f"{len(ordered) - BARS} others", rest)] if rest else [])
 
 
-def _money(micros: int) -> str:
+def money(micros: int) -> str:
     sign, magnitude = ("-" if micros < 0 else ""), abs(micros)
     return f"{sign}{magnitude // 1_000_000:,}.{magnitude % 1_000_000:06d}"
 
 
-def _interval(one: Earning) -> str:
+def interval(one: Earning) -> str:
     if one.low_ppm is None or one.high_ppm is None:
         return ""
     low, high = (f"{ppm // 10_000}.{ppm % 10_000 // 100:02d} %" for ppm in (one.low_ppm, one.high_ppm))

@@ -89,7 +89,7 @@ def usage(
                 raise VerificationError(f"entry {entry.index} of log {part.origin} is no event: {problem}") from None
             if on_progress is not None and entry.index % _TOLD_EVERY == 0:
                 on_progress(entry.index, part.membership.size)
-            if not (part.membership.takes(entry.index, event.occurred_at) and _covered(terms, event)):
+            if not (part.membership.takes(entry.index, event.occurred_at) and covered(terms, event)):
                 continue
             if grain.gross:
                 _check_gross(part.origin, entry.index, event, terms)
@@ -100,7 +100,8 @@ def usage(
     return sorted((_row(key, one, terms, grain) for key, one in sums.items()), key=row_key)
 
 
-def _covered(terms: Terms, event: EventLeaf) -> bool:
+def covered(terms: Terms, event: EventLeaf) -> bool:
+    """Whether a pool shares out over this event."""
     return (
         (not terms.sources or event.source in terms.sources)
         and (not terms.products or event.product in terms.products)

@@ -45,6 +45,7 @@ SETTINGS: Final = (
     Setting("registry", "clear_ppm", 10_000, "unlicensed influence above this keeps a track from being clear"),
     Setting("payouts", "minimum_micros", 0, "a payee's balance below this is carried to the next period"),
     Setting("attribution", "method", "hybrid", "method used by `settle attribute` unless told otherwise"),
+    Setting("attribution", "inbox", "inbox", "folder of files named after tracks, for the scheduler to attribute"),
     Setting("chain", "url", "", "JSON-RPC endpoint; empty means the embedded chain"),
     Setting("chain", "id", 0, "the chain's number, checked against the node; 0: whatever the node says"),
     Setting("chain", "keystore", "", "keystore file of the publishing account"),
@@ -55,6 +56,13 @@ SETTINGS: Final = (
     Setting("chain", "account", "", "publishing account whose key is elsewhere; alone: sign by export and import"),
     Setting("chain", "confirmations", 12, "blocks until a transaction counts as final; the embedded chain needs one"),
     Setting("chain", "fee_cap_gwei", 500, "never offer more than this per gas"),
+    Setting("scheduler", "seal", "0 * * * *", 'when to seal: a crontab expression in UTC, or "off"'),
+    Setting("scheduler", "witness", "5 * * * *", "when to have the newest checkpoint cosigned"),
+    Setting("scheduler", "attribute", "*/10 * * * *", "when to attribute what lies in attribution.inbox"),
+    Setting("scheduler", "segments", "15 * * * *", "when to seal new events into Parquet segments"),
+    Setting("scheduler", "close", "0 6 3-9 * *", "when to close the month that has ended; late files first"),
+    Setting("scheduler", "holds", "30 * * * *", "when to end holds that have reached their date"),
+    Setting("scheduler", "chain", "*/5 * * * *", "when to look for confirmations on the chain"),
 )
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ledger.ingest import quarantine
 from payouts.life.book import Book
+from service.scheduler.standing import JobStanding, standing, troubles
 from service.settlement.approvers import one_person
 from service.settlement.step import read_book
 from service.workspace import Workspace
@@ -38,6 +39,7 @@ class Status:
     quarantined: int
     closed: list[str]
     runs: list[RunStanding]
+    jobs: list[JobStanding]
     waiting: list[str]
 
 
@@ -48,6 +50,7 @@ def status(workspace: Workspace) -> Status:
     view = workspace.registry.view()
     book = read_book(workspace)
     without_vector = len(view.tracks.keys() - log.assignments().keys())
+    jobs = standing(workspace)
     with log.store.reading() as connection:
         quarantined = len(quarantine.listed(connection))
     return Status(
@@ -66,7 +69,8 @@ def status(workspace: Workspace) -> Status:
             RunStanding(period=run.period, pool=run.pool, run=run.run, state=book.state_of(run.run))
             for run in book.runs.values()
         ],
-        waiting=list(_waiting(book, without_vector, quarantined)),
+        jobs=jobs,
+        waiting=[*troubles(jobs), *_waiting(book, without_vector, quarantined)],
     )
 
 

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.render import percent
-from cli.shell import emit, say, wants_json, workspace
-from ledger.errors import InputError
+from cli.shell import emit, leave, say, wants_json, workspace
+from ledger.errors import InputError, VerificationError
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -18,10 +19,11 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def index() -> None:
     """Read every recording's audio, notes or latents into the search index; only what is new is read."""
-    from service.attribution.attributing import build_index
+    from service.attribution.indexing import build_index
 
     with progress("Indexing", unit="recordings") as advance:
-        emit(build_index(workspace(), on_progress=advance))
+        found = build_index(workspace(), on_progress=advance)
+    emit(found)
 
 
 @app.command()
@@ -47,10 +49,32 @@ def attribute(
     from service.attribution.attributing import attribute_files
 
     with progress("Attributing", unit="tracks") as advance:
-        answers = attribute_files(
+        heard = attribute_files(
             workspace(), files or [], track=track, method=method, assign=not no_assign, on_progress=advance
         )
-    emit(answers, text=_vectors_text)
+    emit(heard.answers, text=_vectors_text)
+    for one in heard.failed:
+        say(f"settle: track {one['track']} has no vector: {one['reason']}")
+    if heard.failed:
+        leave(EXIT_CODES[InputError])
+
+
+@app.command()
+def canary(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings no track can come from; invented ones unless given.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many to invent, of each kind of file.")] = 20,
+    method: Annotated[str, typer.Option(help="chroma, fingerprint, ivd or hybrid.")] = "",
+) -> None:
+    """Judge the attributed tracks again with canaries in the catalogue: whatever they get is a false attribution."""
+    from service.attribution.canaries import check
+
+    with progress("Judging again", unit="tracks") as advance:
+        found = check(workspace(), files or [], count=count, method=method, on_progress=advance)
+    emit(found)
+    if not found.ok:
+        leave(EXIT_CODES[VerificationError])
 
 
 @app.command()

@@ -8,6 +8,7 @@ import typer
 
 from cli.shell import emit, workspace
 from ledger.errors import InputError
+from ledger.types import parse_time
 
 app = typer.Typer(no_args_is_help=True)
 hold = typer.Typer(no_args_is_help=True)
@@ -27,15 +28,20 @@ def open_(
     track: Annotated[str | None, typer.Option(help="Whatever this generated track earned.")] = None,
     source: Annotated[str | None, typer.Option(help="Whatever this platform reported.")] = None,
     reason: Annotated[str, typer.Option(help="fraud, dispute, rights, payee-incomplete, legal or tax.")],
+    until: Annotated[
+        str | None, typer.Option(help="A date or time from which it ends by itself; by default two people end it.")
+    ] = None,
 ) -> None:
     """Stop payment of what concerns one party, recording, track or platform. Nobody else's money moves."""
+    from ledger.registry.rows import instant
     from service.settlement import holds
 
     chosen = {"party": party, "subject": recording, "track": track, "source": source}
     given = [(scope, subject) for scope, subject in chosen.items() if subject is not None]
     if len(given) != 1:
         raise InputError("name one of --party, --recording, --track, --source")
-    emit(holds.open_hold(workspace(), scope=given[0][0], subject=given[0][1], reason=reason))
+    end = None if until is None else parse_time(instant(until))
+    emit(holds.open_hold(workspace(), scope=given[0][0], subject=given[0][1], reason=reason, until=end))
 
 
 @hold.command("list")

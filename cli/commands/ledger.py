@@ -31,6 +31,9 @@ def ingest(
     source: Annotated[
         str, typer.Option(help="The platform whose file this is; rows that speak for another go to quarantine.")
     ] = "",
+    batch: Annotated[
+        Path | None, typer.Option(help="What the platform signed over FILE; it is taken as signed or not at all.")
+    ] = None,
 ) -> None:
     """Append stream events; what is appended is answered for, what is not is kept with its reason."""
     from service.log.ingesting import ingest_file
@@ -38,7 +41,7 @@ def ingest(
     with progress("Ingesting", unit="bytes") as advance:
         done = ingest_file(
             workspace(), None if file == "-" else Path(file), form=form or None, receipts=receipts,
-            source=source or None, on_progress=advance,
+            source=source or None, batch_file=batch, on_progress=advance,
         )  # fmt: skip
     emit(done)
     if done.quarantined:

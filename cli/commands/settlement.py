@@ -180,7 +180,7 @@ def statement(
     *,
     party: Annotated[str, typer.Argument(help="Party id.")],
     name: Annotated[str, typer.Option("--period", help="A closed month, such as 2026-06.")],
-    form: Annotated[str, typer.Option("--format", help="text, json, csv, html or bundle (proof).")] = "text",
+    form: Annotated[str, typer.Option("--format", help="text, json, csv, html, pdf or bundle (proof).")] = "text",
     pool_name: Annotated[str | None, typer.Option(help="For a bundle: which pool, where there are several.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it; stdout unless given.")] = None,
 ) -> None:
@@ -191,6 +191,8 @@ def statement(
     if form == "bundle":
         data = statements.prove(ws, party, name, pool_name)
     else:
+        if form == "pdf" and out is None:
+            raise InputError("a PDF is not for the terminal; name its file with --out")
         found = statements.state(ws, party, name)
         if out is None and form in ("text", "json"):
             emit(found, text=_as_json if form == "json" else _statement_text)
@@ -223,8 +225,15 @@ def _statement_text(found: Any) -> str:
         return "\n".join([*lines, "nothing was earned, held, corrected or carried"])
     for pool in found.pools:
         lines += ["", f"pool {pool.pool}, {pool.state}, rule {pool.rule}, run {pool.run[:16]}"]
-        figures = ("opening", "earned", "adjustments", "net", "carried", "held", "suspense")
-        lines += [f"  {name:<14}{money(getattr(pool, name + '_micros'), pool.currency):>26}" for name in figures]
+        figures = ("opening", "earned", "adjustments", "deductions", "net", "carried", "held", "suspense")
+        for name in figures:
+            lines.append(f"  {name:<14}{money(getattr(pool, name + '_micros'), pool.currency):>26}")
+            if name == "deductions":
+                lines += [f"    {one.kind:<12}{money(one.micros):>22}  {one.note}" for one in pool.deductions]
+        if (sent := pool.converted) is not None:
+            said = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date})"
+            lines.append(f"  paid as       {money(sent.micros, sent.currency):>26}  {said}")
+        lines += [f"  {one.kind} left  {money(one.closing_micros, pool.currency)}  {one.note}" for one in pool.beside]
         lines += [f"  payment       {pool.payment.state} {pool.payment.reference}".rstrip()]
         if pool.earnings:
             earned = [
@@ -233,6 +242,7 @@ def _statement_text(found: Any) -> str:
                 for one in pool.earnings
             ]  # fmt: skip
             lines += ["", table(earned)]
+        lines += [f"  streams: {one.count:,} of {one.source}, {one.platform}" for one in pool.streams]
         lines += [f"  {one.state} {money(one.micros)}: {one.reason}: {one.advice}" for one in pool.waiting]
     return "\n".join(lines)
 
@@ -242,7 +252,7 @@ def statements(
     name: Annotated[str, typer.Option("--period", help="A month with a run.")],
     *,
     out: Annotated[Path, typer.Option(help="The folder to write to, one file a party.")],
-    form: Annotated[str, typer.Option("--format", help="json, csv or html.")] = "html",
+    form: Annotated[str, typer.Option("--format", help="json, csv, html or pdf.")] = "html",
 ) -> None:
     """Everybody's statement for a month, a file each."""
     from service.statements import writing
@@ -292,5 +302,5 @@ def _explained_text(found: Any) -> str:
         ]
     if found.track is not None:
         lines += ["", f"{found.streams} streams of {found.track}; the first {len(found.events)}, each with its proof:"]
-        lines += [f"  {one.occurred_at} {one.territory}  {one.prove}" for one in found.events]
+        lines += [f"  {one.occurred_at} {one.territory}  {one.platform}  {one.prove}" for one in found.events]
     return "\n".join(lines)

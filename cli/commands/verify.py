@@ -66,7 +66,11 @@ def _document(path: Path, report: Report, *, explain: bool) -> dict[str, Any]:
     for step in report.steps:
         document: dict[str, Any] = {"n": step.n, "name": step.name, "ok": step.ok, "detail": step.detail}
         steps.append({**document, "explain": step.explain} if explain else document)
-    return {"ok": report.ok, "bundle": str(path), "kind": report.kind, "steps": steps, "unchecked": report.unchecked}
+    platform = {} if report.platform is None else {"platform": report.platform}
+    return {
+        "ok": report.ok, "bundle": str(path), "kind": report.kind, **platform, "steps": steps,
+        "unchecked": report.unchecked,
+    }  # fmt: skip
 
 
 def _text(answer: dict[str, Any]) -> str:
@@ -74,7 +78,8 @@ def _text(answer: dict[str, Any]) -> str:
 
 
 def _lines(answer: dict[str, Any]) -> list[str]:
-    lines = [f"{'OK' if answer['ok'] else 'FAILED'}  {answer['bundle']}"]
+    platform = f"  ({answer['platform']})" if "platform" in answer else ""
+    lines = [f"{'OK' if answer['ok'] else 'FAILED'}  {answer['bundle']}{platform}"]
     for step in answer["steps"]:
         lines.append(f"  ({step['n']}) {'ok  ' if step['ok'] else 'FAIL'}  {step['name']}: {step['detail']}")
         lines += [f"        {line}" for line in step.get("explain", ())]

@@ -17,8 +17,8 @@ from ledger.errors import InputError
 from ledger.ingest.rows import Refused
 from ledger.store.schema import QuarantineRow
 
-Kind = Literal["invalid", "unknown-track", "vector", "conflict"]
-KINDS: Final[tuple[Kind, ...]] = ("invalid", "unknown-track", "vector", "conflict")
+Kind = Literal["invalid", "unknown-track", "vector", "source", "conflict"]
+KINDS: Final[tuple[Kind, ...]] = ("invalid", "unknown-track", "vector", "source", "conflict")
 """The kinds of events; other rooms keep rows of theirs here too."""
 
 State = Literal["waiting", "replayed"]

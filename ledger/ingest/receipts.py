@@ -8,20 +8,22 @@ verified, and asked for again, for as long as the log exists, it is the same byt
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from ledger import proof, tree
 from ledger.anchor import content
+from ledger.batch import label
 from ledger.errors import InputError
 from ledger.ingest.run import Acknowledged
 from ledger.log import Log
 from ledger.store import queries
+from ledger.store.signed import parties
 
 ONE_FILE: Final = ".ndjson"
-"""A target of this name is one file of `{source, event_id, index, receipt}` a line, for platforms with millions."""
+"""A target of this name is one file with a receipt a line, for platforms with millions."""
 
 Place = tuple[str, str, int]
 """(source, event id, index)."""
@@ -43,10 +45,11 @@ def receipts(log: Log, places: Iterable[Place]) -> Iterator[tuple[Place, bytes]]
 
 
 class ReceiptWriter:
-    """Writes the receipts of each batch: a file per event in a folder, or all of them into one file."""
+    """Writes the receipts of each append: a file per event in a folder, or all of them into one file."""
 
-    def __init__(self, log: Log, target: Path) -> None:
-        self._log, self._target = log, target
+    def __init__(self, log: Log, target: Path, signers: Mapping[int, str]) -> None:
+        """`signers`: who signed the batches of this log, by the index of the batch leaf."""
+        self._log, self._target, self._signers = log, target, signers
         folder = target.parent if target.suffix == ONE_FILE else target
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -55,20 +58,37 @@ class ReceiptWriter:
 
     def write(self, batch: Acknowledged) -> None:
         """Receipts for what this batch added, and again for what was there already."""
-        found = receipts(self._log, [*batch.accepted, *batch.duplicates])
+        places = [*batch.accepted, *batch.duplicates]
+        found = receipts(self._log, places)
         if self._target.suffix == ONE_FILE:
+            with self._log.store.reading() as connection:
+                signed_by = parties(connection, [index for _, _, index in places], self._signers)
             with self._target.open("a", encoding="utf-8") as file:
-                file.writelines(_line(place, receipt) for place, receipt in found)
+                file.writelines(_line(place, receipt, label(signed_by.get(place[2]))) for place, receipt in found)
             return
         for (source, event_id, _), receipt in found:
             folder = self._target / file_name(source)
             folder.mkdir(exist_ok=True)
             (folder / f"{file_name(event_id)}.tlog-proof").write_bytes(receipt)
 
+    def write_batch(self, source: str, number: int, index: int) -> None:
+        """The receipt of a signed batch itself."""
+        ((_, receipt),) = receipts(self._log, [(source, "", index)])
+        if self._target.suffix == ONE_FILE:
+            fields = {"source": source, "batch": number, "index": index, "receipt": receipt.decode()}
+            with self._target.open("a", encoding="utf-8") as file:
+                file.write(_json_line(fields))
+            return
+        (self._target / f"{file_name(source)}.batch-{number}.tlog-proof").write_bytes(receipt)
 
-def _line(place: Place, receipt: bytes) -> str:
+
+def _line(place: Place, receipt: bytes, platform: str) -> str:
     source, event_id, index = place
-    fields = {"source": source, "event_id": event_id, "index": index, "receipt": receipt.decode()}
+    fields = {"source": source, "event_id": event_id, "index": index, "platform": platform, "receipt": receipt.decode()}
+    return _json_line(fields)
+
+
+def _json_line(fields: dict[str, Any]) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 

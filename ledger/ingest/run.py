@@ -17,7 +17,8 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection
 
-from ledger import leaf
+from ledger import canon, leaf
+from ledger import source as sourcing
 from ledger.errors import InputError, StateError
 from ledger.event import EventLeaf, StreamEvent
 from ledger.ingest import quarantine
@@ -26,13 +27,18 @@ from ledger.ingest.checks import Checker
 from ledger.ingest.listener import Commitments, Entropy
 from ledger.ingest.quarantine import Kind
 from ledger.ingest.rows import Refused, Rows
+from ledger.ingest.signed import Place, Places
 from ledger.log import Appended, Batch, Log
-from ledger.store import queries, tracks
-from ledger.store.store import SALT
+from ledger.source import Source
+from ledger.store import queries, signed, tracks
+from ledger.store.store import SALT, SIGNED
 from ledger.tree import leaf_hashes
 from ledger.types import Digest, Head, format_time
 
 TRACKS_MAX: Final = 200_000
+_BINDING: Final = (*tracks.TYPES, sourcing.TYPE)
+"""Leaves that change what becomes of an event."""
+
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODER: Final = msgspec.json.Decoder(EventLeaf)
 
@@ -81,8 +87,10 @@ class _Plan:
     places: dict[tuple[str, str], int] = field(default_factory=dict)
     repeated: list[tuple[int, int]] = field(default_factory=list)  # (position, index in the log)
     doubled: list[tuple[int, int]] = field(default_factory=list)  # (position, position of the first in this batch)
+    conflicts: set[int] = field(default_factory=set)  # those of `repeated` that say something else
     refused: list[tuple[Kind, Refused]] = field(default_factory=list)
     vectors: dict[Digest, Carried] = field(default_factory=dict)
+    signed: Sequence[Place | None] = ()  # by position; empty where nothing of the batch is signed
     unresolved: int = 0
 
 
@@ -90,11 +98,18 @@ class Ingest:
     """One file, or one connection's worth, of events on their way into a log."""
 
     def __init__(
-        self, log: Log, *, name: str, entropy: Entropy, admit: Admit | None = None, source: str | None = None
+        self,
+        log: Log,
+        *,
+        name: str,
+        entropy: Entropy,
+        admit: Admit | None = None,
+        source: str | None = None,
+        places: Places | None = None,
     ) -> None:
         """`name` stands in quarantine for where rows came from; `admit` signs vectors that events carry.
 
-        With a `source`, rows of every other go to quarantine.
+        With a `source`, rows of every other go to quarantine; `places` finds events in signed batches.
         """
         self.counts = Counts()
         self._log = log
@@ -103,21 +118,24 @@ class Ingest:
         self._commitments = Commitments(entropy)
         self._tracks: dict[str, Digest | None] = {}
         self._tracks_at = 0
+        self._sources: dict[str, Source] = {}
+        self._places = places
         self._carried = None if admit is None else CarriedVectors(admit)
 
     def take(self, rows: Rows) -> Acknowledged:
         """Append a batch; on return its events are acknowledged and its refused rows are in quarantine."""
         invalid = self._checker.run(rows.events)
+        places = [] if self._places is None else self._places.of(rows.events, invalid)
         while True:
             try:
-                return self._attempt(rows, invalid)
+                return self._attempt(rows, invalid, places)
             except _MovedError:
                 self._tracks.clear()
                 self._commitments.forget()
 
-    def _attempt(self, rows: Rows, invalid: dict[int, str]) -> Acknowledged:
+    def _attempt(self, rows: Rows, invalid: dict[int, str], places: Sequence[Place | None]) -> Acknowledged:
         with self._log.store.reading() as connection:
-            plan = self._prepare(connection, rows, invalid)
+            plan = self._prepare(connection, rows, invalid, places)
             duplicates, conflicts = self._compare(connection, rows, plan)
         plan.refused.extend(("conflict", refused) for refused in conflicts)
         plan.refused.sort(key=lambda one: one[1].line)
@@ -127,15 +145,18 @@ class Ingest:
 
     # --- preparing --------------------------------------------------------------------------------
 
-    def _prepare(self, connection: Connection, rows: Rows, invalid: dict[int, str]) -> _Plan:
+    def _prepare(
+        self, connection: Connection, rows: Rows, invalid: dict[int, str], places: Sequence[Place | None]
+    ) -> _Plan:
         """Leaves for the good events of a batch, in order, and reasons for the others."""
-        signed = queries.last_checkpoint(connection)
-        plan = _Plan(size=0 if signed is None else signed.size)
+        newest = queries.last_checkpoint(connection)
+        plan = _Plan(size=0 if newest is None else newest.size, signed=places)
         plan.refused.extend(("invalid", refused) for refused in rows.refused)
         used = self._look_up(connection, rows.events, plan.size)
         speaking = [None if (one := e.listener) is None else (e.source, one, e.occurred_at[:7]) for e in rows.events]
         listeners = self._commitments.prepare(connection, filter(None, speaking))
-        known, places, bodies, unset = self._tracks, plan.places, plan.bodies, msgspec.UNSET
+        known, taken, bodies, unset = self._tracks, plan.places, plan.bodies, msgspec.UNSET
+        barred = self._barred({event.source for event in rows.events})
         for i, event in enumerate(rows.events):
             if i in invalid:
                 plan.refused.append(("invalid", self._refused(rows, i, invalid[i])))
@@ -145,8 +166,11 @@ class Ingest:
             if key in used:
                 plan.repeated.append((i, used[key]))
                 continue
-            if key in places:
-                plan.doubled.append((i, places[key]))
+            if key in taken:
+                plan.doubled.append((i, taken[key]))
+                continue
+            if source in barred and not (places and places[i]):
+                plan.refused.append(("source", self._refused(rows, i, barred[source])))
                 continue
             if track not in known:
                 plan.refused.append(("unknown-track", self._refused(rows, i, _UNKNOWN.format(track))))
@@ -178,15 +202,22 @@ class Ingest:
                     )
                 )
             )
-            places[key] = i
+            taken[key] = i
         return plan
+
+    def _barred(self, sources: Iterable[str]) -> dict[str, str]:
+        """Sources whose events are taken only where their platform signed them, with what to tell it."""
+        found = (one for name in sources if (one := self._sources.get(name)) is not None and one.signed)
+        return {one.source: _UNSIGNED.format(one.source, one.party) for one in found}
 
     def _look_up(self, connection: Connection, events: list[StreamEvent], size: int) -> dict[tuple[str, str], int]:
         """Make the batch's tracks known, where they are registered; return the event ids that are taken."""
-        if len(self._tracks) > TRACKS_MAX or queries.page(connection, self._tracks_at, size, tracks.TYPES, limit=1):
+        if len(self._tracks) > TRACKS_MAX or queries.page(connection, self._tracks_at, size, _BINDING, limit=1):
             self._tracks.clear()
+            leaves = queries.of_type(connection, sourcing.TYPE)
+            self._sources = sourcing.sources((entry.index, canon.decode(entry.body)) for entry in leaves)
         self._tracks_at = size
-        if missing := {event.track for event in events} - self._tracks.keys():
+        if missing := {event.track for event in events if event.track not in self._tracks}:
             self._tracks.update(queries.find_tracks(connection, sorted(missing)))
         by_source: dict[str, list[str]] = defaultdict(list)
         for event in events:
@@ -226,6 +257,7 @@ class Ingest:
             if self._same(connection, event, _DECODER.decode(stored[index])):
                 duplicates.append((event.source, event.event_id, index))
             else:
+                plan.conflicts.add(i)
                 conflicts.append(self._refused(rows, i, f"entry {index} has this event id with another body"))
         for i, first in plan.doubled:
             event = rows.events[i]
@@ -260,15 +292,26 @@ class Ingest:
             if head.size != plan.size:
                 self._check_still_true(tx, plan, head.size)
             self._log.store.insert(tx, SALT, self._commitments.new())
-            quarantine.keep(tx, self._name, at, plan.refused)
+            self._keep(tx, at, plan, head.size + len(plan.vectors))
 
         if plan.bodies:
             return self._log.commit(self._batch(plan), settle)
-        if plan.refused:
+        if plan.refused or any(plan.signed):
             with self._log.store.writing() as tx:
-                quarantine.keep(tx, self._name, at, plan.refused)
+                self._keep(tx, at, plan, plan.size)
         self._commitments.forget()  # salts of listeners none of whose events was accepted are not kept
         return None
+
+    def _keep(self, tx: Connection, at: str, plan: _Plan, first: int) -> None:
+        """The refused rows, and where the accepted and the repeated events stand in signed batches."""
+        quarantine.keep(tx, self._name, at, plan.refused)
+        if not any(plan.signed):
+            return
+        accepted = enumerate(plan.places.values(), start=first)
+        known = _ranges_of(tx, plan.repeated)
+        repeated = {index: i for i, index in plan.repeated if known.find(index) is None and i not in plan.conflicts}
+        placed = ((index, plan.signed[i]) for index, i in sorted([*repeated.items(), *accepted]))
+        self._log.store.insert(tx, SIGNED, signed.compress((index, *place) for index, place in placed if place))
 
     def _batch(self, plan: _Plan) -> Batch:
         """Vectors that came with the events first, then the events."""
@@ -288,7 +331,7 @@ class Ingest:
 
     def _check_still_true(self, tx: Connection, plan: _Plan, size: int) -> None:
         """What was looked up at `plan.size` must hold at `size`: bindings, free event ids, salts."""
-        bindings = queries.page(tx, plan.size, size, tracks.TYPES, limit=1)
+        bindings = queries.page(tx, plan.size, size, _BINDING, limit=1)
         by_source: dict[str, list[str]] = defaultdict(list)
         for source, event_id in plan.places:
             by_source[source].append(event_id)
@@ -321,6 +364,13 @@ class Ingest:
 
 
 _UNKNOWN: Final = "track {!r} is not registered; register it, then `settle quarantine replay`"
+_UNSIGNED: Final = "source {!r} takes only events that {} signed; hand them in with --batch, see `settle batch sign`"
+
+
+def _ranges_of(tx: Connection, repeated: Sequence[tuple[int, int]]) -> signed.Ranges:
+    """What is known of the batches of entries that came again."""
+    indexes = [index for _, index in repeated]
+    return signed.ranges(tx, min(indexes), max(indexes) + 1) if indexes else signed.Ranges([])
 
 
 def _body(event: StreamEvent) -> tuple[object, ...]:

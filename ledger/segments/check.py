@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,8 @@ from ledger.segments.manifest import File, Manifest, ordered_digest
 from ledger.store.schema import TileRow
 from ledger.tile import WIDTH, Tiles
 from ledger.tree import HASH_SIZE, leaf_hashes
+
+HASHED_AT_ONCE: Final = 8192
 
 Progress = Callable[[int, int | None], None] | None
 Hashes = np.ndarray[Any, Any]
@@ -104,14 +106,20 @@ def read_back(folder: Path, made: Sequence[File], start: int, stop: int, known: 
                 bodies = columns.leaves(piece)
             else:
                 bodies = piece.column("leaf")
-            found = b"".join(leaf_hashes(bodies.to_pylist()))
-            hashes[places] = np.frombuffer(found, np.uint8).reshape(-1, HASH_SIZE)
+            hashes[places] = _hashed(bodies)
             seen += np.bincount(places, minlength=stop - start)
     if len(odd := np.flatnonzero(seen != 1)):
         raise SegmentError(
             f"leaf {start + int(odd[0])} is in {seen[odd[0]]} rows of its segment, expected one; {files.AGAIN}"
         )
     return hashes
+
+
+def _hashed(bodies: pa.Array | pa.ChunkedArray) -> Hashes:
+    """The hash of each of these leaves, few at a time as Python's bytes: more would not stay in the cache."""
+    slices = (bodies.slice(at, HASHED_AT_ONCE).to_pylist() for at in range(0, len(bodies), HASHED_AT_ONCE))
+    found = b"".join([b"".join(leaf_hashes(few)) for few in slices])
+    return np.frombuffer(found, np.uint8).reshape(-1, HASH_SIZE)
 
 
 def _check_derived(piece: pa.Table, file: File, known: pa.Table) -> None:

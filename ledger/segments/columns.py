@@ -6,17 +6,18 @@ the tree compares hashes. What a segment says and what the log says therefore ca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
-from operator import attrgetter
 from typing import Any, Final
 
+import duckdb
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger import leaf
+from ledger import canon, leaf
+from ledger.event import Entry
 from ledger.segments.errors import SegmentError
 from ledger.segments.schema import EVENTS, KEY, REPETITIVE, Binding
 from ledger.types import format_time
@@ -42,25 +43,50 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 _DAY: Final = 86_400
 _DECODER: Final = msgspec.json.Decoder(Event)
 
+_READ: Final = [field for field in EVENTS if field.name not in ("index", "binding")]
+_SHAPE: Final = canon.encode(
+    {field.name: "BIGINT" if pa.types.is_integer(field.type) else "VARCHAR" for field in _READ}
+).decode()
+
 
 def table(indexes: Sequence[int], bodies: Sequence[bytes], bindings: dict[Binding, int]) -> pa.Table:
     """Event leaves as columns; triples that `bindings` does not know yet are numbered into it.
 
-    The table says what the leaves say only if `leaves` gives the same bytes back: the caller compares.
+    The table says what the leaves say only if `leaves` gives the same bytes back: the caller compares, and
+    asks `refuse_odd` where they differ.
     """
-    decode = _DECODER.decode
-    try:
-        events = [decode(body) for body in bodies]
-    except msgspec.MsgspecError as problem:
-        raise SegmentError(_odd(indexes, bodies, problem)) from None
-    columns = {
-        field.name: _column(list(map(attrgetter(field.name), events)), field)
-        for field in EVENTS
-        if field.name not in ("index", "binding")
-    }
+    columns = {field.name: _column(found, field) for found, field in zip(_read(indexes, bodies), _READ, strict=True)}
+    if any(column.null_count for name, column in columns.items() if not EVENTS.field(name).nullable):
+        refuse_odd(map(Entry, indexes, bodies))
     codes = _numbered([columns[name] for name in KEY.names], bindings)
     columns |= {"index": pa.array(indexes, pa.int64()), "binding": pa.array(codes, pa.int32())}
     return pa.table([columns[name] for name in EVENTS.names], names=EVENTS.names)
+
+
+def _read(indexes: Sequence[int], bodies: Sequence[bytes]) -> list[pa.Array]:
+    """The fields of many JSON objects, absent ones as null; no Python object is made for any of them."""
+    try:
+        found = _parser().cursor().from_arrow(pa.table({"body": pa.array(bodies, pa.string())}))
+        read = found.project(f"unnest(from_json(body, '{_SHAPE}'))").to_arrow_table().combine_chunks()
+    except (duckdb.Error, pa.ArrowInvalid) as problem:
+        refuse_odd(map(Entry, indexes, bodies))
+        raise SegmentError(f"leaves {indexes[0]} to {indexes[-1]} cannot be read: {problem}") from None
+    return [read.column(field.name).chunk(0) for field in _READ]
+
+
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory, on the caller's thread: a reader of JSON by the column."""
+    return duckdb.connect(config={"threads": 1})
+
+
+def refuse_odd(events: Iterable[Entry]) -> None:
+    """SegmentError naming the first of these leaves that is not an event as this release knows them."""
+    for event in events:
+        try:
+            _DECODER.decode(event.body)
+        except msgspec.MsgspecError as found:
+            raise SegmentError(f"event leaf {event.index}: {found}; seal it with the release that wrote it") from None
 
 
 def _numbered(texts: Sequence[pa.Array], bindings: dict[Binding, int]) -> np.ndarray[Any, Any]:
@@ -84,25 +110,14 @@ def _numbered(texts: Sequence[pa.Array], bindings: dict[Binding, int]) -> np.nda
     return numbers[place]
 
 
-def _column(values: list[Any], field: pa.Field) -> pa.Array:
+def _column(found: pa.Array, field: pa.Field) -> pa.Array:
     """One column; times by way of text, texts that repeat as codes until they are written."""
     if pa.types.is_timestamp(field.type):
         try:
-            return pc.cast(pa.array(values, pa.string()), field.type)
+            return pc.cast(found, field.type)
         except pa.ArrowInvalid as problem:
             raise SegmentError(f"{field.name}: {problem}; a segment holds instants as leaves write them") from None
-    made = pa.array(values, field.type)
-    return made.dictionary_encode() if field.name in REPETITIVE and field.type == pa.string() else made
-
-
-def _odd(indexes: Sequence[int], bodies: Sequence[bytes], problem: Exception) -> str:
-    """Names the first leaf that is not an event as this release knows them."""
-    for index, body in zip(indexes, bodies, strict=True):
-        try:
-            _DECODER.decode(body)
-        except msgspec.MsgspecError as found:
-            return f"event leaf {index}: {found}; seal it with the release that wrote it"
-    return str(problem)
+    return found.dictionary_encode() if field.name in REPETITIVE and field.type == pa.string() else found
 
 
 def leaves(events: pa.Table) -> pa.Array:
@@ -131,27 +146,36 @@ def _plain(rows: pa.Table, name: str) -> Any:
 
 def _written(columns: dict[str, Any]) -> pa.Array:
     """Canonical JSON by joining columns: keys in order, absent fields absent, an unbound vector null."""
+    pieces: list[Any] = [""]
 
-    def optional(name: str, before: str, after: str) -> Any:
+    def put(*more: Any) -> None:
+        """Text that follows on text is one piece: each costs every row a copy."""
+        for one in more:
+            if isinstance(one, str) and isinstance(pieces[-1], str):
+                pieces[-1] += one
+            else:
+                pieces.append(one)
+
+    def put_optional(name: str, before: str, after: str, absent: str = "") -> None:
         values = columns[name]
         if values.null_count == len(values):
-            return ""
-        joined = pc.binary_join_element_wise(before, pc.cast(values, pa.string()), after, "")
-        return pc.fill_null(joined, "") if values.null_count else joined
+            put(absent)
+        elif values.null_count == 0:
+            put(before, pc.cast(values, pa.string()), after)
+        else:
+            put(pc.fill_null(pc.binary_join_element_wise(before, pc.cast(values, pa.string()), after, ""), absent))
 
-    pieces = (
-        "{",
-        optional("currency", '"currency":"', '",'),
-        '"event_id":"', columns["event_id"], '",',
-        optional("gross_micros", '"gross_micros":', ","),
-        optional("listener", '"listener":"', '",'),
-        '"occurred_at":"', _instants(columns["occurred_at"]), '",',
-        optional("product", '"product":"', '",'),
-        '"source":"', columns["source"], '","territory":"', columns["territory"], '","track":"', columns["track"],
-        '","type":"event","units":', pc.cast(columns["units"], pa.string()),
-        ',"v":1,"vector":', pc.fill_null(pc.binary_join_element_wise('"', columns["vector"], '"', ""), "null"),
-        "}",
-    )  # fmt: skip
+    put("{")
+    put_optional("currency", '"currency":"', '",')
+    put('"event_id":"', columns["event_id"], '",')
+    put_optional("gross_micros", '"gross_micros":', ",")
+    put_optional("listener", '"listener":"', '",')
+    put('"occurred_at":"', _instants(columns["occurred_at"]), '",')
+    put_optional("product", '"product":"', '",')
+    put('"source":"', columns["source"], '","territory":"', columns["territory"], '","track":"', columns["track"])
+    put('","type":"event","units":', pc.cast(columns["units"], pa.string()), ',"v":1,"vector":')
+    put_optional("vector", '"', '"', absent="null")
+    put("}")
     return pc.binary_join_element_wise(*pieces, "").cast(pa.binary())
 
 

@@ -152,7 +152,7 @@ def _bodies(connection: Connection, start: int, stop: int) -> list[bytes]:
     """Every leaf of a stretch. Asked of the driver itself: rows as objects would take longer than reading them."""
     cursor = connection.connection.cursor()
     cursor.execute(f"SELECT body FROM entry WHERE idx >= {start:d} AND idx < {stop:d} ORDER BY idx")  # noqa: S608
-    return [bytes(body) for (body,) in cursor.fetchall()]
+    return [body for (body,) in cursor.fetchall()]
 
 
 def write_segment(log: Log, folder: Path, stretch: Stretch) -> Manifest:
@@ -171,7 +171,11 @@ def write_segment(log: Log, folder: Path, stretch: Stretch) -> Manifest:
     keep("leaves", stretch.others)
     keep("bindings", stretch.new_bindings)
     hashes = read_back(folder, made, start, stop, stretch.bindings)
-    check_tree(log, hashes, start)
+    try:
+        check_tree(log, hashes, start)
+    except SegmentError:
+        columns.refuse_odd(log.entries(types={"event"}, start=start, stop=stop))
+        raise
     return Manifest(
         origin=log.origin,
         start=start,

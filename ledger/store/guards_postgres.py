@@ -13,7 +13,7 @@ from typing import Final
 from ledger.errors import InputError
 
 GROWING: Final = ("entry", "event", "checkpoint", "blob")
-SIDE: Final = ("log_track", "listener_salt", "quarantine", "projected")
+SIDE: Final = ("log_track", "log_signed", "listener_salt", "quarantine", "projected")
 
 _REFUSE: Final = """
 CREATE FUNCTION settle_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -84,7 +84,7 @@ def grants(role: str, *, writer: bool) -> list[str]:
         raise InputError(f"role {role!r}: expected a plain PostgreSQL name")
     everything = ", ".join((*GROWING, "tile", *SIDE))
     if not writer:
-        shown = ", ".join((*GROWING, "tile", "log_track", "projected"))  # neither salts nor raw rows
+        shown = ", ".join((*GROWING, "tile", "log_track", "log_signed", "projected"))  # neither salts nor raw rows
         return [f"GRANT SELECT ON {shown} TO {role}"]
     return [
         f"GRANT SELECT, INSERT ON {everything} TO {role}",

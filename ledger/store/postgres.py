@@ -22,7 +22,7 @@ COPY_FROM: Final = 64
 
 LOCK_SECONDS: Final = 60
 
-_NUMBERS: Final = frozenset(("idx", "size", "level", "n"))
+_NUMBERS: Final = frozenset(("idx", "size", "level", "n", "first", "stop", "batch", "place"))
 _BYTES: Final = frozenset(("body", "root", "chain", "note", "digest", "data", "salt", "raw"))
 
 

@@ -96,6 +96,13 @@ def of_type(connection: Connection, kind: str) -> list[Entry]:
     return page(connection, 0, INT_MAX, [kind], limit=INT_MAX)
 
 
+def last_of_type(connection: Connection, kind: str) -> Entry | None:
+    """The newest entry of one of the rarer types."""
+    query = select(col(EntryRow.idx), col(EntryRow.body)).where(col(EntryRow.type) == kind, text("type <> 'event'"))
+    row = connection.execute(query.order_by(col(EntryRow.idx).desc()).limit(1)).first()
+    return None if row is None else Entry(row[0], bytes(row[1]))
+
+
 def typed_page(connection: Connection, start: int, stop: int, limit: int = PAGE) -> list[tuple[int, str, bytes]]:
     """(index, type, bytes) of entries in `[start, stop)`, at most `limit`, as they are stored."""
     query = select(col(EntryRow.idx), col(EntryRow.type), col(EntryRow.body)).where(

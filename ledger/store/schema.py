@@ -1,9 +1,9 @@
 """The tables of a log, the same on every kind of database.
 
 `entry`, `event`, `tile`, `checkpoint` and `blob` are the log: they only ever grow, and guards in the
-database refuse anything else (see `guards_sqlite` and `guards_postgres`). `log_track` is a projection
-of the log, kept in the same transaction so that an event binds to the assignment before it. The rest
-are side tables: they may be changed and erased, and no proof depends on them.
+database refuse anything else (see `guards_sqlite` and `guards_postgres`). `log_track` and `log_signed` are
+projections of the log, kept in the same transaction as the leaves they tell of. The rest are side
+tables: they may be changed and erased, and no proof depends on them.
 """
 
 from __future__ import annotations
@@ -117,6 +117,20 @@ class TrackRow(Table, table=True):
     assigned_idx: int | None = Field(
         default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), nullable=True)
     )
+
+
+class SignedRow(Table, table=True):
+    """Entries `[first, stop)` are bodies `place`, `place + 1`... of the batch whose leaf is at index `batch`.
+
+    A projection of `batch` leaves and the hashes they name, kept with the events; no two ranges overlap.
+    """
+
+    __tablename__ = "log_signed"
+    __table_args__ = (_STRICT,)
+    first: int = _number(primary_key=True)
+    stop: int = _number()
+    batch: int = _number()
+    place: int = _number()
 
 
 class SaltRow(Table, table=True):

@@ -22,6 +22,7 @@ ENTRY: Final = ("entry", ("idx", "type", "body"))
 EVENT: Final = ("event", ("source", "event_id", "idx"))
 CHECKPOINT: Final = ("checkpoint", ("size", "root", "chain", "note"))
 BLOB: Final = ("blob", ("digest", "data"))
+SIGNED: Final = ("log_signed", ("first", "stop", "batch", "place"))
 SALT: Final = ("listener_salt", ("source", "listener", "period", "salt"))
 
 Table = tuple[str, tuple[str, ...]]

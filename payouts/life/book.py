@@ -20,11 +20,14 @@ from typing import Final, Literal
 
 from ledger.errors import InputError, VerificationError
 from ledger.types import Digest, Leaf
+from payouts.clauses import Agreed, in_force
 from payouts.life import records
 from payouts.life.records import (
     Adjust,
+    Agree,
     Approve,
     Close,
+    Expire,
     Hold,
     Pay,
     Payment,
@@ -69,9 +72,11 @@ class Book:
     claims: dict[str, Payment] = field(default_factory=dict)
     """Payments said to have failed or to be lost, by proposal id, approved or not."""
     holds: dict[str, Hold] = field(default_factory=dict)
+    expiries: dict[str, Expire] = field(default_factory=dict)
     releases: dict[str, Release] = field(default_factory=dict)
     adjusts: dict[str, Adjust] = field(default_factory=dict)
     reverses: dict[str, Reverse] = field(default_factory=dict)
+    agreements: dict[str, Agree] = field(default_factory=dict)
     voids: list[Void] = field(default_factory=list)
     places: dict[tuple[str, str], Placed] = field(default_factory=dict)
     """Where each record stands, by (leaf type, id); a pay leaf's id is `run/batch`."""
@@ -87,11 +92,11 @@ class Book:
 
     def proposal(self, subject: str) -> Proposal:
         """What a second person may approve under this id."""
-        for found in (self.runs, self.releases, self.adjusts, self.reverses, self.claims):
+        for found in (self.runs, self.releases, self.adjusts, self.reverses, self.agreements, self.claims):
             if subject in found:
                 proposal: Proposal = found[subject]
                 return proposal
-        raise InputError(f"{subject!r} is not a run, release, adjustment, reversal or payment of this log")
+        raise InputError(f"{subject!r} is not a run, release, adjustment, reversal, terms or payment of this log")
 
     def document(self, subject: str) -> Digest:
         """What an approval of this proposal signs: a run's signed document, or the hash of the proposal's leaf."""
@@ -127,9 +132,24 @@ class Book:
         runs = [self.runs[run] for run in self.published if not self.reversed(run)]
         return [run for run in runs if (pool is None or run.pool == pool) and (before is None or run.period < before)]
 
+    def lifted(self) -> dict[str, str]:
+        """What counts no longer (a hold, terms, or `run/party/reason`), by which approved release or expiry."""
+        expired = {expiry.hold: expiry.id for expiry in self.expiries.values()}
+        return expired | {
+            release.hold: release.id
+            for release in self.releases.values()
+            if self.approved(release.id) and release.hold not in expired
+        }
+
     def open_holds(self) -> list[Hold]:
-        released = {release.hold for release in self.releases.values() if self.approved(release.id)}
-        return [hold for hold in self.holds.values() if hold.id not in released]
+        lifted = self.lifted()
+        return [hold for hold in self.holds.values() if hold.id not in lifted]
+
+    def agreed(self, *, pool: str, currency: str, period: str) -> tuple[Agreed, ...]:
+        """The terms in force for a run: approved, not ended, the newest where only one can count."""
+        ended = self.lifted()
+        standing = [one.agreed for one in self.agreements.values() if self.approved(one.id) and one.id not in ended]
+        return in_force(standing, pool=pool, currency=currency, period=period)
 
     def payment_of(self, run: Digest, party: str) -> Payment | None:
         """The last thing about a payment that counts."""
@@ -246,10 +266,20 @@ class Book:
         self.holds[record.id] = record
         return record.id
 
+    def _expire(self, _: int, leaf: Leaf) -> str:
+        record = Expire.read(leaf)
+        hold = self.holds.get(record.hold)
+        _rule(hold is not None and hold.until is not None, f"{record.hold} is not a hold with an end")
+        _rule(hold is None or (hold.until or "") <= record.at, f"hold {record.hold} has not reached its end")
+        _rule(record.hold not in self.lifted(), f"hold {record.hold} has ended already")
+        self.expiries[record.id] = record
+        return record.id
+
     def _release(self, _: int, leaf: Leaf) -> str:
         record = Release.read(leaf)
         run = record.hold.partition("/")[0]
-        _rule(record.hold in self.holds or run in self.published, f"{record.hold} is not held in the log")
+        known = record.hold in self.holds or record.hold in self.agreements or run in self.published
+        _rule(known, f"{record.hold} is not held in the log")
         _rule(record.id not in self.releases, f"release {record.id} is in the log already")
         self.releases[record.id] = record
         return record.id
@@ -265,6 +295,12 @@ class Book:
         _rule(record.run in self.published, f"run {record.run} is not published")
         _rule(record.id not in self.reverses, f"reversal {record.id} is in the log already")
         self.reverses[record.id] = record
+        return record.id
+
+    def _agree(self, _: int, leaf: Leaf) -> str:
+        record = Agree.read(leaf)
+        _rule(record.id not in self.agreements, f"terms {record.id} are in the log already")
+        self.agreements[record.id] = record
         return record.id
 
 

@@ -14,8 +14,9 @@ from typing import Any, Final, Literal
 
 import ledger.leaf
 from ledger import canon
-from ledger.errors import VerificationError
-from ledger.types import Digest, Leaf, Period, parse_time
+from ledger.errors import InputError, VerificationError
+from ledger.types import Digest, Leaf, Period, format_time, parse_time
+from payouts.clauses import Agreed
 
 Route = Literal["file", "chain"]
 ROUTES: Final[tuple[Route, ...]] = ("file", "chain")
@@ -100,7 +101,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approve:
-    """A second person's signature under a run, a release, an adjustment, a reversal or a lost payment.
+    """A second person's signature under a run, a release, an adjustment, a reversal, terms or a lost payment.
 
     `document` is what is signed: the digest of the run's signed document, or the hash of the other proposal's leaf.
     `demo`: the key is the workspace's own approver key, which the operator may hold as well.
@@ -202,7 +203,10 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Money of a party, a source, a track or a platform's streams that is not to be paid for now."""
+    """Money of a party, a source, a track or a platform's streams that is not to be paid for now.
+
+    With `until`, whoever opened it said from the outset when it may end without a second person.
+    """
 
     at: str
     by: str
@@ -211,24 +215,46 @@ class Hold:
     scope: Scope
     subject: str
     reason: str
+    until: str | None = None
 
     def leaf(self) -> Leaf:
-        return _leaf("hold", self, id=self.id, scope=self.scope, subject=self.subject, reason=self.reason)
+        end = {} if self.until is None else {"until": self.until}
+        return _leaf("hold", self, id=self.id, scope=self.scope, subject=self.subject, reason=self.reason, **end)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Hold:
-        _signed_fields(leaf, "id", "scope", "subject", "reason")
+        ends = "until" in leaf
+        _signed_fields(leaf, "id", "scope", "subject", "reason", *(["until"] if ends else []))
         return cls(
             **_who(leaf), id=_text(leaf, "id"), scope=_choice(leaf, "scope", SCOPES), subject=_text(leaf, "subject"),
-            reason=_choice(leaf, "reason", HOLD_REASONS),
+            reason=_choice(leaf, "reason", HOLD_REASONS), until=_instant(leaf, "until") if ends else None,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """A proposal to end a hold; takes effect when a second person approves it.
+class Expire:
+    """The end of a hold, written down once its `until` has come; it needs no second person, who would add nothing."""
 
-    `hold` is a hold's id, or `run/party/reason` for money that the registry and no hold stopped in that run.
+    at: str
+    by: str
+    key: str
+    id: str
+    hold: str
+
+    def leaf(self) -> Leaf:
+        return _leaf("expire", self, id=self.id, hold=self.hold)
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Expire:
+        _signed_fields(leaf, "id", "hold")
+        return cls(**{**_who(leaf), "at": _instant(leaf, "at")}, id=_text(leaf, "id"), hold=_text(leaf, "hold"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A proposal to end a hold, or terms; takes effect when a second person approves it.
+
+    `hold` is the id of either, or `run/party/reason` for money that the registry and no hold stopped in that run.
     """
 
     at: str
@@ -307,6 +333,36 @@ class Reverse:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agree:
+    """A proposal of terms: what is taken from a party's money before it is paid, or a rate to pay it at."""
+
+    at: str
+    by: str
+    key: str
+    agreed: Agreed
+
+    @property
+    def id(self) -> str:
+        return self.agreed.id
+
+    def leaf(self) -> Leaf:
+        return _leaf("agree", self, **self.agreed.payload())
+
+    @classmethod
+    def read(cls, leaf: Leaf) -> Agree:
+        names = ("id", "period", "note")
+        _signed_fields(leaf, *names, "clause")
+        if not isinstance(leaf["clause"], Mapping):
+            raise VerificationError(f"clause is {leaf['clause']!r}, expected an object")
+        texts = {name: _text(leaf, name) for name in names}
+        try:
+            agreed = Agreed.from_payload({**texts, "clause": leaf["clause"]})
+        except InputError as problem:
+            raise VerificationError(str(problem)) from None
+        return cls(**_who(leaf), agreed=agreed)
+
+
 @dataclass(frozen=True, slots=True)
 class Void:
     """A leaf that is in the log but has no effect, and why."""
@@ -316,14 +372,15 @@ class Void:
     reason: str
 
 
-Proposal = Run | Release | Adjust | Reverse | Payment
+Proposal = Run | Release | Adjust | Reverse | Agree | Payment
 """What one person makes and another must approve; each carries its maker and the maker's key."""
 
-Act = Run | Approve | Publish | Pay | Payment | Hold | Release | Adjust | Reverse
+Act = Run | Approve | Publish | Pay | Payment | Hold | Expire | Release | Adjust | Reverse | Agree
 """What a person does, signed in its leaf."""
 
 TYPES: Final = (
-    "close", "run", "approve", "publish", "pay", "payment", "hold", "release", "adjust", "reverse",
+    "close", "run", "approve", "publish", "pay", "payment", "hold", "expire", "release", "adjust", "reverse",
+    "agree",
 )  # fmt: skip
 """The leaf types that make up the life of a period."""
 
@@ -359,6 +416,18 @@ def _text(leaf: Mapping[str, Any], name: str) -> str:
     value = leaf.get(name)
     if not isinstance(value, str):
         raise VerificationError(f"{name} is {value!r}, expected a text")
+    return value
+
+
+def _instant(leaf: Mapping[str, Any], name: str) -> str:
+    """A time written the one way, so that two of them compare as texts."""
+    value = _text(leaf, name)
+    try:
+        known = format_time(parse_time(value))
+    except InputError as problem:
+        raise VerificationError(f"{name}: {problem}") from None
+    if known != value:
+        raise VerificationError(f"{name} is {value!r}, expected {known!r}")
     return value
 
 

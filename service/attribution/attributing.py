@@ -1,122 +1,45 @@
-"""Attribution joined to the workspace: the registry's recordings indexed, tracks attributed into the log."""
+"""Tracks joined to the workspace: files attributed one after another, their vectors into the log."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attribution.audio import file_digest
 from attribution.catalogue import Catalogue
-from attribution.clusters import Entrant, sort_out
 from attribution.features import Features, read
 from attribution.judge import details, judge, parameters
 from attribution.latents import SUFFIXES as LATENTS
+from attribution.latents import read_latents
 from attribution.methods.byname import method as method_of
 from attribution.protocol import Method
-from attribution.store import IndexStore, Row
+from attribution.store import write_whole
 from attribution.symbolic import SUFFIXES as NOTES
 from ledger import canon
 from ledger.errors import InputError, SettleError
-from ledger.types import Digest
+from ledger.types import Digest, InfluenceVector
+from service.attribution.indexing import Progress, store_of
 from service.attribution.vectors import Attributed, record
-from service.registry import audio_roots
 
 if TYPE_CHECKING:
-    from ledger.registry.model import Recording
     from service.workspace import Workspace
 
-Progress = Callable[[int, int | None], None] | None
 SOUNDS: Final = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".opus"})
+READABLE: Final = SOUNDS | NOTES | LATENTS
+AT_ONCE: Final = 64
+"""Vectors recorded in one step: what is computed again at most when a long folder is interrupted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Indexed:
-    """What the index holds. A recording without a near-duplicate is a cluster; `root` commits to those searched."""
+@dataclass(slots=True, kw_only=True)
+class Heard:
+    """What became of the files: a vector of each that could be judged, and why the others could not."""
 
-    recordings: int
-    clusters: int
-    root: Digest
-    added: int
-    kept_out: list[dict[str, Any]]
-    failed: list[dict[str, str]]
-
-
-def store_of(workspace: Workspace) -> IndexStore:
-    return IndexStore(workspace.home / "index")
-
-
-def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexed:
-    """Bring the index up to the registry. What was read before is not read again; a bad file fails alone."""
-    store = store_of(workspace)
-    held: dict[str, tuple[Recording, Path, str]] = {}
-    failed: list[dict[str, str]] = []
-    added = 0
-    wanted = [one for one in workspace.registry.view().recordings() if one.audio]
-    for number, one in enumerate(wanted):
-        try:
-            path = _file_of(workspace, one)
-            digest = file_digest(path)
-            if not store.has(digest):
-                store.put(read(path))
-                added += 1
-            held[one.id] = (one, path, digest)
-        except SettleError as problem:
-            failed.append({"id": one.id, "reason": str(problem)})
-        if on_progress is not None:
-            on_progress(number + 1, len(wanted))
-    if not held:
-        reasons = "; ".join(one["reason"] for one in failed[:3]) or "no recording in the registry has an `audio` path"
-        raise InputError(f"nothing to index: {reasons}")
-    rows = _sorted_out(workspace, store, held)
-    store.write(rows, "")
-    catalogue = store.catalogue()
-    store.write(rows, catalogue.root)
-    return Indexed(
-        recordings=len(rows),
-        clusters=sum(row.kept_out is None for row in rows),
-        root=catalogue.root,
-        added=added,
-        failed=failed,
-        kept_out=[{"id": row.id, "like": row.like, "reason": row.kept_out} for row in rows if row.kept_out],
-    )
-
-
-def _file_of(workspace: Workspace, one: Recording) -> Path:
-    path = audio_roots.find(workspace, one.audio or "")
-    if path is None:
-        raise InputError(f"recording {one.id}: no file {one.audio} beside any imported registry document")
-    return path
-
-
-def _sorted_out(workspace: Workspace, store: IndexStore, held: dict[str, tuple[Recording, Path, str]]) -> list[Row]:
-    """The manifest's rows, near-duplicates judged in order of registration."""
-    view, now = workspace.registry.view(), workspace.registry.now()
-    entrants = [
-        Entrant(id=name, groups=frozenset(view.owner_groups(name, now)), confirmed=one.confirmed)
-        for name, (one, _, _) in held.items()
-    ]
-    kept: dict[str, Features] = {name: store.get(digest) for name, (_, _, digest) in held.items()}
-    verdicts = sort_out(entrants, kept.__getitem__)
-    rows = []
-    for name, (one, path, digest) in held.items():
-        verdict = verdicts[name]
-        rows.append(
-            Row(
-                id=name,
-                sha256=digest,
-                judged_sha256=kept[name].judged_sha256,
-                path=str(path),
-                style=one.style,
-                like=verdict.like,
-                likeness_ppm=round(verdict.likeness * 1_000_000),
-                kept_out=verdict.kept_out,
-            )
-        )
-    return rows
+    answers: list[Attributed] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
 
 
 def fitted(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
@@ -129,40 +52,65 @@ def fitted(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
 
 def attribute_files(
     workspace: Workspace, paths: Sequence[Path], *, track: str, method: str, assign: bool, on_progress: Progress = None
-) -> list[Attributed]:
-    """Attribute every file (folders: every file in them that can be read) and record the vectors."""
-    files = _files(paths)
-    if track and len(files) != 1:
-        raise InputError(f"--track names one track, but there are {len(files)} files")
-    names = [track or path.stem for path in files]
+) -> Heard:
+    """Attribute every file (folders: every file in them that can be read) and record the vectors.
+
+    A file that cannot be judged fails alone.
+    """
+    items = list(_items(paths))
+    if track and len(items) != 1:
+        raise InputError(f"--track names one track, but there are {len(items)} files")
+    items = [(track or name, path) for name, path in items]
+    names = [name for name, _ in items]
     if len(set(names)) != len(names):
-        raise InputError(
-            f"two files with the stem {max(names, key=names.count)!r}: attribute them one by one with --track"
-        )
+        raise InputError(f"two files for track {max(names, key=names.count)!r}: attribute them one by one with --track")
     chosen, catalogue = fitted(workspace, method)
-    known = workspace.registry.view().tracks
-    vectors, seconds = [], []
-    for number, (path, name) in enumerate(zip(files, names, strict=True)):
-        started = time.perf_counter()
-        item = read(path)
-        made = known.get(name)
-        model = (made.model, made.version) if made is not None and made.model else (None, None)
-        found, estimate = judge(chosen, catalogue, item, track=name, model=model)
-        vectors.append(found)
-        seconds.append(time.perf_counter() - started)
-        _remember(workspace, name, path, item, details(name, item, estimate, chosen))
-        if on_progress is not None:
-            on_progress(number + 1, len(files))
     workspace.log.put_blob(canon.encode(parameters(chosen)))
-    return record(workspace, vectors, assign=assign, seconds=seconds)
+    known = workspace.registry.view().tracks
+    heard, latents_of = Heard(), lru_cache(maxsize=1)(read_latents)
+    for begin in range(0, len(items), AT_ONCE):
+        vectors: list[InfluenceVector] = []
+        seconds: list[float] = []
+        shown: dict[str, Remembered] = {}
+        for number, (name, path) in enumerate(items[begin : begin + AT_ONCE], start=begin + 1):
+            started = time.perf_counter()
+            try:
+                item = read(path, name, latents_of=latents_of)
+                made = known.get(name)
+                model = (made.model, made.version) if made is not None and made.model else (None, None)
+                found, estimate = judge(chosen, catalogue, item, track=name, model=model)
+                shown[f"{name}@{chosen.name}"] = _remember(workspace, path, item, details(name, item, estimate, chosen))
+                vectors.append(found)
+                seconds.append(time.perf_counter() - started)
+            except SettleError as problem:
+                heard.failed.append({"track": name, "reason": str(problem)})
+            if on_progress is not None:
+                on_progress(number, len(items))
+        _write_remembered(workspace, remembered(workspace) | shown)
+        heard.answers += record(workspace, vectors, assign=assign, seconds=seconds)
+    return heard
+
+
+def _items(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """Each track's id and its file: the file's stem, or the names in a file of many latents."""
+    for path in _files(paths):
+        names = _names(path) if path.suffix.lower() in LATENTS else []
+        yield from ((name, path) for name in names) if len(names) > 1 else [(path.stem, path)]
+
+
+def _names(path: Path) -> list[str]:
+    """The names in a file of latents; none when it cannot be read, which reading it in its turn reports."""
+    try:
+        return list(read_latents(path))
+    except InputError:
+        return []
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    readable = SOUNDS | NOTES | LATENTS
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(one for one in path.iterdir() if one.suffix.lower() in readable)
+            found = sorted(one for one in path.iterdir() if one.suffix.lower() in READABLE)
             if not found:
                 raise InputError(f"{path}: no file in it that can be attributed")
             files.extend(found)
@@ -187,13 +135,15 @@ def remembered(workspace: Workspace) -> dict[str, Remembered]:
     return {name: Remembered(**one) for name, one in known.items()}
 
 
-def _remember(workspace: Workspace, track: str, path: Path, item: Features, shown: dict[str, Any]) -> None:
+def _remember(workspace: Workspace, path: Path, item: Features, shown: dict[str, Any]) -> Remembered:
     """Keep the track's features and where it was heard: reports and reruns start from them."""
     store = store_of(workspace)
     if not store.has(item.digest):
         store.put(item)
-    known = {name: asdict(one) for name, one in remembered(workspace).items()}
-    digest = workspace.log.put_blob(canon.encode(shown))
-    known[f"{track}@{shown['method']}"] = {"path": str(path.resolve()), "sha256": item.digest, "details": digest}
+    return Remembered(path=str(path.resolve()), sha256=item.digest, details=workspace.log.put_blob(canon.encode(shown)))
+
+
+def _write_remembered(workspace: Workspace, known: dict[str, Remembered]) -> None:
+    plain = {name: asdict(one) for name, one in known.items()}
     place = workspace.home / "index" / "tracks.json"
-    place.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_whole(place, (json.dumps(plain, indent=1, sort_keys=True) + "\n").encode())

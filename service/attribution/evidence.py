@@ -7,43 +7,39 @@ import json
 import os
 import platform
 import shutil
+from dataclasses import replace
+from importlib.metadata import distributions
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from attribution.audio import SAMPLE_RATE
+from attribution.calibration import EDGES, shipped
+from attribution.catalogue import Catalogue
+from attribution.features import Features
 from attribution.features import version as features_version
 from attribution.judge import TOLERANCE_PPM, details, judge, parameters
-from attribution.methods.byname import NAMES
 from attribution.methods.byname import method as method_of
+from attribution.report_html import headline
 from attribution.store import IndexStore, Row
 from attribution.weights.load import CALIBRATION, WEIGHTS
 from ledger import canon, tree, vector
+from ledger import verify as verifier
 from ledger.errors import StateError
-from service.attribution.attributing import remembered, store_of
-from service.attribution.report import report, write_report
-from service.attribution.vectors import shape, vectors_of
+from ledger.types import ASPECTS, InfluenceVector
+from service.attribution.attributing import remembered
+from service.attribution.contrary import counterfactuals, second_opinions, unrelated
+from service.attribution.indexing import store_of
+from service.attribution.report import MEANING, report, write_report
+from service.attribution.vectors import vectors_of
+from service.log.operating import prove
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
 LIBRARIES: Final = ("torch", "faiss-cpu", "numpy", "scipy", "soundfile", "soxr", "settle-engine")
-LIMITS: Final = """# Evidence: attribution of {track}
-
-Question: which indexed recordings influenced this track, by how much, and how sure is that?
-
-- Answer: `report.html` (for people), `vector.json` (signed), `report.json`.
-- Rerun: `python -m attribution.judge .` in this folder, with the versions in `environment.json`. It compares
-  the payload's SHA-256 with `expected.json`; on another kind of machine shares may differ by {tolerance} ppm.
-- Error rates: `calibration.json`, measured on synthetic music that shares nothing with what was fitted. They are
-  not the error rates on real music.
-- Contrary evidence: `second_opinions.json` holds what every other method says of the same item, and
-  `details.json` what was considered before thresholds.
-- A closed world: only the {size} recordings of `index/catalogue.json` could be named. Who is not indexed cannot
-  be found.
-- A share is evidence of influence in the stated aspect. It is not a finding of copying or infringement; for
-  methods that compare, it is not proof of causation either.
-- Nobody has reviewed this bundle yet; who does should add their name, their conflicts of interest and what they heard.
-"""
+QUESTION: Final = "Which indexed recordings influenced this track, by how much, and how sure is that?"
+TEXTS: Final = Path(__file__).parent
 
 
 def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any]:
@@ -56,11 +52,9 @@ def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any
             "a declared vector is proven by its signature: `settle ledger prove`"
         )
     store = store_of(workspace)
-    out.mkdir(parents=True, exist_ok=True)
     statement = workspace.log.blob(found["digest"])
     signed = vector.read_statement(statement)
-    rows = [row for row in store.rows() if row.kept_out is None]
-    _copy_index(store, out / "index", rows, kept.sha256)
+    rows = store.rows()
     catalogue = store.catalogue()
     if catalogue.root != signed.catalogue_root:
         raise StateError(
@@ -68,39 +62,94 @@ def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any
             f"{str(signed.catalogue_root)[:16]}); attribute it again, then write the evidence"
         )
     item = store.get(kept.sha256)
-    opinions = {}
-    for name in NAMES:
-        chosen = method_of(name)
-        chosen.fit(catalogue)
-        second, estimate = judge(chosen, catalogue, item, track=track, model=(signed.model, signed.model_version))
-        opinions[name] = shape(second)
-        if name == signed.method:
-            shown, used = details(track, item, estimate, chosen), parameters(chosen)
-            rerun = canon.digest(canon.encode(vector.payload(second)))
+    chosen = method_of(signed.method)
+    chosen.fit(catalogue)
+    again, estimate = judge(chosen, catalogue, item, track=track, model=(signed.model, signed.model_version))
     payload = canon.digest(canon.encode(vector.payload(signed)))
     files = {
+        "case.json": _case(workspace, found), "inputs.json": _inputs(item, kept.path, catalogue),
         "expected.json": {
             "track": track, "method": signed.method, "item_sha256": kept.sha256, "payload_sha256": payload,
             "model": signed.model, "model_version": signed.model_version, "command": "python -m attribution.judge .",
         },
-        "parameters.json": used, "details.json": shown, "second_opinions.json": opinions, "report.json": found,
+        "parameters.json": parameters(chosen), "details.json": details(track, item, estimate, chosen),
+        "errors.json": _errors(signed), "second_opinions.json": second_opinions(catalogue, item, signed),
+        "counterfactual.json": counterfactuals(catalogue, item, signed),
+        "unrelated.json": unrelated(catalogue, item, signed),
+        "excluded.json": [_excluded(row) for row in rows if row.kept_out], "report.json": found,
         "inclusion.json": _inclusion(catalogue.ids, catalogue.leaf_hashes, signed),
-        "custody.json": _custody(workspace, track), "environment.json": environment(),
+        "custody.json": _custody(workspace, track), "disputes.json": _disputes(workspace, signed),
+        "environment.json": environment(),
     }  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
     for name, document in files.items():
         (out / name).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    _copy_index(store, out / "index", [row for row in rows if row.kept_out is None], kept.sha256, catalogue.root)
     (out / "vector.json").write_bytes(statement)
+    (out / "vector.bundle").write_bytes(prove(workspace, index=found["index"]).bundle)
     shutil.copyfile(CALIBRATION, out / "calibration.json")
     write_report(found, "html", out / "report.html")
-    (out / "README.md").write_text(
-        LIMITS.format(track=track, tolerance=TOLERANCE_PPM, size=len(rows)), encoding="utf-8"
-    )
+    _write_texts(out, found, len(catalogue))
     listed = _sums(out)
-    return {"track": track, "out": str(out), "files": listed, "payload_sha256": payload, "rerun_same": rerun == payload}
+    same = canon.digest(canon.encode(vector.payload(again))) == payload
+    return {"track": track, "out": str(out), "files": listed, "payload_sha256": payload, "rerun_same": same}
+
+
+def _case(workspace: Workspace, found: dict[str, Any]) -> dict[str, Any]:
+    """Who asks what, who answered, when, and under which name the answer is kept."""
+    return {
+        "case": f"{found['track']}-{found['digest'][:16]}",
+        "question": QUESTION,
+        "track": found["track"],
+        "vector": found["digest"],
+        "entry": found["index"],
+        "recorded_at": found["recorded_at"],
+        "written_at": workspace.registry.now(),
+        "operator": workspace.operator,
+        "attribution_key": workspace.signer("attribution").public.id,
+    }
+
+
+def _inputs(item: Features, path: str, catalogue: Catalogue) -> dict[str, Any]:
+    """What was judged and what it was compared with: enough to tell whether another file is the same."""
+    decoding = {"rate": SAMPLE_RATE, "channels": "mean of all", "resampler": "soxr HQ", "samples": "float32"}
+    return {
+        "item": {
+            "file": Path(path).name, "sha256": item.digest, "form": item.form, "judged_sha256": item.judged_sha256,
+            "length_ms": round(item.seconds * 1000), "remarks": list(item.remarks),
+        },
+        "decoding": decoding if item.form == "audio" else None,
+        "catalogue": {
+            "root": catalogue.root, "size": len(catalogue), "closed_world": "only these recordings could be named",
+        },
+    }  # fmt: skip
+
+
+def _errors(signed: InfluenceVector) -> dict[str, Any]:
+    """How wrong the method was on the named benchmark, as measured with this version."""
+    known, error = shipped(), signed.error
+
+    def mine(table: Any) -> dict[str, Any]:
+        return {name.partition("/")[2]: value for name, value in table.items() if name.startswith(f"{signed.method}/")}
+
+    return {
+        "method": signed.method,
+        "calibration_sha256": known.digest,
+        "benchmark": None if error is None else error.benchmark,
+        "mean": None if error is None else {"metric": error.metric, "value_ppm": error.value_ppm, "n": error.n},
+        "share_edges": list(EDGES),
+        "claimed_from_share": mine(known.thresholds),
+        "claimed_from_share_means": "source-free tracks reach this share two times in a hundred",
+        "interval_half_width": mine(known.intervals),
+        "interval_half_width_means": "by size of the share; holds the true share nine times in ten",
+        "largest_claim_right": mine(known.right),
+        "largest_claim_right_means": "by size of the share; how often the largest claim named a true source",
+        "limits": "synthetic music that shares nothing with what was fitted; not the error rates on real music",
+    }
 
 
 def environment() -> dict[str, Any]:
-    """What this was computed on: versions, machine, threads."""
+    """What this was computed on: versions, machine, threads, and the digests of weights and verifier."""
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
     line = next((line for line in flags.splitlines() if line.startswith("flags")), "")
     return {
@@ -111,18 +160,54 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": 1,
         "libraries": {name: installed(name) for name in LIBRARIES},
+        "installed": sorted({f"{one.name}=={one.version}" for one in distributions()}),
         "features": features_version(),
-        "weights_sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(),
+        "weights_sha256": _sha256(WEIGHTS),
+        "verifier_sha256": _sha256(Path(verifier.__file__)),
     }
 
 
-def _copy_index(store: IndexStore, folder: Path, rows: list[Row], item: str) -> None:
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _excluded(row: Row) -> dict[str, Any]:
+    """A recording that could not be named, and why."""
+    return {"id": row.id, "like": row.like, "likeness_ppm": row.likeness_ppm, "reason": row.kept_out}
+
+
+def _disputes(workspace: Workspace, signed: InfluenceVector) -> list[dict[str, Any]]:
+    """What is contested about the recordings that are named; without the reasons, which may name people."""
+    view = workspace.registry.view()
+    named = {one.id for one in (*signed.recording.sources, *signed.composition.sources)}
+    return [
+        {"id": one.id, "subject": one.subject, "opened_at": one.at, "outcome": one.outcome, "evidence": one.evidence}
+        for one in view.disputes.values()
+        if one.subject in named
+    ]
+
+
+def _write_texts(out: Path, found: dict[str, Any], size: int) -> None:
+    """The summary, the method's card and the reviewer's form, for people."""
+    answer = "\n".join(f"- {aspect.capitalize()}: {headline(found, aspect)}. {MEANING[aspect]}" for aspect in ASPECTS)
+    cautions = "\n".join(f"- {note}" for note in found["notes"]) or "- None beyond the limits below."
+    for name in ("README.md", "review.md"):
+        text = (TEXTS / f"evidence-{name}").read_text(encoding="utf-8")
+        for word, value in (
+            ("TRACK", found["track"]), ("QUESTION", QUESTION), ("ANSWER", answer), ("CAUTIONS", cautions),
+            ("TOLERANCE", TOLERANCE_PPM), ("SIZE", size), ("METHOD", f"{found['method']} {found['version']}"),
+        ):  # fmt: skip
+            text = text.replace(f"{{{word}}}", str(value))
+        (out / name).write_text(text, encoding="utf-8")
+
+
+def _copy_index(store: IndexStore, folder: Path, rows: list[Row], item: str, root: str) -> None:
     """Everything a rerun compares with: features, which nobody can listen to, of every searched recording."""
     copy = IndexStore(folder)
     for digest in sorted({row.sha256 for row in rows} | {item}):
         copy.place(digest).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(store.place(digest), copy.place(digest))
-    copy.write(rows, store.catalogue().root)
+    copy.write([replace(row, path=Path(row.path).name) for row in rows], root)
 
 
 def _inclusion(ids: tuple[str, ...], hashes: list[bytes], signed: Any) -> dict[str, Any]:

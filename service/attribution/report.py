@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger import canon, vector
 from ledger.errors import InputError, SettleError, StateError
 from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, Digest, Influence, InfluenceVector
+from service.attribution.cautions import cautions
+from service.attribution.indexing import store_of
 from service.attribution.vectors import vectors_of
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from service.workspace import Workspace
 
 TOP: Final = 10
+NO_HOLDER: Final = "(no confirmed holder)"
 MEANING: Final[dict[Aspect, str]] = {
     "recording": "Whose sound recordings are in it: shares of the track's own sound.",
     "composition": "Whose tunes and harmonies it uses, whoever plays them.",
@@ -44,6 +47,7 @@ def report(workspace: Workspace, track: str, digest: Digest | None = None) -> di
         "title": made.title if made is not None else None,
         "digest": chosen,
         "index": index,
+        "recorded_at": canon.decode(workspace.log.entry(index).body)["at"],
         "assigned": chosen == assigned,
         "method": found.method,
         "version": found.version,
@@ -57,9 +61,9 @@ def report(workspace: Workspace, track: str, digest: Digest | None = None) -> di
         "aspects": [_aspect(view, artists, found, track, name) for name in ASPECTS],
         "by_artist": _by_artist(artists, found),
         "by_holder": _by_holder(workspace, view, found),
-        "matches": _matches(details, found),
+        "matches": _matches(view, artists, details, found),
         "length_ms": details.get("length_ms"),
-        "notes": [*details.get("remarks", []), *_notes(found)],
+        "notes": cautions(found, details, {row.id: row for row in store_of(workspace).rows()}, artists),
         "other_vectors": [_other(workspace, statement) for statement, _ in known if statement != chosen],
     }
 
@@ -90,11 +94,9 @@ def _aspect(
 def _source(
     view: View, artists: dict[str, str | None], found: InfluenceVector, track: str, one: Influence
 ) -> dict[str, Any]:
-    recording = view.all_recordings.get(one.id)
-    title = one.id.removeprefix(STYLE_PREFIX) if one.id.startswith(STYLE_PREFIX) else None
     return {
         "id": one.id,
-        "title": recording.title if recording is not None else title,
+        "title": _title(view, one.id),
         "artist": artists.get(one.id),
         "ppm": one.ppm,
         "low": one.low,
@@ -117,11 +119,12 @@ def _permitted(view: View, found: InfluenceVector, track: str, one: Influence) -
 
 
 def _by_artist(artists: dict[str, str | None], found: InfluenceVector) -> list[dict[str, Any]]:
+    """Artists by what their recordings and tunes have of the track; a style group is nobody's."""
     rows: dict[tuple[str, str], int] = {}
     for name in ASPECTS:
         for one in found.aspect(name).sources:
-            artist = artists.get(one.id)
-            if artist:
+            if not one.id.startswith(STYLE_PREFIX):
+                artist = artists.get(one.id) or "(artist not registered)"
                 rows[artist, name] = rows.get((artist, name), 0) + one.ppm
     return _ranked(rows)
 
@@ -147,8 +150,15 @@ def _by_holder(workspace: Workspace, view: View, found: InfluenceVector) -> list
                     mine = one.ppm * part * ppm // MILLION**2
                     add(party, name, mine)
                     left -= mine
-            add("(no confirmed holder)", name, left if left > len(subjects) * 8 else 0)
-    return _ranked(rows)
+            add(NO_HOLDER, name, left if left > len(subjects) * 8 else 0)
+    return [row | {"title": _holder(workspace, row["name"])} for row in _ranked(rows)]
+
+
+def _holder(workspace: Workspace, name: str) -> str:
+    """What a person calls a holder: the name while it is still held, else the id."""
+    if name.startswith(STYLE_PREFIX):
+        return f"style group {name.removeprefix(STYLE_PREFIX)}, shared equally among its recordings"
+    return name if name == NO_HOLDER else str(workspace.registry.personal("party", name).get("name") or name)
 
 
 def _ranked(rows: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
@@ -156,22 +166,24 @@ def _ranked(rows: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
     return [{"name": name, "aspect": aspect, "ppm": rows[name, aspect]} for name, aspect in order]
 
 
-def _matches(details: dict[str, Any], found: InfluenceVector) -> list[dict[str, Any]]:
+def _matches(
+    view: View, artists: dict[str, str | None], details: dict[str, Any], found: InfluenceVector
+) -> list[dict[str, Any]]:
     """Where the claimed sources are heard; what was considered and not claimed is in the evidence bundle."""
     claimed = {(name, one.id) for name in ASPECTS for one in found.aspect(name).sources}
-    return [one for one in details.get("matches", []) if (one["aspect"], one["source"]) in claimed]
+    heard = [one for one in details.get("matches", []) if (one["aspect"], one["source"]) in claimed]
+    return [
+        one | {"title": _title(view, one["source"]), "artist": artists.get(one["source"])}
+        for one in sorted(heard, key=lambda one: (ASPECTS.index(one["aspect"]), one["track_ms"], one["source"]))
+    ]
 
 
-def _notes(found: InfluenceVector) -> list[str]:
-    notes = []
-    if all(not found.aspect(name).sources for name in ASPECTS):
-        notes.append("Nothing is attributed: no source is likely enough to be named, or the aspects were not measured.")
-    if found.method == "declared":
-        notes.append("Declared by the generator and signed; Settle did not listen to the track for this vector.")
-    hubs = [one.id for one in found.recording.sources if one.high - one.low > MILLION // 2]
-    if hubs:
-        notes.append(f"Very unsure shares: {', '.join(hubs)}; compare with a second method before acting on them.")
-    return notes
+def _title(view: View, source: str) -> str | None:
+    """A recording's title, or a style group's name; None for what the registry does not know."""
+    if source.startswith(STYLE_PREFIX):
+        return source.removeprefix(STYLE_PREFIX)
+    recording = view.all_recordings.get(source)
+    return None if recording is None else recording.title
 
 
 def _other(workspace: Workspace, statement: Digest) -> dict[str, Any]:
@@ -194,10 +206,12 @@ def write_report(found: dict[str, Any], form: str, place: Path) -> Path:
 
 def report_text(found: dict[str, Any]) -> str:
     """The report for a terminal."""
-    from attribution.report_html import percent
+    from attribution.report_html import headline, percent
 
+    made = f"{found['method']} {found['version']}, vector {found['digest'][:16]}, entry {found['index']}"
     lines = [
-        f"{found['track']}: {found['method']} {found['version']}, vector {found['digest'][:16]}, entry {found['index']}"
+        f"{found['track']}: {made}",
+        *(f"{aspect}: {headline(found, aspect)}" for aspect in ASPECTS),
     ]
     for aspect in found["aspects"]:
         lines.append(f"{aspect['aspect']}: {percent(aspect['unattributed'])} unattributed")

@@ -80,7 +80,10 @@ def _lines(path: Path, text: str) -> Iterable[Any]:
 def record(
     workspace: Workspace, vectors: Sequence[InfluenceVector], *, assign: bool, seconds: Sequence[float]
 ) -> list[Attributed]:
-    """Sign vectors with the attribution key and append them in one step; unknown tracks become drafts."""
+    """Sign vectors with the attribution key and append them in one step; unknown tracks become drafts.
+
+    A vector that its track pays by already is answered and not appended again, so that a step may be repeated.
+    """
     if len({found.track for found in vectors}) != len(vectors):
         raise InputError("two vectors for one track in one go; attribute them one after the other")
     if not vectors:
@@ -89,12 +92,14 @@ def record(
     now = workspace.clock()
     _draft(workspace, [found.track for found in vectors])
     leaves, blobs, answers = [], [], []
+    paying = workspace.log.assignments()
     for found, spent in zip(vectors, seconds, strict=True):
         envelope = vector.sign(found, key)
-        blobs.append(envelope.encode())
-        leaves.append(leaf.vector(now, track=found.track, statement=envelope.digest, method=found.method))
-        if assign:
-            leaves.append(leaf.assign(now, track=found.track, vector=envelope.digest, signer=key))
+        if not assign or paying.get(found.track, ("", 0))[0] != envelope.digest:
+            blobs.append(envelope.encode())
+            leaves.append(leaf.vector(now, track=found.track, statement=envelope.digest, method=found.method))
+            if assign:
+                leaves.append(leaf.assign(now, track=found.track, vector=envelope.digest, signer=key))
         answers.append(
             Attributed(
                 track=found.track,
@@ -105,7 +110,8 @@ def record(
                 seconds=round(spent, 3),
             )
         )
-    workspace.log.append(leaves, blobs=blobs)
+    if leaves:
+        workspace.log.append(leaves, blobs=blobs)
     return answers
 
 

@@ -71,7 +71,7 @@ def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) ->
     if answer is None:
         raise PostingError(f"run {run_id} has nothing to pay on the chain now; see what blocks it: settle hold list")
     if not dry_run:
-        _write_down(ws, client)
+        write_down(ws, client)
     return answer
 
 
@@ -136,7 +136,7 @@ def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
         pushed = None
         if posting.state == "final" and settling.serves(client, pool, posting.sequence):
             pushed = pushing.push(client, pool)
-            _write_down(ws, client)
+            write_down(ws, client)
     return PaidByChain(
         run=handed.run, via="chain", batches=handed.batches, payments=handed.payments,
         paid_micros=handed.paid_micros, posting=posting, claims=pushed, blocked=handed.blocked,
@@ -153,7 +153,7 @@ def claim(ws: Workspace, run_id: str, parties: list[str]) -> Claimed:
     with opened(ws) as client:
         pool = client.book.pool(client.chain_id, stored.currency)
         done = pushing.push(client, pool, parties or None)
-        _write_down(ws, client)
+        write_down(ws, client)
     return done
 
 
@@ -177,7 +177,7 @@ def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
     with opened(ws, signing=False) as client:
         posting = _posting_of(ws, client, stored)
         salt = client.salt()
-        _write_down(ws, client)
+        write_down(ws, client)
     proven = _post_leaf(ws.log, posting)
     if proven is None:
         raise ChainStateError(f"posting {posting.sequence} is not final yet: settle chain resume, then again")
@@ -222,7 +222,7 @@ def _post_leaf(log: Log, posting: Posting) -> int | None:
     return None
 
 
-def _write_down(ws: Workspace, client: PoolClient) -> None:
+def write_down(ws: Workspace, client: PoolClient) -> None:
     """What is final on the chain becomes part of the log: postings, and which payments arrived."""
     known = {
         (body["chain_id"], body["pool"], body["sequence"], body["root"])

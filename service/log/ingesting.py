@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ledger import vector
+from ledger.batch import label
 from ledger.dsse import Envelope
 from ledger.errors import InputError
 from ledger.ingest import erasure, ndjson, quarantine
@@ -21,6 +22,8 @@ from ledger.ingest.quarantine import Kept, Kind, State
 from ledger.ingest.receipts import ReceiptWriter
 from ledger.ingest.run import Counts, Ingest
 from ledger.types import InfluenceVector
+from service.log import batches
+from service.log.batches import Taken
 from service.workspace import Workspace
 
 Progress = Callable[[int, int | None], None]
@@ -28,7 +31,10 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingested:
-    """What became of a file's events. `incomplete` says why reading stopped before the end, if it did."""
+    """What became of a file's events, and on whose word they stand: `signed by PARTY` in `batch`, or `unsigned`.
+
+    `incomplete` says why reading stopped before the end, if it did.
+    """
 
     read: int
     accepted: int
@@ -38,6 +44,8 @@ class Ingested:
     quarantined: int
     tree_size: int
     root: str
+    platform: str
+    batch: int | None = None
     incomplete: str | None = None
 
 
@@ -48,19 +56,26 @@ def ingest_file(
     form: str | None = None,
     receipts: Path | None = None,
     source: str | None = None,
+    batch_file: Path | None = None,
     on_progress: Progress | None = None,
 ) -> Ingested:
-    """Append the events of a file, or of standard input (None); batches are acknowledged one by one.
+    """Append the events of a file, or of standard input (None), block by block, each acknowledged by itself.
 
-    With a `source`, the file is that platform's: rows that speak for another go to quarantine.
+    With a `source`, the file is that platform's: rows that speak for another go to quarantine. With a
+    `batch_file`, it is a batch that a platform signed: it is taken as signed or not at all.
     """
     if source is not None:
         check_id(source, "source")
     name = "-" if path is None else str(path)
     read = reader_for(name, form)
-    writer = None if receipts is None else ReceiptWriter(workspace.log, receipts)
-    admit = _Admission(workspace)
-    run = Ingest(workspace.log, name=name, entropy=secrets.token_bytes, admit=admit, source=source)
+    taken = None if batch_file is None else _taken(workspace, path, batch_file, form=form, source=source)
+    writer = None if receipts is None else ReceiptWriter(workspace.log, receipts, batches.signers(workspace))
+    run = Ingest(
+        workspace.log, name=name, entropy=secrets.token_bytes, admit=_Admission(workspace), source=source,
+        places=None if taken is None else taken.places,
+    )  # fmt: skip
+    if writer is not None and taken is not None:
+        writer.write_batch(taken.batch.source, taken.batch.number, taken.index)
     incomplete = None
     total = path.stat().st_size if path is not None and path.exists() else None
     with _opened(path, form) as file:
@@ -73,7 +88,17 @@ def ingest_file(
                     on_progress(rows.position, total)
         except TruncatedError as problem:
             incomplete = str(problem)
-    return _result(workspace, run.counts, incomplete)
+    return _result(workspace, run.counts, incomplete, taken)
+
+
+def _taken(workspace: Workspace, path: Path | None, batch_file: Path, *, form: str | None, source: str | None) -> Taken:
+    """The batch of a file, taken into the log before the file's events."""
+    if path is None:
+        raise InputError("a signed batch is read twice, first to check it: name the file of its events")
+    found = batches.read(batch_file)[0]
+    if source not in (None, found.source):
+        raise InputError(f"{batch_file} is a batch of {found.source}, and this file is taken as one of {source!r}")
+    return batches.take(workspace, path, batch_file, form)
 
 
 def _opened(path: Path | None, form: str | None) -> AbstractContextManager[BinaryIO]:
@@ -84,7 +109,9 @@ def _opened(path: Path | None, form: str | None) -> AbstractContextManager[Binar
     return nullcontext(sys.stdin.buffer)
 
 
-def _result(workspace: Workspace, counts: Counts, incomplete: str | None = None) -> Ingested:
+def _result(
+    workspace: Workspace, counts: Counts, incomplete: str | None = None, taken: Taken | None = None
+) -> Ingested:
     head = workspace.log.head()
     return Ingested(
         read=counts.read,
@@ -95,6 +122,8 @@ def _result(workspace: Workspace, counts: Counts, incomplete: str | None = None)
         quarantined=counts.quarantined,
         tree_size=head.size,
         root=head.root.hex(),
+        platform=label(None if taken is None else taken.party),
+        batch=None if taken is None else taken.batch.number,
         incomplete=incomplete,
     )
 
@@ -140,7 +169,8 @@ def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path
     with log.store.reading() as connection:
         chosen = list(numbers) or [row.id for row in quarantine.listed(connection) if row.kind in quarantine.KINDS]
         raws = {number: quarantine.raw_of(connection, number) for number in chosen}
-    run = Ingest(log, name="quarantine", entropy=secrets.token_bytes, admit=_Admission(workspace))
+    admit = _Admission(workspace)
+    run = Ingest(log, name="quarantine", entropy=secrets.token_bytes, admit=admit, places=batches.search(log))
     released = []
     for number, raw in raws.items():
         line = raw if corrected is None else _one_line(corrected)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ledger import bundle, canon, leaf
+from ledger import batch, bundle, canon, leaf
 from ledger import export as exporting
 from ledger import fsck as checking
 from ledger import recover as recovering
@@ -17,6 +17,7 @@ from ledger.errors import InputError, StateError
 from ledger.log import Log
 from ledger.store import queries
 from ledger.types import Digest
+from service.log import batches
 from service.witness.asking import Base, base
 from service.workspace import CONFIG, TRUST, Workspace
 
@@ -47,7 +48,7 @@ def prove(workspace: Workspace, *, event: str | None = None, index: int | None =
     resting = base(log, workspace.trust.policy)
     item, keys = resting.placed(place), resting.keys()
     if body["type"] == "event":
-        data = _event(resting, body, item, keys)
+        data = _event(resting, body, item, keys, _signed(workspace, resting, place))
     else:
         statement = log.blob(body["statement"]) if isinstance(body.get("statement"), str) else None
         data = bundle.entry(checkpoint=resting.checkpoint, entry=item, statement_bytes=statement, keys=keys)
@@ -70,8 +71,28 @@ def _find(log: Log, name: str) -> int:
     return places[0][1]
 
 
-def _event(resting: Base, body: dict[str, Any], item: Placed, keys: list[Placed]) -> bytes:
-    """The event with the vector it pays by, where that was logged and who assigned it."""
+def _signed(workspace: Workspace, resting: Base, index: int) -> dict[str, Any] | None:
+    """What shows that the event's platform signed it, where it did."""
+    log, found = resting.log, batches.place_of(workspace, index)
+    if found is None or found[0] >= resting.size:
+        return None
+    body = leaf.decode(log.entry(found[0]).body)
+    source = batches.speaker(log, body["source"], found[0])
+    if source is None:
+        raise StateError(f"log {log.origin} holds batch leaf {found[0]}, and nobody speaks for {body['source']} there")
+    return bundle.signed(
+        batch=resting.placed(found[0]),
+        statement_bytes=log.blob(body["statement"]),
+        source=resting.placed(source),
+        place=found[1],
+        proof=batch.prove(log.blob(body["bodies"]), found[1]),
+    )
+
+
+def _event(
+    resting: Base, body: dict[str, Any], item: Placed, keys: list[Placed], signed: dict[str, Any] | None
+) -> bytes:
+    """The event with the vector it pays by, where that was logged, who assigned it, and who signed the event."""
     log, track, digest = resting.log, body["track"], body["vector"]
     found = _assignment(log, track, digest, item.index)
     if found is not None and found[0] >= resting.size:
@@ -79,7 +100,7 @@ def _event(resting: Base, body: dict[str, Any], item: Placed, keys: list[Placed]
     if found is not None:
         digest = leaf.decode(found[1])["vector"]
     if digest is None:
-        return bundle.event(checkpoint=resting.checkpoint, event=item, keys=keys)
+        return bundle.event(checkpoint=resting.checkpoint, event=item, signed=signed, keys=keys)
     logged = _vector_leaf(log, digest)
     return bundle.event(
         checkpoint=resting.checkpoint,
@@ -87,6 +108,7 @@ def _event(resting: Base, body: dict[str, Any], item: Placed, keys: list[Placed]
         vector=log.blob(digest),
         evidence=None if logged is None else resting.placed(logged[0]),
         assign=None if found is None else resting.placed(found[0]),
+        signed=signed,
         keys=keys,
     )
 

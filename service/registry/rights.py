@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger import canon, keyring
+from ledger import canon
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.registry import acts, papers, payees, personal, quarantine, release, tables
 from ledger.registry import manifest as manifests
@@ -23,13 +23,14 @@ from ledger.registry.statement import Signer
 from ledger.registry.view import View
 from ledger.types import Digest, InfluenceVector, Role, format_time
 from ledger.vector import open_statement
-from service.log import keys
+from service.log import enrolling, keys
+from service.log.enrolling import Enrolled
 from service.registry import audio_roots
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
-HOLDER: Final = "holder"
+HOLDER: Final[Role] = "holder"
 Progress = Callable[[int, int | None], None]
 
 
@@ -63,34 +64,10 @@ def author(ws: Workspace, who: Signer) -> Author:
     return Author(party=who.party, role=who.role, at=format_time(ws.clock()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolled:
-    """A party that can sign for itself from log size `size` on."""
-
-    party: str
-    key: str
-    file: str
-    size: int
-
-
 def enrol(ws: Workspace, party: str) -> Enrolled:
-    """Give a registered party a holder's key: kept in the workspace, introduced in the log by the operator.
-
-    The key file is sealed as the operator's is.
-    """
-    from ledger import keyfile
-    from ledger.keys import PrivateKey
-
+    """Give a registered party a holder's key, with which it signs for itself from then on."""
     ws.registry.view().party(party)
-    path = ws.key_path(f"{HOLDER}-{party}")
-    if path.exists():
-        raise ConflictError(f"{party} has a key already: {path}")
-    key = PrivateKey.generate()
-    leaf = keyring.add(ws.clock(), signer=ws.signer("operator"), role="holder", party=party, public=key.public)
-    sealed = b'"sealed"' in ws.key_path("operator").read_bytes()
-    keyfile.save(path, key, ws.passphrase() if sealed else None)
-    done = ws.log.append([leaf])
-    return Enrolled(party=party, key=key.public.id, file=str(path), size=done.size)
+    return enrolling.enrol(ws, party, HOLDER, name=f"{HOLDER}-{party}", by="operator")
 
 
 # --- registering ----------------------------------------------------------------------------------

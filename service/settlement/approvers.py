@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ledger import keyfile, keyring, leaf
-from ledger.errors import ConflictError, InputError, StateError
+from ledger import leaf
+from ledger.errors import InputError, StateError
 from ledger.keys import PrivateKey
 from ledger.types import Role
+from service.log import enrolling
+from service.log.enrolling import Enrolled
 from service.log.keys import ring
 
 if TYPE_CHECKING:
@@ -60,26 +61,8 @@ def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
     return key, demo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolled:
-    """A person who approves with a key of their own; from now on nothing they approve is marked demo."""
-
-    party: str
-    key: str
-    file: str
-    size: int
-
-
 def enrol(ws: Workspace, party: str) -> Enrolled:
-    """Give a person an approver's key: kept here, introduced in the log by the approver key that is trusted."""
-    path = ws.key_path(key_name(party))
+    """Give a person an approver's key: from now on nothing they approve is marked demo."""
     if party in operators(ws):
         raise StateError(f"{party} runs this workspace and makes its runs; an approver is somebody else")
-    if path.exists():
-        raise ConflictError(f"{party} has an approver's key already: {path}")
-    key = PrivateKey.generate()
-    introduced = keyring.add(ws.clock(), signer=ws.signer(APPROVER), role=APPROVER, party=party, public=key.public)
-    sealed = b'"sealed"' in ws.key_path(APPROVER).read_bytes()
-    keyfile.save(path, key, ws.passphrase() if sealed else None)
-    done = ws.log.append([introduced])
-    return Enrolled(party=party, key=key.public.id, file=str(path), size=done.size)
+    return enrolling.enrol(ws, party, APPROVER, name=key_name(party), by=APPROVER)

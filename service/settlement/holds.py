@@ -1,19 +1,21 @@
 """Holds, and corrections of what is published: opened by one person, lifted or made by two.
 
-Opening a hold needs one person, because it only stops money. Releasing one, adjusting a balance and
-reversing a run each need a proposal and another person's approval: `settle approve ID --as PARTY`.
+Opening a hold needs one person, because it only stops money; it may say when it ends. Releasing one,
+adjusting a balance and reversing a run each need a proposal and another person's approval:
+`settle approve ID --as PARTY`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ledger import canon
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.types import Digest, Period, format_time
 from payouts.life.book import Book
-from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Hold, Release, Reverse, Scope
+from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Expire, Hold, Release, Reverse, Scope
 from payouts.money import parse_amount, scale
 from payouts.statement import held_line
 from service.settlement.life import find_run
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldShown:
-    """A hold and where it stands: open, release proposed (and by whom), released."""
+    """A hold and where it stands: open, release proposed, released (by `release`), ended."""
 
     id: str
     scope: str
@@ -34,6 +36,7 @@ class HoldShown:
     reason: str
     opened_at: str
     opened_by: str
+    until: str | None
     state: str
     release: str | None
     already: bool = False
@@ -58,8 +61,11 @@ def name_of(kind: str, **content: Any) -> str:
 # --- holds --------------------------------------------------------------------------------------
 
 
-def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str) -> HoldShown:
-    """Stop the payment of what concerns a party, a source, a track or a platform; nothing is recalculated."""
+def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: datetime | None = None) -> HoldShown:
+    """Stop the payment of what concerns a party, a source, a track or a platform; nothing is recalculated.
+
+    With `until` it may end by itself from then on; without, only two people end it.
+    """
     if scope not in SCOPES:
         raise InputError(f"a hold is about one of {', '.join(SCOPES)}, not {scope!r}")
     if reason not in HOLD_REASONS:
@@ -69,16 +75,21 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str) -> HoldSh
     about: Scope = SCOPES[SCOPES.index(scope)]
     maker = ws.signer("operator")
     at = format_time(ws.clock())
+    end = None if until is None else format_time(until)
+    if end is not None and end <= at:
+        raise InputError(f"a hold until {end} would be over already: it is {at}")
 
     def decide(book: Book) -> Step[HoldShown]:
         same = [
             hold for hold in book.holds.values() if (hold.scope, hold.subject, hold.reason) == (scope, subject, reason)
         ]
         for hold in same:
-            if hold in book.open_holds():
+            if hold in book.open_holds() and (hold.until is None or hold.until == end):
                 return Step(_shown(book, hold, already=True))
         name = name_of("hold", scope=scope, subject=subject, reason=reason, nth=len(same))
-        record = Hold(at=at, by=ws.operator, key=maker.public.id, id=name, scope=about, subject=subject, reason=reason)
+        record = Hold(
+            at=at, by=ws.operator, key=maker.public.id, id=name, scope=about, subject=subject, reason=reason, until=end
+        )
         return Step(_shown(book, record, already=False), leaves=[signed(record, maker)])
 
     return take(ws, decide)
@@ -93,29 +104,52 @@ def list_holds(ws: Workspace, *, everything: bool = False) -> list[HoldShown]:
 
 def _shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
     releases = [one for one in book.releases.values() if one.hold == hold.id]
-    released = next((one.id for one in releases if book.approved(one.id)), None)
-    state = "released" if released else ("release proposed" if releases else "open")
+    lifted = book.lifted().get(hold.id)
+    ended = lifted in book.expiries
+    state = "ended" if ended else "released" if lifted else "release proposed" if releases else "open"
     return HoldShown(
         id=hold.id, scope=hold.scope, subject=hold.subject, reason=hold.reason, opened_at=hold.at, opened_by=hold.by,
-        state=state, release=released or (releases[-1].id if releases else None), already=already,
+        until=hold.until, state=state, release=None if ended else lifted or (releases[-1].id if releases else None),
+        already=already,
     )  # fmt: skip
 
 
+def expire(ws: Workspace) -> list[str]:
+    """End every open hold that has reached its date; their ids. What they held is paid as after a release."""
+    maker = ws.signer("operator")
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> Step[list[str]]:
+        over = [hold.id for hold in book.open_holds() if hold.until is not None and hold.until <= at]
+        records = [
+            Expire(at=at, by=ws.operator, key=maker.public.id, id=name_of("expire", hold=one), hold=one) for one in over
+        ]
+        return Step(over, leaves=[signed(record, maker) for record in records])
+
+    return take(ws, decide)
+
+
 def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
-    """Propose to lift a hold. Approved, what it held is paid with the pool's next run, what it blocked at once."""
-    _said(note, "a release")
+    """Propose to lift a hold, or to end terms.
+
+    Approved, what a hold held is paid with the pool's next run, what it blocked at once; terms bear on no later run.
+    """
+    said(note, "a release")
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
     def decide(book: Book) -> Step[Proposed]:
-        if hold_id not in book.holds and not _held_in(ws, book, hold_id):
-            raise InputError(f"{hold_id!r} is not a hold or held money; see settle hold list, settle statement PARTY")
+        if not (hold_id in book.holds or hold_id in book.agreements or _held_in(ws, book, hold_id)):
+            raise InputError(
+                f"{hold_id!r} is not a hold, terms or held money; see settle hold list, settle terms list, "
+                "settle statement PARTY"
+            )
         name = name_of("release", hold=hold_id)
         if name in book.releases:
             return Step(Proposed(id=name, kind="release", by=book.releases[name].by, already=True,
                                  approved=book.approved(name)))  # fmt: skip
         record = Release(at=at, by=ws.operator, key=maker.public.id, id=name, hold=hold_id, note=note)
-        return Step(_proposed(record.id, "release", ws), leaves=[signed(record, maker)])
+        return Step(proposed(record.id, "release", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)
 
@@ -131,11 +165,13 @@ def _held_in(ws: Workspace, book: Book, name: str) -> bool:
     )
 
 
-def _proposed(name: str, kind: str, ws: Workspace) -> Proposed:
+def proposed(name: str, kind: str, ws: Workspace) -> Proposed:
+    """What is answered to whoever made it."""
     return Proposed(id=name, kind=kind, by=ws.operator, approved=False, already=False)
 
 
-def _said(text: str, what: str) -> None:
+def said(text: str, what: str) -> None:
+    """Refuse a proposal that gives no reason."""
     if not text.strip():
         raise InputError(f"{what} needs a reason; it stands in the ledger for auditors and holders to read")
 
@@ -147,7 +183,7 @@ def adjust(
     ws: Workspace, party: str, *, period: str, amount: str, currency: str, reason: str, line: str, pool: str = "default"
 ) -> Proposed:
     """Propose a correction of a published line, booked with the named later period; the line itself stays."""
-    _said(reason, "an adjustment")
+    said(reason, "an adjustment")
     Period.parse(period)
     scale(currency)
     micros = parse_amount(amount)
@@ -172,14 +208,14 @@ def adjust(
             at=at, by=ws.operator, key=maker.public.id, id=name, period=period, pool=pool, currency=currency,
             party=party, micros=micros, reason=reason, line=run.run,
         )  # fmt: skip
-        return Step(_proposed(name, "adjust", ws), leaves=[signed(record, maker)])
+        return Step(proposed(name, "adjust", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)
 
 
 def reverse(ws: Workspace, run_id: Digest, *, reason: str) -> Proposed:
     """Propose to undo the newest published run of its pool as a whole; approved, the period is run again."""
-    _said(reason, "a reversal")
+    said(reason, "a reversal")
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
@@ -197,6 +233,6 @@ def reverse(ws: Workspace, run_id: Digest, *, reason: str) -> Proposed:
                 f"run {last.run[:16]} of {last.period} builds on run {run.run[:16]}; correct it by adjustments instead"
             )
         record = Reverse(at=at, by=ws.operator, key=maker.public.id, id=name, run=run.run, reason=reason)
-        return Step(_proposed(name, "reverse", ws), leaves=[signed(record, maker)])
+        return Step(proposed(name, "reverse", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)

@@ -288,7 +288,7 @@ def find(book: Book, subject: str) -> str:
 
     A period means its published run, else its approved one, else its only one; several are listed, never guessed.
     """
-    known = [*book.runs, *book.releases, *book.adjusts, *book.reverses, *book.claims]
+    known = [*book.runs, *book.releases, *book.adjusts, *book.reverses, *book.agreements, *book.claims]
     if subject in known:
         return subject
     matches = [name for name in known if len(subject) >= 8 and name.startswith(subject)] or _of_period(book, subject)
@@ -297,8 +297,8 @@ def find(book: Book, subject: str) -> str:
     if matches:
         raise InputError(f"{subject!r} could be any of {', '.join(name[:16] for name in matches)}; name one")
     raise InputError(
-        f"{subject!r} is not a run, release, adjustment, reversal or payment; "
-        "see: settle period show PERIOD, settle hold list"
+        f"{subject!r} is not a run, release, adjustment, reversal, terms or payment; "
+        "see: settle period show PERIOD, settle hold list, settle terms list"
     )
 
 
@@ -312,7 +312,7 @@ def _of_period(book: Book, subject: str) -> list[str]:
 
 
 def approve(ws: Workspace, subject: str, party: str) -> Approved:
-    """Sign a run, release, adjustment, reversal or lost payment as another person than its maker."""
+    """Sign a run, release, adjustment, reversal, terms or lost payment as another person than its maker."""
     at = format_time(ws.clock())
 
     def decide(book: Book) -> Step[Approved]:
@@ -418,6 +418,8 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
         raise StateError(f"run {short} was calculated before another run of its pool was published; run it again")
     if missing := set(stored.entries) - waiting:
         raise StateError(f"run {short} books {sorted(missing)[0]}, which no longer stands; run it again")
+    if (takes.stages.terms, takes.stages.rates) != (stored.agreed, stored.fx):
+        raise StateError(f"run {short} was calculated under other terms than are in force now; run it again")
 
 
 def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[str, Any]]:
@@ -426,7 +428,13 @@ def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[st
     for one in stored.accounts.values():
         if one.payable:
             route = via or route_of(accounts.get(one.party))
-            yield {"party": one.party, "micros": str(one.payable), "route": route}
+            intent = {"party": one.party, "micros": str(one.payable), "route": route}
+            if one.converted is not None and route == "chain":
+                raise StateError(
+                    f"{one.party} is paid in {one.converted.currency}, and the chain pays in {stored.currency}, the "
+                    "currency of the pool's token; publish with --via file, or end those terms: settle terms list"
+                )
+            yield intent if one.converted is None else intent | {"sent": one.converted.sent}
 
 
 def publication_of(log: Log, published: Publish) -> dict[str, Any]:
@@ -435,7 +443,7 @@ def publication_of(log: Log, published: Publish) -> dict[str, Any]:
 
 
 def intents_of(log: Log, published: Publish) -> list[dict[str, Any]]:
-    """The payment intents of a published run: party, micros, route."""
+    """The payment intents of a published run: party, micros, route; `sent` where another currency is paid."""
     return decode_rows(log.blob(publication_of(log, published)["intents"]["sha256"]))
 
 

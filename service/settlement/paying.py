@@ -107,7 +107,12 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
             blocked.append(Blocked(party=party, micros=micros, reason=stopped.get(party, "payee-incomplete")))
         else:
             digest = account_digest(party, account.method, account.account)
-            due.append(Instruction(party=party, micros=micros, reference=reference(run, party), account=digest))
+            due.append(
+                Instruction(
+                    party=party, micros=micros, reference=reference(run, party), account=digest,
+                    sent=intent.get("sent"),
+                )
+            )  # fmt: skip
     return due, blocked
 
 
@@ -157,7 +162,7 @@ def _with_payee(
     return (
         Instruction(
             party=payment["party"], micros=int(payment["micros"]), reference=payment["reference"],
-            account=payment["account"],
+            account=payment["account"], sent=payment.get("sent"),
         ),
         named(ws, account),
     )  # fmt: skip

@@ -15,7 +15,9 @@ from ledger.segments.manifest import manifests
 from ledger.types import Digest, InfluenceVector, Period
 from payouts import document as doc
 from payouts.account import Account, Correction, accounts
+from payouts.clauses import Agreed
 from payouts.compute import Inputs, Line, Outcome, compute
+from payouts.deductions import Stages
 from payouts.document import Document, Given
 from payouts.grain import Membership
 from payouts.life.book import Book
@@ -66,6 +68,14 @@ class Stored:
     def follows(self) -> Digest | None:
         follows: Digest | None = self.payload["inputs"]["follows"]
         return follows
+
+    @property
+    def agreed(self) -> tuple[str, ...]:
+        return tuple(self.payload["inputs"].get("agreed", ()))
+
+    @property
+    def fx(self) -> tuple[Agreed, ...]:
+        return tuple(map(Agreed.from_payload, self.payload["inputs"]["fx"] or ()))
 
     @property
     def terms(self) -> Terms:
@@ -124,11 +134,12 @@ def holds_of(records: Iterable[HoldRecord]) -> tuple[Hold, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """What a run takes over: opening balances from the run it follows, and corrections nobody has booked."""
+    """What a run takes over: balances from the run it follows, corrections nobody has booked, terms in force."""
 
     follows: Digest | None
     opening: dict[str, int]
     corrections: tuple[Correction, ...]
+    stages: Stages
     unattributed: int = 0
     """What that run's terms leave to the next pool."""
 
@@ -152,11 +163,17 @@ def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> C
     ]
     last = before[-1] if before else None
     opening = {} if last is None else {party: one.carried for party, one in last.accounts.items() if one.carried}
+    kept = {} if last is None else {party: one.deductions.after for party, one in last.accounts.items()}
     left = last.outcome.unattributed if last is not None and last.terms.unattributed == "carry" else 0
     return Carried(
         follows=None if last is None else last.record.run,
         opening=opening,
         corrections=tuple(sorted(waiting)),
+        stages=Stages(
+            period=period,
+            agreed=book.agreed(pool=pool, currency=currency, period=period),
+            before={party: balances for party, balances in kept.items() if balances},
+        ),
         unattributed=left,
     )
 
@@ -171,7 +188,7 @@ def _corrections(
                 id=adjust.id, kind="adjustment", party=adjust.party, micros=adjust.micros, run=adjust.line,
                 reason=adjust.reason,
             )  # fmt: skip
-    released = {release.hold: release.id for release in book.releases.values() if book.approved(release.id)}
+    released = book.lifted()
     for stored in before:
         yield from _released(stored, released)
         yield from _returned(book, stored)
@@ -192,7 +209,7 @@ def _returned(book: Book, stored: Stored) -> Iterator[Correction]:
 
 
 def _released(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
-    """Money of a run whose hold, or reason to be held, has been lifted since by two people."""
+    """Money of a run whose hold, or reason to be held, has been lifted since: by two people, or at its end."""
     run = stored.record.run
     named = {hold.id for hold in stored.holds} | {name for name in released if name.startswith(f"{run}/")}
     if not named & released.keys():
@@ -234,6 +251,8 @@ def given_of(ws: Workspace, book: Book, request: Request, takes: Carried) -> Giv
     for log in close.logs:
         if log.origin != ws.log.origin:
             raise StateError(f"period {request.period} was closed over log {log.origin}, which is missing here")
+    for one in takes.stages.unpriced(request.terms.currency):
+        raise StateError(_unpriced(one, request.terms.currency, request.period))
     return Given(
         period_root=book.period_root(request.period),
         registry_size=close.registry_size,
@@ -245,6 +264,15 @@ def given_of(ws: Workspace, book: Book, request: Request, takes: Carried) -> Giv
         entries=tuple(sorted({one.id for one in takes.corrections})),
         minimum=ws.settings.number("payouts.minimum_micros"),
         carried=takes.unattributed,
+        agreed=takes.stages.terms,
+        fx=takes.stages.rates,
+    )
+
+
+def _unpriced(one: Agreed, currency: str, period: str) -> str:
+    return (
+        f"{one.party} is paid in {one.paid_in}, and {period} has no rate from {currency}; record one: "
+        f"settle terms rate {currency} {one.paid_in} --period {period} --rate R --source S --date D"
     )
 
 
@@ -297,6 +325,8 @@ def given_again(stored: Stored) -> Given:
         entries=stored.entries,
         minimum=int(inputs["minimum_micros"]),
         carried=int(inputs["carried_micros"]),
+        agreed=stored.agreed,
+        fx=stored.fx,
     )
 
 
@@ -342,6 +372,7 @@ def calculate(
         opening=takes.opening,
         earned=outcome.allocated_by_party(),
         corrections=takes.corrections,
+        stages=takes.stages,
     )
     return Calculated(outcome=outcome, document=doc.draw_up(given, rows, outcome, booked), accounts=tuple(booked))
 

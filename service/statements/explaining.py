@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ledger.batch import label
 from ledger.errors import InputError
+from ledger.store import signed
 from ledger.types import Digest, Influence, InfluenceVector, MeasuredError
 from payouts.breakdown import Piece, break_down
 from payouts.compute import GroupTotal, Line
 from payouts.usage_plain import EventLeaf, first_assignments
+from service.log import batches
 from service.settlement.life import find_run, is_demo
 from service.settlement.runs import Stored, again, load, membership
 from service.settlement.step import read_book
@@ -66,7 +69,7 @@ class VectorExplained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventExplained:
-    """One stream behind a line, and the command that proves it."""
+    """One stream behind a line, on whose word it stands, and the command that proves it."""
 
     index: int
     source: str
@@ -75,6 +78,7 @@ class EventExplained:
     territory: str
     units: int
     vector: Digest | None
+    platform: str
     prove: str
 
 
@@ -171,18 +175,22 @@ def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[Event
     assigned = first_assignments(ws.log.entries(types={"assign"}, stop=place.size)).get(track)
     decode = msgspec.json.Decoder(EventLeaf).decode
     count = 0
-    shown: list[EventExplained] = []
+    taken: list[tuple[int, EventLeaf]] = []
     for entry in ws.log.entries(types={"event"}, stop=place.size):
         event = decode(entry.body)
         if event.track != track or not place.takes(entry.index, event.occurred_at):
             continue
         count += 1
-        if len(shown) < EVENTS_SHOWN:
-            shown.append(
-                EventExplained(
-                    index=entry.index, source=event.source, event_id=event.event_id, occurred_at=event.occurred_at,
-                    territory=event.territory, units=event.units, vector=event.vector or assigned,
-                    prove=f"settle ledger prove --index {entry.index} --out {event.source}-{event.event_id}.bundle",
-                )
-            )  # fmt: skip
-    return count, tuple(shown)
+        if len(taken) < EVENTS_SHOWN:
+            taken.append((entry.index, event))
+    with ws.log.store.reading() as connection:
+        signed_by = signed.parties(connection, [index for index, _ in taken], batches.signers(ws))
+    return count, tuple(
+        EventExplained(
+            index=index, source=event.source, event_id=event.event_id, occurred_at=event.occurred_at,
+            territory=event.territory, units=event.units, vector=event.vector or assigned,
+            platform=label(signed_by.get(index)),
+            prove=f"settle ledger prove --index {index} --out {event.source}-{event.event_id}.bundle",
+        )
+        for index, event in taken
+    )  # fmt: skip

@@ -91,7 +91,7 @@ def journals(ws: Workspace, period: str, folder: Path) -> Journals:
         stored = load(ws.log, run)
         text = journal(
             period=period, pool=run.pool, run=run.run, currency=stored.currency, outcome=stored.outcome,
-            accounts=list(stored.accounts.values()), paid=paid_out(ws.log, book, stored),
+            accounts=list(stored.accounts.values()), paid=paid_out(ws.log, book, stored).keys(),
         )  # fmt: skip
         path = folder / f"{period}-{run.pool}-{run.sequence}.beancount"
         write_whole(path, text.encode())
@@ -179,6 +179,8 @@ def _again(ws: Workspace, book: Book, stored: Stored, on_progress: Progress) -> 
         follows=takes.follows,
         entries=tuple(sorted({one.id for one in takes.corrections})),
         carried=takes.unattributed,
+        agreed=takes.stages.terms,
+        fx=takes.stages.rates,
     )
     found = calculate(ws, then, given, takes, engine=PLAIN, on_progress=on_progress)
     same = canon.encode(found.document.payload) == canon.encode(stored.payload)

@@ -29,6 +29,7 @@ from service.settlement.life import intents_of, is_demo
 from service.settlement.paying import handed_over
 from service.settlement.runs import Stored, again, load
 from service.settlement.step import read_book
+from service.statements.platforms import behind, counted
 from service.statements.proving import statement_bundle
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Drawn:
         inputs = again(ws, stored)
         view = ws.registry.view(stored.payload["inputs"]["registry_size"])
         self._behind = Background.of(stored.usage, inputs.vectors, lambda one: title(view, one))
+        self._streams = counted(ws, stored)
         self._lines: dict[str, list[tuple[Line, Sequence[Piece]]]] = defaultdict(list)
         for line, pieces in break_down(inputs, stored.outcome, parties):
             if line.party:
@@ -124,7 +126,8 @@ class Drawn:
             run=record.run, pool=record.pool, sequence=record.sequence, state=self._book.state_of(record.run),
             rule=stored.payload["inputs"]["rule"], currency=stored.currency,
             minimum=int(stored.payload["inputs"]["minimum_micros"]), account=stored.accounts.get(party),
-            earnings=earnings_of(pieces, self._behind), waiting=waiting_of(record.run, lines),
+            earnings=earnings_of(pieces, self._behind),
+            streams=behind(self._streams, {piece.track for piece in pieces}), waiting=waiting_of(record.run, lines),
             payment=self._payment(party),
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.errors import InputError
-from payouts import statement_text
+from payouts import statement_pdf, statement_text
 from payouts.statement import Statement
 from service.files import write_whole
 from service.settlement.usage import Progress
@@ -18,7 +18,7 @@ from service.statements.statements import state_all
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
-FORMATS = ("json", "csv", "html")
+FORMATS = ("json", "csv", "html", "pdf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,8 @@ def rendered(found: Statement, form: str) -> bytes:
         return statement_text.as_csv(found)
     if form == "html":
         return statement_text.as_html(found).encode()
+    if form == "pdf":
+        return statement_pdf.as_pdf(found)
     raise InputError(f"format {form!r}: expected one of {', '.join(FORMATS)}")
 
 

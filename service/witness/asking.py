@@ -96,6 +96,12 @@ def ask(log: Log, policy: Policy, *, send: Send | None = None) -> Witnessed:
     )
 
 
+def outstanding(log: Log, policy: Policy) -> list[Witness]:
+    """Witnesses with a URL that have not cosigned the newest checkpoint."""
+    cosigned = cosign.cosigners(note.parse(checkpoint_with(log)), [one.vkey for one in policy.witnesses])
+    return [one for one in policy.witnesses if one.url is not None and one.vkey not in cosigned]
+
+
 def _ask_one(
     log: Log, witness: Witness, *, signed: bytes, found: Checkpoint, old: int, send: Send
 ) -> tuple[Asked, Signature | None]:

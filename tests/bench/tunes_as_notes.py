@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from attribution import synth
 from attribution.catalogue import Catalogue, Listed
-from attribution.compose import BASS, CHORD, LEAD, Notes
+from attribution.compose import line_of_notes
 from attribution.features import features_of_line
 from attribution.melody import Line
-from attribution.symbolic import Note, join
-
-
-def line_of_notes(notes: Notes) -> Line:
-    """Lead, chords and bass as voices, the way a MIDI file is read."""
-    voices: list[list[Note]] = []
-    for voice in (LEAD, CHORD, BASS):
-        mine = notes[notes["voice"] == voice]
-        voices.append([(float(one["beat"]), float(one["length"]), int(one["pitch"])) for one in mine])
-    return join(voices)
 
 
 def notes_catalogue(world: synth.World) -> Catalogue:

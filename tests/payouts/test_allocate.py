@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payouts.allocate import divide, round_shares, tie_break
+from payouts.allocate import Cutoff, divide, round_shares, tie_break
 
 SALT = b"salt"
 weights = st.dictionaries(st.text(max_size=4), st.integers(0, 10**30), min_size=1, max_size=12).filter(
@@ -48,6 +48,8 @@ def test_ties_follow_the_hash_not_the_name() -> None:
     first_four = sorted(names, key=lambda name: hashlib.sha256(SALT + name.encode()).digest())[:4]
     assert {name for name, part in parts.items() if part} == set(first_four)
     assert parts != divide(4, dict.fromkeys(names, 1), salt=b"another period")
+    _, cutoff = round_shares(names, [4] * 9, 9, salt=SALT)
+    assert cutoff == Cutoff(4, tie_break(SALT, first_four[-1]))
 
 
 def test_the_alabama_paradox_is_allowed() -> None:

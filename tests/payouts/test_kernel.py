@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payouts.errors import RuleError
-from payouts.kernel import BILLION, EXACT, Claim, game_of, kernels
+from payouts.kernel import BILLION, EXACT, Claim, Kernel, Portion, game_of, kernels
 from payouts.rules.base import WHOLE, Rule, Split
 from payouts.rules.pro_rata import ProRata
 from payouts.rules.shapley_capped import ShapleyCapped
@@ -61,6 +62,39 @@ def test_shapley_ppb_is_the_oracle_rounded(made: list[tuple[Claim, int]], tau: i
         assert abs(share / target * BILLION - got) < 1
 
 
+def test_claims_on_the_whole_leave_nothing_unattributed() -> None:
+    """If this fails, bringing masses to the kernel's unit takes from owners for whom nothing is rounded."""
+    game = game_of([(claim("g", "p", "x"), EXACT // 2 + 1), (claim("h", "p", "x"), EXACT // 2 - 1)], SALT)
+    assert sum(game.masses) == WHOLE
+    game = game_of([(claim("g", "p", "x"), EXACT // 2 + 1), (claim("h", "p", "x"), EXACT // 4 - 1)], SALT)
+    assert sum(game.masses) == WHOLE // 4 * 3
+
+
+def test_the_same_claim_twice_is_their_sum() -> None:
+    """If this fails, an owner of two links to one source is paid for the last of them."""
+    twice = [(claim("g", "p", "x"), EXACT // 4), (claim("g", "p", "x"), EXACT // 4), (claim("g", "q", "x"), EXACT // 2)]
+    once = [(claim("g", "p", "x"), EXACT // 2), (claim("g", "q", "x"), EXACT // 2)]
+    assert kernels(ProRata(), [game_of(twice, SALT)]) == kernels(ProRata(), [game_of(once, SALT)])
+
+
+def test_ties_inside_a_party_go_by_the_hash_of_the_claim() -> None:
+    """If this fails, an outsider cannot recompute which of two equal claims got the odd billionth."""
+    made = [claim("g", "p", source) for source in "xyz"]
+    (kernel,) = kernels(ProRata(), [game_of([(one, EXACT // 3) for one in made], SALT)])
+    first = min(made, key=lambda one: hashlib.sha256(SALT + "\0".join(one).encode()).digest())
+    assert {portion.claim: portion.ppb for portion in kernel.portions} == {
+        one: BILLION // 3 + (one == first) for one in made
+    }
+
+
+def test_a_game_out_of_reach_is_suspense_of_its_own() -> None:
+    """If this fails, a vector with too many owners pays one of them, or stops the run."""
+    game = game_of([(claim(f"g{n:02}", "p", "x"), EXACT // 67) for n in range(67)], SALT)
+    group = f"?vector:{SALT.hex()}"
+    unknown = Claim(group, "", "", "recording", "estimated", "suspense", "too-many-owners")
+    assert kernels(ShapleyCapped(tau=1), [game]) == [Kernel((Portion(unknown, BILLION),), 0)]
+
+
 def test_a_claim_on_more_than_the_whole_is_a_defect() -> None:
     """If this fails, overlapping shares pay out more than there is."""
     with pytest.raises(ValueError, match="more than the whole"):
@@ -95,3 +129,15 @@ def test_a_rule_that_breaks_its_contract_is_refused(numerators: tuple[int, ...])
     game = game_of([(claim("g", "p", "x"), EXACT // 2), (claim("h", "p", "x"), EXACT // 2)], SALT)
     with pytest.raises(RuleError, match="faulty"):
         kernels(Faulty(), [game])
+
+
+def test_a_rule_that_skips_a_game_is_refused() -> None:
+    """If this fails, tracks that a faulty plug-in leaves out are paid by another track's split, or not at all."""
+
+    class Forgetful(ProRata):
+        def kernels(self, batch: object) -> list[Split | None]:
+            del batch
+            return []
+
+    with pytest.raises(ValueError, match="shorter"):
+        kernels(Forgetful(), [game_of([(claim("g", "p", "x"), EXACT)], SALT)])

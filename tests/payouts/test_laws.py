@@ -16,8 +16,9 @@ from payouts.rules.pro_rata import ProRata
 from payouts.rules.shapley_capped import ShapleyCapped
 from tests.payouts.strategies import PARTIES, RECORDINGS, TRACKS, pools
 from tests.payouts.worlds import Owned, World
+from tests.support import examples
 
-LAW = settings(max_examples=200, deadline=None)
+LAW = settings(max_examples=examples(200), deadline=None)
 
 
 def by_group(outcome: Outcome) -> dict[str, int]:

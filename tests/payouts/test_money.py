@@ -52,6 +52,9 @@ def test_yen_has_no_decimals_and_dinars_three() -> None:
     assert format_amount(1_000_000, "JPY") == "1"
     assert format_amount(1_000_000, "KWD") == "1.000"
     assert format_amount(1_234_500, "EUR") == "1.2345"
+    assert format_amount(1_500_000, "EUR") == "1.50"
+    assert format_amount(-500_000, "EUR") == "-0.50"
+    assert format_amount(0, "EUR") == "0.00"
     assert payable(1_999_999, "JPY") == (1_000_000, 999_999)
 
 

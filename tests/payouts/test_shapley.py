@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from payouts import shapley, shapley_fast
+from tests.support import examples
 
 Game = tuple[list[int], int]
 
@@ -51,7 +52,7 @@ def games(draw: st.DrawFn, players: int = 8, largest: int = 1000) -> Game:
     return masses, draw(st.integers(1, sum(masses)))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(games())
 @example(([600, 200, 150, 50], 900))
 def test_every_path_equals_brute_force(game: Game) -> None:
@@ -66,14 +67,14 @@ def test_every_path_equals_brute_force(game: Game) -> None:
         assert as_shares(shapley_fast.count_one(masses, target)) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(games(players=6))
 def test_subsets_and_orders_of_arrival_agree(game: Game) -> None:
     """If this fails, the oracle itself is wrong."""
     assert over_subsets(*game) == over_orders(*game)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=examples(4), deadline=None)
 @given(games(players=12, largest=10**12))
 @example((list(range(1, 13)), 30))
 def test_twelve_players_with_masses_of_any_size_equal_brute_force(game: Game) -> None:
@@ -82,7 +83,7 @@ def test_twelve_players_with_masses_of_any_size_equal_brute_force(game: Game) ->
     assert as_shares(shapley.by_halves(masses, target)) == over_subsets(masses, target)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(games(), st.integers(2, 9))
 def test_axioms(game: Game, factor: int) -> None:
     """If this fails: efficiency, symmetry, null player, scale, monotony or the core is broken."""
@@ -101,7 +102,7 @@ def test_axioms(game: Game, factor: int) -> None:
         assert value - min(sum(masses) - mass, target) <= share <= min(mass, target)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(games(players=5), min_size=1, max_size=3), st.data())
 def test_additivity_over_games(some: list[Game], data: st.DataObject) -> None:
     """If this fails, summing events before or after the split gives different money."""
@@ -122,7 +123,7 @@ def test_additivity_over_games(some: list[Game], data: st.DataObject) -> None:
     assert summed == total
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(games())
 def test_the_game_and_its_dual_share_out_all_there_is(game: Game) -> None:
     """If this fails, counting the smaller of target and rest gives another result than counting the target."""

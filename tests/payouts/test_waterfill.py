@@ -60,6 +60,14 @@ def test_more_money_takes_from_nobody(of: dict[str, int], pool: int, cap: int) -
     assert all(less[name] <= more[name] for name in of)
 
 
+def test_what_a_cap_takes_goes_to_those_below_it_not_to_nobody() -> None:
+    """If this fails, capping one group also cuts the others, or what is unattributed grows."""
+    level = fill({"a": 6, "b": 2}, 2, 100, 50)
+    assert owed(level, {"a": 6, "b": 2}) == {"a": 50, "b": 30}
+    assert Fraction(level.unattributed, level.denominator) == 20
+    assert level.reserve == 0
+
+
 def test_floored_caps_can_leave_a_residual() -> None:
     """If this fails, what floor(10 / 3) times three groups leaves over goes to somebody instead of the reserve."""
     level = fill({"a": 1, "b": 1, "c": 1}, 0, 10, 10 * 333_333 // 1_000_000)
@@ -71,3 +79,13 @@ def test_an_empty_pool_goes_back_whole() -> None:
     """If this fails, a period without usage breaks, or pays somebody."""
     assert Fraction(fill({}, 0, 100, None).unattributed, 1) == 100
     assert Fraction(fill({}, 7, 100, 10).unattributed, 7) == 100
+
+
+def test_the_level_has_one_form() -> None:
+    """If this fails, a published run, whose digest covers its level, is not found again when it is recomputed."""
+    assert fill({}, 0, 100, 7) == Level(cap=7, numerator=0, denominator=1, unattributed=100, reserve=0)
+    assert fill({"a": 3}, 1, 100, 75) == Level(cap=75, numerator=100, denominator=4, unattributed=100, reserve=0)
+    assert fill({"a": 6, "b": 2}, 2, 100, 40) == Level(
+        cap=40, numerator=400, denominator=20, unattributed=400, reserve=0
+    )
+    assert fill({}, 4, 1000, 1) == Level(cap=1, numerator=1000, denominator=4, unattributed=4000, reserve=0)

@@ -26,11 +26,12 @@ from ledger.segments.seal import mend, seal
 from ledger.types import format_time
 from tests.ledger.logs import ORIGIN, event, log_in, note
 from tests.payouts.streams import digest, sealed_log, streams
+from tests.support import examples
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(
@@ -151,11 +152,20 @@ def test_what_is_not_there_cannot_be_sealed(tmp_path: Path) -> None:
         seal(log, tmp_path / "segments", stop=9)
 
 
-def test_an_event_with_an_unknown_field_is_not_sealed(tmp_path: Path) -> None:
-    """If this fails, what a newer release wrote is silently left out of segments."""
+ODD: dict[str, dict[str, Any]] = {
+    "mood": {"mood": "blue"}, "units": {"units": None}, "Expected `int`": {"units": True},
+    "Expected `str`": {"track": 5},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("named", ODD)
+def test_an_event_that_this_release_does_not_know_is_not_sealed(tmp_path: Path, named: str) -> None:
+    """If this fails, what a newer release wrote is silently left out of segments, or sealed as something else."""
     log = log_in(tmp_path)
-    log.append([event("e-1"), {**event("e-2"), "mood": "blue"}])
-    with pytest.raises(SegmentError, match=r"event leaf 2: .*mood"):
+    odd = event("e-2", vector="ab" * 32) | ODD[named]
+    odd = {name: value for name, value in odd.items() if value is not None}
+    log.append([event("e-1"), odd])
+    with pytest.raises(SegmentError, match=rf"event leaf 2: .*{named}"):
         seal(log, tmp_path / "segments")
     assert manifests(log) == []
 

@@ -23,6 +23,7 @@ from payouts.life.records import (
     Adjust,
     Approve,
     Close,
+    Expire,
     Hold,
     LogSize,
     Pay,
@@ -34,6 +35,7 @@ from payouts.life.records import (
 )
 
 AT = "2026-07-02T09:00:00Z"
+LATER = "2026-07-02T09:00:01Z"
 RUNS = ("a" * 64, "b" * 64, "c" * 64)
 PEOPLE = ("operator", "carol", "dan")
 DOC = "d" * 64
@@ -195,7 +197,9 @@ def acts() -> st.SearchStrategy[Act | Close]:
         record(Pay, run=name, via=st.sampled_from(("file", "chain")), batch=st.integers(1, 3), statement=st.just(DOC)),
         record(Payment, run=name, party=st.sampled_from(PEOPLE), outcome=st.sampled_from(OUTCOMES),
                reference=st.just("")),
-        record(Hold, id=ids, scope=st.just("party"), subject=st.just("ann"), reason=reasons),
+        record(Hold, id=ids, scope=st.just("party"), subject=st.just("ann"), reason=reasons,
+               until=st.sampled_from((None, AT, LATER))),
+        record(Expire, id=ids, hold=ids),
         record(Release, id=ids, hold=ids, note=st.just("n")),
         record(Adjust, id=ids, period=period, pool=st.just("default"), currency=st.just("EUR"), party=st.just("ann"),
                micros=st.integers(-5, 5), reason=st.just("r"), line=name),
@@ -217,6 +221,9 @@ def test_the_rules_hold_whatever_is_written(records: list[Act | Close]) -> None:
     assert all(book.approvals[name] for name in book.published)
     assert all([pay_.batch for pay_ in paid] == list(range(1, len(paid) + 1)) for paid in book.batches.values())
     assert book.batches.keys() <= book.published.keys()
+    ended = [book.holds[one.hold] for one in book.expiries.values()]
+    assert all(hold.until == AT for hold in ended)
+    assert {hold.id for hold in book.open_holds()} == book.holds.keys() - book.lifted().keys()
     assert len(book.places) + len(book.voids) == len(records)
 
 
@@ -240,7 +247,7 @@ def test_every_record_reads_back(record: Act | Close) -> None:
 def test_nothing_else_reads(record: Act | Close, data: st.DataObject) -> None:
     """If this fails, a leaf with a field missing, added or of another type passes, or breaks the fold."""
     body = dict(as_leaf(record))
-    field = data.draw(st.sampled_from(sorted(set(body) - {"v", "type", "at"})))
+    field = data.draw(st.sampled_from(sorted(set(body) - {"v", "type", "at", "until"})))
     changed = data.draw(st.sampled_from(({**body, "surplus": 1}, {k: v for k, v in body.items() if k != field},
                                          {**body, field: {"not": "this"}})))  # fmt: skip
     with pytest.raises(VerificationError):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from payouts.rules.base import WHOLE, Rule, Split
 from payouts.rules.shapley_capped import ShapleyCapped
+from tests.support import examples
 
 
 @st.composite
@@ -23,7 +24,7 @@ def batches(draw: st.DrawFn) -> list[tuple[int, ...]]:
     return made
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(batches(), st.integers(1, 1_000_000))
 def test_with_and_without_numpy_the_same_integers(batch: list[tuple[int, ...]], tau: int) -> None:
     """If this fails, a statement recomputed without numpy shows other money."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from ledger.errors import ConflictError, InputError, StateError
@@ -55,6 +57,32 @@ def test_released_money_is_paid_with_the_next_run(june: Month) -> None:
     bob = statements.state(june.ws, "bob", "2026-07")
     assert (bob.earned_micros, bob.adjustments_micros, bob.net_micros) == (120_000_000, 120_000_000, 240_000_000)
     assert bob.pools[0].adjustments[0].kind == "release"
+
+
+def test_a_hold_with_an_end_ends_by_itself_and_no_other_does(june: Month) -> None:
+    """If this fails, money stays held past the date its hold named, or one person lifts a hold that named none."""
+    end = datetime(2026, 8, 1, tzinfo=UTC)
+    with pytest.raises(InputError, match="over already"):
+        holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud", until=june.now)
+    hold = holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud", until=end)
+    lasting = holds.open_hold(june.ws, scope="party", subject="ann", reason="fraud")
+    assert holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud", until=end).already
+    assert holds.open_hold(june.ws, scope="party", subject="ann", reason="fraud", until=end).id == lasting.id
+    run = published(june)
+    assert holds.expire(june.ws) == []
+    june.now = end
+    assert holds.expire(june.ws) == [hold.id]
+    assert holds.expire(june.ws) == []
+    assert [(one.id, one.state) for one in holds.list_holds(june.ws, everything=True)] == [
+        (hold.id, "ended"),
+        (lasting.id, "open"),
+    ]
+    assert paying.pay(june.ws, run, "file").payments == 2
+    july(june)
+    bob = statements.state(june.ws, "bob", "2026-07")
+    assert [(one.kind, one.micros) for one in bob.pools[0].adjustments] == [("release", 120_000_000)]
+    again = holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")
+    assert (again.already, again.state, again.id != hold.id) == (False, "open", True)
 
 
 def test_adjustments_need_two_and_are_booked_once(june: Month) -> None:

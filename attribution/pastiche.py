@@ -1,0 +1,26 @@
+"""Pastiche: a track in one artist's manner, in which neither their recordings nor their tunes are found.
+
+Detected and reported, not paid by name: a manner is nobody's, and its style group is paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+LEAST_PPM: Final = 80_000
+"""Less of a track's style than this says nothing about whose manner it is."""
+LEAD: Final = 2.5
+"""How many times the next one's part the imitated one's is; docs/benchmarks.md has the measured rates."""
+
+
+def in_the_manner_of(style: Mapping[str, int], named: Collection[str]) -> str | None:
+    """Whose manner stands out among the style shares (ppm by artist or recording); None if nobody's does.
+
+    `named`: those whose recordings or tunes were found. What is heard outright is no imitation.
+    """
+    ranked = sorted((name for name in style if name not in named), key=lambda name: (-style[name], name))
+    if not ranked or style[ranked[0]] < LEAST_PPM:
+        return None
+    second = style[ranked[1]] if len(ranked) > 1 else 0
+    return ranked[0] if style[ranked[0]] >= LEAD * second else None

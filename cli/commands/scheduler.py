@@ -1,0 +1,35 @@
+"""`settle scheduler`: what is done by the clock."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.shell import emit, say, workspace
+
+app = typer.Typer()
+
+
+@app.command()
+def scheduler(
+    once: Annotated[str, typer.Option(metavar="JOB", help="Do this job's present turn and leave: for cron.")] = "",
+) -> None:
+    """Seal, witness, attribute, close and watch by the clock until interrupted; any number may run at once."""
+    from service.scheduler import process
+    from service.scheduler.jobs import job_named
+    from service.scheduler.work import do
+
+    ws = workspace()
+    holder = process.holder_name()
+    if once:
+        emit(do(ws, job_named(once), holder=holder), text=process.line)
+        return
+    jobs = process.planned(ws)
+    now = ws.clock()
+    rows = [
+        {"job": job.name, "schedule": schedule.text, "next": process.shown(schedule.next(now)), "purpose": job.purpose}
+        for job, schedule in jobs.items()
+    ]
+    emit({"scheduler": holder, "jobs": rows})
+    process.serve(ws, jobs, holder=holder, say=say)

@@ -1,0 +1,132 @@
+"""Terms of parties: what is taken from their money before it is paid, the currency it is paid in, and at which rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.shell import emit, workspace
+
+if TYPE_CHECKING:
+    from payouts.clauses import Clause
+
+app = typer.Typer(no_args_is_help=True, help="Advances, reserves, tax, currencies and rates; two people agree them.")
+
+Party = Annotated[str, typer.Argument(help="Whose money.")]
+Ppm = Annotated[int, typer.Option(help="Parts per million: 150000 is 15 %.")]
+Since = Annotated[str, typer.Option("--from", metavar="PERIOD", help="The first month it counts for.")]
+Reason = Annotated[str, typer.Option(help="The contract behind it; it stands in the ledger.")]
+By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Approve at once as this other person.")]
+
+
+@app.command()
+def advance(
+    party: Party,
+    *,
+    amount: Annotated[str, typer.Option(help="What was paid in advance, such as 1000.00.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code; also the pool's.")],
+    ppm: Ppm,
+    since: Since,
+    reason: Reason,
+    pool_name: Annotated[str, typer.Option(help="Which pool it is recouped from.")] = "default",
+    by: By = None,
+) -> None:
+    """Money a party has had already: taken back at this part of what it gets, until all is recouped."""
+    from payouts.clauses import Advance
+    from payouts.money import parse_amount
+
+    clause = Advance(party=party, pool=pool_name, currency=currency, micros=parse_amount(amount), ppm=ppm)
+    _agree(clause, since, reason, by)
+
+
+@app.command()
+def reserve(
+    party: Party,
+    *,
+    ppm: Ppm,
+    months: Annotated[int, typer.Option(help="Months until what was kept is released.")],
+    since: Since,
+    reason: Reason,
+    by: By = None,
+) -> None:
+    """Keep a part of what a party earns for some months."""
+    from payouts.clauses import Reserve
+
+    _agree(Reserve(party=party, ppm=ppm, months=months), since, reason, by)
+
+
+@app.command()
+def withhold(
+    party: Party,
+    *,
+    ppm: Ppm,
+    territory: Annotated[str, typer.Option(help="Whose tax it is, such as SE.")],
+    law: Annotated[str, typer.Option(help="The law or treaty; it stands on the statement.")],
+    since: Since,
+    by: By = None,
+) -> None:
+    """Withhold tax for a territory from what a party gets."""
+    from payouts.clauses import Withholding
+
+    _agree(Withholding(party=party, ppm=ppm, territory=territory), since, law, by)
+
+
+@app.command()
+def currency(
+    party: Party,
+    code: Annotated[str, typer.Argument(metavar="CURRENCY", help="ISO 4217 code, such as USD.")],
+    *,
+    since: Since,
+    reason: Reason,
+    by: By = None,
+) -> None:
+    """Pay a party in this currency, at each month's rate."""
+    from payouts.clauses import PaidIn
+
+    _agree(PaidIn(party=party, currency=code), since, reason, by)
+
+
+@app.command()
+def rate(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="The pool's currency, such as EUR.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="The currency that is paid, such as USD.")],
+    *,
+    period: Annotated[str, typer.Option(help="The month it counts for.")],
+    value: Annotated[str, typer.Option("--rate", help="What one FROM is worth in TO: 1.0861, or 10861/10000.")],
+    day: Annotated[str, typer.Option("--date", help="The day it is of, such as 2026-06-30.")],
+    published: Annotated[str, typer.Option("--source", help="Who published it.")],
+    by: By = None,
+) -> None:
+    """The one rate at which a month's money is converted."""
+    from payouts.clauses import Rate
+
+    _agree(Rate(currency=source, to=target, rate=value, date=day), period, published, by)
+
+
+@app.command("list")
+def list_(everything: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False) -> None:
+    """Terms and rates, oldest first."""
+    from service.settlement import agreements
+
+    emit(agreements.listed(workspace(), everything=everything))
+
+
+@app.command()
+def end(
+    name: Annotated[str, typer.Argument(metavar="TERMS", help="The id of the terms.")], *, reason: Reason, by: By = None
+) -> None:
+    """Propose to end terms; when another person approves, no later run is under them."""
+    from service.settlement import holds, life
+
+    ws = workspace()
+    made = holds.release(ws, name, note=reason)
+    emit(made if by is None else life.approve(ws, made.id, by))
+
+
+def _agree(clause: Clause, since: str, note: str, by: str | None) -> None:
+    from service.settlement import agreements, life
+
+    ws = workspace()
+    made = agreements.agree(ws, clause, period=since, note=note)
+    emit(made if by is None else life.approve(ws, made.id, by))

@@ -1,0 +1,112 @@
+"""Events of signed batches on their way in: each finds its place among the hashes its platform signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Final, Protocol
+
+import msgspec
+
+from ledger import batch
+from ledger.errors import InputError, VerificationError
+from ledger.event import EventBody, StreamEvent
+from ledger.ingest.checks import Checker
+from ledger.ingest.rows import Rows
+from ledger.tree import HASH_SIZE, leaf_hashes
+from ledger.types import Digest
+
+Place = tuple[int, int]
+"""(index of the batch leaf, place in the batch)."""
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+
+class Places(Protocol):
+    """Where checked events stand in signed batches; None for one that no batch holds."""
+
+    def of(self, events: Sequence[StreamEvent], refused: Collection[int]) -> list[Place | None]: ...
+
+
+def body_hashes(events: Iterable[StreamEvent]) -> list[bytes]:
+    """The tree hash of what each event says, in bulk."""
+    unset = msgspec.UNSET
+    return leaf_hashes(
+        _ENCODE(
+            EventBody(
+                currency=unset if event.currency is None else event.currency,
+                event_id=event.event_id,
+                gross_micros=unset if event.gross_micros is None else event.gross_micros,
+                occurred_at=event.occurred_at,
+                product=unset if event.product is None else event.product,
+                source=event.source,
+                territory=event.territory,
+                track=event.track,
+                units=event.units,
+            )
+        )
+        for event in events
+    )
+
+
+def read_bodies(blocks: Iterable[Rows], name: str, source: str) -> bytes:
+    """The hashes of a whole file's events, concatenated; InputError names the first row that cannot be signed for."""
+    checker = Checker(date.max, source)
+    hashes: list[bytes] = []
+    seen: dict[str, int] = {}
+    for rows in blocks:
+        refused = {rows.line(i): reason for i, reason in checker.run(rows.events).items()}
+        refused |= {one.line: one.reason for one in rows.refused}
+        if refused:
+            line = min(refused)
+            raise InputError(f"{name}, line {line}: {refused[line]}; a batch is signed over good rows only")
+        for i, event in enumerate(rows.events):
+            if (first := seen.setdefault(event.event_id, rows.line(i))) != rows.line(i):
+                raise InputError(
+                    f"{name}, line {rows.line(i)}: event {event.event_id!r} stands on line {first} already"
+                )
+        batch.check_count(max(1, len(seen)), name)
+        hashes += body_hashes(rows.events)
+    batch.check_count(len(hashes), name)
+    return b"".join(hashes)
+
+
+class InOrder:
+    """The places of a file's events: one after the other, as they were signed."""
+
+    def __init__(self, index: int, hashes: bytes) -> None:
+        self._index = index
+        self._hashes = hashes
+        self._next = 0
+
+    def of(self, events: Sequence[StreamEvent], refused: Collection[int]) -> list[Place | None]:
+        start, size = self._next, HASH_SIZE
+        self._next += len(events)
+        found = body_hashes(events)
+        if not refused and b"".join(found) == self._hashes[start * size : self._next * size]:
+            return [(self._index, start + i) for i in range(len(events))]
+        for i, one in enumerate(found):
+            place = (start + i) * size
+            if i not in refused and one != self._hashes[place : place + size]:
+                raise VerificationError(f"event {events[i].event_id!r} changed while its file was read; send it again")
+        return [None if i in refused else (self._index, start + i) for i in range(len(events))]
+
+
+class Search:
+    """The places of events that come one by one, such as those replayed from quarantine."""
+
+    def __init__(self, batches: Mapping[str, Sequence[tuple[int, Digest]]], blob: Callable[[Digest], bytes]) -> None:
+        """`batches` by source: the index of each leaf, and the digest of the hashes it names."""
+        self._batches = batches
+        self._hashes = lru_cache(maxsize=4)(blob)
+
+    def of(self, events: Sequence[StreamEvent], refused: Collection[int]) -> list[Place | None]:
+        return [None if i in refused else self._find(event) for i, event in enumerate(events)]
+
+    def _find(self, event: StreamEvent) -> Place | None:
+        wanted = body_hashes([event])[0]
+        for index, digest in self._batches.get(event.source, ()):
+            if (place := batch.find(self._hashes(digest), wanted)) is not None:
+                return index, place
+        return None

@@ -1,0 +1,49 @@
+"""Sources as the log knows them: which party speaks for one, and whether its events must be signed.
+
+A `source` leaf, signed by the operator, says it from its index on; the last one of a source counts. A
+source without one is anybody's: its events are taken unsigned, as they always were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from ledger import leaf
+from ledger.errors import VerificationError
+from ledger.keys import PrivateKey
+
+TYPE: Final = "source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the last `source` leaf of a source says, and where it stands."""
+
+    index: int
+    source: str
+    party: str | None = None
+    signed: bool = False
+    """Whether events without the party's signature are refused."""
+
+
+def make(at: datetime, *, source: str, party: str | None, signed: bool, signer: PrivateKey) -> dict[str, Any]:
+    """The leaf that says who speaks for a source."""
+    return leaf.sign(leaf.make(TYPE, at, source=source, party=party, signed=signed), signer)
+
+
+def parse(index: int, body: Mapping[str, Any]) -> Source:
+    """The source that this leaf speaks of; whether the operator signed it is for the caller to check."""
+    source, party, signed = body.get("source"), body.get("party"), body.get("signed")
+    if body.get("type") != TYPE or not isinstance(source, str) or not isinstance(signed, bool):
+        raise VerificationError(f"leaf {index} does not speak of a source")
+    if party is not None and not isinstance(party, str):
+        raise VerificationError(f"source leaf {index}: party {party!r}, expected a party's id")
+    return Source(index=index, source=source, party=party, signed=signed)
+
+
+def sources(leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, Source]:
+    """Every source that these `source` leaves (index, leaf) speak of, as the last of each says."""
+    return {one.source: one for one in (parse(index, body) for index, body in leaves)}

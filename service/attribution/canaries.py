@@ -1,0 +1,100 @@
+"""The canary check joined to the workspace: attributed tracks judged again with canaries in the catalogue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from attribution import canary
+from attribution.features import Features, Form, read
+from attribution.judge import judge
+from attribution.methods.byname import method as method_of
+from ledger.errors import StateError
+from ledger.types import ASPECTS, MILLION
+from service.attribution.attributing import remembered
+from service.attribution.indexing import store_of
+
+if TYPE_CHECKING:
+    from attribution.catalogue import Catalogue
+    from service.workspace import Workspace
+
+Progress = Callable[[int, int | None], None] | None
+ALLOWED_PPM: Final = 50_000
+"""Of a hundred tracks that have nothing to do with a recording, five at most may name one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canaries:
+    """How often tracks were attributed to recordings they cannot come from; `false` lists every case.
+
+    `aspects`: by aspect the tracks that gave something to a canary, the rate, and the rate that this many
+    tracks rule out with 95 % confidence. `ok`: no aspect's rate is above `allowed_ppm`.
+    """
+
+    ok: bool
+    method: str
+    canaries: int
+    tracks: int
+    allowed_ppm: int
+    aspects: list[dict[str, Any]]
+    false: list[dict[str, Any]]
+
+
+def check(
+    workspace: Workspace, files: Sequence[Path], *, count: int, method: str, on_progress: Progress = None
+) -> Canaries:
+    """Judge again every track that was attributed by the method here; nothing is signed or recorded."""
+    chosen = method_of(method or workspace.settings.text("attribution.method"))
+    known = {
+        name.rpartition("@")[0]: one.sha256
+        for name, one in remembered(workspace).items()
+        if name.rpartition("@")[2] == chosen.name
+    }
+    if not known:
+        raise StateError(f"no track was attributed by {chosen.name} here; run `settle attribute` on some first")
+    store = store_of(workspace)
+    items = {track: store.get(digest) for track, digest in known.items()}
+    catalogue = store.catalogue()
+    planted = [read(path) for path in files] or _invented(catalogue, list(items.values()), count)
+    every = canary.plant(catalogue, planted)
+    chosen.fit(every)
+    false: list[dict[str, Any]] = []
+    for number, (track, item) in enumerate(sorted(items.items()), start=1):
+        found, _ = judge(chosen, every, item, track=track)
+        false += [
+            {"track": track, "aspect": aspect, "canary": name, "ppm": ppm} for aspect, name, ppm in canary.given(found)
+        ]
+        if on_progress is not None:
+            on_progress(number, len(items))
+    aspects = _rates(false, len(items))
+    return Canaries(
+        ok=all(one["rate_ppm"] <= ALLOWED_PPM for one in aspects),
+        method=chosen.name,
+        canaries=len(planted),
+        tracks=len(items),
+        allowed_ppm=ALLOWED_PPM,
+        aspects=aspects,
+        false=false,
+    )
+
+
+def _invented(catalogue: Catalogue, items: Sequence[Features], count: int) -> list[Features]:
+    """As many of each form as the tracks have, since a form is only ever compared with its own."""
+    forms: set[Form] = {item.form for item in items}
+    return [one for form in sorted(forms) for one in canary.invent(catalogue, form, count)]
+
+
+def _rates(false: list[dict[str, Any]], tracks: int) -> list[dict[str, Any]]:
+    wrong = Counter(aspect for aspect, _ in {(one["aspect"], one["track"]) for one in false})
+    return [
+        {
+            "aspect": aspect,
+            "tracks": wrong[aspect],
+            "rate_ppm": MILLION * wrong[aspect] // tracks,
+            "at_most_ppm": round(MILLION * canary.at_most(wrong[aspect], tracks)),
+        }
+        for aspect in ASPECTS
+    ]

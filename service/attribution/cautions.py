@@ -1,0 +1,61 @@
+"""What a reader of a report should know before acting on it: the cautions, each in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attribution.pastiche import in_the_manner_of
+from attribution.report_html import percent
+from attribution.store import Row
+from ledger.types import ASPECTS, MILLION, InfluenceVector
+
+WIDE: Final = MILLION // 2
+"""An interval wider than this leaves open whether a source matters at all."""
+
+
+def cautions(
+    found: InfluenceVector, details: Mapping[str, Any], rows: Mapping[str, Row], artists: Mapping[str, str | None]
+) -> list[str]:
+    """Remarks of the method, then what the vector, the index and the artists' names add to them."""
+    said = list(details.get("remarks", []))
+    if all(not found.aspect(name).sources for name in ASPECTS):
+        said.append("Nothing is attributed: no source is likely enough to be named, or the aspects were not measured.")
+    if found.method == "declared":
+        said.append("Declared by the generator and signed; Settle did not listen to the track for this vector.")
+    unsure = [one.id for one in found.recording.sources if one.high - one.low > WIDE]
+    if unsure:
+        said.append(f"Very unsure shares: {', '.join(unsure)}; compare with a second method before acting on them.")
+    return [*said, *_hubs(found, rows), *_manner(found, details, artists)]
+
+
+def _hubs(found: InfluenceVector, rows: Mapping[str, Row]) -> list[str]:
+    """Sources that are near to much of the catalogue, and so to this track as to any other."""
+    named = dict.fromkeys(one.id for one in (*found.recording.sources, *found.composition.sources))
+    return [
+        f"{name} is a hub: among the nearest of {percent(crowd)} of the catalogue, as medleys and compilations are. "
+        "Look at the matching segments before acting on its share."
+        for name in named
+        if name in rows and (crowd := rows[name].crowd_ppm) is not None
+    ]
+
+
+def _manner(found: InfluenceVector, details: Mapping[str, Any], artists: Mapping[str, str | None]) -> list[str]:
+    """An imitation of one artist, if it is one: their manner without their sound or tunes."""
+
+    def by(recording: str) -> str:
+        return artists.get(recording) or recording
+
+    style: dict[str, int] = {}
+    for one in details.get("before_thresholds", {}).get("style", []):
+        style[by(one["id"])] = style.get(by(one["id"]), 0) + one["ppm"]
+    named = {by(one.id) for one in (*found.recording.sources, *found.composition.sources)}
+    imitated = in_the_manner_of(style, named)
+    if imitated is None:
+        return []
+    said = (
+        f"In the manner of {imitated}: {percent(style[imitated])} of the track sounds like theirs more than like "
+        "anybody else's, though neither a recording nor a tune of theirs is found in it. A manner is nobody's: it "
+        "pays the style group, and no one by name."
+    )
+    return [said]

@@ -1,0 +1,81 @@
+"""Evidence against: what other methods say, what changes without a source, what strangers would have been given."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from attribution import canary
+from attribution.catalogue import Catalogue
+from attribution.features import Features
+from attribution.judge import judge
+from attribution.methods.byname import NAMES
+from attribution.methods.byname import method as method_of
+from ledger.types import ASPECTS, MILLION, AspectVector, InfluenceVector
+from service.attribution.vectors import shape
+
+STRANGERS: Final = 20
+LEFT_OUT: Final = 3
+
+
+def second_opinions(catalogue: Catalogue, item: Features, signed: InfluenceVector) -> dict[str, Any]:
+    """Every method's vector of the item, and by aspect how much of the whole it shares with the signed one."""
+    opinions: dict[str, Any] = {}
+    for name in NAMES:
+        other = _judged(name, catalogue, item, signed)
+        shared = {aspect: agreement(signed.aspect(aspect), other.aspect(aspect)) for aspect in ASPECTS}
+        opinions[name] = {"vector": shape(other), "agreement_ppm": shared}
+    return opinions
+
+
+def agreement(one: AspectVector, other: AspectVector) -> int:
+    """The part of the whole that two vectors give to the same entries, the unattributed rest being one."""
+    mine, theirs = ({source.id: source.ppm for source in each.sources} for each in (one, other))
+    common = sum(min(ppm, theirs[name]) for name, ppm in mine.items() if name in theirs)
+    return common + min(one.unattributed, other.unattributed)
+
+
+def counterfactuals(catalogue: Catalogue, item: Features, signed: InfluenceVector) -> list[dict[str, Any]]:
+    """The answer if a named source had not been in the catalogue, for the largest few: where its share would go."""
+    return [
+        {"without": name, "vector": shape(other), "agreement_ppm": agreement(signed.recording, other.recording)}
+        for name in _largest(signed)
+        for other in [_judged(signed.method, _without(catalogue, name), item, signed)]
+    ]
+
+
+def unrelated(catalogue: Catalogue, item: Features, signed: InfluenceVector) -> dict[str, Any]:
+    """What the method would give, before thresholds, to recordings that have nothing to do with the item.
+
+    A claimed share no larger than `largest_ppm` is what chance gives to the likeliest of that many strangers.
+    """
+    chosen = method_of(signed.method)
+    strangers = canary.plant(Catalogue([]), canary.invent(catalogue, item.form, STRANGERS))
+    chosen.fit(strangers)
+    estimate = chosen.attribute(item)
+    return {
+        "strangers": STRANGERS,
+        "largest_ppm": {
+            aspect: round(MILLION * max(estimate.shares.get(aspect, {}).values(), default=0.0)) for aspect in ASPECTS
+        },
+        "claimed_ppm": {
+            aspect: max((one.ppm for one in signed.aspect(aspect).sources), default=0) for aspect in ASPECTS
+        },
+    }
+
+
+def _judged(name: str, catalogue: Catalogue, item: Features, signed: InfluenceVector) -> InfluenceVector:
+    chosen = method_of(name)
+    chosen.fit(catalogue)
+    return judge(chosen, catalogue, item, track=signed.track, model=(signed.model, signed.model_version))[0]
+
+
+def _without(catalogue: Catalogue, name: str) -> Catalogue:
+    return Catalogue([one for one in catalogue.recordings if one.id != name])
+
+
+def _largest(signed: InfluenceVector) -> list[str]:
+    """The sources with the largest part in any of the aspects that name recordings."""
+    parts: dict[str, int] = {}
+    for one in (*signed.recording.sources, *signed.composition.sources):
+        parts[one.id] = max(parts.get(one.id, 0), one.ppm)
+    return sorted(parts, key=lambda name: (-parts[name], name))[:LEFT_OUT]

@@ -1,0 +1,58 @@
+"""Tracks that wait for a vector, and the files that have come for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attribution.audio import file_digest
+from ledger.errors import InputError, SettleError
+from service.attribution.attributing import READABLE, attribute_files
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caught:
+    """What became of the inbox: tracks that have a vector now, and files that could not be used, with the reason."""
+
+    inbox: str
+    attributed: list[str]
+    failed: list[str]
+
+
+def attribute_pending(ws: Workspace) -> Caught:
+    """Attribute each registered track without a vector whose file lies in the inbox; a bad file fails alone."""
+    inbox = Path(ws.path("attribution.inbox"))
+    failed: list[str] = []
+    waiting = list(_waiting(ws, inbox, failed))
+    if not waiting:
+        return Caught(inbox=str(inbox), attributed=[], failed=failed)
+    heard = attribute_files(ws, waiting, track="", method="", assign=True)
+    failed += [f"{one['track']}: {one['reason']}" for one in heard.failed]
+    return Caught(inbox=str(inbox), attributed=[one.track for one in heard.answers], failed=failed)
+
+
+def _waiting(ws: Workspace, inbox: Path, failed: list[str]) -> Iterator[Path]:
+    """One file a track, named after it, and the very file that was registered where its digest was."""
+    files = {path.stem: path for path in sorted(inbox.iterdir()) if _readable(path)} if inbox.is_dir() else {}
+    if not files:
+        return
+    tracks, assigned = ws.registry.view().tracks, ws.log.assignments()
+    for name, path in files.items():
+        if name not in tracks or name in assigned:
+            continue
+        registered = tracks[name].audio_sha256
+        try:
+            if registered is not None and (found := file_digest(path)) != registered:
+                raise InputError(f"its SHA-256 is {found[:16]}, registered for track {name} is {registered[:16]}")
+            yield path
+        except SettleError as problem:
+            failed.append(f"{path.name}: {problem}")
+
+
+def _readable(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in READABLE and not path.name.startswith(".")

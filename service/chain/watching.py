@@ -1,0 +1,36 @@
+"""The chain looked at by the clock: carry on with what is under way, write down what has become final."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from service.chain.pool import STORE, opened
+from service.chain.runs import write_down
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What changed, in words, and how many transactions still wait."""
+
+    moved: list[str]
+    waiting: int
+
+
+def watch(ws: Workspace) -> Watched | None:
+    """Follow what was begun; nothing new is decided or begun. None where the workspace never used a chain."""
+    if not (ws.home / STORE).is_file():
+        return None
+    size = ws.log.head().size
+    with opened(ws) as client:
+        before = client.waiting()
+        after = client.resume() if before else []
+        write_down(ws, client)
+        moved = [f"{one.kind} is {one.state}" for was, one in zip(before, after, strict=True) if one.state != was.state]
+        waiting = len(client.waiting())
+    if written := ws.log.head().size - size:
+        moved.append(f"{written} entries written down")
+    return Watched(moved=moved, waiting=waiting)

@@ -1,0 +1,237 @@
+"""Signed batches: signing one where the platform is, taking one in where the log is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection
+
+from ledger import batch, canon, dsse, leaf
+from ledger.batch import Batch
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
+from ledger.ingest.blocks import open_file
+from ledger.ingest.files import reader_for
+from ledger.ingest.signed import InOrder, Search, read_bodies
+from ledger.keyring import Key
+from ledger.keys import PrivateKey
+from ledger.log import Log, batch_of
+from ledger.store import queries, signed
+from ledger.types import Digest, Head
+from service.log import sources
+from service.log.keys import ring
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+SUFFIX: Final = ".batch"
+
+
+# --- on the platform's side -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A batch that was signed: hand the file of events and the file `batch` over together."""
+
+    source: str
+    number: int
+    count: int
+    root: str
+    statement: Digest
+    key: str
+    batch: str
+
+
+def sign_file(
+    path: Path, key: PrivateKey, *, source: str, previous: Path | None, out: Path, form: str | None = None
+) -> Signed:
+    """Sign a file of events as the next batch of its source. Needs no workspace and no network."""
+    last = None if previous is None else read(previous)
+    if last is not None and last[0].source != source:
+        raise InputError(f"{previous} is a batch of {last[0].source}, not of {source}")
+    hashes = hashes_of(path, source, form)
+    found = Batch(
+        source=source, number=1 if last is None else last[0].number + 1,
+        previous=None if last is None else last[1].digest, count=len(hashes) // 32, root=batch.root_of(hashes),
+    )  # fmt: skip
+    envelope = batch.sign(found, key)
+    if out.exists() and out.read_bytes() != envelope.encode():
+        raise ConflictError(f"{out} holds another batch; a batch that was handed over is never signed anew")
+    out.write_bytes(envelope.encode())
+    return Signed(
+        source=source, number=found.number, count=found.count, root=found.root.hex(), statement=envelope.digest,
+        key=key.public.id, batch=str(out),
+    )  # fmt: skip
+
+
+def read(path: Path) -> tuple[Batch, dsse.Envelope]:
+    """The batch in a file, and the statement that says it; its signature is not checked."""
+    with open_file(path) as file:
+        data = file.read()
+    envelope = dsse.parse(data)
+    if envelope.payload_type != batch.PAYLOAD_TYPE:
+        raise VerificationError(f"{path} is a {envelope.payload_type!r}, expected {batch.PAYLOAD_TYPE!r}")
+    return batch.parse(envelope.payload), envelope
+
+
+def hashes_of(path: Path, source: str, form: str | None) -> bytes:
+    """The hashes of what a file's events say; refuses a file with a row that nobody could sign for."""
+    with open_file(path) as file:
+        return read_bodies(reader_for(str(path), form)(file, str(path)), str(path), source)
+
+
+# --- on the log's side ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A batch that the log holds: where its leaf is, who signed it, and where its events belong in it."""
+
+    index: int
+    batch: Batch
+    party: str
+    places: InOrder
+
+
+def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Taken:
+    """Check a batch against its file of events and take it into the log; a second time, find it there.
+
+    Signature, source, count, root and place in the source's sequence are checked before anything is appended.
+    """
+    found, envelope = read(batch_file)
+    index = _held(ws.log, found.source).get(envelope.digest)
+    key = _signer(ws, found, envelope) if index is None else None
+    hashes = hashes_of(path, found.source, form)
+    batch.check_bodies(found, hashes)
+    if key is not None:
+        index = _append(ws, found, envelope, key, hashes)
+    party = signers(ws).get(index or 0)
+    if index is None or party is None:
+        raise VerificationError(f"batch {found.number} of {found.source} was signed with a key that is revoked by now")
+    return Taken(index=index, batch=found, party=party, places=InOrder(index, hashes))
+
+
+def _signer(ws: Workspace, found: Batch, envelope: dsse.Envelope) -> Key:
+    """The key that signed: a platform's that counts now, of the party that speaks for the source."""
+    known = sources.known(ws.log).get(found.source)
+    if known is None or known.party is None:
+        raise StateError(
+            f"nobody speaks for source {found.source}: the operator says who does, settle source set {found.source} "
+            "--party PARTY --public KEY"
+        )
+    size = ws.log.head().size + 1
+    keys = ring(ws).of("platform", party=known.party)
+    signers = dsse.signers(envelope, [key.public for key in keys])
+    for key in keys:
+        if key.public in signers and key.counts_at(size):
+            return key
+    named = ", ".join(one.keyid[:16] for one in envelope.signatures) or "nobody"
+    retired = [str(key) for key in keys if key.public in signers]
+    raise VerificationError(
+        f"batch {found.number} of {found.source} is signed by {', '.join(retired) or named}; expected a platform "
+        f"key of {known.party} that counts now, see settle source list"
+    )
+
+
+def _append(ws: Workspace, found: Batch, envelope: dsse.Envelope, key: Key, hashes: bytes) -> int:
+    """The batch leaf, ahead of its events: whoever breaks off between them sends the same file again."""
+
+    def next_of_its_source(tx: Connection, _: Head) -> None:
+        batch.check_follows(found, envelope.digest, _last(tx, found.source))
+
+    made = batch.make(
+        ws.clock(), found, party=key.party, signer=key.public.id, statement=envelope.digest,
+        bodies=canon.digest(hashes),
+    )  # fmt: skip
+    return ws.log.commit(batch_of([made], [envelope.encode(), hashes]), next_of_its_source).first
+
+
+def _last(tx: Connection, source: str) -> tuple[Batch, Digest] | None:
+    last = None
+    for entry in queries.of_type(tx, batch.TYPE):
+        body = leaf.decode(entry.body)
+        if body["source"] == source:
+            last = batch.of_leaf(body), body["statement"]
+    return last
+
+
+def _held(log: Log, source: str) -> dict[Digest, int]:
+    """Where a source's batches are in the log, by their statements."""
+    leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={batch.TYPE}))
+    return {body["statement"]: index for index, body in leaves if body["source"] == source}
+
+
+def signers(ws: Workspace) -> dict[int, str]:
+    """By the index of each batch leaf, the party that signed it with a key that counted there.
+
+    One whose key was revoked from before the batch is left out: its events are unsigned.
+    """
+    found, keys = {}, ring(ws)
+    for entry in ws.log.entries(types={batch.TYPE}):
+        body = leaf.decode(entry.body)
+        key = keys.find(body["signer"])
+        if key is not None and key.counts_at(entry.index + 1):
+            found[entry.index] = key.party
+    return found
+
+
+def search(log: Log) -> Search:
+    """Every batch of the log, oldest first, for events that come one by one."""
+    batches: dict[str, list[tuple[int, Digest]]] = defaultdict(list)
+    for entry in log.entries(types={batch.TYPE}):
+        body = leaf.decode(entry.body)
+        batches[body["source"]].append((entry.index, body["bodies"]))
+    return Search(batches, log.blob)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchShown:
+    """A batch in the log: how many events it was signed over, and how many of them the log holds."""
+
+    source: str
+    number: int
+    signed_by: str
+    count: int
+    here: int
+    index: int
+    statement: Digest
+
+
+def show(ws: Workspace, source: str | None = None) -> list[BatchShown]:
+    """The batches of a source, or of all; what was signed and is not here lies in quarantine, or never came."""
+    here: dict[int, int] = defaultdict(int)
+    with ws.log.store.reading() as connection:
+        for first, stop, index, _ in signed.ranges(connection, 0, ws.log.head().size).rows:
+            here[index] += stop - first
+    counting = signers(ws)
+    leaves = ((entry.index, leaf.decode(entry.body)) for entry in ws.log.entries(types={batch.TYPE}))
+    return [
+        BatchShown(
+            source=body["source"], number=body["number"], signed_by=counting.get(index, "a key that was revoked"),
+            count=body["count"], here=here[index], index=index, statement=body["statement"],
+        )
+        for index, body in leaves
+        if source in (None, body["source"])
+    ]  # fmt: skip
+
+
+# --- proving --------------------------------------------------------------------------------------
+
+
+def place_of(ws: Workspace, index: int) -> tuple[int, int] | None:
+    """The batch leaf under which an event stands and its place there; None where nobody's signature counts."""
+    with ws.log.store.reading() as connection:
+        found = signed.ranges(connection, index, index + 1).find(index)
+    return None if found is None or found[0] not in signers(ws) else found
+
+
+def speaker(log: Log, source: str, before: int) -> int | None:
+    """The leaf by which somebody spoke for a source when the leaf at `before` was appended."""
+    leaves: Mapping[int, dict[str, object]] = {
+        entry.index: leaf.decode(entry.body) for entry in log.entries(types={"source"}, stop=before)
+    }
+    return max((index for index, body in leaves.items() if body.get("source") == source), default=None)

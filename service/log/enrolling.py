@@ -1,0 +1,46 @@
+"""Introducing a party's key in the log: made and kept here, or made by the party, who keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger import keyfile, keyring
+from ledger.errors import ConflictError
+from ledger.keys import PrivateKey, PublicKey
+from ledger.types import Role
+from service.log.keys import ring
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """A party that can sign for itself from log size `size` on, with the key in `file`."""
+
+    party: str
+    key: str
+    file: str
+    size: int
+
+
+def enrol(ws: Workspace, party: str, role: Role, *, name: str, by: Role) -> Enrolled:
+    """Give a party a key: kept here under `name`, sealed as the key is that introduces it."""
+    path = ws.key_path(name)
+    if path.exists():
+        raise ConflictError(f"{party} has a key as {role} already: {path}")
+    key = PrivateKey.generate()
+    leaf = introduction(ws, party, role, key.public, by=by)
+    sealed = b'"sealed"' in ws.key_path(by).read_bytes()
+    keyfile.save(path, key, ws.passphrase() if sealed else None)
+    done = ws.log.append([leaf])
+    return Enrolled(party=party, key=key.public.id, file=str(path), size=done.size)
+
+
+def introduction(ws: Workspace, party: str, role: Role, public: PublicKey, *, by: Role) -> dict[str, Any]:
+    """The leaf by which one of the workspace's own keys introduces a party's."""
+    known = ring(ws).find(public.id)
+    if known is not None:
+        raise ConflictError(f"key {public.id[:16]} is in the log already, as the {known}")
+    return keyring.add(ws.clock(), signer=ws.signer(by), role=role, party=party, public=public)

@@ -1,0 +1,138 @@
+"""Who does which job in which turn: one row each, taken under the database's write lock.
+
+A side table: erasable, in no proof. A claim is a lease. Whoever holds it renews it while the work goes
+on; when a scheduler dies, the lease runs out and the next one that looks takes the turn over. What was
+done before the crash is for the job to find, which is why every job can be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, Text, func, inspect, select
+
+from ledger.errors import SettleError
+from ledger.types import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ledger.log import Log
+
+State = Literal["running", "done", "nothing", "failed"]
+
+LEASE: Final = timedelta(minutes=10)
+"""How long a scheduler may be silent before another takes its work over."""
+RENEWALS: Final = 4
+"""Renewals to a lease, so that one that fails costs nothing."""
+KEPT: Final = timedelta(days=90)
+"""After which the rows of old turns are dropped."""
+
+METADATA: Final = MetaData()
+CLAIM: Final = Table(
+    "scheduler_claim",
+    METADATA,
+    Column("job", Text, primary_key=True),
+    Column("turn", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("attempt", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("leased_until", Text, nullable=False),
+    Column("began_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("detail", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A job's turn, who has it, and what came of it."""
+
+    job: str
+    turn: str
+    holder: str
+    attempt: int
+    state: State
+    leased_until: str
+    began_at: str
+    ended_at: str | None
+    detail: str
+
+
+def take(log: Log, job: str, turn: datetime, *, holder: str, now: datetime) -> tuple[Claim, bool]:
+    """The claim on this turn, and whether it has just become ours: untaken, failed, or left by one who died."""
+    fresh: dict[str, Any] = {
+        "holder": holder, "state": "running", "leased_until": format_time(now + LEASE), "began_at": format_time(now),
+        "ended_at": None, "detail": "",
+    }  # fmt: skip
+    with log.projection() as tx:
+        METADATA.create_all(tx)
+        found = _find(tx, job, turn)
+        if found is None:
+            tx.execute(CLAIM.insert().values(job=job, turn=format_time(turn), attempt=1, **fresh))
+            tx.execute(CLAIM.delete().where(CLAIM.c.job == job, CLAIM.c.turn < format_time(turn - KEPT)))
+        elif found.state == "failed" or (found.state == "running" and found.leased_until <= format_time(now)):
+            tx.execute(_mine(CLAIM.update(), found).values(attempt=found.attempt + 1, **fresh))
+        else:
+            return found, False
+        taken = _find(tx, job, turn)
+        assert taken is not None  # noqa: S101  written in this transaction
+        return taken, True
+
+
+def finish(log: Log, claim: Claim, state: State, detail: str, *, now: datetime) -> bool:
+    """Write down what came of a claim; False if it was taken over meanwhile."""
+    done = {"state": state, "detail": detail, "ended_at": format_time(now)}
+    with log.projection() as tx:
+        return bool(tx.execute(_mine(CLAIM.update(), claim).values(done)).rowcount)
+
+
+@contextmanager
+def kept(log: Log, claim: Claim, clock: Callable[[], datetime]) -> Iterator[None]:
+    """Renew the lease for as long as the work goes on."""
+    over = Event()
+
+    def renew() -> None:
+        while not over.wait(LEASE.total_seconds() / RENEWALS):
+            until = format_time(clock() + LEASE)
+            try:
+                with log.projection() as tx:
+                    tx.execute(_mine(CLAIM.update(), claim).values(leased_until=until))
+            except SettleError:
+                continue  # the database is away for a moment; there is another renewal before the lease ends
+
+    renewing = Thread(target=renew, name=f"lease of {claim.job}", daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        over.set()
+        renewing.join()
+
+
+def last(log: Log) -> dict[str, Claim]:
+    """The claim on each job's newest turn."""
+    with log.store.reading() as connection:
+        if not inspect(connection).has_table(CLAIM.name):
+            return {}
+        newest = select(CLAIM.c.job, func.max(CLAIM.c.turn).label("turn")).group_by(CLAIM.c.job).subquery()
+        rows = select(CLAIM).join(newest, (CLAIM.c.job == newest.c.job) & (CLAIM.c.turn == newest.c.turn))
+        return {row["job"]: Claim(**row) for row in connection.execute(rows).mappings()}
+
+
+def _find(tx: Connection, job: str, turn: datetime) -> Claim | None:
+    rows = tx.execute(select(CLAIM).where(CLAIM.c.job == job, CLAIM.c.turn == format_time(turn)))
+    found = rows.mappings().first()
+    return None if found is None else Claim(**found)
+
+
+def _mine(statement: Any, claim: Claim) -> Any:
+    """Only this attempt's row, and only while the work goes on or has failed."""
+    key = (CLAIM.c.job == claim.job, CLAIM.c.turn == claim.turn, CLAIM.c.attempt == claim.attempt)
+    return statement.where(*key, CLAIM.c.state == claim.state)

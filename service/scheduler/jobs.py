@@ -1,0 +1,141 @@
+"""The jobs: for each one its name, which keys it signs with, and the one function of the house that it calls.
+
+A job is told its turn, does what there is to do, and says what that was. Each may be repeated at any
+point, by another process, after a crash: what was done before is found in the log and left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import InputError, TransientError, VerificationError
+from ledger.types import Period, Role
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """What a job did, in words; `nothing`: there was nothing to do."""
+
+    text: str
+    nothing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something done by the clock."""
+
+    name: str
+    purpose: str
+    keys: tuple[Role, ...]
+    work: Callable[[Workspace, datetime], Did]
+
+    @property
+    def setting(self) -> str:
+        return f"scheduler.{self.name}"
+
+
+def _seal(ws: Workspace, turn: datetime) -> Did:
+    done = ws.log.seal_since(turn)
+    return Did("sealed already, or nothing new", nothing=True) if done is None else Did(f"sealed at {done.first}")
+
+
+def _witness(ws: Workspace, _: datetime) -> Did:
+    from service.witness import asking
+
+    policy = ws.trust.policy
+    if not any(witness.url for witness in policy.witnesses):
+        return Did("trust.json names no witness with a URL", nothing=True)
+    if not asking.outstanding(ws.log, policy):
+        return Did("every witness has cosigned the newest checkpoint", nothing=True)
+    found = asking.ask(ws.log, policy)
+    told = "; ".join(f"{one.witness} {one.outcome}" for one in found.witnesses)
+    if found.alarming:
+        raise VerificationError(f"a witness contradicts this log at size {found.size}: {told}; stop writing to it")
+    if not found.quorum:
+        raise TransientError(f"size {found.size} lacks its quorum: {told}")
+    return Did(f"size {found.size}: {told}")
+
+
+def _attribute(ws: Workspace, _: datetime) -> Did:
+    from service.attribution.pending import attribute_pending
+
+    found = attribute_pending(ws)
+    if found.failed:
+        raise InputError(f"{len(found.attributed)} tracks attributed, {len(found.failed)} not: {found.failed[0]}")
+    if not found.attributed:
+        return Did(f"no file in {found.inbox} belongs to a track without a vector", nothing=True)
+    return Did(f"attributed {len(found.attributed)} tracks, {found.attributed[0]} first")
+
+
+def _segments(ws: Workspace, _: datetime) -> Did:
+    from ledger.segments.manifest import manifests
+    from ledger.segments.seal import seal
+    from service.settlement.usage import folder_of
+
+    sealed = manifests(ws.log)
+    first = sealed[-1].stop if sealed else 0
+    if next(ws.log.entries(types={"event"}, start=first), None) is None:
+        return Did(f"no event after entry {first}", nothing=True)
+    done = seal(ws.log, folder_of(ws))
+    return Did(f"{done.events} events in {done.segments} segments, entries {done.start} to {done.stop}")
+
+
+def _close(ws: Workspace, turn: datetime) -> Did:
+    """The month that has ended, and before it those that an idle scheduler has left open since the last close."""
+    from service.settlement import life
+    from service.settlement.step import read_book
+
+    ended = Period(turn.year, turn.month).previous()
+    last = max(read_book(ws).closes, default=None)
+    if last is None and next(ws.log.entries(types={"event"}), None) is None:
+        return Did("no event yet", nothing=True)
+    months = [ended if last is None else Period.parse(last).next()]
+    if str(months[0]) > str(ended):
+        return Did(f"{last} is closed", nothing=True)
+    while str(months[-1]) < str(ended):
+        months.append(months[-1].next())
+    for month in months:
+        life.close(ws, str(month))
+    return Did("closed " + ", ".join(map(str, months)))
+
+
+def _holds(ws: Workspace, _: datetime) -> Did:
+    from service.settlement.holds import expire
+
+    ended = expire(ws)
+    return Did(f"ended {', '.join(ended)}") if ended else Did("no hold has reached its end", nothing=True)
+
+
+def _chain(ws: Workspace, _: datetime) -> Did:
+    from service.chain.watching import watch
+
+    found = watch(ws)
+    if found is None or not found.moved:
+        waiting = 0 if found is None else found.waiting
+        return Did(f"{waiting} transactions wait" if waiting else "nothing is under way on the chain", nothing=True)
+    return Did("; ".join(found.moved))
+
+
+JOBS: Final = (
+    Job(name="seal", purpose="commit the tree to the chain's head", keys=("log",), work=_seal),
+    Job(name="witness", purpose="have the newest checkpoint cosigned", keys=(), work=_witness),
+    Job(name="attribute", purpose="attribute what lies in the inbox", keys=("log", "attribution"), work=_attribute),
+    Job(name="segments", purpose="seal events into Parquet segments", keys=("log",), work=_segments),
+    Job(name="close", purpose="close the month that has ended", keys=("log",), work=_close),
+    Job(name="holds", purpose="end holds that have reached their date", keys=("log", "operator"), work=_holds),
+    Job(name="chain", purpose="watch confirmations, write down what is final", keys=("log", "operator"), work=_chain),
+)
+
+
+def job_named(name: str) -> Job:
+    """The job of this name; InputError lists those there are."""
+    for job in JOBS:
+        if job.name == name:
+            return job
+    raise InputError(f"no job {name!r}; there are {', '.join(job.name for job in JOBS)}")

@@ -1,0 +1,61 @@
+"""When a job's turn is: a crontab expression in UTC, read by APScheduler, asked for the last turn and the next.
+
+A turn is the instant the expression named last. It is what a claim is about, so that schedulers that
+wake a little apart, or one that was down and comes back, all speak of the same turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from ledger.errors import InputError, StateError
+
+OFF: Final = "off"
+_LOOK_BACK: Final = (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=1500))
+"""How far back the last turn is looked for: nearer first, so that frequent turns cost few steps."""
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A crontab expression, and what APScheduler made of it."""
+
+    text: str
+    trigger: Any
+
+    @classmethod
+    def parse(cls, text: str, *, setting: str) -> Schedule | None:
+        """None for `off`; InputError for what is no crontab expression."""
+        if text.strip() == OFF:
+            return None
+        try:
+            from apscheduler.triggers.cron import CronTrigger
+        except ImportError:
+            raise StateError("the scheduler needs APScheduler: pip install 'settle-engine[service]'") from None
+        wrong = f'{setting} is {text!r}, expected "off" or a crontab expression in UTC such as "0 * * * *"'
+        if any(sign.isdecimal() for sign in (text.split() or [""])[-1]):  # 0 is Monday to some and Sunday to others
+            raise InputError(f"{wrong}, with weekdays by name (mon-fri)")
+        try:
+            return cls(text, CronTrigger.from_crontab(text, timezone=UTC))
+        except ValueError as problem:
+            raise InputError(f"{wrong}: {problem}") from None
+
+    def next(self, now: datetime) -> datetime | None:
+        """The first turn after now; None if there never is one."""
+        return self._from(now + _SECOND)
+
+    def turn(self, now: datetime) -> datetime | None:
+        """The last turn that has come; None if none has in four years."""
+        for back in _LOOK_BACK:
+            found = self._from(now - back)
+            if found is not None and found <= now:
+                while (later := self._from(found + _SECOND)) is not None and later <= now:
+                    found = later
+                return found
+        return None
+
+    def _from(self, moment: datetime) -> datetime | None:
+        found: datetime | None = self.trigger.get_next_fire_time(None, moment)
+        return found

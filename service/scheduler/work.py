@@ -1,0 +1,66 @@
+"""One job, one turn: claimed, done, written down."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger.errors import SettleError, StateError
+from ledger.types import format_time
+from service.scheduler import claims
+from service.scheduler.claims import State
+from service.scheduler.jobs import Job
+from service.scheduler.schedule import Schedule
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a job in a turn. `already`: somebody else has it or had it; nothing was done here."""
+
+    job: str
+    turn: str
+    state: State
+    detail: str
+    holder: str
+    attempt: int
+    already: bool
+
+
+def schedule_of(ws: Workspace, job: Job) -> Schedule | None:
+    """When the workspace's settings want the job done; None where it is off."""
+    return Schedule.parse(ws.settings.text(job.setting), setting=job.setting)
+
+
+def do(ws: Workspace, job: Job, *, holder: str) -> Outcome:
+    """Do a job unless its present turn has been done or is somebody's; a failure is written down and raised."""
+    now = ws.clock()
+    schedule = schedule_of(ws, job)
+    turn = None if schedule is None else schedule.turn(now)
+    if schedule is None or turn is None:
+        raise StateError(f"job {job.name} has no turn: {job.setting} is {ws.settings.text(job.setting)!r}")
+    claim, ours = claims.take(ws.log, job.name, turn, holder=holder, now=now)
+    if not ours:
+        return Outcome(
+            job=job.name, turn=claim.turn, state=claim.state, detail=claim.detail, holder=claim.holder,
+            attempt=claim.attempt, already=True,
+        )  # fmt: skip
+    try:
+        with claims.kept(ws.log, claim, ws.clock):
+            did = job.work(ws, turn)
+    except BaseException as problem:
+        with suppress(SettleError):  # the database is away: then the lease ends the claim
+            claims.finish(ws.log, claim, "failed", str(problem) or type(problem).__name__, now=ws.clock())
+        raise
+    state: State = "nothing" if did.nothing else "done"
+    if not claims.finish(ws.log, claim, state, did.text, now=ws.clock()):
+        raise StateError(
+            f"job {job.name}, turn {format_time(turn)}: another scheduler took it over while this one was silent for "
+            f"{int(claims.LEASE.total_seconds())} seconds; see settle status"
+        )
+    return Outcome(
+        job=job.name, turn=claim.turn, state=state, detail=did.text, holder=holder, attempt=claim.attempt, already=False
+    )

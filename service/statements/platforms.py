@@ -1,0 +1,68 @@
+"""On whose word the streams behind a statement stand: signed by their platform, or unsigned."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ledger.batch import label
+from ledger.store import queries, signed
+from payouts.statement import Streams
+from payouts.usage_plain import EventLeaf, covered
+from service.log import batches
+from service.settlement.runs import Stored, membership
+from service.settlement.step import read_book
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+Counts = Mapping[str, Mapping[tuple[str, str], int]]
+"""By track: how many streams of each (source, label) a run took."""
+
+
+def counted(ws: Workspace, stored: Stored) -> Counts:
+    """The run's streams: those that stand in a signed batch one by one, the rest by what is left of the usage."""
+    found: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+    totals: Counter[tuple[str, str]] = Counter()
+    for row in stored.usage:
+        totals[row.track, row.source] += row.count
+    for event, party in _signed(ws, stored):
+        found[event.track][event.source, label(party)] += 1
+        totals[event.track, event.source] -= 1
+    for (track, source), count in totals.items():
+        if count:
+            found[track][source, label(None)] += count
+    return found
+
+
+def _signed(ws: Workspace, stored: Stored) -> Iterator[tuple[EventLeaf, str]]:
+    """The events of a run that a platform signed, and who did."""
+    signers = batches.signers(ws)
+    place = membership(read_book(ws), stored.record.period, ws.log.origin)
+    decode = msgspec.json.Decoder(EventLeaf).decode
+    with ws.log.store.reading() as connection:
+        rows = signed.ranges(connection, 0, place.size).rows
+    for first, stop, batch, _ in rows:
+        if batch not in signers:
+            continue
+        for start in range(first, min(stop, place.size), queries.PAGE):
+            end = min(stop, place.size, start + queries.PAGE)
+            with ws.log.store.reading() as connection:
+                page = queries.page(connection, start, end)
+            for entry in page:
+                event = decode(entry.body)
+                if place.takes(entry.index, event.occurred_at) and covered(stored.terms, event):
+                    yield event, signers[batch]
+
+
+def behind(counts: Counts, tracks: Collection[str]) -> tuple[Streams, ...]:
+    """The streams of these tracks, by source and by who signed them."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for track in tracks:
+        sums.update(counts.get(track, {}))
+    return tuple(
+        Streams(source=source, platform=platform, count=count) for (source, platform), count in sorted(sums.items())
+    )
