@@ -27,6 +27,7 @@ def test_pro_rata_pays_for_influence_stream_by_stream() -> None:
     outcome = compute(inputs(world, [plays("t1", 30), plays("t2", 10)], made, micros=400))
     assert outcome.allocated_by_party() == {"p-a": 180, "p-b": 160}
     assert outcome.unattributed == 60
+    assert outcome.units == 40
     assert (outcome.held, outcome.suspense, outcome.reserve) == (0, 0, 0)
 
 
@@ -269,6 +270,17 @@ def test_weights_beyond_64_bits_are_exact() -> None:
     outcome = compute(inputs(world, [plays("t", 10**15)], made, micros=10**24))
     assert outcome.weight == 10**24
     assert outcome.allocated_by_party() == {"p-a": 333_333 * 10**18, "p-b": 666_667 * 10**18}
+
+
+def test_a_party_of_several_groups_has_one_amount() -> None:
+    """If this fails, a party that changed hands within the period is shown the last of its lines as the whole."""
+    world = sole("a")
+    world.groups = {"p-a": "new"}
+    usage = [plays("t", 1), plays("t", 2, at="2026-05-31T00:00:00Z")]
+    world.groups["p-a@2026-05"] = "old"
+    outcome = compute(inputs(world, usage, [vector("t", {"a": 1_000_000})], micros=3))
+    assert {line.group: line.micros for line in outcome.lines} == {"new": 1, "old": 2}
+    assert outcome.allocated_by_party() == {"p-a": 3}
 
 
 def test_lines_sort_and_hash_alike_everywhere() -> None:
