@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from payouts.breakdown import break_down
 from payouts.compute import Inputs, compute
+from payouts.protocols import Hold
 from payouts.rules.training import Training
 from tests.payouts.worlds import World, inputs, plays, sole, vector
 
@@ -62,3 +63,36 @@ def test_style_is_no_aspect_of_a_training_set() -> None:
     assert compute(mixed).allocated_by_party() == {"p-a": 12}
     only_style = spread(world, "t", aspects=(("style", MILLION),))
     assert compute(only_style).allocated_by_party() == {"p-a": 12}
+
+
+def test_a_training_set_without_works_leaves_its_composition_part_in_suspense() -> None:
+    """If this fails, money for writers nobody has named is paid to the owners of the recordings, or has no reason."""
+    world = sole("a", "b")
+    world.training = {("mdl", "1"): ("b", "a")}
+    mix = (("recording", 500_000), ("composition", 500_000))
+    outcome = compute(inputs(world, [], rule=Training(model="mdl"), aspects=mix, micros=8))
+    assert [(line.group, line.state, line.reason, line.micros) for line in outcome.lines] == [
+        ("?publishing:a", "suspense", "work-unknown", 4),
+        ("p-a", "allocated", "", 2),
+        ("p-b", "allocated", "", 2),
+    ]
+
+
+def test_a_hold_on_a_stream_follows_its_money_into_the_training_set() -> None:
+    """If this fails, money of a track under review for fraud is paid out through the model's training set."""
+    world = sole("a").own("b", ("p-b", 500_000), state="short")
+    world.models, world.training = {"t": ("mdl", "1")}, {("mdl", "1"): ("a", "b")}
+    hold = Hold(id="h", reason="fraud", track="t")
+    pool = inputs(world, [plays("t", 1, vector=None)], fallback="training", micros=4, holds=[hold])
+    assert [(line.group, line.state, line.reason, line.ref, line.micros) for line in compute(pool).lines] == [
+        ("?master:b", "suspense", "shares-short", "", 2),
+        ("p-a", "held", "fraud", "h", 2),
+    ]
+
+
+def test_a_style_that_nobody_made_is_named_in_its_suspense() -> None:
+    """If this fails, money of an empty style group cannot be traced to the style it came through."""
+    made = [vector("t", None, None, {"style:polka": MILLION})]
+    pool = inputs(World(), [plays("t", 1)], made, aspects=(("style", MILLION),), micros=4)
+    ((line, (piece,)),) = break_down(pool, compute(pool))
+    assert (line.group, piece.via, piece.micros) == ("?style:polka", "style:polka", 4)
