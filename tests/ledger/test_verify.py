@@ -391,6 +391,10 @@ def test_proofs_from_before_a_rotation_still_verify(handed_over: tuple[Story, Pr
     renewed = trust.make(ORIGIN, [*ring.keys, *[key for key in TRUST.logs[0].keys if key.role != "log"]])
     accepted(before, renewed)
     accepted(told.bundle(None, new), renewed)
+    one = bundle.entry(
+        checkpoint=told.world.checkpoint(None, new), entry=told.world.placed(0), keys=[told.world.placed(index)]
+    )
+    assert [step.detail for step in accepted(one).steps][2] == "3 trusted keys, 1 key leaves"
     accepted(told.bundle(None, new, key_leaves=(index,)), renewed)
 
 
