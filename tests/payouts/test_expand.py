@@ -11,12 +11,10 @@ from tests.payouts.worlds import World, inputs, plays, sole, vector
 MILLION = 1_000_000
 
 
-def spread(world: World, *tracks: str, **terms: object) -> Inputs:
-    """A pool of a stream a track, of whose influence nothing is known, shared by the training sets."""
-    return inputs(
-        world, [plays(track, 1) for track in tracks], [vector(track) for track in tracks],
-        unattributed="training", **{"micros": 12, **terms},
-    )  # fmt: skip
+def spread(world: World, *tracks: str, aspects: tuple[tuple[str, int], ...] = (("recording", MILLION),)) -> Inputs:
+    """Twelve micros for a stream a track, of whose influence nothing is known, shared by the training sets."""
+    usage, made = [plays(track, 1) for track in tracks], [vector(track) for track in tracks]
+    return inputs(world, usage, made, unattributed="training", micros=12, aspects=aspects)
 
 
 def test_each_model_shares_with_its_own_training_set() -> None:
