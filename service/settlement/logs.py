@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import StateError
 from ledger.log import Log
 from ledger.source import Home
-from ledger.types import Period
+from ledger.types import Head, Period
 from payouts.grain import Membership
 from payouts.life.book import Book
 from payouts.life.records import LogSize
@@ -28,10 +28,10 @@ class Listed:
     membership: Membership
 
 
-def sizes(ws: Workspace, book: Book) -> tuple[LogSize, ...]:
-    """Where every log stands now, the home log first; a member must extend what earlier closes listed."""
+def sizes(ws: Workspace, book: Book, head: Head) -> tuple[LogSize, ...]:
+    """Where every log stands, the home log at this head first; a member must extend what earlier closes listed."""
     home = Home(ws.log.origin, members.sources_of(ws.log))
-    heads = [ws.log.head()]
+    heads = [head]
     members.check_sources(home, ws.log)
     for origin, trusted in sorted(members.members(ws).items()):
         log = members.opened(ws, trusted)
