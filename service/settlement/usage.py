@@ -67,21 +67,20 @@ def summed(
     with _engine(engine) as running:
         from payouts.usage import usage
 
-        return usage(running, [_sealed(ws, membership)], assigned=assigned, terms=terms, grain=grain)
+        source = _sealed(ws, membership, running)
+        return usage(running, [source], assigned=assigned, terms=terms, grain=grain)
 
 
-def _sealed(ws: Workspace, membership: Membership) -> Source:
-    """The log's segments, each file checked against the digest that its manifest leaf committed."""
+def _sealed(ws: Workspace, membership: Membership, running: Engine) -> Source:
+    """The log's segments where the engine reads them, each file checked against the digest its manifest committed."""
     from ledger.segments.bindings import load
-    from ledger.segments.check import check_files
     from payouts.usage import Source, taken_files
 
     folder = folder_of(ws)
+    base = (ws.settings.text("payouts.segments") if running.name.startswith(_SPARK) else "") or str(folder)
     known = [manifest for manifest in manifests(ws.log) if manifest.start < membership.size]
-    check_files(folder, taken_files(known, membership))
-    return Source(
-        origin=ws.log.origin, base=str(folder), manifests=known, membership=membership, bindings=load(folder, known)
-    )
+    running.check(base, taken_files(known, membership))
+    return Source(origin=ws.log.origin, base=base, manifests=known, membership=membership, bindings=load(folder, known))
 
 
 def _engine(name: str) -> AbstractContextManager[Engine]:
