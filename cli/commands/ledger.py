@@ -14,9 +14,11 @@ from ledger.errors import ConflictError, InputError, VerificationError
 
 app = typer.Typer(no_args_is_help=True)
 ledger = typer.Typer(no_args_is_help=True)
+logs = typer.Typer(no_args_is_help=True)
 quarantine = typer.Typer(no_args_is_help=True)
 listener = typer.Typer(no_args_is_help=True)
 app.add_typer(ledger, name="ledger", help="The log: heads, proofs, export, health.")
+ledger.add_typer(logs, name="logs", help="Further logs under this one: each takes the sources assigned to it.")
 app.add_typer(quarantine, name="quarantine", help="Rows that were not taken, until they can be.")
 app.add_typer(listener, name="listener", help="Listeners' right to be forgotten.")
 
@@ -153,6 +155,27 @@ def recover(
     from service.log.operating import recover as mend
 
     emit(mend(workspace(), tiles=tiles, new_origin=new_origin or None, reason=reason or None))
+
+
+# --- several logs -------------------------------------------------------------------------------
+
+
+@logs.command("add")
+def logs_add(
+    place: Annotated[Path, typer.Argument(metavar="DIR", help="The other log's workspace; it will follow this one.")],
+) -> None:
+    """Register another workspace's log: what it takes is settled here, with this log's registry."""
+    from service.log import members
+
+    emit(members.add(workspace(), place))
+
+
+@logs.command("list")
+def logs_list() -> None:
+    """This log and those registered with it: where each is, how far it has come, the sources it takes."""
+    from service.log import members
+
+    emit(members.show(workspace()))
 
 
 def _write(data: bytes, out: Path | None, answer: dict[str, Any]) -> None:

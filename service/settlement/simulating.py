@@ -11,7 +11,8 @@ from payouts import simulate
 from payouts.compute import Inputs, compute
 from payouts.terms import PARAMS
 from service.settlement.life import request
-from service.settlement.runs import Request, carried, given_of, inputs_of, membership, ready
+from service.settlement.logs import listed
+from service.settlement.runs import Request, carried, given_of, inputs_of, ready
 from service.settlement.step import read_book
 from service.settlement.usage import summed
 
@@ -113,11 +114,10 @@ def _inputs(ws: Workspace, wanted: Request, on_progress: Progress) -> Inputs:
     book = read_book(ws)
     takes = carried(ws.log, book, period=wanted.period, pool=wanted.terms.pool, currency=wanted.terms.currency)
     given = given_of(ws, book, wanted, takes)
-    size = book.closes[wanted.period].logs[0].size
+    logs = listed(ws, book, wanted.period)
     rows = summed(
-        ws,
-        engine=ready(ws, size, wanted.engine, dry_run=True, on_progress=on_progress),
-        membership=membership(book, wanted.period, ws.log.origin),
+        logs,
+        engine=ready(ws, logs, wanted.engine, dry_run=True, on_progress=on_progress),
         view=ws.registry.view(given.registry_size),
         terms=wanted.terms,
         rule=wanted.rule,
