@@ -24,20 +24,13 @@ from service.settlement.runs import load
 from service.settlement.step import read_book
 from service.statements import outsiders, statements
 from service.statements.proving import run_bundle
-from tests.service.month import Month, month
-from tests.service.test_holds import JULY_OVER, july
-from tests.service.test_settlement import asked, published
+from tests.service.month import JULY_OVER, Month, asked, july, published
 
 ADVANCE = Advance(party="ann", pool="default", currency="EUR", micros=200_000_000, ppm=500_000)
 RESERVE = Reserve(party="ann", ppm=100_000, months=1)
 TAX = Withholding(party="ann", ppm=150_000, territory="SE")
 DOLLARS = PaidIn(party="ann", currency="USD")
 RATE = Rate(currency="EUR", to="USD", rate="1.0861", date="2026-06-30")
-
-
-@pytest.fixture
-def june(tmp_path: Path) -> Month:
-    return month(tmp_path / "home")
 
 
 def agree(june: Month, *clauses: Clause, period: str = "2026-06", note: str = "contract 12") -> list[str]:
