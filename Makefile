@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-ingest bench-attribution bench-payouts bench-registry bench-contracts contracts wheel clean
+.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-ingest bench-attribution bench-payouts bench-registry bench-contracts contracts golden wheel clean
 
 setup: $(STAMP)
 
@@ -70,6 +70,10 @@ bench-contracts: setup
 
 contracts: setup
 	$(BIN)/python -m contracts.artifacts
+
+# Before a release, never after it: later versions must open what stands in tests/golden/releases/VERSION.
+golden: setup
+	$(BIN)/python -m tests.release.keep
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

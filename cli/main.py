@@ -15,6 +15,7 @@ import typer.models
 
 from cli import shell
 from cli.exits import BUG, INTERRUPTED, OK
+from cli.extras import explained
 from cli.plain import PlainGroup
 
 ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
@@ -109,7 +110,7 @@ def run(argv: list[str]) -> int:
         shell.say("settle: interrupted; what was acknowledged is kept")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last line of defence: report, never a bare traceback
-        code = shell.fail(error)
+        code = shell.fail(explained(error))
         if code == BUG:
             import traceback
 

@@ -52,7 +52,7 @@ class _Backend(PyEVMBackend):  # type: ignore[misc]  # untyped library
 
     def __init__(self) -> None:
         super().__init__(genesis_parameters=get_default_genesis_params({"timestamp": GENESIS_TIME}))
-        self.chain.gas_estimator = _estimate
+        self.chain.gas_estimator = self._estimate
         self.time = GENESIS_TIME
         self.mined: list[dict[str, Any]] = []
         self._raw: list[str] = []
@@ -75,8 +75,15 @@ class _Backend(PyEVMBackend):  # type: ignore[misc]  # untyped library
         return hashes
 
     def _set_time(self) -> None:
-        parent = self.chain.get_canonical_head().timestamp
-        self.chain.header = self.chain.header.copy(timestamp=max(self.time, parent + 1))
+        self.chain.header = self.chain.header.copy(timestamp=self._next_time())
+
+    def _next_time(self) -> int:
+        return int(max(self.time, self.chain.get_canonical_head().timestamp + 1))
+
+    def _estimate(self, state: Any, transaction: Any) -> int:
+        """In a block of our time; the library's would be of the machine's clock, when a window may be over."""
+        state.execution_context._timestamp = self._next_time()  # noqa: SLF001  there is no other way to say it
+        return _estimate(state, transaction)
 
 
 def _estimate(state: Any, transaction: Any) -> int:

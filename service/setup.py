@@ -65,7 +65,7 @@ def create(home: Path, *, origin: str, operator: str, passphrase: bytes | None, 
     workspace = Workspace.open(home, clock=clock)
     workspace.passphrase = lambda: passphrase or b""
     size = workspace.log.head().size
-    workspace.log.close()
+    workspace.close()
     return Created(
         home=str(home),
         origin=origin,

@@ -57,11 +57,15 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """A batch that is in the log: the keys of the events accepted, and (source, event id, index) of duplicates."""
+    """A batch that is in the log: the keys of the events accepted, (source, event id, index) of duplicates.
+
+    `refused` are the rows that went to quarantine instead.
+    """
 
     appended: Appended | None
     keys: Sequence[tuple[str, str]]
     duplicates: list[tuple[str, str, int]]
+    refused: Sequence[tuple[Kind, Refused]]
 
     @property
     def first(self) -> int:
@@ -134,7 +138,6 @@ class Ingest:
                 return self._attempt(rows, invalid, places)
             except _MovedError:
                 self._tracks.clear()
-                self._commitments.forget()
 
     def _attempt(self, rows: Rows, invalid: dict[int, str], places: Sequence[Place | None]) -> Acknowledged:
         with self._log.store.reading() as connection:
@@ -142,7 +145,11 @@ class Ingest:
             duplicates, conflicts = self._compare(connection, rows, plan)
         plan.refused.extend(("conflict", refused) for refused in conflicts)
         plan.refused.sort(key=lambda one: one[1].line)
-        appended = self._commit(plan)
+        try:
+            appended = self._commit(plan)
+        except BaseException:
+            self._commitments.forget()  # which of the new salts the database now holds is for it to say
+            raise
         self._commitments.stored()
         return self._count(rows, plan, duplicates, len(conflicts), appended)
 
@@ -368,7 +375,7 @@ class Ingest:
         counts.duplicates += len(duplicates)
         counts.conflicts += conflicts
         counts.quarantined += len(plan.refused) - conflicts
-        done = Acknowledged(appended=appended, keys=list(plan.places), duplicates=[])
+        done = Acknowledged(appended=appended, keys=list(plan.places), duplicates=[], refused=plan.refused)
         if duplicates:
             placed = {(source, event_id): index for source, event_id, index in done.accepted}
             done.duplicates.extend((s, e, placed[s, e] if index is None else index) for s, e, index in duplicates)

@@ -246,12 +246,12 @@ def write_down(ws: Workspace, client: PoolClient) -> None:
 
 
 def _write_arrivals(ws: Workspace, client: PoolClient, pool: Pool, rows: list[PostingRow]) -> None:
-    """Payments that the chain shows as made, in one append."""
+    """Payments that the chain shows as made, in one append; once each, though a vetoed run is posted again."""
     paid = pushing.paid(client, pool)
     at, maker = format_time(ws.clock()), ws.signer("operator")
 
     def decide(book: Book) -> Step[None]:
-        leaves = []
+        leaves: dict[tuple[str, str], Mapping[str, Any]] = {}
         for row in rows:
             run = row.run.partition("/")[0]
             handed = {one["party"] for one in _batches(ws, book, run).get(row.run, [])} if run in book.runs else set()
@@ -263,8 +263,8 @@ def _write_arrivals(ws: Workspace, client: PoolClient, pool: Pool, rows: list[Po
                         at=at, by=ws.operator, key=maker.public.id, run=run, party=one.party, outcome="settled",
                         reference=seen.transaction,
                     )  # fmt: skip
-                    leaves.append(signed(arrived, maker))
-        return Step(None, leaves=leaves)
+                    leaves[run, one.party] = signed(arrived, maker)
+        return Step(None, leaves=list(leaves.values()))
 
     take(ws, decide)
 

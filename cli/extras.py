@@ -1,0 +1,49 @@
+"""Which extra brings a library: a command that lacks one says so, instead of ending like a bug."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ledger.errors import StateError
+
+EXTRAS: Final[dict[str, str]] = {
+    "PIL": "payouts",
+    "alembic": "postgres",
+    "apscheduler": "service",
+    "duckdb": "payouts",
+    "eth": "chain",
+    "eth_abi": "chain",
+    "eth_account": "chain",
+    "eth_tester": "chain",
+    "eth_typing": "chain",
+    "eth_utils": "chain",
+    "faiss": "attribution",
+    "hexbytes": "chain",
+    "ibis": "payouts",
+    "jinja2": "payouts",
+    "markupsafe": "payouts",
+    "mido": "attribution",
+    "numpy": "payouts",
+    "psycopg": "postgres",
+    "pyarrow": "payouts",
+    "pyspark": "spark",
+    "reportlab": "attribution",
+    "requests": "chain",
+    "rlp": "chain",
+    "safetensors": "attribution",
+    "scipy": "attribution",
+    "sha3": "chain",
+    "soundfile": "attribution",
+    "soxr": "attribution",
+    "torch": "attribution",
+    "vyper": "dev",
+    "web3": "chain",
+}
+
+
+def explained(error: Exception) -> Exception:
+    """A missing library of ours as something that a person can put right; any other error as it is."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if missing not in EXTRAS:
+        return error
+    return StateError(f"this needs {missing}, which is not installed: pip install 'settle-engine[{EXTRAS[missing]}]'")
