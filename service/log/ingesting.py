@@ -20,6 +20,7 @@ from ledger.ingest.files import reader_for
 from ledger.ingest.quarantine import Kept, Kind, State
 from ledger.ingest.receipts import ReceiptWriter
 from ledger.ingest.run import Counts, Ingest
+from ledger.ingest.singles import Singles
 from ledger.types import InfluenceVector
 from service.workspace import Workspace
 
@@ -74,6 +75,11 @@ def ingest_file(
         except TruncatedError as problem:
             incomplete = str(problem)
     return _result(workspace, run.counts, incomplete)
+
+
+def singles(workspace: Workspace, *, name: str, source: str | None = None) -> Singles:
+    """Events one at a time from many threads, each caller waiting for a receipt: for a server to embed."""
+    return Singles(workspace.log, name=name, entropy=secrets.token_bytes, admit=_Admission(workspace), source=source)
 
 
 def _opened(path: Path | None, form: str | None) -> AbstractContextManager[BinaryIO]:
