@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-ingest bench-attribution bench-payouts bench-registry bench-contracts contracts golden wheel clean
+.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-registry bench-contracts contracts golden wheel clean
 
 setup: $(STAMP)
 
@@ -58,6 +58,11 @@ bench-ingest: setup
 
 bench-attribution: setup
 	$(BIN)/python -m tests.bench.bench_attribution $(BENCH_ARGS)
+
+# music21 brings the tunes; fluidsynth and fluid-soundfont-gm (Debian) play them.
+bench-tunes: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m tests.bench.bench_tunes $(BENCH_ARGS)
 
 bench-payouts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_payouts.py
