@@ -22,9 +22,9 @@ from tests.support import ROOT
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 CONTINUES_THE_TOUR = {"howto-model-operator.md"}
-"""Pages whose commands work in the folder that the README's tour leaves behind."""
+"""Pages whose commands work in the folder `month` that the demo leaves behind."""
 
-SHOWN = [path for path in PAGES if path != README and any(steps(path.read_text(encoding="utf-8")))]
+SHOWN = [path for path in PAGES if any(steps(path.read_text(encoding="utf-8")))]
 NOT_RUN = {
     "README.md": "installing torch from an index of the reader's choice",
     "howto-verify-us.md": "a Go program, which tests/conformance/test_go.py builds and runs",
@@ -40,19 +40,6 @@ def environment(home: Path) -> dict[str, str]:
     return kept | {"HOME": str(home), "SETTLE_PASSPHRASE": "only for this test"}
 
 
-@pytest.fixture(scope="session")
-def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which somebody has followed the README."""
-    folder = tmp_path_factory.mktemp("tour")
-    assert play(README, folder, environment(folder))
-    return folder
-
-
-def test_the_commands_of_the_readme_run(tour: Path) -> None:
-    """If this fails, a newcomer does not come to the end of the tour."""
-    assert (tour / "month" / "settle.toml").exists()
-
-
 @pytest.mark.parametrize(
     "document",
     [pytest.param(path, marks=pytest.mark.slow if path.name in CONTINUES_THE_TOUR else ()) for path in SHOWN],
@@ -61,7 +48,7 @@ def test_the_commands_of_the_readme_run(tour: Path) -> None:
 def test_the_commands_of_a_document_run(document: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """If this fails, a reader who types what the document shows does not get what it promises."""
     if document.name in CONTINUES_THE_TOUR:
-        shutil.copytree(request.getfixturevalue("tour"), tmp_path, dirs_exist_ok=True)
+        shutil.copytree(request.getfixturevalue("played").home, tmp_path / "month")
     assert play(document, tmp_path, environment(tmp_path))
 
 
