@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-registry bench-contracts contracts golden wheel clean
+.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-registry bench-contracts contracts golden docs wheel clean
 
 setup: $(STAMP)
 
@@ -83,6 +83,9 @@ contracts: setup
 # Before a release, never after it: later versions must open what stands in tests/golden/releases/VERSION.
 golden: setup
 	$(BIN)/python -m tests.release.keep
+
+docs: setup
+	$(BIN)/python -m tests.docs.help
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
