@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.commands.ledger import ledger
+from cli.commands.ledger import app as ledger
 from cli.exits import EXIT_CODES
 from cli.shell import emit, leave, say, workspace
 from ledger.errors import InputError, TransientError, VerificationError

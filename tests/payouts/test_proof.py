@@ -347,7 +347,8 @@ def test_who_may_approve() -> None:
     assert "said to be by dan" in refused(Month(approved_by="dan").run())
     assert "expected a key of role approver" in refused(Month(approver=seeded("stranger")).run())
     document = json.loads(honest().run())
-    for approvals in ([], None, {}):
+    none: tuple[Any, ...] = ([], None, {})
+    for approvals in none:
         assert "nobody's approval" in refused(canon.encode(document | {"approvals": approvals}))
     assert "is a run leaf, expected approve" in refused(canon.encode(document | {"approvals": [document["run"]]}))
 

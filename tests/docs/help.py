@@ -1,0 +1,57 @@
+"""`docs/cli.md`: the help text of every command, as `settle ... --help` prints it.
+
+`make docs` writes it anew; a test compares.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, Final
+from unittest.mock import patch
+
+import typer.main
+
+from cli.main import build
+from tests.cli.support import settle
+from tests.support import ROOT
+
+PAGE: Final = ROOT / "docs" / "cli.md"
+INTRODUCTION: Final = """# The command line
+
+What `settle ... --help` says of every command, word by word; `make docs` writes this page anew and a test compares it.
+
+Everywhere: `--json` answers with one JSON document on stdout, whatever the exit code; progress and messages go to
+stderr. `--home D` names the workspace, else `SETTLE_HOME`, else the nearest `settle.toml` upwards. Exit codes: 0 done,
+1 a bug, 2 usage, 3 verification failed or a rollback, 4 not in a state to do that, 5 conflict (good rows are kept),
+6 a transient failure of a disk, a database or a network.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    with patch.dict(os.environ, {"COLUMNS": "80"}):
+        every = [(), *commands(typer.main.get_command(build()), ())]
+        return INTRODUCTION + "".join(_section(*words) for words in every)
+
+
+def _section(*words: str) -> str:
+    return f"\n{'###' if len(words) > 1 else '##'} {' '.join(('settle', *words))}\n\n```text\n{_told(*words)}```\n"
+
+
+def commands(group: Any, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Every group and command below a group, in alphabetical order."""
+    for name, command in sorted(group.commands.items()):
+        yield (*above, name)
+        if hasattr(command, "commands"):
+            yield from commands(command, (*above, name))
+
+
+def _told(*words: str) -> str:
+    answer = settle(*words, "--help")
+    assert answer.code == 0, words
+    return answer.out
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
