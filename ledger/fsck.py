@@ -171,6 +171,9 @@ class _Walk:
             self._carried.add((body["track"], body["statement"]))
         elif kind == "track":
             self._tracks.setdefault(body["id"], (index, None, None))
+        elif kind == "follow":
+            for track in body["tracks"]:
+                self._tracks.setdefault(track, (index, None, None))
         elif kind == "assign" and body["track"] in self._tracks:
             self._tracks[body["track"]] = (self._tracks[body["track"]][0], body["vector"], index)
             self._assigned[body["track"]] = body["vector"]

@@ -27,21 +27,38 @@ class Source:
     party: str | None = None
     signed: bool = False
     """Whether events without the party's signature are refused."""
+    log: str | None = None
+    """The origin of the log that takes its events; the home log where none is named."""
 
 
-def make(at: datetime, *, source: str, party: str | None, signed: bool, signer: PrivateKey) -> dict[str, Any]:
-    """The leaf that says who speaks for a source."""
-    return leaf.sign(leaf.make(TYPE, at, source=source, party=party, signed=signed), signer)
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What the home log says of sources: each belongs to one log, so that no event counts in two."""
+
+    origin: str
+    sources: Mapping[str, Source]
+
+    def log_of(self, source: str) -> str:
+        """The origin of the log that takes this source's events."""
+        found = self.sources.get(source)
+        return self.origin if found is None or found.log is None else found.log
+
+
+def make(
+    at: datetime, *, source: str, party: str | None, signed: bool, signer: PrivateKey, log: str | None = None
+) -> dict[str, Any]:
+    """The leaf that says who speaks for a source, and which log takes its events."""
+    return leaf.sign(leaf.make(TYPE, at, source=source, party=party, signed=signed, log=log), signer)
 
 
 def parse(index: int, body: Mapping[str, Any]) -> Source:
     """The source that this leaf speaks of; whether the operator signed it is for the caller to check."""
-    source, party, signed = body.get("source"), body.get("party"), body.get("signed")
+    source, party, signed, log = (body.get(name) for name in ("source", "party", "signed", "log"))
     if body.get("type") != TYPE or not isinstance(source, str) or not isinstance(signed, bool):
         raise VerificationError(f"leaf {index} does not speak of a source")
-    if party is not None and not isinstance(party, str):
-        raise VerificationError(f"source leaf {index}: party {party!r}, expected a party's id")
-    return Source(index=index, source=source, party=party, signed=signed)
+    if not all(one is None or isinstance(one, str) for one in (party, log)):
+        raise VerificationError(f"source leaf {index}: party {party!r}, log {log!r}: expected a party's id, an origin")
+    return Source(index=index, source=source, party=party, signed=signed, log=log)
 
 
 def sources(leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, Source]:

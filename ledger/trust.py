@@ -52,7 +52,7 @@ class Trust:
 
     def encode(self) -> bytes:
         """The file, for people to read and compare: indented, one key a line."""
-        logs = [{"origin": log.origin, "keys": [_format_key(log.origin, key) for key in log.keys]} for log in self.logs]
+        logs = [format_log(log) for log in self.logs]
         lines = self.policy.encode().decode().splitlines()
         document = {"v": 1, "type": "trust", "logs": logs, "policy": lines}
         return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
@@ -79,7 +79,7 @@ def parse(data: bytes) -> Trust:
         canon.encode(document)
         if set(document) != {"v", "type", "logs", "policy"} or document["v"] != 1 or document["type"] != "trust":
             raise VerificationError('expected {"v": 1, "type": "trust", "logs": [...], "policy": [...]}')
-        logs = tuple(_parse_log(log) for log in _list(document["logs"], "logs"))
+        logs = tuple(parse_log(log) for log in _list(document["logs"], "logs"))
         lines = _list(document["policy"], "policy")
         if not all(isinstance(line, str) and "\n" not in line for line in lines):
             raise VerificationError("policy is a list of lines")
@@ -91,7 +91,13 @@ def parse(data: bytes) -> Trust:
     return Trust(logs, witnesses)
 
 
-def _parse_log(document: Any) -> TrustedLog:
+def format_log(log: TrustedLog) -> dict[str, Any]:
+    """A log as it stands in the file: origin and keys."""
+    return {"origin": log.origin, "keys": [_format_key(log.origin, key) for key in log.keys]}
+
+
+def parse_log(document: Any) -> TrustedLog:
+    """The log that stands so."""
     if not isinstance(document, dict) or set(document) != {"origin", "keys"} or not isinstance(document["origin"], str):
         raise VerificationError("a log is an object of origin and keys")
     origin = check_name(document["origin"])

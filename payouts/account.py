@@ -112,11 +112,12 @@ def account(
 ) -> Account:
     """One party's account. `minimum`: a balance below it is carried whole."""
     booked = tuple(sorted(corrections))
-    balance = opening + earned + sum(one.micros for one in booked)
+    fresh = earned + sum(one.micros for one in booked if one.kind in FRESH)
+    settled = sum(one.micros for one in booked if one.kind not in FRESH)
+    balance = opening + fresh + settled
     deductions, converted = NONE, None
     if stages is not None:
-        fresh = earned + sum(one.micros for one in booked if one.kind in FRESH)
-        deductions = stages.deduct(party, currency=currency, balance=balance, fresh=fresh)
+        deductions = stages.deduct(party, currency=currency, opening=opening, fresh=fresh, settled=settled)
         balance += deductions.total
     due = payable(balance, currency)[0] if balance >= max(minimum, 1) else 0
     if stages is not None and due:

@@ -120,7 +120,7 @@ class Contributor:
             raise RuleError(
                 f"model {model} version {version} has no training set in the registry: register its manifest first"
             )
-        yield from self._expanded(Claim(group, "", "", "recording", "equal", "allocated"), weight)
+        yield from self._expanded(_in_equal_parts(group), weight)
 
     def _direct(self, counted: Mapping[Stream, int]) -> Iterator[Contribution]:
         streams = iter(sorted(counted.items(), key=_by_stream))
@@ -169,13 +169,13 @@ class Contributor:
         """Where a stream goes whose influences are not known well enough to pay on."""
         group = self._training(stream) if self._terms.fallback == "training" else None
         if group is not None:
-            return Claim(group, "", "", "recording", "equal", "allocated")
+            return _in_equal_parts(group)
         reason = "no-vector" if stream.vector is None else "vector-unreliable"
         return Claim(f"?track:{stream.track}", "", "", "recording", "estimated", "suspense", reason)
 
     def _nobody(self, stream: Stream) -> Claim:
         group = self._training(stream) if self._terms.unattributed == "training" else None
-        return NOBODY if group is None else Claim(group, "", "", "recording", "equal", "allocated")
+        return NOBODY if group is None else _in_equal_parts(group)
 
     def _expanded(self, claim: Claim, weight: int) -> Iterator[Contribution]:
         if claim.group == UNATTRIBUTED:
@@ -192,6 +192,11 @@ class Contributor:
             if _matches(hold, claim, stream):
                 return claim._replace(state="held", reason=hold.reason, ref=hold.id)
         return claim
+
+
+def _in_equal_parts(group: str) -> Claim:
+    """The claim of all recordings that a group stands for, each as good as the other."""
+    return Claim(group, "", "", "recording", "equal", "allocated")
 
 
 def _by_stream(item: tuple[Stream, int]) -> tuple[str, ...]:

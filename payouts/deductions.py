@@ -1,8 +1,9 @@
 """The stages between what is allocated and what is paid: reserve, release, recoupment, tax, conversion.
 
-Every stage takes from money that has not been through the stages yet ("fresh"), and never more than the
-balance holds: what is carried, returned or reversed was deducted from once, and no deduction makes a line
-negative. Reserve and recoupment are rounded down to the micro-unit, tax to the whole minor unit.
+Every stage takes its part of money that has not been through the stages yet ("fresh"), less a debt carried
+from before, and never more than the balance holds: what is carried, returned or reversed was deducted from
+once, and no deduction makes a line negative. Reserve and recoupment are rounded down to the micro-unit, tax
+to the whole minor unit.
 """
 
 from __future__ import annotations
@@ -165,10 +166,13 @@ class Stages:
         known = {one.clause.to for one in self.agreed if isinstance(one.clause, Rate)} | {currency}
         return [one for one in self.agreed if one.paid_in is not None and one.paid_in not in known]
 
-    def deduct(self, party: str, *, currency: str, balance: int, fresh: int) -> Deductions:
-        """The stages of one account: `balance` is all there is, `fresh` what of it has not been through them."""
+    def deduct(self, party: str, *, currency: str, opening: int, fresh: int, settled: int) -> Deductions:
+        """The stages of one account, whose balance is the three together.
+
+        `fresh` has not been through the stages; `settled` has: payments that came back or are owed back.
+        """
         agreed, before = self.of(party), self.before.get(party, ())
-        line = _Line(balance, fresh)
+        line = _Line(fresh=fresh, own=opening + fresh, balance=opening + fresh + settled)
         kept = [one for one in before if one.kind == "reserve"]
         kept += _reserve(line, agreed, self.period)
         kept = _release(line, kept, self.period)
@@ -197,27 +201,33 @@ class Stages:
 class _Line:
     """An account on its way through the stages."""
 
-    balance: int
     fresh: int
+    own: int
+    balance: int
     entries: list[Entry] = field(default_factory=list)
 
     @property
-    def open(self) -> int:
-        """What a stage may take from."""
-        return max(0, min(self.fresh, self.balance))
+    def base(self) -> int:
+        """What a stage takes its part of."""
+        return max(0, min(self.fresh, self.own))
+
+    def at_most(self, micros: int) -> int:
+        """So much, or what is there."""
+        return min(micros, max(0, self.balance))
 
     def book(self, kind: Kind, term: str, micros: int, due: str = "") -> None:
         if micros:
             self.entries.append(Entry(kind=kind, term=term, micros=micros, due=due))
             if kind not in BESIDE:
-                self.balance += micros
                 self.fresh += micros
+                self.own += micros
+                self.balance += micros
 
 
 def _reserve(line: _Line, agreed: Iterable[Agreed], period: str) -> list[Balance]:
     new = []
     for one in agreed:
-        if isinstance(one.clause, Reserve) and (micros := line.open * one.clause.ppm // MILLION):
+        if isinstance(one.clause, Reserve) and (micros := line.at_most(line.base * one.clause.ppm // MILLION)):
             due = later(period, one.clause.months)
             line.book("reserve", one.id, -micros, due)
             new.append(Balance(kind="reserve", term=one.id, micros=micros, due=due))
@@ -238,13 +248,13 @@ def _release(line: _Line, kept: Iterable[Balance], period: str) -> list[Balance]
 def _recoup(line: _Line, agreed: Iterable[Agreed], before: Iterable[Balance]) -> list[Balance]:
     """Each advance takes its part of the same money, the oldest first where it does not suffice."""
     owed = {one.term: one.micros for one in before}
-    base, after = line.open, []
+    base, after = line.base, []
     for one in agreed:
         if isinstance(one.clause, Advance):
             if one.id not in owed:
                 line.book("advance", one.id, one.clause.micros)
             outstanding = owed.pop(one.id, one.clause.micros)
-            taken = min(outstanding, base * one.clause.ppm // MILLION, line.open)
+            taken = line.at_most(min(outstanding, base * one.clause.ppm // MILLION))
             line.book("recouped", one.id, -taken)
             after.append(Balance(kind="advance", term=one.id, micros=outstanding - taken))
     for term, outstanding in owed.items():
@@ -253,10 +263,10 @@ def _recoup(line: _Line, agreed: Iterable[Agreed], before: Iterable[Balance]) ->
 
 
 def _withhold(line: _Line, agreed: Iterable[Agreed], currency: str) -> None:
-    base = line.open
+    base = line.base
     for one in agreed:
         if isinstance(one.clause, Withholding):
-            line.book("tax", one.id, -payable(min(base * one.clause.ppm // MILLION, line.open), currency)[0])
+            line.book("tax", one.id, -payable(line.at_most(base * one.clause.ppm // MILLION), currency)[0])
 
 
 def later(period: str, months: int) -> str:

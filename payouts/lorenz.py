@@ -1,7 +1,8 @@
-"""Lorenz curves as SVG: one line per rule, drawn from integers, the same bytes every time."""
+"""Lorenz curves: one line a rule, drawn from integers, as SVG (the same bytes every time) and as PNG."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
@@ -9,34 +10,110 @@ from typing import Final
 from ledger.types import MILLION
 
 SIDE: Final = 400
-MARGIN: Final = 48
-COLOURS: Final = ("#1f5fa8", "#b3541e", "#2d7d46", "#7a3b8f", "#8a6d00", "#b02a4c", "#1b7f86", "#555555")
+LEFT: Final = 56
+TOP: Final = 34
+BELOW: Final = 44
+ROW: Final = 20
+COLOURS: Final = ("#2f6db5", "#c2632a", "#3a8a52", "#8a4f9e", "#a17d12", "#c03a5b", "#25898f", "#777777")
+FRAME: Final = "#8a8f98"
+EVEN: Final = "#b9bec7"
+WORDS: Final = "#5b6675"
+TICKS: Final = (0, 25, 50, 75, 100)
+ACROSS: Final = "holders, least paid first"
+TITLE: Final = "part of the money that the least paid get"
+
+Curves = Mapping[str, Sequence[int]]
+"""By label, in ppm of the money, what the least-paid 0 ... 100 per cent get together."""
 
 
-def svg(curves: Mapping[str, Sequence[int]]) -> str:
-    """`curves`: ppm of the money that the least-paid 0 ... 100 per cent get, by rule."""
-    width, height = SIDE + 2 * MARGIN, SIDE + 2 * MARGIN + 18 * len(curves)
+def colour(place: int) -> str:
+    """The n-th rule's, in the plot and wherever else it is spoken of."""
+    return COLOURS[place % len(COLOURS)]
+
+
+def _legend(curves: Curves) -> list[str]:
+    """What stands beside each colour; a rule that pays as an earlier one does says so, for its curve lies beneath."""
+    first: dict[tuple[int, ...], str] = {}
+    return [
+        label if (same := first.setdefault(tuple(curve), label)) == label else f"{label} (the curve of {same})"
+        for label, curve in curves.items()
+    ]
+
+
+def _size(curves: Curves) -> tuple[int, int]:
+    return LEFT + SIDE + 24, TOP + SIDE + BELOW + ROW * len(curves) + 8
+
+
+def _point(place: int, last: int, ppm: int) -> tuple[int, int]:
+    """Across and down in hundredths of a pixel, so that no float's rounding shows."""
+    return 100 * LEFT + 100 * SIDE * place // last, 100 * (TOP + SIDE) - 100 * SIDE * ppm // MILLION
+
+
+def svg(curves: Curves) -> str:
+    """A picture that takes its text's colour from the page it stands in."""
+    width, height = _size(curves)
+    right, bottom = LEFT + SIDE, TOP + SIDE
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="Lorenz">',
-        "<style>text{font:12px sans-serif}</style>",
-        f'<rect x="{MARGIN}" y="{MARGIN}" width="{SIDE}" height="{SIDE}" fill="none" stroke="#888"/>',
-        f'<line x1="{MARGIN}" y1="{MARGIN + SIDE}" x2="{MARGIN + SIDE}" y2="{MARGIN}" stroke="#bbb"/>',
-        f'<text x="{MARGIN}" y="{MARGIN - 10}">part of the money, against part of the holders, least paid first</text>',
+        f"<style>text{{font:12px system-ui,sans-serif;fill:{WORDS}}}</style>",
+        f'<text x="{LEFT}" y="{TOP - 14}">{TITLE}</text>',
+        f'<rect x="{LEFT}" y="{TOP}" width="{SIDE}" height="{SIDE}" fill="none" stroke="{FRAME}"/>',
+        f'<line x1="{LEFT}" y1="{bottom}" x2="{right}" y2="{TOP}" stroke="{EVEN}" stroke-dasharray="4 4"/>',
+        f'<text x="{LEFT + SIDE // 2}" y="{bottom + 36}" text-anchor="middle">{ACROSS}</text>',
     ]
-    for n, (name, curve) in enumerate(curves.items()):
-        colour = COLOURS[n % len(COLOURS)]
-        points = " ".join(_point(place, len(curve) - 1, ppm) for place, ppm in enumerate(curve))
-        below = MARGIN + SIDE + 20 + 18 * n
+    for tick in TICKS:
+        across, down = LEFT + SIDE * tick // 100, bottom - SIDE * tick // 100
         parts += [
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>',
-            f'<rect x="{MARGIN}" y="{below - 9}" width="12" height="10" fill="{colour}"/>',
-            f'<text x="{MARGIN + 20}" y="{below}">{escape(name)}</text>',
+            f'<text x="{across}" y="{bottom + 18}" text-anchor="middle">{tick} %</text>',
+            f'<text x="{LEFT - 8}" y="{down + 4}" text-anchor="end">{tick} %</text>',
+        ]
+    for n, (label, curve) in enumerate(zip(_legend(curves), curves.values(), strict=True)):
+        places = (_point(place, len(curve) - 1, ppm) for place, ppm in enumerate(curve))
+        points = " ".join(f"{x // 100}.{x % 100:02d},{y // 100}.{y % 100:02d}" for x, y in places)
+        down = bottom + BELOW + ROW * n + 14
+        parts += [
+            f'<polyline points="{points}" fill="none" stroke="{colour(n)}" stroke-width="2"/>',
+            f'<rect x="{LEFT}" y="{down - 9}" width="12" height="10" fill="{colour(n)}"/>',
+            f'<text x="{LEFT + 20}" y="{down}">{escape(label)}</text>',
         ]
     return "\n".join([*parts, "</svg>"])
 
 
-def _point(place: int, last: int, ppm: int) -> str:
-    """A point in hundredths of a pixel, so that no float's rounding shows."""
-    x = 100 * MARGIN + 100 * SIDE * place // last
-    y = 100 * (MARGIN + SIDE) - 100 * SIDE * ppm // MILLION
-    return f"{x // 100}.{x % 100:02d},{y // 100}.{y % 100:02d}"
+SCALE: Final = 2
+SMOOTH: Final = 2
+"""A PNG has SCALE pixels for each of the SVG's; lines are drawn SMOOTH times larger and shrunk."""
+
+
+def png(curves: Curves) -> bytes:
+    """The same picture in pixels, on white."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    width, height = _size(curves)
+    right, bottom, by = LEFT + SIDE, TOP + SIDE, SCALE * SMOOTH
+    large = Image.new("RGB", (width * by, height * by), "white")
+    draw = ImageDraw.Draw(large)
+    draw.line((LEFT * by, bottom * by, right * by, TOP * by), fill=EVEN, width=by)
+    draw.rectangle((LEFT * by, TOP * by, right * by, bottom * by), outline=FRAME, width=by)
+    for n, curve in enumerate(curves.values()):
+        places = (_point(place, len(curve) - 1, ppm) for place, ppm in enumerate(curve))
+        points = [(x * by // 100, y * by // 100) for x, y in places]
+        draw.line(points, fill=colour(n), width=2 * by, joint="curve")
+        down = bottom + BELOW + ROW * n
+        draw.rectangle((LEFT * by, (down + 5) * by, (LEFT + 12) * by, (down + 15) * by), fill=colour(n))
+    image = large.resize((width * SCALE, height * SCALE), Image.Resampling.LANCZOS)
+    write = ImageDraw.Draw(image)
+    font = ImageFont.load_default(12 * SCALE)
+
+    def text(x: int, y: int, words: str, anchor: str) -> None:
+        write.text((x * SCALE, y * SCALE), words, fill=WORDS, font=font, anchor=anchor)
+
+    text(LEFT, TOP - 14, TITLE, "ls")
+    text(LEFT + SIDE // 2, bottom + 36, ACROSS, "ms")
+    for tick in TICKS:
+        text(LEFT + SIDE * tick // 100, bottom + 18, f"{tick} %", "ms")
+        text(LEFT - 8, bottom - SIDE * tick // 100, f"{tick} %", "rm")
+    for n, label in enumerate(_legend(curves)):
+        text(LEFT + 20, bottom + BELOW + ROW * n + 14, label, "ls")
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

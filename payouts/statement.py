@@ -321,7 +321,7 @@ def _said(found: Deductions, term: str) -> str:
         case Advance(micros=micros, currency=currency, ppm=ppm):
             return f"advance of {format_amount(micros, currency)} {currency}, recouped at {percent(ppm)}"
         case Reserve(ppm=ppm, months=months):
-            return f"{percent(ppm)} kept for {months} months"
+            return f"{percent(ppm)} kept for {months} month{'s' * (months > 1)}"
         case Withholding(ppm=ppm, territory=territory):
             return f"{percent(ppm)} withheld for {territory}"
         case _:

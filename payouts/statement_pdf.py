@@ -17,6 +17,8 @@ INK, SOFT, LINE, BAR, MARK, TINT = "#1c2430", "#5b6675", "#d7dce3", "#3763a8", "
 WIDTH: Final = 483.0
 """Points between the margins of an A4 page."""
 MARGIN: Final = 56.0
+FRAME: Final = 6.0
+"""What reportlab leaves free within the margins."""
 FONTS: Final = {"Settle": "Vera.ttf", "Settle-Bold": "VeraBd.ttf"}
 """Embedded, so that the document looks the same everywhere; they come with reportlab."""
 
@@ -32,8 +34,8 @@ def as_pdf(statement: Statement) -> bytes:
     story += _foot(statement)
     body = BytesIO()
     document = SimpleDocTemplate(
-        body, pagesize=A4, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=MARGIN, bottomMargin=64, invariant=1,
-        title=f"Statement {statement.period} for {statement.party}", author="Settle",
+        body, pagesize=A4, leftMargin=MARGIN - FRAME, rightMargin=MARGIN - FRAME, topMargin=MARGIN, bottomMargin=64,
+        invariant=1, title=f"Statement {statement.period} for {statement.party}", author="Settle",
     )  # fmt: skip
     document.build(story, canvasmaker=_numbered(f"Statement {statement.period}, party {statement.party}"))
     return body.getvalue()
@@ -68,7 +70,13 @@ def _sums(statement: Statement) -> list[Any]:
         micros = pool.net_micros if pool.converted is None else pool.converted.micros
         paid[unit] = paid.get(unit, 0) + micros
     told = [f"{_grouped(micros, unit)} {unit}" for unit, micros in sorted(paid.items())] or ["nothing"]
-    return [_text("To be paid", "right-soft"), *(_text(one, "right-title") for one in told)]
+    held = [
+        f"and {_grouped(pool.held_micros, pool.currency)} {pool.currency} held"
+        for pool in statement.pools
+        if pool.held_micros
+    ]
+    lines = [*(_text(one, "right-title") for one in told), *(_text(one, "right-soft") for one in held)]
+    return [_text("To be paid", "right-soft"), *lines]
 
 
 def _pool(pool: PoolStatement) -> list[Any]:
@@ -77,12 +85,12 @@ def _pool(pool: PoolStatement) -> list[Any]:
         story.append(_text(f"Not binding: this run is {pool.state}.", "mark"))
     story += [_account(pool), _space(4), _text(_payment(pool), "soft")]
     if pool.beside:
-        rows = [["Beside the account", "terms", "before", "now"], *map(_beside, pool.beside)]
+        rows = [["Beside the account", "Terms", "Before", "Now"], *map(_beside, pool.beside)]
         story += [_space(6), _table(rows, [WIDTH * 0.27, WIDTH * 0.33, WIDTH * 0.2, WIDTH * 0.2], numbers=2)]
     if pool.earnings:
         story += [_text("Where it comes from", "heading"), _chart(pool), _space(8), _earnings(pool)]
     if pool.waiting:
-        rows = [["Not paid yet", "what to do", "amount"]]
+        rows = [["Not paid yet", "What to do", "Amount"]]
         rows += [
             [f"{one.state}, {one.reason}: {one.subject or '-'}", one.advice, money(one.micros)] for one in pool.waiting
         ]
@@ -133,7 +141,7 @@ def _payment(pool: PoolStatement) -> str:
 
 
 def _earnings(pool: PoolStatement) -> Any:
-    rows: list[list[Any]] = [["Track", "source", "known how", "influence", "units", "amount"]]
+    rows: list[list[Any]] = [["Track", "Source", "Known how", "Influence", "Units", "Amount"]]
     for one in pool.earnings:
         source = (one.source_title or one.source) + (f" (through {one.via})" if one.via else "")
         rows.append([
@@ -245,7 +253,9 @@ def _grid(cells: list[list[Any]], widths: list[float], *, rules: bool = True, st
     if strong is not None:
         style += [("BACKGROUND", (0, strong), (-1, strong), HexColor(TINT)),
                   ("LINEABOVE", (0, strong), (-1, strong), 0.9, HexColor(INK))]  # fmt: skip
-    return Table(cells, colWidths=widths, style=TableStyle(style), repeatRows=1 if rules else 0, hAlign="LEFT")
+    return Table(
+        cells, colWidths=widths, style=TableStyle(style), repeatRows=1 if rules else 0, hAlign="LEFT", splitInRow=1
+    )
 
 
 def _chart(pool: PoolStatement) -> Any:

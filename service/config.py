@@ -40,6 +40,7 @@ SETTINGS: Final = (
     Setting("log", "origin", "", "the log's name in every checkpoint; never changes"),
     Setting("log", "store", "settle.db", "a file beside settle.toml (SQLite) or a postgresql:// URL"),
     Setting("log", "anchor", "settle.anchor", "a file on another volume if possible, or a second database's URL"),
+    Setting("log", "home", "", "folder of the home log's workspace; empty: this log is its own home"),
     Setting("workspace", "operator", "operator", "party id of whoever runs this workspace; the maker of its runs"),
     Setting("registry", "cooling_off_hours", 72, "how long a changed payee account waits before it is used"),
     Setting("registry", "clear_ppm", 10_000, "unlicensed influence above this keeps a track from being clear"),

@@ -109,6 +109,8 @@ class Workspace:
         """Give back every database connection; what is used afterwards opens anew."""
         while self._logs:
             self._logs.pop().close()
+        while self.others:
+            self.others.popitem()[1].close()
 
     def reopen(self) -> None:
         """Forget what was loaded, after keys or trust.json have changed on disk."""
@@ -122,6 +124,11 @@ class Workspace:
 
     @cached_property
     def _keys(self) -> dict[str, PrivateKey]:
+        return {}
+
+    @cached_property
+    def others(self) -> dict[str, Log]:
+        """Logs of other workspaces that were opened from this one, by origin; see `service.log.members`."""
         return {}
 
     @cached_property

@@ -13,6 +13,8 @@ from cli.shell import emit, leave, workspace
 from ledger.errors import VerificationError
 
 app = typer.Typer(no_args_is_help=True, help="The log: heads, proofs, export, health.")
+logs = typer.Typer(no_args_is_help=True)
+app.add_typer(logs, name="logs", help="Further logs under this one: each takes the sources assigned to it.")
 
 
 @app.command()
@@ -111,6 +113,27 @@ def recover(
     from service.log.operating import recover as mend
 
     emit(mend(workspace(), tiles=tiles, new_origin=new_origin or None, reason=reason or None))
+
+
+# --- several logs -------------------------------------------------------------------------------
+
+
+@logs.command("add")
+def logs_add(
+    place: Annotated[Path, typer.Argument(metavar="DIR", help="The other log's workspace; it will follow this one.")],
+) -> None:
+    """Register another workspace's log: what it takes is settled here, with this log's registry."""
+    from service.log import members
+
+    emit(members.add(workspace(), place))
+
+
+@logs.command("list")
+def logs_list() -> None:
+    """This log and those registered with it: where each is, how far it has come, the sources it takes."""
+    from service.log import members
+
+    emit(members.show(workspace()))
 
 
 def _write(data: bytes, out: Path | None, answer: dict[str, Any]) -> None:

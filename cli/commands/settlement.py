@@ -233,7 +233,8 @@ def _statement_text(found: Any) -> str:
         if (sent := pool.converted) is not None:
             said = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date})"
             lines.append(f"  paid as       {money(sent.micros, sent.currency):>26}  {said}")
-        lines += [f"  {one.kind} left  {money(one.closing_micros, pool.currency)}  {one.note}" for one in pool.beside]
+        left = [one for one in pool.beside if one.closing_micros]
+        lines += [f"  {one.kind} left  {money(one.closing_micros, pool.currency):>26}  {one.note}" for one in left]
         lines += [f"  payment       {pool.payment.state} {pool.payment.reference}".rstrip()]
         if pool.earnings:
             earned = [

@@ -10,6 +10,7 @@ import typer
 from cli.progress import progress
 from cli.render import money, table
 from cli.shell import emit, workspace
+from ledger.errors import InputError
 
 if TYPE_CHECKING:
     from service.settlement.simulating import Simulation
@@ -30,18 +31,29 @@ def simulate(
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A term of the pool.")] = None,
     draws: Annotated[int, typer.Option(min=0, help="Draw the vectors within their intervals so often.")] = 0,
     attack: Annotated[int, typer.Option(min=0, help="Make up so many streams of the least-played track.")] = 0,
-    html: Annotated[Path | None, typer.Option(help="Write a page with the Lorenz curves here.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with all of it here.")] = None,
+    plot: Annotated[
+        list[Path] | None, typer.Option(help="Write the Lorenz curves here: a file named *.svg or *.png.")
+    ] = None,
 ) -> None:
     """Compare rules on one closed month: spread, winners and losers, noise, fraud. Changes nothing."""
     from cli.commands.settlement import parameters
+    from payouts import lorenz
     from service.settlement import simulating
+    from service.settlement.simulation_page import as_html
 
+    plots = plot or []
+    if odd := [str(path) for path in plots if path.suffix not in (".svg", ".png")]:
+        raise InputError(f"--plot {odd[0]}: expected a name that ends in .svg or .png")
     wanted = simulating.contenders(rules, period=period, pool=pool, currency=currency, params=parameters(param or []))
     ws = workspace()
     with progress("Usage", unit="events") as advance:
         result = simulating.run(ws, wanted, draws=draws, attack_units=attack, on_progress=advance)
     if html is not None:
-        html.write_text(result.html(), encoding="utf-8")
+        html.write_text(as_html(result), encoding="utf-8")
+    for path in plots:
+        draw = lorenz.png(result.curves()) if path.suffix == ".png" else lorenz.svg(result.curves()).encode()
+        path.write_bytes(draw)
     emit(result, text=_text)
 
 

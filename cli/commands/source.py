@@ -19,11 +19,14 @@ def set_(
     signed: Annotated[
         bool | None, typer.Option("--signed/--unsigned", help="Whether events without a signature are refused.")
     ] = None,
+    log: Annotated[
+        str | None, typer.Option(help="The registered log that takes its events, by origin; for good.")
+    ] = None,
 ) -> None:
-    """Say who speaks for a source, bring in a key of theirs, or ask for signatures; what is not named stays."""
+    """Say who speaks for a source, bring in a key, ask for signatures, assign it to a log; what is not named stays."""
     from service.log import sources
 
-    emit(sources.settle_source(workspace(), source, party=party, public=public, signed=signed))
+    emit(sources.settle_source(workspace(), source, party=party, public=public, signed=signed, log=log))
 
 
 @app.command("list")

@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from select import select
+from time import monotonic
 from typing import BinaryIO, Final, cast
 
 from ledger.errors import InputError, TransientError
@@ -17,6 +19,9 @@ BLOCK: Final = 1 << 20
 
 LINE_MAX: Final = 1 << 20
 """Longer than any event with an embedded vector of as many sources as are allowed."""
+
+LINGER_SECONDS: Final = 0.2
+"""How long rows from a pipe wait for more to share a commit with."""
 
 KEPT: Final = 4096
 """Of a line that is too long, for a person to recognise it by."""
@@ -112,7 +117,7 @@ def _filled(stream: BinaryIO, name: str, size: int) -> tuple[bytes, TruncatedErr
     wanted = size
     try:
         if not isinstance(stream, gzip.GzipFile):
-            return stream.read(size), None
+            return stream.read(size) if stream.seekable() else _arrived(stream, size), None
         while wanted > 0 and (part := stream.read1(wanted)):
             parts.append(part)
             wanted -= len(part)
@@ -122,6 +127,20 @@ def _filled(stream: BinaryIO, name: str, size: int) -> tuple[bytes, TruncatedErr
     except OSError as failure:
         raise TransientError(f"{name}: {failure.strerror or failure}") from failure
     return b"".join(parts), None
+
+
+def _arrived(stream: BinaryIO, size: int) -> bytes:
+    """What a pipe gives until it has given `size` bytes, ended, or begun to give LINGER_SECONDS ago.
+
+    A pipe may be slow: rows that have come are not kept from the log until a whole block of them has.
+    """
+    pipe = cast("io.BufferedReader", stream)
+    parts = [pipe.read1(size)]
+    wanted, until = size - len(parts[0]), monotonic() + LINGER_SECONDS
+    while parts[-1] and wanted > 0 and select([pipe], [], [], max(0.0, until - monotonic()))[0]:
+        parts.append(pipe.read1(wanted))
+        wanted -= len(parts[-1])
+    return b"".join(parts)
 
 
 def _position(file: BinaryIO) -> int:

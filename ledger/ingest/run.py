@@ -29,7 +29,7 @@ from ledger.ingest.quarantine import Kind
 from ledger.ingest.rows import Refused, Rows
 from ledger.ingest.signed import Place, Places
 from ledger.log import Appended, Batch, Log
-from ledger.source import Source
+from ledger.source import Home, Source
 from ledger.store import queries, signed, tracks
 from ledger.store.store import SALT, SIGNED
 from ledger.tree import leaf_hashes
@@ -57,11 +57,15 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """A batch that is in the log: the keys of the events accepted, and (source, event id, index) of duplicates."""
+    """A batch that is in the log: the keys of the events accepted, (source, event id, index) of duplicates.
+
+    `refused` are the rows that went to quarantine instead.
+    """
 
     appended: Appended | None
     keys: Sequence[tuple[str, str]]
     duplicates: list[tuple[str, str, int]]
+    refused: Sequence[tuple[Kind, Refused]]
 
     @property
     def first(self) -> int:
@@ -106,10 +110,12 @@ class Ingest:
         admit: Admit | None = None,
         source: str | None = None,
         places: Places | None = None,
+        home: Home | None = None,
     ) -> None:
         """`name` stands in quarantine for where rows came from; `admit` signs vectors that events carry.
 
-        With a `source`, rows of every other go to quarantine; `places` finds events in signed batches.
+        With a `source`, rows of every other go to quarantine; `places` finds events in signed batches; `home`
+        says which sources this log takes, unless it is the home log itself.
         """
         self.counts = Counts()
         self._log = log
@@ -120,6 +126,7 @@ class Ingest:
         self._tracks_at = 0
         self._sources: dict[str, Source] = {}
         self._places = places
+        self._home = home
         self._carried = None if admit is None else CarriedVectors(admit)
 
     def take(self, rows: Rows) -> Acknowledged:
@@ -131,7 +138,6 @@ class Ingest:
                 return self._attempt(rows, invalid, places)
             except _MovedError:
                 self._tracks.clear()
-                self._commitments.forget()
 
     def _attempt(self, rows: Rows, invalid: dict[int, str], places: Sequence[Place | None]) -> Acknowledged:
         with self._log.store.reading() as connection:
@@ -139,7 +145,11 @@ class Ingest:
             duplicates, conflicts = self._compare(connection, rows, plan)
         plan.refused.extend(("conflict", refused) for refused in conflicts)
         plan.refused.sort(key=lambda one: one[1].line)
-        appended = self._commit(plan)
+        try:
+            appended = self._commit(plan)
+        except BaseException:
+            self._commitments.forget()  # which of the new salts the database now holds is for it to say
+            raise
         self._commitments.stored()
         return self._count(rows, plan, duplicates, len(conflicts), appended)
 
@@ -156,7 +166,8 @@ class Ingest:
         speaking = [None if (one := e.listener) is None else (e.source, one, e.occurred_at[:7]) for e in rows.events]
         listeners = self._commitments.prepare(connection, filter(None, speaking))
         known, taken, bodies, unset = self._tracks, plan.places, plan.bodies, msgspec.UNSET
-        barred = self._barred({event.source for event in rows.events})
+        sources = {event.source for event in rows.events}
+        barred, elsewhere = self._barred(sources), self._elsewhere(sources)
         for i, event in enumerate(rows.events):
             if i in invalid:
                 plan.refused.append(("invalid", self._refused(rows, i, invalid[i])))
@@ -168,6 +179,9 @@ class Ingest:
                 continue
             if key in taken:
                 plan.doubled.append((i, taken[key]))
+                continue
+            if source in elsewhere:
+                plan.refused.append(("source", self._refused(rows, i, _ELSEWHERE.format(source, elsewhere[source]))))
                 continue
             if source in barred and not (places and places[i]):
                 plan.refused.append(("source", self._refused(rows, i, barred[source])))
@@ -209,6 +223,11 @@ class Ingest:
         """Sources whose events are taken only where their platform signed them, with what to tell it."""
         found = (one for name in sources if (one := self._sources.get(name)) is not None and one.signed)
         return {one.source: _UNSIGNED.format(one.source, one.party) for one in found}
+
+    def _elsewhere(self, sources: Iterable[str]) -> dict[str, str]:
+        """Sources that another log takes, with its origin: an event may stand in one log only."""
+        home = self._home or Home(self._log.origin, self._sources)
+        return {name: origin for name in sources if (origin := home.log_of(name)) != self._log.origin}
 
     def _look_up(self, connection: Connection, events: list[StreamEvent], size: int) -> dict[tuple[str, str], int]:
         """Make the batch's tracks known, where they are registered; return the event ids that are taken."""
@@ -356,7 +375,7 @@ class Ingest:
         counts.duplicates += len(duplicates)
         counts.conflicts += conflicts
         counts.quarantined += len(plan.refused) - conflicts
-        done = Acknowledged(appended=appended, keys=list(plan.places), duplicates=[])
+        done = Acknowledged(appended=appended, keys=list(plan.places), duplicates=[], refused=plan.refused)
         if duplicates:
             placed = {(source, event_id): index for source, event_id, index in done.accepted}
             done.duplicates.extend((s, e, placed[s, e] if index is None else index) for s, e, index in duplicates)
@@ -364,6 +383,7 @@ class Ingest:
 
 
 _UNKNOWN: Final = "track {!r} is not registered; register it, then `settle quarantine replay`"
+_ELSEWHERE: Final = "source {!r} is assigned to log {}: hand its events in there"
 _UNSIGNED: Final = "source {!r} takes only events that {} signed; hand them in with --batch, see `settle batch sign`"
 
 

@@ -146,6 +146,22 @@ def find_event(connection: Connection, source: str, event_id: str) -> int | None
     return connection.execute(query).scalar_one_or_none()
 
 
+def sources(connection: Connection) -> list[str]:
+    """Every source of which events are stored; as many look-ups as there are sources."""
+    found: list[str] = []
+    query = select(func.min(col(EventRow.source)))
+    while (name := connection.execute(query).scalar_one()) is not None:
+        found.append(name)
+        query = select(func.min(col(EventRow.source))).where(col(EventRow.source) > name)
+    return found
+
+
+def has_events(connection: Connection, source: str) -> bool:
+    """Whether any event of a source is stored."""
+    query = select(col(EventRow.idx)).where(col(EventRow.source) == source).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def find_event_id(connection: Connection, event_id: str) -> list[tuple[str, int]]:
     """(source, index) of every event of this id; looks through all of them, as ids belong to sources."""
     query = select(col(EventRow.source), col(EventRow.idx)).where(col(EventRow.event_id) == event_id)

@@ -65,8 +65,9 @@ class Rule:
             if value not in choices:
                 raise TermsError(f"{self.name}: {name}={value}; expected one of {', '.join(choices)}")
         elif isinstance(value, int) and not isinstance(value, bool):
-            if not limits.get("low", 0) <= value <= limits.get("high", 10**18):
-                raise TermsError(f"{self.name}: {name}={value}; expected from {limits['low']} to {limits['high']}")
+            low, high = limits.get("low", 0), limits.get("high", 10**18)
+            if not low <= value <= high:
+                raise TermsError(f"{self.name}: {name}={value}; expected from {low} to {high}")
         elif not isinstance(value, str):
             raise TermsError(f"{self.name}: {name}={value!r}; expected a whole number")
 

@@ -21,8 +21,8 @@ from ledger.keys import PrivateKey
 from ledger.log import Log, batch_of
 from ledger.store import queries, signed
 from ledger.types import Digest, Head
-from service.log import sources
-from service.log.keys import ring
+from service.log.keys import ring, rings_of
+from service.log.members import sources_of
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -109,7 +109,7 @@ def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Taken
     batch.check_bodies(found, hashes)
     if key is not None:
         index = _append(ws, found, envelope, key, hashes)
-    party = signers(ws).get(index or 0)
+    party = signers(ws.log).get(index or 0)
     if index is None or party is None:
         raise VerificationError(f"batch {found.number} of {found.source} was signed with a key that is revoked by now")
     return Taken(index=index, batch=found, party=party, places=InOrder(index, hashes))
@@ -117,7 +117,7 @@ def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Taken
 
 def _signer(ws: Workspace, found: Batch, envelope: dsse.Envelope) -> Key:
     """The key that signed: a platform's that counts now, of the party that speaks for the source."""
-    known = sources.known(ws.log).get(found.source)
+    known = sources_of(ws.log).get(found.source)
     if known is None or known.party is None:
         raise StateError(
             f"nobody speaks for source {found.source}: the operator says who does, settle source set {found.source} "
@@ -165,13 +165,13 @@ def _held(log: Log, source: str) -> dict[Digest, int]:
     return {body["statement"]: index for index, body in leaves if body["source"] == source}
 
 
-def signers(ws: Workspace) -> dict[int, str]:
+def signers(log: Log) -> dict[int, str]:
     """By the index of each batch leaf, the party that signed it with a key that counted there.
 
     One whose key was revoked from before the batch is left out: its events are unsigned.
     """
-    found, keys = {}, ring(ws)
-    for entry in ws.log.entries(types={batch.TYPE}):
+    found, keys = {}, rings_of(log).last
+    for entry in log.entries(types={batch.TYPE}):
         body = leaf.decode(entry.body)
         key = keys.find(body["signer"])
         if key is not None and key.counts_at(entry.index + 1):
@@ -207,7 +207,7 @@ def show(ws: Workspace, source: str | None = None) -> list[BatchShown]:
     with ws.log.store.reading() as connection:
         for first, stop, index, _ in signed.ranges(connection, 0, ws.log.head().size).rows:
             here[index] += stop - first
-    counting = signers(ws)
+    counting = signers(ws.log)
     leaves = ((entry.index, leaf.decode(entry.body)) for entry in ws.log.entries(types={batch.TYPE}))
     return [
         BatchShown(
@@ -226,7 +226,7 @@ def place_of(ws: Workspace, index: int) -> tuple[int, int] | None:
     """The batch leaf under which an event stands and its place there; None where nobody's signature counts."""
     with ws.log.store.reading() as connection:
         found = signed.ranges(connection, index, index + 1).find(index)
-    return None if found is None or found[0] not in signers(ws) else found
+    return None if found is None or found[0] not in signers(ws.log) else found
 
 
 def speaker(log: Log, source: str, before: int) -> int | None:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from ledger import vector
 from ledger.batch import label
 from ledger.dsse import Envelope
-from ledger.errors import InputError
+from ledger.errors import InputError, StateError
 from ledger.ingest import erasure, ndjson, quarantine
 from ledger.ingest.blocks import Block, TruncatedError, open_file
 from ledger.ingest.checks import check_id
@@ -21,9 +21,11 @@ from ledger.ingest.files import reader_for
 from ledger.ingest.quarantine import Kept, Kind, State
 from ledger.ingest.receipts import ReceiptWriter
 from ledger.ingest.run import Counts, Ingest
+from ledger.source import Home
 from ledger.types import InfluenceVector
 from service.log import batches
 from service.log.batches import Taken
+from service.log.following import follow, takes
 from service.workspace import Workspace
 
 Progress = Callable[[int, int | None], None]
@@ -68,11 +70,12 @@ def ingest_file(
         check_id(source, "source")
     name = "-" if path is None else str(path)
     read = reader_for(name, form)
-    taken = None if batch_file is None else _taken(workspace, path, batch_file, form=form, source=source)
-    writer = None if receipts is None else ReceiptWriter(workspace.log, receipts, batches.signers(workspace))
+    home = follow(workspace)
+    taken = None if batch_file is None else _taken(workspace, path, batch_file, home, form=form, source=source)
+    writer = None if receipts is None else ReceiptWriter(workspace.log, receipts, batches.signers(workspace.log))
     run = Ingest(
-        workspace.log, name=name, entropy=secrets.token_bytes, admit=_Admission(workspace), source=source,
-        places=None if taken is None else taken.places,
+        workspace.log, name=name, entropy=secrets.token_bytes, source=source, home=home,
+        admit=_Admission(workspace) if home is None else None, places=None if taken is None else taken.places,
     )  # fmt: skip
     if writer is not None and taken is not None:
         writer.write_batch(taken.batch.source, taken.batch.number, taken.index)
@@ -91,13 +94,25 @@ def ingest_file(
     return _result(workspace, run.counts, incomplete, taken)
 
 
-def _taken(workspace: Workspace, path: Path | None, batch_file: Path, *, form: str | None, source: str | None) -> Taken:
+def _taken(
+    workspace: Workspace,
+    path: Path | None,
+    batch_file: Path,
+    home: Home | None,
+    *,
+    form: str | None,
+    source: str | None,
+) -> Taken:
     """The batch of a file, taken into the log before the file's events."""
     if path is None:
         raise InputError("a signed batch is read twice, first to check it: name the file of its events")
     found = batches.read(batch_file)[0]
     if source not in (None, found.source):
         raise InputError(f"{batch_file} is a batch of {found.source}, and this file is taken as one of {source!r}")
+    if not takes(workspace, home, found.source):
+        raise StateError(
+            f"source {found.source} is assigned to another log than {workspace.log.origin}: hand it in there"
+        )
     return batches.take(workspace, path, batch_file, form)
 
 
@@ -169,8 +184,11 @@ def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path
     with log.store.reading() as connection:
         chosen = list(numbers) or [row.id for row in quarantine.listed(connection) if row.kind in quarantine.KINDS]
         raws = {number: quarantine.raw_of(connection, number) for number in chosen}
-    admit = _Admission(workspace)
-    run = Ingest(log, name="quarantine", entropy=secrets.token_bytes, admit=admit, places=batches.search(log))
+    home = follow(workspace)
+    run = Ingest(
+        log, name="quarantine", entropy=secrets.token_bytes, places=batches.search(log), home=home,
+        admit=_Admission(workspace) if home is None else None,
+    )  # fmt: skip
     released = []
     for number, raw in raws.items():
         line = raw if corrected is None else _one_line(corrected)

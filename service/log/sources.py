@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger import leaf, source
-from ledger.errors import InputError, StateError
+from sqlalchemy import Connection
+
+from ledger import source
+from ledger.errors import ConflictError, InputError, StateError
 from ledger.ingest.checks import check_id
 from ledger.keys import PublicKey
-from ledger.log import Log
+from ledger.log import Check, batch_of
+from ledger.registry.registry import Registry
 from ledger.source import Source
+from ledger.store import queries
 from ledger.text import parse_hex
-from service.log import enrolling
+from ledger.types import Head
+from service.log import enrolling, members
 from service.log.keys import ring
+from service.log.members import sources_of
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -22,34 +27,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceShown:
-    """A source, who speaks for it, whether its events must be signed, and the keys that count now."""
+    """A source, who speaks for it, whether its events must be signed, which log takes them, the keys that count now."""
 
     source: str
     party: str | None
     signed: bool
+    log: str | None
     keys: tuple[str, ...]
-
-
-def known(log: Log) -> Mapping[str, Source]:
-    """Every source that the log knows."""
-    return source.sources((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={source.TYPE}))
 
 
 def show(ws: Workspace) -> list[SourceShown]:
     """Every source, by name."""
-    return [_shown(ws, one) for _, one in sorted(known(ws.log).items())]
+    return [_shown(ws, one) for _, one in sorted(sources_of(ws.log).items())]
 
 
 def settle_source(
-    ws: Workspace, name: str, *, party: str | None = None, public: str | None = None, signed: bool | None = None
+    ws: Workspace,
+    name: str,
+    *,
+    party: str | None = None,
+    public: str | None = None,
+    signed: bool | None = None,
+    log: str | None = None,
 ) -> SourceShown:
-    """Say who speaks for a source, bring in a key of theirs, or ask for signatures; what is not named stays."""
+    """Say who speaks for a source, bring in a key of theirs, ask for signatures, or assign it to a log.
+
+    What is not named stays.
+    """
     check_id(name, "source")
-    before = known(ws.log).get(name)
+    before = sources_of(ws.log).get(name)
     speaker = party or (None if before is None else before.party)
     must = (before is not None and before.signed) if signed is None else signed
+    takes = _assigned(ws, name, before, log)
     if party is not None:
-        ws.registry.view().party(party)
+        registry_of(ws).view().party(party)
     leaves = []
     if public is not None:
         if speaker is None:
@@ -58,16 +69,49 @@ def settle_source(
         leaves.append(enrolling.introduction(ws, speaker, "platform", key, by="operator"))
     if must and speaker is None:
         raise StateError(f"nobody speaks for source {name}, so nobody could sign its events: name a --party")
-    if before is None or (before.party, before.signed) != (speaker, must):
+    if before is None or (before.party, before.signed, before.log) != (speaker, must, takes):
         now, signer = ws.clock(), ws.signer("operator")
-        leaves.append(source.make(now, source=name, party=speaker, signed=must, signer=signer))
+        leaves.append(source.make(now, source=name, party=speaker, signed=must, log=takes, signer=signer))
     if leaves:
-        ws.log.append(leaves)
-    return _shown(ws, known(ws.log)[name])
+        ws.log.commit(batch_of(leaves), _unused(name, ws.log.origin, None if before is None else before.log, takes))
+    return _shown(ws, sources_of(ws.log)[name])
+
+
+def _assigned(ws: Workspace, name: str, before: Source | None, log: str | None) -> str | None:
+    """The log that a source is to be assigned to; once assigned, it stays there."""
+    held = None if before is None else before.log
+    if log is None or log == held:
+        return held
+    members.check_home(ws, "assigns sources to logs")
+    if held is not None:
+        raise ConflictError(f"source {name} is assigned to log {held} and stays there: its events must not count twice")
+    if log != ws.log.origin and log not in members.members(ws):
+        raise InputError(f"log {log} is not registered here: settle ledger logs add DIR, see settle ledger logs list")
+    return log
+
+
+def _unused(name: str, own: str, before: str | None, log: str | None) -> Check:
+    """Under the log's lock: a source whose events stand in this log cannot be given to another."""
+
+    def check(tx: Connection, _: Head) -> None:
+        if log not in (before, own) and queries.has_events(tx, name):
+            raise ConflictError(f"log {own} holds events of source {name}; it stays there, so that none counts twice")
+
+    return check
+
+
+def registry_of(ws: Workspace) -> Registry:
+    """The registry that speaks for this workspace's log: the home log's."""
+    home = members.home_of(ws)
+    return ws.registry if home is None else Registry(home)
 
 
 def _shown(ws: Workspace, one: Source) -> SourceShown:
     counting = [] if one.party is None else ring(ws).at(ws.log.head().size + 1, "platform", party=one.party)
     return SourceShown(
-        source=one.source, party=one.party, signed=one.signed, keys=tuple(key.public.id for key in counting)
+        source=one.source,
+        party=one.party,
+        signed=one.signed,
+        log=one.log,
+        keys=tuple(key.public.id for key in counting),
     )

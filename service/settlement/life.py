@@ -23,8 +23,10 @@ from payouts.money import parse_amount
 from payouts.proof import PUBLICATION_TYPE, RUN_TYPE
 from payouts.rules.catalogue import make_rule
 from payouts.terms import parse_terms
+from service.log import members
 from service.settlement.approvers import approver_key, one_person
 from service.settlement.blocking import Blocked, blocked_parties
+from service.settlement.logs import listed, sizes
 from service.settlement.payees import payees_now, route_of
 from service.settlement.runs import Request, Stored, calculate, carried, given_of, load, ready
 from service.settlement.step import Step, read_book, signed, take
@@ -51,8 +53,9 @@ class Closed:
 
 
 def close(ws: Workspace, period: str, *, on_progress: Progress = None) -> Closed:
-    """Close a period over the log as it stands, and seal the log up to there; a second time, the same answer."""
+    """Close a period over the logs as they stand, and seal the home log up to there; a second time, the same answer."""
     month = Period.parse(period)
+    members.check_home(ws, "closes periods")
     now = ws.clock()
     if now < month.end:
         raise StateError(f"period {month} runs until {format_time(month.end)}; it can be closed from then on")
@@ -66,8 +69,7 @@ def close(ws: Workspace, period: str, *, on_progress: Progress = None) -> Closed
             raise StateError(f"period {last} is closed; the events of {period} that it did not take weigh there")
         head = ws.log.head()
         sealing = leaf.seal(now, size=head.size, root=head.root, chain=head.chain)
-        logs = (LogSize(origin=head.origin, size=head.size, root=head.root.hex()),)
-        closing = Close(at=at, period=period, logs=logs, registry_size=head.size)
+        closing = Close(at=at, period=period, logs=sizes(ws, book), registry_size=head.size)
         return Step(None, leaves=[sealing, closing.leaf()])
 
     before = read_book(ws).close(period) is not None
@@ -202,7 +204,8 @@ def run(ws: Workspace, wanted: Request, *, dry_run: bool = False, on_progress: P
     if given.key in book.runs:
         stored = load(ws.log, book.runs[given.key])
         return _result(ws, book, stored.record, stored.outcome, stored.payload, dry_run=dry_run, already=True)
-    engine = ready(ws, book.closes[period].logs[0].size, wanted.engine, dry_run=dry_run, on_progress=on_progress)
+    logs = listed(ws, book, period)
+    engine = ready(ws, logs, wanted.engine, dry_run=dry_run, on_progress=on_progress)
     found = calculate(ws, book, given, takes, engine=engine, on_progress=on_progress)
     maker = ws.signer("operator")
     envelope = dsse.sign(RUN_TYPE, canon.encode(found.document.payload), [maker])

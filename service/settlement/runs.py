@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ledger import canon, dsse, vector
 from ledger.errors import StateError, VerificationError
 from ledger.log import Log
-from ledger.segments.manifest import manifests
 from ledger.types import Digest, InfluenceVector, Period
 from payouts import document as doc
 from payouts.account import Account, Correction, accounts
@@ -19,7 +18,6 @@ from payouts.clauses import Agreed
 from payouts.compute import Inputs, Line, Outcome, compute
 from payouts.deductions import Stages
 from payouts.document import Document, Given
-from payouts.grain import Membership
 from payouts.life.book import Book
 from payouts.life.records import Hold as HoldRecord
 from payouts.life.records import Run
@@ -28,8 +26,9 @@ from payouts.rules.base import Rule
 from payouts.rules.catalogue import make_rule
 from payouts.statement import held_line
 from payouts.terms import Terms
+from service.settlement.logs import Listed, listed
 from service.settlement.registered import Registered
-from service.settlement.usage import DEFAULT, PLAIN, Progress, check_engine, seal, summed
+from service.settlement.usage import DEFAULT, PLAIN, Progress, check_engine, seal, sealed_up_to, summed
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -248,9 +247,6 @@ def given_of(ws: Workspace, book: Book, request: Request, takes: Carried) -> Giv
     close = book.close(request.period)
     if close is None:
         raise StateError(f"period {request.period} is open; close it first: settle period close {request.period}")
-    for log in close.logs:
-        if log.origin != ws.log.origin:
-            raise StateError(f"period {request.period} was closed over log {log.origin}, which is missing here")
     for one in takes.stages.unpriced(request.terms.currency):
         raise StateError(_unpriced(one, request.terms.currency, request.period))
     return Given(
@@ -277,17 +273,6 @@ def _unpriced(one: Agreed, currency: str, period: str) -> str:
 
 
 # --- calculating --------------------------------------------------------------------------------
-
-
-def membership(book: Book, period: str, origin: str) -> Membership:
-    """Which events of a log a period's runs take."""
-    sizes = {name: log.size for name, close in book.closes.items() for log in close.logs if log.origin == origin}
-    earlier = max((name for name in sizes if name < period), default=None)
-    return Membership(
-        size=sizes[period],
-        end=Period.parse(period).end,
-        earlier=None if earlier is None else (sizes[earlier], Period.parse(earlier).end),
-    )
 
 
 def vectors_of(log: Log, rows: Iterable[UsageRow]) -> dict[Digest, InfluenceVector]:
@@ -344,26 +329,29 @@ class Calculated:
     accounts: tuple[Account, ...]
 
 
-def ready(ws: Workspace, size: int, engine: str, *, dry_run: bool, on_progress: Progress) -> str:
-    """The engine to use: segments up to the close are sealed first, except for a dry run, which reads the log."""
+def ready(ws: Workspace, logs: Sequence[Listed], engine: str, *, dry_run: bool, on_progress: Progress) -> str:
+    """The engine to use: segments up to the close are sealed first, except for a dry run, which reads the log.
+
+    Another workspace's log is sealed there: only its own key signs for its segments.
+    """
     check_engine(engine)
     if engine == PLAIN:
         return PLAIN
-    known = manifests(ws.log)
-    if known and known[-1].stop >= size:
+    behind = [one for one in logs if not sealed_up_to(one.log, one.membership.size)]
+    if not behind:
         return engine
-    return PLAIN if dry_run or not seal(ws, size, on_progress) else engine
+    if dry_run or (behind[0].log is ws.log and not seal(ws, behind[0].membership.size, on_progress)):
+        return PLAIN
+    return engine
 
 
 def calculate(
     ws: Workspace, book: Book, given: Given, takes: Carried, *, engine: str, on_progress: Progress
 ) -> Calculated:
     """The run: usage, outcome, accounts, document. Reads, writes nothing."""
-    place = membership(book, given.terms.period, ws.log.origin)
+    logs = listed(ws, book, given.terms.period)
     view = ws.registry.view(given.registry_size)
-    rows = summed(
-        ws, engine=engine, membership=place, view=view, terms=given.terms, rule=given.rule, on_progress=on_progress
-    )
+    rows = summed(logs, engine=engine, view=view, terms=given.terms, rule=given.rule, on_progress=on_progress)
     inputs = inputs_of(ws, given, rows)
     outcome = compute(inputs)
     booked = accounts(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError
-from payouts import lorenz, simulate
+from payouts import simulate
 from payouts.compute import Inputs, compute
-from payouts.money import format_amount
 from payouts.terms import PARAMS
 from service.settlement.life import request
-from service.settlement.runs import Request, carried, given_of, inputs_of, membership, ready
+from service.settlement.logs import listed
+from service.settlement.runs import Request, carried, given_of, inputs_of, ready
 from service.settlement.step import read_book
 from service.settlement.usage import summed
 
@@ -27,9 +26,10 @@ Progress = Callable[[int, int | None], None] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """One rule's outcome on the period, beside the first rule's."""
+    """One rule's outcome on the period, beside the first rule's; `rule` is it as asked for, with its parameters."""
 
     rule: str
+    name: str
     params: dict[str, Any]
     allocated_micros: int
     unattributed_micros: int
@@ -53,45 +53,9 @@ class Simulation:
     population: int
     rules: tuple[Contender, ...]
 
-    def html(self) -> str:
-        """A page that needs nothing else."""
-        curves = lorenz.svg({one.rule: one.spread.lorenz for one in self.rules})
-        head = "<tr>" + "".join(f"<th>{name}</th>" for name in _COLUMNS) + "</tr>"
-        rows = "\n".join(_row(one, self.currency) for one in self.rules)
-        return (
-            '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Rules side by side</title>\n'
-            f"<style>{_STYLE}</style>\n"
-            f"<h1>{escape(self.period)}: {format_amount(self.pool_micros, self.currency)} {self.currency}</h1>\n"
-            f"<p>{self.population} holders; amounts as allocated, before any minimum payout.</p>\n"
-            f"<table>{head}\n{rows}</table>\n{curves}\n</html>\n"
-        )
-
-
-_STYLE = (
-    "body{font-family:sans-serif;max-width:70em;margin:2em auto}td,th{padding:.3em .8em;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}svg{max-width:34em}"
-)
-_COLUMNS = (
-    "rule", "allocated", "unattributed", "holders paid", "Gini", "top 1 %", "winners", "losers", "moved", "noise moves",
-    "attack gains",
-)  # fmt: skip
-
-
-def _percent(ppm: int) -> str:
-    return f"{ppm // 10_000}.{ppm % 10_000 // 100:02d} %"
-
-
-def _row(one: Contender, currency: str) -> str:
-    cells = (
-        escape(one.rule), format_amount(one.allocated_micros, currency),
-        format_amount(one.unattributed_micros, currency),
-        str(one.spread.paid), f"0.{one.spread.gini_ppm:06d}"[:5], _percent(one.spread.top1_ppm),
-        str(one.against_first.winners), str(one.against_first.losers),
-        format_amount(one.against_first.moved_micros, currency),
-        "" if one.noise is None else _percent(one.noise.moved_ppm),
-        "" if one.attack is None else format_amount(one.attack.gain_micros, currency),
-    )  # fmt: skip
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    def curves(self) -> dict[str, tuple[int, ...]]:
+        """Each rule's Lorenz curve."""
+        return {one.rule: one.spread.lorenz for one in self.rules}
 
 
 def contenders(
@@ -123,6 +87,7 @@ def run(
     contending = tuple(
         Contender(
             rule=name,
+            name=made[name].rule.name,
             params=made[name].rule.payload()["params"],
             allocated_micros=outcome.allocated,
             unattributed_micros=outcome.unattributed,
@@ -149,11 +114,10 @@ def _inputs(ws: Workspace, wanted: Request, on_progress: Progress) -> Inputs:
     book = read_book(ws)
     takes = carried(ws.log, book, period=wanted.period, pool=wanted.terms.pool, currency=wanted.terms.currency)
     given = given_of(ws, book, wanted, takes)
-    size = book.closes[wanted.period].logs[0].size
+    logs = listed(ws, book, wanted.period)
     rows = summed(
-        ws,
-        engine=ready(ws, size, wanted.engine, dry_run=True, on_progress=on_progress),
-        membership=membership(book, wanted.period, ws.log.origin),
+        logs,
+        engine=ready(ws, logs, wanted.engine, dry_run=True, on_progress=on_progress),
         view=ws.registry.view(given.registry_size),
         terms=wanted.terms,
         rule=wanted.rule,

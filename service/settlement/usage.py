@@ -5,28 +5,31 @@ Which of them sums makes no difference to a single unit, so the engine's name is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import InputError, StateError
+from ledger.log import Log
 from ledger.registry.view import View
 from ledger.segments.manifest import manifests
 from payouts import usage_plain
-from payouts.grain import Membership, grain_of
+from payouts.grain import grain_of
 from payouts.protocols import UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
 
 if TYPE_CHECKING:
     from payouts.usage import Engine, Source
+    from service.settlement.logs import Listed
     from service.workspace import Workspace
 
 Progress = Callable[[int, int | None], None] | None
 
 PLAIN: Final = "log"
 DEFAULT: Final = "duckdb"
+SEGMENTS: Final = "segments"
 _SPARK: Final = ("spark://", "local-cluster")
 
 
@@ -41,7 +44,7 @@ def check_engine(name: str) -> None:
 
 def folder_of(ws: Workspace) -> Path:
     """Where the workspace keeps its sealed segments."""
-    return ws.home / "segments"
+    return ws.home / SEGMENTS
 
 
 def seal(ws: Workspace, size: int, on_progress: Progress = None) -> bool:
@@ -54,34 +57,47 @@ def seal(ws: Workspace, size: int, on_progress: Progress = None) -> bool:
     return True
 
 
+def sealed_up_to(log: Log, size: int) -> bool:
+    """Whether a log's segments reach so far."""
+    known = manifests(log)
+    return bool(known) and known[-1].stop >= size
+
+
 def summed(
-    ws: Workspace, *, engine: str, membership: Membership, view: View, terms: Terms, rule: Rule, on_progress: Progress
+    logs: Sequence[Listed], *, engine: str, view: View, terms: Terms, rule: Rule, on_progress: Progress
 ) -> list[UsageRow]:
-    """The usage of one pool in one period, sorted."""
+    """The usage of one pool in one period, sorted: over every log of the close, the home log first."""
     grain = grain_of(view, terms, rule)
-    assigned = usage_plain.first_assignments(ws.log.entries(types={"assign"}, stop=membership.size))
+    home = logs[0]
+    assigned = usage_plain.first_assignments(home.log.entries(types={"assign"}, stop=home.membership.size))
     if engine == PLAIN:
-        entries = ws.log.entries(types={"event"}, stop=membership.size)
-        part = usage_plain.Part(origin=ws.log.origin, membership=membership, entries=entries)
-        return usage_plain.usage([part], assigned=assigned, terms=terms, grain=grain, on_progress=on_progress)
+        parts = [
+            usage_plain.Part(
+                origin=one.log.origin, membership=one.membership,
+                entries=one.log.entries(types={"event"}, stop=one.membership.size),
+            )
+            for one in logs
+        ]  # fmt: skip
+        return usage_plain.usage(parts, assigned=assigned, terms=terms, grain=grain, on_progress=on_progress)
     with _engine(engine) as running:
         from payouts.usage import usage
 
-        return usage(running, [_sealed(ws, membership)], assigned=assigned, terms=terms, grain=grain)
+        return usage(running, [_sealed(one) for one in logs], assigned=assigned, terms=terms, grain=grain)
 
 
-def _sealed(ws: Workspace, membership: Membership) -> Source:
-    """The log's segments, each file checked against the digest that its manifest leaf committed."""
+def _sealed(one: Listed) -> Source:
+    """A log's segments, each file checked against the digest that its manifest leaf committed."""
     from ledger.segments.bindings import load
     from ledger.segments.check import check_files
     from payouts.usage import Source, taken_files
 
-    folder = folder_of(ws)
-    known = [manifest for manifest in manifests(ws.log) if manifest.start < membership.size]
-    check_files(folder, taken_files(known, membership))
+    folder = one.folder / SEGMENTS
+    known = [manifest for manifest in manifests(one.log) if manifest.start < one.membership.size]
+    check_files(folder, taken_files(known, one.membership))
     return Source(
-        origin=ws.log.origin, base=str(folder), manifests=known, membership=membership, bindings=load(folder, known)
-    )
+        origin=one.log.origin, base=str(folder), manifests=known, membership=one.membership,
+        bindings=load(folder, known),
+    )  # fmt: skip
 
 
 def _engine(name: str) -> AbstractContextManager[Engine]:

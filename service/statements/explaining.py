@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ from payouts.compute import GroupTotal, Line
 from payouts.usage_plain import EventLeaf, first_assignments
 from service.log import batches
 from service.settlement.life import find_run, is_demo
-from service.settlement.runs import Stored, again, load, membership
+from service.settlement.logs import Listed, listed
+from service.settlement.runs import Stored, again, load
 from service.settlement.step import read_book
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class VectorExplained:
 class EventExplained:
     """One stream behind a line, on whose word it stands, and the command that proves it."""
 
+    log: str
     index: int
     source: str
     event_id: str
@@ -171,26 +173,34 @@ def _vectors(
 
 def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[EventExplained, ...]]:
     """How many streams of a track the run took, and the first of them."""
-    place = membership(read_book(ws), stored.record.period, ws.log.origin)
-    assigned = first_assignments(ws.log.entries(types={"assign"}, stop=place.size)).get(track)
-    decode = msgspec.json.Decoder(EventLeaf).decode
+    logs = listed(ws, read_book(ws), stored.record.period)
+    home = logs[0]
+    assigned = first_assignments(home.log.entries(types={"assign"}, stop=home.membership.size)).get(track)
     count = 0
-    taken: list[tuple[int, EventLeaf]] = []
-    for entry in ws.log.entries(types={"event"}, stop=place.size):
+    shown: list[EventExplained] = []
+    for one in logs:
+        taken = [(index, event) for index, event in _streams(one) if event.track == track]
+        count += len(taken)
+        where = "" if one.log is ws.log else f" --home {one.folder}"
+        first = taken[: EVENTS_SHOWN - len(shown)]
+        with one.log.store.reading() as connection:
+            signed_by = signed.parties(connection, [index for index, _ in first], batches.signers(one.log))
+        shown += [
+            EventExplained(
+                log=one.log.origin, index=index, source=event.source, event_id=event.event_id,
+                occurred_at=event.occurred_at, territory=event.territory, units=event.units,
+                vector=event.vector or assigned, platform=label(signed_by.get(index)),
+                prove=f"settle ledger prove --index {index} --out {event.source}-{event.event_id}.bundle{where}",
+            )
+            for index, event in first
+        ]  # fmt: skip
+    return count, tuple(shown)
+
+
+def _streams(one: Listed) -> Iterator[tuple[int, EventLeaf]]:
+    """The events of a log that a run took."""
+    decode = msgspec.json.Decoder(EventLeaf).decode
+    for entry in one.log.entries(types={"event"}, stop=one.membership.size):
         event = decode(entry.body)
-        if event.track != track or not place.takes(entry.index, event.occurred_at):
-            continue
-        count += 1
-        if len(taken) < EVENTS_SHOWN:
-            taken.append((entry.index, event))
-    with ws.log.store.reading() as connection:
-        signed_by = signed.parties(connection, [index for index, _ in taken], batches.signers(ws))
-    return count, tuple(
-        EventExplained(
-            index=index, source=event.source, event_id=event.event_id, occurred_at=event.occurred_at,
-            territory=event.territory, units=event.units, vector=event.vector or assigned,
-            platform=label(signed_by.get(index)),
-            prove=f"settle ledger prove --index {index} --out {event.source}-{event.event_id}.bundle",
-        )
-        for index, event in taken
-    )  # fmt: skip
+        if one.membership.takes(entry.index, event.occurred_at):
+            yield entry.index, event

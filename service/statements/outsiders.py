@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING
 from ledger import canon
 from ledger.errors import StateError, VerificationError
 from ledger.export import export as export_log
+from ledger.ingest.receipts import file_name
 from ledger.recover import Static, replay
-from ledger.trust import Trust
+from ledger.trust import Trust, TrustedLog
 from ledger.types import Digest
 from payouts.journal import journal
 from payouts.life.book import Book
 from service.config import resolve
 from service.files import write_whole
+from service.log import members
+from service.settlement.logs import listed
 from service.settlement.runs import Stored, calculate, carried, given_again, holds_of, load, paid_out
 from service.settlement.step import read_book
 from service.settlement.usage import PLAIN
 from service.statements.proving import run_bundle
 from service.witness.asking import base
-from service.workspace import Workspace
+from service.workspace import CONFIG, TRUST, Workspace
 
 if TYPE_CHECKING:
     from payouts.life.records import Run
@@ -34,12 +37,13 @@ Progress = Callable[[int, int | None], None] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodExported:
-    """What the folder holds: the log as static files, and a bundle for each published run of the period."""
+    """What the folder holds: the logs as static files, and a bundle for each published run of the period."""
 
     folder: str
     period: str
     period_root: Digest
     size: int
+    logs: tuple[str, ...]
     runs: tuple[str, ...]
     files: int
 
@@ -55,6 +59,8 @@ def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = 
         cosigned=base(ws.log, ws.trust.policy).checkpoint,
         on_progress=on_progress,
     )
+    others = [one.log for one in listed(ws, book, period)[1:]]
+    files = exported.files + sum(export_log(log, folder / _place(log.origin)).files for log in others)
     names = []
     for run in runs:
         name = f"{period}-{run.pool}-{run.sequence}.bundle"
@@ -71,8 +77,13 @@ def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = 
     write_whole(folder / "period.json", (json.dumps(about, indent=2) + "\n").encode())
     return PeriodExported(
         folder=str(folder), period=period, period_root=book.period_root(period).hex(), size=exported.size,
-        runs=tuple(names), files=exported.files + len(names) + 1,
+        logs=(ws.log.origin, *(log.origin for log in others)), runs=tuple(names), files=files + len(names) + 1,
     )  # fmt: skip
+
+
+def _place(origin: str) -> str:
+    """Where another log than the home log stands in an exported period."""
+    return f"logs/{file_name(origin)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,23 +143,43 @@ class Recomputed:
 
 
 def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Recomputed:
-    """Rebuild the log from its tiles, then every published run of the period from the log."""
+    """Rebuild the logs from their tiles, then every published run of the period from the logs.
+
+    The other logs' keys come from the home log, which the trust file vouches for.
+    """
     about = _about(folder)
     origin, period = str(about.get("origin")), str(about.get("period"))
     trusted = trust.log(origin)
     if trusted is None:
         raise VerificationError(f"the export is of log {origin}, which the trust file does not name")
     with tempfile.TemporaryDirectory(prefix="settle-again-") as place:
-        ws = Workspace(home=Path(place), settings=resolve(f'[log]\norigin = "{origin}"\n', {}))
-        (ws.home / "trust.json").write_bytes(trust.encode())
-        replay(ws.open_log(check=False), Static.open(folder / "log", origin, trusted.keys))
+        ws = _rebuilt(Path(place) / "home", trust, trusted, folder / "log")
         book = read_book(ws)
+        needed = {log.origin for close in book.closes.values() for log in close.logs if close.period <= period}
+        for n, (name, other) in enumerate(sorted(members.members(ws).items())):
+            if name in needed:
+                again = Path(place) / str(n)
+                _rebuilt(again, Trust((other,)), other, folder / _place(name)).log.close()
+                members.remember(ws, name, again)
         runs = tuple(_again(ws, book, load(ws.log, run), on_progress) for run in _published(book, period))
         head = ws.log.head()
-        ws.log.close()
+        ws.reopen()
     return Recomputed(
         ok=all(run.ok for run in runs), period=period, origin=origin, size=head.size, root=head.root.hex(), runs=runs
     )
+
+
+def _rebuilt(home: Path, trust: Trust, trusted: TrustedLog, exported: Path) -> Workspace:
+    """A workspace of this folder that holds an exported log and no key to sign with."""
+    home.mkdir()
+    config = f'[log]\norigin = "{trusted.origin}"\n'
+    (home / CONFIG).write_text(config, encoding="utf-8")
+    (home / TRUST).write_bytes(trust.encode())
+    ws = Workspace(home=home, settings=resolve(config, {}))
+    log = ws.open_log(check=False)
+    replay(log, Static.open(exported, trusted.origin, trusted.keys))
+    log.close()
+    return ws
 
 
 def _about(folder: Path) -> dict[str, object]:

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ledger.batch import label
+from ledger.log import Log
 from ledger.store import queries, signed
+from payouts.grain import Membership
 from payouts.statement import Streams
+from payouts.terms import Terms
 from payouts.usage_plain import EventLeaf, covered
 from service.log import batches
-from service.settlement.runs import Stored, membership
+from service.settlement.logs import listed
+from service.settlement.runs import Stored
 from service.settlement.step import read_book
 
 if TYPE_CHECKING:
@@ -40,21 +44,25 @@ def counted(ws: Workspace, stored: Stored) -> Counts:
 
 def _signed(ws: Workspace, stored: Stored) -> Iterator[tuple[EventLeaf, str]]:
     """The events of a run that a platform signed, and who did."""
-    signers = batches.signers(ws)
-    place = membership(read_book(ws), stored.record.period, ws.log.origin)
+    for one in listed(ws, read_book(ws), stored.record.period):
+        yield from _signed_in(one.log, one.membership, stored.terms)
+
+
+def _signed_in(log: Log, place: Membership, terms: Terms) -> Iterator[tuple[EventLeaf, str]]:
+    signers = batches.signers(log)
     decode = msgspec.json.Decoder(EventLeaf).decode
-    with ws.log.store.reading() as connection:
+    with log.store.reading() as connection:
         rows = signed.ranges(connection, 0, place.size).rows
     for first, stop, batch, _ in rows:
         if batch not in signers:
             continue
         for start in range(first, min(stop, place.size), queries.PAGE):
             end = min(stop, place.size, start + queries.PAGE)
-            with ws.log.store.reading() as connection:
+            with log.store.reading() as connection:
                 page = queries.page(connection, start, end)
             for entry in page:
                 event = decode(entry.body)
-                if place.takes(entry.index, event.occurred_at) and covered(stored.terms, event):
+                if place.takes(entry.index, event.occurred_at) and covered(terms, event):
                     yield event, signers[batch]
 
 

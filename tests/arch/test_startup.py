@@ -22,6 +22,7 @@ HEAVY = (
     "numpy",
     "scipy",
     "jinja2",
+    "reportlab",
 )
 
 

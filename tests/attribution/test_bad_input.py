@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 import soundfile
 
 from attribution import synth
-from attribution.audio import SECONDS_MAX, decode
+from attribution.audio import clip_of, decode
 from attribution.calibration import shipped
 from attribution.catalogue import Catalogue, Listed
-from attribution.features import features_of_latents, read
+from attribution.compose import line_of_notes
+from attribution.features import Features, features_of_clip, features_of_latents, features_of_line, read
 from attribution.judge import judge
 from attribution.latents import read_latents
 from attribution.methods.byname import NAMES, method
@@ -120,14 +122,35 @@ def test_a_truncated_file_is_refused_or_short(world: synth.World, tmp_path: Path
         assert clip.seconds <= 6.01
 
 
-def test_a_programme_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    """If this fails, a three-hour file eats the memory."""
+def test_a_three_hour_programme_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """If this fails, a three-hour file eats the memory: as 32-bit samples it would take 86 MB at this rate alone."""
     path = tmp_path / "long.wav"
     with soundfile.SoundFile(path, "w", samplerate=2_000, channels=1, subtype="PCM_U8", format="WAV") as stream:
-        for _ in range(SECONDS_MAX // 60 + 1):
+        for _ in range(3 * 60):
             stream.write(np.zeros(2_000 * 60, dtype=np.float32))
-    with pytest.raises(InputError, match="cut it into its pieces"):
-        decode(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="180 minutes long, at most 20; cut it into its pieces"):
+            decode(path)
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_longest_that_is_read_is_read_in_blocks(tmp_path: Path) -> None:
+    """If this fails, six channels at a high rate take six times the memory of what is kept of them."""
+    path, seconds = tmp_path / "long.flac", 60
+    with soundfile.SoundFile(path, "w", samplerate=48_000, channels=6, format="FLAC") as stream:
+        for _ in range(seconds):
+            stream.write(np.zeros((48_000, 6), dtype=np.float32))
+    tracemalloc.start()
+    try:
+        kept = decode(path).pcm.nbytes
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert kept == seconds * RATE * 4
+    assert peak < 2 * kept + 12_000_000, "the whole file as it lies there is 69 MB"
 
 
 def test_samples_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
@@ -177,3 +200,55 @@ def test_latents_of_another_width_are_refused() -> None:
     chosen.fit(catalogue)
     with pytest.raises(InputError, match="wide"):
         chosen.attribute(features_of_latents(np.ones((1, 5), np.float32), "a" * 64))
+
+
+@pytest.mark.parametrize("method_name", NAMES)
+@pytest.mark.parametrize("held", ["sound", "notes", "latents"])
+@pytest.mark.parametrize("given", ["sound", "notes", "latents"])
+def test_every_form_meets_every_catalogue(world: synth.World, held: str, given: str, method_name: str) -> None:
+    """If this fails, MIDI against a catalogue of latents, or the like, ends in a crash or in a guess."""
+
+    def item(form: str, number: int) -> Features:
+        if form == "sound":
+            return features_of_clip(clip_of(synth.perform(world.pieces[number], 6.0)))
+        if form == "notes":
+            score = world.pieces[number].score
+            return features_of_line(line_of_notes(synth.notes_in_seconds(score, 12.0)), 12.0, f"{number:064x}")
+        return features_of_latents(np.eye(8, dtype=np.float32)[number : number + 1], f"{number:064x}")
+
+    catalogue = Catalogue([Listed(id=f"r{k}", style="s", features=item(held, k)) for k in range(3)])
+    chosen = method(method_name)
+    chosen.fit(catalogue)
+    if given == "latents" and held != "latents" and method_name != "chroma":
+        with pytest.raises(InputError, match="holds no latents"):
+            judge(chosen, catalogue, item(given, 0), track="t")
+        return
+    vector, _ = judge(chosen, catalogue, item(given, 0), track="t")
+    named = {one.id for one in (*vector.recording.sources, *vector.composition.sources)}
+    assert named <= {"r0"}, "nobody else's"
+    if held != given and "latents" in (held, given):
+        assert not named
+
+
+def test_latents_without_direction_are_nobodys() -> None:
+    """If this fails, a latent of zeros divides by zero or is somebody's."""
+    rows = np.eye(4, dtype=np.float32)
+    catalogue = Catalogue(
+        [Listed(id=f"r{k}", features=features_of_latents(rows[k : k + 1], f"{k:064x}")) for k in range(4)]
+    )
+    chosen = method("ivd")
+    chosen.fit(catalogue)
+    vector, _ = judge(chosen, catalogue, features_of_latents(np.zeros((1, 4), np.float32), "f" * 64), track="t")
+    assert vector.recording.unattributed == MILLION
+
+
+def test_a_score_without_notes_is_nobodys(catalogue: Catalogue, tmp_path: Path) -> None:
+    """If this fails, an empty MIDI file has a composer."""
+    import mido
+
+    path = tmp_path / "empty.mid"
+    song = mido.MidiFile()
+    song.tracks.append(mido.MidiTrack([mido.MetaMessage("end_of_track", time=0)]))
+    song.save(path)
+    vector = attributed(catalogue, path)
+    assert [vector.aspect(aspect).unattributed for aspect in ASPECTS] == [MILLION] * 3

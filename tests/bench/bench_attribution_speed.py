@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import argparse
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +27,17 @@ import torch
 
 from attribution import synth
 from attribution.audio import clip_of, decode
-from attribution.catalogue import Catalogue, Listed
+from attribution.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
 from attribution.features import Features, features_of_clip, read
 from attribution.landmarks import Landmarks
 from attribution.methods.byname import NAMES, method
+from attribution.nearest import Nearest, recall
 from attribution.spectra import unit
-from attribution.store import IndexStore
-from attribution.synth import perform
+from attribution.synth import KINDS, perform
+from service.attribution.indexing import build_index
+from service.workspace import Workspace
+from tests.service.sounding import sounding
+from tests.support import ROOT
 
 
 def perturbed(item: Features, number: int) -> Features:
@@ -86,32 +93,62 @@ def clip_speed(pieces: int, copies: int, rounds: int) -> None:
             chosen.attribute(item)
 
         print(f"| {name}, end to end | {heard + cpu(fresh, rounds):.3f} |")
+    neighbours(catalogue, [item, *(features_of_clip(clip_of(synth.make_track(world, kind, 1).pcm)) for kind in KINDS)])
+
+
+def neighbours(catalogue: Catalogue, items: list[Features]) -> None:
+    """What the graph finds of the true ten nearest, in both spaces that are searched, and at what cost."""
+    print("\n| space | recall@10 of HNSW | CPU ms a query: HNSW, exact |\n|---|---|---|")
+    queries = {
+        "screen": [joined({name: one.segments[name] for name in SCREEN_ENCODERS}) for one in items],
+        "style": [one.segments["style"] for one in items],
+    }
+    for name, exact in (("screen", catalogue.screen), ("style", catalogue.styles_index)):
+        rows = np.concatenate(queries[name])
+        graph = Nearest(exact.rows, exact=False)
+        found = recall(graph.search(rows, 10)[1], exact.search(rows, 10)[1])
+        fast, slow = (1000 * cpu(partial(index.search, rows, 10), 1) / len(rows) for index in (graph, exact))
+        print(f"| {name}, {len(exact):,} x {rows.shape[1]} | {found:.3f} | {fast:.2f}, {slow:.2f} |")
 
 
 def index_memory(clips: int) -> None:
-    """Peak memory after a tenth of the clips and after all: indexing keeps none of them."""
-    world = synth.make_world(32, pieces=min(clips, 50))
+    """Peak memory of `settle index` over a fifth of the clips and over all, each in a process of its own."""
+    world = synth.make_world(32, pieces=clips)
     with tempfile.TemporaryDirectory() as folder:
-        store = IndexStore(Path(folder))
-        begun = time.process_time()
-        early = 0
-        for number in range(clips):
-            pcm = perform(world.pieces[number % len(world.pieces)]) * (1 - number / 10 / clips)
-            store.put(features_of_clip(clip_of(np.asarray(pcm, dtype=np.float32))))
-            if number == clips // 10:
-                early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        late = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        spent = (time.process_time() - begun) / clips
-        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) // clips
-    print(f"\n{clips} clips indexed: peak memory {early // 1024} MiB after a tenth, {late // 1024} MiB after all; "
-          f"{spent:.2f} CPU s and {size // 1024} KiB a clip, synthesis included")  # fmt: skip
+        audio = Path(folder) / "audio"
+        audio.mkdir()
+        for piece in world.pieces:
+            soundfile.write(audio / f"{piece.id}.wav", perform(piece), 16_000, subtype="ULAW")
+        print("\n| `settle index` over | peak memory | CPU s a clip | on disk a clip |\n|---|---|---|---|")
+        for count in (clips // 5, clips):
+            words = [sys.executable, "-m", "tests.bench.bench_attribution_speed", "--index", folder, str(count)]
+            done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+            print(done.stdout.strip())
+
+
+def index_here(folder: Path, count: int) -> None:
+    """One row of the table: this process indexes the first `count` clips."""
+    made = sounding(folder / f"home-{count}")
+    (made.label / "audio").symlink_to(folder / "audio")
+    made.add({path.stem: f"audio/{path.name}" for path in sorted((folder / "audio").iterdir())[:count]})
+    begun = time.process_time()
+    found = build_index(Workspace.open(made.home))
+    spent = (time.process_time() - begun) / count
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    kept = (made.home / "index").rglob("*.safetensors")
+    size = sum(path.stat().st_size for path in kept) // 1024 // count
+    print(f"| {found.recordings:,} half-minute clips | {peak} MiB | {spent:.2f} | {size} KiB |")
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--index", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
+    if options.index:
+        index_here(Path(options.index[0]), int(options.index[1]))
+        return
     index_memory(20 if options.quick else 1_000)
     clip_speed(*((10, 4, 1) if options.quick else (60, 64, 5)))
 

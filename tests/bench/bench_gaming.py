@@ -79,9 +79,12 @@ def main(argv: list[str] | None = None) -> None:
     pairs = [(world.pieces[k], world.pieces[pieces // 2 + k]) for k in range(victims)]
     items = [heard(track_of(*pair)) for pair in pairs]
     before = shares_with(list(kept), kept, styles, items)
+    # Tracks that no copy has to do with: made of the recordings that nobody copies.
+    apart = [heard(track_of(world.pieces[victims + k], world.pieces[pieces // 2 - 1 - k])) for k in range(victims)]
+    apart_before = shares_with(list(kept), kept, styles, apart)
     wrongly = [name for name, one in sort_out(honest, kept.__getitem__).items() if one.kept_out]
-    print("| copies | guard | attacker's gain | victim's loss | honest other's loss | copies let in |")
-    print("|---|---|---|---|---|---|")
+    print("| copies | guard | attacker's gain | victim's loss | honest other's loss | other tracks change | let in |")
+    print("|---|---|---|---|---|---|---|")
     for count in copies:
         fakes = {f"copy-{victim.id}-{k}": heard(copy_of(victim, k)) for victim, _ in pairs for k in range(count)}
         every = kept | fakes
@@ -93,9 +96,15 @@ def main(argv: list[str] | None = None) -> None:
             gain = [sum(share for name, share in one.items() if name in fakes) for one in after]
             lost = [lost_by(pair[0].id, was, now) for was, now, pair in zip(before, after, pairs, strict=True)]
             other = [lost_by(pair[1].id, was, now) for was, now, pair in zip(before, after, pairs, strict=True)]
+            moved = [
+                abs(lost_by(name, was, now))
+                for was, now in zip(apart_before, shares_with(names, every, styles, apart), strict=True)
+                for name in was.keys() | now.keys()
+            ]
             let_in = sum(name in fakes for name in names) / len(fakes)
             gained = f"{max(gain):.3f} worst, {np.mean(gain):.3f} mean"
-            print(f"| {count} | {guard} | {gained} | {np.mean(lost):.3f} | {np.mean(other):.3f} | {let_in:.0%} |")
+            losses = f"{np.mean(lost):.3f} | {np.mean(other):.3f} | {max(moved, default=0.0):.3f}"
+            print(f"| {count} | {guard} | {gained} | {losses} | {let_in:.0%} |", flush=True)
     print(f"\nHonest recordings kept out: {len(wrongly)} of {len(kept)}")
     by_change = {}
     for how, change in enumerate(("noise", "other band", "+1 semitone", "+3 % tempo", "all of them")):

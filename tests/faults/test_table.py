@@ -7,75 +7,17 @@ again, and in the end every event stands there once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection
 
-from ledger.anchor import FileAnchor, Held
 from ledger.errors import TransientError
 from ledger.fsck import fsck
-from ledger.log import Log
-from ledger.store.sqlite import SqliteStore
+from tests.faults.injected import Faults, cases
 from tests.ledger.ingest.streams import events, known_log, lines, row, take
 from tests.ledger.logs import log_in
 
 STEPS = ("hold anchor", "lock", "entries", "ids", "salts", "tiles", "checkpoint", "commit", "write anchor")
-
-
-class Faults:
-    """Fails one step once, before or after it has taken effect."""
-
-    def __init__(self, step: str, *, persisted: bool) -> None:
-        self.step, self.persisted, self.fired = step, persisted, False
-
-    def around(self, step: str, action: Callable[[], Any]) -> Any:
-        if step != self.step or self.fired:
-            return action()
-        self.fired = True
-        if self.persisted:
-            action()
-        raise TransientError(f"injected at {step}")
-
-    def install(self, monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
-        store, anchor = log.store, log.anchor
-        assert isinstance(store, SqliteStore)
-        assert isinstance(anchor, FileAnchor)
-        tables = {"entry": "entries", "event": "ids", "listener_salt": "salts", "checkpoint": "checkpoint"}
-        insert, put_tiles, lock, held = store.insert, store.put_tiles, store.lock, anchor.held
-
-        def inserting(tx: Connection, table: Any, rows: Any) -> None:
-            self.around(tables.get(table[0], "other"), lambda: insert(tx, table, rows))
-
-        @contextmanager
-        def holding(_anchor: FileAnchor) -> Iterator[Held]:
-            with held() as found:
-                self.around("hold anchor", lambda: None)
-                advance = found.advance
-                monkeypatch.setattr(
-                    found, "advance", lambda signed: self.around("write anchor", lambda: advance(signed)), raising=False
-                )
-                yield found
-
-        monkeypatch.setattr(store, "insert", inserting)
-        monkeypatch.setattr(store, "put_tiles", lambda tx, t: self.around("tiles", lambda: put_tiles(tx, t)))
-        monkeypatch.setattr(store, "lock", lambda tx: self.around("lock", lambda: lock(tx)))
-        monkeypatch.setattr(FileAnchor, "held", holding)
-        commit = store.writers.dialect.do_commit
-        monkeypatch.setattr(
-            store.writers.dialect, "do_commit", lambda dbapi: self.around("commit", lambda: commit(dbapi))
-        )
-
-
-def cases() -> list[Any]:
-    return [
-        pytest.param(step, kept, id=f"{step}-{'kept' if kept else 'not kept'}")
-        for step in STEPS
-        for kept in (False, True)
-    ]
 
 
 def sound(folder: Path, expected: int) -> None:
@@ -87,7 +29,7 @@ def sound(folder: Path, expected: int) -> None:
     log.close()
 
 
-@pytest.mark.parametrize(("step", "persisted"), cases())
+@pytest.mark.parametrize(("step", "persisted"), cases(STEPS))
 def test_a_fault_during_an_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, persisted: bool) -> None:
     """If this fails, some crash in the middle of an append loses, doubles or half-keeps a batch."""
     log = known_log(tmp_path)
@@ -110,7 +52,7 @@ def test_a_fault_during_an_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert anchored == log.checkpoint()
 
 
-@pytest.mark.parametrize(("step", "persisted"), [one for one in cases() if one.values[0] not in ("ids", "salts")])
+@pytest.mark.parametrize(("step", "persisted"), [one for one in cases(STEPS) if one.values[0] not in ("ids", "salts")])
 def test_a_fault_during_a_seal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, persisted: bool) -> None:
     """If this fails, a crash while sealing leaves a seal that commits to nothing."""
     log = known_log(tmp_path)

@@ -138,6 +138,25 @@ def test_depth_is_limited_on_both_sides() -> None:
         canon.encode([deep])
 
 
+@pytest.mark.parametrize("pair", [("[", "]"), ('{"a":', "}")])
+def test_brackets_are_counted_by_depth_not_by_number(pair: tuple[str, str]) -> None:
+    """If this fails, a long list or a text with brackets is refused, or a deep file ends the process."""
+    opened, closed = pair
+    wide = "[" + ",".join([opened + ("1" if closed == "}" else "") + closed] * 40) + "]"
+    assert len(canon.decode(wide.encode())) == 40
+    assert canon.decode(('["' + "[{" * 40 + '"]').encode()) == ["[{" * 40]
+    for depth in (canon.DEPTH_MAX + 1, 100_000):
+        with pytest.raises(VerificationError, match="nested deeper"):
+            canon.decode((opened * depth + "1" + closed * depth).encode())
+    assert canon.decode((opened * canon.DEPTH_MAX + "1" + closed * canon.DEPTH_MAX).encode())
+
+
+def test_the_widest_integers() -> None:
+    """If this fails, two programs disagree about the greatest number that may stand in a leaf."""
+    for value in (2**53 - 1, -(2**53 - 1)):
+        assert canon.decode(canon.encode([value])) == [value]
+
+
 def test_known_bytes_and_digest() -> None:
     """If this fails, every hash in every log changes."""
     data = canon.encode({"v": 1, "type": "event", "z": [True, None, 'é€\u0000\n"'], "A": -5})

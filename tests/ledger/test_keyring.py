@@ -50,6 +50,7 @@ def test_adding_and_revoking() -> None:
     assert [one.party for one in ring.at(5, "platform")] == ["p"]
     assert ring.at(4, "platform") == ()
     assert ring.at(5, "platform", party="q") == ()
+    assert [one.by for one in ring.at(5, "platform")] == [OPERATOR.public.id]
     revoked = ring.apply(9, keyring.revoke(AT, signer=OPERATOR, key_id=NEW.public.id, until=6))
     assert revoked.at(6, "platform") != ()
     assert revoked.at(7, "platform") == ()

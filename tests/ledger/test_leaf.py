@@ -36,6 +36,15 @@ def test_golden_leaves() -> None:
     check_golden("leaves.ndjson", b"".join(leaf.encode(one) + b"\n" for one in leaves))
 
 
+def test_the_first_leaf_after_a_recovery_names_what_it_follows() -> None:
+    """If this fails, a log begun anew hides which log it replaces, and why."""
+    head = {"origin": "example.org/old", "size": 7, "root": "00" * 32}
+    body = leaf.log(AT, origin="example.org/new", follows=[head], reason="disk lost")
+    assert (body["follows"], body["reason"]) == ([head], "disk lost")
+    assert leaf.decode(leaf.encode(body)) == body
+    assert "follows" not in leaf.log(AT, origin="example.org/new")
+
+
 def test_what_is_absent_is_left_out_and_what_is_unbound_is_null() -> None:
     """If this fails, an unresolved event looks like one that needs no vector."""
     body = event_leaf(1, None)

@@ -150,6 +150,9 @@ def test_what_is_written_is_read_back() -> None:
     found = policy.parse(EXAMPLE.encode())
     assert policy.parse(found.encode()) == found
     assert policy.parse(found.encode()).encode() == found.encode()
+    with_url = policy.parse(f"log {LOG} https://log.example/\nquorum none\n".encode())
+    assert with_url.logs[0].url == "https://log.example/"
+    assert policy.parse(with_url.encode()) == with_url
 
 
 SOUND = [

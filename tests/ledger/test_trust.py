@@ -102,6 +102,7 @@ def key_with(n: int, **fields: Any) -> bytes:
         b"{",
         b"null",
         b"\xff",
+        PLAIN.encode().replace(b'"v": 1', b'"v": 1, "v": 1'),
         changed(v=2),
         changed(type="x"),
         changed(more=1),

@@ -202,6 +202,10 @@ def test_the_declared_form() -> None:
     )
     assert (found.composition.unattributed, found.style.unattributed) == (999_999, 999_998)
     assert vector.from_declared({"sources": DOCUMENT["sources"]}, track="trk-1") == found
+    whole = vector.from_declared({"track": "t", "sources": [{"recording": "r", "ppm": MILLION}]})
+    assert (whole.recording.sources[0].id, whole.recording.unattributed) == ("r", 0)
+    named = vector.from_declared({**DOCUMENT, "model": "mdl", "model_version": "2", "decisions": ["ab" * 32]})
+    assert (named.model, named.model_version, named.decisions) == ("mdl", "2", ("ab" * 32,))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -102,7 +103,8 @@ class Loop:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         session.config.pluginmanager.getplugin("capturemanager").suspend_global_capture()
-        self.items = {item.nodeid: item for item in session.items}
+        # Without the addresses of functions that are parameters: another process has others.
+        self.items = {re.sub(" at 0x[0-9a-f]+", "", item.nodeid): item for item in session.items}
         gc.freeze()
         reached = self.reach()
         with working_in(ROOT):
@@ -174,7 +176,7 @@ class Loop:
             if code in (KILLED, TIMEOUT) or (code is not None and against.get(mutant) == standing.hexdigest()):
                 continue
             against[mutant] = standing.hexdigest()
-            module.exit_code_by_key[mutant] = NO_TESTS
+            module.exit_code_by_key[mutant] = None if tests else NO_TESTS
             if tests:
                 while len(running) >= CHILDREN:
                     self.reap(running, module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from payouts.breakdown import Piece, break_down
 from payouts.compute import Inputs, compute
+from payouts.rules.training import Training
 from tests.payouts.worlds import inputs, plays, sole, vector
 
 MIX = (("recording", 500_000), ("style", 500_000))
@@ -47,3 +48,27 @@ def test_only_the_parties_named_are_explained() -> None:
     pool = pool_of_two_tracks()
     assert explained(pool, {"p-b"}) == {"p-b": explained(pool)["p-b"]}
     assert explained(pool, set()) == {}
+
+
+def test_money_without_a_vector_is_explained_by_its_track() -> None:
+    """If this fails, a line in suspense does not say which track waits for its vector."""
+    pool = inputs(sole("a"), [plays("t", 1, vector=None)], micros=4)
+    ((line, pieces),) = break_down(pool, compute(pool))
+    assert (line.group, line.reason) == ("?track:t", "no-vector")
+    assert pieces == (
+        Piece(track="t", source="", aspect="recording", basis="estimated", via="", weight=line.weight, micros=4),
+    )
+
+
+def test_a_training_sets_part_is_in_equal_parts_and_says_so() -> None:
+    """If this fails, money that was never attributed is shown as if a measurement stood behind it."""
+    world = sole("a")
+    world.models, world.training = {"t": ("mdl", "1")}, {("mdl", "1"): ("a",)}
+    for fallback in (
+        inputs(world, [plays("t", 1)], [vector("t")], unattributed="training"),
+        inputs(world, [plays("t", 1, vector=None)], fallback="training"),
+        inputs(world, [], rule=Training(model="mdl")),
+    ):
+        (piece,) = explained(fallback)["p-a"]
+        assert (piece.track, piece.source, piece.aspect, piece.basis) == ("", "a", "recording", "equal")
+        assert piece.via == "training:mdl@1"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from payouts.compute import Inputs, Line, compute
-from payouts.errors import UsageError
+from payouts.errors import RuleError, UsageError
 from payouts.protocols import Hold
+from payouts.rules.pro_rata import ProRata
 from payouts.rules.shapley_capped import ShapleyCapped
 from payouts.rules.training import Training
 from tests.payouts.worlds import World, inputs, plays, sole, vector
@@ -27,6 +28,7 @@ def test_pro_rata_pays_for_influence_stream_by_stream() -> None:
     outcome = compute(inputs(world, [plays("t1", 30), plays("t2", 10)], made, micros=400))
     assert outcome.allocated_by_party() == {"p-a": 180, "p-b": 160}
     assert outcome.unattributed == 60
+    assert outcome.units == 40
     assert (outcome.held, outcome.suspense, outcome.reserve) == (0, 0, 0)
 
 
@@ -140,6 +142,35 @@ def test_a_hold_on_a_platform_holds_that_platforms_streams_only() -> None:
         holds=[Hold(id="h", reason="fraud", source="best")],
     )
     assert shape(pool) == {("p-a", "allocated", ""): 1, ("p-a", "held", "fraud"): 2}
+
+
+def test_a_hold_on_a_track_holds_that_track_only() -> None:
+    """If this fails, a review of one track blocks what its owners earn by all others, or by a training set."""
+    world = sole("a")
+    world.models, world.training = {"u": ("mdl", "1")}, {("mdl", "1"): ("a",)}
+    hold = Hold(id="h", reason="fraud", track="t")
+    made = [vector("t", {"a": 1_000_000}), vector("u", {"a": 500_000})]
+    pool = inputs(world, [plays("t", 1), plays("u", 2)], made, unattributed="training", micros=3, holds=[hold])
+    assert shape(pool) == {("p-a", "allocated", ""): 2, ("p-a", "held", "fraud"): 1}
+    elsewhere = dataclasses.replace(hold, track=None, source="best")
+    assert shape(dataclasses.replace(pool, holds=(elsewhere,))) == {("p-a", "allocated", ""): 3}
+
+
+def test_a_rule_that_weighs_below_zero_or_skips_a_row_is_refused() -> None:
+    """If this fails, a faulty plug-in pays negative money, or leaves a row's money with its neighbours."""
+
+    class Faulty(ProRata):
+        weights: ClassVar[list[int]] = []
+
+        def weigh(self, rows: object, weight: object) -> list[int]:
+            del rows, weight
+            return self.weights
+
+    pool = inputs(sole("a"), [plays("t", 1)], [vector("t", {"a": 1_000_000})], rule=Faulty())
+    for weights in ([], [-1], [1, 1]):
+        Faulty.weights = weights
+        with pytest.raises(RuleError, match="expected a weight >= 0 for each"):
+            compute(pool)
 
 
 def test_style_is_shared_equally_by_the_recordings_of_the_group() -> None:
@@ -269,6 +300,17 @@ def test_weights_beyond_64_bits_are_exact() -> None:
     outcome = compute(inputs(world, [plays("t", 10**15)], made, micros=10**24))
     assert outcome.weight == 10**24
     assert outcome.allocated_by_party() == {"p-a": 333_333 * 10**18, "p-b": 666_667 * 10**18}
+
+
+def test_a_party_of_several_groups_has_one_amount() -> None:
+    """If this fails, a party that changed hands within the period is shown the last of its lines as the whole."""
+    world = sole("a")
+    world.groups = {"p-a": "new"}
+    usage = [plays("t", 1), plays("t", 2, at="2026-05-31T00:00:00Z")]
+    world.groups["p-a@2026-05"] = "old"
+    outcome = compute(inputs(world, usage, [vector("t", {"a": 1_000_000})], micros=3))
+    assert {line.group: line.micros for line in outcome.lines} == {"new": 1, "old": 2}
+    assert outcome.allocated_by_party() == {"p-a": 3}
 
 
 def test_lines_sort_and_hash_alike_everywhere() -> None:

@@ -208,3 +208,9 @@ def test_coarser_masses_keep_equals_equal_and_never_pass_the_whole(masses: list[
     for mass, got in zip(masses, coarse, strict=True):
         assert abs(Fraction(mass * 1_000_000, whole) - got) < 1
         assert {other for m, other in zip(masses, coarse, strict=True) if m == mass} == {got}
+
+
+def test_coarse_units_go_to_the_largest_remainders() -> None:
+    """If this fails, the units left over by rounding go by size, not by what rounding took."""
+    assert shapley.bring_to([5, 4], 10, 4) == [2, 2]
+    assert shapley.bring_to([4, 4], 10, 4) == [1, 1]

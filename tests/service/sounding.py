@@ -42,6 +42,11 @@ class Sounding:
                  "from": "2020-01-01", "state": "confirmed"}
                 for name in files
             ],
+            "grants": [
+                {"id": f"g-{name}", "grantor": whose[name], "subject": name, "uses": ["train", "style"],
+                 "decision": "allow", "territory": "WORLD", "from": "2020-01-01"}
+                for name in files
+            ],
         }  # fmt: skip
         place = self.label / f"registry-{len(list(self.label.glob('registry-*')))}.json"
         place.write_text(json.dumps(document), encoding="utf-8")

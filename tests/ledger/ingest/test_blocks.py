@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from itertools import pairwise
 
@@ -73,3 +74,18 @@ def test_an_endless_last_line_is_reported() -> None:
     """If this fails, a file that ends inside an over-long line seems to end before it."""
     found = read(b"a\n" + b"x" * (2 << 20), 1 << 16)
     assert isinstance(found[-1], TooLong)
+
+
+def test_rows_of_a_slow_pipe_are_not_held_back() -> None:
+    """If this fails, an event that came through a pipe reaches the log with the five-thousandth after it, or never."""
+    given, taken = os.pipe()
+    with os.fdopen(given, "rb") as pipe, os.fdopen(taken, "wb", buffering=0) as writer:
+        found = read_blocks(pipe, "-")
+        for text in (b"one\ntwo\nthr", b"ee\n"):
+            writer.write(text)
+            block = next(found)
+            assert isinstance(block, Block)
+            assert (block.first, block.data) == ((1, b"one\ntwo\n") if text[:1] == b"o" else (3, b"three\n"))
+        writer.write(b"last")
+        writer.close()
+        assert [one.data for one in found if isinstance(one, Block)] == [b"last"]

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from ledger import leaf, tree
+from ledger import leaf, member, tree
 from ledger.errors import ConflictError, SettleError, VerificationError
 from ledger.export import export
 from ledger.fsck import fsck
@@ -19,6 +19,8 @@ from ledger.ingest.erasure import erase
 from ledger.keyring import Key
 from ledger.log import Log, open_log
 from ledger.recover import Static, replay
+from ledger.store import queries
+from ledger.types import Head
 from tests.ledger.ingest.streams import VECTOR, events, lines, row, take
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, event, note
 from tests.ledger.store.both import Place
@@ -67,6 +69,22 @@ def test_many_events_at_once(place: Place) -> None:
     found = fsck(log)
     assert (found.ok, found.entries) == (True, 12_003)
     assert len({event["listener"] for event in events(log)}) == 100
+
+
+def test_tracks_that_a_home_log_registers(place: Place) -> None:
+    """If this fails, a log that follows another refuses the events of its tracks, or fsck its entries."""
+    log = place.open()
+    home = Head("example.org/home", 7, bytes(32), bytes(32))
+    names = [f"trk-{n}" for n in range(450)]
+    log.append(
+        [*member.follow(log.clock(), home, names), leaf.assign(log.clock(), track="trk-3", vector=VECTOR, signer=KEY)]
+    )
+    counts = take(log, lines(row("e-1", track="trk-3"), row("e-2", track="trk-449"), row("e-3", track="trk-450")))
+    assert (counts.accepted, counts.unresolved, counts.quarantined) == (2, 1, 1)
+    take(log, lines(row("e-4", source="zeta", track="trk-1"), row("e-5", source="beta", track="trk-1")))
+    with log.store.reading() as connection:
+        assert queries.sources(connection) == ["acme", "beta", "zeta"]
+    assert fsck(log).ok
 
 
 def test_erasing_a_listener(place: Place) -> None:

@@ -14,6 +14,7 @@ from ledger.canon import encode
 from ledger.errors import VerificationError
 from ledger.tree import leaf_hash
 from ledger.types import Leaf
+from payouts.clauses import Advance, Agreed, PaidIn, Rate, Reserve, Withholding
 from payouts.life.book import Book, fold
 from payouts.life.records import (
     HOLD_REASONS,
@@ -21,6 +22,7 @@ from payouts.life.records import (
     TYPES,
     Act,
     Adjust,
+    Agree,
     Approve,
     Close,
     Expire,
@@ -173,6 +175,44 @@ def test_a_reversal_makes_room_once() -> None:
     assert [void.reason for void in book.voids] == [f"run {RUNS[0]} is reversed"]
 
 
+AGREED = tuple(
+    Agreed.of(period="2026-06", note="contract 1", clause=clause)
+    for clause in (
+        Advance(party="ann", pool="default", currency="EUR", micros=10**20, ppm=1),
+        Reserve(party="ann", ppm=1_000_000, months=1),
+        Withholding(party="bob", ppm=150_000, territory="SE"),
+        PaidIn(party="bob", currency="USD"),
+        Rate(currency="EUR", to="USD", rate="7/6", date="2026-06-30"),
+    )
+)
+
+
+def test_the_newest_terms_count_until_they_are_ended() -> None:
+    """If this fails, a run stands under terms that one person made, that were replaced, or that were ended."""
+    first, second = (
+        Agreed.of(period="2026-06", note=note, clause=Reserve(party="ann", ppm=ppm, months=1))
+        for note, ppm in (("a", 1), ("b", 2))
+    )
+    makes = {"at": AT, "by": "operator", "key": "k-operator"}
+
+    def counts(*records: Act | Close, period: str = "2026-06") -> list[str]:
+        return [one.note for one in book_of(*records).agreed(pool="default", currency="EUR", period=period)]
+
+    def both(one: Act, name: str) -> tuple[Act, Act]:
+        return one, approve(name, document=leaf_hash(encode(dict(as_leaf(one)))).hex())
+
+    steps: list[Act | Close] = [Agree(**makes, agreed=first)]
+    assert counts(*steps) == []
+    steps = [*both(Agree(**makes, agreed=first), first.id)]
+    assert counts(*steps) == ["a"]
+    assert counts(*steps, period="2026-05") == []
+    steps += both(Agree(**makes, agreed=second), second.id)
+    assert counts(*steps) == ["b"]
+    end = Release(**makes, id="release-1", hold=second.id, note="over")
+    assert counts(*steps, end) == ["b"]
+    assert counts(*steps, *both(end, "release-1")) == ["a"]
+
+
 def people() -> st.SearchStrategy[dict[str, str]]:
     return st.builds(
         lambda by, key: {"at": AT, "by": by, "key": f"k-{key}"}, st.sampled_from(PEOPLE), st.sampled_from(PEOPLE)
@@ -204,6 +244,7 @@ def acts() -> st.SearchStrategy[Act | Close]:
         record(Adjust, id=ids, period=period, pool=st.just("default"), currency=st.just("EUR"), party=st.just("ann"),
                micros=st.integers(-5, 5), reason=st.just("r"), line=name),
         record(Reverse, id=ids, run=name, reason=st.just("r")),
+        record(Agree, agreed=st.sampled_from(AGREED)),
     )  # fmt: skip
 
 

@@ -6,12 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from ledger import canon
 from payouts.errors import RuleError, TermsError
+from payouts.rules import catalogue
+from payouts.rules.base import Rule
 from payouts.rules.catalogue import installed, make_rule
 from payouts.rules.shapley_capped import ShapleyCapped
 from tests.support import ROOT
@@ -60,6 +65,41 @@ def test_an_unknown_rule_is_refused_with_those_installed() -> None:
     """If this fails, a misspelt rule name gives no next step."""
     with pytest.raises(RuleError, match="pro-rata"):
         make_rule("pro-rota", {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain(Rule):
+    """A plug-in that declares its parameter as any dataclass would."""
+
+    name: ClassVar[str] = "plain"
+
+    count: int = 0
+
+
+def test_a_plain_field_is_a_parameter_from_zero() -> None:
+    """If this fails, a plug-in's parameter without limits crashes the run, or lets a negative count through."""
+    assert Plain.parse({"count": "0"}).count == 0
+    assert Plain(count=10**18).payload()["params"] == {"count": 10**18}
+    for count in (-1, 10**18 + 1):
+        with pytest.raises(TermsError, match=f"plain: count={count}; expected from 0 to {10**18}"):
+            Plain(count=count)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("payouts.rules.pro_rata:ProRata", "not a Rule of that name"),
+        ("payouts.money:scale", "not a Rule of that name"),
+        ("payouts.errors:TermsError", "not a Rule of that name"),
+        ("payouts.rules.pro_rata:Missing", "cannot be loaded"),
+    ],
+)
+def test_an_entry_point_that_is_no_rule_is_refused(monkeypatch: pytest.MonkeyPatch, value: str, said: str) -> None:
+    """If this fails, a broken plug-in package is run as a rule, or crashes without saying which package it is."""
+    broken = EntryPoint(name="broken", value=value, group="settle.rules")
+    monkeypatch.setattr(catalogue, "entry_points", lambda *, group: [broken] * (group == broken.group))
+    with pytest.raises(RuleError, match=said):
+        make_rule("broken", {})
 
 
 def test_every_rule_has_a_canonical_payload_and_documented_parameters() -> None:

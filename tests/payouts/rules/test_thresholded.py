@@ -17,6 +17,7 @@ def test_small_influences_become_unattributed_or_go_to_the_rest() -> None:
     masses = (60 * PERCENT, 20 * PERCENT, 4 * PERCENT)
     apart = Thresholded(min_influence=50_000).kernel(masses)
     assert apart == Split((60 * PERCENT, 20 * PERCENT, 0), WHOLE)
+    assert Thresholded(min_influence=40_000).kernel(masses) == Split(masses, WHOLE)
     spread = Thresholded(min_influence=50_000, below="redistribute").kernel(masses)
     assert spread.numerators[0] * 4 == spread.denominator * 84 // 100 * 3
     assert sum(spread.numerators) * 100 == spread.denominator * 84

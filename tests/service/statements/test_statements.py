@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from ledger.errors import InputError, StateError
 from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
 from payouts import statement_text
+from payouts.account import Correction
 from payouts.payment import Instruction, Payee, payment_file
+from payouts.statement_pdf import printable
 from service.settlement import holds, life, paying
 from service.statements import statements
 from service.statements.writing import FORMATS, rendered, safe, write_all
@@ -126,6 +129,39 @@ def test_nothing_in_a_statement_runs(june: Month, tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(statement_text.as_csv(eve).decode(), newline="")))
     assert sum(int(row["micros"]) for row in rows if row["row"] in ("earning", "held")) == 70_000_000
     assert not any(row["source"].startswith(("=", "+", "-", "@")) for row in rows)
+
+
+def test_a_pdf_is_the_same_each_time_and_takes_any_text(june: Month) -> None:
+    """If this fails, a statement cannot be filed because a name is odd or long, or filed twice it is two documents."""
+    published(june)
+    told = statements.state(june.ws, "ann", "2026-06")
+    names = ("Ann", "\u0160t\u011bp\u00e1n \u6771\u4eac \x00\u202e", "x" * 3000, "so many words " * 900, *EVIL)
+    for name in names:
+        fix = Correction(id="a", kind="adjustment", party="ann", micros=1, run="r", reason=name)
+        odd = replace(told, name=name, pools=(replace(told.pools[0], adjustments=(fix,)),))
+        data = rendered(odd, "pdf")
+        assert data.startswith(b"%PDF-")
+        assert data == rendered(odd, "pdf")
+        assert not any(word in data for word in (b"/JavaScript", b"/URI", b"/Launch"))
+    assert len(rendered(told, "pdf")) < 100_000
+
+
+def test_letters_a_pdf_lacks_are_told_apart_from_none() -> None:
+    """If this fails, a name loses letters without a sign, or keeps characters that change how a line reads."""
+    assert printable("\u0160t\u011bp\u00e1n") == "\u0160tep\u00e1n"
+    assert printable("\u6771\u4eac") == "??"
+    assert printable("a\u202eb\n c") == "a?b c"
+
+
+def test_a_nil_statement_can_be_filed(june: Month) -> None:
+    """If this fails, somebody of whom nothing was used cannot be sent the same document as everybody else."""
+    published(june)
+    june.now = JULY_OVER
+    life.close(june.ws, "2026-07")
+    life.run(june.ws, asked(period="2026-07"))
+    nil = statements.state(june.ws, "ann", "2026-07")
+    assert nil.nil
+    assert rendered(nil, "pdf").startswith(b"%PDF-")
 
 
 def test_a_payment_file_holds_no_formula() -> None:

@@ -1,0 +1,102 @@
+"""Group commit: many callers with one item each share one commit.
+
+Nobody waits for company. Whoever finds no commit under way commits at once; whoever comes meanwhile
+waits, and the first of them then commits for all. So a single caller pays nothing, and groups are as
+large as the disk is slow. There is no thread of its own, nothing to start and nothing to shut down.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar, cast
+
+from ledger.errors import TransientError
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+GROUP_MAX: Final = 1000
+"""Items to a commit."""
+
+WAITING_MAX: Final = 4096
+"""Callers that may wait; the next is refused at once, so that a slow disk does not become a full memory."""
+
+
+@dataclass(slots=True, eq=False)
+class _Place(Generic[Item, Answer]):
+    """One caller in the queue. `called` when it has been answered, or when it is its turn to commit."""
+
+    item: Item
+    called: threading.Event = field(default_factory=threading.Event)
+    answer: Answer | None = None
+    problem: BaseException | None = None
+    done: bool = False
+
+
+class Gather(Generic[Item, Answer]):
+    """Call it from any number of threads; each call returns what `commit` answered for its item.
+
+    `commit` takes items in the order of their arrival and answers them in that order. What it raises
+    reaches every caller whose item was in that commit, and no other.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Item]], Sequence[Answer]],
+        *,
+        group_max: int = GROUP_MAX,
+        waiting_max: int = WAITING_MAX,
+    ) -> None:
+        self._commit = commit
+        self._group_max = group_max
+        self._waiting_max = waiting_max
+        self._lock = threading.Lock()
+        self._queue: deque[_Place[Item, Answer]] = deque()
+        self._committing = False
+
+    def __call__(self, item: Item) -> Answer:
+        place: _Place[Item, Answer] = _Place(item)
+        with self._lock:
+            if len(self._queue) >= self._waiting_max:
+                raise TransientError(
+                    f"{len(self._queue)} callers wait for a commit already; nothing was kept, try again later"
+                )
+            self._queue.append(place)
+            leads, self._committing = not self._committing, True
+        if not leads:
+            place.called.wait()
+        if not place.done:
+            self._lead()
+        if place.problem is not None:
+            raise place.problem
+        return cast("Answer", place.answer)
+
+    def _lead(self) -> None:
+        """Commit for the head of the queue, which is the caller itself, and for those behind it."""
+        with self._lock:
+            group = [self._queue.popleft() for _ in range(min(self._group_max, len(self._queue)))]
+        try:
+            answers = self._commit([place.item for place in group])
+            for place, answer in zip(group, answers, strict=True):
+                place.answer = answer
+        except Exception as problem:  # noqa: BLE001  it is raised again, in every caller it belongs to
+            for place in group:
+                place.problem = copy(problem)  # an exception is one thread's: raising it writes into it
+                place.problem.__cause__ = problem
+        except BaseException:  # this thread is told to stop; the others must not believe anything
+            for place in group:
+                place.problem = TransientError("the commit was interrupted; send it again to learn what became of it")
+            raise
+        finally:
+            with self._lock:
+                following = self._queue[0] if self._queue else None
+                self._committing = following is not None
+            for place in group:
+                place.done = True
+                place.called.set()
+            if following is not None:
+                following.called.set()

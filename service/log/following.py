@@ -1,0 +1,99 @@
+"""A member log takes over from its home log what its events need: tracks, vectors, assignments, sources.
+
+Everything is logged anew in the member, in the home log's order, before events are taken, so that an event
+binds to an assignment in its own log and is proven there. Assignments are signed with the member's own
+attribution key; the vectors are the home log's, whose attribution keys the member's operator brings in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection
+
+from ledger import keyring, leaf, member
+from ledger.errors import ConflictError
+from ledger.log import Log, batch_of
+from ledger.source import Home
+from ledger.store import queries, tracks
+from ledger.types import Head
+from service.log.keys import ring, rings_of
+from service.log.members import check_extends, home_of, sources_of
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+ATTEMPTS: Final = 20
+
+
+def follow(ws: Workspace) -> Home | None:
+    """Take over what is new in the home log; what it says of sources, or None where this is the home log."""
+    home = home_of(ws)
+    if home is None:
+        return None
+    for _ in range(ATTEMPTS):
+        size = ws.log.head().size
+        leaves, blobs = _news(ws, home)
+        if not leaves:
+            return Home(home.origin, sources_of(home))
+        try:
+            ws.log.commit(batch_of(leaves, blobs), _alone(size))
+        except ConflictError:
+            continue  # another process of this log was faster; see what is left
+    raise ConflictError(f"log {ws.log.origin}: others took over from {home.origin} at the same time; try again")
+
+
+def _alone(size: int) -> Any:
+    def check(tx: Connection, head: Head) -> None:
+        if queries.page(tx, size, head.size, (member.FOLLOW, "key"), 1):
+            raise ConflictError("another process took over from the home log meanwhile")
+
+    return check
+
+
+def _news(ws: Workspace, home: Log) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """The leaves that take over what the home log has gained since this log last did, and the vectors they name."""
+    done = [leaf.decode(entry.body) for entry in ws.log.entries(types={member.FOLLOW})]
+    check_extends(home, [(one["size"], one["root"]) for one in done[-1:]])
+    start = done[-1]["size"] if done else 0
+    head = home.head()
+    entries = list(home.entries(types=tracks.TYPES, start=start, stop=head.size))
+    if not entries:
+        return [], []
+    bodies = [leaf.decode(entry.body) for entry in entries]
+    registered = [body["id"] for body in bodies if body["type"] == "track"]
+    assigned = [body for body in bodies if body["type"] == "assign"]
+    vectors = {body["vector"]: home.blob(body["vector"]) for body in assigned}
+    leaves = [*member.follow(ws.clock(), head, registered), *_keys(ws, home), *_assignments(ws, home, assigned)]
+    return leaves, list(vectors.values())
+
+
+def _keys(ws: Workspace, home: Log) -> Iterator[dict[str, Any]]:
+    """The home log's attribution keys that this log does not know yet."""
+    own = ring(ws)
+    for key in rings_of(home).last.of("attribution"):
+        if own.find(key.public.id) is None:
+            yield keyring.add(
+                ws.clock(), signer=ws.signer("operator"), role=key.role, party=key.party, public=key.public
+            )
+
+
+def _assignments(ws: Workspace, home: Log, assigned: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each of the home log's assignments, in its order, with the evidence that its vector was logged."""
+    logged = {body["statement"]: body for body in _vector_leaves(home)} if assigned else {}
+    now, key = ws.clock(), ws.signer("attribution")
+    for body in assigned:
+        if (evidence := logged.get(body["vector"])) is not None:
+            yield leaf.vector(now, track=body["track"], statement=body["vector"], method=evidence["method"])
+        yield leaf.assign(now, track=body["track"], vector=body["vector"], signer=key, reason=f"as in {home.origin}")
+
+
+def _vector_leaves(home: Log) -> Iterator[dict[str, Any]]:
+    return (leaf.decode(entry.body) for entry in home.entries(types={"vector"}))
+
+
+def takes(ws: Workspace, home: Home | None, name: str) -> bool:
+    """Whether this workspace's log takes a source's events."""
+    said = home or Home(ws.log.origin, sources_of(ws.log))
+    return said.log_of(name) == ws.log.origin

@@ -1,0 +1,232 @@
+"""The logs that belong to this home log: registering them, finding them, checking that they are what they were.
+
+That a log belongs here is a leaf; where it is kept is this machine's business and stands in `logs.json`, as
+the folder of its workspace. Another workspace's log is opened for reading and never signed for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from ledger import leaf, member, source, tree
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
+from ledger.log import Log, open_log
+from ledger.source import Home, Source
+from ledger.store import queries
+from ledger.trust import Trust, TrustedLog
+from service.config import resolve
+from service.files import write_whole
+from service.log.keys import by_operator, rings, rings_of
+from service.workspace import CONFIG, TRUST, Workspace
+
+PLACES: Final = "logs.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberShown:
+    """A log of this home, where it is, how far it has come, and the sources that it takes."""
+
+    origin: str
+    place: str | None
+    size: int | None
+    sources: tuple[str, ...]
+
+
+def members(ws: Workspace) -> dict[str, TrustedLog]:
+    """Every registered log with its first keys, by origin; only the operator's word counts."""
+    found: dict[str, TrustedLog] = {}
+    keys = rings(ws)
+    for entry in ws.log.entries(types={member.TYPE}):
+        body = leaf.decode(entry.body)
+        if by_operator(keys, entry.index, body):
+            one = member.parse(entry.index, body)
+            found.setdefault(one.origin, one)
+    return found
+
+
+def add(ws: Workspace, place: Path) -> MemberShown:
+    """Register the log of another workspace, and let that workspace follow this one. Done again, it is finished."""
+    check_home(ws, "registers other logs")
+    other = _workspace(place, ws)
+    theirs = other.settings.text("log.origin")
+    trusted = other.trust.log(theirs)
+    if theirs == ws.log.origin or trusted is None:
+        raise InputError(f"{place} is the workspace of {theirs}, and its trust.json must name that and another log")
+    if other.settings.text("log.home") not in ("", str(ws.home)):
+        raise ConflictError(f"{theirs} follows {other.settings.text('log.home')} already: a log has one home")
+    if theirs not in members(ws):
+        _check_unused(_open(other, trusted, ws))
+    _let_follow(other, ws)
+    remember(ws, theirs, other.home)
+    if theirs not in members(ws):
+        ws.log.append([member.make(ws.clock(), trusted, ws.signer("operator"))])
+    return next(one for one in show(ws) if one.origin == theirs)
+
+
+def _check_unused(log: Log) -> None:
+    with log.store.reading() as connection:
+        held = queries.sources(connection)
+    if held:
+        raise StateError(
+            f"log {log.origin} holds events of {', '.join(held[:5])}: a log is registered before its first event, so "
+            "that none stands in two logs"
+        )
+
+
+def remember(ws: Workspace, origin: str, place: Path) -> None:
+    """Where a registered log's workspace is, for this machine."""
+    write_whole(ws.home / PLACES, (json.dumps(_places(ws) | {origin: str(place)}, indent=2) + "\n").encode())
+
+
+def _let_follow(other: Workspace, ws: Workspace) -> None:
+    """In the member's workspace: where its home is, and the keys by which it believes it."""
+    config = other.home / CONFIG
+    text = config.read_text(encoding="utf-8")
+    if other.settings.text("log.home") == "":
+        head, line, rest = text.partition("[log]\n")
+        write_whole(config, f"{head}{line or '[log]' + chr(10)}home = {json.dumps(str(ws.home))}\n{rest}".encode())
+    home = ws.trust.log(ws.log.origin)
+    if home is not None and other.trust.log(home.origin) is None:
+        write_whole(other.home / TRUST, Trust((*other.trust.logs, home), other.trust.policy).encode())
+
+
+def sources_of(log: Log) -> dict[str, Source]:
+    """Every source that a log knows; only its operator's word counts."""
+    keys = rings_of(log)
+    leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={source.TYPE}))
+    return source.sources((index, body) for index, body in leaves if by_operator(keys, index, body))
+
+
+def check_home(ws: Workspace, does: str) -> None:
+    """Refuse what only a home log does."""
+    if place := ws.settings.text("log.home"):
+        raise StateError(f"log {ws.log.origin} follows the one in {place}: only that {does}")
+
+
+def show(ws: Workspace) -> list[MemberShown]:
+    """The home log first, then its members."""
+    registered, places, taken = members(ws), _places(ws), sources_of(ws.log)
+    own = MemberShown(
+        origin=ws.log.origin, place=str(ws.home), size=ws.log.head().size,
+        sources=tuple(sorted(name for name, one in taken.items() if one.log in (None, ws.log.origin))),
+    )  # fmt: skip
+    return [own] + [
+        MemberShown(
+            origin=origin, place=places.get(origin), size=_size(ws, trusted),
+            sources=tuple(sorted(name for name, one in taken.items() if one.log == origin)),
+        )
+        for origin, trusted in sorted(registered.items())
+    ]  # fmt: skip
+
+
+def _size(ws: Workspace, trusted: TrustedLog) -> int | None:
+    try:
+        return opened(ws, trusted).head().size
+    except StateError:
+        return None
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def opened(ws: Workspace, trusted: TrustedLog) -> Log:
+    """A registered log, checked against its first keys; StateError if it is not where it is said to be."""
+    if trusted.origin not in ws.others:
+        ws.others[trusted.origin] = _open(_workspace(folder_of(ws, trusted.origin), ws), trusted, ws)
+    return ws.others[trusted.origin]
+
+
+def folder_of(ws: Workspace, origin: str) -> Path:
+    """Where the workspace of a registered log is."""
+    place = _places(ws).get(origin)
+    if place is None:
+        raise StateError(
+            f"log {origin} is registered, and {PLACES} does not say where it is: settle ledger logs add DIR"
+        )
+    return Path(place)
+
+
+def home_of(ws: Workspace) -> Log | None:
+    """The home log that this workspace's log follows; None for a home log."""
+    place = ws.settings.text("log.home")
+    if not place:
+        return None
+    other = _workspace(Path(place), ws)
+    trusted = ws.trust.log(other.settings.text("log.origin"))
+    if trusted is None:
+        raise StateError(f"{place} holds log {other.settings.text('log.origin')}, which trust.json does not name")
+    if trusted.origin not in ws.others:
+        ws.others[trusted.origin] = _open(other, trusted, ws)
+    return ws.others[trusted.origin]
+
+
+def _workspace(place: Path, ws: Workspace) -> Workspace:
+    """Another workspace, by its own settings alone: the environment speaks of this one."""
+    try:
+        settings = resolve((place / CONFIG).read_text(encoding="utf-8"), {})
+    except OSError:
+        raise StateError(
+            f"no workspace in {place}: put it back, or say where it is with settle ledger logs add"
+        ) from None
+    return Workspace(home=place.resolve(), settings=settings, clock=ws.clock)
+
+
+def _open(other: Workspace, trusted: TrustedLog, ws: Workspace) -> Log:
+    store, origin = other.path("log.store"), other.settings.text("log.origin")
+    if origin != trusted.origin:
+        raise StateError(f"{other.home} holds log {origin}, expected {trusted.origin}")
+    if "://" not in store and not Path(store).is_file():
+        raise StateError(f"log {origin} is missing: {store} is not there")
+    log = open_log(
+        store, origin=origin, signer=_nobody, anchor=other.path("log.anchor"), clock=ws.clock, trusted=trusted.keys,
+        check=False,
+    )  # fmt: skip
+    log.check()
+    return log
+
+
+def _nobody() -> NoReturn:
+    raise StateError("another workspace's log is read here and never signed for")
+
+
+def _places(ws: Workspace) -> dict[str, str]:
+    path = ws.home / PLACES
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return {str(origin): str(place) for origin, place in found.items()}
+    except (ValueError, AttributeError) as problem:
+        raise StateError(f"{path}: {problem}; register the logs again with settle ledger logs add") from None
+
+
+# --- checking -------------------------------------------------------------------------------------
+
+
+def check_sources(home: Home, log: Log) -> None:
+    """Refuse a log with events of a source that another log takes: they would count twice."""
+    with log.store.reading() as connection:
+        held = queries.sources(connection)
+    for name in held:
+        if (origin := home.log_of(name)) != log.origin:
+            raise VerificationError(
+                f"log {log.origin} holds events of source {name}, which is assigned to log {origin}: they cannot be "
+                "settled"
+            )
+
+
+def check_extends(log: Log, sizes: Sequence[tuple[int, str]]) -> None:
+    """Refuse a log that is behind a (size, root) it had come to, or has another tree there."""
+    head = log.head()
+    for size, root in sizes:
+        if head.size < size:
+            raise VerificationError(
+                f"log {log.origin} ends at {head.size}, and was listed with {size} entries: it was rolled back, or "
+                "this is an old copy"
+            )
+        if size and (found := tree.root(size, log.read).hex()) != root:
+            raise VerificationError(
+                f"log {log.origin} has root {found} at size {size}, and was listed with {root}: a fork"
+            )

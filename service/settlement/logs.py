@@ -1,0 +1,73 @@
+"""The logs that a period was closed over: how far each had come, and the same logs again when a run reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.errors import StateError
+from ledger.log import Log
+from ledger.source import Home
+from ledger.types import Period
+from payouts.grain import Membership
+from payouts.life.book import Book
+from payouts.life.records import LogSize
+from service.log import members
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One log of a closed period: which of its events are taken, and where its workspace keeps it."""
+
+    log: Log
+    folder: Path
+    membership: Membership
+
+
+def sizes(ws: Workspace, book: Book) -> tuple[LogSize, ...]:
+    """Where every log stands now, the home log first; a member must extend what earlier closes listed."""
+    home = Home(ws.log.origin, members.sources_of(ws.log))
+    heads = [ws.log.head()]
+    members.check_sources(home, ws.log)
+    for origin, trusted in sorted(members.members(ws).items()):
+        log = members.opened(ws, trusted)
+        heads.append(log.check())
+        members.check_extends(log, _listed_before(book, origin))
+        members.check_sources(home, log)
+    return tuple(LogSize(origin=head.origin, size=head.size, root=head.root.hex()) for head in heads)
+
+
+def _listed_before(book: Book, origin: str) -> list[tuple[int, str]]:
+    return [(log.size, log.root) for close in book.closes.values() for log in close.logs if log.origin == origin]
+
+
+def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
+    """The logs a closed period lists, each opened and found to hold what was listed; none may be missing."""
+    registered, home = members.members(ws), Home(ws.log.origin, members.sources_of(ws.log))
+    found = []
+    for one in book.closes[period].logs:
+        if one.origin == ws.log.origin:
+            log, folder = ws.log, ws.home
+        elif one.origin in registered:
+            log, folder = members.opened(ws, registered[one.origin]), members.folder_of(ws, one.origin)
+        else:
+            raise StateError(f"period {period} was closed over log {one.origin}, which nobody registered here")
+        members.check_extends(log, [(one.size, one.root)])
+        members.check_sources(home, log)
+        found.append(Listed(log=log, folder=folder, membership=membership(book, period, one.origin)))
+    return found
+
+
+def membership(book: Book, period: str, origin: str) -> Membership:
+    """Which events of a log a period's runs take."""
+    sizes = {name: log.size for name, close in book.closes.items() for log in close.logs if log.origin == origin}
+    earlier = max((name for name in sizes if name < period), default=None)
+    return Membership(
+        size=sizes[period],
+        end=Period.parse(period).end,
+        earlier=None if earlier is None else (sizes[earlier], Period.parse(earlier).end),
+    )

@@ -1,0 +1,387 @@
+"""Bundles about money: honest ones pass, and an operator who signs a false figure is found out, whichever it is."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import pytest
+
+from ledger import bundle, canon, dsse, leaf, tree, trust
+from ledger.keyring import Key
+from ledger.keys import PrivateKey
+from ledger.types import parse_time
+from ledger.verify import Report, verify_bundle
+from payouts import proof
+from payouts.account import Correction, accounts
+from payouts.compute import compute
+from payouts.document import Given, Table, draw_up
+from payouts.life.records import Approve, Close, LogSize, Publish, Run
+from payouts.protocols import Hold
+from payouts.rules.shapley_capped import ShapleyCapped
+from tests.ledger.world import ORIGIN, World, rotation, seeded, trusted
+from tests.payouts.worlds import inputs, plays, sole, vector
+
+AT = "2026-07-02T09:00:00Z"
+AT_TIME = parse_time(AT)
+KINDS = {"statement": proof.check_statement, "run": proof.check_run}
+CAROL = seeded("carol")
+Values = dict[str, Any]
+
+
+def unchanged(_: Values) -> None:
+    """Nothing to falsify."""
+
+
+@dataclass
+class Month:
+    """A settled month in memory. `falsify` changes run, tables or intents before the operator signs them."""
+
+    falsify: Callable[[Values], None] = unchanged
+    approver: PrivateKey = CAROL
+    approved_by: str = "carol"
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        world, operator = self.world, self.world.operator_key
+        world.append(leaf.log(AT_TIME, origin=ORIGIN))
+        close = dict(
+            Close(
+                at=AT, period="2026-06", logs=(LogSize(origin=ORIGIN, size=1, root="0" * 64),), registry_size=1
+            ).leaf()
+        )
+        self.places = {"close": world.append(close)}
+        made = self._made(tree.leaf_hash(canon.encode(close)))
+        self.falsify(made)
+        self.tables = made["tables"]
+        made["run"]["tables"] = {
+            name: Table.of(rows).payload() for name, rows in self.tables.items() if name != "intents"
+        }
+        self.document = dsse.sign(proof.RUN_TYPE, canon.encode(made["run"]), [operator])
+        common = {"at": AT, "by": "operator", "key": operator.public.id}
+        run = Run(
+            **common, run=made["run"]["run"], period="2026-06", pool="default", sequence=1, engine="log",
+            statement=self.document.digest,
+        )  # fmt: skip
+        approve = Approve(
+            at=AT, by=self.approved_by, key=self.approver.public.id, subject=run.run,
+            document=made.get("approved", run.statement), demo=False,
+        )  # fmt: skip
+        intents = Table.of(self.tables["intents"]).payload()
+        publication = {"run": run.run, "document": run.statement, "intents": intents} | made.get("published", {})
+        self.publication = dsse.sign(proof.PUBLICATION_TYPE, canon.encode(publication), [operator])
+        publish = Publish(**common, run=run.run, statement=self.publication.digest)
+        self.places["run"] = world.append(leaf.sign(dict(run.leaf()), operator))
+        self.places["approve"] = world.append(leaf.sign(dict(approve.leaf()), self.approver))
+        self.places["publish"] = world.append(leaf.sign(dict(publish.leaf()), operator))
+
+    def _made(self, root: bytes) -> Values:
+        """A capped pool with all that may become of money: paid, held, in suspense, unattributed, kept back."""
+        view = (
+            sole("a", "b", "c").own("d", ("p-d", 400_000), ("p-e", 600_000)).own("e", ("p-x", 500_000), state="short")
+        )
+        view.groups = {"p-d": "g", "p-e": "g"}
+        parts = {"a": 400_000, "b": 150_000, "c": 100_000, "d": 110_000, "e": 100_000}
+        hold = Hold(id="h", reason="fraud", party="p-c")
+        pool = inputs(
+            view, [plays("t", 7)], [vector("t", parts)], rule=ShapleyCapped(kappa=300_000), root=root,
+            holds=[hold], micros=1_000_003, reserve_ppm=10_000,
+        )  # fmt: skip
+        outcome = compute(pool)
+        correction = Correction(id="c", kind="adjustment", party="p-b", micros=-40_000, run="r", reason="late")
+        booked = accounts(
+            currency="EUR", minimum=50_000, opening={"p-a": 7_000}, earned=outcome.allocated_by_party(),
+            corrections=[correction],
+        )  # fmt: skip
+        given = Given(
+            period_root=root, registry_size=1, sequence=1, terms=pool.terms, rule=pool.rule, holds=pool.holds,
+            follows=None, entries=("c",), minimum=50_000,
+        )  # fmt: skip
+        document = draw_up(given, pool.usage, outcome, booked)
+        tables = {name: table.rows() for name, table in document.tables.items()}
+        due = [one for one in booked if one.payable]
+        tables["intents"] = [{"party": one.party, "micros": str(one.payable), "route": "file"} for one in due]
+        return {"run": document.payload, "tables": tables}
+
+    def trust(self) -> trust.Trust:
+        keys = [trusted("log", self.world.log_key), trusted("operator", self.world.operator_key)]
+        return trust.make(ORIGIN, [*keys, Key(role="approver", party="carol", public=CAROL.public)])
+
+    def _shared(self, key_leaves: tuple[int, ...]) -> Values:
+        placed = {name: self.world.placed(index).document() for name, index in self.places.items()}
+        leaves = {
+            "close": placed["close"],
+            "run": placed["run"],
+            "document": bundle.statement(self.document.encode()),
+            "approvals": [placed["approve"]],
+            "publish": placed["publish"],
+            "publication": bundle.statement(self.publication.encode()),
+        }
+        keys = [self.world.placed(index) for index in key_leaves]
+        return {"checkpoint": self.world.checkpoint(), "keys": keys, "leaves": leaves, "tables": self.tables}
+
+    def run(self, *key_leaves: int) -> bytes:
+        return proof.run_bundle(**self._shared(key_leaves))
+
+    def statement(self, party: str, *key_leaves: int) -> bytes:
+        return proof.statement_bundle(**self._shared(key_leaves), party=party)
+
+
+@cache
+def honest() -> Month:
+    return Month()
+
+
+def examined(data: bytes) -> Report:
+    return verify_bundle(data, honest().trust(), kinds=KINDS)
+
+
+def accepted(data: bytes) -> Report:
+    report = examined(data)
+    assert report.ok, report.steps[-1]
+    return report
+
+
+def refused(data: bytes) -> str:
+    report = examined(data)
+    assert not report.ok
+    return report.steps[-1].detail
+
+
+def test_an_honest_run_and_every_partys_statement() -> None:
+    """If this fails, an honest operator cannot prove what it paid, or the report says other figures than were paid."""
+    run = accepted(honest().run())
+    assert [step.name for step in run.steps[6:]] == [
+        "the bundle has the fields of its kind",
+        "the period was closed",
+        "the run is in the log, with a document signed by the operator",
+        "another person approved it, with another key",
+        "it was published",
+        "the tables are the ones committed to",
+        "the pool is divided by largest remainder",
+        "every group is divided among its lines",
+        "the five parts sum to the pool",
+        "every account adds up, and pays what was published",
+    ]
+    details = [step.detail for step in run.steps]
+    assert details[11:] == [
+        "5 groups, 6 lines, 4 accounts, 4 intents",
+        details[12],
+        "6 lines",
+        details[14],
+        "4 accounts, 4 payments",
+    ]
+    assert details[12].startswith("1000003 micros over weight 7000000000, level ")
+    assert details[14].endswith(" = 1000003")
+    assert sum(map(int, details[14].partition(" = ")[0].split(" + "))) == 1_000_003
+    for party, said in {
+        "p-a": "opening 7000, earned 297000, payable 300000, carried 4000 micros",
+        "p-c": "p-c has no account in this run",
+        "p-nobody": "p-nobody has no account in this run",
+    }.items():
+        report = accepted(honest().statement(party))
+        assert [step.name for step in report.steps[11:]] == [
+            "each owner group's amount follows from its weight",
+            "the party's lines follow from the group's amount",
+            "the account adds up",
+        ]
+        assert report.steps[-1].detail == said
+        assert any(remark.startswith("how the weights follow") for remark in report.unchecked)
+        assert any(remark.startswith("whether the run was reversed later") for remark in report.unchecked)
+
+
+def test_a_statement_shows_nobody_outside_the_owner_group() -> None:
+    """If this fails, a holder's bundle shows strangers' money, or hides a line that its own is divided beside."""
+    document = json.loads(honest().statement("p-d"))
+    assert {item["row"]["party"] for item in document["lines"]} == {"p-d", "p-e"}
+    assert [item["row"]["group"] for item in document["groups"]] == ["g"]
+    assert [item["row"]["party"] for item in document["account"]] == ["p-d"]
+
+
+def row(made: Values, table: str, name: str, value: str) -> Values:
+    (found,) = [one for one in made["tables"][table] if one[name] == value]
+    return found  # type: ignore[no-any-return]  # a row of JSON
+
+
+def add(place: Values, name: str, more: int = 1) -> None:
+    place[name] = str(int(place[name]) + more)
+
+
+def shift_a_line(made: Values) -> None:
+    add(row(made, "lines", "party", "p-d"), "micros", 1)
+    add(row(made, "lines", "party", "p-e"), "micros", -1)
+
+
+def shift_a_group(made: Values) -> None:
+    for table in ("groups", "lines"):
+        add(row(made, table, "group", "p-a"), "micros", 1)
+        add(row(made, table, "group", "p-b"), "micros", -1)
+
+
+def shift_weight(made: Values) -> None:
+    for table in ("groups", "lines"):
+        add(row(made, table, "group", "p-a"), "weight", 1)
+        add(row(made, table, "group", "p-b"), "weight", -1)
+
+
+FALSE_SUMS: dict[str, tuple[Callable[[Values], None], str]] = {
+    "a line more, another less": (shift_a_line, "p-d: a line of"),
+    "a group more, another less": (shift_a_group, "not the largest-remainder division"),
+    "weight moved": (shift_weight, "not the largest-remainder division|level does not follow"),
+    "a group twice": (lambda made: made["tables"]["groups"].append(made["tables"]["groups"][0]), "do not sum"),
+    "a line without its group": (
+        lambda made: made["tables"]["lines"].append({**made["tables"]["lines"][0], "group": "zz"}),
+        "lines of group zz",
+    ),
+    "weight in a line": (
+        lambda made: add(row(made, "lines", "party", "p-a"), "weight"), "its lines do not weigh what the group weighs",
+    ),
+    "the weight of all": (lambda made: add(made["run"]["result"], "weight"), "do not sum to the run's"),
+    "the weight of nobody": (lambda made: add(made["run"]["result"], "weight_unattributed"), "do not sum to the run's"),
+    "the pool": (lambda made: add(made["run"]["result"], "pool"), "the pool is 1000004 micros, its terms say 1000003"),
+    "the level": (lambda made: add(made["run"]["result"]["level"], "numerator"), "level does not follow"),
+    "the cap": (lambda made: add(made["run"]["result"]["level"], "cap"), "level does not follow"),
+    "the cut-off": (
+        lambda made: made["run"]["result"].update(cutoff={"remainder": "1", "tie": "00" * 32}),
+        "not the largest-remainder division",
+    ),
+    "unattributed": (lambda made: add(made["run"]["result"], "unattributed"), "not what the division leaves"),
+    "the reserve": (lambda made: add(made["run"]["result"], "reserve"), "not what the division leaves"),
+    "allocated": (lambda made: add(made["run"]["result"], "allocated"), "lines allocated 9|lines allocated"),
+    "held": (lambda made: add(made["run"]["result"], "held"), "lines held"),
+    "in suspense": (lambda made: add(made["run"]["result"], "suspense"), "lines suspense"),
+    "earned": (lambda made: add(row(made, "accounts", "party", "p-a"), "earned"), "p-a: lines allocate"),
+    "opening": (lambda made: add(row(made, "accounts", "party", "p-a"), "opening"), "are not payable and carried"),
+    "carried": (lambda made: add(row(made, "accounts", "party", "p-a"), "carried"), "are not payable and carried"),
+    "a correction": (
+        lambda made: add(row(made, "accounts", "party", "p-b")["corrections"][0], "micros"),
+        "p-b: opening, earned and corrections",
+    ),
+    "a payment": (lambda made: add(row(made, "intents", "party", "p-a"), "micros"), "payable and published differ"),
+    "a payment dropped": (lambda made: made["tables"]["intents"].pop(0), "payable and published differ"),
+    "a payment to a stranger": (
+        lambda made: made["tables"]["intents"].append({"party": "p-z", "micros": "1", "route": "file"}),
+        "without an account",
+    ),
+    "an account dropped": (
+        lambda made: made["tables"]["accounts"].remove(row(made, "accounts", "party", "p-d")), "without an account",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("false", FALSE_SUMS)
+def test_an_operator_who_signs_a_false_figure_is_found_out(false: str) -> None:
+    """If this fails, whoever runs the log can move a micro-unit in a published run and prove it right."""
+    falsify, said = FALSE_SUMS[false]
+    detail = refused(Month(falsify).run())
+    assert any(part in detail for part in said.split("|")), detail
+
+
+OWN_FIGURES = {
+    "a line more, another less": ("p-d", "p-d: a line of"),
+    "a group more, another less": ("p-a", "is owed"),
+    "weight in a line": ("p-a", "do not weigh what the group weighs"),
+    "earned": ("p-a", "p-a: lines allocate"),
+    "carried": ("p-a", "are not payable and carried"),
+    "a correction": ("p-b", "are not payable and carried"),
+    "a payment": ("p-a", "published"),
+    "a payment dropped": ("p-a", "published 0"),
+    "an account dropped": ("p-d", "has money allocated and no account"),
+}
+
+
+@pytest.mark.parametrize("false", OWN_FIGURES)
+def test_a_holder_finds_a_false_figure_of_its_own_alone(false: str) -> None:
+    """If this fails, a holder needs everybody's rows to see that its own were falsified."""
+    party, said = OWN_FIGURES[false]
+    assert said in refused(Month(FALSE_SUMS[false][0]).statement(party))
+
+
+def of_another_close(made: Values) -> None:
+    made["run"]["inputs"]["period_root"] = "00" * 32
+    rename(made)
+
+
+def of_another_registry(made: Values) -> None:
+    made["run"]["inputs"]["registry_size"] = 2
+    rename(made)
+
+
+def of_another_period(made: Values) -> None:
+    made["run"]["inputs"]["terms"]["period"] = "2026-05"
+    rename(made)
+
+
+def rename(made: Values) -> None:
+    inputs_ = made["run"]["inputs"]
+    made["run"]["run"] = canon.digest(canon.encode({"settle": "run", "v": 1, "inputs": inputs_}))
+
+
+@pytest.mark.parametrize(
+    ("falsify", "said"),
+    [
+        (of_another_close, "the run is over period root"),
+        (of_another_period, "the run is over period root"),
+        (of_another_registry, "saw a registry of 2 entries"),
+        (lambda made: made["run"].update(run="ab" * 32), "the log says abab"),
+        (lambda made: made["run"]["inputs"].update(sequence=2), "the document's inputs make run"),
+        (lambda made: made.update(approved="ab" * 32), "the approval is of something else"),
+        (lambda made: made.update(published={"run": "ab" * 32}), "the publication is of another run"),
+        (lambda made: made.update(published={"document": "ab" * 32}), "the publication is of another run"),
+    ],
+)
+def test_acts_that_do_not_belong_together(falsify: Callable[[Values], None], said: str) -> None:
+    """If this fails, a run over other streams, other shares or another document passes for the approved one."""
+    assert said in refused(Month(falsify).run())
+
+
+def test_who_may_approve() -> None:
+    """If this fails, one person alone moves money, with one key or under two names."""
+    operator = World().operator_key
+    assert "expected a key of role approver" in refused(Month(approver=operator).run())
+    assert "said to be by operator" in refused(Month(approved_by="operator").run())
+    assert "said to be by dan" in refused(Month(approved_by="dan").run())
+    assert "expected a key of role approver" in refused(Month(approver=seeded("stranger")).run())
+    document = json.loads(honest().run())
+    for approvals in ([], None, {}):
+        assert "nobody's approval" in refused(canon.encode(document | {"approvals": approvals}))
+    assert "is a run leaf, expected approve" in refused(canon.encode(document | {"approvals": [document["run"]]}))
+
+
+def test_acts_are_judged_by_the_keys_of_their_own_time() -> None:
+    """If this fails, rotating the operator's key undoes every run it ever published."""
+    month = Month()
+    index = rotation(month.world, "operator", month.world.operator_key, seeded("operator 2"))
+    accepted(month.run(index))
+    accepted(month.statement("p-a", index))
+    early = World()
+    early.append(leaf.log(AT_TIME, origin=ORIGIN))
+    before = rotation(early, "operator", early.operator_key, seeded("operator 2"), until=2)
+    assert "expected a key of role operator" in refused(Month(world=early).run(before)) or "no operator key" in refused(
+        Month(world=early).run(before)
+    )
+
+
+@pytest.mark.parametrize("wrong", [None, 0, -1, "x", [], {}, "1"])
+def test_every_value_replaced(wrong: Any) -> None:
+    """If this fails, a bundle with one wrong value crashes the verifier, or passes."""
+    data = honest().statement("p-a")
+    for path in paths(json.loads(data)):
+        document = json.loads(data)
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        if place[path[-1]] == wrong and type(place[path[-1]]) is type(wrong):
+            continue
+        place[path[-1]] = copy.copy(wrong)
+        assert not examined(canon.encode(document)).ok, path
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every value inside a document but the whole."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, item in items for found in ((*path, key), *paths(item, (*path, key)))]
