@@ -367,7 +367,7 @@ def test_acts_are_judged_by_the_keys_of_their_own_time() -> None:
     )
 
 
-@pytest.mark.parametrize("wrong", [None, 0, -1, "x", [], {}, "1"])
+@pytest.mark.parametrize("wrong", [None, -1, "1", {}])
 def test_every_value_replaced(wrong: Any) -> None:
     """If this fails, a bundle with one wrong value crashes the verifier, or passes."""
     data = honest().statement("p-a")
