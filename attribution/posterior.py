@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from attribution.channels import Evidence
-from attribution.spectra import one_thread
+from attribution.spectra import Floats, one_thread
 
 Doubles = npt.NDArray[np.float64]
+ROUNDS: Final = 9
+FLOOR: Final = 1e-4
+"""A part that has vanished can come back: no candidate starts a round with less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,26 @@ def shares(evidence: Evidence, odds: Odds) -> Doubles:
     if not evidence.table.size:
         return np.zeros(len(evidence.rows))
     return np.asarray(posterior(evidence, odds).mean(axis=0), dtype=np.float64)
+
+
+def parts(likeness: Floats, odds: Odds, loud: npt.NDArray[np.bool_]) -> Doubles:
+    """How a track divides among candidates when each segment is one candidate's or nobody's.
+
+    The parts that make the segments' likenesses (segments, candidates) likeliest, by expectation and
+    maximisation from equal ones: a candidate that wins here and there by chance loses to one that
+    explains its neighbours too, which the mean of a posterior with equal odds for all cannot say.
+    """
+    logits = np.round(odds.slopes[0] * np.round(likeness[loud].astype(np.float64), 4) + odds.bias, 4)
+    if not logits.size:
+        return np.zeros(likeness.shape[1])
+    logits = np.concatenate([logits, np.zeros((len(logits), 1))], axis=1)
+    prior = np.zeros(logits.shape[1])
+    for _ in range(ROUNDS):
+        joint = logits + prior
+        powers = np.exp(joint - joint.max(axis=1, keepdims=True))
+        mean = (powers / powers.sum(axis=1, keepdims=True)).mean(axis=0)
+        prior = np.log(mean + FLOOR)
+    return np.asarray(mean[:-1] * loud.mean(), dtype=np.float64)
 
 
 def fit(samples: Sequence[tuple[Evidence, Doubles]], heard: Sequence[bool], *, steps: int = 300) -> Odds:

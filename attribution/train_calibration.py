@@ -22,10 +22,11 @@ from attribution.assemble import claim, grouped_by_style
 from attribution.audio import clip_of
 from attribution.calibration import EDGES, Calibration
 from attribution.catalogue import Catalogue, Listed
-from attribution.evaluate import conformal, ranked, weight_error
+from attribution.channels import Evidence
+from attribution.evaluate import conformal, ranked, top_hits, weight_error
 from attribution.features import Features, features_of_clip
 from attribution.methods.byname import NAMES, method
-from attribution.methods.ivd import gate_table
+from attribution.methods.ivd import gate_table, style_shares
 from attribution.posterior import Odds
 from attribution.protocol import Estimate
 from ledger.types import Aspect
@@ -34,6 +35,8 @@ FIT_SEED, CALIBRATE_SEED, TEST_SEED = 11, 12, 13
 FALSE_RATE: Final = 0.02
 LEVEL: Final = 0.9
 ENOUGH: Final = 40
+STEEPNESS: Final = (20.0, 30.0, 40.0, 60.0, 80.0)
+STARTS: Final = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
 CHANNELS: Final = ("recording", "composition", "style", "groups")
 
 
@@ -73,6 +76,7 @@ def fit(catalogue: Catalogue, tracks: Sequence[Sample]) -> Calibration:
             if aspect != "style" or not track.truth.recording
         ]
         odds[aspect] = posterior.fit(pairs, channels.HEARD_IN[aspect])
+    odds["bands"] = fit_bands(catalogue, [(track, one) for track, one in gathered if track.kind == "style"])
     looks: list[tuple[float, ...]] = []
     real: list[bool] = []
     for track, evidence in gathered:
@@ -80,6 +84,18 @@ def fit(catalogue: Catalogue, tracks: Sequence[Sample]) -> Calibration:
             looks.append(look)
             real.append(name in track.truth.recording)
     return Calibration(odds=odds, gate=logistic(np.array(looks), np.array(real)))
+
+
+def fit_bands(catalogue: Catalogue, tracks: Sequence[tuple[Sample, Evidence]]) -> Odds:
+    """How steeply likeness in style counts, and from where on: the best on a small grid."""
+
+    def cost(odds: Odds) -> float:
+        found = [style_shares(catalogue, evidence, Calibration(odds={"bands": odds})) for _, evidence in tracks]
+        pairs = [(shares, track.truth.style) for shares, (track, _) in zip(found, tracks, strict=True)]
+        return sum(weight_error(mine, truth) - top_hits(mine, truth) for mine, truth in pairs)
+
+    grid = [Odds(slopes=(slope,), bias=-slope * start) for slope in STEEPNESS for start in STARTS]
+    return min(grid, key=cost)
 
 
 def logistic(looks: Any, real: Any, steps: int = 2_000) -> Odds:

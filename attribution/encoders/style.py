@@ -21,33 +21,51 @@ from attribution.spectra import Floats, Spectra, one_thread
 from attribution.weights.load import tensors
 
 DIM: Final = 128
+LAGS: Final = 24
 PREFIX: Final = "style."
 
 
 class StyleNet(nn.Module):
-    """Strided convolutions over time and frequency, then statistics over time: notes average out."""
+    """What sounds, and how it repeats.
+
+    Strided convolutions over time and frequency, then statistics over time, so that the notes average
+    out: mean and spread of each map (the instruments), and how the finer maps repeat from 64 ms to
+    1.5 s later (the groove), which no single stretch of the picture shows.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(
+        self.local = nn.Sequential(
             nn.Conv2d(1, 24, (5, 5), stride=(2, 2), padding=2),
             nn.BatchNorm2d(24),
             nn.ReLU(),
             nn.Conv2d(24, 48, (3, 3), stride=(1, 2), padding=1),
             nn.BatchNorm2d(48),
             nn.ReLU(),
-            nn.Conv2d(48, 96, (3, 3), stride=(2, 2), padding=1),
-            nn.BatchNorm2d(96),
-            nn.ReLU(),
         )
-        self.head = nn.Sequential(nn.Linear(2 * 96 * 6, 192), nn.ReLU(), nn.Linear(192, DIM))
+        self.wide = nn.Sequential(nn.Conv2d(48, 96, (3, 3), stride=(2, 2), padding=1), nn.BatchNorm2d(96), nn.ReLU())
+        self.norm = nn.BatchNorm1d(48 * LAGS)
+        self.head = nn.Sequential(nn.Linear(2 * 96 * 6 + 48 * LAGS, 192), nn.ReLU(), nn.Linear(192, DIM))
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """(segments, 128 frames, 48 bands) -> (segments, 128) of length one."""
-        maps = self.body(pictures[:, None] / 2.0)
-        statistics = torch.cat([maps.mean(dim=2), maps.std(dim=2)], dim=1).flatten(1)
-        answer: torch.Tensor = nn.functional.normalize(self.head(statistics), dim=1)
+        fine = self.local(pictures[:, None] / 2.0)
+        maps = self.wide(fine)
+        colour = torch.cat([maps.mean(dim=2), maps.std(dim=2)], dim=1).flatten(1)
+        groove = self.norm(repeats(fine.float().mean(dim=3)).flatten(1))
+        answer: torch.Tensor = nn.functional.normalize(
+            self.head(torch.cat([colour.float(), groove], dim=1)).float(), dim=1
+        )
         return answer
+
+
+def repeats(tracks: torch.Tensor) -> torch.Tensor:
+    """How each of (segments, maps, frames) agrees with itself 1..LAGS frames later, against its own spread."""
+    centred = tracks - tracks.mean(dim=2, keepdim=True)
+    spectrum = torch.fft.rfft(centred, 2 * centred.shape[2])
+    lags = torch.fft.irfft(spectrum.real**2 + spectrum.imag**2, 2 * centred.shape[2])
+    answer: torch.Tensor = lags[..., 1 : LAGS + 1] / (lags[..., :1] + 1e-3)
+    return answer
 
 
 @cache

@@ -1,7 +1,7 @@
 """Influence vector decomposition: sparse non-negative sums, each in the space where influence adds up.
 
-Recording: the power of aligned recordings (see `attribution.aligned`). Style: style-encoder segments
-over the whole catalogue, screened by the residual. Composition: each note of the track is credited
+Recording: the power of aligned recordings (see `attribution.aligned`). Style: the track's segments
+as a mixture of bands, by their likeness in the style encoder's space. Composition: each note of the track is credited
 to the best alignment that covers it. Latents: the operator's own space.
 """
 
@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from attribution import aligned, channels
+from attribution import aligned, channels, posterior
 from attribution.calibration import Calibration, shipped
-from attribution.decompose import decompose
 from attribution.methods.fingerprint import matches
 from attribution.methods.latent import attribute_latents
 from attribution.protocol import Estimate
@@ -23,10 +20,9 @@ if TYPE_CHECKING:
     from attribution.channels import Evidence
     from attribution.features import Features
 
-STYLE_RATIO = 0.3
-STYLE_STEP = 2
-"""Windows overlap by three quarters: every other one says as much about style."""
 ALIGNED = 16
+LEAST = 5e-3
+"""A smaller part of a track than this is no part: it is less than one window of it."""
 TUNE_LEAST = 40
 """An alignment of tunes below this score is as good as chance gives in a catalogue of hundreds."""
 
@@ -50,7 +46,7 @@ class Decomposed:
         shares = {
             "recording": recording_shares(self.catalogue, item, evidence, self.calibration),
             "composition": tune_shares(self.catalogue, item, evidence),
-            "style": style_shares(self.catalogue, item),
+            "style": style_shares(self.catalogue, evidence, self.calibration),
         }
         return Estimate(shares=shares, matches=matches(self.catalogue, item, evidence), remarks=item.remarks)  # type: ignore[arg-type]
 
@@ -99,17 +95,12 @@ def tune_shares(catalogue: Catalogue, item: Features, evidence: Evidence) -> dic
     return shares
 
 
-def style_shares(catalogue: Catalogue, item: Features) -> dict[str, float]:
-    """Each segment's style as a sparse sum of catalogue segments, averaged over the track."""
-    shares: dict[str, float] = {}
-    if not item.count or not len(catalogue.owners):
-        return shares
-    index = catalogue.styles_index
-    every = item.segments["style"][::STYLE_STEP].astype(np.float64)
-    for row in every:
-        one = decompose(row, index.largest, index.fetch, ratio=STYLE_RATIO, width=32)
-        whole = float(one.weights.sum())
-        for place, weight in zip(one.rows, one.weights, strict=True):
-            name = catalogue.ids[catalogue.owners[place]]
-            shares[name] = shares.get(name, 0.0) + float(weight) / whole * one.explained / len(every)
-    return {name: round(share, 9) for name, share in shares.items()}
+def style_shares(catalogue: Catalogue, evidence: Evidence, calibration: Calibration) -> dict[str, float]:
+    """How the track's segments divide among the catalogue's bands, by the style encoder alone."""
+    likeness = evidence.table[:, :, channels.CHANNELS.index("style")]
+    values = posterior.parts(likeness, calibration.odds["bands"], evidence.loud)
+    return {
+        catalogue.ids[row]: round(float(value), 9)
+        for row, value in zip(evidence.rows, values, strict=True)
+        if value > LEAST
+    }
