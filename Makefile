@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system check format bench bench-ingest bench-attribution bench-payouts bench-registry bench-contracts contracts golden docs wheel clean
+.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-registry bench-contracts contracts golden docs wheel clean
 
 setup: $(STAMP)
 
@@ -40,6 +40,10 @@ test-spark: setup
 test-system: setup
 	$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
 
+# Hours; MUTANTS="payouts.money.*" tries one module, MUTANTS_SAMPLE=4 every fourth mutant (docs/mutation.md).
+mutants: setup
+	$(BIN)/python tests/mutation/run.py $(MUTANTS)
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,6 +62,11 @@ bench-ingest: setup
 
 bench-attribution: setup
 	$(BIN)/python -m tests.bench.bench_attribution $(BENCH_ARGS)
+
+# music21 brings the tunes; fluidsynth and fluid-soundfont-gm (Debian) play them.
+bench-tunes: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m tests.bench.bench_tunes $(BENCH_ARGS)
 
 bench-payouts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_payouts.py
@@ -82,4 +91,4 @@ wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache settle-demo
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache mutants settle-demo

@@ -111,27 +111,38 @@ def best_scores(track: Line, sources: list[Line]) -> tuple[npt.NDArray[np.int64]
         padded[place, : len(source)] = source.pitches
         beats[place, : len(source)] = rhythm(source)
     best = np.zeros((12, len(sources)), np.int64)
-    moved = padded % 12
-    bonuses = [np.where(beats == beat, RHYTHM, -(RHYTHM // 2)).astype(np.int16) for beat in rhythm(track)]
+    moved, broken = padded % 12, padded == BREAK
+    steps = list(zip(track.pitches.tolist(), rhythm(track).tolist(), strict=True))
+    # A melody has a dozen pitch classes and few rhythms: what each pair of them gains is worked out once.
+    gains: dict[tuple[int, int], Pitches] = {}
+    reach, jump = np.empty_like(padded), np.empty_like(padded)
     for shift in range(12):
         before = np.zeros((len(sources), width + 2), np.int16)
-        last = before.copy()
+        last, here = before.copy(), before.copy()
         top = np.zeros((len(sources), width), np.int16)
-        for pitch, bonus in zip(track.pitches.tolist(), bonuses, strict=True):
-            here = np.zeros_like(before)
-            reach = np.maximum(last[:, 1:-1], np.maximum(before[:, 1:-1], last[:, :-2]) + np.int16(SKIP))
-            here[:, 2:] = np.maximum(reach + _gains(pitch, padded, moved, shift, bonus), 0)
+        for pitch, beat in steps:
+            kind = (BREAK, 0) if pitch == BREAK else ((pitch - shift) % 12, beat)
+            if kind not in gains:
+                gains[kind] = _gains(kind, moved, beats, broken)
+            np.maximum(before[:, 1:-1], last[:, :-2], out=jump)
+            np.add(jump, np.int16(SKIP), out=jump)
+            np.maximum(last[:, 1:-1], jump, out=reach)
+            np.add(reach, gains[kind], out=reach)
+            np.maximum(reach, 0, out=here[:, 2:])
             np.maximum(top, here[:, 2:], out=top)
-            before, last = last, here
+            before, last, here = last, here, before
         best[shift] = top.max(axis=1)
     return best.max(axis=0), best.argmax(axis=0)
 
 
-def _gains(pitch: int, padded: Pitches, moved: Pitches, shift: int, bonus: Pitches) -> Pitches:
-    if pitch == BREAK:
-        return np.full_like(padded, _NONE)
-    gain = np.where(moved == (pitch - shift) % 12, MATCH + bonus, np.int16(MISS))
-    gain[padded == BREAK] = _NONE
+def _gains(kind: tuple[int, int], moved: Pitches, beats: Pitches, broken: npt.NDArray[np.bool_]) -> Pitches:
+    """What every note of every source adds when it is met by a note of this class and rhythm."""
+    pitch_class, beat = kind
+    if pitch_class == BREAK:
+        return np.full_like(moved, _NONE)
+    bonus = np.where(beats == beat, RHYTHM, -(RHYTHM // 2)).astype(np.int16)
+    gain = np.where(moved == pitch_class, MATCH + bonus, np.int16(MISS))
+    gain[broken] = _NONE
     return np.asarray(gain, dtype=np.int16)
 
 

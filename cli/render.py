@@ -22,8 +22,13 @@ def fields(record: dict[str, Any]) -> str:
     for name, value in record.items():
         if _is_nested(value):
             body = as_text(value)
-            lines.append(f"{name}:" + ("".join(f"\n  {line}" for line in body.splitlines()) or " none"))
+            lines.append(f"{name}:" + (f"\n{indented(body)}" if body else " none"))
     return "\n".join(lines)
+
+
+def indented(text: str) -> str:
+    """Under a heading."""
+    return "\n".join(f"  {line}" for line in text.splitlines())
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -275,12 +275,14 @@ class Log:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    def head(self) -> Head:
-        """Where the log stands now."""
+    def head(self, size: int | None = None) -> Head:
+        """Where the log stands now, or stood at the size of one of its checkpoints."""
         with self.store.reading() as connection:
             signed = queries.last_checkpoint(connection)
         if signed is None:
             return Edge.empty(self.origin).head
+        if size not in (None, signed.size):
+            signed = self._signed(size)
         return Head(self.origin, signed.size, signed.root, signed.chain)
 
     def entries(

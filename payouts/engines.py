@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from ledger.segments.check import check_files
+from ledger.segments.manifest import File
 from payouts.usage import Engine
 
 if TYPE_CHECKING:
@@ -35,6 +38,9 @@ class DuckDB:
             preserve_insertion_order=False,
         )
         self._connection.con.execute("SET enable_progress_bar = false")
+
+    def check(self, base: str, files: Sequence[File]) -> None:
+        check_files(Path(base), files)
 
     def scan(self, paths: Sequence[str]) -> ir.Table:
         return self._connection.read_parquet(list(paths), hive_partitioning=False)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from ledger.segments.check import check_files
+from ledger.segments.errors import SegmentError
+from ledger.segments.manifest import File
 from payouts.usage import Engine
 
 if TYPE_CHECKING:
@@ -51,6 +55,29 @@ class Spark:
         self._session: Any = builder.getOrCreate()
         self._connection: Any = ibis.pyspark.connect(self._session)
         self._views = 0
+
+    def check(self, base: str, files: Sequence[File]) -> None:
+        """Files at a URL are hashed by the workers, where they are read; those on a disk here, here."""
+        if "://" not in base:
+            check_files(Path(base), files)
+        elif files:
+            found = self._digests([f"{base}/{file.path}" for file in files])
+            for file in files:
+                if (digest := found.get(file.path)) != file.sha256:
+                    raise SegmentError(
+                        f"{base}/{file.path} has digest {digest}, the log committed to {file.sha256}; copy it again "
+                        "from the workspace's segments"
+                    )
+
+    def _digests(self, paths: Sequence[str]) -> dict[str, str]:
+        from pyspark.errors import AnalysisException
+
+        try:
+            hashed = self._session.read.format("binaryFile").load(list(paths)).selectExpr("path", "sha2(content, 256)")
+        except AnalysisException as missing:
+            raise SegmentError(f"not every segment is where the cluster looks for it: {missing}") from None
+        # Spark spells URLs its own way; what follows the base is `period=/day=/part-...`, as the manifests have it
+        return {"/".join(path.rsplit("/", 3)[1:]): digest for path, digest in hashed.collect()}
 
     def scan(self, paths: Sequence[str]) -> ir.Table:
         return self._viewed(self._session.read.parquet(*paths))

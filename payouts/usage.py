@@ -39,6 +39,9 @@ class Engine(Protocol):
 
     name: str
 
+    def check(self, base: str, files: Sequence[File]) -> None:
+        """SegmentError unless each of these files lies under `base` with the digest that the log committed to."""
+
     def scan(self, paths: Sequence[str]) -> ir.Table:
         """These Parquet files as one table."""
 

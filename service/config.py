@@ -45,6 +45,7 @@ SETTINGS: Final = (
     Setting("registry", "cooling_off_hours", 72, "how long a changed payee account waits before it is used"),
     Setting("registry", "clear_ppm", 10_000, "unlicensed influence above this keeps a track from being clear"),
     Setting("payouts", "minimum_micros", 0, "a payee's balance below this is carried to the next period"),
+    Setting("payouts", "segments", "", "where a Spark cluster reads the segments: a URL such as s3a://bucket/segments"),
     Setting("attribution", "method", "hybrid", "method used by `settle attribute` unless told otherwise"),
     Setting("attribution", "inbox", "inbox", "folder of files named after tracks, for the scheduler to attribute"),
     Setting("chain", "url", "", "JSON-RPC endpoint; empty means the embedded chain"),

@@ -7,10 +7,13 @@ start one in a temporary folder, on a Unix socket only, as an unprivileged user.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -51,6 +54,10 @@ class Server:
     def stop(self, mode: str = "fast") -> None:
         self._run(str(BINARIES / "pg_ctl"), "-w", "-D", str(self.folder / "data"), "-m", mode, "stop")
 
+    def kill(self) -> None:
+        """As if the power went."""
+        kill_cluster(self.folder / "data")
+
     def make(self) -> None:
         self._run(str(BINARIES / "initdb"), "-A", "trust", "-U", ACCOUNT, "--no-sync", "-D", str(self.folder / "data"))
 
@@ -70,6 +77,21 @@ class Server:
     def _run(self, *command: str) -> None:
         words = list(command) if os.getuid() else ["runuser", "-u", ACCOUNT, "--", *command]
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+
+
+def kill_cluster(data: Path) -> None:
+    """SIGKILL to a server and to all of its children, which would otherwise finish what they are at; they are gone."""
+    first = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    os.kill(first, signal.SIGSTOP)  # so that it has no more children
+    children = subprocess.run(["pgrep", "-P", str(first)], capture_output=True, text=True, check=False).stdout.split()
+    for pid in (first, *map(int, children)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for _ in range(4000):  # until init has buried them: a server takes a number that is still given away for a rival
+        if not any(Path(f"/proc/{pid}").exists() for pid in (first, *children)):
+            return
+        time.sleep(0.005)
+    pytest.fail(f"a server in {data} survived SIGKILL")
 
 
 @contextmanager

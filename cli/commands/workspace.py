@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.shell import emit, home_flag, workspace
+from cli.render import fields, indented, table
+from cli.shell import emit, home_flag, plain, workspace
+
+if TYPE_CHECKING:
+    from service.status import Status
 
 app = typer.Typer(no_args_is_help=True)
 config = typer.Typer(no_args_is_help=True)
@@ -34,7 +38,23 @@ def status() -> None:
     """Where the log, the registry and the periods stand, and what waits for someone."""
     from service.status import status as overview
 
-    emit(overview(workspace()))
+    emit(overview(workspace()), text=_status_text)
+
+
+def _status_text(it: Status) -> str:
+    """What waits for a person comes first: it is read in the morning."""
+    waiting = [f"  {line}" for line in it.waiting] or ["  nothing"]
+    facts = {
+        "workspace": it.home + (" (demo: one person approves their own runs)" if it.demo else ""),
+        "log": f"{it.origin}, {it.size} entries, root {it.root}",
+        "registry": f"{it.parties} parties, {it.recordings} recordings, {it.tracks} tracks, "
+        f"{it.without_vector} of them without a vector",
+        "quarantine": f"{it.quarantined} rows",
+        "closed": ", ".join(it.closed) or "no month yet",
+    }
+    runs = ["", "runs:", indented(table([plain(run) for run in it.runs]))] if it.runs else []
+    jobs = ["", "jobs:", indented(table([plain(job) for job in it.jobs]))]
+    return "\n".join(["waiting for someone:", *waiting, "", fields(facts), *runs, *jobs])
 
 
 @config.command("show")

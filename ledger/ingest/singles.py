@@ -18,6 +18,7 @@ from ledger.ingest.listener import Entropy
 from ledger.ingest.receipts import receipts
 from ledger.ingest.run import Ingest
 from ledger.log import Log
+from ledger.source import Home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +41,13 @@ class Singles:
         entropy: Entropy,
         admit: Admit | None = None,
         source: str | None = None,
+        home: Home | None = None,
         group_max: int = GROUP_MAX,
         waiting_max: int = WAITING_MAX,
     ) -> None:
         """As for `Ingest`; it refuses a caller (TransientError) while `waiting_max` others wait."""
         self._log = log
-        self._run = Ingest(log, name=name, entropy=entropy, admit=admit, source=source)
+        self._run = Ingest(log, name=name, entropy=entropy, admit=admit, source=source, home=home)
         self._gather = Gather(self._commit, group_max=group_max, waiting_max=waiting_max)
 
     def take(self, line: bytes) -> Answered:

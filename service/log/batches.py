@@ -108,7 +108,11 @@ def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Taken
     hashes = hashes_of(path, found.source, form)
     batch.check_bodies(found, hashes)
     if key is not None:
-        index = _append(ws, found, envelope, key, hashes)
+        try:
+            index = _append(ws, found, envelope, key, hashes)
+        except ConflictError:  # unless another process took in the very same batch meanwhile
+            if (index := _held(ws.log, found.source).get(envelope.digest)) is None:
+                raise
     party = signers(ws.log).get(index or 0)
     if index is None or party is None:
         raise VerificationError(f"batch {found.number} of {found.source} was signed with a key that is revoked by now")

@@ -21,6 +21,7 @@ from ledger.ingest.files import reader_for
 from ledger.ingest.quarantine import Kept, Kind, State
 from ledger.ingest.receipts import ReceiptWriter
 from ledger.ingest.run import Counts, Ingest
+from ledger.ingest.singles import Singles
 from ledger.source import Home
 from ledger.types import InfluenceVector
 from service.log import batches
@@ -114,6 +115,16 @@ def _taken(
             f"source {found.source} is assigned to another log than {workspace.log.origin}: hand it in there"
         )
     return batches.take(workspace, path, batch_file, form)
+
+
+def singles(workspace: Workspace, *, name: str, source: str | None = None) -> Singles:
+    """Events one at a time from many threads, each caller waiting for a receipt: for a server to embed.
+
+    What a home log says of tracks and sources is taken over now; a member that serves for long asks anew.
+    """
+    home = follow(workspace)
+    admit = _Admission(workspace) if home is None else None
+    return Singles(workspace.log, name=name, entropy=secrets.token_bytes, admit=admit, source=source, home=home)
 
 
 def _opened(path: Path | None, form: str | None) -> AbstractContextManager[BinaryIO]:

@@ -18,7 +18,7 @@ from ledger.log import Log, open_log
 from ledger.source import Home, Source
 from ledger.store import queries
 from ledger.trust import Trust, TrustedLog
-from service.config import resolve
+from service.config import Settings, resolve
 from service.files import write_whole
 from service.log.keys import by_operator, rings, rings_of
 from service.workspace import CONFIG, TRUST, Workspace
@@ -148,6 +148,11 @@ def folder_of(ws: Workspace, origin: str) -> Path:
             f"log {origin} is registered, and {PLACES} does not say where it is: settle ledger logs add DIR"
         )
     return Path(place)
+
+
+def settings_of(ws: Workspace, origin: str) -> Settings:
+    """What the workspace of a registered log has set."""
+    return _workspace(folder_of(ws, origin), ws).settings
 
 
 def home_of(ws: Workspace) -> Log | None:

@@ -16,6 +16,7 @@ from ledger.bundle import Placed
 from ledger.errors import InputError, StateError
 from ledger.log import Log
 from ledger.store import queries
+from ledger.trust import TrustedLog
 from ledger.types import Digest
 from service.log import batches
 from service.witness.asking import Base, base
@@ -206,7 +207,8 @@ def _succeed(workspace: Workspace, log: Log, origin: str, reason: str) -> recove
     text = config.read_text(encoding="utf-8")
     config.write_text(re.sub(r'(?m)^origin = ".*"$', f'origin = "{origin}"', text, count=1), encoding="utf-8")
     trusted = workspace.trust
-    successor = replace(trusted.logs[0], origin=origin)
+    keys = tuple(replace(key, start=0) for key in trusted.logs[0].keys if key.until is None)
+    successor = TrustedLog(origin, keys)  # its sizes begin anew, and with them those at which keys count
     (workspace.home / TRUST).write_bytes(replace(trusted, logs=(successor, *trusted.logs)).encode())
     renewed = Workspace.open(workspace.home, clock=workspace.clock)
     renewed.passphrase = workspace.passphrase

@@ -88,12 +88,15 @@ def _segments(ws: Workspace, _: datetime) -> Did:
 
 def _close(ws: Workspace, turn: datetime) -> Did:
     """The month that has ended, and before it those that an idle scheduler has left open since the last close."""
+    from service.log import members
     from service.settlement import life
     from service.settlement.step import read_book
 
     ended = Period(turn.year, turn.month).previous()
+    if ws.settings.text("log.home"):
+        return Did("only the home log closes periods", nothing=True)
     last = max(read_book(ws).closes, default=None)
-    if last is None and next(ws.log.entries(types={"event"}), None) is None:
+    if last is None and not members.members(ws) and next(ws.log.entries(types={"event"}), None) is None:
         return Did("no event yet", nothing=True)
     months = [ended if last is None else Period.parse(last).next()]
     if str(months[0]) > str(ended):

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStanding:
-    """A job, its last turn that anybody took, and its next. `last` is None until the first."""
+    """A job, its last turn that anybody took, and its next. `last` is None until the first.
+
+    `overdue`: somebody used to do it, and a later turn has come and been left.
+    """
 
     job: str
     schedule: str
@@ -27,6 +30,7 @@ class JobStanding:
     state: str
     detail: str
     next: str | None
+    overdue: bool
 
 
 def standing(ws: Workspace) -> list[JobStanding]:
@@ -36,12 +40,14 @@ def standing(ws: Workspace) -> list[JobStanding]:
 
 
 def _of(ws: Workspace, job: Job, claim: Claim | None) -> JobStanding:
+    now = ws.clock()
     try:
         schedule = schedule_of(ws, job)
-        coming = None if schedule is None else schedule.next(ws.clock())
     except StateError:
-        coming = None
-    dead = claim is not None and claim.state == "running" and claim.leased_until <= format_time(ws.clock())
+        schedule = None
+    coming = None if schedule is None else schedule.next(now)
+    turn = None if schedule is None else schedule.turn(now - claims.LEASE)
+    dead = claim is not None and claim.state == "running" and claim.leased_until <= format_time(now)
     return JobStanding(
         job=job.name,
         schedule=ws.settings.text(job.setting),
@@ -49,13 +55,16 @@ def _of(ws: Workspace, job: Job, claim: Claim | None) -> JobStanding:
         state="never" if claim is None else "left undone" if dead else claim.state,
         detail="" if claim is None else claim.detail,
         next=None if coming is None else format_time(coming),
+        overdue=claim is not None and turn is not None and claim.turn < format_time(turn),
     )
 
 
 def troubles(jobs: list[JobStanding]) -> Iterator[str]:
     """What of it a person should look at."""
+    if late := [one.job for one in jobs if one.overdue]:
+        yield f"nobody has looked after {', '.join(late)} for a turn or more: does the scheduler run? settle scheduler"
     for one in jobs:
         if one.state == "failed":
             yield f"job {one.job} failed at {one.last}: {one.detail}"
         elif one.state == "left undone":
-            yield f"job {one.job} was left undone at {one.last}: is the scheduler running? settle scheduler"
+            yield f"job {one.job} was begun at {one.last} and left undone; settle scheduler --once {one.job}"

@@ -67,9 +67,9 @@ def close(ws: Workspace, period: str, *, on_progress: Progress = None) -> Closed
         last = max(book.closes, default="")
         if last > period:
             raise StateError(f"period {last} is closed; the events of {period} that it did not take weigh there")
-        head = ws.log.head()
+        head = ws.log.head(book.size)  # nothing is decided about what came since the book was read
         sealing = leaf.seal(now, size=head.size, root=head.root, chain=head.chain)
-        closing = Close(at=at, period=period, logs=sizes(ws, book), registry_size=head.size)
+        closing = Close(at=at, period=period, logs=sizes(ws, book, head), registry_size=head.size)
         return Step(None, leaves=[sealing, closing.leaf()])
 
     before = read_book(ws).close(period) is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import StateError
 from ledger.log import Log
 from ledger.source import Home
-from ledger.types import Period
+from ledger.types import Head, Period
 from payouts.grain import Membership
 from payouts.life.book import Book
 from payouts.life.records import LogSize
@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One log of a closed period: which of its events are taken, and where its workspace keeps it."""
+    """One log of a closed period: which of its events are taken, and where its workspace keeps it.
+
+    `for_cluster`: the URL at which a cluster reads its segments, where its workspace names one.
+    """
 
     log: Log
     folder: Path
+    for_cluster: str
     membership: Membership
 
 
-def sizes(ws: Workspace, book: Book) -> tuple[LogSize, ...]:
-    """Where every log stands now, the home log first; a member must extend what earlier closes listed."""
+def sizes(ws: Workspace, book: Book, head: Head) -> tuple[LogSize, ...]:
+    """Where every log stands, the home log at this head first; a member must extend what earlier closes listed."""
     home = Home(ws.log.origin, members.sources_of(ws.log))
-    heads = [ws.log.head()]
+    heads = [head]
     members.check_sources(home, ws.log)
     for origin, trusted in sorted(members.members(ws).items()):
         log = members.opened(ws, trusted)
@@ -51,14 +55,20 @@ def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
     found = []
     for one in book.closes[period].logs:
         if one.origin == ws.log.origin:
-            log, folder = ws.log, ws.home
+            log, folder, settings = ws.log, ws.home, ws.settings
         elif one.origin in registered:
             log, folder = members.opened(ws, registered[one.origin]), members.folder_of(ws, one.origin)
+            settings = members.settings_of(ws, one.origin)
         else:
             raise StateError(f"period {period} was closed over log {one.origin}, which nobody registered here")
         members.check_extends(log, [(one.size, one.root)])
         members.check_sources(home, log)
-        found.append(Listed(log=log, folder=folder, membership=membership(book, period, one.origin)))
+        found.append(
+            Listed(
+                log=log, folder=folder, for_cluster=settings.text("payouts.segments"),
+                membership=membership(book, period, one.origin),
+            )
+        )  # fmt: skip
     return found
 
 

@@ -82,22 +82,22 @@ def summed(
     with _engine(engine) as running:
         from payouts.usage import usage
 
-        return usage(running, [_sealed(one) for one in logs], assigned=assigned, terms=terms, grain=grain)
+        sealed = [_sealed(one, running) for one in logs]
+        return usage(running, sealed, assigned=assigned, terms=terms, grain=grain)
 
 
-def _sealed(one: Listed) -> Source:
-    """A log's segments, each file checked against the digest that its manifest leaf committed."""
+def _sealed(one: Listed, running: Engine) -> Source:
+    """A log's segments where the engine reads them, each file checked against the digest its manifest committed."""
     from ledger.segments.bindings import load
-    from ledger.segments.check import check_files
     from payouts.usage import Source, taken_files
 
     folder = one.folder / SEGMENTS
+    base = (one.for_cluster if running.name.startswith(_SPARK) else "") or str(folder)
     known = [manifest for manifest in manifests(one.log) if manifest.start < one.membership.size]
-    check_files(folder, taken_files(known, one.membership))
+    running.check(base, taken_files(known, one.membership))
     return Source(
-        origin=one.log.origin, base=str(folder), manifests=known, membership=one.membership,
-        bindings=load(folder, known),
-    )  # fmt: skip
+        origin=one.log.origin, base=base, manifests=known, membership=one.membership, bindings=load(folder, known)
+    )
 
 
 def _engine(name: str) -> AbstractContextManager[Engine]:

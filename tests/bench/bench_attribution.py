@@ -1,9 +1,10 @@
 """The attribution benchmark: every kind of borrowing, every method, worlds that nothing was fitted on.
 
-    python -m tests.bench.bench_attribution [--quick] [--seeds 5] [--tracks 100] [--processes 2]
+    python -m tests.bench.bench_attribution [--quick] [--seeds 5] [--tracks 100] [--processes 2] [--keep DIR]
 
 prints the tables of docs/benchmarks.md. Test worlds have seeds 1, 2, ...; odds were fitted on world
-11, thresholds and intervals on world 12, the style encoder on worlds from 9,000 on.
+11, thresholds and intervals on world 12, the style encoder on worlds from 9,000 on. With `--keep` each
+world's scores are written as soon as they are there, and a run that was cut short goes on from them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import pytest
 from attribution import evaluate, synth
 from attribution.assemble import claim, whole_ppm
 from attribution.calibration import Calibration, shipped
-from attribution.features import features_of_clip, features_of_line
+from attribution.features import features_of_clip, features_of_line, version
 from attribution.methods.byname import NAMES, method
 from attribution.train_calibration import Sample, catalogue_of, shares_of
 from tests.bench.tunes_as_notes import notes_catalogue, track_line
@@ -133,13 +134,29 @@ def _score(
         scores.false[name].append(float(named))
 
 
-def run(seeds: int, tracks: int, pieces: int, processes: int) -> Scores:
+def kept_scores(seed: int, tracks: int, pieces: int, folder: Path | None) -> Scores:
+    """The scores of one world, from `folder` if this very version has judged it before."""
+    if folder is None:
+        return judge_world(seed, tracks, pieces)
+    # What is kept under another calibration or other weights is another method's score.
+    path = folder / f"world-{seed}-{pieces}-{tracks}-{version()}-{shipped().digest[:16]}.json"
+    if path.is_file():
+        scores = Scores()
+        for name, table in json.loads(path.read_text(encoding="utf-8")).items():
+            getattr(scores, name).update(table)
+        return scores
+    scores = judge_world(seed, tracks, pieces)
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({name: getattr(scores, name) for name in Scores.__slots__}), encoding="utf-8")
+    return scores
+
+
+def run(seeds: int, tracks: int, pieces: int, processes: int, folder: Path | None) -> Scores:
     total = Scores()
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for number, found in enumerate(
-            pool.map(judge_world, range(1, seeds + 1), [tracks] * seeds, [pieces] * seeds), 1
-        ):
-            total.add(found)
+        jobs = [pool.submit(kept_scores, seed, tracks, pieces, folder) for seed in range(1, seeds + 1)]
+        for number, job in enumerate(jobs, 1):
+            total.add(job.result())
             sys.stderr.write(f"world {number} of {seeds}\n")
     return total
 
@@ -193,15 +210,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--tracks", type=int, default=100)
     parser.add_argument("--pieces", type=int, default=500)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, help="also write the raw scores, as JSON")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep each world's raw scores here and go on from them"
+    )
     options = parser.parse_args(argv)
     if options.quick:
         options.seeds, options.tracks, options.pieces = 1, 3, 40
-    scores = run(options.seeds, options.tracks, options.pieces, options.processes)
-    if options.out:
-        raw = {name: getattr(scores, name) for name in Scores.__slots__}
-        options.out.write_text(json.dumps(raw), encoding="utf-8")
-    print(tables(scores))
+    print(tables(run(options.seeds, options.tracks, options.pieces, options.processes, options.keep)))
 
 
 @pytest.mark.bench

@@ -250,7 +250,8 @@ def test_rollback_and_recovery_from_an_export(home: Path, tmp_path: Path) -> Non
 
 
 def test_a_successor_names_both_heads_and_the_reason(home: Path, tmp_path: Path) -> None:
-    """If this fails, starting afresh hides what was lost."""
+    """If this fails, starting afresh hides what was lost, or after a rotation leaves a log that nobody can open."""
+    settle_json("key", "rotate", "log", home=home)
     shutil.copytree(home, tmp_path / "backup")
     ingest(home, row("e-1"))
     lost = settle_json("ledger", "head", home=home)
@@ -266,6 +267,10 @@ def test_a_successor_names_both_heads_and_the_reason(home: Path, tmp_path: Path)
     assert (first["origin"], first["reason"]) == ("example.org/log-2", "the disk died")
     assert [one["size"] for one in first["follows"]] == [lost["size"] - 1, lost["size"]]
     assert len(list(home.glob("settle.db.example.org_log*"))) >= 1
+    successor, old = json.loads((home / "trust.json").read_text())["logs"]
+    assert [sum(key["role"] == "log" for key in one["keys"]) for one in (successor, old)] == [1, 2]
+    assert settle_json("ledger", "seal", home=home)["size"] == 2
+    assert settle_json("ledger", "fsck", home=home)["ok"]
 
 
 def test_seal_checkpoint_and_consistency(home: Path) -> None:

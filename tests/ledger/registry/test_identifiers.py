@@ -21,6 +21,7 @@ VALID: list[tuple[Check, str, str]] = [
     (identifiers.ipi_base, "I-001068130-6", "I0010681306"),
     (identifiers.ipi_name, "00014107338", "00014107338"),
     (identifiers.ipi_name, "199", "00000000199"),
+    (identifiers.ipi_name, "00017798450", "00017798450"),
     (identifiers.ipi, "I-001068130-6", "I0010681306"),
     (identifiers.ipi, "14107338", "00014107338"),
     (identifiers.isni, "0000 0001 2150 090X", "000000012150090X"),
@@ -114,3 +115,29 @@ def test_ethereum_accounts_keep_their_case() -> None:
     """If this fails, the checksum that an account's letter case carries is lost."""
     address = "0x52908400098527886E0F7030069857D2E4169EE7"
     assert identifiers.evm_address(f" {address} ") == address
+
+
+NAMES: list[tuple[Check, str]] = [
+    (identifiers.isrc, "ISRC"),
+    (identifiers.iswc, "ISWC"),
+    (identifiers.ipi_base, "IPI base number"),
+    (identifiers.ipi_name, "IPI name number"),
+    (identifiers.isni, "ISNI"),
+    (identifiers.dpid, "DPID"),
+]
+
+
+@pytest.mark.parametrize(("check", "name"), NAMES, ids=[name for _, name in NAMES])
+def test_a_refusal_names_the_scheme_and_an_example_that_is_accepted(check: Check, name: str) -> None:
+    """If this fails, whoever typed a code wrongly is told of another scheme, or shown a wrong example."""
+    with pytest.raises(InputError) as refused:
+        check("?!")
+    said = str(refused.value)
+    assert said.startswith(f"{name} '?!': expected ")
+    example = said.partition(", such as ")[2]
+    code = check(example)
+    if check is not identifiers.isrc:
+        other = "0" if code[-1] != "0" else "1"
+        with pytest.raises(InputError, match=f"{name} '{code[:-1]}{other}': check digit") as wrong:
+            check(code[:-1] + other)
+        assert code.endswith(str(wrong.value).partition("check digit '")[2].partition("'")[0])

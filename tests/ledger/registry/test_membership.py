@@ -35,7 +35,15 @@ def test_anyone_can_check_what_a_model_was_trained_on(office: Office, recording:
     office.load(sample())
     report = verify.verify_bundle(bundle(office, recording), TRUST, kinds=KINDS)
     assert report.ok, report.steps[-1]
-    assert report.steps[-1].detail.startswith(said)
+    assert report.steps[-1].detail == f"{said} the training set of mdl-1@1"
+    assert report.steps[-1].name == "the manifest proof leads to the model's training root"
+    model = office.registry.view().model("mdl-1", "1")
+    assert model.manifest is not None
+    assert (report.steps[-2].name, report.steps[-2].detail) == (
+        "the model is in the tree",
+        f"leaf {model.index}: model mdl-1@1, {model.manifest.size} recordings, root {model.manifest.root}",
+    )
+    assert any(remark.startswith("whether the operator trained on what") for remark in report.unchecked)
 
 
 def paths(value: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

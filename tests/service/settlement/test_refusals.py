@@ -76,5 +76,5 @@ def test_a_listed_log_that_is_missing_stops_the_run(tmp_path: Path) -> None:
     )
     close = Close(at="2026-07-02T09:00:00Z", period="2026-06", logs=logs, registry_size=head.size)
     made.ws.log.append([leaf.decode(leaf.encode(close.leaf()))])
-    with pytest.raises(StateError, match="other, which is missing"):
+    with pytest.raises(StateError, match="other, which nobody registered"):
         life.run(made.ws, asked())

@@ -21,6 +21,7 @@ from service.log import batches, following, members
 from service.log.ingesting import Ingested, ingest_file, replay
 from service.log.operating import prove
 from service.log.sources import settle_source
+from service.scheduler.jobs import Did, job_named
 from service.settlement import life
 from service.settlement.step import read_book
 from service.settlement.usage import folder_of
@@ -114,6 +115,7 @@ def test_each_source_has_one_log(two: Two) -> None:
         settle_source(second, "gamma", log=SECOND)
     with pytest.raises(StateError, match="only that closes periods"):
         life.close(second, "2026-06")
+    assert job_named("close").work(second, NOW) == Did("only the home log closes periods", nothing=True)
     assert [shown.sources for shown in members.show(two.home)] == [(), ("beta",)]
 
 

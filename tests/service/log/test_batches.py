@@ -1,0 +1,60 @@
+"""Signed batches under way: a crash between a batch and its events, and two processes with the same file."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+from ledger.keys import PrivateKey
+from service.log import batches
+from service.log.ingesting import Ingested, ingest_file
+from service.log.sources import settle_source
+from tests.service.month import Month
+
+KEY = PrivateKey.from_seed(b"p" * 32)
+
+
+def signed_file(june: Month, folder: Path, count: int) -> tuple[Path, Path]:
+    """A file of beta's and what beta signed over it; the log knows beta's key."""
+    settle_source(june.ws, "beta", party="ann", public=KEY.public.raw.hex())
+    rows = [{"source": "beta", "event_id": f"b-{n}", "track": "trk-1", "occurred_at": "2026-06-05T11:05:00Z",
+             "territory": "SE", "units": 1} for n in range(count)]  # fmt: skip
+    file, signed = folder / "beta.ndjson", folder / "beta.batch"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    batches.sign_file(file, KEY, source="beta", previous=None, out=signed)
+    return file, signed
+
+
+def test_a_crash_between_a_batch_and_its_events(june: Month, tmp_path: Path) -> None:
+    """If this fails, a batch whose ingest broke off is lost, or its events can never be signed."""
+    file, signed = signed_file(june, tmp_path, 20)
+    batches.take(june.ws, file, signed, None)
+    (cut_off,) = batches.show(june.ws)
+    assert (cut_off.count, cut_off.here) == (20, 0)
+    assert ingest_file(june.reopened(), file, batch_file=signed).accepted == 20
+    (whole,) = batches.show(june.ws)
+    assert (whole.count, whole.here) == (20, 20)
+
+
+def test_the_same_batch_from_two_processes_at_once(june: Month, tmp_path: Path) -> None:
+    """If this fails, a retry that overtakes the first attempt is refused as a forgery, or counts twice."""
+    file, signed = signed_file(june, tmp_path, 400)
+    answers: list[Ingested] = []
+    together = threading.Barrier(3)
+
+    def hand_in() -> None:
+        ws = june.reopened()
+        together.wait()
+        answers.append(ingest_file(ws, file, batch_file=signed))
+        ws.log.close()
+
+    workers = [threading.Thread(target=hand_in) for _ in range(3)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+    assert [(one.read, one.platform) for one in answers] == [(400, "signed by ann")] * 3
+    assert sum(one.accepted for one in answers) == 400
+    (shown,) = batches.show(june.ws)
+    assert (shown.count, shown.here) == (400, 400)
