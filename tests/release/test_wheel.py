@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.played import EVENTS, Played
+from tests.demo.played import EVENTS, Played, assert_same_month
 from tests.release.installed import Installed, build_wheel, install
 from tests.release.keep import RELEASES
 from tests.support import ROOT
@@ -92,6 +92,4 @@ def test_the_wheel_plays_the_demo(full: Installed, played: Played, tmp_path: Pat
     done = full.run("--json", "demo", "--dir", "month", "--events", str(EVENTS), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["ok"]
-    assert told["rules"] == played.told["rules"]
-    assert told["influence"] == played.told["influence"]
+    assert_same_month(told, played.told)
