@@ -66,11 +66,16 @@ class Gather(Generic[Item, Answer]):
                     f"{len(self._queue)} callers wait for a commit already; nothing was kept, try again later"
                 )
             self._queue.append(place)
-            leads, self._committing = not self._committing, True
-        if not leads:
+            if not self._committing:
+                self._committing = True
+                place.called.set()
+        try:
             place.called.wait()
-        if not place.done:
-            self._lead()
+            if not place.done:
+                self._lead()
+        except BaseException:
+            self._leave(place)
+            raise
         if place.problem is not None:
             raise place.problem
         return cast("Answer", place.answer)
@@ -79,24 +84,49 @@ class Gather(Generic[Item, Answer]):
         """Commit for the head of the queue, which is the caller itself, and for those behind it."""
         with self._lock:
             group = [self._queue.popleft() for _ in range(min(self._group_max, len(self._queue)))]
+        for place in group:  # until it is known better, nobody may believe anything
+            place.problem = TransientError("the commit was interrupted; send it again to learn what became of it")
         try:
             answers = self._commit([place.item for place in group])
             for place, answer in zip(group, answers, strict=True):
                 place.answer = answer
+            for place in group:
+                place.problem = None
         except Exception as problem:  # noqa: BLE001  it is raised again, in every caller it belongs to
             for place in group:
-                place.problem = copy(problem)  # an exception is one thread's: raising it writes into it
-                place.problem.__cause__ = problem
-        except BaseException:  # this thread is told to stop; the others must not believe anything
-            for place in group:
-                place.problem = TransientError("the commit was interrupted; send it again to learn what became of it")
-            raise
+                place.problem = _own(problem)
         finally:
             with self._lock:
-                following = self._queue[0] if self._queue else None
-                self._committing = following is not None
+                for place in group:
+                    place.done = True
+                following = self._hand_on()
             for place in group:
-                place.done = True
                 place.called.set()
             if following is not None:
                 following.called.set()
+
+    def _hand_on(self) -> _Place[Item, Answer] | None:
+        """Under the lock: whose turn it is now."""
+        following = self._queue[0] if self._queue else None
+        self._committing = following is not None
+        return following
+
+    def _leave(self, place: _Place[Item, Answer]) -> None:
+        """A caller that is told to stop while it waits: its item is not committed, and its turn is the next one's."""
+        with self._lock:
+            if place not in self._queue:
+                return
+            self._queue.remove(place)
+            following = self._hand_on() if place.called.is_set() else None
+        if following is not None:
+            following.called.set()
+
+
+def _own(problem: Exception) -> Exception:
+    """An exception is one thread's, because raising it writes into it: a copy, or its words where it has none."""
+    try:
+        found = copy(problem)
+    except Exception:  # noqa: BLE001  whatever its constructor asks for
+        found = TransientError(f"the commit failed: {type(problem).__name__}: {problem}")
+    found.__cause__ = problem
+    return found

@@ -20,6 +20,7 @@ from payouts.money import scale
 
 _TERRITORY = re.compile(r"[A-Z]{2}\Z", re.ASCII)
 _RATE = re.compile(r"(\d{1,12})(?:\.(\d{1,12})|/(\d{1,12}))?\Z", re.ASCII)
+_AMOUNT = re.compile(r"[1-9]\d{0,99}\Z", re.ASCII)
 MONTHS_MAX: Final = 120
 
 
@@ -211,7 +212,7 @@ def read_clause(payload: Mapping[str, Any]) -> Clause:
             raise TermsError(f"{kind.kind} terms: {name} is {value!r}")
     if "micros" in given:
         text = given["micros"]
-        given["micros"] = int(text) if text.isascii() and text.isdecimal() and str(int(text)) == text else 0
+        given["micros"] = int(text) if _AMOUNT.match(text) else 0
     made: Clause = kind(**given)
     return made
 

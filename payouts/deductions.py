@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from ledger.types import MILLION, Period
 from payouts.clauses import Advance, Agreed, Rate, Reserve, Withholding
+from payouts.errors import TermsError
 from payouts.money import payable
 
 Kind = Literal["advance", "reserve", "released", "recouped", "tax", "given-up"]
@@ -192,9 +193,7 @@ class Stages:
                 paid, rest = payable(exact, wanted)
                 return Converted(currency=wanted, micros=paid, rounding=rest, rate=one.clause.rate,
                                  date=one.clause.date, source=one.note)  # fmt: skip
-        raise AssertionError(
-            f"{party} is paid in {wanted}, and {self.period} has no rate; nothing may be paid from this"
-        )
+        raise TermsError(f"{party} is paid in {wanted}, and {self.period} has no rate; nothing may be paid from this")
 
 
 @dataclass(slots=True)

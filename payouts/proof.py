@@ -284,7 +284,7 @@ def _guarded(check: Callable[[Examination, Row], None]) -> Callable[[Examination
     def guarded(examination: Examination, document: Row) -> None:
         try:
             check(examination, document)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
             with examination.step("every field is of its type"):
                 raise VerificationError(f"a field is missing or of another type: {problem!r}") from None
 

@@ -7,6 +7,7 @@ and nobody gains by writing one. The rules, each checked here whatever door the 
 - every act is signed within its leaf by a key of its author's role (`Authority`);
 - a period closes once, and in order; a run belongs to a closed period;
 - what one person makes only another person with another person's key can approve;
+- no two acts bear one name, so that an approval, or the end of a hold, is of one thing;
 - at most one published run per (period, pool, sequence), and only an approved one;
 - a run is paid in numbered batches, after publication, and not once it is reversed;
 - a payment that arrived is final; that one failed or was lost counts when a second person approved it.
@@ -182,6 +183,14 @@ class Book:
         subject = Approve.read(leaf).subject
         _rule(self.proposal(subject).by != signer, f"{signer} made {subject}, and the key that approves it is theirs")
 
+    def _check_name(self, name: str) -> None:
+        """No two things bear one name: what is approved, lifted or ended under it would be the other as well."""
+        named = (
+            self.runs, self.holds, self.expiries, self.releases, self.adjusts, self.reverses, self.agreements,
+            self.claims,
+        )  # fmt: skip
+        _rule(all(name not in one for one in named), f"{name} is the name of something else in the log")
+
     def _close(self, index: int, leaf: Leaf) -> str:
         record = Close.read(leaf)
         _rule(record.period not in self.closes, f"period {record.period} was already closed")
@@ -195,6 +204,7 @@ class Book:
         record = Run.read(leaf)
         _rule(record.period in self.closes, f"period {record.period} is open")
         _rule(record.run not in self.runs, f"run {record.run} is in the log already")
+        self._check_name(record.run)
         self.runs[record.run] = record
         return record.run
 
@@ -249,6 +259,7 @@ class Book:
         _rule(name not in self.claims, f"{name} is in the log already")
         again = record.outcome == "failed" and len(heard) >= len(self.batches[record.run])
         _rule(not again, f"the payment to {record.party} was not sent again since it failed")
+        self._check_name(name)
         self.claims[name] = record
         return name
 
@@ -263,6 +274,8 @@ class Book:
     def _hold(self, _: int, leaf: Leaf) -> str:
         record = Hold.read(leaf)
         _rule(record.id not in self.holds, f"hold {record.id} is in the log already")
+        _rule("/" not in record.id, f"hold {record.id} has the name of money that a run held")
+        self._check_name(record.id)
         self.holds[record.id] = record
         return record.id
 
@@ -272,6 +285,7 @@ class Book:
         _rule(hold is not None and hold.until is not None, f"{record.hold} is not a hold with an end")
         _rule(hold is None or (hold.until or "") <= record.at, f"hold {record.hold} has not reached its end")
         _rule(record.hold not in self.lifted(), f"hold {record.hold} has ended already")
+        self._check_name(record.id)
         self.expiries[record.id] = record
         return record.id
 
@@ -281,12 +295,14 @@ class Book:
         known = record.hold in self.holds or record.hold in self.agreements or run in self.published
         _rule(known, f"{record.hold} is not held in the log")
         _rule(record.id not in self.releases, f"release {record.id} is in the log already")
+        self._check_name(record.id)
         self.releases[record.id] = record
         return record.id
 
     def _adjust(self, _: int, leaf: Leaf) -> str:
         record = Adjust.read(leaf)
         _rule(record.id not in self.adjusts, f"adjustment {record.id} is in the log already")
+        self._check_name(record.id)
         self.adjusts[record.id] = record
         return record.id
 
@@ -294,12 +310,14 @@ class Book:
         record = Reverse.read(leaf)
         _rule(record.run in self.published, f"run {record.run} is not published")
         _rule(record.id not in self.reverses, f"reversal {record.id} is in the log already")
+        self._check_name(record.id)
         self.reverses[record.id] = record
         return record.id
 
     def _agree(self, _: int, leaf: Leaf) -> str:
         record = Agree.read(leaf)
         _rule(record.id not in self.agreements, f"terms {record.id} are in the log already")
+        self._check_name(record.id)
         self.agreements[record.id] = record
         return record.id
 

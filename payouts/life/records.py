@@ -60,9 +60,11 @@ class Close:
     @classmethod
     def read(cls, leaf: Leaf) -> Close:
         _fields(leaf, "at", "period", "logs", "registry_size")
+        listed = _list(leaf, "logs")
+        if not all(isinstance(log, Mapping) for log in listed):
+            raise VerificationError(f"logs are {listed!r}, expected objects")
         logs = tuple(
-            LogSize(origin=_text(log, "origin"), size=_count(log, "size"), root=_text(log, "root"))
-            for log in _list(leaf, "logs")
+            LogSize(origin=_text(log, "origin"), size=_count(log, "size"), root=_text(log, "root")) for log in listed
         )
         period = str(Period.parse(_text(leaf, "period")))
         return cls(at=_text(leaf, "at"), period=period, logs=logs, registry_size=_count(leaf, "registry_size"))
@@ -385,9 +387,13 @@ TYPES: Final = (
 """The leaf types that make up the life of a period."""
 
 
+DIGITS_MAX: Final = 100
+"""Of an amount, its sign among them; more than any sum of money, and few enough to be read as a number."""
+
+
 def read_micros(text: str) -> int:
     """An amount as leaves write it: a decimal string, one way only."""
-    if not text.removeprefix("-").isdecimal() or str(int(text)) != text:
+    if len(text) > DIGITS_MAX or not text.removeprefix("-").isdecimal() or str(int(text)) != text:
         raise VerificationError(f"amount {text!r}: expected whole micro-units as a decimal string")
     return int(text)
 

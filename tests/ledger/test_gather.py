@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -121,3 +122,58 @@ def test_an_answer_for_each() -> None:
     gather: Gather[int, int] = Gather(lambda _: [])
     with pytest.raises(ValueError, match="zip"):
         gather(1)
+
+
+class Particular(Exception):  # noqa: N818  named as a library might
+    """An exception that cannot be copied: its constructor wants more than it keeps."""
+
+    def __init__(self, *, code: int) -> None:
+        super().__init__(f"code {code}")
+
+
+def test_a_failure_that_cannot_be_copied_is_a_failure() -> None:
+    """If this fails, a caller whose commit failed is answered as if it had been made."""
+    entered, let_go = threading.Event(), threading.Event()
+
+    def commit(items: Sequence[int]) -> list[int]:
+        if not entered.is_set():
+            entered.set()
+            assert let_go.wait(30)
+            return list(items)
+        raise Particular(code=7)
+
+    gather = Gather(commit)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(gather, 0)
+        assert entered.wait(30)
+        later = start(pool, gather, [1, 2])
+        let_go.set()
+        assert first.result(30) == 0
+        for one in later:
+            with pytest.raises(TransientError, match="Particular: code 7"):
+                one.result(30)
+
+
+def test_a_caller_that_stops_waiting_holds_nobody_up() -> None:
+    """If this fails, Ctrl-C while one caller waits its turn leaves everybody behind it waiting for ever."""
+    slow = Slow()
+    gather = Gather(slow)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(gather, 0)
+        assert slow.entered.wait(30)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt):
+                gather(1)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        (later,) = start(pool, gather, [2])
+        slow.let_go.set()
+        assert (first.result(30), later.result(30)) == (0, 4)
+    assert slow.groups == [[0], [2]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -211,6 +212,66 @@ def test_the_newest_terms_count_until_they_are_ended() -> None:
     end = Release(**makes, id="release-1", hold=second.id, note="over")
     assert counts(*steps, end) == ["b"]
     assert counts(*steps, *both(end, "release-1")) == ["a"]
+
+
+def proposed(kind: str, name: str) -> Act:
+    """What the operator would like to have approved, under a name of their choice."""
+    makes: dict[str, Any] = {"at": AT, "by": "operator", "key": "k-operator", "id": name}
+    match kind:
+        case "adjust":
+            return Adjust(**makes, period="2026-07", pool="default", currency="EUR", party="operator", micros=10**9,
+                          reason="r", line=RUNS[0])  # fmt: skip
+        case "release":
+            return Release(**makes, hold="hold-1", note="n")
+        case "reverse":
+            return Reverse(**makes, run=RUNS[0], reason="r")
+        case _:
+            return run(name, sequence=2)
+
+
+@pytest.mark.parametrize(("first", "second"), list(permutations(["adjust", "release", "reverse", "run"], 2)))
+def test_an_approval_is_of_one_thing(first: str, second: str) -> None:
+    """If this fails, one person names an act like one that was approved, and has it approved without anybody."""
+    hold = Hold(at=AT, by="operator", key="k-operator", id="hold-1", scope="party", subject="ann", reason="fraud")
+    before: list[Act | Close] = [close(), run(), approve(), publish(), hold]
+    one, other = proposed(first, "x"), proposed(second, "x")
+    document = DOC if first == "run" else leaf_hash(encode(dict(as_leaf(one)))).hex()
+    for records in ([*before, one, approve("x", document=document), other],
+                    [*before, one, other, approve("x", document=document)]):  # fmt: skip
+        book = book_of(*records)
+        assert [void.index for void in book.voids] == [records.index(other)]
+        assert book.approved("x")
+        assert type(book.proposal("x")) is type(one)
+
+
+def test_a_hold_that_ends_by_itself_ends_nothing_else() -> None:
+    """If this fails, one person ends terms, or pays held money, by a hold of that name with an end of its own."""
+    makes: dict[str, Any] = {"at": LATER, "by": "operator", "key": "k-operator"}
+    terms = Agree(**makes, agreed=AGREED[2])
+    in_force = (*PAID, terms, approve(terms.id, document=leaf_hash(encode(dict(as_leaf(terms)))).hex()))
+    for name in (terms.id, f"{RUNS[0]}/ann/fraud"):
+        hold = Hold(**makes, id=name, scope="party", subject="x", reason="fraud", until=LATER)
+        book = book_of(*in_force, hold, Expire(**makes, id="expire-1", hold=name))
+        assert len(book.voids) == 2
+        assert book.lifted() == {}
+        assert book.agreed(pool="default", currency="EUR", period="2026-06") == (AGREED[2],)
+    taken = book_of(Hold(**makes, id=terms.id, scope="party", subject="x", reason="fraud", until=LATER), terms)
+    assert [void.type for void in taken.voids] == ["agree"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**as_leaf(proposed("adjust", "x")), "micros": "1" * 5000},
+        {**as_leaf(proposed("adjust", "x")), "micros": "-" + "1" * 5000},
+        {**as_leaf(Agree(at=AT, by="operator", key="k-operator", agreed=AGREED[0])),
+         "clause": {**AGREED[0].payload()["clause"], "micros": "1" * 5000}},
+        {**as_leaf(close()), "logs": ["here"]},
+    ],
+)  # fmt: skip
+def test_no_leaf_stops_the_book(body: Leaf) -> None:
+    """If this fails, one leaf that is in the log for good keeps the book from being read ever again."""
+    assert len(fold([(0, b"\0" * 32, body)], believe).voids) == 1
 
 
 def people() -> st.SearchStrategy[dict[str, str]]:
