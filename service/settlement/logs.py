@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.errors import StateError
+from ledger import leaf
+from ledger.errors import StateError, VerificationError
 from ledger.log import Log
 from ledger.source import Home
 from ledger.types import Head, Period
 from payouts.grain import Membership
 from payouts.life.book import Book
 from payouts.life.records import LogSize
+from payouts.protocols import UsageRow
 from service.log import members
 
 if TYPE_CHECKING:
@@ -70,6 +73,27 @@ def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
             )
         )  # fmt: skip
     return found
+
+
+def check_claims(home: Log, origin: str, rows: Iterable[UsageRow]) -> None:
+    """Refuse sums of a log with events of another log's source, or paying by a vector the home log never assigned.
+
+    A member's own leaves are its operator's word; whose source it is and which vector pays is the home log's.
+    """
+    said = Home(home.origin, members.sources_of(home))
+    leaves = (leaf.decode(entry.body) for entry in home.entries(types={"assign"}))
+    assigned = {(body["track"], body["vector"]) for body in leaves}
+    for row in rows:
+        if (takes := said.log_of(row.source)) != origin:
+            raise VerificationError(
+                f"log {origin} holds events of source {row.source}, which is assigned to log {takes}: they cannot be "
+                "settled"
+            )
+        if origin != home.origin and row.vector is not None and (row.track, row.vector) not in assigned:
+            raise VerificationError(
+                f"log {origin} holds events of track {row.track} bound to vector {row.vector[:16]}, which log "
+                f"{home.origin} never assigned to it: they cannot be settled"
+            )
 
 
 def membership(book: Book, period: str, origin: str) -> Membership:

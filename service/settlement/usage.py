@@ -6,7 +6,7 @@ Which of them sums makes no difference to a single unit, so the engine's name is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,13 +16,14 @@ from ledger.registry.view import View
 from ledger.segments.manifest import manifests
 from payouts import usage_plain
 from payouts.grain import grain_of
+from payouts.intake import row_key
 from payouts.protocols import UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
+from service.settlement.logs import Listed, check_claims
 
 if TYPE_CHECKING:
     from payouts.usage import Engine, Source
-    from service.settlement.logs import Listed
     from service.workspace import Workspace
 
 Progress = Callable[[int, int | None], None] | None
@@ -66,24 +67,31 @@ def sealed_up_to(log: Log, size: int) -> bool:
 def summed(
     logs: Sequence[Listed], *, engine: str, view: View, terms: Terms, rule: Rule, on_progress: Progress
 ) -> list[UsageRow]:
-    """The usage of one pool in one period, sorted: over every log of the close, the home log first."""
+    """The usage of one pool in one period, sorted: over every log of the close, the home log first.
+
+    Each log is summed by itself, so that what a member's events claim is held against the home log before it
+    counts. A source is in one log, so no row of one log meets a row of another.
+    """
     grain = grain_of(view, terms, rule)
     home = logs[0]
     assigned = usage_plain.first_assignments(home.log.entries(types={"assign"}, stop=home.membership.size))
-    if engine == PLAIN:
-        parts = [
-            usage_plain.Part(
-                origin=one.log.origin, membership=one.membership,
-                entries=one.log.entries(types={"event"}, stop=one.membership.size),
-            )
-            for one in logs
-        ]  # fmt: skip
-        return usage_plain.usage(parts, assigned=assigned, terms=terms, grain=grain, on_progress=on_progress)
-    with _engine(engine) as running:
-        from payouts.usage import usage
+    with nullcontext() if engine == PLAIN else _engine(engine) as running:
+        rows: list[UsageRow] = []
+        for one in logs:
+            if running is None:
+                part = usage_plain.Part(
+                    origin=one.log.origin, membership=one.membership,
+                    entries=one.log.entries(types={"event"}, stop=one.membership.size),
+                )  # fmt: skip
+                found = usage_plain.usage([part], assigned=assigned, terms=terms, grain=grain, on_progress=on_progress)
+            else:
+                from payouts.usage import usage
 
-        sealed = [_sealed(one, running) for one in logs]
-        return usage(running, sealed, assigned=assigned, terms=terms, grain=grain)
+                found = usage(running, [_sealed(one, running)], assigned=assigned, terms=terms, grain=grain)
+            if len(logs) > 1:
+                check_claims(home.log, one.log.origin, found)
+            rows += found
+    return sorted(rows, key=row_key)
 
 
 def _sealed(one: Listed, running: Engine) -> Source:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from ledger.fsck import fsck
 from ledger.keys import PrivateKey
 from ledger.segments.seal import seal
 from ledger.verify import verify_bundle
+from service.attribution.vectors import declare
 from service.log import batches, following, members
 from service.log.ingesting import Ingested, ingest_file, replay
 from service.log.operating import prove
@@ -30,6 +33,7 @@ from service.statements import outsiders
 from service.statements.explaining import explain
 from service.statements.statements import state
 from service.workspace import Workspace
+from tests.ledger.logs import event
 from tests.service.month import DECLARED, EARLY, NOW, Month, asked, month
 
 SECOND = "example.org/second"
@@ -209,6 +213,28 @@ def test_events_in_the_wrong_log_are_not_settled(two: Two) -> None:
     two.ingest(used, "gamma", "trk-1")
     with pytest.raises(StateError, match="is registered before its first event"):
         members.add(two.home, third)
+
+
+@pytest.mark.parametrize(("source", "reason"), [("beta", "never assigned"), ("acme", "assigned to log example")])
+def test_a_member_writes_its_own_leaves_and_settles_nothing_by_them(
+    two: Two, tmp_path: Path, source: str, reason: str
+) -> None:
+    """If this fails, a member pays by a vector of its choice, or another log's streams twice."""
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"track": "trk-1", "sources": [{"recording": "rec-4", "ppm": 1_000_000}]}))
+    (evidence,) = declare(two.home, other, assign=False)
+    second = two.second()
+    two.ingest(second, "beta", "trk-2")
+    second.log.append([event("e-forged", source=source, track="trk-1", vector=evidence.digest)])
+    second.log.close()
+    with closing(sqlite3.connect(two.place / "settle.db")) as database:
+        for trigger in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f"DROP TRIGGER {trigger[0]}")
+        database.execute("DELETE FROM event WHERE event_id = 'e-forged'")
+        database.commit()
+    life.close(two.home, "2026-06")
+    with pytest.raises(VerificationError, match=reason):
+        life.run(two.home, asked())
 
 
 def test_only_the_operator_registers_a_log(two: Two) -> None:
