@@ -38,6 +38,8 @@ class Batches:
             if body["type"] == "key" and self._ring is not None:
                 self._ring = self._ring.apply(index, body)
             elif body["type"] == source.TYPE:
+                if self._ring is not None and not source.by_operator(self._ring, index, body):
+                    raise VerificationError("no operator signed it, so it counts for nothing")
                 said = source.parse(index, body)
                 self._sources[said.source] = said
             elif body["type"] == batch.TYPE:

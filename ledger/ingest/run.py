@@ -233,8 +233,9 @@ class Ingest:
         """Make the batch's tracks known, where they are registered; return the event ids that are taken."""
         if len(self._tracks) > TRACKS_MAX or queries.page(connection, self._tracks_at, size, _BINDING, limit=1):
             self._tracks.clear()
-            leaves = queries.of_type(connection, sourcing.TYPE)
-            self._sources = sourcing.sources((entry.index, canon.decode(entry.body)) for entry in leaves)
+            said = queries.page(connection, 0, size, ["key", sourcing.TYPE], limit=size)
+            leaves = ((entry.index, canon.decode(entry.body)) for entry in said)
+            self._sources = sourcing.heard(self._log.trusted, leaves)
         self._tracks_at = size
         if missing := {event.track for event in events if event.track not in self._tracks}:
             self._tracks.update(queries.find_tracks(connection, sorted(missing)))

@@ -20,7 +20,6 @@ from ledger.log import Log
 from ledger.note import Vkey
 from ledger.text import format_base64
 from ledger.trust import Trust
-from ledger.types import Leaf
 from payouts.life.rings import Rings
 from service.workspace import NEXT, TRUST, Workspace
 
@@ -90,15 +89,6 @@ def rings(workspace: Workspace) -> Rings:
 def rings_of(log: Log) -> Rings:
     """The same of any log that was opened with its first keys, another workspace's too."""
     return Rings(log.trusted or (), ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"})))
-
-
-def by_operator(found: Rings, index: int, body: Leaf) -> bool:
-    """Whether an operator's key that counts there signed this leaf; VerificationError for a false signature."""
-    key = found.at(index).find(body.get("key"))
-    if key is None or key.role != "operator" or not key.counts_at(index + 1):
-        return False
-    leaf.check_signature(body, key.public)
-    return True
 
 
 def show(workspace: Workspace) -> list[Shown]:

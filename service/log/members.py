@@ -20,7 +20,7 @@ from ledger.store import queries
 from ledger.trust import Trust, TrustedLog
 from service.config import Settings, resolve
 from service.files import write_whole
-from service.log.keys import by_operator, rings, rings_of
+from service.log.keys import rings, rings_of
 from service.workspace import CONFIG, TRUST, Workspace
 
 PLACES: Final = "logs.json"
@@ -42,7 +42,7 @@ def members(ws: Workspace) -> dict[str, TrustedLog]:
     keys = rings(ws)
     for entry in ws.log.entries(types={member.TYPE}):
         body = leaf.decode(entry.body)
-        if by_operator(keys, entry.index, body):
+        if source.by_operator(keys.at(entry.index), entry.index, body):
             one = member.parse(entry.index, body)
             found.setdefault(one.origin, one)
     return found
@@ -98,7 +98,7 @@ def sources_of(log: Log) -> dict[str, Source]:
     """Every source that a log knows; only its operator's word counts."""
     keys = rings_of(log)
     leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={source.TYPE}))
-    return source.sources((index, body) for index, body in leaves if by_operator(keys, index, body))
+    return source.sources((index, body) for index, body in leaves if source.by_operator(keys.at(index), index, body))
 
 
 def check_home(ws: Workspace, does: str) -> None:

@@ -111,6 +111,16 @@ def test_what_came_unsigned_before_is_signed_by_a_later_batch(place: Place) -> N
     assert fsck(trusting(place)).ok
 
 
+def test_a_source_is_what_its_operator_says(place: Place) -> None:
+    """If this fails, whoever holds the log's key alone lets unsigned events in for a source that must sign."""
+    prepared(place, must=True)
+    log = trusting(place)
+    thief = log.append([source.make(log.clock(), source="acme", party=None, signed=False, signer=KEY)]).first
+    assert take(log, lines(row("e-1"))).quarantined == 1
+    examined = fsck(log)
+    assert [problem for problem in examined.problems if f"source leaf {thief}" in str(problem)]
+
+
 def test_a_replayed_row_finds_its_place(place: Place) -> None:
     """If this fails, a signed event whose track was registered late counts as unsigned for ever."""
     log = prepared(place, must=True)
