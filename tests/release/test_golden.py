@@ -42,6 +42,8 @@ def about(release: Path) -> dict[str, Any]:
 def ws(release: Path, about: dict[str, Any], tmp_path: Path) -> Workspace:
     """A copy of the kept workspace, opened two months later."""
     shutil.copytree(release / "workspace", tmp_path / "home")
+    for key in (tmp_path / "home" / "keys").iterdir():
+        key.chmod(0o600)  # git keeps no more of a file's mode than whether it runs
     later = datetime.fromisoformat(about["at"]) + timedelta(days=62)
     return Workspace.open(tmp_path / "home", clock=lambda: later)
 
