@@ -53,7 +53,7 @@ def _head(statement: Statement) -> list[Any]:
     ]  # fmt: skip
     story: list[Any] = [_grid([[whose, _sums(statement)]], [WIDTH * 0.6, WIDTH * 0.4], rules=False), _space(10)]
     if statement.demo:
-        story.append(_text("Demo: one person runs this workspace and approves its runs.", "mark"))
+        story.append(_text("Demo: one workspace holds the maker's key and the approver's.", "mark"))
     if statement.nil:
         story += [
             _text("Nothing was earned, held, corrected or carried in this period.", "strong"),

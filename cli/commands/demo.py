@@ -30,7 +30,9 @@ def demo(
     from service.demo.story import Story, tell
 
     if (folder / "settle.toml").exists():
-        raise ConflictError(f"{folder} already holds a workspace; name a new folder with --dir, or remove this one")
+        raise ConflictError(
+            f"{folder} already holds a workspace; remove it (rm -r {folder}) or name another folder with --dir"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     told = tell(Story(home=folder.resolve(), run=_run, say=shell.say, events=events))
@@ -69,5 +71,6 @@ def _closing(told: dict[str, Any]) -> str:
     amounts = [f"{name:<14}{money(micros):>20}" for name, micros in parts.items()]
     total = f"{'pool':<14}{money(told['pool_micros']):>20}   the five parts sum to it, to the micro-unit"
     paths = [f"{name:<14}{path}" for name, path in told["paths"].items()]
+    paths.append("Open the first two in a browser; the commands above work in the folder above them.")
     blocks = [[f"{title}, {told['seconds']} s"], [table(influence)], [table(paid)], [*amounts, total], paths]
     return "\n\n".join("\n".join(block) for block in blocks)

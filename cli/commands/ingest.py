@@ -48,7 +48,7 @@ def ingest(
         say(f"settle: {done.incomplete}")
         leave(EXIT_CODES[InputError])
     if done.conflicts:
-        say(f"settle: {done.conflicts} event ids were used before with another body; those events were refused")
+        say(f"settle: event ids used before with another body: {done.conflicts}; those events were refused")
         leave(EXIT_CODES[ConflictError])
 
 

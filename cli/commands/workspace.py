@@ -45,7 +45,7 @@ def _status_text(it: Status) -> str:
     """What waits for a person comes first: it is read in the morning."""
     waiting = [f"  {line}" for line in it.waiting] or ["  nothing"]
     facts = {
-        "workspace": it.home + (" (demo: one person approves their own runs)" if it.demo else ""),
+        "workspace": it.home + (" (demo: one workspace holds the maker's key and the approver's)" if it.demo else ""),
         "log": f"{it.origin}, {it.size} entries, root {it.root}",
         "registry": f"{it.parties} parties, {it.recordings} recordings, {it.tracks} tracks, "
         f"{it.without_vector} of them without a vector",

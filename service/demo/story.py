@@ -55,6 +55,10 @@ class Story:
             raise VerificationError(f"demo: settle {' '.join(words)} left with {left}, expected {code}: {answer}")
         return answer
 
+    def found(self, what: str) -> None:
+        """What a step came to, in a line."""
+        self.say(f"  {what}")
+
     def must(self, name: str, seen: Any, expected: Any) -> None:
         """The demo fails loudly where a figure is not what it must be."""
         if seen != expected:
@@ -63,6 +67,7 @@ class Story:
 
 def tell(story: Story) -> dict[str, Any]:
     """The whole month, from an empty folder to verified bundles; what the demo answers."""
+    story.say(f"The month is made in {story.home}; its commands can be repeated there (cd {story.home}).")
     planted = _hand_over(story)
     _attribute(story, planted)
     _ingest(story)
@@ -98,6 +103,7 @@ def _hand_over(story: Story) -> list[sounds.Planted]:
         "The registry: who owns what, who permits what, what the model was trained on.",
         "registry", "import", str(inputs / "registry.json"),
     )  # fmt: skip
+    story.found(f"{imported['accepted']:,} rows accepted")
     story.must("registry rows refused", imported["quarantined"] + imported["conflicts"], 0)
     return planted
 
@@ -106,6 +112,7 @@ def _attribute(story: Story, planted: list[sounds.Planted]) -> None:
     """Index the catalogue, attribute what came as audio, take what the generator declares for the rest."""
     inputs = story.home / "inputs"
     indexed = story.step("Read every recording into the search index.", "index")
+    story.found(f"{indexed['recordings']} recordings in {indexed['clusters']} clusters")
     story.must("recordings indexed", indexed["recordings"], sounds.PIECES)
     estimated = story.step(
         "Tracks that came as audio: who influenced them, by listening alone.", "attribute", str(inputs / "tracks")
@@ -151,6 +158,7 @@ def _ingest(story: Story) -> None:
     first = story.step(
         "A month of stream events, with some bad rows, a duplicate and a conflict.", "ingest", events, code=5
     )
+    story.found(_rows(first))
     story.must("accepted", first["accepted"], story.events)
     story.must(
         "rows accounted for",
@@ -160,8 +168,15 @@ def _ingest(story: Story) -> None:
     again = story.step(
         "The same file again: every good row is known, nothing is counted twice.", "ingest", events, code=5
     )
+    story.found(_rows(again))
     story.must("accepted the second time", again["accepted"], 0)
     story.facts["events"] = first["accepted"]
+
+
+def _rows(counts: dict[str, Any]) -> str:
+    """What became of a file's rows."""
+    kinds = ("accepted", "duplicates", "conflicts", "quarantined")
+    return f"{counts['read']:,} read: " + ", ".join(f"{counts[kind]:,} {kind}" for kind in kinds)
 
 
 def _settle(story: Story) -> dict[str, Any]:
@@ -178,7 +193,7 @@ def _settle(story: Story) -> dict[str, Any]:
     story.step("The maker may not approve his own run.", "approve", run["run"], "--as", "operator", code=4)
     story.step("A second person approves with a key of their own.", "approve", run["run"], "--as", "approver")
     story.step("Publish: statements are fixed.", "publish", run["run"])
-    story.step("Pay by bank: a payment file.", "pay", run["run"], "--via", "file")
+    story.step("Pay by bank the holders who have a bank account: a payment file.", "pay", run["run"], "--via", "file")
     _on_chain(story, run["run"])
     return dict(run)
 
@@ -196,7 +211,7 @@ def _on_chain(story: Story, run: str) -> None:
     )
     story.step("Test money for it.", "chain", "fund", world.POOL, *currency)
     story.step(
-        "Pay on the chain: post the root of what the run owes there, and push every claim.",
+        "Pay the holders who have a wallet on the chain: post the root of what the run owes there, push every claim.",
         "pay",
         run,
         "--via",
@@ -221,6 +236,7 @@ def _prove(story: Story, run: dict[str, Any]) -> None:
         "Proof of one stream: leaf, path to the root, vector.", "ledger", "prove", event, "--out", paths["bundle"]
     )
     verified = story.step("An auditor checks it offline, with trust.json alone.", "verify", paths["bundle"])
+    story.found(f"OK: {len(verified['steps'])} steps hold")
     story.must("the bundle's verdict", seen=verified["ok"], expected=True)
     story.step(
         "Everything an outsider needs to compute the month again.",
@@ -232,6 +248,7 @@ def _prove(story: Story, run: dict[str, Any]) -> None:
     )
     for bundle in sorted(Path(paths["audit"]).rglob("*.bundle")):
         audited = story.step("The auditor recomputes a published run from its bundle.", "verify", str(bundle))
+        story.found(f"OK: {len(audited['steps'])} steps hold")
         story.must("the audit bundle's verdict", seen=audited["ok"], expected=True)
     _tamper(story, Path(paths["bundle"]))
     story.facts["verified"] = True
@@ -243,14 +260,18 @@ def _tamper(story: Story, bundle: Path) -> None:
     forged = bundle.with_name("forged.bundle")
     forged.write_bytes(bundle.read_bytes().replace(b'"units":1', b'"units":2', 1))
     story.must("the forgery is another file", seen=forged.read_bytes() != bundle.read_bytes(), expected=True)
-    story.step(
+    refused = story.step(
         "One digit changed in a copy of the bundle: the step that fails is named.", "verify", str(forged), code=3
     )
+    broken = next(step for step in refused["steps"] if not step["ok"])
+    story.found(f"FAILED at step {broken['n']}, {broken['name']}: {broken['detail']}")
     checked = story.step("The whole log re-read: every leaf, the chain, the tree.", "ledger", "fsck")
+    story.found(f"OK: {checked['entries']:,} entries, root {checked['root'][:16]}...")
     story.must("fsck", seen=checked["ok"], expected=True)
     index, undo = spoil_an_event(Workspace.open(story.home).path("log.store"))
     story.say(f"\nSomebody with the database's password removes its guards and doubles the units of entry {index} ...")
     found = story.step("... and fsck says where.", "ledger", "fsck", code=3)
+    story.found(f"FAILED: the first bad entry is {found['first_bad']}")
     story.must("the first bad entry", found["first_bad"], index)
     undo()
     story.must("fsck after the repair", seen=story.step("The row put back.", "ledger", "fsck")["ok"], expected=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,7 +143,8 @@ def test_a_pdf_is_the_same_each_time_and_takes_any_text(june: Month) -> None:
         data = rendered(odd, "pdf")
         assert data.startswith(b"%PDF-")
         assert data == rendered(odd, "pdf")
-        assert not any(word in data for word in (b"/JavaScript", b"/URI", b"/Launch"))
+        outside = re.sub(rb"\bstream\b.*?\bendstream\b", b"", data, flags=re.DOTALL)  # packed text may say anything
+        assert not any(word in outside for word in (b"/JavaScript", b"/URI", b"/Launch"))
     assert len(rendered(told, "pdf")) < 100_000
 
 
