@@ -216,10 +216,14 @@ def check_sources(home: Home, log: Log) -> None:
         held = queries.sources(connection)
     for name in held:
         if (origin := home.log_of(name)) != log.origin:
-            raise VerificationError(
-                f"log {log.origin} holds events of source {name}, which is assigned to log {origin}: they cannot be "
-                "settled"
-            )
+            raise elsewhere(log.origin, name, origin)
+
+
+def elsewhere(origin: str, name: str, takes: str) -> VerificationError:
+    """What is said of a log that holds another log's source."""
+    return VerificationError(
+        f"log {origin} holds events of source {name}, which is assigned to log {takes}: they cannot be settled"
+    )
 
 
 def check_extends(log: Log, sizes: Sequence[tuple[int, str]]) -> None:

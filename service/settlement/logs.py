@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,25 +75,23 @@ def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
     return found
 
 
-def check_claims(home: Log, origin: str, rows: Iterable[UsageRow]) -> None:
-    """Refuse sums of a log with events of another log's source, or paying by a vector the home log never assigned.
+def check_claims(home: Log, sums: Mapping[str, Iterable[UsageRow]]) -> None:
+    """Refuse sums (by log) of another log's source, or of events that pay by a vector the home log never assigned.
 
     A member's own leaves are its operator's word; whose source it is and which vector pays is the home log's.
     """
     said = Home(home.origin, members.sources_of(home))
     leaves = (leaf.decode(entry.body) for entry in home.entries(types={"assign"}))
     assigned = {(body["track"], body["vector"]) for body in leaves}
-    for row in rows:
-        if (takes := said.log_of(row.source)) != origin:
-            raise VerificationError(
-                f"log {origin} holds events of source {row.source}, which is assigned to log {takes}: they cannot be "
-                "settled"
-            )
-        if origin != home.origin and row.vector is not None and (row.track, row.vector) not in assigned:
-            raise VerificationError(
-                f"log {origin} holds events of track {row.track} bound to vector {row.vector[:16]}, which log "
-                f"{home.origin} never assigned to it: they cannot be settled"
-            )
+    for origin, rows in sums.items():
+        for row in rows:
+            if (takes := said.log_of(row.source)) != origin:
+                raise members.elsewhere(origin, row.source, takes)
+            if origin != home.origin and row.vector is not None and (row.track, row.vector) not in assigned:
+                raise VerificationError(
+                    f"log {origin} holds events of track {row.track} bound to vector {row.vector[:16]}, which log "
+                    f"{home.origin} never assigned to it: they cannot be settled"
+                )
 
 
 def membership(book: Book, period: str, origin: str) -> Membership:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -76,7 +77,7 @@ def summed(
     home = logs[0]
     assigned = usage_plain.first_assignments(home.log.entries(types={"assign"}, stop=home.membership.size))
     with nullcontext() if engine == PLAIN else _engine(engine) as running:
-        rows: list[UsageRow] = []
+        sums: dict[str, list[UsageRow]] = {}
         for one in logs:
             if running is None:
                 part = usage_plain.Part(
@@ -88,10 +89,10 @@ def summed(
                 from payouts.usage import usage
 
                 found = usage(running, [_sealed(one, running)], assigned=assigned, terms=terms, grain=grain)
-            if len(logs) > 1:
-                check_claims(home.log, one.log.origin, found)
-            rows += found
-    return sorted(rows, key=row_key)
+            sums[one.log.origin] = found
+    if len(logs) > 1:
+        check_claims(home.log, sums)
+    return sorted(chain.from_iterable(sums.values()), key=row_key)
 
 
 def _sealed(one: Listed, running: Engine) -> Source:
