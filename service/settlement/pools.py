@@ -21,8 +21,8 @@ def check_apart(log: Log, book: Book, run: Digest, terms: Terms, rule: Rule) -> 
         apart = other.record.pool == terms.pool or not terms.overlaps(other.terms)
         if not apart and _takes_streams(other.terms, other.rule):
             raise ConflictError(
-                f"pool {terms.pool} of {terms.period} may count streams that pool {other.record.pool} counts, published as "
-                f"run {other.record.run[:16]} ({_said(other.terms)}); an event counts in at most one pool: give this one "
+                f"pool {terms.pool} of {terms.period} may count streams that pool {other.record.pool} counts, published"
+                f" as run {other.record.run[:16]} ({_said(other.terms)}); an event counts in at most one pool: give it "
                 "other sources, products or territories (--param products=free), or have that run reversed"
             )
 
