@@ -384,6 +384,8 @@ def _entry(examination: Examination, document: dict[str, Any]) -> None:
         step.detail = f"leaf {item.index}: {body['type']}"
     if body["type"] == "event":
         examination.unchecked.append("whether the platform signed this event: `settle ledger prove` bundles say so")
+    if remark := leaf.remark(item.index, body):
+        examination.unchecked.append(remark)
     if envelope is None:
         if body.get("statement") is not None:
             examination.unchecked.append(f"the statement that the leaf names, {body['statement']}: it is not here")

@@ -29,8 +29,8 @@ RUN_TYPE: Final = "application/vnd.settle.run+json"
 PUBLICATION_TYPE: Final = "application/vnd.settle.publication+json"
 TABLES: Final = ("groups", "lines", "accounts")
 UNCHECKED: Final = (
-    "how the weights follow from streams and vectors, and balances and terms from the log before: compute the period "
-    "again from settle period export"
+    "how the weights follow from streams and vectors, and balances, terms and open holds from the log before: compute "
+    "the period again from settle period export"
 )
 COMMON: Final = ("close", "run", "document", "approvals", "publish", "publication")
 

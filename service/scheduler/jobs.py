@@ -111,8 +111,11 @@ def _close(ws: Workspace, turn: datetime) -> Did:
 def _holds(ws: Workspace, _: datetime) -> Did:
     from service.settlement.holds import expire
 
-    ended = expire(ws)
-    return Did(f"ended {', '.join(ended)}") if ended else Did("no hold has reached its end", nothing=True)
+    done = expire(ws)
+    waiting = f"{', '.join(done.unseen)} until a witness has seen the time come" if done.unseen else ""
+    if done.ended:
+        return Did(f"ended {', '.join(done.ended)}" + (f"; waits: {waiting}" if waiting else ""))
+    return Did(f"waits: {waiting}" if waiting else "no hold has reached its end", nothing=True)
 
 
 def _chain(ws: Workspace, _: datetime) -> Did:
