@@ -80,7 +80,7 @@ class _Walk:
         self._carried: set[tuple[str, str]] = set()  # (track, vector) whose evidence stands in the batch at hand
         self._events = 0
         self._signers: Callable[[int], list[Vkey]] | None = None
-        self._batches = Batches(log.trusted, self._report.bad)
+        self._batches = Batches(log.origin, log.trusted, self._report.bad)
 
     def run(self) -> Examined:
         report = self._report

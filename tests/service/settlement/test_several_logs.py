@@ -259,7 +259,7 @@ def test_a_signed_batch_goes_to_the_log_of_its_source(two: Two, tmp_path: Path) 
     settle_source(second, "beta", party="ann", public=key.public.raw.hex(), signed=True)
     assert two.ingest(second, "beta", "trk-1", "trk-2").quarantined == 2
     file, signed = tmp_path / "beta.ndjson", tmp_path / "beta.batch"
-    batches.sign_file(file, key, source="beta", previous=None, out=signed)
+    batches.sign_file(file, key, source="beta", log=SECOND, previous=None, out=signed)
     with pytest.raises(StateError, match="is assigned to another log"):
         ingest_file(two.home, file, batch_file=signed)
     assert ingest_file(second, file, batch_file=signed).accepted == 2
