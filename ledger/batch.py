@@ -51,7 +51,7 @@ class Batch:
     log: str | None = None
 
     def fields(self) -> dict[str, Any]:
-        """As they stand in the signed payload and in the leaf; `previous` and `log` are left out where they are None."""
+        """In the signed payload and in the leaf; `previous` and `log` are left out where there is none."""
         found = {"source": self.source, "number": self.number, "count": self.count, "root": self.root.hex()}
         named = {"previous": self.previous, "log": self.log}
         return found | {name: value for name, value in named.items() if value is not None}
