@@ -320,11 +320,11 @@ def check_statement(examination: Examination, document: Row) -> None:
         step.detail = f"{len(own)} lines of {party}, {sum(int(line['micros']) for line in own)} micros"
     with examination.step("the account adds up") as step:
         step.detail = _check_own_account(values, run, publication, own)
-    examination.unchecked += [
-        f"whether {party} has money held in an owner group that this bundle leaves out: what is allocated would show in "
-        "the account, what is held only in the run's bundle",
-        UNCHECKED,
-    ]
+    examination.unchecked.append(
+        f"whether {party} has money held in an owner group that this bundle leaves out: what is allocated would show "
+        "in the account, what is held only in the run's bundle"
+    )
+    examination.unchecked.append(UNCHECKED)
 
 
 def _check_own_account(values: Mapping[str, Any], run: Row, publication: Row, own: Sequence[Row]) -> str:
