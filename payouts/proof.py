@@ -29,8 +29,8 @@ RUN_TYPE: Final = "application/vnd.settle.run+json"
 PUBLICATION_TYPE: Final = "application/vnd.settle.publication+json"
 TABLES: Final = ("groups", "lines", "accounts")
 UNCHECKED: Final = (
-    "how the weights follow from streams and vectors, and balances and terms from the log before: compute the period "
-    "again from settle period export"
+    "how the weights follow from streams and vectors, and balances, terms and open holds from the log before: compute "
+    "the period again from settle period export"
 )
 COMMON: Final = ("close", "run", "document", "approvals", "publish", "publication")
 
@@ -320,6 +320,10 @@ def check_statement(examination: Examination, document: Row) -> None:
         step.detail = f"{len(own)} lines of {party}, {sum(int(line['micros']) for line in own)} micros"
     with examination.step("the account adds up") as step:
         step.detail = _check_own_account(values, run, publication, own)
+    examination.unchecked.append(
+        f"whether {party} has money held in an owner group that this bundle leaves out: what is allocated would show "
+        "in the account, what is held only in the run's bundle"
+    )
     examination.unchecked.append(UNCHECKED)
 
 

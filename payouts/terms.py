@@ -97,6 +97,11 @@ class Terms:
         ordered = tuple((name, ppm) for name in ASPECTS for given, ppm in self.aspects if given == name and ppm)
         object.__setattr__(self, "aspects", ordered)
 
+    def overlaps(self, other: Terms) -> bool:
+        """Whether an event may meet the criteria of both: unless one of them names, for both, nothing in common."""
+        criteria = ((getattr(self, name), getattr(other, name)) for name in ("sources", "products", "territories"))
+        return not any(mine and theirs and set(mine).isdisjoint(theirs) for mine, theirs in criteria)
+
     def payload(self) -> dict[str, Any]:
         """The terms as canonical JSON: every field, amounts as decimal strings (they may exceed 2^53)."""
         out: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -7,6 +7,7 @@ and nobody gains by writing one. The rules, each checked here whatever door the 
 - every act is signed within its leaf by a key of its author's role (`Authority`);
 - a period closes once, and in order; a run belongs to a closed period;
 - what one person makes only another person with another person's key can approve;
+- a hold ends by itself only once its time has come, by the clocks of the witnesses that it names;
 - no two acts bear one name, so that an approval, or the end of a hold, is of one thing;
 - at most one published run per (period, pool, sequence), and only an approved one;
 - a run is paid in numbered batches, after publication, and not once it is reversed;
@@ -23,6 +24,7 @@ from ledger.errors import InputError, VerificationError
 from ledger.types import Digest, Leaf
 from payouts.clauses import Agreed, in_force
 from payouts.life import records
+from payouts.life.ends import check_come, quorum_of
 from payouts.life.records import (
     Adjust,
     Agree,
@@ -275,6 +277,7 @@ class Book:
         record = Hold.read(leaf)
         _rule(record.id not in self.holds, f"hold {record.id} is in the log already")
         _rule("/" not in record.id, f"hold {record.id} has the name of money that a run held")
+        quorum_of(record)
         self._check_name(record.id)
         self.holds[record.id] = record
         return record.id
@@ -282,8 +285,9 @@ class Book:
     def _expire(self, _: int, leaf: Leaf) -> str:
         record = Expire.read(leaf)
         hold = self.holds.get(record.hold)
-        _rule(hold is not None and hold.until is not None, f"{record.hold} is not a hold with an end")
-        _rule(hold is None or (hold.until or "") <= record.at, f"hold {record.hold} has not reached its end")
+        if hold is None or hold.until is None:
+            raise VerificationError(f"{record.hold} is not a hold with an end")
+        check_come(hold, record)
         _rule(record.hold not in self.lifted(), f"hold {record.hold} has ended already")
         self._check_name(record.id)
         self.expiries[record.id] = record
