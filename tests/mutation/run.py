@@ -48,7 +48,7 @@ BUDGET: Final = float(os.environ.get("MUTANTS_BUDGET", "10"))
 """Seconds of tests, as measured without mutants, that a mutant has to survive besides those of the mirrored file."""
 SAMPLE: Final = int(os.environ.get("MUTANTS_SAMPLE", "1"))
 """One mutant in so many is tried, chosen by the hash of its name; the others keep whatever verdict they have."""
-PATIENCE: Final = 10
+PATIENCE: Final = 4
 """A test that needs so many times its CPU time, and two seconds for what is cold, goes round in circles: killed."""
 SAVED_EVERY: Final = 5.0
 """Seconds between two savings: more than this is never lost."""
@@ -126,7 +126,7 @@ class Loop:
     def __init__(self, patterns: list[str]) -> None:
         self.patterns = patterns
         self.failed = False
-        self.killers: dict[str, list[str]] = defaultdict(list)
+        self.killers: dict[str, set[str]] = defaultdict(set)
         self.saved = 0.0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -209,6 +209,8 @@ class Loop:
 
     def test_module(self, module: SourceFileMutationData, reached: Reached) -> None:
         """Every mutant of one module that has no standing verdict."""
+        if not any(chosen(mutant, self.patterns) for mutant in module.exit_code_by_key):
+            return
         against_file = MUTANTS / f"{module.path}.against"
         against: dict[str, str] = json.loads(against_file.read_text()) if against_file.exists() else {}
         running: dict[int, str] = {}
@@ -241,17 +243,20 @@ class Loop:
                 while len(running) >= CHILDREN:
                     self.reap(running, module)
                     save(every=SAVED_EVERY)
-                running[self.fork(mutant, self.killers_first(function, tests), reached.seconds)] = mutant
+                running[self.fork(mutant, self.killers_first(function, tests, reached.seconds), reached.seconds)] = (
+                    mutant
+                )
         while running:
             self.reap(running, module)
         save()
-        if any(chosen(mutant, self.patterns) for mutant in module.exit_code_by_key):
-            print(row(str(module.path), count(module)), flush=True)
+        print(row(str(module.path), count(module)), flush=True)
 
-    def killers_first(self, function: str, tests: list[str]) -> list[str]:
-        """What killed other mutants of the function, and of its module, likely kills this one."""
-        known = [*self.killers[function], *self.killers[function.rpartition(".")[0]]]
-        return sorted(tests, key=lambda test: known.index(test) if test in known else len(known))
+    def killers_first(self, function: str, tests: list[str], seconds: dict[str, float]) -> list[str]:
+        """What killed other mutants of the function likely kills this one, what did in its module perhaps."""
+        likely, perhaps = self.killers[function], self.killers[function.rpartition(".")[0]]
+        known = [test for test in tests if test in likely or test in perhaps]
+        known.sort(key=lambda test: (test not in likely, seconds[test]))
+        return [*known, *(test for test in tests if test not in known)]
 
     def fork(self, mutant: str, tests: list[str], seconds: dict[str, float]) -> int:
         child = os.fork()
@@ -290,9 +295,8 @@ class Loop:
         killer = MUTANTS / "tmp" / f"{child}.killer"
         if killer.exists():
             function = mangled_name_from_mutant_name(mutant)
-            for kept in (self.killers[function], self.killers[function.rpartition(".")[0]]):
-                test = killer.read_text()
-                kept[:] = [test, *(other for other in kept if other != test)]
+            for name in (function, function.rpartition(".")[0]):
+                self.killers[name].add(killer.read_text())
             killer.unlink()
 
 
