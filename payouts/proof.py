@@ -100,9 +100,8 @@ def run_bundle(
 def _life(examination: Examination, document: Row, values: Mapping[str, Any]) -> tuple[Row, Row]:
     """The run's document and its publication, from the log: closed, calculated, approved by another, published.
 
-    Each act is judged by the keys as they stood where it was written; the ring of the bundle is put back after.
+    Each act is judged by the keys as they stood where it was written.
     """
-    ring = examination.ring
     rings = _rings(examination, document)
     with examination.step("the period was closed") as step:
         close = _leaf(examination, step, values["close"], "close")
@@ -138,7 +137,6 @@ def _life(examination: Examination, document: Row, values: Mapping[str, Any]) ->
         if (publish["run"], publication["run"], publication["document"]) != (run["run"], run["run"], run["statement"]):
             raise VerificationError("the publication is of another run")
         step.detail = f"at {publish['at']}"
-    examination.ring = ring
     examination.unchecked.append("whether the run was reversed later: ask for the newest checkpoint")
     return calculation, publication
 
