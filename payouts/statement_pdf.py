@@ -154,7 +154,7 @@ def _earnings(pool: PoolStatement) -> Any:
             f"{one.units:,}" if one.units else NOTHING, money(one.micros),
         ])  # fmt: skip
     rows.append([FIGURES["earned"], "", "", "", "", money(pool.earned_micros)])
-    widths = [WIDTH * part for part in (0.2, 0.2, 0.17, 0.15, 0.09, 0.19)]
+    widths = [WIDTH * part for part in (0.18, 0.18, 0.14, 0.25, 0.08, 0.17)]
     return _table(rows, widths, numbers=3, strong=len(rows) - 1)
 
 
