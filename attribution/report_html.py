@@ -8,6 +8,9 @@ from typing import Any, Final
 
 from jinja2 import Environment
 
+from ledger import shown
+from ledger.types import MILLION
+
 HUES: Final = (
     "#2f5d8a",
     "#c8743c",
@@ -30,16 +33,6 @@ TICKS: Final = (5, 10, 15, 30, 60, 120, 300, 600)
 PAGE: Final = Path(__file__).with_name("report.html")
 
 
-def percent(ppm: int) -> str:
-    """Two decimals, exactly."""
-    return f"{ppm // 10_000}.{ppm % 10_000 // 100:02d} %"
-
-
-def about(ppm: int) -> str:
-    """Whole percents, for sentences."""
-    return "under 1 %" if 0 < ppm < 10_000 else f"{(ppm + 5_000) // 10_000} %"
-
-
 def seconds(ms: int) -> str:
     """Minutes and seconds with a tenth."""
     return f"{ms // 60_000}:{ms % 60_000 // 1000:02d}.{ms % 1000 // 100}"
@@ -51,10 +44,13 @@ def headline(report: Mapping[str, Any], name: str) -> str:
     parts = [(row["name"], row["ppm"]) for row in report["by_artist"] if row["aspect"] == name]
     if name == "style":
         parts = [(one["title"], one["ppm"]) for one in aspect["sources"]]
-    words = [f"{about(ppm)} {who}" for who, ppm in parts[:NAMED]]
-    further = sum(ppm for _, ppm in parts[NAMED:])
-    words += [f"{about(further)} {len(parts) - NAMED} others"] if further else []
-    return ", ".join([*words, f"{about(aspect['unattributed'])} unattributed"])
+    told, others = parts[:NAMED], max(0, len(parts) - NAMED) + (aspect["further"] if name == "style" else 0)
+    if others:
+        named = sum(ppm for _, ppm in told)
+        told.append((shown.counted(others, "other"), MILLION - named - aspect["unattributed"]))
+    told.append(("unattributed", aspect["unattributed"]))
+    shares = shown.whole_percents([ppm for _, ppm in told])
+    return ", ".join(f"{share} {who}" for share, (who, _) in zip(shares, told, strict=True))
 
 
 def colours(report: Mapping[str, Any]) -> dict[str, str]:
@@ -63,12 +59,23 @@ def colours(report: Mapping[str, Any]) -> dict[str, str]:
     return {name: HUES[place % len(HUES)] for place, name in enumerate(names)}
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of one name and aspect each as one row a name: its share of every aspect it has a part in."""
+def table(report: Mapping[str, Any], whose: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Artists or holders as one row a name, with their shares as shown; each column adds up with what is nobody's."""
+    rows = [row for row in report[whose] if row["aspect"] in columns]
+    if not rows:
+        return []
+    rest = [
+        {"name": "", "title": "unattributed", "aspect": one["aspect"], "ppm": one["unattributed"]}
+        for one in report["aspects"]
+    ]
     joined: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        mine = joined.setdefault(row["name"], {"name": row["name"], "title": row.get("title", row["name"])})
-        mine[row["aspect"]] = row["ppm"]
+    for row in (*rows, *rest):
+        mine = {"name": row["name"], "title": row.get("title", row["name"])} | dict.fromkeys(columns, shown.NOTHING)
+        joined.setdefault(row["name"], mine)
+    for column in columns:
+        parts = [row for row in (*rows, *rest) if row["aspect"] == column]
+        for row, share in zip(parts, shown.percents([row["ppm"] for row in parts]), strict=True):
+            joined[row["name"]][column] = share
     return list(joined.values())
 
 
@@ -78,17 +85,34 @@ def stacked(aspect: Mapping[str, Any]) -> list[tuple[str, int]]:
     return [*named, ("", aspect["further_ppm"]), ("", aspect["unattributed"])]
 
 
+def shares(aspect: Mapping[str, Any]) -> list[str]:
+    """The shares of `stacked` as they are shown: each source's, the smaller ones' and what is unattributed."""
+    return shown.percents([ppm for _, ppm in stacked(aspect)])
+
+
+def between(one: Mapping[str, Any]) -> str:
+    """A source's interval; what a generator declared has none."""
+    return f"{shown.interval(one['low'], one['high'])} %" if one["basis"] == "estimated" else shown.NOTHING
+
+
+def parts_of_bar(aspect: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    """(source, ppm, label) of a bar."""
+    parts = stacked(aspect)
+    labels = shown.whole_percents([ppm for _, ppm in parts])
+    return [(source, ppm, label) for (source, ppm), label in zip(parts, labels, strict=True)]
+
+
 def bar(report: Mapping[str, Any], aspect: Mapping[str, Any]) -> str:
     """Shares side by side; grey is what nobody is named for."""
     hues = colours(report)
     left, parts = 0.0, []
-    for source, ppm in stacked(aspect):
+    for source, ppm, label in parts_of_bar(aspect):
         width = WIDTH * ppm / 1_000_000
         hue = hues.get(source, REST)
         parts.append(f'<rect x="{left:.1f}" y="0" width="{max(width - 1, 0):.1f}" height="22" fill="{hue}"/>')
         if width > 46:
             ink = "#222" if hue == REST else "#fff"
-            parts.append(f'<text x="{left + 7:.1f}" y="15.5" font-size="12" fill="{ink}">{about(ppm)}</text>')
+            parts.append(f'<text x="{left + 7:.1f}" y="15.5" font-size="12" fill="{ink}">{label}</text>')
         left += width
     return f'<svg viewBox="0 0 {WIDTH} 22" role="img" aria-label="shares of {aspect["aspect"]}">{"".join(parts)}</svg>'
 
@@ -140,12 +164,15 @@ def as_html(report: dict[str, Any]) -> str:
     hues = colours(report)
     return page.render(
         r=report,
-        pct=percent,
+        pct=shown.percent,
+        shares=shares,
+        between=between,
+        nothing=shown.NOTHING,
         secs=seconds,
         rest=REST,
         hue=lambda source: hues.get(source, REST),
-        table=table,
-        headline=lambda aspect: headline(report, aspect),
+        table=lambda whose, columns: table(report, whose, columns),
+        headline=lambda aspect: headline(report, aspect).replace(" %", "\u00a0%"),
         bar=lambda aspect: Markup(bar(report, aspect)),  # noqa: S704  numbers and fixed words only
         whisker=lambda one: Markup(whisker(one, hues.get(one["id"], REST))),  # noqa: S704  numbers only
         timeline=lambda: Markup(timeline(report)),  # noqa: S704  numbers only

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
-from attribution.report_html import REST, about, colours, headline, percent, seconds, stacked, table
+from attribution.report_html import REST, between, colours, headline, parts_of_bar, seconds, shares, table
+from ledger import shown
 
 PLAIN: Final = "Vera"
 BOLD: Final = "VeraBd"
@@ -109,20 +110,20 @@ class _Pen:
         lines = [list(head), *map(list, rows)] if head else list(map(list, rows))
         return Table(lines, colWidths=list(widths), style=TableStyle(style), repeatRows=int(bool(head)))
 
-    def bar(self, parts: Sequence[tuple[str, int]], width: float = WIDTH, height: float = 16) -> Any:
-        """(source, ppm) side by side; a source without a colour is grey."""
+    def bar(self, parts: Sequence[tuple[str, int, str]], width: float = WIDTH, height: float = 16) -> Any:
+        """(source, ppm, label) side by side; a source without a colour is grey."""
         from reportlab.graphics.shapes import Drawing, Rect, String
         from reportlab.lib.colors import HexColor
 
         picture = Drawing(width, height + 2)
         left = 0.0
-        for source, ppm in parts:
+        for source, ppm, label in parts:
             long = width * ppm / 1_000_000
             hue = self.hues.get(source, REST)
             picture.add(Rect(left, 1, max(long - 0.7, 0), height, fillColor=HexColor(hue), strokeColor=None))
             if long > 34:
                 ink = HexColor("#222222" if hue == REST else "#ffffff")
-                picture.add(String(left + 5, height / 2 - 2, about(ppm), fontName=PLAIN, fontSize=8, fillColor=ink))
+                picture.add(String(left + 5, height / 2 - 2, label, fontName=PLAIN, fontSize=8, fillColor=ink))
             left += long
         return picture
 
@@ -148,30 +149,29 @@ def _aspect(pen: _Pen, aspect: Mapping[str, Any]) -> list[Any]:
     from reportlab.platypus import KeepTogether
 
     story = [*pen.heading(aspect["aspect"].capitalize()), pen.quiet(aspect["meaning"])]
-    story.append(pen.bar(stacked(aspect)))
+    story.append(pen.bar(parts_of_bar(aspect)))
+    told = shares(aspect)
     rows = [
         (
             [pen.text(", ".join(filter(None, (one["title"] or one["id"], one["artist"]))), 8.5, after=0),
              pen.quiet(f"{one['id']}, {one['basis']}")],
-            percent(one["ppm"]),
-            pen.bar([(one["id"], one["ppm"])], 70, 6),
-            f"{percent(one['low'])} to {percent(one['high'])}",
+            share,
+            pen.bar([(one["id"], one["ppm"], "")], 70, 6),
+            between(one),
             _permitted(pen, one["permitted"]),
         )
-        for one in aspect["sources"]
+        for one, share in zip(aspect["sources"], told[:-2], strict=True)
     ]  # fmt: skip
     if aspect["further"]:
-        rows.append(
-            ([pen.text(f"{aspect['further']} smaller sources", 8.5)], percent(aspect["further_ppm"]), "", "", "")
-        )
-    rows.append(([pen.text("unattributed", 8.5, bold=True)], percent(aspect["unattributed"]), "", "", ""))
+        rows.append(([pen.text(f"{aspect['further']} smaller sources", 8.5)], told[-2], "", "", ""))
+    rows.append(([pen.text("unattributed", 8.5, bold=True)], told[-1], "", "", ""))
     head = ("source", "share", "", "90 % interval", "permitted use")
     return [KeepTogether([*story, pen.grid(head, rows, (150, 52, 78, 100, 110))])]
 
 
 def _permitted(pen: _Pen, permitted: Mapping[str, Any] | None) -> Any:
     if permitted is None:
-        return "-"
+        return shown.NOTHING
     words = [pen.text(f"{permitted['use']}: {permitted['decision']}", 8, after=0)]
     return [*words, *(pen.text(reason, 6.5, colour="#666666") for reason in permitted["reasons"][:1])]
 
@@ -180,13 +180,10 @@ def _owners(pen: _Pen, report: Mapping[str, Any]) -> list[Any]:
     from reportlab.platypus import KeepTogether
 
     story: list[Any] = []
-    for title, rows, columns in (
-        ("By artist", report["by_artist"], _ASPECTS[:2]),
-        ("By holder", report["by_holder"], _ASPECTS),
-    ):
+    for title, whose, columns in (("By artist", "by_artist", _ASPECTS[:2]), ("By holder", "by_holder", _ASPECTS)):
         lines = [
-            (pen.text(one["title"], 8.5, after=0), *(percent(one[name]) if name in one else "" for name in columns))
-            for one in table(rows)
+            (pen.text(one["title"], 8.5, after=0, bold=not one["name"]), *(one[name] for name in columns))
+            for one in table(report, whose, columns)
         ]
         if lines:
             widths = (WIDTH - 80 * len(columns), *(80 for _ in columns))
@@ -219,8 +216,8 @@ def _sureness(pen: _Pen, report: Mapping[str, Any]) -> list[Any]:
     if error is not None:
         measured = (
             f"On the benchmark {error['benchmark']} the method's mean {error['metric'].replace('-', ' ')} was "
-            f"{percent(error['value_ppm'])} over {error['n']} tracks. That is synthetic music: it is not the error on "
-            "real music. The intervals hold the true share nine times in ten on that benchmark."
+            f"{shown.percent(error['value_ppm'])} over {error['n']} tracks. That is synthetic music: it is not the "
+            "error on real music. The intervals hold the true share nine times in ten on that benchmark."
         )
     limits = (
         "A share is evidence of influence, not a finding of copying or infringement. Only indexed recordings could be "

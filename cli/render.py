@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
+
+from ledger.shown import NOTHING, exact_percent, money
+
+_FIGURE: Final = re.compile(r"-?\d[\d,]*(\.\d+)?( [A-Z]{3}| %)?\Z", re.ASCII)
+"""A number, an amount or a percentage, as cells show them."""
 
 
 def as_text(value: Any) -> str:
-    """Readable text of any JSON value; what the `--json` form would say, without the punctuation."""
+    """Readable text of any JSON value: what the `--json` form says, with money and parts as people write them."""
+    return _as_text(_readable(value, ""))
+
+
+def _readable(value: Any, currency: str) -> Any:
+    """`pool_micros` as `pool` in its currency, `cap_ppm` as `cap` in percent; nothing is rounded."""
+    if isinstance(value, list):
+        return [_readable(item, currency) for item in value]
+    if not isinstance(value, dict):
+        return value
+    mine = value.get("currency") or currency
+    out: dict[str, Any] = {}
+    for name, item in value.items():
+        stem, unit = _unit(name)
+        if unit and (item is None or type(item) is int or (type(item) is str and item.lstrip("-").isdecimal())):
+            shown = item if item is None else money(int(item), mine) if unit == "micros" else exact_percent(int(item))
+            out[f"{stem} amount" if stem in value else stem] = shown
+        else:
+            out[name] = _readable(item, mine)
+    return out
+
+
+def _unit(name: str) -> tuple[str, str]:
+    """A field's name without its unit, and the unit where it is one that people do not count in."""
+    alone = {"micros": "amount", "ppm": "share"}
+    if name in alone:
+        return alone[name], name
+    stem, _, unit = name.rpartition("_")
+    return (stem, unit) if stem and unit in alone else (name, "")
+
+
+def _as_text(value: Any) -> str:
     if isinstance(value, dict):
         return fields(value)
     if isinstance(value, list):
@@ -21,7 +58,7 @@ def fields(record: dict[str, Any]) -> str:
     lines = [f"{name:<{width}}  {cell(value)}" for name, value in flat.items()]
     for name, value in record.items():
         if _is_nested(value):
-            body = as_text(value)
+            body = _as_text(value)
             lines.append(f"{name}:" + (f"\n{indented(body)}" if body else " none"))
     return "\n".join(lines)
 
@@ -36,7 +73,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     body = [[cell(row.get(name)) for name in names] for row in rows]
     widths = [max(len(name), *(len(line[i]) for line in body)) for i, name in enumerate(names)]
-    numeric = [all(isinstance(row.get(name), int | float | None) for row in rows) for name in names]
+    numeric = [
+        all(text == NOTHING or _FIGURE.match(text) for text in (line[i] for line in body)) for i in range(len(names))
+    ]
 
     def line(cells: list[str]) -> str:
         padded = (
@@ -49,13 +88,13 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def cell(value: Any) -> str:
-    """One value in one line; nothing is shown as an empty cell but None."""
-    if value is None:
-        return "-"
+    """One value in one line; what is not there is a dash, what is empty says so."""
+    if value is None or value == "":
+        return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(cell, value))
+        return ", ".join(map(cell, value)) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{name}={cell(item)}" for name, item in value.items())
     return str(value)
@@ -63,14 +102,3 @@ def cell(value: Any) -> str:
 
 def _is_nested(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(row, dict) for row in value))
-
-
-def money(micros: int, currency: str = "") -> str:
-    """Micro-units as a decimal amount with all six places: nothing is rounded for display."""
-    sign, magnitude = ("-" if micros < 0 else ""), abs(micros)
-    return f"{sign}{magnitude // 1_000_000:,}.{magnitude % 1_000_000:06d}{' ' + currency if currency else ''}"
-
-
-def percent(ppm: int) -> str:
-    """Parts per million as a percentage with four places, exactly."""
-    return f"{ppm // 10_000}.{ppm % 10_000:04d} %"

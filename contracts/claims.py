@@ -18,6 +18,7 @@ from contracts.posting import AMOUNT_MAX, Leaf, Pool, Posting, abi_row, payee_id
 from ledger import bundle
 from ledger.bundle import Placed
 from ledger.leaf import check_signature
+from ledger.shown import counted
 from ledger.verify import Examination
 
 POST: Final = "post"
@@ -104,7 +105,7 @@ def examine(examination: Examination, document: dict[str, Any]) -> None:
         found = root_from(leaf_hash(row), [bytes.fromhex(one[2:]) for one in claim["proof"]])
         if "0x" + found.hex() != claim["root"]:
             raise ClaimError(f"the leaf leads to 0x{found.hex()}, the posted root is {claim['root']}")
-        step.detail = f"{len(claim['proof'])} hashes to {claim['root']}"
+        step.detail = f"{counted(len(claim['proof']), 'hash', 'hashes')} to {claim['root']}"
     examination.unchecked.append(
         f"whether pool {body['pool']} on chain {body['chain_id']} serves this root, and what was claimed: ask a node"
     )

@@ -62,6 +62,11 @@ def label(party: str | None) -> str:
     return UNSIGNED if party is None else f"signed by {party}"
 
 
+def in_words(platform: str) -> str:
+    """A label as a person reads it: an event that its platform did not sign is as good as the operator's word."""
+    return "not signed by the platform" if platform == UNSIGNED else platform
+
+
 def body(event: Mapping[str, Any]) -> bytes:
     """What an event says, from a row as handed in or from its leaf: canonical, listener and vector left out."""
     return canon.encode({name: event[name] for name in BODY if event.get(name) is not None})

@@ -19,6 +19,7 @@ from ledger.text import parse_hex
 from ledger.tree import HASH_SIZE
 
 SIZE_MAX: Final = 64 * 1024 * 1024
+_NO_BUNDLE: Final = "this is no bundle, or not as it was written: ask whoever gave it to you for the file itself"
 COMMON: Final = ("v", "kind", "checkpoint", "keys")
 
 
@@ -63,9 +64,12 @@ def parse(data: bytes) -> dict[str, Any]:
         raise VerificationError(f"bundle: {len(data)} bytes, at most {SIZE_MAX}")
     if data.startswith(proof.HEADER.encode()):
         return _receipt(proof.parse(data))
-    document = canon.decode_object(data, "bundle")
+    try:
+        document = canon.decode_object(data, "bundle")
+    except VerificationError as problem:
+        raise VerificationError(f"{problem}; {_NO_BUNDLE}") from None
     if missing := [name for name in COMMON if name not in document]:
-        raise VerificationError(f"bundle: no field {missing[0]!r}; this is not a bundle")
+        raise VerificationError(f"bundle: no field {missing[0]!r}; {_NO_BUNDLE}")
     if type(document["v"]) is not int or document["v"] != 1:
         raise VerificationError(f"bundle: version {document['v']!r}; this program reads version 1")
     if not all(isinstance(document[name], str) for name in ("kind", "checkpoint")) or not isinstance(

@@ -29,6 +29,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.errors import InputError, VerificationError
 from ledger.keyring import Key, KeyRing
 from ledger.note import Note
+from ledger.shown import counted
 from ledger.trust import Trust
 from ledger.types import ROLES, Digest, Role, format_time
 
@@ -159,7 +160,7 @@ def _common(examination: Examination, document: dict[str, Any], trust: Trust | N
     with examination.step("later keys follow from the trusted keys") as step:
         items = [bundle.placed(item, f"key leaf {n}") for n, item in enumerate(document["keys"])]
         examination.ring = keyring.project(trusted, [(item.index, leaf.decode(item.body)) for item in items])
-        step.detail = f"{len(trusted)} trusted keys, {len(items)} key leaves"
+        step.detail = f"{counted(len(trusted), 'trusted key')}, {_leaves(items)}"
     with examination.step("the checkpoint is signed by a log key that counts at its size") as step:
         step.detail = str(_checkpoint_key(signed, examination))
         step.explain.append(f"# the signed text has SHA-256 {canon.digest(signed.text.encode())}")
@@ -168,11 +169,15 @@ def _common(examination: Examination, document: dict[str, Any], trust: Trust | N
     with examination.step("the key leaves are in the tree") as step:
         for item in items:
             examination.included(step, item)
-        step.detail = f"{len(items)} key leaves under root {examination.checkpoint.root.hex()}"
+        step.detail = f"{_leaves(items)} under root {examination.checkpoint.root.hex()}"
     examination.unchecked += [
         "whether a key was retired by a leaf that this bundle leaves out: compare trust.json with the newest published",
         "whether what was recorded is true: the log proves what was recorded, in which order and by whom it was signed",
     ]
+
+
+def _leaves(items: Sequence[Placed]) -> str:
+    return counted(len(items), "key leaf", "key leaves")
 
 
 def _trusted(signed: Note, found: Checkpoint, trust: Trust | None) -> tuple[Trust, Sequence[Key]]:
@@ -185,7 +190,10 @@ def _trusted(signed: Note, found: Checkpoint, trust: Trust | None) -> tuple[Trus
     log = trust.log(found.origin)
     if log is None:
         trusted = ", ".join(f"key {vkey.id.hex()} of {vkey.name}" for log in trust.logs for vkey in log.vkeys())
-        raise VerificationError(f"the checkpoint is of log {found.origin}, signed by {names}; you trust {trusted}")
+        raise VerificationError(
+            f"the checkpoint is of log {found.origin}, signed by {names}; you trust {trusted}; "
+            "another log needs its own operator's trust.json"
+        )
     return trust, log.keys
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from ledger import bundle, canon, leaf, tree
 from ledger.bundle import Placed
 from ledger.errors import VerificationError
+from ledger.shown import counted
 from ledger.text import parse_hex
 from ledger.types import MILLION
 from ledger.verify import Examination, Step
@@ -315,7 +316,7 @@ def check_statement(examination: Examination, document: Row) -> None:
             mine = [line for line in lines if line["group"] == group["group"]]
             _check_lines(group, mine, bytes.fromhex(run["inputs"]["period_root"]))
         own = [line for line in lines if line["party"] == party]
-        step.detail = f"{len(own)} lines of {party}, {sum(int(line['micros']) for line in own)} micros"
+        step.detail = f"{counted(len(own), 'line')} of {party}, {sum(int(line['micros']) for line in own)} micros"
     with examination.step("the account adds up") as step:
         step.detail = _check_own_account(values, run, publication, own)
     examination.unchecked.append(
@@ -361,7 +362,7 @@ def check_run(examination: Examination, document: Row) -> None:
         for name in TABLES:
             _check_table(values[name], tables[name], name)
         _check_table(values["intents"], publication["intents"], "intents")
-        step.detail = ", ".join(f"{len(values[name])} {name}" for name in (*TABLES, "intents"))
+        step.detail = ", ".join(counted(len(values[name]), name.removesuffix("s")) for name in (*TABLES, "intents"))
     with examination.step("the pool is divided by largest remainder") as step:
         step.detail = _check_division(values["groups"], run)
     with examination.step("every group is divided among its lines") as step:
@@ -372,7 +373,7 @@ def check_run(examination: Examination, document: Row) -> None:
             _check_lines(group, lines.pop(group["group"], []), bytes.fromhex(run["inputs"]["period_root"]))
         if lines:
             raise VerificationError(f"lines of group {min(lines)}, which the run does not have")
-        step.detail = f"{len(values['lines'])} lines"
+        step.detail = counted(len(values["lines"]), "line")
     with examination.step("the five parts sum to the pool") as step:
         step.detail = _check_parts(values["lines"], result)
     with examination.step("every account adds up, and pays what was published") as step:
@@ -436,4 +437,4 @@ def _check_accounts(values: Mapping[str, Any], inputs: Row) -> str:
     left = [line for lines in own.values() for line in lines if line["state"] == "allocated" and int(line["micros"])]
     if left or paid:
         raise VerificationError("money is allocated to, or published for, a party without an account")
-    return f"{len(values['accounts'])} accounts, {len(values['intents'])} payments"
+    return f"{counted(len(values['accounts']), 'account')}, {counted(len(values['intents']), 'payment')}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.shown import exact_percent
 from ledger.types import Aspect, Digest, InfluenceVector
 from payouts.account import Account, Correction
 from payouts.breakdown import Piece
@@ -45,7 +46,8 @@ ADVICE: Final = {
 class Earning:
     """Part of what was earned: through one track and one source, with how it is known.
 
-    `low_ppm` and `high_ppm`: the interval of the source's influence on the track; equal where it was declared.
+    `ppm`: the source's influence on the track, None where the track was paid by vectors that differ in it;
+    `low_ppm` and `high_ppm`: its interval, equal to it where it was declared.
     `track` is empty where tracks were summed before (style groups, training sets); `via` names the group.
     """
 
@@ -56,6 +58,7 @@ class Earning:
     aspect: str
     basis: str
     via: str
+    ppm: int | None
     low_ppm: int | None
     high_ppm: int | None
     units: int
@@ -66,11 +69,13 @@ class Earning:
 class Waiting:
     """Money that is allocated and not paid: held (the payee is known) or in suspense (it is not).
 
-    `subject`: what it is about; for money held, the tracks it came from. `ref`: what two people release it by.
+    `subject`: what it is about; for money held, the tracks it came from; for money in suspense, the right and the
+    recording, work or track, whose `title` it is. `ref`: what two people release it by.
     """
 
     state: str
     subject: str
+    title: str
     reason: str
     ref: str
     micros: int
@@ -228,19 +233,19 @@ def earnings_of(pieces: Iterable[Piece], behind: Background) -> tuple[Earning, .
     """Pieces with the interval of their influence and the units behind them, largest first."""
     out = []
     for piece in pieces:
-        low, high = _interval(piece, behind.vectors.get(piece.track, ()))
+        ppm, low, high = _influence(piece, behind.vectors.get(piece.track, ()))
         out.append(
             Earning(
                 track=piece.track, track_title=behind.title(piece.track), source=piece.source,
                 source_title=behind.title(piece.source), aspect=piece.aspect, basis=piece.basis, via=piece.via,
-                low_ppm=low, high_ppm=high, units=behind.units.get(piece.track, 0), micros=piece.micros,
+                ppm=ppm, low_ppm=low, high_ppm=high, units=behind.units.get(piece.track, 0), micros=piece.micros,
             )
         )  # fmt: skip
     return tuple(sorted(out, key=lambda one: (-one.micros, one.track, one.source, one.aspect, one.basis, one.via)))
 
 
-def _interval(piece: Piece, vectors: Sequence[InfluenceVector]) -> tuple[int | None, int | None]:
-    """The widest interval any of the track's vectors gives the source."""
+def _influence(piece: Piece, vectors: Sequence[InfluenceVector]) -> tuple[int | None, int | None, int | None]:
+    """What the track's vectors give the source, if they agree, and the widest interval any of them gives it."""
     aspects: dict[str, Aspect] = {"recording": "recording", "composition": "composition", "style": "style"}
     found = [
         source
@@ -249,20 +254,27 @@ def _interval(piece: Piece, vectors: Sequence[InfluenceVector]) -> tuple[int | N
         if source.id == piece.source and source.basis == piece.basis
     ]
     if not found:
-        return None, None
-    return min(source.low for source in found), max(source.high for source in found)
+        return None, None, None
+    given = {source.ppm for source in found}
+    return (
+        given.pop() if len(given) == 1 else None,
+        min(source.low for source in found),
+        max(source.high for source in found),
+    )
 
 
 TRACKS_NAMED: Final = 3
 """Tracks named in what is held; explaining names them all."""
 
 
-def waiting_of(run: Digest, lines: Iterable[tuple[Line, Sequence[Piece]]]) -> tuple[Waiting, ...]:
+def waiting_of(
+    run: Digest, lines: Iterable[tuple[Line, Sequence[Piece]]], title: Callable[[str], str]
+) -> tuple[Waiting, ...]:
     """Held and suspended lines of a run as a party reads them, largest first."""
     out = [
         Waiting(
-            state=line.state, subject=_subject(line, pieces), reason=line.reason, ref=_ref(run, line),
-            micros=line.micros, advice=ADVICE.get(line.reason, "ask the operator"),
+            state=line.state, subject=_subject(line, pieces), title=_title(line, title), reason=line.reason,
+            ref=_ref(run, line), micros=line.micros, advice=ADVICE.get(line.reason, "ask the operator"),
         )
         for line, pieces in lines
         if line.state != "allocated" and line.micros
@@ -286,6 +298,11 @@ def _subject(line: Line, pieces: Sequence[Piece]) -> str:
     tracks = sorted({piece.track or piece.via for piece in pieces})
     more = f" and {len(tracks) - TRACKS_NAMED} more" if len(tracks) > TRACKS_NAMED else ""
     return ", ".join(tracks[:TRACKS_NAMED]) + more
+
+
+def _title(line: Line, title: Callable[[str], str]) -> str:
+    """What the thing whose payee is not known is called; money held is told by its tracks."""
+    return title(line.group.partition(":")[2]) if line.state == "suspense" else ""
 
 
 def deducted_of(found: Deductions) -> tuple[Deducted, ...]:
@@ -320,19 +337,13 @@ def _said(found: Deductions, term: str) -> str:
     agreed: Agreed | None = next((one for one in found.agreed if one.id == term), None)
     match agreed.clause if agreed is not None else None:
         case Advance(micros=micros, currency=currency, ppm=ppm):
-            return f"advance of {format_amount(micros, currency)} {currency}, recouped at {percent(ppm)}"
+            return f"advance of {format_amount(micros, currency)} {currency}, recouped at {exact_percent(ppm)}"
         case Reserve(ppm=ppm, months=months):
-            return f"{percent(ppm)} kept for {months} month{'s' * (months > 1)}"
+            return f"{exact_percent(ppm)} kept for {months} month{'s' * (months > 1)}"
         case Withholding(ppm=ppm, territory=territory):
-            return f"{percent(ppm)} withheld for {territory}"
+            return f"{exact_percent(ppm)} withheld for {territory}"
         case _:
             return ""
-
-
-def percent(ppm: int) -> str:
-    """Parts per million as a percentage, without idle zeros."""
-    digits = f"{ppm % 10_000:04d}".rstrip("0")
-    return f"{ppm // 10_000}{'.' + digits if digits else ''} %"
 
 
 def pool_statement(

@@ -8,10 +8,11 @@ from io import BytesIO
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
+from ledger.shown import NOTHING, money
 from ledger.types import Period
 from payouts.money import format_amount
 from payouts.statement import Beside, Deducted, PoolStatement, Statement
-from payouts.statement_text import NAMES, bars, interval, money
+from payouts.statement_text import FIGURES, NAMES, WIDEST, about, bars, bundle_name, influence
 
 INK, SOFT, LINE, BAR, MARK, TINT = "#1c2430", "#5b6675", "#d7dce3", "#3763a8", "#b3261e", "#f3f5f9"
 WIDTH: Final = 483.0
@@ -19,6 +20,10 @@ WIDTH: Final = 483.0
 MARGIN: Final = 56.0
 FRAME: Final = 6.0
 """What reportlab leaves free within the margins."""
+LABEL: Final = 170.0
+"""Points for what a bar of the chart is called."""
+BARS: Final = 210.0
+"""Points for the longest bar."""
 FONTS: Final = {"Settle": "Vera.ttf", "Settle-Bold": "VeraBd.ttf"}
 """Embedded, so that the document looks the same everywhere; they come with reportlab."""
 
@@ -76,7 +81,7 @@ def _sums(statement: Statement) -> list[Any]:
         if pool.held_micros
     ]
     lines = [*(_text(one, "right-title") for one in told), *(_text(one, "right-soft") for one in held)]
-    return [_text("To be paid", "right-soft"), *lines]
+    return [_text(FIGURES["net"], "right-soft"), *lines]
 
 
 def _pool(pool: PoolStatement) -> list[Any]:
@@ -92,7 +97,7 @@ def _pool(pool: PoolStatement) -> list[Any]:
     if pool.waiting:
         rows = [["Not paid yet", "What to do", "Amount"]]
         rows += [
-            [f"{one.state}, {one.reason}: {one.subject or '-'}", one.advice, money(one.micros)] for one in pool.waiting
+            [f"{FIGURES[one.state]}, {one.reason}: {about(one)}", one.advice, money(one.micros)] for one in pool.waiting
         ]
         story += [_space(12), _table(rows, [WIDTH * 0.34, WIDTH * 0.44, WIDTH * 0.22], numbers=1)]
     return [*story, _space(6), _text(f"Rule {pool.rule}. Run {pool.run}.", "small")]
@@ -101,18 +106,18 @@ def _pool(pool: PoolStatement) -> list[Any]:
 def _account(pool: PoolStatement) -> Any:
     """From the opening balance to what is paid and carried: each row a step, the steps add up."""
     rows: list[list[Any]] = [
-        ["Opening balance", "", money(pool.opening_micros)],
-        ["Allocated", "what this month's streams earned you", money(pool.earned_micros)],
+        [FIGURES["opening"], "", money(pool.opening_micros)],
+        [FIGURES["earned"], "your part of the pool", money(pool.earned_micros)],
     ]
     rows += [[NAMES[one.kind], one.reason, money(one.micros)] for one in pool.adjustments]
     rows += [[NAMES[one.kind], _why(one), money(one.micros)] for one in pool.deductions]
     total = len(rows) + 1
-    rows.append(["To be paid", "", money(pool.net_micros)])
+    rows.append([FIGURES["net"], "", money(pool.net_micros)])
     if (sent := pool.converted) is not None:
         said = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date}); less than a coin is not paid"
         rows.append([f"Paid as {sent.currency}", said, money(sent.micros)])
     least = f"payments start at {money(pool.minimum_micros)}" if pool.minimum_micros else ""
-    rows.append(["Carried to the next run", least, money(pool.carried_micros)])
+    rows.append([FIGURES["carried"], least, money(pool.carried_micros)])
     head = ["Your account", "", pool.currency]
     return _table([head, *rows], [WIDTH * 0.27, WIDTH * 0.5, WIDTH * 0.23], numbers=1, strong=total)
 
@@ -145,23 +150,30 @@ def _earnings(pool: PoolStatement) -> Any:
     for one in pool.earnings:
         source = (one.source_title or one.source) + (f" (through {one.via})" if one.via else "")
         rows.append([
-            one.track_title or one.track or "several", source, f"{one.basis}, {one.aspect}", interval(one),
-            str(one.units or ""), money(one.micros),
+            one.track_title or one.track or "several", source, f"{one.basis}, {one.aspect}", influence(one),
+            f"{one.units:,}" if one.units else NOTHING, money(one.micros),
         ])  # fmt: skip
-    rows.append(["Allocated", "", "", "", "", money(pool.earned_micros)])
-    widths = [WIDTH * part for part in (0.2, 0.2, 0.17, 0.15, 0.09, 0.19)]
+    rows.append([FIGURES["earned"], "", "", "", "", money(pool.earned_micros)])
+    widths = [WIDTH * part for part in (0.18, 0.18, 0.14, 0.25, 0.08, 0.17)]
     return _table(rows, widths, numbers=3, strong=len(rows) - 1)
 
 
 def _foot(statement: Statement) -> list[Any]:
-    party, period = statement.party, statement.period
+    bundle = bundle_name(statement)
+    made = f"settle statement {statement.party} --period {statement.period} --format bundle --out {bundle}"
     return [
         _space(14),
         _text("Check it yourself", "heading"),
         _text(
-            "Amounts are exact to the millionth, and the rows of your account add up. To check this statement without "
-            f"trusting anybody: settle statement {party} --period {period} --format bundle --out statement.bundle, "
-            "then settle verify statement.bundle --trust trust.json, with a trust.json that reached you another way.",
+            "Amounts are exact to the millionth, and the rows of your account add up. You need nothing but Settle, two "
+            "files and one command; no account, no workspace, no network:",
+            "soft",
+        ),
+        _text(f"settle verify {bundle} --trust trust.json", "strong"),
+        _text(
+            f"The operator, who runs the ledger, makes the first file and sends it to you ({made}). The second, "
+            "trust.json, says whose signatures count: get it another way than the statement, from the operator's "
+            "site or from somebody who has it.",
             "soft",
         ),
     ]
@@ -262,6 +274,7 @@ def _chart(pool: PoolStatement) -> Any:
     """Earnings by source, as on the page: largest first, the rest as one."""
     from reportlab.graphics.shapes import Drawing, Rect, String
     from reportlab.lib.colors import HexColor
+    from reportlab.pdfbase.pdfmetrics import stringWidth
 
     _styles()
     found = bars(pool)
@@ -269,12 +282,26 @@ def _chart(pool: PoolStatement) -> Any:
     picture = Drawing(WIDTH, height)
     for n, bar in enumerate(found):
         foot = height - 15 * n - 12
-        length = 260 * int(bar["width"]) / 320
+        length = BARS * int(bar["width"]) / WIDEST
         said = {"fontName": "Settle", "fontSize": 7.5, "fillColor": HexColor(INK)}
-        picture.add(String(126, foot + 2.5, printable(str(bar["name"])), textAnchor="end", **said))
-        picture.add(Rect(132, foot, length, 10, fillColor=HexColor(BAR), strokeColor=None))
-        picture.add(String(138 + length, foot + 2.5, str(bar["amount"]), **said))
+        quiet = said | {"fontSize": 6, "fillColor": HexColor(SOFT)}
+        name = _fit(str(bar["name"]), LABEL - 40, 7.5)
+        beside = stringWidth(name, "Settle", 7.5) + 4
+        picture.add(String(4, foot + 2.5, name, **said))
+        picture.add(String(4 + beside, foot + 2.5, _fit(str(bar["id"]), LABEL - beside, 6), **quiet))
+        picture.add(Rect(LABEL + 10, foot, length, 10, fillColor=HexColor(BAR), strokeColor=None))
+        picture.add(String(WIDTH - 4, foot + 2.5, str(bar["amount"]), textAnchor="end", **said))
     return picture
+
+
+def _fit(words: str, width: float, size: float) -> str:
+    """As much of a text as has room, with a sign that there is more."""
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    text = printable(words)
+    while text and stringWidth(text, "Settle", size) > width:
+        text = text.removesuffix("...")[:-1].rstrip() + "..." if len(text) > 4 else ""
+    return text
 
 
 def _grouped(micros: int, currency: str) -> str:

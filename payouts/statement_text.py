@@ -1,4 +1,4 @@
-"""Statements as CSV and as a page: the same figures, nothing rounded, nothing that runs."""
+"""Statements as CSV and as a page, and the words that every rendering uses: the same figures, nothing that runs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from ledger.batch import in_words
+from ledger.shown import NOTHING, interval, money, percent, with_interval
 from payouts.money import format_amount
 from payouts.payment import cell
-from payouts.statement import Earning, PoolStatement, Statement
+from payouts.statement import Earning, PoolStatement, Statement, Waiting
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 COLUMNS: Final = (
     "period", "party", "pool", "run", "state", "row", "track", "track_title", "source", "source_title", "aspect",
-    "basis", "reason", "low_ppm", "high_ppm", "units", "currency", "amount", "micros",
+    "basis", "reason", "ppm", "low_ppm", "high_ppm", "units", "currency", "amount", "micros",
 )  # fmt: skip
 BARS: Final = 10
+WIDEST: Final = 320
+FIGURES: Final = {
+    "opening": "Opening balance", "earned": "Allocated", "adjustments": "Adjustments", "deductions": "Deductions",
+    "net": "To be paid", "carried": "Carried to the next run", "held": "Held", "suspense": "In suspense",
+}  # fmt: skip
+"""What each figure of an account is called wherever a person reads it; the JSON has it as NAME_micros."""
 NAMES: Final = {
     "reserve": "Kept in reserve", "released": "Released from reserve", "recouped": "Recouped", "tax": "Tax withheld",
     "advance": "Advance", "adjustment": "Adjustment", "release": "Released from a hold",
@@ -68,8 +76,8 @@ def _rows(pool: PoolStatement) -> list[dict[str, str]]:
         {
             "row": "earning", "track": one.track, "track_title": one.track_title, "source": one.source,
             "source_title": one.source_title, "aspect": one.aspect, "basis": one.basis,
-            "low_ppm": _optional(one.low_ppm), "high_ppm": _optional(one.high_ppm), "units": str(one.units),
-            "micros": str(one.micros),
+            "ppm": _optional(one.ppm), "low_ppm": _optional(one.low_ppm), "high_ppm": _optional(one.high_ppm),
+            "units": str(one.units), "micros": str(one.micros),
         }
         for one in pool.earnings
     ]  # fmt: skip
@@ -90,7 +98,10 @@ def _optional(number: int | None) -> str:
 
 def as_html(statement: Statement) -> str:
     """A page that stands alone: no script, no outside matter, fit for print. Everything in it is escaped."""
-    return _template().render(s=statement, money=money, interval=interval, bars=bars, name=NAMES.__getitem__)
+    return _template().render(
+        s=statement, money=money, influence=influence, about=about, bars=bars, name=NAMES.__getitem__,
+        figure=FIGURES, platform=in_words, bundle=bundle_name(statement), nothing=NOTHING,
+    )  # fmt: skip
 
 
 @cache
@@ -104,14 +115,16 @@ def _template() -> Template:
 
 
 def bars(pool: PoolStatement) -> list[dict[str, str | int]]:
-    """The chart's bars: `width` of at most 320, `name` short enough to stand beside it."""
+    """The chart's bars: `width` of at most WIDEST, a source by its name with its `id` beside it."""
+    titles = {one.source: one.source_title for one in pool.earnings}
     found = top_sources(pool)
     widest = max(micros for _, micros in found)
     return [
         {
-            "name": source if len(source) <= 22 else f"{source[:21]}…",
-            "width": max(1, 320 * micros // widest),
-            "amount": format_amount(micros, pool.currency),
+            "name": titles.get(source) or source,
+            "id": source if titles.get(source) else "",
+            "width": max(1, WIDEST * micros // widest),
+            "amount": money(micros),
         }
         for source, micros in found
     ]
@@ -127,13 +140,24 @@ def top_sources(pool: PoolStatement) -> list[tuple[str, int]]:
     return ordered[:BARS] + ([(f"{len(ordered) - BARS} others", rest)] if rest else [])
 
 
-def money(micros: int) -> str:
-    sign, magnitude = ("-" if micros < 0 else ""), abs(micros)
-    return f"{sign}{magnitude // 1_000_000:,}.{magnitude % 1_000_000:06d}"
-
-
-def interval(one: Earning) -> str:
+def influence(one: Earning) -> str:
+    """A source's part of a track, with its interval where it was estimated."""
     if one.low_ppm is None or one.high_ppm is None:
-        return ""
-    low, high = (f"{ppm // 10_000}.{ppm % 10_000 // 100:02d} %" for ppm in (one.low_ppm, one.high_ppm))
-    return low if low == high else f"{low} to {high}"
+        return NOTHING
+    if one.ppm is None:
+        return f"{interval(one.low_ppm, one.high_ppm)} %"
+    return with_interval(percent(one.ppm), one.low_ppm, one.high_ppm)
+
+
+def about(one: Waiting) -> str:
+    """What money waits for: the recording, work or track by name, and which right in it."""
+    kind, colon, subject = one.subject.partition(":")
+    if one.state != "suspense" or not colon:
+        return one.subject or NOTHING
+    named = f"{one.title} ({subject})" if one.title else subject
+    return f"{named}, {kind} right" if kind in ("master", "publishing") else f"{kind} {named}"
+
+
+def bundle_name(statement: Statement) -> str:
+    """What the file that proves a statement is called in the advice on how to check it."""
+    return f"{statement.party}-{statement.period}.bundle"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any, Final
 
+from ledger import trust as trusting
 from ledger import verify
+from ledger.errors import InputError, VerificationError
 from ledger.trust import Trust
 from ledger.verify import Examination, Kind, Report
 
@@ -28,6 +31,25 @@ def _load(place: str) -> Kind:
 
 
 KINDS: Final = {**verify.KINDS, **{kind: _load(place) for kind, place in ROOMS.items()}}
+
+
+def read_file(path: Path) -> bytes:
+    """A file that somebody named; InputError if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise InputError(f"{path}: {problem.strerror or problem}") from None
+
+
+def read_trust(path: Path) -> Trust:
+    """The trust in a file that somebody named; what is none says nothing of a bundle: a mistake in usage."""
+    try:
+        return trusting.parse(read_file(path))
+    except VerificationError as problem:
+        raise InputError(
+            f"{path} is no trust file: {problem}; expected the trust.json that the log's operator publishes "
+            "(settle key export, or trust.json in the workspace)"
+        ) from None
 
 
 def verify_bundle(data: bytes, trust: Trust | None) -> Report:

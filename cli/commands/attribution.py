@@ -9,9 +9,9 @@ import typer
 
 from cli.exits import EXIT_CODES
 from cli.progress import progress
-from cli.render import percent
 from cli.shell import emit, leave, say, wants_json, workspace
 from ledger.errors import InputError, VerificationError
+from ledger.shown import percents, with_interval
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -134,10 +134,10 @@ def _vectors_text(answers: list[Any]) -> str:
         state = "pays from now on" if answer.assigned else "recorded as evidence"
         lines.append(f"{answer.track}: {answer.method} vector {answer.digest[:16]}, {state}")
         for name, aspect in answer.vector.items():
-            lines += [
-                f"  {name:<12}{percent(one['ppm']):>12}  {one['id']}  "
-                f"({percent(one['low'])} to {percent(one['high'])}, {one['basis']})"
-                for one in sorted(aspect["sources"], key=lambda one: -one["ppm"])
-            ]
-            lines.append(f"  {name:<12}{percent(aspect['unattributed']):>12}  unattributed")
+            sources = sorted(aspect["sources"], key=lambda one: -one["ppm"])
+            *shares, rest = percents([*(one["ppm"] for one in sources), aspect["unattributed"]])
+            for one, share in zip(sources, shares, strict=True):
+                told = with_interval(share, one["low"], one["high"])
+                lines.append(f"  {name:<12}{told:<28}{one['id']}, {one['basis']}")
+            lines.append(f"  {name:<12}{rest:<28}unattributed")
     return "\n".join(lines)

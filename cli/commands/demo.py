@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from cli import shell
-from cli.render import money, percent, table
+from cli.render import table
 from ledger.errors import ConflictError
+from ledger.shown import money, percent
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -9,9 +9,10 @@ import typer
 
 from cli.exits import EXIT_CODES
 from cli.progress import progress
-from cli.render import as_text, money, percent, table
+from cli.render import as_text
 from cli.shell import emit, leave, plain, workspace
 from ledger.errors import InputError, VerificationError
+from ledger.shown import counted, money
 
 app = typer.Typer(no_args_is_help=True)
 period = typer.Typer(no_args_is_help=True)
@@ -71,11 +72,11 @@ def period_recompute(
     trust: Annotated[Path, typer.Option(help="The operator's trust.json, from elsewhere than the export.")],
 ) -> None:
     """As an outsider: rebuild the log from an export and compute every published run again, to the byte."""
-    from ledger.trust import parse
+    from service.bundles import read_trust
     from service.statements import outsiders
 
     with progress("Computing", unit="events") as advance:
-        done = outsiders.recompute(folder, parse(trust.read_bytes()), on_progress=advance)
+        done = outsiders.recompute(folder, read_trust(trust), on_progress=advance)
     emit(done)
     if not done.ok:
         leave(EXIT_CODES[VerificationError])
@@ -157,7 +158,22 @@ def publish(
     """Make a run binding: statements are fixed, every payee has one payment with one route."""
     from service.settlement import life
 
-    emit(life.publish(workspace(), run_id, via=via))
+    emit(life.publish(workspace(), run_id, via=via), text=_published_text)
+
+
+def _published_text(done: Any) -> str:
+    """What binds now, what is to be paid by which route, and the next step."""
+    payable = f"{counted(done.payees, 'payment')}, {money(done.payable_micros, done.currency)} to be paid"
+    routes = [f"  by {via}: {counted(count, 'payee')}" for via, count in done.routes.items() if count]
+    said = "was published before" if done.already else "is published: its statements bind"
+    head = f"run {done.run} of {done.period}, pool {done.pool}, {said}"
+    following = [f"next: settle pay {done.run[:16]} --via {via}" for via, count in done.routes.items() if count]
+    return "\n".join([head, payable, *routes, *_blocked_lines(done), *following])
+
+
+def _blocked_lines(done: Any) -> list[str]:
+    """Payments that wait, whom they are for and why; the reasons are explained in statements."""
+    return [f"blocked: {one.party}, {money(one.micros, done.currency)}: {one.reason}" for one in done.blocked]
 
 
 @app.command()
@@ -169,10 +185,30 @@ def pay(
     if via == "chain":
         from service.chain import runs
 
-        return emit(runs.pay_run(workspace(), run_id))
+        return emit(runs.pay_run(workspace(), run_id), text=_paid_text)
     from service.settlement import paying
 
-    return emit(paying.pay(workspace(), run_id, via))
+    return emit(paying.pay(workspace(), run_id, via), text=_paid_text)
+
+
+def _paid_text(done: Any) -> str:
+    """What this call sent, apart from what the run has sent by this route so far, and what it left behind."""
+    sent = f"{counted(done.sent, 'payment')}, {money(done.sent_micros, done.currency)}, handed over now"
+    so_far = f"{counted(done.payments, 'payment')}, {money(done.paid_micros, done.currency)}"
+    lines = [
+        f"run {done.run} by {done.via}{' (demo)' if done.demo else ''}",
+        f"  this call: {sent}" if done.sent else "  this call: nothing new to hand over",
+        f"  so far:    {so_far}, in {counted(done.batches, 'batch', 'batches')}",
+        *(f"  {line}" for line in _blocked_lines(done)),
+    ]
+    if done.via == "file":
+        return "\n".join(lines + [f"  file for the bank: {path}" for path in done.files])
+    posting, claims = done.posting, done.claims
+    lines.append(f"  posting {posting.sequence} is {posting.state}: {posting.detail}")
+    if claims is not None:
+        pushed = f"{counted(claims.payees, 'claim')} paid by this call, {money(claims.paid, done.currency)}"
+        lines.append(f"  on the chain: {pushed}, {claims.open} still open")
+    return "\n".join(lines)
 
 
 @app.command()
@@ -185,6 +221,7 @@ def statement(
     out: Annotated[Path | None, typer.Option(help="Where to write it; stdout unless given.")] = None,
 ) -> None:
     """What a party earned, what is held and why, what is paid and carried; with --format bundle, the proof."""
+    from cli.statements import statement_text
     from service.statements import statements, writing
 
     ws = workspace()
@@ -195,9 +232,9 @@ def statement(
             raise InputError("a PDF is not for the terminal; name its file with --out")
         found = statements.state(ws, party, name)
         if out is None and form in ("text", "json"):
-            emit(found, text=_as_json if form == "json" else _statement_text)
+            emit(found, text=_as_json if form == "json" else statement_text)
             return
-        data = _statement_text(found).encode() if form == "text" else writing.rendered(found, form)
+        data = statement_text(found).encode() if form == "text" else writing.rendered(found, form)
     _hand_out(data, out)
 
 
@@ -216,36 +253,6 @@ def _as_json(found: Any) -> str:
     from service.statements.writing import rendered
 
     return rendered(found, "json").decode()
-
-
-def _statement_text(found: Any) -> str:
-    """The figures of a statement, then where they come from."""
-    lines = [f"Statement {found.period} for {found.name or found.party}" + ("  [demo]" if found.demo else "")]
-    if found.nil:
-        return "\n".join([*lines, "nothing was earned, held, corrected or carried"])
-    for pool in found.pools:
-        lines += ["", f"pool {pool.pool}, {pool.state}, rule {pool.rule}, run {pool.run[:16]}"]
-        figures = ("opening", "earned", "adjustments", "deductions", "net", "carried", "held", "suspense")
-        for name in figures:
-            lines.append(f"  {name:<14}{money(getattr(pool, name + '_micros'), pool.currency):>26}")
-            if name == "deductions":
-                lines += [f"    {one.kind:<12}{money(one.micros):>22}  {one.note}" for one in pool.deductions]
-        if (sent := pool.converted) is not None:
-            said = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date})"
-            lines.append(f"  paid as       {money(sent.micros, sent.currency):>26}  {said}")
-        left = [one for one in pool.beside if one.closing_micros]
-        lines += [f"  {one.kind} left  {money(one.closing_micros, pool.currency):>26}  {one.note}" for one in left]
-        lines += [f"  payment       {pool.payment.state} {pool.payment.reference}".rstrip()]
-        if pool.earnings:
-            earned = [
-                {"track": one.track or "-", "source": one.source, "basis": one.basis, "units": one.units,
-                 "amount": money(one.micros)}
-                for one in pool.earnings
-            ]  # fmt: skip
-            lines += ["", table(earned)]
-        lines += [f"  streams: {one.count:,} of {one.source}, {one.platform}" for one in pool.streams]
-        lines += [f"  {one.state} {money(one.micros)}: {one.reason}: {one.advice}" for one in pool.waiting]
-    return "\n".join(lines)
 
 
 @app.command()
@@ -270,38 +277,7 @@ def explain(
     track: Annotated[str | None, typer.Argument(help="Down to the streams of this track.")] = None,
 ) -> None:
     """Walk a line back: the division, the vectors, the streams, and the command that proves each."""
+    from cli.statements import explained_text
     from service.statements.explaining import explain as walk
 
-    emit(walk(workspace(), run_id, party, track), text=_explained_text)
-
-
-def _explained_text(found: Any) -> str:
-    """The division first, then what weighed, then the vectors, then the streams."""
-    lines = [f"{found.party} in run {found.run[:16]}, pool {money(found.pool_micros, found.currency)}", ""]
-    for one in found.groups:
-        up = ", and one more from the rounding" if one.rounded_up else ""
-        lines.append(f"group {one.group}: weight {one.weight} of {one.weight_of_all}")
-        lines.append(f"  {one.owed} / {one.denominator}, rounded down{up}: {money(one.micros, found.currency)}")
-    for line in found.lines:
-        about = f", {line.reason}" if line.reason else ""
-        lines += ["", f"{line.state}{about}: {money(line.micros, found.currency)}, made up of"]
-        pieces = [
-            {"track": one.track or "-", "source": one.source, "aspect": one.aspect, "basis": one.basis,
-             "weight": one.weight, "amount": money(one.micros)}
-            for one in line.pieces
-        ]  # fmt: skip
-        lines.append(table(pieces))
-    for vector in found.vectors:
-        model = f" of {vector.model}" if vector.model else ""
-        lines += [
-            "",
-            f"{vector.track}: {vector.units} units by vector {vector.digest}, {vector.method} {vector.version}{model}",
-        ]
-        lines += [
-            f"  {one.id} {percent(one.ppm)}, {one.basis}, between {percent(one.low)} and {percent(one.high)}"
-            for one in vector.sources
-        ]
-    if found.track is not None:
-        lines += ["", f"{found.streams} streams of {found.track}; the first {len(found.events)}, each with its proof:"]
-        lines += [f"  {one.occurred_at} {one.territory}  {one.platform}  {one.prove}" for one in found.events]
-    return "\n".join(lines)
+    emit(walk(workspace(), run_id, party, track), text=explained_text)

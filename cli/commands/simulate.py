@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.progress import progress
-from cli.render import money, table
+from cli.render import table
 from cli.shell import emit, workspace
 from ledger.errors import InputError
+from ledger.shown import counted, money, percent
 
 if TYPE_CHECKING:
     from service.settlement.simulating import Simulation
@@ -58,20 +59,22 @@ def simulate(
 
 
 def _text(result: Simulation) -> str:
-    """One row a rule; noise and attack only where they were asked for."""
+    """One row a rule, all but the first beside the first; noise and attack only where they were asked for."""
+    first = result.rules[0]
     rows = [
         {
             "rule": one.rule,
             "allocated": money(one.allocated_micros, result.currency),
-            "paid": one.spread.paid,
-            "gini_ppm": one.spread.gini_ppm,
-            "top1_ppm": one.spread.top1_ppm,
-            "winners": one.against_first.winners,
-            "losers": one.against_first.losers,
-            "moved": money(one.against_first.moved_micros, result.currency),
-            **({} if one.noise is None else {"noise_ppm": one.noise.moved_ppm}),
-            **({} if one.attack is None else {"attack": money(one.attack.gain_micros, result.currency)}),
+            "holders paid": one.spread.paid,
+            "top 1 %": percent(one.spread.top1_ppm),
+            "gain": None if one is first else one.against_first.winners,
+            "lose": None if one is first else one.against_first.losers,
+            "changes hands": None if one is first else money(one.against_first.moved_micros, result.currency),
+            **({} if one.noise is None else {"moved by noise": percent(one.noise.moved_ppm)}),
+            **({} if one.attack is None else {"attacker gains": money(one.attack.gain_micros, result.currency)}),
         }
         for one in result.rules
     ]
-    return table(rows)
+    pool = money(result.pool_micros, result.currency)
+    head = f"{result.period}, pool {pool}, {counted(result.population, 'holder')}; each rule beside {first.rule}:"
+    return f"{head}\n\n{table(rows)}\n\nNothing was written to the ledger; --html FILE has all of it."

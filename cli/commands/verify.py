@@ -27,10 +27,10 @@ def verify(
     explain: Annotated[bool, typer.Option("--explain", help="Each hash step, to be redone with sha256sum.")] = False,
 ) -> None:
     """Check bundles with nothing but a trust file; leaves with 3 unless every step holds."""
-    from service.bundles import verify_bundle
+    from service.bundles import read_file, verify_bundle
 
     trusted = _trust(trust)
-    answers = [_document(path, verify_bundle(_read(path), trusted), explain=explain) for path in bundles]
+    answers = [_document(path, verify_bundle(read_file(path), trusted), explain=explain) for path in bundles]
     ok = all(answer["ok"] for answer in answers)
     emit(answers[0] if len(answers) == 1 else {"ok": ok, "bundles": answers}, text=_text)
     if not ok:
@@ -39,26 +39,18 @@ def verify(
 
 def _trust(flag: Path | None) -> Trust | None:
     """The named trust file, else the workspace's; None outside a workspace, and then nothing is believed."""
-    from ledger.trust import parse
+    from service.bundles import read_trust
     from service.workspace import TRUST, find_home
 
     if flag is not None:
-        return parse(_read(flag))
+        return read_trust(flag)
     try:
         home = find_home(home_flag(), os.environ, Path.cwd())
     except InputError:
         if home_flag() is not None or os.environ.get("SETTLE_HOME"):
             raise
         return None
-    return parse(_read(home / TRUST))
-
-
-def _read(path: Path) -> bytes:
-
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise InputError(f"{path}: {problem.strerror or problem}") from None
+    return read_trust(home / TRUST)
 
 
 def _document(path: Path, report: Report, *, explain: bool) -> dict[str, Any]:
@@ -74,13 +66,42 @@ def _document(path: Path, report: Report, *, explain: bool) -> dict[str, Any]:
 
 
 def _text(answer: dict[str, Any]) -> str:
-    return "\n".join(line for one in answer.get("bundles", [answer]) for line in _lines(one))
+    """Bundle by bundle; of several the verdict on all of them stands last."""
+    bundles = answer.get("bundles", [answer])
+    lines = [line for one in bundles for line in _lines(one)]
+    if len(bundles) > 1:
+        failed = sum(not one["ok"] for one in bundles)
+        lines.append(f"FAILED  {failed} of {len(bundles)} bundles" if failed else f"OK  all {len(bundles)} bundles")
+    return "\n".join(lines)
 
 
 def _lines(answer: dict[str, Any]) -> list[str]:
-    platform = f"  ({answer['platform']})" if "platform" in answer else ""
-    lines = [f"{'OK' if answer['ok'] else 'FAILED'}  {answer['bundle']}{platform}"]
+    """The verdict, the steps, what they leave open; the verdict again where it has gone out of sight."""
+    lines = []
     for step in answer["steps"]:
-        lines.append(f"  ({step['n']}) {'ok  ' if step['ok'] else 'FAIL'}  {step['name']}: {step['detail']}")
+        detail = f": {step['detail']}" if step["detail"] else ""
+        lines.append(f"  ({step['n']}) {'ok  ' if step['ok'] else 'FAIL'}  {step['name']}{detail}")
         lines += [f"        {line}" for line in step.get("explain", ())]
-    return [*lines, *(f"  not checked: {remark}" for remark in answer["unchecked"])]
+    lines += [f"  not checked: {remark}" for remark in answer["unchecked"]]
+    verdict = _verdict(answer)
+    explained = any("explain" in step for step in answer["steps"])
+    return [verdict, *_reported(answer), *lines, *([verdict] if explained else [])]
+
+
+def _verdict(answer: dict[str, Any]) -> str:
+    """In a line: whether it holds, and if not, where it breaks."""
+    if answer["ok"]:
+        return f"OK  {answer['bundle']}: all {len(answer['steps'])} steps hold"
+    broken = answer["steps"][-1]
+    return f"FAILED  {answer['bundle']}: at step {broken['n']}, {broken['name']}"
+
+
+def _reported(answer: dict[str, Any]) -> list[str]:
+    """On whose word an event stands."""
+    from ledger.batch import UNSIGNED
+
+    if "platform" not in answer:
+        return []
+    if answer["platform"] != UNSIGNED:
+        return [f"  the event is {answer['platform']}"]
+    return ["  the operator logged this event as it was reported; its platform did not sign it, which is optional"]

@@ -48,11 +48,11 @@ def know(
 ) -> None:
     """Let the witness cosign these logs; known before, they stay known."""
     from ledger.note import parse_vkey
-    from ledger.trust import parse
+    from service.bundles import read_trust
 
     found = [parse_vkey(one) for one in vkeys or ()]
     if trust is not None:
-        found += [vkey for log in parse(_read(trust)).logs for vkey in log.vkeys()]
+        found += [vkey for log in read_trust(trust).logs for vkey in log.vkeys()]
     if not found:
         raise InputError("name a log: its verifier key, or --trust FILE")
     opened = _open(folder)

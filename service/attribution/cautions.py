@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from attribution.pastiche import in_the_manner_of
-from attribution.report_html import percent
 from attribution.store import Row
+from ledger.shown import percent
 from ledger.types import ASPECTS, MILLION, InfluenceVector
 
 WIDE: Final = MILLION // 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger import canon, vector
+from ledger import canon, shown, vector
 from ledger.errors import InputError, SettleError, StateError
 from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, Digest, Influence, InfluenceVector
 from service.attribution.cautions import cautions
@@ -206,7 +206,7 @@ def write_report(found: dict[str, Any], form: str, place: Path) -> Path:
 
 def report_text(found: dict[str, Any]) -> str:
     """The report for a terminal."""
-    from attribution.report_html import headline, percent
+    from attribution.report_html import headline, shares
 
     made = f"{found['method']} {found['version']}, vector {found['digest'][:16]}, entry {found['index']}"
     lines = [
@@ -214,12 +214,19 @@ def report_text(found: dict[str, Any]) -> str:
         *(f"{aspect}: {headline(found, aspect)}" for aspect in ASPECTS),
     ]
     for aspect in found["aspects"]:
-        lines.append(f"{aspect['aspect']}: {percent(aspect['unattributed'])} unattributed")
-        for one in aspect["sources"]:
-            name = ", ".join(filter(None, (one["title"], one["artist"]))) or one["id"]
+        told = shares(aspect)
+        lines.append(f"{aspect['aspect']}:")
+        for one, share in zip(aspect["sources"], told[:-2], strict=True):
+            name = ", ".join(filter(None, (one["title"], one["artist"], one["id"])))
+            known = f"{one['basis']}{_between(one)}"
             allowed = f", {one['permitted']['use']}: {one['permitted']['decision']}" if one["permitted"] else ""
-            lines.append(
-                f"  {percent(one['ppm']):>9}  {name} [{percent(one['low'])} to {percent(one['high'])}]{allowed}"
-            )
+            lines.append(f"  {share:>9}  {name}, {known}{allowed}")
+        if aspect["further"]:
+            lines.append(f"  {told[-2]:>9}  {shown.counted(aspect['further'], 'smaller source')}")
+        lines.append(f"  {told[-1]:>9}  unattributed")
     lines += [f"note: {note}" for note in found["notes"]]
     return "\n".join(lines)
+
+
+def _between(one: dict[str, Any]) -> str:
+    return f", {shown.interval(one['low'], one['high'])} %" if one["basis"] == "estimated" else ""

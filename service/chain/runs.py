@@ -115,6 +115,9 @@ class PaidByChain:
 
     run: str
     via: str
+    currency: str
+    sent: int
+    sent_micros: int
     batches: int
     payments: int
     paid_micros: int
@@ -138,7 +141,8 @@ def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
             pushed = pushing.push(client, pool)
             write_down(ws, client)
     return PaidByChain(
-        run=handed.run, via="chain", batches=handed.batches, payments=handed.payments,
+        run=handed.run, via="chain", currency=handed.currency, sent=handed.sent, sent_micros=handed.sent_micros,
+        batches=handed.batches, payments=handed.payments,
         paid_micros=handed.paid_micros, posting=posting, claims=pushed, blocked=handed.blocked,
         already=handed.already, demo=handed.demo,
     )  # fmt: skip

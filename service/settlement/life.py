@@ -363,6 +363,7 @@ class Published:
     period: str
     pool: str
     sequence: int
+    currency: str
     payees: int
     payable_micros: int
     routes: dict[str, int]
@@ -465,7 +466,8 @@ def _published(ws: Workspace, book: Book, stored: Stored, intents: list[dict[str
         if intent["party"] in stopped
     )
     return Published(
-        run=record.run, period=record.period, pool=record.pool, sequence=record.sequence, payees=len(intents),
+        run=record.run, period=record.period, pool=record.pool, sequence=record.sequence,
+        currency=stored.currency, payees=len(intents),
         payable_micros=sum(int(intent["micros"]) for intent in intents), routes=routes, blocked=blocked,
         already=already, demo=is_demo(ws, book, record.run),
     )  # fmt: skip

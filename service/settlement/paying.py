@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paid:
-    """What a `pay` did: the batches of this route so far, their files, and what stays behind."""
+    """What a `pay` did: what it handed over now (`sent`), this route's batches so far, and what stays behind."""
 
     run: Digest
     via: Route
+    currency: str
+    sent: int
+    sent_micros: int
     batches: int
     payments: int
     paid_micros: int
@@ -52,24 +55,24 @@ def pay(ws: Workspace, run_id: str, via: str) -> Paid:
     route: Route = "chain" if via == "chain" else "file"
     at = format_time(ws.clock())
 
-    def decide(book: Book) -> Step[tuple[list[Blocked], bool]]:
+    def decide(book: Book) -> Step[tuple[list[Blocked], list[Instruction]]]:
         stored = load(ws.log, find_run(book, run_id))
         run = stored.record.run
         due, blocked = _due(ws, book, stored, route)
         if not due:
-            return Step((blocked, True))
+            return Step((blocked, []))
         batch = len(book.batches.get(run, [])) + 1
         maker = ws.signer("operator")
         envelope = dsse.sign(PAYMENTS_TYPE, canon.encode(batch_payload(run, route, batch, due)), [maker])
         record = Pay(
             at=at, by=ws.operator, key=maker.public.id, run=run, via=route, batch=batch, statement=envelope.digest
         )
-        return Step((blocked, False), leaves=[signed(record, maker)], blobs=[envelope.encode()])
+        return Step((blocked, due), leaves=[signed(record, maker)], blobs=[envelope.encode()])
 
-    blocked, already = take(ws, decide)
+    blocked, sent = take(ws, decide)
     book = read_book(ws)
     stored = load(ws.log, find_run(book, run_id))
-    return _paid(ws, book, stored, route, blocked=blocked, already=already)
+    return _paid(ws, book, stored, route, blocked=blocked, sent=sent)
 
 
 def due(ws: Workspace, run_id: str, route: Route) -> list[dict[str, Any]]:
@@ -123,7 +126,9 @@ def handed_over(ws: Workspace, book: Book, run: Digest) -> set[str]:
     return {party for party, times in sent.items() if times > book.failures(run, party)}
 
 
-def _paid(ws: Workspace, book: Book, stored: Stored, via: Route, *, blocked: list[Blocked], already: bool) -> Paid:
+def _paid(
+    ws: Workspace, book: Book, stored: Stored, via: Route, *, blocked: list[Blocked], sent: list[Instruction]
+) -> Paid:
     run = stored.record.run
     batches = [batch for batch in book.batches.get(run, []) if batch.via == via]
     payments = [payment for batch in batches for payment in payments_of(ws.log, batch.statement)]
@@ -131,9 +136,10 @@ def _paid(ws: Workspace, book: Book, stored: Stored, via: Route, *, blocked: lis
     out = paid_out(ws.log, book, stored)
     files = tuple(_file_of(ws, stored, batch) for batch in batches) if via == "file" else ()
     return Paid(
-        run=run, via=via, batches=len(batches), payments=len(payments),
+        run=run, via=via, currency=stored.currency, sent=len(sent), sent_micros=sum(one.micros for one in sent),
+        batches=len(batches), payments=len(payments),
         paid_micros=sum(micros for party, micros in out.items() if party in payees), blocked=tuple(blocked),
-        files=files, already=already, demo=is_demo(ws, book, run),
+        files=files, already=not sent, demo=is_demo(ws, book, run),
     )  # fmt: skip
 
 

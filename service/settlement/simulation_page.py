@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ledger.shown import NOTHING, cents, cents_together, percent
 from ledger.types import MILLION
 from payouts import lorenz
 
@@ -28,25 +29,22 @@ def as_html(simulation: Simulation) -> str:
         s=simulation, noisy=all(one.noise for one in simulation.rules),
         attacked=any(one.attack for one in simulation.rules), most=MOST, colour=lorenz.colour,
         curves=Markup(lorenz.svg(simulation.curves())),  # noqa: S704  our own drawing; it escapes its labels
-        money=cents, percent=percent, gini=gini, params=_params,
+        money=cents, percent=percent, gini=gini, parts=_parts, params=_params, nothing=NOTHING,
         relative=_relative, ranges=_ranges,
     )  # fmt: skip
 
 
-def cents(micros: int) -> str:
-    """Two decimals, the rest cut off; the JSON has every micro-unit."""
-    whole = abs(micros) // 10_000
-    return f"{'-' if micros < 0 and whole else ''}{whole // 100:,}.{whole % 100:02d}"
-
-
-def percent(ppm: int) -> str:
-    """Two decimals, the rest cut off."""
-    return f"{ppm // 10_000}.{ppm % 10_000 // 100:02d} %"
-
-
 def gini(ppm: int) -> str:
-    """Three decimals, the rest cut off."""
-    return f"{ppm // MILLION}.{ppm % MILLION // 1000:03d}"
+    """Three decimals, rounded half up."""
+    thousandths = (ppm + 500) // 1000
+    return f"{thousandths // 1000}.{thousandths % 1000:03d}"
+
+
+def _parts(one: Contender) -> list[str]:
+    """Where a rule leaves the pool; with what it keeps in reserve the parts add up to it."""
+    return cents_together(
+        [one.allocated_micros, one.unattributed_micros, one.held_micros + one.suspense_micros, one.reserve_micros]
+    )
 
 
 def _params(one: Contender) -> str:

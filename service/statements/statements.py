@@ -127,7 +127,8 @@ class Drawn:
             rule=stored.payload["inputs"]["rule"], currency=stored.currency,
             minimum=int(stored.payload["inputs"]["minimum_micros"]), account=stored.accounts.get(party),
             earnings=earnings_of(pieces, self._behind),
-            streams=behind(self._streams, {piece.track for piece in pieces}), waiting=waiting_of(record.run, lines),
+            streams=behind(self._streams, {piece.track for piece in pieces}),
+            waiting=waiting_of(record.run, lines, self._behind.title),
             payment=self._payment(party),
         )  # fmt: skip
 

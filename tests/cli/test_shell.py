@@ -8,7 +8,7 @@ import pytest
 
 from cli import shell
 from cli.exits import EXIT_CODES, exit_code, kind_of
-from cli.render import as_text, money, percent
+from cli.render import as_text
 from ledger.errors import InputError
 from tests.cli.support import settle
 
@@ -52,18 +52,35 @@ def test_exit_codes_are_the_published_ones() -> None:
     assert kind_of(KeyError("x")) == "bug"
 
 
-def test_money_is_shown_exactly() -> None:
-    """If this fails, a person reads an amount that is not the amount."""
-    assert money(1_234_567_890_123, "EUR") == "1,234,567.890123 EUR"
-    assert money(-1, "EUR") == "-0.000001 EUR"
-    assert percent(333_333) == "33.3333 %"
+def test_records_become_a_table_with_figures_to_the_right() -> None:
+    """If this fails, lists of records are unreadable on a terminal, or cells with nothing in them look broken."""
+    rows = [
+        {"holder": "a", "units": 5, "note": None, "tags": []},
+        {"holder": "bb", "units": 10, "note": "", "tags": ["x"]},
+    ]
+    assert as_text(rows).splitlines() == [
+        "holder  units  note  tags",
+        "------  -----  ----  ----",
+        "a           5     -  none",
+        "bb         10     -  x",
+    ]
 
 
-def test_records_become_a_table_with_numbers_to_the_right() -> None:
-    """If this fails, lists of records are unreadable on a terminal."""
-    assert as_text([{"holder": "a", "micros": 5}, {"holder": "bb", "micros": 10}]).splitlines() == [
-        "holder  micros",
-        "------  ------",
-        "a            5",
-        "bb          10",
+def test_people_read_amounts_and_percentages_programs_integers() -> None:
+    """If this fails, finance reads micro-units and parts per million on its terminal, or figures that were rounded."""
+    run = {
+        "pool": "default", "currency": "EUR", "pool_micros": 25_000_000_000, "cap_ppm": 333_333, "floor_micros": None,
+        "lines": [{"holder": "a", "micros": 1_234_567_890}, {"holder": "b", "micros": -5}],
+    }  # fmt: skip
+    assert as_text(run).splitlines() == [
+        "pool         default",
+        "currency     EUR",
+        "pool amount  25,000.000000 EUR",
+        "cap          33.3333 %",
+        "floor        -",
+        "lines:",
+        "  holder            amount",
+        "  ------  ----------------",
+        "  a       1,234.567890 EUR",
+        "  b          -0.000005 EUR",
     ]

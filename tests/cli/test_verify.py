@@ -84,9 +84,29 @@ def test_explanations(files: Path) -> None:
     assert "sha256sum" in answer["steps"][6]["explain"][0]
 
 
+def test_the_verdict_is_read_first_and_is_not_buried(files: Path) -> None:
+    """If this fails, a person must search the hash steps for whether the bundle holds, or is alarmed by an odd word."""
+    verdict = "OK  event.bundle: all 10 steps hold"
+    said = settle("verify", "event.bundle", "--trust", "trust.json").out.splitlines()
+    assert said[0] == verdict
+    assert "its platform did not sign it, which is optional" in said[1]
+    assert not any(line.rstrip().endswith(":") or "(unsigned)" in line for line in said)
+    explained = settle("verify", "event.bundle", "--trust", "trust.json", "--explain").out.splitlines()
+    assert (explained[0], explained[-1]) == (verdict, verdict)
+    (files / "page.html").write_text("<!doctype html>")
+    several = settle("verify", "page.html", "event.bundle", "--trust", "trust.json")
+    lines = several.out.splitlines()
+    assert (several.code, lines[-1]) == (3, "FAILED  1 of 2 bundles")
+    assert lines[0].startswith("FAILED  page.html: at step 1")
+    assert "this is no bundle" in lines[1]
+
+
 def test_files_that_are_not_there(files: Path) -> None:
     """If this fails, a typing error looks like a failed proof."""
     assert settle("verify", "nowhere.bundle", "--trust", "trust.json").code == 2
     assert settle("verify", "event.bundle", "--trust", "nowhere.json").code == 2
-    (files / "trust.json").write_text("{}")
-    assert settle("verify", "event.bundle", "--trust", "trust.json").code == 3
+    for text in ("{}", "<html>", (files / "trust.json").read_text()[:300]):
+        (files / "torn.json").write_text(text)
+        refused = settle("verify", "event.bundle", "--trust", "torn.json")
+        assert refused.code == 2
+        assert "torn.json is no trust file" in refused.err

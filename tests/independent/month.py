@@ -252,9 +252,11 @@ class Month:
             for one in self._vectors[digest]["recording"]["sources"]
             if (one["id"], one["basis"]) == (source, basis)
         ]
+        given = {one["ppm"] for one in found}
         return {
             "track": track, "track_title": titles[track], "source": source, "source_title": titles[source],
-            "aspect": "recording", "basis": basis, "via": "", "low_ppm": min(one["low"] for one in found),
+            "aspect": "recording", "basis": basis, "via": "",
+            "ppm": given.pop() if len(given) == 1 else None, "low_ppm": min(one["low"] for one in found),
             "high_ppm": max(one["high"] for one in found), "units": self.units[track], "micros": micros,
         }  # fmt: skip
 

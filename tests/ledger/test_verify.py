@@ -147,7 +147,8 @@ def test_the_likely_cause_is_named() -> None:
     other = trust.make("example.org/other", [trusted("log", seeded("other"))])
     assert refused(BUNDLE, other) == (
         "the checkpoint is of log example.org/ledger, signed by key 0ba9c507 of example.org/ledger; "
-        f"you trust key {Vkey('example.org/other', seeded('other').public).id.hex()} of example.org/other"
+        f"you trust key {Vkey('example.org/other', seeded('other').public).id.hex()} of example.org/other; "
+        "another log needs its own operator's trust.json"
     )
     same_name = trust.make(ORIGIN, [trusted("log", seeded("other"))])
     assert "signed by key 0ba9c507 of example.org/ledger; you trust key" in refused(BUNDLE, same_name)

@@ -75,7 +75,7 @@ def test_any_leaf_is_proven_across_a_rotation() -> None:
     one = bundle.entry(
         checkpoint=told.world.checkpoint(None, new), entry=told.world.placed(0), keys=[told.world.placed(index)]
     )
-    assert [step.detail for step in accepted(one).steps][2] == "3 trusted keys, 1 key leaves"
+    assert [step.detail for step in accepted(one).steps][2] == "3 trusted keys, 1 key leaf"
 
 
 def test_a_vector_is_not_assigned_by_the_assignment_of_another() -> None:

@@ -1,0 +1,87 @@
+"""How figures are shown to people: the one place where one is rounded for a page or a terminal.
+
+What is shown is never computed with; the exact figures stand in the JSON. Parts of a whole are rounded together,
+so that the parts shown add up to the whole shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+NOTHING: Final = "-"
+"""What stands in a cell that has nothing to say; a list that is empty says "none"."""
+
+HUNDREDTH: Final = 100
+"""ppm in a hundredth of a percent: what is shown of a percentage."""
+PERCENT: Final = 10_000
+"""ppm in one percent: what is shown in a sentence."""
+CENT: Final = 10_000
+"""Micro-units in a hundredth of a currency unit."""
+
+
+def money(micros: int, currency: str = "") -> str:
+    """Micro-units as a decimal amount with all six places: nothing is rounded."""
+    sign, magnitude = ("-" if micros < 0 else ""), abs(micros)
+    return f"{sign}{magnitude // 1_000_000:,}.{magnitude % 1_000_000:06d}{' ' + currency if currency else ''}"
+
+
+def cents(micros: int) -> str:
+    """One amount alone, rounded to hundredths, half up: for comparisons, never for what is paid."""
+    return _digits((micros + CENT // 2) // CENT)
+
+
+def cents_together(parts: Sequence[int]) -> list[str]:
+    """Parts of an amount that add up to their sum as `cents` shows it."""
+    return [_digits(part) for part in _together(parts, CENT)]
+
+
+def percent(ppm: int) -> str:
+    """One figure alone, rounded to hundredths, half up."""
+    return f"{_digits((ppm + HUNDREDTH // 2) // HUNDREDTH)} %"
+
+
+def percents(parts: Sequence[int]) -> list[str]:
+    """Parts of a whole (ppm) as percentages that add up to their sum as `percent` shows it."""
+    return [f"{_digits(part)} %" for part in _together(parts, HUNDREDTH)]
+
+
+def whole_percents(parts: Sequence[int]) -> list[str]:
+    """The same without decimals, for sentences and bars; what comes to less than one says so."""
+    shown = zip(_together(parts, PERCENT), parts, strict=True)
+    return [f"{whole} %" if whole or not ppm else "under 1 %" for whole, ppm in shown]
+
+
+def exact_percent(ppm: int) -> str:
+    """What was agreed, such as a tax: every digit it has, without idle zeros."""
+    digits = f"{ppm % PERCENT:04d}".rstrip("0")
+    return f"{ppm // PERCENT}{'.' + digits if digits else ''} %"
+
+
+def interval(low: int, high: int) -> str:
+    """Where a percentage lies: the ends rounded outwards, so that the figure shown never lies outside."""
+    return f"{_digits(low // HUNDREDTH)} to {_digits(-(-high // HUNDREDTH))}"
+
+
+def with_interval(share: str, low: int, high: int) -> str:
+    """A percentage as shown and where it lies, `39.64 % (19.52 to 59.75)`; what is known exactly stands alone."""
+    return share if low == high else f"{share} ({interval(low, high)})"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 key`, `2 keys`: a number with its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _together(parts: Sequence[int], unit: int) -> list[int]:
+    """Largest remainder: whole units for each part, adding up to the sum rounded half up; ties to the earlier part."""
+    floors = [part // unit for part in parts]
+    left = (sum(parts) + unit // 2) // unit - sum(floors)
+    for place in sorted(range(len(parts)), key=lambda place: -(parts[place] % unit))[:left]:
+        floors[place] += 1
+    return floors
+
+
+def _digits(hundredths: int) -> str:
+    sign, magnitude = ("-" if hundredths < 0 else ""), abs(hundredths)
+    return f"{sign}{magnitude // 100:,}.{magnitude % 100:02d}"
