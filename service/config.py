@@ -66,6 +66,7 @@ SETTINGS: Final = (
     Setting("scheduler", "attribute", "*/10 * * * *", "when to attribute what lies in attribution.inbox"),
     Setting("scheduler", "segments", "15 * * * *", "when to seal new events into Parquet segments"),
     Setting("scheduler", "close", "0 6 3-9 * *", "when to close the month that has ended; late files first"),
+    Setting("scheduler", "logs", "20 * * * *", "when to see that registered logs have only grown"),
     Setting("scheduler", "holds", "30 * * * *", "when to end holds that have reached their date"),
     Setting("scheduler", "chain", "*/5 * * * *", "when to look for confirmations on the chain"),
 )

@@ -81,7 +81,7 @@ def test_what_is_signed_is_read_again() -> None:
     """If this fails, a batch signed today is read as another one tomorrow."""
     first = signed_over([row()])
     second = replace(first, number=2, previous="ab" * 32)
-    for one in (first, second):
+    for one in (first, second, replace(second, log="example.org/log")):
         envelope = batch.sign(one, KEY)
         assert dsse.signers(envelope, [KEY.public]) == (KEY.public,)
         assert batch.parse(dsse.parse(envelope.encode()).payload) == one
@@ -92,6 +92,7 @@ def test_what_is_signed_is_read_again() -> None:
     [
         {"number": 0}, {"number": True}, {"number": 2}, {"previous": "ab" * 32}, {"count": 0}, {"count": 1_000_001},
         {"root": "ab"}, {"source": ""}, {"more": 1}, {"v": 2}, {"type": "event"}, {"number": 2, "previous": "zz"},
+        {"log": ""}, {"log": None}, {"log": 5},
     ],
     ids=str,
 )  # fmt: skip
