@@ -31,8 +31,11 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """The environment variable: `SETTLE_STORE` for log.store, `SETTLE_CHAIN_URL` for chain.url."""
-        head = "" if self.table in ("log", "workspace") else f"{self.table.upper()}_"
+        """The environment variable: `SETTLE_STORE` for log.store, `SETTLE_CHAIN_URL` for chain.url.
+
+        `SETTLE_HOME` is taken: it names the workspace. A log that took it for log.home would follow itself.
+        """
+        head = "" if self.table in ("log", "workspace") and self.key != "home" else f"{self.table.upper()}_"
         return f"SETTLE_{head}{self.key.upper()}"
 
 
