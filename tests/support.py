@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,13 @@ def shared(path: str) -> Path:
 def examples(wanted: int) -> int:
     """So many examples of a property; under the `quick` profile, no more than it allows."""
     return min(wanted, settings().max_examples) if settings.get_current_profile_name() == "quick" else wanted
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for something that other threads or processes do; half a minute, and the test has failed."""
+    turn = threading.Event()
+    for _ in range(6000):
+        if true():
+            return
+        turn.wait(0.005)
+    pytest.fail("it never came")
