@@ -141,7 +141,7 @@ class Loop:
             for module in modules:
                 module.load()
         for module in modules:
-            importlib.import_module(str(module.path.with_suffix("")).replace("/", "."))
+            importlib.import_module(str(module.path).removesuffix(".py").replace("/", "."))
         # A mutant's dictionary is filled after its function was decorated.
         self.mutated = {name_of(mutants): (function, mutants) for function, mutants in MUTATED}
         gc.freeze()
@@ -186,7 +186,7 @@ class Loop:
             sys.setprofile(called)
             self.run_one(test, None)
             sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
+            threading.setprofile(None)
             known.seconds[test] = time.process_time() - started
             known.functions[test] = sorted(names[code] for code in seen if code in names)
             if self.failed:
@@ -355,7 +355,7 @@ def main(patterns: list[str]) -> int:
             if not SourceFileMutationData(path=path).meta_path.exists():
                 (MUTANTS / path).unlink(missing_ok=True)  # copied before it was listed in pyproject.toml
         create_mutants(CHILDREN)
-    mutmut.mutation.trampoline.wrap_in_trampoline = unwrapped
+    mutmut.mutation.trampoline.wrap_in_trampoline = unwrapped  # type: ignore[assignment]  # plain functions only
     # A package is tested by its own tests: a pattern that names one needs no others.
     named = {f"tests/{pattern.partition('.')[0]}" for pattern in patterns}
     options = ["--rootdir=.", "-q", "--tb=no", "--assert=plain", "-o", "timeout=0", *config().pytest_add_cli_args]
