@@ -101,6 +101,11 @@ class Reached:
             kept.append(test)
         return kept
 
+    def standing(self, function: str, among: Iterable[str]) -> str:
+        """A digest of the files of all tests that reach a function: while it stays, a survivor need not be tried again."""
+        files = sorted({self.digests[file_of(test)] for test in among if function in self.functions[test]})
+        return hashlib.sha256(" ".join(files).encode()).hexdigest()[:16]
+
 
 def file_of(test: str) -> str:
     return test.partition("::")[0]
@@ -227,17 +232,18 @@ class Loop:
                 self.saved = time.monotonic()
 
         ordered: dict[str, list[str]] = {}
+        standing: dict[str, str] = {}
         for mutant, code in module.exit_code_by_key.items():
             if not chosen(mutant, self.patterns):
                 continue
             function = mangled_name_from_mutant_name(mutant)
             if function not in ordered:
                 ordered[function] = reached.tests_of(function, self.items)
+                standing[function] = reached.standing(function, self.items)
             tests = ordered[function]
-            standing = hashlib.sha256(json.dumps([reached.digests[file_of(test)] for test in tests]).encode())
-            if code in (KILLED, TIMEOUT) or (code is not None and against.get(mutant) == standing.hexdigest()):
+            if code in (KILLED, TIMEOUT) or (code is not None and against.get(mutant) == standing[function]):
                 continue
-            against[mutant] = standing.hexdigest()
+            against[mutant] = standing[function]
             module.exit_code_by_key[mutant] = None if tests else NO_TESTS
             if tests:
                 while len(running) >= CHILDREN:
