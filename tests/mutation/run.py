@@ -102,7 +102,7 @@ class Reached:
         return kept
 
     def standing(self, function: str, among: Iterable[str]) -> str:
-        """A digest of the files of all tests that reach a function: while it stays, a survivor need not be tried again."""
+        """A digest of the files of all tests that reach a function: while it stays, a survivor has its verdict."""
         files = sorted({self.digests[file_of(test)] for test in among if function in self.functions[test]})
         return hashlib.sha256(" ".join(files).encode()).hexdigest()[:16]
 
