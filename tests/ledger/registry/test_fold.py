@@ -162,7 +162,7 @@ def test_a_confirmation_is_of_one_thing() -> None:
 
     def confirmed(name: str) -> set[str]:
         view = after(*facts, f.ConfirmFact(id=name, subject="rec", at=T2))
-        rows = [*view.links["rec"], *(one for lines in view.shares_of.values() for one in lines)]
+        rows: list[Any] = [*view.links["rec"], *(one for lines in view.shares_of.values() for one in lines)]
         return {one.id for one in rows if one.state == "confirmed"}
 
     for name in ("ln", "ln2", "sh2", *(f"sh-{right}" for right in RIGHTS)):
