@@ -16,7 +16,7 @@ from cli.progress import progress
 from cli.render import indented, table
 from cli.shell import emit, leave, plain, say, workspace
 from ledger.errors import ConflictError, VerificationError
-from ledger.shown import counted
+from ledger.shown import added_up, counted
 
 if TYPE_CHECKING:
     from ledger.registry.importing import Imported
@@ -50,9 +50,9 @@ def import_(
         done = rights.load(workspace(), files, by=by, dry_run=dry_run, on_progress=advance)
     emit(done, text=_everything if verbose else _summary)
     if done.quarantined and not dry_run:
-        say(f"settle: {done.quarantined} rows are in quarantine; `settle quarantine list` says why")
+        say(f"settle: {counted(done.quarantined, 'row')} kept in quarantine; `settle quarantine list` says why")
     if done.conflicts:
-        say(f"settle: {done.conflicts} rows contradict what is registered, which was kept")
+        say(f"settle: {counted(done.conflicts, 'conflict')} with what is registered, which was kept")
         leave(EXIT_CODES[ConflictError])
 
 
@@ -75,12 +75,11 @@ def _everything(done: Imported) -> str:
 
 def _imported(done: Imported, *, shown: int, notices: Sequence[str]) -> str:
     counts = {
-        "accepted": done.accepted, "duplicates": done.duplicates, "conflicts": done.conflicts,
+        "accepted": done.accepted, "duplicate": done.duplicates, "conflict": done.conflicts,
         "quarantined": done.quarantined,
     }  # fmt: skip
-    told = " + ".join(f"{count:,} {name}" for name, count in counts.items())
     became = "would become" if done.dry_run else "became"
-    lines = [f"{counted(done.read, 'row')} read = {told}"]
+    lines = [added_up(done.read, counts)]
     lines.append(f"{became} {counted(done.leaves, 'leaf', 'leaves')} of the log, which has {done.size:,}")
     if refused := sorted(done.refused, key=lambda one: (one.file, one.list, one.line))[:shown]:
         lines += ["", "not taken:", indented(table([plain(one) for one in refused]))]
