@@ -8,6 +8,7 @@ its page does. Another Chromium or other fonts may draw the same page with other
 from __future__ import annotations
 
 import io
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,6 @@ from tests.support import ROOT
 IMAGES: Final = ROOT / "docs" / "images"
 FLOW: Final = ROOT / "tests" / "docs" / "flow.svg"
 PAGES: Final = ("report", "statement")
-CHROMIUM: Final = "/usr/bin/chromium"
 WIDTH, HEIGHT = 1000, 900
 
 STEADY: Final = """() => {
@@ -63,8 +63,10 @@ def screenshots(folder: Path) -> Iterator[tuple[str, bytes]]:
     """The upper part of each page of a demo's folder, as PNG; a page that asks for anything else is an error."""
     from playwright.sync_api import sync_playwright
 
+    chromium = shutil.which("chromium")
+    assert chromium, "no chromium here; on Debian, install the package of that name"
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM)
+        browser = driver.chromium.launch(executable_path=chromium)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, locale="en-GB", timezone_id="UTC")
         asked: list[str] = []
         broken: list[str] = []

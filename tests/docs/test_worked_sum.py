@@ -11,10 +11,11 @@ from ledger.types import MILLION
 from payouts.account import Account, Correction, account
 from payouts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
 from payouts.deductions import Stages
+from payouts.statement_text import FIGURES
 from tests.support import ROOT
 
 PAGE = (ROOT / "docs" / "howto-finance.md").read_text(encoding="utf-8")
-STEPS = ("earned (gross)", "adjustment", "reserve", "recouped", "tax", "net", "carried", "paid")
+STEPS = ("allocated (gross)", "adjustment", "reserve", "recouped", "tax", "to be paid", "carried", "paid")
 JULY = "2026-07"
 
 
@@ -41,9 +42,9 @@ def test_every_step_follows_from_its_words(person: int) -> None:
         if found := re.fullmatch(r"(\d+) % of ([\d,.]+)", how):
             part = Fraction(found[1]) / 100 * micros(found[2])
             assert abs(micros(shown)) == part
-            assert stage == "earned (gross)" or micros(found[2]) == left, f"{stage} is not taken of what is left"
+            assert stage == "allocated (gross)" or micros(found[2]) == left, f"{stage} is not taken of what is left"
         left += micros(shown)
-    net, carried = micros(steps["net"][1]), micros(steps["carried"][1])
+    net, carried = micros(steps["to be paid"][1]), micros(steps["carried"][1])
     assert net + carried == left
     assert net == left // 10_000 * 10_000
     if product := re.fullmatch(r"([\d.]+) x ([\d.]+) = ([\d.]+)", steps["paid"][0]):
@@ -77,6 +78,13 @@ def test_the_product_comes_to_the_same() -> None:
         assert [taken.get(kind, 0) for kind in ("reserve", "recouped", "tax")] == [
             shown[stage] for stage in ("reserve", "recouped", "tax")
         ]
-        assert (found.earned, found.corrected) == (shown["earned (gross)"], shown["adjustment"])
-        assert (found.payable, found.carried) == (shown["net"], shown["carried"])
+        assert (found.earned, found.corrected) == (shown["allocated (gross)"], shown["adjustment"])
+        assert (found.payable, found.carried) == (shown["to be paid"], shown["carried"])
         assert (found.payable if found.converted is None else found.converted.micros) == shown["paid"]
+
+
+def test_the_words_for_money_are_the_printed_ones() -> None:
+    """If this fails, finance reads one word in the table of words and another on statements, or in the JSON."""
+    for name, word in FIGURES.items():
+        row = rf"\| {re.escape(word.lower().removeprefix('in '))} \| `{name}_micros`"
+        assert re.search(row, PAGE), f"no row for {word} ({name}_micros)"
