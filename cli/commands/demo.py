@@ -27,7 +27,7 @@ def demo(
     ),
     events: Annotated[int, typer.Option(help="How many stream events the month has.", min=1000)] = 100_000,
 ) -> None:
-    """Play a made-up month from catalogue to verified payout, and check every figure."""
+    """Play a made-up month from catalogue to verified payout; every figure is checked."""
     from service.demo.story import Story, tell
 
     if (folder / "settle.toml").exists():
