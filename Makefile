@@ -4,15 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-registry bench-contracts contracts golden docs wheel clean
+.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-registry bench-contracts contracts golden docs pictures wheel clean
 
 setup: $(STAMP)
 
 # pip, not another resolver: the pinned torch has a CPU build that pip can be pointed at (see README).
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Settle needs Python 3.11 or later; say PYTHON=python3.11 make ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip' || { echo "This Python cannot make environments; on Debian, install python3-venv"; exit 1; }
+	@echo "Setting up $(VENV), once: some 160 packages, 3.5 GB to download where torch's default build for Linux is taken, 0.95 GB"
+	@echo "with its CPU build (README). It takes minutes; the last step, 'Installing collected packages', says nothing meanwhile."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 demo: setup
@@ -65,7 +68,7 @@ bench-attribution: setup
 
 # music21 brings the tunes; fluidsynth and fluid-soundfont-gm (Debian) play them.
 bench-tunes: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m tests.bench.bench_tunes $(BENCH_ARGS)
 
 bench-payouts: setup
@@ -84,8 +87,14 @@ contracts: setup
 golden: setup
 	$(BIN)/python -m tests.release.keep
 
+# The pages that are made: every command's help, the index of decision records.
 docs: setup
 	$(BIN)/python -m tests.docs.help
+	$(BIN)/python -m tests.docs.decisions
+
+# The README's screenshots, from a demo played for them; needs Chromium (Debian: chromium).
+pictures: setup
+	$(BIN)/python -m tests.docs.pictures
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

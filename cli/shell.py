@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from cli.exits import exit_code, kind_of
-from ledger.errors import SettleError
+from ledger.errors import InputError, SettleError
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -82,6 +82,14 @@ def workspace() -> Workspace:
     found = Workspace.find(_shell.home)
     _shell.opened.append(found)
     return found
+
+
+def origin_here() -> str | None:
+    """The log of the workspace that this invocation finds; None where there is none."""
+    try:
+        return workspace().settings.text("log.origin")
+    except InputError:
+        return None
 
 
 def end() -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from ledger import canon, dsse, leaf, tree
 from ledger.dsse import Envelope
 from ledger.errors import ConflictError, InputError, VerificationError
+from ledger.keyring import Key, KeyRing
 from ledger.keys import PrivateKey
 from ledger.text import parse_hex
 from ledger.types import Digest
@@ -37,18 +38,23 @@ _LEAF: Final = {"v", "type", "at", "party", "signer", "statement", "bodies"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What a platform signs. `previous` is the digest of its statement before this one; None for number 1."""
+    """What a platform signs. `previous` is the digest of its statement before this one; None for number 1.
+
+    `log`: the origin of the one log that may take it; None in batches that name none, which several might take.
+    """
 
     source: str
     number: int
     previous: Digest | None
     count: int
     root: bytes
+    log: str | None = None
 
     def fields(self) -> dict[str, Any]:
-        """As they stand in the signed payload and in the leaf; `previous` is left out where there is none."""
+        """In the signed payload and in the leaf; `previous` and `log` are left out where there is none."""
         found = {"source": self.source, "number": self.number, "count": self.count, "root": self.root.hex()}
-        return found if self.previous is None else found | {"previous": self.previous}
+        named = {"previous": self.previous, "log": self.log}
+        return found | {name: value for name, value in named.items() if value is not None}
 
 
 def label(party: str | None) -> str:
@@ -92,11 +98,15 @@ def of_leaf(found: Mapping[str, Any]) -> Batch:
 
 
 def _batch(fields: Mapping[str, Any], what: str) -> Batch:
-    if set(fields) - {"previous"} != _FIELDS:
-        raise VerificationError(f"{what}: fields {sorted(fields)}, expected {', '.join(sorted(_FIELDS))} and previous")
+    if set(fields) - {"previous", "log"} != _FIELDS:
+        known = ", ".join(sorted(_FIELDS))
+        raise VerificationError(f"{what}: fields {sorted(fields)}, expected {known}, and maybe previous and log")
     source, number, count, previous = fields["source"], fields["number"], fields["count"], fields.get("previous")
+    log = fields.get("log")
     if not isinstance(source, str) or not source:
         raise VerificationError(f"{what}: source {source!r}, expected a text")
+    if "log" in fields and (not isinstance(log, str) or not log):
+        raise VerificationError(f"{what}: log {log!r}, expected an origin")
     if type(number) is not int or number < 1 or type(count) is not int or not 1 <= count <= COUNT_MAX:
         raise VerificationError(f"{what}: number {number!r}, count {count!r}: from 1, and at most {COUNT_MAX} events")
     if (number == 1) != (previous is None):
@@ -106,7 +116,37 @@ def _batch(fields: Mapping[str, Any], what: str) -> Batch:
     if previous is not None:
         parse_hex(previous, f"{what}: previous", 32)
     root = parse_hex(fields["root"], f"{what}: root", tree.HASH_SIZE)
-    return Batch(source=source, number=number, previous=previous, count=count, root=root)
+    return Batch(source=source, number=number, previous=previous, count=count, root=root, log=log)
+
+
+def check_log(batch: Batch, origin: str) -> None:
+    """Refuse a batch that was signed for another log: its platform handed it to that one."""
+    if batch.log not in (None, origin):
+        raise VerificationError(
+            f"batch {batch.number} of {batch.source} was signed for log {batch.log}; this is log {origin}"
+        )
+
+
+def check_taken(leaf: Mapping[str, Any], envelope: Envelope, origin: str) -> Batch:
+    """The batch of a `batch` leaf, once the statement that it names says the same, and says it to this log."""
+    found = of_leaf(leaf)
+    if envelope.payload_type != PAYLOAD_TYPE or parse(envelope.payload) != found:
+        raise VerificationError(f"it says otherwise than the statement {leaf['statement'][:16]} that it names")
+    check_log(found, origin)
+    return found
+
+
+def signer(index: int, leaf: Mapping[str, Any], envelope: Envelope, ring: KeyRing) -> Key:
+    """Whose key signed the batch that the leaf at this index took: a platform's, brought in before.
+
+    What a later revocation takes from it is no fault of the log, and for the caller to see.
+    """
+    key = ring.find(leaf["signer"])
+    if key is None or (key.role, key.party) != ("platform", leaf["party"]) or index + 1 < key.start:
+        raise VerificationError(f"key {leaf['signer'][:16]} was no platform key of {leaf['party']} then")
+    if not dsse.signers(envelope, [key.public]):
+        raise VerificationError(f"its statement is not signed by key {leaf['signer'][:16]}")
+    return key
 
 
 def check_follows(batch: Batch, statement: Digest, last: tuple[Batch, Digest] | None) -> None:

@@ -54,6 +54,7 @@ class Examined:
     checkpoints: int = 0
     blobs: int = 0
     problems: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
 
     def bad(self, index: int | None, problem: str) -> None:
         self.ok = False
@@ -79,7 +80,7 @@ class _Walk:
         self._carried: set[tuple[str, str]] = set()  # (track, vector) whose evidence stands in the batch at hand
         self._events = 0
         self._signers: Callable[[int], list[Vkey]] | None = None
-        self._batches = Batches(log.trusted, self._report.bad)
+        self._batches = Batches(log.origin, log.trusted, self._report.bad)
 
     def run(self) -> Examined:
         report = self._report
@@ -174,6 +175,8 @@ class _Walk:
         elif kind == "follow":
             for track in body["tracks"]:
                 self._tracks.setdefault(track, (index, None, None))
+        elif kind == "expire" and (remark := leaf.remark(index, body)) is not None:
+            self._report.unchecked.append(remark)
         elif kind == "assign" and body["track"] in self._tracks:
             self._tracks[body["track"]] = (self._tracks[body["track"]][0], body["vector"], index)
             self._assigned[body["track"]] = body["vector"]

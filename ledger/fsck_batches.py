@@ -25,8 +25,9 @@ class Batches:
 
     TYPES: Final = ("key", "source", "batch")
 
-    def __init__(self, trusted: Sequence[Key] | None, bad: Bad) -> None:
+    def __init__(self, origin: str, trusted: Sequence[Key] | None, bad: Bad) -> None:
         """Without trusted keys, signatures are left unchecked, as they are for checkpoints."""
+        self._origin = origin
         self._ring = None if trusted is None else KeyRing(tuple(trusted))
         self._bad = bad
         self._sources: dict[str, Source] = {}
@@ -48,27 +49,16 @@ class Batches:
             self._bad(index, f"{body['type']} leaf {index}: {problem}")
 
     def _batch(self, connection: Connection, index: int, body: Mapping[str, Any]) -> None:
-        found = batch.of_leaf(body)
         envelope = dsse.parse(_blob(connection, body["statement"]))
-        if envelope.payload_type != batch.PAYLOAD_TYPE or batch.parse(envelope.payload) != found:
-            raise VerificationError(f"it says otherwise than the statement {body['statement'][:16]} that it names")
+        found = batch.check_taken(body, envelope, self._origin)
         batch.check_bodies(found, _blob(connection, body["bodies"]))
         batch.check_follows(found, body["statement"], self._last.get(found.source))
         self._last[found.source] = found, body["statement"]
         speaker = self._sources.get(found.source)
         if speaker is None or speaker.party != body["party"]:
             raise VerificationError(f"{body['party']} did not speak for source {found.source} then")
-        self._check_signer(index, body, envelope)
-
-    def _check_signer(self, index: int, body: Mapping[str, Any], envelope: dsse.Envelope) -> None:
-        """A key that counted when the batch came; what a later revocation takes from it is no fault of the log."""
-        if self._ring is None:
-            return
-        key = self._ring.find(body["signer"])
-        if key is None or (key.role, key.party) != ("platform", body["party"]) or index + 1 < key.start:
-            raise VerificationError(f"key {body['signer'][:16]} was no platform key of {body['party']} then")
-        if not dsse.signers(envelope, [key.public]):
-            raise VerificationError(f"its statement is not signed by key {body['signer'][:16]}")
+        if self._ring is not None:
+            batch.signer(index, body, envelope, self._ring)
 
     def compare(self, connection: Connection, first: int, rows: Sequence[tuple[int, str, bytes]]) -> None:
         """Each of these entries that is said to stand in a batch says what stands there."""

@@ -55,6 +55,17 @@ def _problem(leaf: Leaf, body: bytes) -> str | None:
     return None
 
 
+def remark(index: int, leaf: Leaf) -> str | None:
+    """What a reader of this leaf alone must be told that it does not prove; None for most."""
+    if leaf["type"] != "expire":
+        return None
+    if leaf.get("checkpoint") is None:
+        return (
+            f"when the hold's end came: leaf {index} says {leaf.get('at')} by its operator's clock, and no witness does"
+        )
+    return f"whether the hold's witnesses cosigned the checkpoint that leaf {index} shows: compute the period again"
+
+
 def make(kind: str, at: datetime, **fields: Any) -> dict[str, Any]:
     """A leaf of any type but `event`; fields that are None are left out."""
     present = {name: value for name, value in fields.items() if value is not None}

@@ -282,6 +282,7 @@ def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> N
             raise VerificationError(f"batch leaf {item.index} says otherwise than the statement that it names")
         if found.source != event.get("source"):
             raise VerificationError(f"batch leaf {item.index} is of source {found.source}, not {event.get('source')}")
+        batch.check_log(found, examination.checkpoint.origin)
         data = batch.body(event)
         start = tree.leaf_hash(data)
         step.explain.append(_shell("00", data.hex(), start))
@@ -295,6 +296,8 @@ def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> N
             )
         step.detail = f"event {place} of batch {found.number} of {found.source}, leaf {item.index}, signed by {key}"
     examination.platform = batch.label(key.party)
+    if found.log is None:
+        examination.unchecked.append(f"whether {key.party} signed the batch for this log alone: it names none")
     examination.unchecked += [
         f"whether key {key.public.id[:16]} is {key.party}'s own: the operator, or trust.json, says so; ask {key.party}",
         f"whether another party spoke for {found.source} by then: the last leaf before the batch counts",
@@ -392,6 +395,8 @@ def _entry(examination: Examination, document: dict[str, Any]) -> None:
         step.detail = f"leaf {item.index}: {body['type']}"
     if body["type"] == "event":
         examination.unchecked.append("whether the platform signed this event: `settle ledger prove` bundles say so")
+    if remark := leaf.remark(item.index, body):
+        examination.unchecked.append(remark)
     if envelope is None:
         if body.get("statement") is not None:
             examination.unchecked.append(f"the statement that the leaf names, {body['statement']}: it is not here")

@@ -12,14 +12,6 @@ from payouts.protocols import UsageRow
 from payouts.terms import Terms
 
 
-def _covered(terms: Terms, row: UsageRow) -> bool:
-    return (
-        (not terms.sources or row.source in terms.sources)
-        and (not terms.products or row.product in terms.products)
-        and (not terms.territories or row.territory in terms.territories)
-    )
-
-
 def row_key(row: UsageRow) -> tuple[str, ...]:
     """Every field but the sums; absent sorts before present and never equals an empty text."""
     texts = (row.vector, row.product, row.listener, row.currency)
@@ -31,7 +23,7 @@ def gather(terms: Terms, usage: Iterable[UsageRow]) -> list[UsageRow]:
     """Rows of the pool, equal keys summed, sorted: the same list from any order, sharding or batch split."""
     rows: dict[tuple[str, ...], UsageRow] = {}
     for row in usage:
-        if not _covered(terms, row):
+        if not terms.cover(row.source, row.product, row.territory):
             continue
         _check(terms, row)
         key = row_key(row)

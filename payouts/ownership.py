@@ -7,7 +7,7 @@ style influence and training sets stay whole here and are expanded to owners aft
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ledger.types import MILLION, STYLE_PREFIX, Aspect, Influence, InfluenceVector
 from payouts.errors import UsageError
@@ -15,6 +15,8 @@ from payouts.kernel import Claim, State, whole_claim
 from payouts.protocols import Right, Shares, View
 
 ALL_OF_IT = MILLION * MILLION
+_NO_PAYEE: Final = {"short": "shares-short", "conflict": "shares-in-conflict", "contested": "copy-contested"}
+"""Why nobody can be named for a right, by the state of its shares."""
 
 
 class Owner(NamedTuple):
@@ -86,9 +88,8 @@ class Ownership:
     def _right(self, subject: str, right: Right, territory: str, at: str, link_ppm: int) -> list[Owner]:
         shares = self._view.shares(subject, right, territory, at)
         whole = sum(ppm for _, ppm in shares.parts) == MILLION
-        if not whole or shares.state in {"short", "conflict"}:
-            reason = "shares-in-conflict" if shares.state == "conflict" else "shares-short"
-            return [unresolved(subject, right, link_ppm * MILLION, reason)]
+        if not whole or shares.state in _NO_PAYEE:
+            return [unresolved(subject, right, link_ppm * MILLION, _NO_PAYEE.get(shares.state, "shares-short"))]
         parts: dict[str, int] = defaultdict(int)
         for party, ppm in shares.parts:
             parts[party] += ppm

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import msgspec
 
 Right = Literal["master", "publishing"]
-ShareState = Literal["confirmed", "short", "conflict", "disputed"]
+ShareState = Literal["confirmed", "short", "conflict", "disputed", "contested"]
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -35,7 +35,8 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, order=True):
 class Shares(Protocol):
     """Who owns a right in a subject at an instant. `parts` are (party, ppm); confirmed parts sum to 1,000,000.
 
-    In the state `disputed` they do too, and the money of the parties in `disputed` is held.
+    In the state `disputed` they do too, and the money of the parties in `disputed` is held; `contested`, nobody can
+    say who the payees are.
     """
 
     @property

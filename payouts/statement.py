@@ -31,6 +31,7 @@ ADVICE: Final = {
     "tax": "tax papers are missing; hand them in",
     "shares-short": "confirmed shares do not add up to the whole; confirm yours and have the others confirm theirs",
     "shares-in-conflict": "more than the whole is claimed; settle with the other claimants",
+    "copy-contested": "it and a copy of it each are said to be the first; hand in what shows whose sound it is",
     "work-unknown": "the recording is not wholly linked to works; register the missing link",
     "works-in-conflict": "more than the whole recording is linked to works; correct the links",
     "no-vector": "the track had no influence vector at the close; it pays when one is assigned",

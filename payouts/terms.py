@@ -102,6 +102,19 @@ class Terms:
         ordered = tuple((name, ppm) for name in ASPECTS for given, ppm in self.aspects if given == name and ppm)
         object.__setattr__(self, "aspects", ordered)
 
+    def overlaps(self, other: Terms) -> bool:
+        """Whether an event may meet the criteria of both: unless one of them names, for both, nothing in common."""
+        criteria = ((getattr(self, name), getattr(other, name)) for name in ("sources", "products", "territories"))
+        return not any(mine and theirs and set(mine).isdisjoint(theirs) for mine, theirs in criteria)
+
+    def cover(self, source: str, product: str | None, territory: str) -> bool:
+        """Whether the pool shares out over such events."""
+        return (
+            (not self.sources or source in self.sources)
+            and (not self.products or product in self.products)
+            and (not self.territories or territory in self.territories)
+        )
+
     def payload(self) -> dict[str, Any]:
         """The terms as canonical JSON: every field, amounts as decimal strings (they may exceed 2^53)."""
         out: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}

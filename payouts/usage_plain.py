@@ -89,7 +89,9 @@ def usage(
                 raise VerificationError(f"entry {entry.index} of log {part.origin} is no event: {problem}") from None
             if on_progress is not None and entry.index % _TOLD_EVERY == 0:
                 on_progress(entry.index, part.membership.size)
-            if not (part.membership.takes(entry.index, event.occurred_at) and covered(terms, event)):
+            if not part.membership.takes(entry.index, event.occurred_at):
+                continue
+            if not terms.cover(event.source, event.product, event.territory):
                 continue
             if grain.gross:
                 _check_gross(part.origin, entry.index, event, terms)
@@ -98,15 +100,6 @@ def usage(
             one[1] += event.gross_micros or 0
             one[2] += 1
     return sorted((_row(key, one, terms, grain) for key, one in sums.items()), key=row_key)
-
-
-def covered(terms: Terms, event: EventLeaf) -> bool:
-    """Whether a pool shares out over this event."""
-    return (
-        (not terms.sources or event.source in terms.sources)
-        and (not terms.products or event.product in terms.products)
-        and (not terms.territories or event.territory in terms.territories)
-    )
 
 
 def _key(event: EventLeaf, assigned: Mapping[str, Digest], grain: Grain) -> tuple[str | None, ...]:

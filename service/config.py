@@ -31,8 +31,11 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """The environment variable: `SETTLE_STORE` for log.store, `SETTLE_CHAIN_URL` for chain.url."""
-        head = "" if self.table in ("log", "workspace") else f"{self.table.upper()}_"
+        """The environment variable: `SETTLE_STORE` for log.store, `SETTLE_CHAIN_URL` for chain.url.
+
+        `SETTLE_HOME` is taken: it names the workspace. A log that took it for log.home would follow itself.
+        """
+        head = "" if self.table in ("log", "workspace") and self.key != "home" else f"{self.table.upper()}_"
         return f"SETTLE_{head}{self.key.upper()}"
 
 
@@ -63,6 +66,7 @@ SETTINGS: Final = (
     Setting("scheduler", "attribute", "*/10 * * * *", "when to attribute what lies in attribution.inbox"),
     Setting("scheduler", "segments", "15 * * * *", "when to seal new events into Parquet segments"),
     Setting("scheduler", "close", "0 6 3-9 * *", "when to close the month that has ended; late files first"),
+    Setting("scheduler", "logs", "20 * * * *", "when to see that registered logs have only grown"),
     Setting("scheduler", "holds", "30 * * * *", "when to end holds that have reached their date"),
     Setting("scheduler", "chain", "*/5 * * * *", "when to look for confirmations on the chain"),
 )

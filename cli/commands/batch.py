@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.shell import emit, workspace
+from cli.shell import emit, origin_here, workspace
 
 app = typer.Typer(no_args_is_help=True, help="Sign batches of events as the platform that reports them.")
 
@@ -34,20 +34,32 @@ def sign(
     *,
     source: Annotated[str, typer.Option(help="The source that the events name.")],
     signer: Annotated[Path, typer.Option("--key", help="The platform's key file.")],
+    log: Annotated[
+        str | None,
+        typer.Option(
+            help="The log it is for, as its trust.json says; by default the previous batch's, or the one here."
+        ),
+    ] = None,
     previous: Annotated[
         Path | None, typer.Option(help="The batch signed before this one; none for a source's first.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the batch goes; FILE.batch if absent.")] = None,
     form: Annotated[str, typer.Option("--format", help="ndjson, csv or parquet; by the file's name if absent.")] = "",
 ) -> None:
-    """Sign a file of events: hand over FILE and FILE.batch together. Needs no workspace and no network."""
+    """Sign a file of events for one log: hand over FILE and FILE.batch together. Needs no workspace and no network."""
     from ledger import keyfile
+    from ledger.errors import InputError
     from service.log import batches
     from service.secrets import from_environment
 
     target = out or file.with_name(file.name + batches.SUFFIX)
+    named = log or (None if previous is None else batches.read(previous)[0].log) or origin_here()
+    if named is None:
+        raise InputError(
+            "which log is the batch for? say --log ORIGIN, the origin in its trust.json, so that no other can take it"
+        )
     held = keyfile.load(signer, from_environment(os.environ))
-    emit(batches.sign_file(file, held, source=source, previous=previous, out=target, form=form or None))
+    emit(batches.sign_file(file, held, source=source, log=named, previous=previous, out=target, form=form or None))
 
 
 @app.command("list")

@@ -23,10 +23,16 @@ def open_(
     reason: Annotated[str, typer.Option(help="In a sentence; kept outside the log.")],
     right: Annotated[str | None, typer.Option(help="Only this right.")] = None,
     party: Annotated[str | None, typer.Option(help="Only this holder's share.")] = None,
+    like: Annotated[
+        str | None, typer.Option(help="The claimant's own later recording, of which the subject is said to be a copy.")
+    ] = None,
     evidence: Annotated[Path | None, typer.Option(help="A file; its digest goes into the log.")] = None,
     by: By = None,
 ) -> None:
-    """Contest who owns something: what the contested holders earn is held until it is resolved."""
+    """Contest who owns something: what the contested holders earn is held until it is resolved.
+
+    With --like, which of two recordings was first is asked, and what both earn goes to suspense.
+    """
     from ledger.registry import acts
     from ledger.registry.rows import right_named
     from service.registry import rights
@@ -37,8 +43,8 @@ def open_(
             workspace(),
             by,
             lambda view, author: acts.open_dispute(
-                view, author, subject=subject, claimant=claimant, right=chosen, party=party, evidence=digest,
-                reason=reason,
+                view, author, subject=subject, claimant=claimant, right=chosen, party=party, like=like,
+                evidence=digest, reason=reason,
             ),
         )
     )  # fmt: skip

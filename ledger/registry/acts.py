@@ -176,10 +176,15 @@ def open_dispute(
     claimant: str,
     right: Right | None = None,
     party: str | None = None,
+    like: str | None = None,
     evidence: Digest | None = None,
     reason: str = "",
 ) -> list[Planned]:
-    """Contest who owns a subject: what the contested holders earn is held from now on."""
+    """Contest who owns a subject: what the contested holders earn is held from now on.
+
+    `like` names the claimant's own later recording of the same sound, whose earlier squatter the subject is said to be:
+    nobody can then say who the payee of either is, so both go to suspense.
+    """
     if subject not in view.all_recordings and subject not in view.works:
         raise InputError(f"subject {subject!r} is neither a registered recording nor a work")
     if claimant not in view.parties:
@@ -188,18 +193,38 @@ def open_dispute(
         line.party == party for one in RIGHTS for line in view.shares_of.get((subject, one), ())
     ):
         raise InputError(f"{party} claims no share of {subject}, so there is nothing of theirs to dispute")
+    if like is not None:
+        _check_like(view, subject, claimant, like, right or party)
     _may_speak_for(author, claimant)
+    about = (subject, claimant, right, party, like)
     same = [
         one.id
         for one in view.open_disputes.get(subject, ())
-        if (one.claimant, one.right, one.party) == (claimant, right, party)
+        if (one.subject, one.claimant, one.right, one.party, one.like) == about
     ]
     if same:
         raise ConflictError(f"{claimant} disputes this already, as {same[0]}")
-    text = "|".join((subject, claimant, right or "", party or "", author.at, str(view.size)))
+    text = "|".join((subject, claimant, right or "", party or "", *([like] if like else []), author.at, str(view.size)))
     name = f"dsp-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    fact = f.DisputeFact(id=name, subject=subject, claimant=claimant, right=right, party=party, evidence=evidence)
+    fact = f.DisputeFact(
+        id=name, subject=subject, claimant=claimant, right=right, party=party, like=like, evidence=evidence
+    )
     return [Planned(fact, {"reason": reason} if reason else None)]
+
+
+def _check_like(view: View, subject: str, claimant: str, like: str, part: str | None) -> None:
+    """Two recordings, the later one the claimant's: whose sound both are is asked as a whole or not at all."""
+    if part is not None:
+        raise InputError(
+            f"a dispute about which of {subject} and {like} was first is about all of it: leave out {part}"
+        )
+    earlier, later = view.recording(subject), view.recording(like)
+    if later.index <= earlier.index:
+        raise InputError(
+            f"{like} was registered before {subject}: only the later one can say the earlier is the squatter"
+        )
+    if not any(line.party == claimant for one in RIGHTS for line in view.shares_of.get((like, one), ())):
+        raise InputError(f"{claimant} claims no share of {like}; import what they claim of it first")
 
 
 def resolve_dispute(

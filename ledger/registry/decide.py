@@ -93,6 +93,10 @@ def combine(
         reasons.append(f"more than the whole of the {right} right is claimed: every claimant was asked")
     elif shares.state == "disputed":
         reasons.append(f"ownership of {', '.join(shares.disputed)} is disputed: money is held until it is resolved")
+    elif shares.state == "contested":
+        reasons.append(
+            f"whether {question.subject} or a copy of it was there first is disputed: nobody is paid until then"
+        )
     grants = {grant.id: grant for _, found, _ in answers for grant in found}
     if worst != "allow":
         return Decision(worst, tuple(sorted(grants)), tuple(reasons))

@@ -177,6 +177,7 @@ class DisputeFact(Fact, frozen=True, kw_only=True, tag="dispute"):
     claimant: str
     right: Right | None = None
     party: str | None = None
+    like: str | None = None
     evidence: Digest | None = None
     personal: Digest | None = None
 
@@ -299,7 +300,7 @@ _KEYS: Final[dict[type, Callable[[Any], tuple[str, ...]]]] = {
     ShareFact: lambda fact: (fact.subject, f"of:{fact.party}"),
     GrantFact: _permission,
     RevokeFact: _permission,
-    DisputeFact: lambda fact: (fact.subject, fact.id),
+    DisputeFact: lambda fact: (fact.subject, fact.id, *([fact.like] if fact.like else [])),
     ConfirmFact: _subject,
     EndFact: _subject,
     ResolveFact: _subject,

@@ -64,7 +64,8 @@ class State:
         open_disputes: dict[str, list[Dispute]] = {}
         for dispute in self.disputes.values():
             if dispute.resolved_at is None:
-                open_disputes.setdefault(dispute.subject, []).append(dispute)
+                for subject in filter(None, (dispute.subject, dispute.like)):
+                    open_disputes.setdefault(subject, []).append(dispute)
         return View(
             size=self.size if size is None else size,
             parties=dict(self.parties),
@@ -173,7 +174,7 @@ class State:
     def _dispute(self, index: int, fact: f.DisputeFact) -> None:
         self.disputes[fact.id] = Dispute(
             id=fact.id, index=index, at=fact.at, subject=fact.subject, claimant=fact.claimant, right=fact.right,
-            party=fact.party, evidence=fact.evidence, personal=fact.personal,
+            party=fact.party, like=fact.like, evidence=fact.evidence, personal=fact.personal,
         )  # fmt: skip
 
     def _resolve(self, index: int, fact: f.ResolveFact) -> None:

@@ -27,7 +27,7 @@ Use = Literal["train", "condition", "style", "voice", "sample"]
 Answer = Literal["allow", "deny", "ask"]
 State = Literal["asserted", "confirmed"]
 Outcome = Literal["released", "resplit"]
-SharesState = Literal["confirmed", "short", "conflict", "disputed"]
+SharesState = Literal["confirmed", "short", "conflict", "disputed", "contested"]
 
 PARTY_KINDS: Final[tuple[PartyKind, ...]] = (
     "person", "label", "publisher", "cmo", "platform", "model-operator", "auditor",
@@ -172,6 +172,8 @@ class Dispute(Record, frozen=True, kw_only=True):
     claimant: str
     right: Right | None = None
     party: str | None = None
+    like: str | None = None
+    """The later recording of the same sound, where the subject, the earlier one, is said to be the squatter."""
     evidence: Digest | None = None
     personal: Digest | None = None
     resolved_at: Instant | None = None
@@ -209,7 +211,8 @@ class Shares(msgspec.Struct, frozen=True):
 
     `parts` are the confirmed parts in order of party id. `confirmed`: they sum to 1,000,000. `short`,
     `conflict`: to less, to more; nobody can be paid by them. `disputed`: they sum, and the parts of
-    the parties in `disputed` are held.
+    the parties in `disputed` are held. `contested`: they sum, and whether the subject or a copy of it was there first
+    is open, so that nobody can be paid either.
     """
 
     state: SharesState

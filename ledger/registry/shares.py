@@ -26,12 +26,14 @@ def resolve(lines: Sequence[Share], disputes: Sequence[Dispute], *, territory: s
         return Shares("conflict" if total > MILLION else "short", parts)
     if not disputes:
         return Shares("confirmed", parts)
-    contested = _contested(parts, disputes)
-    state: SharesState = "disputed" if contested else "confirmed"
-    return Shares(state, parts, contested)
+    if any(dispute.like is not None for dispute in disputes):
+        return Shares("contested", parts)
+    held = _disputed(parts, disputes)
+    state: SharesState = "disputed" if held else "confirmed"
+    return Shares(state, parts, held)
 
 
-def _contested(parts: Sequence[tuple[str, int]], disputes: Sequence[Dispute]) -> tuple[str, ...]:
+def _disputed(parts: Sequence[tuple[str, int]], disputes: Sequence[Dispute]) -> tuple[str, ...]:
     """The holders whose part is held: all of them where a dispute names nobody."""
     if any(dispute.party is None for dispute in disputes):
         return tuple(party for party, _ in parts)

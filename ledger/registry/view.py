@@ -60,7 +60,7 @@ class View:
     tracks: Mapping[str, Track]
     disputes: Mapping[str, Dispute]
     open_disputes: Mapping[str, Sequence[Dispute]]
-    """By subject."""
+    """By subject, and by the recording that it is said to copy."""
     receipts: Mapping[Digest, Receipt]
     clearances: Mapping[str, Sequence[Clearance]]
     """By track."""

@@ -7,6 +7,7 @@ and nobody gains by writing one. The rules, each checked here whatever door the 
 - every act is signed within its leaf by a key of its author's role (`Authority`);
 - a period closes once, and in order; a run belongs to a closed period;
 - what one person makes only another person with another person's key can approve;
+- a hold ends by itself only once its time has come, by the clocks of the witnesses that it names;
 - no two acts bear one name, so that an approval, or the end of a hold, is of one thing;
 - at most one published run per (period, pool, sequence), and only an approved one;
 - a run is paid in numbered batches, after publication, and not once it is reversed;
@@ -23,6 +24,7 @@ from ledger.errors import InputError, VerificationError
 from ledger.types import Digest, Leaf
 from payouts.clauses import Agreed, in_force
 from payouts.life import records
+from payouts.life.ends import check_come, quorum_of
 from payouts.life.records import (
     Adjust,
     Agree,
@@ -189,7 +191,7 @@ class Book:
             self.runs, self.holds, self.expiries, self.releases, self.adjusts, self.reverses, self.agreements,
             self.claims,
         )  # fmt: skip
-        _rule(all(name not in one for one in named), f"{name} is the name of something else in the log")
+        _rule(all(name not in one for one in named), f"something named {name} is in the log already")
 
     def _close(self, index: int, leaf: Leaf) -> str:
         record = Close.read(leaf)
@@ -203,7 +205,6 @@ class Book:
     def _run(self, _: int, leaf: Leaf) -> str:
         record = Run.read(leaf)
         _rule(record.period in self.closes, f"period {record.period} is open")
-        _rule(record.run not in self.runs, f"run {record.run} is in the log already")
         self._check_name(record.run)
         self.runs[record.run] = record
         return record.run
@@ -256,10 +257,9 @@ class Book:
             self.payments[record.run, record.party] = [*heard, record]
             return f"{record.run}/{record.party}"
         name = record.claim(len(heard))
-        _rule(name not in self.claims, f"{name} is in the log already")
+        self._check_name(name)
         again = record.outcome == "failed" and len(heard) >= len(self.batches[record.run])
         _rule(not again, f"the payment to {record.party} was not sent again since it failed")
-        self._check_name(name)
         self.claims[name] = record
         return name
 
@@ -273,8 +273,8 @@ class Book:
 
     def _hold(self, _: int, leaf: Leaf) -> str:
         record = Hold.read(leaf)
-        _rule(record.id not in self.holds, f"hold {record.id} is in the log already")
         _rule("/" not in record.id, f"hold {record.id} has the name of money that a run held")
+        quorum_of(record)
         self._check_name(record.id)
         self.holds[record.id] = record
         return record.id
@@ -282,8 +282,9 @@ class Book:
     def _expire(self, _: int, leaf: Leaf) -> str:
         record = Expire.read(leaf)
         hold = self.holds.get(record.hold)
-        _rule(hold is not None and hold.until is not None, f"{record.hold} is not a hold with an end")
-        _rule(hold is None or (hold.until or "") <= record.at, f"hold {record.hold} has not reached its end")
+        if hold is None or hold.until is None:
+            raise VerificationError(f"{record.hold} is not a hold with an end")
+        check_come(hold, record)
         _rule(record.hold not in self.lifted(), f"hold {record.hold} has ended already")
         self._check_name(record.id)
         self.expiries[record.id] = record
@@ -294,14 +295,12 @@ class Book:
         run = record.hold.partition("/")[0]
         known = record.hold in self.holds or record.hold in self.agreements or run in self.published
         _rule(known, f"{record.hold} is not held in the log")
-        _rule(record.id not in self.releases, f"release {record.id} is in the log already")
         self._check_name(record.id)
         self.releases[record.id] = record
         return record.id
 
     def _adjust(self, _: int, leaf: Leaf) -> str:
         record = Adjust.read(leaf)
-        _rule(record.id not in self.adjusts, f"adjustment {record.id} is in the log already")
         self._check_name(record.id)
         self.adjusts[record.id] = record
         return record.id
@@ -309,14 +308,12 @@ class Book:
     def _reverse(self, _: int, leaf: Leaf) -> str:
         record = Reverse.read(leaf)
         _rule(record.run in self.published, f"run {record.run} is not published")
-        _rule(record.id not in self.reverses, f"reversal {record.id} is in the log already")
         self._check_name(record.id)
         self.reverses[record.id] = record
         return record.id
 
     def _agree(self, _: int, leaf: Leaf) -> str:
         record = Agree.read(leaf)
-        _rule(record.id not in self.agreements, f"terms {record.id} are in the log already")
         self._check_name(record.id)
         self.agreements[record.id] = record
         return record.id

@@ -207,7 +207,8 @@ class Payment:
 class Hold:
     """Money of a party, a source, a track or a platform's streams that is not to be paid for now.
 
-    With `until`, whoever opened it said from the outset when it may end without a second person.
+    With `until`, whoever opened it said from the outset when it may end without a second person; with `witnesses`, a
+    tlog-policy, whose clocks must show that the time has come.
     """
 
     at: str
@@ -218,38 +219,50 @@ class Hold:
     subject: str
     reason: str
     until: str | None = None
+    witnesses: str | None = None
 
     def leaf(self) -> Leaf:
-        end = {} if self.until is None else {"until": self.until}
-        return _leaf("hold", self, id=self.id, scope=self.scope, subject=self.subject, reason=self.reason, **end)
+        return _leaf(
+            "hold", self, id=self.id, scope=self.scope, subject=self.subject, reason=self.reason, until=self.until,
+            witnesses=self.witnesses,
+        )  # fmt: skip
 
     @classmethod
     def read(cls, leaf: Leaf) -> Hold:
-        ends = "until" in leaf
-        _signed_fields(leaf, "id", "scope", "subject", "reason", *(["until"] if ends else []))
+        ends, seen = "until" in leaf, "witnesses" in leaf
+        _signed_fields(leaf, "id", "scope", "subject", "reason", *leaf.keys() & {"until", "witnesses"})
         return cls(
             **_who(leaf), id=_text(leaf, "id"), scope=_choice(leaf, "scope", SCOPES), subject=_text(leaf, "subject"),
             reason=_choice(leaf, "reason", HOLD_REASONS), until=_instant(leaf, "until") if ends else None,
+            witnesses=_text(leaf, "witnesses") if seen else None,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expire:
-    """The end of a hold, written down once its `until` has come; it needs no second person, who would add nothing."""
+    """The end of a hold, written down once its `until` has come; it needs no second person, who would add nothing.
+
+    `checkpoint`, where the hold names witnesses: one that they cosigned after that time.
+    """
 
     at: str
     by: str
     key: str
     id: str
     hold: str
+    checkpoint: str | None = None
 
     def leaf(self) -> Leaf:
-        return _leaf("expire", self, id=self.id, hold=self.hold)
+        return _leaf("expire", self, id=self.id, hold=self.hold, checkpoint=self.checkpoint)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Expire:
-        _signed_fields(leaf, "id", "hold")
-        return cls(**{**_who(leaf), "at": _instant(leaf, "at")}, id=_text(leaf, "id"), hold=_text(leaf, "hold"))
+        shown = "checkpoint" in leaf
+        _signed_fields(leaf, "id", "hold", *(["checkpoint"] if shown else []))
+        return cls(
+            **{**_who(leaf), "at": _instant(leaf, "at")}, id=_text(leaf, "id"), hold=_text(leaf, "hold"),
+            checkpoint=_text(leaf, "checkpoint") if shown else None,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection
 
 from ledger import batch, canon, dsse, leaf
+from ledger import source as source_leaf
 from ledger.batch import Batch
-from ledger.errors import ConflictError, InputError, StateError, VerificationError
+from ledger.errors import ConflictError, InputError, SettleError, StateError, VerificationError
 from ledger.ingest.blocks import open_file
 from ledger.ingest.files import reader_for
 from ledger.ingest.signed import InOrder, Search, read_bodies
@@ -38,6 +40,7 @@ class Signed:
     """A batch that was signed: hand the file of events and the file `batch` over together."""
 
     source: str
+    log: str
     number: int
     count: int
     root: str
@@ -47,9 +50,9 @@ class Signed:
 
 
 def sign_file(
-    path: Path, key: PrivateKey, *, source: str, previous: Path | None, out: Path, form: str | None = None
+    path: Path, key: PrivateKey, *, source: str, log: str, previous: Path | None, out: Path, form: str | None = None
 ) -> Signed:
-    """Sign a file of events as the next batch of its source. Needs no workspace and no network."""
+    """Sign a file of events as the next batch of its source, for one log. Needs no workspace and no network."""
     last = None if previous is None else read(previous)
     if last is not None and last[0].source != source:
         raise InputError(f"{previous} is a batch of {last[0].source}, not of {source}")
@@ -57,14 +60,15 @@ def sign_file(
     found = Batch(
         source=source, number=1 if last is None else last[0].number + 1,
         previous=None if last is None else last[1].digest, count=len(hashes) // 32, root=batch.root_of(hashes),
+        log=log,
     )  # fmt: skip
     envelope = batch.sign(found, key)
     if out.exists() and out.read_bytes() != envelope.encode():
         raise ConflictError(f"{out} holds another batch; a batch that was handed over is never signed anew")
     out.write_bytes(envelope.encode())
     return Signed(
-        source=source, number=found.number, count=found.count, root=found.root.hex(), statement=envelope.digest,
-        key=key.public.id, batch=str(out),
+        source=source, log=log, number=found.number, count=found.count, root=found.root.hex(),
+        statement=envelope.digest, key=key.public.id, batch=str(out),
     )  # fmt: skip
 
 
@@ -103,6 +107,7 @@ def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Taken
     Signature, source, count, root and place in the source's sequence are checked before anything is appended.
     """
     found, envelope = read(batch_file)
+    batch.check_log(found, ws.log.origin)
     index = _held(ws.log, found.source).get(envelope.digest)
     key = _signer(ws, found, envelope) if index is None else None
     hashes = hashes_of(path, found.source, form)
@@ -170,16 +175,26 @@ def _held(log: Log, source: str) -> dict[Digest, int]:
 
 
 def signers(log: Log) -> dict[int, str]:
-    """By the index of each batch leaf, the party that signed it with a key that counted there.
+    """By the index of each batch leaf, the party that spoke for its source and signed it, as the log's bytes show.
 
-    One whose key was revoked from before the batch is left out: its events are unsigned.
+    One whose key was revoked from before the batch is left out, as is one that `fsck` names: its events are unsigned.
     """
-    found, keys = {}, rings_of(log).last
-    for entry in log.entries(types={batch.TYPE}):
-        body = leaf.decode(entry.body)
-        key = keys.find(body["signer"])
-        if key is not None and key.counts_at(entry.index + 1):
-            found[entry.index] = key.party
+    rings, found = rings_of(log), {}
+    speaking: dict[str, str | None] = {}
+    for entry in log.entries(types={source_leaf.TYPE, batch.TYPE}):
+        index, body = entry.index, leaf.decode(entry.body)
+        with suppress(SettleError):
+            if body["type"] == source_leaf.TYPE:
+                if source_leaf.by_operator(rings.at(index), index, body):
+                    said = source_leaf.parse(index, body)
+                    speaking[said.source] = said.party
+                continue
+            envelope = dsse.parse(log.blob(body["statement"]))
+            taken = batch.check_taken(body, envelope, log.origin)
+            key = batch.signer(index, body, envelope, rings.at(index))
+            now = rings.last.find(key.public.id)
+            if speaking.get(taken.source) == key.party and now is not None and now.counts_at(index + 1):
+                found[index] = key.party
     return found
 
 

@@ -18,8 +18,9 @@ from ledger.log import Log, batch_of
 from ledger.source import Home
 from ledger.store import queries, tracks
 from ledger.types import Head
+from service.log.growth import check_extends
 from service.log.keys import ring, rings_of
-from service.log.members import check_extends, home_of, sources_of
+from service.log.members import home_of, sources_of
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -7,12 +7,11 @@ the folder of its workspace. Another workspace's log is opened for reading and n
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from ledger import leaf, member, source, tree
+from ledger import leaf, member, source
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.log import Log, open_log
 from ledger.source import Home, Source
@@ -20,6 +19,7 @@ from ledger.store import queries
 from ledger.trust import Trust, TrustedLog
 from service.config import Settings, resolve
 from service.files import write_whole
+from service.log.growth import check_seen, keep_seen
 from service.log.keys import rings, rings_of
 from service.workspace import CONFIG, TRUST, Workspace
 
@@ -136,8 +136,20 @@ def _size(ws: Workspace, trusted: TrustedLog) -> int | None:
 def opened(ws: Workspace, trusted: TrustedLog) -> Log:
     """A registered log, checked against its first keys; StateError if it is not where it is said to be."""
     if trusted.origin not in ws.others:
-        ws.others[trusted.origin] = _open(_workspace(folder_of(ws, trusted.origin), ws), trusted, ws)
+        log = _open(_workspace(folder_of(ws, trusted.origin), ws), trusted, ws)
+        check_seen(ws.home, log)
+        ws.others[trusted.origin] = log
     return ws.others[trusted.origin]
+
+
+def look(ws: Workspace) -> dict[str, int]:
+    """How far each registered log has come, which is remembered; refuses one that went back or is not there."""
+    found = {}
+    for origin, trusted in sorted(members(ws).items()):
+        log = opened(ws, trusted)
+        keep_seen(ws.home, log)
+        found[origin] = log.head().size
+    return found
 
 
 def folder_of(ws: Workspace, origin: str) -> Path:
@@ -224,18 +236,3 @@ def elsewhere(origin: str, name: str, takes: str) -> VerificationError:
     return VerificationError(
         f"log {origin} holds events of source {name}, which is assigned to log {takes}: they cannot be settled"
     )
-
-
-def check_extends(log: Log, sizes: Sequence[tuple[int, str]]) -> None:
-    """Refuse a log that is behind a (size, root) it had come to, or has another tree there."""
-    head = log.head()
-    for size, root in sizes:
-        if head.size < size:
-            raise VerificationError(
-                f"log {log.origin} ends at {head.size}, and was listed with {size} entries: it was rolled back, or "
-                "this is an old copy"
-            )
-        if size and (found := tree.root(size, log.read).hex()) != root:
-            raise VerificationError(
-                f"log {log.origin} has root {found} at size {size}, and was listed with {root}: a fork"
-            )

@@ -19,6 +19,8 @@ from ledger.store import queries
 from ledger.trust import TrustedLog
 from ledger.types import Digest
 from service.log import batches
+from service.settlement.logs import behind
+from service.settlement.step import read_book
 from service.witness.asking import Base, base
 from service.workspace import CONFIG, TRUST, Workspace
 
@@ -169,8 +171,12 @@ def export(workspace: Workspace, folder: Path, *, on_progress: Progress | None =
 
 
 def fsck(workspace: Workspace, *, on_progress: Progress | None = None) -> checking.Examined:
-    """Examine the whole log, even one that would not open."""
-    return checking.fsck(workspace.open_log(check=False), on_progress=on_progress)
+    """Examine the whole log, even one that would not open; then whether the logs of this home only grew."""
+    examined = checking.fsck(workspace.open_log(check=False), on_progress=on_progress)
+    if examined.ok and not workspace.settings.text("log.home"):
+        for problem in behind(workspace, read_book(workspace)):
+            examined.bad(None, problem)
+    return examined
 
 
 def recover(

@@ -100,7 +100,7 @@ def _owned(view: View, name: str, now: Instant) -> dict[str, Any]:
         ],
         "shares": [_share(line, state) for line, state in lines],
         "grants": [_grant(one) for _, one in sorted(view.grants.items()) if one.subject == name],
-        "disputes": [one.id for one in view.disputes.values() if one.subject == name],
+        "disputes": [one.id for one in view.disputes.values() if name in (one.subject, one.like)],
     }  # fmt: skip
 
 
@@ -149,7 +149,8 @@ def dispute(ws: Workspace, view: View, name: str) -> dict[str, Any]:
     """One dispute, with its reason while that is still held."""
     one = view.disputes[name]
     return {
-        "id": name, "subject": one.subject, "right": one.right, "party": one.party, "claimant": one.claimant,
+        "id": name, "subject": one.subject, "right": one.right, "party": one.party, "like": one.like,
+        "claimant": one.claimant,
         "reason": ws.registry.personal("dispute", name).get("reason"), "evidence": one.evidence,
         "opened_at": one.at, "resolved_at": one.resolved_at, "outcome": one.outcome, "index": one.index,
     }  # fmt: skip

@@ -111,8 +111,11 @@ def _close(ws: Workspace, turn: datetime) -> Did:
 def _holds(ws: Workspace, _: datetime) -> Did:
     from service.settlement.holds import expire
 
-    ended = expire(ws)
-    return Did(f"ended {', '.join(ended)}") if ended else Did("no hold has reached its end", nothing=True)
+    done = expire(ws)
+    waiting = f"{', '.join(done.unseen)} until a witness has seen the time come" if done.unseen else ""
+    if done.ended:
+        return Did(f"ended {', '.join(done.ended)}" + (f"; waits: {waiting}" if waiting else ""))
+    return Did(f"waits: {waiting}" if waiting else "no hold has reached its end", nothing=True)
 
 
 def _chain(ws: Workspace, _: datetime) -> Did:
@@ -125,12 +128,23 @@ def _chain(ws: Workspace, _: datetime) -> Did:
     return Did("; ".join(found.moved))
 
 
+def _logs(ws: Workspace, _: datetime) -> Did:
+    """A log that goes back together with its anchor is seen to by whoever saw it further along."""
+    from service.log import members
+
+    found = members.look(ws)
+    if not found:
+        return Did("no other log is registered here", nothing=True)
+    return Did(", ".join(f"{origin} has {size} entries" for origin, size in found.items()))
+
+
 JOBS: Final = (
     Job(name="seal", purpose="commit the tree to the chain's head", keys=("log",), work=_seal),
     Job(name="witness", purpose="have the newest checkpoint cosigned", keys=(), work=_witness),
     Job(name="attribute", purpose="attribute what lies in the inbox", keys=("log", "attribution"), work=_attribute),
     Job(name="segments", purpose="seal events into Parquet segments", keys=("log",), work=_segments),
     Job(name="close", purpose="close the month that has ended", keys=("log",), work=_close),
+    Job(name="logs", purpose="see that the logs registered here have only grown", keys=(), work=_logs),
     Job(name="holds", purpose="end holds that have reached their date", keys=("log", "operator"), work=_holds),
     Job(name="chain", purpose="watch confirmations, write down what is final", keys=("log", "operator"), work=_chain),
 )

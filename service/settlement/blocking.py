@@ -42,7 +42,10 @@ def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]
 
 
 def disputes_since(ws: Workspace, stored: Stored) -> list[Hold]:
-    """Ownership disputes opened since the run's registry: as holds on the recordings they are about."""
+    """Ownership disputes opened since the run's registry: as holds on the recordings they are about.
+
+    One about which of two recordings was first is held here as well: the run's lines name payees, and edit nothing.
+    """
     view, size = ws.registry.view(), stored.payload["inputs"]["registry_size"]
     found = []
     for one in view.disputes.values():
@@ -50,6 +53,6 @@ def disputes_since(ws: Workspace, stored: Stored) -> list[Hold]:
             linked = [name for name, links in view.links.items() if any(link.work == one.subject for link in links)]
             found += [
                 Hold(id=one.id, reason="dispute", party=one.party, subject=subject)
-                for subject in (one.subject, *linked)
+                for subject in (one.subject, *([one.like] if one.like else []), *linked)
             ]
     return found

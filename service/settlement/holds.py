@@ -15,12 +15,14 @@ from ledger import canon
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.types import Digest, Period, format_time
 from payouts.life.book import Book
+from payouts.life.ends import quorum_of
 from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Expire, Hold, Release, Reverse, Scope
 from payouts.money import parse_amount, scale
 from payouts.statement import held_line
 from service.settlement.life import find_run
 from service.settlement.runs import load
 from service.settlement.step import Step, read_book, signed, take
+from service.witness.asking import seen_at
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -64,7 +66,8 @@ def name_of(kind: str, **content: Any) -> str:
 def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: datetime | None = None) -> HoldShown:
     """Stop the payment of what concerns a party, a source, a track or a platform; nothing is recalculated.
 
-    With `until` it may end by itself from then on; without, only two people end it.
+    With `until` it may end by itself from then on, by the clocks of trust.json's witnesses if it asks for any; without,
+    only two people end it.
     """
     if scope not in SCOPES:
         raise InputError(f"a hold is about one of {', '.join(SCOPES)}, not {scope!r}")
@@ -78,6 +81,8 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
     end = None if until is None else format_time(until)
     if end is not None and end <= at:
         raise InputError(f"a hold until {end} would be over already: it is {at}")
+    policy = ws.trust.policy
+    witnesses = None if end is None or policy.satisfied(()) else policy.encode().decode("utf-8", "surrogateescape")
 
     def decide(book: Book) -> Step[HoldShown]:
         same = [
@@ -88,8 +93,9 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
                 return Step(_shown(book, hold, already=True))
         name = name_of("hold", scope=scope, subject=subject, reason=reason, nth=len(same))
         record = Hold(
-            at=at, by=ws.operator, key=maker.public.id, id=name, scope=about, subject=subject, reason=reason, until=end
-        )
+            at=at, by=ws.operator, key=maker.public.id, id=name, scope=about, subject=subject, reason=reason, until=end,
+            witnesses=witnesses,
+        )  # fmt: skip
         return Step(_shown(book, record, already=False), leaves=[signed(record, maker)])
 
     return take(ws, decide)
@@ -114,17 +120,36 @@ def _shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
     )  # fmt: skip
 
 
-def expire(ws: Workspace) -> list[str]:
-    """End every open hold that has reached its date; their ids. What they held is paid as after a release."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """Holds that were ended, and those whose end has come by this clock and that no witness has seen come."""
+
+    ended: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+def expire(ws: Workspace) -> Expired:
+    """End every open hold that has reached its date. What they held is paid as after a release."""
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
-    def decide(book: Book) -> Step[list[str]]:
-        over = [hold.id for hold in book.open_holds() if hold.until is not None and hold.until <= at]
-        records = [
-            Expire(at=at, by=ws.operator, key=maker.public.id, id=name_of("expire", hold=one), hold=one) for one in over
-        ]
-        return Step(over, leaves=[signed(record, maker) for record in records])
+    def decide(book: Book) -> Step[Expired]:
+        records, unseen = [], []
+        for hold in book.open_holds():
+            if hold.until is None or hold.until > at:
+                continue
+            quorum = quorum_of(hold)
+            shown = None if quorum is None else seen_at(ws.log, quorum, hold.until)
+            if quorum is not None and shown is None:
+                unseen.append(hold.id)
+                continue
+            record = Expire(
+                at=at, by=ws.operator, key=maker.public.id, id=name_of("expire", hold=hold.id), hold=hold.id,
+                checkpoint=None if shown is None else shown.decode(),
+            )  # fmt: skip
+            records.append(record)
+        found = Expired(ended=tuple(one.hold for one in records), unseen=tuple(unseen))
+        return Step(found, leaves=[signed(record, maker) for record in records])
 
     return take(ws, decide)
 

@@ -28,6 +28,7 @@ from service.settlement.approvers import approver_key, one_person
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.logs import listed, sizes
 from service.settlement.payees import payees_now, route_of
+from service.settlement.pools import check_apart
 from service.settlement.runs import Request, Stored, calculate, carried, given_of, load, ready
 from service.settlement.step import Step, read_book, signed, take
 from service.settlement.usage import DEFAULT, Progress, seal
@@ -201,6 +202,7 @@ def run(ws: Workspace, wanted: Request, *, dry_run: bool = False, on_progress: P
     given = given_of(ws, book, wanted, takes)
     if not dry_run:  # comparing rules stays possible when one of them has been published
         _check_slot(book, period, terms.pool, given.key)
+        check_apart(ws.log, book, given.key, terms, wanted.rule)
     if given.key in book.runs:
         stored = load(ws.log, book.runs[given.key])
         return _result(ws, book, stored.record, stored.outcome, stored.payload, dry_run=dry_run, already=True)
@@ -416,6 +418,7 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
     if not book.approved(record.run):
         raise StateError(f"run {short} is not approved; a second person does that: settle approve {short} --as PARTY")
     _check_slot(book, record.period, record.pool, record.run)
+    check_apart(ws.log, book, record.run, stored.terms, stored.rule)
     takes = carried(ws.log, book, period=record.period, pool=record.pool, currency=stored.currency)
     waiting = {one.id for one in takes.corrections}
     if takes.follows != stored.follows or record.sequence != book.sequence(record.period, record.pool):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import leaf
-from ledger.errors import StateError, VerificationError
+from ledger.errors import SettleError, StateError, VerificationError
 from ledger.log import Log
 from ledger.source import Home
 from ledger.types import Head, Period
@@ -17,6 +17,7 @@ from payouts.life.book import Book
 from payouts.life.records import LogSize
 from payouts.protocols import UsageRow
 from service.log import members
+from service.log.growth import check_extends, keep_seen
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -43,9 +44,21 @@ def sizes(ws: Workspace, book: Book, head: Head) -> tuple[LogSize, ...]:
     for origin, trusted in sorted(members.members(ws).items()):
         log = members.opened(ws, trusted)
         heads.append(log.check())
-        members.check_extends(log, _listed_before(book, origin))
+        check_extends(log, _listed_before(book, origin))
         members.check_sources(home, log)
+        keep_seen(ws.home, log)
     return tuple(LogSize(origin=head.origin, size=head.size, root=head.root.hex()) for head in heads)
+
+
+def behind(ws: Workspace, book: Book) -> Iterator[str]:
+    """What is wrong with the logs of this home: missing, rolled back, or not what a close listed."""
+    for origin, trusted in sorted(members.members(ws).items()):
+        try:
+            log = members.opened(ws, trusted)
+            check_extends(log, _listed_before(book, origin))
+            keep_seen(ws.home, log)
+        except SettleError as problem:
+            yield str(problem)
 
 
 def _listed_before(book: Book, origin: str) -> list[tuple[int, str]]:
@@ -64,7 +77,7 @@ def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
             settings = members.settings_of(ws, one.origin)
         else:
             raise StateError(f"period {period} was closed over log {one.origin}, which nobody registered here")
-        members.check_extends(log, [(one.size, one.root)])
+        check_extends(log, [(one.size, one.root)])
         members.check_sources(home, log)
         found.append(
             Listed(

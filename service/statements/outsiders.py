@@ -22,6 +22,7 @@ from service.config import resolve
 from service.files import write_whole
 from service.log import members
 from service.settlement.logs import listed
+from service.settlement.pools import overlapping
 from service.settlement.runs import Stored, calculate, carried, given_again, holds_of, load, paid_out
 from service.settlement.step import read_book
 from service.settlement.usage import PLAIN
@@ -132,7 +133,10 @@ class RunAgain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recomputed:
-    """A period done again from an export and a trust file, with nothing from its operator's machines."""
+    """A period done again from an export and a trust file, with nothing from its operator's machines.
+
+    `overlapping`: pairs of its pools that may have counted the same streams.
+    """
 
     ok: bool
     period: str
@@ -140,6 +144,7 @@ class Recomputed:
     size: int
     root: str
     runs: tuple[RunAgain, ...]
+    overlapping: tuple[tuple[str, str], ...]
 
 
 def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Recomputed:
@@ -162,11 +167,13 @@ def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Re
                 _rebuilt(again, Trust((other,)), other, folder / _place(name)).log.close()
                 members.remember(ws, name, again)
         runs = tuple(_again(ws, book, load(ws.log, run), on_progress) for run in _published(book, period))
+        twice = overlapping(ws.log, book, period)
         head = ws.log.head()
         ws.reopen()
     return Recomputed(
-        ok=all(run.ok for run in runs), period=period, origin=origin, size=head.size, root=head.root.hex(), runs=runs
-    )
+        ok=all(run.ok for run in runs) and not twice, period=period, origin=origin, size=head.size,
+        root=head.root.hex(), runs=runs, overlapping=twice,
+    )  # fmt: skip
 
 
 def _rebuilt(home: Path, trust: Trust, trusted: TrustedLog, exported: Path) -> Workspace:

@@ -14,7 +14,7 @@ from ledger.store import queries, signed
 from payouts.grain import Membership
 from payouts.statement import Streams
 from payouts.terms import Terms
-from payouts.usage_plain import EventLeaf, covered
+from payouts.usage_plain import EventLeaf
 from service.log import batches
 from service.settlement.logs import listed
 from service.settlement.runs import Stored
@@ -62,7 +62,9 @@ def _signed_in(log: Log, place: Membership, terms: Terms) -> Iterator[tuple[Even
                 page = queries.page(connection, start, end)
             for entry in page:
                 event = decode(entry.body)
-                if place.takes(entry.index, event.occurred_at) and covered(terms, event):
+                if place.takes(entry.index, event.occurred_at) and terms.cover(
+                    event.source, event.product, event.territory
+                ):
                     yield event, signers[batch]
 
 

@@ -25,6 +25,7 @@ from ledger.log import Log
 from ledger.note import Note, Signature, Vkey
 from ledger.policy import Policy, Witness
 from ledger.witness import CONFLICT, INCONSISTENT, OK, Answer, Request, parse_cosignatures, parse_size
+from payouts.life import ends
 
 Send = Callable[[str, bytes], Answer]
 """POST these bytes to a witness's submission prefix; TransientError if it does not answer."""
@@ -207,9 +208,19 @@ def base(log: Log, policy: Policy) -> Base:
     raise StateError(f"no checkpoint of {log.origin} has quorum {policy.quorum!r} yet: {ASK_FIRST}")
 
 
+def seen_at(log: Log, quorum: Policy, until: str) -> bytes | None:
+    """The newest checkpoint that enough of these witnesses cosigned at this time or later; None while there is none."""
+    for (size,) in _rows(log, "SELECT DISTINCT size FROM witness_cosignature ORDER BY size DESC"):
+        signed = checkpoint_with(log, size)
+        if ends.seen(quorum, until, signed):
+            return signed
+    return None
+
+
 def _keep(log: Log, size: int, vkey: Vkey, line: Signature) -> None:
     with log.projection() as connection:
-        connection.execute(text(_TABLE))
+        if not inspect(connection).has_table("witness_cosignature"):
+            connection.execute(text(_TABLE))
         connection.execute(text(_PUT), {"size": size, "witness": str(vkey), "line": str(line)})
 
 

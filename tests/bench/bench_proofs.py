@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import random
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Final
@@ -20,6 +23,7 @@ from ledger.keys import PrivateKey
 from ledger.tile import Tiles
 from ledger.verify import verify_bundle
 from tests.ledger.world import event_leaf, story
+from tests.support import ROOT
 
 pytestmark = pytest.mark.bench
 
@@ -112,3 +116,26 @@ def test_proofs_at_a_million() -> None:
     assert statistics.median(making) < 1
     assert statistics.quantiles(making, n=100)[98] < 5
     assert statistics.median(checking) < 0.1
+
+
+def test_starting() -> None:
+    """If this fails, one check of a bundle costs more in imports than in cryptography."""
+    golden = ROOT / "tests" / "golden"
+    words = ["verify", str(golden / "event.bundle"), "--trust", str(golden / "event.trust.json")]
+    codes = {
+        "typer and rich alone": "import typer, rich.console",
+        "settle --help": "from cli.main import run; run(['--help'])",
+        "settle verify of an event bundle": f"from cli.main import run; run({words!r})",
+    }
+    times: dict[str, list[float]] = {name: [] for name in codes}
+    for _ in range(9):  # in turn, so that other work on the machine weighs on all alike
+        for name, code in codes.items():
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    floor, *_ = least = [min(found) for found in times.values()]
+    print()
+    for name, seconds in zip(codes, least, strict=True):
+        row(f"starting: {name}", seconds * 1e3, "ms", f"{seconds / floor:.1f} x")
+    assert max(least) < 2.5 * floor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ class Platform:
         self.folder, self.home = folder, workspace
         folder.mkdir(exist_ok=True)
         self.public = self.key("acme.key")
+        self.log = str(settle_json("ledger", "head", home=workspace)["origin"])
         self.last: Path | None = None
 
     def key(self, name: str) -> str:
@@ -31,7 +33,7 @@ class Platform:
         return path
 
     def sign(self, path: Path, *options: str | Path, key: str = "acme.key", code: int = 0) -> Path:
-        after = () if self.last is None else ("--previous", self.last)
+        after = ("--log", self.log) if self.last is None else ("--previous", self.last)
         settle_json(
             "batch", "sign", path, "--source", "acme", "--key", self.folder / key, *after, *options, code=code
         )  # fmt: skip
@@ -142,7 +144,9 @@ def test_bad_rows_are_mended_before_they_are_signed(acme: Platform) -> None:
         ([row("e-1", source="other")], "line 1: source"),
     ):
         path = acme.file("bad.ndjson", *rows)
-        answer = settle_json("batch", "sign", path, "--source", "acme", "--key", acme.folder / "acme.key", code=2)
+        answer = settle_json(
+            "batch", "sign", path, "--source", "acme", "--log", acme.log, "--key", acme.folder / "acme.key", code=2
+        )
         assert said in answer["error"]["message"]
     path = acme.file("good.ndjson", row("e-1"))
     acme.sign(path)
@@ -194,6 +198,25 @@ def test_a_platform_changes_its_key(acme: Platform) -> None:
                 home=acme.home)  # fmt: skip
     assert acme.platform_of("e-2") == "unsigned"
     assert settle_json("ledger", "fsck", home=acme.home)["ok"]
+
+
+def test_a_batch_is_for_one_log(acme: Platform) -> None:
+    """If this fails, a platform's streams are counted by two operators on one signature."""
+    acme.enrolled()
+    path = acme.file("june.ndjson", row("e-1"))
+    bare = settle_json("batch", "sign", path, "--source", "acme", "--key", acme.folder / "acme.key", code=2)
+    assert "--log ORIGIN" in bare["error"]["message"]
+    elsewhere = acme.folder / "elsewhere.batch"
+    key: tuple[str | Path, ...] = ("--source", "acme", "--key", acme.folder / "acme.key", "--out", elsewhere)
+    assert settle_json("batch", "sign", path, *key, "--log", "example.org/other")["log"] == "example.org/other"
+    size = acme.size()
+    assert "was signed for log example.org/other" in acme.ingest(path, elsewhere, code=3)["error"]["message"]
+    assert acme.size() == size
+    assert settle_json("batch", "sign", path, *key[:-1], path.with_name("here"), home=acme.home)["log"] == acme.log
+    acme.ingest(path, acme.sign(path))
+    second = acme.file("june-2.ndjson", row("e-2"))
+    data = json.loads(acme.sign(second).read_bytes())
+    assert json.loads(b64decode(data["payload"]))["log"] == acme.log
 
 
 def test_what_only_the_operator_says(acme: Platform) -> None:

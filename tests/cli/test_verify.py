@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -114,22 +110,3 @@ def test_files_that_are_not_there(files: Path) -> None:
         refused = settle("verify", "event.bundle", "--trust", "torn.json")
         assert refused.code == 2
         assert "torn.json is no trust file" in refused.err
-
-
-def test_it_starts_fast(files: Path) -> None:
-    """If this fails, checking a bundle costs more in imports than in cryptography."""
-
-    def seconds(code: str) -> float:
-        """The least processor time of several runs: the clock would measure the machine's other work."""
-        times = []
-        for _ in range(5):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        return min(times)
-
-    words = json.dumps(["verify", str(files / "event.bundle"), "--trust", str(files / "trust.json")])
-    floor = seconds("import typer, rich.console")
-    ours = seconds(f"from cli.main import run; run({words})")
-    assert ours <= 2 * floor, f"verify {ours:.3f} s, typer and rich alone {floor:.3f} s"

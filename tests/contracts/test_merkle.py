@@ -84,11 +84,11 @@ def test_no_payees_make_no_tree() -> None:
 
 @pytest.mark.slow
 def test_a_hundred_thousand_payees_take_seconds() -> None:
-    """If this fails, a posting of 100,000 payees takes more than 3 s, or its proofs do."""
+    """If this fails, each proof hashes the whole posting again: days, where 2 s are enough on a quiet machine."""
     listed = rows(100_000)
     start = time.process_time()
     tree = MerkleTree([leaf_hash(abi_row(*row)) for row in listed])
     proofs = [tree.proof(n) for n in range(len(listed))]
     seconds = time.process_time() - start
     assert root_from(leaf_hash(abi_row(*listed[-1])), proofs[-1]) == tree.root
-    assert seconds < 3
+    assert seconds < 30

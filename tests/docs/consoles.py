@@ -1,8 +1,10 @@
 """Run the commands a document shows, in the order it shows them.
 
 In a ```console block, lines that begin with `$ ` are commands; `# exit N` at the end of one says which
-exit code the reader should see. In a ```file:NAME block the text is written to NAME first, so that a
-document carries the inputs it needs. `make` targets are left to continuous integration.
+exit code the reader should see. Lines below a command are what it prints, in this order; `...` stands for
+anything, also for whole lines. In a ```file:NAME block the text is written to NAME first, so that a document
+carries the inputs it needs. Of `make` targets, `make demo` is played with fewer streams, so that what is
+shown below it must come true but for its numbers; the others are left to continuous integration.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from tests.cli.support import settle
 
 FENCE = re.compile(r"^```(console|file:(?P<name>\S+))\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 EXIT = re.compile(r"\s+# exit (?P<code>\d+)$")
+NUMBER = re.compile(r"\d[\d,.]*")
+DEMO: Final = "settle demo --dir settle-demo --events 5000"
+"""`make demo`, for a test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,10 @@ class Step:
     name: str | None
     text: str
     code: int = 0
+    shown: str = ""
+    """What the document says the command prints."""
+    exact: bool = True
+    """Whether its numbers are these."""
 
 
 def steps(document: str) -> Iterator[Step]:
@@ -40,10 +49,24 @@ def steps(document: str) -> Iterator[Step]:
         if block["name"]:
             yield Step(block["name"], block["body"])
             continue
-        for line in block["body"].replace("\\\n", " ").splitlines():
-            if line.startswith("$ ") and not line.startswith("$ make"):
-                promised = EXIT.search(line)
-                yield Step(None, EXIT.sub("", line[2:]), int(promised["code"]) if promised else 0)
+        for shown in re.split(r"(?m)^\$ ", block["body"].replace("\\\n", " "))[1:]:
+            line, _, printed = shown.partition("\n")
+            promised = EXIT.search(line)
+            command, code = EXIT.sub("", line), int(promised["code"]) if promised else 0
+            if command == "make demo":
+                yield Step(None, DEMO, code, printed, exact=False)
+            elif not command.startswith("make"):
+                yield Step(None, command, code, printed)
+
+
+def comes_true(step: Step, told: str) -> bool:
+    """Whether what a command told holds what the document shows, give or take spaces at the ends of lines."""
+    pattern = []
+    for line in step.shown.strip().splitlines():
+        words = r"[ ]+".join(map(re.escape, line.split()))
+        words = words.replace(re.escape("..."), ".*" if line.strip() == "..." else r"[^\n]*")
+        pattern.append(words if step.exact else NUMBER.sub(r"[\\d,.]+", words.replace(r"\.", ".")))
+    return re.search(r"[ ]*\n[ ]*".join(pattern), told, re.DOTALL) is not None
 
 
 SHELL: Final = set("$`|<>;&*?~(){}!#")
@@ -66,6 +89,9 @@ def play(document: Path, folder: Path, environment: dict[str, str]) -> list[str]
         code, told = _run(step.text, folder, environment | {"PATH": path})
         assert code == step.code, (
             f"{document.name}: {shlex.quote(step.text)} left with {code}, the document promises {step.code}\n{told}"
+        )
+        assert comes_true(step, told), (
+            f"{document.name}: {shlex.quote(step.text)} shows\n{step.shown}and printed\n{told}"
         )
         ran.append(step.text)
     return ran

@@ -1,4 +1,4 @@
-"""`docs/cli.md`: the help text of every command, as `settle ... --help` prints it.
+"""`docs/cli.md`: every setting, and the help text of every command, as `settle ... --help` prints it.
 
 `make docs` writes it anew; a test compares.
 """
@@ -13,18 +13,28 @@ from unittest.mock import patch
 import typer.main
 
 from cli.main import build
+from service.config import SETTINGS, Setting
 from tests.cli.support import settle
 from tests.support import ROOT
 
 PAGE: Final = ROOT / "docs" / "cli.md"
 INTRODUCTION: Final = """# The command line
 
-What `settle ... --help` says of every command, word by word; `make docs` writes this page anew and a test compares it.
+The settings, and what `settle ... --help` says of every command, word by word; `make docs` writes this page anew and
+a test compares it.
 
 Everywhere: `--json` answers with one JSON document on stdout, whatever the exit code; progress and messages go to
 stderr. `--home D` names the workspace, else `SETTLE_HOME`, else the nearest `settle.toml` upwards. Exit codes: 0 done,
 1 a bug, 2 usage, 3 verification failed or a rollback, 4 not in a state to do that, 5 conflict (good rows are kept),
 6 a transient failure of a disk, a database or a network.
+
+## Settings
+
+A flag goes before the environment, the environment before `settle.toml`, that before the default; `settle config show`
+says which it was. In `settle.toml` the part before the dot is a table: `[payouts]`, then `minimum_micros = 20000000`.
+
+| setting | in the environment | default | what it is |
+|---|---|---|---|
 """
 
 
@@ -32,7 +42,12 @@ def page() -> str:
     """The whole page."""
     with patch.dict(os.environ, {"COLUMNS": "80"}):
         every = [(), *commands(typer.main.get_command(build()), ())]
-        return INTRODUCTION + "".join(_section(*words) for words in every)
+        return INTRODUCTION + "".join(map(_row, SETTINGS)) + "".join(_section(*words) for words in every)
+
+
+def _row(setting: Setting) -> str:
+    default = f"`{setting.default}`" if setting.default != "" else ""
+    return f"| `{setting.name}` | `{setting.variable}` | {default} | {setting.help} |\n"
 
 
 def _section(*words: str) -> str:

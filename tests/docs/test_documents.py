@@ -22,11 +22,12 @@ from tests.support import ROOT
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 CONTINUES_THE_TOUR = {"howto-model-operator.md"}
-"""Pages whose commands work in the folder `month` that the demo leaves behind."""
+"""Pages whose commands work in the folder `settle-demo` that the demo leaves behind."""
 
 SHOWN = [path for path in PAGES if any(steps(path.read_text(encoding="utf-8")))]
 NOT_RUN = {
     "README.md": "installing torch from an index of the reader's choice",
+    "howto-rights-holder.md": "the one command of a holder, which runs at the end of the page on the files made there",
     "howto-verify-us.md": "a Go program, which tests/conformance/test_go.py builds and runs",
 }
 """Pages that may show shell commands which this test does not run, and what those are."""
@@ -48,7 +49,7 @@ def environment(home: Path) -> dict[str, str]:
 def test_the_commands_of_a_document_run(document: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """If this fails, a reader who types what the document shows does not get what it promises."""
     if document.name in CONTINUES_THE_TOUR:
-        shutil.copytree(request.getfixturevalue("played").home, tmp_path / "month")
+        shutil.copytree(request.getfixturevalue("played").home, tmp_path / "settle-demo")
     assert play(document, tmp_path, environment(tmp_path))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,7 +21,7 @@ from ledger.proof import Proof
 from ledger.trust import Trust
 from ledger.verify import Report, verify_bundle
 from tests.ledger.world import AT, DECLARED, ORIGIN, Story, World, event_leaf, rotation, seeded, story, trusted
-from tests.support import ROOT
+from tests.support import ROOT, packages_after
 
 STORY = story()
 TRUST = STORY.world.trust()
@@ -467,12 +466,7 @@ def test_a_kind_of_another_room() -> None:
 
 def test_it_needs_the_standard_library_and_cryptography_only() -> None:
     """If this fails, an auditor must trust and install more than the verifier."""
-    code = (
-        "import sys; before = set(sys.modules); import ledger.verify;"
-        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert set(result.stdout.split()) <= {"ledger", "cryptography", "_cffi_backend", "_openssl"}
+    assert packages_after("import ledger.verify") <= {"ledger", "cryptography", "_cffi_backend", "_openssl"}
 
 
 @pytest.mark.skipif(shutil.which("xxd") is None or shutil.which("sha256sum") is None, reason="needs xxd and sha256sum")

@@ -27,6 +27,7 @@ class Told:
     role: Any = "platform"
     speaks: str = "p-acme"
     of: str = "acme"
+    log: str | None = None
     introducer: PrivateKey | None = None
 
     def __post_init__(self) -> None:
@@ -38,7 +39,9 @@ class Told:
         self.source = world.append(source.make(AT, source="acme", party=self.speaks, signed=False, signer=operator))
         events = [event_leaf(n, None) for n in range(3)]
         self.hashes = tree.leaf_hashes([batch.body(one) for one in events])
-        self.batch = Batch(source=self.of, number=1, previous=None, count=3, root=tree.root_of(self.hashes))
+        self.batch = Batch(
+            source=self.of, number=1, previous=None, count=3, root=tree.root_of(self.hashes), log=self.log
+        )
         self.envelope = batch.sign(self.batch, self.key)
         self.leaf = world.append(self.taken(self.batch))
         self.event = world.append(*events) + 1
@@ -129,6 +132,15 @@ def test_a_leaf_that_says_otherwise_than_its_statement_is_caught() -> None:
     again = unsigned.world.append(unsigned.taken(unsigned.batch))
     parts: dict[str, Any] = {"source": unsigned.world.placed(own), "batch": unsigned.world.placed(again)}
     assert "expected a key of role operator" in refused(unsigned, unsigned.bundle(**parts))
+
+
+def test_a_batch_signed_for_another_log_is_caught() -> None:
+    """If this fails, an operator passes off what a platform handed to another operator."""
+    assert "was signed for log example.org/other; this is log" in refused(Told(log="example.org/other"))
+    named = Told(log=TOLD.world.origin)
+    unchecked = accepted(named.bundle(), named.world.trust()).unchecked
+    assert not any("it names none" in remark for remark in unchecked)
+    assert any("signed the batch for this log alone: it names none" in one for one in accepted(TOLD.bundle()).unchecked)
 
 
 def test_every_hash_of_the_signed_part_counts() -> None:

@@ -27,8 +27,12 @@ class Cluster:
     url: str
     workers: list[subprocess.Popen[bytes]]
 
+    def hang_a_worker(self) -> None:
+        """One worker and the executors it started stand still: what they are at is never finished."""
+        os.killpg(self.workers[0].pid, signal.SIGSTOP)
+
     def lose_a_worker(self) -> None:
-        """One worker and the executors it started are gone at once."""
+        """The same worker and its executors are gone at once."""
         os.killpg(self.workers[0].pid, signal.SIGKILL)
         self.workers[0].wait()
 
@@ -103,16 +107,30 @@ def executors_that_worked(events: Path) -> dict[str, int]:
     return done
 
 
-_TIMES = {
-    "SparkListenerJobStart": "Submission Time",
-    "SparkListenerJobEnd": "Completion Time",
-    "SparkListenerExecutorRemoved": "Timestamp",
-}
+def tasks_lost(events: Path) -> int:
+    """Tasks that were running on an executor when it was lost, from an application's event log."""
+    ends = _events(events, "SparkListenerTaskEnd")
+    return sum(event["Task End Reason"]["Reason"] == "ExecutorLostFailure" for event in ends)
 
 
-def milestones(events: Path) -> list[tuple[int, str]]:
-    """When jobs began and ended and executors were lost, in milliseconds, from an application's event log."""
-    return sorted((event[_TIMES[event["Event"]]], event["Event"]) for event in _events(events, *_TIMES))
+def jobs_open(events: Path) -> int:
+    """Jobs that have begun and not ended, from an application's event log."""
+    begun = sum(1 for _ in _events(events, "SparkListenerJobStart"))
+    return begun - sum(1 for _ in _events(events, "SparkListenerJobEnd"))
+
+
+def await_standstill(events: Path, seconds: float) -> None:
+    """Return when a job is open and the application has written nothing for so long."""
+    deadline = time.monotonic() + START_SECONDS
+    size, since = -1, time.monotonic()
+    while time.monotonic() < deadline:
+        found = sum(path.stat().st_size for path in events.rglob("*") if path.is_file())
+        if found != size:
+            size, since = found, time.monotonic()
+        elif time.monotonic() - since > seconds and jobs_open(events):
+            return
+        time.sleep(0.1)
+    raise TimeoutError("the application went on although a worker hangs")
 
 
 def _events(events: Path, *kinds: str) -> Iterator[dict[str, Any]]:

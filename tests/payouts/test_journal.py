@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payouts.account import Account, Correction, accounts
+from payouts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
 from payouts.compute import Inputs, Outcome, compute
+from payouts.deductions import Balance, Stages
 from payouts.journal import holder, journal
 from payouts.waterfill import Level
+from tests.golden import check_golden
 from tests.payouts.strategies import pools
 from tests.payouts.years import CURRENCY, POOL, year
 
@@ -102,7 +106,43 @@ def books(seeds: Iterable[int]) -> list[str]:
 
 def test_the_books_balance_to_the_micro_unit(tmp_path: Path) -> None:
     """If this fails, another accounting program finds that a run's figures do not add up."""
-    assert judged(written(), tmp_path) == (0, set())
+    assert judged(beside_each_other([written(), eventful()]), tmp_path) == (0, set())
+
+
+def eventful() -> str:
+    """A run in which everything happens that is ever booked, to three payees."""
+    clauses: tuple[Clause, ...] = (
+        Reserve(party="ann", ppm=100_000, months=3),
+        Advance(party="ann", pool="default", currency="EUR", micros=90_000_000, ppm=500_000),
+        Withholding(party="ann", ppm=150_000, territory="US"),
+        PaidIn(party="ann", currency="JPY"),
+        PaidIn(party="cy", currency="JPY"),
+        Rate(currency="EUR", to="JPY", rate="161.07", date="2026-06-30"),
+    )
+    agreed = tuple(Agreed.of(period="2026-06", note=f"note {n}", clause=one) for n, one in enumerate(clauses))
+    before = {
+        "ann": (
+            Balance(kind="reserve", term="old", micros=7_000_000, due="2026-06"),
+            Balance(kind="reserve", term="old", micros=2_000_000, due="2026-08"),
+            Balance(kind="advance", term="ended", micros=500_000),
+        ),
+        "bob": (Balance(kind="advance", term="over", micros=11_000_000),),
+    }
+    booked = accounts(
+        currency="EUR", minimum=0, opening={"ann": 5, "bob": -3},
+        earned={"ann": 100_000_000, "bob": 20_000_000, "cy": 30_000_000}, corrections=ACCOUNTS[1].corrections,
+        stages=Stages(period="2026-06", agreed=agreed, before=before),
+    )  # fmt: skip
+    outcome = replace(OUTCOME, pool=OUTCOME.pool - 450_000_000, allocated=150_000_000)
+    return journal(
+        period="2026-06", pool="default", run="0" * 64, currency="EUR", outcome=outcome, accounts=booked,
+        paid={"ann", "cy"},
+    )  # fmt: skip
+
+
+def test_every_kind_of_booking_stands_where_it_stood() -> None:
+    """If this fails, a bookkeeper's next journal uses other accounts, signs or days than the ones already imported."""
+    check_golden("eventful.beancount", eventful().encode())
 
 
 def test_one_micro_off_is_found_wherever_it_is(tmp_path: Path) -> None:

@@ -192,6 +192,9 @@ def test_an_honest_run_and_every_partys_statement() -> None:
         assert report.steps[-1].detail == said
         assert any(remark.startswith("how the weights follow") for remark in report.unchecked)
         assert any(remark.startswith("whether the run was reversed later") for remark in report.unchecked)
+        assert any(
+            remark.startswith(f"whether {party} has money held in an owner group") for remark in report.unchecked
+        )
 
 
 def test_a_statement_shows_nobody_outside_the_owner_group() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from service.settlement import life
 from service.settlement.life import RunResult
 from service.settlement.usage import folder_of
 from tests.ledger.logs import log_in
-from tests.payouts.cluster import Cluster, executors_that_worked, milestones, standalone
+from tests.payouts.cluster import Cluster, await_standstill, executors_that_worked, jobs_open, standalone, tasks_lost
 from tests.payouts.streams import TERMS, by_engine, by_hand, membership, sealed_log, streams
 from tests.service.month import asked, month
 
@@ -144,28 +144,22 @@ def test_a_worker_lost_in_the_middle_of_a_job(played: Played, cluster: Cluster, 
         before = executors_that_worked(events)
         assert set(before) == {"0", "1"}
         first = sum(before.values())
-        killer = threading.Thread(
-            target=once,
-            args=(
-                lambda: sum(executors_that_worked(events).values()) > first + 3,
-                cluster.lose_a_worker,
-            ),
-        )
-        killer.start()
+        breaker = threading.Thread(target=lose_a_busy_worker, args=(cluster, events, first + 3))
+        breaker.start()
         played.check(engine)
-        killer.join()
-        done = milestones(events)
+        breaker.join()
     assert cluster.workers[0].poll() is not None
-    lost = next(at for at, what in done if what == "SparkListenerExecutorRemoved")
-    begun = sum(what == "SparkListenerJobStart" and at <= lost for at, what in done)
-    ended = sum(what == "SparkListenerJobEnd" and at < lost for at, what in done)
-    assert begun > ended, "no job was running when the worker was lost"
-    assert sum(what == "SparkListenerJobStart" for _, what in done) == sum("JobEnd" in what for _, what in done)
+    assert tasks_lost(events), "no task was running where the worker was lost"
+    assert jobs_open(events) == 0
 
 
-def once(ready: Callable[[], bool], act: Callable[[], None]) -> None:
-    """Do something as soon as a condition holds."""
+def lose_a_busy_worker(cluster: Cluster, events: Path, after: int) -> None:
+    """Stop a worker when so many tasks are done, wait until the job hangs on it, then kill it."""
     deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and not ready():
+    while time.monotonic() < deadline and sum(executors_that_worked(events).values()) <= after:
         time.sleep(0.02)
-    act()
+    cluster.hang_a_worker()
+    try:
+        await_standstill(events, seconds=3)
+    finally:
+        cluster.lose_a_worker()

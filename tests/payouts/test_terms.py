@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger import canon
 from payouts.errors import TermsError
@@ -99,3 +103,29 @@ def test_every_pool_term_can_be_given_and_changes_the_payload() -> None:
     for name, value in values.items():
         micros = None if name == "price" else 1_000_000
         assert parsed(micros, **{name: value}).payload() != parsed().payload()
+
+
+CRITERIA = st.fixed_dictionaries(
+    {name: st.sets(st.sampled_from(values)) for name, values in (
+        ("sources", ["acme", "beta"]), ("products", ["free", "premium"]), ("territories", ["NO", "SE"]),
+    )}
+)  # fmt: skip
+
+
+@given(CRITERIA, CRITERIA)
+def test_two_pools_overlap_just_where_an_event_meets_the_criteria_of_both(
+    one: dict[str, set[str]], other: dict[str, set[str]]
+) -> None:
+    """If this fails, an event is paid for out of two pools, or two that share nothing cannot stand side by side."""
+
+    def takes(criteria: dict[str, set[str]], event: tuple[str, str | None, str]) -> bool:
+        named = zip(("sources", "products", "territories"), event, strict=True)
+        return all(not criteria[name] or value in criteria[name] for name, value in named)
+
+    worlds = product(["acme", "beta", "gamma"], ["free", "premium", None], ["NO", "SE", "DE"])
+    both = any(takes(one, event) and takes(other, event) for event in worlds)
+    first, second = (
+        parsed(**{name: "|".join(values) for name, values in criteria.items()})  # type: ignore[arg-type]
+        for criteria in (one, other)
+    )
+    assert first.overlaps(second) == second.overlaps(first) == both

@@ -1,4 +1,4 @@
-"""A quarter in the life of a small platform: two pools, late streams, a hold, a correction, a lost payment.
+"""A quarter of a small platform: a pool for each of two countries, late streams, a hold, a correction, a lost payment.
 
 What the test looks at is what an accountant would: every micro-unit that went into the pools is somewhere
 at the end, balances continue from month to month, and every published statement verifies offline.
@@ -38,13 +38,14 @@ def settle(made: Month, period: str, pool: str, amount: str | None, params: dict
 def quarter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Month, list[str]]:
     """June to August, everything that can happen in between, happening."""
     made = month(tmp_path_factory.mktemp("quarter") / "home")
+    made.stream(["trk-1"] * 6 + ["trk-2"] * 3 + ["trk-3"], territory="NO")
     runs = []
     hold = holds.open_hold(made.ws, scope="party", subject="bob", reason="fraud")
     for n, period in enumerate(MONTHS):
         made.now = datetime(2026, 7 + n, 3, 9, 0, tzinfo=UTC)
         life.close(made.ws, period)
         runs.append(settle(made, period, "default", "1000.00", {"territories": "SE"}))
-        runs.append(settle(made, period, "micro", None, {"price": "0.013", "sources": "acme"}))
+        runs.append(settle(made, period, "micro", None, {"price": "0.013", "territories": "NO"}))
         if n == 0:
             life.approve(made.ws, holds.release(made.ws, hold.id, note="streams are real").id, "approver")
             fix = holds.adjust(
@@ -53,8 +54,11 @@ def quarter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Month, list[str]]
             life.approve(made.ws, fix.id, "approver")
             lost = paying.confirm(made.ws, runs[0], "cy", "written-off")
             life.approve(made.ws, str(lost.id), "approver")
-            made.stream(["trk-2"] * 5, at="2026-06-29T08:00:00Z")
-        made.stream(["trk-1"] * (3 + n) + ["trk-2"] * 2, at=f"2026-{7 + n:02d}-11T10:00:00Z")
+        for territory in ("SE", "NO"):
+            if n == 0:
+                made.stream(["trk-2"] * 5, at="2026-06-29T08:00:00Z", territory=territory)
+            played = ["trk-1"] * (3 + n) + ["trk-2"] * 2
+            made.stream(played, at=f"2026-{7 + n:02d}-11T10:00:00Z", territory=territory)
     return made, runs
 
 

@@ -65,10 +65,10 @@ DECLARED: tuple[dict[str, Any], ...] = (
 
 
 def event(
-    n: int, track: str, *, at: str = "2026-06-03T11:05:00Z", digest: str | None, units: int = 1
+    n: int, track: str, *, at: str = "2026-06-03T11:05:00Z", digest: str | None, units: int = 1, territory: str = "SE"
 ) -> dict[str, Any]:
     return leaf.event(
-        source="acme", event_id=f"e-{n}", track=track, occurred_at=at, territory="SE", units=units, vector=digest,
+        source="acme", event_id=f"e-{n}", track=track, occurred_at=at, territory=territory, units=units, vector=digest,
         gross_micros=4200, currency="EUR",
     )  # fmt: skip
 
@@ -100,12 +100,15 @@ class Month:
             blobs=[envelope.encode()],
         )  # fmt: skip
 
-    def stream(self, tracks: Sequence[str], *, at: str = "2026-06-03T11:05:00Z", units: int = 1) -> None:
+    def stream(
+        self, tracks: Sequence[str], *, at: str = "2026-06-03T11:05:00Z", units: int = 1, territory: str = "SE"
+    ) -> None:
         """One event of each of these tracks."""
         leaves = []
         for track in tracks:
             self.events += 1
-            leaves.append(event(self.events, track, at=at, digest=self.digests.get(track), units=units))
+            digest = self.digests.get(track)
+            leaves.append(event(self.events, track, at=at, digest=digest, units=units, territory=territory))
         self.ws.log.append(leaves)
 
 

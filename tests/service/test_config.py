@@ -37,3 +37,9 @@ def test_no_two_settings_share_a_variable() -> None:
     """If this fails, one environment variable sets two things."""
     assert len({setting.variable for setting in SETTINGS}) == len(SETTINGS)
     assert all(setting.help for setting in SETTINGS)
+
+
+def test_naming_the_workspace_does_not_make_it_follow_itself() -> None:
+    """If this fails, a scheduler started with SETTLE_HOME takes its log for a member and closes no month."""
+    assert resolve("", {"SETTLE_HOME": "/srv/label"}).text("log.home") == ""
+    assert resolve("", {"SETTLE_LOG_HOME": "/srv/home"}).text("log.home") == "/srv/home"

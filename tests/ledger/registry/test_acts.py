@@ -227,3 +227,39 @@ def test_a_dispute_may_end_in_new_shares_from_its_opening_on(label: Office) -> N
     )
     assert master(view, "rec-2", "2026-06-01T11:00:00Z").parts == (("p-ann", 1_000_000),)
     assert master(view, "rec-2", NOW) == Shares("confirmed", (("p-ann", 250_000), ("p-lbl", 750_000)))
+
+
+def test_a_squatter_dispute_leaves_no_payee_of_either(label: Office) -> None:
+    """If this fails, what a squatter earns waits under the squatter's name, and a release pays it there."""
+    named: dict[str, Any] = {"subject": "rec-1", "claimant": "p-ann", "like": "rec-2"}
+    view = do(label, acts.open_dispute, **named)
+    assert master(view).state == master(view, "rec-2").state == "contested"
+    assert master(label.registry.view_of("rec-1")).state == "contested"
+    assert master(label.registry.view_of("rec-2"), "rec-2").state == "contested"
+    with pytest.raises(ConflictError, match="already"):
+        do(label, acts.open_dispute, **named)
+    do(label, acts.open_dispute, subject="rec-2", claimant="p-ann")
+    dispute = next(one for one in view.disputes)
+    view = do(label, acts.resolve_dispute, dispute=dispute, outcome="released")
+    assert master(view).state == "confirmed"
+    assert master(view, "rec-2").state == "disputed"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"subject": "rec-2", "like": "rec-1"}, "registered before"),
+        ({"like": "rec-1"}, "registered before"),
+        ({"like": "rec-9"}, "rec-9"),
+        ({"like": "wrk-1"}, "wrk-1"),
+        ({"claimant": "p-pub"}, "claims no share"),
+        ({"right": "master"}, "leave out master"),
+        ({"party": "p-lbl"}, "leave out p-lbl"),
+    ],
+)
+def test_only_the_later_one_s_claimant_calls_the_earlier_a_squatter(
+    label: Office, changed: dict[str, Any], said: str
+) -> None:
+    """If this fails, anybody stops all money of a recording with nothing to show for it."""
+    with pytest.raises(InputError, match=said):
+        do(label, acts.open_dispute, **({"subject": "rec-1", "claimant": "p-ann", "like": "rec-2"} | changed))

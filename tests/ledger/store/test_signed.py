@@ -48,11 +48,13 @@ def blocks(data: bytes) -> Any:
     return ndjson.read(io.BytesIO(data), "june")
 
 
-def took(log: Log, data: bytes, number: int = 1, previous: str | None = None, **leaves: Any) -> tuple[int, bytes, str]:
+def took(
+    log: Log, data: bytes, number: int = 1, previous: str | None = None, origin: str | None = None, **leaves: Any
+) -> tuple[int, bytes, str]:
     """A signed batch taken into the log: its leaf's index, its hashes, its statement."""
     hashes = read_bodies(blocks(data), "june", "acme")
     found = Batch(
-        source="acme", number=number, previous=previous, count=len(hashes) // 32, root=batch.root_of(hashes)
+        source="acme", number=number, previous=previous, count=len(hashes) // 32, root=batch.root_of(hashes), log=origin
     )  # fmt: skip
     envelope = batch.sign(found, PLATFORM)
     made = batch.make(
@@ -176,6 +178,7 @@ def test_a_source_that_must_sign(place: Place) -> None:
         ({"signer": "ab" * 32}, "was no platform key"),
         ({"bodies": "ab" * 32}, "nothing is kept under digest"),
         ({"number": 2, "previous": "ab" * 32}, "batch 1 is missing"),
+        ({"origin": "example.org/other"}, "was signed for log example.org/other"),
     ],
     ids=str,
 )

@@ -62,8 +62,9 @@ def book_of(*records: Act | Close) -> Book:
     return fold(((n, leaf_hash(encode(dict(one))), one) for n, one in enumerate(leaves)), believe)
 
 
-def close(period: str = "2026-06") -> Close:
-    return Close(at=AT, period=period, logs=(LogSize(origin="o", size=0, root="0" * 64),), registry_size=0)
+def close(period: str = "2026-06", *, registry_size: int = 0) -> Close:
+    logs = (LogSize(origin="o", size=0, root="0" * 64),)
+    return Close(at=AT, period=period, logs=logs, registry_size=registry_size)
 
 
 def run(name: str = RUNS[0], **changed: Any) -> Run:
@@ -71,6 +72,30 @@ def run(name: str = RUNS[0], **changed: Any) -> Run:
         "period": "2026-06", "pool": "default", "sequence": 1, "by": "operator", "key": "k-operator",
     }  # fmt: skip
     return Run(at=AT, run=name, engine="log", statement=DOC, **(given_ | changed))
+
+
+MAKES: dict[str, Any] = {"at": AT, "by": "operator", "key": "k-operator"}
+
+
+def hold(name: str = "hold-1", until: str | None = LATER) -> Hold:
+    return Hold(**MAKES, id=name, scope="party", subject="ann", reason="fraud", until=until)
+
+
+def expire(held: str = "hold-1", at: str = LATER, name: str = "expire-1") -> Expire:
+    return Expire(at=at, by="operator", key="k-operator", id=name, hold=held)
+
+
+def release(held: str = "hold-1", name: str = "release-1") -> Release:
+    return Release(**MAKES, id=name, hold=held, note="n")
+
+
+def reverse(undone: str = RUNS[0], name: str = "reverse-1") -> Reverse:
+    return Reverse(**MAKES, id=name, run=undone, reason="wrong")
+
+
+def both(one: Act, name: str) -> tuple[Act, Act]:
+    """An act, and a second person's signature under it."""
+    return one, approve(name, document=leaf_hash(encode(dict(as_leaf(one)))).hex())
 
 
 def approve(subject: str = RUNS[0], by: str = "carol", key: str = "", document: str = DOC) -> Approve:
@@ -142,6 +167,24 @@ def test_the_straight_way() -> None:
         ([*PAID, payment("failed"), agreed("failed"), payment("failed")], "not sent again"),
         ([*PAID, payment("failed"), payment("settled"), agreed("failed")], "is final"),
         ([*PAID, payment("failed"), payment("written-off"), agreed("failed"), agreed("written-off")], "meanwhile"),
+        ([close(registry_size=1)], "larger than the log"),
+        ([close(), run(key="k-carol"), approve()], "made with the key that approves it"),
+        ([close(), run(), approve(), approve(key="k-dan")], "carol approved it already"),
+        ([close(), run(), approve(), approve(by="dan", key="k-carol")], "dan approved it already"),
+        ([close(), run(), approve(), publish(), approve(by="dan")], "is published"),
+        ([close(), publish()], "not in the log"),
+        ([close(), run(), approve(), publish(), payment("settled")], "has no payments"),
+        ([hold(f"{RUNS[0]}/ann/fraud")], "has the name of money that a run held"),
+        ([hold(), hold()], "in the log already"),
+        ([expire()], "not a hold with an end"),
+        ([hold(until=None), expire()], "not a hold with an end"),
+        ([hold(), expire(at=AT)], "has not reached its end"),
+        ([hold(), expire(), expire(name="expire-2")], "has ended already"),
+        ([hold(), *both(release(), "release-1"), expire()], "has ended already"),
+        ([hold(), hold("hold-2"), expire(), expire("hold-2")], "in the log already"),
+        ([release("hold-1")], "not held in the log"),
+        ([close(), run(), approve(), release(f"{RUNS[0]}/ann/permission")], "not held in the log"),
+        ([close(), run(), approve(), reverse()], "not published"),
     ],
 )
 def test_a_leaf_that_breaks_a_rule_is_void(records: list[Act | Close], reason: str) -> None:
@@ -159,6 +202,97 @@ def test_what_nobody_signed_has_no_effect() -> None:
     assert list(book.closes) == ["2026-06"]
     assert not book.runs
     assert len(book.voids) == 3
+
+
+def test_where_each_record_stands() -> None:
+    """If this fails, a proof of a close, a run or an approval is of another leaf."""
+    records: tuple[Act | Close, ...] = (
+        close(), run(), approve(), publish(), pay(), payment("settled"), hold(), reverse()
+    )  # fmt: skip
+    book = book_of(*records)
+    names = [
+        ("close", "2026-06"), ("run", RUNS[0]), ("approve", f"{RUNS[0]}/carol"), ("publish", RUNS[0]),
+        ("pay", f"{RUNS[0]}/1"), ("payment", f"{RUNS[0]}/ann"), ("hold", "hold-1"), ("reverse", "reverse-1"),
+    ]  # fmt: skip
+    hashes = [leaf_hash(encode(dict(as_leaf(record)))) for record in records]
+    assert [(book.places[name].index, book.places[name].hash) for name in names] == list(enumerate(hashes))
+    assert (book.close("2026-06"), book.close("2026-05")) == (records[0], None)
+    assert book.period_root("2026-06") == hashes[0]
+    assert (book.size, book.published, book.runs) == (8, {RUNS[0]: records[3]}, {RUNS[0]: records[1]})
+    assert book.document("reverse-1") == hashes[7].hex()
+    assert book.document(RUNS[0]) == DOC
+
+
+def test_what_is_not_of_the_book_is_passed_over() -> None:
+    """If this fails, an event, or a leaf of a kind yet to come, makes the book unreadable or is a void in it."""
+    others: list[Leaf] = [{"v": 1, "type": "event"}, {"v": 1, "type": ["close"]}, {"v": 1}]
+    book = fold([(n, b"", one) for n, one in enumerate(others, start=3)], doubt)
+    assert (book.voids, book.places, book.size) == ([], {}, 6)
+
+
+def test_who_signed_is_asked_for_the_leaf_and_its_place() -> None:
+    """If this fails, an act is judged by the keys of another moment."""
+    asked = []
+
+    def note(index: int, body: Leaf) -> str:
+        asked.append((index, body["type"]))
+        return believe(index, body)
+
+    records: tuple[Act | Close, ...] = (close(), run(), approve())
+    fold([(5 + n, b"", as_leaf(one)) for n, one in enumerate(records)], note)
+    assert asked == [(6, "run"), (7, "approve")]
+
+
+def test_a_hold_ends_at_its_end_or_when_two_say_so() -> None:
+    """If this fails, money stays blocked after its hold, or is let go before."""
+    assert [one.id for one in book_of(hold(), hold("hold-2")).open_holds()] == ["hold-1", "hold-2"]
+    expired = book_of(hold(), hold("hold-2"), expire())
+    assert (expired.lifted(), [one.id for one in expired.open_holds()]) == ({"hold-1": "expire-1"}, ["hold-2"])
+    assert expired.expiries["expire-1"] == expire()
+    assert book_of(hold(), release()).lifted() == {}
+    assert book_of(hold(), *both(release(), "release-1")).lifted() == {"hold-1": "release-1"}
+    # Released and expired at once: it ended by itself, so the release stays free to be about nothing.
+    assert book_of(hold(), release(), expire(), both(release(), "release-1")[1]).lifted() == {"hold-1": "expire-1"}
+
+
+def test_money_that_a_run_held_is_released_by_its_name() -> None:
+    """If this fails, what waited for a permission can never be paid, or for a run that was never published."""
+    name = f"{RUNS[0]}/ann/permission"
+    book = book_of(*PAID, *both(release(name), "release-1"))
+    assert (book.lifted(), book.voids) == ({name: "release-1"}, [])
+
+
+def test_what_became_of_a_payment() -> None:
+    """If this fails, a payment that came back counts as arrived, or is sent again too often."""
+    book = book_of(*PAID, payment("failed"), agreed("failed"), pay(batch=2), payment("settled"))
+    heard = book.payment_of(RUNS[0], "ann")
+    assert heard is not None
+    assert (heard.outcome, book.failures(RUNS[0], "ann")) == ("settled", 1)
+    assert (book.payment_of(RUNS[0], "bob"), book.failures(RUNS[0], "bob")) == (None, 0)
+    once = book_of(*PAID, payment("failed"), agreed("failed"), payment("settled"))
+    assert [one.outcome for one in once.payments[RUNS[0], "ann"]] == ["failed", "settled"]
+    lost = book_of(*PAID, payment("written-off"), agreed("written-off"))
+    assert lost.failures(RUNS[0], "ann") == 0
+
+
+def test_only_the_last_run_of_a_pool_is_undone() -> None:
+    """If this fails, a run is undone whose balances a later one has carried on, or another pool stands in the way."""
+    july = (close("2026-07"), run(RUNS[1], period="2026-07"), approve(RUNS[1]), publish(RUNS[1]))
+    undo = both(reverse(), "reverse-1")
+    late = book_of(close(), run(), approve(), publish(), *july, *undo)
+    assert [void.reason for void in late.voids] == [f"run {RUNS[0]} is not the last of its pool"]
+    assert [one.run for one in late.standing("default")] == list(RUNS[:2])
+    assert [one.run for one in late.standing("default", before="2026-07")] == [RUNS[0]]
+    assert late.standing(before="2026-06") == late.standing("other") == []
+    other = (close("2026-07"), run(RUNS[1], pool="other"), approve(RUNS[1]), publish(RUNS[1]))
+    beside = book_of(close(), run(), approve(), publish(), *other, *undo)
+    assert (beside.reversed(RUNS[0]), beside.voids) == (True, [])
+    assert [one.run for one in beside.standing()] == [RUNS[1]]
+    # A second signature under a reversal that counts already changes nothing about what is the last.
+    document = undo[1].document if isinstance(undo[1], Approve) else ""
+    third = approve("reverse-1", by="dan", document=document)
+    again = book_of(close(), run(), approve(), publish(), *undo, *other, third)
+    assert [one.by for one in again.approvals["reverse-1"]] == ["carol", "dan"]
 
 
 def test_a_reversal_makes_room_once() -> None:
@@ -194,13 +328,10 @@ def test_the_newest_terms_count_until_they_are_ended() -> None:
         Agreed.of(period="2026-06", note=note, clause=Reserve(party="ann", ppm=ppm, months=1))
         for note, ppm in (("a", 1), ("b", 2))
     )
-    makes = {"at": AT, "by": "operator", "key": "k-operator"}
+    makes = MAKES
 
     def counts(*records: Act | Close, period: str = "2026-06") -> list[str]:
         return [one.note for one in book_of(*records).agreed(pool="default", currency="EUR", period=period)]
-
-    def both(one: Act, name: str) -> tuple[Act, Act]:
-        return one, approve(name, document=leaf_hash(encode(dict(as_leaf(one)))).hex())
 
     steps: list[Act | Close] = [Agree(**makes, agreed=first)]
     assert counts(*steps) == []
@@ -212,6 +343,15 @@ def test_the_newest_terms_count_until_they_are_ended() -> None:
     end = Release(**makes, id="release-1", hold=second.id, note="over")
     assert counts(*steps, end) == ["b"]
     assert counts(*steps, *both(end, "release-1")) == ["a"]
+
+
+def test_terms_are_those_of_the_pool_and_its_currency() -> None:
+    """If this fails, an advance on one pool is recouped from another, or at a rate for another currency."""
+    acts = [act for one in AGREED for act in both(Agree(**MAKES, agreed=one), one.id)]
+    book = book_of(*acts)
+    assert book.agreed(pool="default", currency="EUR", period="2026-06") == AGREED
+    assert book.agreed(pool="other", currency="EUR", period="2026-06") == AGREED[1:]
+    assert book.agreed(pool="default", currency="USD", period="2026-06") == AGREED[1:4]
 
 
 def proposed(kind: str, name: str) -> Act:

@@ -68,3 +68,34 @@ def test_below_tau_amounts_scale_and_the_rest_is_unattributed() -> None:
     """If this fails, half-explained tracks pay as if they were fully explained."""
     split = ShapleyCapped(tau=500_000).kernel((WHOLE // 4,))
     assert split == Split((WHOLE // 4,), WHOLE // 2)
+
+
+@pytest.mark.parametrize(("k", "tau"), [(34, 3000), (40, 3000), (66, 3000), (66, 6000)])
+def test_games_too_large_to_enumerate_are_counted_to_a_millionth(k: int, tau: int) -> None:
+    """If this fails, a track of many owners pays more or less than the whole, or other owners than their influence."""
+    random = Random(k)
+    masses = tuple(random.randint(WHOLE // (200 * k), WHOLE // (100 * k)) for _ in range(k))
+    rule = ShapleyCapped(tau=tau)
+    (split,) = rule.kernels([masses])
+    assert split == rule.kernel(masses)
+    assert isinstance(split, Split)
+    assert len(split.numerators) == k
+    explained = min(sum(masses) / (tau * WHOLE // 1_000_000), 1)
+    assert sum(split.numerators) / split.denominator == pytest.approx(explained, rel=0.01)
+    ordered = [numerator for _, numerator in sorted(zip(masses, split.numerators, strict=True))]
+    assert ordered == sorted(ordered)
+
+
+def test_more_groups_than_can_be_divided_exactly_wait() -> None:
+    """If this fails, a track of too many owners is divided by an estimate, or stops the run."""
+    masses = (WHOLE // 67,) * 67
+    rule = ShapleyCapped(tau=500_000)
+    assert rule.kernel(masses) is None
+    assert list(rule.kernels([masses, masses[:2]])) == [None, rule.kernel(masses[:2])]
+    # Below tau the share is the influence itself, however many there are.
+    assert ShapleyCapped().kernel(masses) == Split(masses, WHOLE)
+
+
+def test_the_whole_is_no_cap() -> None:
+    """If this fails, the rule caps a group at the whole pool and its money is rounded otherwise than pro-rata."""
+    assert (ShapleyCapped().cap_ppm(), ShapleyCapped(kappa=999_999).cap_ppm()) == (None, 999_999)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from ledger import batch, canon
 from ledger.keys import PrivateKey
+from ledger.log import batch_of
 from service.log import batches
 from service.log.ingesting import Ingested, ingest_file
 from service.log.sources import settle_source
+from tests.ledger.logs import event
 from tests.service.month import Month
 
 KEY = PrivateKey.from_seed(b"p" * 32)
@@ -22,7 +29,7 @@ def signed_file(june: Month, folder: Path, count: int) -> tuple[Path, Path]:
              "territory": "SE", "units": 1} for n in range(count)]  # fmt: skip
     file, signed = folder / "beta.ndjson", folder / "beta.batch"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    batches.sign_file(file, KEY, source="beta", previous=None, out=signed)
+    batches.sign_file(file, KEY, source="beta", log=june.ws.log.origin, previous=None, out=signed)
     return file, signed
 
 
@@ -35,6 +42,27 @@ def test_a_crash_between_a_batch_and_its_events(june: Month, tmp_path: Path) -> 
     assert ingest_file(june.reopened(), file, batch_file=signed).accepted == 20
     (whole,) = batches.show(june.ws)
     assert (whole.count, whole.here) == (20, 20)
+
+
+@pytest.mark.parametrize("changed", [{"party": "bob"}, {"signer": "operator"}, {"count": 19}, {"log": "elsewhere"}])
+def test_a_label_is_asked_of_the_signature(june: Month, tmp_path: Path, changed: dict[str, Any]) -> None:
+    """If this fails, a batch leaf of the operator's own making labels events as signed by a platform."""
+    file, signed = signed_file(june, tmp_path, 2)
+    found, envelope = batches.read(signed)
+    if changed.get("signer"):
+        changed = {"signer": june.ws.signer("operator").public.id}
+    if "log" in changed:
+        found = replace(found, log="example.org/elsewhere")
+        envelope = batch.sign(found, KEY)
+    hashes = batches.hashes_of(file, "beta", None)
+    made = batch.make(june.now, found, party="ann", signer=KEY.public.id, statement=envelope.digest,
+                      bodies=canon.digest(hashes))  # fmt: skip
+    forged = {name: value for name, value in changed.items() if name != "log"}
+    june.ws.log.commit(batch_of([{**made, **forged}], [envelope.encode(), hashes]))
+    assert batches.signers(june.ws.log) == {}
+    index = june.ws.log.append([event("b-0", source="beta", vector=june.digests["trk-1"],
+                                      occurred_at="2026-06-05T11:05:00Z")]).first  # fmt: skip
+    assert batches.place_of(june.ws, index) is None
 
 
 def test_the_same_batch_from_two_processes_at_once(june: Month, tmp_path: Path) -> None:

@@ -14,11 +14,15 @@ import soundfile
 from attribution import synth
 from contracts.client import TOKEN
 from ledger.errors import InputError, TransientError, VerificationError
+from ledger.fsck import fsck
+from ledger.verify import verify_bundle
 from service.attribution.indexing import build_index
 from service.chain.pool import opened
+from service.log.operating import prove
 from service.log.trusting import adopt_policy
 from service.scheduler.jobs import job_named
 from service.scheduler.work import Outcome, do
+from service.settlement import holds
 from service.settlement.step import read_book
 from service.witness.server import Witness, WitnessServer
 from service.workspace import Workspace
@@ -106,6 +110,35 @@ def test_a_witness_that_is_away_or_contradicts(june: Month, witness: WitnessServ
     adopt_policy(june.ws, f"witness w1 {witness.witness.vkey} http://127.0.0.1:9\nquorum w1\n".encode())
     with pytest.raises(TransientError, match="w1 unreachable"):
         done(june, "witness", hours=2)
+
+
+def test_a_hold_ends_by_its_witnesses_clocks(june: Month, witness: WitnessServer) -> None:
+    """If this fails, an operator who sets the clock forward lets held money go early and alone."""
+    end = datetime(2026, 7, 3, 9, 0, tzinfo=UTC)
+    hold = holds.open_hold(june.reopened(), scope="party", subject="bob", reason="fraud", until=end)
+    assert done(june, "witness").state == "done"
+    waits = f"waits: {hold.id} until a witness has seen the time come"
+    assert done(june, "holds").detail == waits
+    june.stream(["trk-1"])
+    clock = witness.witness.clock
+    assert isinstance(clock, TickingClock)
+    clock.now = end
+    assert done(june, "holds", hours=1).detail == waits
+    assert done(june, "witness", hours=1).state == "done"
+    assert done(june, "holds", hours=2).detail == f"ended {hold.id}"
+    assert not read_book(june.ws).open_holds()
+    assert [one.startswith("whether the hold's witnesses") for one in fsck(june.ws.log).unchecked] == [True]
+
+
+def test_a_hold_without_witnesses_says_whose_clock_ended_it(june: Month) -> None:
+    """If this fails, a date that rests on the operator's clock looks like one that others have checked."""
+    end = datetime(2026, 7, 3, 9, 0, tzinfo=UTC)
+    hold = holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud", until=end)
+    assert done(june, "holds").detail == f"ended {hold.id}"
+    (said,) = fsck(june.ws.log).unchecked
+    assert "by its operator's clock" in said
+    (leaf,) = june.ws.log.entries(types={"expire"})
+    assert said in verify_bundle(prove(june.ws, index=leaf.index).bundle, june.ws.trust).unchecked
 
 
 def test_no_chain_is_nothing_to_watch(june: Month) -> None:

@@ -20,8 +20,9 @@ from ledger.keys import PrivateKey
 from ledger.segments.seal import seal
 from ledger.verify import verify_bundle
 from service.attribution.vectors import declare
-from service.log import batches, following, members
+from service.log import batches, following, growth, members
 from service.log.ingesting import Ingested, ingest_file, replay
+from service.log.operating import fsck as examine
 from service.log.operating import prove
 from service.log.sources import settle_source
 from service.scheduler.jobs import Did, job_named
@@ -164,6 +165,8 @@ def test_a_run_stops_without_a_listed_log(two: Two, tmp_path: Path) -> None:
     two.place.rename(away)
     stopped(StateError, "no workspace in")
     early.rename(two.place)
+    stopped(VerificationError, r"was seen with .* rolled back, or this is an old copy")
+    (two.home.home / growth.SEEN).unlink()
     stopped(VerificationError, r"was listed with .* rolled back, or this is an old copy")
     other = two.second()
     two.ingest(other, "beta", "trk-3", "trk-3", "trk-3", at="2026-06-08T11:05:00Z")
@@ -194,6 +197,38 @@ def test_a_close_stops_at_a_log_that_went_back(two: Two, tmp_path: Path) -> None
     with pytest.raises(VerificationError, match="was rolled back, or this is an old copy"):
         life.close(two.home, "2026-07")
     assert read_book(two.home).close("2026-07") is None
+
+
+def test_a_member_set_back_after_its_last_close_is_noticed(two: Two, tmp_path: Path) -> None:
+    """If this fails, a member drops what it took since the last close, its anchor set back too, and nobody is told."""
+    second = two.second()
+    two.ingest(second, "beta", "trk-1")
+    second.reopen()
+    life.close(two.home, "2026-06")
+    early = tmp_path / "early"
+    shutil.copytree(two.place, early)
+    two.ingest(two.second(), "beta", "trk-1", "trk-2", at="2026-07-01T11:05:00Z")
+    assert examine(two.home).ok
+    looked = job_named("logs").work(two.home, NOW)
+    assert not looked.nothing
+    two.place.rename(tmp_path / "away")
+    early.rename(two.place)
+    two.second().log.check()
+    two.home.reopen()
+    examined = examine(two.home)
+    assert not examined.ok
+    assert "was seen with" in examined.problems[0]
+    two.june.now = NOW.replace(month=8)
+    for use in (lambda: life.close(two.home, "2026-07"), lambda: job_named("logs").work(two.home, NOW)):
+        with pytest.raises(VerificationError, match=r"was seen with .* rolled back, or this is an old copy"):
+            use()
+    two.ingest(two.second(), "beta", *["trk-3"] * 9, at="2026-07-08T11:05:00Z")
+    two.home.reopen()
+    with pytest.raises(VerificationError, match="a fork"):
+        members.look(two.home)
+    (two.home.home / growth.SEEN).write_text("{]")
+    with pytest.raises(StateError, match="put it back from a copy"):
+        members.look(two.home)
 
 
 def test_events_in_the_wrong_log_are_not_settled(two: Two) -> None:
@@ -259,7 +294,7 @@ def test_a_signed_batch_goes_to_the_log_of_its_source(two: Two, tmp_path: Path) 
     settle_source(second, "beta", party="ann", public=key.public.raw.hex(), signed=True)
     assert two.ingest(second, "beta", "trk-1", "trk-2").quarantined == 2
     file, signed = tmp_path / "beta.ndjson", tmp_path / "beta.batch"
-    batches.sign_file(file, key, source="beta", previous=None, out=signed)
+    batches.sign_file(file, key, source="beta", log=SECOND, previous=None, out=signed)
     with pytest.raises(StateError, match="is assigned to another log"):
         ingest_file(two.home, file, batch_file=signed)
     assert ingest_file(second, file, batch_file=signed).accepted == 2

@@ -32,7 +32,7 @@ def test_a_statement_counts_what_was_signed(tmp_path: Path) -> None:
             for n, at in enumerate(june_or_july)]  # fmt: skip
     file, signed = tmp_path / "beta.ndjson", tmp_path / "beta.batch"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    batches.sign_file(file, key, source="beta", previous=None, out=signed)
+    batches.sign_file(file, key, source="beta", log=ws.log.origin, previous=None, out=signed)
     june.now = june.now.replace(day=4)
     ws = june.reopened()
     assert ingest_file(ws, file, batch_file=signed).platform == batch.label("ann")

@@ -1,0 +1,42 @@
+"""Holds that name their end: who must have seen that it had come, and which ends rest on the operator's clock alone."""
+
+from __future__ import annotations
+
+from ledger import cosign, note, policy
+from ledger.errors import VerificationError
+from ledger.policy import Policy
+from ledger.types import parse_time
+from payouts.life.records import Expire, Hold
+
+
+def quorum_of(hold: Hold) -> Policy | None:
+    """The witnesses whose clocks the hold's end goes by; None where it goes by the operator's."""
+    if hold.witnesses is None:
+        return None
+    found = policy.parse(hold.witnesses.encode("utf-8", "surrogateescape"))
+    if hold.until is None or found.satisfied(()):
+        raise VerificationError(f"hold {hold.id} names witnesses that have nothing to see: no end, or no quorum")
+    return found
+
+
+def seen(quorum: Policy, until: str, signed: bytes) -> bool:
+    """Whether enough of these witnesses cosigned this checkpoint when the end had come.
+
+    Of which log and size it is makes no difference: the cosignatures could not be had before their time.
+    """
+    cosigned = cosign.cosigners(note.parse(signed), [one.vkey for one in quorum.witnesses])
+    come = parse_time(until).timestamp()
+    return quorum.satisfied({vkey for vkey, time in cosigned.items() if time >= come})
+
+
+def check_come(hold: Hold, ending: Expire) -> None:
+    """Refuse an end that has not come, by the leaf's own time or by its witnesses'."""
+    if hold.until is None or hold.until > ending.at:
+        raise VerificationError(f"hold {hold.id} has not reached its end")
+    quorum = quorum_of(hold)
+    if quorum is None:
+        return
+    if ending.checkpoint is None or not seen(quorum, hold.until, ending.checkpoint.encode()):
+        raise VerificationError(
+            f"no checkpoint shows that quorum {quorum.quorum!r} had seen {hold.until}, the end of hold {hold.id}"
+        )

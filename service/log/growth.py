@@ -1,0 +1,66 @@
+"""That another log only grows: held against what a close listed, and against what was seen of it since.
+
+A log that is rolled back together with its anchor looks well to itself. Whoever has seen it further along
+knows better, so a home log's workspace remembers, in `logs-seen.json`, how far it has seen each of its logs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ledger import tree
+from ledger.errors import StateError, VerificationError
+from ledger.log import Log
+from ledger.types import Digest
+from service.files import write_whole
+
+SEEN: Final = "logs-seen.json"
+Extent = tuple[int, Digest]
+"""How far a log had come: its size and its root there."""
+
+
+def check_extends(log: Log, extents: Sequence[Extent], *, where: str = "listed") -> None:
+    """Refuse a log that is behind where it had come to, or has another tree there."""
+    head = log.head()
+    for size, root in extents:
+        if head.size < size:
+            raise VerificationError(
+                f"log {log.origin} ends at {head.size}, and was {where} with {size} entries: it was rolled back, or "
+                "this is an old copy"
+            )
+        if size and (found := tree.root(size, log.read).hex()) != root:
+            raise VerificationError(
+                f"log {log.origin} has root {found} at size {size}, and was {where} with {root}: a fork"
+            )
+
+
+def check_seen(home: Path, log: Log) -> None:
+    """Refuse a log that was seen further along from this workspace, or with another tree."""
+    if (extent := _seen(home).get(log.origin)) is not None:
+        check_extends(log, [extent], where="seen")
+
+
+def keep_seen(home: Path, log: Log) -> None:
+    """Remember how far this log has come, once it is found to have come from where it was seen before."""
+    check_seen(home, log)
+    head, known = log.head(), _seen(home)
+    if known.get(log.origin) == (head.size, head.root.hex()):
+        return
+    known[log.origin] = head.size, head.root.hex()
+    said = {origin: {"size": size, "root": root} for origin, (size, root) in sorted(known.items())}
+    write_whole(home / SEEN, (json.dumps(said, indent=2) + "\n").encode())
+
+
+def _seen(home: Path) -> dict[str, Extent]:
+    path = home / SEEN
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return {str(origin): (int(said["size"]), str(said["root"])) for origin, said in found.items()}
+    except (ValueError, AttributeError, LookupError, TypeError) as problem:
+        raise StateError(
+            f"{path}: {problem!r}; without it a rollback of another log may go unseen: put it back from a copy, or "
+            "remove it to begin anew"
+        ) from None

@@ -1,0 +1,82 @@
+"""An event counts in at most one pool: what may be published beside another pool of the same month, and what not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import ConflictError
+from service.settlement import life, pools
+from service.settlement.step import read_book
+from service.statements import outsiders
+from tests.service.month import Month, asked, published
+
+
+def beside(made: Month, params: dict[str, str], *, name: str = "second", rule: str = "pro-rata") -> life.RunResult:
+    amount = None if "price" in params else "100.00"
+    return life.run(made.ws, asked(name=name, pool=amount, rule=rule, params=params))
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"territories": "NO"}, {"sources": "acme", "products": "free"}, {"price": "0.01"}]
+)
+def test_a_pool_that_takes_what_a_published_one_takes_is_refused(june: Month, params: dict[str, str]) -> None:
+    """If this fails, one stream is paid for out of two pools."""
+    published(june)
+    size = june.ws.log.head().size
+    with pytest.raises(ConflictError, match="pool default counts"):
+        beside(june, params)
+    assert june.ws.log.head().size == size
+
+
+def test_pools_calculated_side_by_side_are_not_both_published(june: Month) -> None:
+    """If this fails, two pools calculated before either was published share their streams after all."""
+    life.close(june.ws, "2026-06")
+    first = life.run(june.ws, asked(name="first", params={"territories": "SE|NO"})).run
+    second = beside(june, {"territories": "SE"}).run
+    for run in (first, second):
+        life.approve(june.ws, run, "approver")
+    life.publish(june.ws, first)
+    with pytest.raises(ConflictError, match=r"territories=NO\|SE"):
+        life.publish(june.ws, second)
+    assert life.publish(june.ws, first).already
+    assert life.run(june.ws, asked(name="first", params={"territories": "SE|NO"})).already
+
+
+def test_pools_that_share_nothing_stand_beside_each_other(june: Month) -> None:
+    """If this fails, a subscription pool and an advertising pool of one month cannot both be published."""
+    life.close(june.ws, "2026-06")
+    for name, params in (("ads", {"products": "free"}), ("paid", {"products": "premium|family", "territories": "SE"})):
+        run = beside(june, params, name=name).run
+        life.approve(june.ws, run, "approver")
+        life.publish(june.ws, run)
+    assert not pools.overlapping(june.ws.log, read_book(june.ws), "2026-06")
+
+
+def test_a_training_pool_of_a_given_amount_takes_no_streams(june: Month) -> None:
+    """If this fails, a licence cannot pay its training set beside what is paid for streams."""
+    published(june)
+    assert beside(june, {"model": "mdl"}, rule="training").state == "calculated"
+    with pytest.raises(ConflictError):
+        beside(june, {"model": "mdl", "price": "0.01"}, rule="training")
+
+
+def test_a_dry_run_may_look_at_anything(june: Month) -> None:
+    """If this fails, nobody can try out other terms on a month that is published."""
+    published(june)
+    assert life.run(june.ws, asked(name="second", params={"territories": "SE"}), dry_run=True).pool_micros
+
+
+def test_an_outsider_sees_pools_that_overlap(june: Month, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, an operator whose program skips the check pays a stream twice, and recomputing says ok."""
+    published(june)
+    monkeypatch.setattr(life, "check_apart", lambda *_: None)
+    run = beside(june, {"territories": "SE"}).run
+    life.approve(june.ws, run, "approver")
+    life.publish(june.ws, run)
+    outsiders.export(june.ws, "2026-06", tmp_path / "out")
+    again = outsiders.recompute(tmp_path / "out", june.ws.trust)
+    assert all(one.ok for one in again.runs)
+    assert again.overlapping == (("default", "second"),)
+    assert not again.ok
