@@ -6,7 +6,7 @@ so that the parts shown add up to the whole shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 NOTHING: Final = "-"
@@ -71,6 +71,12 @@ def with_interval(share: str, low: int, high: int) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """`1 key`, `2 keys`: a number with its noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def added_up(read: int, parts: Mapping[str, int]) -> str:
+    """What became of rows, as a sum: `6 rows read = 4 accepted + 1 duplicate + 1 conflict + 0 quarantined`."""
+    told = (f"{count:,} {name}" if name.endswith("ed") else counted(count, name) for name, count in parts.items())
+    return f"{counted(read, 'row')} read = {' + '.join(told)}"
 
 
 def _together(parts: Sequence[int], unit: int) -> list[int]:

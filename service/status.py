@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger.ingest import quarantine
+from ledger.shown import counted
 from payouts.life.book import Book
 from service.scheduler.standing import JobStanding, standing, troubles
 from service.settlement.approvers import one_person
@@ -52,7 +54,7 @@ def status(workspace: Workspace) -> Status:
     without_vector = len(view.tracks.keys() - log.assignments().keys())
     jobs = standing(workspace)
     with log.store.reading() as connection:
-        quarantined = len(quarantine.listed(connection))
+        kept = quarantine.listed(connection)
     return Status(
         home=str(workspace.home),
         origin=head.origin,
@@ -63,22 +65,23 @@ def status(workspace: Workspace) -> Status:
         recordings=len(view.all_recordings),
         tracks=len(view.tracks),
         without_vector=without_vector,
-        quarantined=quarantined,
+        quarantined=len(kept),
         closed=sorted(book.closes),
         runs=[
             RunStanding(period=run.period, pool=run.pool, run=run.run, state=book.state_of(run.run))
             for run in book.runs.values()
         ],
         jobs=jobs,
-        waiting=[*troubles(jobs), *_waiting(book, without_vector, quarantined)],
+        waiting=[*troubles(jobs), *_waiting(book, without_vector, kept)],
     )
 
 
-def _waiting(book: Book, without_vector: int, quarantined: int) -> Iterator[str]:
-    if quarantined:
-        yield f"{quarantined} rows in quarantine: settle quarantine list"
+def _waiting(book: Book, without_vector: int, kept: list[quarantine.Kept]) -> Iterator[str]:
+    if kept:
+        kinds = " + ".join(f"{count} {kind}" for kind, count in sorted(Counter(row.kind for row in kept).items()))
+        yield f"{counted(len(kept), 'row')} in quarantine ({kinds}): settle quarantine list, then replay or discard"
     if without_vector:
-        yield f"{without_vector} tracks have no vector: settle attribute FILE"
+        yield f"{counted(without_vector, 'track')} without a vector: settle attribute FILE"
     for run in book.runs.values():
         short, slot = run.run[:16], (run.period, run.pool, run.sequence)
         state = book.state_of(run.run)

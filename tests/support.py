@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,13 @@ def packages_after(code: str) -> set[str]:
     """The packages outside the standard library that a fresh interpreter has imported when it has run this."""
     done = subprocess.run([sys.executable, "-c", _TELL, code], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for something that other threads or processes do; half a minute, and the test has failed."""
+    turn = threading.Event()
+    for _ in range(6000):
+        if true():
+            return
+        turn.wait(0.005)
+    pytest.fail("it never came")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.shell import emit, leave, say, workspace
+from ledger.batch import in_words
 from ledger.errors import ConflictError, InputError
+from ledger.shown import added_up, counted
+
+if TYPE_CHECKING:
+    from service.log.ingesting import Ingested
 
 app = typer.Typer(no_args_is_help=True)
 quarantine = typer.Typer(no_args_is_help=True)
@@ -41,9 +46,10 @@ def ingest(
             workspace(), None if file == "-" else Path(file), form=form or None, receipts=receipts,
             source=source or None, batch_file=batch, on_progress=advance,
         )  # fmt: skip
-    emit(done)
-    if done.quarantined:
-        say(f"settle: {done.quarantined} rows are in quarantine; `settle quarantine list` says why")
+    emit(done, text=_ingested_text)
+    if kept := done.quarantined + done.conflicts:
+        made = f"{done.quarantined:,} that could not be taken + {counted(done.conflicts, 'conflict')}"
+        say(f"settle: {counted(kept, 'row')} kept in quarantine ({made}); `settle quarantine list` says why")
     if done.incomplete is not None:
         say(f"settle: {done.incomplete}")
         leave(EXIT_CODES[InputError])
@@ -52,17 +58,32 @@ def ingest(
         leave(EXIT_CODES[ConflictError])
 
 
+def _ingested_text(done: Ingested) -> str:
+    """Counts that add up, then where the log stands."""
+    counts = {
+        "accepted": done.accepted, "duplicate": done.duplicates, "conflict": done.conflicts,
+        "quarantined": done.quarantined,
+    }  # fmt: skip
+    lines = [added_up(done.read, counts)]
+    if done.unresolved:
+        lines.append(f"{done.unresolved:,} of those accepted have no vector yet (unresolved)")
+    signed = in_words(done.platform) + ("" if done.batch is None else f", batch {done.batch}")
+    lines += [f"events {signed}", f"log: {counted(done.tree_size, 'entry', 'entries')}, root {done.root}"]
+    return "\n".join(lines)
+
+
 # --- quarantine ---------------------------------------------------------------------------------
 
 
 @quarantine.command("list")
 def quarantine_list(
-    everything: Annotated[bool, typer.Option("--all", help="Also rows that were replayed.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also rows that were replayed or discarded.")] = False,
+    kind: Annotated[str | None, typer.Option(help="Only these: invalid, unknown-track, conflict, registry...")] = None,
 ) -> None:
     """Rows that wait, with file, line and reason."""
     from service.log.ingesting import quarantined
 
-    rows = quarantined(workspace(), state=None if everything else "waiting")
+    rows = quarantined(workspace(), state=None if everything else "waiting", kind=kind)
     emit(rows, text=_rows_text)
 
 
@@ -85,14 +106,33 @@ def quarantine_replay(
     emit(replay(workspace(), numbers or (), corrected=corrected))
 
 
+@quarantine.command("discard")
+def quarantine_discard(
+    numbers: Annotated[list[int], typer.Argument(metavar="ID...", help="Rows that will never be taken.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why not; it stays with the row.")],
+) -> None:
+    """Close rows that will never be taken: they wait no longer, and stay on record with who closed them and why."""
+    from service.log.ingesting import discard
+
+    emit(discard(workspace(), numbers, reason))
+
+
 def _rows_text(rows: list[Any]) -> str:
+    """How many of each kind, then row by row."""
+    from collections import Counter
+
     from cli.render import table
 
     if not rows:
         return "nothing waits in quarantine"
-    return table(
-        [{"id": row.id, "file": row.file, "line": row.line, "kind": row.kind, "reason": row.reason} for row in rows]
-    )
+    kinds = Counter(row.kind for row in rows)
+    shown = [
+        {"id": row.id, "file": row.file, "line": row.line, "kind": row.kind, "state": row.state, "reason": row.reason}
+        for row in rows
+    ]
+    head = f"{counted(len(rows), 'row')} = {' + '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}"
+    return f"{head}\n\n{table(shown)}\n\nnext: settle quarantine show|replay|discard ID"
 
 
 # --- listeners ----------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,15 +13,26 @@ from cli.commands.registry_models import model
 from cli.commands.registry_payees import payee
 from cli.exits import EXIT_CODES
 from cli.progress import progress
-from cli.shell import emit, leave, say, workspace
+from cli.render import indented, table
+from cli.shell import emit, leave, plain, say, workspace
 from ledger.errors import ConflictError, VerificationError
+from ledger.shown import added_up, counted
+
+if TYPE_CHECKING:
+    from ledger.registry.importing import Imported
 
 app = typer.Typer(no_args_is_help=True, help="Who owns what, who permits what, and what follows from it.")
 app.add_typer(dispute, name="dispute", help="Contest who owns what, and settle it.")
 app.add_typer(model, name="model", help="What a model was trained on, with proofs.")
 app.add_typer(payee, name="payee", help="Where money goes: outside the log, under four eyes.")
 
+FEW: Final = 5
+"""Rows shown of those that were not taken."""
+
 By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Sign as this party instead of the operator.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Every notice, and as many rows that were not taken as --json has.")
+]
 Territory = Annotated[str, typer.Option(help="A country such as SE, or WORLD.")]
 
 
@@ -29,26 +41,55 @@ def import_(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Registry documents (.json) or lists (.csv).")],
     by: By = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Register parties, recordings, works, shares, grants, models, tracks and payees."""
     from service.registry import rights
 
     with progress("Registering", unit="leaves") as advance:
         done = rights.load(workspace(), files, by=by, dry_run=dry_run, on_progress=advance)
-    emit(done)
+    emit(done, text=_everything if verbose else _summary)
     if done.quarantined and not dry_run:
-        say(f"settle: {done.quarantined} rows are in quarantine; `settle quarantine list` says why")
+        say(f"settle: {counted(done.quarantined, 'row')} kept in quarantine; `settle quarantine list` says why")
     if done.conflicts:
-        say(f"settle: {done.conflicts} rows contradict what is registered, which was kept")
+        say(f"settle: {counted(done.conflicts, 'conflict')} with what is registered, which was kept")
         leave(EXIT_CODES[ConflictError])
 
 
 @app.command()
-def replay(by: By = None) -> None:
+def replay(by: By = None, verbose: Verbose = False) -> None:
     """Import again what you handed in and lies in quarantine: what was missing then may be registered by now."""
     from service.registry import rights
 
-    emit(rights.replay(workspace(), by))
+    emit(rights.replay(workspace(), by), text=_everything if verbose else _summary)
+
+
+def _summary(done: Imported) -> str:
+    """Counts that add up, the first rows that were not taken, and a line for each kind of notice."""
+    return _imported(done, shown=FEW, notices=done.summary)
+
+
+def _everything(done: Imported) -> str:
+    return _imported(done, shown=len(done.refused), notices=done.notices)
+
+
+def _imported(done: Imported, *, shown: int, notices: Sequence[str]) -> str:
+    counts = {
+        "accepted": done.accepted, "duplicate": done.duplicates, "conflict": done.conflicts,
+        "quarantined": done.quarantined,
+    }  # fmt: skip
+    became = "would become" if done.dry_run else "became"
+    lines = [added_up(done.read, counts)]
+    lines.append(f"{became} {counted(done.leaves, 'leaf', 'leaves')} of the log, which has {done.size:,}")
+    if refused := sorted(done.refused, key=lambda one: (one.file, one.list, one.line))[:shown]:
+        lines += ["", "not taken:", indented(table([plain(one) for one in refused]))]
+    if more := done.conflicts + done.quarantined - len(refused):
+        lines.append(f"  and {more:,} more" + ("" if done.dry_run else ": settle quarantine list"))
+    if notices:
+        lines += ["", "to know:", *(f"  {one}" for one in notices)]
+    if len(notices) < len(done.notices):
+        lines.append("  (--verbose or --json lists each)")
+    return "\n".join(lines)
 
 
 @app.command()

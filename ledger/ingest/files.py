@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import PurePath
-from typing import BinaryIO, Final
+from typing import Final
 
 from ledger.errors import InputError
 from ledger.ingest import ndjson, tables
-from ledger.ingest.rows import Rows
-
-Reader = Callable[[BinaryIO, str], Iterator[Rows]]
+from ledger.ingest.recognise import Reader, of_events
 
 READERS: Final[dict[str, Reader]] = {
-    "ndjson": ndjson.read,
+    "ndjson": of_events(ndjson.read),
     "csv": tables.read_csv,
     "parquet": tables.read_parquet,
 }

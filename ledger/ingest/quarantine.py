@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, select, text
 from sqlmodel import col
 
-from ledger.errors import InputError
+from ledger.errors import InputError, StateError
 from ledger.ingest.rows import Refused
 from ledger.store.schema import QuarantineRow
 
@@ -21,7 +21,7 @@ Kind = Literal["invalid", "unknown-track", "vector", "source", "conflict"]
 KINDS: Final[tuple[Kind, ...]] = ("invalid", "unknown-track", "vector", "source", "conflict")
 """The kinds of events; other rooms keep rows of theirs here too."""
 
-State = Literal["waiting", "replayed"]
+State = Literal["waiting", "replayed", "discarded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,7 @@ _KEEP: Final = text(
     "INSERT INTO quarantine (digest, kind, name, line, reason, raw, at, state) "
     "VALUES (:digest, :kind, :name, :line, :reason, :raw, :at, 'waiting') ON CONFLICT (digest) DO NOTHING"
 )
+_DISCARD: Final = text("UPDATE quarantine SET state = 'discarded', reason = :reason WHERE id = :number")
 _RELEASE: Final = text("UPDATE quarantine SET state = 'replayed' WHERE digest = :digest")
 
 
@@ -69,7 +70,18 @@ def release(tx: Connection, raws: Sequence[bytes]) -> None:
         tx.execute(_RELEASE, [{"digest": row_digest(raw)} for raw in raws])
 
 
-def listed(connection: Connection, *, state: State | None = "waiting", kind: Kind | None = None) -> list[Kept]:
+def discard(tx: Connection, numbers: Sequence[int], said: str) -> int:
+    """Give rows up: they stay, with what was said added to their reason. How many were closed now."""
+    rows = [one(tx, number) for number in numbers]
+    if replayed := [row.id for row in rows if row.state == "replayed"]:
+        raise StateError(f"row {replayed[0]} was replayed: what it says is taken, there is nothing to discard")
+    waiting = [row for row in rows if row.state == "waiting"]
+    for row in waiting:
+        tx.execute(_DISCARD, {"number": row.id, "reason": f"{row.reason} ({said})"})
+    return len(waiting)
+
+
+def listed(connection: Connection, *, state: State | None = "waiting", kind: str | None = None) -> list[Kept]:
     """What lies in quarantine, oldest first."""
     query = select(QuarantineRow).order_by(col(QuarantineRow.id))
     if state is not None:

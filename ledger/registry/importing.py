@@ -12,15 +12,26 @@ from ledger.registry import payees, personal, quarantine, readers
 from ledger.registry.compare import Author
 from ledger.registry.facts import AnyFact, ConfirmFact, EndFact, ModelFact, ResolveFact, ShareFact
 from ledger.registry.intake import Plan, plan
-from ledger.registry.model import RIGHTS
+from ledger.registry.model import RIGHTS, WORLD
 from ledger.registry.readers import RawRow
 from ledger.registry.registry import Progress, Registry
 from ledger.registry.statement import Signer
 from ledger.registry.view import View
-from ledger.types import MILLION
+from ledger.shown import exact_percent
 
 SHOWN: Final = 20
 """Problems listed in an answer; all of them are kept."""
+FIRST: Final = 5
+"""Subjects that a summary names of each kind of notice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What the people concerned should hear of one subject; notices of a kind are told as one in a summary."""
+
+    kind: str
+    about: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +47,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import came to. read = accepted + duplicates + conflicts + quarantined."""
+    """What an import came to. read = accepted + duplicates + conflicts + quarantined.
+
+    `notices` are all there are, a sentence each; `summary` is a sentence for each kind of them.
+    """
 
     read: int
     accepted: int
@@ -48,6 +62,7 @@ class Imported:
     dry_run: bool
     refused: tuple[Refused, ...]
     notices: tuple[str, ...]
+    summary: tuple[str, ...]
 
 
 def import_files(
@@ -91,6 +106,7 @@ def import_rows(
         )
         size = done.size
         _keep_beside(registry, planned, signer, author, refused=keep)
+    told = [] if dry_run else notices(registry.view(), (one.fact for one in planned.facts))
     return Imported(
         read=planned.read,
         accepted=accepted,
@@ -101,7 +117,8 @@ def import_rows(
         size=size,
         dry_run=dry_run,
         refused=_refused(planned, shown=SHOWN if keep else None),
-        notices=() if dry_run else notices(registry.view(), (one.fact for one in planned.facts)),
+        notices=tuple(one.text for one in told),
+        summary=tuple(summarised(told)),
     )
 
 
@@ -122,7 +139,7 @@ def replay(registry: Registry, signer: Signer) -> Imported:
         f"{count} rows that {party or 'somebody unnamed'} handed in wait on: only who handed them in can replay them"
         for party, count in others
     ]
-    return replace(done, notices=(*done.notices, *left))
+    return replace(done, notices=(*done.notices, *left), summary=(*done.summary, *left))
 
 
 def _counted(raw: Iterable[RawRow], on_progress: Progress) -> Iterator[RawRow]:
@@ -178,18 +195,38 @@ def _refused(planned: Plan, *, shown: int | None) -> tuple[Refused, ...]:
     return tuple(found[:shown])
 
 
-def notices(view: View, stated: Iterable[AnyFact]) -> tuple[str, ...]:
+def notices(view: View, stated: Iterable[AnyFact]) -> list[Notice]:
     """What the people concerned should hear: rights that are not whole, training without permission."""
     facts = list(stated)
     found = [notice for subject in sorted(_touched(facts)) for notice in _rights_not_whole(view, subject)]
     found += [
-        f"model {fact.id}@{fact.version}: which of its {fact.manifest.size:,} recordings were not permitted, says "
-        f"`settle registry model check --model {fact.id}@{fact.version}`"
+        _trained(f"{fact.id}@{fact.version}", fact.manifest.size)
         for fact in facts
         if isinstance(fact, ModelFact) and fact.manifest is not None
     ]
-    more = (f"and {len(found) - SHOWN} more",) if len(found) > SHOWN else ()
-    return (*found[:SHOWN], *more)
+    return found
+
+
+def summarised(told: Iterable[Notice]) -> Iterator[str]:
+    """A sentence for each kind: how many, and the first of them by name."""
+    kinds: dict[str, list[Notice]] = {}
+    for one in told:
+        kinds.setdefault(one.kind, []).append(one)
+    for kind, same in kinds.items():
+        if len(same) == 1:
+            yield same[0].text
+            continue
+        more = f" and {len(same) - FIRST:,} more" if len(same) > FIRST else ""
+        yield f"{len(same):,} {kind}: {', '.join(one.about for one in same[:FIRST])}{more}"
+
+
+def _trained(model: str, size: int) -> Notice:
+    return Notice(
+        kind="models have training sets; `settle registry model check` says which recordings were not permitted",
+        about=model,
+        text=f"model {model}: which of its {size:,} recordings were not permitted, says "
+        f"`settle registry model check --model {model}`",
+    )
 
 
 def _touched(facts: Iterable[AnyFact]) -> set[str]:
@@ -201,15 +238,18 @@ def _touched(facts: Iterable[AnyFact]) -> set[str]:
     }
 
 
-def _rights_not_whole(view: View, subject: str) -> Iterator[str]:
-    """A sentence for each right of a subject whose newest confirmed shares are short or in conflict."""
+def _rights_not_whole(view: View, subject: str) -> Iterator[Notice]:
+    """A notice for each right of a subject whose newest confirmed shares are short or in conflict."""
     for right in RIGHTS:
         lines = view.shares_of.get((subject, right), ())
         for territory in sorted({line.territory for line in lines}):
             shares = view.shares(subject, right, territory, max(line.start for line in lines))
             if shares.state in ("short", "conflict"):
                 total = sum(ppm for _, ppm in shares.parts)
-                yield (
-                    f"{subject}: confirmed {right} shares ({territory}) sum to {total:,} of {MILLION:,} ppm "
-                    f"({shares.state}): what it earns stays in suspense until they are the whole"
+                yield Notice(
+                    kind=f"rights whose confirmed shares are not the whole ({shares.state}): what they earn stays in "
+                    "suspense until they are",
+                    about=f"{subject} {right}" + (f" ({territory})" if territory != WORLD else ""),
+                    text=f"{subject}: confirmed {right} shares ({territory}) sum to {exact_percent(total)} "
+                    f"({shares.state}): what it earns stays in suspense until they are the whole",
                 )

@@ -135,7 +135,7 @@ def pieces(folder: Path, file: File, schema: pa.Schema) -> Iterator[pa.Table]:
                 raise SegmentError(f"segment file {file.path}: other columns or rows than its manifest says; {AGAIN}")
             for number in range(parquet.num_row_groups):
                 yield parquet.read_row_group(number).cast(schema)
-    except (pa.ArrowException, OSError) as problem:
+    except (pa.ArrowException, OSError, ValueError) as problem:  # ValueError: a name that is not UTF-8
         raise SegmentError(f"segment file {file.path} cannot be read: {problem}; {AGAIN}") from None
 
 

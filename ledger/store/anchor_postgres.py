@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -61,7 +61,8 @@ class PostgresAnchor(Anchor):
         try:
             if not self._ready:
                 with self._engine.begin() as connection:
-                    connection.execute(_TABLE)
+                    if not inspect(connection).has_table("settle_anchor"):
+                        connection.execute(_TABLE)
                 self._ready = True
             connection = self._engine.connect()
         except DBAPIError as failure:

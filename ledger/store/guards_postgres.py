@@ -13,7 +13,12 @@ from typing import Final
 from ledger.errors import InputError
 
 GROWING: Final = ("entry", "event", "checkpoint", "blob")
-SIDE: Final = ("log_track", "log_signed", "listener_salt", "quarantine", "projected")
+SIDE: Final = (
+    "log_track", "log_signed", "listener_salt", "quarantine", "projected", "registry_about", "registry_personal",
+    "registry_payee", "registry_paid_before", "registry_handed_in", "scheduler_claim", "witness_cosignature",
+)  # fmt: skip
+SHOWN: Final = ("log_track", "log_signed", "projected", "registry_about", "scheduler_claim", "witness_cosignature")
+"""Of these, what a reader may see: neither salts nor raw rows, neither names nor accounts."""
 
 _REFUSE: Final = """
 CREATE FUNCTION settle_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -84,9 +89,9 @@ def grants(role: str, *, writer: bool) -> list[str]:
         raise InputError(f"role {role!r}: expected a plain PostgreSQL name")
     everything = ", ".join((*GROWING, "tile", *SIDE))
     if not writer:
-        shown = ", ".join((*GROWING, "tile", "log_track", "log_signed", "projected"))  # neither salts nor raw rows
-        return [f"GRANT SELECT ON {shown} TO {role}"]
+        return [f"GRANT SELECT ON {', '.join((*GROWING, 'tile', *SHOWN, 'alembic_version'))} TO {role}"]
     return [
+        f"GRANT SELECT ON alembic_version TO {role}",
         f"GRANT SELECT, INSERT ON {everything} TO {role}",
         f"GRANT UPDATE ON tile TO {role}",
         f"GRANT UPDATE, DELETE ON {', '.join(SIDE)} TO {role}",

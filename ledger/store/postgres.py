@@ -14,8 +14,8 @@ from ledger.store.store import Store, Table
 if TYPE_CHECKING:
     import psycopg
 
-HEAD: Final = "0001"
-"""The newest migration; a database of another is refused."""
+HEAD: Final = "0002"
+"""The newest migration; a database of a later one is refused."""
 
 COPY_FROM: Final = 64
 """Rows from which COPY pays for its round trip."""
@@ -45,13 +45,16 @@ class PostgresStore(Store):
     def create(self) -> None:
         with self._translated(), self.writers.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('settle migration'))"))
-            if not inspect(connection).has_table("entry"):
+            found = _version(connection)
+            if found < HEAD:
+                if not _may_create(connection):
+                    raise StateError(
+                        f"{self.place}: schema {found or 'none'}, this program needs {HEAD}: open it once as the owner "
+                        "of its tables, then grant its writers what guards_postgres.grants lists"
+                    )
                 _migrate(connection)
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
-        if found != HEAD:
-            raise StateError(
-                f"{self.place}: schema {found}, this program reads {HEAD}; migrate it with the matching release"
-            )
+        if found > HEAD:
+            raise StateError(f"{self.place}: schema {found}, this program reads {HEAD}; use a release that knows it")
 
     def lock(self, connection: Connection) -> None:
         """One per schema, held to the transaction's end; what is read after it is the newest there is."""
@@ -104,6 +107,18 @@ def _prepare_writer(connection: Any, _record: object) -> None:
         cursor.execute("SET synchronous_commit = on")
         cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
     connection.commit()
+
+
+def _version(connection: Connection) -> str:
+    """The last migration; empty where there is no log yet."""
+    if not inspect(connection).has_table("entry"):
+        return ""
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+
+
+def _may_create(connection: Connection) -> bool:
+    query = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+    return bool(connection.execute(text(query)).scalar_one())
 
 
 def _migrate(connection: Connection) -> None:

@@ -15,6 +15,7 @@ from random import Random  # noqa: TID251  seeded here: everyone sees the same m
 from typing import Any, Final
 
 from ledger.errors import VerificationError
+from ledger.shown import added_up
 from service.demo import sounds, world
 from service.demo.tampering import spoil_an_event
 from service.workspace import Workspace
@@ -175,8 +176,8 @@ def _ingest(story: Story) -> None:
 
 def _rows(counts: dict[str, Any]) -> str:
     """What became of a file's rows."""
-    kinds = ("accepted", "duplicates", "conflicts", "quarantined")
-    return f"{counts['read']:,} read: " + ", ".join(f"{counts[kind]:,} {kind}" for kind in kinds)
+    kinds = {"accepted": "accepted", "duplicate": "duplicates", "conflict": "conflicts", "quarantined": "quarantined"}
+    return added_up(counts["read"], {word: counts[kind] for word, kind in kinds.items()})
 
 
 def _settle(story: Story) -> dict[str, Any]:

@@ -18,12 +18,12 @@ from ledger.ingest import erasure, ndjson, quarantine
 from ledger.ingest.blocks import Block, TruncatedError, open_file
 from ledger.ingest.checks import check_id
 from ledger.ingest.files import reader_for
-from ledger.ingest.quarantine import Kept, Kind, State
+from ledger.ingest.quarantine import Kept, State
 from ledger.ingest.receipts import ReceiptWriter
 from ledger.ingest.run import Counts, Ingest
 from ledger.ingest.singles import Singles
 from ledger.source import Home
-from ledger.types import InfluenceVector
+from ledger.types import InfluenceVector, format_time
 from service.log import batches
 from service.log.batches import Taken
 from service.log.following import follow, takes
@@ -175,7 +175,7 @@ class _Admission:
 # --- quarantine ---------------------------------------------------------------------------------
 
 
-def quarantined(workspace: Workspace, *, state: State | None = "waiting", kind: Kind | None = None) -> list[Kept]:
+def quarantined(workspace: Workspace, *, state: State | None = "waiting", kind: str | None = None) -> list[Kept]:
     """What lies in quarantine."""
     with workspace.log.store.reading() as connection:
         return quarantine.listed(connection, state=state, kind=kind)
@@ -185,6 +185,27 @@ def quarantined_row(workspace: Workspace, number: int) -> Kept:
     """One row, as it was handed in."""
     with workspace.log.store.reading() as connection:
         return quarantine.one(connection, number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discarded:
+    """Rows closed by this call; the others named were closed before."""
+
+    discarded: int
+    already: int
+    waiting: int
+
+
+def discard(workspace: Workspace, numbers: Sequence[int], reason: str) -> Discarded:
+    """Close rows that will never be taken: on record, with who did it, when and why."""
+    if not reason.strip():
+        raise InputError("--reason is empty: say why these rows will never be taken")
+    said = f"discarded by {workspace.operator} at {format_time(workspace.clock())}: {reason}"
+    chosen = sorted(set(numbers))
+    with workspace.log.store.writing() as tx:
+        done = quarantine.discard(tx, chosen, said)
+        left = len(quarantine.listed(tx))
+    return Discarded(discarded=done, already=len(chosen) - done, waiting=left)
 
 
 def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path | None = None) -> Ingested:

@@ -121,7 +121,7 @@ def act(ws: Workspace, by: str | None, plan: Callable[[View, Author], list[Plann
         leaves=done.leaves,
         size=done.size,
         registered=tuple(one.fact.fields() for one in planned),
-        notices=notices(ws.registry.view(), [one.fact for one in planned]),
+        notices=tuple(one.text for one in notices(ws.registry.view(), [one.fact for one in planned])),
     )
 
 

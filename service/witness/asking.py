@@ -219,7 +219,8 @@ def seen_at(log: Log, quorum: Policy, until: str) -> bytes | None:
 
 def _keep(log: Log, size: int, vkey: Vkey, line: Signature) -> None:
     with log.projection() as connection:
-        connection.execute(text(_TABLE))
+        if not inspect(connection).has_table("witness_cosignature"):
+            connection.execute(text(_TABLE))
         connection.execute(text(_PUT), {"size": size, "witness": str(vkey), "line": str(line)})
 
 

@@ -70,6 +70,44 @@ def test_ingest_counts_reconcile(home: Path) -> None:
     assert set(head) == {"origin", "size", "root", "chain"}
 
 
+def test_counts_add_up_where_a_person_reads_them(home: Path) -> None:
+    """If this fails, a platform's operator finds more rows in quarantine than ingest told of."""
+    place = home / "events.ndjson"
+    place.write_bytes(lines(row("e-1"), row("e-2", track="trk-2"), row("e-1"), row("e-1", units=9), b"{"))
+    said = settle("ingest", place, home=home)
+    assert said.out.startswith("5 rows read = 2 accepted + 1 duplicate + 1 conflict + 1 quarantined\n")
+    assert "1 of those accepted have no vector yet" in said.out
+    assert "2 rows kept in quarantine (1 that could not be taken + 1 conflict)" in said.err
+    assert settle("quarantine", "list", home=home).out.startswith("2 rows = 1 conflict + 1 invalid\n")
+
+
+def test_rows_that_will_never_be_taken_are_closed_and_stay_on_record(home: Path) -> None:
+    """If this fails, an operator is reminded of a conflict for ever, or can make a row vanish."""
+    ingest(home, row("e-1"), row("e-1", units=9), b"{", code=5)
+    first, second = (one["id"] for one in settle_json("quarantine", "list", home=home))
+    closed = settle_json("quarantine", "discard", str(first), "--reason", "sent twice by mistake", home=home)
+    assert closed == {"discarded": 1, "already": 0, "waiting": 1}
+    assert settle_json("quarantine", "discard", str(first), "--reason", "again", home=home)["already"] == 1
+    assert [one["id"] for one in settle_json("quarantine", "list", home=home)] == [second]
+    kept = settle_json("quarantine", "show", str(first), home=home)
+    assert (kept["state"], json.loads(kept["raw"])["units"]) == ("discarded", 9)
+    assert kept["reason"].startswith("line 1 has this event id with another body (discarded by operator at ")
+    assert kept["reason"].endswith(": sent twice by mistake)")
+    ingest(home, row("e-1"), row("e-1", units=9), b"{", code=5)
+    assert len(settle_json("quarantine", "list", home=home)) == 1, "handed in again, it stays closed"
+    settle_json("quarantine", "discard", "99", "--reason", "x", home=home, code=2)
+    settle_json("quarantine", "discard", str(second), "--reason", " ", home=home, code=2)
+
+
+def test_a_file_of_another_kind_is_refused_whole(home: Path) -> None:
+    """If this fails, somebody who hands in the registry as events is told that all is well."""
+    (home / "registry.json").write_text(json.dumps(REGISTRY, indent=1))
+    said = settle("ingest", home / "registry.json", home=home)
+    assert said.code == 2
+    assert "no file of stream events" in said.err
+    assert settle_json("quarantine", "list", "--all", home=home) == []
+
+
 def test_quarantined_rows_alone_are_no_failure(home: Path) -> None:
     """If this fails, one late track turns a night's job red."""
     assert ingest(home, row("e-1"), row("e-2", track="nobody"))["quarantined"] == 1

@@ -192,3 +192,28 @@ def test_templates_are_what_they_say(home: Path) -> None:
     for name in names:
         assert settle("template", name).code == 0
     settle_json("template", "nothing", home=home, code=2)
+
+
+def test_an_import_is_told_by_kind_and_its_counts_add_up(tmp_path: Path) -> None:
+    """If this fails, a catalogue's import scrolls a line for every row past whoever runs it, or leaves rows out."""
+    home, file = tmp_path / "home", tmp_path / "many.json"
+    home.mkdir()
+    settle_json("init", "--no-passphrase", home=home)
+    names = [f"r{n:02d}" for n in range(12)]
+    share = {"party": "p", "right": "master", "ppm": 500_000, "territory": "WORLD", "from": "2020-01-01"}
+    shares = [{"subject": one, "state": "confirmed", **share} for one in (*names, *(f"no-{n}" for n in range(8)))]
+    parties, recordings = [{"id": "p", "name": "P", "kind": "person"}], [{"id": one, "title": one} for one in names]
+    file.write_text(json.dumps({"parties": parties, "recordings": recordings, "shares": shares}))
+    said = settle("registry", "import", file, home=home).out
+    assert "33 rows read = 25 accepted + 0 duplicates + 0 conflicts + 8 quarantined" in said
+    assert "12 rights whose confirmed shares are not the whole" in said
+    assert "r00 master, r01 master, r02 master, r03 master, r04 master and 7 more" in said
+    assert said.count("no-") == 5
+    assert "and 3 more: settle quarantine list" in said
+    assert len(said.splitlines()) < 20
+    again = tmp_path / "again"
+    again.mkdir()
+    settle_json("init", "--no-passphrase", home=again)
+    full = settle("registry", "import", file, "--verbose", home=again).out
+    assert full.count("sum to 50 % (short)") == 12
+    assert full.count("no-") == 8

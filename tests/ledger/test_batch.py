@@ -138,3 +138,34 @@ def test_how_much_a_batch_holds() -> None:
         batch.check_count(0, "june.ndjson")
     with pytest.raises(InputError, match="in parts"):
         batch.check_count(batch.COUNT_MAX + 1, "june.ndjson")
+
+
+def test_on_whose_word_an_event_stands() -> None:
+    """If this fails, an unsigned event is shown as signed, or a signature without its signer."""
+    assert (batch.label(None), batch.label("p-acme")) == ("unsigned", "signed by p-acme")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"number": 0}, {"number": True}, {"number": "1"}, {"count": 0}, {"count": True}, {"count": "3"},
+     {"count": batch.COUNT_MAX + 1}, {"source": ""}, {"source": 1}, {"root": "00"}, {"previous": "00"}, {"surplus": 1}],
+    ids=str,
+)  # fmt: skip
+def test_numbers_counts_and_hashes_are_what_they_are(changed: dict[str, object]) -> None:
+    """If this fails, a batch without events, or of a number that is none, gets into the log."""
+    good: dict[str, object] = {"v": 1, "type": "batch", "source": "acme", "number": 2, "count": 3, "root": "00" * 32}
+    good["previous"] = "11" * 32
+    assert batch.parse(canon.encode(good)).number == 2
+    with pytest.raises(VerificationError, match=r"^batch: "):
+        batch.parse(canon.encode(good | changed))
+
+
+def test_a_hash_is_found_only_at_a_place_of_its_own() -> None:
+    """If this fails, an event is said to stand where the end of one hash and the start of the next happen to match."""
+    hashes = [bytes([1, 2]) * 16, bytes([2, 1]) * 16, bytes([3]) * 32]
+    together = b"".join(hashes)
+    assert [batch.find(together, one) for one in hashes] == [0, 1, 2]
+    assert batch.find(bytes([9]) + hashes[0] + bytes([9]) * 31, hashes[0]) is None
+    assert batch.find(bytes([7]) * 31 + hashes[2] + bytes([7]), hashes[2]) is None
+    across = bytes([5]) * 16 + hashes[0] + bytes([5]) * 16 + hashes[0]
+    assert batch.find(across, hashes[0]) == 2

@@ -99,3 +99,38 @@ def test_any_bytes(data: bytes) -> None:
     except VerificationError:
         return
     assert envelope.encode() == data
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"payload": "?"}, "^statement payload"),
+        ({"payload": 1}, "payload and payloadType are texts"),
+        ({"payloadType": 1}, "payload and payloadType are texts"),
+        ({"signatures": {}}, "signatures is a list"),
+        ({"signatures": [{"keyid": "k", "sig": "?"}]}, "^statement signature"),
+        ({"signatures": [{"keyid": "k"}]}, "a signature is an object of keyid and sig"),
+        ({"signatures": ["k"]}, "a signature is an object of keyid and sig"),
+        ({"more": 1}, "^statement: fields"),
+    ],
+)
+def test_a_refusal_says_which_part_is_wrong(changed: dict[str, object], named: str) -> None:
+    """If this fails, whoever hands in a broken statement is not told which field to mend."""
+    document = json.loads(ENVELOPE.encode()) | changed
+    with pytest.raises(VerificationError, match=named):
+        dsse.parse(canon.encode(document))
+    with pytest.raises(VerificationError, match=r"^statement: "):
+        dsse.parse(b"[]")
+
+
+def test_nobody_is_named_as_nobody() -> None:
+    """If this fails, a reader of an unsigned statement is shown an empty place for its signer."""
+    unsigned = dsse.sign(TYPE, b"x", [])
+    with pytest.raises(VerificationError, match=rf"is signed by nobody; 1 of {ONE.public.id[:16]} needed"):
+        dsse.verify(unsigned, [ONE.public], TYPE)
+    with pytest.raises(
+        VerificationError, match=rf"signed by {ONE.public.id[:16]}, {TWO.public.id[:16]}; 1 of nobody needed"
+    ):
+        dsse.verify(ENVELOPE, [], TYPE)
+    with pytest.raises(VerificationError, match=rf"2 of {ONE.public.id[:16]}, {THREE.public.id[:16]} needed"):
+        dsse.verify(ENVELOPE, [ONE.public, THREE.public], TYPE, threshold=2)

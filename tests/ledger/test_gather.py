@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from ledger.errors import StateError, TransientError
 from ledger.gather import Gather
+from tests.support import until
 
 
 class Slow:
@@ -27,16 +28,6 @@ class Slow:
         if -1 in items:
             raise StateError("no")
         return [item * 2 for item in items]
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for something other threads do."""
-    turn = threading.Event()
-    for _ in range(6000):
-        if true():
-            return
-        turn.wait(0.005)
-    pytest.fail("it never came")
 
 
 def start(pool: ThreadPoolExecutor, gather: Gather[int, int], items: Sequence[int]) -> list[Future[int]]:

@@ -191,3 +191,42 @@ def test_roots_are_those_of_the_definition() -> None:
     assert TREE.root(40) == tree.root_of(tree.leaf_hashes(b"%d" % n for n in range(40)))
     assert FORK.root(7) == TREE.root(7)
     assert FORK.root(8) != TREE.root(8)
+
+
+def test_the_longest_proof_is_read() -> None:
+    """If this fails, a log of 2^63 entries cannot be cosigned any more."""
+    assert len(witness.parse_request(("old 5\n" + LINE * 63 + "\nx").encode()).proof) == 63
+
+
+@pytest.mark.parametrize(
+    ("body", "named"), [("old x\n\nx", "^add-checkpoint old size"), ("old 5\nAAAA\n\nx", "^add-checkpoint proof")]
+)
+def test_a_refused_request_says_which_part_is_wrong(body: str, named: str) -> None:
+    """If this fails, the operator of a log cannot tell what its witness does not understand."""
+    with pytest.raises(VerificationError, match=named):
+        witness.parse_request(body.encode())
+    with pytest.raises(VerificationError, match=r"^add-checkpoint answer"):
+        witness.parse_size(b"05\n")
+
+
+def test_every_answer_says_why() -> None:
+    """If this fails, a log is refused without a reason, or several cosignatures are sent as none."""
+    text = note.parse(signed(5)).text
+    lines = [cosign.sign(text, name, seeded(name), 1_780_000_000) for name in ("w1", "w2")]
+    good = witness.answer(witness.decide(request(0, 5), Held(), [VKEY]), lines)
+    assert (good.body, good.content_type) == ("".join(map(str, lines)).encode(), witness.TEXT)
+    assert witness.parse_cosignatures(text, good.body).signatures == tuple(lines)
+    stranger = Request(old=0, proof=(), checkpoint=signed(5, seeded("stranger")))
+    for decision, reason in (
+        (witness.decide(stranger, Held(), [VKEY]), b"you trust key"),
+        (witness.decide(request(0, 5), Held(), []), ORIGIN.encode()),
+        (witness.decide(request(7, 5), held(7), [VKEY]), b"old size 7 is above"),
+        (witness.decide(request(5, 9, proof=[]), held(5), [VKEY]), b"proof"),
+    ):
+        refused = witness.answer(decision)
+        assert reason in refused.body, refused.body
+        assert refused.body.endswith(b"\n")
+        assert refused.content_type == witness.TEXT
+    other = witness.answer(witness.decide(request(4, 9), held(5), [VKEY]))
+    assert (other.status, other.body, other.content_type) == (409, b"5\n", witness.SIZE)
+    assert witness.parse_size(other.body) == 5

@@ -101,6 +101,11 @@ class Reached:
             kept.append(test)
         return kept
 
+    def standing(self, function: str, among: Iterable[str]) -> str:
+        """A digest of the files of all tests that reach a function: while it stays, a survivor has its verdict."""
+        files = sorted({self.digests[file_of(test)] for test in among if function in self.functions[test]})
+        return hashlib.sha256(" ".join(files).encode()).hexdigest()[:16]
+
 
 def file_of(test: str) -> str:
     return test.partition("::")[0]
@@ -141,7 +146,7 @@ class Loop:
             for module in modules:
                 module.load()
         for module in modules:
-            importlib.import_module(str(module.path.with_suffix("")).replace("/", "."))
+            importlib.import_module(str(module.path).removesuffix(".py").replace("/", "."))
         # A mutant's dictionary is filled after its function was decorated.
         self.mutated = {name_of(mutants): (function, mutants) for function, mutants in MUTATED}
         gc.freeze()
@@ -186,7 +191,7 @@ class Loop:
             sys.setprofile(called)
             self.run_one(test, None)
             sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
+            threading.setprofile(None)
             known.seconds[test] = time.process_time() - started
             known.functions[test] = sorted(names[code] for code in seen if code in names)
             if self.failed:
@@ -227,17 +232,18 @@ class Loop:
                 self.saved = time.monotonic()
 
         ordered: dict[str, list[str]] = {}
+        standing: dict[str, str] = {}
         for mutant, code in module.exit_code_by_key.items():
             if not chosen(mutant, self.patterns):
                 continue
             function = mangled_name_from_mutant_name(mutant)
             if function not in ordered:
                 ordered[function] = reached.tests_of(function, self.items)
+                standing[function] = reached.standing(function, self.items)
             tests = ordered[function]
-            standing = hashlib.sha256(json.dumps([reached.digests[file_of(test)] for test in tests]).encode())
-            if code in (KILLED, TIMEOUT) or (code is not None and against.get(mutant) == standing.hexdigest()):
+            if code in (KILLED, TIMEOUT) or (code is not None and against.get(mutant) == standing[function]):
                 continue
-            against[mutant] = standing.hexdigest()
+            against[mutant] = standing[function]
             module.exit_code_by_key[mutant] = None if tests else NO_TESTS
             if tests:
                 while len(running) >= CHILDREN:
@@ -355,7 +361,7 @@ def main(patterns: list[str]) -> int:
             if not SourceFileMutationData(path=path).meta_path.exists():
                 (MUTANTS / path).unlink(missing_ok=True)  # copied before it was listed in pyproject.toml
         create_mutants(CHILDREN)
-    mutmut.mutation.trampoline.wrap_in_trampoline = unwrapped
+    mutmut.mutation.trampoline.wrap_in_trampoline = unwrapped  # type: ignore[assignment]  # plain functions only
     # A package is tested by its own tests: a pattern that names one needs no others.
     named = {f"tests/{pattern.partition('.')[0]}" for pattern in patterns}
     options = ["--rootdir=.", "-q", "--tb=no", "--assert=plain", "-o", "timeout=0", *config().pytest_add_cli_args]

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.registry import facts as f
+from ledger.registry.fold import fold
+from ledger.registry.view import View
 from ledger.types import parse_time
-from payouts.grain import ELSEWHERE, Grain, Membership
+from payouts.grain import ELSEWHERE, Grain, Membership, grain_of
+from payouts.rules.pro_rata import ProRata
+from payouts.rules.user_centric import UserCentric
+from payouts.terms import Terms
 
 MAY_END, JUNE_END = parse_time("2026-06-01T00:00:00Z"), parse_time("2026-07-01T00:00:00Z")
 JUNE = Membership(size=100, end=JUNE_END, earlier=(60, MAY_END))
@@ -67,3 +73,42 @@ def test_only_territories_that_matter_are_told_apart() -> None:
     """If this fails, a Swedish share pays for other countries' streams, or a month is summed by every country."""
     grain = Grain(territories=("SE",))
     assert (grain.territory("SE"), grain.territory("NO")) == ("SE", ELSEWHERE)
+
+
+def registered(*facts: f.AnyFact) -> View:
+    return fold(enumerate(facts))
+
+
+def at(month: int) -> str:
+    return f"2026-{month:02d}-01T00:00:00Z"
+
+
+TERMS = Terms(period="2026-06", currency="EUR", micros=1)
+
+
+def test_shares_links_and_groups_cut_time_and_shares_and_grants_tell_places_apart() -> None:
+    """If this fails, streams before and after a sale, or of countries with owners of their own, are summed as one."""
+    view = registered(
+        f.PartyFact(id="ann", kind="person", group="a", at=at(1)),
+        f.PartyFact(id="ann", kind="person", group="b", start=at(2), at=at(1)),
+        f.ShareFact(id="s1", subject="rec", party="ann", right="master", ppm=1, territory="SE", state="confirmed",
+                    start=at(3), end=at(4), at=at(1)),
+        f.ShareFact(id="s2", subject="rec", party="ann", right="master", ppm=1, territory="NO", state="asserted",
+                    start=at(9), end=at(10), at=at(1)),
+        f.LinkFact(id="l", recording="rec", work="wrk", ppm=1, state="confirmed", start=at(5), end=at(7), at=at(1)),
+        f.GrantFact(id="g", grantor="ann", subject="rec", uses=("train",), decision="allow", territory="DE",
+                    start=at(11), at=at(1)),
+        f.GrantFact(id="h", grantor="ann", subject="*", uses=("train",), decision="allow", territory="WORLD", at=at(1)),
+    )  # fmt: skip
+    found = grain_of(view, Terms(period="2026-06", currency="EUR", micros=1, territories=("FI",)), ProRata())
+    assert found == Grain(cuts=(at(2), at(3), at(4), at(5), at(7)), territories=("DE", "FI", "SE"))
+    assert grain_of(registered(), TERMS, ProRata()) == Grain()
+
+
+def test_products_listeners_and_money_are_told_apart_only_where_something_depends_on_them() -> None:
+    """If this fails, a rule about listeners sees none, or a hundred million events stay a hundred million rows."""
+    by_product = Terms(period="2026-06", currency="EUR", micros=1, products=("premium",))
+    by_gross = Terms(period="2026-06", currency="EUR", micros=1, weight="gross")
+    assert grain_of(registered(), by_product, ProRata()) == Grain(products=True)
+    assert grain_of(registered(), by_gross, ProRata()) == Grain(gross=True)
+    assert grain_of(registered(), TERMS, UserCentric()) == Grain(listeners=True)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payouts.account import Account, Correction, accounts
-from payouts.clauses import Advance, Agreed, PaidIn, Rate, Reserve, Withholding
+from payouts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
 from payouts.compute import Inputs, Outcome, compute
 from payouts.deductions import Balance, Stages
 from payouts.journal import holder, journal
@@ -111,7 +111,7 @@ def test_the_books_balance_to_the_micro_unit(tmp_path: Path) -> None:
 
 def eventful() -> str:
     """A run in which everything happens that is ever booked, to three payees."""
-    clauses = (
+    clauses: tuple[Clause, ...] = (
         Reserve(party="ann", ppm=100_000, months=3),
         Advance(party="ann", pool="default", currency="EUR", micros=90_000_000, ppm=500_000),
         Withholding(party="ann", ppm=150_000, territory="US"),

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from ledger.types import MILLION, AspectVector, Influence, InfluenceVector
+from ledger.types import MILLION, Aspect, Influence, InfluenceVector
 from payouts.errors import UsageError
 from payouts.kernel import Claim
 from payouts.ownership import ALL_OF_IT, Owner, Ownership, claims_of, use_of, version_of
 from tests.payouts.worlds import Owned, World, vector
 
 AT = "2026-06-03T00:00:00Z"
-RECORDING, COMPOSITION, STYLE = (("recording", MILLION),), (("composition", MILLION),), (("style", MILLION),)
+Mix = tuple[tuple[Aspect, int], ...]
+RECORDING: Mix = (("recording", MILLION),)
+COMPOSITION: Mix = (("composition", MILLION),)
+STYLE: Mix = (("style", MILLION),)
 
 
 @dataclass
@@ -114,7 +117,7 @@ def test_owners_are_those_of_the_place_and_the_time() -> None:
     ownership = Ownership(world)
     for aspect in ("recording", "composition"):
         found = {
-            (place, at): [(one.party, one.group) for one in ownership.owners("rec", aspect, place, at)]  # type: ignore[arg-type]
+            (place, at): [(one.party, one.group) for one in ownership.owners("rec", aspect, place, at)]
             for place in ("SE", "NO")
             for at in ("2026-06-01T00:00:00Z", AT)
         }
@@ -172,12 +175,10 @@ def test_what_was_done_with_a_source_is_what_permission_is_asked_for(use: str | 
     assert use_of(source) == asked
 
 
-def streamed(aspect: str, *sources: str, basis: str = "estimated") -> InfluenceVector:
-    found = tuple(
-        Influence(id=one, ppm=MILLION // len(sources), basis=basis, low=0, high=MILLION)  # type: ignore[arg-type]
-        for one in sources
-    )
-    return replace(vector("t"), **{aspect: AspectVector(sources=found, unattributed=MILLION % len(sources))})
+def streamed(aspect: Aspect, *sources: str) -> InfluenceVector:
+    """A track half of which is estimated to come from each of two sources, or all of it from one."""
+    parts = dict.fromkeys(sources, MILLION // len(sources))
+    return vector("t", **{aspect: parts}, basis="estimated")  # type: ignore[arg-type]  # one of three, by name
 
 
 def test_permission_is_asked_for_the_source_use_place_and_track() -> None:
@@ -201,30 +202,21 @@ def test_a_missing_permission_changes_no_other_reason() -> None:
 
 
 @pytest.mark.parametrize(("aspect", "style"), [("style", "style:x"), ("style", "plain"), ("recording", "style:x")])
-def test_a_style_group_stays_whole_and_apart_by_country(aspect: str, style: str) -> None:
+def test_a_style_group_stays_whole_and_apart_by_country(aspect: Aspect, style: str) -> None:
     """If this fails, a style's money is divided before it is summed, or among another country's members."""
-    mix = ((aspect, 500_000),)
-    made = replace(
-        vector("t"),
-        **{
-            aspect: AspectVector(  # type: ignore[arg-type]
-                sources=(Influence(id=style, ppm=400_000, basis="estimated", low=0, high=MILLION),),
-                unattributed=600_000,
-            )
-        },
-    )
-    ((claim, mass),) = claims_of(made, mix, "SE", AT, Ownership(Asked()))  # type: ignore[arg-type]
-    assert claim == Claim(f"*{style}@SE", "", style, aspect, "estimated", "allocated", "")  # type: ignore[arg-type]
+    made = vector("t", **{aspect: {style: 400_000}}, basis="estimated")  # type: ignore[arg-type]
+    ((claim, mass),) = claims_of(made, ((aspect, 500_000),), "SE", AT, Ownership(Asked()))
+    assert claim == Claim(f"*{style}@SE", "", style, aspect, "estimated", "allocated", "")
     assert mass == 500_000 * 400_000 * ALL_OF_IT
 
 
 def test_a_vectors_division_depends_on_owners_permissions_and_the_styles_place() -> None:
     """If this fails, a kernel is taken from memory although a share, a permission or a country has changed."""
     made = replace(streamed("recording", "a"), style=streamed("style", "style:x").style)
-    mix = ((*RECORDING, *STYLE), (*STYLE, *RECORDING))
+    mix: tuple[Mix, Mix] = ((*RECORDING, *STYLE), (*STYLE, *RECORDING))
 
     def version(world: World, order: int = 0, place: str = "SE", at: str = AT) -> object:
-        return version_of(made, mix[order], place, at, Ownership(world))  # type: ignore[arg-type]
+        return version_of(made, mix[order], place, at, Ownership(world))
 
     allowed = Asked(allowed={("a", "train", place, "t") for place in ("SE", "NO")}).own("a", ("ann", MILLION))
     plain = version(allowed)
@@ -235,13 +227,8 @@ def test_a_vectors_division_depends_on_owners_permissions_and_the_styles_place()
     assert version(allowed, place="NO") != plain
     # What comes after a style counts too.
     assert version(sold, 1) != version(allowed, 1)
-    assert version_of(made, RECORDING, "SE", AT, Ownership(allowed)) == version_of(  # type: ignore[arg-type]
-        made,
-        RECORDING,
-        "NO",
-        AT,
-        Ownership(allowed),  # type: ignore[arg-type]
-    )
+    ownership = Ownership(allowed)
+    assert version_of(made, RECORDING, "SE", AT, ownership) == version_of(made, RECORDING, "NO", AT, ownership)
 
 
 def test_a_compositions_division_depends_on_the_works_owners() -> None:
@@ -253,5 +240,5 @@ def test_a_compositions_division_depends_on_the_works_owners() -> None:
         .own("rec", ("x", MILLION))
         for party in ("ann", "bob")
     ]
-    one, other = (version_of(made, COMPOSITION, "SE", AT, Ownership(world)) for world in worlds)  # type: ignore[arg-type]
+    one, other = (version_of(made, COMPOSITION, "SE", AT, Ownership(world)) for world in worlds)
     assert one != other

@@ -13,14 +13,14 @@ import pytest
 from ledger import canon
 from ledger.verify import Report, verify_bundle
 from payouts.account import Account, accounts
-from payouts.clauses import Advance, Agreed, PaidIn, Rate, Reserve, Withholding
+from payouts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
 from payouts.compute import compute
 from payouts.deductions import Balance, Stages
 from payouts.document import Given, draw_up
 from tests.payouts.test_proof import KINDS, Month, Values, rename, unchanged
 from tests.payouts.worlds import inputs, plays, sole, vector
 
-CLAUSES = (
+CLAUSES: tuple[Clause, ...] = (
     Reserve(party="p-a", ppm=100_000, months=3),
     Advance(party="p-a", pool="default", currency="EUR", micros=90_000_000, ppm=500_000),
     Withholding(party="p-a", ppm=150_000, territory="US"),

@@ -10,7 +10,7 @@ import pytest
 from ledger.types import AspectVector, Influence, InfluenceVector
 from payouts.account import Account, Correction, account
 from payouts.breakdown import Piece, break_down
-from payouts.clauses import Advance, Agreed, PaidIn, Rate, Reserve, Withholding
+from payouts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
 from payouts.compute import Line, compute
 from payouts.deductions import Balance, Stages
 from payouts.protocols import Hold
@@ -36,7 +36,7 @@ FIGURES = ("opening", "earned", "adjustments", "deductions", "held", "suspense",
 
 
 def piece(track: str = "t", source: str = "a", micros: int = 1, **more: Any) -> Piece:
-    given = {"aspect": "recording", "basis": "declared", "via": "", "weight": 1} | more
+    given: dict[str, Any] = {"aspect": "recording", "basis": "declared", "via": "", "weight": 1} | more
     return Piece(track=track, source=source, micros=micros, **given)
 
 
@@ -55,7 +55,7 @@ def earning(micros: int, **more: Any) -> Earning:
 
 def booked(**more: Any) -> Account:
     """Ann opens with 3, earns 100 and gets 7, of which 10 % is kept, half recouped and 15 % withheld."""
-    clauses = (
+    clauses: tuple[Clause, ...] = (
         Reserve(party="ann", ppm=100_000, months=3),
         Advance(party="ann", pool="default", currency="EUR", micros=1_000_000_000, ppm=500_000),
         Withholding(party="ann", ppm=152_500, territory="US"),
@@ -331,7 +331,8 @@ def test_a_run_is_stated_to_the_last_micro() -> None:
     )  # fmt: skip
     outcome = compute(pool)
     behind = Background.of(pool.usage, pool.vectors, str)
-    earned, waiting = [], []
+    earned: list[Earning] = []
+    waiting: list[Waiting] = []
     for one, pieces in break_down(pool, outcome):
         earned += earnings_of(pieces, behind) if one.state == "allocated" else ()
         waiting += waiting_of(RUN, [(one, pieces)])

@@ -24,7 +24,8 @@ FINE = Grain(territories=("NO", "SE"), products=True, listeners=True)
 
 
 def terms(**more: Any) -> Terms:
-    return Terms(**({"period": "2026-06", "currency": "EUR", "micros": 10**9} | more))
+    given: dict[str, Any] = {"period": "2026-06", "currency": "EUR", "micros": 10**9} | more
+    return Terms(**given)
 
 
 def entry(index: int, **changed: Any) -> Entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from ledger.types import MILLION, AspectVector, Influence, InfluenceVector, MeasuredError
 from payouts.compute import Inputs
@@ -73,7 +73,7 @@ class World:
     def style_members(self, style: str) -> Sequence[str]:
         return self.styles.get(style, ())
 
-    def own(self, subject: str, *parts: tuple[str, int], right: Right = "master", **more: object) -> World:
+    def own(self, subject: str, *parts: tuple[str, int], right: Right = "master", **more: object) -> Self:
         """Shares from now on; a party alone owns it all."""
         territory = str(more.pop("territory", "WORLD"))
         self.owned.setdefault((subject, right, territory), []).append(Owned(parts, **more))  # type: ignore[arg-type]

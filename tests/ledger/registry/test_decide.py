@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.errors import InputError
 from ledger.registry import facts as f
 from ledger.registry.fold import State
 from ledger.registry.model import ANSWERS, SEVERITY, USES, Decision
@@ -212,3 +213,188 @@ def test_a_revocation_leaves_the_past_alone(
     )
     if question["at"] < when:
         assert ask(world(*known), **question) == ask(world(*known, revocation), **question)
+
+
+def test_floors_are_the_highest_of_each_currency() -> None:
+    """If this fails, a holder is paid less than the floor of their grant, or in a currency that nobody named."""
+    view = world(
+        granted("g-a", "p-a", floor_micros=10, currency="EUR"),
+        granted("g-a2", "p-a", floor_micros=7, currency="USD"),
+        granted("g-b", "p-b", floor_micros=4, currency="EUR"),
+    )
+    answer = ask(view)
+    assert (answer.cap_ppm, answer.floors) == (None, (("EUR", 10), ("USD", 7)))
+    assert ask(world(*BOTH)).floors == ()
+
+
+def test_an_answer_says_whose_it_is_and_by_what() -> None:
+    """If this fails, whoever is refused cannot tell whom to ask, or for what."""
+    assert ask(world(BOTH[0]), territory="SE").reasons == (
+        "p-a allows train by g-a",
+        "p-b has no grant that covers train in SE at 2026-06-01T00:00:00Z",
+    )
+    asked = world(granted("g-2", "p-a", decision="ask"), granted("g-1", "p-a", decision="ask"), BOTH[1])
+    assert ask(asked).reasons == ("p-a wants to be asked about train by g-1, g-2", "p-b allows train by g-b")
+    assert ask(asked).grants == ("g-1", "g-2", "g-b")
+    denied = world(*BOTH, granted("g-no", "p-a", decision="deny"))
+    assert ask(denied).reasons[0] == "p-a denies train by g-no"
+    nobody = world().decide("rec-2", "train", at=NOW)
+    assert nobody.reasons == (f"rec-2 has no confirmed master shares at {NOW}",)
+    assert (nobody.decision, nobody.grants) == ("deny", ())
+
+
+def test_contested_ownership_is_told_and_asks_everybody() -> None:
+    """If this fails, a decision hides that more than the whole is claimed, or that somebody contests it."""
+    over = ask(world(*BOTH, owned("rec-1", "p-x", 1), granted("g-x", "p-x")))
+    assert (over.decision, over.grants) == ("allow", ("g-a", "g-b", "g-x"))
+    assert over.reasons[-1] == "more than the whole of the master right is claimed: every claimant was asked"
+    assert ask(world(*BOTH, owned("rec-1", "p-x", 1))).decision == "deny"
+    contested = ask(world(*BOTH, f.DisputeFact(id="d", subject="rec-1", claimant="p-x", party="p-b", at=NOW)))
+    assert contested.decision == "allow"
+    assert contested.reasons[-1] == "ownership of p-b is disputed: money is held until it is resolved"
+
+
+LATER = "2026-06-02T00:00:00Z"
+
+
+def test_a_sunset_ends_what_a_model_serves_not_what_it_was_trained_on() -> None:
+    """If this fails, a model goes on serving after its licence said it must stop, or stops before."""
+    view = world(granted("g-a", "p-a", sunset=LATER), BOTH[1])
+    assert ask(view).decision == "allow"
+    assert ask(view, at=LATER).decision == "deny"
+    assert ask(view, serves_at=LATER).decision == "deny"
+    assert ask(view, serves_at=NOW).decision == "allow"
+    forbidden = world(*BOTH, granted("g-no", "p-a", decision="deny", sunset=NOW))
+    assert ask(forbidden, at=LATER).decision == "deny"
+
+
+def test_a_refusal_anywhere_counts_for_the_world_a_permission_there_does_not() -> None:
+    """If this fails, `ask` in one country is taken for silence by a world-wide use."""
+    view = world(*BOTH, granted("g-ask", "p-a", territory="SE", decision="ask"))
+    assert [ask(view, territory=one).decision for one in ("SE", "NO", "WORLD")] == ["ask", "allow", "ask"]
+
+
+def receipt(**changes: Any) -> f.DecisionFact:
+    fields = {"subject": "rec-1", "use": "train", "territory": "WORLD", "decision": "allow", "at": NOW} | changes
+    return f.DecisionFact(id="a" * 64, **fields)
+
+
+def made(**changes: Any) -> list[f.AnyFact]:
+    model = f.ModelFact(id="mdl", version="1", operator="p-lab", at=NOW)
+    given = {"model": "mdl", "version": "1", "decisions": ("a" * 64,), "at": LATER} | changes
+    return [model, f.TrackFact(id="trk", **given)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "use", "proven"),
+    [
+        ({}, "train", True), ({"decision": "deny"}, "train", False), ({"decision": "ask"}, "train", False),
+        ({"subject": "rec-2"}, "train", False), ({}, "style", False), ({"territory": "NO"}, "train", False),
+        ({"territory": "SE"}, "train", True), ({"licensee": "p-lab"}, "train", True),
+        ({"licensee": "p-x"}, "train", False), ({"model": "mdl"}, "train", True), ({"model": "mdl@1"}, "train", True),
+        ({"model": "mdl@2"}, "train", False), ({"at": LATER}, "train", True),
+        ({"at": "2026-06-02T00:00:01Z"}, "train", False),
+    ],
+)  # fmt: skip
+def test_a_receipt_proves_an_earlier_permission(changes: dict[str, Any], use: str, *, proven: bool) -> None:
+    """If this fails, a track is refused that was permitted, or a receipt of something else permits it."""
+    decision = world(receipt(**changes), *made()).decide_track("trk", "rec-1", use, "SE")
+    assert decision.decision == ("allow" if proven else "deny")
+    assert ("decision receipt aaaaaaaaaaaaaaaa allowed it" in decision.reasons[0]) == proven
+
+
+def test_a_receipt_travels_with_the_track_or_with_its_vector() -> None:
+    """If this fails, a receipt that the vector carries is not looked at, or one that nobody carries is."""
+    view = world(receipt(), *made(decisions=()))
+    assert view.decide_track("trk", "rec-1", "train").decision == "deny"
+    assert view.decide_track("trk", "rec-1", "train", receipts=["a" * 64]).decision == "allow"
+    assert view.decide_track("trk", "rec-1", "train", receipts=["b" * 64]).decision == "deny"
+
+
+def test_training_is_asked_for_when_the_model_was_registered() -> None:
+    """If this fails, a model may not serve after a revocation, or a use at generation is judged by the past."""
+    until = granted("g-a", "p-a", end=LATER, uses=("train", "style")), granted("g-b", "p-b", uses=("train", "style"))
+    view = world(*until, *made())
+    assert view.decide_track("trk", "rec-1", "train").decision == "allow"
+    assert view.decide_track("trk", "rec-1", "style").decision == "deny"
+    assert world(*until, *made(model=None)).decide_track("trk", "rec-1", "train").decision == "deny"
+    early = world(*until, *made(at="2026-05-01T00:00:00Z"))
+    assert early.decide_track("trk", "rec-1", "train").decision == "allow"
+    sunset = world(granted("g-a", "p-a", sunset=LATER), BOTH[1], *made())
+    assert sunset.decide_track("trk", "rec-1", "train").decision == "deny"
+    licensed = world(granted("g-a", "p-a", licensee="p-lab", model="mdl@1"), BOTH[1], *made())
+    assert licensed.decide_track("trk", "rec-1", "train").decision == "allow"
+
+
+def test_what_a_model_trained_on_without_permission_is_listed() -> None:
+    """If this fails, unlicensed training is not found, or licensed training is called unlicensed."""
+    view = world(granted("g-a", "p-a", licensee="p-lab", model="mdl", territory="SE"), BOTH[1], *made())
+    model = view.model("mdl", "1")
+    found = view.unlicensed(["rec-1", "rec-2"], model)
+    assert [(name, decision.decision) for name, decision in found] == [("rec-1", "deny"), ("rec-2", "deny")]
+    assert [name for name, _ in view.unlicensed(["rec-1", "rec-2"], model, "SE")] == ["rec-2"]
+
+
+def test_a_view_answers_by_id_and_names_what_it_does_not_know() -> None:
+    """If this fails, a page shows another party's record, or an unknown id is a crash."""
+    view = world(*made())
+    assert (view.party("p-a").id, view.recording("rec-1").id, view.track("trk").id) == ("p-a", "rec-1", "trk")
+    assert [one.id for one in view.recordings()] == ["rec-1"]
+    unknown = {"party": view.party, "recording": view.recording, "track": view.track}
+    for kind, look_up in unknown.items():
+        with pytest.raises(InputError, match=f"{kind} 'nobody' is not in the registry"):
+            look_up("nobody")
+    with pytest.raises(InputError, match="model 'mdl@2' is not in the registry"):
+        view.model("mdl", "2")
+
+
+def test_a_page_tells_what_each_share_counts_as() -> None:
+    """If this fails, an over-claimed share is shown as paying, or an asserted one as confirmed."""
+    view = world(owned("rec-1", "p-x", 1), owned("rec-1", "p-pub", 5, right="performer", state="asserted"))
+    assert [(line.party, said) for line, said in view.share_lines("rec-1")] == [
+        ("p-a", "conflict"), ("p-b", "conflict"), ("p-x", "conflict"), ("p-pub", "asserted")
+    ]  # fmt: skip
+    assert [said for _, said in world().share_lines("rec-1")] == ["confirmed", "confirmed"]
+
+
+def test_the_groups_of_a_recording_are_its_masters_holders_then() -> None:
+    """If this fails, a copy of a group's own recording counts as a stranger's, or a stranger's as its own."""
+    grouped = f.PartyFact(id="p-b", kind="person", group="grp", start=LATER, at=NOW)
+    view = world(grouped, owned("rec-2", "p-x", 5, state="asserted"), owned("rec-1", "p-x", 5, state="asserted"))
+    assert view.owner_groups("rec-1", NOW) == ("p-a", "p-b")
+    assert view.owner_groups("rec-1", LATER) == ("grp", "p-a")
+    assert (view.owner_groups("rec-2", NOW), view.owner_groups("rec-3", NOW)) == (("p-x",), ())
+    ended = world(f.EndFact(id="sh-rec-1-p-b", subject="rec-1", end=NOW, at=NOW))
+    assert ended.owner_groups("rec-1", NOW) == ("p-a",)
+    assert ended.owner_groups("rec-1", "2026-05-31T23:59:59Z") == ("p-a", "p-b")
+
+
+def test_the_works_in_a_recording_are_those_linked_then() -> None:
+    """If this fails, composition money goes to a work whose link was only asserted, has ended or not begun."""
+    linked = [
+        f.LinkFact(id="ln-2", recording="rec-1", work="wrk-2", ppm=5, state="confirmed", start=NOW, end=LATER, at=NOW),
+        f.LinkFact(id="ln-3", recording="rec-1", work="wrk-2", ppm=7, state="confirmed", at=NOW),
+        f.LinkFact(id="ln-4", recording="rec-1", work="wrk-3", ppm=9, state="asserted", at=NOW),
+    ]
+    view = world(*linked)
+    assert view.works_of("rec-1", NOW) == [("wrk-1", 1_000_000), ("wrk-2", 12)]
+    assert view.works_of("rec-1", LATER) == [("wrk-1", 1_000_000), ("wrk-2", 7)]
+    assert view.works_of("rec-1", "2026-05-31T23:59:59Z") == [("wrk-1", 1_000_000), ("wrk-2", 7)]
+    assert view.works_of("rec-2", NOW) == []
+
+
+def test_a_dispute_is_about_its_right_or_about_all() -> None:
+    """If this fails, a dispute about a song holds the money of a recording, or one about both holds neither."""
+    expected = {
+        "master": ("disputed", "confirmed"), "performer": ("confirmed", "confirmed"), None: ("disputed", "disputed")
+    }  # fmt: skip
+    for right, states in expected.items():
+        about = f.DisputeFact(id="d", subject="rec-1", claimant="p-x", right=right, at=NOW)  # type: ignore[arg-type]
+        view = world(about, owned("rec-1", "p-pub", 1_000_000, right="publishing"))
+        assert tuple(view.shares("rec-1", one, "SE", NOW).state for one in ("master", "publishing")) == states
+
+
+def test_every_grant_of_a_grantor_is_found() -> None:
+    """If this fails, a refusal does not see the permissions that it would take back."""
+    view = world(*BOTH, granted("g-all", "p-a", subject="*"))
+    assert [one.id for one in view.grants_by("p-a")] == ["g-a", "g-all"]

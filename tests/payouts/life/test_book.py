@@ -206,7 +206,9 @@ def test_what_nobody_signed_has_no_effect() -> None:
 
 def test_where_each_record_stands() -> None:
     """If this fails, a proof of a close, a run or an approval is of another leaf."""
-    records = (close(), run(), approve(), publish(), pay(), payment("settled"), hold(), reverse())
+    records: tuple[Act | Close, ...] = (
+        close(), run(), approve(), publish(), pay(), payment("settled"), hold(), reverse()
+    )  # fmt: skip
     book = book_of(*records)
     names = [
         ("close", "2026-06"), ("run", RUNS[0]), ("approve", f"{RUNS[0]}/carol"), ("publish", RUNS[0]),
@@ -236,7 +238,8 @@ def test_who_signed_is_asked_for_the_leaf_and_its_place() -> None:
         asked.append((index, body["type"]))
         return believe(index, body)
 
-    fold([(5 + n, b"", as_leaf(one)) for n, one in enumerate((close(), run(), approve()))], note)
+    records: tuple[Act | Close, ...] = (close(), run(), approve())
+    fold([(5 + n, b"", as_leaf(one)) for n, one in enumerate(records)], note)
     assert asked == [(6, "run"), (7, "approve")]
 
 

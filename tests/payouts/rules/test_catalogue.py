@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import ClassVar
@@ -16,8 +16,9 @@ import pytest
 from ledger import canon
 from payouts.errors import RuleError, TermsError
 from payouts.rules import catalogue
-from payouts.rules.base import Rule
+from payouts.rules.base import Rule, Split, check_split, parameter
 from payouts.rules.catalogue import installed, make_rule
+from payouts.rules.pro_rata import ProRata
 from payouts.rules.shapley_capped import ShapleyCapped
 from tests.support import ROOT
 
@@ -76,6 +77,45 @@ class Plain(Rule):
     count: int = 0
 
 
+def test_a_parameter_has_its_limits_and_its_choices() -> None:
+    """If this fails, a plug-in's own limits are not kept, and a rule runs on parameters that mean nothing."""
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Limited(Rule):
+        name: ClassVar[str] = "limited"
+        count: int = parameter(default=3, low=2, high=5, doc="how many")
+        free: int = parameter(default=0)
+        below: str = parameter(default="keep", choices=("keep", "drop"))
+
+    assert Limited().payload()["params"] == {"count": 3, "free": 0, "below": "keep"}
+    assert Limited.parse({"count": "5", "below": "drop"}) == Limited(count=5, below="drop")
+    assert Limited(count=2, free=10**18).free == 10**18
+    for wrong in ({"count": "1"}, {"count": "6"}, {"free": str(10**18 + 1)}, {"below": "other"}, {"count": "x"}):
+        with pytest.raises(TermsError):
+            Limited.parse(wrong)
+    with pytest.raises(TermsError, match=r"one of its own \(count, free, below\)"):
+        Limited.parse({"novel": "1"})
+    with pytest.raises(TermsError, match="pro-rata has no parameter 'novel'"):
+        ProRata.parse({"novel": "1"})
+    assert {field.name: field.metadata["doc"] for field in fields(Limited)} == {
+        "count": "how many",
+        "free": "",
+        "below": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("numerators", "denominator"), [((1,), 5), ((1, 2, 3), 6), ((-1, 2), 5), ((3, 3), 5)],
+    ids=["too few", "too many", "below zero", "more than the whole"],
+)  # fmt: skip
+def test_a_split_that_breaks_its_contract_is_refused(numerators: tuple[int, ...], denominator: int) -> None:
+    """If this fails, a faulty plug-in pays somebody a negative part, or more than there is."""
+    with pytest.raises(RuleError, match="pro-rata"):
+        check_split(ProRata(), Split(numerators, denominator), 2)
+    check_split(ProRata(), Split((0, 5), 5), 2)
+    check_split(ProRata(), Split((), 5), 0)
+
+
 def test_a_plain_field_is_a_parameter_from_zero() -> None:
     """If this fails, a plug-in's parameter without limits crashes the run, or lets a negative count through."""
     assert Plain.parse({"count": "0"}).count == 0
@@ -110,8 +150,8 @@ def test_every_rule_has_a_canonical_payload_and_documented_parameters() -> None:
             continue
         made = rule.parse({"model": "mdl"} if name == "training" else {})
         canon.encode(made.payload())
-        for parameter in made.payload()["params"]:
-            assert f"`{parameter}`" in manual, f"{name} {parameter}"
+        for param in made.payload()["params"]:
+            assert f"`{param}`" in manual, f"{name} {param}"
 
 
 PLUGIN = ROOT / "tests" / "payouts" / "rules" / "plugin"

@@ -1,6 +1,7 @@
 """A month with something to do for every job that works on the log alone, and a process that dies in the middle of one.
 
-`python -m tests.service.scheduler.office HOME JOB before|after` claims the job, and is gone before or after its work.
+`python -m tests.service.scheduler.office HOME JOB before|after` claims the job, and is gone before or after its work;
+with `asleep` it stops where it has decided what to write and has not written it, and goes on when it is woken.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from ledger import leaf
-from ledger.log import Log
+from ledger.log import Appended, Log
 from service.scheduler.jobs import Did, Job, job_named
 from service.scheduler.work import Outcome, do
 from service.settlement import holds
@@ -82,6 +84,9 @@ def main(home: str, name: str, when: str) -> None:
     job = job_named(name)
 
     def work(ws: Workspace, turn: datetime) -> Did:
+        if when == "asleep":
+            with patch.object(Log, "commit", _sleeping()):
+                return job.work(ws, turn)
         if when == "after":
             job.work(ws, turn)
         _die()
@@ -89,6 +94,20 @@ def main(home: str, name: str, when: str) -> None:
 
     ws = Workspace.open(Path(home), clock=lambda: NOW)
     do(ws, replace(job, work=work), holder="mortal")
+
+
+def _sleeping() -> Callable[..., Appended]:
+    """`Log.commit`, before which this process stops once."""
+    commit = Log.commit
+    slept: list[bool] = []
+
+    def sleeping(log: Log, *given: Any) -> Appended:
+        if not slept:
+            slept.append(True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return commit(log, *given)
+
+    return sleeping
 
 
 if __name__ == "__main__":

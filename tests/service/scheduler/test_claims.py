@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
@@ -25,13 +27,17 @@ from service.workspace import Workspace
 from tests.ledger.store.both import STORES
 from tests.service.month import Month
 from tests.service.scheduler.office import JOBS, LEAVES, count, elsewhere, office, turn
-from tests.support import ROOT
+from tests.support import ROOT, until
 
 BOTH_TIMES = [pytest.param("before", id="before-its-work"), pytest.param("after", id="after-its-work")]
 
 
 def job(work: Callable[[Workspace, datetime], Did]) -> Job:
     return replace(job_named("seal"), work=work)
+
+
+def stopped(process: int) -> bool:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def once_each(june: Month) -> None:
@@ -83,6 +89,34 @@ def test_a_crash_between_claim_and_completion(tmp_path: Path, kind: str, when: s
         taken = [turn(june, job_named(name), "next") for name in JOBS]
         assert {(one.already, one.attempt) for one in taken} == {(False, 2)}
         assert {one.state for one in taken} == ({"nothing"} if when == "after" else {"done"})
+        once_each(june)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", STORES)
+def test_one_that_wakes_after_its_lease_writes_nothing_twice(tmp_path: Path, kind: str) -> None:
+    """If this fails, a scheduler that slept between deciding and writing closes or lets money go a second time."""
+    with office(kind, tmp_path) as june:
+        words = (sys.executable, "-m", "tests.service.scheduler.office", str(june.home))
+        jobs = [name for name in JOBS if name != "segments"]  # whose sealer locks the folder, asleep or not
+        asleep = [
+            subprocess.Popen([*words, name, "asleep"], cwd=ROOT, stderr=subprocess.PIPE, text=True) for name in jobs
+        ]
+        try:
+            for one in asleep:
+                until(partial(stopped, one.pid))
+            june.now += claims.LEASE
+            taken = [turn(june, job_named(name), "next") for name in jobs]
+            assert {(one.state, one.attempt) for one in taken} == {("done", 2)}
+            for name, one in zip(jobs, asleep, strict=True):
+                one.send_signal(signal.SIGCONT)
+                _, said = one.communicate(timeout=60)
+                assert (one.returncode, f"job {name}" in said, "took it over" in said) == (1, True, True), said
+            assert {one.holder for one in claims.last(june.ws.log).values()} == {"next"}
+        finally:
+            for one in asleep:
+                one.kill()
+        turn(june, job_named("segments"), "next")
         once_each(june)
 
 

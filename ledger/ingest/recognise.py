@@ -1,0 +1,58 @@
+"""Is this a file of events at all? Bad rows among good ones are kept aside; a file without a single one is refused.
+
+Otherwise somebody who hands in the wrong file would be thanked for it, and find its lines in quarantine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import BinaryIO, Final
+
+from ledger.errors import InputError
+from ledger.ingest.checks import REQUIRED
+from ledger.ingest.rows import Refused, Rows
+
+Reader = Callable[[BinaryIO, str], Iterator[Rows]]
+
+ROWS_MAX: Final = 100_000
+"""Rows held back while none of them is an event; whoever has sent so many will not send one any more."""
+ENOUGH: Final = len(REQUIRED) // 2
+"""A row that names so many of an event's fields is meant as one, however damaged it is."""
+_NAMES: Final = tuple(f'"{name}"'.encode() for name in REQUIRED)
+
+
+def of_events(read: Reader) -> Reader:
+    """A reader that hands on nothing before the first event; InputError if there is none."""
+
+    @wraps(read)
+    def recognised(file: BinaryIO, name: str) -> Iterator[Rows]:
+        batches = read(file, name)
+        held: list[Rows] = []
+        count = 0
+        for rows in batches:
+            held.append(rows)
+            if rows.events or any(map(_meant, rows.refused)):
+                yield from held
+                yield from batches
+                return
+            count += len(rows.refused)
+            if count > ROWS_MAX:
+                break
+        if count:
+            raise InputError(_no_events(name, count, next(one for rows in held for one in rows.refused)))
+
+    return recognised
+
+
+def _meant(row: Refused) -> bool:
+    return row.raw.lstrip().startswith(b"{") and sum(name in row.raw for name in _NAMES) >= ENOUGH
+
+
+def _no_events(name: str, count: int, first: Refused) -> str:
+    seen = f"none of its {count:,} rows is" if count > 1 else "its only row is not"
+    return (
+        f"{name} is no file of stream events: {seen} one (line {first.line}: {first.reason}). Expected one JSON object "
+        f"a line with {', '.join(REQUIRED)}, or a CSV or Parquet file with these columns, named so or with --format; "
+        "`settle template events` prints an example. Nothing was written."
+    )
