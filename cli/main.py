@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -16,7 +17,7 @@ import typer.models
 from cli import shell
 from cli.exits import BUG, INTERRUPTED, OK
 from cli.extras import explained
-from cli.plain import PlainGroup
+from cli.panels import Panels, with_summaries
 
 ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     # (module in cli.commands, the word its commands stand under, or None for top-level commands)
@@ -50,9 +51,9 @@ def build(word: str | None = None) -> typer.Typer:
     """
     app = typer.Typer(
         name="settle",
-        cls=PlainGroup,
+        cls=Panels,
         help="Settlement for AI-generated music: who influenced a track, what they are owed, and proof of both.",
-        epilog="Everywhere: --json answers with one JSON document, --home D names the workspace.",
+        epilog="Every command says more with --help. The two options of every command may stand anywhere in a line.",
         no_args_is_help=True,
         invoke_without_command=True,
         add_completion=False,
@@ -71,6 +72,7 @@ def build(word: str | None = None) -> typer.Typer:
     groups = [one for one in app.registered_groups if one.name == word]
     if named or groups:
         app.registered_commands, app.registered_groups = named, groups
+    with_summaries(app)
     return app
 
 
@@ -80,6 +82,13 @@ def _name(command: typer.models.CommandInfo) -> str:
 
 
 def _root(
+    home: Annotated[  # noqa: ARG001  shown here; `shell.begin` takes it wherever it stands
+        Path | None,
+        typer.Option("--home", metavar="D", help="Any command: the workspace; else the nearest settle.toml."),
+    ] = None,
+    as_json: Annotated[  # noqa: ARG001  likewise
+        bool, typer.Option("--json", help="Any command: answer with one JSON document.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
 ) -> None:
     if version:

@@ -15,6 +15,8 @@ MICROS: Final = 1_000_000
 
 _AMOUNT = re.compile(r"(-?)(\d{1,30})(?:\.(\d{1,6}))?\Z", re.ASCII)
 
+_CODE = re.compile(r"[A-Z]{3}\Z", re.ASCII)
+
 # ISO 4217 list one (active codes with a minor unit); two decimals unless said otherwise. Codes without
 # a minor unit (XAU, XDR, XXX ...) have no scale: a share of such a pool could not be paid exactly.
 _CODES: Final = {
@@ -37,10 +39,18 @@ def scale(currency: str) -> int:
     """Decimals of the currency's minor unit; refuses a code that ISO 4217 gives none."""
     if currency not in SCALES:
         raise TermsError(
-            f"currency {currency!r} has no scale: expected an active ISO 4217 code with a minor unit, such as EUR; "
-            "convert the pool to one before the run"
+            f"currency {currency!r}: expected an active ISO 4217 code with a minor unit; {_instead(currency)}"
         )
     return SCALES[currency]
+
+
+def _instead(currency: str) -> str:
+    """What somebody who wrote this may have meant."""
+    if currency.upper() in SCALES:
+        return f"write {currency.upper()}"
+    if not _CODE.match(currency):
+        return "a code has three capital letters, such as EUR"
+    return "convert the pool to one, such as EUR, before the run"
 
 
 def parse_amount(text: str) -> int:

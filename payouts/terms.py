@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, cast, get_args
 
+from ledger.shown import money
 from ledger.types import ASPECTS, MILLION, Aspect, Period
 from payouts.errors import TermsError
 from payouts.money import parse_amount, scale
@@ -74,12 +75,16 @@ class Terms:
     def _check_amount(self) -> None:
         amounts = [amount for amount in (self.micros, self.price_micros) if amount is not None]
         if len(amounts) != 1:
+            has = "an amount and a price per stream" if amounts else "neither an amount nor a price per stream"
             raise TermsError(
-                f"pool {self.pool!r} has {len(amounts)} amounts: expected either an amount or a price per stream; "
-                "give --pool AMOUNT or --param price=AMOUNT"
+                f"pool {self.pool!r} has {has}: expected one of them; give --pool AMOUNT or --param price=AMOUNT, "
+                "such as --pool 1000000.00"
             )
         if amounts[0] <= 0:
-            raise TermsError(f"pool {self.pool!r}: {amounts[0]} micros; expected more than zero")
+            raise TermsError(
+                f"pool {self.pool!r} is {money(amounts[0], self.currency)}: expected more than zero, such as "
+                "--pool 1000000.00"
+            )
 
     def _check_aspects(self) -> None:
         names = [name for name, _ in self.aspects]

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def index() -> None:
-    """Read every recording's audio, notes or latents into the search index; only what is new is read."""
+    """Read recordings into the search index: audio, notes or latents; only what is new is read."""
     from service.attribution.indexing import build_index
 
     with progress("Indexing", unit="recordings") as advance:
@@ -83,7 +83,7 @@ def assign(
     digest: Annotated[str, typer.Argument(help="Digest of one of its recorded vectors.")],
     reason: Annotated[str, typer.Option(help="Why; the holders read it.")],
 ) -> None:
-    """Make another recorded vector of a track the one that pays, from now on."""
+    """Make another recorded vector the one that pays, from now on."""
     from service.attribution.vectors import assign as make_payable
 
     emit(make_payable(workspace(), track, digest, reason))
@@ -95,7 +95,7 @@ def report(
     form: Annotated[str, typer.Option("--format", help="html, json or pdf.")] = "",
     out: Annotated[Path | None, typer.Option(help="Where to write it; TRACK.html or TRACK.pdf unless given.")] = None,
 ) -> None:
-    """The royalty report: who influenced the track, how much, how surely, and what is not known."""
+    """Who influenced a track, how much and how surely: the royalty report, with what is not known."""
     from service.attribution.report import report as royalty_report
     from service.attribution.report import report_text, write_report
 
@@ -116,7 +116,7 @@ def evidence(
     track: Annotated[str, typer.Argument(help="The track's id.")],
     out: Annotated[Path, typer.Option(help="A folder for the bundle; made if absent.")],
 ) -> None:
-    """Everything a third party needs to judge, and to rerun, the attribution of a track."""
+    """What a third party needs to judge an attribution and rerun it."""
     from service.attribution.evidence import write_evidence
 
     emit(write_evidence(workspace(), track, out))

@@ -116,7 +116,7 @@ def status(
 
 @app.command()
 def check(currency: Currency) -> None:
-    """Reconcile: run totals, leaves, contract state and token movements; leaves with 3 if a line differs."""
+    """Reconcile runs with the chain: totals, leaves, contract state, token movements; 3 if a line differs."""
     from service.chain import runs
 
     report = runs.check(workspace(), currency)

@@ -10,7 +10,6 @@ import typer
 from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.shell import emit, leave, say, workspace
-from ledger.batch import in_words
 from ledger.errors import ConflictError, InputError
 from ledger.shown import added_up, counted
 
@@ -60,6 +59,8 @@ def ingest(
 
 def _ingested_text(done: Ingested) -> str:
     """Counts that add up, then where the log stands."""
+    from ledger.batch import in_words
+
     counts = {
         "accepted": done.accepted, "duplicate": done.duplicates, "conflict": done.conflicts,
         "quarantined": done.quarantined,

@@ -43,7 +43,7 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Register parties, recordings, works, shares, grants, models, tracks and payees."""
+    """Register what files say: parties, recordings, works, shares, grants, models, tracks and payees."""
     from service.registry import rights
 
     with progress("Registering", unit="leaves") as advance:

@@ -15,7 +15,7 @@ app = typer.Typer()
 def scheduler(
     once: Annotated[str, typer.Option(metavar="JOB", help="Do this job's present turn and leave: for cron.")] = "",
 ) -> None:
-    """Seal, witness, attribute, close and watch by the clock until interrupted; any number may run at once."""
+    """Do what is due by the clock: seal, witness, attribute, close, watch; until interrupted, any number at once."""
     from service.scheduler import process
     from service.scheduler.jobs import job_named
     from service.scheduler.work import do

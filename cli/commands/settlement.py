@@ -10,7 +10,8 @@ import typer
 from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.render import as_text
-from cli.shell import emit, leave, plain, workspace
+from cli.rules_help import RulesCommand
+from cli.shell import emit, leave, plain, say, workspace
 from ledger.errors import InputError, VerificationError
 from ledger.shown import counted, money
 
@@ -59,7 +60,7 @@ def period_journal(
     *,
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("journal"),
 ) -> None:
-    """Each published run as double entry, for the bookkeeper's own tools (beancount syntax)."""
+    """Published runs as double entry, for bookkeepers' own tools; beancount syntax."""
     from service.statements import outsiders
 
     emit(outsiders.journals(workspace(), name, out))
@@ -71,7 +72,7 @@ def period_recompute(
     *,
     trust: Annotated[Path, typer.Option(help="The operator's trust.json, from elsewhere than the export.")],
 ) -> None:
-    """As an outsider: rebuild the log from an export and compute every published run again, to the byte."""
+    """Compute an exported month again, as an outsider: rebuild its log, compare every run to the byte."""
     from service.bundles import read_trust
     from service.statements import outsiders
 
@@ -82,14 +83,21 @@ def period_recompute(
         leave(EXIT_CODES[VerificationError])
 
 
-@app.command()
+@app.command(cls=RulesCommand)
 def run(
     *,
     name: Annotated[str, typer.Option("--period", help="A closed month, such as 2026-06.")],
     currency: Annotated[str, typer.Option(help="ISO 4217 code of the pool, such as EUR.")],
-    pool: Annotated[str | None, typer.Option(help="The amount shared out, such as 1000000.00.")] = None,
-    rule: Annotated[str, typer.Option(help="How influence becomes weight; see docs/rules.md.")] = "pro-rata",
-    param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A term of the pool or of the rule.")] = None,
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            help="Required, unless --param price= says what a stream brings: the amount shared out, such as 1000000.00."
+        ),
+    ] = None,
+    rule: Annotated[str, typer.Option(help="How influence becomes weight; they stand below.")] = "pro-rata",
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="A term of the pool or of the rule, see below.")
+    ] = None,
     pool_name: Annotated[str, typer.Option(help="Which pool, where there are several.")] = "default",
     engine: Annotated[
         str,
@@ -113,6 +121,11 @@ def run(
     with progress("Usage", unit="events") as advance:
         result = life.run(ws, wanted, dry_run=dry_run, on_progress=advance)
     emit(result, text=_run_text)
+    if not result.units:
+        say(
+            f"settle: {name} has no event that counts in pool {pool_name}: nobody is allocated anything; look at the "
+            "months of the events (settle ingest) and at the pool's terms before approving this run"
+        )
 
 
 def parameters(words: list[str]) -> dict[str, str]:
@@ -136,7 +149,17 @@ def _run_text(result: Any) -> str:
     amounts = [f"{part:<14}{money(head[part + '_micros'], head['currency']):>26}" for part in parts]
     total = f"{'pool':<14}{money(head['pool_micros'], head['currency']):>26}"
     lines = [f"  {line.holder:<24}{money(line.micros, head['currency']):>26}" for line in result.lines]
-    return "\n".join([as_text(kept), "", *amounts, total, "", "allocated by holder:", *(lines or ["  nobody"])])
+    return "\n".join(
+        [
+            as_text(kept),
+            "",
+            *amounts,
+            total,
+            "",
+            "allocated by holder, before deductions and the minimum payout:",
+            *(lines or ["  nobody"]),
+        ]
+    )
 
 
 @app.command()
@@ -220,7 +243,7 @@ def statement(
     pool_name: Annotated[str | None, typer.Option(help="For a bundle: which pool, where there are several.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it; stdout unless given.")] = None,
 ) -> None:
-    """What a party earned, what is held and why, what is paid and carried; with --format bundle, the proof."""
+    """What a party is allocated and paid, and why not more: held, carried; with --format bundle, the proof."""
     from cli.statements import statement_text
     from service.statements import statements, writing
 
@@ -276,7 +299,7 @@ def explain(
     party: Annotated[str, typer.Argument(help="Whose lines.")],
     track: Annotated[str | None, typer.Argument(help="Down to the streams of this track.")] = None,
 ) -> None:
-    """Walk a line back: the division, the vectors, the streams, and the command that proves each."""
+    """Walk a line back to its streams: the division, the vectors, and the command that proves each."""
     from cli.statements import explained_text
     from service.statements.explaining import explain as walk
 

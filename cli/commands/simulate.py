@@ -9,6 +9,7 @@ import typer
 
 from cli.progress import progress
 from cli.render import table
+from cli.rules_help import RulesCommand
 from cli.shell import emit, workspace
 from ledger.errors import InputError
 from ledger.shown import counted, money, percent
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=RulesCommand)
 def simulate(
     *,
     period: Annotated[str, typer.Option(help="A closed month, such as 2026-06.")],
     currency: Annotated[str, typer.Option(help="ISO 4217 code of the pool, such as EUR.")],
-    pool: Annotated[str | None, typer.Option(help="The amount shared out, such as 1000000.00.")] = None,
+    pool: Annotated[
+        str | None,
+        typer.Option(help="Required, unless --param price= says what a stream brings: the amount, such as 1000000.00."),
+    ] = None,
     rules: Annotated[
         str,
         typer.Option(help="Rules, comma-separated, each with its parameters: shapley-capped:tau=500000:kappa=250000."),

@@ -16,7 +16,7 @@ from ledger.errors import InputError, TransientError, VerificationError
 app = typer.Typer(no_args_is_help=True)
 witness = typer.Typer(no_args_is_help=True)
 asking = typer.Typer(no_args_is_help=True)
-app.add_typer(witness, name="witness", help="Be a witness: cosign other people's logs, and notice when one forks.")
+app.add_typer(witness, name="witness", help="Cosign other people's logs as a witness; notice when one forks.")
 ledger.add_typer(asking, name="witness", help="Have this workspace's log witnessed.")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The witness's folder.")]

@@ -35,7 +35,7 @@ def init(
 
 @app.command()
 def status() -> None:
-    """Where the log, the registry and the periods stand, and what waits for someone."""
+    """Where everything stands, and what waits for someone."""
     from service.status import status as overview
 
     emit(overview(workspace()), text=_status_text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import ClassVar
 
 from payouts.rules.base import Rule, parameter
@@ -14,7 +14,7 @@ class Training(Rule):
 
     name: ClassVar[str] = "training"
 
-    model: str
+    model: str = parameter(default=MISSING, doc="the model whose training set shares the pool")
     model_version: str = parameter(default="1", doc="the version of the model, as registered")
 
     def training_set(self) -> tuple[str, str]:

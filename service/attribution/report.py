@@ -11,6 +11,7 @@ from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, Digest, Influen
 from service.attribution.cautions import cautions
 from service.attribution.indexing import store_of
 from service.attribution.vectors import vectors_of
+from service.registry.naming import unknown_track
 
 if TYPE_CHECKING:
     from ledger.registry.view import View
@@ -30,6 +31,8 @@ def report(workspace: Workspace, track: str, digest: Digest | None = None) -> di
     """Everything the report says, as JSON types, about the payable vector (or the newest, or the one named)."""
     known = vectors_of(workspace, track)
     if not known:
+        if track not in workspace.registry.view().tracks:
+            raise unknown_track(workspace, track)
         raise StateError(f"track {track!r} has no vector; run `settle attribute` on it, or declare one")
     assigned = workspace.log.assignments().get(track, (None, None))[0]
     chosen = digest or assigned or known[-1][0]

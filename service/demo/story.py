@@ -76,7 +76,7 @@ def tell(story: Story) -> dict[str, Any]:
     _prove(story, run)
     return {
         "ok": True, "period": world.PERIOD, "recordings": sounds.PIECES, "tracks": len(TRACKS),
-        "events": story.facts["events"], "pool_micros": run["pool_micros"],
+        "events": story.facts["events"], "currency": world.CURRENCY, "pool_micros": run["pool_micros"],
         "paid_micros": run["allocated_micros"], "unattributed_micros": run["unattributed_micros"],
         "held_micros": run["held_micros"], "suspense_micros": run["suspense_micros"],
         "reserve_micros": run["reserve_micros"], "verified": story.facts["verified"],

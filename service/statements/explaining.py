@@ -16,6 +16,7 @@ from payouts.breakdown import Piece, break_down
 from payouts.compute import GroupTotal, Line
 from payouts.usage_plain import EventLeaf, first_assignments
 from service.log import batches
+from service.registry.naming import unknown_party, unknown_track
 from service.settlement.life import find_run, is_demo
 from service.settlement.logs import Listed, listed
 from service.settlement.runs import Stored, again, load
@@ -112,8 +113,7 @@ def explain(ws: Workspace, run_id: str, party: str, track: str | None = None) ->
         if kept:
             lines.append(_line(line, kept))
     if not lines:
-        about = "" if track is None else f" for track {track}"
-        raise InputError(f"run {stored.record.run[:16]} has no line of {party}{about}; see settle statement {party}")
+        raise _no_lines(ws, stored, party, track)
     found = [piece for line in lines for piece in line.pieces]
     streams, events = (0, ()) if track is None else _events(ws, stored, track)
     return Explained(
@@ -122,6 +122,20 @@ def explain(ws: Workspace, run_id: str, party: str, track: str | None = None) ->
         vectors=_vectors(stored, inputs.vectors, found), streams=streams, events=events,
         demo=is_demo(ws, book, stored.record.run),
     )  # fmt: skip
+
+
+def _no_lines(ws: Workspace, stored: Stored, party: str, track: str | None) -> InputError:
+    """Why there is nothing to explain: nobody knows the party or the track, or the run has no money between them."""
+    view = ws.registry.view()
+    if party not in view.parties and party not in stored.accounts:
+        return unknown_party(ws, party)
+    if track is not None and track not in view.tracks:
+        return unknown_track(ws, track)
+    about = "" if track is None else f" for track {track}"
+    return InputError(
+        f"run {stored.record.run[:16]} has no line of {party}{about}; see settle statement {party} --period "
+        f"{stored.record.period}"
+    )
 
 
 def _line(line: Line, pieces: tuple[Piece, ...]) -> LineExplained:

@@ -24,6 +24,7 @@ from payouts.statement import (
     statement,
     waiting_of,
 )
+from service.registry.naming import unknown_party
 from service.settlement.blocking import blocked_parties
 from service.settlement.life import intents_of, is_demo
 from service.settlement.paying import handed_over
@@ -53,7 +54,7 @@ def state(ws: Workspace, party: str, period: str) -> Statement:
     book = read_book(ws)
     runs = _runs(book, period)
     if party not in ws.registry.view().parties and not any(party in load(ws.log, run).accounts for run in runs):
-        raise InputError(f"party {party!r} is not in the registry, and no run of {period} knows it")
+        raise unknown_party(ws, party)
     return _statement(ws, book, [Drawn(ws, book, load(ws.log, run), {party}) for run in runs], party, period)
 
 

@@ -34,11 +34,11 @@ def test_terms_and_rule_parameters_arrive_in_one_list() -> None:
 @pytest.mark.parametrize(
     ("params", "seen"),
     [
-        ({"micros": 0}, "0 micros"),
-        ({"micros": -1}, "-1 micros"),
-        ({"micros": None}, "0 amounts"),
-        ({"price": "0.01"}, "2 amounts"),
-        ({"micros": None, "price": "0"}, "0 micros"),
+        ({"micros": 0}, "is 0.000000 EUR: expected more than zero"),
+        ({"micros": -1}, "is -0.000001 EUR: expected more than zero"),
+        ({"micros": None}, "has neither an amount nor a price"),
+        ({"price": "0.01"}, "has an amount and a price"),
+        ({"micros": None, "price": "0"}, "is 0.000000 EUR: expected more than zero"),
         ({"micros": None, "price": "0.0000001"}, "0.0000001"),
         ({"currency": "XAU"}, "XAU"),
         ({"currency": "eur"}, "eur"),

@@ -1,0 +1,68 @@
+"""The list of commands: by whom they are for, in the order of the work, each with a summary that is never cut off."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import typer
+
+from cli.plain import PlainGroup
+
+PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("Begin", ("demo", "init", "status", "template", "config")),
+    ("Rights (who owns what, who permits what)", ("registry",)),
+    ("Model operator (who influenced a track)", ("index", "attribute", "report", "assign", "evidence", "canary")),
+    ("Streaming platform (events)", ("ingest", "quarantine", "batch", "source", "listener")),
+    (
+        "Finance (from a month to payments)",
+        ("period", "run", "simulate", "approver", "approve", "publish", "pay", "payment", "hold", "adjust", "reverse",
+         "terms", "chain"),
+    ),
+    ("Rights holder (what came of it, and why)", ("statement", "statements", "explain")),
+    ("Auditor (proofs)", ("verify", "ledger", "witness")),
+    ("Operator (keys, files, the clock)", ("key", "segments", "scheduler")),
+)  # fmt: skip
+"""Every top-level command stands in one of them."""
+
+_CLAUSE: Final = re.compile(r"[;:] ")
+_NARROWEST: Final = 40
+"""Columns for a summary, however little room the names leave."""
+
+
+class Commands(PlainGroup):
+    """A group whose help lists its commands with what they do, in whole clauses."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        self._section(ctx, formatter, "Commands", self.list_commands(ctx))
+
+    def _section(self, ctx: Any, formatter: Any, title: str, names: list[str]) -> None:
+        found = [(name, command) for name in names if (command := self.get_command(ctx, name)) and not command.hidden]
+        if found:
+            room = max(_NARROWEST, formatter.width - 6 - max(len(name) for name, _ in found))
+            with formatter.section(title):
+                formatter.write_dl([(name, summary(command, room)) for name, command in found])
+
+
+class Panels(Commands):
+    """The whole command line, by the people who use it."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        known = self.list_commands(ctx)
+        for title, names in PANELS:
+            self._section(ctx, formatter, title, [name for name in names if name in known])
+
+
+def summary(command: Any, room: int) -> str:
+    """A command's first sentence; where it is too long for a line, what stands before a colon or semicolon."""
+    first = " ".join((command.short_help or command.help or "").split("\n\n")[0].split())
+    sentence = re.split(r"\.(?: |$)", first)[0]
+    return sentence if len(sentence) <= room else _CLAUSE.split(sentence)[0]
+
+
+def with_summaries(app: typer.Typer) -> None:
+    """Every group below lists its commands so."""
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            group.typer_instance.info.cls = Commands
+            with_summaries(group.typer_instance)

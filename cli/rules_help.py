@@ -1,0 +1,36 @@
+"""Help of commands that take a payout rule: after the options, each installed rule with its parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from typer.core import TyperCommand
+
+
+class RulesCommand(TyperCommand):
+    """A command whose help says what `--param` may hold."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from payouts.rules.catalogue import installed
+        from payouts.terms import PARAMS
+
+        super().format_epilog(ctx, formatter)
+        for name, rule in installed().items():
+            known = [(f"{field.name}={_default(field)}", _doc(field)) for field in dataclasses.fields(rule)]
+            with formatter.section(f"--param of {name}"):
+                formatter.write_dl(known or [("none", "this rule has nothing to choose")])
+        with formatter.section("--param of every pool (docs/rules.md)"):
+            formatter.write_text(", ".join(PARAMS))
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return "..." if field.default is dataclasses.MISSING else field.default
+
+
+def _doc(field: dataclasses.Field[Any]) -> str:
+    """What a parameter means, and what it may be where that is a choice."""
+    choices = "|".join(field.metadata.get("choices", ()))
+    needed = " (required)" if field.default is dataclasses.MISSING else ""
+    doc: str = field.metadata.get("doc", "")
+    return doc + (f": {choices}" if choices else "") + needed

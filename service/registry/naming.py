@@ -1,0 +1,52 @@
+"""What to say of a party or a track that nobody knows: the id that was probably meant, and where ids are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import InputError
+from ledger.registry import personal
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+SUGGESTED: Final = 3
+
+
+def unknown_party(ws: Workspace, name: str) -> InputError:
+    """The refusal of a party's id that is not registered, or of a name given for an id."""
+    with ws.log.store.reading() as connection:
+        held = personal.load(connection)
+    named = {one: str(fields.get("name", "")) for (kind, one), (_, fields) in held.items() if kind == "party"}
+    called = [one for one, whole in named.items() if whole.casefold() == name.casefold()]
+    said = f"party {name!r} is not in the registry; expected a party's id"
+    if called:
+        return InputError(f"{said}: {name} is the name of {_listed(called)}")
+    meant = _like(name, ws.registry.view().parties) or [
+        one for one in named if named[one] in _like(name, named.values())
+    ]
+    return InputError(said + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))
+
+
+def unknown_track(ws: Workspace, name: str) -> InputError:
+    """The refusal of a track's id that is not registered, or of another thing's id."""
+    view = ws.registry.view()
+    said = f"track {name!r} is not registered"
+    if name in view.all_recordings or name in view.works:
+        kind = "recording" if name in view.all_recordings else "work"
+        return InputError(f"{said}: {name} is a {kind}; expected the id of a generated track")
+    meant = _like(name, view.tracks)
+    return InputError(said + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))
+
+
+_ELSEWHERE: Final = "; ids are case-sensitive, and `settle registry export --out F` lists them all"
+
+
+def _like(name: str, known: Iterable[str]) -> list[str]:
+    return get_close_matches(name, list(known), n=SUGGESTED, cutoff=0.75)
+
+
+def _listed(ids: list[str]) -> str:
+    return " or ".join(ids[:SUGGESTED])
