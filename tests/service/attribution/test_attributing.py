@@ -251,7 +251,7 @@ def test_the_command_signs_the_same_bytes_on_one_thread_and_two(made: Sounding) 
 
 def test_asking_for_what_is_not_there_is_refused_plainly(home: Path, tmp_path: Path) -> None:
     """If this fails, a typing error ends in a traceback or, worse, in a guess."""
-    settle_json("report", "nobody", home=home, code=4)
+    settle_json("report", "nobody", home=home, code=2)
     settle_json("attribute", tmp_path / "absent.wav", home=home, code=2)
     settle_json("attribute", home / "made.wav", "--method", "magic", home=home, code=2)
     settle_json("attribute", home=home, code=2)
