@@ -29,7 +29,7 @@ def plant(catalogue: Catalogue, canaries: Sequence[Features]) -> Catalogue:
     planted = [
         Listed(id=f"{PREFIX}{number:03d}", style=STYLE, features=one) for number, one in enumerate(canaries, start=1)
     ]
-    return Catalogue([*catalogue.recordings, *planted])
+    return Catalogue([*catalogue.recordings, *planted], chance=catalogue.chance)
 
 
 def given(vector: InfluenceVector) -> Iterator[tuple[Aspect, str, int]]:

@@ -22,6 +22,7 @@ from attribution.tunes import TuneIndex
 from ledger import canon, tree
 
 if TYPE_CHECKING:
+    from attribution.chance import Chance
     from attribution.channels import Evidence
 
 SCREEN_ENCODERS = ("patch", "chroma", "style")
@@ -40,12 +41,13 @@ class Listed:
 class Catalogue:
     """Recordings with their search tables, each built when first asked for."""
 
-    def __init__(self, recordings: Sequence[Listed]) -> None:
+    def __init__(self, recordings: Sequence[Listed], chance: Chance | None = None) -> None:
         self.recordings = tuple(sorted(recordings, key=lambda one: one.id))
         self.ids = tuple(one.id for one in self.recordings)
         self.styles = tuple(one.style for one in self.recordings)
         self.row = {name: row for row, name in enumerate(self.ids)}
         self.evidence: tuple[str, Evidence] | None = None
+        self._chance = chance
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -104,6 +106,13 @@ class Catalogue:
     @cached_property
     def tunes(self) -> TuneIndex:
         return TuneIndex([one.features.line for one in self.recordings])
+
+    @cached_property
+    def chance(self) -> Chance:
+        """What strangers reach here: as measured when it was indexed, or now."""
+        from attribution.chance import measure
+
+        return self._chance or measure(self)
 
     @cached_property
     def latents(self) -> tuple[Nearest, npt.NDArray[np.int64]]:

@@ -74,7 +74,7 @@ def _gather(catalogue: Catalogue, item: Features) -> Evidence:
             onsets = item.line.onsets[list(line.track)]
             begin = starts[:, None] * HOP_SECONDS
             inside = (onsets[None, :] >= begin) & (onsets[None, :] < begin + WINDOW_SECONDS)
-            table[:, column[line.row], 5] = np.minimum(inside.sum(axis=1), 8) / 8 * line.score / 40
+            table[:, column[line.row], 5] = np.minimum(inside.sum(axis=1), 8) / 8 * line.strength / 40
     loud = np.abs(item.segments["patch"]).sum(axis=1) > 0 if item.count else np.ones(count, np.bool_)
     table[~loud] = 0.0
     return Evidence(rows=rows, table=table, loud=loud, marks=marks, lines=lines)

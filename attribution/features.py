@@ -29,7 +29,7 @@ from ledger.errors import InputError
 Form = Literal["audio", "notes", "latents"]
 POOL: Final = 4
 """Mel frames in a block of `power`: 128 ms, long enough to forgive an excerpt that starts between frames."""
-VERSION: Final = "2"
+VERSION: Final = "3"
 
 NO_MARKS: Final = Landmarks(hashes=np.zeros(0, np.int64), frames=np.zeros(0, np.int64))
 NO_POWER: Final = np.zeros((0, BANDS), np.float32)
@@ -83,7 +83,7 @@ def features_of_clip(clip: Clip) -> Features:
         segments={encoder.name: encoder.encode(picture) for encoder in encoders()},
         power=power.astype(np.float32),
         marks=landmarks(picture.bins),
-        line=melody.heard(picture.semitones),
+        line=melody.heard(picture.bins),
         remarks=_remarks(clip, picture.segments),
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from attribution import features as kept
 from attribution.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
+from attribution.chance import Chance
 from attribution.features import NO_MARKS, NO_POWER, Features, Form
 from attribution.landmarks import Landmarks
 from attribution.melody import Line
@@ -103,30 +104,44 @@ class IndexStore:
         except (OSError, SafetensorError) as problem:
             raise VerificationError(f"{place}: damaged ({problem}); delete it and run `settle index` again") from None
 
-    def write(self, rows: list[Row], root: str) -> None:
+    def write(self, rows: list[Row], root: str, chance: Chance) -> None:
         """The manifest, whole or not at all."""
-        document = {"v": 1, "features": kept.version(), "root": root, "recordings": [_as_dict(row) for row in rows]}
+        document = {
+            "v": 1,
+            "features": kept.version(),
+            "root": root,
+            "chance": asdict(chance),
+            "recordings": [_as_dict(row) for row in rows],
+        }
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / MANIFEST, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
 
-    def rows(self) -> list[Row]:
-        """The manifest's recordings; none when there is no index or it is of another version of features."""
+    def manifest(self) -> dict[str, Any] | None:
+        """The manifest as it was written; None when there is no index or it is of another version of features."""
         try:
             document = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return []
+            return None
         except ValueError as problem:
             raise VerificationError(
                 f"{self.folder / MANIFEST}: damaged ({problem}); delete it and index again"
             ) from None
-        return [Row(**row) for row in document["recordings"]] if document["features"] == kept.version() else []
+        return document if document["features"] == kept.version() else None
+
+    def rows(self) -> list[Row]:
+        """The manifest's recordings."""
+        return [Row(**row) for row in (self.manifest() or {"recordings": []})["recordings"]]
 
     def catalogue(self) -> Catalogue:
         """The searchable recordings; StateError when nothing is indexed."""
-        rows = [row for row in self.rows() if row.kept_out is None]
+        document = self.manifest() or {"recordings": []}
+        rows = [row for row in (Row(**row) for row in document["recordings"]) if row.kept_out is None]
         if not rows:
             raise StateError("nothing is indexed; import recordings with `audio` paths, then run `settle index`")
-        return Catalogue([Listed(id=row.id, features=self.get(row.sha256), style=row.style) for row in rows])
+        return Catalogue(
+            [Listed(id=row.id, features=self.get(row.sha256), style=row.style) for row in rows],
+            chance=Chance(**document["chance"]),
+        )
 
 
 def _arrays(item: Features) -> dict[str, Any]:

@@ -80,9 +80,9 @@ def fit(catalogue: Catalogue, tracks: Sequence[Sample]) -> Calibration:
     looks: list[tuple[float, ...]] = []
     real: list[bool] = []
     for track, evidence in gathered:
-        for name, _, look in gate_table(catalogue, track.features, evidence):
-            looks.append(look)
-            real.append(name in track.truth.recording)
+        for one in gate_table(catalogue, track.features, evidence):
+            looks.append(one.looks)
+            real.append(one.source in track.truth.recording)
     return Calibration(odds=odds, gate=logistic(np.array(looks), np.array(real)))
 
 

@@ -2,7 +2,8 @@
 
 The screen counts shared sequences of three and four intervals, each worth the less the more
 recordings hold it. The alignment (Smith and Waterman's, on notes, every transposition at once) forgives
-wrong and missing notes; each note of the track is then credited to the best alignment over it.
+wrong and missing notes. How strong it is says its score, and how much of it is not the same few notes
+again: a bass or a chord pattern that goes round aligns for long and says little.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ import numpy.typing as npt
 from attribution.melody import BREAK, Line
 
 MATCH: Final = 4
-MISS: Final = -6
-SKIP: Final = -4
+MISS: Final = -8
+SKIP: Final = -8
+"""Dear enough that alignments of unrelated tunes stay short, however long the tunes are."""
 RHYTHM: Final = 2
 """Added when a note is also as long, against the one before it, as its counterpart; half as much taken when not."""
 GRAMS: Final = (3, 4, 5)
 SCREEN: Final = 160
+TRACED: Final = 48
+"""Alignments looked at note by note, of the highest scores."""
+RUN: Final = 3
 _NONE: Final = np.int16(-(1 << 14))
 Pitches = npt.NDArray[np.int16]
 
@@ -35,6 +40,16 @@ class Alignment:
     shift: int
     track: tuple[int, ...]  # indices of the track's notes that match
     source: tuple[int, ...]
+    strength: float
+    """The score times the `variety` of what matches."""
+
+
+def variety(pitches: npt.NDArray[np.int64]) -> float:
+    """The part of a melody's runs of RUN intervals that are not said again in it; 0 of too few notes."""
+    if len(pitches) <= RUN:
+        return 0.0
+    runs = np.lib.stride_tricks.sliding_window_view(np.diff(pitches), RUN)
+    return len(np.unique(runs, axis=0)) / len(runs)
 
 
 def grams(line: Line, size: int) -> npt.NDArray[np.int64]:
@@ -78,19 +93,25 @@ class TuneIndex:
         return np.asarray(order[votes[order] > 0][:count], dtype=np.int64)
 
     def align(self, line: Line, *, most: int = 16) -> list[Alignment]:
-        """The best alignment with each screened recording, best first."""
+        """The best alignment with each screened recording, strongest first (ties by row)."""
         rows = self.screen(line)
         if not len(rows) or len(line) < 4:
             return []
         scores, shifts = best_scores(line, [self.lines[row] for row in rows])
-        order = np.lexsort((rows, -scores))[:most]
         found = []
-        for k in order:
+        for k in np.lexsort((rows, -scores))[:TRACED]:
             track, other = trace(line, self.lines[rows[k]], int(shifts[k]))
             found.append(
-                Alignment(row=int(rows[k]), score=int(scores[k]), shift=int(shifts[k]), track=track, source=other)
+                Alignment(
+                    row=int(rows[k]),
+                    score=int(scores[k]),
+                    shift=int(shifts[k]),
+                    track=track,
+                    source=other,
+                    strength=round(float(scores[k]) * variety(line.pitches[list(track)].astype(np.int64)), 3),
+                )
             )
-        return found
+        return sorted(found, key=lambda one: (-one.strength, one.row))[:most]
 
 
 def rhythm(line: Line) -> Pitches:

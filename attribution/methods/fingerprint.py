@@ -26,7 +26,7 @@ class Fingerprint:
     """FAISS neighbours, landmarks and tunes -> evidence by segment -> posterior."""
 
     name = "fingerprint"
-    version = "1"
+    version = "2"
 
     def __init__(self, calibration: Calibration | None = None) -> None:
         self.calibration = calibration or shipped()

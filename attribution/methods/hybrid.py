@@ -1,6 +1,7 @@
 """The default: each aspect by the method that the benchmark found best for it.
 
-Recording by decomposition of aligned sound; composition and style by the calibrated posterior. A sound
+Recording by decomposition of aligned sound, composition by tunes that align further than chance does in
+this catalogue, style by the calibrated posterior. A sound
 recording that is heard carries its composition and its style with it: they are at least what it is.
 """
 
@@ -22,18 +23,16 @@ class Hybrid(Fingerprint):
     """Screen, decide, decompose."""
 
     name = "hybrid"
-    version = "1"
+    version = "2"
 
     def attribute(self, item: Features) -> Estimate:
         if item.form == "latents":
             return attribute_latents(self.catalogue, item)
         evidence = channels.gather(self.catalogue, item)
         recording = recording_shares(self.catalogue, item, evidence, self.calibration)
-        by_tune = tune_shares(self.catalogue, item, evidence)
-        composition = by_tune if item.form == "notes" else self.shares(evidence, "composition")
         shares = {
             "recording": recording,
-            "composition": with_recordings(composition, recording),
+            "composition": with_recordings(tune_shares(self.catalogue, item, evidence), recording),
             "style": with_recordings(self.shares(evidence, "style"), recording),
         }
         return Estimate(shares=shares, matches=matches(self.catalogue, item, evidence), remarks=item.remarks)  # type: ignore[arg-type]

@@ -7,10 +7,15 @@ to the best alignment that covers it. Latents: the operator's own space.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from attribution import aligned, channels, posterior
 from attribution.calibration import Calibration, shipped
+from attribution.chance import ALIGNED, SURE, margins
+from attribution.melody import BREAK
 from attribution.methods.fingerprint import matches
 from attribution.methods.latent import attribute_latents
 from attribution.protocol import Estimate
@@ -20,18 +25,15 @@ if TYPE_CHECKING:
     from attribution.channels import Evidence
     from attribution.features import Features
 
-ALIGNED = 16
 LEAST = 5e-3
 """A smaller part of a track than this is no part: it is less than one window of it."""
-TUNE_LEAST = 40
-"""An alignment of tunes below this score is as good as chance gives in a catalogue of hundreds."""
 
 
 class Decomposed:
     """Every aspect by decomposition."""
 
     name = "ivd"
-    version = "1"
+    version = "2"
 
     def __init__(self, calibration: Calibration | None = None) -> None:
         self.calibration = calibration or shipped()
@@ -51,12 +53,25 @@ class Decomposed:
         return Estimate(shares=shares, matches=matches(self.catalogue, item, evidence), remarks=item.remarks)  # type: ignore[arg-type]
 
 
-def gate_table(catalogue: Catalogue, item: Features, evidence: Evidence) -> list[tuple[str, float, tuple[float, ...]]]:
-    """Aligned recordings with the share they explain and what the gate looks at."""
-    marks = evidence.marks[:ALIGNED]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the gate looks at in an aligned recording, and how far it stands out from chance in this catalogue."""
+
+    source: str
+    looks: tuple[float, ...]
+    margin: float
+
+
+def gate_table(catalogue: Catalogue, item: Features, evidence: Evidence) -> list[Look]:
+    """The most surprising aligned recordings."""
+    parts = aligned.explain(catalogue, item, evidence.marks[:ALIGNED])
     return [
-        (catalogue.ids[mark.row], part.share, (min(mark.surprise, 30.0) / 10, min(mark.local, 30.0) / 10, part.share))
-        for mark, part in zip(marks, aligned.explain(catalogue, item, marks), strict=True)
+        Look(
+            source=catalogue.ids[mark.row],
+            looks=(min(mark.surprise, SURE) / 10, min(mark.local, SURE) / 10, part.share),
+            margin=margin,
+        )
+        for mark, part, margin in zip(evidence.marks, parts, margins(evidence.marks, parts), strict=False)
     ]
 
 
@@ -66,9 +81,10 @@ def recording_shares(
     """Shares of the recordings that really sound here: decided one by one, then decomposed together."""
     gate = calibration.gate
     real = {
-        name
-        for name, _, looks in gate_table(catalogue, item, evidence)
-        if sum(slope * look for slope, look in zip(gate.slopes, looks, strict=True)) + gate.bias > 0
+        one.source
+        for one in gate_table(catalogue, item, evidence)
+        if sum(slope * look for slope, look in zip(gate.slopes, one.looks, strict=True)) + gate.bias > 0
+        and one.margin > catalogue.chance.recording
     }
     marks = [mark for mark in evidence.marks[:ALIGNED] if catalogue.ids[mark.row] in real]
     parts = aligned.explain(catalogue, item, marks)
@@ -78,20 +94,17 @@ def recording_shares(
 
 
 def tune_shares(catalogue: Catalogue, item: Features, evidence: Evidence) -> dict[str, float]:
-    """The share of the track's notes, by duration, that run along each recording's tune."""
-    if not len(item.line):
-        return {}
-    whole = float(item.line.lengths.sum()) or 1.0
-    taken: set[int] = set()
+    """The share of the track's notes that run along each recording's tune, where chance does not run so far."""
+    free = {int(note) for note in np.flatnonzero(item.line.pitches != BREAK)}
+    whole = len(free)
     shares: dict[str, float] = {}
     for line in evidence.lines:
-        if line.score < TUNE_LEAST or not line.track:
+        if line.strength <= catalogue.chance.tune(item.form):
             continue
-        span = set(range(line.track[0], line.track[-1] + 1)) - taken
-        taken |= span
-        part = sum(float(item.line.lengths[k]) for k in sorted(span)) / whole
-        if part > 0:
-            shares[catalogue.ids[line.row]] = round(part, 9)
+        span = free & set(range(line.track[0], line.track[-1] + 1))
+        free -= span
+        if span:
+            shares[catalogue.ids[line.row]] = round(len(span) / whole, 9)
     return shares
 
 

@@ -70,7 +70,7 @@ def _judged(name: str, catalogue: Catalogue, item: Features, signed: InfluenceVe
 
 
 def _without(catalogue: Catalogue, name: str) -> Catalogue:
-    return Catalogue([one for one in catalogue.recordings if one.id != name])
+    return Catalogue([one for one in catalogue.recordings if one.id != name], chance=catalogue.chance)
 
 
 def _largest(signed: InfluenceVector) -> list[str]:

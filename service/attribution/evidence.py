@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import distributions
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -73,7 +73,7 @@ def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any
             "model": signed.model, "model_version": signed.model_version, "command": "python -m attribution.judge .",
         },
         "parameters.json": parameters(chosen), "details.json": details(track, item, estimate, chosen),
-        "errors.json": _errors(signed), "second_opinions.json": second_opinions(catalogue, item, signed),
+        "errors.json": _errors(signed, catalogue), "second_opinions.json": second_opinions(catalogue, item, signed),
         "counterfactual.json": counterfactuals(catalogue, item, signed),
         "unrelated.json": unrelated(catalogue, item, signed),
         "excluded.json": [_excluded(row) for row in rows if row.kept_out], "report.json": found,
@@ -84,7 +84,7 @@ def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any
     out.mkdir(parents=True, exist_ok=True)
     for name, document in files.items():
         (out / name).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    _copy_index(store, out / "index", [row for row in rows if row.kept_out is None], kept.sha256, catalogue.root)
+    _copy_index(store, out / "index", [row for row in rows if row.kept_out is None], kept.sha256, catalogue)
     (out / "vector.json").write_bytes(statement)
     (out / "vector.bundle").write_bytes(prove(workspace, index=found["index"]).bundle)
     shutil.copyfile(CALIBRATION, out / "calibration.json")
@@ -125,7 +125,7 @@ def _inputs(item: Features, path: str, catalogue: Catalogue) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _errors(signed: InfluenceVector) -> dict[str, Any]:
+def _errors(signed: InfluenceVector, catalogue: Catalogue) -> dict[str, Any]:
     """How wrong the method was on the named benchmark, as measured with this version."""
     known, error = shipped(), signed.error
 
@@ -140,6 +140,8 @@ def _errors(signed: InfluenceVector) -> dict[str, Any]:
         "share_edges": list(EDGES),
         "claimed_from_share": mine(known.thresholds),
         "claimed_from_share_means": "source-free tracks reach this share two times in a hundred",
+        "claimed_above_chance": asdict(catalogue.chance),
+        "claimed_above_chance_means": "what few of this index's own recordings, each asked about the others, reach",
         "interval_half_width": mine(known.intervals),
         "interval_half_width_means": "by size of the share; holds the true share nine times in ten",
         "largest_claim_right": mine(known.right),
@@ -201,13 +203,13 @@ def _write_texts(out: Path, found: dict[str, Any], size: int) -> None:
         (out / name).write_text(text, encoding="utf-8")
 
 
-def _copy_index(store: IndexStore, folder: Path, rows: list[Row], item: str, root: str) -> None:
+def _copy_index(store: IndexStore, folder: Path, rows: list[Row], item: str, catalogue: Catalogue) -> None:
     """Everything a rerun compares with: features, which nobody can listen to, of every searched recording."""
     copy = IndexStore(folder)
     for digest in sorted({row.sha256 for row in rows} | {item}):
         copy.place(digest).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(store.place(digest), copy.place(digest))
-    copy.write([replace(row, path=Path(row.path).name) for row in rows], root)
+    copy.write([replace(row, path=Path(row.path).name) for row in rows], catalogue.root, catalogue.chance)
 
 
 def _inclusion(ids: tuple[str, ...], hashes: list[bytes], signed: Any) -> dict[str, Any]:

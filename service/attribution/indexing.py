@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attribution.audio import file_digest
-from attribution.catalogue import leaf_hashes
+from attribution.catalogue import Catalogue, Listed, leaf_hashes
+from attribution.chance import Chance, measure_sample, probes
 from attribution.clusters import Entrant, Verdict, sort_out
 from attribution.features import Features, digest_of, read
 from attribution.hubs import hubs
@@ -71,7 +72,7 @@ def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexe
     crowds = hubs({one.recording.id: store.screened(one.digest) for one in searched})
     rows = [_row(one, sketches[one.recording.id], verdicts[one.recording.id], crowds) for one in held]
     root = tree.root_of(leaf_hashes({row.id: row.judged_sha256 for row in rows if row.kept_out is None})).hex()
-    store.write(rows, root)
+    store.write(rows, root, _chance(store, searched, sketches))
     return Indexed(
         recordings=len(rows),
         clusters=len(searched),
@@ -81,6 +82,18 @@ def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexe
         kept_out=[{"id": row.id, "like": row.like, "reason": row.kept_out} for row in rows if row.kept_out],
         hubs=[{"id": row.id, "crowd_ppm": row.crowd_ppm} for row in rows if row.crowd_ppm is not None],
     )
+
+
+def _chance(store: IndexStore, searched: list[Held], sketches: dict[str, Features]) -> Chance:
+    """What strangers reach in this index; memory holds the features of a sample."""
+    chosen = {
+        name
+        for form in ("audio", "notes")
+        for name in probes([one.recording.id for one in searched if sketches[one.recording.id].form == form])
+    }
+    sample = [one for one in searched if one.recording.id in chosen]
+    listed = [Listed(id=one.recording.id, features=store.get(one.digest)) for one in sample]
+    return measure_sample(Catalogue(listed, chance=Chance()), len(searched))
 
 
 def _read_all(
