@@ -261,21 +261,6 @@ def test_four_writers_make_one_log(place: Place) -> None:
 
 
 @pytest.mark.postgres
-def test_the_migrated_schema_is_the_models(tmp_path: Path) -> None:
-    """If this fails, the migrations and the SQLModel classes describe two databases."""
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    from ledger.store.schema import Table
-    from tests.ledger.store.both import places
-
-    for place in places("postgres", tmp_path):
-        log = place.open()
-        with log.store.readers.connect() as connection:
-            assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
-
-
-@pytest.mark.postgres
 def test_an_anchor_in_a_second_database(tmp_path: Path) -> None:
     """If this fails, several hosts share no anchor, or one that moves back."""
     from tests.postgres import database, server_url
