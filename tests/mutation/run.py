@@ -161,10 +161,17 @@ class Loop:
         kept = MUTANTS / "reached.json"
         mutated = sorted(self.mutated)
         known = Reached(**json.loads(kept.read_text())) if kept.exists() else Reached(mutated)
-        if known.mutated != mutated:
-            known = Reached(mutated)
+        moved = {name.rpartition(".")[0] for name in {*known.mutated} ^ {*mutated}}
+        if not moved <= {name.rpartition(".")[0] for name in known.mutated}:
+            known = Reached(mutated)  # a whole module is new: any test may reach it
+        known.mutated = mutated
         now = {path: digest(Path(path)) for path in sorted({file_of(test) for test in self.items})}
-        stale = [test for test in self.items if now[file_of(test)] != known.digests.get(file_of(test))]
+        stale = [
+            test
+            for test in self.items
+            if now[file_of(test)] != known.digests.get(file_of(test))
+            or any(name.rpartition(".")[0] in moved for name in known.functions[test])
+        ]
         if not stale:
             return known
         print(f"{len(stale)} of {len(self.items)} tests changed: finding out what they reach", flush=True)

@@ -130,6 +130,28 @@ def test_one_partys_line_splits_by_what_becomes_of_it() -> None:
     lines = compute(pool).lines
     assert sum(line.micros for line in lines) == 3
     assert {line.state for line in lines} == {"allocated", "held"}
+    uneven = [vector("t", {"a": 750_000, "b": 250_000})]
+    pool = inputs(world, [plays("t", 1)], uneven, micros=4, holds=[Hold(id="h", reason="dispute", subject="b")])
+    assert shape(pool) == {("p", "allocated", ""): 3, ("p", "held", "dispute"): 1}
+
+
+def test_what_is_attributed_to_nobody_adds_up_over_tracks() -> None:
+    """If this fails, the unattributed part of one track takes the place of another's, and somebody gets the rest."""
+    made = [vector("t", {"a": 500_000}), vector("u", {"a": 250_000})]
+    outcome = compute(inputs(sole("a"), [plays("t", 4), plays("u", 4)], made, micros=8))
+    assert (outcome.allocated, outcome.unattributed) == (3, 5)
+    assert outcome.weight_unattributed * 8 == outcome.weight * 5
+    rows = [plays("t", 4), plays("u", 4, vector=None), plays("v", 2, vector=None)]
+    loose = compute(inputs(sole("a"), rows, made, micros=10))
+    assert {(line.group, line.micros) for line in loose.lines} == {("p-a", 2), ("?track:u", 4), ("?track:v", 2)}
+
+
+@pytest.mark.parametrize(("error", "paid"), [(99_999, 1), (100_000, 1), (100_001, 0), (None, 0)])
+def test_a_vector_pays_up_to_the_error_that_the_terms_accept(error: int | None, paid: int) -> None:
+    """If this fails, a pool pays on estimates worse than its terms accept, or keeps back those as good as agreed."""
+    made = [vector("t", {"a": 1_000_000}, basis="estimated", error_ppm=error)]
+    outcome = compute(inputs(sole("a"), [plays("t", 1)], made, error_max_ppm=100_000, micros=1))
+    assert (outcome.allocated, outcome.suspense) == (paid, 1 - paid)
 
 
 def test_a_hold_on_a_platform_holds_that_platforms_streams_only() -> None:

@@ -75,6 +75,9 @@ def test_a_debt_is_carried_and_comes_first() -> None:
     half = booked(TAX, opening=-50_000_000)
     assert steps(half) == [("tax", -7_500_000)]
     assert half.payable == 42_500_000
+    # 50 are owed and come first: 10 % of the other 50 is kept, and of the 45 left 15 % is taxed.
+    both = booked(TAX, RESERVE, opening=-50_000_000)
+    assert steps(both) == [("reserve", -5_000_000), ("tax", -6_750_000)]
 
 
 def test_two_advances_take_of_the_same_money_the_older_first() -> None:

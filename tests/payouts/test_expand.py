@@ -41,6 +41,33 @@ def test_owners_are_those_of_the_place_streamed_from() -> None:
     world = sole("a").own("a", ("p-nordic", MILLION), territory="SE")
     world.models, world.training = {"t": ("mdl", "1")}, {("mdl", "1"): ("a",)}
     assert compute(spread(world, "t")).allocated_by_party() == {"p-nordic": 12}
+    written = sole("a").own("w", ("p-all", MILLION), right="publishing")
+    written.own("w", ("p-nordic", MILLION), right="publishing", territory="SE").works = {"a": (("w", MILLION),)}
+    written.models, written.training = world.models, world.training
+    composed = spread(written, "t", aspects=(("composition", MILLION),))
+    assert compute(composed).allocated_by_party() == {"p-nordic": 12}
+    styled = sole("a").own("a", ("p-nordic", MILLION), territory="SE")
+    styled.styles = {"style:x": ("a",)}
+    made = [vector("t", None, None, {"style:x": MILLION}, basis="estimated")]
+    style = (("style", MILLION),)
+    assert compute(inputs(styled, [plays("t", 1)], made, micros=3, aspects=style)).allocated_by_party() == {
+        "p-nordic": 3
+    }
+
+
+def test_each_member_is_asked_for_training_where_the_stream_was() -> None:
+    """If this fails, a training set is paid under a permission for another country, or for one recording for all."""
+
+    class Local(World):
+        def permitted(self, recording: str, use: str, territory: str, track: str | None) -> bool:
+            return (recording, use, territory, track) == ("a", "train", "SE", None)
+
+    world = Local().own("a", ("p-a", MILLION)).own("b", ("p-b", MILLION))
+    world.models, world.training = {"t": ("mdl", "1")}, {("mdl", "1"): ("a", "b")}
+    lines = compute(spread(world, "t")).lines
+    assert {(line.party, line.state, line.reason, line.micros) for line in lines} == {
+        ("p-a", "allocated", "", 6), ("p-b", "held", "permission", 6)
+    }  # fmt: skip
 
 
 def test_owners_are_those_of_the_periods_last_day() -> None:

@@ -70,6 +70,28 @@ def test_a_pool_name_is_part_of_paths_and_keys() -> None:
         Terms(period="2026-06", currency="EUR", micros=1, pool="../x")
 
 
+def test_terms_are_of_the_pool_that_was_named() -> None:
+    """If this fails, every pool is called the same, and one takes the place of another."""
+    terms, _ = parse_terms(period="2026-06", currency="EUR", pool="extra", micros=1, params={})
+    assert (terms.pool, terms.payload()["pool"], parsed().pool) == ("extra", "extra", "default")
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [({"reserve": "1000001"}, "^reserve 1000001"), ({"error_max": "1000001"}, "^error_max 1000001"),
+     ({"suspense_months": "1201"}, "^suspense_months 1201"), ({"reserve": "x"}, "^reserve=x"),
+     ({"aspects": "recording:x"}, "^aspect recording=x"), ({"aspects": "lyrics:1000000"}, "^aspects 'lyrics'"),
+     ({"aspects": "recording:1:2"}, "^aspect recording=1:2"), ({"weight": "plays"}, "^weight 'plays'"),
+     ({"aspects": "recording:1000001"}, "^aspect recording 1000001"), ({"reserve": "\u0665"}, "^reserve=")],
+)  # fmt: skip
+def test_a_refusal_names_the_term(params: dict[str, str], named: str) -> None:
+    """If this fails, whoever typed ten terms is not told which of them is wrong."""
+    with pytest.raises(TermsError, match=named):
+        parsed(**params)
+    assert parsed(suspense_months="1").suspense_months == 1
+    assert parsed(suspense_months="1200", aspects="recording:1000000,style:0").aspects == (("recording", 1_000_000),)
+
+
 def test_the_payload_is_canonical_and_comes_back() -> None:
     """If this fails, the same terms have two run keys, or a run cannot be recomputed from its record."""
     terms = parsed(

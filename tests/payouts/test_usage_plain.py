@@ -94,9 +94,9 @@ def test_a_pool_takes_only_what_its_terms_cover(
     limit: dict[str, Any], inside: dict[str, Any], outside: dict[str, Any]
 ) -> None:
     """If this fails, one pool pays for the streams of another, or leaves out its own."""
-    events = [entry(0, **inside), entry(1, **outside)]
+    events = [entry(0, **outside), entry(1, **inside), entry(2, **outside)]
     assert [row.count for row in summed(*events, **limit)] == [1]
-    assert sum(row.count for row in summed(*events)) == 2
+    assert sum(row.count for row in summed(*events)) == 3
     rows = summed(*events)
     assert gather(terms(**limit), rows) == summed(*events, **limit)
 
