@@ -11,7 +11,11 @@ Advance = Callable[[int, int | None], None]
 
 @contextmanager
 def progress(label: str, *, unit: str = "") -> Iterator[Advance | None]:
-    """A callback `(done, total or None)` that draws a bar; None when nobody is watching."""
+    """A callback `(done, total or None)` that draws a bar; None when nobody is watching.
+
+    The bar appears with the first call: before it, a person may be asked for a passphrase, and a bar that moves below
+    the question hides it.
+    """
     if not sys.stderr.isatty():
         yield None
         return
@@ -30,6 +34,14 @@ def progress(label: str, *, unit: str = "") -> Iterator[Advance | None]:
         TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     # Left to itself the bar takes standard output over while it is shown, and sends data to the terminal.
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    task = bar.add_task(label, total=None)
+
+    def advance(done: int, total: int | None) -> None:
+        bar.update(task, completed=done, total=total)
+        bar.start()
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
