@@ -59,17 +59,17 @@ def settle(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be signed; needs no key.")] = False,
 ) -> None:
     """Post the root of what a run pays on the chain; claims follow once its window has passed."""
-    from service.chain import runs
+    from service.chain import postings
 
-    emit(runs.settle(workspace(), run_id, dry_run=dry_run))
+    emit(postings.settle(workspace(), run_id, dry_run=dry_run))
 
 
 @app.command()
 def claims(run_id: Run, out: Annotated[Path, typer.Option(help="Folder for the claim files.")]) -> None:
     """Write one claim file per payee, an index, and the tree for third-party tools."""
-    from service.chain import runs
+    from service.chain import postings
 
-    emit(runs.claim_files(workspace(), run_id, out))
+    emit(postings.claim_files(workspace(), run_id, out))
 
 
 @app.command()
@@ -78,9 +78,9 @@ def claim(
     party: Annotated[list[str] | None, typer.Option(help="Only this payee; may be repeated.")] = None,
 ) -> None:
     """Push what the chain still owes, to everybody or to these payees."""
-    from service.chain import runs
+    from service.chain import postings
 
-    emit(runs.claim(workspace(), run_id, party or []))
+    emit(postings.claim(workspace(), run_id, party or []))
 
 
 @app.command()
@@ -117,9 +117,9 @@ def status(
 @app.command()
 def check(currency: Currency) -> None:
     """Reconcile runs with the chain: totals, leaves, contract state, token movements; 3 if a line differs."""
-    from service.chain import runs
+    from service.chain import postings
 
-    report = runs.check(workspace(), currency)
+    report = postings.check(workspace(), currency)
     emit(report)
     if not report.ok:
         leave(EXIT_CODES[VerificationError])

@@ -44,10 +44,10 @@ def import_(
     verbose: Verbose = False,
 ) -> None:
     """Register what files say: parties, recordings, works, shares, grants, models, tracks and payees."""
-    from service.registry import rights
+    from service.registry import registering
 
     with progress("Registering", unit="leaves") as advance:
-        done = rights.load(workspace(), files, by=by, dry_run=dry_run, on_progress=advance)
+        done = registering.load(workspace(), files, by=by, dry_run=dry_run, on_progress=advance)
     emit(done, text=_everything if verbose else _summary)
     if done.quarantined and not dry_run:
         say(f"settle: {counted(done.quarantined, 'row')} kept in quarantine; `settle quarantine list` says why")
@@ -59,9 +59,9 @@ def import_(
 @app.command()
 def replay(by: By = None, verbose: Verbose = False) -> None:
     """Import again what you handed in and lies in quarantine: what was missing then may be registered by now."""
-    from service.registry import rights
+    from service.registry import registering
 
-    emit(rights.replay(workspace(), by), text=_everything if verbose else _summary)
+    emit(registering.replay(workspace(), by), text=_everything if verbose else _summary)
 
 
 def _summary(done: Imported) -> str:
@@ -115,9 +115,9 @@ def decide(
     receipt: Annotated[bool, typer.Option("--receipt", help="Sign the answer and keep it in the log.")] = False,
 ) -> None:
     """May this be used so, there, then, by them? allow, deny or ask, with the grants and the reasons."""
-    from service.registry import rights
+    from service.registry import deciding
 
-    answer = rights.decide(
+    answer = deciding.decide(
         workspace(), recording, use, at=at, known_at=known_at, territory=territory, licensee=licensee, model=model,
         keep=receipt,
     )  # fmt: skip
@@ -133,9 +133,9 @@ def confirm(
     by: By = None,
 ) -> None:
     """Vouch for what was asserted: only confirmed shares are paid."""
-    from service.registry import rights
+    from service.registry import registering
 
-    emit(rights.confirm(workspace(), ids, by, party or ()))
+    emit(registering.confirm(workspace(), ids, by, party or ()))
 
 
 @app.command()
@@ -161,17 +161,17 @@ def grant(
 ) -> None:
     """Permit, forbid, or ask to be asked. Grants are never changed: revoke one and grant anew."""
     from ledger.registry.acts import parse_uses
-    from service.registry import rights
+    from service.registry import registering, signing
 
     ws = workspace()
-    who = rights.signer(ws, by)
+    who = signing.signer(ws, by)
     row = {
         "id": name, "grantor": grantor or who.party, "subject": recording, "uses": list(parse_uses(uses)),
-        "decision": decision, "territory": territory, "from": start or rights.author(ws, who).at, "to": end,
+        "decision": decision, "territory": territory, "from": start or signing.author(ws, who).at, "to": end,
         "licensee": licensee, "model": model, "cap_ppm": cap_ppm, "floor_micros": floor_micros,
         "currency": currency, "sunset": sunset,
     }  # fmt: skip
-    emit(rights.grant(ws, row, by))
+    emit(registering.grant(ws, row, by))
 
 
 @app.command()
@@ -186,12 +186,12 @@ def revoke(
     """End a grant. What was generated before keeps its permission, and goes on being paid."""
     from ledger.registry import acts
     from ledger.registry.rows import instant
-    from service.registry import rights
+    from service.registry import registering
 
     when = None if start is None else instant(start)
     chosen = acts.parse_uses(uses)
     emit(
-        rights.act(
+        registering.act(
             workspace(),
             by,
             lambda view, author: acts.revoke(view, author, grant=name, when=when or author.at, uses=chosen),
@@ -214,11 +214,11 @@ def transfer(
     """A share changes hands. What was earned before stays the seller's."""
     from ledger.registry import acts
     from ledger.registry.rows import instant, right_named
-    from service.registry import rights
+    from service.registry import registering
 
     chosen, moment = right_named(right), None if when is None else instant(when)
     emit(
-        rights.act(
+        registering.act(
             workspace(),
             by,
             lambda view, author: acts.transfer(
@@ -238,9 +238,9 @@ def clear(
     territory: Territory = "WORLD",
 ) -> None:
     """The release gate: a signed certificate if the track is royalty-clean, else every reason it is not."""
-    from service.registry import rights
+    from service.registry import deciding
 
-    emit(rights.clear(workspace(), track, limit_ppm=limit_ppm, territory=territory))
+    emit(deciding.clear(workspace(), track, limit_ppm=limit_ppm, territory=territory))
 
 
 @app.command()
@@ -275,14 +275,14 @@ def export(
 @app.command()
 def enrol(party: Annotated[str, typer.Argument(help="A registered party.")]) -> None:
     """Give a party a key of its own, so that it can sign for itself with --as."""
-    from service.registry import rights
+    from service.registry import signing
 
-    emit(rights.enrol(workspace(), party))
+    emit(signing.enrol(workspace(), party))
 
 
 @app.command()
 def erase(party: Annotated[str, typer.Argument(help="A registered party.")]) -> None:
     """Forget a party's name, identifiers and accounts; what the log proves stays."""
-    from service.registry import rights
+    from service.registry import people
 
-    emit(rights.erase(workspace(), party))
+    emit(people.erase(workspace(), party))

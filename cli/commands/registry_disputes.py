@@ -35,11 +35,11 @@ def open_(
     """
     from ledger.registry import acts
     from ledger.registry.rows import right_named
-    from service.registry import rights
+    from service.registry import registering
 
-    chosen, digest = None if right is None else right_named(right), rights.evidence(evidence)
+    chosen, digest = None if right is None else right_named(right), registering.evidence(evidence)
     emit(
-        rights.act(
+        registering.act(
             workspace(),
             by,
             lambda view, author: acts.open_dispute(
@@ -82,14 +82,14 @@ def resolve(
     """End a dispute: release what was held, or split it anew from the dispute's opening on."""
     from ledger.registry import acts
     from ledger.registry.rows import instant, right_named
-    from service.registry import rights
+    from service.registry import registering
 
     if release == bool(resplit):
         raise InputError("say either --release or one --resplit PARTY=PPM for every holder")
     parts = acts.parse_parts(resplit or [])
     chosen, when = None if right is None else right_named(right), None if start is None else instant(start)
     emit(
-        rights.act(
+        registering.act(
             workspace(),
             by,
             lambda view, author: acts.resolve_dispute(

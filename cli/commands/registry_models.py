@@ -19,10 +19,10 @@ Name = Annotated[
 @model.command()
 def check(name: Name = "") -> None:
     """Which recordings of the training set were not permitted when the version was registered, and why."""
-    from service.registry import rights
+    from service.registry import training
 
     ws = workspace()
-    emit(rights.check_model(ws, *rights.model_named(ws, name)))
+    emit(training.check_model(ws, *training.model_named(ws, name)))
 
 
 @model.command()
@@ -32,7 +32,7 @@ def prove(
     name: Name = "",
 ) -> None:
     """Prove that a recording was, or was not, in a version's training set; anyone can check the bundle offline."""
-    from service.registry import exporting, rights
+    from service.registry import exporting, training
 
     ws = workspace()
-    emit(exporting.prove(ws, recording, *rights.model_named(ws, name), out))
+    emit(exporting.prove(ws, recording, *training.model_named(ws, name), out))

@@ -14,9 +14,9 @@ payee = typer.Typer(no_args_is_help=True)
 @payee.command("list")
 def list_(party: Annotated[str | None, typer.Argument(help="Only this party's.")] = None) -> None:
     """The accounts in the book: where money goes, and what waits for approval or cools off."""
-    from service.registry import rights
+    from service.registry import people
 
-    emit(rights.list_payees(workspace(), party))
+    emit(people.list_payees(workspace(), party))
 
 
 @payee.command()
@@ -28,9 +28,9 @@ def propose(
     by: Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Sign as this party.")] = None,
 ) -> None:
     """Put a new account in the book; someone else must approve it."""
-    from service.registry import rights
+    from service.registry import people
 
-    emit(rights.propose_payee(workspace(), party, method=method, account=account, start=start, by=by))
+    emit(people.propose_payee(workspace(), party, method=method, account=account, start=start, by=by))
 
 
 @payee.command()
@@ -39,6 +39,6 @@ def approve(
     by: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who approves: not who proposed.")] = "approver",
 ) -> None:
     """The second person's consent; the account counts after the cooling-off time."""
-    from service.registry import rights
+    from service.registry import people
 
-    emit(rights.approve_payee(workspace(), name, by))
+    emit(people.approve_payee(workspace(), name, by))

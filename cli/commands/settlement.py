@@ -206,9 +206,9 @@ def pay(
 ) -> None:
     """Hand what may be paid now to its route, once; what a hold blocks stays behind."""
     if via == "chain":
-        from service.chain import runs
+        from service.chain import postings
 
-        return emit(runs.pay_run(workspace(), run_id), text=_paid_text)
+        return emit(postings.pay_run(workspace(), run_id), text=_paid_text)
     from service.settlement import paying
 
     return emit(paying.pay(workspace(), run_id, via), text=_paid_text)

@@ -152,8 +152,9 @@ class Checker:
                 and event_id.isprintable()
                 and event_id[0] != " " != event_id[-1]
                 and (event_id.isascii() or is_normalized("NFC", event_id))
-                and 0 < len(event.track) <= ID_MAX
-                and (event.listener is None or 0 < len(event.listener) <= ID_MAX)
+                and 0 < len(track := event.track) <= ID_MAX
+                and track.isprintable()
+                and ((listener := event.listener) is None or (0 < len(listener) <= ID_MAX and listener.isprintable()))
             ):
                 continue
             try:

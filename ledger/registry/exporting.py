@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from ledger.errors import InputError
 from ledger.registry import rows as r
-from ledger.registry.model import BEGINNING, FOREVER, Grant, Link, Share
+from ledger.registry.model import BEGINNING, FOREVER, Grant, Instant, Link, Share, Use
 from ledger.registry.readers import FORMULA, columns
 from ledger.registry.view import View
 from ledger.types import Digest
@@ -42,7 +42,7 @@ def document(view: View, names: Names, manifest: Callable[[Digest], list[str]]) 
         ],
         "links": [_link(link) for link in links],
         "shares": [_share(line) for line in shares],
-        "grants": [_grant(grant) for _, grant in sorted(view.grants.items())],
+        "grants": [row for _, grant in sorted(view.grants.items()) for row in _grants(grant)],
         "models": [
             _row(
                 id=one.id, version=one.version, operator=one.operator, weights_sha256=one.weights_sha256,
@@ -86,16 +86,23 @@ def _share(line: Share) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _grant(grant: Grant) -> dict[str, Any]:
-    """A grant as it now counts: a use that was revoked alone keeps its own end in `revoked`."""
-    whole = {end for _, end in grant.ends} if len(grant.ends) == len(grant.uses) else set()
-    end = whole.pop() if len(whole) == 1 else grant.end
-    return _row(
-        id=grant.id, grantor=grant.grantor, subject=grant.subject, uses=list(grant.uses), decision=grant.decision,
-        territory=grant.territory, **_dated(grant.start, end), licensee=grant.licensee, model=grant.model,
-        floor_micros=grant.floor_micros, currency=grant.currency, cap_ppm=grant.cap_ppm,
-        sunset=None if grant.sunset is None else r.day(grant.sunset),
-    )  # fmt: skip
+def _grants(grant: Grant) -> Iterator[dict[str, Any]]:
+    """A grant as it now counts: uses that end apart, because some were revoked, are grants of their own.
+
+    What was revoked before it began is none at all.
+    """
+    ends: dict[Instant, list[Use]] = {}
+    for use in grant.uses:
+        ends.setdefault(grant.end_of(use), []).append(use)
+    for end, uses in sorted(ends.items(), reverse=True):
+        if end > grant.start:
+            yield _row(
+                id=grant.id if end == max(ends) else f"{grant.id}:{'+'.join(uses)}", grantor=grant.grantor,
+                subject=grant.subject, uses=uses, decision=grant.decision, territory=grant.territory,
+                **_dated(grant.start, end), licensee=grant.licensee, model=grant.model,
+                floor_micros=grant.floor_micros, currency=grant.currency, cap_ppm=grant.cap_ppm,
+                sunset=None if grant.sunset is None else r.day(grant.sunset),
+            )  # fmt: skip
 
 
 def csv_text(name: str, rows: list[dict[str, Any]]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from ledger.errors import InputError
 from ledger.registry import payees, personal, quarantine, readers
 from ledger.registry.compare import Author
 from ledger.registry.facts import AnyFact, ConfirmFact, EndFact, ModelFact, ResolveFact, ShareFact
@@ -15,6 +16,7 @@ from ledger.registry.intake import Plan, plan
 from ledger.registry.model import RIGHTS, WORLD
 from ledger.registry.readers import RawRow
 from ledger.registry.registry import Progress, Registry
+from ledger.registry.rows import beside
 from ledger.registry.statement import Signer
 from ledger.registry.view import View
 from ledger.shown import exact_percent
@@ -153,13 +155,22 @@ def _counted(raw: Iterable[RawRow], on_progress: Progress) -> Iterator[RawRow]:
 def _resolved(path: Path) -> Iterator[RawRow]:
     """A file's rows, with training lists that stand in files of their own read in."""
     for row in readers.read(path):
-        named = row.value.get("training_file") if row.list == "models" and isinstance(row.value, dict) else None
-        if named is None or not (beside := path.parent / str(named)).is_file():
+        listed = _training_file(path, row)
+        if listed is None or not listed.is_file():
             yield row
             continue
         value: dict[str, Any] = {name: item for name, item in row.value.items() if name != "training_file"}
-        value["training"] = beside.read_text(encoding="utf-8").split()
+        value["training"] = listed.read_text(encoding="utf-8").split()
         yield replace(row, value=value)
+
+
+def _training_file(path: Path, row: RawRow) -> Path | None:
+    """The file that a model's row names; none for a path that the row is refused for in its turn."""
+    named = row.value.get("training_file") if row.list == "models" and isinstance(row.value, dict) else None
+    try:
+        return None if named is None else path.parent / beside(str(named))
+    except InputError:
+        return None
 
 
 def _known_payees(registry: Registry, planned: Plan) -> int:

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -214,6 +215,14 @@ def right_named(text: str) -> Right:
     raise InputError(f"right {text!r}: expected one of {', '.join(RIGHTS)}")
 
 
+def beside(path: str) -> str:
+    """A path inside the folder that holds the document: whoever hands one in names no other file of this host."""
+    place = PurePosixPath(path)
+    if place.is_absolute() or ".." in place.parts or "\\" in path:
+        raise InputError(f"path {path!r}: expected one below the folder of the file, with / and without ..")
+    return path
+
+
 def day(moment: Instant) -> str:
     """An instant as people write it: midnight is a date."""
     return moment.removesuffix("T00:00:00Z")
@@ -224,6 +233,8 @@ _SPELLING: Final[Mapping[str, Any]] = {
     "end": instant,
     "sunset": instant,
     "generated_at": instant,
+    "audio": beside,
+    "training_file": beside,
     "isrc": identifiers.isrc,
     "iswc": identifiers.iswc,
     "ipi": identifiers.ipi,

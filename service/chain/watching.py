@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.chain.pool import STORE, opened
-from service.chain.runs import write_down
+from service.chain.postings import write_down
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

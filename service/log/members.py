@@ -7,6 +7,7 @@ the folder of its workspace. Another workspace's log is opened for reading and n
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -59,7 +60,8 @@ def add(ws: Workspace, place: Path) -> MemberShown:
     if other.settings.text("log.home") not in ("", str(ws.home)):
         raise ConflictError(f"{theirs} follows {other.settings.text('log.home')} already: a log has one home")
     if theirs not in members(ws):
-        _check_unused(_open(other, trusted, ws))
+        with closing(_open(other, trusted, ws)) as log:
+            _check_unused(log)
     _let_follow(other, ws)
     remember(ws, theirs, other.home)
     if theirs not in members(ws):

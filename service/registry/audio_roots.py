@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger.registry.rows import beside
+
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
@@ -33,7 +35,11 @@ def remember(workspace: Workspace, folders: Iterable[Path]) -> None:
 
 
 def find(workspace: Workspace, audio: str) -> Path | None:
-    """The file that a recording's `audio` names, in the newest folder that has it."""
+    """The file that a recording's `audio` names, in the newest folder that has it; InputError for one outside them all.
+
+    An import refuses such a path; a log may be older than that.
+    """
+    beside(audio)
     return next((root / audio for root in roots(workspace) if (root / audio).is_file()), None)
 
 

@@ -11,7 +11,7 @@ from ledger.registry.audit import Note, Report
 from ledger.registry.audit import audit as replay
 from ledger.registry.intake import Planned
 from service.log import keys
-from service.registry import rights
+from service.registry import signing
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -41,7 +41,7 @@ def audit(
         fact = facts.AuditFact(
             id=report.digest, size=report.size, violations=len(report.violations), findings=len(report.findings)
         )
-        ws.registry.register([Planned(fact)], rights.signer(ws), known=ws.registry.view().size)
+        ws.registry.register([Planned(fact)], signing.signer(ws), known=ws.registry.view().size)
     differences = tuple(_index(ws))
     return replace(report, ok=report.ok and not differences, index=differences)
 

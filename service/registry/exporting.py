@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ledger.registry import exporting, manifest, membership, personal
-from service.registry import rights
+from service.registry import training
 from service.witness.asking import base
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def prove(ws: Workspace, recording: str, model: str, version: str, out: Path) ->
     """A `membership` bundle: whether a recording was in a version's training set, for anyone to verify."""
     view = ws.registry.view()
     found = view.model(model, version)
-    tree = manifest.ManifestTree(rights.training(ws, view, model, version))
+    tree = manifest.ManifestTree(training.training(ws, view, model, version))
     shown = tree.prove(recording)
     resting = base(ws.log, ws.trust.policy)
     bundle = membership.make(

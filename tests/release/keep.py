@@ -12,7 +12,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from service.chain import pool, runs
+from service.chain import pool, postings
 from service.log.ingesting import ingest_file
 from service.log.keys import rotate
 from service.log.operating import prove
@@ -46,7 +46,7 @@ def _live_through(june: Month, folder: Path) -> None:
     """Paid on the chain, a key handed over, a bad row in quarantine, a stream of July, a hold."""
     pool.deploy(june.ws, currency="EUR", token=None, window=0, owner=None, guardian=None)
     pool.fund(june.ws, "EUR", 630_000_000)
-    runs.pay_run(june.ws, run_of(june))
+    postings.pay_run(june.ws, run_of(june))
     rotate(june.ws, "log")
     rows = folder / "july.ndjson"
     event = {"source": "acme", "event_id": "july-1", "track": "trk-1", "occurred_at": "2026-07-01T10:00:00Z",
@@ -65,7 +65,7 @@ def _hand_out(june: Month, folder: Path) -> None:
     (bundles / "entry.bundle").write_bytes(prove(june.ws, index=2).bundle)
     (bundles / "statement.bundle").write_bytes(statements.prove(june.ws, "ann", PERIOD))
     exporting.prove(june.ws, "rec-1", "mdl", "1", bundles / "membership.bundle")
-    runs.claim_files(june.ws, run_of(june), folder / "claims")
+    postings.claim_files(june.ws, run_of(june), folder / "claims")
     for name, claim in enumerate(sorted((folder / "claims").glob("*.bundle"))[:1]):
         shutil.copy(claim, bundles / f"claim-{name}.bundle")
     shutil.rmtree(folder / "claims")

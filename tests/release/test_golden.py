@@ -12,7 +12,7 @@ import pytest
 
 from ledger.trust import parse
 from service.bundles import verify_bundle
-from service.chain import runs
+from service.chain import postings
 from service.log import operating
 from service.log.ingesting import ingest_file
 from service.settlement import life, paying
@@ -77,7 +77,7 @@ def test_its_workspace_opens_as_it_was_left(ws: Workspace, release: Path, about:
     for party in PARTIES:
         told = json.loads(rendered(statements.state(ws, party, PERIOD), "json"))
         assert _said_again(json.loads((release / f"{party}.json").read_bytes()), told), party
-    assert runs.check(ws, "EUR").ok
+    assert postings.check(ws, "EUR").ok
 
 
 @pytest.mark.slow

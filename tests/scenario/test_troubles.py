@@ -23,9 +23,9 @@ from ledger.registry import acts
 from ledger.trust import Trust
 from payouts.account import Account
 from service.bundles import verify_bundle
-from service.chain import pool, runs
+from service.chain import pool, postings
 from service.log import keys, operating
-from service.registry import exporting, rights
+from service.registry import exporting, registering
 from service.settlement import holds, life, paying
 from service.settlement.runs import Stored, load, paid_out
 from service.settlement.step import read_book
@@ -99,7 +99,7 @@ def _before(told: Quarter) -> None:
     rows.append({"party": "dee", "method": "chain", "account": account("dee"), "from": "2020-01-01"})
     path = told.folder / "more.json"
     path.write_text(json.dumps({"parties": [{"id": "eve", "kind": "person", "name": "Eve"}], "payees": rows}))
-    loaded = rights.load(told.made.ws, [path], by=None, dry_run=False, on_progress=None)
+    loaded = registering.load(told.made.ws, [path], by=None, dry_run=False, on_progress=None)
     assert loaded.accepted == loaded.read, loaded.refused
 
 
@@ -111,19 +111,19 @@ def _june(told: Quarter) -> None:
     paying.pay(ws, run, "file")
     pool.deploy(ws, currency="EUR", token=None, window=3600, owner=None, guardian=None)
     with pytest.raises(PreflightError, match="lacks 60000000"):
-        runs.pay_run(ws, run)
+        postings.pay_run(ws, run)
     pool.fund(ws, "EUR", POOL)
-    assert runs.pay_run(ws, run).claims is None
+    assert postings.pay_run(ws, run).claims is None
     pool.veto(ws, "EUR")
-    assert runs.pay_run(ws, run).posting.sequence == 2
+    assert postings.pay_run(ws, run).posting.sequence == 2
     told.on(7, 3)
-    paid = runs.pay_run(ws, run).claims
+    paid = postings.pay_run(ws, run).claims
     assert paid is not None
     assert paid.paid == 60_000_000
-    assert runs.check(ws, "EUR").ok
+    assert postings.check(ws, "EUR").ok
     outsiders.export(ws, JUNE, told.folder / JUNE)
     exporting.export(ws, told.folder / "registry.json")
-    runs.claim_files(ws, run, told.folder / "claims")
+    postings.claim_files(ws, run, told.folder / "claims")
     told.bundles = {
         **{f"statement of {one}": statements.prove(ws, one, JUNE) for one in ("ann", "bob", "cy", "dee")},
         **{f"event {n}": operating.prove(ws, event=f"acme:e-{n}").bundle for n in range(1, 11)},
@@ -140,9 +140,11 @@ def _july(told: Quarter) -> None:
     made.stream(["trk-2"] * 2, at="2026-06-30T23:00:00Z")
     made.stream(["trk-1"] * 4 + ["trk-2"] * 3, at="2026-07-04T10:00:00Z")
     told.on(7, 6)
-    rights.act(ws, None, lambda view, who: acts.open_dispute(view, who, subject="rec-2", claimant="eve"))
+    registering.act(ws, None, lambda view, who: acts.open_dispute(view, who, subject="rec-2", claimant="eve"))
     told.on(7, 10)
-    rights.act(ws, None, lambda view, who: acts.revoke(view, who, grant="g-rec-1-ann", when="2026-07-10T09:00:00Z"))
+    registering.act(
+        ws, None, lambda view, who: acts.revoke(view, who, grant="g-rec-1-ann", when="2026-07-10T09:00:00Z")
+    )
     _a_track_made_after_the_revocation(told)
     made.stream(["trk-4"] * 3, at="2026-07-11T10:00:00Z")
     told.on(7, 20)
@@ -162,14 +164,14 @@ def _july(told: Quarter) -> None:
     run = told.runs[JULY] = told.settle(JULY)
     with pytest.raises(ConflictError, match="to be paid by chain"):
         paying.pay(made.ws, run, "file")  # the bank has paid twice as much already
-    assert runs.pay_run(made.ws, run).claims is None
+    assert postings.pay_run(made.ws, run).claims is None
 
 
 def _a_track_made_after_the_revocation(told: Quarter) -> None:
     path = told.folder / "track.json"
     track = {"id": "trk-4", "title": "Track 4", "model": "mdl", "version": "1"}
     path.write_text(json.dumps({"tracks": [track]}))
-    rights.load(told.made.ws, [path], by=None, dry_run=False, on_progress=None)
+    registering.load(told.made.ws, [path], by=None, dry_run=False, on_progress=None)
     told.made.assign({"track": "trk-4", "sources": [{"recording": "rec-1", "ppm": 500_000, "use": "condition"}]})
 
 
@@ -198,7 +200,9 @@ def _august(told: Quarter) -> None:
     made, ws = told.made, told.made.ws
     told.on(8, 4)
     (dispute,) = ws.registry.view().disputes
-    rights.act(ws, "approver", lambda view, who: acts.resolve_dispute(view, who, dispute=dispute, outcome="released"))
+    registering.act(
+        ws, "approver", lambda view, who: acts.resolve_dispute(view, who, dispute=dispute, outcome="released")
+    )
     held = next(line for line in told.stored(told.runs[JULY]).outcome.lines if line.reason == "dispute")
     told.approve(holds.release(ws, f"{told.runs[JULY]}/{held.party}/dispute", note="the claim was withdrawn").id)
     told.approve(
@@ -206,7 +210,7 @@ def _august(told: Quarter) -> None:
             ws, "ann", period=AUGUST, amount="-7.000001", currency="EUR", reason="counted twice", line=told.runs[JUNE]
         ).id
     )
-    rights.act(
+    registering.act(
         ws, None,
         lambda view, who: acts.transfer(
             view, who, subject="rec-3", right="master", seller="cy", buyer="ann", when="2026-08-15T00:00:00Z"
@@ -218,9 +222,9 @@ def _august(told: Quarter) -> None:
     told.on(9, 2)
     run = told.runs[AUGUST] = told.settle(AUGUST)
     paying.pay(ws, run, "file")
-    assert runs.pay_run(ws, run).claims is None
+    assert postings.pay_run(ws, run).claims is None
     told.on(9, 3)
-    assert runs.pay_run(ws, run).claims is not None
+    assert postings.pay_run(ws, run).claims is not None
 
 
 def test_the_totals_of_each_month_reconcile(quarter: Quarter) -> None:
@@ -234,7 +238,7 @@ def test_the_totals_of_each_month_reconcile(quarter: Quarter) -> None:
         assert sum(one.earned for one in stored.accounts.values()) == found.allocated
         for one in stored.accounts.values():
             assert one.opening + one.earned + one.corrected == one.payable + one.carried, (period, one.party)
-    assert runs.check(quarter.made.ws, "EUR").ok
+    assert postings.check(quarter.made.ws, "EUR").ok
     assert not read_book(quarter.made.ws).voids
 
 

@@ -130,6 +130,29 @@ def test_a_platforms_file_speaks_for_no_other() -> None:
         assert checker.run(rows.events) == {1: "source: \"other\", and this file is taken as one of 'acme'"}
 
 
+ODD: list[dict[str, Any]] = [
+    {name: value}
+    for name in ("track", "listener", "event_id", "source", "product")
+    for value in ("a\nb", "a\x1b[2J", "", "x" * 256, "x" * 257, " a", "a ", "e\u0301", "\u00e9", "x")
+] + [{"gross_micros": gross, "currency": currency} for gross in (None, -1, 0, 2**53 - 1, 2**53)
+     for currency in (None, "EUR", "eur")] + [{"units": units} for units in (-1, 0, 10**9, 10**9 + 1)] + [
+    {"occurred_at": at} for at in ("2026-06-03T24:00:00Z", "2026-06-03T11:05:00+00:00", "1969-12-31T11:05:00Z", "x")
+] + [{"territory": "se"}, {"territory": "NO"}]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_a_neighbour_changes_nothing(odd: dict[str, Any]) -> None:
+    """If this fails, whether an event is taken, and as what, depends on the events that came before it."""
+    event = StreamEvent(**row("e-1") | odd)
+    found = []
+    for before in ([], [StreamEvent(**row("e-0"))], [StreamEvent(**row("e-0", **odd_)) for odd_ in ODD[-2:]]):
+        checker = Checker(LATEST)
+        checker.run(list(before))
+        events = [event]
+        found.append((checker.run(events), events))
+    assert found[0] == found[1] == found[2]
+
+
 def test_ids_are_checked_on_the_quick_way_too() -> None:
     """If this fails, a second spelling of an id counts twice once its source is known."""
     checker = Checker(LATEST)

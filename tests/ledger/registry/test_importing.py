@@ -269,6 +269,18 @@ def test_only_those_concerned_fill_in_what_was_left_out(office: Office) -> None:
     assert counts(office.load(work, office.holder("p-pub"))) == (0, 0, 0, 1)
 
 
+@pytest.mark.parametrize("path", ["../secret.txt", "/etc/hostname", "a/../../secret.txt", "..", "a\\..\\secret.txt"])
+def test_a_document_names_no_file_outside_its_folder(office: Office, path: str) -> None:
+    """If this fails, whoever hands in a document has a file of this host read, and its words shown in an error."""
+    (office.folder.parent / "secret.txt").write_text("passphrase-of-the-operator")
+    recording = {"id": "rec-9", "title": "Nine", "audio": path}
+    model = {"id": "mdl-9", "version": "1", "operator": "p-lab", "training_file": path}
+    known = sample()
+    done = office.load(known | {"recordings": [*known["recordings"], recording], "models": [*known["models"], model]})
+    assert sorted(one.list for one in done.refused) == ["models", "recordings"]
+    assert all("without .." in one.reason and "passphrase" not in one.reason for one in done.refused)
+
+
 def test_a_backdated_refusal_is_refused_once_something_was_permitted(office: Office) -> None:
     """If this fails, a denial dated in the past takes back what was permitted then."""
     office.load(sample())

@@ -74,11 +74,14 @@ def test_a_row_is_wholly_valid_or_refused(name: str, row: dict[str, Any], said: 
 
 def test_what_is_almost_refused_is_taken() -> None:
     """If this fails, ordinary rows are turned away."""
-    assert r.parse("grants", GRANT | {"floor_micros": 5, "currency": "EUR"})
-    assert r.parse("grants", GRANT | {"uses": ["train", "style"]})
-    assert r.parse("models", MODEL | {"training": []})
-    assert r.parse("models", MODEL | {"training_file": "list.txt"})
-    assert r.parse("shares", SHARE | {"to": "2026-01-01"})
+    rows: list[tuple[str, dict[str, Any]]] = [
+        ("grants", GRANT | {"floor_micros": 5, "currency": "EUR"}),
+        ("grants", GRANT | {"uses": ["train", "style"]}),
+        ("models", MODEL | {"training": []}),
+        ("models", MODEL | {"training_file": "list.txt"}),
+        ("shares", SHARE | {"to": "2026-01-01"}),
+    ]
+    assert [type(r.parse(name, row)) for name, row in rows] == [r.GrantRow] * 2 + [r.ModelRow] * 2 + [r.ShareRow]
     paid = r.parse("payees", {"party": "ann", "method": "bank", "account": "SE45 5000 0000 0583 9825 7466"})
     assert isinstance(paid, r.PayeeRow)
     assert paid.account == "SE4550000000058398257466"

@@ -18,6 +18,9 @@ import pytest
 import safetensors.numpy
 
 from attribution import synth
+from ledger.errors import InputError
+from service.registry import audio_roots
+from service.workspace import Workspace
 from tests.service.sounding import Sounding, sounding
 from tests.support import ROOT
 
@@ -162,3 +165,10 @@ def test_a_terminal_shows_how_far_it_is(made: Sounding) -> None:
     assert out.lstrip().startswith(b"{"), "the bar stays off standard output"
     quiet = subprocess.run([*SETTLE, "--home", str(made.home), "index"], cwd=ROOT, capture_output=True, check=True)
     assert quiet.stderr == b""
+
+
+@pytest.mark.parametrize("audio", ["../outside.wav", "/etc/hostname"])
+def test_no_file_outside_the_imported_folders_is_looked_for(made: Sounding, audio: str) -> None:
+    """If this fails, a recording that an older release registered has any file of this host read as sound."""
+    with pytest.raises(InputError, match=r"without \.\."):
+        audio_roots.find(Workspace.open(made.home), audio)

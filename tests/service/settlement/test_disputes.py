@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.registry import acts
-from service.registry import rights
+from service.registry import registering
 from service.settlement import life, paying
 from service.settlement.runs import load
 from service.settlement.step import read_book
@@ -12,7 +12,7 @@ from tests.service.month import Month, asked, published
 
 def squatter(made: Month) -> str:
     """bob, whose rec-2 came later, calls ann's rec-1 the squatter; the dispute's id."""
-    done = rights.act(
+    done = registering.act(
         made.ws,
         None,
         lambda view, author: acts.open_dispute(view, author, subject="rec-1", claimant="bob", like="rec-2"),

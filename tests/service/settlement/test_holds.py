@@ -8,7 +8,7 @@ import pytest
 
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.registry import acts
-from service.registry import rights
+from service.registry import registering
 from service.settlement import holds, life, paying
 from service.settlement.approvers import enrol
 from service.settlement.runs import load, paid_out
@@ -189,7 +189,7 @@ def test_what_cannot_be_held_is_refused(june: Month) -> None:
 def test_a_dispute_opened_after_publication_blocks_whom_it_names(june: Month) -> None:
     """If this fails, money goes out to somebody whose ownership is contested by then."""
     run = published(june)
-    rights.act(
+    registering.act(
         june.ws,
         None,
         lambda view, author: acts.open_dispute(

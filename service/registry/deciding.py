@@ -1,0 +1,127 @@
+"""Deciding: what is permitted, and whether a track may be released; with a signed receipt of the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger.errors import InputError
+from ledger.registry import papers, release
+from ledger.registry.decide import Question
+from ledger.registry.intake import Planned
+from ledger.registry.model import USES, WORLD, Decision, Instant, Use
+from ledger.registry.rows import instant
+from ledger.types import Digest, InfluenceVector, Role, format_time
+from ledger.vector import open_statement
+from service.log import keys
+from service.registry.signing import signer
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A decision as commands answer it. `receipt`: the digest of the signed receipt, if one was asked for."""
+
+    decision: str
+    grants: tuple[str, ...]
+    reasons: tuple[str, ...]
+    cap_ppm: int | None
+    floors: tuple[dict[str, Any], ...]
+    at: Instant
+    known_at: int
+    receipt: Digest | None = None
+
+
+def decide(
+    ws: Workspace,
+    subject: str,
+    use: str,
+    *,
+    at: str | None,
+    known_at: str | None,
+    territory: str,
+    licensee: str | None,
+    model: str | None,
+    keep: bool = False,
+) -> Decided:
+    """`settle registry decide`: from the few leaves that speak of the subject, not from all of them.
+
+    What is signed (`keep`) comes from all of them: which leaves speak of a subject says an index, and
+    whoever can delete a row of it would hide a revocation.
+    """
+    chosen = use_named(use)
+    size = None if known_at is None else size_named(ws, known_at)
+    view = ws.registry.view(size) if keep else ws.registry.view_of(subject, size=size)
+    moment = format_time(ws.clock()) if at is None else instant(at)
+    question = Question(subject=subject, use=chosen, territory=territory, at=moment, licensee=licensee, model=model)
+    decision = view.answer(question)
+    digest = _issue(ws, question, chosen, decision, view.size) if keep else None
+    return Decided(
+        decision=decision.decision,
+        grants=decision.grants,
+        reasons=decision.reasons,
+        cap_ppm=decision.cap_ppm,
+        floors=tuple({"currency": currency, "micros": micros} for currency, micros in decision.floors),
+        at=moment,
+        known_at=view.size,
+        receipt=digest,
+    )
+
+
+def _issue(ws: Workspace, question: Question, use: Use, decision: Decision, size: int) -> Digest:
+    """Sign the answer, keep it, and let the log say when."""
+    who = signer(ws)
+    now = format_time(ws.clock())
+    if question.at > now:
+        raise InputError(f"a receipt cannot speak of {question.at}; it is {now}")
+    envelope = papers.receipt(question, decision, origin=ws.log.origin, size=size, at=now, key=who.key)
+    fact = papers.receipt_fact(envelope, question, decision.decision, use)
+    known = ws.registry.view().size
+    ws.registry.register([Planned(fact)], who, known=known, at=now, blobs=[envelope.encode()])
+    return envelope.digest
+
+
+def use_named(text: str) -> Use:
+    for use in USES:
+        if use == text:
+            return use
+    raise InputError(f"use {text!r}: expected one of {', '.join(USES)}")
+
+
+def size_named(ws: Workspace, text: str) -> int:
+    """What was known: a size of the log, or an instant."""
+    return int(text) if text.isdecimal() else ws.registry.size_at(instant(text))
+
+
+# --- releasing ------------------------------------------------------------------------------------
+
+
+def clear(ws: Workspace, track: str, *, limit_ppm: int | None, territory: str = WORLD) -> dict[str, Any]:
+    """`settle registry clear`: the verdict, and a signed certificate when it is clear."""
+    view = ws.registry.view()
+    assigned = ws.log.assignments().get(track)
+    vector = None if assigned is None else _vector(ws, assigned[0])
+    limit = ws.settings.number("registry.clear_ppm") if limit_ppm is None else limit_ppm
+    verdict = release.assess(
+        view, track, None if assigned is None else assigned[0], vector, limit_ppm=limit, territory=territory
+    )
+    certificate: Digest | None = None
+    if verdict.clear:
+        who, now = signer(ws), format_time(ws.clock())
+        envelope = papers.certificate(verdict, origin=ws.log.origin, size=view.size, at=now, key=who.key)
+        fact = papers.certificate_fact(envelope, verdict)
+        ws.registry.register([Planned(fact)], who, known=view.size, at=now, blobs=[envelope.encode()])
+        certificate = envelope.digest
+    return {
+        "track": track, "clear": verdict.clear, "reasons": verdict.reasons, "vector": verdict.vector,
+        "unlicensed_ppm": verdict.unlicensed_ppm, "unattributed_ppm": verdict.unattributed_ppm,
+        "limit_ppm": verdict.limit_ppm, "sources": verdict.sources, "certificate": certificate,
+    }  # fmt: skip
+
+
+def _vector(ws: Workspace, digest: Digest) -> InfluenceVector:
+    """The assigned vector, once its signature is by a key that may attribute."""
+    roles: tuple[Role, ...] = ("attribution", "platform", "operator")
+    return open_statement(ws.log.blob(digest), [key.public for key in keys.ring(ws).of(*roles)])

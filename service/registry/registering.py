@@ -1,0 +1,100 @@
+"""Registering: documents, single grants and acts, planned against the registry as it stands, signed, recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ledger import canon
+from ledger.errors import ConflictError, InputError
+from ledger.registry import acts
+from ledger.registry.compare import Author
+from ledger.registry.importing import Imported, import_files, import_rows, notices
+from ledger.registry.importing import replay as replay_quarantine
+from ledger.registry.intake import Planned
+from ledger.registry.readers import RawRow
+from ledger.registry.view import View
+from ledger.types import Digest
+from service.registry import audio_roots
+from service.registry.signing import author, signer
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+Progress = Callable[[int, int | None], None]
+
+
+def load(
+    ws: Workspace, paths: Sequence[Path], *, by: str | None, dry_run: bool, on_progress: Progress | None
+) -> Imported:
+    """`settle registry import`."""
+    done = import_files(ws.registry, paths, signer(ws, by), dry_run=dry_run, on_progress=on_progress)
+    if not dry_run:
+        audio_roots.remember(ws, [path.parent for path in paths])  # audio paths are relative to these files
+    return done
+
+
+def replay(ws: Workspace, by: str | None) -> Imported:
+    """`settle registry replay`: what the signer handed in and lies in quarantine, once more."""
+    return replay_quarantine(ws.registry, signer(ws, by))
+
+
+def grant(ws: Workspace, row: Mapping[str, Any], by: str | None) -> Imported:
+    """One grant, typed rather than filed; InputError with the reason if it is refused."""
+    given = {name: value for name, value in row.items() if value is not None}
+    done = import_rows(ws.registry, [RawRow(list="grants", file="-", line=1, value=given)], signer(ws, by))
+    if done.refused:
+        kind = ConflictError if done.conflicts else InputError
+        raise kind(done.refused[0].reason)
+    return done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What an act registered; nothing when it stood already."""
+
+    leaves: int
+    size: int
+    registered: tuple[dict[str, Any], ...]
+    notices: tuple[str, ...] = ()
+
+
+def act(ws: Workspace, by: str | None, plan: Callable[[View, Author], list[Planned]]) -> Done:
+    """Plan an act against the registry as it stands, sign it and register it."""
+    who = signer(ws, by)
+    view = ws.registry.view()
+    acting = author(ws, who)
+    planned = plan(view, acting)
+    if not planned:
+        return Done(leaves=0, size=view.size, registered=())
+    done = ws.registry.register(planned, who, known=view.size, at=acting.at)
+    return Done(
+        leaves=done.leaves,
+        size=done.size,
+        registered=tuple(one.fact.fields() for one in planned),
+        notices=tuple(one.text for one in notices(ws.registry.view(), [one.fact for one in planned])),
+    )
+
+
+def confirm(ws: Workspace, ids: Sequence[str], by: str | None, parties: Sequence[str] = ()) -> Done:
+    """Confirm shares, links and recordings by id; for a subject, the shares that wait in it, of these parties."""
+
+    def plan(view: View, acting: Author) -> list[Planned]:
+        wanted: list[str] = []
+        for one in ids:
+            is_subject = one in view.all_recordings or one in view.works
+            wanted += (acts.waiting(view, one, parties) if is_subject else []) or [one]
+        return acts.confirm(view, acting, wanted)
+
+    return act(ws, by, plan)
+
+
+def evidence(path: Path | None) -> Digest | None:
+    """The digest of a piece of evidence. The file itself stays with whoever keeps it: it may name people."""
+    if path is None:
+        return None
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    return canon.digest(path.read_bytes())

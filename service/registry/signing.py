@@ -1,0 +1,50 @@
+"""Who signs in the registry: the operator, a party with a key here, or the approver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import StateError
+from ledger.registry.compare import Author
+from ledger.registry.statement import Signer
+from ledger.types import Role, format_time
+from service.log import enrolling, keys
+from service.log.enrolling import Enrolled
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+HOLDER: Final[Role] = "holder"
+
+
+def signer(ws: Workspace, party: str | None = None) -> Signer:
+    """The operator, or a party enrolled here with a holder's key, or the approver by the name `approver`.
+
+    StateError unless the log and trust.json know the key as that party's in that role: what anybody else
+    signs would stand in the log for good, and only an audit would say that nobody was entitled to it.
+    """
+    if party is None or party == ws.operator:
+        who = Signer(ws.signer("operator"), ws.operator, "operator")
+    elif party == "approver":
+        who = Signer(ws.signer("approver"), "approver", "approver")
+    elif ws.key_path(f"{HOLDER}-{party}").is_file():
+        who = Signer(ws.key(f"{HOLDER}-{party}"), party, "holder")
+    else:
+        raise StateError(f"{party} has no key here; make one with `settle registry enrol {party}`")
+    counting = keys.ring(ws).at(ws.log.head().size + 1, who.role, party=who.party)
+    if not any(key.public == who.key.public for key in counting):
+        raise StateError(
+            f"key {who.key.public.id[:16]} is no {who.role} key of {who.party} that counts; see `settle key show`, "
+            "and workspace.operator if the operator's name was changed"
+        )
+    return who
+
+
+def author(ws: Workspace, who: Signer) -> Author:
+    return Author(party=who.party, role=who.role, at=format_time(ws.clock()))
+
+
+def enrol(ws: Workspace, party: str) -> Enrolled:
+    """Give a registered party a holder's key, with which it signs for itself from then on."""
+    ws.registry.view().party(party)
+    return enrolling.enrol(ws, party, HOLDER, name=f"{HOLDER}-{party}", by="operator")

@@ -1,0 +1,45 @@
+"""Training sets: what a registered model version was trained on, and what of it was not permitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ledger.errors import InputError, StateError
+from ledger.registry import manifest as manifests
+from ledger.registry.model import WORLD
+from ledger.registry.view import View
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+def training(ws: Workspace, view: View, model: str, version: str) -> list[str]:
+    """The recordings in the manifest of a model version."""
+    found = view.model(model, version)
+    if found.manifest is None:
+        raise StateError(f"model {found.key} was registered without a training list; nothing can be proven about it")
+    return manifests.decode(ws.log.blob(found.manifest.blob))
+
+
+def model_named(ws: Workspace, name: str) -> tuple[str, str]:
+    """A version named `ID@VERSION`, or the only one there is of a model, or at all."""
+    found = [one for one in ws.registry.view().models.values() if name in ("", one.id, one.key)]
+    if len(found) != 1:
+        known = ", ".join(sorted(one.key for one in found)) or "none"
+        raise InputError(f"model {name or '(not named)'}: say which version with --model ID@VERSION; matching: {known}")
+    return found[0].id, found[0].version
+
+
+def check_model(ws: Workspace, model: str, version: str, territory: str = WORLD) -> dict[str, Any]:
+    """Which recordings of a training manifest were not permitted when the version was registered, and why."""
+    view = ws.registry.view()
+    listed = training(ws, view, model, version)
+    missing = view.unlicensed(listed, view.model(model, version), territory)
+    return {
+        "model": f"{model}@{version}",
+        "recordings": len(listed),
+        "permitted": len(listed) - len(missing),
+        "missing": [
+            {"recording": one, "decision": decision.decision, "reasons": decision.reasons} for one, decision in missing
+        ],
+    }
