@@ -272,6 +272,10 @@ class Loop:
         return [*known, *(test for test in tests if test not in known)]
 
     def fork(self, mutant: str, tests: list[str], seconds: dict[str, float]) -> int:
+        function, mutants = self.mutated[mangled_name_from_mutant_name(mutant)]
+        changed = mutants[mutant.rpartition(".")[2]]
+        if function.__code__.co_freevars != getattr(changed, "__func__", changed).__code__.co_freevars:
+            raise SystemExit(f"{mutant} closes over other names than its function, so their code cannot be exchanged")
         child = os.fork()
         if child:
             return child
@@ -283,8 +287,7 @@ class Loop:
         os.dup2(nowhere, 2)
         next(iter(self.items.values())).config.pluginmanager.unregister(name="terminalreporter")
         self.temporary_files(self.items)
-        function, mutants = self.mutated[mangled_name_from_mutant_name(mutant)]
-        become(function, mutants[mutant.rpartition(".")[2]])
+        become(function, changed)
         self.failed = False
         for test, following in zip(tests, [*tests[1:], None], strict=True):
             limit = PATIENCE * seconds[test] + 2

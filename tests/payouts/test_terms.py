@@ -83,7 +83,7 @@ def test_terms_are_of_the_pool_that_was_named() -> None:
 def test_a_refusal_names_the_term(params: dict[str, str], named: str) -> None:
     """If this fails, whoever typed ten terms is not told which of them is wrong."""
     with pytest.raises(TermsError, match=named):
-        parsed(**params)
+        parsed(**params)  # type: ignore[arg-type]
     assert parsed(suspense_months="1").suspense_months == 1
     assert parsed(suspense_months="1200", aspects="recording:1000000,style:0").aspects == (("recording", 1_000_000),)
 
