@@ -70,9 +70,14 @@ def unwrapped(mutants: Mutants, is_classmethod: bool = False) -> Callable[[Funct
     return decorate
 
 
-def become(function: FunctionType, mutant: Any) -> None:
+def plain(mutant: Any) -> FunctionType:
+    """A mutant as a function, where it is bound to its class."""
+    found: FunctionType = getattr(mutant, "__func__", mutant)
+    return found
+
+
+def become(function: FunctionType, mutant: FunctionType) -> None:
     """The function has the mutant's code from here on, wherever it is held."""
-    mutant = getattr(mutant, "__func__", mutant)
     function.__code__ = mutant.__code__
     function.__defaults__, function.__kwdefaults__ = mutant.__defaults__, mutant.__kwdefaults__
 
@@ -272,6 +277,10 @@ class Loop:
         return [*known, *(test for test in tests if test not in known)]
 
     def fork(self, mutant: str, tests: list[str], seconds: dict[str, float]) -> int:
+        function, mutants = self.mutated[mangled_name_from_mutant_name(mutant)]
+        changed = plain(mutants[mutant.rpartition(".")[2]])
+        if function.__code__.co_freevars != changed.__code__.co_freevars:
+            raise SystemExit(f"{mutant} closes over other names than its function, so their code cannot be exchanged")
         child = os.fork()
         if child:
             return child
@@ -283,8 +292,7 @@ class Loop:
         os.dup2(nowhere, 2)
         next(iter(self.items.values())).config.pluginmanager.unregister(name="terminalreporter")
         self.temporary_files(self.items)
-        function, mutants = self.mutated[mangled_name_from_mutant_name(mutant)]
-        become(function, mutants[mutant.rpartition(".")[2]])
+        become(function, changed)
         self.failed = False
         for test, following in zip(tests, [*tests[1:], None], strict=True):
             limit = PATIENCE * seconds[test] + 2
