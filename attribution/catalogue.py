@@ -47,7 +47,7 @@ class Catalogue:
         self.styles = tuple(one.style for one in self.recordings)
         self.row = {name: row for row, name in enumerate(self.ids)}
         self.evidence: tuple[str, Evidence] | None = None
-        self._chance = chance
+        self.chance = chance  # as measured when it was indexed; see `attribution.chance.chance_in`
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -106,13 +106,6 @@ class Catalogue:
     @cached_property
     def tunes(self) -> TuneIndex:
         return TuneIndex([one.features.line for one in self.recordings])
-
-    @cached_property
-    def chance(self) -> Chance:
-        """What strangers reach here: as measured when it was indexed, or now."""
-        from attribution.chance import measure
-
-        return self._chance or measure(self)
 
     @cached_property
     def latents(self) -> tuple[Nearest, npt.NDArray[np.int64]]:

@@ -66,6 +66,13 @@ def probes(ids: Sequence[str]) -> list[str]:
     return [ordered[k * len(ordered) // count] for k in range(count)]
 
 
+def chance_in(catalogue: Catalogue) -> Chance:
+    """A catalogue's limits: as measured when it was indexed, or now."""
+    if catalogue.chance is None:
+        catalogue.chance = measure(catalogue)
+    return catalogue.chance
+
+
 def measure(catalogue: Catalogue) -> Chance:
     """The limits of a catalogue at hand."""
     chosen = {

@@ -14,7 +14,7 @@ import numpy as np
 
 from attribution import aligned, channels, posterior
 from attribution.calibration import Calibration, shipped
-from attribution.chance import ALIGNED, SURE, margins
+from attribution.chance import ALIGNED, SURE, chance_in, margins
 from attribution.melody import BREAK
 from attribution.methods.fingerprint import matches
 from attribution.methods.latent import attribute_latents
@@ -84,7 +84,7 @@ def recording_shares(
         one.source
         for one in gate_table(catalogue, item, evidence)
         if sum(slope * look for slope, look in zip(gate.slopes, one.looks, strict=True)) + gate.bias > 0
-        and one.margin > catalogue.chance.recording
+        and one.margin > chance_in(catalogue).recording
     }
     marks = [mark for mark in evidence.marks[:ALIGNED] if catalogue.ids[mark.row] in real]
     parts = aligned.explain(catalogue, item, marks)
@@ -99,7 +99,7 @@ def tune_shares(catalogue: Catalogue, item: Features, evidence: Evidence) -> dic
     whole = len(free)
     shares: dict[str, float] = {}
     for line in evidence.lines:
-        if line.strength <= catalogue.chance.tune(item.form):
+        if line.strength <= chance_in(catalogue).tune(item.form):
             continue
         span = free & set(range(line.track[0], line.track[-1] + 1))
         free -= span

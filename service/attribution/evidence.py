@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attribution.audio import SAMPLE_RATE
 from attribution.calibration import EDGES, shipped
 from attribution.catalogue import Catalogue
+from attribution.chance import chance_in
 from attribution.features import Features
 from attribution.features import version as features_version
 from attribution.judge import TOLERANCE_PPM, details, judge, parameters
@@ -140,7 +141,7 @@ def _errors(signed: InfluenceVector, catalogue: Catalogue) -> dict[str, Any]:
         "share_edges": list(EDGES),
         "claimed_from_share": mine(known.thresholds),
         "claimed_from_share_means": "source-free tracks reach this share two times in a hundred",
-        "claimed_above_chance": asdict(catalogue.chance),
+        "claimed_above_chance": asdict(chance_in(catalogue)),
         "claimed_above_chance_means": "what few of this index's own recordings, each asked about the others, reach",
         "interval_half_width": mine(known.intervals),
         "interval_half_width_means": "by size of the share; holds the true share nine times in ten",
@@ -209,7 +210,7 @@ def _copy_index(store: IndexStore, folder: Path, rows: list[Row], item: str, cat
     for digest in sorted({row.sha256 for row in rows} | {item}):
         copy.place(digest).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(store.place(digest), copy.place(digest))
-    copy.write([replace(row, path=Path(row.path).name) for row in rows], catalogue.root, catalogue.chance)
+    copy.write([replace(row, path=Path(row.path).name) for row in rows], catalogue.root, chance_in(catalogue))
 
 
 def _inclusion(ids: tuple[str, ...], hashes: list[bytes], signed: Any) -> dict[str, Any]:

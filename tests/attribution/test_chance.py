@@ -11,7 +11,7 @@ import pytest
 from attribution import melody
 from attribution.aligned import Explained
 from attribution.catalogue import Catalogue, Listed
-from attribution.chance import PROBES, TUNE_RATE, Chance, limit, margins, measure, probes
+from attribution.chance import PROBES, TUNE_RATE, Chance, chance_in, limit, margins, measure, probes
 from attribution.features import features_of_line
 from attribution.landmarks import Alignment
 from attribution.melody import Line, line_of
@@ -90,7 +90,7 @@ def test_a_commonplace_is_nobodys(lines: list[Line]) -> None:
     assert everybody.tunes.align(stranger)[0].score > 150
     item = features_of_line(stranger, 44.0, "c" * 64)
     assert chosen.attribute(item).shares["composition"] == {}
-    assert everybody.chance.tunes["notes"] > Chance().tune("notes")
+    assert chance_in(everybody).tunes["notes"] > Chance().tune("notes")
 
 
 def test_what_goes_round_has_little_variety() -> None:
