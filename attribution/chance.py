@@ -2,28 +2,30 @@
 
 Pieces by the same players, in the same dances, over the same chords are alike without one being the
 other's source, and how alike differs from catalogue to catalogue. So the limit above which a
-recording or a tune is named is measured on the catalogue itself: of up to PROBES recordings, each is
-judged against the rest, and the best that a rest reaches follows Gumbel's law of the largest of many.
+recording or a tune is named is measured on the catalogue itself: a capped number of recordings are
+each judged against the others, and the best that is reached follows Gumbel's law of the largest of many.
 The limit is what a few strangers in a hundred pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from attribution import aligned
-from attribution.catalogue import Catalogue
+from attribution.catalogue import Catalogue, Listed
 from attribution.channels import aligned_recordings
-from attribution.features import Form
+from attribution.features import Features, Form
 from attribution.landmarks import Alignment
+from attribution.tunes import TuneIndex
 
 PROBES: Final = 64
-TUNE_RATE: Final = 0.005
-"""Strangers that may pass, by the law: less than is bearable, since phrases that a tradition shares lengthen the tail."""
+TUNE_PROBES: Final = 128
+TUNE_RATE: Final = 0.002
+"""Strangers that may pass, by the law: fewer than is bearable; phrases that a tradition shares make the tail longer."""
 RECORDING_RATE: Final = 0.2
 """More than is bearable, by the law: strangers are rarely as near as a catalogue's own are, by the same players.
 
@@ -62,60 +64,64 @@ def margins(marks: Sequence[Alignment], parts: Sequence[aligned.Explained]) -> l
     ]
 
 
-def probes(ids: Sequence[str]) -> list[str]:
-    """Up to PROBES ids, evenly spread in their order."""
-    ordered = sorted(ids)
-    count = min(PROBES, len(ordered))
-    return [ordered[k * len(ordered) // count] for k in range(count)]
-
-
 def chance_in(catalogue: Catalogue) -> Chance:
     """A catalogue's limits: as measured when it was indexed, or now."""
     if catalogue.chance is None:
-        catalogue.chance = measure(catalogue)
+        catalogue.chance = measure({one.id: one.features for one in catalogue.recordings}, catalogue.recordings)
     return catalogue.chance
 
 
-def measure(catalogue: Catalogue) -> Chance:
-    """The limits of a catalogue at hand."""
-    chosen = {
-        name for form in ("audio", "notes") for name in probes([catalogue.ids[row] for row in catalogue.rows_of(form)])
-    }
-    sample = Catalogue([one for one in catalogue.recordings if one.id in chosen], chance=Chance())
-    return measure_sample(sample, len(catalogue))
+def measure(sketches: Mapping[str, Features], recordings: Iterable[Listed]) -> Chance:
+    """The limits, from the lines of all recordings and the whole features of those that `probes` names."""
+    heard = set(probes([name for name, one in sketches.items() if one.form == "audio"], PROBES))
+    sample = Catalogue([one for one in recordings if one.id in heard], chance=Chance())
+    return Chance(recording=recording_limit(sample), tunes=tune_limits(sketches))
 
 
-def measure_sample(sample: Catalogue, size: int) -> Chance:
-    """The limits of a catalogue of `size` recordings, of which `sample` is a part."""
-    standing_out: list[float] = []
-    strengths: dict[str, list[float]] = {}
-    for row in [*sample.rows_of("audio"), *sample.rows_of("notes")]:
+def probes(ids: Sequence[str], most: int) -> list[str]:
+    """Up to `most` ids, evenly spread in their order."""
+    ordered = sorted(ids)
+    count = min(most, len(ordered))
+    return [ordered[k * len(ordered) // count] for k in range(count)]
+
+
+def recording_limit(sample: Catalogue) -> float:
+    """The margin that RECORDING_RATE of strangers pass: each of a sample against the others."""
+    best: list[float] = []
+    for row in range(len(sample)):
         item = sample.features(row)
-        lines = [one.strength for one in sample.tunes.align(item.line) if one.row != row]
-        strengths.setdefault(item.form, []).append(max(lines, default=0.0))
-        if item.form == "audio":
-            marks = [one for one in aligned_recordings(sample, item) if one.row != row]
-            found = margins(marks, aligned.explain(sample, item, marks[:ALIGNED]))
-            standing_out.append(max(found, default=0.0))
-    return Chance(
-        recording=round(max(0.0, limit(standing_out, RECORDING_RATE)), 3),
-        tunes={form: round(max(TUNE_LEAST, limit(each, TUNE_RATE, size)), 3) for form, each in strengths.items()},
-    )
+        marks = [one for one in aligned_recordings(sample, item) if one.row != row]
+        found = margins(marks, aligned.explain(sample, item, marks[:ALIGNED]))
+        best.append(max(found, default=0.0))
+    return round(max(0.0, limit(best, RECORDING_RATE)), 3)
 
 
-def limit(best: Sequence[float], rate: float, size: int = 0) -> float:
-    """What `rate` of strangers pass, where each of `best` is the largest among the others of a sample.
+def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:
+    """By form, the strength that TUNE_RATE of strangers pass: up to TUNE_PROBES lines against those of everybody."""
+    names = sorted(sketches)
+    index = TuneIndex([sketches[name].line for name in names])
+    limits: dict[str, float] = {}
+    for form in ("audio", "notes"):
+        best = []
+        for name in probes([name for name in names if sketches[name].form == form], TUNE_PROBES):
+            others = [one.strength for one in index.align(sketches[name].line) if names[one.row] != name]
+            best.append(max(others, default=0.0))
+        if best:
+            limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE)), 3)
+    return limits
+
+
+def limit(best: Sequence[float], rate: float) -> float:
+    """What `rate` of strangers pass, where each of `best` is the largest that one of the catalogue reaches.
 
     Gumbel's law through the middle and the ninth tenth: a few pieces that are each other's source, as
-    versions of one tune are, do not move it. A `size` beyond the sample's offers more chances than it
-    did; what is measured against the others, as a margin is, does not grow so and is given without.
+    versions of one tune are, do not move it.
     """
     if len(best) < 2:
         return 0.0
     middle, high = (float(value) for value in np.quantile(best, [_MIDDLE, _HIGH]))
     scale = (high - middle) / (_reduced(_HIGH) - _reduced(_MIDDLE))
-    more = max(0.0, float(np.log(max(size - 1, 1) / (len(best) - 1))))
-    return middle + scale * (_reduced(1 - rate) - _reduced(_MIDDLE) + more)
+    return middle + scale * (_reduced(1 - rate) - _reduced(_MIDDLE))
 
 
 def _reduced(level: float) -> float:

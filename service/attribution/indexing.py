@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attribution.audio import file_digest
-from attribution.catalogue import Catalogue, Listed, leaf_hashes
-from attribution.chance import Chance, measure_sample, probes
+from attribution.catalogue import Listed, leaf_hashes
+from attribution.chance import PROBES, Chance, measure, probes
 from attribution.clusters import Entrant, Verdict, sort_out
 from attribution.features import Features, digest_of, read
 from attribution.hubs import hubs
@@ -85,15 +85,11 @@ def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexe
 
 
 def _chance(store: IndexStore, searched: list[Held], sketches: dict[str, Features]) -> Chance:
-    """What strangers reach in this index; memory holds the features of a sample."""
-    chosen = {
-        name
-        for form in ("audio", "notes")
-        for name in probes([one.recording.id for one in searched if sketches[one.recording.id].form == form])
-    }
+    """What strangers reach in this index; memory holds the features of a sample and the sketches."""
+    known = {one.recording.id: sketches[one.recording.id] for one in searched}
+    chosen = set(probes([name for name, one in known.items() if one.form == "audio"], PROBES))
     sample = [one for one in searched if one.recording.id in chosen]
-    listed = [Listed(id=one.recording.id, features=store.get(one.digest)) for one in sample]
-    return measure_sample(Catalogue(listed, chance=Chance()), len(searched))
+    return measure(known, [Listed(id=one.recording.id, features=store.get(one.digest)) for one in sample])
 
 
 def _read_all(
