@@ -33,6 +33,11 @@ Both rates were chosen on other tunes, players and invented worlds than those in
 """
 TUNE_LEAST: Final = 36.0
 """The strength that unrelated invented tunes reach in a catalogue of hundreds: never less is asked for."""
+MARGIN: Final = 25.0
+"""About what strangers reach in invented catalogues: asked for where there is no other recording to measure with."""
+REACH: Final = 2.0
+"""No limit is more than so many times what half of a catalogue reaches: whoever registers versions and medleys makes
+recordings each other's source, and must not silence the whole catalogue by it."""
 ALIGNED: Final = 16
 SHARE_WORTH: Final = 250.0
 """How many standard deviations of shared peaks explaining the whole of a track's power is worth."""
@@ -93,7 +98,7 @@ def recording_limit(sample: Catalogue) -> float:
         marks = [one for one in aligned_recordings(sample, item) if one.row != row]
         found = margins(marks, aligned.explain(sample, item, marks[:ALIGNED]))
         best.append(max(found, default=0.0))
-    return round(max(0.0, limit(best, RECORDING_RATE)), 3)
+    return round(max(0.0, limit(best, RECORDING_RATE, MARGIN)), 3)
 
 
 def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:
@@ -107,21 +112,21 @@ def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:
             others = [one.strength for one in index.align(sketches[name].line) if names[one.row] != name]
             best.append(max(others, default=0.0))
         if best:
-            limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE)), 3)
+            limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE, TUNE_LEAST)), 3)
     return limits
 
 
-def limit(best: Sequence[float], rate: float) -> float:
+def limit(best: Sequence[float], rate: float, usual: float) -> float:
     """What `rate` of strangers pass, where each of `best` is the largest that one of the catalogue reaches.
 
     Gumbel's law through the middle and the ninth tenth: a few pieces that are each other's source, as
-    versions of one tune are, do not move it.
+    versions of one tune are, do not move it; many move it to REACH times the middle, or to what is `usual`.
     """
     if len(best) < 2:
-        return 0.0
+        return usual
     middle, high = (float(value) for value in np.quantile(best, [_MIDDLE, _HIGH]))
     scale = (high - middle) / (_reduced(_HIGH) - _reduced(_MIDDLE))
-    return middle + scale * (_reduced(1 - rate) - _reduced(_MIDDLE))
+    return min(middle + scale * (_reduced(1 - rate) - _reduced(_MIDDLE)), max(REACH * middle, usual))
 
 
 def _reduced(level: float) -> float:
