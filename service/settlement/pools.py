@@ -9,6 +9,7 @@ from ledger.log import Log
 from ledger.types import Digest
 from payouts.life.book import Book
 from payouts.rules.base import Rule
+from payouts.rules.training import Training
 from payouts.terms import Terms
 from service.settlement.runs import Stored, load, paid_out, reversal
 
@@ -18,7 +19,7 @@ def check_apart(log: Log, book: Book, run: Digest, terms: Terms, rule: Rule) -> 
 
     One published before stays.
     """
-    if run in book.published or not _takes_streams(terms, rule):
+    if run in book.published or not _takes_streams(terms, rule.name):
         return
     for other in _published(log, book, terms.period):
         if other.record.pool != terms.pool and _meet(other, terms):
@@ -41,7 +42,7 @@ def overlapping(log: Log, book: Book, period: str) -> tuple[tuple[str, str], ...
 
     Both stand, or the first was reversed after it had paid, and the second stands without booking that back.
     """
-    taking = [stored for stored in _published(log, book, period) if _takes_streams(stored.terms, stored.rule)]
+    taking = [stored for stored in _published(log, book, period) if _takes_streams(stored.terms, stored.rule_name)]
     standing = [(one, other) for one, other in combinations(taking, 2) if one.terms.overlaps(other.terms)]
     again = [
         (paid, one)
@@ -71,12 +72,15 @@ def _books_back(terms: Terms, reversed_run: Stored) -> bool:
 
 def _meet(stored: Stored, terms: Terms) -> bool:
     """Whether a run may have taken streams that a pool of streams takes under these terms."""
-    return terms.overlaps(stored.terms) and _takes_streams(stored.terms, stored.rule)
+    return terms.overlaps(stored.terms) and _takes_streams(stored.terms, stored.rule_name)
 
 
-def _takes_streams(terms: Terms, rule: Rule) -> bool:
-    """A training set's pool of a given amount is shared whatever was played; any other counts streams."""
-    return terms.price_micros is not None or rule.training_set() is None
+def _takes_streams(terms: Terms, rule: str) -> bool:
+    """A training set's pool of a given amount is shared whatever was played; any other counts streams.
+
+    By the rule's name: a published run is judged also where the version of its rule is not installed.
+    """
+    return terms.price_micros is not None or rule != Training.name
 
 
 def _said(terms: Terms) -> str:

@@ -81,6 +81,10 @@ class Stored:
         return Terms.from_payload(self.payload["inputs"]["terms"])
 
     @property
+    def rule_name(self) -> str:
+        return str(self.payload["inputs"]["rule"]["name"])
+
+    @property
     def rule(self) -> Rule:
         given = self.payload["inputs"]["rule"]
         rule = make_rule(given["name"], {name: str(value) for name, value in given["params"].items()})

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from ledger.errors import ConflictError
+from payouts.rules.base import Rule
+from payouts.rules.pro_rata import ProRata
+from payouts.rules.training import Training
 from service.settlement import holds, life, paying, pools
 from service.settlement.runs import load
 from service.settlement.step import read_book
@@ -62,6 +65,25 @@ def test_a_training_pool_of_a_given_amount_takes_no_streams(june: Month) -> None
     assert beside(june, {"model": "mdl"}, rule="training").state == "calculated"
     with pytest.raises(ConflictError):
         beside(june, {"model": "mdl", "price": "0.01"}, rule="training")
+
+
+@pytest.mark.parametrize(
+    ("first", "rule", "said"), [({"model": "mdl"}, Training, None), ({}, ProRata, "pool first counts")]
+)
+def test_a_published_pool_is_read_without_its_rule(
+    june: Month, monkeypatch: pytest.MonkeyPatch, first: dict[str, str], rule: type[Rule], said: str | None
+) -> None:
+    """If this fails, a new version of one pool's rule stops every other pool of its month."""
+    life.close(june.ws, "2026-06")
+    run = beside(june, first, name="first", rule=rule.name).run
+    life.approve(june.ws, run, "approver")
+    life.publish(june.ws, run)
+    monkeypatch.setattr(rule, "version", "later")
+    if said is None:
+        assert beside(june, {}).state == "calculated"
+        return
+    with pytest.raises(ConflictError, match=said):
+        beside(june, {})
 
 
 def test_a_dry_run_may_look_at_anything(june: Month) -> None:
