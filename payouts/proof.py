@@ -316,14 +316,28 @@ def check_statement(examination: Examination, document: Row) -> None:
             mine = [line for line in lines if line["group"] == group["group"]]
             _check_lines(group, mine, bytes.fromhex(run["inputs"]["period_root"]))
         own = [line for line in lines if line["party"] == party]
-        step.detail = f"{counted(len(own), 'line')} of {party}, {sum(int(line['micros']) for line in own)} micros"
-    with examination.step("the account adds up") as step:
+        step.detail = (
+            f"{counted(len(own), 'line')} of {party} in the bundle, {sum(int(line['micros']) for line in own)} micros"
+        )
+    brought = bool(values["account"])
+    with examination.step("the account adds up" if brought else "no account is in the bundle") as step:
         step.detail = _check_own_account(values, run, publication, own)
-    examination.unchecked.append(
+    examination.unchecked.append(_left_out(party) if brought else _no_account(party))
+    examination.unchecked.append(UNCHECKED)
+
+
+def _left_out(party: str) -> str:
+    return (
         f"whether {party} has money held in an owner group that this bundle leaves out: what is allocated would show "
         "in the account, what is held only in the run's bundle"
     )
-    examination.unchecked.append(UNCHECKED)
+
+
+def _no_account(party: str) -> str:
+    return (
+        f"whether {party} has an account, lines or a payment in this run beyond what is shown: this bundle brings no "
+        "account; the run's bundle holds every row"
+    )
 
 
 def _check_own_account(values: Mapping[str, Any], run: Row, publication: Row, own: Sequence[Row]) -> str:
@@ -335,7 +349,9 @@ def _check_own_account(values: Mapping[str, Any], run: Row, publication: Row, ow
     if not accounts:
         if any(line["state"] == "allocated" and int(line["micros"]) for line in own):
             raise VerificationError(f"{party} has money allocated and no account in the bundle")
-        return f"{party} has no account in this run"
+        if intents:
+            raise VerificationError(f"{party}: a payment is published, and the account it is from is not in the bundle")
+        return f"nothing is shown of what {party} is paid"
     one = accounts[0]
     _check_account(one, own, run["inputs"])
     _check_intent(one, intents[0] if intents else None, party)

@@ -1,40 +1,55 @@
-"""The pools of one period: an event counts in at most one, so no two published ones may take the same streams."""
+"""The pools of one period: an event counts in at most one, so no two that paid or will pay take the same streams."""
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 
 from ledger.errors import ConflictError
 from ledger.log import Log
 from ledger.types import Digest
 from payouts.life.book import Book
 from payouts.rules.base import Rule
+from payouts.rules.training import Training
 from payouts.terms import Terms
-from service.settlement.runs import Stored, load
+from service.settlement.runs import Stored, load, paid_out, reversal
 
 
 def check_apart(log: Log, book: Book, run: Digest, terms: Terms, rule: Rule) -> None:
-    """Refuse a pool that may take streams another published pool of its period takes; one published before stays."""
-    if run in book.published or not _takes_streams(terms, rule):
+    """Refuse a pool that may take streams another pool of its period takes, or has paid for and not booked back.
+
+    One published before stays.
+    """
+    if run in book.published or not _takes_streams(terms, rule.name):
         return
     for other in _published(log, book, terms.period):
-        apart = other.record.pool == terms.pool or not terms.overlaps(other.terms)
-        if not apart and _takes_streams(other.terms, other.rule):
+        if other.record.pool != terms.pool and _meet(other, terms):
             raise ConflictError(
                 f"pool {terms.pool} of {terms.period} may count streams that pool {other.record.pool} counts, published"
                 f" as run {other.record.run[:16]} ({_said(other.terms)}); an event counts in at most one pool: give it "
                 "other sources, products or territories (--param products=free), or have that run reversed"
             )
+    for other in _owed_back(log, book, terms.period):
+        if not _books_back(terms, other) and _meet(other, terms):
+            raise ConflictError(
+                f"pool {terms.pool} of {terms.period} in {terms.currency} may count streams that run "
+                f"{other.record.run[:16]} ({_said(other.terms)}) paid for; that run is reversed, and what it paid is "
+                f"not booked back yet: run it again as pool {other.record.pool} in {other.currency}, which does so"
+            )
 
 
 def overlapping(log: Log, book: Book, period: str) -> tuple[tuple[str, str], ...]:
-    """The pairs of published pools of a period that may count the same streams; none where `check_apart` was asked."""
-    taking = [stored for stored in _published(log, book, period) if _takes_streams(stored.terms, stored.rule)]
-    return tuple(
-        (one.record.pool, other.record.pool)
-        for one, other in combinations(taking, 2)
-        if one.terms.overlaps(other.terms)
-    )
+    """The pairs of pools of a period that may pay for the same streams; none where `check_apart` was asked.
+
+    Both stand, or the first was reversed after it had paid, and the second stands without booking that back.
+    """
+    taking = [stored for stored in _published(log, book, period) if _takes_streams(stored.terms, stored.rule_name)]
+    standing = [(one, other) for one, other in combinations(taking, 2) if one.terms.overlaps(other.terms)]
+    again = [
+        (paid, one)
+        for paid, one in product(_owed_back(log, book, period), taking)
+        if not _books_back(one.terms, paid) and _meet(paid, one.terms)
+    ]
+    return tuple((one.record.pool, other.record.pool) for one, other in (*standing, *again))
 
 
 def _published(log: Log, book: Book, period: str) -> list[Stored]:
@@ -42,9 +57,30 @@ def _published(log: Log, book: Book, period: str) -> list[Stored]:
     return [load(log, run) for run in book.standing() if run.period == period]
 
 
-def _takes_streams(terms: Terms, rule: Rule) -> bool:
-    """A training set's pool of a given amount is shared whatever was played; any other counts streams."""
-    return terms.price_micros is not None or rule.training_set() is None
+def _owed_back(log: Log, book: Book, period: str) -> list[Stored]:
+    """The reversed runs of a period that paid somebody, which no run that stands has booked back."""
+    keys = [key for key in book.published if book.runs[key].period == period and book.reversed(key)]
+    booked = {entry for run in book.standing() for entry in load(log, run).entries} if keys else set()
+    waiting = [load(log, book.runs[key]) for key in keys if reversal(key) not in booked]
+    return [stored for stored in waiting if paid_out(log, book, stored)]
+
+
+def _books_back(terms: Terms, reversed_run: Stored) -> bool:
+    """Whether a run under these terms takes back what a reversed one paid: balances are a pool and currency's."""
+    return (terms.pool, terms.currency) == (reversed_run.record.pool, reversed_run.currency)
+
+
+def _meet(stored: Stored, terms: Terms) -> bool:
+    """Whether a run may have taken streams that a pool of streams takes under these terms."""
+    return terms.overlaps(stored.terms) and _takes_streams(stored.terms, stored.rule_name)
+
+
+def _takes_streams(terms: Terms, rule: str) -> bool:
+    """A training set's pool of a given amount is shared whatever was played; any other counts streams.
+
+    By the rule's name: a published run is judged also where the version of its rule is not installed.
+    """
+    return terms.price_micros is not None or rule != Training.name
 
 
 def _said(terms: Terms) -> str:

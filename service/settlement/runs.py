@@ -81,6 +81,10 @@ class Stored:
         return Terms.from_payload(self.payload["inputs"]["terms"])
 
     @property
+    def rule_name(self) -> str:
+        return str(self.payload["inputs"]["rule"]["name"])
+
+    @property
     def rule(self) -> Rule:
         given = self.payload["inputs"]["rule"]
         rule = make_rule(given["name"], {name: str(value) for name, value in given["params"].items()})
@@ -195,7 +199,12 @@ def _corrections(
         record = book.runs[key]
         if record.pool == pool and book.reversed(key) and (undone := load(log, record)).currency == currency:
             for party, micros in paid_out(log, book, undone).items():
-                yield Correction(id=f"reversal@{key}", kind="reversal", party=party, micros=-micros, run=key)
+                yield Correction(id=reversal(key), kind="reversal", party=party, micros=-micros, run=key)
+
+
+def reversal(run: Digest) -> str:
+    """The name under which what a reversed run paid is booked back."""
+    return f"reversal@{run}"
 
 
 def _returned(book: Book, stored: Stored) -> Iterator[Correction]:

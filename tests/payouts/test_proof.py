@@ -44,6 +44,7 @@ class Month:
     falsify: Callable[[Values], None] = unchanged
     approver: PrivateKey = CAROL
     approved_by: str = "carol"
+    order: tuple[str, ...] = ("close", "run", "approve", "publish")
     world: World = field(default_factory=World)
 
     def __post_init__(self) -> None:
@@ -54,7 +55,6 @@ class Month:
                 at=AT, period="2026-06", logs=(LogSize(origin=ORIGIN, size=1, root="0" * 64),), registry_size=1
             ).leaf()
         )
-        self.places = {"close": world.append(close)}
         made = self._made(tree.leaf_hash(canon.encode(close)))
         self.falsify(made)
         self.tables = made["tables"]
@@ -75,9 +75,13 @@ class Month:
         publication = {"run": run.run, "document": run.statement, "intents": intents} | made.get("published", {})
         self.publication = dsse.sign(proof.PUBLICATION_TYPE, canon.encode(publication), [operator])
         publish = Publish(**common, run=run.run, statement=self.publication.digest)
-        self.places["run"] = world.append(leaf.sign(dict(run.leaf()), operator))
-        self.places["approve"] = world.append(leaf.sign(dict(approve.leaf()), self.approver))
-        self.places["publish"] = world.append(leaf.sign(dict(publish.leaf()), operator))
+        acts = {
+            "close": close,
+            "run": leaf.sign(dict(run.leaf()), operator),
+            "approve": leaf.sign(dict(approve.leaf()), self.approver),
+            "publish": leaf.sign(dict(publish.leaf()), operator),
+        }
+        self.places = {name: world.append(acts[name]) for name in self.order}
 
     def _made(self, root: bytes) -> Values:
         """A capped pool with all that may become of money: paid, held, in suspense, unattributed, kept back."""
@@ -180,21 +184,38 @@ def test_an_honest_run_and_every_partys_statement() -> None:
     assert sum(map(int, details[14].partition(" = ")[0].split(" + "))) == 1_000_003
     for party, said in {
         "p-a": "opening 7000, earned 297000, payable 300000, carried 4000 micros",
-        "p-c": "p-c has no account in this run",
-        "p-nobody": "p-nobody has no account in this run",
+        "p-c": "nothing is shown of what p-c is paid",
+        "p-nobody": "nothing is shown of what p-nobody is paid",
     }.items():
         report = accepted(honest().statement(party))
         assert [step.name for step in report.steps[11:]] == [
             "each owner group's amount follows from its weight",
             "the party's lines follow from the group's amount",
-            "the account adds up",
+            "the account adds up" if party == "p-a" else "no account is in the bundle",
         ]
         assert report.steps[-1].detail == said
         assert any(remark.startswith("how the weights follow") for remark in report.unchecked)
         assert any(remark.startswith("whether the run was reversed later") for remark in report.unchecked)
         assert any(
             remark.startswith(f"whether {party} has money held in an owner group") for remark in report.unchecked
+        ) is (party == "p-a")
+        assert any(remark.startswith(f"whether {party} has an account") for remark in report.unchecked) is (
+            party != "p-a"
         )
+
+
+def test_a_bundle_that_hides_a_partys_money_claims_nothing_of_it() -> None:
+    """If this fails, an operator strips a holder's bundle of its money, and it verifies as if there were none."""
+    document = json.loads(honest().statement("p-a"))
+    bare = document | {name: [] for name in ("groups", "lines", "account", "intent")}
+    report = accepted(canon.encode(bare))
+    assert report.steps[-1].detail == "nothing is shown of what p-a is paid"
+    assert report.steps[-2].detail.startswith("0 lines of p-a in the bundle")
+    (remark,) = [one for one in report.unchecked if one.startswith("whether p-a ")]
+    assert remark.startswith("whether p-a has an account, lines or a payment in this run beyond what is shown")
+    assert "has money allocated" in refused(canon.encode(document | {"account": [], "intent": []}))
+    paid = canon.encode(bare | {"intent": document["intent"]})
+    assert refused(paid) == "p-a: a payment is published, and the account it is from is not in the bundle"
 
 
 def test_a_statement_shows_nobody_outside_the_owner_group() -> None:
