@@ -104,7 +104,13 @@ def quarantine_replay(
     """Try rows again: once a track is registered, or with a corrected row."""
     from service.log.ingesting import replay
 
-    emit(replay(workspace(), numbers or (), corrected=corrected))
+    done = replay(workspace(), numbers or (), corrected=corrected)
+    emit(done)
+    if done.left:
+        say(
+            f"settle: {counted(done.left, 'row')} left alone (other-source): each speaks for another platform than the "
+            "one whose file it came in; to take one after all, name its id"
+        )
 
 
 @quarantine.command("discard")

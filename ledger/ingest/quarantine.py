@@ -17,9 +17,12 @@ from ledger.errors import InputError, StateError
 from ledger.ingest.rows import Refused
 from ledger.store.schema import QuarantineRow
 
-Kind = Literal["invalid", "unknown-track", "vector", "source", "conflict"]
+Kind = Literal["invalid", "unknown-track", "vector", "source", "conflict", "other-source"]
 KINDS: Final[tuple[Kind, ...]] = ("invalid", "unknown-track", "vector", "source", "conflict")
-"""The kinds of events; other rooms keep rows of theirs here too."""
+"""The kinds of events that are tried again when all that wait are; other rooms keep rows of theirs here too."""
+
+OTHER_SOURCE: Final[Kind] = "other-source"
+"""A row that speaks for another platform than the one whose file it came in: somebody names it, or it waits."""
 
 State = Literal["waiting", "replayed", "discarded"]
 

@@ -125,6 +125,7 @@ class Ingest:
         self._tracks: dict[str, Digest | None] = {}
         self._tracks_at = 0
         self._sources: dict[str, Source] = {}
+        self._source = source
         self._places = places
         self._home = home
         self._carried = None if admit is None else CarriedVectors(admit)
@@ -170,7 +171,8 @@ class Ingest:
         barred, elsewhere = self._barred(sources), self._elsewhere(sources)
         for i, event in enumerate(rows.events):
             if i in invalid:
-                plan.refused.append(("invalid", self._refused(rows, i, invalid[i])))
+                kind: Kind = quarantine.OTHER_SOURCE if self._source not in (None, event.source) else "invalid"
+                plan.refused.append((kind, self._refused(rows, i, invalid[i])))
                 continue
             source, event_id, track = event.source, event.event_id, event.track
             key = (source, event_id)

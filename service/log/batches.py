@@ -199,11 +199,13 @@ def signers(log: Log) -> dict[int, str]:
 
 
 def search(log: Log) -> Search:
-    """Every batch of the log, oldest first, for events that come one by one."""
+    """Every batch of the log whose signature counts, oldest first, for events that come one by one."""
     batches: dict[str, list[tuple[int, Digest]]] = defaultdict(list)
+    counting = signers(log)
     for entry in log.entries(types={batch.TYPE}):
         body = leaf.decode(entry.body)
-        batches[body["source"]].append((entry.index, body["bodies"]))
+        if entry.index in counting:
+            batches[body["source"]].append((entry.index, body["bodies"]))
     return Search(batches, log.blob)
 
 

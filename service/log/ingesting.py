@@ -6,7 +6,7 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -188,6 +188,13 @@ def quarantined_row(workspace: Workspace, number: int) -> Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed(Ingested):
+    """What became of rows tried again; `left` were left alone: they speak for another platform than their file's."""
+
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Discarded:
     """Rows closed by this call; the others named were closed before."""
 
@@ -208,13 +215,17 @@ def discard(workspace: Workspace, numbers: Sequence[int], reason: str) -> Discar
     return Discarded(discarded=done, already=len(chosen) - done, waiting=left)
 
 
-def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path | None = None) -> Ingested:
-    """Try rows again: these, or all that wait; one row may be replaced by a corrected one from a file."""
+def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path | None = None) -> Replayed:
+    """Try rows again: these, or all that wait; one row may be replaced by a corrected one from a file.
+
+    What speaks for another platform than the one whose file it came in is tried only where it is named.
+    """
     log = workspace.log
     if corrected is not None and len(numbers) != 1:
         raise InputError("a corrected row stands for one row: name its id")
     with log.store.reading() as connection:
-        chosen = list(numbers) or [row.id for row in quarantine.listed(connection) if row.kind in quarantine.KINDS]
+        waiting = [] if numbers else quarantine.listed(connection)
+        chosen = list(numbers) or [row.id for row in waiting if row.kind in quarantine.KINDS]
         raws = {number: quarantine.raw_of(connection, number) for number in chosen}
     home = follow(workspace)
     run = Ingest(
@@ -230,7 +241,8 @@ def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path
             released.append(raw)
     with log.store.writing() as tx:
         quarantine.release(tx, released)
-    return _result(workspace, run.counts)
+    left = sum(row.kind == quarantine.OTHER_SOURCE for row in waiting)
+    return Replayed(**asdict(_result(workspace, run.counts)), left=left)
 
 
 def _one_line(path: Path) -> bytes:

@@ -200,6 +200,21 @@ def test_a_platform_changes_its_key(acme: Platform) -> None:
     assert settle_json("ledger", "fsck", home=acme.home)["ok"]
 
 
+def test_a_batch_whose_key_is_revoked_lets_no_event_in(acme: Platform) -> None:
+    """If this fails, whoever stole a platform's key gets events in after the key was revoked, by way of quarantine."""
+    acme.enrolled("--signed")
+    path = acme.file("june.ndjson", row("e-1", track="trk-new"))
+    assert acme.ingest(path, acme.sign(path))["quarantined"] == 1
+    (shown,) = settle_json("batch", "list", home=acme.home)
+    key = settle_json("source", "list", home=acme.home)[0]["keys"][0]
+    settle_json("key", "revoke", key, "--until", str(shown["index"]), home=acme.home)
+    registry = acme.folder / "more.json"
+    registry.write_text(json.dumps({"tracks": [{"id": "trk-new", "title": "New", "model": "mdl-1", "version": "1"}]}))
+    settle_json("registry", "import", registry, home=acme.home)
+    again = settle_json("quarantine", "replay", home=acme.home)
+    assert (again["accepted"], again["quarantined"]) == (0, 1)
+
+
 def test_a_batch_is_for_one_log(acme: Platform) -> None:
     """If this fails, a platform's streams are counted by two operators on one signature."""
     acme.enrolled()

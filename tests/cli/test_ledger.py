@@ -99,6 +99,20 @@ def test_rows_that_will_never_be_taken_are_closed_and_stay_on_record(home: Path)
     settle_json("quarantine", "discard", str(second), "--reason", " ", home=home, code=2)
 
 
+def test_a_row_that_speaks_for_another_platform_is_replayed_by_name_only(home: Path) -> None:
+    """If this fails, what one platform says in another's name is counted once somebody replays what waits."""
+    foreign = row("z-1", source="beta")
+    late = row("z-2", source="beta", occurred_at="2999-01-01T00:00:00Z")
+    assert ingest(home, row("e-1"), foreign, late, options=("--source", "acme"))["quarantined"] == 2
+    kept = settle_json("quarantine", "list", home=home)
+    assert [one["kind"] for one in kept] == ["other-source", "other-source"]
+    again = settle_json("quarantine", "replay", home=home)
+    assert (again["read"], again["accepted"], again["left"]) == (0, 0, 2)
+    assert "2 rows left alone" in settle("quarantine", "replay", home=home).err
+    named = settle_json("quarantine", "replay", str(kept[0]["id"]), home=home)
+    assert (named["accepted"], named["left"]) == (1, 0)
+
+
 def test_a_file_of_another_kind_is_refused_whole(home: Path) -> None:
     """If this fails, somebody who hands in the registry as events is told that all is well."""
     (home / "registry.json").write_text(json.dumps(REGISTRY, indent=1))
@@ -204,7 +218,7 @@ def test_a_platforms_file_speaks_for_that_platform(home: Path) -> None:
     answer = ingest(home, row("e-1"), row("e-2", source="rival"), options=("--source", "acme"))
     assert (answer["accepted"], answer["quarantined"]) == (1, 1)
     (kept,) = settle_json("quarantine", "list", home=home)
-    assert (kept["line"], kept["kind"]) == (2, "invalid")
+    assert (kept["line"], kept["kind"]) == (2, "other-source")
     assert "rival" in kept["reason"]
 
 
