@@ -27,20 +27,28 @@ def from_environment(environment: Mapping[str, str]) -> Passphrase:
 
 def _read(environment: Mapping[str, str]) -> bytes:
     if name := environment.get("SETTLE_PASSPHRASE_FILE"):
-        return Path(name).read_bytes().rstrip(b"\r\n")
+        try:
+            return Path(name).read_bytes().rstrip(b"\r\n")
+        except OSError as problem:
+            raise StateError(
+                f"SETTLE_PASSPHRASE_FILE={name}: {problem.strerror or problem}; name a file that holds the passphrase"
+            ) from None
     if "SETTLE_PASSPHRASE" in environment:
         return environment["SETTLE_PASSPHRASE"].encode()
     return _ask("Passphrase of the workspace's keys: ")
 
 
 def choose(environment: Mapping[str, str]) -> bytes:
-    """A new passphrase for new keys; a person at a terminal types it twice."""
+    """A new passphrase for new keys, never an empty one; a person at a terminal types it twice."""
     if environment.get("SETTLE_PASSPHRASE_FILE") or "SETTLE_PASSPHRASE" in environment:
-        return _read(environment)
-    first = _ask("New passphrase for the workspace's keys: ")
-    if first != _ask("Again: "):
-        raise StateError("the two passphrases differ; nothing was written, try again")
-    return first
+        chosen = _read(environment)
+    else:
+        chosen = _ask("New passphrase for the workspace's keys: ")
+        if chosen and chosen != _ask("Again: "):
+            raise StateError("the two passphrases differ; nothing was written, try again")
+    if not chosen:
+        raise StateError("an empty passphrase protects nothing; use --no-passphrase for trials; nothing was written")
+    return chosen
 
 
 def _ask(prompt: str) -> bytes:

@@ -47,10 +47,15 @@ def new_passphrase(*, no_passphrase: bool) -> bytes | None:
     return None if no_passphrase else choose(os.environ)
 
 
-def create(home: Path, *, origin: str, operator: str, passphrase: bytes | None, clock: Clock = system_clock) -> Created:
-    """Make settings, role keys, trust.json and an empty log; refuses a folder that holds a workspace."""
+def check_new(home: Path) -> None:
+    """Refuse a folder that holds a workspace; ask this before asking anybody for a passphrase."""
     if (home / CONFIG).exists() or (home / KEYS).exists():
         raise ConflictError(f"{home} already holds a workspace; nothing was changed")
+
+
+def create(home: Path, *, origin: str, operator: str, passphrase: bytes | None, clock: Clock = system_clock) -> Created:
+    """Make settings, role keys, trust.json and an empty log; refuses a folder that holds a workspace."""
+    check_new(home)
     origin = origin or f"settle.local/{secrets.token_hex(6)}"
     home.mkdir(parents=True, exist_ok=True)
     (home / KEYS).mkdir(mode=0o700)

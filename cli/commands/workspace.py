@@ -27,10 +27,12 @@ def init(
     operator: Annotated[str, typer.Option(help="Party id of whoever runs this workspace.")] = "operator",
 ) -> None:
     """Make a workspace here (or in --home): settings, role keys, trust.json, an empty log."""
-    from service.setup import create, new_passphrase
+    from service.setup import check_new, create, new_passphrase
 
     home = home_flag() or Path.cwd()
-    emit(create(home, origin=origin, operator=operator, passphrase=new_passphrase(no_passphrase=no_passphrase)))
+    check_new(home)
+    passphrase = new_passphrase(no_passphrase=no_passphrase)
+    emit(create(home, origin=origin, operator=operator, passphrase=passphrase))
 
 
 @app.command()

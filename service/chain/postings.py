@@ -28,7 +28,7 @@ from service.chain.pool import opened
 from service.files import write_whole
 from service.settlement import paying
 from service.settlement.blocking import Blocked
-from service.settlement.life import find_run
+from service.settlement.finding import find_run
 from service.settlement.payees import payees_now
 from service.settlement.runs import Stored, load, payments_of
 from service.settlement.step import Step, read_book, signed, take

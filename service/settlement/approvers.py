@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from ledger import leaf
 from ledger.errors import InputError, StateError
 from ledger.keys import PrivateKey
-from ledger.types import Role
+from ledger.types import Digest, Role
+from payouts.life.book import Book
 from service.log import enrolling
 from service.log.enrolling import Enrolled
 from service.log.keys import ring
@@ -56,9 +58,32 @@ def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
         key, demo = ws.key(key_name(party)), False
     else:
         key, demo = ws.signer(APPROVER), True
+        _check_own(ws, party, key)
     if key.public == ws.signer("operator").public:
         raise StateError(f"{party} would approve with the key that made the run; give {party} a key of their own")
     return key, demo
+
+
+def _check_own(ws: Workspace, party: str, key: PrivateKey) -> None:
+    """The workspace's approver key acts in no name but its own: a mistyped name is nobody, not another person."""
+    known = ring(ws)
+    own = known.find(key.public.id)
+    if own is not None and own.party == party:
+        return
+    parties = sorted({one.party for one in known.of(APPROVER)})
+    if party in parties:
+        raise StateError(f"this workspace does not hold {party}'s key; {party} approves where it is kept")
+    raise InputError(f"no approver {party!r}; known: {', '.join(parties)}; settle approver add {party}")
+
+
+def is_demo(ws: Workspace, book: Book, runs: Collection[Digest]) -> bool:
+    """Whether what is said of runs carries the demo mark: one is approved by no person with a key of their own.
+
+    Where nothing is approved yet, or nothing was run, the workspace as a whole speaks.
+    """
+    unapproved = one_person(ws)
+    given = [book.approvals.get(run, []) for run in runs]
+    return any(all(one.demo for one in each) if each else unapproved for each in given) if given else unapproved
 
 
 def enrol(ws: Workspace, party: str) -> Enrolled:

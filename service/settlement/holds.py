@@ -19,7 +19,7 @@ from payouts.life.ends import quorum_of
 from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Expire, Hold, Release, Reverse, Scope
 from payouts.money import parse_amount, scale
 from payouts.statement import held_line
-from service.settlement.life import find_run
+from service.settlement.finding import find_run
 from service.settlement.runs import load
 from service.settlement.step import Step, read_book, signed, take
 from service.witness.asking import seen_at

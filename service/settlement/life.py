@@ -24,8 +24,9 @@ from payouts.proof import PUBLICATION_TYPE, RUN_TYPE
 from payouts.rules.catalogue import make_rule
 from payouts.terms import parse_terms
 from service.log import members
-from service.settlement.approvers import approver_key, one_person
+from service.settlement.approvers import approver_key, is_demo, one_person
 from service.settlement.blocking import Blocked, blocked_parties
+from service.settlement.finding import find, find_run, runs_of
 from service.settlement.logs import listed, sizes
 from service.settlement.payees import payees_now, route_of
 from service.settlement.pools import check_apart
@@ -128,7 +129,8 @@ def show(ws: Workspace, period: str) -> PeriodShown:
     return PeriodShown(
         period=period, state=state, period_root=None if record is None else book.period_root(period).hex(),
         logs=() if record is None else record.logs, runs=rows,
-        voids=tuple(f"entry {void.index}: {void.type}: {void.reason}" for void in book.voids), demo=one_person(ws),
+        voids=tuple(f"entry {void.index}: {void.type}: {void.reason}" for void in book.voids),
+        demo=is_demo(ws, book, [run.run for run in runs_of(book, period)]),
     )  # fmt: skip
 
 
@@ -261,14 +263,8 @@ def _result(
         held_micros=outcome.held, suspense_micros=outcome.suspense, reserve_micros=outcome.reserve,
         units=outcome.units, holders=len(lines),
         state=book.state_of(record.run) if record.run in book.runs else "calculated",
-        engine=record.engine, dry_run=dry_run, already=already, demo=is_demo(ws, book, record.run), lines=lines,
+        engine=record.engine, dry_run=dry_run, already=already, demo=is_demo(ws, book, [record.run]), lines=lines,
     )  # fmt: skip
-
-
-def is_demo(ws: Workspace, book: Book, run_id: Digest) -> bool:
-    """Whether what is said of a run carries the demo mark: its approval, or the workspace, is one person's."""
-    given = book.approvals.get(run_id)
-    return any(one.demo for one in given) if given else one_person(ws)
 
 
 # --- approve ------------------------------------------------------------------------------------
@@ -286,34 +282,6 @@ class Approved:
     document: Digest
     already: bool
     demo: bool
-
-
-def find(book: Book, subject: str) -> str:
-    """The full id of a run or proposal: from its beginning, or a run from its period (`2026-06`, `2026-06/pool`).
-
-    A period means its published run, else its approved one, else its only one; several are listed, never guessed.
-    """
-    known = [*book.runs, *book.releases, *book.adjusts, *book.reverses, *book.agreements, *book.claims]
-    if subject in known:
-        return subject
-    matches = [name for name in known if len(subject) >= 8 and name.startswith(subject)] or _of_period(book, subject)
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        raise InputError(f"{subject!r} could be any of {', '.join(name[:16] for name in matches)}; name one")
-    raise InputError(
-        f"{subject!r} is not a run, release, adjustment, reversal, terms or payment; "
-        "see: settle period show PERIOD, settle hold list, settle terms list"
-    )
-
-
-def _of_period(book: Book, subject: str) -> list[str]:
-    period, _, pool = subject.partition("/")
-    runs = [run.run for run in book.runs.values() if run.period == period and pool in ("", run.pool)]
-    for states in (("published", "paying"), ("approved",), ("calculated",)):
-        if found := [run for run in runs if book.state_of(run) in states]:
-            return found
-    return runs
 
 
 def approve(ws: Workspace, subject: str, party: str) -> Approved:
@@ -401,14 +369,6 @@ def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
     return take(ws, decide)
 
 
-def find_run(book: Book, run_id: str) -> Run:
-    """The run of this id or beginning of one."""
-    found = book.proposal(find(book, run_id))
-    if not isinstance(found, Run):
-        raise InputError(f"{run_id!r} is not a run; see: settle period show PERIOD")
-    return found
-
-
 def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
     """Approved, first in its place, and following what it was calculated from."""
     record = stored.record
@@ -469,5 +429,5 @@ def _published(ws: Workspace, book: Book, stored: Stored, intents: list[dict[str
         run=record.run, period=record.period, pool=record.pool, sequence=record.sequence,
         currency=stored.currency, payees=len(intents),
         payable_micros=sum(int(intent["micros"]) for intent in intents), routes=routes, blocked=blocked,
-        already=already, demo=is_demo(ws, book, record.run),
+        already=already, demo=is_demo(ws, book, [record.run]),
     )  # fmt: skip

@@ -20,8 +20,10 @@ from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, ROUTES, Pay, Payment, Route
 from payouts.payment import PAYMENTS_TYPE, Instruction, Payee, account_digest, batch_payload, payment_file, reference
 from service.files import write_whole
+from service.settlement.approvers import is_demo
 from service.settlement.blocking import Blocked, blocked_parties
-from service.settlement.life import find_run, intents_of, is_demo
+from service.settlement.finding import find_run
+from service.settlement.life import intents_of
 from service.settlement.payees import named, payees_now, route_of
 from service.settlement.runs import Stored, load, paid_out, payments_of
 from service.settlement.step import Step, read_book, signed, take
@@ -139,7 +141,7 @@ def _paid(
         run=run, via=via, currency=stored.currency, sent=len(sent), sent_micros=sum(one.micros for one in sent),
         batches=len(batches), payments=len(payments),
         paid_micros=sum(micros for party, micros in out.items() if party in payees), blocked=tuple(blocked),
-        files=files, already=not sent, demo=is_demo(ws, book, run),
+        files=files, already=not sent, demo=is_demo(ws, book, [run]),
     )  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from payouts.compute import GroupTotal, Line
 from payouts.usage_plain import EventLeaf, first_assignments
 from service.log import batches
 from service.registry.naming import unknown_party, unknown_track
-from service.settlement.life import find_run, is_demo
+from service.settlement.approvers import is_demo
+from service.settlement.finding import find_run
 from service.settlement.logs import Listed, listed
 from service.settlement.runs import Stored, again, load
 from service.settlement.step import read_book
@@ -120,7 +121,7 @@ def explain(ws: Workspace, run_id: str, party: str, track: str | None = None) ->
         run=stored.record.run, party=party, track=track, currency=stored.currency, pool_micros=stored.outcome.pool,
         groups=_groups(stored, {line.group for line in lines}), lines=tuple(lines),
         vectors=_vectors(stored, inputs.vectors, found), streams=streams, events=events,
-        demo=is_demo(ws, book, stored.record.run),
+        demo=is_demo(ws, book, [stored.record.run]),
     )  # fmt: skip
 
 

@@ -25,8 +25,10 @@ from payouts.statement import (
     waiting_of,
 )
 from service.registry.naming import unknown_party
+from service.settlement.approvers import is_demo
 from service.settlement.blocking import blocked_parties
-from service.settlement.life import intents_of, is_demo
+from service.settlement.finding import runs_of
+from service.settlement.life import intents_of
 from service.settlement.paying import handed_over
 from service.settlement.runs import Stored, again, load
 from service.settlement.step import read_book
@@ -35,18 +37,6 @@ from service.statements.proving import statement_bundle
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
-
-
-def runs_of(book: Book, period: str) -> list[Run]:
-    """The run that speaks for each pool of a period: the published one, else the approved, else the newest."""
-    chosen: dict[str, Run] = {}
-    rank = {"reversed": 0, "calculated": 1, "approved": 2, "published": 3, "paying": 3}
-    for run in book.runs.values():
-        if run.period == period:
-            other = chosen.get(run.pool)
-            if other is None or rank[book.state_of(run.run)] >= rank[book.state_of(other.run)]:
-                chosen[run.pool] = run
-    return [chosen[pool] for pool in sorted(chosen)]
 
 
 def state(ws: Workspace, party: str, period: str) -> Statement:
@@ -67,7 +57,7 @@ def state_all(ws: Workspace, period: str) -> Iterator[Statement]:
 
 
 def _statement(ws: Workspace, book: Book, drawn: list[Drawn], party: str, period: str) -> Statement:
-    demo = any(is_demo(ws, book, one.stored.record.run) for one in drawn)
+    demo = is_demo(ws, book, [one.stored.record.run for one in drawn])
     name = str(ws.registry.personal("party", party).get("name", ""))
     return statement(party=party, name=name, period=period, demo=demo, pools=[one.of(party) for one in drawn])
 

@@ -28,6 +28,35 @@ def test_a_second_init_changes_nothing(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*.json"))} == before
 
 
+def test_a_second_init_asks_for_no_secret(tmp_path: Path) -> None:
+    """If this fails, a person types a passphrase twice and learns only then that it was for nothing."""
+    settle_json("init", "--no-passphrase", home=tmp_path)
+    assert "already holds a workspace" in settle("init", home=tmp_path).err
+
+
+@pytest.mark.parametrize("place", ["missing", "."])
+def test_a_passphrase_file_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """If this fails, a mistyped path ends in a traceback, or in keys sealed with something else."""
+    monkeypatch.setenv("SETTLE_PASSPHRASE_FILE", str(tmp_path / place))
+    answer = settle("init", home=tmp_path / "w")
+    assert answer.code == 4
+    assert "SETTLE_PASSPHRASE_FILE=" in answer.err
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("setting", ["SETTLE_PASSPHRASE", "SETTLE_PASSPHRASE_FILE"])
+def test_an_empty_passphrase_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    """If this fails, keys that look sealed are open to anybody who presses Enter."""
+    (tmp_path / "empty").write_text("\n")
+    monkeypatch.setenv(setting, str(tmp_path / "empty") if setting.endswith("FILE") else "")
+    answer = settle("init", home=tmp_path / "w")
+    assert answer.code == 4
+    assert "--no-passphrase" in answer.err
+    assert not (tmp_path / "w").exists()
+
+
 def test_private_keys_are_for_their_owner_only(tmp_path: Path) -> None:
     """If this fails, another user of the machine can sign as us."""
     settle_json("init", "--no-passphrase", home=tmp_path)

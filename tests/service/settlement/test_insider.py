@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from ledger import keyfile, keyring, leaf
-from ledger.errors import ConflictError, StateError
+from ledger.errors import ConflictError, InputError, StateError
 from ledger.keys import PrivateKey
 from ledger.types import Leaf
 from payouts.life.records import Approve, Hold
@@ -17,6 +17,7 @@ from service.settlement import holds, life, paying, step
 from service.settlement.approvers import enrol, one_person
 from service.settlement.step import read_book
 from service.statements import statements
+from service.statements.explaining import explain
 from service.workspace import Workspace
 from tests.service.month import Month, asked, published
 
@@ -91,6 +92,41 @@ def test_another_name_is_not_another_person(june: Month, monkeypatch: pytest.Mon
     forged = Hold(at=AT, by="x", key=key.public.id, id="hold-x", scope="party", subject="ann", reason="fraud")
     june.ws.log.append([leaf.sign(forged.leaf(), key)])
     assert "said to be by x" in read_book(june.ws).voids[0].reason
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_mistyped_name_approves_nothing(june: Month, *, other: bool) -> None:
+    """If this fails, the workspace's own approver key signs as a person who does not exist, or as one who does."""
+    enrol(june.ws, "carol")
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked()).run
+    size = june.ws.log.head().size
+    if other:  # carol keeps her key on a machine of her own
+        june.ws.key_path("approver-carol").unlink()
+        with pytest.raises(StateError, match="does not hold carol's key"):
+            life.approve(june.ws, run, "carol")
+    else:
+        with pytest.raises(InputError, match=r"no approver 'dave'; known: approver, carol; settle approver add dave"):
+            life.approve(june.ws, run, "dave")
+    assert june.ws.log.head().size == size
+
+
+def test_every_output_agrees_on_the_demo_mark(june: Month) -> None:
+    """If this fails, one page says that a single person held both keys and another that two people signed."""
+    enrol(june.ws, "carol")
+    life.close(june.ws, "2026-06")
+    run = life.run(june.ws, asked()).run
+    life.approve(june.ws, run, "approver")
+
+    def marks() -> set[bool]:
+        shown, told = life.show(june.ws, "2026-06"), statements.state(june.ws, "ann", "2026-06")
+        return {shown.demo, told.demo, explain(june.ws, run, "ann").demo, life.run(june.ws, asked()).demo}
+
+    assert marks() == {True}
+    life.approve(june.ws, run, "carol")
+    assert marks() == {False}
+    assert not life.publish(june.ws, run).demo
+    assert not paying.pay(june.ws, run, "file").demo
 
 
 def test_an_approver_key_of_the_maker_is_the_makers(june: Month) -> None:

@@ -1,0 +1,55 @@
+"""Which run or proposal is meant: by an id, by its beginning, by a period; and which run speaks for a pool."""
+
+from __future__ import annotations
+
+from ledger.errors import InputError
+from payouts.life.book import Book
+from payouts.life.records import Run
+
+
+def find(book: Book, subject: str) -> str:
+    """The full id of a run or proposal: from its beginning, or a run from its period (`2026-06`, `2026-06/pool`).
+
+    A period means its published run, else its approved one, else its only one; several are listed, never guessed.
+    """
+    known = [*book.runs, *book.releases, *book.adjusts, *book.reverses, *book.agreements, *book.claims]
+    if subject in known:
+        return subject
+    matches = [name for name in known if len(subject) >= 8 and name.startswith(subject)] or _of_period(book, subject)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise InputError(f"{subject!r} could be any of {', '.join(name[:16] for name in matches)}; name one")
+    raise InputError(
+        f"{subject!r} is not a run, release, adjustment, reversal, terms or payment; "
+        "see: settle period show PERIOD, settle hold list, settle terms list"
+    )
+
+
+def _of_period(book: Book, subject: str) -> list[str]:
+    period, _, pool = subject.partition("/")
+    runs = [run.run for run in book.runs.values() if run.period == period and pool in ("", run.pool)]
+    for states in (("published", "paying"), ("approved",), ("calculated",)):
+        if found := [run for run in runs if book.state_of(run) in states]:
+            return found
+    return runs
+
+
+def find_run(book: Book, run_id: str) -> Run:
+    """The run of this id or beginning of one."""
+    found = book.proposal(find(book, run_id))
+    if not isinstance(found, Run):
+        raise InputError(f"{run_id!r} is not a run; see: settle period show PERIOD")
+    return found
+
+
+def runs_of(book: Book, period: str) -> list[Run]:
+    """The run that speaks for each pool of a period: the published one, else the approved, else the newest."""
+    chosen: dict[str, Run] = {}
+    rank = {"reversed": 0, "calculated": 1, "approved": 2, "published": 3, "paying": 3}
+    for run in book.runs.values():
+        if run.period == period:
+            other = chosen.get(run.pool)
+            if other is None or rank[book.state_of(run.run)] >= rank[book.state_of(other.run)]:
+                chosen[run.pool] = run
+    return [chosen[pool] for pool in sorted(chosen)]
