@@ -101,7 +101,7 @@ def run_bundle(
 def _life(examination: Examination, document: Row, values: Mapping[str, Any]) -> tuple[Row, Row]:
     """The run's document and its publication, from the log: closed, calculated, approved by another, published.
 
-    Each act is judged by the keys as they stood where it was written.
+    Each act is judged by the keys as they stood where it was written, and rests on one that stands before it.
     """
     rings = _rings(examination, document)
     with examination.step("the period was closed") as step:
@@ -110,6 +110,7 @@ def _life(examination: Examination, document: Row, values: Mapping[str, Any]) ->
         step.detail = f"period {close.get('period')} at {close.get('at')}, period root {root}"
     with examination.step("the run is in the log, with a document signed by the operator") as step:
         run = _leaf(examination, step, values["run"], "run")
+        _check_order(values["close"], values["run"])
         index = values["run"]["index"]
         examination.ring = rings.at(index)
         payload, key = examination.statement(
@@ -120,9 +121,11 @@ def _life(examination: Examination, document: Row, values: Mapping[str, Any]) ->
         rings.author(index, run, "operator")
         step.detail = f"run {run['run']} by {run['by']}, {key}"
     with examination.step("another person approved it, with another key") as step:
-        step.detail = _check_approvals(examination, step, rings, values["approvals"], run)
+        step.detail = _check_approvals(examination, step, rings, values["approvals"], values["run"])
     with examination.step("it was published") as step:
         publish = _leaf(examination, step, values["publish"], "publish")
+        for approval in values["approvals"]:
+            _check_order(approval, values["publish"])
         index = values["publish"]["index"]
         rings.author(index, publish, "operator")
         examination.ring = rings.at(index)
@@ -139,6 +142,10 @@ def _life(examination: Examination, document: Row, values: Mapping[str, Any]) ->
             raise VerificationError("the publication is of another run")
         step.detail = f"at {publish['at']}"
     examination.unchecked.append("whether the run was reversed later: ask for the newest checkpoint")
+    examination.unchecked.append(
+        f"whether another run of {run['period']}, pool {run['pool']}, sequence {run['sequence']}, was published before "
+        "this one, and this one has no effect: compute the period again from settle period export"
+    )
     return calculation, publication
 
 
@@ -157,6 +164,16 @@ def _leaf(examination: Examination, step: Step, document: Any, kind: str) -> Row
     return body
 
 
+def _check_order(earlier: Row, later: Row) -> None:
+    """The log's own rules void an act that stands before what it rests on."""
+    if earlier["index"] >= later["index"]:
+        kinds = earlier["leaf"]["type"], later["leaf"]["type"]
+        raise VerificationError(
+            f"the {kinds[1]} is leaf {later['index']} of the log, and the {kinds[0]} it rests on is leaf "
+            f"{earlier['index']}"
+        )
+
+
 def _check_document(document: Row, run: Row, close: Row, root: str) -> None:
     inputs = document["inputs"]
     key = canon.digest(canon.encode({"settle": "run", "v": 1, "inputs": inputs}))
@@ -168,12 +185,14 @@ def _check_document(document: Row, run: Row, close: Row, root: str) -> None:
         raise VerificationError(f"the run saw a registry of {inputs['registry_size']} entries, not the close's")
 
 
-def _check_approvals(examination: Examination, step: Step, rings: Rings, approvals: Any, run: Row) -> str:
+def _check_approvals(examination: Examination, step: Step, rings: Rings, approvals: Any, placed: Row) -> str:
+    run = placed["leaf"]
     if not isinstance(approvals, list) or not approvals:
         raise VerificationError("nobody's approval is in the bundle")
     names = []
     for item in approvals:
         body = _leaf(examination, step, item, "approve")
+        _check_order(placed, item)
         key = rings.author(item["index"], body, "approver")
         if (body["subject"], body["document"]) != (run["run"], run["statement"]):
             raise VerificationError("the approval is of something else")

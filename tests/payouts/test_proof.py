@@ -218,6 +218,32 @@ def test_a_bundle_that_hides_a_partys_money_claims_nothing_of_it() -> None:
     assert refused(paid) == "p-a: a payment is published, and the account it is from is not in the bundle"
 
 
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (("run", "close", "approve", "publish"), "the run is leaf 1 of the log, and the close it rests on is leaf 2"),
+        (("close", "approve", "run", "publish"), "the approve is leaf 2 of the log, and the run it rests on is leaf 3"),
+        (
+            ("close", "run", "publish", "approve"),
+            "the publish is leaf 3 of the log, and the approve it rests on is leaf 4",
+        ),
+    ],
+)
+def test_acts_stand_in_the_log_in_their_order(order: tuple[str, ...], said: str) -> None:
+    """If this fails, what the log's own rules void, an approval after the publication, passes in a bundle."""
+    assert said in refused(Month(order=order).statement("p-a"))
+    assert said in refused(Month(order=order).run())
+
+
+def test_a_bundle_says_that_another_run_may_have_been_published_first() -> None:
+    """If this fails, two bundles for one month, pool and sequence pass, and neither says that there may be another."""
+    for data in (honest().run(), honest().statement("p-a")):
+        assert any(
+            remark.startswith("whether another run of 2026-06, pool default, sequence 1, was published before this one")
+            for remark in accepted(data).unchecked
+        )
+
+
 def test_a_statement_shows_nobody_outside_the_owner_group() -> None:
     """If this fails, a holder's bundle shows strangers' money, or hides a line that its own is divided beside."""
     document = json.loads(honest().statement("p-d"))
