@@ -123,6 +123,15 @@ def test_a_file_of_another_kind_is_refused_whole(home: Path) -> None:
     assert settle_json("quarantine", "list", "--all", home=home) == []
 
 
+def test_a_file_that_holds_no_event_says_so(home: Path) -> None:
+    """If this fails, a night's export that came out empty looks like a night without trouble."""
+    place = home / "events.csv"
+    place.write_text("source,event_id,track,occurred_at,territory,units\n")
+    said = settle("ingest", place, home=home)
+    assert said.code == 0
+    assert "events.csv holds no event row" in said.err
+
+
 def test_quarantined_rows_alone_are_no_failure(home: Path) -> None:
     """If this fails, one late track turns a night's job red."""
     assert ingest(home, row("e-1"), row("e-2", track="nobody"))["quarantined"] == 1
