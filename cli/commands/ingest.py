@@ -46,6 +46,8 @@ def ingest(
             source=source or None, batch_file=batch, on_progress=advance,
         )  # fmt: skip
     emit(done, text=_ingested_text)
+    if not done.read and done.incomplete is None:
+        say(f"settle: {'standard input' if file == '-' else file} holds no event row: nothing was taken")
     if kept := done.quarantined + done.conflicts:
         made = f"{done.quarantined:,} that could not be taken + {counted(done.conflicts, 'conflict')}"
         say(f"settle: {counted(kept, 'row')} kept in quarantine ({made}); `settle quarantine list` says why")

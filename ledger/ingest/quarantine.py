@@ -24,6 +24,9 @@ KINDS: Final[tuple[Kind, ...]] = ("invalid", "unknown-track", "vector", "source"
 OTHER_SOURCE: Final[Kind] = "other-source"
 """A row that speaks for another platform than the one whose file it came in: somebody names it, or it waits."""
 
+ID_MAX: Final = 2**63 - 1
+"""What the databases can count to; a greater number is no row's id, and they could not even be asked for it."""
+
 State = Literal["waiting", "replayed", "discarded"]
 
 
@@ -43,14 +46,16 @@ class Kept:
 
 _KEEP: Final = text(
     "INSERT INTO quarantine (digest, kind, name, line, reason, raw, at, state) "
-    "VALUES (:digest, :kind, :name, :line, :reason, :raw, :at, 'waiting') ON CONFLICT (digest) DO NOTHING"
+    "VALUES (:digest, :kind, :name, :line, :reason, :raw, :at, 'waiting') ON CONFLICT (digest) DO UPDATE SET "
+    "state = 'waiting', kind = excluded.kind, name = excluded.name, line = excluded.line, at = excluded.at, "
+    "reason = excluded.reason || '; before: ' || quarantine.reason WHERE quarantine.state = 'discarded'"
 )
 _DISCARD: Final = text("UPDATE quarantine SET state = 'discarded', reason = :reason WHERE id = :number")
 _RELEASE: Final = text("UPDATE quarantine SET state = 'replayed' WHERE digest = :digest")
 
 
 def keep(tx: Connection, name: str, at: str, rows: Iterable[tuple[Kind, Refused]]) -> None:
-    """Put rows of a file into quarantine; those that are there already stay as they are."""
+    """Put rows of a file into quarantine; those that wait there already stay, those that were discarded wait again."""
     values: list[dict[str, Any]] = [
         {
             "digest": row_digest(row.raw), "kind": kind, "name": name, "line": row.line,
@@ -71,6 +76,12 @@ def release(tx: Connection, raws: Sequence[bytes]) -> None:
     """These rows have been appended after all."""
     if raws:
         tx.execute(_RELEASE, [{"digest": row_digest(raw)} for raw in raws])
+
+
+def discarded(connection: Connection) -> set[bytes]:
+    """The rows that were given up, by what makes them the same row."""
+    query = select(col(QuarantineRow.digest)).where(col(QuarantineRow.state) == "discarded")
+    return {bytes(digest) for digest in connection.execute(query).scalars()}
 
 
 def discard(tx: Connection, numbers: Sequence[int], said: str) -> int:
@@ -96,16 +107,20 @@ def listed(connection: Connection, *, state: State | None = "waiting", kind: str
 
 def one(connection: Connection, number: int) -> Kept:
     """One row; InputError if there is none of this id."""
-    row = connection.execute(select(QuarantineRow).where(col(QuarantineRow.id) == number)).first()
+    return _kept(_row(connection, number))
+
+
+def _row(connection: Connection, number: int) -> Any:
+    query = select(QuarantineRow).where(col(QuarantineRow.id) == number)
+    row = connection.execute(query).first() if 0 < number <= ID_MAX else None
     if row is None:
         raise InputError(f"no row {number} in quarantine; see `settle quarantine list`")
-    return _kept(row)
+    return row
 
 
 def raw_of(connection: Connection, number: int) -> bytes:
     """The bytes of a row, exactly."""
-    query = select(col(QuarantineRow.raw)).where(col(QuarantineRow.id) == number)
-    return bytes(connection.execute(query).scalar_one())
+    return bytes(_row(connection, number).raw)
 
 
 def _kept(row: Any) -> Kept:

@@ -96,6 +96,7 @@ class _Plan:
     vectors: dict[Digest, Carried] = field(default_factory=dict)
     signed: Sequence[Place | None] = ()  # by position; empty where nothing of the batch is signed
     unresolved: int = 0
+    reopened: Sequence[bytes] = ()  # rows given up in quarantine that are accepted after all
 
 
 class Ingest:
@@ -144,6 +145,9 @@ class Ingest:
         with self._log.store.reading() as connection:
             plan = self._prepare(connection, rows, invalid, places)
             duplicates, conflicts = self._compare(connection, rows, plan)
+            if closed := quarantine.discarded(connection):
+                accepted = map(rows.raw, plan.places.values())
+                plan.reopened = [raw for raw in accepted if quarantine.row_digest(raw) in closed]
         plan.refused.extend(("conflict", refused) for refused in conflicts)
         plan.refused.sort(key=lambda one: one[1].line)
         try:
@@ -325,8 +329,9 @@ class Ingest:
         return None
 
     def _keep(self, tx: Connection, at: str, plan: _Plan, first: int) -> None:
-        """The refused rows, and where the accepted and the repeated events stand in signed batches."""
+        """The refused rows, those taken after all, and where accepted and repeated events stand in signed batches."""
         quarantine.keep(tx, self._name, at, plan.refused)
+        quarantine.release(tx, plan.reopened)
         if not any(plan.signed):
             return
         accepted = enumerate(plan.places.values(), start=first)

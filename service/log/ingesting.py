@@ -207,6 +207,9 @@ def discard(workspace: Workspace, numbers: Sequence[int], reason: str) -> Discar
     """Close rows that will never be taken: on record, with who did it, when and why."""
     if not reason.strip():
         raise InputError("--reason is empty: say why these rows will never be taken")
+    if not reason.isprintable():
+        found = next(mark for mark in reason if not mark.isprintable())
+        raise InputError(f"--reason contains U+{ord(found):04X}, which is not printable: write one line of plain text")
     said = f"discarded by {workspace.operator} at {format_time(workspace.clock())}: {reason}"
     chosen = sorted(set(numbers))
     with workspace.log.store.writing() as tx:

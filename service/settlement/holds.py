@@ -19,6 +19,7 @@ from payouts.life.ends import quorum_of
 from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Expire, Hold, Release, Reverse, Scope
 from payouts.money import parse_amount, scale
 from payouts.statement import held_line
+from service.registry.naming import unknown_party
 from service.settlement.finding import find_run
 from service.settlement.runs import load
 from service.settlement.step import Step, read_book, signed, take
@@ -75,6 +76,8 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
         raise InputError(f"reason {reason!r}: expected one of {', '.join(HOLD_REASONS)}")
     if not subject:
         raise InputError(f"a hold names the {scope} it is about")
+    if scope == "party" and subject not in ws.registry.view().parties:
+        raise unknown_party(ws, subject)
     about: Scope = SCOPES[SCOPES.index(scope)]
     maker = ws.signer("operator")
     at = format_time(ws.clock())

@@ -21,6 +21,7 @@ from payouts.life.book import Book
 from service.config import resolve
 from service.files import write_whole
 from service.log import members
+from service.log.ingesting import quarantined
 from service.settlement.logs import listed
 from service.settlement.pools import overlapping
 from service.settlement.runs import Stored, calculate, carried, given_again, holds_of, load, paid_out
@@ -38,7 +39,10 @@ Progress = Callable[[int, int | None], None] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodExported:
-    """What the folder holds: the logs as static files, and a bundle for each published run of the period."""
+    """What the folder holds: the logs as static files, and a bundle for each published run of the period.
+
+    `waiting` and `discarded` count what it does not hold: rows of any month in the home log's quarantine, now.
+    """
 
     folder: str
     period: str
@@ -47,6 +51,8 @@ class PeriodExported:
     logs: tuple[str, ...]
     runs: tuple[str, ...]
     files: int
+    waiting: int
+    discarded: int
 
 
 def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = None) -> PeriodExported:
@@ -79,6 +85,7 @@ def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = 
     return PeriodExported(
         folder=str(folder), period=period, period_root=book.period_root(period).hex(), size=exported.size,
         logs=(ws.log.origin, *(log.origin for log in others)), runs=tuple(names), files=files + len(names) + 1,
+        waiting=len(quarantined(ws)), discarded=len(quarantined(ws, state="discarded")),
     )  # fmt: skip
 
 

@@ -94,9 +94,10 @@ def test_rows_that_will_never_be_taken_are_closed_and_stay_on_record(home: Path)
     assert kept["reason"].startswith("line 1 has this event id with another body (discarded by operator at ")
     assert kept["reason"].endswith(": sent twice by mistake)")
     ingest(home, row("e-1"), row("e-1", units=9), b"{", code=5)
-    assert len(settle_json("quarantine", "list", home=home)) == 1, "handed in again, it stays closed"
+    assert len(settle_json("quarantine", "list", home=home)) == 2, "handed in again, it waits again"
     settle_json("quarantine", "discard", "99", "--reason", "x", home=home, code=2)
-    settle_json("quarantine", "discard", str(second), "--reason", " ", home=home, code=2)
+    for reason in (" ", "a\033[2J", "a\nb"):
+        settle_json("quarantine", "discard", str(second), "--reason", reason, home=home, code=2)
 
 
 def test_a_row_that_speaks_for_another_platform_is_replayed_by_name_only(home: Path) -> None:
@@ -120,6 +121,15 @@ def test_a_file_of_another_kind_is_refused_whole(home: Path) -> None:
     assert said.code == 2
     assert "no file of stream events" in said.err
     assert settle_json("quarantine", "list", "--all", home=home) == []
+
+
+def test_a_file_that_holds_no_event_says_so(home: Path) -> None:
+    """If this fails, a night's export that came out empty looks like a night without trouble."""
+    place = home / "events.csv"
+    place.write_text("source,event_id,track,occurred_at,territory,units\n")
+    said = settle("ingest", place, home=home)
+    assert said.code == 0
+    assert "events.csv holds no event row" in said.err
 
 
 def test_quarantined_rows_alone_are_no_failure(home: Path) -> None:

@@ -48,6 +48,34 @@ def test_leaves_are_canonical_whatever_the_strings(tmp_path: Path) -> None:
     assert [event["event_id"] for event in events(log)] == ids
 
 
+def test_a_discarded_row_that_comes_again_waits_again(tmp_path: Path) -> None:
+    """If this fails, a row that was closed once stays out of sight for ever, or closed though it was taken."""
+    log, data = known_log(tmp_path), lines(row("e-1", track="trk-new"))
+    take(log, data)
+    with log.store.writing() as tx:
+        assert quarantine.discard(tx, [1], "discarded by bo: no") == 1
+    assert reasons(log) == []
+    take(log, data)
+    ((kind, line, reason),) = reasons(log)
+    assert (kind, line) == ("unknown-track", 1)
+    assert reason.endswith("(discarded by bo: no)")
+    with log.store.writing() as tx:
+        quarantine.discard(tx, [1], "again")
+    log.append([leaf.make("track", log.clock(), id="trk-new")])
+    assert counted(log, data)[1] == 1
+    with log.store.reading() as connection:
+        assert quarantine.one(connection, 1).state == "replayed"
+
+
+@pytest.mark.parametrize("number", [-1, 0, 7, 2**63, 10**20])
+def test_an_id_that_no_row_can_have_is_refused(tmp_path: Path, number: int) -> None:
+    """If this fails, a slip in a row's id ends in a traceback."""
+    log = known_log(tmp_path)
+    for read in (quarantine.one, quarantine.raw_of):
+        with log.store.reading() as connection, pytest.raises(InputError, match="in quarantine"):
+            read(connection, number)
+
+
 def test_an_assignment_binds_later_events_only(tmp_path: Path) -> None:
     """If this fails, a correction rewrites what was bound before it."""
     log = known_log(tmp_path)

@@ -179,6 +179,8 @@ def test_what_cannot_be_held_is_refused(june: Month) -> None:
     """If this fails, a hold without a known reason or a real place stands in the ledger."""
     with pytest.raises(InputError, match="reason"):
         holds.open_hold(june.ws, scope="party", subject="ann", reason="because")
+    with pytest.raises(InputError, match="did you mean bob"):
+        holds.open_hold(june.ws, scope="party", subject="bobb", reason="fraud")
     with pytest.raises(InputError, match="not a hold"):
         holds.release(june.ws, "hold-nothing", note="x")
     first = holds.open_hold(june.ws, scope="party", subject="ann", reason="tax")

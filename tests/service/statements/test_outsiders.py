@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from ledger.errors import InputError, StateError, VerificationError
 from ledger.keys import PrivateKey
 from ledger.trust import Trust, make
+from service.log import ingesting
 from service.settlement import holds, life, paying
 from service.statements import outsiders
 from tests.service.month import Month, july, published
@@ -29,6 +31,18 @@ def test_an_outsider_comes_to_the_same_bytes(june: Month, tmp_path: Path) -> Non
         again = outsiders.recompute(out, june.ws.trust)
         assert again.ok
         assert [one.run for one in again.runs] == [key]
+
+
+def test_an_export_counts_what_it_does_not_hold(june: Month, tmp_path: Path) -> None:
+    """If this fails, an operator closes rows that should be paid, and the export looks as if none had been there."""
+    published(june)
+    place = tmp_path / "odd.ndjson"
+    event = {"source": "acme", "track": "nobody", "occurred_at": "2026-06-03T11:05:00Z", "territory": "SE", "units": 1}
+    place.write_text("".join(json.dumps({**event, "event_id": f"odd-{i}"}) + "\n" for i in range(3)))
+    assert ingesting.ingest_file(june.ws, place).quarantined == 3
+    ingesting.discard(june.ws, [ingesting.quarantined(june.ws)[0].id], "no")
+    done = outsiders.export(june.ws, "2026-06", tmp_path / "out")
+    assert (done.waiting, done.discarded) == (2, 1)
 
 
 def test_what_was_tampered_with_is_refused(june: Month, tmp_path: Path) -> None:
