@@ -13,7 +13,7 @@ from cli.render import as_text
 from cli.rules_help import RulesCommand
 from cli.shell import emit, leave, plain, say, workspace
 from ledger.errors import InputError, VerificationError
-from ledger.shown import counted, money
+from ledger.shown import counted, exact_percent, money
 
 app = typer.Typer(no_args_is_help=True)
 period = typer.Typer(no_args_is_help=True)
@@ -108,12 +108,13 @@ def run(
     """Turn a closed month into exact amounts. Two equal runs are one run."""
     from service.settlement import life
 
+    given = parameters(param or [])
     wanted = life.request(
         period=name,
         pool=pool,
         currency=currency,
         rule=rule,
-        params=parameters(param or []),
+        params=given,
         name=pool_name,
         engine=engine,
     )
@@ -121,6 +122,9 @@ def run(
     with progress("Usage", unit="events") as advance:
         result = life.run(ws, wanted, dry_run=dry_run, on_progress=advance)
     emit(result, text=_run_text)
+    for key in ("tau", "kappa", "min_influence"):
+        if given.get(key, "").isdecimal():
+            say(f"settle: {key} = {int(given[key]):,} ppm ({exact_percent(int(given[key]))})")
     if not result.units:
         say(
             f"settle: {name} has no event that counts in pool {pool_name}: nobody is allocated anything; look at the "
