@@ -41,6 +41,19 @@ def read_file(path: Path) -> bytes:
         raise InputError(f"{path}: {problem.strerror or problem}") from None
 
 
+_FOR_READING: Final = {b"%pdf-": "a PDF", b"<!doctype html": "a page", b"<html": "a page"}
+
+
+def read_bundle(path: Path) -> bytes:
+    """A file that somebody takes for a bundle; what was made for reading is named as what it is."""
+    data = read_file(path)
+    start = data[:512].lstrip().lower()
+    for beginning, what in _FOR_READING.items():
+        if start.startswith(beginning):
+            raise InputError(f"{path} is {what}, not a bundle: it is for reading; ask whoever sent it for the .bundle")
+    return data
+
+
 def read_trust(path: Path) -> Trust:
     """The trust in a file that somebody named; what is none says nothing of a bundle: a mistake in usage."""
     try:

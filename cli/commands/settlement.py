@@ -13,7 +13,7 @@ from cli.render import as_text
 from cli.rules_help import RulesCommand
 from cli.shell import emit, leave, plain, say, workspace
 from ledger.errors import InputError, VerificationError
-from ledger.shown import counted, money
+from ledger.shown import counted, exact_percent, money
 
 app = typer.Typer(no_args_is_help=True)
 period = typer.Typer(no_args_is_help=True)
@@ -108,12 +108,13 @@ def run(
     """Turn a closed month into exact amounts. Two equal runs are one run."""
     from service.settlement import life
 
+    given = parameters(param or [])
     wanted = life.request(
         period=name,
         pool=pool,
         currency=currency,
         rule=rule,
-        params=parameters(param or []),
+        params=given,
         name=pool_name,
         engine=engine,
     )
@@ -121,6 +122,9 @@ def run(
     with progress("Usage", unit="events") as advance:
         result = life.run(ws, wanted, dry_run=dry_run, on_progress=advance)
     emit(result, text=_run_text)
+    for key in ("tau", "kappa", "min_influence"):
+        if given.get(key, "").isdecimal():
+            say(f"settle: {key} = {int(given[key]):,} ppm ({exact_percent(int(given[key]))})")
     if not result.units:
         say(
             f"settle: {name} has no event that counts in pool {pool_name}: nobody is allocated anything; look at the "
@@ -190,7 +194,7 @@ def _published_text(done: Any) -> str:
     routes = [f"  by {via}: {counted(count, 'payee')}" for via, count in done.routes.items() if count]
     said = "was published before" if done.already else "is published: its statements bind"
     head = f"run {done.run} of {done.period}, pool {done.pool}, {said}"
-    following = [f"next: settle pay {done.run[:16]} --via {via}" for via, count in done.routes.items() if count]
+    following = [f"next: settle pay {done.run[:16]} --via {via}" for via in done.due]
     return "\n".join([head, payable, *routes, *_blocked_lines(done), *following])
 
 
@@ -225,13 +229,22 @@ def _paid_text(done: Any) -> str:
         *(f"  {line}" for line in _blocked_lines(done)),
     ]
     if done.via == "file":
-        return "\n".join(lines + [f"  file for the bank: {path}" for path in done.files])
+        lines += [f"  file for the bank: {path}" for path in done.files]
+        return "\n".join(lines + _unconfirmed_lines(done.run, done.unconfirmed))
     posting, claims = done.posting, done.claims
     lines.append(f"  posting {posting.sequence} is {posting.state}: {posting.detail}")
     if claims is not None:
         pushed = f"{counted(claims.payees, 'claim')} paid by this call, {money(claims.paid, done.currency)}"
         lines.append(f"  on the chain: {pushed}, {claims.open} still open")
     return "\n".join(lines)
+
+
+def _unconfirmed_lines(run: str, parties: tuple[str, ...]) -> list[str]:
+    """What ends the run: the bank's word on each payment."""
+    if not parties:
+        return []
+    command = f"settle payment {run[:16]} {parties[0]} settled"
+    return [f"{counted(len(parties), 'payment')} handed over, not confirmed; once the bank has paid, each: {command}"]
 
 
 @app.command()

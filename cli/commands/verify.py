@@ -27,18 +27,19 @@ def verify(
     explain: Annotated[bool, typer.Option("--explain", help="Each hash step, to be redone with sha256sum.")] = False,
 ) -> None:
     """Check bundles with nothing but a trust file; leaves with 3 unless every step holds."""
-    from service.bundles import read_file, verify_bundle
+    from service.bundles import read_bundle, verify_bundle
 
+    read = {path: read_bundle(path) for path in bundles}
     trusted = _trust(trust)
-    answers = [_document(path, verify_bundle(read_file(path), trusted), explain=explain) for path in bundles]
+    answers = [_document(path, verify_bundle(data, trusted), explain=explain) for path, data in read.items()]
     ok = all(answer["ok"] for answer in answers)
     emit(answers[0] if len(answers) == 1 else {"ok": ok, "bundles": answers}, text=_text)
     if not ok:
         leave(EXIT_CODES[VerificationError])
 
 
-def _trust(flag: Path | None) -> Trust | None:
-    """The named trust file, else the workspace's; None outside a workspace, and then nothing is believed."""
+def _trust(flag: Path | None) -> Trust:
+    """The named trust file, else the workspace's; without one nothing can be believed, nor called a forgery."""
     from service.bundles import read_trust
     from service.workspace import TRUST, find_home
 
@@ -49,7 +50,9 @@ def _trust(flag: Path | None) -> Trust | None:
     except InputError:
         if home_flag() is not None or os.environ.get("SETTLE_HOME"):
             raise
-        return None
+        raise InputError(
+            "no trust file; give --trust trust.json: the log's operator publishes it; get it apart from the bundle"
+        ) from None
     return read_trust(home / TRUST)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from cli.render import fields, indented, table
 from cli.shell import emit, home_flag, plain, workspace
+from ledger.shown import counted
 
 if TYPE_CHECKING:
     from service.status import Status
@@ -48,10 +49,10 @@ def _status_text(it: Status) -> str:
     waiting = [f"  {line}" for line in it.waiting] or ["  nothing"]
     facts = {
         "workspace": it.home + (" (demo: one workspace holds the maker's key and the approver's)" if it.demo else ""),
-        "log": f"{it.origin}, {it.size} entries, root {it.root}",
-        "registry": f"{it.parties} parties, {it.recordings} recordings, {it.tracks} tracks, "
-        f"{it.without_vector} of them without a vector",
-        "quarantine": f"{it.quarantined} rows",
+        "log": f"{it.origin}, {counted(it.size, 'entry', 'entries')}, root {it.root}",
+        "registry": f"{counted(it.parties, 'party', 'parties')}, {counted(it.recordings, 'recording')}, "
+        f"{counted(it.tracks, 'track')}, {it.without_vector:,} of them without a vector",
+        "quarantine": counted(it.quarantined, "row"),
         "closed": ", ".join(it.closed) or "no month yet",
     }
     runs = ["", "runs:", indented(table([plain(run) for run in it.runs]))] if it.runs else []

@@ -21,6 +21,15 @@ ENOUGH: Final = len(REQUIRED) // 2
 """A row that names so many of an event's fields is meant as one, however damaged it is."""
 _NAMES: Final = tuple(f'"{name}"'.encode() for name in REQUIRED)
 
+_OTHERS: Final = {
+    b'"sources"': "declared vectors: settle attribute --declared",
+    b'"recordings"': "a registry document: settle registry import",
+    b'"parties"': "a registry document: settle registry import",
+}
+"""Names that a file of something else holds, and where it is handed in."""
+_LOOKED_AT: Final = 1000
+"""Rows, which here are lines, in which such a name is looked for."""
+
 
 def of_events(read: Reader) -> Reader:
     """A reader that hands on nothing before the first event; InputError if there is none."""
@@ -40,13 +49,23 @@ def of_events(read: Reader) -> Reader:
             if count > ROWS_MAX:
                 break
         if count:
-            raise InputError(_no_events(name, count, next(one for rows in held for one in rows.refused)))
+            refused = [one for rows in held for one in rows.refused]
+            raise InputError(_another(name, refused) or _no_events(name, count, refused[0]))
 
     return recognised
 
 
 def _meant(row: Refused) -> bool:
     return row.raw.lstrip().startswith(b"{") and sum(name in row.raw for name in _NAMES) >= ENOUGH
+
+
+def _another(name: str, refused: list[Refused]) -> str:
+    """What this looks like instead, if it is something that another command takes."""
+    text = b"\n".join(one.raw for one in refused[:_LOOKED_AT])
+    for key, what in _OTHERS.items():
+        if key in text:
+            return f"{name} is no file of stream events; it looks like {what} {name}. Nothing was written."
+    return ""
 
 
 def _no_events(name: str, count: int, first: Refused) -> str:

@@ -19,7 +19,7 @@ from ledger.registry.registry import Progress, Registry
 from ledger.registry.rows import beside
 from ledger.registry.statement import Signer
 from ledger.registry.view import View
-from ledger.shown import exact_percent
+from ledger.shown import counted, exact_percent
 
 SHOWN: Final = 20
 """Problems listed in an answer; all of them are kept."""
@@ -232,10 +232,11 @@ def summarised(told: Iterable[Notice]) -> Iterator[str]:
 
 
 def _trained(model: str, size: int) -> Notice:
+    trained = counted(size, "recording") + (" was" if size == 1 else " were")
     return Notice(
         kind="models have training sets; `settle registry model check` says which recordings were not permitted",
         about=model,
-        text=f"model {model}: which of its {size:,} recordings were not permitted, says "
+        text=f"model {model}: to see which, if any, of its {trained} not permitted: "
         f"`settle registry model check --model {model}`",
     )
 

@@ -18,7 +18,7 @@ from ledger.errors import VerificationError
 from ledger.shown import added_up
 from service.demo import sounds, world
 from service.demo.tampering import spoil_an_event
-from service.workspace import Workspace
+from service.workspace import TRUST, Workspace
 
 Run = Callable[[Sequence[str]], tuple[int, Any]]
 """Run one `settle` command; its exit code and its JSON answer."""
@@ -233,10 +233,11 @@ def _prove(story: Story, run: dict[str, Any]) -> None:
         "statement", holder, "--period", world.PERIOD, "--format", "html", "--out", paths["statement"],
     )  # fmt: skip
     event = f"{world.SOURCE}:e-0000001"
+    trust = ("--trust", str(story.home / TRUST))
     story.step(
         "Proof of one stream: leaf, path to the root, vector.", "ledger", "prove", event, "--out", paths["bundle"]
     )
-    verified = story.step("An auditor checks it offline, with trust.json alone.", "verify", paths["bundle"])
+    verified = story.step("An auditor checks it offline, with trust.json alone.", "verify", paths["bundle"], *trust)
     story.found(f"OK: {len(verified['steps'])} steps hold")
     story.must("the bundle's verdict", seen=verified["ok"], expected=True)
     story.step(
@@ -248,7 +249,7 @@ def _prove(story: Story, run: dict[str, Any]) -> None:
         paths["audit"],
     )
     for bundle in sorted(Path(paths["audit"]).rglob("*.bundle")):
-        audited = story.step("The auditor recomputes a published run from its bundle.", "verify", str(bundle))
+        audited = story.step("The auditor recomputes a published run from its bundle.", "verify", str(bundle), *trust)
         story.found(f"OK: {len(audited['steps'])} steps hold")
         story.must("the audit bundle's verdict", seen=audited["ok"], expected=True)
     _tamper(story, Path(paths["bundle"]))
@@ -262,7 +263,12 @@ def _tamper(story: Story, bundle: Path) -> None:
     forged.write_bytes(bundle.read_bytes().replace(b'"units":1', b'"units":2', 1))
     story.must("the forgery is another file", seen=forged.read_bytes() != bundle.read_bytes(), expected=True)
     refused = story.step(
-        "One digit changed in a copy of the bundle: the step that fails is named.", "verify", str(forged), code=3
+        "One digit changed in a copy of the bundle: the step that fails is named.",
+        "verify",
+        str(forged),
+        "--trust",
+        str(story.home / TRUST),
+        code=3,
     )
     broken = next(step for step in refused["steps"] if not step["ok"])
     story.found(f"FAILED at step {broken['n']}, {broken['name']}: {broken['detail']}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.errors import InputError
+from ledger.errors import InputError, StateError
+from ledger.types import Period
 from payouts.life.book import Book
 from payouts.life.records import Run
 
@@ -20,10 +21,24 @@ def find(book: Book, subject: str) -> str:
         return matches[0]
     if matches:
         raise InputError(f"{subject!r} could be any of {', '.join(name[:16] for name in matches)}; name one")
+    _check_run(book, subject)
     raise InputError(
         f"{subject!r} is not a run, release, adjustment, reversal, terms or payment; "
         "see: settle period show PERIOD, settle hold list, settle terms list"
     )
+
+
+def _check_run(book: Book, subject: str) -> None:
+    """A month, with or without a pool, of which nothing was run: what comes first."""
+    period, _, pool = subject.partition("/")
+    try:
+        Period.parse(period)
+    except InputError:
+        return
+    if book.close(period) is None:
+        raise StateError(f"{period} is open: settle period close {period}")
+    named = f" --pool-name {pool}" if pool else ""
+    raise StateError(f"{subject} has no run yet: settle run --period {period} --pool AMOUNT --currency CODE{named}")
 
 
 def _of_period(book: Book, subject: str) -> list[str]:

@@ -6,6 +6,7 @@ Each step is one append; whatever was decided before is found done, and answered
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from service.settlement.finding import find, find_run, runs_of
 from service.settlement.logs import listed, sizes
 from service.settlement.payees import payees_now, route_of
 from service.settlement.pools import check_apart
-from service.settlement.runs import Request, Stored, calculate, carried, given_of, load, ready
+from service.settlement.runs import Request, Stored, calculate, carried, given_of, handed_over, load, ready
 from service.settlement.step import Step, read_book, signed, take
 from service.settlement.usage import DEFAULT, Progress, seal
 
@@ -325,6 +326,7 @@ class Published:
     """A published run: its statements bind, and every payee has one payment intent with one route.
 
     `blocked`: payees whom a hold or a dispute opened since the calculation keeps from being paid for now.
+    `due`: payments by route that wait for `pay`, because they were not handed over yet and nothing blocks them.
     """
 
     run: Digest
@@ -335,6 +337,7 @@ class Published:
     payees: int
     payable_micros: int
     routes: dict[str, int]
+    due: dict[str, int]
     blocked: tuple[Blocked, ...]
     already: bool
     demo: bool
@@ -420,6 +423,8 @@ def _published(ws: Workspace, book: Book, stored: Stored, intents: list[dict[str
     stopped = blocked_parties(ws, book, stored)
     for intent in intents:
         routes[intent["route"]] = routes.get(intent["route"], 0) + 1
+    handed = handed_over(ws.log, book, record.run)
+    due = Counter(one["route"] for one in intents if one["party"] not in stopped and one["party"] not in handed)
     blocked = tuple(
         Blocked(party=intent["party"], micros=int(intent["micros"]), reason=stopped[intent["party"]])
         for intent in intents
@@ -428,6 +433,6 @@ def _published(ws: Workspace, book: Book, stored: Stored, intents: list[dict[str
     return Published(
         run=record.run, period=record.period, pool=record.pool, sequence=record.sequence,
         currency=stored.currency, payees=len(intents),
-        payable_micros=sum(int(intent["micros"]) for intent in intents), routes=routes, blocked=blocked,
+        payable_micros=sum(int(intent["micros"]) for intent in intents), routes=routes, due=dict(due), blocked=blocked,
         already=already, demo=is_demo(ws, book, [record.run]),
     )  # fmt: skip

@@ -7,13 +7,13 @@ here: a later hold blocks a payment and edits nothing.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger import canon, dsse
 from ledger.errors import ConflictError, InputError, StateError
+from ledger.log import Log
 from ledger.registry.payees import Payee as Account
 from ledger.types import Digest, format_time
 from payouts.life.book import Book
@@ -25,7 +25,7 @@ from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.finding import find_run
 from service.settlement.life import intents_of
 from service.settlement.payees import named, payees_now, route_of
-from service.settlement.runs import Stored, load, paid_out, payments_of
+from service.settlement.runs import Stored, handed_over, load, paid_out, payments_of
 from service.settlement.step import Step, read_book, signed, take
 
 if TYPE_CHECKING:
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paid:
-    """What a `pay` did: what it handed over now (`sent`), this route's batches so far, and what stays behind."""
+    """What a `pay` did: what it handed over now (`sent`), this route's batches so far, and what stays behind.
+
+    `unconfirmed`: payees by file of whose payment the bank has not been heard; the run ends when there are none.
+    """
 
     run: Digest
     via: Route
@@ -45,6 +48,7 @@ class Paid:
     payments: int
     paid_micros: int
     blocked: tuple[Blocked, ...]
+    unconfirmed: tuple[str, ...]
     files: tuple[str, ...]
     already: bool
     demo: bool
@@ -99,7 +103,7 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
         raise ConflictError(
             f"run {short} was published to be paid by {intents[0]['route']}; it is not paid by {route} as well"
         )
-    handed = handed_over(ws, book, run)
+    handed = handed_over(ws.log, book, run)
     waiting = [intent for intent in mine if intent["party"] not in handed]
     stopped = blocked_parties(ws, book, stored) if waiting else {}
     accounts = payees_now(ws)
@@ -121,11 +125,12 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
     return due, blocked
 
 
-def handed_over(ws: Workspace, book: Book, run: Digest) -> set[str]:
-    """Payees whose intent was handed to its route, and has not come back as often."""
-    batches = book.batches.get(run, [])
-    sent = Counter(payment["party"] for batch in batches for payment in payments_of(ws.log, batch.statement))
-    return {party for party, times in sent.items() if times > book.failures(run, party)}
+def unconfirmed(log: Log, book: Book, run: Digest) -> list[str]:
+    """Payees of a run in whose payment by file the bank's word is missing; the chain's is read from the chain."""
+    batches = [batch for batch in book.batches.get(run, []) if batch.via == "file"]
+    by_file = {payment["party"] for batch in batches for payment in payments_of(log, batch.statement)}
+    ended = {party for party in by_file if (heard := book.payment_of(run, party)) and heard.outcome != "failed"}
+    return sorted((by_file & handed_over(log, book, run)) - ended)
 
 
 def _paid(
@@ -141,7 +146,7 @@ def _paid(
         run=run, via=via, currency=stored.currency, sent=len(sent), sent_micros=sum(one.micros for one in sent),
         batches=len(batches), payments=len(payments),
         paid_micros=sum(micros for party, micros in out.items() if party in payees), blocked=tuple(blocked),
-        files=files, already=not sent, demo=is_demo(ws, book, [run]),
+        unconfirmed=tuple(unconfirmed(ws.log, book, run)), files=files, already=not sent, demo=is_demo(ws, book, [run]),
     )  # fmt: skip
 
 
@@ -202,7 +207,7 @@ def confirm(ws: Workspace, run_id: str, party: str, outcome: str, *, note: str =
         run = find_run(book, run_id).run
         heard = book.payments.get((run, party), [])
         last = heard[-1].outcome if heard else None
-        under_way = party in handed_over(ws, book, run)
+        under_way = party in handed_over(ws.log, book, run)
         if last == outcome and not (outcome == "failed" and under_way):
             name = None if outcome == "settled" else heard[-1].claim(len(heard) - 1)
             return Step(Heard(run=run, party=party, outcome=outcome, id=name, approved=True, already=True))

@@ -244,6 +244,13 @@ def paid_out(log: Log, book: Book, stored: Stored) -> dict[str, int]:
     return {party: micros[party] for party in micros if sent[party] > book.failures(run, party) and party not in lost}
 
 
+def handed_over(log: Log, book: Book, run: Digest) -> set[str]:
+    """Payees whose intent was handed to its route, and has not come back as often."""
+    batches = book.batches.get(run, [])
+    sent = Counter(payment["party"] for batch in batches for payment in payments_of(log, batch.statement))
+    return {party for party, times in sent.items() if times > book.failures(run, party)}
+
+
 def payments_of(log: Log, statement: Digest) -> list[dict[str, Any]]:
     """The payments of one batch: party, micros, reference."""
     payload = canon.decode_object(dsse.parse(log.blob(statement)).payload, "payments")

@@ -29,8 +29,7 @@ from service.settlement.approvers import is_demo
 from service.settlement.blocking import blocked_parties
 from service.settlement.finding import runs_of
 from service.settlement.life import intents_of
-from service.settlement.paying import handed_over
-from service.settlement.runs import Stored, again, load
+from service.settlement.runs import Stored, again, handed_over, load
 from service.settlement.step import read_book
 from service.statements.platforms import behind, counted
 from service.statements.proving import statement_bundle
@@ -101,7 +100,7 @@ class Drawn:
             self._lines[party].append((line, ()))
         published = book.published.get(stored.record.run)
         self._intents = None if published is None else {one["party"]: one for one in intents_of(ws.log, published)}
-        self._handed = handed_over(ws, book, stored.record.run)
+        self._handed = handed_over(ws.log, book, stored.record.run)
         self._stopped = blocked_parties(ws, book, stored) if published is not None else {}
 
     def parties(self) -> set[str]:

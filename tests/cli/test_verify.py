@@ -54,10 +54,19 @@ def test_an_outsiders_bundle_leaves_with_3(files: Path) -> None:
     assert "the checkpoint is of log example.org/evil" in answer["steps"][-1]["detail"]
 
 
-def test_without_trust_leaves_with_3(files: Path) -> None:
-    """If this fails, a bundle is believed on its own word."""
-    answer = settle_json("verify", files / "event.bundle", code=3)
-    assert "--trust" in answer["steps"][-1]["detail"]
+def test_without_trust_leaves_with_2(files: Path) -> None:
+    """If this fails, a bundle is believed on its own word, or an honest one is called a forgery."""
+    answer = settle_json("verify", files / "event.bundle", code=2)
+    assert "no trust file; give --trust trust.json" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(("data", "named"), [(b"%PDF-1.4 ...", "a PDF"), (b"\n<!doctype html><p>", "a page")])
+def test_what_is_for_reading_is_not_called_a_forgery(files: Path, data: bytes, named: str) -> None:
+    """If this fails, a holder who checks the statement they read is told that it is forged."""
+    (files / "statement").write_bytes(data)
+    answer = settle_json("verify", "statement", "--trust", "trust.json", code=2)
+    assert f"statement is {named}, not a bundle" in answer["error"]["message"]
+    assert ".bundle" in answer["error"]["message"]
 
 
 def test_inside_a_workspace_its_own_trust_is_used(files: Path) -> None:
@@ -93,11 +102,11 @@ def test_the_verdict_is_read_first_and_is_not_buried(files: Path) -> None:
     assert not any(line.rstrip().endswith(":") or "(unsigned)" in line for line in said)
     explained = settle("verify", "event.bundle", "--trust", "trust.json", "--explain").out.splitlines()
     assert (explained[0], explained[-1]) == (verdict, verdict)
-    (files / "page.html").write_text("<!doctype html>")
-    several = settle("verify", "page.html", "event.bundle", "--trust", "trust.json")
+    (files / "notes.txt").write_text("what we agreed")
+    several = settle("verify", "notes.txt", "event.bundle", "--trust", "trust.json")
     lines = several.out.splitlines()
     assert (several.code, lines[-1]) == (3, "FAILED  1 of 2 bundles")
-    assert lines[0].startswith("FAILED  page.html: at step 1")
+    assert lines[0].startswith("FAILED  notes.txt: at step 1")
     assert "this is no bundle" in lines[1]
 
 

@@ -75,3 +75,18 @@ def test_the_passphrase_seals_every_key_and_is_asked_for_only_to_sign(
     for path in (tmp_path / "keys").iterdir():
         assert "seed" not in json.loads(path.read_text(encoding="ascii"))
     assert settle("status", home=tmp_path).code == 0
+
+
+def test_one_is_not_told_as_many(tmp_path: Path) -> None:
+    """If this fails, a first workspace speaks of 1 entries, or of recordings that were not permitted where all were."""
+    settle_json("init", "--no-passphrase", home=tmp_path)
+    assert ", 1 entry, root" in settle("status", home=tmp_path).out
+    registry = {
+        "parties": [{"id": "p-ann", "name": "Ann", "kind": "person"}],
+        "recordings": [{"id": "rec-1", "title": "One"}],
+        "models": [{"id": "mdl", "version": "1", "operator": "p-ann", "training": ["rec-1"]}],
+    }
+    (tmp_path / "registry.json").write_text(json.dumps(registry))
+    told = settle("registry", "import", tmp_path / "registry.json", home=tmp_path)
+    assert "to see which, if any, of its 1 recording was not permitted" in told.out + told.err
+    assert "1 party, 1 recording, 0 tracks" in settle("status", home=tmp_path).out

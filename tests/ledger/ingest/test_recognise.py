@@ -25,8 +25,8 @@ def read(data: bytes) -> list[Rows]:
 
 @pytest.mark.parametrize(
     "data",
-    [REGISTRY, DECLARED * 3, b"source,event_id,track\nacme,e-1,trk-1\n", b"[" + GOOD + b"]\n", bytes(range(256)) * 40],
-    ids=["registry", "vectors", "csv", "array", "binary"],
+    [b"source,event_id,track\nacme,e-1,trk-1\n", b"[" + GOOD + b"]\n", bytes(range(256)) * 40],
+    ids=["csv", "array", "binary"],
 )
 def test_a_file_without_a_single_event_is_refused(data: bytes) -> None:
     """If this fails, whoever hands in the wrong file is told all is well, and its lines fill the quarantine."""
@@ -34,6 +34,18 @@ def test_a_file_without_a_single_event_is_refused(data: bytes) -> None:
         read(data)
     assert "settle template events" in str(refused.value)
     assert "Nothing was written" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "command"),
+    [(REGISTRY, "settle registry import"), (DECLARED * 3, "settle attribute --declared")],
+    ids=["registry", "vectors"],
+)
+def test_a_file_for_another_command_is_sent_there(data: bytes, command: str) -> None:
+    """If this fails, whoever mixes up two files is told what is wrong with the file, and not where it belongs."""
+    with pytest.raises(InputError, match="no file of stream events") as refused:
+        read(data)
+    assert f"{command} x.ndjson" in str(refused.value)
 
 
 @pytest.mark.parametrize(

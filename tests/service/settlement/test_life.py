@@ -17,6 +17,8 @@ from service.settlement.step import read_book
 from service.statements import statements
 from service.statements.explaining import explain
 from service.statements.proving import run_bundle
+from service.status import status
+from tests.cli.support import settle
 from tests.service.month import Month, asked, published
 
 
@@ -176,3 +178,21 @@ def test_a_price_for_each_stream(june: Month) -> None:
     found = life.run(june.ws, asked(pool=None, params={"price": "0.0035"}))
     assert (found.units, found.pool_micros) == (10, 35_000)
     assert {line.holder: line.micros for line in found.lines}["ann"] == 12_600
+
+
+def test_what_ends_a_run_is_said_until_it_has_ended(june: Month) -> None:
+    """If this fails, payments stay unconfirmed because nobody is told, or paid ones are to be paid again."""
+    run = published(june)
+    assert life.publish(june.ws, run).due == {"file": 4}
+    paid = paying.pay(june.ws, run, "file")
+    assert paid.unconfirmed == ("ann", "bob", "cy", "dee")
+    assert not life.publish(june.ws, run).due
+    assert "next:" not in settle("publish", run, home=june.home).out
+    command = f"settle payment {run[:16]} ann settled"
+    assert command in settle("pay", run, home=june.home).out
+    assert any(f"4 payments handed over, not confirmed: {command}" in line for line in status(june.ws).waiting)
+    for party in paid.unconfirmed:
+        assert settle(*command.replace(" ann ", f" {party} ").split()[1:], home=june.home).code == 0
+    ws = june.reopened()
+    assert not paying.pay(ws, run, "file").unconfirmed
+    assert not any("not confirmed" in line for line in status(ws).waiting)

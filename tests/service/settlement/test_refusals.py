@@ -10,7 +10,9 @@ import pytest
 from ledger import leaf
 from ledger.errors import InputError, SettleError, StateError
 from payouts.life.records import Close, LogSize
-from service.settlement import life
+from service.settlement import life, paying
+from service.statements.explaining import explain
+from tests.cli.support import settle
 from tests.service.month import Month, asked, month
 
 
@@ -79,3 +81,24 @@ def test_a_listed_log_that_is_missing_stops_the_run(tmp_path: Path) -> None:
     made.ws.log.append([leaf.decode(leaf.encode(close.leaf()))])
     with pytest.raises(StateError, match="other, which nobody registered"):
         life.run(made.ws, asked())
+
+
+def test_a_month_without_a_run_says_what_comes_first(june: Month) -> None:
+    """If this fails, whoever pays or explains too early is told of ids, and not of the step that is missing."""
+    for act in (
+        lambda name: paying.pay(june.ws, name, "file"),
+        lambda name: life.publish(june.ws, name),
+        lambda name: explain(june.ws, name, "ann"),
+    ):
+        with pytest.raises(StateError, match="2026-06 has no run yet: settle run --period 2026-06 "):
+            act("2026-06")
+        with pytest.raises(StateError, match="2026-07 is open: settle period close 2026-07"):
+            act("2026-07")
+
+
+def test_a_share_in_ppm_is_read_back_as_a_percentage(june: Month) -> None:
+    """If this fails, tau=60, meant as 60 percent, runs as 60 ppm without a word."""
+    pool = ("--period", "2026-06", "--pool", "10.00", "--currency", "EUR", "--engine", "log", "--dry-run")
+    said = settle("run", *pool, "--rule", "shapley-capped", "--param", "tau=60", home=june.home)
+    assert said.code == 0
+    assert "tau = 60 ppm (0.006 %)" in said.err
