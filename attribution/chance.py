@@ -24,8 +24,9 @@ from attribution.tunes import TuneIndex
 
 PROBES: Final = 64
 TUNE_PROBES: Final = 128
-TUNE_RATE: Final = 0.002
-"""Strangers that may pass, by the law: fewer than is bearable; phrases that a tradition shares make the tail longer."""
+TUNE_RATE: Final[Mapping[Form, float]] = {"audio": 0.002, "notes": 0.01}
+"""Strangers that may pass, by the law: fewer than is bearable, since a tradition's phrases lengthen the tail; in sound
+fewer still, where what is heard of a tune is partly its chords."""
 RECORDING_RATE: Final = 0.2
 """More than is bearable, by the law: strangers are rarely as near as a catalogue's own are, by the same players.
 
@@ -106,13 +107,13 @@ def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:
     names = sorted(sketches)
     index = TuneIndex([sketches[name].line for name in names])
     limits: dict[str, float] = {}
-    for form in ("audio", "notes"):
+    for form in TUNE_RATE:
         best = []
         for name in probes([name for name in names if sketches[name].form == form], TUNE_PROBES):
             others = [one.strength for one in index.align(sketches[name].line) if names[one.row] != name]
             best.append(max(others, default=0.0))
         if best:
-            limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE, TUNE_LEAST)), 3)
+            limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE[form], TUNE_LEAST)), 3)
     return limits
 
 

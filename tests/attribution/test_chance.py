@@ -19,6 +19,7 @@ from attribution.methods.byname import method
 from attribution.tunes import TuneIndex, variety
 
 Pitches = npt.NDArray[np.int64]
+RATE = TUNE_RATE["audio"]
 
 
 def tune(seed: int, notes: int = 60) -> Pitches:
@@ -105,29 +106,29 @@ def test_the_limit_is_passed_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     passed = np.mean(
         [
-            np.mean(rng.gumbel(50, 8, size=500) > limit(rng.gumbel(50, 8, size=64).tolist(), TUNE_RATE, 36))
+            np.mean(rng.gumbel(50, 8, size=500) > limit(rng.gumbel(50, 8, size=64).tolist(), RATE, 36))
             for _ in range(200)
         ]
     )
-    assert 0.5 * TUNE_RATE < passed < 2.5 * TUNE_RATE
+    assert 0.5 * RATE < passed < 2.5 * RATE
 
 
 def test_a_few_versions_of_one_tune_do_not_move_the_limit() -> None:
     """If this fails, registering a tune in two versions makes covers of every other tune unprovable."""
     best = np.random.default_rng(0).gumbel(50, 8, size=64).tolist()
-    assert limit([*best[:60], 700.0, 700.0, 650.0, 650.0], TUNE_RATE, 36) < 1.2 * limit(best, TUNE_RATE, 36)
+    assert limit([*best[:60], 700.0, 700.0, 650.0, 650.0], RATE, 36) < 1.2 * limit(best, RATE, 36)
 
 
 def test_many_medleys_do_not_silence_a_catalogue() -> None:
     """If this fails, a few uploads by one holder make every other holder's part of every track unattributed."""
     best = np.random.default_rng(0).gumbel(50, 8, size=64).tolist()
-    assert limit([*best[:40], *[700.0] * 24], TUNE_RATE, 36) < 2.5 * float(np.median(best))
+    assert limit([*best[:40], *[700.0] * 24], RATE, 36) < 2.5 * float(np.median(best))
 
 
 def test_with_nobody_to_compare_with_the_usual_is_asked_for() -> None:
     """If this fails, the only recording of a catalogue is named for whatever faintly resembles it."""
-    assert limit([], TUNE_RATE, 36) == limit([0.0], TUNE_RATE, 36) == 36
-    assert limit([0.0] * 9 + [500.0] * 3, TUNE_RATE, 36) == 36
+    assert limit([], RATE, 36) == limit([0.0], RATE, 36) == 36
+    assert limit([0.0] * 9 + [500.0] * 3, RATE, 36) == 36
 
 
 def test_the_probes_are_capped_and_always_the_same() -> None:
