@@ -4,7 +4,6 @@ Pieces by the same players, in the same dances, over the same chords are alike w
 other's source, and how alike differs from catalogue to catalogue. So the limit above which a
 recording or a tune is named is measured on the catalogue itself: a capped number of recordings are
 each judged against the others, and the best that is reached follows Gumbel's law of the largest of many.
-The limit is what a few strangers in a hundred pass.
 """
 
 from __future__ import annotations
