@@ -7,10 +7,14 @@ unattributed, as does everything a method did not explain.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from attribution.calibration import Calibration
-from attribution.protocol import Estimate
+from attribution.methods.protocol import Estimate
 from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, AspectVector, Influence
+
+CHANNELS: Final[Mapping[Aspect, str]] = {"recording": "recording", "composition": "composition", "style": "groups"}
+"""What is calibrated of an aspect: style is claimed by group."""
 
 
 def whole_ppm(shares: Mapping[str, float]) -> tuple[dict[str, int], int]:
@@ -35,15 +39,16 @@ def assemble(
     estimate: Estimate, styles: Mapping[str, str | None], calibration: Calibration, method: str
 ) -> dict[Aspect, AspectVector]:
     """The three aspects of a vector, each summing to a million on its own."""
+    shares = {aspect: estimate.shares.get(aspect, {}) for aspect in ASPECTS}
+    shares["style"] = grouped_by_style(shares["style"], styles)
     claimed = {
-        aspect: claim(estimate.shares.get(aspect, {}), calibration.threshold(method, aspect)) for aspect in ASPECTS
-    }
-    grouped = grouped_by_style(estimate.shares.get("style", {}), styles)
-    claimed["style"] = claim(grouped, calibration.threshold(method, "groups"))
-    return {
-        aspect: _vector(claimed[aspect], calibration, method, "groups" if aspect == "style" else aspect)
+        aspect: claim(
+            shares[aspect],
+            calibration.threshold(method, CHANNELS[aspect], above_chance=aspect in estimate.above_chance),
+        )
         for aspect in ASPECTS
     }
+    return {aspect: _vector(claimed[aspect], calibration, method, CHANNELS[aspect]) for aspect in ASPECTS}
 
 
 def claim(shares: Mapping[str, float], threshold: float) -> dict[str, float]:

@@ -22,23 +22,29 @@ from ledger.types import MeasuredError
 
 EDGES: Final = (0.05, 0.2, 0.5)
 """Shares fall into bins of about equal difficulty; each has intervals of its own."""
+SMALLEST: Final = 0.02
+"""No smaller share is claimed, however sure the method is that it is somebody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """By method and channel (recording, composition, style, groups): thresholds and interval half-widths."""
+    """By method and channel (recording, composition, style, groups): thresholds and interval half-widths.
+
+    `near`: the likeness in style that two source-free tracks in a hundred reach with any recording.
+    """
 
     odds: Mapping[str, Odds] = field(default_factory=dict)
     gate: Odds = field(default_factory=lambda: Odds(slopes=(0.0, 0.0, 0.0), bias=0.0))
+    near: float = 1.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
     right: Mapping[str, Sequence[float]] = field(default_factory=dict)
     errors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     digest: str = ""
 
-    def threshold(self, method: str, channel: str) -> float:
-        """Below this a share is not claimed."""
-        return self.thresholds.get(f"{method}/{channel}", 0.02)
+    def threshold(self, method: str, channel: str, *, above_chance: bool = False) -> float:
+        """Below this a share is not claimed; `above_chance`: no stranger's track would have a share."""
+        return SMALLEST if above_chance else self.thresholds.get(f"{method}/{channel}", SMALLEST)
 
     def interval(self, method: str, channel: str, share: float) -> tuple[float, float]:
         """Where the true share lies nine times in ten (split conformal, by size of the share)."""
@@ -71,6 +77,7 @@ def parse(body: bytes) -> Calibration:
     return Calibration(
         odds={name: Odds(slopes=tuple(one["slopes"]), bias=one["bias"]) for name, one in document["odds"].items()},
         gate=Odds(slopes=tuple(document["gate"]["slopes"]), bias=document["gate"]["bias"]),
+        near=document["near"],
         thresholds=document["thresholds"],
         intervals={name: tuple(row) for name, row in document["intervals"].items()},
         right={name: tuple(row) for name, row in document["right"].items()},

@@ -9,21 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from attribution.evidence import Evidence
 from attribution.features import Features, Form
 from attribution.landmarks import LandmarkIndex
+from attribution.limits import Chance
 from attribution.nearest import Nearest
 from attribution.spectra import Floats, unit
 from attribution.tunes import TuneIndex
 from ledger import canon, tree
-
-if TYPE_CHECKING:
-    from attribution.chance import Chance
-    from attribution.channels import Evidence
 
 SCREEN_ENCODERS = ("patch", "chroma", "style")
 

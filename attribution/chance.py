@@ -9,7 +9,6 @@ each judged against the others, and the best that is reached follows Gumbel's la
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -19,42 +18,30 @@ from attribution.catalogue import Catalogue, Listed
 from attribution.channels import aligned_recordings
 from attribution.features import Features, Form
 from attribution.landmarks import Alignment
+from attribution.limits import TUNE_LEAST, Chance
 from attribution.tunes import TuneIndex
 
 PROBES: Final = 64
 TUNE_PROBES: Final = 128
-TUNE_RATE: Final[Mapping[Form, float]] = {"audio": 0.002, "notes": 0.01}
-"""Strangers that may pass, by the law: fewer than is bearable, since a tradition's phrases lengthen the tail; in sound
-fewer still, where what is heard of a tune is partly its chords."""
-RECORDING_RATE: Final = 0.2
-"""More than is bearable, by the law: strangers are rarely as near as a catalogue's own are, by the same players.
+TUNE_RATE: Final = 0.02
+"""Strangers that may pass, by the law."""
+RECORDING_RATE: Final = 0.1
+"""More than may pass, by the law: strangers are rarely as near as a catalogue's own are, by the same players.
 
 Both rates were chosen on other tunes, players and invented worlds than those in docs/benchmarks.md.
 """
-TUNE_LEAST: Final = 36.0
-"""The strength that unrelated invented tunes reach in a catalogue of hundreds: never less is asked for."""
 MARGIN: Final = 25.0
 """About what strangers reach in invented catalogues: asked for where there is no other recording to measure with."""
 REACH: Final = 2.0
 """No limit is more than so many times what half of a catalogue reaches: whoever registers versions and medleys makes
 recordings each other's source, and must not silence the whole catalogue by it."""
+NOTED: Final[tuple[Form, ...]] = ("audio", "notes")
+"""The forms that have tunes."""
 ALIGNED: Final = 16
 SHARE_WORTH: Final = 250.0
 """How many standard deviations of shared peaks explaining the whole of a track's power is worth."""
 SURE: Final = 30.0
 _MIDDLE, _HIGH = 0.5, 0.9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chance:
-    """The limits of a catalogue: margin of a recording, strength of a tune by what the track is made of."""
-
-    recording: float = 0.0
-    tunes: Mapping[str, float] = field(default_factory=dict)
-
-    def tune(self, form: Form) -> float:
-        """The strength a tune needs; where nothing of that form is indexed, the most that any form needs."""
-        return self.tunes.get(form, max(self.tunes.values(), default=TUNE_LEAST))
 
 
 def margins(marks: Sequence[Alignment], parts: Sequence[aligned.Explained]) -> list[float]:
@@ -106,13 +93,13 @@ def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:
     names = sorted(sketches)
     index = TuneIndex([sketches[name].line for name in names])
     limits: dict[str, float] = {}
-    for form in TUNE_RATE:
+    for form in NOTED:
         best = []
         for name in probes([name for name in names if sketches[name].form == form], TUNE_PROBES):
             others = [one.strength for one in index.align(sketches[name].line) if names[one.row] != name]
             best.append(max(others, default=0.0))
         if best:
-            limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE[form], TUNE_LEAST)), 3)
+            limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE, TUNE_LEAST)), 3)
     return limits
 
 

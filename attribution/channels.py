@@ -6,14 +6,14 @@ every channel is asked about every candidate exactly, so that the screen's appro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from attribution import landmarks, tunes
+from attribution import landmarks
 from attribution.catalogue import SCREEN_ENCODERS, Catalogue, joined
+from attribution.evidence import Evidence
 from attribution.features import Features
 from attribution.spectra import HOP, HOP_SECONDS, WINDOW, WINDOW_SECONDS, Floats
 
@@ -27,17 +27,6 @@ HEARD_IN: Final = {
 VOTES_LEAST: Final = 4
 ALIGNED_MAX: Final = 100
 CANDIDATES_MAX: Final = 96
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """`table[t, j, c]`: what channel c says about candidate `rows[j]` in segment t."""
-
-    rows: npt.NDArray[np.int64]
-    table: Floats
-    loud: npt.NDArray[np.bool_]
-    marks: tuple[landmarks.Alignment, ...]
-    lines: tuple[tunes.Alignment, ...]
 
 
 def gather(catalogue: Catalogue, item: Features) -> Evidence:

@@ -17,10 +17,10 @@ import numpy as np
 from attribution import latents, melody, symbolic
 from attribution.audio import Clip, decode, file_digest
 from attribution.encoders.handmade import MAKERS, HandMade
+from attribution.encoders.protocol import Encoder
 from attribution.landmarks import Landmarks, landmarks
 from attribution.latents import read_latents
 from attribution.melody import Line
-from attribution.protocol import Encoder
 from attribution.spectra import BANDS, Floats, spectra
 from attribution.weights.load import constants, digest
 from ledger import canon

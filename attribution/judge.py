@@ -18,7 +18,7 @@ from attribution.calibration import shipped
 from attribution.catalogue import Catalogue
 from attribution.features import Features, read
 from attribution.methods.byname import method as method_of
-from attribution.protocol import Estimate, Method
+from attribution.methods.protocol import Estimate, Method
 from attribution.store import IndexStore
 from attribution.weights.load import digest as weights_digest
 from ledger import canon, vector
@@ -100,6 +100,7 @@ def details(track: str, item: Features, estimate: Estimate, method: Method) -> d
         "form": item.form,
         "length_ms": round(item.seconds * 1000),
         "before_thresholds": claims,
+        "above_chance": sorted(estimate.above_chance),
         "matches": matches,
         "remarks": [*item.remarks],
     }

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from attribution.decompose import Doubles, Rows
 
 FLAT_MAX: Final = 150_000
-HNSW_LINKS: Final = 32
-HNSW_CARE: Final = 200
+HNSW_LINKS: Final = 64
+HNSW_CARE: Final = 400
 HNSW_EFFORT: Final = 512
 """Finds .98 of the true ten nearest among tight clusters too; docs/benchmarks.md."""
 

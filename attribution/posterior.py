@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from attribution.channels import Evidence
+from attribution.evidence import Evidence
 from attribution.spectra import Floats, one_thread
 
 Doubles = npt.NDArray[np.float64]

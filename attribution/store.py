@@ -19,9 +19,9 @@ import numpy as np
 
 from attribution import features as kept
 from attribution.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
-from attribution.chance import Chance
 from attribution.features import NO_MARKS, NO_POWER, Features, Form
 from attribution.landmarks import Landmarks
+from attribution.limits import Chance
 from attribution.melody import Line
 from attribution.spectra import Floats
 from ledger.errors import StateError, VerificationError

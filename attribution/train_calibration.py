@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,19 +22,22 @@ import numpy as np
 from attribution import channels, posterior, synth
 from attribution.assemble import claim, grouped_by_style
 from attribution.audio import clip_of
-from attribution.calibration import EDGES, Calibration
+from attribution.calibration import EDGES, SMALLEST, Calibration
 from attribution.catalogue import Catalogue, Listed
-from attribution.channels import Evidence
 from attribution.evaluate import conformal, ranked, top_hits, weight_error
+from attribution.evidence import Evidence
 from attribution.features import Features, features_of_clip
 from attribution.methods.byname import NAMES, method
-from attribution.methods.ivd import gate_table, style_shares
+from attribution.methods.ivd import gate_table, likeness_in_style, style_shares
+from attribution.methods.protocol import Estimate
 from attribution.posterior import Odds
-from attribution.protocol import Estimate
 from ledger.types import Aspect
 
 FIT_SEED, CALIBRATE_SEED, TEST_SEED = 11, 12, 13
 FALSE_RATE: Final = 0.02
+STRANGERS: Final = 3
+"""Source-free tracks for one of another kind: half of them are in nobody's style, and a rate of two in a hundred needs
+more than fifty of those."""
 LEVEL: Final = 0.9
 ENOUGH: Final = 40
 STEEPNESS: Final = (20.0, 30.0, 40.0, 60.0, 80.0)
@@ -59,14 +64,14 @@ def catalogue_of(world: synth.World) -> Catalogue:
     )
 
 
-def samples(world: synth.World, count: int, salt: int, kinds: Sequence[synth.Kind] = synth.KINDS) -> list[Sample]:
-    """`count` tracks of each kind."""
-    made = (synth.make_track(world, kind, number, salt=salt) for kind in kinds for number in range(count))
+def samples(world: synth.World, numbers: range, salt: int, kinds: Sequence[synth.Kind] = synth.KINDS) -> list[Sample]:
+    """The tracks of each kind with these numbers."""
+    made = (synth.make_track(world, kind, number, salt=salt) for kind in kinds for number in numbers)
     return [Sample(kind=one.kind, truth=one.truth, features=features_of_clip(clip_of(one.pcm))) for one in made]
 
 
-def fit(catalogue: Catalogue, tracks: Sequence[Sample]) -> Calibration:
-    """Odds of every aspect and the gate, from the fit split."""
+def fit(catalogue: Catalogue, tracks: Sequence[Sample], free: Sequence[Sample]) -> Calibration:
+    """Odds of every aspect and the gate, from the fit split; from its source-free tracks how near strangers come."""
     gathered = [(track, channels.gather(catalogue, track.features)) for track in tracks]
     odds: dict[str, Odds] = {}
     for aspect in ("recording", "composition", "style"):
@@ -83,7 +88,13 @@ def fit(catalogue: Catalogue, tracks: Sequence[Sample]) -> Calibration:
         for one in gate_table(catalogue, track.features, evidence):
             looks.append(one.looks)
             real.append(one.source in track.truth.recording)
-    return Calibration(odds=odds, gate=logistic(np.array(looks), np.array(real)))
+    return Calibration(odds=odds, gate=logistic(np.array(looks), np.array(real)), near=strangers_reach(catalogue, free))
+
+
+def strangers_reach(catalogue: Catalogue, free: Sequence[Sample]) -> float:
+    """The likeness in style that FALSE_RATE of the tracks in nobody's style reach with some recording."""
+    theirs = [channels.gather(catalogue, track.features) for track in free if not track.truth.groups]
+    return round(conformal([float(likeness_in_style(one).max(initial=0.0)) for one in theirs], 1 - FALSE_RATE), 4)
 
 
 def fit_bands(catalogue: Catalogue, tracks: Sequence[tuple[Sample, Evidence]]) -> Odds:
@@ -114,14 +125,26 @@ def logistic(looks: Any, real: Any, steps: int = 2_000) -> Odds:
         )
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    return Odds(slopes=tuple(round(float(value), 4) for value in slopes), bias=round(float(bias), 4))
+    return Odds(slopes=tuple(round(float(value), 4) for value in slopes.detach()), bias=round(float(bias.detach()), 4))
 
 
-def estimates(catalogue: Catalogue, tracks: Sequence[Sample], calibration: Calibration, name: str) -> list[Estimate]:
-    """What a method says of each track, before thresholds."""
-    chosen = method(name, calibration)
-    chosen.fit(catalogue)
-    return [chosen.attribute(track.features) for track in tracks]
+def estimates(
+    catalogue: Catalogue, tracks: Sequence[Sample], calibration: Calibration
+) -> dict[str, list[tuple[Sample, Estimate]]]:
+    """What each method says of each track, before thresholds; track by track, as methods share its evidence."""
+    chosen = {name: method(name, calibration) for name in NAMES}
+    for one in chosen.values():
+        one.fit(catalogue)
+    found: dict[str, list[tuple[Sample, Estimate]]] = {name: [] for name in NAMES}
+    for track in tracks:
+        for name, one in chosen.items():
+            found[name].append((track, one.attribute(track.features)))
+    return found
+
+
+def aspect_of(channel: str) -> Aspect:
+    """Groups are a channel of the style aspect; every other channel is an aspect."""
+    return "style" if channel == "groups" else channel  # type: ignore[return-value]
 
 
 def shares_of(estimate: Estimate, channel: str, styles: dict[str, str | None]) -> dict[str, float]:
@@ -129,29 +152,39 @@ def shares_of(estimate: Estimate, channel: str, styles: dict[str, str | None]) -
     if channel == "groups":
         grouped = grouped_by_style(estimate.shares.get("style", {}), styles)
         return {name.removeprefix("style:"): share for name, share in grouped.items()}
-    aspect: Aspect = channel  # type: ignore[assignment]
-    return dict(estimate.shares.get(aspect, {}))
+    return dict(estimate.shares.get(aspect_of(channel), {}))
 
 
-def thresholds_and_intervals(
-    tracks: Sequence[Sample], found: Sequence[Estimate], styles: dict[str, str | None]
-) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """Per channel: the share that source-free tracks reach two times in a hundred, and conformal half-widths."""
+def thresholds_of(found: Sequence[tuple[Sample, Estimate]], styles: dict[str, str | None]) -> dict[str, float]:
+    """Per channel, the share that FALSE_RATE of source-free tracks reach where no limit keeps it from them."""
     thresholds: dict[str, float] = {}
+    for channel in CHANNELS:
+        chance = [
+            max(shares_of(one, channel, styles).values(), default=0.0)
+            for track, one in found
+            if aspect_of(channel) not in one.above_chance and not (channel == "groups" and track.truth.groups)
+        ]
+        thresholds[channel] = round(max(SMALLEST, conformal(chance, 1 - FALSE_RATE) if chance else SMALLEST), 4)
+    return thresholds
+
+
+def claimed_of(
+    one: Estimate, channel: str, styles: dict[str, str | None], thresholds: Mapping[str, float]
+) -> dict[str, float]:
+    """What is claimed in a channel."""
+    limited = aspect_of(channel) in one.above_chance
+    return claim(shares_of(one, channel, styles), SMALLEST if limited else thresholds[channel])
+
+
+def intervals_of(
+    found: Sequence[tuple[Sample, Estimate]], styles: dict[str, str | None], thresholds: Mapping[str, float]
+) -> dict[str, list[float]]:
+    """Per channel and size of share, conformal half-widths."""
     intervals: dict[str, list[float]] = {}
     for channel in CHANNELS:
-        pairs = [(track, shares_of(one, channel, styles)) for track, one in zip(tracks, found, strict=True)]
-        chance = [
-            max(shares.values(), default=0.0)
-            for track, shares in pairs
-            if track.kind == "free" and not (channel == "groups" and track.truth.groups)
-        ]
-        thresholds[channel] = round(max(0.02, conformal(chance, 1 - FALSE_RATE) if chance else 0.02), 4)
-        if thresholds[channel] >= 1.0:
-            thresholds[channel] = round(max(0.02, max(chance) * 1.05), 4)
         misses: list[list[float]] = [[] for _ in range(len(EDGES) + 1)]
-        for track, shares in pairs:
-            claimed, truth = claim(shares, thresholds[channel]), getattr(track.truth, channel)
+        for track, one in found:
+            claimed, truth = claimed_of(one, channel, styles, thresholds), getattr(track.truth, channel)
             for name in claimed.keys() | truth.keys():
                 share = claimed.get(name, 0.0)
                 misses[int(np.searchsorted(EDGES, share, side="right"))].append(abs(share - truth.get(name, 0.0)))
@@ -159,18 +192,16 @@ def thresholds_and_intervals(
         every = [miss for part in misses[1:] for miss in part]
         usable = [part if len(part) >= ENOUGH else every for part in misses]
         intervals[channel] = [round(conformal(part, LEVEL), 4) for part in usable]
-    return thresholds, intervals
+    return intervals
 
 
-def confidences(
-    tracks: Sequence[Sample], found: Sequence[Estimate], thresholds: dict[str, float]
-) -> dict[str, list[float]]:
+def confidences(found: Sequence[tuple[Sample, Estimate]], thresholds: Mapping[str, float]) -> dict[str, list[float]]:
     """Per aspect and size of the largest claim: how often it named a true source (one hit and one miss added)."""
     table: dict[str, list[float]] = {}
     for channel in CHANNELS[:3]:
         hits, count = np.ones(len(EDGES) + 1), np.full(len(EDGES) + 1, 2.0)
-        for track, one in zip(tracks, found, strict=True):
-            claimed = claim(shares_of(one, channel, {}), thresholds[channel])
+        for track, one in found:
+            claimed = claimed_of(one, channel, {}, thresholds)
             if claimed:
                 best = ranked(claimed)[0]
                 place = int(np.searchsorted(EDGES, claimed[best], side="right"))
@@ -180,23 +211,69 @@ def confidences(
     return table
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A world's recordings, tracks of every kind, and more tracks without sources."""
+
+    recordings: tuple[Listed, ...]
+    tracks: list[Sample]
+    more: list[Sample]
+
+    @property
+    def free(self) -> list[Sample]:
+        """All tracks without sources."""
+        return [*(track for track in self.tracks if track.kind == "free"), *self.more]
+
+
+def heard(seed: int, pieces: int, tracks: int, salt: int) -> Split:
+    """A world made and listened to."""
+    import torch
+
+    torch.set_num_threads(1)
+    world = synth.make_world(seed, pieces=pieces)
+    return Split(
+        recordings=catalogue_of(world).recordings,
+        tracks=samples(world, range(tracks), salt),
+        more=samples(world, range(tracks, STRANGERS * tracks), salt, ("free",)),
+    )
+
+
+def judged(split: Split, calibration: Calibration) -> dict[str, list[tuple[Sample, Estimate]]]:
+    """What each method says of a split's tracks, those without sources last."""
+    import torch
+
+    torch.set_num_threads(1)
+    return estimates(Catalogue(split.recordings), [*split.tracks, *split.more], calibration)
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pieces", type=int, default=500)
     parser.add_argument("--tracks", type=int, default=40, help="of each kind, in each split")
+    parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args(argv)
-    worlds = [synth.make_world(seed, pieces=options.pieces) for seed in (FIT_SEED, CALIBRATE_SEED, TEST_SEED)]
-    calibration = fit(catalogue_of(worlds[0]), samples(worlds[0], options.tracks, 1))
-    document = measure(calibration, [(catalogue_of(world), samples(world, options.tracks, 2)) for world in worlds[1:]])
+    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
+        seeds = ((FIT_SEED, 1), (CALIBRATE_SEED, 2), (TEST_SEED, 2))
+        jobs = [pool.submit(heard, seed, options.pieces, options.tracks, salt) for seed, salt in seeds]
+        fitted = jobs[0].result()
+        calibration = fit(Catalogue(fitted.recordings), fitted.tracks, fitted.free)
+        splits = [job.result() for job in jobs[1:]]
+        answers = [pool.submit(judged, split, calibration) for split in splits]
+        styles = {one.id: one.style for one in splits[0].recordings}
+        document = measure(calibration, answers[0].result(), answers[1].result(), styles)
     options.out.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def measure(calibration: Calibration, splits: Sequence[tuple[Catalogue, Sequence[Sample]]]) -> dict[str, Any]:
-    """The calibration file: thresholds and intervals from the first split, errors from the second."""
+Answers = Mapping[str, Sequence[tuple[Sample, Estimate]]]
+
+
+def measure(calibration: Calibration, found: Answers, other: Answers, styles: dict[str, str | None]) -> dict[str, Any]:
+    """The calibration file: thresholds and intervals from what was said of one world, errors from another."""
     document: dict[str, Any] = {
         "v": 1,
         "worlds": {"fit": FIT_SEED, "calibrate": CALIBRATE_SEED, "test": TEST_SEED},
+        "near": calibration.near,
         "thresholds": {},
         "intervals": {},
         "odds": {name: {"slopes": one.slopes, "bias": one.bias} for name, one in calibration.odds.items()},
@@ -204,19 +281,17 @@ def measure(calibration: Calibration, splits: Sequence[tuple[Catalogue, Sequence
         "right": {},
         "errors": {},
     }
-    (catalogue, tracks), (other, judged) = splits
     for name in NAMES:
-        found = estimates(catalogue, tracks, calibration, name)
-        thresholds, intervals = thresholds_and_intervals(
-            tracks, found, dict(zip(catalogue.ids, catalogue.styles, strict=True))
-        )
-        document["thresholds"] |= {f"{name}/{channel}": value for channel, value in thresholds.items()}
-        sure = confidences(tracks, found, thresholds)
-        document["right"] |= {f"{name}/{channel}": value for channel, value in sure.items()}
-        document["intervals"] |= {f"{name}/{channel}": value for channel, value in intervals.items()}
+        thresholds = thresholds_of([pair for pair in found[name] if pair[0].kind == "free"], styles)
+        # Intervals are those of all kinds in equal numbers.
+        mixed = evenly(found[name])
+        tables: dict[str, Mapping[str, Any]] = {"thresholds": thresholds, "right": confidences(mixed, thresholds),
+                  "intervals": intervals_of(mixed, styles, thresholds)}  # fmt: skip
+        for table, values in tables.items():
+            document[table] |= {f"{name}/{channel}": value for channel, value in values.items()}
         errors = [
             weight_error(one.shares.get("recording", {}), track.truth.recording)
-            for track, one in zip(judged, estimates(other, judged, calibration, name), strict=True)
+            for track, one in other[name]
             if track.truth.recording
         ]
         document["errors"][name] = {
@@ -226,6 +301,13 @@ def measure(calibration: Calibration, splits: Sequence[tuple[Catalogue, Sequence
             "n": len(errors),
         }
     return document
+
+
+def evenly(found: Sequence[tuple[Sample, Estimate]]) -> list[tuple[Sample, Estimate]]:
+    """The first of each kind, as many as of the rarest."""
+    kinds = [track.kind for track, _ in found]
+    least = min(kinds.count(kind) for kind in set(kinds))
+    return [pair for place, pair in enumerate(found) if kinds[:place].count(kinds[place]) < least]
 
 
 if __name__ == "__main__":

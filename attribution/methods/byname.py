@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attribution.calibration import Calibration
-from attribution.protocol import Method
+from attribution.methods.protocol import Method
 from ledger.errors import InputError
 
 NAMES = ("chroma", "fingerprint", "ivd", "hybrid")

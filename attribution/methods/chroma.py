@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from attribution.catalogue import Catalogue
 from attribution.features import Features
-from attribution.protocol import Estimate
+from attribution.methods.protocol import Estimate
 
 SHARPNESS = 40.0
 KEPT = 5

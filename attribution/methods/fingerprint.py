@@ -10,13 +10,13 @@ from attribution import channels, posterior
 from attribution.aligned import FRAME_SECONDS
 from attribution.calibration import Calibration, shipped
 from attribution.methods.latent import attribute_latents
-from attribution.protocol import Estimate, Match
+from attribution.methods.protocol import Estimate, Match
 from attribution.spectra import HOP_SECONDS, WINDOW_SECONDS
 from ledger.types import Aspect
 
 if TYPE_CHECKING:
     from attribution.catalogue import Catalogue
-    from attribution.channels import Evidence
+    from attribution.evidence import Evidence
     from attribution.features import Features
 
 POSTERIORS: tuple[Aspect, ...] = ("recording", "composition", "style")

@@ -1,8 +1,9 @@
 """The default: each aspect by the method that the benchmark found best for it.
 
 Recording by decomposition of aligned sound, composition by tunes that align further than chance does in
-this catalogue, style by the calibrated posterior. A sound
-recording that is heard carries its composition and its style with it: they are at least what it is.
+this catalogue, style by the mixture of bands where the track comes near to one, else by the calibrated
+posterior. A sound recording that is heard carries its composition and its style with it: they are at
+least what it is.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from attribution import channels
 from attribution.methods.fingerprint import Fingerprint, matches
-from attribution.methods.ivd import recording_shares, tune_shares
+from attribution.methods.ivd import above_chance, recording_shares, style_shares, tune_shares
 from attribution.methods.latent import attribute_latents
-from attribution.protocol import Estimate
+from attribution.methods.protocol import Estimate
+from ledger.types import Aspect
 
 if TYPE_CHECKING:
     from attribution.features import Features
@@ -23,19 +25,27 @@ class Hybrid(Fingerprint):
     """Screen, decide, decompose."""
 
     name = "hybrid"
-    version = "2"
+    version = "3"
 
     def attribute(self, item: Features) -> Estimate:
         if item.form == "latents":
             return attribute_latents(self.catalogue, item)
         evidence = channels.gather(self.catalogue, item)
         recording = recording_shares(self.catalogue, item, evidence, self.calibration)
-        shares = {
+        clear = above_chance(evidence, self.calibration)
+        divided = "style" in clear
+        style = style_shares(self.catalogue, evidence, self.calibration) if divided else self.shares(evidence, "style")
+        shares: dict[Aspect, dict[str, float]] = {
             "recording": recording,
             "composition": with_recordings(tune_shares(self.catalogue, item, evidence), recording),
-            "style": with_recordings(self.shares(evidence, "style"), recording),
+            "style": with_recordings(style, recording),
         }
-        return Estimate(shares=shares, matches=matches(self.catalogue, item, evidence), remarks=item.remarks)  # type: ignore[arg-type]
+        return Estimate(
+            shares=shares,
+            above_chance=clear,
+            matches=matches(self.catalogue, item, evidence),
+            remarks=item.remarks,
+        )
 
 
 def with_recordings(shares: dict[str, float], recording: dict[str, float]) -> dict[str, float]:

@@ -18,13 +18,20 @@ from attribution.chance import ALIGNED, SURE, chance_in, margins
 from attribution.melody import BREAK
 from attribution.methods.fingerprint import matches
 from attribution.methods.latent import attribute_latents
-from attribution.protocol import Estimate
+from attribution.methods.protocol import Estimate
+from ledger.types import Aspect
 
 if TYPE_CHECKING:
     from attribution.catalogue import Catalogue
-    from attribution.channels import Evidence
+    from attribution.evidence import Evidence
     from attribution.features import Features
+    from attribution.spectra import Floats
 
+LIMITED: frozenset[Aspect] = frozenset({"recording", "composition"})
+"""Aspects in which what has a share is above the catalogue's limits of chance."""
+NEAR: frozenset[Aspect] = frozenset({"style"})
+MOMENT = 0.05
+"""Seconds: shorter than a note."""
 LEAST = 5e-3
 """A smaller part of a track than this is no part: it is less than one window of it."""
 
@@ -33,7 +40,7 @@ class Decomposed:
     """Every aspect by decomposition."""
 
     name = "ivd"
-    version = "2"
+    version = "3"
 
     def __init__(self, calibration: Calibration | None = None) -> None:
         self.calibration = calibration or shipped()
@@ -45,12 +52,18 @@ class Decomposed:
         if item.form == "latents":
             return attribute_latents(self.catalogue, item)
         evidence = channels.gather(self.catalogue, item)
-        shares = {
+        clear = above_chance(evidence, self.calibration)
+        shares: dict[Aspect, dict[str, float]] = {
             "recording": recording_shares(self.catalogue, item, evidence, self.calibration),
             "composition": tune_shares(self.catalogue, item, evidence),
-            "style": style_shares(self.catalogue, evidence, self.calibration),
+            "style": style_shares(self.catalogue, evidence, self.calibration) if "style" in clear else {},
         }
-        return Estimate(shares=shares, matches=matches(self.catalogue, item, evidence), remarks=item.remarks)  # type: ignore[arg-type]
+        return Estimate(
+            shares=shares,
+            above_chance=clear,
+            matches=matches(self.catalogue, item, evidence),
+            remarks=item.remarks,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,24 +107,44 @@ def recording_shares(
 
 
 def tune_shares(catalogue: Catalogue, item: Features, evidence: Evidence) -> dict[str, float]:
-    """The share of the track's notes that run along each recording's tune, where chance does not run so far."""
-    free = {int(note) for note in np.flatnonzero(item.line.pitches != BREAK)}
-    whole = len(free)
-    shares: dict[str, float] = {}
-    for line in evidence.lines:
-        if line.strength <= chance_in(catalogue).tune(item.form):
-            continue
-        span = free & set(range(line.track[0], line.track[-1] + 1))
-        free -= span
-        if span:
-            shares[catalogue.ids[line.row]] = round(len(span) / whole, 9)
-    return shares
+    """The part of the track's time in which each recording's tune runs, where chance does not run so far.
+
+    In one voice a moment is the strongest tune's; voices that run along different tunes share it equally.
+    """
+    line = item.line
+    steps = int(np.ceil(item.seconds / MOMENT))
+    voice = np.cumsum(line.pitches == BREAK)
+    owner = np.full((int(voice[-1]) + 1 if len(voice) else 1, steps), -1)
+    for one in evidence.lines:
+        if one.strength > chance_in(catalogue).tune(item.form):
+            first, last = one.track[0], one.track[-1]
+            ends = (line.onsets[first], line.onsets[last] + line.lengths[last])
+            moments = owner[voice[first], slice(*(round(float(end) / MOMENT) for end in ends))]
+            moments[moments < 0] = one.row
+    rows = np.unique(owner[owner >= 0])
+    running = np.stack([(owner == row).any(axis=0) for row in rows]) if len(rows) else np.zeros((0, steps), np.bool_)
+    parts = (running / np.maximum(running.sum(axis=0), 1)).sum(axis=1) / max(steps, 1)
+    return {catalogue.ids[row]: round(float(part), 9) for row, part in zip(rows, parts, strict=True)}
+
+
+def likeness_in_style(evidence: Evidence) -> Floats:
+    """By segment and candidate, what the style encoder says."""
+    return evidence.table[:, :, channels.CHANNELS.index("style")]
+
+
+def above_chance(evidence: Evidence, calibration: Calibration) -> frozenset[Aspect]:
+    """The aspects in which strangers' tracks get no shares: recording and composition, by the catalogue's limits; and
+    style, where some stretch sounds more like a recording than strangers' tracks do.
+
+    One stretch tells more than all together: what a track takes from one band is in a part of it.
+    """
+    closest = float(likeness_in_style(evidence).max(initial=0.0))
+    return LIMITED | NEAR if round(closest, 4) > calibration.near else LIMITED
 
 
 def style_shares(catalogue: Catalogue, evidence: Evidence, calibration: Calibration) -> dict[str, float]:
     """How the track's segments divide among the catalogue's bands, by the style encoder alone."""
-    likeness = evidence.table[:, :, channels.CHANNELS.index("style")]
-    values = posterior.parts(likeness, calibration.odds["bands"], evidence.loud)
+    values = posterior.parts(likeness_in_style(evidence), calibration.odds["bands"], evidence.loud)
     return {
         catalogue.ids[row]: round(float(value), 9)
         for row, value in zip(evidence.rows, values, strict=True)

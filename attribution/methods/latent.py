@@ -7,7 +7,7 @@ import numpy as np
 from attribution.catalogue import Catalogue
 from attribution.decompose import Decomposition, decompose
 from attribution.features import Features
-from attribution.protocol import Estimate
+from attribution.methods.protocol import Estimate
 from ledger.errors import InputError
 
 RATIO = 0.06

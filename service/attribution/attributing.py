@@ -16,7 +16,7 @@ from attribution.judge import details, judge, parameters
 from attribution.latents import SUFFIXES as LATENTS
 from attribution.latents import read_latents
 from attribution.methods.byname import method as method_of
-from attribution.protocol import Method
+from attribution.methods.protocol import Method
 from attribution.store import write_whole
 from attribution.symbolic import SUFFIXES as NOTES
 from ledger import canon

@@ -51,7 +51,7 @@ def _manner(found: InfluenceVector, details: Mapping[str, Any], artists: Mapping
         style[by(one["id"])] = style.get(by(one["id"]), 0) + one["ppm"]
     named = {by(one.id) for one in (*found.recording.sources, *found.composition.sources)}
     imitated = in_the_manner_of(style, named)
-    if imitated is None:
+    if imitated is None or "style" not in details.get("above_chance", ()):
         return []
     said = (
         f"In the manner of {imitated}: {percent(style[imitated])} of the track sounds like theirs more than like "

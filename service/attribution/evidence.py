@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from attribution.audio import SAMPLE_RATE
-from attribution.calibration import EDGES, shipped
+from attribution.calibration import EDGES, SMALLEST, shipped
 from attribution.catalogue import Catalogue
 from attribution.chance import chance_in
 from attribution.features import Features
@@ -141,6 +141,9 @@ def _errors(signed: InfluenceVector, catalogue: Catalogue) -> dict[str, Any]:
         "share_edges": list(EDGES),
         "claimed_from_share": mine(known.thresholds),
         "claimed_from_share_means": "source-free tracks reach this share two times in a hundred",
+        "claimed_in_style_when_nearer_than": known.near,
+        "claimed_in_style_means": "a likeness that source-free tracks reach two times in a hundred; beyond it, "
+        f"as above chance in recording and composition, shares from {SMALLEST} on are claimed",
         "claimed_above_chance": asdict(chance_in(catalogue)),
         "claimed_above_chance_means": "what few of this index's own recordings, each asked about the others, reach",
         "interval_half_width": mine(known.intervals),

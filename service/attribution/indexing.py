@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from attribution.audio import file_digest
 from attribution.catalogue import Listed, leaf_hashes
-from attribution.chance import PROBES, Chance, measure, probes
+from attribution.chance import PROBES, measure, probes
 from attribution.clusters import Entrant, Verdict, sort_out
 from attribution.features import Features, digest_of, read
 from attribution.hubs import hubs
 from attribution.latents import read_latents
+from attribution.limits import Chance
 from attribution.store import IndexStore, Row
 from ledger import tree
 from ledger.errors import InputError, SettleError

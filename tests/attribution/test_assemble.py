@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from attribution.assemble import assemble, claim, grouped_by_style, whole_ppm
 from attribution.calibration import EDGES, Calibration, shipped
-from attribution.protocol import Estimate
+from attribution.methods.protocol import Estimate
 from ledger import canon, vector
-from ledger.types import ASPECTS, MILLION, InfluenceVector
+from ledger.types import ASPECTS, MILLION, Aspect, InfluenceVector
 
 SHARES = st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.floats(0, 1, allow_nan=False), max_size=12)
 
@@ -51,6 +51,21 @@ def test_style_pays_groups_and_names_nobody() -> None:
     """If this fails, a blues track pays one blues player by name, or a recording without a style pays a group."""
     grouped = grouped_by_style({"a": 0.2, "b": 0.3, "c": 0.1}, {"a": "blues", "b": "blues", "c": None})
     assert grouped == {"style:blues": 0.5}
+
+
+def test_small_shares_are_claimed_only_above_chance() -> None:
+    """If this fails, a track by five bands pays none of their groups, or a stranger's track pays one."""
+    calibration = Calibration(thresholds={"m/groups": 0.35})
+    shares: dict[Aspect, dict[str, float]] = {"style": {"a": 0.2, "b": 0.3, "c": 0.01}}
+    styles = {"a": "blues", "b": "jazz", "c": "rock"}
+
+    def paid(above: frozenset[Aspect]) -> list[str]:
+        made = assemble(Estimate(shares=shares, above_chance=above), styles, calibration, "m")
+        return [one.id for one in made["style"].sources]
+
+    assert paid(frozenset()) == []
+    assert paid(frozenset({"recording"})) == []
+    assert paid(frozenset({"style"})) == ["style:blues", "style:jazz"]
 
 
 def test_intervals_are_chosen_by_size_and_clipped() -> None:

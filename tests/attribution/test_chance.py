@@ -5,37 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from attribution import melody
 from attribution.aligned import Explained
 from attribution.catalogue import Catalogue, Listed
-from attribution.chance import PROBES, TUNE_RATE, Chance, chance_in, limit, margins, probes
+from attribution.chance import PROBES, TUNE_RATE, chance_in, limit, margins, probes
 from attribution.features import features_of_line
 from attribution.landmarks import Alignment
-from attribution.melody import Line, line_of
+from attribution.limits import Chance
+from attribution.melody import Line
 from attribution.methods.byname import method
 from attribution.tunes import TuneIndex, variety
+from tests.attribution.tunes import line, rhythm, tune
 
-Pitches = npt.NDArray[np.int64]
-RATE = TUNE_RATE["audio"]
-
-
-def tune(seed: int, notes: int = 60) -> Pitches:
-    """A tune that walks up and down a scale."""
-    rng = np.random.default_rng(seed)
-    scale = np.array([0, 2, 4, 5, 7, 9, 11])
-    degree = np.clip(np.cumsum(rng.integers(-3, 4, size=notes)), -7, 14)
-    return np.asarray(62 + 12 * (degree // 7) + scale[degree % 7], dtype=np.int64)
-
-
-def rhythm(seed: int, notes: int = 60) -> npt.NDArray[np.float64]:
-    return np.asarray(np.random.default_rng(seed).choice([0.2, 0.4, 0.6], size=notes))
-
-
-def line(pitches: Pitches, lengths: npt.NDArray[np.float64], *, shift: int = 0, stretch: float = 1.0) -> Line:
-    return line_of(np.concatenate(([0.0], np.cumsum(lengths)[:-1])) * stretch, lengths * stretch, pitches + shift)
+RATE = TUNE_RATE
 
 
 @pytest.fixture(scope="module")

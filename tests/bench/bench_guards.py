@@ -100,7 +100,7 @@ def measure_pastiche(bench: Bench, tracks: Mapping[synth.Kind, list[synth.Made]]
         found, estimate = judge(chosen, catalogue, item, track="t")
         named = {one.id for one in (*found.recording.sources, *found.composition.sources)}
         style = {name: round(share * 1_000_000) for name, share in estimate.shares["style"].items()}
-        return in_the_manner_of(style, named)
+        return in_the_manner_of(style, named) if "style" in estimate.above_chance else None
 
     rng = np.random.default_rng(bench.world.seed)
     right, told = [], []

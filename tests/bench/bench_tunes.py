@@ -32,7 +32,7 @@ from attribution.calibration import shipped
 from attribution.catalogue import Catalogue, Listed
 from attribution.features import Features, features_of_clip, features_of_line
 from attribution.methods.byname import method
-from attribution.protocol import Method
+from attribution.methods.protocol import Method
 from attribution.render import Pcm, level_to
 from attribution.symbolic import read_midi
 from ledger.types import Aspect
@@ -214,8 +214,11 @@ def strangers(tunes: Sequence[tuple[str, Tune]], bands: Sequence[tuple[int, int,
 
 def claimed(question: Question, by: Method) -> dict[str, float]:
     """What the shipped method claims at the shipped thresholds."""
-    shares = by.attribute(question.item).shares.get(question.aspect, {})
-    return claim(shares, shipped().threshold(by.name, question.aspect))
+    estimate = by.attribute(question.item)
+    limited = question.aspect in estimate.above_chance
+    return claim(
+        estimate.shares.get(question.aspect, {}), shipped().threshold(by.name, question.aspect, above_chance=limited)
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

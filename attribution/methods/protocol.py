@@ -1,36 +1,14 @@
-"""The two plug-in protocols, encoders and methods, and what a method answers.
-
-An encoder knows nothing of catalogues; a method nothing of files, signatures or ledgers. An adapter
-for a model with weights of its own (CLAP, MERT, CLEWS) is an encoder that loads them from a path.
-"""
+"""What a method is, and what it answers: it knows nothing of files, signatures or ledgers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from attribution.spectra import Floats, Spectra
+from attribution.catalogue import Catalogue
+from attribution.features import Features
 from ledger.types import Aspect
-
-if TYPE_CHECKING:
-    from attribution.catalogue import Catalogue
-    from attribution.features import Features
-
-
-class Encoder(Protocol):
-    """Turns spectra into one unit row per segment; `digest` changes whenever its answers would."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def dim(self) -> int: ...
-
-    @property
-    def digest(self) -> str: ...
-
-    def encode(self, picture: Spectra) -> Floats: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +30,11 @@ class Estimate:
 
     `shares`: by aspect, each recording's share of the whole track; what they leave is unattributed.
     In the style aspect the recordings are evidence for their style groups, never paid by name.
+    `above_chance`: aspects in which strangers' tracks get no shares; there small ones are claimed as well.
     """
 
     shares: Mapping[Aspect, Mapping[str, float]] = field(default_factory=dict)
+    above_chance: frozenset[Aspect] = frozenset()
     matches: tuple[Match, ...] = ()
     remarks: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
