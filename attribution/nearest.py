@@ -20,7 +20,7 @@ FLAT_MAX: Final = 150_000
 HNSW_LINKS: Final = 64
 HNSW_CARE: Final = 400
 HNSW_EFFORT: Final = 512
-"""Finds .98 of the true ten nearest among tight clusters too; docs/benchmarks.md."""
+"""Together they find .98 of the true ten nearest among tight clusters too; docs/benchmarks.md."""
 
 
 class Nearest:
