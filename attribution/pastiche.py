@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-LEAST_PPM: Final = 80_000
-"""Less of a track's style than this says nothing about whose manner it is."""
+LEAST_PPM: Final = 300_000
+"""Less of a track's style than this is a part of it in somebody's manner, and the track is no imitation."""
 LEAD: Final = 2.5
 """How many times the next one's part the imitated one's is; docs/benchmarks.md has the measured rates."""
 
