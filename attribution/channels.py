@@ -29,6 +29,11 @@ ALIGNED_MAX: Final = 100
 CANDIDATES_MAX: Final = 96
 
 
+def likeness_by(evidence: Evidence, channel: str) -> Floats:
+    """What one channel says, by segment and candidate."""
+    return evidence.table[:, :, CHANNELS.index(channel)]
+
+
 def gather(catalogue: Catalogue, item: Features) -> Evidence:
     """All evidence about an item of sound or notes; that of the last item is kept, as methods often share it."""
     known = catalogue.evidence

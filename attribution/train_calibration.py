@@ -28,10 +28,10 @@ from attribution.evaluate import conformal, ranked, top_hits, weight_error
 from attribution.evidence import Evidence
 from attribution.features import Features, features_of_clip
 from attribution.methods.byname import NAMES, method
-from attribution.methods.ivd import gate_table, likeness_in_style, style_shares
+from attribution.methods.ivd import closest, gate_table, style_shares
 from attribution.methods.protocol import Estimate
 from attribution.posterior import Odds
-from ledger.types import Aspect
+from ledger.types import ASPECTS, Aspect
 
 FIT_SEED, CALIBRATE_SEED, TEST_SEED = 11, 12, 13
 FALSE_RATE: Final = 0.02
@@ -42,7 +42,10 @@ LEVEL: Final = 0.9
 ENOUGH: Final = 40
 STEEPNESS: Final = (20.0, 30.0, 40.0, 60.0, 80.0)
 STARTS: Final = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
-CHANNELS: Final = ("recording", "composition", "style", "groups")
+ASPECT_OF: Final[Mapping[str, Aspect]] = {
+    "recording": "recording", "composition": "composition", "style": "style", "groups": "style",
+}  # fmt: skip
+"""The aspect of each channel that is measured: style by recording, and by group as it is claimed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +73,8 @@ def samples(world: synth.World, numbers: range, salt: int, kinds: Sequence[synth
     return [Sample(kind=one.kind, truth=one.truth, features=features_of_clip(clip_of(one.pcm))) for one in made]
 
 
-def fit(catalogue: Catalogue, tracks: Sequence[Sample], free: Sequence[Sample]) -> Calibration:
-    """Odds of every aspect and the gate, from the fit split; from its source-free tracks how near strangers come."""
+def fit(catalogue: Catalogue, tracks: Sequence[Sample], more: Sequence[Sample]) -> Calibration:
+    """Odds of every aspect and the gate, from the fit split; and how near its source-free tracks come."""
     gathered = [(track, channels.gather(catalogue, track.features)) for track in tracks]
     odds: dict[str, Odds] = {}
     for aspect in ("recording", "composition", "style"):
@@ -82,6 +85,7 @@ def fit(catalogue: Catalogue, tracks: Sequence[Sample], free: Sequence[Sample]) 
         ]
         odds[aspect] = posterior.fit(pairs, channels.HEARD_IN[aspect])
     odds["bands"] = fit_bands(catalogue, [(track, one) for track, one in gathered if track.kind == "style"])
+    free = [track for track in (*tracks, *more) if track.kind == "free"]
     looks: list[tuple[float, ...]] = []
     real: list[bool] = []
     for track, evidence in gathered:
@@ -94,7 +98,7 @@ def fit(catalogue: Catalogue, tracks: Sequence[Sample], free: Sequence[Sample]) 
 def strangers_reach(catalogue: Catalogue, free: Sequence[Sample]) -> float:
     """The likeness in style that FALSE_RATE of the tracks in nobody's style reach with some recording."""
     theirs = [channels.gather(catalogue, track.features) for track in free if not track.truth.groups]
-    return round(conformal([float(likeness_in_style(one).max(initial=0.0)) for one in theirs], 1 - FALSE_RATE), 4)
+    return conformal([closest(one) for one in theirs], 1 - FALSE_RATE)
 
 
 def fit_bands(catalogue: Catalogue, tracks: Sequence[tuple[Sample, Evidence]]) -> Odds:
@@ -142,27 +146,22 @@ def estimates(
     return found
 
 
-def aspect_of(channel: str) -> Aspect:
-    """Groups are a channel of the style aspect; every other channel is an aspect."""
-    return "style" if channel == "groups" else channel  # type: ignore[return-value]
-
-
 def shares_of(estimate: Estimate, channel: str, styles: dict[str, str | None]) -> dict[str, float]:
     """A channel's shares: an aspect's recordings, or style groups (without their prefix)."""
     if channel == "groups":
         grouped = grouped_by_style(estimate.shares.get("style", {}), styles)
         return {name.removeprefix("style:"): share for name, share in grouped.items()}
-    return dict(estimate.shares.get(aspect_of(channel), {}))
+    return dict(estimate.shares.get(ASPECT_OF[channel], {}))
 
 
 def thresholds_of(found: Sequence[tuple[Sample, Estimate]], styles: dict[str, str | None]) -> dict[str, float]:
     """Per channel, the share that FALSE_RATE of source-free tracks reach where no limit keeps it from them."""
     thresholds: dict[str, float] = {}
-    for channel in CHANNELS:
+    for channel in ASPECT_OF:
         chance = [
             max(shares_of(one, channel, styles).values(), default=0.0)
             for track, one in found
-            if aspect_of(channel) not in one.above_chance and not (channel == "groups" and track.truth.groups)
+            if ASPECT_OF[channel] not in one.above_chance and not (channel == "groups" and track.truth.groups)
         ]
         thresholds[channel] = round(max(SMALLEST, conformal(chance, 1 - FALSE_RATE) if chance else SMALLEST), 4)
     return thresholds
@@ -172,7 +171,7 @@ def claimed_of(
     one: Estimate, channel: str, styles: dict[str, str | None], thresholds: Mapping[str, float]
 ) -> dict[str, float]:
     """What is claimed in a channel."""
-    limited = aspect_of(channel) in one.above_chance
+    limited = ASPECT_OF[channel] in one.above_chance
     return claim(shares_of(one, channel, styles), SMALLEST if limited else thresholds[channel])
 
 
@@ -181,7 +180,7 @@ def intervals_of(
 ) -> dict[str, list[float]]:
     """Per channel and size of share, conformal half-widths."""
     intervals: dict[str, list[float]] = {}
-    for channel in CHANNELS:
+    for channel in ASPECT_OF:
         misses: list[list[float]] = [[] for _ in range(len(EDGES) + 1)]
         for track, one in found:
             claimed, truth = claimed_of(one, channel, styles, thresholds), getattr(track.truth, channel)
@@ -198,7 +197,7 @@ def intervals_of(
 def confidences(found: Sequence[tuple[Sample, Estimate]], thresholds: Mapping[str, float]) -> dict[str, list[float]]:
     """Per aspect and size of the largest claim: how often it named a true source (one hit and one miss added)."""
     table: dict[str, list[float]] = {}
-    for channel in CHANNELS[:3]:
+    for channel in ASPECTS:
         hits, count = np.ones(len(EDGES) + 1), np.full(len(EDGES) + 1, 2.0)
         for track, one in found:
             claimed = claimed_of(one, channel, {}, thresholds)
@@ -213,20 +212,15 @@ def confidences(found: Sequence[tuple[Sample, Estimate]], thresholds: Mapping[st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """A world's recordings, tracks of every kind, and more tracks without sources."""
+    """A world's recordings, as many tracks of every kind, and more without sources."""
 
     recordings: tuple[Listed, ...]
     tracks: list[Sample]
     more: list[Sample]
 
-    @property
-    def free(self) -> list[Sample]:
-        """All tracks without sources."""
-        return [*(track for track in self.tracks if track.kind == "free"), *self.more]
 
-
-def heard(seed: int, pieces: int, tracks: int, salt: int) -> Split:
-    """A world made and listened to."""
+def heard(seed: int, pieces: int, tracks: int, free: int, salt: int) -> Split:
+    """A world made and listened to, with `tracks` of each kind, and `free` without sources in all."""
     import torch
 
     torch.set_num_threads(1)
@@ -234,7 +228,7 @@ def heard(seed: int, pieces: int, tracks: int, salt: int) -> Split:
     return Split(
         recordings=catalogue_of(world).recordings,
         tracks=samples(world, range(tracks), salt),
-        more=samples(world, range(tracks, STRANGERS * tracks), salt, ("free",)),
+        more=samples(world, range(tracks, free), salt, ("free",)),
     )
 
 
@@ -254,22 +248,23 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args(argv)
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        seeds = ((FIT_SEED, 1), (CALIBRATE_SEED, 2), (TEST_SEED, 2))
-        jobs = [pool.submit(heard, seed, options.pieces, options.tracks, salt) for seed, salt in seeds]
+        many = STRANGERS * options.tracks
+        worlds = ((FIT_SEED, many, 1), (CALIBRATE_SEED, many, 2), (TEST_SEED, options.tracks, 2))
+        jobs = [pool.submit(heard, seed, options.pieces, options.tracks, free, salt) for seed, free, salt in worlds]
         fitted = jobs[0].result()
-        calibration = fit(Catalogue(fitted.recordings), fitted.tracks, fitted.free)
+        calibration = fit(Catalogue(fitted.recordings), fitted.tracks, fitted.more)
         splits = [job.result() for job in jobs[1:]]
         answers = [pool.submit(judged, split, calibration) for split in splits]
-        styles = {one.id: one.style for one in splits[0].recordings}
-        document = measure(calibration, answers[0].result(), answers[1].result(), styles)
+        document = measure(calibration, splits[0], *(answer.result() for answer in answers))
     options.out.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 Answers = Mapping[str, Sequence[tuple[Sample, Estimate]]]
 
 
-def measure(calibration: Calibration, found: Answers, other: Answers, styles: dict[str, str | None]) -> dict[str, Any]:
-    """The calibration file: thresholds and intervals from what was said of one world, errors from another."""
+def measure(calibration: Calibration, split: Split, said: Answers, other: Answers) -> dict[str, Any]:
+    """The calibration file: thresholds and intervals from what was said of one split, errors from another."""
+    styles = {one.id: one.style for one in split.recordings}
     document: dict[str, Any] = {
         "v": 1,
         "worlds": {"fit": FIT_SEED, "calibrate": CALIBRATE_SEED, "test": TEST_SEED},
@@ -282,9 +277,9 @@ def measure(calibration: Calibration, found: Answers, other: Answers, styles: di
         "errors": {},
     }
     for name in NAMES:
-        thresholds = thresholds_of([pair for pair in found[name] if pair[0].kind == "free"], styles)
-        # Intervals are those of all kinds in equal numbers.
-        mixed = evenly(found[name])
+        thresholds = thresholds_of([pair for pair in said[name] if pair[0].kind == "free"], styles)
+        # Intervals are those of all kinds in equal numbers: without the further tracks that have no source.
+        mixed = said[name][: len(split.tracks)]
         tables: dict[str, Mapping[str, Any]] = {"thresholds": thresholds, "right": confidences(mixed, thresholds),
                   "intervals": intervals_of(mixed, styles, thresholds)}  # fmt: skip
         for table, values in tables.items():
@@ -301,13 +296,6 @@ def measure(calibration: Calibration, found: Answers, other: Answers, styles: di
             "n": len(errors),
         }
     return document
-
-
-def evenly(found: Sequence[tuple[Sample, Estimate]]) -> list[tuple[Sample, Estimate]]:
-    """The first of each kind, as many as of the rarest."""
-    kinds = [track.kind for track, _ in found]
-    least = min(kinds.count(kind) for kind in set(kinds))
-    return [pair for place, pair in enumerate(found) if kinds[:place].count(kinds[place]) < least]
 
 
 if __name__ == "__main__":

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from attribution import channels, posterior
 from attribution.aligned import FRAME_SECONDS
 from attribution.calibration import Calibration, shipped
+from attribution.catalogue import Catalogue
+from attribution.evidence import Evidence
+from attribution.features import Features
 from attribution.methods.latent import attribute_latents
 from attribution.methods.protocol import Estimate, Match
 from attribution.spectra import HOP_SECONDS, WINDOW_SECONDS
 from ledger.types import Aspect
-
-if TYPE_CHECKING:
-    from attribution.catalogue import Catalogue
-    from attribution.evidence import Evidence
-    from attribution.features import Features
 
 POSTERIORS: tuple[Aspect, ...] = ("recording", "composition", "style")
 
@@ -79,7 +75,7 @@ def matches(catalogue: Catalogue, item: Features, evidence: Evidence, count: int
                 )
             )
     if evidence.table.size:
-        style = evidence.table[:, :, channels.CHANNELS.index("style")]
+        style = channels.likeness_by(evidence, "style")
         for j in np.lexsort((evidence.rows, -style.mean(axis=0)))[:count]:
             segment = int(style[:, j].argmax())
             found.append(

@@ -8,17 +8,13 @@ least what it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from attribution import channels
+from attribution.features import Features
 from attribution.methods.fingerprint import Fingerprint, matches
 from attribution.methods.ivd import above_chance, recording_shares, style_shares, tune_shares
 from attribution.methods.latent import attribute_latents
 from attribution.methods.protocol import Estimate
 from ledger.types import Aspect
-
-if TYPE_CHECKING:
-    from attribution.features import Features
 
 
 class Hybrid(Fingerprint):

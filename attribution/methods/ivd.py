@@ -1,35 +1,32 @@
 """Influence vector decomposition: sparse non-negative sums, each in the space where influence adds up.
 
 Recording: the power of aligned recordings (see `attribution.aligned`). Style: the track's segments
-as a mixture of bands, by their likeness in the style encoder's space. Composition: each note of the track is credited
-to the best alignment that covers it. Latents: the operator's own space.
+as a mixture of bands, by their likeness in the style encoder's space. Composition: the track's time,
+credited to the tunes that run in it. Latents: the operator's own space.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attribution import aligned, channels, posterior
 from attribution.calibration import Calibration, shipped
+from attribution.catalogue import Catalogue
 from attribution.chance import ALIGNED, SURE, chance_in, margins
+from attribution.evidence import Evidence
+from attribution.features import Features
 from attribution.melody import BREAK
 from attribution.methods.fingerprint import matches
 from attribution.methods.latent import attribute_latents
 from attribution.methods.protocol import Estimate
 from ledger.types import Aspect
 
-if TYPE_CHECKING:
-    from attribution.catalogue import Catalogue
-    from attribution.evidence import Evidence
-    from attribution.features import Features
-    from attribution.spectra import Floats
-
 LIMITED: frozenset[Aspect] = frozenset({"recording", "composition"})
 """Aspects in which what has a share is above the catalogue's limits of chance."""
-NEAR: frozenset[Aspect] = frozenset({"style"})
+NEAR: frozenset[Aspect] = LIMITED | frozenset[Aspect]({"style"})
+"""The same where a track comes near to a recording in style."""
 MOMENT = 0.05
 """Seconds: shorter than a note."""
 LEAST = 5e-3
@@ -127,24 +124,24 @@ def tune_shares(catalogue: Catalogue, item: Features, evidence: Evidence) -> dic
     return {catalogue.ids[row]: round(float(part), 9) for row, part in zip(rows, parts, strict=True)}
 
 
-def likeness_in_style(evidence: Evidence) -> Floats:
-    """By segment and candidate, what the style encoder says."""
-    return evidence.table[:, :, channels.CHANNELS.index("style")]
+def closest(evidence: Evidence) -> float:
+    """The highest likeness in style of any stretch of the track with any recording.
+
+    One stretch tells more than all together: what a track takes from one band is in a part of it.
+    """
+    return round(float(channels.likeness_by(evidence, "style").max(initial=0.0)), 4)
 
 
 def above_chance(evidence: Evidence, calibration: Calibration) -> frozenset[Aspect]:
     """The aspects in which strangers' tracks get no shares: recording and composition, by the catalogue's limits; and
     style, where some stretch sounds more like a recording than strangers' tracks do.
-
-    One stretch tells more than all together: what a track takes from one band is in a part of it.
     """
-    closest = float(likeness_in_style(evidence).max(initial=0.0))
-    return LIMITED | NEAR if round(closest, 4) > calibration.near else LIMITED
+    return NEAR if closest(evidence) > calibration.near else LIMITED
 
 
 def style_shares(catalogue: Catalogue, evidence: Evidence, calibration: Calibration) -> dict[str, float]:
     """How the track's segments divide among the catalogue's bands, by the style encoder alone."""
-    values = posterior.parts(likeness_in_style(evidence), calibration.odds["bands"], evidence.loud)
+    values = posterior.parts(channels.likeness_by(evidence, "style"), calibration.odds["bands"], evidence.loud)
     return {
         catalogue.ids[row]: round(float(value), 9)
         for row, value in zip(evidence.rows, values, strict=True)

@@ -25,11 +25,13 @@ import pytest
 
 from attribution import evaluate, synth
 from attribution.assemble import claim, whole_ppm
-from attribution.calibration import shipped
+from attribution.calibration import SMALLEST, shipped
 from attribution.features import features_of_clip, features_of_line, version
+from attribution.judge import parameters
 from attribution.methods.byname import NAMES, method
 from attribution.methods.protocol import Estimate
-from attribution.train_calibration import Sample, aspect_of, catalogue_of, shares_of
+from attribution.train_calibration import ASPECT_OF, Sample, catalogue_of, shares_of
+from ledger import canon
 from tests.bench.tunes_as_notes import notes_catalogue, track_line
 
 SCORED: Final[dict[str, tuple[str, ...]]] = {
@@ -72,8 +74,6 @@ def judge_world(seed: int, tracks: int, pieces: int) -> Scores:
     methods = {name: method(name) for name in NAMES}
     for one in methods.values():
         one.fit(catalogue)
-    written = method("hybrid")
-    written.fit(notes_catalogue(world))
     for kind in synth.KINDS:
         for number in range(tracks):
             made = synth.make_track(world, kind, number, salt=3)
@@ -86,18 +86,28 @@ def judge_world(seed: int, tracks: int, pieces: int) -> Scores:
                 estimate = one.attribute(item)
                 scores.seconds[name].append(time.process_time() - begun)
                 _score(scores, name, sample, estimate, styles)
-            if kind in ("riff", "verbatim", "aspect", "free"):
-                line = track_line(made)
-                found = written.attribute(features_of_line(line, 30.0, made.id)).shares["composition"]
-                if kind == "free":
-                    scores.false["notes"].append(float(bool(found)))
-                    continue
-                scores.hits[f"notes/{kind}"].append(evaluate.top_hits(found, made.truth.composition))
-                scores.errors[f"notes/{kind}"].append(evaluate.weight_error(found, made.truth.composition))
+    scores.add(judge_notes(world, tracks))
     return scores
 
 
-CHANNELS: Final = ("recording", "composition", "style", "groups")
+def judge_notes(world: synth.World, tracks: int) -> Scores:
+    """The default on the tunes of one world, in notes; what it believes of them it claims, from `SMALLEST` on."""
+    scores, written = Scores(), method("hybrid")
+    written.fit(notes_catalogue(world))
+    kinds: tuple[synth.Kind, ...] = ("riff", "verbatim", "aspect", "free")
+    for kind in kinds:
+        for number in range(tracks):
+            made = synth.make_track(world, kind, number, salt=3)
+            found = written.attribute(features_of_line(track_line(made), synth.SECONDS, made.id)).shares["composition"]
+            claimed, truth = claim(found, SMALLEST), made.truth.composition
+            if kind == "free":
+                scores.false["notes"].append(float(bool(claimed)))
+                continue
+            scores.hits[f"notes/{kind}"].append(evaluate.top_hits(found, truth))
+            scores.errors[f"notes/{kind}"].append(evaluate.weight_error(found, truth))
+            scores.named[f"notes/{kind}"].append(evaluate.top_hits(claimed, truth))
+            scores.wholes[f"notes/{kind}"].append(evaluate.whole_error(claimed, truth))
+    return scores
 
 
 def _clip(pcm: Any) -> Any:
@@ -108,10 +118,10 @@ def _clip(pcm: Any) -> Any:
 
 def _score(scores: Scores, name: str, sample: Sample, estimate: Estimate, styles: dict[str, str | None]) -> None:
     calibration, named, claimed_groups = shipped(), False, dict[str, float]()
-    found = {channel: shares_of(estimate, channel, styles) for channel in CHANNELS}
-    for channel in CHANNELS:
+    found = {channel: shares_of(estimate, channel, styles) for channel in ASPECT_OF}
+    for channel in ASPECT_OF:
         truth = getattr(sample.truth, channel)
-        limited = aspect_of(channel) in estimate.above_chance
+        limited = ASPECT_OF[channel] in estimate.above_chance
         claimed = claim(found[channel], calibration.threshold(name, channel, above_chance=limited))
         if channel in ("recording", "composition"):
             named = named or bool(claimed)
@@ -147,8 +157,9 @@ def kept_scores(seed: int, tracks: int, pieces: int, folder: Path | None) -> Sco
     """The scores of one world, from `folder` if this very version has judged it before."""
     if folder is None:
         return judge_world(seed, tracks, pieces)
-    # What is kept under another calibration or other weights is another method's score.
-    path = folder / f"world-{seed}-{pieces}-{tracks}-{version()}-{shipped().digest[:16]}.json"
+    # What is kept under another version, calibration or other weights is another method's score.
+    judged_by = canon.digest(canon.encode({name: parameters(method(name)) for name in NAMES}))
+    path = folder / f"world-{seed}-{pieces}-{tracks}-{version()}-{judged_by[:16]}.json"
     if path.is_file():
         scores = Scores()
         for name, table in json.loads(path.read_text(encoding="utf-8")).items():
