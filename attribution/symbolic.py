@@ -45,7 +45,8 @@ def read_midi(path: Path) -> tuple[Line, float]:
     except InputError:
         raise
     except Exception as problem:  # noqa: BLE001  the reader raises whatever a damaged file makes it trip over
-        raise InputError(f"{path}: not a MIDI file that can be read ({problem})") from None
+        reason = str(problem) or "it ends too early"
+        raise InputError(f"{path}: not a MIDI file that can be read ({reason})") from None
     return join(list(voices.values())), now
 
 

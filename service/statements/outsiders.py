@@ -15,7 +15,7 @@ from ledger.export import export as export_log
 from ledger.ingest.receipts import file_name
 from ledger.recover import Static, replay
 from ledger.trust import Trust, TrustedLog
-from ledger.types import Digest
+from ledger.types import Digest, Period
 from payouts.journal import journal
 from payouts.life.book import Book
 from service.config import resolve
@@ -119,7 +119,7 @@ def journals(ws: Workspace, period: str, folder: Path) -> Journals:
 
 
 def _published(book: Book, period: str) -> list[Run]:
-    if book.close(period) is None:
+    if book.close(str(Period.parse(period))) is None:
         raise StateError(f"period {period} is open; close it first: settle period close {period}")
     runs = [run for run in book.standing() if run.period == period]
     if not runs:

@@ -103,8 +103,9 @@ def test_damaged_files_are_refused(tmp_path: Path, body: bytes, suffix: str) -> 
     """If this fails, a damaged file crashes the command or becomes a track."""
     path = tmp_path / f"bad{suffix}"
     path.write_bytes(body)
-    with pytest.raises(InputError, match=r"bad\."):
+    with pytest.raises(InputError, match=r"bad\.") as refused:
         read(path)
+    assert "read ()" not in str(refused.value), "a reason is given"
 
 
 def test_a_truncated_file_is_refused_or_short(world: synth.World, tmp_path: Path) -> None:

@@ -45,6 +45,12 @@ def test_an_export_counts_what_it_does_not_hold(june: Month, tmp_path: Path) -> 
     assert (done.waiting, done.discarded) == (2, 1)
 
 
+def test_a_month_that_is_none_is_refused_as_such(june: Month, tmp_path: Path) -> None:
+    """If this fails, whoever mistypes a month is told to close one that does not exist."""
+    with pytest.raises(InputError, match="expected YYYY-MM"):
+        outsiders.export(june.ws, "2026-13", tmp_path / "out")
+
+
 def test_what_was_tampered_with_is_refused(june: Month, tmp_path: Path) -> None:
     """If this fails, an export can be altered and still be taken for the period that was published."""
     with pytest.raises(StateError, match="open"):
