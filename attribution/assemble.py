@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from attribution.calibration import Calibration
+from attribution.methods.calibration import Calibration
 from attribution.methods.protocol import Estimate
 from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, AspectVector, Influence
 

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from attribution.assemble import assemble
-from attribution.calibration import shipped
-from attribution.catalogue import Catalogue
-from attribution.features import Features, read
+from attribution.hearing.features import Features, read
+from attribution.index.catalogue import Catalogue
+from attribution.index.store import IndexStore
 from attribution.methods.byname import method as method_of
+from attribution.methods.calibration import shipped
 from attribution.methods.protocol import Estimate, Method
-from attribution.store import IndexStore
 from attribution.weights.load import digest as weights_digest
-from ledger import canon, vector
 from ledger.errors import SettleError, VerificationError
+from ledger.proofs import canon, vector
 from ledger.types import ASPECTS, InfluenceVector
 
 TOLERANCE_PPM: Final = 50

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from cli.render import table
 from ledger import shown
-from ledger.batch import in_words
+from ledger.proofs.batch import in_words
 from ledger.shown import NOTHING, money
-from payouts.statement_text import FIGURES, NAMES, about, bundle_name, influence
+from payouts.statements.text import FIGURES, NAMES, about, bundle_name, influence
 
 if TYPE_CHECKING:
-    from payouts.statement import PoolStatement, Statement
+    from payouts.statements.statement import PoolStatement, Statement
     from service.statements.explaining import Explained
 
 

@@ -15,11 +15,11 @@ from contracts.address import parse_address
 from contracts.errors import ClaimError, PostingError
 from contracts.merkle import LEAF_ENCODING, leaf_hash, root_from
 from contracts.posting import AMOUNT_MAX, Leaf, Pool, Posting, abi_row, payee_id
-from ledger import bundle
-from ledger.bundle import Placed
-from ledger.leaf import check_signature
+from ledger.proofs import bundle
+from ledger.proofs.bundle import Placed
+from ledger.proofs.leaf import check_signature
+from ledger.proofs.verify import Examination
 from ledger.shown import counted
-from ledger.verify import Examination
 
 POST: Final = "post"
 PROOF_MAX: Final = 24

@@ -28,7 +28,7 @@ class StreamEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A leaf in its place. `body` is canonical JSON; `ledger.canon.decode` reads it."""
+    """A leaf in its place. `body` is canonical JSON; `ledger.proofs.canon.decode` reads it."""
 
     index: int
     body: bytes
@@ -37,7 +37,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 class EventLeaf(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event as the log holds it. Fields stand in sorted order, so that encoding one is canonical.
 
-    True of the strings the log admits (printable ones): `ledger.canon` would write the same bytes.
+    True of the strings the log admits (printable ones): `ledger.proofs.canon` would write the same bytes.
     """
 
     currency: str | msgspec.UnsetType = msgspec.UNSET
@@ -56,7 +56,7 @@ class EventLeaf(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class EventBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event says, as a platform signs it: `ledger.batch.body` would write the same bytes."""
+    """What an event says, as a platform signs it: `ledger.proofs.batch.body` would write the same bytes."""
 
     currency: str | msgspec.UnsetType = msgspec.UNSET
     event_id: str

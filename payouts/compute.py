@@ -13,13 +13,13 @@ from datetime import timedelta
 
 from ledger.types import MILLION, InfluenceVector, Period, format_time
 from payouts.allocate import Cutoff, divide, round_shares
-from payouts.contribute import Contribution, Contributor, weigh
-from payouts.intake import check_vectors, gather
-from payouts.kernel import BILLION, RESERVE, UNATTRIBUTED, Claim, State
+from payouts.division.contribute import Contribution, Contributor, weigh
+from payouts.division.kernel import BILLION, RESERVE, UNATTRIBUTED, Claim, State
+from payouts.division.waterfill import Level, fill
 from payouts.protocols import Hold, UsageRow, View
 from payouts.rules.base import Rule
 from payouts.terms import Terms
-from payouts.waterfill import Level, fill
+from payouts.usage.intake import check_vectors, gather
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,17 +13,17 @@ from typing import Any
 
 import msgspec
 
-from ledger import canon, tree
 from ledger.errors import VerificationError
+from ledger.proofs import canon, tree
 from ledger.types import Digest
-from payouts.account import Account
+from payouts.accounts.account import Account
+from payouts.accounts.clauses import Agreed
 from payouts.allocate import Cutoff
-from payouts.clauses import Agreed
 from payouts.compute import GroupTotal, Line, Outcome
+from payouts.division.waterfill import Level
 from payouts.protocols import Hold, UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
-from payouts.waterfill import Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,19 +12,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from ledger import bundle, canon, leaf, tree
-from ledger.bundle import Placed
 from ledger.errors import VerificationError
+from ledger.proofs import bundle, canon, leaf, tree
+from ledger.proofs.bundle import Placed
+from ledger.proofs.rings import Rings
+from ledger.proofs.verify import Examination, Step
 from ledger.shown import counted
 from ledger.text import parse_hex
 from ledger.types import MILLION
-from ledger.verify import Examination, Step
-from payouts.account import Account, account
+from payouts.accounts.account import Account, account
+from payouts.accounts.clauses import Agreed
+from payouts.accounts.deductions import Stages
 from payouts.allocate import Cutoff, divide, round_shares
-from payouts.clauses import Agreed
-from payouts.deductions import Stages
-from payouts.life.rings import Rings
-from payouts.waterfill import Level, fill
+from payouts.division.waterfill import Level, fill
 
 RUN_TYPE: Final = "application/vnd.settle.run+json"
 PUBLICATION_TYPE: Final = "application/vnd.settle.publication+json"

@@ -6,11 +6,11 @@ import importlib
 from pathlib import Path
 from typing import Any, Final
 
-from ledger import trust as trusting
-from ledger import verify
 from ledger.errors import InputError, VerificationError
-from ledger.trust import Trust
-from ledger.verify import Examination, Kind, Report
+from ledger.proofs import trust as trusting
+from ledger.proofs import verify
+from ledger.proofs.trust import Trust
+from ledger.proofs.verify import Examination, Kind, Report
 
 ROOMS: Final[dict[str, str]] = {
     # kind of bundle: "module:function" that adds its steps

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledger import keyfile, trust
 from ledger.errors import ConflictError
-from ledger.keyring import Key
-from ledger.keys import PrivateKey
+from ledger.proofs import keyfile, trust
+from ledger.proofs.keyring import Key
+from ledger.proofs.keys import PrivateKey
 from ledger.types import Role
 from service.secrets import choose
 from service.workspace import CONFIG, KEYS, TRUST, Clock, Workspace, system_clock

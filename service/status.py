@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger.ingest import quarantine
-from ledger.log import Log
+from ledger.log.append import Log
 from ledger.shown import counted
 from payouts.life.book import Book
 from service.scheduler.standing import JobStanding, standing, troubles

@@ -21,11 +21,11 @@ from service.config import Settings, resolve
 from service.secrets import Passphrase, from_environment
 
 if TYPE_CHECKING:
-    from ledger.keyring import Key
-    from ledger.keys import PrivateKey
-    from ledger.log import Log
+    from ledger.log.append import Log
+    from ledger.proofs.keyring import Key
+    from ledger.proofs.keys import PrivateKey
+    from ledger.proofs.trust import Trust
     from ledger.registry.registry import Registry
-    from ledger.trust import Trust
 
 CONFIG: Final = "settle.toml"
 TRUST: Final = "trust.json"
@@ -90,7 +90,7 @@ class Workspace:
 
     def key(self, name: str) -> PrivateKey:
         """The private key kept under this name; asks for the passphrase when the file needs one."""
-        from ledger.keyfile import load
+        from ledger.proofs.keyfile import load
 
         path = self.key_path(name)
         if name not in self._keys:
@@ -137,7 +137,7 @@ class Workspace:
 
     def open_log(self, *, check: bool = True) -> Log:
         """The log; unchecked only for the tools that examine and mend a damaged one."""
-        from ledger.log import open_log
+        from ledger.log.append import open_log
 
         log = open_log(
             self.path("log.store"),
@@ -170,6 +170,6 @@ class Workspace:
 
     @cached_property
     def trust(self) -> Trust:
-        from ledger.trust import parse
+        from ledger.proofs.trust import parse
 
         return parse((self.home / TRUST).read_bytes())

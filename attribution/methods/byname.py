@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attribution.calibration import Calibration
+from attribution.methods.calibration import Calibration
 from attribution.methods.protocol import Method
 from ledger.errors import InputError
 

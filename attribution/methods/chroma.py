@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from attribution.catalogue import Catalogue
-from attribution.features import Features
+from attribution.hearing.features import Features
+from attribution.index.catalogue import Catalogue
 from attribution.methods.protocol import Estimate
 
 SHARPNESS = 40.0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from attribution import channels, posterior
-from attribution.aligned import FRAME_SECONDS
-from attribution.calibration import Calibration, shipped
-from attribution.catalogue import Catalogue
-from attribution.evidence import Evidence
-from attribution.features import Features
+from attribution.hearing.features import Features
+from attribution.hearing.spectra import HOP_SECONDS, WINDOW_SECONDS
+from attribution.index.catalogue import Catalogue
+from attribution.index.evidence import Evidence
+from attribution.methods import channels, posterior
+from attribution.methods.aligned import FRAME_SECONDS
+from attribution.methods.calibration import Calibration, shipped
 from attribution.methods.latent import attribute_latents
 from attribution.methods.protocol import Estimate, Match
-from attribution.spectra import HOP_SECONDS, WINDOW_SECONDS
 from ledger.types import Aspect
 
 POSTERIORS: tuple[Aspect, ...] = ("recording", "composition", "style")

@@ -8,8 +8,8 @@ least what it is.
 
 from __future__ import annotations
 
-from attribution import channels
-from attribution.features import Features
+from attribution.hearing.features import Features
+from attribution.methods import channels
 from attribution.methods.fingerprint import Fingerprint, matches
 from attribution.methods.ivd import above_chance, recording_shares, style_shares, tune_shares
 from attribution.methods.latent import attribute_latents

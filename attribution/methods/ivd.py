@@ -1,6 +1,6 @@
 """Influence vector decomposition: sparse non-negative sums, each in the space where influence adds up.
 
-Recording: the power of aligned recordings (see `attribution.aligned`). Style: the track's segments
+Recording: the power of aligned recordings (see `attribution.methods.aligned`). Style: the track's segments
 as a mixture of bands, by their likeness in the style encoder's space. Composition: the track's time,
 credited to the tunes that run in it. Latents: the operator's own space.
 """
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attribution import aligned, channels, posterior
-from attribution.calibration import Calibration, shipped
-from attribution.catalogue import Catalogue
-from attribution.chance import ALIGNED, SURE, chance_in, margins
-from attribution.evidence import Evidence
-from attribution.features import Features
-from attribution.melody import BREAK
+from attribution.hearing.features import Features
+from attribution.hearing.melody import BREAK
+from attribution.index.catalogue import Catalogue
+from attribution.index.evidence import Evidence
+from attribution.methods import aligned, channels, posterior
+from attribution.methods.calibration import Calibration, shipped
+from attribution.methods.chance import ALIGNED, SURE, chance_in, margins
 from attribution.methods.fingerprint import matches
 from attribution.methods.latent import attribute_latents
 from attribution.methods.protocol import Estimate

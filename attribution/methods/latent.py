@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from attribution.catalogue import Catalogue
-from attribution.decompose import Decomposition, decompose
-from attribution.features import Features
+from attribution.hearing.features import Features
+from attribution.index.catalogue import Catalogue
+from attribution.methods.decompose import Decomposition, decompose
 from attribution.methods.protocol import Estimate
 from ledger.errors import InputError
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from attribution.catalogue import Catalogue
-from attribution.features import Features
+from attribution.hearing.features import Features
+from attribution.index.catalogue import Catalogue
 from ledger.types import Aspect
 
 

@@ -19,8 +19,8 @@ def key(
     no_passphrase: Annotated[bool, typer.Option("--no-passphrase", help="Leave the key file unencrypted.")] = False,
 ) -> None:
     """Make a platform's key; its public half goes to the operator. Needs no workspace."""
-    from ledger import keyfile
-    from ledger.keys import PrivateKey
+    from ledger.proofs import keyfile
+    from ledger.proofs.keys import PrivateKey
     from service.setup import new_passphrase
 
     made = PrivateKey.generate()
@@ -47,8 +47,8 @@ def sign(
     form: Annotated[str, typer.Option("--format", help="ndjson, csv or parquet; by the file's name if absent.")] = "",
 ) -> None:
     """Sign a file of events for one log: hand over FILE and FILE.batch together. Needs no workspace and no network."""
-    from ledger import keyfile
     from ledger.errors import InputError
+    from ledger.proofs import keyfile
     from service.log import batches
     from service.secrets import from_environment
 

@@ -61,7 +61,7 @@ def ingest(
 
 def _ingested_text(done: Ingested) -> str:
     """Counts that add up, then where the log stands."""
-    from ledger.batch import in_words
+    from ledger.proofs.batch import in_words
 
     counts = {
         "accepted": done.accepted, "duplicate": done.duplicates, "conflict": done.conflicts,

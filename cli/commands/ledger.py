@@ -32,7 +32,7 @@ def prove(
     out: Annotated[Path | None, typer.Option(help="Where to write the bundle; standard output if absent.")] = None,
 ) -> None:
     """A bundle that proves one entry to anyone who has the operator's trust.json."""
-    from service.log.operating import prove as make
+    from service.operating import prove as make
 
     proven = make(workspace(), event=event or None, index=index)
     _write(proven.bundle, out, {"bundle": str(out), "index": proven.index, "size": proven.size, "kind": proven.kind})
@@ -44,7 +44,7 @@ def consistency(
     new: Annotated[int, typer.Argument(help="A larger one, or the same.")],
 ) -> None:
     """The hashes that show the log at OLD to be a prefix of the log at NEW."""
-    from service.log.operating import consistency as make
+    from service.operating import consistency as make
 
     emit(make(workspace(), old, new))
 
@@ -72,7 +72,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where the static log goes; what is there already is extended.")],
 ) -> None:
     """The log as static files (C2SP tlog-tiles) that any web server can publish and any client read."""
-    from service.log.operating import export as write
+    from service.operating import export as write
 
     with progress("Exporting", unit="tiles") as advance:
         emit(write(workspace(), folder, on_progress=advance))
@@ -84,7 +84,7 @@ def prune(
     below: Annotated[int, typer.Option(help="The first index that the export must still hold.")],
 ) -> None:
     """Drop an export's oldest entries as C2SP tlog-tiles allows; what is left proves all the rest."""
-    from ledger.prune import prune as drop
+    from ledger.log.prune import prune as drop
 
     emit(drop(folder, below))
 
@@ -92,7 +92,7 @@ def prune(
 @app.command()
 def fsck() -> None:
     """Read everything again: every entry re-encoded, hashed, chained, compared; leaves with 3 if one is not right."""
-    from service.log.operating import fsck as examine
+    from service.operating import fsck as examine
 
     with progress("Checking", unit="entries") as advance:
         found = examine(workspace(), on_progress=advance)
@@ -110,7 +110,7 @@ def recover(
     reason: Annotated[str, typer.Option(help="What happened; it stands in the new log's first leaf.")] = "",
 ) -> None:
     """Bring a rolled-back log up to what it has answered for, or start its successor."""
-    from service.log.operating import recover as mend
+    from service.operating import recover as mend
 
     emit(mend(workspace(), tiles=tiles, new_origin=new_origin or None, reason=reason or None))
 

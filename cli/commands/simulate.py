@@ -43,7 +43,7 @@ def simulate(
 ) -> None:
     """Compare rules on one closed month: spread, winners and losers, noise, fraud. Changes nothing."""
     from cli.commands.settlement import parameters
-    from payouts import lorenz
+    from payouts.simulation import lorenz
     from service.settlement import simulating
     from service.settlement.simulation_page import as_html
 

@@ -9,7 +9,7 @@ import typer
 from cli.shell import emit, workspace
 
 if TYPE_CHECKING:
-    from payouts.clauses import Clause
+    from payouts.accounts.clauses import Clause
 
 app = typer.Typer(no_args_is_help=True, help="Advances, reserves, tax, currencies and rates; two people agree them.")
 
@@ -33,7 +33,7 @@ def advance(
     by: By = None,
 ) -> None:
     """Money a party has had already: taken back at this part of what it gets, until all is recouped."""
-    from payouts.clauses import Advance
+    from payouts.accounts.clauses import Advance
     from payouts.money import parse_amount
 
     clause = Advance(party=party, pool=pool_name, currency=currency, micros=parse_amount(amount), ppm=ppm)
@@ -51,7 +51,7 @@ def reserve(
     by: By = None,
 ) -> None:
     """Keep a part of what a party earns for some months."""
-    from payouts.clauses import Reserve
+    from payouts.accounts.clauses import Reserve
 
     _agree(Reserve(party=party, ppm=ppm, months=months), since, reason, by)
 
@@ -67,7 +67,7 @@ def withhold(
     by: By = None,
 ) -> None:
     """Withhold tax for a territory from what a party gets."""
-    from payouts.clauses import Withholding
+    from payouts.accounts.clauses import Withholding
 
     _agree(Withholding(party=party, ppm=ppm, territory=territory), since, law, by)
 
@@ -82,7 +82,7 @@ def currency(
     by: By = None,
 ) -> None:
     """Pay a party in this currency, at each month's rate."""
-    from payouts.clauses import PaidIn
+    from payouts.accounts.clauses import PaidIn
 
     _agree(PaidIn(party=party, currency=code), since, reason, by)
 
@@ -99,7 +99,7 @@ def rate(
     by: By = None,
 ) -> None:
     """The one rate at which a month's money is converted."""
-    from payouts.clauses import Rate
+    from payouts.accounts.clauses import Rate
 
     _agree(Rate(currency=source, to=target, rate=value, date=day), period, published, by)
 

@@ -14,8 +14,8 @@ from cli.shell import emit, home_flag, leave
 from ledger.errors import InputError, VerificationError
 
 if TYPE_CHECKING:
-    from ledger.trust import Trust
-    from ledger.verify import Report
+    from ledger.proofs.trust import Trust
+    from ledger.proofs.verify import Report
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -101,7 +101,7 @@ def _verdict(answer: dict[str, Any]) -> str:
 
 def _reported(answer: dict[str, Any]) -> list[str]:
     """On whose word an event stands."""
-    from ledger.batch import UNSIGNED
+    from ledger.proofs.batch import UNSIGNED
 
     if "platform" not in answer:
         return []

@@ -47,7 +47,7 @@ def know(
     trust: Annotated[Path | None, typer.Option(help="A trust.json: all log keys in it.")] = None,
 ) -> None:
     """Let the witness cosign these logs; known before, they stay known."""
-    from ledger.note import parse_vkey
+    from ledger.proofs.note import parse_vkey
     from service.bundles import read_trust
 
     found = [parse_vkey(one) for one in vkeys or ()]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ledger import canon
-from ledger.dsse import Envelope
+from ledger.proofs import canon
+from ledger.proofs.dsse import Envelope
+from ledger.proofs.vector import from_declared, read_statement
+from ledger.proofs.vector import payload as vector_payload
 from ledger.types import Digest, InfluenceVector
-from ledger.vector import from_declared, read_statement
-from ledger.vector import payload as vector_payload
 
 Admit = Callable[[InfluenceVector, str], Envelope]
 """(vector, territory) -> the signed statement; InputError if the vector may not be used."""

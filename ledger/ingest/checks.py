@@ -14,9 +14,9 @@ from unicodedata import is_normalized
 
 import msgspec
 
-from ledger.canon import INT_MAX
 from ledger.errors import InputError
 from ledger.event import StreamEvent
+from ledger.proofs.canon import INT_MAX
 from ledger.types import format_time, parse_time
 
 FIELDS: Final = StreamEvent.__struct_fields__

@@ -18,8 +18,8 @@ from ledger.errors import InputError
 from ledger.ingest.ndjson import parse_json
 from ledger.ingest.quarantine import row_digest
 from ledger.ingest.rows import as_line
-from ledger.store.schema import QuarantineRow, SaltRow
-from ledger.store.store import Store
+from ledger.log.store.schema import QuarantineRow, SaltRow
+from ledger.log.store.store import Store
 
 _STRUCK: Final = b"[erased]"
 

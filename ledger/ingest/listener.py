@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from ledger.store import queries
+from ledger.log.store import queries
 
 Key = tuple[str, str, str]
 """(source, listener, period)."""

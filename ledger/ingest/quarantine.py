@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from ledger.errors import InputError, StateError
 from ledger.ingest.rows import Refused
-from ledger.store.schema import QuarantineRow
+from ledger.log.store.schema import QuarantineRow
 
 Kind = Literal["invalid", "unknown-track", "vector", "source", "conflict", "other-source"]
 KINDS: Final[tuple[Kind, ...]] = ("invalid", "unknown-track", "vector", "source", "conflict")

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from ledger import proof, tree
-from ledger.anchor import content
-from ledger.batch import label
 from ledger.errors import InputError
 from ledger.ingest.run import Acknowledged
-from ledger.log import Log
-from ledger.store import queries
-from ledger.store.signed import parties
+from ledger.log.anchor import content
+from ledger.log.append import Log
+from ledger.log.store import queries
+from ledger.log.store.signed import parties
+from ledger.proofs import proof, tree
+from ledger.proofs.batch import label
 
 ONE_FILE: Final = ".ndjson"
 """A target of this name is one file with a receipt a line, for platforms with millions."""

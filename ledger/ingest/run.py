@@ -17,8 +17,6 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection
 
-from ledger import canon, leaf
-from ledger import source as sourcing
 from ledger.errors import InputError, StateError
 from ledger.event import EventLeaf, StreamEvent
 from ledger.ingest import quarantine
@@ -28,11 +26,13 @@ from ledger.ingest.listener import Commitments, Entropy
 from ledger.ingest.quarantine import Kind
 from ledger.ingest.rows import Refused, Rows
 from ledger.ingest.signed import Place, Places
-from ledger.log import Appended, Batch, Log
-from ledger.source import Home, Source
-from ledger.store import queries, signed, tracks
-from ledger.store.store import SALT, SIGNED
-from ledger.tree import leaf_hashes
+from ledger.log.append import Appended, Batch, Log
+from ledger.log.store import queries, signed, tracks
+from ledger.log.store.store import SALT, SIGNED
+from ledger.proofs import canon, leaf
+from ledger.proofs import source as sourcing
+from ledger.proofs.source import Home, Source
+from ledger.proofs.tree import leaf_hashes
 from ledger.types import Digest, Head, format_time
 
 TRACKS_MAX: Final = 200_000

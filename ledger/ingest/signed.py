@@ -9,12 +9,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ledger import batch
 from ledger.errors import InputError, VerificationError
 from ledger.event import EventBody, StreamEvent
 from ledger.ingest.checks import Checker
 from ledger.ingest.rows import Rows
-from ledger.tree import HASH_SIZE, leaf_hashes
+from ledger.proofs import batch
+from ledger.proofs.tree import HASH_SIZE, leaf_hashes
 from ledger.types import Digest
 
 Place = tuple[int, int]

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.errors import InputError
-from ledger.gather import GROUP_MAX, WAITING_MAX, Gather
 from ledger.ingest import ndjson
 from ledger.ingest.blocks import LINE_MAX, Block
 from ledger.ingest.carried import Admit
 from ledger.ingest.listener import Entropy
 from ledger.ingest.receipts import receipts
 from ledger.ingest.run import Ingest
-from ledger.log import Log
-from ledger.source import Home
+from ledger.log.append import Log
+from ledger.log.group_commit import GROUP_MAX, WAITING_MAX, Gather
+from ledger.proofs.source import Home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

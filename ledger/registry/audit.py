@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from ledger import canon, leaf
 from ledger.errors import VerificationError
 from ledger.event import Entry
-from ledger.keyring import KeyRing
+from ledger.proofs import canon, leaf
+from ledger.proofs.keyring import KeyRing
 from ledger.registry import facts as f
 from ledger.registry import manifest, statement
 from ledger.registry.acts import CONFIRMERS

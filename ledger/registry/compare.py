@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ledger import canon, tree
 from ledger.errors import ConflictError, InputError
+from ledger.proofs import canon, tree
 from ledger.registry import facts as f
 from ledger.registry import manifest
 from ledger.registry import rows as r

@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from ledger.errors import InputError, VerificationError
+from ledger.proofs.tile import ENTRY_MAX
 from ledger.registry.model import CATALOGUE, Answer, Instant, Manifest, Outcome, PartyKind, Right, State, Use
-from ledger.tile import ENTRY_MAX
 from ledger.types import Digest
 
 
@@ -259,7 +259,7 @@ _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 def encode(fact: AnyFact) -> bytes:
     """The row's canonical JSON: what its author signs.
 
-    For the strings that rows admit (no control characters), sorted msgspec output is what `ledger.canon` writes.
+    For the strings that rows admit (no control characters), sorted msgspec output is what `ledger.proofs.canon` writes.
     """
     return _ENCODE(fact.fields())
 

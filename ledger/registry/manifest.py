@@ -11,8 +11,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ledger import canon, tree
 from ledger.errors import VerificationError
+from ledger.proofs import canon, tree
 from ledger.text import parse_hex
 
 HASH = tree.HASH_SIZE

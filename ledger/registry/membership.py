@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ledger import bundle, tree
-from ledger.bundle import Placed
 from ledger.errors import VerificationError
+from ledger.proofs import bundle, tree
+from ledger.proofs.bundle import Placed
+from ledger.proofs.verify import Examination
 from ledger.registry import manifest
-from ledger.verify import Examination
 
 KIND: Final = "membership"
 

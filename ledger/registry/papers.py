@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ledger import canon, dsse
-from ledger.keys import PrivateKey
+from ledger.proofs import canon, dsse
+from ledger.proofs.keys import PrivateKey
 from ledger.registry.decide import Question
 from ledger.registry.facts import ClearFact, DecisionFact
 from ledger.registry.model import Answer, Decision, Instant, Use

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from ledger import canon
+from ledger.proofs import canon
 from ledger.registry import tables
 from ledger.types import Digest
 

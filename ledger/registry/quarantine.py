@@ -8,13 +8,13 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
-from ledger import canon
+from ledger.log.store.schema import Table as Schema
+from ledger.log.store.store import Store
+from ledger.proofs import canon
 from ledger.registry import tables
 from ledger.registry.compare import Author
 from ledger.registry.intake import Problem
 from ledger.registry.readers import RawRow
-from ledger.store.schema import Table as Schema
-from ledger.store.store import Store
 
 _ROWS: Final = Schema.metadata.tables["quarantine"]
 _BY: Final = tables.HANDED_IN

@@ -14,9 +14,10 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger import canon, tree
 from ledger.errors import ConflictError
-from ledger.log import Batch, Log
+from ledger.log.append import Batch, Log
+from ledger.log.store import queries
+from ledger.proofs import canon, tree
 from ledger.registry import facts as f
 from ledger.registry import personal, statement, tables
 from ledger.registry.fold import State
@@ -24,7 +25,6 @@ from ledger.registry.intake import Planned
 from ledger.registry.model import Instant, Recording
 from ledger.registry.statement import Signer
 from ledger.registry.view import View
-from ledger.store import queries
 from ledger.types import Digest, Head, format_time
 
 CHUNK: Final = 10_000

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from ledger import canon
 from ledger.errors import InputError
+from ledger.proofs import canon
 from ledger.registry import identifiers
 from ledger.registry.model import BEGINNING, RIGHTS, WORLD, Answer, Instant, PartyKind, Right, State, Use
 from ledger.types import MILLION, STYLE_PREFIX, format_time, parse_time

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger import canon, dsse, tree
 from ledger.errors import VerificationError
-from ledger.keys import PrivateKey, PublicKey
+from ledger.proofs import canon, dsse, tree
+from ledger.proofs.keys import PrivateKey, PublicKey
 from ledger.types import Role
 
 PAYLOAD_TYPE: Final = "application/vnd.settle.registration+json"

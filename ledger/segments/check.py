@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from sqlalchemy import select
 from sqlmodel import col
 
-from ledger.log import Log
+from ledger.log.append import Log
+from ledger.log.store.schema import TileRow
+from ledger.proofs.tile import WIDTH, Tiles
+from ledger.proofs.tree import HASH_SIZE, leaf_hashes
 from ledger.segments import bindings, columns, files, schema
 from ledger.segments.errors import SegmentError
 from ledger.segments.manifest import File, Manifest, ordered_digest
-from ledger.store.schema import TileRow
-from ledger.tile import WIDTH, Tiles
-from ledger.tree import HASH_SIZE, leaf_hashes
 
 HASHED_AT_ONCE: Final = 8192
 

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledger import canon, leaf
 from ledger.event import Entry
+from ledger.proofs import canon, leaf
 from ledger.segments.errors import SegmentError
 from ledger.segments.schema import EVENTS, KEY, REPETITIVE, Binding
 from ledger.types import format_time

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ledger import canon, leaf
 from ledger.errors import VerificationError
+from ledger.proofs import canon, leaf
 from ledger.segments.errors import SegmentError
 from ledger.types import Digest, Leaf
 
 if TYPE_CHECKING:
-    from ledger.log import Log
+    from ledger.log.append import Log
 
 TYPE: Final = "segment"
 VERSION: Final = 1

@@ -21,15 +21,15 @@ from sqlalchemy import Connection, select, text
 from sqlmodel import col
 
 from ledger.errors import ConflictError, InputError, StateError
-from ledger.log import Log, batch_of
+from ledger.log.append import Log, batch_of
+from ledger.log.store import queries
+from ledger.log.store.schema import EntryRow
 from ledger.segments import columns, files, schema
 from ledger.segments.bindings import Known, as_table, load, more
 from ledger.segments.check import check_tree, read_back
 from ledger.segments.errors import SegmentError
 from ledger.segments.manifest import TYPE, File, Kind, Manifest, manifests, ordered_digest
 from ledger.segments.schema import BINDINGS
-from ledger.store import queries
-from ledger.store.schema import EntryRow
 from ledger.types import Head
 
 SPAN: Final = 250_000

@@ -22,7 +22,7 @@ from typing import Final, Literal
 
 from ledger.errors import InputError, VerificationError
 from ledger.types import Digest, Leaf
-from payouts.clauses import Agreed, in_force
+from payouts.accounts.clauses import Agreed, in_force
 from payouts.life import records
 from payouts.life.ends import check_come, quorum_of
 from payouts.life.records import (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger import cosign, note, policy
 from ledger.errors import VerificationError
-from ledger.policy import Policy
+from ledger.proofs import cosign, note, policy
+from ledger.proofs.policy import Policy
 from ledger.types import parse_time
 from payouts.life.records import Expire, Hold
 

@@ -1,6 +1,6 @@
 """What the life of a period is made of: one frozen record per leaf type, read strictly.
 
-`Record.leaf()` is the leaf before its author signs it (`ledger.leaf.sign` adds `key` and `sig`), and
+`Record.leaf()` is the leaf before its author signs it (`ledger.proofs.leaf.sign` adds `key` and `sig`), and
 `Record.read(leaf)` accepts exactly what comes of that. Anything else is a VerificationError, which the
 fold turns into a void, because a log cannot forget a bad leaf. A close is signed by nobody: it states
 where the log stood, which the log's own checkpoint signs.
@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import ledger.leaf
-from ledger import canon
+import ledger.proofs.leaf
 from ledger.errors import InputError, VerificationError
+from ledger.proofs import canon
 from ledger.types import Digest, Leaf, Period, format_time, parse_time
-from payouts.clauses import Agreed
+from payouts.accounts.clauses import Agreed
 
 Route = Literal["file", "chain"]
 ROUTES: Final[tuple[Route, ...]] = ("file", "chain")
@@ -26,7 +26,7 @@ SCOPES: Final[tuple[Scope, ...]] = ("party", "subject", "track", "source")
 """What a hold is about: a payee, a source of influence, a generated track, a platform."""
 
 HOLD_REASONS: Final = ("fraud", "dispute", "rights", "payee-incomplete", "legal", "tax")
-"""Why money may be held; `payouts.statement.ADVICE` has the words that a party reads."""
+"""Why money may be held; `payouts.statements.statement.ADVICE` has the words that a party reads."""
 
 OUTCOMES: Final = ("settled", "failed", "written-off")
 """What became of a payment: it arrived, it came back (and may be tried again), it will never arrive.
@@ -55,7 +55,9 @@ class Close:
 
     def leaf(self) -> Leaf:
         logs = [{"origin": log.origin, "size": log.size, "root": log.root} for log in self.logs]
-        return ledger.leaf.close(parse_time(self.at), period=self.period, logs=logs, registry_size=self.registry_size)
+        return ledger.proofs.leaf.close(
+            parse_time(self.at), period=self.period, logs=logs, registry_size=self.registry_size
+        )
 
     @classmethod
     def read(cls, leaf: Leaf) -> Close:
@@ -412,7 +414,7 @@ def read_micros(text: str) -> int:
 
 
 def _leaf(kind: str, record: Any, **fields: Any) -> Leaf:
-    return ledger.leaf.make(kind, parse_time(record.at), by=record.by, **fields)
+    return ledger.proofs.leaf.make(kind, parse_time(record.at), by=record.by, **fields)
 
 
 def _who(leaf: Leaf) -> dict[str, str]:

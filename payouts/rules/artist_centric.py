@@ -14,8 +14,8 @@ from typing import ClassVar
 
 from payouts.protocols import UsageRow
 from payouts.rules.base import Rule, base_weights, parameter
+from payouts.rules.listeners import QUANTUM, Listener, by_listener, divide_money
 from payouts.terms import Weight
-from payouts.weigh import QUANTUM, Listener, by_listener, divide_money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import ClassVar, Final
 
 from ledger.types import MILLION
-from payouts import shapley
+from payouts.rules import shapley
 from payouts.rules.base import WHOLE, Masses, Rule, Split, parameter
 
 PPM_OF_WHOLE: Final = WHOLE // MILLION
@@ -25,7 +25,7 @@ PPM_OF_WHOLE: Final = WHOLE // MILLION
 def _fast() -> ModuleType | None:
     """The numpy path, where numpy is installed; both give the same integers."""
     try:
-        from payouts import shapley_fast
+        from payouts.rules import shapley_fast
     except ImportError:
         return None
     return shapley_fast

@@ -13,8 +13,8 @@ from typing import ClassVar
 from payouts.errors import UsageError
 from payouts.protocols import UsageRow
 from payouts.rules.base import Rule, base_weights, parameter
+from payouts.rules.listeners import QUANTUM, by_listener, divide_money
 from payouts.terms import Weight
-from payouts.weigh import QUANTUM, by_listener, divide_money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,17 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attribution.catalogue import Catalogue
-from attribution.features import Features, read
+from attribution.hearing.features import Features, read
+from attribution.hearing.latents import SUFFIXES as LATENTS
+from attribution.hearing.latents import read_latents
+from attribution.hearing.symbolic import SUFFIXES as NOTES
+from attribution.index.catalogue import Catalogue
+from attribution.index.store import write_whole
 from attribution.judge import details, judge, parameters
-from attribution.latents import SUFFIXES as LATENTS
-from attribution.latents import read_latents
 from attribution.methods.byname import method as method_of
 from attribution.methods.protocol import Method
-from attribution.store import write_whole
-from attribution.symbolic import SUFFIXES as NOTES
-from ledger import canon
 from ledger.errors import InputError, SettleError
+from ledger.proofs import canon
 from ledger.types import Digest, InfluenceVector
 from service.attribution.indexing import Progress, store_of
 from service.attribution.vectors import Attributed, record

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attribution import canary
-from attribution.features import Features, Form, read
+from attribution.hearing.features import Features, Form, read
 from attribution.judge import judge
+from attribution.lab import canary
 from attribution.methods.byname import method as method_of
 from ledger.errors import StateError
 from ledger.types import ASPECTS, MILLION
@@ -18,7 +18,7 @@ from service.attribution.attributing import remembered
 from service.attribution.indexing import store_of
 
 if TYPE_CHECKING:
-    from attribution.catalogue import Catalogue
+    from attribution.index.catalogue import Catalogue
     from service.workspace import Workspace
 
 Progress = Callable[[int, int | None], None] | None

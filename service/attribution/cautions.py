@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attribution.pastiche import in_the_manner_of
-from attribution.store import Row
+from attribution.index.store import Row
+from attribution.methods.pastiche import in_the_manner_of
 from ledger.shown import percent
 from ledger.types import ASPECTS, MILLION, InfluenceVector
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from attribution import canary
-from attribution.catalogue import Catalogue
-from attribution.features import Features
+from attribution.hearing.features import Features
+from attribution.index.catalogue import Catalogue
 from attribution.judge import judge
+from attribution.lab import canary
 from attribution.methods.byname import NAMES
 from attribution.methods.byname import method as method_of
 from ledger.types import ASPECTS, MILLION, AspectVector, InfluenceVector

@@ -13,27 +13,27 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attribution.audio import SAMPLE_RATE
-from attribution.calibration import EDGES, SMALLEST, shipped
-from attribution.catalogue import Catalogue
-from attribution.chance import chance_in
-from attribution.features import Features
-from attribution.features import version as features_version
+from attribution.hearing.audio import SAMPLE_RATE
+from attribution.hearing.features import Features
+from attribution.hearing.features import version as features_version
+from attribution.index.catalogue import Catalogue
+from attribution.index.store import IndexStore, Row
 from attribution.judge import TOLERANCE_PPM, details, judge, parameters
 from attribution.methods.byname import method as method_of
-from attribution.report_html import headline
-from attribution.store import IndexStore, Row
+from attribution.methods.calibration import EDGES, SMALLEST, shipped
+from attribution.methods.chance import chance_in
 from attribution.weights.load import CALIBRATION, WEIGHTS
-from ledger import canon, tree, vector
-from ledger import verify as verifier
 from ledger.errors import StateError
+from ledger.proofs import canon, tree, vector
+from ledger.proofs import verify as verifier
 from ledger.types import ASPECTS, InfluenceVector
 from service.attribution.attributing import remembered
 from service.attribution.contrary import counterfactuals, second_opinions, unrelated
 from service.attribution.indexing import store_of
 from service.attribution.report import MEANING, report, write_report
+from service.attribution.report_html import headline
 from service.attribution.vectors import vectors_of
-from service.log.operating import prove
+from service.operating import prove
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -8,17 +8,17 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attribution.audio import file_digest
-from attribution.catalogue import Listed, leaf_hashes
-from attribution.chance import PROBES, measure, probes
-from attribution.clusters import Entrant, Verdict, sort_out
-from attribution.features import Features, digest_of, read
-from attribution.hubs import hubs
-from attribution.latents import read_latents
-from attribution.limits import Chance
-from attribution.store import IndexStore, Row
-from ledger import tree
+from attribution.hearing.audio import file_digest
+from attribution.hearing.features import Features, digest_of, read
+from attribution.hearing.latents import read_latents
+from attribution.index.catalogue import Listed, leaf_hashes
+from attribution.index.clusters import Entrant, Verdict, sort_out
+from attribution.index.hubs import hubs
+from attribution.index.limits import Chance
+from attribution.index.store import IndexStore, Row
+from attribution.methods.chance import PROBES, measure, probes
 from ledger.errors import InputError, SettleError
+from ledger.proofs import tree
 from ledger.types import Digest
 from service.registry import audio_roots
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attribution.audio import file_digest
+from attribution.hearing.audio import file_digest
 from ledger.errors import InputError, SettleError
 from service.attribution.attributing import READABLE, attribute_files
 

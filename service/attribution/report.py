@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger import canon, shown, vector
+from ledger import shown
 from ledger.errors import InputError, SettleError, StateError
+from ledger.proofs import canon, vector
 from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, Digest, Influence, InfluenceVector
 from service.attribution.cautions import cautions
 from service.attribution.indexing import store_of
@@ -197,11 +198,11 @@ def _other(workspace: Workspace, statement: Digest) -> dict[str, Any]:
 def write_report(found: dict[str, Any], form: str, place: Path) -> Path:
     """The report as a file: html or pdf."""
     if form == "html":
-        from attribution.report_html import as_html
+        from service.attribution.report_html import as_html
 
         place.write_text(as_html(found), encoding="utf-8")
     else:
-        from attribution.report_pdf import as_pdf
+        from service.attribution.report_pdf import as_pdf
 
         place.write_bytes(as_pdf(found))
     return place
@@ -209,7 +210,7 @@ def write_report(found: dict[str, Any], form: str, place: Path) -> Path:
 
 def report_text(found: dict[str, Any]) -> str:
     """The report for a terminal."""
-    from attribution.report_html import headline, shares
+    from service.attribution.report_html import headline, shares
 
     made = f"{found['method']} {found['version']}, vector {found['digest'][:16]}, entry {found['index']}"
     lines = [

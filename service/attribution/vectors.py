@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger import canon, leaf, vector
 from ledger.errors import InputError, StateError
+from ledger.proofs import canon, leaf, vector
 from ledger.registry.facts import TrackFact
 from ledger.registry.intake import Planned
 from ledger.registry.statement import Signer

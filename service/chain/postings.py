@@ -19,11 +19,11 @@ from contracts.errors import ChainStateError, PostingError
 from contracts.posting import Payment, Pool, Posting, PublishedRun
 from contracts.reconcile import Report, reconcile
 from contracts.results import Claimed, Planned, Settled
-from ledger import leaf
+from ledger.proofs import leaf
 from ledger.types import format_time
+from payouts.accounts.payment import account_digest
 from payouts.life.book import Book
 from payouts.life.records import Payment as Arrived
-from payouts.payment import account_digest
 from service.chain.pool import opened
 from service.files import write_whole
 from service.settlement import paying
@@ -35,7 +35,7 @@ from service.settlement.step import Step, read_book, signed, take
 from service.witness.asking import base
 
 if TYPE_CHECKING:
-    from ledger.log import Log
+    from ledger.log.append import Log
     from service.workspace import Workspace
 
 Payments = list[dict[str, Any]]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from attribution import synth
-from attribution.render import SAMPLE_RATE, Pcm
+from attribution.lab import synth
+from attribution.lab.render import SAMPLE_RATE, Pcm
 
 SEED: Final = 2026
 PIECES: Final = 32

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from ledger import batch, canon, dsse, leaf
-from ledger import source as source_leaf
-from ledger.batch import Batch
 from ledger.errors import ConflictError, InputError, SettleError, StateError, VerificationError
 from ledger.ingest.blocks import open_file
 from ledger.ingest.files import reader_for
 from ledger.ingest.signed import InOrder, Search, read_bodies
-from ledger.keyring import Key
-from ledger.keys import PrivateKey
-from ledger.log import Log, batch_of
-from ledger.store import queries, signed
+from ledger.log.append import Log, batch_of
+from ledger.log.store import queries, signed
+from ledger.proofs import batch, canon, dsse, leaf
+from ledger.proofs import source as source_leaf
+from ledger.proofs.batch import Batch
+from ledger.proofs.keyring import Key
+from ledger.proofs.keys import PrivateKey
 from ledger.types import Digest, Head
 from service.log.keys import ring, rings_of
 from service.log.members import sources_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ledger import keyfile, keyring
 from ledger.errors import ConflictError
-from ledger.keys import PrivateKey, PublicKey
+from ledger.proofs import keyfile, keyring
+from ledger.proofs.keys import PrivateKey, PublicKey
 from ledger.types import Role
 from service.log.keys import ring
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection
 
-from ledger import keyring, leaf, member
 from ledger.errors import ConflictError
-from ledger.log import Log, batch_of
-from ledger.source import Home
-from ledger.store import queries, tracks
+from ledger.log.append import Log, batch_of
+from ledger.log.store import queries, tracks
+from ledger.proofs import keyring, leaf, member
+from ledger.proofs.source import Home
 from ledger.types import Head
 from service.log.growth import check_extends
 from service.log.keys import ring, rings_of

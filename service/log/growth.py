@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ledger import tree
 from ledger.errors import StateError, VerificationError
-from ledger.log import Log
+from ledger.log.append import Log
+from ledger.proofs import tree
 from ledger.types import Digest
 from service.files import write_whole
 

@@ -10,9 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ledger import vector
-from ledger.batch import label
-from ledger.dsse import Envelope
 from ledger.errors import InputError, StateError
 from ledger.ingest import erasure, ndjson, quarantine
 from ledger.ingest.blocks import Block, TruncatedError, open_file
@@ -22,7 +19,10 @@ from ledger.ingest.quarantine import Kept, State
 from ledger.ingest.receipts import ReceiptWriter
 from ledger.ingest.run import Counts, Ingest
 from ledger.ingest.singles import Singles
-from ledger.source import Home
+from ledger.proofs import vector
+from ledger.proofs.batch import label
+from ledger.proofs.dsse import Envelope
+from ledger.proofs.source import Home
 from ledger.types import InfluenceVector, format_time
 from service.log import batches
 from service.log.batches import Taken

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ledger import keyfile, keyring, leaf
 from ledger.errors import InputError, StateError, VerificationError
-from ledger.keyring import Key, KeyRing
-from ledger.keys import PrivateKey
-from ledger.log import Log
-from ledger.note import Vkey
+from ledger.log.append import Log
+from ledger.proofs import keyfile, keyring, leaf
+from ledger.proofs.keyring import Key, KeyRing
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.note import Vkey
+from ledger.proofs.rings import Rings
+from ledger.proofs.trust import Trust
 from ledger.text import format_base64
-from ledger.trust import Trust
-from payouts.life.rings import Rings
 from service.workspace import NEXT, TRUST, Workspace
 
 _SPKI: Final = bytes.fromhex("302a300506032b6570032100")

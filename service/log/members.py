@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from ledger import leaf, member, source
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
-from ledger.log import Log, open_log
-from ledger.source import Home, Source
-from ledger.store import queries
-from ledger.trust import Trust, TrustedLog
+from ledger.log.append import Log, open_log
+from ledger.log.store import queries
+from ledger.proofs import leaf, member, source
+from ledger.proofs.source import Home, Source
+from ledger.proofs.trust import Trust, TrustedLog
 from service.config import Settings, resolve
 from service.files import write_whole
 from service.log.growth import check_seen, keep_seen

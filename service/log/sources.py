@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from ledger import source
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.ingest.checks import check_id
-from ledger.keys import PublicKey
-from ledger.log import Check, batch_of
+from ledger.log.append import Check, batch_of
+from ledger.log.store import queries
+from ledger.proofs import source
+from ledger.proofs.keys import PublicKey
+from ledger.proofs.source import Source
 from ledger.registry.registry import Registry
-from ledger.source import Source
-from ledger.store import queries
 from ledger.text import parse_hex
 from ledger.types import Head
 from service.log import enrolling, members

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ledger import policy
-from ledger.trust import Trust
+from ledger.proofs import policy
+from ledger.proofs.trust import Trust
 from service.workspace import TRUST, Workspace
 
 

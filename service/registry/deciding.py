@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError
+from ledger.proofs.vector import open_statement
 from ledger.registry import papers, release
 from ledger.registry.decide import Question
 from ledger.registry.intake import Planned
 from ledger.registry.model import USES, WORLD, Decision, Instant, Use
 from ledger.registry.rows import instant
 from ledger.types import Digest, InfluenceVector, Role, format_time
-from ledger.vector import open_statement
 from service.log import keys
 from service.registry.signing import signer
 

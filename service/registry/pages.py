@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ledger import canon, dsse
 from ledger.errors import InputError
+from ledger.proofs import canon, dsse
 from ledger.registry.acts import shares_by_id
 from ledger.registry.model import BEGINNING, FOREVER, RIGHTS, WORLD, Grant, Instant, Share
 from ledger.registry.rows import day

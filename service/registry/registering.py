@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ledger import canon
 from ledger.errors import ConflictError, InputError
+from ledger.proofs import canon
 from ledger.registry import acts
 from ledger.registry.compare import Author
 from ledger.registry.importing import Imported, import_files, import_rows, notices

@@ -22,7 +22,7 @@ from ledger.types import format_time
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ledger.log import Log
+    from ledger.log.append import Log
 
 State = Literal["running", "done", "nothing", "failed"]
 

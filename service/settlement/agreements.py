@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError, StateError
 from ledger.types import format_time
-from payouts.clauses import Agreed, Clause, clause_payload
+from payouts.accounts.clauses import Agreed, Clause, clause_payload
 from payouts.life.book import Book
 from payouts.life.records import Agree
 from service.settlement.holds import Proposed, proposed, said

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
-from ledger import leaf
 from ledger.errors import InputError, StateError
-from ledger.keys import PrivateKey
+from ledger.proofs import leaf
+from ledger.proofs.keys import PrivateKey
 from ledger.types import Digest, Role
 from payouts.life.book import Book
 from service.log import enrolling

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ledger import canon
 from ledger.errors import ConflictError, InputError, StateError
+from ledger.proofs import canon
 from ledger.types import Digest, Period, format_time
 from payouts.life.book import Book
 from payouts.life.ends import quorum_of
 from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Expire, Hold, Release, Reverse, Scope
 from payouts.money import parse_amount, scale
-from payouts.statement import held_line
+from payouts.statements.statement import held_line
 from service.registry.naming import unknown_party
 from service.settlement.finding import find_run
 from service.settlement.runs import load

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ledger import canon, dsse, leaf
 from ledger.errors import ConflictError, InputError, StateError
-from ledger.log import Log
+from ledger.log.append import Log
+from ledger.proofs import canon, dsse, leaf
 from ledger.types import Digest, Period, format_time
 from payouts.compute import Outcome
 from payouts.document import Table, decode_rows
@@ -25,10 +25,10 @@ from payouts.proof import PUBLICATION_TYPE, RUN_TYPE
 from payouts.rules.catalogue import make_rule
 from payouts.terms import parse_terms
 from service.log import members
+from service.log.logs import listed, sizes
 from service.settlement.approvers import approver_key, is_demo, one_person
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.finding import find, find_run, runs_of
-from service.settlement.logs import listed, sizes
 from service.settlement.payees import payees_now, route_of
 from service.settlement.pools import check_apart
 from service.settlement.runs import Request, Stored, calculate, carried, given_of, handed_over, load, ready

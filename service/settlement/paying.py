@@ -11,14 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ledger import canon, dsse
 from ledger.errors import ConflictError, InputError, StateError
-from ledger.log import Log
+from ledger.log.append import Log
+from ledger.proofs import canon, dsse
 from ledger.registry.payees import Payee as Account
 from ledger.types import Digest, format_time
+from payouts.accounts.payment import (
+    PAYMENTS_TYPE,
+    Instruction,
+    Payee,
+    account_digest,
+    batch_payload,
+    payment_file,
+    reference,
+)
 from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, ROUTES, Pay, Payment, Route
-from payouts.payment import PAYMENTS_TYPE, Instruction, Payee, account_digest, batch_payload, payment_file, reference
 from service.files import write_whole
 from service.settlement.approvers import is_demo
 from service.settlement.blocking import Blocked, blocked_parties

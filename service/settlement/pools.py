@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations, product
 
 from ledger.errors import ConflictError
-from ledger.log import Log
+from ledger.log.append import Log
 from ledger.types import Digest
 from payouts.life.book import Book
 from payouts.rules.base import Rule

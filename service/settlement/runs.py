@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ledger import canon, dsse, vector
 from ledger.errors import StateError, VerificationError
-from ledger.log import Log
+from ledger.log.append import Log
+from ledger.proofs import canon, dsse, vector
 from ledger.types import Digest, InfluenceVector, Period
 from payouts import document as doc
-from payouts.account import Account, Correction, accounts
-from payouts.clauses import Agreed
+from payouts.accounts.account import Account, Correction, accounts
+from payouts.accounts.clauses import Agreed
+from payouts.accounts.deductions import Stages
 from payouts.compute import Inputs, Line, Outcome, compute
-from payouts.deductions import Stages
 from payouts.document import Document, Given
 from payouts.life.book import Book
 from payouts.life.records import Hold as HoldRecord
@@ -24,9 +24,9 @@ from payouts.life.records import Run
 from payouts.protocols import Hold, UsageRow
 from payouts.rules.base import Rule
 from payouts.rules.catalogue import make_rule
-from payouts.statement import held_line
+from payouts.statements.statement import held_line
 from payouts.terms import Terms
-from service.settlement.logs import Listed, listed
+from service.log.logs import Listed, listed
 from service.settlement.registered import Registered
 from service.settlement.usage import DEFAULT, PLAIN, Progress, check_engine, seal, sealed_up_to, summed
 

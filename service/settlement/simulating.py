@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError
-from payouts import simulate
 from payouts.compute import Inputs, compute
+from payouts.simulation import simulate
 from payouts.terms import PARAMS
+from service.log.logs import listed
 from service.settlement.life import request
-from service.settlement.logs import listed
 from service.settlement.runs import Request, carried, given_of, inputs_of, ready
 from service.settlement.step import read_book
 from service.settlement.usage import summed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.shown import NOTHING, cents, cents_together, percent
 from ledger.types import MILLION
-from payouts import lorenz
+from payouts.simulation import lorenz
 
 if TYPE_CHECKING:
     from service.settlement.simulating import Contender, Simulation

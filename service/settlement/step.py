@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from ledger import leaf
 from ledger.errors import ConflictError, StateError
-from ledger.keys import PrivateKey
-from ledger.log import batch_of
-from ledger.store import queries
-from ledger.tree import leaf_hash
+from ledger.log.append import batch_of
+from ledger.log.store import queries
+from ledger.proofs import leaf
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.rings import Rings
+from ledger.proofs.tree import leaf_hash
 from ledger.types import Head, Leaf, Role
 from payouts.life.book import Authority, Book, fold
 from payouts.life.records import TYPES, Act
-from payouts.life.rings import Rings
 from service.log.keys import rings
 
 if TYPE_CHECKING:

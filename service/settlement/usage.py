@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import InputError, StateError
-from ledger.log import Log
+from ledger.log.append import Log
 from ledger.registry.view import View
 from ledger.segments.manifest import manifests
-from payouts import usage_plain
-from payouts.grain import grain_of
-from payouts.intake import row_key
 from payouts.protocols import UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
-from service.settlement.logs import Listed, check_claims
+from payouts.usage import plain as usage_plain
+from payouts.usage.grain import grain_of
+from payouts.usage.intake import row_key
+from service.log.logs import Listed, check_claims
 
 if TYPE_CHECKING:
-    from payouts.usage import Engine, Source
+    from payouts.usage.segments import Engine, Source
     from service.workspace import Workspace
 
 Progress = Callable[[int, int | None], None] | None
@@ -86,7 +86,7 @@ def summed(
                 )  # fmt: skip
                 found = usage_plain.usage([part], assigned=assigned, terms=terms, grain=grain, on_progress=on_progress)
             else:
-                from payouts.usage import usage
+                from payouts.usage.segments import usage
 
                 found = usage(running, [_sealed(one, running)], assigned=assigned, terms=terms, grain=grain)
             sums[one.log.origin] = found
@@ -98,7 +98,7 @@ def summed(
 def _sealed(one: Listed, running: Engine) -> Source:
     """A log's segments where the engine reads them, each file checked against the digest its manifest committed."""
     from ledger.segments.bindings import load
-    from payouts.usage import Source, taken_files
+    from payouts.usage.segments import Source, taken_files
 
     folder = one.folder / SEGMENTS
     base = (one.for_cluster if running.name.startswith(_SPARK) else "") or str(folder)
@@ -115,10 +115,10 @@ def _engine(name: str) -> AbstractContextManager[Engine]:
         if name.startswith(_SPARK):
             import pyspark  # noqa: F401  asked for here, so that its absence is told in our words
 
-            from payouts.spark import spark_engine
+            from payouts.usage.spark import spark_engine
 
             return spark_engine(name)
-        from payouts.engines import duckdb_engine
+        from payouts.usage.engines import duckdb_engine
     except ImportError as missing:
         extra = "spark" if name.startswith(_SPARK) else "payouts"
         raise StateError(

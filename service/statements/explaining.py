@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ledger.batch import label
 from ledger.errors import InputError
-from ledger.store import signed
+from ledger.log.store import signed
+from ledger.proofs.batch import label
 from ledger.types import Digest, Influence, InfluenceVector, MeasuredError
-from payouts.breakdown import Piece, break_down
 from payouts.compute import GroupTotal, Line
-from payouts.usage_plain import EventLeaf, first_assignments
+from payouts.division.breakdown import Piece, break_down
+from payouts.usage.plain import EventLeaf, first_assignments
 from service.log import batches
+from service.log.logs import Listed, listed
 from service.registry.naming import unknown_party, unknown_track
 from service.settlement.approvers import is_demo
 from service.settlement.finding import find_run
-from service.settlement.logs import Listed, listed
 from service.settlement.runs import Stored, again, load
 from service.settlement.step import read_book
 

@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger import canon
 from ledger.errors import StateError, VerificationError
-from ledger.export import export as export_log
 from ledger.ingest.receipts import file_name
-from ledger.recover import Static, replay
-from ledger.trust import Trust, TrustedLog
+from ledger.log.export import export as export_log
+from ledger.log.recover import Static, replay
+from ledger.proofs import canon
+from ledger.proofs.trust import Trust, TrustedLog
 from ledger.types import Digest, Period
-from payouts.journal import journal
+from payouts.accounts.journal import journal
 from payouts.life.book import Book
 from service.config import resolve
 from service.files import write_whole
 from service.log import members
 from service.log.ingesting import quarantined
-from service.settlement.logs import listed
+from service.log.logs import listed
 from service.settlement.pools import overlapping
 from service.settlement.runs import Stored, calculate, carried, given_again, holds_of, load, paid_out
 from service.settlement.step import read_book

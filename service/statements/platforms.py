@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ledger.batch import label
-from ledger.log import Log
-from ledger.store import queries, signed
-from payouts.grain import Membership
-from payouts.statement import Streams
+from ledger.log.append import Log
+from ledger.log.store import queries, signed
+from ledger.proofs.batch import label
+from payouts.statements.statement import Streams
 from payouts.terms import Terms
-from payouts.usage_plain import EventLeaf
+from payouts.usage.grain import Membership
+from payouts.usage.plain import EventLeaf
 from service.log import batches
-from service.settlement.logs import listed
+from service.log.logs import listed
 from service.settlement.runs import Stored
 from service.settlement.step import read_book
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ledger import bundle
 from ledger.errors import StateError
-from ledger.log import Log
-from ledger.policy import Policy
+from ledger.log.append import Log
+from ledger.proofs import bundle
+from ledger.proofs.policy import Policy
 from payouts import proof
 from payouts.life.book import Book
 from service.settlement.life import intents_of

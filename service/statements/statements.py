@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from ledger.errors import InputError, StateError
 from ledger.registry.view import View
 from ledger.types import Period
-from payouts.breakdown import Piece, break_down
+from payouts.accounts.payment import reference
 from payouts.compute import Line
+from payouts.division.breakdown import Piece, break_down
 from payouts.life.book import Book
 from payouts.life.records import Run
-from payouts.payment import reference
-from payouts.statement import (
+from payouts.statements.statement import (
     Background,
     PoolStatement,
     Settled,

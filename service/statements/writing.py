@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.errors import InputError
-from payouts import statement_pdf, statement_text
-from payouts.statement import Statement
+from payouts.statements import pdf as statement_pdf
+from payouts.statements import text as statement_text
+from payouts.statements.statement import Statement
 from service.files import write_whole
 from service.settlement.usage import Progress
 from service.statements.statements import state_all

@@ -17,14 +17,14 @@ from urllib.request import urlopen
 
 from sqlalchemy import inspect, text
 
-from ledger import checkpoint, cosign, note, tree
-from ledger.bundle import Placed
-from ledger.checkpoint import Checkpoint
 from ledger.errors import InputError, StateError, TransientError, VerificationError
-from ledger.log import Log
-from ledger.note import Note, Signature, Vkey
-from ledger.policy import Policy, Witness
-from ledger.witness import CONFLICT, INCONSISTENT, OK, Answer, Request, parse_cosignatures, parse_size
+from ledger.log.append import Log
+from ledger.proofs import checkpoint, cosign, note, tree
+from ledger.proofs.bundle import Placed
+from ledger.proofs.checkpoint import Checkpoint
+from ledger.proofs.note import Note, Signature, Vkey
+from ledger.proofs.policy import Policy, Witness
+from ledger.proofs.witness import CONFLICT, INCONSISTENT, OK, Answer, Request, parse_cosignatures, parse_size
 from payouts.life import ends
 
 Send = Callable[[str, bytes], Answer]

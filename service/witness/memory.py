@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import ConflictError, StateError, TransientError
-from ledger.witness import OK, Decision, Held
+from ledger.proofs.witness import OK, Decision, Held
 
 _SCHEMA: Final = """
 CREATE TABLE held (

@@ -16,12 +16,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
-from ledger import cosign, keyfile, note, policy
 from ledger.errors import ConflictError, InputError, SettleError, StateError, VerificationError
-from ledger.keys import PrivateKey
-from ledger.note import COSIGNATURE, Note, Vkey
-from ledger.policy import Log, Policy
-from ledger.witness import MALFORMED, OK, REQUEST_MAX, Answer, answer, decide, origin_of, parse_request
+from ledger.proofs import cosign, keyfile, note, policy
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.note import COSIGNATURE, Note, Vkey
+from ledger.proofs.policy import Log, Policy
+from ledger.proofs.witness import MALFORMED, OK, REQUEST_MAX, Answer, answer, decide, origin_of, parse_request
 from service.secrets import Passphrase
 from service.witness.memory import WitnessStore
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from attribution import synth
-from attribution.audio import clip_of
-from attribution.catalogue import Catalogue, Listed
-from attribution.features import features_of_clip
+from attribution.hearing.audio import clip_of
+from attribution.hearing.features import features_of_clip
+from attribution.index.catalogue import Catalogue, Listed
+from attribution.lab import synth
 
 SECONDS = 12.0
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution.assemble import assemble, claim, grouped_by_style, whole_ppm
-from attribution.calibration import EDGES, Calibration, shipped
+from attribution.methods.calibration import EDGES, Calibration, shipped
 from attribution.methods.protocol import Estimate
-from ledger import canon, vector
+from ledger.proofs import canon, vector
 from ledger.types import ASPECTS, MILLION, Aspect, InfluenceVector
 
 SHARES = st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.floats(0, 1, allow_nan=False), max_size=12)

@@ -10,15 +10,15 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from attribution import synth
-from attribution.audio import clip_of, decode
-from attribution.calibration import shipped
-from attribution.catalogue import Catalogue, Listed
-from attribution.compose import line_of_notes
-from attribution.features import Features, features_of_clip, features_of_latents, features_of_line, read
+from attribution.hearing.audio import clip_of, decode
+from attribution.hearing.features import Features, features_of_clip, features_of_latents, features_of_line, read
+from attribution.hearing.latents import read_latents
+from attribution.index.catalogue import Catalogue, Listed
 from attribution.judge import judge
-from attribution.latents import read_latents
+from attribution.lab import synth
+from attribution.lab.compose import line_of_notes
 from attribution.methods.byname import NAMES, method
+from attribution.methods.calibration import shipped
 from ledger.errors import InputError
 from ledger.types import ASPECTS, MILLION, InfluenceVector
 

@@ -14,13 +14,13 @@ SCRIPT = """
 import hashlib, sys
 import torch
 torch.set_num_threads(int(sys.argv[1]))
-from attribution import synth
-from attribution.audio import clip_of
-from attribution.catalogue import Catalogue, Listed
-from attribution.features import features_of_clip
+from attribution.lab import synth
+from attribution.hearing.audio import clip_of
+from attribution.index.catalogue import Catalogue, Listed
+from attribution.hearing.features import features_of_clip
 from attribution.judge import judge
 from attribution.methods.byname import NAMES, method
-from ledger import canon, vector
+from ledger.proofs import canon, vector
 world = synth.make_world(5, pieces=10, styles=2)
 catalogue = Catalogue([
     Listed(id=piece.id, style=piece.style, features=features_of_clip(clip_of(synth.perform(piece, 10.0))))

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attribution.posterior import Odds, parts
+from attribution.methods.posterior import Odds, parts
 
 ODDS = Odds(slopes=(40.0,), bias=-32.0)
 

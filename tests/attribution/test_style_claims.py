@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from attribution import synth
 from attribution.assemble import assemble
-from attribution.audio import clip_of
-from attribution.calibration import shipped
-from attribution.catalogue import Catalogue
-from attribution.features import Features, features_of_clip
+from attribution.hearing.audio import clip_of
+from attribution.hearing.features import Features, features_of_clip
+from attribution.index.catalogue import Catalogue
+from attribution.lab import synth
 from attribution.methods.byname import method
+from attribution.methods.calibration import shipped
 from attribution.methods.protocol import Estimate
 
 Heard = list[tuple[synth.Truth, Features]]

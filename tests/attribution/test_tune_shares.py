@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attribution import symbolic
-from attribution.catalogue import Catalogue, Listed
-from attribution.features import Features, features_of_line
-from attribution.melody import Line
+from attribution.hearing import symbolic
+from attribution.hearing.features import Features, features_of_line
+from attribution.hearing.melody import Line
+from attribution.index.catalogue import Catalogue, Listed
 from attribution.methods.byname import method
 from tests.attribution.tunes import SECONDS, Note, line, notes, rhythm, tune
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from attribution.melody import Line, line_of
+from attribution.hearing.melody import Line, line_of
 
 Pitches = npt.NDArray[np.int64]
 Note = tuple[float, float, int]

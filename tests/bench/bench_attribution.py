@@ -23,15 +23,15 @@ from typing import Any, Final
 
 import pytest
 
-from attribution import evaluate, synth
 from attribution.assemble import claim, whole_ppm
-from attribution.calibration import SMALLEST, shipped
-from attribution.features import features_of_clip, features_of_line, version
+from attribution.hearing.features import features_of_clip, features_of_line, version
 from attribution.judge import parameters
+from attribution.lab import evaluate, synth
+from attribution.lab.train_calibration import ASPECT_OF, Sample, catalogue_of, shares_of
 from attribution.methods.byname import NAMES, method
+from attribution.methods.calibration import SMALLEST, shipped
 from attribution.methods.protocol import Estimate
-from attribution.train_calibration import ASPECT_OF, Sample, catalogue_of, shares_of
-from ledger import canon
+from ledger.proofs import canon
 from tests.bench.tunes_as_notes import notes_catalogue, track_line
 
 SCORED: Final[dict[str, tuple[str, ...]]] = {
@@ -111,7 +111,7 @@ def judge_notes(world: synth.World, tracks: int) -> Scores:
 
 
 def _clip(pcm: Any) -> Any:
-    from attribution.audio import clip_of
+    from attribution.hearing.audio import clip_of
 
     return clip_of(pcm)
 

@@ -25,15 +25,15 @@ import pytest
 import soundfile
 import torch
 
-from attribution import synth
-from attribution.audio import clip_of, decode
-from attribution.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
-from attribution.features import Features, features_of_clip, read
-from attribution.landmarks import Landmarks
+from attribution.hearing.audio import clip_of, decode
+from attribution.hearing.features import Features, features_of_clip, read
+from attribution.hearing.landmarks import Landmarks
+from attribution.hearing.spectra import unit
+from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
+from attribution.index.nearest import Nearest, recall
+from attribution.lab import synth
+from attribution.lab.synth import KINDS, perform
 from attribution.methods.byname import NAMES, method
-from attribution.nearest import Nearest, recall
-from attribution.spectra import unit
-from attribution.synth import KINDS, perform
 from service.attribution.indexing import build_index
 from service.workspace import Workspace
 from tests.service.sounding import sounding

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from attribution import evaluate, synth
-from attribution.audio import clip_of
-from attribution.catalogue import Catalogue, Listed
-from attribution.clusters import LIKE, Entrant, likeness, sort_out
-from attribution.features import Features, features_of_clip
+from attribution.hearing.audio import clip_of
+from attribution.hearing.features import Features, features_of_clip
+from attribution.index.catalogue import Catalogue, Listed
+from attribution.index.clusters import LIKE, Entrant, likeness, sort_out
+from attribution.lab import evaluate, synth
+from attribution.lab.render import Pcm, level_to, render, vary_sound
+from attribution.lab.synth import Piece, perform
 from attribution.methods.byname import method
-from attribution.render import Pcm, level_to, render, vary_sound
-from attribution.synth import Piece, perform
 
 SECONDS = 20.0
 
@@ -41,7 +41,7 @@ def copy_of(piece: Piece, number: int) -> Pcm:
         score = replace(score, key=(score.key + 1) % 12)
     if how in (3, 4):
         score = replace(score, tempo=score.tempo * 1.03)
-    from attribution.compose import play
+    from attribution.lab.compose import play
 
     pcm = render(play(score, SECONDS), sound, score.tempo, SECONDS, rng)
     return np.asarray(pcm + rng.standard_normal(len(pcm)).astype(np.float32) * 0.004, dtype=np.float32)

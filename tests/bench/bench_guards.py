@@ -16,15 +16,16 @@ import numpy as np
 import pytest
 import torch
 
-from attribution import canary, compose, evaluate, hubs, synth
-from attribution.audio import clip_of
-from attribution.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
-from attribution.features import Features, features_of_clip
+from attribution.hearing.audio import clip_of
+from attribution.hearing.features import Features, features_of_clip
+from attribution.index import hubs
+from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
 from attribution.judge import judge
+from attribution.lab import canary, compose, evaluate, synth
+from attribution.lab.render import Pcm, render
+from attribution.lab.synth import Piece, perform
 from attribution.methods.byname import method
-from attribution.pastiche import in_the_manner_of
-from attribution.render import Pcm, render
-from attribution.synth import Piece, perform
+from attribution.methods.pastiche import in_the_manner_of
 from ledger.types import ASPECTS
 
 SECONDS = 20.0

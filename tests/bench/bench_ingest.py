@@ -20,11 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger import leaf, vector
 from ledger.ingest import ndjson
 from ledger.ingest.run import ingest
-from ledger.log import open_log
-from ledger.vector import from_declared
+from ledger.log.append import open_log
+from ledger.proofs import leaf, vector
+from ledger.proofs.vector import from_declared
 from tests.ledger.logs import KEY, ORIGIN, TickingClock
 from tests.support import ROOT
 

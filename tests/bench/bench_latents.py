@@ -21,13 +21,13 @@ import pytest
 import torch
 from torch import nn
 
-from attribution import evaluate, synth
-from attribution.audio import clip_of
-from attribution.decompose import decompose
-from attribution.encoders.handmade import log_mel
+from attribution.hearing.audio import clip_of
+from attribution.hearing.encoders.handmade import log_mel
+from attribution.hearing.spectra import spectra, unit
+from attribution.index.nearest import Nearest, recall
+from attribution.lab import evaluate, synth
+from attribution.methods.decompose import decompose
 from attribution.methods.latent import LEAST, RATIO
-from attribution.nearest import Nearest, recall
-from attribution.spectra import spectra, unit
 from tests.bench.drawing import drawing
 from tests.support import ROOT
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger import leaf, proof, tree
-from ledger.anchor import content
 from ledger.event import EventLeaf
-from ledger.fsck import fsck
 from ledger.ingest import ndjson
 from ledger.ingest.run import ingest
-from ledger.log import Batch, Log, open_log
+from ledger.log.anchor import content
+from ledger.log.append import Batch, Log, open_log
+from ledger.log.fsck import fsck
+from ledger.proofs import leaf, proof, tree
 from tests.bench.bench_ingest import TRACKS, write_events
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, log_in
 from tests.postgres import database, server_url

@@ -14,10 +14,10 @@ from typing import TypeVar
 import pytest
 
 from payouts.allocate import divide
-from payouts.breakdown import break_down
 from payouts.compute import compute
-from payouts.contribute import BATCH
-from payouts.kernel import Claim, Game, game_of, kernels
+from payouts.division.breakdown import break_down
+from payouts.division.contribute import BATCH
+from payouts.division.kernel import Claim, Game, game_of, kernels
 from payouts.rules.base import Rule
 from payouts.rules.pro_rata import ProRata
 from payouts.rules.shapley_capped import ShapleyCapped

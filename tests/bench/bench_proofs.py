@@ -18,10 +18,10 @@ from typing import Final
 
 import pytest
 
-from ledger import canon, chain, tile, tree
-from ledger.keys import PrivateKey
-from ledger.tile import Tiles
-from ledger.verify import verify_bundle
+from ledger.proofs import canon, chain, tile, tree
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.tile import Tiles
+from ledger.proofs.verify import verify_bundle
 from tests.ledger.world import event_leaf, story
 from tests.support import ROOT
 

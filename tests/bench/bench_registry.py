@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ledger import tree
+from ledger.proofs import tree
 from ledger.registry import facts as f
 from ledger.registry import manifest
 from ledger.registry.fold import State

@@ -25,16 +25,16 @@ import mido
 import numpy as np
 import pytest
 
-from attribution import evaluate
 from attribution.assemble import claim
-from attribution.audio import clip_of, decode
-from attribution.calibration import shipped
-from attribution.catalogue import Catalogue, Listed
-from attribution.features import Features, features_of_clip, features_of_line
+from attribution.hearing.audio import clip_of, decode
+from attribution.hearing.features import Features, features_of_clip, features_of_line
+from attribution.hearing.symbolic import read_midi
+from attribution.index.catalogue import Catalogue, Listed
+from attribution.lab import evaluate
+from attribution.lab.render import Pcm, level_to
 from attribution.methods.byname import method
+from attribution.methods.calibration import shipped
 from attribution.methods.protocol import Method
-from attribution.render import Pcm, level_to
-from attribution.symbolic import read_midi
 from ledger.types import Aspect
 
 SOUNDFONT: Final = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger.log import Batch, Log
+from ledger.log.append import Batch, Log
+from ledger.proofs.tree import leaf_hashes
 from ledger.segments.check import check_files, verify_segments
 from ledger.segments.manifest import manifests
 from ledger.segments.seal import seal
-from ledger.tree import leaf_hashes
 from tests.bench.made_segments import make
 from tests.bench.usage_work import GRAINS, THREADS, floor, in_child, stage
 from tests.ledger.logs import log_in

@@ -17,8 +17,8 @@ from ledger.segments.manifest import File, Manifest
 from ledger.segments.schema import EVENTS
 from ledger.segments.seal import SPAN
 from ledger.types import Period
-from payouts.grain import Membership
-from payouts.usage import Source
+from payouts.usage.grain import Membership
+from payouts.usage.segments import Source
 
 TRACKS = 200_000
 DAYS = 30

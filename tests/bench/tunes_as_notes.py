@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from attribution import synth
-from attribution.catalogue import Catalogue, Listed
-from attribution.compose import line_of_notes
-from attribution.features import features_of_line
-from attribution.melody import Line
+from attribution.hearing.features import features_of_line
+from attribution.hearing.melody import Line
+from attribution.index.catalogue import Catalogue, Listed
+from attribution.lab import synth
+from attribution.lab.compose import line_of_notes
 
 
 def notes_catalogue(world: synth.World) -> Catalogue:

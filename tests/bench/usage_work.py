@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from payouts.engines import MEMORY_MIB, duckdb_engine
-from payouts.grain import Grain
 from payouts.terms import Terms
-from payouts.usage import rows as as_rows
-from payouts.usage import summed
+from payouts.usage.engines import MEMORY_MIB, duckdb_engine
+from payouts.usage.grain import Grain
+from payouts.usage.segments import rows as as_rows
+from payouts.usage.segments import summed
 from tests.bench.made_segments import TERRITORIES, Made
 
 THREADS = 2

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger import cosign, note
-from ledger.export import export
-from ledger.note import COSIGNATURE, Note, Vkey
+from ledger.log.export import export
+from ledger.proofs import cosign, note
+from ledger.proofs.note import COSIGNATURE, Note, Vkey
 from tests.ledger.logs import KEY, ORIGIN, event, log_in
 from tests.ledger.world import seeded
 from tests.support import ROOT

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ledger import canon
 from ledger.errors import InputError
+from ledger.proofs import canon
 from tests.support import shared
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ledger import tree
 from ledger.errors import VerificationError
+from ledger.proofs import tree
 from tests.support import ROOT, shared
 
 FOLDER = ROOT.parent / "shared" / "vectors" / "merkle"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ledger import checkpoint, note, tile, tree
 from ledger.errors import VerificationError
-from ledger.tile import Tiles
+from ledger.proofs import checkpoint, note, tile, tree
+from ledger.proofs.tile import Tiles
 from tests.support import shared
 
 LOG = "vectors/tlog-tiles/tessera-testdata/log"

@@ -8,10 +8,10 @@ from fractions import Fraction
 import pytest
 
 from ledger.types import MILLION
-from payouts.account import Account, Correction, account
-from payouts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
-from payouts.deductions import Stages
-from payouts.statement_text import FIGURES
+from payouts.accounts.account import Account, Correction, account
+from payouts.accounts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
+from payouts.accounts.deductions import Stages
+from payouts.statements.text import FIGURES
 from tests.support import ROOT
 
 PAGE = (ROOT / "docs" / "howto-finance.md").read_text(encoding="utf-8")

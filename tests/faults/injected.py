@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from ledger.anchor import FileAnchor, Held
 from ledger.errors import TransientError
-from ledger.log import Log
-from ledger.store.sqlite import SqliteStore
+from ledger.log.anchor import FileAnchor, Held
+from ledger.log.append import Log
+from ledger.log.store.sqlite import SqliteStore
 
 
 def cases(steps: Iterable[str]) -> list[Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger import note
+from ledger.proofs import note
 from tests.cli.support import settle_json
 from tests.faults.hosts import Host, hosts
 

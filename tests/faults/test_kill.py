@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from ledger import leaf
 from ledger.errors import TransientError
-from ledger.fsck import fsck
 from ledger.ingest import ndjson
 from ledger.ingest.blocks import Block
 from ledger.ingest.run import Ingest
-from ledger.log import Log
-from ledger.store import queries
+from ledger.log.append import Log
+from ledger.log.fsck import fsck
+from ledger.log.store import queries
+from ledger.proofs import leaf
 from tests.faults.ingesting import for_ever
 from tests.ledger.ingest.streams import entropy, lines, row
-from tests.ledger.store.both import STORES, Place, places
+from tests.ledger.log.store.both import STORES, Place, places
 from tests.postgres import own_server
 
 FULL_CHECK_EVERY = 25
@@ -30,7 +30,7 @@ FULL_CHECK_EVERY = 25
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["tests.faults.ingesting", "ledger.store.postgres", "psycopg"]
+    ["tests.faults.ingesting", "ledger.log.store.postgres", "psycopg"]
 )  # so that a child costs a fork, not an interpreter
 
 

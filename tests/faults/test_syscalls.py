@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.fsck import fsck
+from ledger.log.fsck import fsck
 from tests.faults.test_kill import check
 from tests.ledger.ingest.streams import known_log, lines, row
 from tests.ledger.logs import log_in

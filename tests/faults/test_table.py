@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import TransientError
-from ledger.fsck import fsck
+from ledger.log.fsck import fsck
 from tests.faults.injected import Faults, cases
 from tests.ledger.ingest.streams import events, known_log, lines, row, take
 from tests.ledger.logs import log_in

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ledger.errors import TransientError
-from ledger.fsck import fsck
-from ledger.log import Log
+from ledger.log.append import Log
+from ledger.log.fsck import fsck
 from ledger.segments import files
 from ledger.segments import seal as sealing
 from ledger.segments.check import check_tree, read_back, verify_segments

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from ledger import checkpoint, policy
 from ledger.errors import StateError, TransientError
-from ledger.log import Log
-from ledger.note import Vkey
-from ledger.policy import Policy
-from ledger.witness import Answer, Request
+from ledger.log.append import Log
+from ledger.proofs import checkpoint, policy
+from ledger.proofs.note import Vkey
+from ledger.proofs.policy import Policy
+from ledger.proofs.witness import Answer, Request
 from service.witness import asking
 from service.witness.asking import ask, base, checkpoint_with
 from service.witness.server import DATABASE, Witness

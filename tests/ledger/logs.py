@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ledger import leaf
-from ledger.keys import PrivateKey
-from ledger.log import Log, open_log
+from ledger.log.append import Log, open_log
+from ledger.proofs import leaf
+from ledger.proofs.keys import PrivateKey
 
 ORIGIN = "example.org/log"
 KEY = PrivateKey.from_seed(bytes(range(32)))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ledger import bundle, checkpoint, dsse, keyring, leaf, tile, tree, trust, vector
-from ledger.bundle import Placed
-from ledger.keyring import Key
-from ledger.keys import PrivateKey
-from ledger.policy import NO_QUORUM, Policy
-from ledger.trust import Trust
+from ledger.proofs import bundle, checkpoint, dsse, keyring, leaf, tile, tree, trust, vector
+from ledger.proofs.bundle import Placed
+from ledger.proofs.keyring import Key
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.policy import NO_QUORUM, Policy
+from ledger.proofs.trust import Trust
 from ledger.types import Role
 
 ORIGIN = "example.org/ledger"

@@ -8,19 +8,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ledger import leaf
-from ledger.log import Log
+from ledger.log.append import Log
+from ledger.proofs import leaf
 from ledger.segments.bindings import load
 from ledger.segments.check import check_files
 from ledger.segments.manifest import manifests
 from ledger.segments.seal import seal
 from ledger.types import Period
-from payouts.grain import Grain, Membership
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
-from payouts.usage import Engine, Source, taken_files, usage
-from payouts.usage_plain import Part, first_assignments
-from payouts.usage_plain import usage as plain_usage
+from payouts.usage.grain import Grain, Membership
+from payouts.usage.plain import Part, first_assignments
+from payouts.usage.plain import usage as plain_usage
+from payouts.usage.segments import Engine, Source, taken_files, usage
 from tests.ledger.logs import KEY, TickingClock, event
 
 AT = TickingClock.now

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ledger import canon, tree
 from ledger.errors import VerificationError
-from payouts.account import accounts
+from ledger.proofs import canon, tree
+from payouts.accounts.account import accounts
+from payouts.accounts.clauses import Agreed, Rate
 from payouts.allocate import Cutoff
-from payouts.clauses import Agreed, Rate
 from payouts.compute import Inputs, compute
 from payouts.document import (
     Document,

@@ -9,8 +9,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payouts.breakdown import break_down
 from payouts.compute import Inputs, Outcome, compute
+from payouts.division.breakdown import break_down
 from payouts.protocols import Hold
 from payouts.rules.pro_rata import ProRata
 from payouts.rules.shapley_capped import ShapleyCapped

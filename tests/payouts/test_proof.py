@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from ledger import bundle, canon, dsse, leaf, tree, trust
-from ledger.keyring import Key
-from ledger.keys import PrivateKey
+from ledger.proofs import bundle, canon, dsse, leaf, tree, trust
+from ledger.proofs.keyring import Key
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.verify import Report, verify_bundle
 from ledger.types import parse_time
-from ledger.verify import Report, verify_bundle
 from payouts import proof
-from payouts.account import Correction, accounts
+from payouts.accounts.account import Correction, accounts
 from payouts.compute import compute
 from payouts.document import Given, Table, draw_up
 from payouts.life.records import Approve, Close, LogSize, Publish, Run

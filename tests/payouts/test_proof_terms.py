@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from ledger import canon
-from ledger.verify import Report, verify_bundle
-from payouts.account import Account, accounts
-from payouts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
+from ledger.proofs import canon
+from ledger.proofs.verify import Report, verify_bundle
+from payouts.accounts.account import Account, accounts
+from payouts.accounts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
+from payouts.accounts.deductions import Balance, Stages
 from payouts.compute import compute
-from payouts.deductions import Balance, Stages
 from payouts.document import Given, draw_up
 from tests.payouts.test_proof import KINDS, Month, Values, rename, unchanged
 from tests.payouts.worlds import inputs, plays, sole, vector

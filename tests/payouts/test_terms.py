@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import canon
+from ledger.proofs import canon
 from payouts.errors import TermsError
 from payouts.terms import PARAMS, Terms, parse_terms
 

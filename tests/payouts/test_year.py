@@ -7,9 +7,9 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payouts.account import Account, account
-from payouts.clauses import Rate
-from payouts.deductions import BESIDE
+from payouts.accounts.account import Account, account
+from payouts.accounts.clauses import Rate
+from payouts.accounts.deductions import BESIDE
 from payouts.money import MICROS, SCALES
 from tests.payouts.years import ABROAD, CURRENCY, PARTIES, Year, year
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from payouts.account import Account, Correction, accounts
-from payouts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding, in_force
+from payouts.accounts.account import Account, Correction, accounts
+from payouts.accounts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding, in_force
+from payouts.accounts.deductions import Balance, Stages
 from payouts.compute import Line, Outcome
-from payouts.deductions import Balance, Stages
-from payouts.kernel import State
-from payouts.waterfill import Level
+from payouts.division.kernel import State
+from payouts.division.waterfill import Level
 
 PARTIES = ("ann", "bob", "cy", "dee")
 PERIODS = tuple(f"2026-{month:02d}" for month in range(1, 13))

@@ -15,7 +15,7 @@ from pathlib import Path
 from service.chain import pool, postings
 from service.log.ingesting import ingest_file
 from service.log.keys import rotate
-from service.log.operating import prove
+from service.operating import prove
 from service.registry import exporting
 from service.settlement import holds
 from service.statements import outsiders, statements

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger import canon
 from ledger.errors import VerificationError
-from ledger.trust import Trust, parse
+from ledger.proofs import canon
+from ledger.proofs.trust import Trust, parse
 from service.bundles import verify_bundle
-from tests.ledger.test_verify import paths
+from tests.ledger.proofs.test_verify import paths
 from tests.mutations import Edit, edited, edits
 from tests.release.keep import RELEASES
 from tests.support import examples

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from ledger.trust import parse
+from ledger.proofs.trust import parse
+from service import operating
 from service.bundles import verify_bundle
 from service.chain import postings
-from service.log import operating
 from service.log.ingesting import ingest_file
 from service.settlement import life, paying
 from service.settlement.step import read_book

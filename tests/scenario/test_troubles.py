@@ -19,12 +19,13 @@ import pytest
 
 from contracts.errors import PreflightError
 from ledger.errors import ConflictError, VerificationError
+from ledger.proofs.trust import Trust
 from ledger.registry import acts
-from ledger.trust import Trust
-from payouts.account import Account
+from payouts.accounts.account import Account
+from service import operating
 from service.bundles import verify_bundle
 from service.chain import pool, postings
-from service.log import keys, operating
+from service.log import keys
 from service.registry import exporting, registering
 from service.settlement import holds, life, paying
 from service.settlement.runs import Stored, load, paid_out

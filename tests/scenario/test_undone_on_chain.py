@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import pytest
 
-from payouts.clauses import Advance, Reserve, Withholding
+from payouts.accounts.clauses import Advance, Reserve, Withholding
 from service.bundles import verify_bundle
 from service.chain import pool, postings
 from service.log import members

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ledger import leaf, vector
+from ledger.proofs import leaf, vector
 from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
 from service.settlement import life

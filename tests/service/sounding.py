@@ -10,8 +10,8 @@ from typing import Any
 
 import soundfile
 
-from attribution import synth
-from attribution.render import Pcm
+from attribution.lab import synth
+from attribution.lab.render import Pcm
 from tests.cli.support import settle_json
 
 RATE = 16_000

@@ -13,12 +13,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from ledger import policy
 from ledger.errors import StateError, TransientError
+from ledger.log.store.guards_postgres import grants
+from ledger.log.store.postgres import PostgresStore
+from ledger.log.store.schema import Table as Schema
+from ledger.proofs import policy
 from ledger.registry import tables
-from ledger.store.guards_postgres import grants
-from ledger.store.postgres import PostgresStore
-from ledger.store.schema import Table as Schema
 from service.scheduler import claims
 from service.scheduler.jobs import job_named
 from service.scheduler.work import do

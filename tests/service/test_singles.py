@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ledger import leaf
-from ledger.verify import verify_bundle
+from ledger.proofs import leaf
+from ledger.proofs.verify import verify_bundle
 from service.log.ingesting import singles
-from service.log.operating import prove
+from service.operating import prove
 from service.setup import create
 from service.workspace import Workspace
 from tests.ledger.ingest.streams import row

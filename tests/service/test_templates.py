@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger import vector
 from ledger.errors import InputError
+from ledger.proofs import vector
 from payouts.rules.base import WHOLE
 from service import templates
 

@@ -1,5 +1,5 @@
 """Tests of ingest that hold for both stores."""
 
-from tests.ledger.store.conftest import place
+from tests.ledger.log.store.conftest import place
 
 __all__ = ["place"]

@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ledger import leaf
 from ledger.ingest import ndjson
 from ledger.ingest.carried import Admit
 from ledger.ingest.run import Counts, Ingest
-from ledger.log import Log
+from ledger.log.append import Log
+from ledger.proofs import leaf
 from tests.ledger.logs import KEY, TickingClock, log_in
 
 VECTOR = "ab" * 32

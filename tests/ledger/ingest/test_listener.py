@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from ledger import leaf, proof, tree
-from ledger.anchor import content
-from ledger.fsck import fsck
 from ledger.ingest import quarantine
 from ledger.ingest.erasure import erase, strike
 from ledger.ingest.listener import commit
-from ledger.log import Log
+from ledger.log.anchor import content
+from ledger.log.append import Log
+from ledger.log.fsck import fsck
+from ledger.proofs import leaf, proof, tree
 from tests.ledger.ingest.streams import events, known_log, lines, row, take
 from tests.ledger.logs import log_in
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from ledger import canon, leaf, vector
-from ledger.dsse import Envelope
 from ledger.errors import InputError
 from ledger.ingest import ndjson, quarantine
 from ledger.ingest.blocks import Block
 from ledger.ingest.run import Ingest
-from ledger.log import Log
+from ledger.log.append import Log
+from ledger.proofs import canon, leaf, vector
+from ledger.proofs.dsse import Envelope
 from ledger.types import InfluenceVector
 from tests.ledger.ingest.streams import VECTOR, entropy, events, known_log, lines, row, take
 from tests.ledger.logs import KEY, log_in

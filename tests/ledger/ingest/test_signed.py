@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ledger import batch, tree
 from ledger.errors import InputError, VerificationError
 from ledger.event import StreamEvent
 from ledger.ingest.rows import Collector, Rows
 from ledger.ingest.signed import InOrder, Search, body_hashes, read_bodies
+from ledger.proofs import batch, tree
 
 
 def event(n: int, **more: Any) -> StreamEvent:

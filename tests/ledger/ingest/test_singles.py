@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from ledger import leaf, proof, tree
-from ledger.anchor import FileAnchor, Held, content
 from ledger.errors import InputError, TransientError
-from ledger.fsck import fsck
 from ledger.ingest.singles import Answered, Singles
-from ledger.log import Log
+from ledger.log.anchor import FileAnchor, Held, content
+from ledger.log.append import Log
+from ledger.log.fsck import fsck
+from ledger.proofs import leaf, proof, tree
 from tests.ledger.ingest.streams import entropy, events, known_log, row
+from tests.ledger.log.store.both import Place
 from tests.ledger.logs import log_in
-from tests.ledger.store.both import Place
 
 THREADS, EACH = 64, 4
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ledger.keys import PrivateKey
-from ledger.log import open_log
+from ledger.log.append import open_log
+from ledger.proofs.keys import PrivateKey
 from ledger.registry.importing import Imported, import_files
 from ledger.registry.registry import Registry
 from ledger.registry.statement import Signer

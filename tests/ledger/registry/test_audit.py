@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger import canon
 from ledger.event import Entry
-from ledger.keyring import Key, KeyRing
+from ledger.proofs import canon
+from ledger.proofs.keyring import Key, KeyRing
 from ledger.registry import acts, audit
 from ledger.registry import facts as f
 from ledger.registry.compare import Author

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ledger import canon
 from ledger.event import Entry
-from ledger.keyring import Key, KeyRing
+from ledger.proofs import canon
+from ledger.proofs.keyring import Key, KeyRing
 from ledger.registry import facts as f
 from ledger.registry import manifest, statement
 from ledger.registry.audit import Report, audit

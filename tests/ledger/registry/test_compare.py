@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ledger import canon, tree
 from ledger.errors import ConflictError, InputError
+from ledger.proofs import canon, tree
 from ledger.registry import facts as f
 from ledger.registry import manifest
 from ledger.registry import rows as r

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger import canon
 from ledger.errors import ConflictError, InputError
+from ledger.proofs import canon
 from ledger.registry import importing, payees, readers
 from ledger.registry.facts import TYPES
 from ledger.registry.importing import import_files

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import tree
 from ledger.errors import VerificationError
+from ledger.proofs import tree
 from ledger.registry import manifest
 from ledger.registry.manifest import ManifestTree
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ledger import canon, proof, trust, verify
-from ledger.bundle import Placed
-from ledger.keyring import Key
+from ledger.proofs import canon, proof, trust, verify
+from ledger.proofs.bundle import Placed
+from ledger.proofs.keyring import Key
 from ledger.registry import manifest, membership
 from ledger.registry.manifest import ManifestTree
 from tests.ledger.registry.conftest import ORIGIN, Office, sample, seeded

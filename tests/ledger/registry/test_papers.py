@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger import canon, dsse
+from ledger.proofs import canon, dsse
 from ledger.registry import papers
 from ledger.registry.decide import Question
 from ledger.registry.facts import ClearFact, DecisionFact

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.errors import InputError, StateError
-from ledger.keys import PrivateKey
+from ledger.proofs.keys import PrivateKey
 from ledger.registry import payees, quarantine
 from ledger.registry.rows import PayeeRow
 from ledger.registry.statement import Signer

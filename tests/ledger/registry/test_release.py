@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger import canon, dsse
+from ledger.proofs import canon, dsse
 from ledger.registry import acts, papers, release
 from ledger.registry.compare import Author
 from ledger.registry.decide import Question

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ledger import canon
 from ledger.errors import InputError, VerificationError
+from ledger.proofs import canon
+from ledger.proofs.tile import ENTRY_MAX
 from ledger.registry import facts as f
 from ledger.registry import rows as r
-from ledger.tile import ENTRY_MAX
 
 GRANT: dict[str, Any] = {"id": "g", "grantor": "ann", "subject": "rec", "uses": ["train"], "decision": "allow"}
 SHARE: dict[str, Any] = {"subject": "rec", "party": "ann", "right": "master", "ppm": 5}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ledger import canon, leaf
 from ledger.errors import VerificationError
+from ledger.proofs import canon, leaf
 from ledger.segments.errors import SegmentError
 from ledger.segments.manifest import File, Manifest, check_chain, ordered_digest, read
 from tests.ledger.world import AT

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger import leaf
 from ledger.errors import InputError, StateError, VerificationError
-from ledger.log import Log
+from ledger.log.append import Log
+from ledger.proofs import leaf
 from ledger.segments import columns, files, schema
 from ledger.segments import seal as sealing
 from ledger.segments.bindings import Known, as_table, load, numbered

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import leaf
-from ledger.canon import encode
 from ledger.errors import VerificationError
-from ledger.tree import leaf_hash
+from ledger.proofs import leaf
+from ledger.proofs.canon import encode
+from ledger.proofs.tree import leaf_hash
 from ledger.types import Leaf
-from payouts.clauses import Advance, Agreed, PaidIn, Rate, Reserve, Withholding
+from payouts.accounts.clauses import Advance, Agreed, PaidIn, Rate, Reserve, Withholding
 from payouts.life.book import Book, fold
 from payouts.life.records import (
     HOLD_REASONS,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ledger import cosign
-from ledger.keys import PrivateKey
-from ledger.note import COSIGNATURE, Note, Vkey
+from ledger.proofs import cosign
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.note import COSIGNATURE, Note, Vkey
 from ledger.types import parse_time
 from payouts.life.book import Book
 from payouts.life.records import Expire, Hold

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import pytest
 
-from ledger import canon
+from ledger.proofs import canon
 from payouts.errors import RuleError, TermsError
 from payouts.rules import catalogue
 from payouts.rules.base import Rule, Split, check_split, parameter

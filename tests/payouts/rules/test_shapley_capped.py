@@ -47,8 +47,8 @@ def test_numpy_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     rule, masses = ShapleyCapped(tau=500_000), (WHOLE // 2, WHOLE // 4, WHOLE // 4)
     expected = rule.kernels([masses])
     monkeypatch.setitem(sys.modules, "numpy", None)
-    monkeypatch.delitem(sys.modules, "payouts.shapley_fast", raising=False)
-    monkeypatch.delattr("payouts.shapley_fast", raising=False)
+    monkeypatch.delitem(sys.modules, "payouts.rules.shapley_fast", raising=False)
+    monkeypatch.delattr("payouts.rules.shapley_fast", raising=False)
     assert rule.kernels([masses]) == expected
 
 

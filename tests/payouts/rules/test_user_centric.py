@@ -7,8 +7,8 @@ import pytest
 from payouts.compute import compute
 from payouts.errors import UsageError
 from payouts.rules.artist_centric import ArtistCentric
+from payouts.rules.listeners import QUANTUM
 from payouts.rules.user_centric import UserCentric
-from payouts.weigh import QUANTUM
 from tests.payouts.worlds import inputs, plays, sole, vector
 
 

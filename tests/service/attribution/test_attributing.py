@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from attribution import judge, synth
-from attribution.report_html import headline
-from attribution.report_pdf import as_pdf
+from attribution import judge
+from attribution.lab import synth
+from service.attribution.report_html import headline
+from service.attribution.report_pdf import as_pdf
 from tests.cli.support import settle, settle_json
 from tests.service.sounding import Sounding, sounding
 from tests.support import ROOT

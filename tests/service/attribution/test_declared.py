@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger import canon
+from ledger.proofs import canon
 from service.workspace import Workspace
 from tests.cli.support import settle, settle_json
 

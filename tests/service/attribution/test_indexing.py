@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 import safetensors.numpy
 
-from attribution import synth
+from attribution.lab import synth
 from ledger.errors import InputError
 from service.registry import audio_roots
 from service.workspace import Workspace

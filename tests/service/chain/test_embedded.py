@@ -11,7 +11,7 @@ import pytest
 
 from cli.exits import EXIT_CODES
 from ledger.errors import VerificationError
-from ledger.trust import parse
+from ledger.proofs.trust import parse
 from service.bundles import verify_bundle
 from service.settlement import life
 from service.settlement.step import read_book
@@ -96,7 +96,7 @@ def test_no_bytes_of_a_claim_file_raise(june: Month, claims: Path) -> None:
 
 def test_no_value_in_a_claim_raises(june: Month, claims: Path) -> None:
     """If this fails, a claim with a field of another kind ends in a traceback instead of a refusal."""
-    from ledger import canon
+    from ledger.proofs import canon
 
     document = json.loads(next(claims.glob("*.bundle")).read_bytes())
     trust = parse((june.home / "trust.json").read_bytes())

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ledger import batch, canon
-from ledger.keys import PrivateKey
-from ledger.log import batch_of
+from ledger.log.append import batch_of
+from ledger.proofs import batch, canon
+from ledger.proofs.keys import PrivateKey
 from service.log import batches
 from service.log.ingesting import Ingested, ingest_file
 from service.log.sources import settle_source

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from ledger import keyfile, keyring, leaf, trust
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
-from ledger.fsck import fsck
-from ledger.keys import PrivateKey
-from ledger.log import Log
-from ledger.verify import verify_bundle
+from ledger.log.append import Log
+from ledger.log.fsck import fsck
+from ledger.proofs import keyfile, keyring, leaf, trust
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.verify import verify_bundle
 from service.log import keys
-from service.log.operating import prove
+from service.operating import prove
 from service.setup import create
 from service.workspace import Workspace
 from tests.ledger.logs import TickingClock, note

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from ledger import leaf
-from ledger.log import Appended, Log
+from ledger.log.append import Appended, Log
+from ledger.proofs import leaf
 from service.scheduler.jobs import Did, Job, job_named
 from service.scheduler.work import Outcome, do
 from service.settlement import holds

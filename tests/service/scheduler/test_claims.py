@@ -24,7 +24,7 @@ from service.scheduler.standing import standing, troubles
 from service.scheduler.work import Outcome, do
 from service.settlement.usage import folder_of
 from service.workspace import Workspace
-from tests.ledger.store.both import STORES
+from tests.ledger.log.store.both import STORES
 from tests.service.month import Month
 from tests.service.scheduler.office import JOBS, LEAVES, count, elsewhere, office, turn
 from tests.support import ROOT, until

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from attribution import synth
+from attribution.lab import synth
 from contracts.client import TOKEN
 from ledger.errors import InputError, TransientError, VerificationError
-from ledger.fsck import fsck
-from ledger.verify import verify_bundle
+from ledger.log.fsck import fsck
+from ledger.proofs.verify import verify_bundle
 from service.attribution.indexing import build_index
 from service.chain.pool import opened
-from service.log.operating import prove
 from service.log.trusting import adopt_policy
+from service.operating import prove
 from service.scheduler.jobs import job_named
 from service.scheduler.work import Outcome, do
 from service.settlement import holds

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from ledger import leaf
 from ledger.errors import ConflictError, InputError, StateError
-from payouts.account import Account, accounts
-from payouts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
-from payouts.deductions import Entry, Stages
+from ledger.proofs import leaf
+from payouts.accounts.account import Account, accounts
+from payouts.accounts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
+from payouts.accounts.deductions import Entry, Stages
 from payouts.life.records import Agree
 from service.bundles import verify_bundle
 from service.settlement import agreements, holds, life, paying, runs

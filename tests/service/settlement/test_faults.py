@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger import anchor
 from ledger.errors import ConflictError
-from ledger.log import Log
+from ledger.log import anchor
+from ledger.log.append import Log
 from service.settlement import life, paying
 from service.settlement.step import read_book
 from service.workspace import Workspace

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger import keyfile, keyring, leaf
 from ledger.errors import ConflictError, InputError, StateError
-from ledger.keys import PrivateKey
+from ledger.proofs import keyfile, keyring, leaf
+from ledger.proofs.keys import PrivateKey
 from ledger.types import Leaf
 from payouts.life.records import Approve, Hold
 from service.bundles import verify_bundle

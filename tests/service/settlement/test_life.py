@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger import leaf
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
-from ledger.keys import PrivateKey
+from ledger.proofs import leaf
+from ledger.proofs.keys import PrivateKey
 from payouts.life.records import Approve, Publish
 from service.bundles import verify_bundle
 from service.settlement import life, paying

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ledger import leaf
 from ledger.errors import InputError, SettleError, StateError
+from ledger.proofs import leaf
 from payouts.life.records import Close, LogSize
 from service.settlement import life, paying
 from service.statements.explaining import explain

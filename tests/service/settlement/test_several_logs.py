@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from ledger import leaf, member
 from ledger.errors import ConflictError, InputError, SettleError, StateError, VerificationError
-from ledger.fsck import fsck
-from ledger.keys import PrivateKey
+from ledger.log.fsck import fsck
+from ledger.proofs import leaf, member
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.verify import verify_bundle
 from ledger.segments.seal import seal
-from ledger.verify import verify_bundle
 from service.attribution.vectors import declare
 from service.log import batches, following, growth, members
 from service.log.ingesting import Ingested, ingest_file, replay
-from service.log.operating import fsck as examine
-from service.log.operating import prove
 from service.log.sources import settle_source
+from service.operating import fsck as examine
+from service.operating import prove
 from service.scheduler.jobs import Did, job_named
 from service.settlement import life
 from service.settlement.step import read_book

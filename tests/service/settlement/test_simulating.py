@@ -10,7 +10,7 @@ from PIL import Image
 
 from ledger.errors import InputError
 from ledger.shown import cents
-from payouts import lorenz
+from payouts.simulation import lorenz
 from service.settlement import life, simulating
 from service.settlement.simulation_page import as_html
 from tests.cli.support import settle, settle_json

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import InputError, StateError, VerificationError
-from ledger.keys import PrivateKey
-from ledger.trust import Trust, make
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.trust import Trust, make
 from service.log import ingesting
 from service.settlement import holds, life, paying
 from service.statements import outsiders

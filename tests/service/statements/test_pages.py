@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from attribution.report_html import as_html as report_page
 from cli.statements import statement_text
-from payouts.statement import Earning, Statement, Waiting
-from payouts.statement_text import FIGURES, about, as_html, influence
+from payouts.statements.statement import Earning, Statement, Waiting
+from payouts.statements.text import FIGURES, about, as_html, influence
+from service.attribution.report_html import as_html as report_page
 from service.settlement import simulating
 from service.settlement.simulation_page import as_html as simulation_page
 from service.statements import statements

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ledger import batch, keyring, source
-from ledger.keys import PrivateKey
-from payouts.statement import Streams
-from payouts.statement_text import as_csv, as_html
+from ledger.proofs import batch, keyring, source
+from ledger.proofs.keys import PrivateKey
+from payouts.statements.statement import Streams
+from payouts.statements.text import as_csv, as_html
 from service.log import batches
 from service.log.ingesting import ingest_file
 from service.settlement.life import close, request, run

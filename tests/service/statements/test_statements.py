@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ledger import leaf, vector
 from ledger.errors import InputError, StateError
+from ledger.proofs import leaf, vector
 from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
-from payouts import statement_text
-from payouts.account import Correction
-from payouts.payment import Instruction, Payee, payment_file
-from payouts.statement_pdf import printable
+from payouts.accounts.account import Correction
+from payouts.accounts.payment import Instruction, Payee, payment_file
+from payouts.statements import text as statement_text
+from payouts.statements.pdf import printable
 from service.settlement import holds, life, paying
 from service.statements import statements
 from service.statements.writing import FORMATS, rendered, safe, write_all

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from ledger import cosign, note, policy
 from ledger.errors import InputError, StateError, TransientError, VerificationError
-from ledger.log import Log
-from ledger.note import Vkey
-from ledger.policy import Policy
-from ledger.witness import Answer
+from ledger.log.append import Log
+from ledger.proofs import cosign, note, policy
+from ledger.proofs.note import Vkey
+from ledger.proofs.policy import Policy
+from ledger.proofs.witness import Answer
 from service.witness.asking import Send, ask, base, checkpoint_with, post
 from service.witness.server import Witness
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, log_in

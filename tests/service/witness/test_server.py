@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger import checkpoint, cosign, note
 from ledger.errors import ConflictError, InputError, StateError, TransientError
-from ledger.note import Vkey
-from ledger.witness import Request
+from ledger.proofs import checkpoint, cosign, note
+from ledger.proofs.note import Vkey
+from ledger.proofs.witness import Request
 from service.witness.asking import post
 from service.witness.memory import WitnessStore
 from service.witness.server import Witness, WitnessServer

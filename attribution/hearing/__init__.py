@@ -1,0 +1,1 @@
+"""From sound, notes or latents to features."""

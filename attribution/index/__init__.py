@@ -1,0 +1,1 @@
+"""The catalogue of recordings and its search tables."""

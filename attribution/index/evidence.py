@@ -1,0 +1,23 @@
+"""What was found about an item in a catalogue, by segment and candidate, before anybody weighs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from attribution.hearing import landmarks
+from attribution.hearing.spectra import Floats
+from attribution.index import tunes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """`table[t, j, c]`: what channel c says about candidate `rows[j]` in segment t."""
+
+    rows: npt.NDArray[np.int64]
+    table: Floats
+    loud: npt.NDArray[np.bool_]
+    marks: tuple[landmarks.Alignment, ...]
+    lines: tuple[tunes.Alignment, ...]

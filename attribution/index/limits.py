@@ -1,0 +1,24 @@
+"""The limits of a catalogue, above which a recording or a tune is named; `attribution.methods.chance` measures them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from attribution.hearing.features import Form
+
+TUNE_LEAST: Final = 36.0
+"""The strength that unrelated invented tunes reach in a catalogue of hundreds: never less is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """The limits of a catalogue: margin of a recording, strength of a tune by what the track is made of."""
+
+    recording: float = 0.0
+    tunes: Mapping[str, float] = field(default_factory=dict)
+
+    def tune(self, form: Form) -> float:
+        """The strength a tune needs; where nothing of that form is indexed, the most that any form needs."""
+        return self.tunes.get(form, max(self.tunes.values(), default=TUNE_LEAST))

@@ -1,0 +1,195 @@
+"""The index on disk: features by content digest, and a manifest of who is in it. An edge.
+
+    index/features/ab/abcd....safetensors   one item's features; written whole, then renamed
+    index/catalogue.json                    the recordings, near-duplicates kept out and why, the root
+
+Features are named by their item's digest and the features' version, so an interrupted indexing goes
+on where it stopped, a second one reads only what is new, and two versions never mix.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from attribution.hearing import features as kept
+from attribution.hearing.features import NO_MARKS, NO_POWER, Features, Form
+from attribution.hearing.landmarks import Landmarks
+from attribution.hearing.melody import Line
+from attribution.hearing.spectra import Floats
+from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
+from attribution.index.limits import Chance
+from ledger.errors import StateError, VerificationError
+
+MANIFEST: Final = "catalogue.json"
+_FORMS: Final[dict[str, Form]] = {"audio": "audio", "notes": "notes", "latents": "latents"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A recording in the manifest.
+
+    `like`: its earlier near-duplicate; `kept_out`: why it is not searched; `crowd_ppm`: if it is a hub, the part
+    of the catalogue among whose nearest it is.
+    """
+
+    id: str
+    sha256: str
+    judged_sha256: str
+    path: str
+    style: str | None = None
+    like: str | None = None
+    likeness_ppm: int | None = None
+    kept_out: str | None = None
+    crowd_ppm: int | None = None
+
+
+class IndexStore:
+    """An index folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def place(self, digest: str) -> Path:
+        return self.folder / "features" / digest[:2] / f"{digest}-{kept.version()}.safetensors"
+
+    def has(self, digest: str) -> bool:
+        return self.place(digest).is_file()
+
+    def put(self, item: Features) -> None:
+        """Keep an item's features; a crash leaves the file whole or absent."""
+        from safetensors.numpy import save
+
+        place = self.place(item.digest)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        plain = {
+            "form": item.form,
+            "digest": item.digest,
+            "judged_sha256": item.judged_sha256,
+            "seconds": repr(item.seconds),
+            "remarks": json.dumps(item.remarks),
+        }
+        write_whole(place, save(_arrays(item), metadata=plain))
+
+    def get(self, digest: str) -> Features:
+        """An item's features as they were kept."""
+        return _features(*self._read(digest))
+
+    def sketch(self, digest: str) -> Features:
+        """The little of an item's features by which near-duplicates are judged."""
+        few = {"segments.chroma", "latents", "line.onsets", "line.lengths", "line.pitches"}
+        return _features(*self._read(digest, few))
+
+    def screened(self, digest: str) -> Floats:
+        """An item's segments in the joined space of the screen, every third: windows overlap by three quarters."""
+        whole = {f"segments.{name}": name for name in SCREEN_ENCODERS}
+        arrays, _ = self._read(digest, set(whole))
+        return (
+            joined({name: arrays[key][::3] for key, name in whole.items()}) if arrays else np.zeros((0, 1), np.float32)
+        )
+
+    def _read(self, digest: str, wanted: set[str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+        from safetensors import SafetensorError, safe_open
+
+        place = self.place(digest)
+        try:
+            with safe_open(place, framework="numpy") as stream:
+                names = [name for name in stream.keys() if wanted is None or name in wanted]  # noqa: SIM118
+                return {name: stream.get_tensor(name) for name in names}, stream.metadata()
+        except (OSError, SafetensorError) as problem:
+            raise VerificationError(f"{place}: damaged ({problem}); delete it and run `settle index` again") from None
+
+    def write(self, rows: list[Row], root: str, chance: Chance) -> None:
+        """The manifest, whole or not at all."""
+        document = {
+            "v": 1,
+            "features": kept.version(),
+            "root": root,
+            "chance": asdict(chance),
+            "recordings": [_as_dict(row) for row in rows],
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / MANIFEST, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+
+    def manifest(self) -> dict[str, Any] | None:
+        """The manifest as it was written; None when there is no index or it is of another version of features."""
+        try:
+            document = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError as problem:
+            raise VerificationError(
+                f"{self.folder / MANIFEST}: damaged ({problem}); delete it and index again"
+            ) from None
+        return document if document["features"] == kept.version() else None
+
+    def rows(self) -> list[Row]:
+        """The manifest's recordings."""
+        return [Row(**row) for row in (self.manifest() or {"recordings": []})["recordings"]]
+
+    def catalogue(self) -> Catalogue:
+        """The searchable recordings; StateError when nothing is indexed."""
+        document = self.manifest() or {"recordings": []}
+        rows = [row for row in (Row(**row) for row in document["recordings"]) if row.kept_out is None]
+        if not rows:
+            raise StateError("nothing is indexed; import recordings with `audio` paths, then run `settle index`")
+        return Catalogue(
+            [Listed(id=row.id, features=self.get(row.sha256), style=row.style) for row in rows],
+            chance=Chance(**document["chance"]),
+        )
+
+
+def _arrays(item: Features) -> dict[str, Any]:
+    arrays: dict[str, Any] = {f"segments.{name}": rows for name, rows in item.segments.items()}
+    arrays |= {"power": item.power, "latents": item.latents}
+    arrays |= {
+        "marks.hashes": item.marks.hashes.astype(np.int32),
+        "marks.frames": item.marks.frames.astype(np.int32),
+        "marks.peaks": item.marks.peaks,
+    }
+    arrays |= {"line.onsets": item.line.onsets, "line.lengths": item.line.lengths, "line.pitches": item.line.pitches}
+    return arrays
+
+
+def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
+    marks = NO_MARKS
+    if "marks.hashes" in arrays:
+        marks = Landmarks(
+            hashes=arrays["marks.hashes"].astype(np.int64),
+            frames=arrays["marks.frames"].astype(np.int64),
+            peaks=arrays["marks.peaks"],
+        )
+    line = Line(onsets=arrays["line.onsets"], lengths=arrays["line.lengths"], pitches=arrays["line.pitches"])
+    segments = {
+        encoder.name: arrays[f"segments.{encoder.name}"]
+        for encoder in kept.encoders()
+        if f"segments.{encoder.name}" in arrays
+    }
+    return Features(
+        form=_FORMS[plain["form"]],
+        digest=plain["digest"],
+        judged_sha256=plain["judged_sha256"],
+        seconds=float(plain["seconds"]),
+        segments=segments,
+        power=arrays.get("power", NO_POWER),
+        marks=marks,
+        line=line,
+        latents=arrays["latents"],
+        remarks=tuple(json.loads(plain["remarks"])),
+    )
+
+
+def _as_dict(row: Row) -> dict[str, Any]:
+    return {name: value for name in Row.__dataclass_fields__ if (value := getattr(row, name)) is not None}
+
+
+def write_whole(place: Path, body: bytes) -> None:
+    """A file whole or not at all, whatever ends this process."""
+    draft = place.with_name(place.name + f".{os.getpid()}.part")
+    draft.write_bytes(body)
+    draft.replace(place)

@@ -1,0 +1,1 @@
+"""Invented music and training scripts. Attribution itself does not need them."""

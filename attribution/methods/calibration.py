@@ -1,0 +1,94 @@
+"""What was fitted and measured, shipped as one JSON file: odds, thresholds, intervals, errors.
+
+Written by `attribution.lab.train_calibration` on worlds of its own (odds on one, thresholds and intervals
+on another); read by every method. `Calibration.digest` is part of every vector's parameters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from attribution.methods.posterior import Odds
+from attribution.weights.load import CALIBRATION
+from ledger.errors import StateError
+from ledger.types import MeasuredError
+
+EDGES: Final = (0.05, 0.2, 0.5)
+"""Shares fall into bins of about equal difficulty; each has intervals of its own."""
+SMALLEST: Final = 0.02
+"""No smaller share is claimed, however sure the method is that it is somebody's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """By method and channel (recording, composition, style, groups): thresholds and interval half-widths.
+
+    `near`: the likeness in style that two source-free tracks in a hundred reach with any recording.
+    """
+
+    odds: Mapping[str, Odds] = field(default_factory=dict)
+    gate: Odds = field(default_factory=lambda: Odds(slopes=(0.0, 0.0, 0.0), bias=0.0))
+    near: float = 1.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    right: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    errors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    digest: str = ""
+
+    def threshold(self, method: str, channel: str, *, above_chance: bool = False) -> float:
+        """Below this a share is not claimed; `above_chance`: no stranger's track would have a share."""
+        return SMALLEST if above_chance else self.thresholds.get(f"{method}/{channel}", SMALLEST)
+
+    def interval(self, method: str, channel: str, share: float) -> tuple[float, float]:
+        """Where the true share lies nine times in ten (split conformal, by size of the share)."""
+        table = self.intervals.get(f"{method}/{channel}")
+        if table is None:
+            return 0.0, 1.0
+        width = table[bisect_right(EDGES, share)]
+        return max(0.0, share - width), min(1.0, share + width)
+
+    def confidence(self, method: str, channel: str, share: float) -> float:
+        """How often an aspect's largest claim of about this size named a true source."""
+        table = self.right.get(f"{method}/{channel}")
+        return 0.5 if table is None else table[bisect_right(EDGES, share)]
+
+    def error(self, method: str) -> MeasuredError | None:
+        """What the method got wrong on the named benchmark."""
+        found = self.errors.get(method)
+        return (
+            None
+            if found is None
+            else MeasuredError(
+                benchmark=found["benchmark"], metric=found["metric"], value_ppm=found["value_ppm"], n=found["n"]
+            )
+        )
+
+
+def parse(body: bytes) -> Calibration:
+    """A calibration from its file's bytes."""
+    document = json.loads(body)
+    return Calibration(
+        odds={name: Odds(slopes=tuple(one["slopes"]), bias=one["bias"]) for name, one in document["odds"].items()},
+        gate=Odds(slopes=tuple(document["gate"]["slopes"]), bias=document["gate"]["bias"]),
+        near=document["near"],
+        thresholds=document["thresholds"],
+        intervals={name: tuple(row) for name, row in document["intervals"].items()},
+        right={name: tuple(row) for name, row in document["right"].items()},
+        errors=document["errors"],
+        digest=hashlib.sha256(body).hexdigest(),
+    )
+
+
+@cache
+def shipped(path: Path = CALIBRATION) -> Calibration:
+    """The calibration that came with this version."""
+    if not path.is_file():
+        raise StateError(f"no calibration at {path}; this installation is incomplete: install the wheel again")
+    return parse(path.read_bytes())

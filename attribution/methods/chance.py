@@ -1,0 +1,120 @@
+"""What strangers reach in a catalogue: each of its own recordings asked about all the others.
+
+Pieces by the same players, in the same dances, over the same chords are alike without one being the
+other's source, and how alike differs from catalogue to catalogue. So the limit above which a
+recording or a tune is named is measured on the catalogue itself: a capped number of recordings are
+each judged against the others, and the best that is reached follows Gumbel's law of the largest of many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from attribution.hearing.features import Features, Form
+from attribution.hearing.landmarks import Alignment
+from attribution.index.catalogue import Catalogue, Listed
+from attribution.index.limits import TUNE_LEAST, Chance
+from attribution.index.tunes import TuneIndex
+from attribution.methods import aligned
+from attribution.methods.channels import aligned_recordings
+
+PROBES: Final = 64
+TUNE_PROBES: Final = 128
+TUNE_RATE: Final = 0.02
+"""Strangers that may pass, by the law."""
+RECORDING_RATE: Final = 0.1
+"""More than may pass, by the law: strangers are rarely as near as a catalogue's own are, by the same players.
+
+Both rates were chosen on other tunes, players and invented worlds than those in docs/benchmarks.md.
+"""
+MARGIN: Final = 25.0
+"""About what strangers reach in invented catalogues: asked for where there is no other recording to measure with."""
+REACH: Final = 2.0
+"""No limit is more than so many times what half of a catalogue reaches: whoever registers versions and medleys makes
+recordings each other's source, and must not silence the whole catalogue by it."""
+NOTED: Final[tuple[Form, ...]] = ("audio", "notes")
+"""The forms that have tunes."""
+ALIGNED: Final = 16
+SHARE_WORTH: Final = 250.0
+"""How many standard deviations of shared peaks explaining the whole of a track's power is worth."""
+SURE: Final = 30.0
+_MIDDLE, _HIGH = 0.5, 0.9
+
+
+def margins(marks: Sequence[Alignment], parts: Sequence[aligned.Explained]) -> list[float]:
+    """How far each aligned recording stands out: from the others that align, and by the power it explains.
+
+    Recordings by the same players share peaks with a track, but all of them do, and explain little each.
+    """
+    usual = float(np.median([min(mark.surprise, SURE) for mark in marks])) if marks else 0.0
+    return [
+        round(min(mark.surprise, SURE) - usual + SHARE_WORTH * part.share, 3)
+        for mark, part in zip(marks, parts, strict=False)
+    ]
+
+
+def chance_in(catalogue: Catalogue) -> Chance:
+    """A catalogue's limits: as measured when it was indexed, or now."""
+    if catalogue.chance is None:
+        catalogue.chance = measure({one.id: one.features for one in catalogue.recordings}, catalogue.recordings)
+    return catalogue.chance
+
+
+def measure(sketches: Mapping[str, Features], recordings: Iterable[Listed]) -> Chance:
+    """The limits, from the lines of all recordings and the whole features of those that `probes` names."""
+    heard = set(probes([name for name, one in sketches.items() if one.form == "audio"], PROBES))
+    sample = Catalogue([one for one in recordings if one.id in heard], chance=Chance())
+    return Chance(recording=recording_limit(sample), tunes=tune_limits(sketches))
+
+
+def probes(ids: Sequence[str], most: int) -> list[str]:
+    """Up to `most` ids, evenly spread in their order."""
+    ordered = sorted(ids)
+    count = min(most, len(ordered))
+    return [ordered[k * len(ordered) // count] for k in range(count)]
+
+
+def recording_limit(sample: Catalogue) -> float:
+    """The margin that RECORDING_RATE of strangers pass: each of a sample against the others."""
+    best: list[float] = []
+    for row in range(len(sample)):
+        item = sample.features(row)
+        marks = [one for one in aligned_recordings(sample, item) if one.row != row]
+        found = margins(marks, aligned.explain(sample, item, marks[:ALIGNED]))
+        best.append(max(found, default=0.0))
+    return round(max(0.0, limit(best, RECORDING_RATE, MARGIN)), 3)
+
+
+def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:
+    """By form, the strength that TUNE_RATE of strangers pass: up to TUNE_PROBES lines against those of everybody."""
+    names = sorted(sketches)
+    index = TuneIndex([sketches[name].line for name in names])
+    limits: dict[str, float] = {}
+    for form in NOTED:
+        best = []
+        for name in probes([name for name in names if sketches[name].form == form], TUNE_PROBES):
+            others = [one.strength for one in index.align(sketches[name].line) if names[one.row] != name]
+            best.append(max(others, default=0.0))
+        if best:
+            limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE, TUNE_LEAST)), 3)
+    return limits
+
+
+def limit(best: Sequence[float], rate: float, usual: float) -> float:
+    """What `rate` of strangers pass, where each of `best` is the largest that one of the catalogue reaches.
+
+    Gumbel's law through the middle and the ninth tenth: a few pieces that are each other's source, as
+    versions of one tune are, do not move it; many move it to REACH times the middle, or to what is `usual`.
+    """
+    if len(best) < 2:
+        return usual
+    middle, high = (float(value) for value in np.quantile(best, [_MIDDLE, _HIGH]))
+    scale = (high - middle) / (_reduced(_HIGH) - _reduced(_MIDDLE))
+    return min(middle + scale * (_reduced(1 - rate) - _reduced(_MIDDLE)), max(REACH * middle, usual))
+
+
+def _reduced(level: float) -> float:
+    return float(-np.log(-np.log(level)))

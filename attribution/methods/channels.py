@@ -1,0 +1,117 @@
+"""Evidence by segment and candidate: what each channel says about each recording that may be a source.
+
+Candidates come from three screens (landmark votes, tunes, neighbours of joined segment vectors); then
+every channel is asked about every candidate exactly, so that the screen's approximations end there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from attribution.hearing import landmarks
+from attribution.hearing.features import Features
+from attribution.hearing.spectra import HOP, HOP_SECONDS, WINDOW, WINDOW_SECONDS, Floats
+from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, joined
+from attribution.index.evidence import Evidence
+
+CHANNELS: Final = ("patch", "chroma", "timbre", "style", "landmarks", "tune")
+HEARD_IN: Final = {
+    "recording": (True, True, True, True, True, True),
+    "composition": (True, True, True, True, True, True),
+    "style": (True, True, True, True, False, False),
+}
+"""Which channels may speak for an aspect: a shared recording or tune is no evidence of style by itself."""
+VOTES_LEAST: Final = 4
+ALIGNED_MAX: Final = 100
+CANDIDATES_MAX: Final = 96
+
+
+def likeness_by(evidence: Evidence, channel: str) -> Floats:
+    """What one channel says, by segment and candidate."""
+    return evidence.table[:, :, CHANNELS.index(channel)]
+
+
+def gather(catalogue: Catalogue, item: Features) -> Evidence:
+    """All evidence about an item of sound or notes; that of the last item is kept, as methods often share it."""
+    known = catalogue.evidence
+    if known is None or known[0] != item.judged_sha256:
+        known = catalogue.evidence = (item.judged_sha256, _gather(catalogue, item))
+    return known[1]
+
+
+def _gather(catalogue: Catalogue, item: Features) -> Evidence:
+    marks = aligned_recordings(catalogue, item)
+    lines = tuple(catalogue.tunes.align(item.line, most=24))
+    count = item.count or _note_segments(item)
+    near = _neighbours(catalogue, item)
+    ordered = dict.fromkeys([one.row for one in marks] + [one.row for one in lines] + near)
+    rows = np.array(sorted(list(ordered)[:CANDIDATES_MAX]), dtype=np.int64)
+    table = np.zeros((count, len(rows), len(CHANNELS)), np.float32)
+    if item.count:
+        for place, name in enumerate(CHANNELS[:4]):
+            table[:, :, place] = _similarities(catalogue, item.segments[name], name, rows)
+    column = {int(row): j for j, row in enumerate(rows)}
+    starts = np.arange(count)
+    for mark in marks:
+        if mark.row in column:
+            inside = (mark.frames[None, :] >= starts[:, None] * HOP) & (
+                mark.frames[None, :] < starts[:, None] * HOP + WINDOW
+            )
+            table[:, column[mark.row], 4] = (
+                np.log1p(inside.sum(axis=1)) / 4 * min(max(mark.surprise, mark.local), 20.0) / 10
+            )
+    for line in lines:
+        if line.row in column and line.track:
+            onsets = item.line.onsets[list(line.track)]
+            begin = starts[:, None] * HOP_SECONDS
+            inside = (onsets[None, :] >= begin) & (onsets[None, :] < begin + WINDOW_SECONDS)
+            table[:, column[line.row], 5] = np.minimum(inside.sum(axis=1), 8) / 8 * line.strength / 40
+    loud = np.abs(item.segments["patch"]).sum(axis=1) > 0 if item.count else np.ones(count, np.bool_)
+    table[~loud] = 0.0
+    return Evidence(rows=rows, table=table, loud=loud, marks=marks, lines=lines)
+
+
+def aligned_recordings(catalogue: Catalogue, item: Features) -> tuple[landmarks.Alignment, ...]:
+    """The recordings whose peaks the track shares at one offset more than chance allows, most surprising first."""
+    if not len(item.marks.hashes):
+        return ()
+    votes = catalogue.landmarks.vote(item.marks, least=VOTES_LEAST, most=ALIGNED_MAX)
+    sources = [catalogue.features(one.row).marks for one in votes]
+    length = int(item.marks.peaks[:, 0].max()) + 1
+    return tuple(landmarks.coincide(item.marks, sources, votes, length))[:24]
+
+
+def _note_segments(item: Features) -> int:
+    """Notes are looked at in the same windows as sound."""
+    if len(item.line) < 5:
+        return 0
+    return max(1, int((item.seconds - WINDOW_SECONDS) / HOP_SECONDS) + 1)
+
+
+def _neighbours(catalogue: Catalogue, item: Features) -> list[int]:
+    """Rows near some segment in the joined space, most often met first."""
+    if not item.count or not len(catalogue.owners):
+        return []
+    found: dict[int, float] = {}
+    for nearest, query, deep in (
+        (catalogue.screen, joined({name: item.segments[name] for name in SCREEN_ENCODERS}), 12),
+        (catalogue.styles_index, item.segments["style"], 12),
+    ):
+        scores, places = nearest.search(query, deep)
+        for row, score in zip(catalogue.owners[places].ravel().tolist(), scores.ravel().tolist(), strict=True):
+            found[row] = found.get(row, 0.0) + max(score, 0.0) ** 4
+    return sorted(found, key=lambda row: (-found[row], row))[:CANDIDATES_MAX]
+
+
+def _similarities(catalogue: Catalogue, query: Floats, encoder: str, rows: npt.NDArray[np.int64]) -> Floats:
+    """The best similarity of each segment with any segment of each candidate."""
+    table, starts = catalogue.table(encoder), catalogue.starts
+    answer = np.zeros((len(query), len(rows)), np.float32)
+    for j, row in enumerate(rows):
+        part = table[starts[row] : starts[row + 1]]
+        if len(part):
+            answer[:, j] = (query @ part.T).max(axis=1)
+    return answer

@@ -1,0 +1,1 @@
+"""Everything that reads or writes the log on disk: append, anchor, store, check, recover, export, prune."""

@@ -1,0 +1,125 @@
+"""The anchor: the last checkpoint a log has answered for, kept apart from the log's database.
+
+A database can be put back to an older state without any hash in it being wrong. The anchor is what
+notices: it only moves forward, one writer holds it from before a checkpoint is signed until that
+checkpoint is committed and anchored, and a log whose database is behind it signs nothing.
+
+| who holds it | what a lying holder can do |
+| ------------ | -------------------------- |
+| database     | lose or fork entries; noticed here, by witnesses, and by anyone with an old checkpoint |
+| anchor       | let a rollback pass unnoticed on this host; still noticed by witnesses |
+| both         | fork the log for those who never compare checkpoints |
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.errors import TransientError, VerificationError
+from ledger.proofs import checkpoint, note
+from ledger.proofs.checkpoint import Checkpoint
+
+
+def content(data: bytes) -> Checkpoint:
+    """What a signed checkpoint says; whether its signature is good is for whoever trusts a key to ask."""
+    return checkpoint.parse(note.parse(data).text)
+
+
+class Held(ABC):
+    """The anchor while one writer holds it: nobody else can read it in order to sign."""
+
+    note: bytes | None
+
+    def advance(self, signed: bytes) -> None:
+        """Move to this signed checkpoint, durably; refuses to move back or sideways."""
+        new = content(signed)
+        if self.note is not None:
+            old = content(self.note)
+            if new.origin != old.origin:
+                raise VerificationError(f"the anchor belongs to log {old.origin!r}, not to {new.origin!r}")
+            if new.size < old.size or (new.size == old.size and new.root != old.root):
+                raise VerificationError(
+                    f"the anchor stands at size {old.size}, root {old.root.hex()}; it will not move to "
+                    f"size {new.size}, root {new.root.hex()}"
+                )
+        self._write(signed)
+        self.note = signed
+
+    @abstractmethod
+    def _write(self, signed: bytes) -> None:
+        """Replace the anchor's content; on return it survives a power cut."""
+
+
+class Anchor(ABC):
+    """One log's anchor, shared by all of its writers."""
+
+    @abstractmethod
+    def read(self) -> bytes | None:
+        """The signed checkpoint it holds; None if there is no anchor yet."""
+
+    @abstractmethod
+    @contextmanager
+    def held(self) -> Iterator[Held]:
+        """Wait for the anchor and keep other writers from it, until it has advanced or the block ends."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of whatever it keeps open."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnchor(Anchor):
+    """A file beside the database, or better on another volume: the signed checkpoint itself."""
+
+    path: Path
+
+    def read(self) -> bytes | None:
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as failure:
+            raise TransientError(f"anchor {self.path}: {failure.strerror}") from failure
+
+    @contextmanager
+    def held(self) -> Iterator[Held]:
+        """The lock is on the folder, so that replacing the file neither breaks nor frees it."""
+        try:
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as failure:
+            raise TransientError(f"anchor {self.path}: {failure.strerror}") from failure
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield _HeldFile(self.path, folder, self.read())
+        finally:
+            os.close(folder)
+
+    def close(self) -> None:
+        """Nothing is kept open between uses."""
+
+
+class _HeldFile(Held):
+    def __init__(self, path: Path, folder: int, signed: bytes | None) -> None:
+        self._path, self._folder, self.note = path, folder, signed
+
+    def _write(self, signed: bytes) -> None:
+        """Write aside, sync, rename, sync the folder: at every moment the file is the old or the new."""
+        aside = self._path.with_name(self._path.name + ".new")
+        try:
+            with aside.open("wb") as file:
+                file.write(signed)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.rename(self._path)
+            os.fsync(self._folder)
+        except OSError as failure:
+            raise TransientError(
+                f"anchor {self._path}: {failure.strerror}; the batch is committed but not acknowledged, "
+                "send it again once the anchor can be written"
+            ) from failure

@@ -1,0 +1,435 @@
+"""The log: append, read, prove. The one object through which everything reaches the ledger.
+
+Appending, in the order in which things reach the disk, and what a crash means at each point:
+
+1. hash the leaves; 2. take the anchor, then the database's write lock; 3. read the right edge again
+if another writer moved it, and compare it with the anchor; 4. sign the new checkpoint;
+5. commit leaves, tiles, checkpoint, ids and blobs as one transaction; 6. move the anchor; 7. answer.
+
+A crash before 5 ends leaves nothing. Between 5 and 6 the entries are there and nobody was told: the
+same events sent again are duplicates, and the next append moves the anchor past them. After 6 the
+entries are acknowledged, and a database without them is refused.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
+from ledger.event import Entry
+from ledger.log.anchor import Anchor, FileAnchor
+from ledger.log.store import edge as right_edge
+from ledger.log.store import queries
+from ledger.log.store.edge import Edge
+from ledger.log.store.nodes import NodeReader
+from ledger.log.store.sqlite import SqliteStore
+from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT, Store
+from ledger.log.store.tracks import project_tracks
+from ledger.proofs import canon, checkpoint, leaf, proof, tile, tree
+from ledger.proofs.keyring import Key
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.tree import Read, leaf_hashes
+from ledger.types import Digest, Head, Leaf, parse_time
+
+Clock = Callable[[], datetime]
+Check = Callable[[Connection, Head], None]
+"""Asked inside the write lock, before anything is written; raising gives the append up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Leaves `first` to `size - 1` are in the log and answered for by this signed checkpoint."""
+
+    first: int
+    size: int
+    checkpoint: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Leaves as bytes, ready to be placed. `types` and `bodies` run in parallel; an event's key is its offset's."""
+
+    bodies: Sequence[bytes]
+    types: Sequence[str]
+    hashes: Sequence[bytes]
+    events: Sequence[tuple[str, str, int]] = ()
+    blobs: dict[bytes, bytes] = field(default_factory=dict)
+
+
+def batch_of(leaves: Sequence[Leaf], blobs: Iterable[bytes] = ()) -> Batch:
+    """Any leaves as a batch; InputError for what is not one."""
+    bodies = [leaf.encode(one) for one in leaves]
+    return Batch(
+        bodies=bodies,
+        types=[one["type"] for one in leaves],
+        hashes=leaf_hashes(bodies),
+        events=[(one["source"], one["event_id"], i) for i, one in enumerate(leaves) if one["type"] == "event"],
+        blobs={bytes.fromhex(canon.digest(data)): data for data in blobs},
+    )
+
+
+class _Dated(msgspec.Struct):
+    """Of a leaf, when the ledger says that it was made; events have no such time."""
+
+    at: str | None = None
+
+
+_DATED: Final = msgspec.json.Decoder(_Dated).decode
+CLOCKS_APART: Final = timedelta(minutes=1)
+"""By which a leaf may be older than one before it: it is made before the lock is there, maybe on another machine."""
+LOOKED_BACK: Final = 64
+"""Leaves whose times are read on opening: so many that nobody gets far back in steps of a minute unnoticed."""
+
+
+def _time_of(body: bytes) -> str | None:
+    try:
+        return _DATED(body).at
+    except msgspec.MsgspecError as problem:
+        raise VerificationError(f"a leaf is not what the log takes ({problem}); run `settle ledger fsck`") from None
+
+
+class Log:
+    """One append-only log. Safe to share between threads; any number of processes may open the same one."""
+
+    def __init__(
+        self,
+        store: Store,
+        anchor: Anchor,
+        *,
+        origin: str,
+        signer: PrivateKey | Callable[[], PrivateKey],
+        clock: Clock,
+        trusted: Sequence[Key] | None = None,
+    ) -> None:
+        self.origin: Final = origin
+        self.store: Final = store
+        self.anchor: Final = anchor
+        self.clock: Final = clock
+        self.trusted: Final = trusted
+        self._signer = signer
+        self._edge: Edge | None = None
+        self._written: tuple[int, str] = (0, "")  # the size up to which times have been read, and the latest of them
+        self._lock = threading.RLock()
+        self.read: Final[Read] = NodeReader(self._read_tile)
+        """Hashes of complete subtrees, for provers."""
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    def check(self) -> Head:
+        """What opening a log checks: tiles, checkpoint, last entries and anchor agree, or VerificationError."""
+        anchored = self.anchor.read()  # before the database, which may only be ahead of it
+        with self.store.reading() as connection:
+            edge = right_edge.load(connection, self.origin, self.trusted)
+            right_edge.check_last_entries(connection, edge.head.size)
+            right_edge.check_anchor(connection, edge, anchored)
+        self._edge = edge
+        return edge.head
+
+    def begin(self, *first: Leaf) -> Appended:
+        """Start an empty log: anchor the empty tree, then append its first leaves."""
+        with self.anchor.held() as anchor:
+            if anchor.note is None:
+                anchor.advance(checkpoint.sign(self.origin, 0, tree.EMPTY_ROOT, self.signer))
+        return self.append(first or [leaf.log(self.clock(), origin=self.origin)], expect_size=0)
+
+    @property
+    def signer(self) -> PrivateKey:
+        """The log's private key; a callable given for it is asked when the first signature is needed."""
+        if not isinstance(self._signer, PrivateKey):
+            self._signer = self._signer()
+        return self._signer
+
+    def close(self) -> None:
+        """Give database and anchor back."""
+        self.store.close()
+        self.anchor.close()
+
+    # --- appending --------------------------------------------------------------------------------
+
+    def append(
+        self, leaves: Sequence[Leaf], *, blobs: Iterable[bytes] = (), expect_size: int | None = None
+    ) -> Appended:
+        """Leaves and the matter they name, all or nothing; on return they are durable, signed for and anchored.
+
+        With `expect_size`, ConflictError if the log has moved on: read it again and decide again.
+        """
+
+        def unmoved(_: Connection, head: Head) -> None:
+            if head.size != expect_size:
+                raise ConflictError(
+                    f"log {self.origin} has {head.size} entries, expected {expect_size}; it moved meanwhile"
+                )
+
+        return self.commit(batch_of(leaves, blobs), None if expect_size is None else unmoved)
+
+    def commit(self, batch: Batch, check: Check | None = None) -> Appended:
+        """Append a prepared batch; see the module's own text for the order of things."""
+        if not batch.bodies:
+            raise InputError("an append needs at least one leaf")
+        key = self.signer
+        with self._lock, self.anchor.held() as anchor:
+            try:
+                with self.store.writing() as tx:
+                    before = self._edge_in(tx)
+                    right_edge.check_anchor(tx, before, anchor.note)
+                    if check is not None:
+                        check(tx, before.head)
+                    latest = self._check_time(tx, before.head.size, batch)
+                    after, tiles = before.extended(batch.hashes)
+                    signed = checkpoint.sign(self.origin, after.head.size, after.head.root, key)
+                    self._write(tx, batch, after.head, tiles, signed)
+            except BaseException:
+                self._edge = None  # what the database now holds is for it to say
+                raise
+            self._edge, self._written = after, (after.head.size, latest)
+            anchor.advance(signed)
+        return Appended(before.head.size, after.head.size, signed)
+
+    def _check_time(self, tx: Connection, size: int, batch: Batch) -> str:
+        """Refuse leaves dated before what the log holds already; the latest time in the log with this batch.
+
+        A clock set back would open what is closed: a grant that has ended, a period that is over.
+        """
+        read, latest = self._written
+        if read != size:
+            latest = max([latest, *(_time_of(body) or "" for body in queries.last_bodies(tx, read, LOOKED_BACK))])
+            self._written = (size, latest)
+        if len(batch.events) == len(batch.bodies):
+            return latest
+        times = [_time_of(body) for body, kind in zip(batch.bodies, batch.types, strict=True) if kind != "event"]
+        dated = [at for at in times if at is not None]
+        if dated and latest and min(dated) < latest and parse_time(min(dated)) + CLOCKS_APART < parse_time(latest):
+            raise StateError(
+                f"this machine's clock says {min(dated)}, the log was last written at {latest}; set the clock right"
+            )
+        return max([latest, *dated])
+
+    def _edge_in(self, tx: Connection) -> Edge:
+        """The right edge, read again if this is the first append or another writer was here."""
+        last = queries.last_checkpoint(tx)
+        if self._edge is not None and last is not None and last.size == self._edge.head.size:
+            if last.root != self._edge.head.root:
+                raise VerificationError(
+                    f"log {self.origin}: the tree of size {last.size} changed; {right_edge.RECOVER}"
+                )
+            return self._edge
+        found = right_edge.load(tx, self.origin, self.trusted)
+        if self._edge is None:
+            right_edge.check_last_entries(tx, found.head.size)
+        return found
+
+    def _write(self, tx: Connection, batch: Batch, head: Head, tiles: list[tile.Changed], signed: bytes) -> None:
+        first = head.size - len(batch.bodies)
+        store = self.store
+        store.insert(tx, ENTRY, list(zip(range(first, head.size), batch.types, batch.bodies, strict=True)))
+        store.insert(tx, EVENT, [(source, event_id, first + offset) for source, event_id, offset in batch.events])
+        store.put_tiles(tx, tiles)
+        store.insert(tx, CHECKPOINT, [(head.size, head.root, head.chain, signed)])
+        new_blobs = [(digest, data) for digest, data in batch.blobs.items() if queries.blob(tx, digest) is None]
+        store.insert(tx, BLOB, new_blobs)
+        if len(batch.events) < len(batch.bodies):
+            project_tracks(tx, first, batch.types, batch.bodies)
+
+    def put_blob(self, data: bytes) -> Digest:
+        """Keep content-addressed matter that a later leaf will name."""
+        digest = canon.digest(data)
+        with self.store.writing() as tx:
+            if queries.blob(tx, bytes.fromhex(digest)) is None:
+                self.store.insert(tx, BLOB, [(bytes.fromhex(digest), data)])
+        return digest
+
+    def seal(self) -> Appended:
+        """Commit the tree to the chain's head, hourly and at a period's close."""
+        while True:
+            with suppress(ConflictError):  # another writer was faster; seal what there is now
+                return self._seal(self.head())
+
+    def seal_since(self, start: datetime) -> Appended | None:
+        """Seal, unless that was done since then or nothing has come after the last seal; None if so.
+
+        However many processes ask at once, one of them seals: the log must not have moved since it looked.
+        """
+        while True:
+            head = self.head()
+            with self.store.reading() as connection:
+                last = queries.last_of_type(connection, "seal")
+            if last is not None and (
+                last.index == head.size - 1 or parse_time(leaf.decode(last.body)["at"]) >= start.replace(microsecond=0)
+            ):
+                return None
+            with suppress(ConflictError):
+                return self._seal(head)
+
+    def _seal(self, head: Head) -> Appended:
+        sealing = leaf.seal(self.clock(), size=head.size, root=head.root, chain=head.chain)
+        return self.append([sealing], expect_size=head.size)
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def head(self, size: int | None = None) -> Head:
+        """Where the log stands now, or stood at the size of one of its checkpoints."""
+        with self.store.reading() as connection:
+            signed = queries.last_checkpoint(connection)
+        if signed is None:
+            return Edge.empty(self.origin).head
+        if size not in (None, signed.size):
+            signed = self._signed(size)
+        return Head(self.origin, signed.size, signed.root, signed.chain)
+
+    def entries(
+        self, *, types: Collection[str] | None = None, start: int = 0, stop: int | None = None
+    ) -> Iterator[Entry]:
+        """Entries in order, of these types only if given; cheap for all types but `event`."""
+        end = self.head().size if stop is None else stop
+        while start < end:
+            with self.store.reading() as connection:
+                found = queries.page(connection, start, end, types)
+            yield from found
+            if len(found) < queries.PAGE:
+                return
+            start = found[-1].index + 1
+
+    def entry(self, index: int) -> Entry:
+        """One entry; InputError if there is none of this index."""
+        with self.store.reading() as connection:
+            found = queries.page(connection, index, index + 1)
+        if not found:
+            raise InputError(f"log {self.origin} has no entry {index}")
+        return found[0]
+
+    def blob(self, digest: Digest) -> bytes:
+        """The matter of this digest, hashed again; InputError if it is not kept here."""
+        with self.store.reading() as connection:
+            data = queries.blob(connection, bytes.fromhex(digest))
+        if data is None:
+            raise InputError(f"log {self.origin} keeps nothing with digest {digest}")
+        if canon.digest(data) != digest:
+            raise VerificationError(f"what log {self.origin} keeps under digest {digest} has another digest")
+        return data
+
+    def find_event(self, source: str, event_id: str) -> int | None:
+        """The index of a source's event; None if there is none."""
+        with self.store.reading() as connection:
+            return queries.find_event(connection, source, event_id)
+
+    def assignments(self) -> dict[str, tuple[Digest, int]]:
+        """Every assigned track: the vector it pays by and the index of the assignment."""
+        with self.store.reading() as connection:
+            return {track: (vector, index) for track, vector, index in queries.assignments(connection)}
+
+    @contextmanager
+    def projection(self) -> Iterator[Connection]:
+        """A transaction for a room's own `<room>_*` tables beside the log's; commits on leaving.
+
+        It holds the database's write lock: do not append inside it.
+        """
+        with self.store.writing() as connection:
+            yield connection
+
+    # --- proving ----------------------------------------------------------------------------------
+
+    def checkpoint(self, size: int | None = None) -> bytes:
+        """The signed checkpoint of this size, by default the newest."""
+        return self._signed(size).note
+
+    def covering(self, index: int) -> bytes:
+        """The checkpoint with which this entry was acknowledged."""
+        with self.store.reading() as connection:
+            signed = queries.checkpoint_covering(connection, index)
+        if signed is None:
+            raise InputError(f"log {self.origin} has no entry {index}")
+        return signed.note
+
+    def inclusion(self, index: int, size: int | None = None) -> bytes:
+        """A `.tlog-proof` of an entry in the tree of a checkpoint, by default the newest."""
+        signed = self._signed(size)
+        hashes = tree.prove_inclusion(index, signed.size, self.read)
+        return proof.Proof(index=index, hashes=tuple(hashes), checkpoint=signed.note).encode()
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """The hashes that show the tree of size `old` to be a prefix of that of size `new`."""
+        if new > self.head().size:
+            raise InputError(f"log {self.origin} has {self.head().size} entries, not {new}")
+        return tree.prove_consistency(old, new, self.read)
+
+    def _read_tile(self, level: int, n: int) -> bytes:
+        with self.store.reading() as connection:
+            return queries.read_tile(connection, level, n)
+
+    def _signed(self, size: int | None) -> queries.Signed:
+        with self.store.reading() as connection:
+            found = queries.last_checkpoint(connection) if size is None else queries.checkpoint_at(connection, size)
+        if found is None:
+            raise InputError(
+                f"log {self.origin} has no checkpoint"
+                + (
+                    ""
+                    if size is None
+                    else f" of size {size}; there is one per batch, and `settle ledger head` names the newest"
+                )
+            )
+        return found
+
+
+def open_store(url: str | Path) -> Store:
+    """The database of a log, by path (SQLite) or URL."""
+    place = str(url)
+    if place.startswith("sqlite:///"):
+        return SqliteStore(Path(place.removeprefix("sqlite:///")))
+    if place.startswith(("postgresql://", "postgres://")):
+        from ledger.log.store.postgres import PostgresStore
+
+        return PostgresStore(place.replace("postgres://", "postgresql://", 1))
+    if "://" not in place:
+        return SqliteStore(Path(place))
+    raise InputError(f"store {place!r}: expected a file path or a postgresql:// URL")
+
+
+def open_anchor(place: str | Path, origin: str) -> Anchor:
+    """The anchor of a log: a file, or a row in a second PostgreSQL database."""
+    if str(place).startswith(("postgresql://", "postgres://")):
+        from ledger.log.store.anchor_postgres import PostgresAnchor
+
+        return PostgresAnchor(str(place).replace("postgres://", "postgresql://", 1), origin)
+    return FileAnchor(Path(place))
+
+
+def open_log(
+    url: str | Path,
+    *,
+    origin: str,
+    signer: PrivateKey | Callable[[], PrivateKey],
+    anchor: str | Path,
+    clock: Clock,
+    trusted: Sequence[Key] | None = None,
+    check: bool = True,
+) -> Log:
+    """The log of this name, made if neither database nor anchor holds anything yet.
+
+    `trusted` are its first keys, as trust.json has them: with them, a stored checkpoint that none of
+    them or of their successors signed is refused.
+
+    Refuses (VerificationError) a database that is damaged at its end, behind its anchor or on
+    another branch; `check=False` is for the tools that examine and mend such a log.
+    """
+    store = open_store(url)
+    store.create()
+    log = Log(store, open_anchor(anchor, origin), origin=origin, signer=signer, clock=clock, trusted=trusted)
+    if not check:
+        return log
+    try:
+        if log.check().size == 0:
+            log.begin()
+    except BaseException:
+        log.close()
+        raise
+    return log

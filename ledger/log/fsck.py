@@ -1,0 +1,278 @@
+"""Read the whole log again and believe nothing that is stored about it.
+
+Every entry is encoded again, hashed, chained and put into a new tree, which is compared with the
+stored tiles (so that the first bad entry has an index), with every checkpoint and with every seal.
+An event names the vector that its track was assigned at that point of the log, or one that came with
+it: its evidence is then a `vector` leaf of the same track in the same batch.
+An event that stands in a signed batch says what the platform signed at that place.
+Then the tables beside the entries: event ids, the projection of tracks, content-addressed matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, func, select
+from sqlmodel import col
+
+from ledger.errors import VerificationError
+from ledger.event import EventLeaf
+from ledger.log.anchor import content
+from ledger.log.append import Log
+from ledger.log.fsck_batches import Batches
+from ledger.log.store import edge as right_edge
+from ledger.log.store import queries
+from ledger.log.store.edge import Edge
+from ledger.log.store.queries import Signed
+from ledger.log.store.schema import BlobRow, EventRow, TrackRow
+from ledger.proofs import canon, checkpoint, leaf
+from ledger.proofs.canon import INT_MAX
+from ledger.proofs.note import Vkey
+from ledger.proofs.tile import WIDTH
+from ledger.proofs.tree import HASH_SIZE, leaf_hashes
+
+PROBLEMS_MAX: Final = 20
+"""Reported; the count goes on."""
+
+_DECODE: Final = msgspec.json.Decoder(EventLeaf).decode
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True, kw_only=True)
+class Examined:
+    """What a log is now. `first_bad` is the index of the first entry that is not what was appended."""
+
+    ok: bool = True
+    origin: str
+    entries: int = 0
+    root: str = ""
+    chain: str = ""
+    first_bad: int | None = None
+    checkpoints: int = 0
+    blobs: int = 0
+    problems: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+
+    def bad(self, index: int | None, problem: str) -> None:
+        self.ok = False
+        if index is not None and (self.first_bad is None or index < self.first_bad):
+            self.first_bad = index
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append(problem)
+
+
+def fsck(log: Log, *, on_progress: Callable[[int, int | None], None] | None = None) -> Examined:
+    """Examine a log from its first entry to its last."""
+    return _Walk(log, on_progress).run()
+
+
+class _Walk:
+    def __init__(self, log: Log, on_progress: Callable[[int, int | None], None] | None) -> None:
+        self._log = log
+        self._edge = Edge.empty(log.origin)
+        self._report = Examined(origin=log.origin)
+        self._on_progress = on_progress
+        self._tracks: dict[str, tuple[int, str | None, int | None]] = {}  # as the projection: index, vector, since
+        self._assigned: dict[str, str] = {}
+        self._carried: set[tuple[str, str]] = set()  # (track, vector) whose evidence stands in the batch at hand
+        self._events = 0
+        self._signers: Callable[[int], list[Vkey]] | None = None
+        self._batches = Batches(log.origin, log.trusted, self._report.bad)
+
+    def run(self) -> Examined:
+        report = self._report
+        anchored = self._log.anchor.read()
+        with self._log.store.reading() as connection:
+            self._walk(connection)
+            self._check_beside(connection)
+            try:
+                right_edge.check_anchor(connection, self._edge, anchored)
+            except VerificationError as problem:
+                report.bad(None, str(problem))
+        head = self._edge.head
+        report.entries, report.root, report.chain = head.size, head.root.hex(), head.chain.hex()
+        return report
+
+    # --- entries ----------------------------------------------------------------------------------
+
+    def _walk(self, connection: Connection) -> None:
+        """From checkpoint to checkpoint, each as far as its entries reach."""
+        last = None
+        if self._log.trusted is not None:
+            try:
+                self._signers = right_edge.signers(connection, self._log.origin, self._log.trusted)
+            except (VerificationError, KeyError) as problem:
+                self._report.bad(None, str(problem))
+        for signed in queries.checkpoints(connection):
+            last = signed
+            self._report.checkpoints += 1
+            self._carried.clear()
+            if not self._reach(connection, signed.size):
+                return
+            self._check_checkpoint(signed)
+        count = queries.entry_count(connection)
+        covered = last.size if last else 0
+        if count > covered:
+            self._report.bad(covered, f"entries {covered} to {count - 1} are covered by no checkpoint")
+
+    def _reach(self, connection: Connection, size: int) -> bool:
+        """Take in the entries up to this size; False if there are not so many."""
+        while (done := self._edge.head.size) < size:
+            rows = queries.typed_page(connection, done, size)
+            if not rows or rows[0][0] != done:
+                missing = f"{rows[0][0] - 1}" if rows else f"{size - 1}"
+                self._report.bad(done, f"entries {done} to {missing} are missing; a checkpoint covers {size}")
+                return False
+            gap = next((i for i, row in enumerate(rows) if row[0] != done + i), len(rows))
+            self._take(connection, done, rows[:gap])
+            if self._on_progress is not None:
+                self._on_progress(self._edge.head.size, None)
+        return True
+
+    def _take(self, connection: Connection, first: int, rows: list[tuple[int, str, bytes]]) -> None:
+        events: dict[str, dict[str, int]] = {}
+        assigned = self._assigned
+        for index, kind, body in rows:
+            event = _event(body) if kind == "event" else None
+            if event is not None:
+                events.setdefault(event.source, {})[event.event_id] = index
+                if event.vector != assigned.get(event.track):
+                    self._check_binding(index, event.track, event.vector)
+                continue
+            try:
+                self._take_other(connection, index, kind, leaf.decode(body), events)
+            except (VerificationError, KeyError, TypeError) as problem:
+                self._report.bad(index, f"entry {index}: {problem}")
+        self._batches.compare(connection, first, rows)
+        hashes = leaf_hashes([body for _, _, body in rows])
+        self._compare_tiles(connection, first, hashes)
+        self._check_event_ids(connection, events)
+        self._edge, _ = self._edge.extended(hashes)
+
+    def _take_other(
+        self, connection: Connection, index: int, kind: str, body: dict[str, Any], events: dict[str, dict[str, int]]
+    ) -> None:
+        """A leaf that is no event in its usual form."""
+        if body["type"] != kind:
+            self._report.bad(index, f"entry {index} is filed as {kind!r} and is a {body['type']!r}")
+        if kind == "seal":
+            sealed = queries.checkpoint_at(connection, body["size"])
+            if sealed is None or (body["root"], body["chain"]) != (sealed.root.hex(), sealed.chain.hex()):
+                self._report.bad(index, f"seal {index} commits to another tree or chain at size {body['size']}")
+        elif kind == "event":
+            events.setdefault(body["source"], {})[body["event_id"]] = index
+            if body["vector"] != self._assigned.get(body["track"]):
+                self._check_binding(index, body["track"], body["vector"])
+        elif kind in Batches.TYPES:
+            self._batches.take(connection, index, body)
+        elif kind == "vector":
+            self._carried.add((body["track"], body["statement"]))
+        elif kind == "track":
+            self._tracks.setdefault(body["id"], (index, None, None))
+        elif kind == "follow":
+            for track in body["tracks"]:
+                self._tracks.setdefault(track, (index, None, None))
+        elif kind == "expire" and (remark := leaf.remark(index, body)) is not None:
+            self._report.unchecked.append(remark)
+        elif kind == "assign" and body["track"] in self._tracks:
+            self._tracks[body["track"]] = (self._tracks[body["track"]][0], body["vector"], index)
+            self._assigned[body["track"]] = body["vector"]
+
+    def _check_binding(self, index: int, track: str, vector: str | None) -> None:
+        """An event that does not name its track's vector must have brought its own."""
+        if vector is None or (track, vector) not in self._carried:
+            due = self._assigned.get(track)
+            self._report.bad(
+                index,
+                f"entry {index} binds track {track!r} to {_named(vector)}; assigned to it there is {_named(due)}",
+            )
+
+    def _compare_tiles(self, connection: Connection, first: int, hashes: list[bytes]) -> None:
+        """Name the entries whose hash is not the one in the stored tree."""
+        stop = first + len(hashes)
+        for n in range(first // WIDTH, -(-stop // WIDTH)):
+            start, end = max(first, n * WIDTH), min(stop, (n + 1) * WIDTH)
+            try:
+                tile = queries.read_tile(connection, 0, n)
+            except VerificationError as problem:
+                self._report.bad(None, str(problem))
+                continue
+            stored = tile[(start - n * WIDTH) * HASH_SIZE : (end - n * WIDTH) * HASH_SIZE]
+            if b"".join(hashes[start - first : end - first]) != stored:
+                for index in range(start, end):
+                    place = (index - start) * HASH_SIZE
+                    if stored[place : place + HASH_SIZE] != hashes[index - first]:
+                        self._report.bad(index, f"entry {index} is not the one whose hash is in the tree")
+
+    def _check_event_ids(self, connection: Connection, events: dict[str, dict[str, int]]) -> None:
+        for source, ids in events.items():
+            self._events += len(ids)
+            found = queries.find_events(connection, source, list(ids))
+            for event_id, index in ids.items():
+                if found.get(event_id) != index:
+                    self._report.bad(
+                        index,
+                        f"event {event_id!r} of {source!r} is entry {index}; its id leads to {found.get(event_id)}",
+                    )
+
+    def _check_checkpoint(self, signed: Signed) -> None:
+        """A checkpoint says what the entries before it add up to."""
+        head, size = self._edge.head, signed.size
+        try:
+            said = content(signed.note)
+        except VerificationError as problem:
+            self._report.bad(None, f"checkpoint {size}: {problem}")
+            return
+        if (said.origin, said.size) != (self._log.origin, size):
+            self._report.bad(None, f"checkpoint {size} is of {said.origin!r} at size {said.size}")
+        if not head.root == said.root == signed.root:
+            self._report.bad(None, f"checkpoint {size} has root {said.root.hex()}, the entries have {head.root.hex()}")
+        if self._signers is not None:
+            try:
+                checkpoint.open(signed.note, self._log.origin, self._signers(size))
+            except VerificationError as problem:
+                self._report.bad(None, str(problem))
+        if head.chain != signed.chain:
+            self._report.bad(
+                None, f"checkpoint {size} has chain {signed.chain.hex()}, the entries have {head.chain.hex()}"
+            )
+
+    # --- beside the entries -----------------------------------------------------------------------
+
+    def _check_beside(self, connection: Connection) -> None:
+        self._batches.check_projection(connection, self._edge.head.size)
+        stored = connection.execute(select(func.count()).select_from(EventRow)).scalar_one()
+        if stored != self._events:
+            self._report.bad(None, f"{stored} event ids are stored for {self._events} events")
+        query = select(col(TrackRow.id), col(TrackRow.idx), col(TrackRow.vector), col(TrackRow.assigned_idx))
+        kept = {(row[0], (row[1], row[2], row[3])) for row in connection.execute(query)}
+        differing = sorted({track for track, _ in kept ^ set(self._tracks.items())})
+        for track in differing[:PROBLEMS_MAX]:
+            self._report.bad(None, f"the projection of track {track!r} differs from the log")
+        for digest, data in _blobs(connection):
+            self._report.blobs += 1
+            if canon.digest(data) != digest.hex():
+                self._report.bad(None, f"what is kept under digest {digest.hex()} has another")
+
+
+def _event(body: bytes) -> EventLeaf | None:
+    """An event in its usual form, which encodes to its own bytes; None for all else."""
+    try:
+        event = _DECODE(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    gross = event.gross_micros
+    usual = 0 <= event.units <= INT_MAX and (isinstance(gross, msgspec.UnsetType) or 0 <= gross <= INT_MAX)
+    return event if usual and event.type == "event" and event.v == 1 and _ENCODE(event) == body else None
+
+
+def _named(vector: str | None) -> str:
+    return "no vector" if vector is None else f"vector {vector[:16]}"
+
+
+def _blobs(connection: Connection) -> Iterator[tuple[bytes, bytes]]:
+    for digest, data in connection.execute(select(col(BlobRow.digest), col(BlobRow.data))).yield_per(100):
+        yield bytes(digest), bytes(data)

@@ -1,0 +1,44 @@
+"""Prune an exported log: drop the files of its oldest entries, keep every proof of the rest possible.
+
+Only copies are pruned; the log itself keeps everything. A pruned export says in `minimum` from which
+index on it holds the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.errors import InputError
+from ledger.log.anchor import content
+from ledger.proofs.tile import format_path, prunable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What an export holds from now on: entries `minimum` and later."""
+
+    folder: str
+    minimum: int
+    removed: int
+
+
+def prune(folder: Path, minimum: int) -> Pruned:
+    """Remove what tlog-tiles allows to be missing below this index; never less than was pruned before."""
+    if not (folder / "checkpoint").is_file():
+        raise InputError(f"{folder} is not an exported log: it has no checkpoint")
+    size = content((folder / "checkpoint").read_bytes()).size
+    if not 0 <= minimum <= size:
+        raise InputError(f"minimum index {minimum} is not within the exported tree of {size}")
+    place = folder / "minimum"
+    before = int(place.read_text()) if place.exists() else 0
+    if minimum < before:
+        raise InputError(f"{folder} is pruned below {before} already; export again for what came before")
+    place.write_text(f"{minimum}\n")  # first: from here on nobody is promised what is about to go
+    removed = 0
+    for level, n in prunable(minimum):
+        path = folder / format_path(level, n)
+        if path.exists():
+            path.unlink()
+            removed += 1
+    return Pruned(folder=str(folder), minimum=minimum, removed=removed)

@@ -1,0 +1,165 @@
+"""Recovery: bring a database that is behind its anchor up to what the log has answered for.
+
+Nothing is believed: the exported tiles must hold the tree of a checkpoint that a log key signed, the
+database must be a prefix of that tree, and every entry is hashed again on its way in. The exported
+checkpoint goes into the database as it is; recovery signs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from ledger.errors import InputError, VerificationError
+from ledger.log.anchor import content
+from ledger.log.append import Log
+from ledger.log.store import edge as right_edge
+from ledger.log.store import queries, signed
+from ledger.log.store.edge import Edge
+from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT
+from ledger.log.store.tracks import project_tracks
+from ledger.proofs import canon, checkpoint, leaf
+from ledger.proofs.checkpoint import Checkpoint
+from ledger.proofs.keyring import Key, project
+from ledger.proofs.note import Vkey
+from ledger.proofs.tile import WIDTH, format_path, parse_entries, reader
+from ledger.proofs.tree import HASH_SIZE, leaf_hashes
+from ledger.proofs.tree import root as tree_root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """The log as it stands after recovery, and how many entries came from the export."""
+
+    origin: str
+    size: int
+    root: str
+    replayed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """An exported log in a folder; see `ledger.log.export` for its layout."""
+
+    folder: Path
+    checkpoint: Checkpoint
+    note: bytes
+
+    @classmethod
+    def open(cls, folder: Path, origin: str, trusted: Iterable[Key]) -> Static:
+        """The exported log, if a key that counts signed its checkpoint and its tiles lead to that root."""
+        try:
+            note = (folder / "checkpoint").read_bytes()
+            keys = [json.loads(line) for line in (folder / "keys.ndjson").read_text(encoding="utf-8").splitlines()]
+        except OSError as problem:
+            raise InputError(f"{folder}: not an exported log: {problem.strerror}: {problem.filename}") from None
+        ring = project(trusted, ((key["index"], key["leaf"]) for key in keys))
+        size = content(note).size
+        vkeys = [Vkey(origin, key.public) for key in ring.at(size, "log")]
+        found = cls(folder, checkpoint.open(note, origin, vkeys), note)
+        if tree_root(size, reader(found.tile)) != found.checkpoint.root:
+            raise VerificationError(f"{folder}: the exported tiles are not the tree of their checkpoint")
+        return found
+
+    def tile(self, level: int, n: int) -> bytes:
+        """The widest version of a tile that a tree of this size has."""
+        width = min(WIDTH, (self.checkpoint.size >> 8 * level) - n * WIDTH)
+        try:
+            data = (self.folder / format_path(level, n, width)).read_bytes()
+        except OSError:
+            raise VerificationError(f"{self.folder}: tile {format_path(level, n, width)} is missing") from None
+        if len(data) != width * HASH_SIZE:
+            raise VerificationError(f"{self.folder}: tile {format_path(level, n, width)} has {len(data)} bytes")
+        return data
+
+    def entries(self, start: int) -> Iterator[tuple[int, list[bytes]]]:
+        """The leaves from `start` on, by bundle: (index of the first, leaves)."""
+        size = self.checkpoint.size
+        for n in range(start // WIDTH, -(-size // WIDTH)):
+            width = min(WIDTH, size - n * WIDTH)
+            try:
+                bundle = parse_entries((self.folder / format_path(None, n, width)).read_bytes())
+            except OSError:
+                raise VerificationError(f"{self.folder}: {format_path(None, n, width)} is missing") from None
+            if len(bundle) != width:
+                raise VerificationError(f"{self.folder}: {format_path(None, n, width)} has {len(bundle)} entries")
+            first = max(start, n * WIDTH)
+            yield first, bundle[first - n * WIDTH :]
+
+    def blobs(self) -> Iterator[tuple[bytes, bytes]]:
+        """Content-addressed matter, hashed again."""
+        for place in sorted((self.folder / "blob").glob("*/*")):
+            data = place.read_bytes()
+            if canon.digest(data) != place.name:
+                raise VerificationError(f"{place} has another digest than its name")
+            yield bytes.fromhex(place.name), data
+
+
+def replay(log: Log, static: Static) -> Recovered:
+    """Bring the database up to the exported checkpoint, all or nothing, and the anchor with it."""
+    target = static.checkpoint
+    with log.anchor.held() as anchor:
+        if anchor.note is not None and content(anchor.note).size > target.size:
+            raise VerificationError(
+                f"the export ends at size {target.size}, but size {content(anchor.note).size} has been acknowledged; "
+                "find a newer export, or start a new origin with --new-origin and --reason"
+            )
+        with log.store.writing() as tx:
+            before = right_edge.load(tx, log.origin, log.trusted)
+            after = _append(log, tx, static, before) if before.head.size < target.size else before
+            _check_prefix(tx, before, static)
+            right_edge.check_anchor(tx, after, anchor.note or static.note)
+        newest = log.checkpoint()
+        if anchor.note is None or content(anchor.note).size < content(newest).size:
+            anchor.advance(newest)
+    head = log.check()
+    return Recovered(
+        origin=log.origin, size=head.size, root=head.root.hex(), replayed=after.head.size - before.head.size
+    )
+
+
+def _check_prefix(tx: Connection, before: Edge, static: Static) -> None:
+    """The smaller of the two trees must be a prefix of the larger."""
+    size = min(before.head.size, static.checkpoint.size)
+    exported = tree_root(size, reader(static.tile))
+    stored = tree_root(size, reader(lambda level, n: queries.read_tile(tx, level, n)))
+    if exported != stored:
+        raise VerificationError(
+            f"the export and the database differ below size {size}: they are two branches of one name"
+        )
+
+
+def _append(log: Log, tx: Connection, static: Static, edge: Edge) -> Edge:
+    """The missing entries, and what stands beside them, under the exported checkpoint."""
+    for first, bodies in static.entries(edge.head.size):
+        leaves = [leaf.decode(body) for body in bodies]
+        edge, tiles = edge.extended(leaf_hashes(bodies))
+        types = [one["type"] for one in leaves]
+        log.store.insert(tx, ENTRY, list(zip(range(first, first + len(bodies)), types, bodies, strict=True)))
+        events = [(one["source"], one["event_id"], first + i) for i, one in enumerate(leaves) if one["type"] == "event"]
+        log.store.insert(tx, EVENT, events)
+        log.store.put_tiles(tx, tiles)
+        project_tracks(tx, first, types, bodies)
+    if edge.head.root != static.checkpoint.root:
+        raise VerificationError(f"the exported entries have root {edge.head.root.hex()}, not that of their checkpoint")
+    log.store.insert(tx, CHECKPOINT, [(edge.head.size, edge.head.root, edge.head.chain, static.note)])
+    log.store.insert(tx, BLOB, [row for row in static.blobs() if queries.blob(tx, row[0]) is None])
+    signed.rebuild(log.store, tx)
+    return edge
+
+
+def surviving(log: Log) -> list[dict[str, object]]:
+    """The heads that a successor's first leaf names: what the database holds, what was acknowledged."""
+    head = log.head()
+    heads: list[dict[str, object]] = [
+        {"origin": log.origin, "size": head.size, "root": head.root.hex(), "chain": head.chain.hex()}
+    ]
+    anchored = log.anchor.read()
+    if anchored is not None:
+        said = content(anchored)
+        heads.append({"origin": said.origin, "size": said.size, "root": said.root.hex()})
+    return heads

@@ -1,0 +1,129 @@
+"""The right edge of a stored log: what appending needs, and what opening checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ledger.errors import VerificationError
+from ledger.log.anchor import content
+from ledger.log.store import queries
+from ledger.proofs import chain, checkpoint, leaf
+from ledger.proofs.keyring import Key, project
+from ledger.proofs.note import Vkey
+from ledger.proofs.tile import WIDTH, Changed, Tiles, reader
+from ledger.proofs.tree import HASH_SIZE, leaf_hash
+from ledger.proofs.tree import root as tree_root
+from ledger.types import Head
+
+CHECKED_ON_OPEN: Final = 512
+"""How many of the last entries are hashed again when a log is opened."""
+
+RECOVER: Final = (
+    "nothing was signed; put back the newer database, or run `settle ledger recover` (docs/howto-operate-the-log.md)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Size, root and chain head, and the partial tiles from which the tree grows on."""
+
+    head: Head
+    tiles: Tiles
+
+    @classmethod
+    def empty(cls, origin: str) -> Edge:
+        tiles = Tiles()
+        return cls(Head(origin, 0, tiles.root(), chain.genesis(origin)), tiles)
+
+    def extended(self, leaf_hashes: Sequence[bytes]) -> tuple[Edge, list[Changed]]:
+        """The edge after these leaves and the tiles that grew; this edge stays as it is."""
+        tiles = Tiles(self.tiles.size, self.tiles.edge)
+        changed = tiles.append(leaf_hashes)
+        head = Head(self.head.origin, tiles.size, tiles.root(), chain.extend(self.head.chain, leaf_hashes))
+        return Edge(head, tiles), changed
+
+
+def signers(connection: Connection, origin: str, trusted: Iterable[Key]) -> Callable[[int], list[Vkey]]:
+    """Which keys may have signed this log's checkpoint of a size: the trusted ones and their proven successors."""
+    leaves = ((entry.index, leaf.decode(entry.body)) for entry in queries.of_type(connection, "key"))
+    ring = project(trusted, leaves)
+    return lambda size: [Vkey(origin, key.public) for key in ring.at(size, "log")]
+
+
+def load(connection: Connection, origin: str, trusted: Iterable[Key] | None = None) -> Edge:
+    """The edge as stored; VerificationError unless the tiles, the checkpoint and the entries agree on it.
+
+    With trusted keys, the checkpoint must be signed by one that counts at its size: otherwise the
+    next signature would vouch for entries that nobody has answered for.
+    """
+    signed = queries.last_checkpoint(connection)
+    count = queries.entry_count(connection)
+    if (signed.size if signed else 0) != count:
+        raise VerificationError(
+            f"log {origin}: {count} entries are stored, the last checkpoint covers "
+            f"{signed.size if signed else 0}; {RECOVER}"
+        )
+    if signed is None:
+        return Edge.empty(origin)
+    tiles = Tiles.load(signed.size, lambda level, n: queries.read_tile(connection, level, n))
+    said = content(signed.note)
+    if (said.origin, said.size) != (origin, signed.size):
+        raise VerificationError(
+            f"log {origin}: the last checkpoint is of {said.origin!r} at size {said.size}; {RECOVER}"
+        )
+    if not tiles.root() == said.root == signed.root:
+        raise VerificationError(
+            f"log {origin}: the stored tree of size {signed.size} has root {tiles.root().hex()}, "
+            f"its checkpoint says {said.root.hex()}; {RECOVER}"
+        )
+    if trusted is not None:
+        checkpoint.open(signed.note, origin, signers(connection, origin, trusted)(signed.size))
+    return Edge(Head(origin, signed.size, signed.root, signed.chain), tiles)
+
+
+def check_last_entries(connection: Connection, size: int) -> None:
+    """Hash the last entries again and compare with the tree."""
+    for entry in queries.page(connection, max(0, size - CHECKED_ON_OPEN), size, limit=CHECKED_ON_OPEN):
+        n, place = divmod(entry.index, WIDTH)
+        hashes = queries.read_tile(connection, 0, n)
+        if leaf_hash(entry.body) != hashes[place * HASH_SIZE : (place + 1) * HASH_SIZE]:
+            raise VerificationError(
+                f"entry {entry.index} is not the one that was appended; run `settle ledger fsck`. {RECOVER}"
+            )
+
+
+def check_anchor(connection: Connection, edge: Edge, anchored: bytes | None) -> None:
+    """Refuse a database that is behind its anchor, or on another branch; ahead and consistent is fine.
+
+    Ahead is what a crash between commit and acknowledgement leaves behind.
+    """
+    head = edge.head
+    if anchored is None:
+        if head.size:
+            raise VerificationError(
+                f"log {head.origin}: {head.size} entries and no anchor to compare them with; {RECOVER}"
+            )
+        return
+    anchor = content(anchored)
+    if anchor.origin != head.origin:
+        raise VerificationError(
+            f"the anchor belongs to log {anchor.origin!r}, the database to {head.origin!r}; {RECOVER}"
+        )
+    if anchor.size > head.size:
+        raise VerificationError(
+            f"log {head.origin}: the database ends at size {head.size}, but size {anchor.size} has been acknowledged: "
+            f"it was rolled back; {RECOVER}"
+        )
+    if anchor.size == head.size:
+        root = head.root
+    else:
+        root = tree_root(anchor.size, reader(lambda level, n: queries.read_tile(connection, level, n)))
+    if root != anchor.root:
+        raise VerificationError(
+            f"log {head.origin}: at size {anchor.size} the database has root {root.hex()}, "
+            f"but {anchor.root.hex()} has been acknowledged: it is a fork; {RECOVER}"
+        )

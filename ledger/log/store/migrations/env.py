@@ -1,0 +1,12 @@
+"""Run by Alembic: applies migrations over the connection that the store hands in."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from ledger.log.store.schema import Table
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=Table.metadata, transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,70 @@
+"""Hashes of complete subtrees from stored tiles, with the nodes inside recent tiles kept.
+
+A proof asks for a node inside a tile, and every such node is a fold of up to 128 hashes; folding a
+tile once and keeping all of its levels makes the next proof from it a matter of slicing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from typing import Final
+
+from ledger.errors import VerificationError
+from ledger.proofs.tile import WIDTH, ReadTile
+from ledger.proofs.tree import HASH_SIZE
+
+TILES_KEPT: Final = 1024
+"""At 16 KiB each."""
+
+_Levels = list[bytes]
+
+
+class NodeReader:
+    """`read(level, n)` for provers. Tiles only grow, so that what is kept never turns wrong, only short."""
+
+    def __init__(self, read_tile: ReadTile) -> None:
+        self._read_tile = read_tile
+        self._tiles: OrderedDict[tuple[int, int], _Levels] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, level: int, n: int) -> bytes:
+        tile_level, height = divmod(level, 8)
+        tile, offset = divmod(n << height, WIDTH)
+        place = (offset >> height) * HASH_SIZE
+        found = self._levels(tile_level, tile)
+        if len(found[height]) < place + HASH_SIZE:
+            found = self._load(tile_level, tile)
+        if len(found[height]) < place + HASH_SIZE:
+            raise VerificationError(
+                f"tile {tile_level}/{tile} is too short: it lacks hash {offset + (1 << height) - 1}"
+            )
+        return found[height][place : place + HASH_SIZE]
+
+    def _levels(self, level: int, n: int) -> _Levels:
+        with self._lock:
+            found = self._tiles.get((level, n))
+            if found is not None:
+                self._tiles.move_to_end((level, n))
+                return found
+        return self._load(level, n)
+
+    def _load(self, level: int, n: int) -> _Levels:
+        levels = fold_levels(self._read_tile(level, n))
+        with self._lock:
+            self._tiles[level, n] = levels
+            if len(self._tiles) > TILES_KEPT:
+                self._tiles.popitem(last=False)
+        return levels
+
+
+def fold_levels(hashes: bytes) -> _Levels:
+    """The complete subtrees inside a tile: its hashes, then the nodes over each two of them, eight levels up."""
+    sha256 = hashlib.sha256
+    levels = [hashes]
+    for _ in range(8):
+        below = levels[-1]
+        pairs = len(below) // (2 * HASH_SIZE) * 2 * HASH_SIZE
+        levels.append(b"".join([sha256(b"\x01" + below[i : i + 64]).digest() for i in range(0, pairs, 64)]))
+    return levels

@@ -1,0 +1,96 @@
+"""The projection that says which entries stand in which signed batch, as ranges.
+
+A platform's file comes in order, so that a million events are some two hundred rows. It can be built
+again from the `batch` leaves and the hashes they name; fsck compares each event with its place.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, select
+from sqlmodel import col
+
+from ledger.log.store import queries
+from ledger.log.store.schema import SignedRow
+from ledger.log.store.store import SIGNED, Store
+from ledger.proofs import batch, canon
+from ledger.proofs.tree import HASH_SIZE, leaf_hash
+
+Row = tuple[int, int, int, int]
+"""(first, stop, index of the batch leaf, place of the first)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Ranges in the order of the log."""
+
+    rows: Sequence[Row]
+
+    def find(self, index: int) -> tuple[int, int] | None:
+        """The batch leaf under which an entry stands, and its place in that batch."""
+        n = bisect_right(self.rows, index, key=lambda row: row[0]) - 1
+        if n < 0 or index >= self.rows[n][1]:
+            return None
+        first, _, batch, place = self.rows[n]
+        return batch, place + index - first
+
+
+def ranges(connection: Connection, start: int, stop: int) -> Ranges:
+    """The ranges that reach into `[start, stop)`, and perhaps the one before them."""
+    before = select(func.max(col(SignedRow.first))).where(col(SignedRow.first) <= start).scalar_subquery()
+    query = select(*_ROW).where(col(SignedRow.first) >= func.coalesce(before, start), col(SignedRow.first) < stop)
+    return Ranges(
+        [(row[0], row[1], row[2], row[3]) for row in connection.execute(query.order_by(col(SignedRow.first)))]
+    )
+
+
+_ROW = (col(SignedRow.first), col(SignedRow.stop), col(SignedRow.batch), col(SignedRow.place))
+
+
+def compress(placed: Iterable[tuple[int, int, int]]) -> list[Row]:
+    """(index, batch, place) in order of index, as ranges."""
+    rows: list[Row] = []
+    for index, of, place in placed:
+        if rows:
+            first, stop, last, start = rows[-1]
+            if (index, of, place) == (stop, last, start + stop - first):
+                rows[-1] = (first, stop + 1, last, start)
+                continue
+        rows.append((index, index + 1, of, place))
+    return rows
+
+
+def rebuild(store: Store, tx: Connection) -> None:
+    """The projection made again from the log alone; an event that several batches hold stands in the first."""
+    places: dict[str, dict[bytes, tuple[int, int]]] = {}
+    for entry in queries.of_type(tx, batch.TYPE):
+        leaf = canon.decode(entry.body)
+        hashes = queries.blob(tx, bytes.fromhex(leaf["bodies"])) or b""
+        known = places.setdefault(leaf["source"], {})
+        for place in range(len(hashes) // HASH_SIZE):
+            known.setdefault(hashes[place * HASH_SIZE : (place + 1) * HASH_SIZE], (entry.index, place))
+    if places:
+        tx.execute(delete(SignedRow))
+        store.insert(tx, SIGNED, compress(_found(tx, places)))
+
+
+def _found(tx: Connection, places: Mapping[str, Mapping[bytes, tuple[int, int]]]) -> Iterator[tuple[int, int, int]]:
+    size, start = queries.entry_count(tx), 0
+    while start < size and (page := queries.page(tx, start, size, ["event"])):
+        for entry in page:
+            event = canon.decode(entry.body)
+            if (known := places.get(event["source"])) and (at := known.get(leaf_hash(batch.body(event)))):
+                yield entry.index, *at
+        start = page[-1].index + 1
+
+
+def parties(connection: Connection, indexes: Sequence[int], signers: Mapping[int, str]) -> dict[int, str]:
+    """Who signed these entries, for those that stand in one of these batches (`signers`, by the leaf's index)."""
+    if not indexes or not signers:
+        return {}
+    found = ranges(connection, min(indexes), max(indexes) + 1)
+    placed = ((index, found.find(index)) for index in indexes)
+    return {index: signers[place[0]] for index, place in placed if place is not None and place[0] in signers}

@@ -1,0 +1,183 @@
+"""Which key of which role counts at which size of the log: key leaves, and what they add up to.
+
+A key counts at sizes `[start, until]`: a checkpoint at its own size, a leaf or a statement that a
+leaf names at the size that first covers that leaf. The first keys come from outside, from trust; a
+`key` leaf changes the ring from the size that covers it on:
+
+- `rotate`, signed by the key it retires: the successor counts from here on, the old key up to `until`;
+- `add`, signed by a key of the same role or, for attribution, platforms and holders, of the operator;
+- `revoke`, signed likewise: the key counts up to `until`, which may lie in the past.
+
+A revocation into the past takes nothing back that other keys stand on: the leaves by which the key
+had handed over, added or revoked before it was itself revoked keep their effect. Trust published
+afterwards says `until` from the outset, so such a leaf is taken from a key that no longer counts if,
+and only if, that trust has its whole effect already; one that would change anything is refused.
+
+So what an old key signed in its time verifies for ever, and what it signs afterwards never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+from ledger.errors import VerificationError
+from ledger.proofs import leaf
+from ledger.proofs.keys import PrivateKey, PublicKey
+from ledger.proofs.note import Vkey
+from ledger.text import parse_hex
+from ledger.types import ROLES, Role
+
+BY_OPERATOR: Final[tuple[Role, ...]] = ("attribution", "platform", "holder")
+"""Roles whose keys an operator's key may add and revoke; the others answer for themselves."""
+
+_FIELDS: Final = {"v", "type", "at", "action", "key", "sig"}
+_ACTIONS: Final = {
+    "rotate": _FIELDS | {"role", "party", "public", "until"},
+    "add": _FIELDS | {"role", "party", "public"},
+    "revoke": _FIELDS | {"revokes", "until"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A public key in a role of a party, and the sizes at which it counts (`until` None: still)."""
+
+    role: Role
+    party: str
+    public: PublicKey
+    start: int = 0
+    until: int | None = None
+    by: str | None = field(default=None, compare=False)
+    """The id of the key that introduced it in the log; None for one that trust brought."""
+
+    def counts_at(self, size: int) -> bool:
+        return self.start <= size and (self.until is None or size <= self.until)
+
+    def __str__(self) -> str:
+        start = f" from size {self.start}" if self.start else ""
+        until = "" if self.until is None else f" up to size {self.until}"
+        sizes = f", which counts{start}{until}" if start or until else ""
+        return f"{self.role} key {self.public.id[:16]} of {self.party}{sizes}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """Every key there has been, in the order in which they came."""
+
+    keys: tuple[Key, ...] = ()
+
+    def at(self, size: int, *roles: Role, party: str | None = None) -> tuple[Key, ...]:
+        """The keys of these roles that count at this size."""
+        return tuple(key for key in self.of(*roles, party=party) if key.counts_at(size))
+
+    def of(self, *roles: Role, party: str | None = None) -> tuple[Key, ...]:
+        """The keys of these roles, whenever they count."""
+        return tuple(key for key in self.keys if key.role in roles and party in (None, key.party))
+
+    def find(self, key_id: object) -> Key | None:
+        """The key with this id."""
+        return next((key for key in self.keys if key.public.id == key_id), None)
+
+    def vkeys(self, origin: str) -> tuple[Vkey, ...]:
+        """The log keys as verifier keys of this origin, whenever they count."""
+        return tuple(Vkey(origin, key.public) for key in self.of("log"))
+
+    def apply(self, index: int, body: Mapping[str, Any]) -> KeyRing:
+        """The ring after the `key` leaf at this index; VerificationError if nobody entitled signed it."""
+        action, where = body.get("action"), f"key leaf {index}"
+        if not isinstance(action, str) or body.get("type") != "key" or set(body) != _ACTIONS.get(action):
+            raise VerificationError(f"{where}: not a leaf that adds, rotates or revokes a key")
+        signer = self.find(body["key"])
+        if signer is None or index + 1 < signer.start:
+            raise VerificationError(_not_counting(where, index, body, signer))
+        leaf.check_signature(body, signer.public)
+        after = self._revoke(where, signer, body) if action == "revoke" else self._introduce(where, index, signer, body)
+        if not signer.counts_at(index + 1) and after.keys != self.keys:
+            raise VerificationError(_not_counting(where, index, body, signer))
+        return after
+
+    def _introduce(self, where: str, index: int, signer: Key, body: Mapping[str, Any]) -> KeyRing:
+        role, party = body["role"], body["party"]
+        if role not in ROLES or not isinstance(party, str) or not party:
+            raise VerificationError(f"{where}: role {role!r} of party {party!r}")
+        public = PublicKey(parse_hex(body["public"], f"{where}: public", 32))
+        key = Key(role=role, party=party, public=public, start=index + 1, by=signer.public.id)
+        known = self.find(public.id)  # newly published trust names the successor too; its sizes are kept as they are
+        if known is not None and (known.role, known.party) != (role, party):
+            raise VerificationError(f"{where}: key {public.id[:16]} is already the {known}")
+        new = () if known else (key,)
+        if body["action"] == "add":
+            _check_entitled(where, signer, role)
+            return KeyRing((*self.keys, *new))
+        if (signer.role, signer.party) != (role, party):
+            raise VerificationError(
+                f"{where}: rotates the key of {signer.party}, {signer.role}, to another role or party"
+            )
+        if (until := _size(where, body["until"])) < index + 1:
+            raise VerificationError(
+                f"{where}: the old key retires at {until}, before the size {index + 1} of its last act"
+            )
+        return KeyRing((*self._retire(signer, until), *new))
+
+    def _revoke(self, where: str, signer: Key, body: Mapping[str, Any]) -> KeyRing:
+        key = self.find(body["revokes"])
+        if key is None:
+            raise VerificationError(f"{where}: revokes key {str(body['revokes'])[:16]}, which is not known")
+        _check_entitled(where, signer, key.role)
+        return KeyRing(self._retire(key, _size(where, body["until"])))
+
+    def _retire(self, key: Key, until: int) -> tuple[Key, ...]:
+        """Never later than it was to retire anyway."""
+        retired = replace(key, until=until if key.until is None else min(until, key.until))
+        return tuple(retired if one is key else one for one in self.keys)
+
+
+def _not_counting(where: str, index: int, body: Mapping[str, Any], signer: Key | None) -> str:
+    known = f"is {signer}" if signer else "is not known"
+    return f"{where}: its signer {str(body['key'])[:16]} {known}; it must count at {index + 1}"
+
+
+def _check_entitled(where: str, signer: Key, role: Role) -> None:
+    if signer.role != role and not (signer.role == "operator" and role in BY_OPERATOR):
+        raise VerificationError(f"{where}: a {signer.role} key may not speak for the role {role}")
+
+
+def _size(where: str, value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise VerificationError(f"{where}: until is {value!r}, expected a size")
+    return value
+
+
+def project(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> KeyRing:
+    """The ring after these `key` leaves (index, leaf), which must come in the order of the log."""
+    ring, last = KeyRing(tuple(trusted)), -1
+    for index, body in leaves:
+        if index <= last:
+            raise VerificationError(f"key leaf {index} does not come after key leaf {last}")
+        ring, last = ring.apply(index, body), index
+    return ring
+
+
+# --- leaves -------------------------------------------------------------------------------------
+
+
+def rotate(
+    at: datetime, *, signer: PrivateKey, role: Role, party: str, public: PublicKey, until: int
+) -> dict[str, Any]:
+    """The leaf by which a key hands over to its successor and retires after size `until`."""
+    body = leaf.make("key", at, action="rotate", role=role, party=party, public=public.raw.hex(), until=until)
+    return leaf.sign(body, signer)
+
+
+def add(at: datetime, *, signer: PrivateKey, role: Role, party: str, public: PublicKey) -> dict[str, Any]:
+    """The leaf that introduces a further key."""
+    body = leaf.make("key", at, action="add", role=role, party=party, public=public.raw.hex())
+    return leaf.sign(body, signer)
+
+
+def revoke(at: datetime, *, signer: PrivateKey, key_id: str, until: int) -> dict[str, Any]:
+    """The leaf after which a key counts only up to size `until`, even where it has signed beyond."""
+    return leaf.sign(leaf.make("key", at, action="revoke", revokes=key_id, until=until), signer)

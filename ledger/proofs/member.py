@@ -1,0 +1,43 @@
+"""Several logs under one home: who belongs to it, and what a member takes over from it.
+
+The home log holds the registry. A `member` leaf there, signed by the operator, registers another log by its
+origin and first keys, in the words of a trust file. A member's own `follow` leaf says which tracks the home
+log registers, as of a size and root of it; vectors and assignments are logged in the member anew, in the
+order of the home log, so that its events bind, and are proven, as in any other log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from ledger.errors import VerificationError
+from ledger.proofs import leaf, trust
+from ledger.proofs.keys import PrivateKey
+from ledger.proofs.trust import TrustedLog
+from ledger.types import Head
+
+TYPE: Final = "member"
+FOLLOW: Final = "follow"
+TRACKS_MAX: Final = 200
+"""Track ids in one leaf, so that even the longest fit."""
+
+
+def make(at: datetime, log: TrustedLog, signer: PrivateKey) -> dict[str, Any]:
+    """The leaf that registers a log with its first keys."""
+    return leaf.sign(leaf.make(TYPE, at, **trust.format_log(log)), signer)
+
+
+def parse(index: int, body: Mapping[str, Any]) -> TrustedLog:
+    """The log that a `member` leaf registers; whether the operator signed it is for the caller to check."""
+    if body.get("type") != TYPE:
+        raise VerificationError(f"leaf {index} registers no log")
+    return trust.parse_log({"origin": body.get("origin"), "keys": body.get("keys")})
+
+
+def follow(at: datetime, home: Head, tracks: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The leaves by which a member takes over the home log's tracks; one at least, for the head itself."""
+    for start in range(0, max(1, len(tracks)), TRACKS_MAX):
+        some = list(tracks[start : start + TRACKS_MAX])
+        yield leaf.make(FOLLOW, at, origin=home.origin, size=home.size, root=home.root.hex(), tracks=some)

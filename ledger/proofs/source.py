@@ -1,0 +1,88 @@
+"""Sources as the log knows them: which party speaks for one, and whether its events must be signed.
+
+A `source` leaf, signed by the operator, says it from its index on; the last one of a source counts. A
+source without one is anybody's: its events are taken unsigned, as they always were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from ledger.errors import VerificationError
+from ledger.proofs import leaf
+from ledger.proofs.keyring import Key, KeyRing
+from ledger.proofs.keys import PrivateKey
+
+TYPE: Final = "source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the last `source` leaf of a source says, and where it stands."""
+
+    index: int
+    source: str
+    party: str | None = None
+    signed: bool = False
+    """Whether events without the party's signature are refused."""
+    log: str | None = None
+    """The origin of the log that takes its events; the home log where none is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What the home log says of sources: each belongs to one log, so that no event counts in two."""
+
+    origin: str
+    sources: Mapping[str, Source]
+
+    def log_of(self, source: str) -> str:
+        """The origin of the log that takes this source's events."""
+        found = self.sources.get(source)
+        return self.origin if found is None or found.log is None else found.log
+
+
+def make(
+    at: datetime, *, source: str, party: str | None, signed: bool, signer: PrivateKey, log: str | None = None
+) -> dict[str, Any]:
+    """The leaf that says who speaks for a source, and which log takes its events."""
+    return leaf.sign(leaf.make(TYPE, at, source=source, party=party, signed=signed, log=log), signer)
+
+
+def parse(index: int, body: Mapping[str, Any]) -> Source:
+    """The source that this leaf speaks of; whether the operator signed it is for the caller to check."""
+    source, party, signed, log = (body.get(name) for name in ("source", "party", "signed", "log"))
+    if body.get("type") != TYPE or not isinstance(source, str) or not isinstance(signed, bool):
+        raise VerificationError(f"leaf {index} does not speak of a source")
+    if not all(one is None or isinstance(one, str) for one in (party, log)):
+        raise VerificationError(f"source leaf {index}: party {party!r}, log {log!r}: expected a party's id, an origin")
+    return Source(index=index, source=source, party=party, signed=signed, log=log)
+
+
+def sources(leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, Source]:
+    """Every source that these `source` leaves (index, leaf) speak of, as the last of each says."""
+    return {one.source: one for one in (parse(index, body) for index, body in leaves)}
+
+
+def by_operator(ring: KeyRing, index: int, body: Mapping[str, Any]) -> bool:
+    """Whether an operator's key that counts there signed this leaf; VerificationError for a false signature."""
+    key = ring.find(body.get("key"))
+    if key is None or key.role != "operator" or not key.counts_at(index + 1):
+        return False
+    leaf.check_signature(body, key.public)
+    return True
+
+
+def heard(trusted: Sequence[Key] | None, leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, Source]:
+    """What `key` and `source` leaves, in order, say of sources; without trusted keys nobody's word is doubted."""
+    ring = None if trusted is None else KeyRing(tuple(trusted))
+    believed = []
+    for index, body in leaves:
+        if body["type"] != TYPE:
+            ring = None if ring is None else ring.apply(index, body)
+        elif ring is None or by_operator(ring, index, body):
+            believed.append((index, body))
+    return sources(believed)

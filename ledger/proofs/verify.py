@@ -1,0 +1,417 @@
+"""Check a bundle offline, in numbered steps, against trust that came from elsewhere.
+
+Standard library and cryptography only. The bundle is believed in nothing but its hashes: sizes and
+roots come from the signed checkpoint, keys from trust and from key leaves proven to follow from it,
+hash functions and directions from this program. Steps:
+
+(1) the bundle is one canonical document of a known kind;
+(2) its checkpoint is of a log that is trusted;
+(3) its key leaves follow from the trusted keys, one from the other;
+(4) the checkpoint is signed by a log key that counts at its size;
+(5) enough witnesses cosigned it, where trust asks for witnesses;
+(6) the key leaves are in the checkpoint's tree; then the steps of the bundle's kind (`KINDS`).
+
+Any failure ends the examination: later steps would rest on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from ledger.errors import InputError, VerificationError
+from ledger.proofs import batch, bundle, canon, checkpoint, cosign, dsse, keyring, leaf, note, tree, vector
+from ledger.proofs import source as sourcing
+from ledger.proofs.bundle import Placed
+from ledger.proofs.checkpoint import Checkpoint
+from ledger.proofs.keyring import Key, KeyRing
+from ledger.proofs.note import Note
+from ledger.proofs.trust import Trust
+from ledger.shown import counted
+from ledger.types import ROLES, Digest, Role, format_time
+
+
+@dataclass(slots=True)
+class Step:
+    """One thing that was checked. `explain` holds its hash steps, to be redone with sha256sum."""
+
+    n: int
+    name: str
+    ok: bool
+    detail: str = ""
+    explain: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was checked, in order, and what was not; `ok` only if every step is.
+
+    `platform`, of an event alone: `signed by PARTY` where that was shown, else `unsigned`.
+    """
+
+    ok: bool
+    kind: str | None
+    steps: tuple[Step, ...]
+    unchecked: tuple[str, ...]
+    platform: str | None = None
+
+
+class _EndedError(Exception):
+    """A step failed and is recorded; there is nothing more to check."""
+
+
+class Examination:
+    """One bundle under examination: what a kind's function works with."""
+
+    trust: Trust
+    checkpoint: Checkpoint
+    ring: KeyRing
+    platform: str | None = None
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.unchecked: list[str] = []
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """Check one thing; a VerificationError inside is its failure and ends the examination."""
+        step = Step(len(self.steps) + 1, name, ok=False)
+        self.steps.append(step)
+        try:
+            yield step
+        except (VerificationError, InputError) as problem:
+            step.detail = str(problem)
+            raise _EndedError from None
+        step.ok = True
+
+    def included(self, step: Step, item: Placed) -> dict[str, Any]:
+        """The leaf, once shown to stand at its index in the checkpoint's tree (RFC 9162 section 2.1.3.2)."""
+        size, root = self.checkpoint.size, self.checkpoint.root
+        start = tree.leaf_hash(item.body)
+        step.explain.append(_shell("00", item.body.hex(), start))
+        for left, right, result in tree.inclusion_steps(item.index, size, start, item.hashes):
+            step.explain.append(_shell("01", f"{left.hex()} {right.hex()}", result))
+        tree.check_inclusion(item.index, size, start, item.hashes, root)
+        step.explain.append(f"# the last result is the root of the checkpoint: {root.hex()}")
+        return leaf.decode(item.body)
+
+    def statement(
+        self, step: Step, document: Any, digest: Digest, payload_type: str, size: int, *roles: Role
+    ) -> tuple[bytes, Key]:
+        """The payload of an envelope with this digest, signed by a key of these roles that counts at this size."""
+        if not isinstance(document, dict):
+            raise VerificationError(f"the statement {digest[:16]} is missing from the bundle")
+        data = canon.encode(document)
+        step.explain.append(_shell("", data.hex(), bytes.fromhex(canon.digest(data))))
+        if canon.digest(data) != digest:
+            raise VerificationError(f"the statement has digest {canon.digest(data)}; the leaf names {digest}")
+        envelope = dsse.parse(data)
+        known = self.ring.of(*roles)
+        signers = dsse.signers(envelope, [key.public for key in known])
+        counting = [key for key in known if key.public in signers and key.counts_at(size)]
+        if envelope.payload_type != payload_type:
+            raise VerificationError(f"the statement is a {envelope.payload_type!r}, expected {payload_type!r}")
+        if not counting:
+            expired = [str(key) for key in known if key.public in signers]
+            named = ", ".join(expired or [one.keyid[:16] for one in envelope.signatures])
+            raise VerificationError(
+                f"the statement is signed by {named}; no {' or '.join(roles)} key that counts at {size}"
+            )
+        return envelope.payload, counting[0]
+
+
+Kind = Callable[[Examination, dict[str, Any]], None]
+"""Adds the steps of one kind of bundle, after the common ones have passed."""
+
+
+def verify_bundle(data: bytes, trust: Trust | None, *, kinds: Mapping[str, Kind] | None = None) -> Report:
+    """Examine a bundle. Never raises for anything the bundle holds; `kinds` are the kinds that are known."""
+    examination = Examination()
+    kind = None
+    try:
+        with examination.step("the bundle is one canonical document of a known kind") as step:
+            document = bundle.parse(data)
+            kind = document["kind"]
+            known = KINDS if kinds is None else kinds
+            if kind not in known:
+                raise VerificationError(f"kind {kind!r} is not known here; known are {', '.join(sorted(known))}")
+            step.detail = f"{kind}, {len(data)} bytes, SHA-256 {canon.digest(data)}"
+        _common(examination, document, trust)
+        known[kind](examination, document)
+    except _EndedError:
+        examination.unchecked.append("everything after the step that failed")
+    ok = all(step.ok for step in examination.steps)
+    platform = examination.platform if ok else None
+    return Report(ok, kind, tuple(examination.steps), tuple(examination.unchecked), platform)
+
+
+# --- the common steps ---------------------------------------------------------------------------
+
+
+def _common(examination: Examination, document: dict[str, Any], trust: Trust | None) -> None:
+    with examination.step("the checkpoint is of a trusted log") as step:
+        signed = note.parse(document["checkpoint"].encode())
+        examination.checkpoint = checkpoint.parse(signed.text)
+        examination.trust, trusted = _trusted(signed, examination.checkpoint, trust)
+        step.detail = f"log {examination.checkpoint.origin}, size {examination.checkpoint.size}"
+    with examination.step("later keys follow from the trusted keys") as step:
+        items = [bundle.placed(item, f"key leaf {n}") for n, item in enumerate(document["keys"])]
+        examination.ring = keyring.project(trusted, [(item.index, leaf.decode(item.body)) for item in items])
+        step.detail = f"{counted(len(trusted), 'trusted key')}, {_leaves(items)}"
+    with examination.step("the checkpoint is signed by a log key that counts at its size") as step:
+        step.detail = str(_checkpoint_key(signed, examination))
+        step.explain.append(f"# the signed text has SHA-256 {canon.digest(signed.text.encode())}")
+    with examination.step("enough witnesses cosigned the checkpoint") as step:
+        step.detail = _witnesses(signed, examination)
+    with examination.step("the key leaves are in the tree") as step:
+        for item in items:
+            examination.included(step, item)
+        step.detail = f"{_leaves(items)} under root {examination.checkpoint.root.hex()}"
+    examination.unchecked += [
+        "whether a key was retired by a leaf that this bundle leaves out: compare trust.json with the newest published",
+        "whether what was recorded is true: the log proves what was recorded, in which order and by whom it was signed",
+    ]
+
+
+def _leaves(items: Sequence[Placed]) -> str:
+    return counted(len(items), "key leaf", "key leaves")
+
+
+def _trusted(signed: Note, found: Checkpoint, trust: Trust | None) -> tuple[Trust, Sequence[Key]]:
+    """The trust, and its keys of the checkpoint's log; the refusal names who signed and who is trusted."""
+    names = ", ".join(f"key {one.id.hex()} of {one.name}" for one in signed.signatures)
+    if trust is None:
+        raise VerificationError(
+            f"the checkpoint is of log {found.origin}, signed by {names}; give a trust file with --trust"
+        )
+    log = trust.log(found.origin)
+    if log is None:
+        trusted = ", ".join(f"key {vkey.id.hex()} of {vkey.name}" for log in trust.logs for vkey in log.vkeys())
+        raise VerificationError(
+            f"the checkpoint is of log {found.origin}, signed by {names}; you trust {trusted}; "
+            "another log needs its own operator's trust.json"
+        )
+    return trust, log.keys
+
+
+def _checkpoint_key(signed: Note, examination: Examination) -> Key:
+    """The log key that signed; a key that no longer counts at the checkpoint's size is named."""
+    size, ring = examination.checkpoint.size, examination.ring
+    valid = {vkey.key for vkey in note.verify(signed, ring.vkeys(examination.checkpoint.origin))}
+    signers = [key for key in ring.of("log") if key.public in valid]
+    counting = [key for key in signers if key.counts_at(size)]
+    if not counting:
+        raise VerificationError(f"the checkpoint has size {size} and is signed by {signers[0]}")
+    return counting[0]
+
+
+def _witnesses(signed: Note, examination: Examination) -> str:
+    """Policy (c2sp.org/tlog-policy): a false cosignature by a listed witness sinks the checkpoint."""
+    policy = examination.trust.policy
+    cosigned = cosign.cosigners(signed, [witness.vkey for witness in policy.witnesses])
+    named = [
+        f"{witness.name} at {_posix(cosigned[witness.vkey])}"
+        for witness in policy.witnesses
+        if witness.vkey in cosigned
+    ]
+    if not policy.satisfied(cosigned):
+        raise VerificationError(f"quorum {policy.quorum!r} is not reached; cosigned by {', '.join(named) or 'nobody'}")
+    if policy.quorum == "none":
+        examination.unchecked.append("whether others see the same log: trust.json asks for no witnesses")
+        return "none asked for"
+    return f"quorum {policy.quorum!r} reached by {', '.join(named)}"
+
+
+def _posix(time: int) -> str:
+    """A cosignature's time; what no calendar holds is shown as the number it is."""
+    try:
+        return format_time(datetime.fromtimestamp(time, tz=UTC))
+    except (OverflowError, OSError, ValueError):
+        return str(time)
+
+
+def _shell(prefix: str, data: str, result: bytes) -> str:
+    """A hash step as a shell line whose output must be its comment."""
+    return f"echo {prefix}{' ' if prefix else ''}{data} | xxd -r -p | sha256sum  # {result.hex()}"
+
+
+# --- kinds --------------------------------------------------------------------------------------
+
+
+def _event(examination: Examination, document: dict[str, Any]) -> None:
+    """A stream event is in the log, and the vector that it pays by was signed, logged and assigned."""
+    with examination.step("the event is in the tree") as step:
+        event, envelope, evidence, assign, signed = bundle.fields(
+            document, "event", "vector", "evidence", "assign", optional="signed"
+        )
+        item = bundle.placed(event, "event")
+        body = examination.included(step, item)
+        track, bound = body.get("track"), body.get("vector")
+        if body["type"] != "event" or "vector" not in body or not isinstance(track, str):
+            raise VerificationError(f"leaf {item.index} is not an event")
+        if bound is None and assign is None and (envelope, evidence) != (None, None):
+            raise VerificationError("the event has no vector, and the bundle brings one")
+        step.detail = f"leaf {item.index}: event {body.get('event_id')} of {body.get('source')}, track {track}"
+    _platform(examination, body, signed)
+    if assign is not None:
+        bound, size = _assigned(examination, assign, track, bound, event=item.index)
+    elif bound is not None:
+        size = item.index + 1
+        examination.unchecked.append("who assigned the vector: the event names it, and no assignment is in the bundle")
+    else:
+        examination.unchecked.append("which vector the event pays by: it has none here")
+        return
+    _vector(examination, envelope, evidence, track=track, digest=bound, size=size)
+
+
+def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> None:
+    """On whose word the event stands: its platform's, by a signed batch in which it has a place, or nobody's."""
+    examination.platform = batch.UNSIGNED
+    if signed is None:
+        examination.unchecked.append("whether the platform reported this event: nothing here is signed by it")
+        return
+    with examination.step("the platform signed the event") as step:
+        item, envelope, source, place, hashes = bundle.signed_parts(signed)
+        body = examination.included(step, item)
+        found, size = batch.of_leaf(body), item.index + 1
+        payload, key = examination.statement(step, envelope, body["statement"], batch.PAYLOAD_TYPE, size, "platform")
+        if (batch.parse(payload), key.party, key.public.id) != (found, body["party"], body["signer"]):
+            raise VerificationError(f"batch leaf {item.index} says otherwise than the statement that it names")
+        if found.source != event.get("source"):
+            raise VerificationError(f"batch leaf {item.index} is of source {found.source}, not {event.get('source')}")
+        batch.check_log(found, examination.checkpoint.origin)
+        data = batch.body(event)
+        start = tree.leaf_hash(data)
+        step.explain.append(_shell("00", data.hex(), start))
+        for left, right, result in tree.inclusion_steps(place, found.count, start, hashes):
+            step.explain.append(_shell("01", f"{left.hex()} {right.hex()}", result))
+        tree.check_inclusion(place, found.count, start, hashes, found.root)
+        _author(examination, _speaks(examination, step, source, found.source, key.party), source.index + 1, "operator")
+        if source.index >= item.index:
+            raise VerificationError(
+                f"leaf {source.index} lets {key.party} speak for {found.source} after the batch came"
+            )
+        step.detail = f"event {place} of batch {found.number} of {found.source}, leaf {item.index}, signed by {key}"
+    examination.platform = batch.label(key.party)
+    if found.log is None:
+        examination.unchecked.append(f"whether {key.party} signed the batch for this log alone: it names none")
+    examination.unchecked += [
+        f"whether key {key.public.id[:16]} is {key.party}'s own: the operator, or trust.json, says so; ask {key.party}",
+        f"whether another party spoke for {found.source} by then: the last leaf before the batch counts",
+        "whether the platform signed for the listener or for the vector that the event pays by: it did not",
+    ]
+
+
+def _speaks(examination: Examination, step: Step, item: Placed, source: str, party: str) -> dict[str, Any]:
+    """The leaf by which a party speaks for a source."""
+    body = examination.included(step, item)
+    said = sourcing.parse(item.index, body)
+    if (said.source, said.party) != (source, party):
+        raise VerificationError(f"leaf {item.index} does not let {party} speak for source {source}")
+    return body
+
+
+def _influence(examination: Examination, document: dict[str, Any]) -> None:
+    """An influence vector was signed, logged and, if the bundle says so, assigned to its track."""
+    with examination.step("the vector's leaf is in the tree") as step:
+        envelope, evidence, assign = bundle.fields(document, "vector", "evidence", "assign")
+        item = bundle.placed(evidence, "evidence")
+        body = examination.included(step, item)
+        track, digest = body.get("track"), body.get("statement")
+        if body["type"] != "vector" or not isinstance(track, str) or not isinstance(digest, str):
+            raise VerificationError(f"leaf {item.index} does not log a vector")
+        step.detail = f"leaf {item.index}: track {track}"
+    if assign is not None:
+        _assigned(examination, assign, track, digest, event=None)
+        examination.unchecked.append("whether a later leaf assigns another vector to the track")
+    else:
+        examination.unchecked.append("whether the vector was ever assigned: until then it pays nobody")
+    _vector(examination, envelope, None, track=track, digest=digest, size=item.index + 1)
+
+
+def _assigned(
+    examination: Examination, assign: Any, track: str, bound: Digest | None, *, event: int | None
+) -> tuple[Digest, int]:
+    """The vector that this leaf assigns to the track, and the size at which it does.
+
+    An event binds at append to the vector assigned before it; one that had none is bound by the
+    first assignment after it.
+    """
+    with examination.step("the vector was assigned to the track") as step:
+        item = bundle.placed(assign, "assign")
+        body = examination.included(step, item)
+        digest = body.get("vector")
+        if body["type"] != "assign" or body.get("track") != track or not isinstance(digest, str):
+            raise VerificationError(f"leaf {item.index} does not assign a vector to track {track}")
+        if bound not in (None, digest):
+            raise VerificationError(f"leaf {item.index} assigns vector {digest}; expected {bound}")
+        if event is not None and (item.index < event) != (bound is not None):
+            raise VerificationError(f"event {event} cannot have been bound by an assignment at {item.index}")
+        key = _author(examination, body, item.index + 1, "attribution")
+        step.detail = f"leaf {item.index}, signed by {key}"
+    if bound is None:
+        examination.unchecked.append("whether this is the first assignment after the event: the first one counts")
+    return digest, item.index + 1
+
+
+def _vector(examination: Examination, envelope: Any, evidence: Any, *, track: str, digest: Digest, size: int) -> None:
+    """The statement with this digest is a vector of this track, signed when its signer's key counted."""
+    if evidence is not None:
+        with examination.step("the vector was logged") as step:
+            item = bundle.placed(evidence, "evidence")
+            body = examination.included(step, item)
+            if (body["type"], body.get("track"), body.get("statement")) != ("vector", track, digest):
+                raise VerificationError(f"leaf {item.index} does not log vector {digest} of track {track}")
+            size = min(size, item.index + 1)
+            step.detail = f"leaf {item.index}"
+    with examination.step("the vector is signed and is of this track") as step:
+        payload, key = examination.statement(step, envelope, digest, vector.PAYLOAD_TYPE, size, *SIGNS_VECTORS)
+        found = vector.parse(payload)
+        if found.track != track:
+            raise VerificationError(f"the vector is of track {found.track}, not {track}")
+        step.detail = f"vector {digest} by method {found.method} {found.version}, signed by {key}"
+    examination.unchecked.append("whether the vector is right: it carries its method's measured error, not a proof")
+
+
+def _author(examination: Examination, body: dict[str, Any], size: int, *roles: Role) -> Key:
+    """The key that signed a leaf within itself, one of these roles that counts at this size."""
+    key = examination.ring.find(body.get("key"))
+    if key is None or key.role not in roles or not key.counts_at(size):
+        named = key or f"key {str(body.get('key'))[:16]}"
+        raise VerificationError(f"signed by {named}; expected a key of role {' or '.join(roles)} that counts at {size}")
+    leaf.check_signature(body, key.public)
+    return key
+
+
+def _entry(examination: Examination, document: dict[str, Any]) -> None:
+    """Any leaf is in the log; the statement it names is the one in the bundle, signed by a key that counted."""
+    with examination.step("the leaf is in the tree") as step:
+        entry, envelope = bundle.fields(document, "entry", "statement")
+        item = bundle.placed(entry, "entry")
+        body = examination.included(step, item)
+        step.detail = f"leaf {item.index}: {body['type']}"
+    if body["type"] == "event":
+        examination.unchecked.append("whether the platform signed this event: `settle ledger prove` bundles say so")
+    if remark := leaf.remark(item.index, body):
+        examination.unchecked.append(remark)
+    if envelope is None:
+        if body.get("statement") is not None:
+            examination.unchecked.append(f"the statement that the leaf names, {body['statement']}: it is not here")
+        return
+    with examination.step("the statement is the one that the leaf names") as step:
+        named = body.get("statement")
+        if not isinstance(named, str) or not isinstance(envelope, dict):
+            raise VerificationError("the leaf names no statement, and the bundle brings one")
+        kind = str(envelope.get("payloadType"))
+        _, key = examination.statement(step, envelope, named, kind, item.index + 1, *ROLES)
+        step.detail = f"{kind}, signed by {key}"
+
+
+SIGNS_VECTORS: Final[tuple[Role, ...]] = ("attribution", "platform", "operator")
+"""Who may say what influenced a track; only the attribution role makes it payable, by assignment."""
+
+KINDS: Final[Mapping[str, Kind]] = {"event": _event, "vector": _influence, "entry": _entry}
+"""The kinds that need nothing but the log; other rooms add theirs in `service.bundles`."""

@@ -1,0 +1,170 @@
+"""The witness protocol: what a log asks, and what a witness answers (c2sp.org/tlog-witness).
+
+A witness remembers, for each log it knows, the largest tree it has cosigned, and cosigns only what
+extends it. `decide` is that rule and nothing else: it must be applied and its outcome stored as one
+atomic step, or two requests at once could take the witness back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.errors import VerificationError
+from ledger.proofs import checkpoint, note, tree
+from ledger.proofs.checkpoint import Checkpoint
+from ledger.proofs.note import Note, Signature, Vkey
+from ledger.proofs.tree import EMPTY_ROOT, HASH_SIZE
+from ledger.text import format_base64, parse_base64, parse_decimal
+
+PROOF_MAX: Final = 63
+REQUEST_MAX: Final = note.SIZE_MAX
+
+OK: Final = 200
+MALFORMED: Final = 400
+NOT_SIGNED: Final = 403
+UNKNOWN_LOG: Final = 404
+CONFLICT: Final = 409
+INCONSISTENT: Final = 422
+
+TEXT: Final = "text/plain; charset=utf-8"
+SIZE: Final = "text/x.tlog.size"
+"""The content type of an answer that is the size the witness holds."""
+
+
+# --- the request --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Please cosign this checkpoint: the tree of `old` leaves, which you hold, is a prefix of it."""
+
+    old: int
+    proof: tuple[bytes, ...]
+    checkpoint: bytes
+
+    def encode(self) -> bytes:
+        lines = [f"old {self.old}", *map(format_base64, self.proof), "", ""]
+        return "\n".join(lines).encode() + self.checkpoint
+
+
+def parse_request(data: bytes) -> Request:
+    """The body of an add-checkpoint request; its checkpoint is not opened."""
+    if len(data) > REQUEST_MAX:
+        raise VerificationError(f"add-checkpoint: {len(data)} bytes, at most {REQUEST_MAX}")
+    head, separator, signed = data.partition(b"\n\n")
+    try:
+        first, *hashes = head.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise VerificationError("add-checkpoint: not ASCII before its checkpoint") from None
+    if not separator or not first.startswith("old "):
+        raise VerificationError("add-checkpoint: expected an old size, proof lines, a blank line and a checkpoint")
+    if len(hashes) > PROOF_MAX:
+        raise VerificationError(f"add-checkpoint: {len(hashes)} proof lines, at most {PROOF_MAX}")
+    old = parse_decimal(first.removeprefix("old "), "add-checkpoint old size")
+    proof = tuple(parse_base64(one, "add-checkpoint proof", HASH_SIZE) for one in hashes)
+    return Request(old=old, proof=proof, checkpoint=signed)
+
+
+# --- the witness --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The largest tree of a log that the witness has cosigned; at first the empty one."""
+
+    size: int = 0
+    root: bytes = EMPTY_ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A status, why, and the checkpoint to hold and cosign if the status is 200.
+
+    `evidence` is set when the log signed what was not shown to extend what it signed before: that
+    is worth keeping, and two trees of one size are proof.
+    """
+
+    status: int
+    reason: str = ""
+    checkpoint: Checkpoint | None = None
+    evidence: bool = False
+
+
+def origin_of(request: Request) -> str:
+    """Which log the request is about; not verified."""
+    return checkpoint.parse(note.parse(request.checkpoint).text).origin
+
+
+def decide(request: Request, held: Held, vkeys: Iterable[Vkey]) -> Decision:
+    """Whether to cosign, given what is held of this log and its keys; `vkeys` empty means an unknown log.
+
+    (1) known log, (2) signed by it, (3) old size at most the new, (4) old size as held, (5) the new
+    tree extends the held one. The order is the specification's, and so are the statuses.
+    """
+    trusted = tuple(vkeys)
+    signed = note.parse(request.checkpoint)
+    new = checkpoint.parse(signed.text)
+    if not trusted:
+        return Decision(UNKNOWN_LOG, f"log {new.origin} is not known here")
+    try:
+        note.verify(signed, trusted)
+    except VerificationError as problem:
+        return Decision(NOT_SIGNED, str(problem))
+    if request.old > new.size:
+        return Decision(MALFORMED, f"old size {request.old} is above the checkpoint's size {new.size}")
+    if request.old != held.size:
+        return Decision(CONFLICT, f"{held.size}", evidence=new.size == held.size and new.root != held.root)
+    try:
+        _check_extends(request, held, new)
+    except VerificationError as problem:
+        return Decision(INCONSISTENT, str(problem), evidence=True)
+    return Decision(OK, checkpoint=new)
+
+
+def _check_extends(request: Request, held: Held, new: Checkpoint) -> None:
+    """The tree held is a prefix of the new one; every tree extends the empty one, without a proof."""
+    if held.size > 0:
+        tree.check_consistency(held.size, new.size, request.proof, held.root, new.root)
+    elif request.proof:
+        raise VerificationError("a proof from size 0 has no hashes")
+    elif new.size == 0 and new.root != EMPTY_ROOT:
+        raise VerificationError(f"the tree of no leaves has root {EMPTY_ROOT.hex()}, not {new.root.hex()}")
+
+
+# --- the answer ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes over the wire."""
+
+    status: int
+    body: bytes
+    content_type: str = TEXT
+
+
+def answer(decision: Decision, cosignatures: Sequence[Signature] = ()) -> Answer:
+    """The HTTP answer to a decision; for 200, the witness's signature lines."""
+    if decision.status == OK:
+        return Answer(OK, "".join(map(str, cosignatures)).encode())
+    if decision.status == CONFLICT:
+        return Answer(CONFLICT, decision.reason.encode() + b"\n", SIZE)
+    return Answer(decision.status, decision.reason.encode() + b"\n")
+
+
+def parse_cosignatures(text: str, body: bytes) -> Note:
+    """The signature lines of a 200 answer as a note over the checkpoint's text, not yet verified."""
+    return note.parse(text.encode() + b"\n" + body)
+
+
+def parse_size(body: bytes) -> int:
+    """The size in a 409 answer."""
+    try:
+        text = body.decode("ascii")
+    except UnicodeDecodeError:
+        raise VerificationError("add-checkpoint answer: expected a size") from None
+    if not text.endswith("\n"):
+        raise VerificationError("add-checkpoint answer: expected a size and a newline")
+    return parse_decimal(text[:-1], "add-checkpoint answer")

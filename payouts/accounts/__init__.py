@@ -1,0 +1,1 @@
+"""From allocated money to payments: accounts, deductions, payments and the journal."""

@@ -1,0 +1,154 @@
+"""A payee's account through one run: what it opened with, earned, was corrected and deducted by, is paid, carries.
+
+opening + earned + corrections + deductions = payable + carried, always. Payable is what a bank can be told:
+whole minor units, and nothing below the minimum payout; the rest is carried to the pool's next run.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from payouts.accounts.deductions import NONE, Converted, Deductions, Stages
+from payouts.money import payable
+
+Kind = Literal["adjustment", "release", "returned", "reversal"]
+FRESH: Final = ("adjustment", "release")
+"""Corrections by money that no deduction was made from yet; what returns or is reversed went through them once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Correction:
+    """Money that reaches an account from outside the run's own usage. `id` is used up by the run that books it.
+
+    `adjustment`: decided by two people. `release`: held in `run`, its hold since lifted. `returned`: a payment
+    of `run` that will never arrive. `reversal`: already paid out by `run`, which was undone.
+    """
+
+    id: str
+    kind: Kind
+    party: str
+    micros: int
+    run: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One payee in one run, in micro-units of the pool's currency."""
+
+    party: str
+    opening: int
+    earned: int
+    corrections: tuple[Correction, ...]
+    payable: int
+    carried: int
+    deductions: Deductions = NONE
+    converted: Converted | None = None
+    """What is paid for `payable` where the party is paid in another currency."""
+
+    @property
+    def corrected(self) -> int:
+        return sum(correction.micros for correction in self.corrections)
+
+    @property
+    def deducted(self) -> int:
+        """Signed as the entries are: negative, unless more is released than is taken."""
+        return self.deductions.total
+
+    def payload(self) -> dict[str, Any]:
+        """The account as canonical JSON; amounts are decimal strings. What does not concern it is absent."""
+        more = {"deductions": self.deductions.payload()} if self.deductions else {}
+        if self.converted is not None:
+            more["converted"] = self.converted.payload()
+        return {
+            "party": self.party,
+            "opening": str(self.opening),
+            "earned": str(self.earned),
+            "corrections": [
+                {
+                    "id": one.id, "kind": one.kind, "micros": str(one.micros), "run": one.run, "reason": one.reason,
+                }
+                for one in self.corrections
+            ],
+            "payable": str(self.payable),
+            "carried": str(self.carried),
+        } | more  # fmt: skip
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Account:
+        """The inverse of `payload`."""
+        party = payload["party"]
+        deductions, converted = payload.get("deductions"), payload.get("converted")
+        return cls(
+            party=party,
+            opening=int(payload["opening"]),
+            earned=int(payload["earned"]),
+            corrections=tuple(
+                Correction(
+                    id=one["id"], kind=one["kind"], party=party, micros=int(one["micros"]), run=one["run"],
+                    reason=one["reason"],
+                )
+                for one in payload["corrections"]
+            ),
+            payable=int(payload["payable"]),
+            carried=int(payload["carried"]),
+            deductions=NONE if deductions is None else Deductions.from_payload(deductions),
+            converted=None if converted is None else Converted.from_payload(converted),
+        )  # fmt: skip
+
+
+def account(
+    *,
+    party: str,
+    currency: str,
+    minimum: int,
+    opening: int,
+    earned: int,
+    corrections: Iterable[Correction],
+    stages: Stages | None = None,
+) -> Account:
+    """One party's account. `minimum`: a balance below it is carried whole."""
+    booked = tuple(sorted(corrections))
+    fresh = earned + sum(one.micros for one in booked if one.kind in FRESH)
+    settled = sum(one.micros for one in booked if one.kind not in FRESH)
+    balance = opening + fresh + settled
+    deductions, converted = NONE, None
+    if stages is not None:
+        deductions = stages.deduct(party, currency=currency, opening=opening, fresh=fresh, settled=settled)
+        balance += deductions.total
+    due = payable(balance, currency)[0] if balance >= max(minimum, 1) else 0
+    if stages is not None and due:
+        converted = stages.convert(party, due, currency)
+        if converted is not None and not converted.micros:
+            due, converted = 0, None
+    return Account(
+        party=party, opening=opening, earned=earned, corrections=booked, payable=due, carried=balance - due,
+        deductions=deductions if deductions else NONE, converted=converted,
+    )  # fmt: skip
+
+
+def accounts(
+    *,
+    currency: str,
+    minimum: int,
+    opening: Mapping[str, int],
+    earned: Mapping[str, int],
+    corrections: Iterable[Correction],
+    stages: Stages | None = None,
+) -> list[Account]:
+    """Every account that has anything in it, by party."""
+    by_party: dict[str, list[Correction]] = defaultdict(list)
+    for correction in corrections:
+        by_party[correction.party].append(correction)
+    out = []
+    for party in sorted({*opening, *earned, *by_party, *(stages.parties if stages is not None else ())}):
+        one = account(
+            party=party, currency=currency, minimum=minimum, opening=opening.get(party, 0),
+            earned=earned.get(party, 0), corrections=by_party.get(party, ()), stages=stages,
+        )  # fmt: skip
+        if one.opening or one.earned or one.corrections or one.deductions:
+            out.append(one)
+    return out

@@ -1,0 +1,234 @@
+"""What is agreed with a party, or about a currency, and bears on what is paid: advance, reserve, tax, currency, rate.
+
+A clause is a value; two people make it count (`payouts.life.records.Agree`), from a period on. Several
+advances of a party add up; of every other kind the newest counts, and replaces the one before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from fractions import Fraction
+from typing import Any, ClassVar, Final
+
+from ledger.proofs import canon
+from ledger.types import MILLION, Period
+from payouts.errors import TermsError
+from payouts.money import scale
+
+_TERRITORY = re.compile(r"[A-Z]{2}\Z", re.ASCII)
+_RATE = re.compile(r"(\d{1,12})(?:\.(\d{1,12})|/(\d{1,12}))?\Z", re.ASCII)
+_AMOUNT = re.compile(r"[1-9]\d{0,99}\Z", re.ASCII)
+MONTHS_MAX: Final = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """Money a party has had already, taken back at `ppm` of what it would get from one pool, until all is recouped."""
+
+    kind: ClassVar[str] = "advance"
+    party: str
+    pool: str
+    currency: str
+    micros: int
+    ppm: int
+
+    def __post_init__(self) -> None:
+        _named(self.party)
+        scale(self.currency)
+        _share(self.kind, self.ppm)
+        if self.micros <= 0:
+            raise TermsError(f"an advance of {self.micros} micros: expected more than zero")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    """`ppm` of what a party earns is kept back for so many months, then released."""
+
+    kind: ClassVar[str] = "reserve"
+    party: str
+    ppm: int
+    months: int
+
+    def __post_init__(self) -> None:
+        _named(self.party)
+        _share(self.kind, self.ppm)
+        if not 1 <= self.months <= MONTHS_MAX:
+            raise TermsError(f"a reserve for {self.months} months: expected 1 to {MONTHS_MAX}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withholding:
+    """`ppm` of what a party would get is owed to the tax office of a territory instead."""
+
+    kind: ClassVar[str] = "withhold"
+    party: str
+    ppm: int
+    territory: str
+
+    def __post_init__(self) -> None:
+        _named(self.party)
+        _share(self.kind, self.ppm)
+        if not _TERRITORY.match(self.territory):
+            raise TermsError(f"territory {self.territory!r}: expected an ISO 3166 alpha-2 code, such as SE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidIn:
+    """A party is paid in this currency, whatever the pool's."""
+
+    kind: ClassVar[str] = "currency"
+    party: str
+    currency: str
+
+    def __post_init__(self) -> None:
+        _named(self.party)
+        scale(self.currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What one unit of `currency` is worth in `to`, on a day, as a decimal or a fraction: "1.0861", "10861/10000"."""
+
+    kind: ClassVar[str] = "rate"
+    currency: str
+    to: str
+    rate: str
+    date: str
+
+    def __post_init__(self) -> None:
+        scale(self.currency)
+        scale(self.to)
+        if self.currency == self.to:
+            raise TermsError(f"a rate from {self.currency} to itself; name two currencies")
+        if not _RATE.match(self.rate) or not _positive(self.rate):
+            raise TermsError(f"rate {self.rate!r}: expected a positive decimal or fraction, such as 1.0861 or 7/6")
+        try:
+            good = date.fromisoformat(self.date).isoformat() == self.date
+        except ValueError:
+            good = False
+        if not good:
+            raise TermsError(f"date {self.date!r}: expected YYYY-MM-DD, the day the rate is of")
+
+    @property
+    def value(self) -> Fraction:
+        return Fraction(self.rate)
+
+
+Clause = Advance | Reserve | Withholding | PaidIn | Rate
+_KINDS: Final[dict[str, type[Clause]]] = {one.kind: one for one in (Advance, Reserve, Withholding, PaidIn, Rate)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """A clause and the period from which it counts (a rate counts for that period alone).
+
+    `note`: the contract, the law or the source behind it. `id` is a digest of the rest.
+    """
+
+    id: str
+    period: str
+    note: str
+    clause: Clause
+
+    @classmethod
+    def of(cls, *, period: str, note: str, clause: Clause) -> Agreed:
+        Period.parse(period)
+        content = {"period": period, "note": note, "clause": clause_payload(clause)}
+        return cls(id=f"terms-{canon.digest(canon.encode(content))[:20]}", period=period, note=note, clause=clause)
+
+    def payload(self) -> dict[str, Any]:
+        return {"id": self.id, "period": self.period, "note": self.note, "clause": clause_payload(self.clause)}
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Agreed:
+        """The inverse of `payload`; an id that does not follow from the rest is refused."""
+        made = cls.of(period=payload["period"], note=payload["note"], clause=read_clause(payload["clause"]))
+        if made.id != payload["id"]:
+            raise TermsError(f"terms {payload['id']}: their content makes {made.id}")
+        return made
+
+    @property
+    def party(self) -> str:
+        """Whom it is about; nobody in particular where it is a rate."""
+        return "" if isinstance(self.clause, Rate) else self.clause.party
+
+    @property
+    def paid_in(self) -> str | None:
+        """The currency in which a party is paid, where that is what the terms say."""
+        return self.clause.currency if isinstance(self.clause, PaidIn) else None
+
+    @property
+    def slot(self) -> tuple[str, ...]:
+        """What only one of can count at a time."""
+        match self.clause:
+            case Advance():
+                return (self.id,)
+            case Withholding(party=party, territory=territory):
+                return ("withhold", party, territory)
+            case Rate(currency=currency, to=to):
+                return ("rate", currency, to)
+            case Reserve(party=party) | PaidIn(party=party):
+                return (self.clause.kind, party)
+
+    def counts(self, *, pool: str, currency: str, period: str) -> bool:
+        """Whether it bears on a run of this pool and period."""
+        match self.clause:
+            case Advance():
+                return (self.clause.pool, self.clause.currency) == (pool, currency) and self.period <= period
+            case Rate():
+                return self.clause.currency == currency and self.period == period
+            case _:
+                return self.period <= period
+
+
+def in_force(agreed: Iterable[Agreed], *, pool: str, currency: str, period: str) -> tuple[Agreed, ...]:
+    """What counts for a run, of everything agreed and not ended, in the order of the log."""
+    chosen: dict[tuple[str, ...], Agreed] = {}
+    for one in agreed:
+        if one.counts(pool=pool, currency=currency, period=period):
+            chosen[one.slot] = one
+    return tuple(chosen.values())
+
+
+def clause_payload(clause: Clause) -> dict[str, Any]:
+    """A clause as canonical JSON; amounts are decimal strings."""
+    plain = {field.name: getattr(clause, field.name) for field in fields(clause)}
+    return {"kind": clause.kind} | {name: str(value) if name == "micros" else value for name, value in plain.items()}
+
+
+def read_clause(payload: Mapping[str, Any]) -> Clause:
+    """The inverse of `clause_payload`; anything else is refused."""
+    given = dict(payload)
+    kind = _KINDS.get(str(given.pop("kind", None)))
+    if kind is None:
+        raise TermsError(f"terms of kind {payload.get('kind')!r}: expected one of {', '.join(_KINDS)}")
+    if given.keys() != {field.name for field in fields(kind)}:
+        raise TermsError(f"{kind.kind} terms have the fields {sorted(given)}")
+    for name, value in given.items():
+        if type(value) is not (int if name in ("ppm", "months") else str):
+            raise TermsError(f"{kind.kind} terms: {name} is {value!r}")
+    if "micros" in given:
+        text = given["micros"]
+        given["micros"] = int(text) if _AMOUNT.match(text) else 0
+    made: Clause = kind(**given)
+    return made
+
+
+def _positive(rate: str) -> bool:
+    try:
+        return Fraction(rate) > 0
+    except ZeroDivisionError:
+        return False
+
+
+def _named(party: str) -> None:
+    if not party:
+        raise TermsError("terms name the party they are about")
+
+
+def _share(kind: str, ppm: int) -> None:
+    if not 1 <= ppm <= MILLION:
+        raise TermsError(f"{kind} of {ppm} ppm: expected 1 to {MILLION}; 15 % is 150000")

@@ -1,0 +1,276 @@
+"""The stages between what is allocated and what is paid: reserve, release, recoupment, tax, conversion.
+
+Every stage takes its part of money that has not been through the stages yet ("fresh"), less a debt carried
+from before, and never more than the balance holds: what is carried, returned or reversed was deducted from
+once, and no deduction makes a line negative. Reserve and recoupment are rounded down to the micro-unit, tax
+to the whole minor unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Literal
+
+from ledger.types import MILLION, Period
+from payouts.accounts.clauses import Advance, Agreed, Rate, Reserve, Withholding
+from payouts.errors import TermsError
+from payouts.money import payable
+
+Kind = Literal["advance", "reserve", "released", "recouped", "tax", "given-up"]
+BESIDE: Final = ("advance", "given-up")
+"""Entries about the debt alone: they move nothing on the account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One step, naming the terms behind it. `micros` is signed as the party sees it: a deduction is negative.
+
+    `advance` adds to what is to be recouped, `recouped` and `given-up` (the terms were ended) take from it.
+    `due`: the period that releases what a `reserve` keeps, or kept.
+    """
+
+    kind: Kind
+    term: str
+    micros: int
+    due: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """Money beside the account: a reserve kept until `due`, or what is left of an advance."""
+
+    kind: Literal["reserve", "advance"]
+    term: str
+    micros: int
+    due: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deductions:
+    """What the stages made of one account: under which terms, from what, by which entries, to what."""
+
+    agreed: tuple[Agreed, ...] = ()
+    before: tuple[Balance, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    after: tuple[Balance, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """What the entries add to the account: negative, unless more is released than is taken."""
+        return sum(one.micros for one in self.entries if one.kind not in BESIDE)
+
+    def left(self, kind: Literal["reserve", "advance"]) -> int:
+        """What is kept, or what is still to be recouped, after the run."""
+        return sum(one.micros for one in self.after if one.kind == kind)
+
+    def __bool__(self) -> bool:
+        return bool(self.before or self.entries)
+
+    def note(self, term: str) -> str:
+        """The contract or law behind an entry; empty where its terms no longer count."""
+        return next((one.note for one in self.agreed if one.id == term), "")
+
+    def payload(self) -> dict[str, Any]:
+        return {
+            "agreed": [one.payload() for one in self.agreed],
+            "before": [_row(one) for one in self.before],
+            "entries": [_row(one) for one in self.entries],
+            "after": [_row(one) for one in self.after],
+        }
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Deductions:
+        """The inverse of `payload`."""
+        before, entries, after = (
+            [row | {"micros": int(row["micros"])} for row in payload[name]] for name in ("before", "entries", "after")
+        )
+        return cls(
+            agreed=tuple(Agreed.from_payload(one) for one in payload["agreed"]),
+            before=tuple(Balance(**row) for row in before),
+            entries=tuple(Entry(**row) for row in entries),
+            after=tuple(Balance(**row) for row in after),
+        )
+
+
+NONE: Final = Deductions()
+
+
+def _row(one: Entry | Balance) -> dict[str, Any]:
+    return {"kind": one.kind, "term": one.term, "micros": str(one.micros), "due": one.due}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """What is paid instead, in another currency; `rounding` is what was left of its minor unit, to Equity:FX."""
+
+    currency: str
+    micros: int
+    rounding: int
+    rate: str
+    date: str
+    source: str
+
+    @property
+    def sent(self) -> dict[str, str]:
+        """What a bank is told."""
+        return {"currency": self.currency, "micros": str(self.micros)}
+
+    def payload(self) -> dict[str, Any]:
+        return {
+            "currency": self.currency, "micros": str(self.micros), "rounding": str(self.rounding), "rate": self.rate,
+            "date": self.date, "source": self.source,
+        }  # fmt: skip
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Converted:
+        """The inverse of `payload`."""
+        return cls(**{**payload, "micros": int(payload["micros"]), "rounding": int(payload["rounding"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """What bears on the accounts of one run: the terms in force, and by party what the run before left."""
+
+    period: str
+    agreed: tuple[Agreed, ...] = ()
+    before: Mapping[str, tuple[Balance, ...]] = field(default_factory=dict)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Ids of everything agreed with a party, in order."""
+        return tuple(sorted(one.id for one in self.agreed if one.party))
+
+    @property
+    def rates(self) -> tuple[Agreed, ...]:
+        return tuple(sorted((one for one in self.agreed if not one.party), key=lambda one: one.id))
+
+    @cached_property
+    def _by_party(self) -> dict[str, tuple[Agreed, ...]]:
+        found: dict[str, list[Agreed]] = {}
+        for one in self.agreed:
+            if one.party:
+                found.setdefault(one.party, []).append(one)
+        return {party: tuple(clauses) for party, clauses in found.items()}
+
+    @property
+    def parties(self) -> set[str]:
+        """Everybody whom the stages may say something about."""
+        return {*self.before, *self._by_party}
+
+    def of(self, party: str) -> tuple[Agreed, ...]:
+        return self._by_party.get(party, ())
+
+    def unpriced(self, currency: str) -> list[Agreed]:
+        """Terms to pay in a currency for which the period has no rate."""
+        known = {one.clause.to for one in self.agreed if isinstance(one.clause, Rate)} | {currency}
+        return [one for one in self.agreed if one.paid_in is not None and one.paid_in not in known]
+
+    def deduct(self, party: str, *, currency: str, opening: int, fresh: int, settled: int) -> Deductions:
+        """The stages of one account, whose balance is the three together.
+
+        `fresh` has not been through the stages; `settled` has: payments that came back or are owed back.
+        """
+        agreed, before = self.of(party), self.before.get(party, ())
+        line = _Line(fresh=fresh, own=opening + fresh, balance=opening + fresh + settled)
+        kept = [one for one in before if one.kind == "reserve"]
+        kept += _reserve(line, agreed, self.period)
+        kept = _release(line, kept, self.period)
+        owed = _recoup(line, agreed, [one for one in before if one.kind == "advance"])
+        _withhold(line, agreed, currency)
+        return Deductions(agreed=agreed, before=before, entries=tuple(line.entries), after=(*kept, *owed))
+
+    def convert(self, party: str, micros: int, currency: str) -> Converted | None:
+        """What is paid for so much of the pool's currency, where the party is paid in another."""
+        wanted = next((one.paid_in for one in self.of(party) if one.paid_in is not None), currency)
+        if wanted == currency:
+            return None
+        for one in self.agreed:
+            if isinstance(one.clause, Rate) and one.clause.to == wanted:
+                value = one.clause.value
+                exact = micros * value.numerator // value.denominator
+                paid, rest = payable(exact, wanted)
+                return Converted(currency=wanted, micros=paid, rounding=rest, rate=one.clause.rate,
+                                 date=one.clause.date, source=one.note)  # fmt: skip
+        raise TermsError(f"{party} is paid in {wanted}, and {self.period} has no rate; nothing may be paid from this")
+
+
+@dataclass(slots=True)
+class _Line:
+    """An account on its way through the stages."""
+
+    fresh: int
+    own: int
+    balance: int
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def base(self) -> int:
+        """What a stage takes its part of."""
+        return max(0, min(self.fresh, self.own))
+
+    def at_most(self, micros: int) -> int:
+        """So much, or what is there."""
+        return min(micros, max(0, self.balance))
+
+    def book(self, kind: Kind, term: str, micros: int, due: str = "") -> None:
+        if micros:
+            self.entries.append(Entry(kind=kind, term=term, micros=micros, due=due))
+            if kind not in BESIDE:
+                self.fresh += micros
+                self.own += micros
+                self.balance += micros
+
+
+def _reserve(line: _Line, agreed: Iterable[Agreed], period: str) -> list[Balance]:
+    new = []
+    for one in agreed:
+        if isinstance(one.clause, Reserve) and (micros := line.at_most(line.base * one.clause.ppm // MILLION)):
+            due = later(period, one.clause.months)
+            line.book("reserve", one.id, -micros, due)
+            new.append(Balance(kind="reserve", term=one.id, micros=micros, due=due))
+    return new
+
+
+def _release(line: _Line, kept: Iterable[Balance], period: str) -> list[Balance]:
+    """Money whose months are over is fresh again: it may be recouped from and taxed, as it was not before."""
+    still = []
+    for one in kept:
+        if one.due <= period:
+            line.book("released", one.term, one.micros, one.due)
+        else:
+            still.append(one)
+    return still
+
+
+def _recoup(line: _Line, agreed: Iterable[Agreed], before: Iterable[Balance]) -> list[Balance]:
+    """Each advance takes its part of the same money, the oldest first where it does not suffice."""
+    owed = {one.term: one.micros for one in before}
+    base, after = line.base, []
+    for one in agreed:
+        if isinstance(one.clause, Advance):
+            if one.id not in owed:
+                line.book("advance", one.id, one.clause.micros)
+            outstanding = owed.pop(one.id, one.clause.micros)
+            taken = line.at_most(min(outstanding, base * one.clause.ppm // MILLION))
+            line.book("recouped", one.id, -taken)
+            after.append(Balance(kind="advance", term=one.id, micros=outstanding - taken))
+    for term, outstanding in owed.items():
+        line.book("given-up", term, -outstanding)
+    return after
+
+
+def _withhold(line: _Line, agreed: Iterable[Agreed], currency: str) -> None:
+    base = line.base
+    for one in agreed:
+        if isinstance(one.clause, Withholding):
+            line.book("tax", one.id, -payable(line.at_most(base * one.clause.ppm // MILLION), currency)[0])
+
+
+def later(period: str, months: int) -> str:
+    """The period so many months on."""
+    found = Period.parse(period)
+    for _ in range(months):
+        found = found.next()
+    return str(found)

@@ -1,0 +1,1 @@
+"""Divides the pool among owner groups: weights, caps and lines."""

@@ -1,0 +1,1 @@
+"""Compares payout rules on the same usage."""

@@ -1,0 +1,1 @@
+"""Royalty statements: what a rights holder receives, as values, text, HTML and PDF."""

@@ -1,0 +1,337 @@
+"""A statement as PDF, to be kept, printed or sent on: the figures of the page, the same bytes each time."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from io import BytesIO
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+from ledger.shown import NOTHING, money
+from ledger.types import Period
+from payouts.money import format_amount
+from payouts.statements.statement import Beside, Deducted, PoolStatement, Statement
+from payouts.statements.text import FIGURES, NAMES, WIDEST, about, bars, bundle_name, influence
+
+INK, SOFT, LINE, BAR, MARK, TINT = "#1c2430", "#5b6675", "#d7dce3", "#3763a8", "#b3261e", "#f3f5f9"
+WIDTH: Final = 483.0
+"""Points between the margins of an A4 page."""
+MARGIN: Final = 56.0
+FRAME: Final = 6.0
+"""What reportlab leaves free within the margins."""
+LABEL: Final = 170.0
+"""Points for what a bar of the chart is called."""
+BARS: Final = 210.0
+"""Points for the longest bar."""
+FONTS: Final = {"Settle": "Vera.ttf", "Settle-Bold": "VeraBd.ttf"}
+"""Embedded, so that the document looks the same everywhere; they come with reportlab."""
+
+
+def as_pdf(statement: Statement) -> bytes:
+    """The same facts as the page, in the same order; letters that the font lacks are written without their marks."""
+    from reportlab.lib.pagesizes import A4
+    from reportlab.platypus import SimpleDocTemplate
+
+    story = _head(statement)
+    for pool in statement.pools:
+        story += _pool(pool)
+    story += _foot(statement)
+    body = BytesIO()
+    document = SimpleDocTemplate(
+        body, pagesize=A4, leftMargin=MARGIN - FRAME, rightMargin=MARGIN - FRAME, topMargin=MARGIN, bottomMargin=64,
+        invariant=1, title=f"Statement {statement.period} for {statement.party}", author="Settle",
+    )  # fmt: skip
+    document.build(story, canvasmaker=_numbered(f"Statement {statement.period}, party {statement.party}"))
+    return body.getvalue()
+
+
+# --- parts --------------------------------------------------------------------------------------
+
+
+def _head(statement: Statement) -> list[Any]:
+    """Whose statement, of which month, and what it comes to."""
+    month = Period.parse(statement.period).start.strftime("%B %Y")
+    whose = [
+        _text(f"Royalty statement, {month}", "soft"), _text(statement.name or statement.party, "title"),
+        _text(f"Party {statement.party}", "soft"),
+    ]  # fmt: skip
+    story: list[Any] = [_grid([[whose, _sums(statement)]], [WIDTH * 0.6, WIDTH * 0.4], rules=False), _space(10)]
+    if statement.demo:
+        story.append(_text("Demo: one workspace holds the maker's key and the approver's.", "mark"))
+    if statement.nil:
+        story += [
+            _text("Nothing was earned, held, corrected or carried in this period.", "strong"),
+            _text("This is a nil statement: there is nothing for you to do.", "soft"),
+        ]
+    return story
+
+
+def _sums(statement: Statement) -> list[Any]:
+    """The figure a reader looks for first: what is paid, in the currency it is paid in."""
+    paid: dict[str, int] = {}
+    for pool in statement.pools:
+        unit = pool.currency if pool.converted is None else pool.converted.currency
+        micros = pool.net_micros if pool.converted is None else pool.converted.micros
+        paid[unit] = paid.get(unit, 0) + micros
+    told = [f"{_grouped(micros, unit)} {unit}" for unit, micros in sorted(paid.items())] or ["nothing"]
+    held = [
+        f"and {_grouped(pool.held_micros, pool.currency)} {pool.currency} held"
+        for pool in statement.pools
+        if pool.held_micros
+    ]
+    lines = [*(_text(one, "right-title") for one in told), *(_text(one, "right-soft") for one in held)]
+    return [_text(FIGURES["net"], "right-soft"), *lines]
+
+
+def _pool(pool: PoolStatement) -> list[Any]:
+    story = [_text(f"Pool {pool.pool}", "heading")]
+    if pool.state not in ("published", "paying"):
+        story.append(_text(f"Not binding: this run is {pool.state}.", "mark"))
+    story += [_account(pool), _space(4), _text(_payment(pool), "soft")]
+    if pool.beside:
+        rows = [["Beside the account", "Terms", "Before", "Now"], *map(_beside, pool.beside)]
+        story += [_space(6), _table(rows, [WIDTH * 0.27, WIDTH * 0.33, WIDTH * 0.2, WIDTH * 0.2], numbers=2)]
+    if pool.earnings:
+        story += [_text("Where it comes from", "heading"), _chart(pool), _space(8), _earnings(pool)]
+    if pool.waiting:
+        rows = [["Not paid yet", "What to do", "Amount"]]
+        rows += [
+            [f"{FIGURES[one.state]}, {one.reason}: {about(one)}", one.advice, money(one.micros)] for one in pool.waiting
+        ]
+        story += [_space(12), _table(rows, [WIDTH * 0.34, WIDTH * 0.44, WIDTH * 0.22], numbers=1)]
+    return [*story, _space(6), _text(f"Rule {pool.rule}. Run {pool.run}.", "small")]
+
+
+def _account(pool: PoolStatement) -> Any:
+    """From the opening balance to what is paid and carried: each row a step, the steps add up."""
+    rows: list[list[Any]] = [
+        [FIGURES["opening"], "", money(pool.opening_micros)],
+        [FIGURES["earned"], "your part of the pool", money(pool.earned_micros)],
+    ]
+    rows += [[NAMES[one.kind], one.reason, money(one.micros)] for one in pool.adjustments]
+    rows += [[NAMES[one.kind], _why(one), money(one.micros)] for one in pool.deductions]
+    total = len(rows) + 1
+    rows.append([FIGURES["net"], "", money(pool.net_micros)])
+    if (sent := pool.converted) is not None:
+        said = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date}); less than a coin is not paid"
+        rows.append([f"Paid as {sent.currency}", said, money(sent.micros)])
+    least = f"payments start at {money(pool.minimum_micros)}" if pool.minimum_micros else ""
+    rows.append([FIGURES["carried"], least, money(pool.carried_micros)])
+    head = ["Your account", "", pool.currency]
+    return _table([head, *rows], [WIDTH * 0.27, WIDTH * 0.5, WIDTH * 0.23], numbers=1, strong=total)
+
+
+def _why(one: Deducted) -> str:
+    until = f", until {one.due}" if one.kind == "reserve" else ""
+    return " ".join(filter(None, (f"{one.terms}{until}" if one.terms else f"kept until {one.due}", _aside(one.note))))
+
+
+def _aside(note: str) -> str:
+    return f"({note})" if note else ""
+
+
+def _beside(one: Beside) -> list[Any]:
+    what = f"Reserve, released in {one.due}" if one.kind == "reserve" else "Advance, still to be recouped"
+    about = " ".join(filter(None, (one.terms, _aside(one.note or one.term))))
+    return [what, about, money(one.opening_micros), money(one.closing_micros)]
+
+
+def _payment(pool: PoolStatement) -> str:
+    paid = pool.payment
+    why = f" ({paid.reason})" if paid.reason else ""
+    return f"Payment: {paid.state}{why}" + (
+        f", reference {paid.reference}, by {paid.route}." if paid.reference else "."
+    )
+
+
+def _earnings(pool: PoolStatement) -> Any:
+    rows: list[list[Any]] = [["Track", "Source", "Known how", "Influence", "Units", "Amount"]]
+    for one in pool.earnings:
+        source = (one.source_title or one.source) + (f" (through {one.via})" if one.via else "")
+        rows.append([
+            one.track_title or one.track or "several", source, f"{one.basis}, {one.aspect}", influence(one),
+            f"{one.units:,}" if one.units else NOTHING, money(one.micros),
+        ])  # fmt: skip
+    rows.append([FIGURES["earned"], "", "", "", "", money(pool.earned_micros)])
+    widths = [WIDTH * part for part in (0.18, 0.18, 0.14, 0.25, 0.08, 0.17)]
+    return _table(rows, widths, numbers=3, strong=len(rows) - 1)
+
+
+def _foot(statement: Statement) -> list[Any]:
+    bundle = bundle_name(statement)
+    made = f"settle statement {statement.party} --period {statement.period} --format bundle --out {bundle}"
+    return [
+        _space(14),
+        _text("Check it yourself", "heading"),
+        _text(
+            "Amounts are exact to the millionth, and the rows of your account add up. You need nothing but Settle, two "
+            "files and one command; no account, no workspace, no network:",
+            "soft",
+        ),
+        _text(f"settle verify {bundle} --trust trust.json", "strong"),
+        _text(
+            f"The operator, who runs the ledger, makes the first file and sends it to you ({made}). The second, "
+            "trust.json, says whose signatures count: get it another way than the statement, from the operator's "
+            "site or from somebody who has it.",
+            "soft",
+        ),
+    ]
+
+
+# --- how it looks -------------------------------------------------------------------------------
+
+
+@cache
+def _styles() -> dict[str, Any]:
+    from reportlab.lib.colors import HexColor
+    from reportlab.lib.styles import ParagraphStyle
+    from reportlab.pdfbase.pdfmetrics import registerFont
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    for name, file in FONTS.items():
+        registerFont(TTFont(name, file))
+
+    def style(size: float, colour: str = INK, *, bold: bool = False, **more: Any) -> Any:
+        font = "Settle-Bold" if bold else "Settle"
+        return ParagraphStyle(
+            font, fontName=font, fontSize=size, leading=size * 1.4, textColor=HexColor(colour), **more
+        )
+
+    return {
+        "title": style(17, bold=True), "soft": style(8.5, SOFT), "small": style(6.5, SOFT), "body": style(8),
+        "strong": style(10, bold=True), "heading": style(10.5, bold=True, spaceBefore=14, spaceAfter=5, keepWithNext=1),
+        "mark": style(8.5, MARK, bold=True, spaceAfter=4), "cell": style(7.5), "cell-head": style(7, SOFT),
+        "cell-strong": style(7.5, bold=True), "number": style(7.5, alignment=2),
+        "number-head": style(7, SOFT, alignment=2), "number-strong": style(7.5, bold=True, alignment=2),
+        "right-soft": style(8.5, SOFT, alignment=2), "right-title": style(17, bold=True, alignment=2),
+    }  # fmt: skip
+
+
+@cache
+def _letters() -> frozenset[int]:
+    """Every letter both fonts have."""
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    return frozenset.intersection(*(frozenset(TTFont(name, file).face.charToGlyph) for name, file in FONTS.items()))
+
+
+def printable(words: str) -> str:
+    """The words in letters the font has: as they are, without their marks, or a question mark for each."""
+    known = _letters()
+
+    def one(letter: str) -> str:
+        if ord(letter) in known and (letter.isprintable() or letter == " "):
+            return letter
+        bare = "".join(part for part in unicodedata.normalize("NFKD", letter) if ord(part) in known)
+        return bare or ("" if unicodedata.combining(letter) else "?")
+
+    return "".join(map(one, unicodedata.normalize("NFC", " ".join(words.split()))))
+
+
+def _text(words: str, style: str) -> Any:
+    from reportlab.platypus import Paragraph
+
+    return Paragraph(escape(printable(words)), _styles()[style])
+
+
+def _space(points: float) -> Any:
+    from reportlab.platypus import Spacer
+
+    return Spacer(1, points)
+
+
+def _table(rows: list[list[Any]], widths: list[float], *, numbers: int, strong: int | None = None) -> Any:
+    """A table with a head; its last `numbers` columns stand to the right, its row `strong` is a sum."""
+    cells = []
+    for n, row in enumerate(rows):
+        mark = "-head" if n == 0 else ("-strong" if n == strong else "")
+        first = len(row) - numbers
+        cells.append([_text(one, ("number" if k >= first else "cell") + mark) for k, one in enumerate(row)])
+    return _grid(cells, widths, strong=strong)
+
+
+def _grid(cells: list[list[Any]], widths: list[float], *, rules: bool = True, strong: int | None = None) -> Any:
+    from reportlab.lib.colors import HexColor
+    from reportlab.platypus import Table, TableStyle
+
+    style: list[Any] = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (0, -1), 0 if not rules else 4)]
+    style += [("TOPPADDING", (0, 0), (-1, -1), 3), ("BOTTOMPADDING", (0, 0), (-1, -1), 4)]
+    if rules:
+        style += [
+            ("LINEBELOW", (0, 1), (-1, -1), 0.4, HexColor(LINE)),
+            ("LINEBELOW", (0, 0), (-1, 0), 0.9, HexColor(INK)),
+        ]
+    if strong is not None:
+        style += [("BACKGROUND", (0, strong), (-1, strong), HexColor(TINT)),
+                  ("LINEABOVE", (0, strong), (-1, strong), 0.9, HexColor(INK))]  # fmt: skip
+    return Table(
+        cells, colWidths=widths, style=TableStyle(style), repeatRows=1 if rules else 0, hAlign="LEFT", splitInRow=1
+    )
+
+
+def _chart(pool: PoolStatement) -> Any:
+    """Earnings by source, as on the page: largest first, the rest as one."""
+    from reportlab.graphics.shapes import Drawing, Rect, String
+    from reportlab.lib.colors import HexColor
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    _styles()
+    found = bars(pool)
+    height = 15 * len(found)
+    picture = Drawing(WIDTH, height)
+    for n, bar in enumerate(found):
+        foot = height - 15 * n - 12
+        length = BARS * int(bar["width"]) / WIDEST
+        said = {"fontName": "Settle", "fontSize": 7.5, "fillColor": HexColor(INK)}
+        quiet = said | {"fontSize": 6, "fillColor": HexColor(SOFT)}
+        name = _fit(str(bar["name"]), LABEL - 40, 7.5)
+        beside = stringWidth(name, "Settle", 7.5) + 4
+        picture.add(String(4, foot + 2.5, name, **said))
+        picture.add(String(4 + beside, foot + 2.5, _fit(str(bar["id"]), LABEL - beside, 6), **quiet))
+        picture.add(Rect(LABEL + 10, foot, length, 10, fillColor=HexColor(BAR), strokeColor=None))
+        picture.add(String(WIDTH - 4, foot + 2.5, str(bar["amount"]), textAnchor="end", **said))
+    return picture
+
+
+def _fit(words: str, width: float, size: float) -> str:
+    """As much of a text as has room, with a sign that there is more."""
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    text = printable(words)
+    while text and stringWidth(text, "Settle", size) > width:
+        text = text.removesuffix("...")[:-1].rstrip() + "..." if len(text) > 4 else ""
+    return text
+
+
+def _grouped(micros: int, currency: str) -> str:
+    whole, point, part = format_amount(micros, currency).partition(".")
+    return f"{int(whole):,}{point}{part}"
+
+
+def _numbered(said: str) -> Any:
+    """A canvas that knows, when it writes a page's foot, how many pages there are."""
+    from reportlab.lib.colors import HexColor
+    from reportlab.pdfgen.canvas import Canvas
+
+    class Numbered(Canvas):  # type: ignore[misc]  # reportlab has no types
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self._pages: list[dict[str, Any]] = []
+
+        def showPage(self) -> None:  # noqa: N802  reportlab's name
+            self._pages.append(dict(self.__dict__))
+            self._startPage()
+
+        def save(self) -> None:
+            _styles()
+            for page in self._pages:
+                self.__dict__.update(page)
+                self.setFont("Settle", 7)
+                self.setFillColor(HexColor(SOFT))
+                self.drawString(MARGIN, 36, printable(said))
+                self.drawRightString(MARGIN + WIDTH, 36, f"page {self._pageNumber} of {len(self._pages)}")
+                super().showPage()
+            super().save()
+
+    return Numbered

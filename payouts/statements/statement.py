@@ -1,0 +1,387 @@
+"""A statement: what one party is owed for a period, from where, and why what is not paid is not.
+
+A value with its renderings beside it (`payouts.statements.text`). Every figure is in micro-units and every
+list adds up: opening + earned + adjustments + deductions = net + carried, and the earnings add up to `earned`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.shown import exact_percent
+from ledger.types import Aspect, Digest, InfluenceVector
+from payouts.accounts.account import Account, Correction
+from payouts.accounts.clauses import Advance, Agreed, Reserve, Withholding
+from payouts.accounts.deductions import BESIDE, Converted, Deductions
+from payouts.compute import Line
+from payouts.division.breakdown import Piece
+from payouts.money import format_amount
+from payouts.protocols import UsageRow
+
+ADVICE: Final = {
+    "permission": "the use was not permitted when the track was made; grant it, or agree with the operator",
+    "dispute": "somebody contests who owns this; answer the dispute, its outcome pays the right party",
+    "fraud": "streams look artificial; the money is paid or re-run when that is settled",
+    "rights": "the right to use the work is being clarified; hand in what shows it",
+    "payee-incomplete": "no account in force is on file; hand in your payee details",
+    "legal": "a court or an authority asked for this hold; the operator can say which",
+    "tax": "tax papers are missing; hand them in",
+    "shares-short": "confirmed shares do not add up to the whole; confirm yours and have the others confirm theirs",
+    "shares-in-conflict": "more than the whole is claimed; settle with the other claimants",
+    "copy-contested": "it and a copy of it each are said to be the first; hand in what shows whose sound it is",
+    "work-unknown": "the recording is not wholly linked to works; register the missing link",
+    "works-in-conflict": "more than the whole recording is linked to works; correct the links",
+    "no-vector": "the track had no influence vector at the close; it pays when one is assigned",
+    "vector-unreliable": "the method's measured error is above what the pool's terms accept",
+    "style-empty": "no recording stands in this style group; register members",
+    "too-many-owners": "more owners than the rule can divide exactly",
+}
+"""What a party can do about money that is not paid, by reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earning:
+    """Part of what was earned: through one track and one source, with how it is known.
+
+    `ppm`: the source's influence on the track, None where the track was paid by vectors that differ in it;
+    `low_ppm` and `high_ppm`: its interval, equal to it where it was declared.
+    `track` is empty where tracks were summed before (style groups, training sets); `via` names the group.
+    """
+
+    track: str
+    track_title: str
+    source: str
+    source_title: str
+    aspect: str
+    basis: str
+    via: str
+    ppm: int | None
+    low_ppm: int | None
+    high_ppm: int | None
+    units: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Money that is allocated and not paid: held (the payee is known) or in suspense (it is not).
+
+    `subject`: what it is about; for money held, the tracks it came from; for money in suspense, the right and the
+    recording, work or track, whose `title` it is. `ref`: what two people release it by.
+    """
+
+    state: str
+    subject: str
+    title: str
+    reason: str
+    ref: str
+    micros: int
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Streams behind what was earned: of which source, and whether it signed them (`signed by PARTY`, `unsigned`)."""
+
+    source: str
+    platform: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deducted:
+    """One deduction, negative, or a release: under which terms (`terms` says them, `note` is their contract or law).
+
+    `due`: the month that releases what a reserve keeps, or kept.
+    """
+
+    kind: str
+    term: str
+    terms: str
+    note: str
+    due: str
+    micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Money beside the account: a reserve kept until `due`, or an advance that is still to be recouped."""
+
+    kind: str
+    term: str
+    terms: str
+    note: str
+    due: str
+    opening_micros: int
+    closing_micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of the payment: its reference, state and route; empty until a run is published."""
+
+    state: str
+    route: str
+    reference: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStatement:
+    """One party in one run. `state` says whether it binds: only from `published` on."""
+
+    run: Digest
+    pool: str
+    sequence: int
+    state: str
+    rule: str
+    params: dict[str, int | str]
+    currency: str
+    opening_micros: int
+    earned_micros: int
+    adjustments_micros: int
+    deductions_micros: int
+    held_micros: int
+    suspense_micros: int
+    net_micros: int
+    carried_micros: int
+    minimum_micros: int
+    adjustments: tuple[Correction, ...]
+    deductions: tuple[Deducted, ...]
+    beside: tuple[Beside, ...]
+    converted: Converted | None
+    earnings: tuple[Earning, ...]
+    streams: tuple[Streams, ...]
+    waiting: tuple[Waiting, ...]
+    payment: Settled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """Everything a party is told of a period. `nil`: there was nothing, which is worth saying too."""
+
+    party: str
+    name: str
+    period: str
+    nil: bool
+    demo: bool
+    opening_micros: int
+    earned_micros: int
+    adjustments_micros: int
+    deductions_micros: int
+    held_micros: int
+    suspense_micros: int
+    net_micros: int
+    carried_micros: int
+    currency: str
+    pools: tuple[PoolStatement, ...]
+
+
+def statement(*, party: str, name: str, period: str, demo: bool, pools: Sequence[PoolStatement]) -> Statement:
+    """A party's statement over its runs; the sums stand at the top where all are in one currency."""
+    currencies = {pool.currency for pool in pools}
+    sums: dict[str, int] = defaultdict(int)
+    if len(currencies) == 1:
+        for pool in pools:
+            for figure in _FIGURES:
+                sums[figure] += getattr(pool, figure)
+    return Statement(
+        party=party, name=name, period=period, demo=demo, pools=tuple(pools),
+        nil=not any(_anything(pool) for pool in pools),
+        currency=currencies.pop() if len(currencies) == 1 else "",
+        **{figure: sums[figure] for figure in _FIGURES},
+    )  # fmt: skip
+
+
+_FIGURES: Final = (
+    "opening_micros", "earned_micros", "adjustments_micros", "deductions_micros", "held_micros", "suspense_micros",
+    "net_micros", "carried_micros",
+)  # fmt: skip
+
+
+def _anything(pool: PoolStatement) -> bool:
+    told = pool.earnings or pool.waiting or pool.adjustments or pool.deductions or pool.beside
+    return bool(told or any(getattr(pool, name) for name in _FIGURES))
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What every statement of a run draws on: units and vectors by track, and what things are called."""
+
+    units: Mapping[str, int]
+    vectors: Mapping[str, Sequence[InfluenceVector]]
+    title: Callable[[str], str]
+
+    @classmethod
+    def of(
+        cls, usage: Iterable[UsageRow], vectors: Mapping[Digest, InfluenceVector], title: Callable[[str], str]
+    ) -> Background:
+        units: dict[str, int] = defaultdict(int)
+        bound: dict[str, set[Digest]] = defaultdict(set)
+        for row in usage:
+            units[row.track] += row.units
+            if row.vector is not None:
+                bound[row.track].add(row.vector)
+        by_track = {track: [vectors[digest] for digest in sorted(digests)] for track, digests in bound.items()}
+        return cls(units, by_track, title)
+
+
+def earnings_of(pieces: Iterable[Piece], behind: Background) -> tuple[Earning, ...]:
+    """Pieces with the interval of their influence and the units behind them, largest first."""
+    out = []
+    for piece in pieces:
+        ppm, low, high = _influence(piece, behind.vectors.get(piece.track, ()))
+        out.append(
+            Earning(
+                track=piece.track, track_title=behind.title(piece.track), source=piece.source,
+                source_title=behind.title(piece.source), aspect=piece.aspect, basis=piece.basis, via=piece.via,
+                ppm=ppm, low_ppm=low, high_ppm=high, units=behind.units.get(piece.track, 0), micros=piece.micros,
+            )
+        )  # fmt: skip
+    return tuple(sorted(out, key=lambda one: (-one.micros, one.track, one.source, one.aspect, one.basis, one.via)))
+
+
+def _influence(piece: Piece, vectors: Sequence[InfluenceVector]) -> tuple[int | None, int | None, int | None]:
+    """What the track's vectors give the source, if they agree, and the widest interval any of them gives it."""
+    aspects: dict[str, Aspect] = {"recording": "recording", "composition": "composition", "style": "style"}
+    found = [
+        source
+        for vector in vectors
+        for source in vector.aspect(aspects[piece.aspect]).sources
+        if source.id == piece.source and source.basis == piece.basis
+    ]
+    if not found:
+        return None, None, None
+    given = {source.ppm for source in found}
+    return (
+        given.pop() if len(given) == 1 else None,
+        min(source.low for source in found),
+        max(source.high for source in found),
+    )
+
+
+TRACKS_NAMED: Final = 3
+"""Tracks named in what is held; explaining names them all."""
+
+
+def waiting_of(
+    run: Digest, lines: Iterable[tuple[Line, Sequence[Piece]]], title: Callable[[str], str]
+) -> tuple[Waiting, ...]:
+    """Held and suspended lines of a run as a party reads them, largest first."""
+    out = [
+        Waiting(
+            state=line.state, subject=_subject(line, pieces), title=_title(line, title), reason=line.reason,
+            ref=_ref(run, line), micros=line.micros, advice=ADVICE.get(line.reason, "ask the operator"),
+        )
+        for line, pieces in lines
+        if line.state != "allocated" and line.micros
+    ]  # fmt: skip
+    return tuple(sorted(out, key=lambda one: (-one.micros, one.state, one.subject, one.reason, one.ref)))
+
+
+def _ref(run: Digest, line: Line) -> str:
+    """What a release names: the hold, or the line itself where the registry and no hold stopped it."""
+    return line.ref or (held_line(run, line.party, line.reason) if line.state == "held" else "")
+
+
+def held_line(run: Digest, party: str, reason: str) -> str:
+    """The name of money held in a run for a reason of the registry's, such as a missing permission."""
+    return f"{run}/{party}/{reason}"
+
+
+def _subject(line: Line, pieces: Sequence[Piece]) -> str:
+    if line.state == "suspense":
+        return line.group.removeprefix("?")
+    tracks = sorted({piece.track or piece.via for piece in pieces})
+    more = f" and {len(tracks) - TRACKS_NAMED} more" if len(tracks) > TRACKS_NAMED else ""
+    return ", ".join(tracks[:TRACKS_NAMED]) + more
+
+
+def _title(line: Line, title: Callable[[str], str]) -> str:
+    """What the thing whose payee is not known is called; money held is told by its tracks."""
+    return title(line.group.partition(":")[2]) if line.state == "suspense" else ""
+
+
+def deducted_of(found: Deductions) -> tuple[Deducted, ...]:
+    """The entries that moved the account, in the order of the stages."""
+    return tuple(
+        Deducted(
+            kind=one.kind, term=one.term, terms=_said(found, one.term), note=found.note(one.term), due=one.due,
+            micros=one.micros,
+        )
+        for one in found.entries
+        if one.kind not in BESIDE
+    )  # fmt: skip
+
+
+def beside_of(found: Deductions) -> tuple[Beside, ...]:
+    """Reserves and advances, as they were and as they are."""
+    opening = {(str(one.kind), one.term, one.due): one.micros for one in found.before}
+    opening |= {(one.kind, one.term, one.due): one.micros for one in found.entries if one.kind == "advance"}
+    closing = {(str(one.kind), one.term, one.due): one.micros for one in found.after}
+    return tuple(
+        Beside(
+            kind=kind, term=term, terms=_said(found, term), note=found.note(term), due=due,
+            opening_micros=opening.get((kind, term, due), 0), closing_micros=closing.get((kind, term, due), 0),
+        )
+        for kind, term, due in dict.fromkeys((*opening, *closing))
+        if opening.get((kind, term, due)) or closing.get((kind, term, due))
+    )  # fmt: skip
+
+
+def _said(found: Deductions, term: str) -> str:
+    """Terms in words; empty where they no longer count."""
+    agreed: Agreed | None = next((one for one in found.agreed if one.id == term), None)
+    match agreed.clause if agreed is not None else None:
+        case Advance(micros=micros, currency=currency, ppm=ppm):
+            return f"advance of {format_amount(micros, currency)} {currency}, recouped at {exact_percent(ppm)}"
+        case Reserve(ppm=ppm, months=months):
+            return f"{exact_percent(ppm)} kept for {months} month{'s' * (months > 1)}"
+        case Withholding(ppm=ppm, territory=territory):
+            return f"{exact_percent(ppm)} withheld for {territory}"
+        case _:
+            return ""
+
+
+def pool_statement(
+    *,
+    run: Digest,
+    pool: str,
+    sequence: int,
+    state: str,
+    rule: Mapping[str, object],
+    currency: str,
+    minimum: int,
+    account: Account | None,
+    earnings: Sequence[Earning],
+    streams: Sequence[Streams],
+    waiting: Sequence[Waiting],
+    payment: Settled,
+) -> PoolStatement:
+    """One party's part of a run, with its figures checked against each other."""
+    params = rule["params"]
+    if not isinstance(params, dict):
+        raise TypeError(f"rule parameters are {params!r}")
+    earned = 0 if account is None else account.earned
+    if sum(one.micros for one in earnings) != earned:
+        raise AssertionError(f"run {run}: the earnings do not add up to the account; nothing may be stated from this")
+    return PoolStatement(
+        run=run, pool=pool, sequence=sequence, state=state, rule=f"{rule['name']} {rule['version']}", params=params,
+        currency=currency, minimum_micros=minimum, payment=payment,
+        opening_micros=0 if account is None else account.opening,
+        earned_micros=earned,
+        adjustments_micros=0 if account is None else account.corrected,
+        deductions_micros=0 if account is None else account.deducted,
+        held_micros=sum(one.micros for one in waiting if one.state == "held"),
+        suspense_micros=sum(one.micros for one in waiting if one.state == "suspense"),
+        net_micros=0 if account is None else account.payable,
+        carried_micros=0 if account is None else account.carried,
+        adjustments=() if account is None else account.corrections,
+        deductions=() if account is None else deducted_of(account.deductions),
+        beside=() if account is None else beside_of(account.deductions),
+        converted=None if account is None else account.converted,
+        earnings=tuple(earnings), streams=tuple(streams), waiting=tuple(waiting),
+    )  # fmt: skip

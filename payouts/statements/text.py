@@ -1,0 +1,163 @@
+"""Statements as CSV and as a page, and the words that every rendering uses: the same figures, nothing that runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from ledger.proofs.batch import in_words
+from ledger.shown import NOTHING, interval, money, percent, with_interval
+from payouts.accounts.payment import cell
+from payouts.money import format_amount
+from payouts.statements.statement import Earning, PoolStatement, Statement, Waiting
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+COLUMNS: Final = (
+    "period", "party", "pool", "run", "state", "row", "track", "track_title", "source", "source_title", "aspect",
+    "basis", "reason", "ppm", "low_ppm", "high_ppm", "units", "currency", "amount", "micros",
+)  # fmt: skip
+BARS: Final = 10
+WIDEST: Final = 320
+FIGURES: Final = {
+    "opening": "Opening balance", "earned": "Allocated", "adjustments": "Adjustments", "deductions": "Deductions",
+    "net": "To be paid", "carried": "Carried to the next run", "held": "Held", "suspense": "In suspense",
+}  # fmt: skip
+"""What each figure of an account is called wherever a person reads it; the JSON has it as NAME_micros."""
+NAMES: Final = {
+    "reserve": "Kept in reserve", "released": "Released from reserve", "recouped": "Recouped", "tax": "Tax withheld",
+    "advance": "Advance", "adjustment": "Adjustment", "release": "Released from a hold",
+    "returned": "Payment that came back", "reversal": "Paid by a run since undone",
+}  # fmt: skip
+"""What each kind of correction, deduction and balance is called on a page."""
+
+
+def as_csv(statement: Statement) -> bytes:
+    """One row a figure (RFC 4180, UTF-8, CRLF): opening + earned + corrections + deductions = net + carried."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\r\n")
+    writer.writeheader()
+    for pool in statement.pools:
+        common = {
+            "period": statement.period, "party": statement.party, "pool": pool.pool, "run": pool.run,
+            "state": pool.state, "currency": pool.currency,
+        }  # fmt: skip
+        for row in _rows(pool):
+            amount = {"amount": format_amount(int(row["micros"]), row.get("currency", pool.currency))}
+            texts = {name: cell(text) for name, text in (common | row).items()}
+            writer.writerow(texts | amount | {"micros": row["micros"]})
+    return out.getvalue().encode()
+
+
+def _rows(pool: PoolStatement) -> list[dict[str, str]]:
+    rows = [
+        {"row": "opening", "micros": str(pool.opening_micros)},
+        {"row": "earned", "micros": str(pool.earned_micros)},
+    ]
+    rows += [
+        {"row": one.kind, "reason": one.reason, "source": one.id, "micros": str(one.micros)} for one in pool.adjustments
+    ]
+    rows += [
+        {"row": one.kind, "reason": one.note, "source": one.term, "micros": str(one.micros)} for one in pool.deductions
+    ]
+    rows += [{"row": "net", "micros": str(pool.net_micros)}, {"row": "carried", "micros": str(pool.carried_micros)}]
+    if (sent := pool.converted) is not None:
+        about = f"{sent.rate} of {sent.date}, {sent.source}"
+        rows.append({"row": "converted", "reason": about, "currency": sent.currency, "micros": str(sent.micros)})
+    rows += [
+        {"row": f"{one.kind} left", "reason": one.note, "source": one.term, "micros": str(one.closing_micros)}
+        for one in pool.beside
+    ]
+    rows += [
+        {
+            "row": "earning", "track": one.track, "track_title": one.track_title, "source": one.source,
+            "source_title": one.source_title, "aspect": one.aspect, "basis": one.basis,
+            "ppm": _optional(one.ppm), "low_ppm": _optional(one.low_ppm), "high_ppm": _optional(one.high_ppm),
+            "units": str(one.units), "micros": str(one.micros),
+        }
+        for one in pool.earnings
+    ]  # fmt: skip
+    rows += [
+        {"row": "streams", "source": one.source, "reason": one.platform, "units": str(one.count), "micros": "0"}
+        for one in pool.streams
+    ]
+    rows += [
+        {"row": one.state, "source": one.subject, "reason": one.reason, "micros": str(one.micros)}
+        for one in pool.waiting
+    ]
+    return rows
+
+
+def _optional(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def as_html(statement: Statement) -> str:
+    """A page that stands alone: no script, no outside matter, fit for print. Everything in it is escaped."""
+    return _template().render(
+        s=statement, money=money, influence=influence, about=about, bars=bars, name=NAMES.__getitem__,
+        figure=FIGURES, platform=in_words, bundle=bundle_name(statement), nothing=NOTHING,
+    )  # fmt: skip
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("payouts"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("statement.html")
+
+
+def bars(pool: PoolStatement) -> list[dict[str, str | int]]:
+    """The chart's bars: `width` of at most WIDEST, a source by its name with its `id` beside it."""
+    titles = {one.source: one.source_title for one in pool.earnings}
+    found = top_sources(pool)
+    widest = max(micros for _, micros in found)
+    return [
+        {
+            "name": titles.get(source) or source,
+            "id": source if titles.get(source) else "",
+            "width": max(1, WIDEST * micros // widest),
+            "amount": money(micros),
+        }
+        for source, micros in found
+    ]
+
+
+def top_sources(pool: PoolStatement) -> list[tuple[str, int]]:
+    """The sources that earned most, over all tracks; the rest as one."""
+    sums: dict[str, int] = defaultdict(int)
+    for one in pool.earnings:
+        sums[one.source] += one.micros
+    ordered = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+    rest = sum(micros for _, micros in ordered[BARS:])
+    return ordered[:BARS] + ([(f"{len(ordered) - BARS} others", rest)] if rest else [])
+
+
+def influence(one: Earning) -> str:
+    """A source's part of a track, with its interval where it was estimated."""
+    if one.low_ppm is None or one.high_ppm is None:
+        return NOTHING
+    if one.ppm is None:
+        return f"{interval(one.low_ppm, one.high_ppm)} %"
+    return with_interval(percent(one.ppm), one.low_ppm, one.high_ppm)
+
+
+def about(one: Waiting) -> str:
+    """What money waits for: the recording, work or track by name, and which right in it."""
+    kind, colon, subject = one.subject.partition(":")
+    if one.state != "suspense" or not colon:
+        return one.subject or NOTHING
+    named = f"{one.title} ({subject})" if one.title else subject
+    return f"{named}, {kind} right" if kind in ("master", "publishing") else f"{kind} {named}"
+
+
+def bundle_name(statement: Statement) -> str:
+    """What the file that proves a statement is called in the advice on how to check it."""
+    return f"{statement.party}-{statement.period}.bundle"

@@ -1,0 +1,144 @@
+"""The usage stage without an engine: event by event, straight from a log's entries.
+
+For small logs, for machines without DuckDB, and as the yardstick the expression is held against: the
+same rows, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ledger.errors import VerificationError
+from ledger.event import Entry
+from ledger.types import Digest
+from payouts.errors import UsageError
+from payouts.protocols import UsageRow
+from payouts.terms import Terms
+from payouts.usage.grain import Grain, Membership
+from payouts.usage.intake import row_key
+
+_TOLD_EVERY: Final = 65_536
+
+
+class EventLeaf(msgspec.Struct, frozen=True):
+    """The fields of an event leaf that usage looks at."""
+
+    source: str
+    event_id: str
+    track: str
+    occurred_at: str
+    territory: str
+    units: int
+    vector: Digest | None
+    product: str | None = None
+    gross_micros: int | None = None
+    currency: str | None = None
+    listener: str | None = None
+
+
+class AssignLeaf(msgspec.Struct, frozen=True):
+    """The fields of an assign leaf that usage looks at."""
+
+    track: str
+    vector: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One log's part in a run: its `event` entries in order, and which of them are taken."""
+
+    origin: str
+    membership: Membership
+    entries: Iterable[Entry]
+
+
+def first_assignments(entries: Iterable[Entry]) -> dict[str, Digest]:
+    """The vector each track was assigned first, from `assign` entries in order.
+
+    An event binds to its track's assignment when it is appended, so that one without a vector comes before
+    all of them, and the first is the first later one.
+    """
+    decode = msgspec.json.Decoder(AssignLeaf).decode
+    first: dict[str, Digest] = {}
+    for entry in entries:
+        leaf = decode(entry.body)
+        first.setdefault(leaf.track, leaf.vector)
+    return first
+
+
+def usage(
+    parts: Iterable[Part],
+    *,
+    assigned: Mapping[str, Digest],
+    terms: Terms,
+    grain: Grain,
+    on_progress: Callable[[int, int | None], None] | None = None,
+) -> list[UsageRow]:
+    """The usage of a pool, sorted: what `payouts.usage.segments.usage` gives."""
+    decode = msgspec.json.Decoder(EventLeaf).decode
+    sums: dict[tuple[str | None, ...], list[int]] = {}
+    for part in parts:
+        for entry in part.entries:
+            try:
+                event = decode(entry.body)
+            except msgspec.MsgspecError as problem:
+                raise VerificationError(f"entry {entry.index} of log {part.origin} is no event: {problem}") from None
+            if on_progress is not None and entry.index % _TOLD_EVERY == 0:
+                on_progress(entry.index, part.membership.size)
+            if not part.membership.takes(entry.index, event.occurred_at):
+                continue
+            if not terms.cover(event.source, event.product, event.territory):
+                continue
+            if grain.gross:
+                _check_gross(part.origin, entry.index, event, terms)
+            one = sums.setdefault(_key(event, assigned, grain), [0, 0, 0])
+            one[0] += event.units
+            one[1] += event.gross_micros or 0
+            one[2] += 1
+    return sorted((_row(key, one, terms, grain) for key, one in sums.items()), key=row_key)
+
+
+def _key(event: EventLeaf, assigned: Mapping[str, Digest], grain: Grain) -> tuple[str | None, ...]:
+    return (
+        event.track,
+        assigned.get(event.track) if event.vector is None else event.vector,
+        grain.territory(event.territory),
+        grain.bucket(event.occurred_at),
+        event.source,
+        event.product if grain.products else None,
+        event.listener if grain.listeners else None,
+    )
+
+
+def _row(key: tuple[str | None, ...], sums: list[int], terms: Terms, grain: Grain) -> UsageRow:
+    track, vector, territory, at, source, product, listener = key
+    return UsageRow(
+        track=track or "",
+        vector=vector,
+        territory=territory or "",
+        at=at or "",
+        source=source or "",
+        product=product,
+        listener=listener,
+        units=sums[0],
+        gross=sums[1] if grain.gross else None,
+        currency=terms.currency if grain.gross else None,
+        count=sums[2],
+    )
+
+
+def no_gross(origin: str, index: int, source: str, event_id: str, currency: str) -> UsageError:
+    """What both ways of summing say of the first event that carries no money."""
+    return UsageError(
+        f"event {source}:{event_id} (entry {index} of log {origin}) has no gross amount in {currency}: weight=gross "
+        "expects one on every event; limit the pool with --param sources=..., or weigh by units"
+    )
+
+
+def _check_gross(origin: str, index: int, event: EventLeaf, terms: Terms) -> None:
+    if event.gross_micros is None or event.currency != terms.currency:
+        raise no_gross(origin, index, event.source, event.event_id, terms.currency)

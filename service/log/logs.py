@@ -1,0 +1,118 @@
+"""The logs that a period was closed over: how far each had come, and the same logs again when a run reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.errors import SettleError, StateError, VerificationError
+from ledger.log.append import Log
+from ledger.proofs import leaf
+from ledger.proofs.source import Home
+from ledger.types import Head, Period
+from payouts.life.book import Book
+from payouts.life.records import LogSize
+from payouts.protocols import UsageRow
+from payouts.usage.grain import Membership
+from service.log import members
+from service.log.growth import check_extends, keep_seen
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One log of a closed period: which of its events are taken, and where its workspace keeps it.
+
+    `for_cluster`: the URL at which a cluster reads its segments, where its workspace names one.
+    """
+
+    log: Log
+    folder: Path
+    for_cluster: str
+    membership: Membership
+
+
+def sizes(ws: Workspace, book: Book, head: Head) -> tuple[LogSize, ...]:
+    """Where every log stands, the home log at this head first; a member must extend what earlier closes listed."""
+    home = Home(ws.log.origin, members.sources_of(ws.log))
+    heads = [head]
+    members.check_sources(home, ws.log)
+    for origin, trusted in sorted(members.members(ws).items()):
+        log = members.opened(ws, trusted)
+        heads.append(log.check())
+        check_extends(log, _listed_before(book, origin))
+        members.check_sources(home, log)
+        keep_seen(ws.home, log)
+    return tuple(LogSize(origin=head.origin, size=head.size, root=head.root.hex()) for head in heads)
+
+
+def behind(ws: Workspace, book: Book) -> Iterator[str]:
+    """What is wrong with the logs of this home: missing, rolled back, or not what a close listed."""
+    for origin, trusted in sorted(members.members(ws).items()):
+        try:
+            log = members.opened(ws, trusted)
+            check_extends(log, _listed_before(book, origin))
+            keep_seen(ws.home, log)
+        except SettleError as problem:
+            yield str(problem)
+
+
+def _listed_before(book: Book, origin: str) -> list[tuple[int, str]]:
+    return [(log.size, log.root) for close in book.closes.values() for log in close.logs if log.origin == origin]
+
+
+def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
+    """The logs a closed period lists, each opened and found to hold what was listed; none may be missing."""
+    registered, home = members.members(ws), Home(ws.log.origin, members.sources_of(ws.log))
+    found = []
+    for one in book.closes[period].logs:
+        if one.origin == ws.log.origin:
+            log, folder, settings = ws.log, ws.home, ws.settings
+        elif one.origin in registered:
+            log, folder = members.opened(ws, registered[one.origin]), members.folder_of(ws, one.origin)
+            settings = members.settings_of(ws, one.origin)
+        else:
+            raise StateError(f"period {period} was closed over log {one.origin}, which nobody registered here")
+        check_extends(log, [(one.size, one.root)])
+        members.check_sources(home, log)
+        found.append(
+            Listed(
+                log=log, folder=folder, for_cluster=settings.text("payouts.segments"),
+                membership=membership(book, period, one.origin),
+            )
+        )  # fmt: skip
+    return found
+
+
+def check_claims(home: Log, sums: Mapping[str, Iterable[UsageRow]]) -> None:
+    """Refuse sums (by log) of another log's source, or of events that pay by a vector the home log never assigned.
+
+    A member's own leaves are its operator's word; whose source it is and which vector pays is the home log's.
+    """
+    said = Home(home.origin, members.sources_of(home))
+    leaves = (leaf.decode(entry.body) for entry in home.entries(types={"assign"}))
+    assigned = {(body["track"], body["vector"]) for body in leaves}
+    for origin, rows in sums.items():
+        for row in rows:
+            if (takes := said.log_of(row.source)) != origin:
+                raise members.elsewhere(origin, row.source, takes)
+            if origin != home.origin and row.vector is not None and (row.track, row.vector) not in assigned:
+                raise VerificationError(
+                    f"log {origin} holds events of track {row.track} bound to vector {row.vector[:16]}, which log "
+                    f"{home.origin} never assigned to it: they cannot be settled"
+                )
+
+
+def membership(book: Book, period: str, origin: str) -> Membership:
+    """Which events of a log a period's runs take."""
+    sizes = {name: log.size for name, close in book.closes.items() for log in close.logs if log.origin == origin}
+    earlier = max((name for name in sizes if name < period), default=None)
+    return Membership(
+        size=sizes[period],
+        end=Period.parse(period).end,
+        earlier=None if earlier is None else (sizes[earlier], Period.parse(earlier).end),
+    )

@@ -1,0 +1,94 @@
+"""Payment files: what a bank's operator opens in a spreadsheet, and what is signed when a batch leaves."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+
+import pytest
+
+from payouts.accounts.payment import (
+    COLUMNS,
+    Instruction,
+    Payee,
+    account_digest,
+    batch_payload,
+    cell,
+    payment_file,
+    reference,
+)
+
+RUN = "f" * 64
+
+
+def instruction(party: str, micros: int, **more: object) -> Instruction:
+    return Instruction(
+        party=party, micros=micros, reference=reference(RUN, party), account=account_digest(party, "bank", "SE45"),
+        **more,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+ANN, BOB = (
+    instruction("ann", 12_340_000),
+    instruction("bob", 5_000_000, sent={"currency": "JPY", "micros": "800000000"}),
+)
+
+
+def test_what_is_signed_names_every_payment_and_their_sum() -> None:
+    """If this fails, a batch leaves with other payments, or another total, than two people looked at."""
+    plain = {"party": "ann", "micros": "12340000", "reference": ANN.reference, "account": ANN.account}
+    abroad = {"party": "bob", "micros": "5000000", "reference": BOB.reference, "account": BOB.account,
+              "sent": {"currency": "JPY", "micros": "800000000"}}  # fmt: skip
+    assert batch_payload(RUN, "file", 2, [BOB, ANN]) == {
+        "v": 1, "run": RUN, "via": "file", "batch": 2, "micros": "17340000", "payments": [plain, abroad]
+    }  # fmt: skip
+
+
+def test_a_file_has_a_row_a_payee_in_the_currency_that_is_sent() -> None:
+    """If this fails, somebody is sent another amount, in another currency, or to another account."""
+    rows = [
+        (BOB, Payee(party="bob", name='Bob, "Bo" B', method="bank", account="JP77")),
+        (ANN, Payee(party="ann", name="=HYPERLINK(1)", method="bank", account="SE45")),
+    ]
+    made = payment_file(rows, currency="EUR", period="2026-06", pool="default", run=RUN)
+    assert made.decode() == "\r\n".join((
+        "reference,party,name,account,amount,currency,period,pool,run",
+        f"{ANN.reference},ann,'=HYPERLINK(1),SE45,12.34,EUR,2026-06,default,{RUN}",
+        f'{BOB.reference},bob,"Bob, ""Bo"" B",JP77,800,JPY,2026-06,default,{RUN}',
+        "",
+    ))  # fmt: skip
+    reordered = [(one, Payee(party="z", name="N", method="bank", account="A")) for one in (BOB, ANN, BOB)]
+    text = payment_file(reordered, currency="EUR", period="2026-06", pool="default", run=RUN).decode()
+    assert [line.split(",")[1] for line in text.split("\r\n")[1:-1]] == ["ann", "bob", "bob"]
+    assert tuple(next(csv.reader(io.StringIO(made.decode())))) == COLUMNS
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_no_cell_is_a_formula(start: str) -> None:
+    """If this fails, a payee's name runs on the computer of whoever pays."""
+    assert cell(f"{start}1") == f"'{start}1"
+    assert cell(f"a{start}1") == f"a{start}1"
+    assert cell("") == ""
+
+
+def test_the_same_intent_has_the_same_reference() -> None:
+    """If this fails, a repeated batch pays twice, or a bank refuses the reference."""
+    assert reference(RUN, "ann") == reference(RUN, "ann") != reference(RUN, "bob")
+    assert reference("e" * 64, "ann") != reference(RUN, "ann")
+    assert len(ANN.reference) == 32
+    assert ANN.reference.startswith("ST")
+    assert ANN.reference.isalnum()
+    # As it stood on bank statements from the first payment on.
+    assert ANN.reference == "ST" + hashlib.sha256(f"{RUN}/ann".encode()).hexdigest()[:30].upper()
+
+
+def test_an_account_is_named_by_all_of_it() -> None:
+    """If this fails, money goes to a changed account under an approval of the old one."""
+    accounts = {
+        account_digest(*one)
+        for one in (("a", "bank", "x"), ("b", "bank", "x"), ("a", "chain", "x"), ("a", "bank", "y"))
+    }
+    assert len(accounts) == 4
+    plain = b'{"account":"x","method":"bank","party":"a"}'
+    assert account_digest("a", "bank", "x") == hashlib.sha256(plain).hexdigest()
