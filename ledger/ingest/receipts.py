@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ledger.errors import InputError
-from ledger.ingest.run import Acknowledged
+from ledger.ingest.acknowledged import Acknowledged
 from ledger.log.anchor import content
 from ledger.log.append import Log
 from ledger.log.store import queries

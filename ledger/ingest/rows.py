@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -29,6 +31,28 @@ class Rows:
     raw: Callable[[int], bytes]
     refused: list[Refused] = field(default_factory=list)
     position: int = 0
+
+
+class Joined:
+    """Several callers' rows in one list of events, each row traced back to the part that it came in."""
+
+    def __init__(self, parts: Sequence[Rows]) -> None:
+        self._parts = parts
+        self.events = parts[0].events if len(parts) == 1 else [event for part in parts for event in part.events]
+        self.starts = [0, *accumulate(len(part.events) for part in parts)]
+        """Where each part begins, and after the last one where it ends."""
+
+    def part(self, i: int) -> int:
+        """The number of the part that holds the i-th event."""
+        return bisect_right(self.starts, i) - 1
+
+    def line(self, i: int) -> int:
+        part = self.part(i)
+        return self._parts[part].line(i - self.starts[part])
+
+    def raw(self, i: int) -> bytes:
+        part = self.part(i)
+        return self._parts[part].raw(i - self.starts[part])
 
 
 def consecutive(events: list[StreamEvent], first: int, position: int, raws: Callable[[], list[bytes]]) -> Rows:

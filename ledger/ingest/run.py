@@ -4,12 +4,14 @@ Per batch: check every event, look up tracks, listeners and event ids in one sna
 leaves, then append them in one transaction with the new salts and the refused rows. If another
 writer was faster, the lock finds out whether what was looked up still holds, and only then is the
 batch prepared again. So a repeated file changes nothing, and a file that broke off can be sent again.
+Several callers' batches may share a transaction (`take_together`): each gets its own answer.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -20,11 +22,12 @@ from sqlalchemy import Connection
 from ledger.errors import InputError, StateError
 from ledger.event import EventLeaf, StreamEvent
 from ledger.ingest import quarantine
+from ledger.ingest.acknowledged import Acknowledged, Counts, Handed
 from ledger.ingest.carried import Admit, Carried, CarriedVectors, same_payload
 from ledger.ingest.checks import Checker
 from ledger.ingest.listener import Commitments, Entropy
 from ledger.ingest.quarantine import Kind
-from ledger.ingest.rows import Refused, Rows
+from ledger.ingest.rows import Joined, Refused, Rows
 from ledger.ingest.signed import Place, Places
 from ledger.log.append import Appended, Batch, Log
 from ledger.log.store import queries, signed, tracks
@@ -43,41 +46,6 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODER: Final = msgspec.json.Decoder(EventLeaf)
 
 
-@dataclass(slots=True, kw_only=True)
-class Counts:
-    """read = accepted + duplicates + conflicts + quarantined; unresolved is the part of accepted without a vector."""
-
-    read: int = 0
-    accepted: int = 0
-    unresolved: int = 0
-    duplicates: int = 0
-    conflicts: int = 0
-    quarantined: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acknowledged:
-    """A batch that is in the log: the keys of the events accepted, (source, event id, index) of duplicates.
-
-    `refused` are the rows that went to quarantine instead.
-    """
-
-    appended: Appended | None
-    keys: Sequence[tuple[str, str]]
-    duplicates: list[tuple[str, str, int]]
-    refused: Sequence[tuple[Kind, Refused]]
-
-    @property
-    def first(self) -> int:
-        """The index of the first accepted event; they stand one after the other."""
-        return 0 if self.appended is None else self.appended.size - len(self.keys)
-
-    @property
-    def accepted(self) -> list[tuple[str, str, int]]:
-        """Every accepted event with its index."""
-        return [(source, event_id, index) for index, (source, event_id) in enumerate(self.keys, start=self.first)]
-
-
 class _MovedError(StateError):
     """Another writer changed something that this batch was prepared with."""
 
@@ -87,15 +55,16 @@ class _Plan:
     """A batch while it is prepared: what goes into the log, what does not and why."""
 
     size: int
+    parts: Sequence[Handed]
     bodies: list[bytes] = field(default_factory=list)
     places: dict[tuple[str, str], int] = field(default_factory=dict)
     repeated: list[tuple[int, int]] = field(default_factory=list)  # (position, index in the log)
     doubled: list[tuple[int, int]] = field(default_factory=list)  # (position, position of the first in this batch)
     conflicts: set[int] = field(default_factory=set)  # those of `repeated` that say something else
-    refused: list[tuple[Kind, Refused]] = field(default_factory=list)
+    refused: list[list[tuple[Kind, Refused]]] = field(default_factory=list)  # by part
     vectors: dict[Digest, Carried] = field(default_factory=dict)
     signed: Sequence[Place | None] = ()  # by position; empty where nothing of the batch is signed
-    unresolved: int = 0
+    unresolved: list[int] = field(default_factory=list)  # positions
     reopened: Sequence[bytes] = ()  # rows given up in quarantine that are accepted after all
 
 
@@ -121,7 +90,7 @@ class Ingest:
         self.counts = Counts()
         self._log = log
         self._name = name
-        self._checker = Checker((log.clock() + timedelta(days=1)).date(), source)
+        self._checker = Checker((log.clock() + timedelta(days=1)).date())
         self._commitments = Commitments(entropy)
         self._tracks: dict[str, Digest | None] = {}
         self._tracks_at = 0
@@ -133,40 +102,61 @@ class Ingest:
 
     def take(self, rows: Rows) -> Acknowledged:
         """Append a batch; on return its events are acknowledged and its refused rows are in quarantine."""
-        invalid = self._checker.run(rows.events)
+        return self.take_together([Handed(rows=rows, name=self._name, source=self._source)])[0]
+
+    def take_together(self, parts: Sequence[Handed]) -> list[Acknowledged]:
+        """Append several callers' batches in one transaction; what became of each, in their order."""
+        rows = Joined([part.rows for part in parts])
+        invalid: dict[int, tuple[Kind, str]] = {
+            i: ("invalid", reason) for i, reason in self._checker.run(rows.events).items()
+        }
+        invalid |= _of_other_sources(rows, parts)
         places = [] if self._places is None else self._places.of(rows.events, invalid)
         while True:
             try:
-                return self._attempt(rows, invalid, places)
+                return self._attempt(parts, rows, invalid, places)
             except _MovedError:
                 self._tracks.clear()
 
-    def _attempt(self, rows: Rows, invalid: dict[int, str], places: Sequence[Place | None]) -> Acknowledged:
+    def _attempt(
+        self,
+        parts: Sequence[Handed],
+        rows: Joined,
+        invalid: Mapping[int, tuple[Kind, str]],
+        places: Sequence[Place | None],
+    ) -> list[Acknowledged]:
         with self._log.store.reading() as connection:
-            plan = self._prepare(connection, rows, invalid, places)
+            plan = self._prepare(connection, parts, rows, invalid, places)
             duplicates, conflicts = self._compare(connection, rows, plan)
             if closed := quarantine.discarded(connection):
                 accepted = map(rows.raw, plan.places.values())
                 plan.reopened = [raw for raw in accepted if quarantine.row_digest(raw) in closed]
-        plan.refused.extend(("conflict", refused) for refused in conflicts)
-        plan.refused.sort(key=lambda one: one[1].line)
+        for i, reason in conflicts:
+            self._refuse(plan, rows, i, "conflict", reason)
+        for refused in plan.refused:
+            refused.sort(key=lambda entry: entry[1].line)
         try:
             appended = self._commit(plan)
         except BaseException:
             self._commitments.forget()  # which of the new salts the database now holds is for it to say
             raise
         self._commitments.stored()
-        return self._count(rows, plan, duplicates, len(conflicts), appended)
+        return self._count(rows, plan, duplicates, [i for i, _ in conflicts], appended)
 
     # --- preparing --------------------------------------------------------------------------------
 
     def _prepare(
-        self, connection: Connection, rows: Rows, invalid: dict[int, str], places: Sequence[Place | None]
+        self,
+        connection: Connection,
+        parts: Sequence[Handed],
+        rows: Joined,
+        invalid: Mapping[int, tuple[Kind, str]],
+        places: Sequence[Place | None],
     ) -> _Plan:
         """Leaves for the good events of a batch, in order, and reasons for the others."""
         newest = queries.last_checkpoint(connection)
-        plan = _Plan(size=0 if newest is None else newest.size, signed=places)
-        plan.refused.extend(("invalid", refused) for refused in rows.refused)
+        plan = _Plan(size=0 if newest is None else newest.size, parts=parts, signed=places)
+        plan.refused = [[("invalid", refused) for refused in part.rows.refused] for part in parts]
         used = self._look_up(connection, rows.events, plan.size)
         speaking = [None if (one := e.listener) is None else (e.source, one, e.occurred_at[:7]) for e in rows.events]
         listeners = self._commitments.prepare(connection, filter(None, speaking))
@@ -175,8 +165,7 @@ class Ingest:
         barred, elsewhere = self._barred(sources), self._elsewhere(sources)
         for i, event in enumerate(rows.events):
             if i in invalid:
-                kind: Kind = quarantine.OTHER_SOURCE if self._source not in (None, event.source) else "invalid"
-                plan.refused.append((kind, self._refused(rows, i, invalid[i])))
+                self._refuse(plan, rows, i, *invalid[i])
                 continue
             source, event_id, track = event.source, event.event_id, event.track
             key = (source, event_id)
@@ -187,23 +176,23 @@ class Ingest:
                 plan.doubled.append((i, taken[key]))
                 continue
             if source in elsewhere:
-                plan.refused.append(("source", self._refused(rows, i, _ELSEWHERE.format(source, elsewhere[source]))))
+                self._refuse(plan, rows, i, "source", _ELSEWHERE.format(source, elsewhere[source]))
                 continue
             if source in barred and not (places and places[i]):
-                plan.refused.append(("source", self._refused(rows, i, barred[source])))
+                self._refuse(plan, rows, i, "source", barred[source])
                 continue
             if track not in known:
-                plan.refused.append(("unknown-track", self._refused(rows, i, _UNKNOWN.format(track))))
+                self._refuse(plan, rows, i, "unknown-track", _UNKNOWN.format(track))
                 continue
             vector = known[track]
             if event.vector is not None:
                 try:
                     vector = self._carry(plan, event)
                 except InputError as problem:
-                    plan.refused.append(("vector", self._refused(rows, i, str(problem))))
+                    self._refuse(plan, rows, i, "vector", str(problem))
                     continue
             if vector is None:
-                plan.unresolved += 1
+                plan.unresolved.append(i)
             listener = speaking[i]
             bodies.append(
                 _ENCODE(
@@ -266,32 +255,32 @@ class Ingest:
         return found.digest
 
     @staticmethod
-    def _refused(rows: Rows, i: int, reason: str) -> Refused:
-        return Refused(rows.line(i), rows.raw(i), reason)
+    def _refuse(plan: _Plan, rows: Joined, i: int, kind: Kind, reason: str) -> None:
+        plan.refused[rows.part(i)].append((kind, Refused(rows.line(i), rows.raw(i), reason)))
 
     # --- duplicates -------------------------------------------------------------------------------
 
     def _compare(
-        self, connection: Connection, rows: Rows, plan: _Plan
-    ) -> tuple[list[tuple[str, str, int | None]], list[Refused]]:
-        """Events whose id is taken: those with the same body are duplicates, the others conflicts."""
-        duplicates: list[tuple[str, str, int | None]] = []
-        conflicts: list[Refused] = []
+        self, connection: Connection, rows: Joined, plan: _Plan
+    ) -> tuple[list[tuple[int, int | None]], list[tuple[int, str]]]:
+        """Positions of events whose id is taken: duplicates, with the index where known, and conflicts, with why."""
+        duplicates: list[tuple[int, int | None]] = []
+        conflicts: list[tuple[int, str]] = []
         stored = queries.bodies(connection, [index for _, index in plan.repeated]) if plan.repeated else {}
         for i, index in plan.repeated:
             event = rows.events[i]
             if self._same(connection, event, _DECODER.decode(stored[index])):
-                duplicates.append((event.source, event.event_id, index))
+                duplicates.append((i, index))
             else:
                 plan.conflicts.add(i)
-                conflicts.append(self._refused(rows, i, f"entry {index} has this event id with another body"))
+                conflicts.append((i, f"entry {index} has this event id with another body"))
         for i, first in plan.doubled:
             event = rows.events[i]
             if _body(event) == _body(rows.events[first]) and event.vector == rows.events[first].vector:
-                duplicates.append((event.source, event.event_id, None))
+                duplicates.append((i, None))
             else:
-                reason = f"line {rows.line(first)} has this event id with another body"
-                conflicts.append(self._refused(rows, i, reason))
+                where = f"line {rows.line(first)}" if rows.part(first) == rows.part(i) else "an event sent just before"
+                conflicts.append((i, f"{where} has this event id with another body"))
         return duplicates, conflicts
 
     def _same(self, connection: Connection, event: StreamEvent, stored: EventLeaf) -> bool:
@@ -322,7 +311,7 @@ class Ingest:
 
         if plan.bodies:
             return self._log.commit(self._batch(plan), settle)
-        if plan.refused or any(plan.signed):
+        if any(plan.refused) or any(plan.signed) or any(part.record for part in plan.parts):
             with self._log.store.writing() as tx:
                 self._keep(tx, at, plan, plan.size)
         self._commitments.forget()  # salts of listeners none of whose events was accepted are not kept
@@ -330,7 +319,10 @@ class Ingest:
 
     def _keep(self, tx: Connection, at: str, plan: _Plan, first: int) -> None:
         """The refused rows, those taken after all, and where accepted and repeated events stand in signed batches."""
-        quarantine.keep(tx, self._name, at, plan.refused)
+        for part, refused in zip(plan.parts, plan.refused, strict=True):
+            quarantine.keep(tx, part.name, at, refused)
+            if part.record is not None:
+                part.record(tx)
         quarantine.release(tx, plan.reopened)
         if not any(plan.signed):
             return
@@ -370,24 +362,52 @@ class Ingest:
 
     def _count(
         self,
-        rows: Rows,
+        rows: Joined,
         plan: _Plan,
-        duplicates: list[tuple[str, str, int | None]],
-        conflicts: int,
+        duplicates: list[tuple[int, int | None]],
+        conflicts: list[int],
         appended: Appended | None,
-    ) -> Acknowledged:
-        counts = self.counts
-        counts.read += len(rows.events) + len(rows.refused)
-        counts.accepted += len(plan.bodies)
-        counts.unresolved += plan.unresolved
-        counts.duplicates += len(duplicates)
-        counts.conflicts += conflicts
-        counts.quarantined += len(plan.refused) - conflicts
-        done = Acknowledged(appended=appended, keys=list(plan.places), duplicates=[], refused=plan.refused)
-        if duplicates:
-            placed = {(source, event_id): index for source, event_id, index in done.accepted}
-            done.duplicates.extend((s, e, placed[s, e] if index is None else index) for s, e, index in duplicates)
-        return done
+    ) -> list[Acknowledged]:
+        """Each part's own answer, cut out of what the transaction did."""
+        first = 0 if appended is None else appended.size - len(plan.places)
+        keys, positions = list(plan.places), list(plan.places.values())
+        offsets = dict(zip(keys, range(first, first + len(keys)), strict=True)) if duplicates else {}
+        results = []
+        for number, (part, start, stop) in enumerate(zip(plan.parts, rows.starts, rows.starts[1:], strict=False)):
+            begin, end = bisect_left(positions, start), bisect_left(positions, stop)
+            repeated = [(i, index) for i, index in duplicates if start <= i < stop]
+            counts = Counts(
+                read=len(part.rows.events) + len(part.rows.refused),
+                accepted=end - begin,
+                unresolved=sum(start <= i < stop for i in plan.unresolved),
+                duplicates=len(repeated),
+                conflicts=(disagreeing := sum(start <= i < stop for i in conflicts)),
+                quarantined=len(plan.refused[number]) - disagreeing,
+            )
+            self.counts.add(counts)
+            results.append(
+                Acknowledged(
+                    appended=appended, first=first + begin, keys=keys[begin:end], refused=plan.refused[number],
+                    counts=counts,
+                    duplicates=[
+                        (*key, offsets[key] if index is None else index)
+                        for i, index in repeated
+                        for key in ((rows.events[i].source, rows.events[i].event_id),)
+                    ],
+                )
+            )  # fmt: skip
+        return results
+
+
+def _of_other_sources(rows: Joined, parts: Sequence[Handed]) -> dict[int, tuple[Kind, str]]:
+    """Kinds and reasons by position for rows that speak for another platform than the one that hands them in."""
+    return {
+        i: (quarantine.OTHER_SOURCE, f"source: {event.source!r}, and this file is taken as one of {part.source!r}")
+        for part, start, stop in zip(parts, rows.starts, rows.starts[1:], strict=False)
+        if part.source is not None
+        for i, event in enumerate(rows.events[start:stop], start=start)
+        if event.source != part.source
+    }
 
 
 _UNKNOWN: Final = "track {!r} is not registered; register it, then `settle quarantine replay`"

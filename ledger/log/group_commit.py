@@ -20,10 +20,14 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 GROUP_MAX: Final = 1000
-"""Items to a commit."""
+"""Weight of a commit: items, unless the caller weighs them."""
 
 WAITING_MAX: Final = 4096
-"""Callers that may wait; the next is refused at once, so that a slow disk does not become a full memory."""
+"""Weight that may wait; the next caller is refused at once, so that a slow disk does not become a full memory."""
+
+
+class OverloadedError(TransientError):
+    """Too much waits for a commit already."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +35,7 @@ class _Place(Generic[Item, Answer]):
     """One caller in the queue. `called` when it has been answered, or when it is its turn to commit."""
 
     item: Item
+    weight: int
     called: threading.Event = field(default_factory=threading.Event)
     answer: Answer | None = None
     problem: BaseException | None = None
@@ -50,22 +55,32 @@ class Gather(Generic[Item, Answer]):
         *,
         group_max: int = GROUP_MAX,
         waiting_max: int = WAITING_MAX,
+        weigh: Callable[[Item], int] = lambda _: 1,
     ) -> None:
+        """A commit takes items up to a weight of `group_max`, and always one; a heavier one goes alone."""
         self._commit = commit
         self._group_max = group_max
         self._waiting_max = waiting_max
+        self._weigh = weigh
+        self._waiting = 0
         self._lock = threading.Lock()
         self._queue: deque[_Place[Item, Answer]] = deque()
         self._committing = False
 
+    @property
+    def waiting(self) -> int:
+        """The weight that waits for a commit now."""
+        return self._waiting
+
     def __call__(self, item: Item) -> Answer:
-        place: _Place[Item, Answer] = _Place(item)
+        place: _Place[Item, Answer] = _Place(item, self._weigh(item))
         with self._lock:
-            if len(self._queue) >= self._waiting_max:
-                raise TransientError(
+            if self._waiting and self._waiting + place.weight > self._waiting_max:
+                raise OverloadedError(
                     f"{len(self._queue)} callers wait for a commit already; nothing was kept, try again later"
                 )
             self._queue.append(place)
+            self._waiting += place.weight
             if not self._committing:
                 self._committing = True
                 place.called.set()
@@ -83,7 +98,12 @@ class Gather(Generic[Item, Answer]):
     def _lead(self) -> None:
         """Commit for the head of the queue, which is the caller itself, and for those behind it."""
         with self._lock:
-            group = [self._queue.popleft() for _ in range(min(self._group_max, len(self._queue)))]
+            group = [self._queue.popleft()]
+            weight = group[0].weight
+            while self._queue and weight + self._queue[0].weight <= self._group_max:
+                group.append(self._queue.popleft())
+                weight += group[-1].weight
+            self._waiting -= weight
         for place in group:  # until it is known better, nobody may believe anything
             place.problem = TransientError("the commit was interrupted; send it again to learn what became of it")
         try:
@@ -117,6 +137,7 @@ class Gather(Generic[Item, Answer]):
             if place not in self._queue:
                 return
             self._queue.remove(place)
+            self._waiting -= place.weight
             following = self._hand_on() if place.called.is_set() else None
         if following is not None:
             following.called.set()

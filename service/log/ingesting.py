@@ -12,12 +12,13 @@ from typing import BinaryIO
 
 from ledger.errors import InputError, StateError
 from ledger.ingest import erasure, ndjson, quarantine
+from ledger.ingest.acknowledged import Counts
 from ledger.ingest.blocks import Block, TruncatedError, open_file
 from ledger.ingest.checks import check_id
 from ledger.ingest.files import reader_for
 from ledger.ingest.quarantine import Kept, State
 from ledger.ingest.receipts import ReceiptWriter
-from ledger.ingest.run import Counts, Ingest
+from ledger.ingest.run import Ingest
 from ledger.ingest.singles import Singles
 from ledger.proofs import vector
 from ledger.proofs.batch import label

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ledger.ingest import ndjson
+from ledger.ingest.acknowledged import Counts
 from ledger.ingest.carried import Admit
-from ledger.ingest.run import Counts, Ingest
+from ledger.ingest.run import Ingest
 from ledger.log.append import Log
 from ledger.proofs import leaf
 from tests.ledger.logs import KEY, TickingClock, log_in

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from ledger.errors import StateError, TransientError
-from ledger.log.group_commit import Gather
+from ledger.log.group_commit import Gather, OverloadedError
 from tests.support import until
 
 
@@ -168,3 +168,19 @@ def test_a_caller_that_stops_waiting_holds_nobody_up() -> None:
         slow.let_go.set()
         assert (first.result(30), later.result(30)) == (0, 4)
     assert slow.groups == [[0], [2]]
+
+
+def test_weights_bound_a_group_and_what_waits() -> None:
+    """If this fails, one commit takes as many events as many callers bring, or a heavy caller is never let in."""
+    slow = Slow()
+    gather = Gather(slow, group_max=5, waiting_max=9, weigh=lambda item: item)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(gather, 7)  # heavier than a group: it goes alone
+        assert slow.entered.wait(30)
+        later = start(pool, gather, [2, 3, 4])
+        assert gather.waiting == 9
+        with pytest.raises(OverloadedError):
+            gather(1)
+        slow.let_go.set()
+        assert [one.result(30) for one in [first, *later]] == [14, 4, 6, 8]
+    assert (slow.groups, gather.waiting) == ([[7], [2, 3], [4]], 0)

@@ -11,7 +11,8 @@ import pytest
 
 from ledger.errors import VerificationError
 from ledger.ingest import ndjson, quarantine
-from ledger.ingest.run import Counts, Ingest
+from ledger.ingest.acknowledged import Counts
+from ledger.ingest.run import Ingest
 from ledger.ingest.signed import InOrder, Places, Search, read_bodies
 from ledger.log.append import Log, batch_of, open_log
 from ledger.log.export import export
