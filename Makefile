@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-registry bench-contracts contracts golden docs pictures wheel clean
+.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-registry bench-contracts contracts golden docs pictures wheel clean
 
 setup: $(STAMP)
 
@@ -82,6 +82,10 @@ bench-contracts: setup
 
 contracts: setup
 	$(BIN)/python -m contracts.artifacts
+
+# The verifier that runs in a browser, joined from service/web/static/verify.
+verify-page: setup
+	$(BIN)/python -m service.verify_page
 
 # Before a release, never after it: later versions must open what stands in tests/golden/releases/VERSION.
 golden: setup

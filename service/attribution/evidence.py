@@ -34,6 +34,7 @@ from service.attribution.report import MEANING, report, write_report
 from service.attribution.report_html import headline
 from service.attribution.vectors import vectors_of
 from service.operating import prove
+from service.verify_page import PAGE
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -89,6 +90,7 @@ def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any
     (out / "vector.json").write_bytes(statement)
     (out / "vector.bundle").write_bytes(prove(workspace, index=found["index"]).bundle)
     shutil.copyfile(CALIBRATION, out / "calibration.json")
+    shutil.copyfile(PAGE, out / PAGE.name)
     write_report(found, "html", out / "report.html")
     _write_texts(out, found, len(catalogue))
     listed = _sums(out)

@@ -28,6 +28,7 @@ from service.settlement.runs import Stored, calculate, carried, given_again, hol
 from service.settlement.step import read_book
 from service.settlement.usage import PLAIN
 from service.statements.proving import run_bundle
+from service.verify_page import PAGE
 from service.witness.asking import base
 from service.workspace import CONFIG, TRUST, Workspace
 
@@ -82,9 +83,10 @@ def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = 
         "again": "settle period recompute . --trust trust.json  (a trust.json that reached you another way)",
     }
     write_whole(folder / "period.json", (json.dumps(about, indent=2) + "\n").encode())
+    write_whole(folder / PAGE.name, PAGE.read_bytes())
     return PeriodExported(
         folder=str(folder), period=period, period_root=book.period_root(period).hex(), size=exported.size,
-        logs=(ws.log.origin, *(log.origin for log in others)), runs=tuple(names), files=files + len(names) + 1,
+        logs=(ws.log.origin, *(log.origin for log in others)), runs=tuple(names), files=files + len(names) + 2,
         waiting=len(quarantined(ws)), discarded=len(quarantined(ws, state="discarded")),
     )  # fmt: skip
 

@@ -1,0 +1,44 @@
+"""Joins the browser's verifier into one file that works from disk: `python -m service.verify_page`.
+
+A page opened from a file may load no modules, so scripts and styles stand inside it. The content
+security policy names them by digest: a script added to the page afterwards does not run.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Final
+
+PARTS: Final = Path(__file__).parent / "web" / "static" / "verify"
+PAGE: Final = PARTS.parent / "verify.html"
+CORE: Final = ("canon", "proof", "keys", "vector", "kinds")
+"""The scripts that check; `page` shows what they find."""
+
+
+def script() -> str:
+    """The scripts in the order in which they use each other, in one."""
+    return "\n".join((PARTS / f"{name}.js").read_text(encoding="utf-8") for name in (*CORE, "page"))
+
+
+def build() -> str:
+    """The page that `PAGE` must hold."""
+    code, style = f"\n{script()}", f"\n{(PARTS / 'verify.css').read_text(encoding='utf-8')}"
+    page = (PARTS / "verify.template.html").read_text(encoding="utf-8")
+    for name, text in (
+        ("{script_hash}", _csp_hash(code)),
+        ("{style_hash}", _csp_hash(style)),
+        ("{style}", style),
+        ("{script}", code),
+    ):
+        page = page.replace(name, text)
+    return page
+
+
+def _csp_hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(build(), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""HTTP: pages, and the verifier that runs in a browser."""

@@ -1,0 +1,273 @@
+"use strict";
+// The numbered steps of a check, in the order and the words of `settle verify` (ledger/proofs/verify.py).
+
+const VECTOR_PAYLOAD_TYPE = "application/vnd.settle.influence-vector+json";
+const BATCH_PAYLOAD_TYPE = "application/vnd.settle.batch+json";
+const SIGNS_VECTORS = ["attribution", "platform", "operator"];
+const EVENT_BODY = ["source", "event_id", "track", "occurred_at", "territory", "units", "product", "gross_micros", "currency"];
+const ONLY_ON_THE_COMMAND_LINE = ["claim", "membership", "run", "statement"];
+
+class Examination {
+  steps = [];
+  unchecked = [];
+
+  // Records one step. A failure inside it ends the examination: later steps would rest on it.
+  async step(name, check) {
+    const step = { n: this.steps.length + 1, name, ok: false, detail: "" };
+    this.steps.push(step);
+    try {
+      step.detail = (await check()) ?? "";
+    } catch (problem) {
+      step.detail = problem.message;
+      throw problem;
+    }
+    step.ok = true;
+  }
+
+  async included({ index, body, hashes, leaf }) {
+    await checkInclusion(index, this.checkpoint.size, await leafHash(body), hashes, this.checkpoint.root);
+    return leaf;
+  }
+
+  // The payload of a statement with this digest, and the key of these roles that signed it and counts at this size.
+  async statement(document, digest, payloadType, size, roles) {
+    if (!isObject(document)) refuse("the statement is missing from the bundle");
+    const actual = await digestOf(encodeCanonical(document));
+    if (actual !== digest) refuse(`the statement has digest ${actual}; the leaf names ${digest}`);
+    const envelope = parseEnvelope(document);
+    const signers = await statementSigners(envelope, this.ring.filter((key) => roles.includes(key.role)));
+    if (payloadType !== null && envelope.payloadType !== payloadType) refuse(`the statement is a ${envelope.payloadType}`);
+    const key = this.ring.find((candidate) => signers.includes(candidate) && countsAt(candidate, size));
+    return key ? { envelope, key } : refuse(`the statement is not signed by a ${roles.join(" or ")} key that counts at ${size}`);
+  }
+
+  async author(leaf, size, role) {
+    const key = findKey(this.ring, leaf.key);
+    if (!key || key.role !== role || !countsAt(key, size)) refuse(`not signed by a key of role ${role} that counts at ${size}`);
+    await checkLeafSignature(leaf, key.public);
+    return key;
+  }
+}
+
+// Never throws for anything that the bundle or the trust file holds.
+async function verifyBundle(bytes, trust) {
+  const examination = new Examination();
+  let document = {};
+  try {
+    await examination.step("the bundle is one canonical document of a known kind", async () => {
+      document = parseBundle(bytes);
+      if (!Object.hasOwn(KINDS, document.kind)) refuse(`kind ${document.kind} is not known here`);
+      return `${document.kind}, ${bytes.length} bytes, SHA-256 ${await digestOf(bytes)}`;
+    });
+    await checkCommon(examination, document, trust);
+    await KINDS[document.kind](examination, document);
+  } catch (problem) {
+    if (!(problem instanceof VerificationFailure)) throw problem;
+    examination.unchecked.push("everything after the step that failed");
+  }
+  const { steps, unchecked } = examination;
+  return { ok: steps.every((step) => step.ok), kind: document.kind ?? null, steps, unchecked };
+}
+
+function parseBundle(bytes) {
+  if (bytes.length > BUNDLE_SIZE_MAX) refuse(`bundle: ${bytes.length} bytes, at most ${BUNDLE_SIZE_MAX}`);
+  const header = utf8.encode(RECEIPT_HEADER);
+  if (sameBytes(bytes.subarray(0, header.length), header)) return parseReceipt(decodeUtf8(bytes, "receipt"));
+  const document = decodeCanonicalObject(bytes, "bundle");
+  if (document.v !== 1 || typeof document.kind !== "string" || typeof document.checkpoint !== "string" || !Array.isArray(document.keys)) {
+    refuse("bundle: expected v 1, kind, checkpoint and keys");
+  }
+  return document;
+}
+
+function checkFields(document, required, optional = []) {
+  const present = Object.keys(document).filter((name) => !optional.includes(name));
+  const expected = ["v", "kind", "checkpoint", "keys", ...required];
+  if (present.sort().join() !== expected.sort().join()) refuse(`bundle of kind ${document.kind}: a field is missing or does not belong`);
+}
+
+async function checkCommon(examination, document, trust) {
+  let note, trusted, leaves;
+  await examination.step("the checkpoint is of a trusted log", () => {
+    note = parseNote(document.checkpoint);
+    examination.checkpoint = parseCheckpoint(note.text);
+    const { origin, size } = examination.checkpoint;
+    trusted = trust.logs.find((log) => log.origin === origin)?.keys ?? refuse(`the checkpoint is of log ${origin}, which you do not trust`);
+    return `log ${origin}, size ${size}`;
+  });
+  const { origin, size } = examination.checkpoint;
+  await examination.step("later keys follow from the trusted keys", async () => {
+    leaves = document.keys.map((item, n) => parsePlaced(item, `key leaf ${n}`));
+    examination.ring = await keysAfter(trusted, leaves);
+    return `${trusted.length} trusted keys, ${leaves.length} key leaves`;
+  });
+  await examination.step("the checkpoint is signed by a log key that counts at its size", async () => {
+    const logKeys = examination.ring.filter((key) => key.role === "log");
+    const signers = await noteSigners(note, origin, logKeys);
+    const key = logKeys.find((candidate) => signers.includes(candidate) && countsAt(candidate, size));
+    return key ? describeKey(key) : refuse(`the checkpoint has size ${size} and no log key that counts there signed it`);
+  });
+  await examination.step("enough witnesses cosigned the checkpoint", async () => {
+    const times = await cosignatures(note, trust.policy.witnesses);
+    if (!isQuorumReached(trust.policy, times)) refuse(`quorum ${trust.policy.quorum} is not reached`);
+    if (trust.policy.quorum !== "none") return `quorum ${trust.policy.quorum} reached by ${[...times.keys()].join(", ")}`;
+    examination.unchecked.push("whether others see the same log: trust.json asks for no witnesses");
+    return "none asked for";
+  });
+  await examination.step("the key leaves are in the tree", async () => {
+    for (const leaf of leaves) await examination.included(leaf);
+    return `${leaves.length} key leaves under root ${formatHex(examination.checkpoint.root)}`;
+  });
+  examination.unchecked.push(
+    "whether a key was retired by a leaf that this bundle leaves out: compare trust.json with the newest published",
+    "whether what was recorded is true: the log proves what was recorded, in which order and by whom it was signed",
+  );
+}
+
+async function checkEvent(examination, document) {
+  let index, event;
+  await examination.step("the event is in the tree", async () => {
+    checkFields(document, ["event", "vector", "evidence", "assign"], ["signed"]);
+    const placed = parsePlaced(document.event, "event");
+    index = placed.index;
+    event = await examination.included(placed);
+    if (event.type !== "event" || !("vector" in event) || typeof event.track !== "string") refuse(`leaf ${index} is not an event`);
+    const brings = document.vector !== null || document.evidence !== null;
+    if (event.vector === null && document.assign === null && brings) refuse("the event has no vector, and the bundle brings one");
+    return `leaf ${index}: event ${event.event_id} of ${event.source}, track ${event.track}`;
+  });
+  if (document.signed != null) await checkPlatform(examination, event, document.signed);
+  else examination.unchecked.push("whether the platform reported this event: nothing here is signed by it");
+  let digest = event.vector;
+  let size = index + 1;
+  if (document.assign !== null) {
+    [digest, size] = await checkAssignment(examination, document.assign, event.track, event.vector, index);
+  } else if (digest !== null) {
+    examination.unchecked.push("who assigned the vector: the event names it, and no assignment is in the bundle");
+  } else {
+    examination.unchecked.push("which vector the event pays by: it has none here");
+    return;
+  }
+  await checkVector(examination, document.vector, document.evidence, event.track, digest, size);
+}
+
+async function checkPlatform(examination, event, signed) {
+  await examination.step("the platform signed the event", async () => {
+    if (!hasFields(signed, "batch", "statement", "source", "place", "proof") || !Number.isSafeInteger(signed.place) ||
+        !Array.isArray(signed.proof) || signed.proof.length > HASHES_MAX) {
+      refuse("signed: expected an object of batch, statement, source, place and proof");
+    }
+    const hashes = signed.proof.map((hash) => parseHex(hash, "signed: proof", 32));
+    const placed = parsePlaced(signed.batch, "batch");
+    const sourcePlaced = parsePlaced(signed.source, "source");
+    const leaf = await examination.included(placed);
+    const { v, type, at, party, signer, statement, bodies, ...said } = leaf;
+    if (type !== "batch") refuse(`a ${type} leaf takes no batch into the log`);
+    const { envelope, key } = await examination.statement(signed.statement, statement, BATCH_PAYLOAD_TYPE, placed.index + 1, ["platform"]);
+    const { v: version, type: kind, ...batch } = decodeCanonicalObject(envelope.payload, "batch");
+    checkBatch(batch);
+    if (version !== 1 || kind !== "batch" || canonicalText(batch) !== canonicalText(said) || key.party !== party || key.public.id !== signer) {
+      refuse(`batch leaf ${placed.index} says otherwise than the statement that it names`);
+    }
+    if (batch.source !== event.source) refuse(`batch leaf ${placed.index} is of source ${batch.source}, not ${event.source}`);
+    if (batch.log !== undefined && batch.log !== examination.checkpoint.origin) refuse(`the batch was signed for log ${batch.log}`);
+    const body = Object.fromEntries(EVENT_BODY.filter((name) => event[name] != null).map((name) => [name, event[name]]));
+    await checkInclusion(signed.place, batch.count, await leafHash(encodeCanonical(body)), hashes, parseHex(batch.root, "batch: root", 32));
+    const source = await examination.included(sourcePlaced);
+    if (source.type !== "source" || typeof source.signed !== "boolean" || source.source !== batch.source || source.party !== party ||
+        !(source.log === undefined || typeof source.log === "string")) {
+      refuse(`leaf ${sourcePlaced.index} does not let ${party} speak for source ${batch.source}`);
+    }
+    await examination.author(source, sourcePlaced.index + 1, "operator");
+    if (sourcePlaced.index >= placed.index) refuse(`leaf ${sourcePlaced.index} lets ${party} speak for ${batch.source} after the batch came`);
+    return `event ${signed.place} of batch ${batch.number} of ${batch.source}, leaf ${placed.index}, signed by ${describeKey(key)}`;
+  });
+}
+
+function checkBatch(batch) {
+  const { previous = null, log = null, ...fields } = batch;
+  const isText = (value) => typeof value === "string" && value !== "";
+  if (!hasFields(fields, "source", "number", "count", "root") || !isText(fields.source) || !isSize(fields.number) || fields.number < 1 ||
+      !isSize(fields.count) || fields.count < 1 || fields.count > 1_000_000 || (fields.number === 1) !== (previous === null) ||
+      ("log" in batch && !isText(log))) {
+    refuse("batch: expected source, number, count, root, and maybe previous and log");
+  }
+  if (previous !== null) parseHex(previous, "batch: previous", 32);
+  parseHex(fields.root, "batch: root", 32);
+}
+
+async function checkVectorBundle(examination, document) {
+  let placed;
+  await examination.step("the vector's leaf is in the tree", async () => {
+    checkFields(document, ["vector", "evidence", "assign"]);
+    placed = parsePlaced(document.evidence, "evidence");
+    const leaf = await examination.included(placed);
+    if (leaf.type !== "vector" || typeof leaf.track !== "string" || typeof leaf.statement !== "string") refuse(`leaf ${placed.index} does not log a vector`);
+    return `leaf ${placed.index}: track ${leaf.track}`;
+  });
+  const { track, statement } = placed.leaf;
+  if (document.assign !== null) {
+    await checkAssignment(examination, document.assign, track, statement, null);
+    examination.unchecked.push("whether a later leaf assigns another vector to the track");
+  } else examination.unchecked.push("whether the vector was ever assigned: until then it pays nobody");
+  await checkVector(examination, document.vector, null, track, statement, placed.index + 1);
+}
+
+// The vector that this leaf assigns to the track, and the size at which it does.
+async function checkAssignment(examination, assign, track, bound, event) {
+  let digest, placed;
+  await examination.step("the vector was assigned to the track", async () => {
+    placed = parsePlaced(assign, "assign");
+    const leaf = await examination.included(placed);
+    digest = leaf.vector;
+    if (leaf.type !== "assign" || leaf.track !== track || typeof digest !== "string") refuse(`leaf ${placed.index} does not assign a vector to track ${track}`);
+    if (bound !== null && bound !== digest) refuse(`leaf ${placed.index} assigns vector ${digest}; expected ${bound}`);
+    if (event !== null && placed.index < event !== (bound !== null)) refuse(`event ${event} cannot have been bound by an assignment at ${placed.index}`);
+    return `leaf ${placed.index}, signed by ${describeKey(await examination.author(leaf, placed.index + 1, "attribution"))}`;
+  });
+  if (bound === null) examination.unchecked.push("whether this is the first assignment after the event: the first one counts");
+  return [digest, placed.index + 1];
+}
+
+async function checkVector(examination, envelope, evidence, track, digest, size) {
+  let countsSize = size;
+  if (evidence !== null) {
+    await examination.step("the vector was logged", async () => {
+      const placed = parsePlaced(evidence, "evidence");
+      const leaf = await examination.included(placed);
+      if (leaf.type !== "vector" || leaf.track !== track || leaf.statement !== digest) refuse(`leaf ${placed.index} does not log vector ${digest} of track ${track}`);
+      countsSize = Math.min(size, placed.index + 1);
+      return `leaf ${placed.index}`;
+    });
+  }
+  await examination.step("the vector is signed and is of this track", async () => {
+    const signed = await examination.statement(envelope, digest, VECTOR_PAYLOAD_TYPE, countsSize, SIGNS_VECTORS);
+    const vector = parseVector(signed.envelope.payload);
+    if (vector.track !== track) refuse(`the vector is of track ${vector.track}, not ${track}`);
+    return `vector ${digest} by method ${vector.method} ${vector.version}, signed by ${describeKey(signed.key)}`;
+  });
+  examination.unchecked.push("whether the vector is right: it carries its method's measured error, not a proof");
+}
+
+async function checkEntry(examination, document) {
+  let placed;
+  await examination.step("the leaf is in the tree", async () => {
+    checkFields(document, ["entry", "statement"]);
+    placed = parsePlaced(document.entry, "entry");
+    await examination.included(placed);
+    return `leaf ${placed.index}: ${placed.leaf.type}`;
+  });
+  const named = placed.leaf.statement ?? null;
+  if (placed.leaf.type === "event") examination.unchecked.push("whether the platform signed this event: `settle ledger prove` bundles say so");
+  if (document.statement === null) {
+    if (named !== null) examination.unchecked.push(`the statement that the leaf names, ${named}: it is not here`);
+    return;
+  }
+  await examination.step("the statement is the one that the leaf names", async () => {
+    if (typeof named !== "string" || !isObject(document.statement)) refuse("the leaf names no statement, and the bundle brings one");
+    const { envelope, key } = await examination.statement(document.statement, named, null, placed.index + 1, ROLES);
+    return `${envelope.payloadType}, signed by ${describeKey(key)}`;
+  });
+}
+
+const KINDS = { entry: checkEntry, event: checkEvent, vector: checkVectorBundle };

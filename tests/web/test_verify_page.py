@@ -1,0 +1,122 @@
+"""The verifier in the browser says what `settle verify` says, step by step, of honest and of altered bundles."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ledger.proofs import trust as trust_file
+from ledger.proofs.verify import verify_bundle
+from service.verify_page import PAGE, build
+from tests.support import ROOT
+from tests.web.browser_verifier import as_verdict, browser_verdicts
+
+GOLDEN = ROOT / "tests" / "golden"
+RELEASE = GOLDEN / "releases" / "0.1.0"
+TRUST = (GOLDEN / "event.trust.json").read_bytes()
+BUNDLE = (GOLDEN / "event.bundle").read_bytes()
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+
+
+def assert_same_verdicts(trust: bytes, bundles: list[bytes]) -> None:
+    trusted = trust_file.parse(trust)
+    expected = [as_verdict(verify_bundle(bundle, trusted)) for bundle in bundles]
+    actual = browser_verdicts(trust, bundles)
+    assert len(actual) == len(expected)
+    for bundle, here, there in zip(bundles, expected, actual, strict=True):
+        assert here == there, bundle[:300]
+
+
+def test_the_page_is_what_its_parts_make() -> None:
+    """If this fails, verify.html is not what the tests check: run python -m service.verify_page."""
+    assert PAGE.read_text(encoding="utf-8") == build()
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("trust", "bundle"),
+    [
+        (GOLDEN / "event.trust.json", GOLDEN / "event.bundle"),
+        (GOLDEN / "event.trust.json", GOLDEN / "event.tlog-proof"),
+        (RELEASE / "trust.json", RELEASE / "bundles" / "event.bundle"),
+        (RELEASE / "trust.json", RELEASE / "bundles" / "entry.bundle"),
+    ],
+    ids=lambda path: path.name,
+)
+def test_honest_bundles_hold(trust: Path, bundle: Path) -> None:
+    """If this fails, the page calls an honest bundle false, or checks other steps than the command line."""
+    assert_same_verdicts(trust.read_bytes(), [bundle.read_bytes()])
+    assert browser_verdicts(trust.read_bytes(), [bundle.read_bytes()])[0]["ok"]
+
+
+@needs_node
+def test_every_turned_bit_gets_the_same_verdict() -> None:
+    """If this fails, there is a byte of an event's bundle that the page and the command line judge differently."""
+    turned = [BUNDLE[:n] + bytes([BUNDLE[n] ^ 1]) + BUNDLE[n + 1 :] for n in range(len(BUNDLE))]
+    assert_same_verdicts(TRUST, turned)
+
+
+@needs_node
+@pytest.mark.slow
+def test_every_turned_bit_of_a_signed_event_gets_the_same_verdict() -> None:
+    """If this fails, the page and the command line judge a platform's signature or a receipt differently."""
+    signed = (RELEASE / "bundles" / "event.bundle").read_bytes()
+    receipt = (GOLDEN / "event.tlog-proof").read_bytes()
+    step = 1 if len(signed) < 6_000 else len(signed) // 3_000
+    turned = [signed[:n] + bytes([signed[n] ^ 1]) + signed[n + 1 :] for n in range(0, len(signed), step)]
+    assert_same_verdicts((RELEASE / "trust.json").read_bytes(), turned)
+    assert_same_verdicts(TRUST, [receipt[:n] + bytes([receipt[n] ^ 2]) + receipt[n + 1 :] for n in range(len(receipt))])
+
+
+@needs_node
+def test_tricks_of_spelling_are_refused_alike() -> None:
+    """If this fails, a value has a second spelling that one of the two verifiers takes."""
+    text = BUNDLE.decode()
+    tricks = [
+        "\ufeff" + text,
+        text + "\n",
+        text.replace('"index":', '"index": ', 1),
+        text.replace('"index":5', '"index":5.0', 1),
+        text.replace('"index":5', '"index":5e0', 1),
+        text.replace('"index":5', '"index":05', 1),
+        text.replace('"index":5', '"index":-0', 1),
+        text.replace('"index":5', '"index":9007199254740993', 1),
+        text.replace('"index":5', '"index":18446744073709551621', 1),
+        text.replace('"v":1}', '"v":1,"v":1}', 1),
+        text.replace('{"', '{"__proto__":{"ok":true},"', 1),
+        text.replace('"kind":"event"', '"kind":"constructor"', 1),
+        text.replace('"kind":"event"', '"kind":"__proto__"', 1),
+        text.replace('"keys":[]', '"keys":[' + "[" * 50_000 + "]" * 50_000 + "]", 1),
+        text.replace("acme", "\\u0061cme", 1),
+        text.replace("acme", "\\ud800", 1),
+        text.replace("acme", "ac\u2028me", 1),
+        text.replace('"keys"', '"kéys"', 1),
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"checkpoint":"","keys":[],"kind":"event","v":1}',
+    ]
+    assert_same_verdicts(TRUST, [trick.encode() for trick in tricks])
+    assert_same_verdicts(TRUST, [b"\xff" + BUNDLE, BUNDLE[:-1], BUNDLE.replace(b"acme", b"ac\xc3me", 1)])
+
+
+@needs_node
+@pytest.mark.parametrize(
+    "trust",
+    [
+        TRUST.replace(b'"v": 1', b'"v": 1.0'),
+        TRUST.replace(b'"v": 1', b'"v": 1, "v": 1'),
+        TRUST.replace(b"quorum none", b"quorum all-of-them"),
+        TRUST.replace(b"quorum none", b""),
+        TRUST.replace(b'"party"', b'"partei"', 1),
+        TRUST[:-5],
+        b"{}",
+    ],
+)
+def test_a_damaged_trust_file_is_refused(trust: bytes) -> None:
+    """If this fails, the page believes a trust file that the command line refuses."""
+    assert "trust" in browser_verdicts(trust, [BUNDLE])[0]
