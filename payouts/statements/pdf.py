@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import cache
 from io import BytesIO
 from typing import Any, Final
-from xml.sax.saxutils import escape
 
 from ledger.shown import NOTHING, money
 from ledger.types import Period
 from payouts.money import format_amount
+from payouts.statements import typeset
 from payouts.statements.statement import Beside, Deducted, PoolStatement, Statement
 from payouts.statements.text import FIGURES, NAMES, WIDEST, about, bars, bundle_name, influence
 
@@ -24,12 +23,10 @@ LABEL: Final = 170.0
 """Points for what a bar of the chart is called."""
 BARS: Final = 210.0
 """Points for the longest bar."""
-FONTS: Final = {"Settle": "Vera.ttf", "Settle-Bold": "VeraBd.ttf"}
-"""Embedded, so that the document looks the same everywhere; they come with reportlab."""
 
 
 def as_pdf(statement: Statement) -> bytes:
-    """The same facts as the page, in the same order; letters that the font lacks are written without their marks."""
+    """The same facts as the page, in the same order."""
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import SimpleDocTemplate
 
@@ -186,14 +183,11 @@ def _foot(statement: Statement) -> list[Any]:
 def _styles() -> dict[str, Any]:
     from reportlab.lib.colors import HexColor
     from reportlab.lib.styles import ParagraphStyle
-    from reportlab.pdfbase.pdfmetrics import registerFont
-    from reportlab.pdfbase.ttfonts import TTFont
 
-    for name, file in FONTS.items():
-        registerFont(TTFont(name, file))
+    typeset.register()
 
     def style(size: float, colour: str = INK, *, bold: bool = False, **more: Any) -> Any:
-        font = "Settle-Bold" if bold else "Settle"
+        font = typeset.BOLD if bold else typeset.PLAIN
         return ParagraphStyle(
             font, fontName=font, fontSize=size, leading=size * 1.4, textColor=HexColor(colour), **more
         )
@@ -208,31 +202,8 @@ def _styles() -> dict[str, Any]:
     }  # fmt: skip
 
 
-@cache
-def _letters() -> frozenset[int]:
-    """Every letter both fonts have."""
-    from reportlab.pdfbase.ttfonts import TTFont
-
-    return frozenset.intersection(*(frozenset(TTFont(name, file).face.charToGlyph) for name, file in FONTS.items()))
-
-
-def printable(words: str) -> str:
-    """The words in letters the font has: as they are, without their marks, or a question mark for each."""
-    known = _letters()
-
-    def one(letter: str) -> str:
-        if ord(letter) in known and (letter.isprintable() or letter == " "):
-            return letter
-        bare = "".join(part for part in unicodedata.normalize("NFKD", letter) if ord(part) in known)
-        return bare or ("" if unicodedata.combining(letter) else "?")
-
-    return "".join(map(one, unicodedata.normalize("NFC", " ".join(words.split()))))
-
-
 def _text(words: str, style: str) -> Any:
-    from reportlab.platypus import Paragraph
-
-    return Paragraph(escape(printable(words)), _styles()[style])
+    return typeset.paragraph(words, _styles()[style])
 
 
 def _space(points: float) -> Any:
@@ -272,36 +243,27 @@ def _grid(cells: list[list[Any]], widths: list[float], *, rules: bool = True, st
 
 def _chart(pool: PoolStatement) -> Any:
     """Earnings by source, as on the page: largest first, the rest as one."""
-    from reportlab.graphics.shapes import Drawing, Rect, String
+    from reportlab.graphics.shapes import Drawing, Rect
     from reportlab.lib.colors import HexColor
-    from reportlab.pdfbase.pdfmetrics import stringWidth
 
-    _styles()
-    found = bars(pool)
-    height = 15 * len(found)
+    chart = bars(pool)
+    height = 15 * len(chart)
     picture = Drawing(WIDTH, height)
-    for n, bar in enumerate(found):
+    for n, bar in enumerate(chart):
         foot = height - 15 * n - 12
         length = BARS * int(bar["width"]) / WIDEST
-        said = {"fontName": "Settle", "fontSize": 7.5, "fillColor": HexColor(INK)}
-        quiet = said | {"fontSize": 6, "fillColor": HexColor(SOFT)}
-        name = _fit(str(bar["name"]), LABEL - 40, 7.5)
-        beside = stringWidth(name, "Settle", 7.5) + 4
-        picture.add(String(4, foot + 2.5, name, **said))
-        picture.add(String(4 + beside, foot + 2.5, _fit(str(bar["id"]), LABEL - beside, 6), **quiet))
-        picture.add(Rect(LABEL + 10, foot, length, 10, fillColor=HexColor(BAR), strokeColor=None))
-        picture.add(String(WIDTH - 4, foot + 2.5, str(bar["amount"]), textAnchor="end", **said))
+        name = typeset.fit(str(bar["name"]), LABEL - 40, 7.5)
+        beside = typeset.width(name, 7.5) + 4
+        rest = typeset.fit(str(bar["id"]), LABEL - beside, 6)
+        shapes = [
+            *typeset.strings(4, foot + 2.5, name, 7.5, colour=HexColor(INK)),
+            *typeset.strings(4 + beside, foot + 2.5, rest, 6, colour=HexColor(SOFT)),
+            Rect(LABEL + 10, foot, length, 10, fillColor=HexColor(BAR), strokeColor=None),
+            *typeset.strings(WIDTH - 4, foot + 2.5, str(bar["amount"]), 7.5, colour=HexColor(INK), end=True),
+        ]
+        for shape in shapes:
+            picture.add(shape)
     return picture
-
-
-def _fit(words: str, width: float, size: float) -> str:
-    """As much of a text as has room, with a sign that there is more."""
-    from reportlab.pdfbase.pdfmetrics import stringWidth
-
-    text = printable(words)
-    while text and stringWidth(text, "Settle", size) > width:
-        text = text.removesuffix("...")[:-1].rstrip() + "..." if len(text) > 4 else ""
-    return text
 
 
 def _grouped(micros: int, currency: str) -> str:
@@ -327,9 +289,9 @@ def _numbered(said: str) -> Any:
             _styles()
             for page in self._pages:
                 self.__dict__.update(page)
-                self.setFont("Settle", 7)
                 self.setFillColor(HexColor(SOFT))
-                self.drawString(MARGIN, 36, printable(said))
+                typeset.draw(self, MARGIN, 36, said, 7)
+                self.setFont(typeset.PLAIN, 7)
                 self.drawRightString(MARGIN + WIDTH, 36, f"page {self._pageNumber} of {len(self._pages)}")
                 super().showPage()
             super().save()

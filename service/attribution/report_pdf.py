@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
 from ledger import shown
+from payouts.statements import typeset
+from payouts.statements.typeset import BOLD, PLAIN
 from service.attribution.report_html import REST, between, colours, headline, parts_of_bar, seconds, shares, table
 
-PLAIN: Final = "Vera"
-BOLD: Final = "VeraBd"
 INCH: Final = 72
 WIDTH: Final = 490
 """Points between the margins of an A4 page."""
@@ -35,8 +34,8 @@ def as_pdf(report: dict[str, Any]) -> bytes:
     foot = f"{report['track']}, vector {report['digest'][:16]}, ledger entry {report['index']}"
 
     def footer(canvas: Any, page: Any) -> None:
+        typeset.draw(canvas, margin, 0.5 * INCH, foot, 7)
         canvas.setFont(PLAIN, 7)
-        canvas.drawString(margin, 0.5 * INCH, pen.fit(foot))
         canvas.drawRightString(A4[0] - margin, 0.5 * INCH, f"page {page.page}")
 
     story = [*_head(pen, report), *(part for one in report["aspects"] for part in _aspect(pen, one))]
@@ -52,40 +51,19 @@ class _Pen:
     hues: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        from reportlab.pdfbase import pdfmetrics
-        from reportlab.pdfbase.ttfonts import TTFont
-
-        for name in (PLAIN, BOLD):
-            if name not in pdfmetrics.getRegisteredFontNames():
-                pdfmetrics.registerFont(TTFont(name, f"{name}.ttf"))
-
-    def fit(self, words: Any) -> str:
-        """Text in characters that the type has: marks are dropped where a letter lacks them, else a box is shown."""
-        from reportlab.pdfbase import pdfmetrics
-
-        known = pdfmetrics.getFont(PLAIN).face.charToGlyph
-
-        def one(letter: str) -> str:
-            if ord(letter) in known:
-                return letter
-            return "".join(bare for bare in unicodedata.normalize("NFKD", letter) if ord(bare) in known) or "\u25ca"
-
-        return "".join(map(one, unicodedata.normalize("NFC", str(words))))
+        typeset.register()
 
     def text(
         self, words: Any, size: float = 9, *, bold: bool = False, colour: str = "#222222", after: float = 2
     ) -> Any:
-        from xml.sax.saxutils import escape
-
         from reportlab.lib.colors import HexColor
         from reportlab.lib.styles import ParagraphStyle
-        from reportlab.platypus import Paragraph
 
         style = ParagraphStyle(
             "text", fontName=BOLD if bold else PLAIN, fontSize=size, leading=size * 1.4, textColor=HexColor(colour),
             spaceAfter=after, splitLongWords=1,
         )  # fmt: skip
-        return Paragraph(escape(self.fit(words)), style)
+        return typeset.paragraph(str(words), style)
 
     def heading(self, words: str) -> Any:
         from reportlab.platypus import Spacer
@@ -112,7 +90,7 @@ class _Pen:
 
     def bar(self, parts: Sequence[tuple[str, int, str]], width: float = WIDTH, height: float = 16) -> Any:
         """(source, ppm, label) side by side; a source without a colour is grey."""
-        from reportlab.graphics.shapes import Drawing, Rect, String
+        from reportlab.graphics.shapes import Drawing, Rect
         from reportlab.lib.colors import HexColor
 
         picture = Drawing(width, height + 2)
@@ -123,7 +101,8 @@ class _Pen:
             picture.add(Rect(left, 1, max(long - 0.7, 0), height, fillColor=HexColor(hue), strokeColor=None))
             if long > 34:
                 ink = HexColor("#222222" if hue == REST else "#ffffff")
-                picture.add(String(left + 5, height / 2 - 2, label, fontName=PLAIN, fontSize=8, fillColor=ink))
+                for shape in typeset.strings(left + 5, height / 2 - 2, label, 8, colour=ink):
+                    picture.add(shape)
             left += long
         return picture
 

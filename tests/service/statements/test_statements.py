@@ -18,7 +18,6 @@ from ledger.registry.statement import Signer
 from payouts.accounts.account import Correction
 from payouts.accounts.payment import Instruction, Payee, payment_file
 from payouts.statements import text as statement_text
-from payouts.statements.pdf import printable
 from service.settlement import holds, life, paying
 from service.statements import statements
 from service.statements.writing import FORMATS, rendered, safe, write_all
@@ -146,13 +145,6 @@ def test_a_pdf_is_the_same_each_time_and_takes_any_text(june: Month) -> None:
         outside = re.sub(rb"\bstream\b.*?\bendstream\b", b"", data, flags=re.DOTALL)  # packed text may say anything
         assert not any(word in outside for word in (b"/JavaScript", b"/URI", b"/Launch"))
     assert len(rendered(told, "pdf")) < 100_000
-
-
-def test_letters_a_pdf_lacks_are_told_apart_from_none() -> None:
-    """If this fails, a name loses letters without a sign, or keeps characters that change how a line reads."""
-    assert printable("\u0160t\u011bp\u00e1n") == "\u0160tep\u00e1n"
-    assert printable("\u6771\u4eac") == "??"
-    assert printable("a\u202eb\n c") == "a?b c"
 
 
 def test_a_nil_statement_can_be_filed(june: Month) -> None:
