@@ -1,7 +1,7 @@
 """The whole computation of one pool: usage -> filter -> weigh -> kernel -> totals -> cap -> one rounding -> lines.
 
 A pure function of its inputs: the same inputs give the same outcome, byte for byte, on any machine, in any
-order, in any batches. Amounts become integers at one place, `_divided`; what follows divides integers.
+order, in any batches. Amounts become integers at one place, `divided`; what follows divides integers.
 """
 
 from __future__ import annotations
@@ -138,31 +138,42 @@ def compute(inputs: Inputs) -> Outcome:
             unattributed += weight
         else:
             weights[heading(claim)] += weight
-    terms = inputs.terms
-    pool = terms.micros if terms.micros is not None else (terms.price_micros or 0) * units
-    return _divided(inputs, pool=pool + inputs.carried, units=units, weights=weights, unattributed=unattributed)
+    return divided(
+        inputs.terms, inputs.rule.cap_ppm(), inputs.period_root, carried=inputs.carried, units=units, weights=weights,
+        unattributed=unattributed,
+    )  # fmt: skip
 
 
-def _divided(inputs: Inputs, *, pool: int, units: int, weights: Mapping[Heading, int], unattributed: int) -> Outcome:
-    """The one rounding, and the division of each group's integer among its parties and their headings."""
+def divided(
+    terms: Terms,
+    cap_ppm: int | None,
+    salt: bytes,
+    *,
+    carried: int,
+    units: int,
+    weights: Mapping[Heading, int],
+    unattributed: int,
+) -> Outcome:
+    """The one rounding, and the division of each group's integer among its parties and their headings.
+
+    All that a pool comes to follows from the weight under each heading; who checks a run calls this as its maker did.
+    """
+    pool = carried + (terms.micros if terms.micros is not None else (terms.price_micros or 0) * units)
     by_group: dict[str, int] = defaultdict(int)
     for key, weight in weights.items():
         by_group[key[0]] += weight
     by_group = {group: weight for group, weight in sorted(by_group.items()) if weight}
-    kept = pool * inputs.terms.reserve_ppm // MILLION
-    cap_ppm = inputs.rule.cap_ppm()
+    kept = pool * terms.reserve_ppm // MILLION
     cap = None if cap_ppm is None else (pool - kept) * cap_ppm // MILLION
     level = fill(by_group, unattributed, pool - kept, cap)
     names = [*by_group, UNATTRIBUTED, RESERVE]
     owed = [level.owed(weight) for weight in by_group.values()]
-    micros, cutoff = round_shares(
-        names, [*owed, level.unattributed, level.reserve], level.denominator, salt=inputs.period_root
-    )
+    micros, cutoff = round_shares(names, [*owed, level.unattributed, level.reserve], level.denominator, salt=salt)
     groups = tuple(
         GroupTotal(group=group, weight=weight, micros=amount)
         for (group, weight), amount in zip(by_group.items(), micros, strict=False)
     )
-    lines = _lines(groups, weights, inputs.period_root)
+    lines = _lines(groups, weights, salt)
     sums: dict[str, int] = defaultdict(int)
     for line in lines:
         sums[line.state] += line.micros

@@ -7,23 +7,69 @@ the Merkle root (RFC 6962) of its rows, so that one row can be proven without sh
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from ledger.errors import VerificationError
 from ledger.proofs import canon, tree
+from ledger.text import parse_hex
 from ledger.types import Digest
 from payouts.accounts.account import Account
-from payouts.accounts.clauses import Agreed
+from payouts.accounts.clauses import Agreed, Rate
 from payouts.allocate import Cutoff
 from payouts.compute import GroupTotal, Line, Outcome
 from payouts.division.waterfill import Level
 from payouts.protocols import Hold, UsageRow
 from payouts.rules.base import Rule
+from payouts.rules.catalogue import installed, make_rule
 from payouts.terms import Terms
+
+AMOUNT_DIGITS: Final = 100
+"""Of an amount or a weight: more than any sum of money, and few enough to be read in no time."""
+_WHOLE: Final = re.compile(r"(?:0|-?[1-9][0-9]*)\Z")
+
+
+def whole(text: Any, what: str, low: int | None = 0) -> int:
+    """An amount or weight as tables spell it: a decimal string, one way only, at least `low`."""
+    if not isinstance(text, str) or len(text) > AMOUNT_DIGITS or not _WHOLE.match(text):
+        raise VerificationError(f"{what} is {str(text)[:40]!r}: expected a whole number as a decimal string")
+    value = int(text)
+    if low is not None and value < low:
+        raise VerificationError(f"{what} is {value}: expected {low} or more")
+    return value
+
+
+def same(stated: Any, derived: Any) -> bool:
+    """Whether two values are one in canonical JSON, in which `true` is not 1."""
+    return canon.encode(stated) == canon.encode(derived)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uninstalled(Rule):
+    """A rule that a document names and this program does not have: what it caps at cannot be told."""
+
+    name: ClassVar[str] = "uninstalled"
+    stated: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.stated.keys() != {"name", "version", "params"}:
+            raise VerificationError(f"rule has the fields {sorted(self.stated)}, expected name, params, version")
+
+    def payload(self) -> dict[str, Any]:
+        return self.stated
+
+
+def read_rule(payload: Mapping[str, Any]) -> Rule:
+    """The rule that a document names, where it is installed in that version."""
+    if payload["name"] not in installed():
+        return Uninstalled(stated=dict(payload))
+    rule = make_rule(payload["name"], {name: str(value) for name, value in payload["params"].items()})
+    return rule if rule.version == payload["version"] else Uninstalled(stated=dict(payload))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +92,52 @@ class Given:
     """Ids of the terms agreed with parties; each is a digest of what they say."""
     fx: tuple[Agreed, ...] = ()
     """The period's rates from the pool's currency to others."""
+
+    def __post_init__(self) -> None:
+        for name, value, low in (
+            ("registry_size", self.registry_size, 0), ("sequence", self.sequence, 1), ("minimum", self.minimum, 0),
+            ("carried", self.carried, 0),
+        ):  # fmt: skip
+            if type(value) is not int or value < low:
+                raise VerificationError(f"the run's {name} is {value!r}: expected a whole number from {low} on")
+        for name, ids in (
+            ("holds", [hold.id for hold in self.holds]), ("entries", self.entries), ("agreed", self.agreed),
+            ("fx", [one.id for one in self.fx]),
+        ):  # fmt: skip
+            if len(set(ids)) != len(ids):
+                raise VerificationError(f"the run's {name} name something twice")
+        terms = self.terms
+        if len({one.slot for one in self.fx}) != len(self.fx) or not all(
+            isinstance(one.clause, Rate) and one.counts(pool=terms.pool, currency=terms.currency, period=terms.period)
+            for one in self.fx
+        ):
+            raise VerificationError("the run's fx are not one rate a currency, from the pool's and of its month")
+        if self.follows is None and self.carried:
+            raise VerificationError(f"the run follows none, and {self.carried} micros are carried into it")
+
+    @classmethod
+    def from_payload(cls, inputs: Mapping[str, Any]) -> Given:
+        """The inverse of `payload`: whatever it would not have written is refused."""
+        given = cls(
+            period_root=parse_hex(inputs["period_root"], "period_root", tree.HASH_SIZE),
+            registry_size=inputs["registry_size"],
+            sequence=inputs["sequence"],
+            terms=Terms.from_payload(inputs["terms"]),
+            rule=read_rule(inputs["rule"]),
+            holds=tuple(Hold(**hold) for hold in inputs["holds"]),
+            follows=inputs["follows"],
+            entries=tuple(inputs["entries"]),
+            minimum=whole(inputs["minimum_micros"], "minimum_micros"),
+            carried=whole(inputs["carried_micros"], "carried_micros"),
+            agreed=tuple(inputs.get("agreed", ())),
+            fx=tuple(map(Agreed.from_payload, inputs["fx"] or ())),
+        )
+        if given.follows is not None:
+            parse_hex(given.follows, "follows", tree.HASH_SIZE)
+        _check_texts([*given.entries, *given.agreed, *(value for hold in inputs["holds"] for value in hold.values())])
+        if not same(given.payload(), inputs):
+            raise VerificationError("the run's inputs are not written as a run writes them: fields, order, spelling")
+        return given
 
     def payload(self) -> dict[str, Any]:
         return {
@@ -70,6 +162,12 @@ class Given:
     def key(self) -> Digest:
         """The run's name: equal inputs, equal key."""
         return canon.digest(canon.encode({"settle": "run", "v": 1, "inputs": self.payload()}))
+
+
+def _check_texts(values: Iterable[Any]) -> None:
+    for value in values:
+        if value is not None and type(value) is not str:
+            raise VerificationError(f"the run's inputs name {value!r}: expected a text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +221,24 @@ def draw_up(given: Given, usage: Iterable[UsageRow], outcome: Outcome, booked: I
     """The document of a run. Everything in it follows from `given` and what the log held at the close."""
     tables = {
         "usage": Table.of(map(usage_payload, usage)),
-        "groups": Table.of(
-            {"group": one.group, "weight": str(one.weight), "micros": str(one.micros)} for one in outcome.groups
-        ),
+        "groups": Table.of(map(group_payload, outcome.groups)),
         "lines": Table.of(map(line_payload, outcome.lines)),
         "accounts": Table.of(account.payload() for account in booked),
     }
+    payload = {
+        "v": 1,
+        "run": given.key,
+        "inputs": given.payload(),
+        "result": result_payload(outcome),
+        "tables": {name: table.payload() for name, table in tables.items()},
+    }
+    return Document(given.key, payload, tables)
+
+
+def result_payload(outcome: Outcome) -> dict[str, Any]:
+    """What came of the pool, as the document says it."""
     level = outcome.level
-    result = {
+    return {
         "pool": str(outcome.pool),
         "allocated": str(outcome.allocated),
         "unattributed": str(outcome.unattributed),
@@ -151,14 +259,11 @@ def draw_up(given: Given, usage: Iterable[UsageRow], outcome: Outcome, booked: I
         if outcome.cutoff is None
         else {"remainder": str(outcome.cutoff.remainder), "tie": outcome.cutoff.tie.hex()},
     }
-    payload = {
-        "v": 1,
-        "run": given.key,
-        "inputs": given.payload(),
-        "result": result,
-        "tables": {name: table.payload() for name, table in tables.items()},
-    }
-    return Document(given.key, payload, tables)
+
+
+def group_payload(total: GroupTotal) -> dict[str, Any]:
+    """A group's total as a table row."""
+    return {"group": total.group, "weight": str(total.weight), "micros": str(total.micros)}
 
 
 def line_payload(line: Line) -> dict[str, Any]:
@@ -173,12 +278,17 @@ def read_line(row: Mapping[str, Any]) -> Line:
     """The inverse of `line_payload`."""
     return Line(
         group=row["group"], party=row["party"], state=row["state"], reason=row["reason"], ref=row["ref"],
-        weight=int(row["weight"]), micros=int(row["micros"]),
+        weight=whole(row["weight"], "a line's weight", 1), micros=whole(row["micros"], "a line's micros"),
     )  # fmt: skip
 
 
 def read_group(row: Mapping[str, Any]) -> GroupTotal:
-    return GroupTotal(group=row["group"], weight=int(row["weight"]), micros=int(row["micros"]))
+    """The inverse of `group_payload`."""
+    return GroupTotal(
+        group=row["group"],
+        weight=whole(row["weight"], "a group's weight", 1),
+        micros=whole(row["micros"], "a group's micros"),
+    )
 
 
 def usage_payload(row: UsageRow) -> dict[str, Any]:

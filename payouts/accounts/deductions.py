@@ -19,6 +19,7 @@ from payouts.errors import TermsError
 from payouts.money import payable
 
 Kind = Literal["advance", "reserve", "released", "recouped", "tax", "given-up"]
+BalanceKind = Literal["reserve", "advance"]
 BESIDE: Final = ("advance", "given-up")
 """Entries about the debt alone: they move nothing on the account."""
 
@@ -41,7 +42,7 @@ class Entry:
 class Balance:
     """Money beside the account: a reserve kept until `due`, or what is left of an advance."""
 
-    kind: Literal["reserve", "advance"]
+    kind: BalanceKind
     term: str
     micros: int
     due: str = ""
@@ -61,7 +62,7 @@ class Deductions:
         """What the entries add to the account: negative, unless more is released than is taken."""
         return sum(one.micros for one in self.entries if one.kind not in BESIDE)
 
-    def left(self, kind: Literal["reserve", "advance"]) -> int:
+    def left(self, kind: BalanceKind) -> int:
         """What is kept, or what is still to be recouped, after the run."""
         return sum(one.micros for one in self.after if one.kind == kind)
 

@@ -10,11 +10,16 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ledger.proofs import canon
 from ledger.types import Digest
+from payouts.accounts.account import Account
+from payouts.errors import TermsError
 from payouts.money import format_amount
+
+Route = Literal["file", "chain"]
+ROUTES: Final[tuple[Route, ...]] = ("file", "chain")
 
 PAYMENTS_TYPE: Final = "application/vnd.settle.payments+json"
 COLUMNS: Final = ("reference", "party", "name", "account", "amount", "currency", "period", "pool", "run")
@@ -52,6 +57,16 @@ class Instruction:
             "party": self.party, "micros": str(self.micros), "reference": self.reference, "account": self.account,
         }  # fmt: skip
         return plain if self.sent is None else plain | {"sent": dict(self.sent)}
+
+
+def intent_payload(account: Account, route: Any) -> dict[str, Any]:
+    """The one payment a published account comes to, by the route that publication gives it."""
+    if route not in ROUTES:
+        raise TermsError(f"{account.party}: route {route!r}: expected one of {', '.join(ROUTES)}")
+    if account.converted is not None and route == "chain":
+        raise TermsError(f"{account.party} is paid in {account.converted.currency}, which the chain does not pay in")
+    plain = {"party": account.party, "micros": str(account.payable), "route": route}
+    return plain if account.converted is None else plain | {"sent": account.converted.sent}
 
 
 def reference(run: Digest, party: str) -> str:

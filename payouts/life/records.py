@@ -17,9 +17,7 @@ from ledger.errors import InputError, VerificationError
 from ledger.proofs import canon
 from ledger.types import Digest, Leaf, Period, format_time, parse_time
 from payouts.accounts.clauses import Agreed
-
-Route = Literal["file", "chain"]
-ROUTES: Final[tuple[Route, ...]] = ("file", "chain")
+from payouts.accounts.payment import ROUTES, Route
 
 Scope = Literal["party", "subject", "track", "source"]
 SCOPES: Final[tuple[Scope, ...]] = ("party", "subject", "track", "source")

@@ -12,16 +12,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ledger.errors import ConflictError, InputError, StateError
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.log.append import Log
 from ledger.proofs import canon, dsse, leaf
 from ledger.types import Digest, Period, format_time
+from payouts import derive
+from payouts.accounts.payment import ROUTES, intent_payload
 from payouts.compute import Outcome
 from payouts.document import Table, decode_rows
+from payouts.life.binding import PUBLICATION_TYPE, RUN_TYPE
 from payouts.life.book import Book
-from payouts.life.records import ROUTES, Approve, Close, LogSize, Publish, Reverse, Run
+from payouts.life.records import Approve, Close, LogSize, Publish, Reverse, Run
 from payouts.money import parse_amount
-from payouts.proof import PUBLICATION_TYPE, RUN_TYPE
 from payouts.rules.catalogue import make_rule
 from payouts.terms import parse_terms
 from service.log import members
@@ -31,7 +33,7 @@ from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.finding import find, find_run, runs_of
 from service.settlement.payees import payees_now, route_of
 from service.settlement.pools import check_apart
-from service.settlement.runs import Request, Stored, calculate, carried, given_of, handed_over, load, ready
+from service.settlement.runs import Request, Stored, calculate, carried, check_close, given_of, handed_over, load, ready
 from service.settlement.step import Step, read_book, signed, take
 from service.settlement.usage import DEFAULT, Progress, seal
 
@@ -303,6 +305,8 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
             raise StateError(f"{party} would approve with the key this {kind} was made with; use a key of their own")
         if isinstance(proposal, Run) and name in book.published:
             raise StateError(f"run {name[:16]} is published already; nothing is left to approve")
+        if isinstance(proposal, Run):
+            check_close(book, load(ws.log, proposal))
         if isinstance(proposal, Reverse) and book.standing(book.runs[proposal.run].pool)[-1].run != proposal.run:
             raise ConflictError(f"a later run builds on {proposal.run[:16]} by now; correct it by adjustments instead")
         record = Approve(at=at, by=party, key=key.public.id, subject=name, document=book.document(name), demo=demo)
@@ -353,7 +357,7 @@ def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
         record = find_run(book, run_id)
         stored = load(ws.log, record)
         if record.run in book.published:
-            intents = intents_of(ws.log, book.published[record.run])
+            intents = intents_of(ws.log, book, stored)
             return Step(_published(ws, book, stored, intents, already=True))
         check_publishable(ws, book, stored)
         table = Table.of(_intents(ws, stored, via))
@@ -380,6 +384,7 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
         raise StateError(f"run {short} was reversed; calculate the period again")
     if not book.approved(record.run):
         raise StateError(f"run {short} is not approved; a second person does that: settle approve {short} --as PARTY")
+    check_close(book, stored)
     _check_slot(book, record.period, record.pool, record.run)
     check_apart(ws.log, book, record.run, stored.terms, stored.rule)
     takes = carried(ws.log, book, period=record.period, pool=record.pool, currency=stored.currency)
@@ -398,13 +403,12 @@ def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[st
     for one in stored.accounts.values():
         if one.payable:
             route = via or route_of(accounts.get(one.party))
-            intent = {"party": one.party, "micros": str(one.payable), "route": route}
             if one.converted is not None and route == "chain":
                 raise StateError(
                     f"{one.party} is paid in {one.converted.currency}, and the chain pays in {stored.currency}, the "
                     "currency of the pool's token; publish with --via file, or end those terms: settle terms list"
                 )
-            yield intent if one.converted is None else intent | {"sent": one.converted.sent}
+            yield intent_payload(one, route)
 
 
 def publication_of(log: Log, published: Publish) -> dict[str, Any]:
@@ -412,9 +416,17 @@ def publication_of(log: Log, published: Publish) -> dict[str, Any]:
     return canon.decode_object(dsse.parse(log.blob(published.statement)).payload, "publication")
 
 
-def intents_of(log: Log, published: Publish) -> list[dict[str, Any]]:
-    """The payment intents of a published run: party, micros, route; `sent` where another currency is paid."""
-    return decode_rows(log.blob(publication_of(log, published)["intents"]["sha256"]))
+def intents_of(log: Log, book: Book, stored: Stored) -> list[dict[str, Any]]:
+    """The payment intents of a published run: party, micros, route; `sent` where another currency is paid.
+
+    Whoever signs a publication could add to them, and the second person signed the accounts: they must be the same.
+    """
+    publication = publication_of(log, book.published[stored.record.run])
+    intents = decode_rows(log.blob(publication["intents"]["sha256"]))
+    if (publication["run"], publication["document"]) != (stored.record.run, stored.record.statement):
+        raise VerificationError(f"the publication of run {stored.record.run[:16]} is of another run")
+    derive.check_intents(stored.accounts.values(), intents)
+    return intents
 
 
 def _published(ws: Workspace, book: Book, stored: Stored, intents: list[dict[str, Any]], *, already: bool) -> Published:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from ledger.registry import payees
 from ledger.types import format_time
-from payouts.accounts.payment import Payee
-from payouts.life.records import Route
+from payouts.accounts.payment import Payee, Route
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -18,22 +18,24 @@ from ledger.registry.payees import Payee as Account
 from ledger.types import Digest, format_time
 from payouts.accounts.payment import (
     PAYMENTS_TYPE,
+    ROUTES,
     Instruction,
     Payee,
+    Route,
     account_digest,
     batch_payload,
     payment_file,
     reference,
 )
 from payouts.life.book import Book
-from payouts.life.records import OUTCOMES, ROUTES, Pay, Payment, Route
+from payouts.life.records import OUTCOMES, Pay, Payment
 from service.files import write_whole
 from service.settlement.approvers import is_demo
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.finding import find_run
 from service.settlement.life import intents_of
 from service.settlement.payees import named, payees_now, route_of
-from service.settlement.runs import Stored, handed_over, load, paid_out, payments_of
+from service.settlement.runs import Stored, check_close, handed_over, load, paid_out, payments_of
 from service.settlement.step import Step, read_book, signed, take
 
 if TYPE_CHECKING:
@@ -105,7 +107,8 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
     if run not in book.published:
         state = book.state_of(run)
         raise StateError(f"run {short} is {state}, not published: settle publish {short} comes first")
-    intents = intents_of(ws.log, book.published[run])
+    check_close(book, stored)
+    intents = intents_of(ws.log, book, stored)
     mine = [intent for intent in intents if intent["route"] == route]
     if intents and not mine:
         raise ConflictError(

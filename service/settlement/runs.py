@@ -121,7 +121,25 @@ def load(log: Log, run: Run) -> Stored:
     payload = canon.decode_object(dsse.parse(log.blob(run.statement)).payload, "run document")
     if payload.get("run") != run.run:
         raise VerificationError(f"run {run.run}: its document is of another run; check with settle ledger fsck")
+    terms = payload["inputs"]["terms"]
+    stated = (terms["period"], terms["pool"], payload["inputs"]["sequence"])
+    if stated != (run.period, run.pool, run.sequence):
+        raise VerificationError(
+            f"run {run.run[:16]} is logged for {run.period}, pool {run.pool}, sequence {run.sequence}; its document "
+            f"is of {stated[0]}, pool {stated[1]}, sequence {stated[2]}: it is not approved, published or paid"
+        )
     return Stored(run, payload, log)
+
+
+def check_close(book: Book, stored: Stored) -> None:
+    """Refuse a run over a close that has no effect: a period's first close alone says which events are its own."""
+    period, inputs = stored.record.period, stored.payload["inputs"]
+    root = book.period_root(period).hex()
+    if (inputs["period_root"], inputs["registry_size"]) != (root, book.closes[period].registry_size):
+        raise VerificationError(
+            f"run {stored.record.run[:16]} is over period root {inputs['period_root'][:16]}, and {period} was closed "
+            f"with {root[:16]}: calculate it again, settle run --period {period}"
+        )
 
 
 # --- gathering ----------------------------------------------------------------------------------
@@ -314,21 +332,7 @@ def inputs_of(ws: Workspace, given: Given, rows: list[UsageRow]) -> Inputs:
 
 def given_again(stored: Stored) -> Given:
     """What a run was given, from its document."""
-    inputs = stored.payload["inputs"]
-    return Given(
-        period_root=bytes.fromhex(inputs["period_root"]),
-        registry_size=inputs["registry_size"],
-        sequence=inputs["sequence"],
-        terms=stored.terms,
-        rule=stored.rule,
-        holds=stored.holds,
-        follows=stored.follows,
-        entries=stored.entries,
-        minimum=int(inputs["minimum_micros"]),
-        carried=int(inputs["carried_micros"]),
-        agreed=stored.agreed,
-        fx=stored.fx,
-    )
+    return replace(Given.from_payload(stored.payload["inputs"]), rule=stored.rule)
 
 
 def again(ws: Workspace, stored: Stored, **changed: Any) -> Inputs:

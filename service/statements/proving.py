@@ -56,4 +56,4 @@ def _leaves(log: Log, head: Base, book: Book, stored: Stored) -> dict[str, Any]:
 
 def _tables(log: Log, book: Book, stored: Stored) -> dict[str, Sequence[dict[str, Any]]]:
     tables: dict[str, Sequence[dict[str, Any]]] = {name: stored.table(name) for name in proof.TABLES}
-    return tables | {"intents": intents_of(log, book.published[stored.record.run])}
+    return tables | {"intents": intents_of(log, book, stored)}

@@ -98,10 +98,10 @@ class Drawn:
                 self._lines[line.party].append((line, pieces))
         for party, line in _suspended(view, stored):
             self._lines[party].append((line, ()))
-        published = book.published.get(stored.record.run)
-        self._intents = None if published is None else {one["party"]: one for one in intents_of(ws.log, published)}
+        published = stored.record.run in book.published
+        self._intents = {one["party"]: one for one in intents_of(ws.log, book, stored)} if published else None
         self._handed = handed_over(ws.log, book, stored.record.run)
-        self._stopped = blocked_parties(ws, book, stored) if published is not None else {}
+        self._stopped = blocked_parties(ws, book, stored) if published else {}
 
     def parties(self) -> set[str]:
         """Everybody with something to be told."""

@@ -20,6 +20,7 @@ from payouts import proof
 from payouts.accounts.account import Correction, accounts
 from payouts.compute import compute
 from payouts.document import Given, Table, draw_up
+from payouts.life import binding
 from payouts.life.records import Approve, Close, LogSize, Publish, Run
 from payouts.protocols import Hold
 from payouts.rules.shapley_capped import ShapleyCapped
@@ -61,7 +62,7 @@ class Month:
         made["run"]["tables"] = {
             name: Table.of(rows).payload() for name, rows in self.tables.items() if name != "intents"
         }
-        self.document = dsse.sign(proof.RUN_TYPE, canon.encode(made["run"]), [operator])
+        self.document = dsse.sign(binding.RUN_TYPE, canon.encode(made["run"]), [operator])
         common = {"at": AT, "by": "operator", "key": operator.public.id}
         run = Run(
             **common, run=made["run"]["run"], period="2026-06", pool="default", sequence=1, engine="log",
@@ -72,8 +73,10 @@ class Month:
             document=made.get("approved", run.statement), demo=False,
         )  # fmt: skip
         intents = Table.of(self.tables["intents"]).payload()
-        publication = {"run": run.run, "document": run.statement, "intents": intents} | made.get("published", {})
-        self.publication = dsse.sign(proof.PUBLICATION_TYPE, canon.encode(publication), [operator])
+        publication = {"v": 1, "run": run.run, "document": run.statement, "intents": intents} | made.get(
+            "published", {}
+        )
+        self.publication = dsse.sign(binding.PUBLICATION_TYPE, canon.encode(publication), [operator])
         publish = Publish(**common, run=run.run, statement=self.publication.digest)
         acts = {
             "close": close,
@@ -103,7 +106,7 @@ class Month:
         )  # fmt: skip
         given = Given(
             period_root=root, registry_size=1, sequence=1, terms=pool.terms, rule=pool.rule, holds=pool.holds,
-            follows=None, entries=("c",), minimum=50_000,
+            follows="f" * 64, entries=("c",), minimum=50_000,
         )  # fmt: skip
         document = draw_up(given, pool.usage, outcome, booked)
         tables = {name: table.rows() for name, table in document.tables.items()}
@@ -189,6 +192,7 @@ def test_an_honest_run_and_every_partys_statement() -> None:
     }.items():
         report = accepted(honest().statement(party))
         assert [step.name for step in report.steps[11:]] == [
+            "the pool's level follows from the run's terms and rule",
             "each owner group's amount follows from its weight",
             "the party's lines follow from the group's amount",
             "the account adds up" if party == "p-a" else "no account is in the bundle",
@@ -279,46 +283,51 @@ def shift_weight(made: Values) -> None:
 
 
 FALSE_SUMS: dict[str, tuple[Callable[[Values], None], str]] = {
-    "a line more, another less": (shift_a_line, "p-d: a line of"),
-    "a group more, another less": (shift_a_group, "not the largest-remainder division"),
-    "weight moved": (shift_weight, "not the largest-remainder division|level does not follow"),
-    "a group twice": (lambda made: made["tables"]["groups"].append(made["tables"]["groups"][0]), "do not sum"),
+    "a line more, another less": (shift_a_line, "lines, row"),
+    "a group more, another less": (shift_a_group, "groups, row"),
+    "weight moved": (shift_weight, "groups, row|the run says cutoff"),
+    "a group twice": (lambda made: made["tables"]["groups"].append(made["tables"]["groups"][0]), "groups: "),
     "a line without its group": (
         lambda made: made["tables"]["lines"].append({**made["tables"]["lines"][0], "group": "zz"}),
-        "lines of group zz",
+        "groups, row",
     ),
     "weight in a line": (
-        lambda made: add(row(made, "lines", "party", "p-a"), "weight"), "its lines do not weigh what the group weighs",
+        lambda made: add(row(made, "lines", "party", "p-a"), "weight"), "groups, row",
     ),
-    "the weight of all": (lambda made: add(made["run"]["result"], "weight"), "do not sum to the run's"),
-    "the weight of nobody": (lambda made: add(made["run"]["result"], "weight_unattributed"), "do not sum to the run's"),
-    "the pool": (lambda made: add(made["run"]["result"], "pool"), "the pool is 1000004 micros, its terms say 1000003"),
-    "the level": (lambda made: add(made["run"]["result"]["level"], "numerator"), "level does not follow"),
-    "the cap": (lambda made: add(made["run"]["result"]["level"], "cap"), "level does not follow"),
+    "the weight of all": (lambda made: add(made["run"]["result"], "weight"), "the run says weight"),
+    "the weight of nobody": (
+        lambda made: add(made["run"]["result"], "weight_unattributed"), "groups, row|the run says",
+    ),
+    "the pool": (
+        lambda made: add(made["run"]["result"], "pool"),
+        "the pool is 1000004 micros, its terms, 7 units and 0 carried come to 1000003",
+    ),
+    "the level": (lambda made: add(made["run"]["result"]["level"], "numerator"), "the run says level"),
+    "the cap": (lambda made: add(made["run"]["result"]["level"], "cap"), "the run says level"),
     "the cut-off": (
         lambda made: made["run"]["result"].update(cutoff={"remainder": "1", "tie": "00" * 32}),
-        "not the largest-remainder division",
+        "the run says cutoff",
     ),
-    "unattributed": (lambda made: add(made["run"]["result"], "unattributed"), "not what the division leaves"),
-    "the reserve": (lambda made: add(made["run"]["result"], "reserve"), "not what the division leaves"),
-    "allocated": (lambda made: add(made["run"]["result"], "allocated"), "lines allocated 9|lines allocated"),
-    "held": (lambda made: add(made["run"]["result"], "held"), "lines held"),
-    "in suspense": (lambda made: add(made["run"]["result"], "suspense"), "lines suspense"),
-    "earned": (lambda made: add(row(made, "accounts", "party", "p-a"), "earned"), "p-a: lines allocate"),
-    "opening": (lambda made: add(row(made, "accounts", "party", "p-a"), "opening"), "carried, the account says"),
-    "carried": (lambda made: add(row(made, "accounts", "party", "p-a"), "carried"), "carried, the account says"),
+    "unattributed": (lambda made: add(made["run"]["result"], "unattributed"), "the run says unattributed"),
+    "the reserve": (lambda made: add(made["run"]["result"], "reserve"), "the run says reserve"),
+    "allocated": (lambda made: add(made["run"]["result"], "allocated"), "the run says allocated"),
+    "held": (lambda made: add(made["run"]["result"], "held"), "the run says held"),
+    "in suspense": (lambda made: add(made["run"]["result"], "suspense"), "the run says suspense"),
+    "earned": (lambda made: add(row(made, "accounts", "party", "p-a"), "earned"), "p-a has earned"),
+    "opening": (lambda made: add(row(made, "accounts", "party", "p-a"), "opening"), "p-a has carried"),
+    "carried": (lambda made: add(row(made, "accounts", "party", "p-a"), "carried"), "p-a has carried"),
     "a correction": (
         lambda made: add(row(made, "accounts", "party", "p-b")["corrections"][0], "micros"),
-        "p-b: opening, earned, corrections and deductions make",
+        "p-b has carried",
     ),
-    "a payment": (lambda made: add(row(made, "intents", "party", "p-a"), "micros"), "micros, published"),
-    "a payment dropped": (lambda made: made["tables"]["intents"].pop(0), "micros, published"),
+    "a payment": (lambda made: add(row(made, "intents", "party", "p-a"), "micros"), "p-a has micros"),
+    "a payment dropped": (lambda made: made["tables"]["intents"].pop(0), "p-a: a payment is published without"),
     "a payment to a stranger": (
         lambda made: made["tables"]["intents"].append({"party": "p-z", "micros": "1", "route": "file"}),
-        "without an account",
+        "p-z: a payment is published without an account",
     ),
     "an account dropped": (
-        lambda made: made["tables"]["accounts"].remove(row(made, "accounts", "party", "p-d")), "without an account",
+        lambda made: made["tables"]["accounts"].remove(row(made, "accounts", "party", "p-d")), "accounts, row",
     ),
 }  # fmt: skip
 
@@ -335,11 +344,11 @@ OWN_FIGURES = {
     "a line more, another less": ("p-d", "p-d: a line of"),
     "a group more, another less": ("p-a", "is owed"),
     "weight in a line": ("p-a", "do not weigh what the group weighs"),
-    "earned": ("p-a", "p-a: lines allocate"),
-    "carried": ("p-a", "carried, the account says"),
-    "a correction": ("p-b", "carried, the account says"),
-    "a payment": ("p-a", "published"),
-    "a payment dropped": ("p-a", "published 0"),
+    "earned": ("p-a", "p-a has earned"),
+    "carried": ("p-a", "p-a has carried"),
+    "a correction": ("p-b", "p-b has carried"),
+    "a payment": ("p-a", "p-a has micros"),
+    "a payment dropped": ("p-a", "p-a: a payment is published without"),
     "an account dropped": ("p-d", "has money allocated and no account"),
 }
 

@@ -15,7 +15,7 @@ from ledger.proofs.verify import Report, verify_bundle
 from payouts.accounts.account import Account, accounts
 from payouts.accounts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
 from payouts.accounts.deductions import Balance, Stages
-from payouts.compute import compute
+from payouts.compute import Inputs, compute
 from payouts.document import Given, draw_up
 from tests.payouts.test_proof import KINDS, Month, Values, rename, unchanged
 from tests.payouts.worlds import inputs, plays, sole, vector
@@ -46,15 +46,18 @@ class Termed(Month):
             currency="EUR", minimum=0, opening={}, earned=outcome.allocated_by_party(), corrections=(),
             stages=self.stages,
         )  # fmt: skip
-        given = Given(
-            period_root=root, registry_size=1, sequence=1, terms=pool.terms, rule=pool.rule, holds=(), follows=None,
-            entries=(), minimum=0, carried=3, agreed=tuple(one.id for one in AGREED), fx=(RATE,),
-        )  # fmt: skip
-        given = replace(given, terms=replace(pool.terms, micros=100_000_000))
+        given = self._given(root, pool)
         document = draw_up(given, pool.usage, outcome, booked)
         tables = {name: table.rows() for name, table in document.tables.items()}
         tables["intents"] = [intent(one) for one in booked if one.payable]
         return {"run": document.payload, "tables": tables}
+
+    def _given(self, root: bytes, pool: Inputs) -> Given:
+        given = Given(
+            period_root=root, registry_size=1, sequence=1, terms=pool.terms, rule=pool.rule, holds=(), follows="f" * 64,
+            entries=(), minimum=0, carried=3, agreed=tuple(one.id for one in AGREED), fx=(RATE,),
+        )  # fmt: skip
+        return replace(given, terms=replace(pool.terms, micros=100_000_000))
 
 
 def intent(one: Account) -> dict[str, Any]:
@@ -91,6 +94,28 @@ def test_an_honest_run_under_terms() -> None:
     entries = account_of(honest().tables, "p-a")["deductions"]["entries"]
     assert [one["kind"] for one in entries] == ["reserve", "released", "advance", "recouped", "tax"]
     assert ", ".join(f"{one['kind']} {one['micros']}" for one in entries) in ann
+
+
+class CurrencyAlone(Termed):
+    """Bob is paid in another currency, and nothing else is agreed with anybody."""
+
+    term = Agreed.of(period="2026-06", note="contract", clause=PaidIn(party="p-b", currency="JPY"))
+    stages = Stages(period="2026-06", agreed=(term, RATE))
+
+    def _given(self, root: bytes, pool: Inputs) -> Given:
+        return replace(super()._given(root, pool), agreed=(self.term.id,))
+
+
+def test_an_honest_run_with_a_currency_alone() -> None:
+    """If this fails (finding A), a month in which somebody is merely paid in another currency is called forged."""
+    month = CurrencyAlone()
+    for data in (month.run(), month.statement("p-a"), month.statement("p-b")):
+        report = examined(data)
+        assert report.ok, report.steps[-1]
+    remarks = examined(month.statement("p-b")).unchecked
+    assert any(remark.startswith("the terms by which p-b is paid in another currency") for remark in remarks)
+    other = CurrencyAlone(lambda made: account_of(made["tables"], "p-b")["converted"].update(micros="1"))
+    assert "accounts, row" in refused(other.run())
 
 
 def account_of(tables: Values, party: str) -> Values:
@@ -152,22 +177,22 @@ def changed(**fields: Any) -> Callable[[Values], None]:
 
 
 FALSE: dict[str, tuple[Callable[[Values], None], str, str]] = {
-    "more tax": (more_tax, "p-b", "deductions make"),
+    "more tax": (more_tax, "p-b", "accounts, row"),
     "terms nobody agreed on": (unheard_of_terms, "p-b", "not among those the run was given"),
     "another's terms": (anothers_terms, "p-b", "not among those the run was given"),
-    "another rate": (anothers_rate, "p-a", "deductions make"),
-    "another period": (another_period, "p-a", "deductions make"),
-    "sent another amount": (changed(micros="1"), "p-a", "not in the account's currency"),
-    "sent in another currency": (changed(currency="USD"), "p-a", "not in the account's currency"),
+    "another rate": (anothers_rate, "p-a", "accounts, row"),
+    "another period": (another_period, "p-a", "accounts, row"),
+    "sent another amount": (changed(micros="1"), "p-a", "intents, row"),
+    "sent in another currency": (changed(currency="USD"), "p-a", "intents, row"),
     "sent unconverted": (
-        lambda made: intent_of(made["tables"], "p-a").pop("sent"), "p-a", "not in the account's currency"
+        lambda made: intent_of(made["tables"], "p-a").pop("sent"), "p-a", "intents, row"
     ),
     "converted for no reason": (
         lambda made: intent_of(made["tables"], "p-b").update(sent={"currency": "JPY", "micros": "1"}), "p-b",
-        "not in the account's currency",
+        "intents, row",
     ),
     "a balance forgotten": (
-        lambda made: account_of(made["tables"], "p-a")["deductions"]["before"].clear(), "p-a", "deductions make"
+        lambda made: account_of(made["tables"], "p-a")["deductions"]["before"].clear(), "p-a", "accounts, row"
     ),
 }  # fmt: skip
 
@@ -188,7 +213,7 @@ def test_what_was_carried_into_the_pool_is_part_of_it() -> None:
         made["run"]["inputs"]["carried_micros"] = "0"
         rename(made)
 
-    assert "its terms say 100000000 and 0 carried" in refused(termed(forget).run())
+    assert "its terms, 7 units and 0 carried come to 100000000" in refused(termed(forget).run())
 
 
 def test_one_account_and_one_payment_a_party() -> None:

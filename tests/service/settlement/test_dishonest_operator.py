@@ -71,7 +71,7 @@ def cheat(june: Month, patch: pytest.MonkeyPatch, tamper: Tamper) -> None:
     [
         (skim, "ann", "each owner group's amount follows from its weight"),
         (skim_within_a_group, "cy", "the party's lines follow from the group's amount"),
-        (skim_to_unattributed, "ann", "each owner group's amount follows from its weight"),
+        (skim_to_unattributed, "ann", "the pool's level follows from the run's terms and rule"),
     ],
 )
 def test_the_victim_sees_it_alone(

@@ -1,0 +1,275 @@
+"""What the tables of a run must say, derived from what it was given, and compared with what they do say.
+
+A checker looks nothing up in a table to believe the rest of it. It takes the part that comes from elsewhere
+(the weight under each heading, what an account opened with, the route of a payment), derives the whole table
+by the functions that made it, and compares every row in order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, get_args
+
+from ledger.errors import VerificationError
+from ledger.types import Period
+from payouts.accounts.account import Account, Correction, Kind, accounts
+from payouts.accounts.clauses import Advance, Agreed, PaidIn, in_force
+from payouts.accounts.deductions import Balance, BalanceKind, Stages
+from payouts.accounts.payment import intent_payload
+from payouts.compute import Line, Outcome, divided
+from payouts.division.kernel import State
+from payouts.document import Given, Uninstalled, group_payload, line_payload, read_group, read_line, same, whole
+from payouts.protocols import Hold
+
+Row = dict[str, Any]
+UNCHECKED_CAP: Final = "whether the cap is what rule {} says: it is not installed here in the version that was used"
+FIRST: Final = ("adjustment", "reversal")
+"""What a run that follows none may book: there is no earlier run whose money could be released or returned."""
+SIGNS: Final[dict[Kind, int]] = {"release": 1, "returned": 1, "reversal": -1}
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def check_rows(name: str, stated: Sequence[Row], derived: Iterable[Row]) -> None:
+    """Refuse a table that is not, row for row and in order, what it must be."""
+    expected = list(derived)
+    for n, (row, own) in enumerate(zip(stated, expected, strict=False)):
+        if row != own:
+            raise VerificationError(f"{name}, row {n}: {_shown(row, own)}")
+    if len(stated) != len(expected):
+        odd = (stated if len(stated) > len(expected) else expected)[min(len(stated), len(expected))]
+        raise VerificationError(
+            f"{name}: {len(stated)} rows, expected {len(expected)}; the first without a match is {_name(odd)}"
+        )
+
+
+def _shown(row: Row, own: Row) -> str:
+    """Where a row first departs from the one expected."""
+    if not isinstance(row, dict):
+        return f"{str(row)[:60]!r} is not a row"
+    field, stated, computed = first_difference(row, own)
+    return f"{_name(row)} has {field} {str(stated)[:200]!r}, computed {str(computed)[:200]!r}"
+
+
+def first_difference(stated: Row, own: Row) -> tuple[str, Any, Any]:
+    """The innermost field in which two objects differ, and what it holds in each; an absent field is `absent`."""
+    absent = "absent"
+    differing = [name for name in sorted({*stated, *own}) if not same(stated.get(name, absent), own.get(name, absent))]
+    field = differing[0] if differing else "a field called absent"
+    mine, other = stated.get(field, absent), own.get(field, absent)
+    if isinstance(mine, dict) and isinstance(other, dict):
+        inner, mine, other = first_difference(mine, other)
+        return f"{field}.{inner}", mine, other
+    return field, mine, other
+
+
+def _name(row: Row) -> str:
+    names = [str(row[name]) for name in ("group", "party", "state", "reason", "ref") if row.get(name)]
+    return "/".join(names) or "a row"
+
+
+def read_rows(
+    name: str, rows: Sequence[Row], read: Callable[[Row], Any], write: Callable[[Any], Row], key: Callable[[Any], Any]
+) -> list[Any]:
+    """The rows as values; refuses one that is not spelt as `write` spells it, and keys out of order or repeated."""
+    values = []
+    before = None
+    for row in rows:
+        value = read(row)
+        if write(value) != row:
+            raise VerificationError(f"{name}: {str(row)[:200]} is not written as a run writes it")
+        now = key(value)
+        if before is not None and now <= before:
+            raise VerificationError(f"{name}: {_name(row)} is out of order, or is there twice")
+        values.append(value)
+        before = now
+    return values
+
+
+def read_lines(rows: Sequence[Row]) -> list[Line]:
+    """The lines of a run: by group, party, state, reason and ref, each heading once."""
+    lines: list[Line] = read_rows("lines", rows, read_line, line_payload, heading_of)
+    return lines
+
+
+def read_groups(rows: Sequence[Row]) -> list[Any]:
+    """The groups of a run, by name, each once."""
+    return read_rows("groups", rows, read_group, group_payload, lambda group: group.group)
+
+
+def heading_of(line: Line) -> tuple[str, str, State, str, str]:
+    return line.group, line.party, line.state, line.reason, line.ref
+
+
+# --- the division -------------------------------------------------------------------------------
+
+
+def outcome_of(given: Given, result: Row, lines: Sequence[Line]) -> Outcome:
+    """Everything the pool came to, from the weight under each heading, the units and the weight of nobody."""
+    units = whole(result["units"], "units")
+    nobody = whole(result["weight_unattributed"], "the weight of nobody")
+    weights = {heading_of(line): line.weight for line in lines}
+    return divided(
+        given.terms, cap_ppm(given, result), given.period_root, carried=given.carried, units=units, weights=weights,
+        unattributed=nobody,
+    )  # fmt: skip
+
+
+def cap_ppm(given: Given, result: Row) -> int | None:
+    """The rule's cap; of a rule that is not installed here, what its parameters might say cannot be known."""
+    if not isinstance(given.rule, Uninstalled):
+        return given.rule.cap_ppm()
+    if result["level"]["cap"] is not None:
+        raise VerificationError(
+            f"the run caps by rule {given.rule.stated['name']} {given.rule.stated['version']}, which is not installed "
+            "here; install it to check the division"
+        )
+    return None
+
+
+def check_lines(lines: Iterable[Line], holds: Sequence[Hold]) -> None:
+    """Refuse a line whose state is none, or contradicts the holds the run was given."""
+    known = {hold.id: hold for hold in holds}
+    blocked = {hold.party for hold in holds if hold.party and not (hold.subject or hold.track or hold.source)}
+    for line in lines:
+        if line.state not in get_args(State):
+            raise VerificationError(f"{line.party}: a line is {line.state!r}, expected {', '.join(get_args(State))}")
+        if line.state == "allocated":
+            if not line.party:
+                raise VerificationError(f"group {line.group}: money is allocated to nobody")
+            if line.party in blocked:
+                raise VerificationError(f"{line.party}: a line is allocated, and a hold of the run is on the party")
+            if line.reason or line.ref:
+                raise VerificationError(f"{line.party}: an allocated line gives reason {line.reason!r}")
+        elif not line.reason:
+            raise VerificationError(f"{line.party or line.group}: a line is {line.state} without a reason")
+        elif line.state == "held" and line.ref:
+            hold = known.get(line.ref)
+            if hold is None or hold.reason != line.reason or hold.party not in (None, line.party):
+                raise VerificationError(f"{line.party}: money is held by {line.ref}, which no hold of the run allows")
+
+
+# --- accounts -----------------------------------------------------------------------------------
+
+
+def accounts_of(given: Given, rows: Sequence[Row], earned: Mapping[str, int], *, alone: bool = False) -> list[Account]:
+    """The accounts, made again from what each opened with, was corrected by, and agreed to.
+
+    `alone`: one party's account without the others', so that corrections of others are not missed.
+    """
+    stated = [Account.from_payload(row) for row in rows]
+    for one in stated:
+        _check_before(given, one)
+    _check_corrections(given, stated, alone=alone)
+    agreed = tuple(term for one in stated for term in _agreed(given, one))
+    stages = Stages(
+        period=given.terms.period, agreed=(*agreed, *given.fx),
+        before={one.party: one.deductions.before for one in stated if one.deductions.before},
+    )  # fmt: skip
+    return accounts(
+        currency=given.terms.currency, minimum=given.minimum,
+        opening={one.party: one.opening for one in stated if one.opening}, earned=earned,
+        corrections=[correction for one in stated for correction in one.corrections], stages=stages,
+    )  # fmt: skip
+
+
+def _check_before(given: Given, one: Account) -> None:
+    """What a run took over for a party from the run it follows: signs, spellings of balances, and nothing at first."""
+    before = one.deductions.before
+    _check_texts(one.party, one.party, *(text for balance in before for text in (balance.term, balance.due)))
+    if not one.party:
+        raise VerificationError("an account is nobody's")
+    if given.follows is None and (one.opening or before):
+        raise VerificationError(f"{one.party}: the run follows none, and its account opens with a balance")
+    names = [(balance.kind, balance.term, balance.due) for balance in before]
+    if len(set(names)) != len(names):
+        raise VerificationError(f"{one.party}: a balance from before stands there twice")
+    advances = {term.id: term.clause.micros for term in one.deductions.agreed if isinstance(term.clause, Advance)}
+    for balance in before:
+        _check_balance(one.party, balance, advances)
+
+
+def _check_texts(party: str, *texts: Any) -> None:
+    if odd := [text for text in texts if type(text) is not str]:
+        raise VerificationError(f"{party}: an account names {odd[0]!r}, expected a text")
+
+
+def _check_balance(party: str, balance: Balance, advances: Mapping[str, int]) -> None:
+    if balance.kind not in get_args(BalanceKind) or (balance.kind == "advance" and balance.due):
+        raise VerificationError(f"{party}: a balance from before is {balance.kind!r} due {balance.due!r}")
+    if balance.kind == "reserve":
+        Period.parse(balance.due)
+    low = 1 if balance.kind == "reserve" else 0
+    if balance.micros < low:
+        raise VerificationError(f"{party}: {balance.kind} {balance.term} is {balance.micros} micros from before")
+    if balance.kind == "advance" and balance.micros > advances.get(balance.term, balance.micros):
+        raise VerificationError(f"{party}: more is owed of advance {balance.term} than was advanced")
+
+
+def _agreed(given: Given, one: Account) -> Sequence[Agreed]:
+    """A party's terms: of its own, known to the run, in force in its month, one of a kind.
+
+    A run of version 1 leaves them out of an account that has nothing but a currency; what is paid shows it.
+    """
+    terms, agreed = given.terms, one.deductions.agreed
+    if not one.deductions and one.converted is not None:
+        clause = PaidIn(party=one.party, currency=one.converted.currency)
+        return (Agreed.of(period=terms.period, note="", clause=clause),)
+    for term in agreed:
+        if term.party != one.party or term.id not in given.agreed:
+            raise VerificationError(f"{one.party}: terms {term.id} are not among those the run was given for it")
+    if in_force(agreed, pool=terms.pool, currency=terms.currency, period=terms.period) != agreed:
+        raise VerificationError(f"{one.party}: its terms are not all in force, or two are of one kind")
+    return agreed
+
+
+def unshown_terms(rows: Iterable[Row]) -> list[str]:
+    """Parties whose account converts by terms that it does not show."""
+    return [row["party"] for row in rows if "converted" in row and "deductions" not in row]
+
+
+def _check_corrections(given: Given, stated: Sequence[Account], *, alone: bool) -> None:
+    booked: dict[str, set[str]] = defaultdict(set)
+    for one in stated:
+        for correction in one.corrections:
+            _check_correction(given, correction)
+            if one.party in booked[correction.id]:
+                raise VerificationError(f"{one.party}: correction {correction.id} is booked twice")
+            booked[correction.id].add(one.party)
+            shared = correction.kind in ("release", "reversal")
+            if len(booked[correction.id]) > 1 and not shared:
+                raise VerificationError(f"{one.party}: correction {correction.id} is booked for two parties")
+    odd = set(booked) - set(given.entries) if alone else set(booked) ^ set(given.entries)
+    if odd:
+        raise VerificationError(f"correction {min(odd)}: the run's entries and its accounts do not name the same")
+
+
+def _check_correction(given: Given, one: Correction) -> None:
+    _check_texts(one.party, one.id, one.run, one.reason)
+    if one.kind not in get_args(Kind):
+        raise VerificationError(f"{one.party}: a correction of kind {one.kind!r}")
+    if not one.micros or one.micros * SIGNS.get(one.kind, one.micros) < 0:
+        raise VerificationError(f"{one.party}: a {one.kind} of {one.micros} micros")
+    names = {
+        "release": one.id.endswith(f"@{one.run}"),
+        "returned": one.id.startswith(f"returned@{one.run}/{one.party}"),
+        "reversal": one.id.startswith(f"reversal@{one.run}"),
+    }
+    if not names.get(one.kind, "@" not in one.id):
+        raise VerificationError(f"{one.party}: correction {one.id} has not the name of a {one.kind}")
+    if given.follows is None and one.kind not in FIRST:
+        raise VerificationError(f"{one.party}: the run follows none, and books a {one.kind}")
+
+
+# --- payments -----------------------------------------------------------------------------------
+
+
+def check_intents(accounts: Iterable[Account], intents: Sequence[Row]) -> None:
+    """Refuse payments that are not, one for one, what the accounts come to; only the route is publication's own."""
+    routes = {row["party"]: row["route"] for row in intents}
+    due = [one for one in accounts if one.payable]
+    if odd := sorted({one.party for one in due} ^ routes.keys()):
+        raise VerificationError(f"{odd[0]}: a payment is published without an account that comes to it, or missing")
+    check_rows("intents", intents, (intent_payload(one, routes.get(one.party)) for one in due))
