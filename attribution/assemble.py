@@ -22,9 +22,9 @@ def whole_ppm(shares: Mapping[str, float]) -> tuple[dict[str, int], int]:
 
     Ties go by id; the rest, named "", comes before every id.
     """
-    rest = max(0.0, 1.0 - sum(shares[name] for name in sorted(shares)))
+    remainder = max(0.0, 1.0 - sum(shares[name] for name in sorted(shares)))
     scale = MILLION / max(1.0, sum(shares[name] for name in sorted(shares)))
-    exact = {"": rest * MILLION} | {name: share * scale for name, share in shares.items()}
+    exact = {"": remainder * MILLION} | {name: share * scale for name, share in shares.items()}
     floors = {name: int(value) for name, value in exact.items()}
     short = MILLION - sum(floors.values())
     for name in sorted(exact, key=lambda name: (floors[name] - exact[name], name))[:short]:

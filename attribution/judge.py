@@ -53,7 +53,7 @@ def judge(
     """The vector of one track by a fitted method, and the estimate behind it."""
     estimate = method.attribute(item)
     aspects = assemble(estimate, dict(zip(catalogue.ids, catalogue.styles, strict=True)), shipped(), method.name)
-    found = InfluenceVector(
+    estimated = InfluenceVector(
         track=track,
         recording=aspects["recording"],
         composition=aspects["composition"],
@@ -67,7 +67,7 @@ def judge(
         model_version=model[1],
         error=shipped().error(method.name),
     )
-    return found, estimate
+    return estimated, estimate
 
 
 def details(track: str, item: Features, estimate: Estimate, method: Method) -> dict[str, Any]:
@@ -81,14 +81,14 @@ def details(track: str, item: Features, estimate: Estimate, method: Method) -> d
     }
     matches = [
         {
-            "source": one.source,
-            "aspect": one.aspect,
-            "track_ms": [round(one.track_start * 1000), round(one.track_end * 1000)],
-            "source_ms": round(one.source_start * 1000),
-            "evidence": one.evidence,
+            "source": match.source,
+            "aspect": match.aspect,
+            "track_ms": [round(match.track_start * 1000), round(match.track_end * 1000)],
+            "source_ms": round(match.source_start * 1000),
+            "evidence": match.evidence,
         }
-        | ({} if one.transposed is None else {"transposed": one.transposed})
-        for one in estimate.matches
+        | ({} if match.transposed is None else {"transposed": match.transposed})
+        for match in estimate.matches
     ]
     return {
         "v": 1,
@@ -117,13 +117,13 @@ def rerun(folder: Path, file: Path | None = None) -> dict[str, Any]:
     item = store.get(expected["item_sha256"]) if file is None else read(file, expected["track"])
     if item.digest != expected["item_sha256"]:
         raise VerificationError(f"{file}: SHA-256 {item.digest}, the bundle is about {expected['item_sha256']}")
-    found, _ = judge(chosen, catalogue, item, track=expected["track"], model=model)
-    payload = canon.encode(vector.payload(found))
-    before = vector.read_statement((folder / "vector.json").read_bytes())
+    judged, _ = judge(chosen, catalogue, item, track=expected["track"], model=model)
+    payload = canon.encode(vector.payload(judged))
+    signed = vector.read_statement((folder / "vector.json").read_bytes())
     furthest = 0
     for aspect in ASPECTS:
-        then = {one.id: one.ppm for one in before.aspect(aspect).sources}
-        now = {one.id: one.ppm for one in found.aspect(aspect).sources}
+        then = {source.id: source.ppm for source in signed.aspect(aspect).sources}
+        now = {source.id: source.ppm for source in judged.aspect(aspect).sources}
         furthest = max([furthest, *(abs(then.get(name, 0) - now.get(name, 0)) for name in then.keys() | now.keys())])
     digest = canon.digest(payload)
     same = digest == expected["payload_sha256"]

@@ -68,8 +68,8 @@ def build(word: str | None = None) -> typer.Typer:
             app.registered_groups.extend(commands.registered_groups)
         else:
             app.add_typer(commands, name=name)
-    named = [one for one in app.registered_commands if _name(one) == word]
-    groups = [one for one in app.registered_groups if one.name == word]
+    named = [command for command in app.registered_commands if _name(command) == word]
+    groups = [command for command in app.registered_groups if command.name == word]
     if named or groups:
         app.registered_commands, app.registered_groups = named, groups
     with_summaries(app)

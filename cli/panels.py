@@ -37,20 +37,22 @@ class Commands(PlainGroup):
         self._section(ctx, formatter, "Commands", self.list_commands(ctx))
 
     def _section(self, ctx: Any, formatter: Any, title: str, names: list[str]) -> None:
-        found = [(name, command) for name in names if (command := self.get_command(ctx, name)) and not command.hidden]
-        if found:
-            room = max(_NARROWEST, formatter.width - 6 - max(len(name) for name, _ in found))
+        commands = [
+            (name, command) for name in names if (command := self.get_command(ctx, name)) and not command.hidden
+        ]
+        if commands:
+            room = max(_NARROWEST, formatter.width - 6 - max(len(name) for name, _ in commands))
             with formatter.section(title):
-                formatter.write_dl([(name, summary(command, room)) for name, command in found])
+                formatter.write_dl([(name, summary(command, room)) for name, command in commands])
 
 
 class Panels(Commands):
     """The whole command line, by the people who use it."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        known = self.list_commands(ctx)
+        command_names = self.list_commands(ctx)
         for title, names in PANELS:
-            self._section(ctx, formatter, title, [name for name in names if name in known])
+            self._section(ctx, formatter, title, [name for name in names if name in command_names])
 
 
 def summary(command: Any, room: int) -> str:

@@ -22,15 +22,21 @@ def _readable(value: Any, currency: str) -> Any:
         return [_readable(item, currency) for item in value]
     if not isinstance(value, dict):
         return value
-    mine = value.get("currency") or currency
+    own_currency = value.get("currency") or currency
     out: dict[str, Any] = {}
     for name, item in value.items():
         stem, unit = _unit(name)
         if unit and (item is None or type(item) is int or (type(item) is str and item.lstrip("-").isdecimal())):
-            shown = item if item is None else money(int(item), mine) if unit == "micros" else exact_percent(int(item))
+            shown = (
+                item
+                if item is None
+                else money(int(item), own_currency)
+                if unit == "micros"
+                else exact_percent(int(item))
+            )
             out[f"{stem} amount" if stem in value else stem] = shown
         else:
-            out[name] = _readable(item, mine)
+            out[name] = _readable(item, own_currency)
     return out
 
 

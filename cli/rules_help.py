@@ -17,9 +17,9 @@ class RulesCommand(TyperCommand):
 
         super().format_epilog(ctx, formatter)
         for name, rule in installed().items():
-            known = [(f"{field.name}={_default(field)}", _doc(field)) for field in dataclasses.fields(rule)]
+            parameters = [(f"{field.name}={_default(field)}", _doc(field)) for field in dataclasses.fields(rule)]
             with formatter.section(f"--param of {name}"):
-                formatter.write_dl(known or [("none", "this rule has nothing to choose")])
+                formatter.write_dl(parameters or [("none", "this rule has nothing to choose")])
         with formatter.section("--param of every pool (docs/rules.md)"):
             formatter.write_text(", ".join(PARAMS))
 

@@ -40,11 +40,11 @@ _shell = Shell()
 def begin(argv: list[str]) -> list[str]:
     """Take the flags that may stand anywhere (`--json`, `--home D`) out of an argument list."""
     _shell.as_json, _shell.home, _shell.answered, _shell.opened = False, None, False, []
-    rest: list[str] = []
+    remaining: list[str] = []
     words = iter(argv)
     for word in words:
         if word == "--":
-            return [*rest, word, *words]
+            return [*remaining, word, *words]
         if word == "--json":
             _shell.as_json = True
         elif word == "--home":
@@ -52,19 +52,19 @@ def begin(argv: list[str]) -> list[str]:
         elif word.startswith("--home="):
             _shell.home = Path(word.removeprefix("--home="))
         else:
-            rest.append(word)
-    return rest
+            remaining.append(word)
+    return remaining
 
 
 @contextmanager
 def nested() -> Iterator[None]:
     """Run another command inside this one (the demo does) and come back to this one's flags."""
-    kept = dataclasses.replace(_shell)
+    outer = dataclasses.replace(_shell)
     try:
         yield
     finally:
-        _shell.as_json, _shell.home = kept.as_json, kept.home
-        _shell.answered, _shell.opened = kept.answered, kept.opened
+        _shell.as_json, _shell.home = outer.as_json, outer.home
+        _shell.answered, _shell.opened = outer.answered, outer.opened
 
 
 def wants_json() -> bool:
@@ -79,9 +79,9 @@ def workspace() -> Workspace:
     """The workspace this invocation is about; see `service.workspace` for how it is found."""
     from service.workspace import Workspace
 
-    found = Workspace.find(_shell.home)
-    _shell.opened.append(found)
-    return found
+    opened = Workspace.find(_shell.home)
+    _shell.opened.append(opened)
+    return opened
 
 
 def origin_here() -> str | None:

@@ -55,9 +55,9 @@ class Abi:
         item = self._events.get(topics[0]) if topics else None
         if item is None:
             return None
-        indexed = [one for one in item["inputs"] if one["indexed"]]
-        plain = [one for one in item["inputs"] if not one["indexed"]]
-        values = dict(zip([one["name"] for one in plain], decode(_types(plain), data), strict=True))
-        for one, topic in zip(indexed, topics[1:], strict=True):
-            values[one["name"]] = decode([one["type"]], topic)[0]
+        indexed = [field for field in item["inputs"] if field["indexed"]]
+        plain = [field for field in item["inputs"] if not field["indexed"]]
+        values = dict(zip([field["name"] for field in plain], decode(_types(plain), data), strict=True))
+        for field, topic in zip(indexed, topics[1:], strict=True):
+            values[field["name"]] = decode([field["type"]], topic)[0]
         return item["name"], values

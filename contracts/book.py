@@ -21,7 +21,7 @@ class PostingRow:
     intent: str
 
 
-class Book:
+class PostingBook:
     """Pools, postings and the secret behind payee ids, in the chain store."""
 
     def __init__(self, store: ChainStore) -> None:
@@ -75,19 +75,19 @@ class Book:
 
     def rows(self, pool: Pool) -> list[PostingRow]:
         """The postings planned for a pool without what is in them, oldest first."""
-        found = self._store.connection.execute(
+        cursor = self._store.connection.execute(
             "SELECT sequence, root, run, intent FROM posting WHERE chain_id = ? AND pool = ? ORDER BY sequence, rowid",
             (pool.chain_id, pool.address),
         )
-        return [PostingRow(**dict(row)) for row in found]
+        return [PostingRow(**dict(row)) for row in cursor]
 
     def posting(self, pool: Pool, row: PostingRow) -> Posting:
         """A posting with its leaves."""
-        found = self._store.connection.execute(
+        record = self._store.connection.execute(
             "SELECT document FROM posting WHERE chain_id = ? AND pool = ? AND sequence = ? AND root = ?",
             (pool.chain_id, pool.address, row.sequence, row.root),
         ).fetchone()
-        return Posting.from_json(json.loads(found["document"]), pool)
+        return Posting.from_json(json.loads(record["document"]), pool)
 
     def by_root(self, pool: Pool, root: bytes) -> Posting | None:
         """The posting with this root; None for the empty root of a pool that serves nothing yet."""

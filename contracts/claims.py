@@ -102,9 +102,9 @@ def examine(examination: Examination, document: dict[str, Any]) -> None:
         row = _row(claim, body)
         step.detail = f"{claim['party']} at {claim['leaf'][3]}: {claim['leaf'][4]} base units since the beginning"
     with examination.step("the leaf leads to the posted root (keccak-256)") as step:
-        found = root_from(leaf_hash(row), [bytes.fromhex(one[2:]) for one in claim["proof"]])
-        if "0x" + found.hex() != claim["root"]:
-            raise ClaimError(f"the leaf leads to 0x{found.hex()}, the posted root is {claim['root']}")
+        root = root_from(leaf_hash(row), [bytes.fromhex(sibling[2:]) for sibling in claim["proof"]])
+        if "0x" + root.hex() != claim["root"]:
+            raise ClaimError(f"the leaf leads to 0x{root.hex()}, the posted root is {claim['root']}")
         step.detail = f"{counted(len(claim['proof']), 'hash', 'hashes')} to {claim['root']}"
     examination.unchecked.append(
         f"whether pool {body['pool']} on chain {body['chain_id']} serves this root, and what was claimed: ask a node"
@@ -119,7 +119,11 @@ def _row(claim: Any, post: Mapping[str, Any]) -> bytes:
     if claim["leaf_encoding"] != list(LEAF_ENCODING):
         raise ClaimError(f"claim: leaf encoding {claim['leaf_encoding']}, expected {list(LEAF_ENCODING)}")
     leaf, proof = claim["leaf"], claim["proof"]
-    if not isinstance(leaf, list) or len(leaf) != len(LEAF_ENCODING) or not all(isinstance(one, str) for one in leaf):
+    if (
+        not isinstance(leaf, list)
+        or len(leaf) != len(LEAF_ENCODING)
+        or not all(isinstance(value, str) for value in leaf)
+    ):
         raise ClaimError(f"claim: a leaf has {len(LEAF_ENCODING)} texts")
     if not isinstance(proof, list) or len(proof) > PROOF_MAX:
         raise ClaimError(f"claim: a proof is a list of at most {PROOF_MAX} hashes")

@@ -13,11 +13,11 @@ from typing import Any, Final
 from contracts.abi import Abi
 from contracts.address import parse_address, same_address
 from contracts.artifacts import load
-from contracts.book import Book
+from contracts.book import PostingBook
 from contracts.courier import Courier
 from contracts.effects import POOL, created_address
 from contracts.errors import ChainStateError, PreflightError
-from contracts.node import Node, Receipt
+from contracts.node import Node, TransactionReceipt
 from contracts.outbox import OPEN, Intent, Outbox
 from contracts.posting import Pool
 from contracts.results import Deployed
@@ -33,7 +33,7 @@ class PoolClient:
 
     def __init__(self, node: Node, store: ChainStore, courier: Courier, *, sender: str, chain_id: int | None) -> None:
         self.node, self.store, self.courier, self.sender = node, store, courier, sender
-        self.book, self.outbox = Book(store), Outbox(store)
+        self.book, self.outbox = PostingBook(store), Outbox(store)
         self.chain_id = node.chain_id()
         if chain_id and chain_id != self.chain_id:
             raise PreflightError(f"the node serves chain {self.chain_id}, chain.id says {chain_id}; check chain.url")
@@ -45,8 +45,8 @@ class PoolClient:
 
     def status(self, pool: Pool) -> dict[str, Any]:
         """The pool's own summary, as of the latest block."""
-        found: dict[str, Any] = self.read(pool, "status")
-        return found
+        status: dict[str, Any] = self.read(pool, "status")
+        return status
 
     def balance(self, pool: Pool) -> int:
         """The token units that lie in a pool."""
@@ -84,30 +84,34 @@ class PoolClient:
         self, currency: str, token: str | None, *, window: int, notice: int, dormancy: int, roles: Mapping[str, str]
     ) -> Deployed:
         """The pool for a currency; a second call finishes or repeats the first. No token: test money of our own."""
-        for known in self.book.pools(self.chain_id):
-            if known.currency == currency:
+        for deployed in self.book.pools(self.chain_id):
+            if deployed.currency == currency:
                 return Deployed(
-                    pool=known.address, token=known.token, chain_id=self.chain_id, currency=currency, state="final",
+                    pool=deployed.address,
+                    token=deployed.token,
+                    chain_id=self.chain_id,
+                    currency=currency,
+                    state="final",
                     transaction=None,
-                )  # fmt: skip
+                )
         if token is None:
-            made = self._deploy(f"deploy:{self.chain_id}:{currency}:token", load("DemoToken").bytecode)
-            if made.state != "final":
-                return self._deployed(made, currency, None)
-            token = self._created(made)
+            receipt = self._deploy(f"deploy:{self.chain_id}:{currency}:token", load("DemoToken").bytecode)
+            if receipt.state != "final":
+                return self._deployed(receipt, currency, None)
+            token = self._created(receipt)
         token = parse_address(token)
         decimals = self.decimals(token)
         holders = [parse_address(roles.get(role, self.sender)) for role in ROLES]
         arguments = POOL.constructor(token, *holders, window, notice, dormancy)
-        made = self._deploy(f"deploy:{self.chain_id}:{currency}:pool", load("RoyaltyPool").bytecode + arguments)
-        if made.state == "final":
+        receipt = self._deploy(f"deploy:{self.chain_id}:{currency}:pool", load("RoyaltyPool").bytecode + arguments)
+        if receipt.state == "final":
             pool = Pool(
-                chain_id=self.chain_id, address=self._created(made), token=token, currency=currency,
-                decimals=decimals, window=window, block=made.block or 0,
+                chain_id=self.chain_id, address=self._created(receipt), token=token, currency=currency,
+                decimals=decimals, window=window, block=receipt.block or 0,
             )  # fmt: skip
             load("RoyaltyPool").check_runtime(self.node.code(pool.address))
             self.book.add_pool(pool)
-        return self._deployed(made, currency, token)
+        return self._deployed(receipt, currency, token)
 
     def _deploy(self, key: str, data: bytes) -> Intent:
         return self.act(key, kind="deploy", target=None, data=data)
@@ -136,9 +140,9 @@ class PoolClient:
     def fund(self, pool: Pool, amount: int) -> Intent:
         """Mint test money into a pool; only the demo token lets anybody do that."""
         load("DemoToken").check_runtime(self.node.code(pool.token))
-        again = sum(intent.kind == "fund" for intent in self.outbox.intents("final"))
+        fundings = sum(intent.kind == "fund" for intent in self.outbox.intents("final"))
         data = TOKEN.data("mint", pool.address, amount)
-        return self.act(f"fund:{pool.chain_id}:{pool.address}:{again}", kind="fund", target=pool.token, data=data)
+        return self.act(f"fund:{pool.chain_id}:{pool.address}:{fundings}", kind="fund", target=pool.token, data=data)
 
     def veto(self, currency: str) -> Intent:
         """Strike the pending posting, as guardian or owner."""
@@ -163,8 +167,8 @@ class PoolClient:
 
     def waiting(self, kind: str | None = None) -> list[Intent]:
         """What is under way on this chain, oldest first."""
-        found = self.outbox.intents(*OPEN)
-        return [one for one in found if one.chain_id == self.chain_id and kind in (None, one.kind)]
+        open_intents = self.outbox.intents(*OPEN)
+        return [intent for intent in open_intents if intent.chain_id == self.chain_id and kind in (None, intent.kind)]
 
     def resume(self, kind: str | None = None, *, replace: bool = False) -> list[Intent]:
         """Carry on with whatever is open; `replace` first outbids what was sent and waits to be mined."""
@@ -181,8 +185,11 @@ class PoolClient:
     def unsigned(self) -> list[dict[str, Any]]:
         """What waits for a signature, for a machine that has the key."""
         fees = self.courier.fees()
-        planned = [one for one in self.waiting() if one.state == "planned" and one.nonce is not None]
-        return [{"key": one.key, "sender": one.sender, "transaction": dict(one.unsigned(fees))} for one in planned]
+        planned = [intent for intent in self.waiting() if intent.state == "planned" and intent.nonce is not None]
+        return [
+            {"key": intent.key, "sender": intent.sender, "transaction": dict(intent.unsigned(fees))}
+            for intent in planned
+        ]
 
     def take_in(self, key: str, raw: bytes) -> Intent:
         """Take in what was signed elsewhere, and carry it to the chain."""
@@ -199,7 +206,7 @@ class PoolClient:
         attempts = self.outbox.attempts(intent)
         return receipt.hash if receipt else attempts[-1].hash if attempts else None
 
-    def receipt(self, intent: Intent) -> Receipt | None:
+    def receipt(self, intent: Intent) -> TransactionReceipt | None:
         """The receipt of whichever transaction of an intent was mined."""
-        found = (self.node.receipt(attempt.hash) for attempt in self.outbox.attempts(intent))
-        return next((receipt for receipt in found if receipt is not None), None)
+        receipts = (self.node.receipt(attempt.hash) for attempt in self.outbox.attempts(intent))
+        return next((receipt for receipt in receipts if receipt is not None), None)

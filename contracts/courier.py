@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from contracts.effects import happened
 from contracts.errors import ChainStateError, PreflightError
-from contracts.node import Block, Node, Place, Receipt
+from contracts.node import ChainBlock, Node, Place, TransactionReceipt
 from contracts.outbox import Fees, Intent, Outbox
-from contracts.signer import Signer
+from contracts.signer import TransactionSigner
 from ledger.errors import TransientError
 
 GWEI = 10**9
@@ -22,7 +22,7 @@ RESEND_EVERY = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class GasTerms:
     """How sure is sure, and how dear is too dear."""
 
     confirmations: int = 1
@@ -35,16 +35,16 @@ class Courier:
     """Drives intents from planned to final over one node, with one signer."""
 
     def __init__(
-        self, node: Node, outbox: Outbox, signer: Signer, terms: Terms, *, wait: Callable[[float], None]
+        self, node: Node, outbox: Outbox, signer: TransactionSigner, terms: GasTerms, *, wait: Callable[[float], None]
     ) -> None:
         self._node, self._outbox, self._signer = node, outbox, signer
         self.terms, self._wait = terms, wait
 
     def plan(self, key: str, *, kind: str, chain_id: int, target: str | None, data: bytes) -> Intent:
         """Record that this shall happen once. The node tries it first: what would revert is refused here."""
-        known = self._outbox.find(key)
-        if known and known.state != "failed":
-            return known
+        planned = self._outbox.find(key)
+        if planned and planned.state != "failed":
+            return planned
         gas = self._node.estimate(self._signer.address, target, data)
         return self._outbox.plan(
             key,
@@ -60,9 +60,9 @@ class Courier:
         """Go on until the intent is final or failed, waits for a signature, or patience ends."""
         looks = 0
         while intent.open:
-            before = (intent.state, intent.nonce)
+            previous = (intent.state, intent.nonce)
             intent = self.step(intent, resend=looks % RESEND_EVERY == 0)
-            if (intent.state, intent.nonce) == before:
+            if (intent.state, intent.nonce) == previous:
                 if intent.state == "planned" or looks >= self.terms.patience:
                     break
                 self._wait(1)
@@ -110,11 +110,11 @@ class Courier:
         fees = self.fees()
         return self._outbox.sign(intent, self._signer, fees, lambda: self._node.nonce(intent.sender, "pending"))
 
-    def _receipt(self, intent: Intent) -> Receipt | None:
-        found = (self._node.receipt(attempt.hash) for attempt in self._outbox.attempts(intent))
-        return next((receipt for receipt in found if receipt is not None), None)
+    def _receipt(self, intent: Intent) -> TransactionReceipt | None:
+        receipts = (self._node.receipt(attempt.hash) for attempt in self._outbox.attempts(intent))
+        return next((receipt for receipt in receipts if receipt is not None), None)
 
-    def _mined(self, intent: Intent, receipt: Receipt) -> Intent:
+    def _mined(self, intent: Intent, receipt: TransactionReceipt) -> Intent:
         block = self._node.block(receipt.block)
         settled = self._head().number - receipt.block + 1 >= self.terms.confirmations
         if block is None or block.hash != receipt.block_hash:
@@ -137,7 +137,7 @@ class Courier:
         remark = self._node.send(self._outbox.attempts(intent)[-1].raw)
         return self._outbox.mark(intent, "sent", detail=remark)
 
-    def _head(self) -> Block:
+    def _head(self) -> ChainBlock:
         head = self._node.block("latest")
         if head is None:
             raise TransientError("the node has no latest block; is it still starting?")

@@ -45,14 +45,14 @@ def _deployed(intent: Intent, node: Node, at: Place) -> bool:
 
 
 def _posted(intent: Intent, node: Node, at: Place) -> bool:
-    sequence, *rest = _arguments(intent, ["uint256", "bytes32", "bytes32", "bytes32", "uint256", "uint256"])
-    return bool(_read(intent, node, at, "posted", sequence) == posting_digest(*rest))
+    sequence, *arguments = _arguments(intent, ["uint256", "bytes32", "bytes32", "bytes32", "uint256", "uint256"])
+    return bool(_read(intent, node, at, "posted", sequence) == posting_digest(*arguments))
 
 
 def _anchored(intent: Intent, node: Node, at: Place) -> bool:
     root, size = _arguments(intent, ["bytes32", "uint256"])
-    known = _read(intent, node, at, "status")["ledger_size"]
-    return bool(known == size and _read(intent, node, at, "ledger_root") == root)
+    ledger_size = _read(intent, node, at, "status")["ledger_size"]
+    return bool(ledger_size == size and _read(intent, node, at, "ledger_root") == root)
 
 
 def _claimed(intent: Intent, node: Node, at: Place) -> bool:

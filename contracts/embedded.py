@@ -134,8 +134,8 @@ class EmbeddedChain:
     def _replay(self, journal: Path) -> None:
         self._file.seek(0)
         whole = self._file.read()
-        kept = whole[: whole.rfind(b"\n") + 1]
-        for number, line in enumerate(kept.splitlines(), 1):
+        complete = whole[: whole.rfind(b"\n") + 1]
+        for number, line in enumerate(complete.splitlines(), 1):
             try:
                 entry = json.loads(line)
                 self._backend.time = entry["time"]
@@ -148,7 +148,7 @@ class EmbeddedChain:
             if not same:
                 raise VerificationError(f"{journal}, line {number}: the block replays to another hash; it was edited")
         self._backend.mined.clear()
-        self._file.truncate(len(kept))  # a line cut off by a crash was never acknowledged
+        self._file.truncate(len(complete))  # a line cut off by a crash was never acknowledged
 
     def _keep(self) -> None:
         """Write down the blocks mined since; before anybody is told of them."""

@@ -59,10 +59,10 @@ class MerkleTree:
 
     def proof(self, row: int) -> list[bytes]:
         """The siblings from a row's leaf up to the root."""
-        place, siblings = self._place[row], []
-        while place > 0:
-            siblings.append(self.nodes[place + 1 if place % 2 else place - 1])
-            place = (place - 1) // 2
+        node, siblings = self._place[row], []
+        while node > 0:
+            siblings.append(self.nodes[node + 1 if node % 2 else node - 1])
+            node = (node - 1) // 2
         return siblings
 
 

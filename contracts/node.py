@@ -32,7 +32,7 @@ Place = int | str
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ChainBlock:
     number: int
     hash: str
     time: int
@@ -40,7 +40,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class ChainEvent:
     """One event as the chain holds it."""
 
     address: str
@@ -51,7 +51,7 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class TransactionReceipt:
     """Proof, as far as the node is believed, that a transaction is in a block."""
 
     hash: str
@@ -59,7 +59,7 @@ class Receipt:
     block: int
     block_hash: str
     gas: int
-    logs: tuple[Log, ...]
+    logs: tuple[ChainEvent, ...]
 
 
 class Node(Protocol):
@@ -69,12 +69,12 @@ class Node(Protocol):
     def code(self, address: str) -> bytes: ...
     def nonce(self, address: str, at: Place) -> int: ...
     def balance(self, address: str) -> int: ...
-    def block(self, at: Place) -> Block | None: ...
-    def receipt(self, transaction: str) -> Receipt | None: ...
+    def block(self, at: Place) -> ChainBlock | None: ...
+    def receipt(self, transaction: str) -> TransactionReceipt | None: ...
     def call(self, to: str, data: bytes, at: Place = "latest", sender: str | None = None) -> bytes: ...
     def estimate(self, sender: str, to: str | None, data: bytes) -> int: ...
     def tip(self) -> int: ...
-    def logs(self, address: str, topics: Sequence[bytes], start: int) -> list[Log]: ...
+    def logs(self, address: str, topics: Sequence[bytes], start: int) -> list[ChainEvent]: ...
     def send(self, raw: bytes) -> str: ...
 
 
@@ -100,21 +100,26 @@ class Web3Node:
     def balance(self, address: str) -> int:
         return int(self._ask(lambda eth: eth.get_balance(address)))
 
-    def block(self, at: Place) -> Block | None:
+    def block(self, at: Place) -> ChainBlock | None:
         try:
-            found = self._ask(lambda eth: eth.get_block(at))
+            block = self._ask(lambda eth: eth.get_block(at))
         except _Absent:
             return None
-        return Block(found["number"], _hex(found["hash"]), found["timestamp"], found.get("baseFeePerGas", 0))
+        return ChainBlock(block["number"], _hex(block["hash"]), block["timestamp"], block.get("baseFeePerGas", 0))
 
-    def receipt(self, transaction: str) -> Receipt | None:
+    def receipt(self, transaction: str) -> TransactionReceipt | None:
         try:
-            found = self._ask(lambda eth: eth.get_transaction_receipt(transaction))
+            receipt = self._ask(lambda eth: eth.get_transaction_receipt(transaction))
         except _Absent:
             return None
-        logs = tuple(map(_log, found["logs"]))
-        return Receipt(
-            transaction, found["status"] == 1, found["blockNumber"], _hex(found["blockHash"]), found["gasUsed"], logs
+        logs = tuple(map(_log, receipt["logs"]))
+        return TransactionReceipt(
+            transaction,
+            receipt["status"] == 1,
+            receipt["blockNumber"],
+            _hex(receipt["blockHash"]),
+            receipt["gasUsed"],
+            logs,
         )
 
     def call(self, to: str, data: bytes, at: Place = "latest", sender: str | None = None) -> bytes:
@@ -128,23 +133,23 @@ class Web3Node:
     def tip(self) -> int:
         return int(self._ask(lambda eth: eth.max_priority_fee))
 
-    def logs(self, address: str, topics: Sequence[bytes], start: int) -> list[Log]:
+    def logs(self, address: str, topics: Sequence[bytes], start: int) -> list[ChainEvent]:
         """Events from a block to the latest, in stretches that public nodes are willing to search."""
         head = self.block("latest")
         last = head.number if head else start
-        found: list[Log] = []
+        logs: list[ChainEvent] = []
         for first in range(start, last + 1, LOG_STRETCH):
-            found += self._logs(address, topics, first, min(first + LOG_STRETCH - 1, last))
-        return found
+            logs += self._logs(address, topics, first, min(first + LOG_STRETCH - 1, last))
+        return logs
 
-    def _logs(self, address: str, topics: Sequence[bytes], first: int, last: int) -> list[Log]:
-        wanted = {
+    def _logs(self, address: str, topics: Sequence[bytes], first: int, last: int) -> list[ChainEvent]:
+        filter_params = {
             "address": address,
             "fromBlock": first,
             "toBlock": last,
             "topics": ["0x" + topic.hex() for topic in topics],
         }
-        return list(map(_log, self._ask(lambda eth: eth.get_logs(wanted))))
+        return list(map(_log, self._ask(lambda eth: eth.get_logs(filter_params))))
 
     def send(self, raw: bytes) -> str:
         """Hand over a signed transaction; gives the node's remark, empty when it had none."""
@@ -187,8 +192,8 @@ def _hex(value: bytes) -> str:
     return "0x" + bytes(value).hex()
 
 
-def _log(found: Mapping[str, Any]) -> Log:
-    return Log(
+def _log(found: Mapping[str, Any]) -> ChainEvent:
+    return ChainEvent(
         address=str(found["address"]),
         topics=tuple(bytes(topic) for topic in found["topics"]),
         data=bytes(found["data"]),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from contracts.errors import ChainStateError, NonceError
-from contracts.signer import OfflineSigner, Signer, Unsigned, check_signed, decode_signed, transaction_hash
+from contracts.signer import OfflineSigner, TransactionSigner, Unsigned, check_signed, decode_signed, transaction_hash
 from contracts.store import ChainStore
 from ledger.errors import InputError
 
@@ -103,10 +103,10 @@ class Outbox:
         return _intent(row) if row else None
 
     def get(self, key: str) -> Intent:
-        found = self.find(key)
-        if found is None:
+        intent = self.find(key)
+        if intent is None:
             raise InputError(f"no intent {key!r} in the outbox; `settle chain status` lists them")
-        return found
+        return intent
 
     def intents(self, *states: State) -> list[Intent]:
         """In the order they were planned; all of them when no state is named."""
@@ -128,11 +128,11 @@ class Outbox:
     ) -> Intent:
         """The intent of this key; made if there is none, or if the last one failed without an effect."""
         with self._store.transaction() as db:
-            known = self.find(key)
-            if known and known.state != "failed":
-                return known
-            if known:
-                db.execute("UPDATE intent SET key = ? WHERE id = ?", (f"{key}#{known.id}", known.id))
+            planned = self.find(key)
+            if planned and planned.state != "failed":
+                return planned
+            if planned:
+                db.execute("UPDATE intent SET key = ? WHERE id = ?", (f"{key}#{planned.id}", planned.id))
             db.execute(
                 "INSERT INTO intent (key, kind, chain_id, sender, target, data, gas, state)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, 'planned')",
@@ -140,7 +140,7 @@ class Outbox:
             )
         return self.get(key)
 
-    def sign(self, intent: Intent, signer: Signer, fees: Fees, pending: Callable[[], int]) -> Intent:
+    def sign(self, intent: Intent, signer: TransactionSigner, fees: Fees, pending: Callable[[], int]) -> Intent:
         """Give the intent its nonce and keep it signed, in one transaction, before anybody can send it."""
         with self._store.transaction() as db:
             current = self.get(intent.key)
@@ -154,7 +154,7 @@ class Outbox:
                 return current
             return self._keep_signed(current, signer.sign(current.unsigned(fees)), fees, signer.address)
 
-    def replace(self, intent: Intent, signer: Signer, cap: int) -> Intent:
+    def replace(self, intent: Intent, signer: TransactionSigner, cap: int) -> Intent:
         """Sign the same again for an eighth more; both stay known, and only one can ever be mined."""
         with self._store.transaction():
             current = self.get(intent.key)
@@ -165,8 +165,8 @@ class Outbox:
 
     def import_signed(self, intent: Intent, raw: bytes, cap: int) -> Intent:
         """Take in a transaction signed on another machine; only its fees may differ from the exported one."""
-        said, _ = decode_signed(raw)
-        fees = Fees(max_fee=said["maxFeePerGas"], tip=said["maxPriorityFeePerGas"])
+        transaction, _ = decode_signed(raw)
+        fees = Fees(max_fee=transaction["maxFeePerGas"], tip=transaction["maxPriorityFeePerGas"])
         if fees.max_fee > cap:
             raise ChainStateError(f"it offers {fees.max_fee} wei per gas, above the cap of {cap}: chain.fee_cap_gwei")
         with self._store.transaction():

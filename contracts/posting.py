@@ -26,7 +26,7 @@ _PAYEE_TAG: Final = b"settle payee id v1\x00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Payment:
+class PostedPayment:
     """What one run pays one party on the chain; `account` is None where none is known."""
 
     party: str
@@ -45,7 +45,7 @@ class PublishedRun:
     ledger_root: Digest
     ledger_size: int
     currency: str
-    payments: tuple[Payment, ...]
+    payments: tuple[PostedPayment, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,8 @@ class Pool:
         """Micro-units as the token counts; refuses what the token cannot express."""
         if self.decimals >= MICRO_DECIMALS:
             return int(micros * 10 ** (self.decimals - MICRO_DECIMALS))
-        units, rest = divmod(micros, 10 ** (MICRO_DECIMALS - self.decimals))
-        if rest:
+        units, remainder = divmod(micros, 10 ** (MICRO_DECIMALS - self.decimals))
+        if remainder:
             raise PostingError(f"{micros} micros of {self.currency}: the token has only {self.decimals} decimals")
         return int(units)
 
@@ -126,7 +126,7 @@ class Posting:
             "period_root": self.period_root,
             "ledger_root": self.ledger_root,
             "ledger_size": self.ledger_size,
-            "leaves": [[one.party, one.payee_id.hex(), one.account, str(one.cumulative)] for one in self.leaves],
+            "leaves": [[leaf.party, leaf.payee_id.hex(), leaf.account, str(leaf.cumulative)] for leaf in self.leaves],
         }
 
     @classmethod
@@ -165,12 +165,12 @@ def next_posting(
         raise PostingError(f"run {run.run} cannot be posted: {shown}")
     leaves = {leaf.party: leaf for leaf in previous.leaves} if previous else {}
     for payment in run.payments:
-        before = leaves[payment.party].cumulative if payment.party in leaves else 0
+        posted = leaves[payment.party].cumulative if payment.party in leaves else 0
         leaves[payment.party] = Leaf(
             party=payment.party,
             payee_id=payee_id(salt(payment.party), payment.party),
             account=parse_address(payment.account or ""),
-            cumulative=before + pool.base_units(payment.micros),
+            cumulative=posted + pool.base_units(payment.micros),
         )
     posting = Posting(
         pool=pool,

@@ -32,13 +32,13 @@ def push(client: PoolClient, pool: Pool, parties: Iterable[str] | None = None) -
     if posting is None:
         wait = f"; posting {status['sequence']} serves from {status['active_at']}" if status["pending"] else ""
         raise ChainStateError(f"pool {pool.address} serves no posting yet{wait}")
-    wanted = {leaf.party for leaf in posting.leaves} if parties is None else set(parties)
-    if unknown := sorted(wanted - {leaf.party for leaf in posting.leaves}):
+    pushed_parties = {leaf.party for leaf in posting.leaves} if parties is None else set(parties)
+    if unknown := sorted(pushed_parties - {leaf.party for leaf in posting.leaves}):
         raise ChainStateError(f"posting {posting.sequence} owes nothing to {unknown[0]}")
     owed = [
         (row, leaf)
         for row, leaf in enumerate(posting.leaves)
-        if leaf.party in wanted and leaf.cumulative > client.read(pool, "claimed", leaf.payee_id)
+        if leaf.party in pushed_parties and leaf.cumulative > client.read(pool, "claimed", leaf.payee_id)
     ]
     intents = [_batch(client, posting, owed[start : start + BATCH_MAX]) for start in range(0, len(owed), BATCH_MAX)]
     return _claimed(client, posting, intents)
@@ -48,8 +48,8 @@ def _batch(client: PoolClient, posting: Posting, batch: list[tuple[int, Leaf]]) 
     claims = [(leaf.payee_id, leaf.account, leaf.cumulative, posting.tree.proof(row)) for row, leaf in batch]
     data = POOL.data("claim_many", claims)
     base = f"claim:{posting.pool.chain_id}:{posting.pool.address}:{hashlib.sha256(data).hexdigest()[:16]}"
-    again = sum(intent.key.startswith(base) for intent in client.outbox.intents("final"))
-    return client.act(f"{base}:{again}", kind="claim", target=posting.pool.address, data=data)
+    earlier_batches = sum(intent.key.startswith(base) for intent in client.outbox.intents("final"))
+    return client.act(f"{base}:{earlier_batches}", kind="claim", target=posting.pool.address, data=data)
 
 
 def _claimed(client: PoolClient, posting: Posting, intents: list[Intent]) -> Claimed:
@@ -65,22 +65,26 @@ def _claimed(client: PoolClient, posting: Posting, intents: list[Intent]) -> Cla
                 who, why = parties[event[1]["payee_id"]], REASONS[event[1]["reason"]]
                 skipped.append(Skipped(party=who, account=event[1]["account"], reason=why))
     return Claimed(
-        run=posting.run, paid=paid, payees=payees, skipped=tuple(skipped), open=sum(one.open for one in intents),
+        run=posting.run,
+        paid=paid,
+        payees=payees,
+        skipped=tuple(skipped),
+        open=sum(push_intent.open for push_intent in intents),
         transactions=tuple(filter(None, map(client.transaction, intents))),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ClaimProgress:
     """The last payment to a payee that the chain shows."""
 
     cumulative: int
     transaction: str
 
 
-def paid(client: PoolClient, pool: Pool) -> dict[bytes, Seen]:
+def paid(client: PoolClient, pool: Pool) -> dict[bytes, ClaimProgress]:
     """What has arrived, by payee id, from the pool's events."""
     return {
-        event["payee_id"]: Seen(int(event["cumulative"]), transaction)
+        event["payee_id"]: ClaimProgress(int(event["cumulative"]), transaction)
         for event, transaction in client.events(pool, "Paid")
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.client import TOKEN, PoolClient
-from contracts.node import Log
+from contracts.node import ChainEvent
 from contracts.posting import Pool, Posting
 from contracts.settling import vetoed
 
@@ -15,7 +15,7 @@ _TRANSFER: Final = TOKEN.topics["Transfer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ReconciliationLine:
     """Two figures that must be the same, in base units."""
 
     name: str
@@ -25,17 +25,17 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Reconciliation:
     """The reconciliation of one pool; ok only if every line is."""
 
     ok: bool
     pool: str
     currency: str
     postings: int
-    lines: tuple[Line, ...]
+    lines: tuple[ReconciliationLine, ...]
 
 
-def reconcile(client: PoolClient, pool: Pool, runs: Mapping[str, int]) -> Report:
+def reconcile(client: PoolClient, pool: Pool, runs: Mapping[str, int]) -> Reconciliation:
     """Compare; `runs` is what each run's payments handed to the chain come to, in base units."""
     client.preflight(pool, signing=False)
     status, balance = client.status(pool), client.balance(pool)
@@ -58,12 +58,12 @@ def reconcile(client: PoolClient, pool: Pool, runs: Mapping[str, int]) -> Report
         _line("events paid + written off = the contract's claimed", paid + lapsed, status["claimed"]),
         _line("events paid + swept = the token's transfers out", paid + swept, went),
         _line("the token's transfers in - out = the pool's balance", came - went, balance),
-        Line(
+        ReconciliationLine(
             name="balance covers what is still owed", left=balance, right=status["total"] - status["claimed"],
             ok=balance >= status["total"] - status["claimed"],
         ),
     )  # fmt: skip
-    return Report(
+    return Reconciliation(
         ok=all(line.ok for line in lines),
         pool=pool.address,
         currency=pool.currency,
@@ -72,18 +72,18 @@ def reconcile(client: PoolClient, pool: Pool, runs: Mapping[str, int]) -> Report
     )
 
 
-def _line(name: str, left: int, right: int) -> Line:
-    return Line(name=name, left=left, right=right, ok=left == right)
+def _line(name: str, left: int, right: int) -> ReconciliationLine:
+    return ReconciliationLine(name=name, left=left, right=right, ok=left == right)
 
 
 def _postings(client: PoolClient, pool: Pool) -> list[tuple[Posting, str]]:
-    found = ((posting, client.outbox.find(key)) for posting, key in client.book.postings(pool))
-    return [(posting, intent.state) for posting, intent in found if intent is not None]
+    posted = ((posting, client.outbox.find(key)) for posting, key in client.book.postings(pool))
+    return [(posting, intent.state) for posting, intent in posted if intent is not None]
 
 
 def _moved(client: PoolClient, pool: Pool, *, incoming: bool) -> int:
     """What the token's own events say went into or out of the pool."""
-    place = 2 if incoming else 1
+    topic = 2 if incoming else 1
     word = bytes.fromhex(pool.address[2:]).rjust(32, b"\0")
-    logs: list[Log] = client.node.logs(pool.token, [_TRANSFER], pool.block)
-    return sum(int.from_bytes(log.data, "big") for log in logs if log.topics[place] == word)
+    logs: list[ChainEvent] = client.node.logs(pool.token, [_TRANSFER], pool.block)
+    return sum(int.from_bytes(log.data, "big") for log in logs if log.topics[topic] == word)

@@ -20,7 +20,7 @@ class Deployed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class SettledRun:
     """How the posting of one run stands."""
 
     run: str
@@ -38,7 +38,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class PlannedTransaction:
     """A posting that was not sent: what would be signed, and what the node says it would cost."""
 
     run: str

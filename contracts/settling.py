@@ -10,10 +10,10 @@ from contracts.effects import POOL, posting_digest
 from contracts.errors import ChainStateError, PreflightError
 from contracts.outbox import Intent
 from contracts.posting import Pool, Posting, PublishedRun, next_posting
-from contracts.results import Planned, Settled
+from contracts.results import PlannedTransaction, SettledRun
 
 
-def settle(client: PoolClient, run: PublishedRun) -> Settled:
+def settle(client: PoolClient, run: PublishedRun) -> SettledRun:
     """Post what a run owes; repeating carries on. After a veto, the next call posts it anew."""
     pool = client.book.pool(client.chain_id, run.currency)
     if known := settled(client, pool, run.run):
@@ -29,24 +29,24 @@ def settle(client: PoolClient, run: PublishedRun) -> Settled:
     return _settled(client, posting, client.act(key, kind="post", target=pool.address, data=data))
 
 
-def dry_run(client: PoolClient, run: PublishedRun) -> Planned:
+def dry_run(client: PoolClient, run: PublishedRun) -> PlannedTransaction:
     """What `settle` would sign; loads no key and writes nothing."""
     pool = client.book.pool(client.chain_id, run.currency)
     posting, data, missing = _prepare(client, pool, run, role=None)
     publisher = parse_address(str(client.read(pool, "holder_of", ROLES["publisher"])))
-    return Planned(
+    return PlannedTransaction(
         run=posting.run, pool=pool.address, chain_id=pool.chain_id, sequence=posting.sequence,
         root="0x" + posting.tree.root.hex(), total=posting.total, payees=len(posting.leaves), to_fund=missing,
         gas=None if missing else client.node.estimate(publisher, pool.address, data), calldata="0x" + data.hex(),
     )  # fmt: skip
 
 
-def settled(client: PoolClient, pool: Pool, run: str, *, look_only: bool = False) -> Settled | None:
+def settled(client: PoolClient, pool: Pool, run: str, *, look_only: bool = False) -> SettledRun | None:
     """The run's posting, carried on with as far as it goes now; None if none stands."""
-    known = standing(client, pool, run)
-    if known is None:
+    posting = standing(client, pool, run)
+    if posting is None:
         return None
-    return _settled(client, known[0], known[1] if look_only else client.courier.drive(known[1]))
+    return _settled(client, posting[0], posting[1] if look_only else client.courier.drive(posting[1]))
 
 
 def standing(client: PoolClient, pool: Pool, run: str) -> tuple[Posting, Intent] | None:
@@ -103,9 +103,9 @@ def _prepare(client: PoolClient, pool: Pool, run: PublishedRun, *, role: str | N
     return posting, data, max(0, posting.total - status["claimed"] - client.balance(pool))
 
 
-def _settled(client: PoolClient, posting: Posting, intent: Intent) -> Settled:
+def _settled(client: PoolClient, posting: Posting, intent: Intent) -> SettledRun:
     receipt = client.receipt(intent)
-    return Settled(
+    return SettledRun(
         run=posting.run, pool=posting.pool.address, chain_id=posting.pool.chain_id, sequence=posting.sequence,
         root="0x" + posting.tree.root.hex(), total=posting.total, payees=len(posting.leaves), state=intent.state,
         transaction=client.transaction(intent), active_at=_active_at(client, posting),
@@ -114,7 +114,7 @@ def _settled(client: PoolClient, posting: Posting, intent: Intent) -> Settled:
 
 
 def _active_at(client: PoolClient, posting: Posting) -> int | None:
-    found: list[dict[str, Any]] = [
+    events: list[dict[str, Any]] = [
         event for event, _ in client.events(posting.pool, "Posted", posting.sequence.to_bytes(32, "big"))
     ]
-    return next((int(one["active_at"]) for one in found if one["payout_root"] == posting.tree.root), None)
+    return next((int(posted["active_at"]) for posted in events if posted["payout_root"] == posting.tree.root), None)

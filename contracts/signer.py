@@ -27,7 +27,7 @@ Unsigned = Mapping[str, Any]
 _FIELDS: Final = ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas", "to", "value", "data")
 
 
-class Signer(Protocol):
+class TransactionSigner(Protocol):
     """Signs transactions for one account; `sign` gives the raw transaction."""
 
     @property
@@ -145,11 +145,11 @@ def decode_signed(raw: bytes) -> tuple[dict[str, Any], str]:
 
 def check_signed(raw: bytes, transaction: Unsigned, address: str) -> None:
     """A signed transaction is exactly the one that was asked for, signed by the account it is for."""
-    said, signer = decode_signed(raw)
+    decoded, signer = decode_signed(raw)
     for name in _FIELDS:
-        if said[name] != transaction[name]:
-            raise VerificationError(f"it was signed with {name} {said[name]}, asked for was {transaction[name]}")
-    if said["accessList"]:
+        if decoded[name] != transaction[name]:
+            raise VerificationError(f"it was signed with {name} {decoded[name]}, asked for was {transaction[name]}")
+    if decoded["accessList"]:
         raise VerificationError("the signed transaction carries an access list that was not asked for")
     if signer != address:
         raise VerificationError(f"the transaction is signed by {signer}, expected {address}")

@@ -20,7 +20,7 @@ from attribution.hearing.encoders.handmade import MAKERS, HandMade
 from attribution.hearing.encoders.protocol import Encoder
 from attribution.hearing.landmarks import Landmarks, landmarks
 from attribution.hearing.latents import read_latents
-from attribution.hearing.melody import Line
+from attribution.hearing.melody import MelodyLine
 from attribution.hearing.spectra import BANDS, Floats, spectra
 from attribution.weights.load import constants, digest
 from ledger.errors import InputError
@@ -46,7 +46,7 @@ class Features:
     segments: Mapping[str, Floats] = field(default_factory=dict)
     power: Floats = field(default_factory=lambda: NO_POWER)
     marks: Landmarks = NO_MARKS
-    line: Line = melody.EMPTY
+    line: MelodyLine = melody.EMPTY
     latents: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     remarks: tuple[str, ...] = ()
 
@@ -103,7 +103,7 @@ def _remarks(clip: Clip, segments: int) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def features_of_line(line: Line, seconds: float, file_sha256: str) -> Features:
+def features_of_line(line: MelodyLine, seconds: float, file_sha256: str) -> Features:
     """Everything that is looked at in notes."""
     import hashlib
 
@@ -130,12 +130,12 @@ def read(path: Path, name: str = "", *, latents_of: Callable[[Path], Mapping[str
         line, seconds = symbolic.read_midi(path)
         return features_of_line(line, seconds, file_digest(path))
     if suffix in latents.SUFFIXES:
-        found = latents_of(path)
-        if len(found) == 1:
-            return features_of_latents(next(iter(found.values())), file_digest(path))
-        if name not in found:
-            raise InputError(f"{path}: holds {len(found)} named latents, and none is named {name!r}")
-        return features_of_latents(found[name], digest_of(file_digest(path), name))
+        array = latents_of(path)
+        if len(array) == 1:
+            return features_of_latents(next(iter(array.values())), file_digest(path))
+        if name not in array:
+            raise InputError(f"{path}: holds {len(array)} named latents, and none is named {name!r}")
+        return features_of_latents(array[name], digest_of(file_digest(path), name))
     return features_of_clip(decode(path))
 
 

@@ -37,7 +37,7 @@ class Landmarks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alignment:
+class LandmarkAlignment:
     """A recording that shares landmarks with a track at one offset (in mel frames: source minus track)."""
 
     row: int
@@ -88,7 +88,9 @@ def _pairs(frame: Ints, bin_: Ints) -> Landmarks:
     return Landmarks(hashes=every[order], frames=at[order], peaks=peaks)
 
 
-def coincide(track: Landmarks, sources: list[Landmarks], alignments: list[Alignment], length: int) -> list[Alignment]:
+def coincide(
+    track: Landmarks, sources: list[Landmarks], alignments: list[LandmarkAlignment], length: int
+) -> list[LandmarkAlignment]:
     """The alignments with their surprise: peaks of the source that the track has too, against chance.
 
     A peak counts as found when the track has one within a frame and a bin; chance is how often the
@@ -102,17 +104,17 @@ def coincide(track: Landmarks, sources: list[Landmarks], alignments: list[Alignm
     chance = near.mean(axis=0)
     blocks = length // BLOCK + 1
     judged = []
-    for one, source in zip(alignments, sources, strict=True):
-        frame = source.peaks[:, 0].astype(np.int64) - one.offset
+    for candidate, source in zip(alignments, sources, strict=True):
+        frame = source.peaks[:, 0].astype(np.int64) - candidate.offset
         inside = (frame >= 0) & (frame < length)
         frame, bin_ = frame[inside], source.peaks[inside, 1]
-        found, expected = near[frame, bin_], chance[bin_]
-        excess = np.bincount(frame // BLOCK, found - expected, blocks)
+        hits, expected = near[frame, bin_], chance[bin_]
+        excess = np.bincount(frame // BLOCK, hits - expected, blocks)
         spread = np.bincount(frame // BLOCK, expected * (1 - expected), blocks)
         pairs = (excess[:-1] + excess[1:]) / np.sqrt(spread[:-1] + spread[1:] + 1.0) if blocks > 1 else excess
         whole = float(excess.sum() / np.sqrt(spread.sum() + 1.0))
-        judged.append(replace(one, surprise=round(whole, 3), local=round(float(pairs.max(initial=0.0)), 3)))
-    return sorted(judged, key=lambda one: (-max(one.surprise, one.local), one.row))
+        judged.append(replace(candidate, surprise=round(whole, 3), local=round(float(pairs.max(initial=0.0)), 3)))
+    return sorted(judged, key=lambda candidate: (-max(candidate.surprise, candidate.local), candidate.row))
 
 
 class LandmarkIndex:
@@ -131,28 +133,28 @@ class LandmarkIndex:
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def vote(self, query: Landmarks, *, least: int, most: int, common: int = 4096) -> list[Alignment]:
+    def vote(self, query: Landmarks, *, least: int, most: int, common: int = 4096) -> list[LandmarkAlignment]:
         """The best-aligned recordings, most votes first (ties by row); one offset each.
 
         A hash held in more than `common` places says nothing about any of them and is passed over.
         """
-        wanted = query.hashes.astype(np.int32)
-        low = np.searchsorted(self._hashes, wanted, "left")
-        count = np.searchsorted(self._hashes, wanted, "right") - low
+        hashes = query.hashes.astype(np.int32)
+        low = np.searchsorted(self._hashes, hashes, "left")
+        count = np.searchsorted(self._hashes, hashes, "right") - low
         count[count > common] = 0
         if not count.sum():
             return []
         hit = np.repeat(low - np.concatenate(([0], np.cumsum(count)[:-1])), count) + np.arange(count.sum())
         frame = np.repeat(query.frames, count)
-        place = self._places[hit]
-        row, offset = place >> 20, (place & 0xFFFFF) - frame
+        positions = self._places[hit]
+        row, offset = positions >> 20, (positions & 0xFFFFF) - frame
         # An excerpt rarely starts on a frame boundary: offsets one apart are the same alignment.
         cell = row << 22 | (offset + (1 << 20))
         values, inverse, votes = np.unique(cell, return_inverse=True, return_counts=True)
-        beside = np.searchsorted(values, values + 1)
+        next_cell = np.searchsorted(values, values + 1)
         beside_votes = np.where(
-            (beside < len(values)) & (values[np.minimum(beside, len(values) - 1)] == values + 1),
-            votes[np.minimum(beside, len(values) - 1)],
+            (next_cell < len(values)) & (values[np.minimum(next_cell, len(values) - 1)] == values + 1),
+            votes[np.minimum(next_cell, len(values) - 1)],
             0,
         )
         joint = votes + beside_votes
@@ -161,15 +163,15 @@ class LandmarkIndex:
         order = order[joint[order] >= least]
         _, first = np.unique(rows[order], return_index=True)
         best = order[np.sort(first)][:most]
-        found = []
+        alignments = []
         for cell_at in best:
-            mine = (inverse == cell_at) | ((inverse == beside[cell_at]) if beside_votes[cell_at] else False)
-            found.append(
-                Alignment(
+            in_cell = (inverse == cell_at) | ((inverse == next_cell[cell_at]) if beside_votes[cell_at] else False)
+            alignments.append(
+                LandmarkAlignment(
                     row=int(rows[cell_at]),
                     offset=int((values[cell_at] & ((1 << 22) - 1)) - (1 << 20)),
                     votes=int(joint[cell_at]),
-                    frames=np.sort(np.unique(frame[mine])),
+                    frames=np.sort(np.unique(frame[in_cell])),
                 )
             )
-        return found
+        return alignments

@@ -21,14 +21,14 @@ WIDTH_MAX: Final = 65_536
 def read_latents(path: Path) -> dict[str, Floats]:
     """Latents by name (a single one by the file's stem), each as rows; InputError for what is not latents."""
     try:
-        found = _READERS[path.suffix.lower()](path)
+        latents = _READERS[path.suffix.lower()](path)
     except InputError:
         raise
     except Exception as problem:  # noqa: BLE001  three readers, each with errors of its own
         raise InputError(f"{path}: not latents that can be read ({problem})") from None
-    if not found:
+    if not latents:
         raise InputError(f"{path}: holds no latents")
-    return {name: _checked(path, name, value) for name, value in found.items()}
+    return {name: _checked(path, name, value) for name, value in latents.items()}
 
 
 def _checked(path: Path, name: str, value: Any) -> Floats:

@@ -32,7 +32,7 @@ BREAK: Final = -128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class MelodyLine:
     """Notes in order: when (seconds), how long, which pitch (MIDI number, or BREAK)."""
 
     onsets: Floats
@@ -43,10 +43,12 @@ class Line:
         return len(self.pitches)
 
 
-EMPTY: Final = Line(onsets=np.zeros(0, np.float32), lengths=np.zeros(0, np.float32), pitches=np.zeros(0, np.int16))
+EMPTY: Final = MelodyLine(
+    onsets=np.zeros(0, np.float32), lengths=np.zeros(0, np.float32), pitches=np.zeros(0, np.int16)
+)
 
 
-def line_of(onsets: npt.ArrayLike, lengths: npt.ArrayLike, pitches: npt.ArrayLike) -> Line:
+def line_of(onsets: npt.ArrayLike, lengths: npt.ArrayLike, pitches: npt.ArrayLike) -> MelodyLine:
     """A line from plain numbers, with a note that is struck again at once merged into the one before."""
     when, long, pitch = np.asarray(onsets, np.float32), np.asarray(lengths, np.float32), np.asarray(pitches, np.int16)
     if not len(pitch):
@@ -55,10 +57,10 @@ def line_of(onsets: npt.ArrayLike, lengths: npt.ArrayLike, pitches: npt.ArrayLik
     group = np.cumsum(first) - 1
     total = np.zeros(int(group[-1]) + 1, np.float32)
     np.add.at(total, group, long)
-    return Line(onsets=when[first], lengths=total, pitches=pitch[first])
+    return MelodyLine(onsets=when[first], lengths=total, pitches=pitch[first])
 
 
-def heard(bins: Floats) -> Line:
+def heard(bins: Floats) -> MelodyLine:
     """The melody in a power spectrum (frames, bins): the strongest path of pitches, as notes of two frames or more."""
     if len(bins) < 8 or float(bins.max()) < 1e-8:
         return EMPTY
@@ -80,8 +82,8 @@ def _strengths(bins: Floats) -> Floats:
     level = np.log1p(level / np.maximum(level.mean(axis=1, keepdims=True), 1e-6))
     count = LEAD_HIGH - LEAD_LOW + 1
     strength = np.zeros((len(level), count), np.float32)
-    for place, up in enumerate(HARMONICS):
-        strength += np.float32(FADING**place) * level[:, up : up + count]
+    for harmonic, up in enumerate(HARMONICS):
+        strength += np.float32(FADING**harmonic) * level[:, up : up + count]
     # Scores are rounded before they are compared, so that the last bit of a float decides nothing.
     return np.asarray(np.round(strength + HIGHER * np.arange(count), 4), dtype=np.float32)
 

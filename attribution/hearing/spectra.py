@@ -63,13 +63,13 @@ def one_thread() -> Iterator[None]:
     import faiss
     import torch
 
-    before, faiss_before = torch.get_num_threads(), faiss.omp_get_max_threads()
+    torch_threads, faiss_before = torch.get_num_threads(), faiss.omp_get_max_threads()
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(torch_threads)
         faiss.omp_set_num_threads(faiss_before)
 
 

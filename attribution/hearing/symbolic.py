@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from attribution.hearing.melody import BREAK, EMPTY, Line, line_of
+from attribution.hearing.melody import BREAK, EMPTY, MelodyLine, line_of
 from ledger.errors import InputError
 
 DRUM_CHANNEL: Final = 9
@@ -23,7 +23,7 @@ SUFFIXES: Final = frozenset({".mid", ".midi"})
 Note = tuple[float, float, int]
 
 
-def read_midi(path: Path) -> tuple[Line, float]:
+def read_midi(path: Path) -> tuple[MelodyLine, float]:
     """The line of a MIDI file and its length in seconds; InputError for what is not MIDI."""
     import mido
 
@@ -57,15 +57,15 @@ def _note(
     voices: dict[tuple[int, int], list[Note]],
     sounding: dict[tuple[int, int], tuple[float, tuple[int, int]]],
 ) -> None:
-    place = (message.channel, message.note)
-    if place in sounding:
-        since, owner = sounding.pop(place)
+    channel_note = (message.channel, message.note)
+    if channel_note in sounding:
+        since, owner = sounding.pop(channel_note)
         voices.setdefault(owner, []).append((since, now - since, message.note))
     if message.type == "note_on" and message.velocity > 0:
-        sounding[place] = (now, voice)
+        sounding[channel_note] = (now, voice)
 
 
-def join(voices: list[list[Note]]) -> Line:
+def join(voices: list[list[Note]]) -> MelodyLine:
     """The voices as one line: the busiest first, breaks between, chords as their highest note."""
     ranked = sorted((sorted(voice) for voice in voices if voice), key=lambda voice: (-len(voice), voice[0]))
     onsets: list[float] = []
@@ -85,11 +85,11 @@ def join(voices: list[list[Note]]) -> Line:
 
 def _skyline(voice: list[Note]) -> list[Note]:
     """Of notes struck together the highest."""
-    kept: list[Note] = []
+    melody: list[Note] = []
     for note in voice:
-        if kept and abs(note[0] - kept[-1][0]) < 0.03:
-            if note[2] > kept[-1][2]:
-                kept[-1] = note
+        if melody and abs(note[0] - melody[-1][0]) < 0.03:
+            if note[2] > melody[-1][2]:
+                melody[-1] = note
         else:
-            kept.append(note)
-    return kept
+            melody.append(note)
+    return melody

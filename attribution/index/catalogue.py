@@ -26,7 +26,7 @@ SCREEN_ENCODERS = ("patch", "chroma", "style")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class CatalogueEntry:
     """One recording of a catalogue; `cluster` is the id its near-duplicates in the same group are credited to."""
 
     id: str
@@ -38,10 +38,10 @@ class Listed:
 class Catalogue:
     """Recordings with their search tables, each built when first asked for."""
 
-    def __init__(self, recordings: Sequence[Listed], chance: Chance | None = None) -> None:
-        self.recordings = tuple(sorted(recordings, key=lambda one: one.id))
-        self.ids = tuple(one.id for one in self.recordings)
-        self.styles = tuple(one.style for one in self.recordings)
+    def __init__(self, recordings: Sequence[CatalogueEntry], chance: Chance | None = None) -> None:
+        self.recordings = tuple(sorted(recordings, key=lambda recording: recording.id))
+        self.ids = tuple(recording.id for recording in self.recordings)
+        self.styles = tuple(recording.style for recording in self.recordings)
         self.row = {name: row for row, name in enumerate(self.ids)}
         self.evidence: tuple[str, Evidence] | None = None
         self.chance = chance  # as measured when it was indexed; see `attribution.methods.chance.chance_in`
@@ -55,7 +55,7 @@ class Catalogue:
     @cached_property
     def leaf_hashes(self) -> list[bytes]:
         """One leaf per recording, in order of id: what inclusion proofs are made from."""
-        return leaf_hashes({one.id: one.features.judged_sha256 for one in self.recordings})
+        return leaf_hashes({recording.id: recording.features.judged_sha256 for recording in self.recordings})
 
     @cached_property
     def root(self) -> str:
@@ -65,7 +65,9 @@ class Catalogue:
     @cached_property
     def starts(self) -> npt.NDArray[np.int64]:
         """The first segment of each recording, and the end of the last, in the joined tables."""
-        return np.concatenate(([0], np.cumsum([one.features.count for one in self.recordings]))).astype(np.int64)
+        return np.concatenate(([0], np.cumsum([recording.features.count for recording in self.recordings]))).astype(
+            np.int64
+        )
 
     @cached_property
     def owners(self) -> npt.NDArray[np.int64]:
@@ -73,12 +75,12 @@ class Catalogue:
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
     def rows_of(self, form: Form) -> list[int]:
-        return [row for row, one in enumerate(self.recordings) if one.features.form == form]
+        return [row for row, recording in enumerate(self.recordings) if recording.features.form == form]
 
     def table(self, encoder: str) -> Floats:
         """Every segment's vector, recording after recording."""
         if encoder not in self._tables:
-            parts = [one.features.segments[encoder] for one in self.recordings if one.features.count]
+            parts = [recording.features.segments[encoder] for recording in self.recordings if recording.features.count]
             self._tables[encoder] = np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
         return self._tables[encoder]
 
@@ -98,11 +100,11 @@ class Catalogue:
 
     @cached_property
     def landmarks(self) -> LandmarkIndex:
-        return LandmarkIndex([one.features.marks for one in self.recordings])
+        return LandmarkIndex([recording.features.marks for recording in self.recordings])
 
     @cached_property
     def tunes(self) -> TuneIndex:
-        return TuneIndex([one.features.line for one in self.recordings])
+        return TuneIndex([recording.features.line for recording in self.recordings])
 
     @cached_property
     def latents(self) -> tuple[Nearest, npt.NDArray[np.int64]]:

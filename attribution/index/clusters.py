@@ -31,7 +31,7 @@ class Entrant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class CopyVerdict:
     """The earlier recording it is like (if any), how much, and why it stays out (None: it is searched)."""
 
     like: str | None = None
@@ -59,18 +59,18 @@ def likeness(one: Features, other: Features) -> float:
     return float((cosine.max(axis=1).mean() + cosine.max(axis=0).mean()) / 2)
 
 
-def sort_out(entrants: Sequence[Entrant], features: Callable[[str], Features]) -> dict[str, Verdict]:
+def sort_out(entrants: Sequence[Entrant], features: Callable[[str], Features]) -> dict[str, CopyVerdict]:
     """Who is let in, in order of registration.
 
     Like an earlier recording of the same group: credited through that one, so the cluster counts once.
     Like an earlier recording of another group: kept out until someone other than the claimant confirms it.
     """
-    verdicts: dict[str, Verdict] = {}
+    verdicts: dict[str, CopyVerdict] = {}
     let_in: dict[str, Entrant] = {}
     for entrant, nearby in zip(entrants, _nearby(entrants, features), strict=True):
-        mine = features(entrant.id)
+        entrant_features = features(entrant.id)
         likest = max(
-            ((likeness(mine, features(name)), name) for name in nearby if name in let_in),
+            ((likeness(entrant_features, features(name)), name) for name in nearby if name in let_in),
             key=lambda pair: (pair[0], pair[1]),
             default=(0.0, ""),
         )
@@ -80,15 +80,15 @@ def sort_out(entrants: Sequence[Entrant], features: Callable[[str], Features]) -
     return verdicts
 
 
-def _judge(entrant: Entrant, likest: tuple[float, str], let_in: dict[str, Entrant]) -> Verdict:
+def _judge(entrant: Entrant, likest: tuple[float, str], let_in: dict[str, Entrant]) -> CopyVerdict:
     score, name = likest
     if score < LIKE:
-        return Verdict(likeness=score)
+        return CopyVerdict(likeness=score)
     if let_in[name].groups & entrant.groups:
-        return Verdict(like=name, likeness=score, kept_out=f"same group as {name}; its cluster is credited once")
+        return CopyVerdict(like=name, likeness=score, kept_out=f"same group as {name}; its cluster is credited once")
     if entrant.confirmed:
-        return Verdict(like=name, likeness=score)
-    return Verdict(like=name, likeness=score, kept_out=f"like the earlier {name} of another group; not confirmed")
+        return CopyVerdict(like=name, likeness=score)
+    return CopyVerdict(like=name, likeness=score, kept_out=f"like the earlier {name} of another group; not confirmed")
 
 
 def _nearby(entrants: Sequence[Entrant], features: Callable[[str], Features]) -> list[list[str]]:
@@ -100,18 +100,22 @@ def _nearby(entrants: Sequence[Entrant], features: Callable[[str], Features]) ->
         return [_same_form(name, names, features) for name in names]
     index = Nearest(np.concatenate(parts))
     owners = np.repeat(np.arange(len(sounds)), [len(part) for part in parts])
-    found = []
+    neighbours = []
     for name in names:
         if not features(name).count:
-            found.append(_same_form(name, names, features))
+            neighbours.append(_same_form(name, names, features))
             continue
         _, places = index.search(features(name).segments["chroma"][::3], _NEIGHBOURS)
         votes = np.bincount(owners[places].ravel(), minlength=len(sounds))
         best = np.lexsort((np.arange(len(votes)), -votes))[:16]
-        found.append([sounds[row] for row in best if votes[row] and sounds[row] != name])
-    return found
+        neighbours.append([sounds[row] for row in best if votes[row] and sounds[row] != name])
+    return neighbours
 
 
 def _same_form(name: str, names: list[str], features: Callable[[str], Features]) -> list[str]:
     form = features(name).form
-    return [other for other in names if other != name and features(other).form == form and not features(other).count]
+    return [
+        candidate
+        for candidate in names
+        if candidate != name and features(candidate).form == form and not features(candidate).count
+    ]

@@ -19,5 +19,5 @@ class Evidence:
     rows: npt.NDArray[np.int64]
     table: Floats
     loud: npt.NDArray[np.bool_]
-    marks: tuple[landmarks.Alignment, ...]
-    lines: tuple[tunes.Alignment, ...]
+    marks: tuple[landmarks.LandmarkAlignment, ...]
+    lines: tuple[tunes.TuneAlignment, ...]

@@ -24,9 +24,9 @@ _DEEP: Final = 24
 
 def hubs(tables: Mapping[str, Floats]) -> dict[str, float]:
     """The hubs among recordings with these segments (unit rows, all of one width), with the crowd of each."""
-    found = crowds(tables)
-    usual = float(np.median(list(found.values()))) if found else 0.0
-    return {name: crowd for name, crowd in found.items() if crowd >= TIMES * usual > 0}
+    crowded = crowds(tables)
+    usual = float(np.median(list(crowded.values()))) if crowded else 0.0
+    return {name: crowd for name, crowd in crowded.items() if crowd >= TIMES * usual > 0}
 
 
 def crowds(tables: Mapping[str, Floats]) -> dict[str, float]:

@@ -48,9 +48,9 @@ class Nearest:
 
     def search(self, queries: Floats, count: int) -> tuple[Floats, npt.NDArray[np.int64]]:
         """Scores and rows, best first, for each query row; ties by row."""
-        wanted, queries = min(count, len(self.rows)), np.ascontiguousarray(queries, dtype=np.float32)
+        neighbour_count, queries = min(count, len(self.rows)), np.ascontiguousarray(queries, dtype=np.float32)
         with one_thread():
-            scores, rows = self._index.search(queries, wanted)
+            scores, rows = self._index.search(queries, neighbour_count)
         if not self.exact:
             products = np.einsum("qd,qkd->qk", queries, self.rows[rows], dtype=np.float32)
             scores = np.where(rows >= 0, products, -np.inf).astype(np.float32)
@@ -69,5 +69,5 @@ class Nearest:
 
 def recall(approximate: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]) -> float:
     """Share of the true neighbours that an approximate search found."""
-    found = sum(len(np.intersect1d(a, b)) for a, b in zip(approximate, truth, strict=True))
-    return found / truth.size
+    common = sum(len(np.intersect1d(a, b)) for a, b in zip(approximate, truth, strict=True))
+    return common / truth.size

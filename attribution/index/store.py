@@ -20,9 +20,9 @@ import numpy as np
 from attribution.hearing import features as kept
 from attribution.hearing.features import NO_MARKS, NO_POWER, Features, Form
 from attribution.hearing.landmarks import Landmarks
-from attribution.hearing.melody import Line
+from attribution.hearing.melody import MelodyLine
 from attribution.hearing.spectra import Floats
-from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
+from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, CatalogueEntry, joined
 from attribution.index.limits import Chance
 from ledger.errors import StateError, VerificationError
 
@@ -31,7 +31,7 @@ _FORMS: Final[dict[str, Form]] = {"audio": "audio", "notes": "notes", "latents":
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class IndexRow:
     """A recording in the manifest.
 
     `like`: its earlier near-duplicate; `kept_out`: why it is not searched; `crowd_ppm`: if it is a hub, the part
@@ -65,8 +65,8 @@ class IndexStore:
         """Keep an item's features; a crash leaves the file whole or absent."""
         from safetensors.numpy import save
 
-        place = self.place(item.digest)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        path = self.place(item.digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
         plain = {
             "form": item.form,
             "digest": item.digest,
@@ -74,7 +74,7 @@ class IndexStore:
             "seconds": repr(item.seconds),
             "remarks": json.dumps(item.remarks),
         }
-        write_whole(place, save(_arrays(item), metadata=plain))
+        write_whole(path, save(_arrays(item), metadata=plain))
 
     def get(self, digest: str) -> Features:
         """An item's features as they were kept."""
@@ -96,15 +96,15 @@ class IndexStore:
     def _read(self, digest: str, wanted: set[str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
         from safetensors import SafetensorError, safe_open
 
-        place = self.place(digest)
+        path = self.place(digest)
         try:
-            with safe_open(place, framework="numpy") as stream:
+            with safe_open(path, framework="numpy") as stream:
                 names = [name for name in stream.keys() if wanted is None or name in wanted]  # noqa: SIM118
                 return {name: stream.get_tensor(name) for name in names}, stream.metadata()
         except (OSError, SafetensorError) as problem:
-            raise VerificationError(f"{place}: damaged ({problem}); delete it and run `settle index` again") from None
+            raise VerificationError(f"{path}: damaged ({problem}); delete it and run `settle index` again") from None
 
-    def write(self, rows: list[Row], root: str, chance: Chance) -> None:
+    def write(self, rows: list[IndexRow], root: str, chance: Chance) -> None:
         """The manifest, whole or not at all."""
         document = {
             "v": 1,
@@ -128,18 +128,18 @@ class IndexStore:
             ) from None
         return document if document["features"] == kept.version() else None
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[IndexRow]:
         """The manifest's recordings."""
-        return [Row(**row) for row in (self.manifest() or {"recordings": []})["recordings"]]
+        return [IndexRow(**row) for row in (self.manifest() or {"recordings": []})["recordings"]]
 
     def catalogue(self) -> Catalogue:
         """The searchable recordings; StateError when nothing is indexed."""
         document = self.manifest() or {"recordings": []}
-        rows = [row for row in (Row(**row) for row in document["recordings"]) if row.kept_out is None]
+        rows = [row for row in (IndexRow(**row) for row in document["recordings"]) if row.kept_out is None]
         if not rows:
             raise StateError("nothing is indexed; import recordings with `audio` paths, then run `settle index`")
         return Catalogue(
-            [Listed(id=row.id, features=self.get(row.sha256), style=row.style) for row in rows],
+            [CatalogueEntry(id=row.id, features=self.get(row.sha256), style=row.style) for row in rows],
             chance=Chance(**document["chance"]),
         )
 
@@ -164,7 +164,7 @@ def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
             frames=arrays["marks.frames"].astype(np.int64),
             peaks=arrays["marks.peaks"],
         )
-    line = Line(onsets=arrays["line.onsets"], lengths=arrays["line.lengths"], pitches=arrays["line.pitches"])
+    line = MelodyLine(onsets=arrays["line.onsets"], lengths=arrays["line.lengths"], pitches=arrays["line.pitches"])
     segments = {
         encoder.name: arrays[f"segments.{encoder.name}"]
         for encoder in kept.encoders()
@@ -184,8 +184,8 @@ def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
     )
 
 
-def _as_dict(row: Row) -> dict[str, Any]:
-    return {name: value for name in Row.__dataclass_fields__ if (value := getattr(row, name)) is not None}
+def _as_dict(row: IndexRow) -> dict[str, Any]:
+    return {name: value for name in IndexRow.__dataclass_fields__ if (value := getattr(row, name)) is not None}
 
 
 def write_whole(place: Path, body: bytes) -> None:

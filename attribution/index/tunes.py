@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from attribution.hearing.melody import BREAK, Line
+from attribution.hearing.melody import BREAK, MelodyLine
 
 MATCH: Final = 4
 MISS: Final = -8
@@ -32,7 +32,7 @@ Pitches = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alignment:
+class TuneAlignment:
     """A stretch of the track's notes that runs along a stretch of a source's, `shift` semitones apart."""
 
     row: int
@@ -52,7 +52,7 @@ def variety(pitches: npt.NDArray[np.int64]) -> float:
     return len(np.unique(runs, axis=0)) / len(runs)
 
 
-def grams(line: Line, size: int) -> npt.NDArray[np.int64]:
+def grams(line: MelodyLine, size: int) -> npt.NDArray[np.int64]:
     """Hashes of every `size` successive intervals that no break interrupts."""
     if len(line) <= size:
         return np.zeros(0, np.int64)
@@ -66,55 +66,55 @@ def grams(line: Line, size: int) -> npt.NDArray[np.int64]:
 class TuneIndex:
     """The lines of a catalogue, ready to be asked."""
 
-    def __init__(self, lines: list[Line]) -> None:
+    def __init__(self, lines: list[MelodyLine]) -> None:
         self.lines = lines
         self._tables = [self._table(size) for size in GRAMS]
 
     def _table(self, size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        held = [np.unique(grams(line, size)) for line in self.lines]
-        hashes = np.concatenate([*held, np.zeros(0, np.int64)])
-        rows = np.repeat(np.arange(len(held)), [len(each) for each in held])
+        grams_by_line = [np.unique(grams(line, size)) for line in self.lines]
+        hashes = np.concatenate([*grams_by_line, np.zeros(0, np.int64)])
+        rows = np.repeat(np.arange(len(grams_by_line)), [len(each) for each in grams_by_line])
         order = np.argsort(hashes, kind="stable")
         hashes, rows = hashes[order], rows[order]
         _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
         worth = np.log((len(self.lines) + 1) / counts)[inverse] * (size - 2) if len(hashes) else np.zeros(0)
         return hashes, rows, worth
 
-    def screen(self, line: Line, count: int = SCREEN) -> npt.NDArray[np.int64]:
+    def screen(self, line: MelodyLine, count: int = SCREEN) -> npt.NDArray[np.int64]:
         """The rows that share most with a line, best first; ties by row."""
         votes = np.zeros(len(self.lines))
         for size, (hashes, rows, worth) in zip(GRAMS, self._tables, strict=True):
-            wanted = np.unique(grams(line, size))
-            low, high = np.searchsorted(hashes, wanted, "left"), np.searchsorted(hashes, wanted, "right")
+            query_grams = np.unique(grams(line, size))
+            low, high = np.searchsorted(hashes, query_grams, "left"), np.searchsorted(hashes, query_grams, "right")
             spans = high - low
             hit = np.repeat(low - np.concatenate(([0], np.cumsum(spans)[:-1])), spans) + np.arange(spans.sum())
             np.add.at(votes, rows[hit], worth[hit])
         order = np.lexsort((np.arange(len(votes)), -votes))
         return np.asarray(order[votes[order] > 0][:count], dtype=np.int64)
 
-    def align(self, line: Line, *, most: int = 16) -> list[Alignment]:
+    def align(self, line: MelodyLine, *, most: int = 16) -> list[TuneAlignment]:
         """The best alignment with each screened recording, strongest first (ties by row)."""
         rows = self.screen(line)
         if not len(rows) or len(line) < 4:
             return []
         scores, shifts = best_scores(line, [self.lines[row] for row in rows])
-        found = []
+        alignments = []
         for k in np.lexsort((rows, -scores))[:TRACED]:
-            track, other = trace(line, self.lines[rows[k]], int(shifts[k]))
-            found.append(
-                Alignment(
+            track, source_trace = trace(line, self.lines[rows[k]], int(shifts[k]))
+            alignments.append(
+                TuneAlignment(
                     row=int(rows[k]),
                     score=int(scores[k]),
                     shift=int(shifts[k]),
                     track=track,
-                    source=other,
+                    source=source_trace,
                     strength=round(float(scores[k]) * variety(line.pitches[list(track)].astype(np.int64)), 3),
                 )
             )
-        return sorted(found, key=lambda one: (-one.strength, one.row))[:most]
+        return sorted(alignments, key=lambda one: (-one.strength, one.row))[:most]
 
 
-def rhythm(line: Line) -> Pitches:
+def rhythm(line: MelodyLine) -> Pitches:
     """How each note's time to the next compares with the one before, in half octaves of duration."""
     if len(line) < 3:
         return np.zeros(len(line), np.int16)
@@ -123,35 +123,35 @@ def rhythm(line: Line) -> Pitches:
     return np.concatenate(([0], np.clip(ratios, -8, 8))).astype(np.int16)
 
 
-def best_scores(track: Line, sources: list[Line]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def best_scores(track: MelodyLine, sources: list[MelodyLine]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Best local alignment score with each source over all twelve transpositions, and which."""
     width = max(map(len, sources))
     padded = np.full((len(sources), width), BREAK, np.int16)
     beats = np.full((len(sources), width), 99, np.int16)
-    for place, source in enumerate(sources):
-        padded[place, : len(source)] = source.pitches
-        beats[place, : len(source)] = rhythm(source)
+    for row, source in enumerate(sources):
+        padded[row, : len(source)] = source.pitches
+        beats[row, : len(source)] = rhythm(source)
     best = np.zeros((12, len(sources)), np.int64)
-    moved, broken = padded % 12, padded == BREAK
+    pitch_classes, broken = padded % 12, padded == BREAK
     steps = list(zip(track.pitches.tolist(), rhythm(track).tolist(), strict=True))
     # A melody has a dozen pitch classes and few rhythms: what each pair of them gains is worked out once.
     gains: dict[tuple[int, int], Pitches] = {}
     reach, jump = np.empty_like(padded), np.empty_like(padded)
     for shift in range(12):
-        before = np.zeros((len(sources), width + 2), np.int16)
-        last, here = before.copy(), before.copy()
+        previous = np.zeros((len(sources), width + 2), np.int16)
+        last, here = previous.copy(), previous.copy()
         top = np.zeros((len(sources), width), np.int16)
         for pitch, beat in steps:
             kind = (BREAK, 0) if pitch == BREAK else ((pitch - shift) % 12, beat)
             if kind not in gains:
-                gains[kind] = _gains(kind, moved, beats, broken)
-            np.maximum(before[:, 1:-1], last[:, :-2], out=jump)
+                gains[kind] = _gains(kind, pitch_classes, beats, broken)
+            np.maximum(previous[:, 1:-1], last[:, :-2], out=jump)
             np.add(jump, np.int16(SKIP), out=jump)
             np.maximum(last[:, 1:-1], jump, out=reach)
             np.add(reach, gains[kind], out=reach)
             np.maximum(reach, 0, out=here[:, 2:])
             np.maximum(top, here[:, 2:], out=top)
-            before, last, here = last, here, before
+            previous, last, here = last, here, previous
         best[shift] = top.max(axis=1)
     return best.max(axis=0), best.argmax(axis=0)
 
@@ -167,7 +167,7 @@ def _gains(kind: tuple[int, int], moved: Pitches, beats: Pitches, broken: npt.ND
     return np.asarray(gain, dtype=np.int16)
 
 
-def trace(track: Line, source: Line, shift: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def trace(track: MelodyLine, source: MelodyLine, shift: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The matching notes of the best local alignment at one transposition."""
     height, width = len(track), len(source)
     scores = np.zeros((height + 2, width + 2), np.int32)

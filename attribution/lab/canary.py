@@ -13,7 +13,7 @@ import numpy as np
 
 from attribution.hearing.audio import clip_of
 from attribution.hearing.features import Features, Form, features_of_clip, features_of_latents, features_of_line
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.lab import synth
 from attribution.lab.compose import line_of_notes
 from ledger.types import ASPECTS, STYLE_PREFIX, Aspect, InfluenceVector
@@ -27,7 +27,8 @@ _WORLD: Final = 4_242
 def plant(catalogue: Catalogue, canaries: Sequence[Features]) -> Catalogue:
     """The catalogue with the canaries in it, all of one style that is theirs alone."""
     planted = [
-        Listed(id=f"{PREFIX}{number:03d}", style=STYLE, features=one) for number, one in enumerate(canaries, start=1)
+        CatalogueEntry(id=f"{PREFIX}{number:03d}", style=STYLE, features=sketch)
+        for number, sketch in enumerate(canaries, start=1)
     ]
     return Catalogue([*catalogue.recordings, *planted], chance=catalogue.chance)
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from attribution.hearing.melody import Line
+from attribution.hearing.melody import MelodyLine
 from attribution.hearing.symbolic import Note, join
 
 Rng = np.random.Generator
@@ -79,12 +79,12 @@ def notes_of(*rows: tuple[float, float, int, float, int]) -> Notes:
     return np.array(list(rows), dtype=NOTE)
 
 
-def line_of_notes(notes: Notes) -> Line:
+def line_of_notes(notes: Notes) -> MelodyLine:
     """Lead, chords and bass as voices, the way a MIDI file is read; times as the notes have them."""
     voices: list[list[Note]] = []
     for voice in (LEAD, CHORD, BASS):
-        mine = notes[notes["voice"] == voice]
-        voices.append([(float(one["beat"]), float(one["length"]), int(one["pitch"])) for one in mine])
+        voice_notes = notes[notes["voice"] == voice]
+        voices.append([(float(note["beat"]), float(note["length"]), int(note["pitch"])) for note in voice_notes])
     return join(voices)
 
 
@@ -179,9 +179,9 @@ def play(score: Score, seconds: float, *, start_beat: float = 0.0) -> Notes:
     )
     notes = np.concatenate(parts)
     notes["beat"] -= start_beat
-    kept: Notes = notes[(notes["beat"] >= 0) & (notes["beat"] < span)]
-    kept["length"] = np.minimum(kept["length"], span - kept["beat"])
-    return kept
+    sounding: Notes = notes[(notes["beat"] >= 0) & (notes["beat"] < span)]
+    sounding["length"] = np.minimum(sounding["length"], span - sounding["beat"])
+    return sounding
 
 
 def _play_tune(score: Score, start: float, span: float) -> Notes:
@@ -208,14 +208,14 @@ def _play_harmony(score: Score, start: float, span: float) -> Notes:
             ends = (*steps[1:], 16)
             for step, end in zip(steps, ends, strict=True):
                 beat = bar * 4 + step / 4
-                place = int(beat // progression.beats_each) % len(progression.roots)
-                root = progression.roots[place]
+                chord = int(beat // progression.beats_each) % len(progression.roots)
+                root = progression.roots[chord]
                 if voice == BASS:
                     rows.append((beat, (end - step) / 4 * 0.9, 36 + (score.key + root) % 12, 1.0, BASS))
                 else:
                     rows.extend(
                         (beat, (end - step) / 4 * 0.95, 52 + (score.key + root + tone - 4) % 12, 0.8, CHORD)
-                        for tone in progression.qualities[place]
+                        for tone in progression.qualities[chord]
                     )
     return notes_of(*rows)
 

@@ -33,19 +33,20 @@ def top_hits(shares: Mapping[str, float], truth: Mapping[str, float], count: int
 
 def weight_error(shares: Mapping[str, float], truth: Mapping[str, float]) -> float:
     """Half the sum of absolute differences, both scaled to one: 0 perfect, 1 nothing in common (also for no answer)."""
-    mine, theirs = sum(shares.values()), sum(truth.values())
-    if mine <= 0:
+    share_total, truth_total = sum(shares.values()), sum(truth.values())
+    if share_total <= 0:
         return 1.0
     return 0.5 * sum(
-        abs(shares.get(name, 0.0) / mine - truth.get(name, 0.0) / theirs) for name in shares.keys() | truth.keys()
+        abs(shares.get(name, 0.0) / share_total - truth.get(name, 0.0) / truth_total)
+        for name in shares.keys() | truth.keys()
     )
 
 
 def whole_error(shares: Mapping[str, float], truth: Mapping[str, float]) -> float:
     """The same on shares of the whole track, the unattributed rest counting as one more source."""
-    rest = abs(sum(truth.values()) - sum(shares.values()))
+    unexplained = abs(sum(truth.values()) - sum(shares.values()))
     return 0.5 * (
-        rest + sum(abs(shares.get(name, 0.0) - truth.get(name, 0.0)) for name in shares.keys() | truth.keys())
+        unexplained + sum(abs(shares.get(name, 0.0) - truth.get(name, 0.0)) for name in shares.keys() | truth.keys())
     )
 
 
@@ -63,11 +64,11 @@ def bootstrap(values: Sequence[float], *, seed: int = 0, rounds: int = 1_000) ->
 def calibration_error(confidences: Sequence[float], hits: Sequence[bool], bins: int = 10) -> float:
     """Expected calibration error: how far, bin by bin, confidence is from the rate of being right."""
     sure, right = np.asarray(confidences, np.float64), np.asarray(hits, np.float64)
-    place = np.minimum((sure * bins).astype(int), bins - 1)
+    bin_of = np.minimum((sure * bins).astype(int), bins - 1)
     gaps = [
-        abs(sure[place == k].mean() - right[place == k].mean()) * (place == k).mean()
+        abs(sure[bin_of == k].mean() - right[bin_of == k].mean()) * (bin_of == k).mean()
         for k in range(bins)
-        if (place == k).any()
+        if (bin_of == k).any()
     ]
     return float(sum(gaps))
 
@@ -77,5 +78,5 @@ def conformal(residuals: Sequence[float], level: float) -> float:
     if not residuals:
         return 1.0
     ordered = sorted(residuals)
-    place = int(np.ceil((len(ordered) + 1) * level)) - 1
-    return max(0.0, ordered[place]) if place < len(ordered) else 1.0
+    rank = int(np.ceil((len(ordered) + 1) * level)) - 1
+    return max(0.0, ordered[rank]) if rank < len(ordered) else 1.0

@@ -43,7 +43,7 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class InventedPiece:
     """One recording of one composition."""
 
     id: str
@@ -80,7 +80,7 @@ class World:
 
     seed: int
     styles: Mapping[str, Style]
-    pieces: tuple[Piece, ...]
+    pieces: tuple[InventedPiece, ...]
 
 
 def make_world(seed: int, *, pieces: int = 500, styles: int = 20) -> World:
@@ -90,13 +90,13 @@ def make_world(seed: int, *, pieces: int = 500, styles: int = 20) -> World:
         for style in (invent_style(np.random.default_rng((seed, 1, k)), f"w{seed}-s{k:02d}") for k in range(styles))
     }
     names = list(kinds)
-    made = tuple(
+    recordings = tuple(
         invent_piece(
             np.random.default_rng((seed, 2, k)), kinds[names[k % styles]], f"w{seed}-r{k:04d}", seed=seed * 100_003 + k
         )
         for k in range(pieces)
     )
-    return World(seed=seed, styles=kinds, pieces=made)
+    return World(seed=seed, styles=kinds, pieces=recordings)
 
 
 def invent_style(rng: Rng, name: str) -> Style:
@@ -112,7 +112,7 @@ def invent_style(rng: Rng, name: str) -> Style:
     )
 
 
-def invent_piece(rng: Rng, style: Style, name: str, *, seed: int) -> Piece:
+def invent_piece(rng: Rng, style: Style, name: str, *, seed: int) -> InventedPiece:
     """A new composition in a style, played by a band of its own."""
     mode = compose.MODES[style.modes[int(rng.integers(2))]]
     score = Score(
@@ -122,10 +122,10 @@ def invent_piece(rng: Rng, style: Style, name: str, *, seed: int) -> Piece:
         groove=compose.vary_groove(rng, style.groove, flips=int(rng.integers(2, 6))),
         tempo=style.tempo * float(rng.uniform(0.88, 1.12)),
     )
-    return Piece(id=name, style=style.id, score=score, sound=vary_sound(rng, style.sound, 0.35), seed=seed)
+    return InventedPiece(id=name, style=style.id, score=score, sound=vary_sound(rng, style.sound, 0.35), seed=seed)
 
 
-def perform(piece: Piece, seconds: float = SECONDS) -> Pcm:
+def perform(piece: InventedPiece, seconds: float = SECONDS) -> Pcm:
     """The piece as a recording."""
     return render(
         compose.play(piece.score, seconds), piece.sound, piece.score.tempo, seconds, np.random.default_rng(piece.seed)
@@ -162,13 +162,13 @@ def make_track(world: World, kind: Kind, number: int, *, salt: int = 0, seconds:
     return _sections(world, rng, name=name, kind=kind, sources=sources, weights=weights, seconds=seconds)
 
 
-def _host(world: World, rng: Rng) -> Piece:
+def _host(world: World, rng: Rng) -> InventedPiece:
     """A new piece in one of the world's styles: what a generator wraps borrowed notes in."""
     style = list(world.styles.values())[int(rng.integers(len(world.styles)))]
     return invent_piece(rng, style, "host", seed=int(rng.integers(2**31)))
 
 
-def _stranger(rng: Rng) -> Piece:
+def _stranger(rng: Rng) -> InventedPiece:
     """A new piece in a style that no catalogue has."""
     return invent_piece(rng, invent_style(rng, "strange"), "stranger", seed=int(rng.integers(2**31)))
 
@@ -179,37 +179,37 @@ def _sections(
     *,
     name: str,
     kind: Kind,
-    sources: list[Piece],
+    sources: list[InventedPiece],
     weights: tuple[float, ...],
     seconds: float,
 ) -> Made:
     """Sources one after another, as long as their weight, with one stretch that is nobody's."""
     host = _host(world, rng)
     stretch = float(rng.uniform(0.8, 1.25))
-    parts: list[tuple[Piece, float]] = [
+    parts: list[tuple[InventedPiece, float]] = [
         (_borrow(kind, host, source, stretch, rng), (1 - NOVEL) * weight * seconds)
         for source, weight in zip(sources, weights, strict=True)
     ]
     parts.append((host if kind in ("riff", "chords") else _stranger(rng), NOVEL * seconds))
     order = rng.permutation(len(parts))
     pcm, notes, now = [], [], 0.0
-    for place in order:
-        piece, length = parts[int(place)]
-        source = sources[int(place)] if place < len(sources) else None
+    for section in order:
+        piece, length = parts[int(section)]
+        source = sources[int(section)] if section < len(sources) else None
         # What is borrowed lies inside the half minute that the catalogue holds.
         if kind == "verbatim" and source is not None:
             start = float(rng.uniform(0, max(SECONDS - length, 0.0)))
             first = int(start * SAMPLE_RATE)
             pcm.append(perform(piece)[first : first + int(length * SAMPLE_RATE)])
-            heard = _within(notes_in_seconds(piece.score, SECONDS), start, length)
+            notes_heard = _within(notes_in_seconds(piece.score, SECONDS), start, length)
         else:
             span = SECONDS * source.score.tempo - length * piece.score.tempo if source is not None else 0.0
             beat = float(np.floor(rng.uniform(0, max(span, 0.0)) / 60))
             played = compose.play(piece.score, length, start_beat=beat)
             pcm.append(render(played, piece.sound, piece.score.tempo, length, rng))
-            heard = notes_in_seconds(piece.score, length, start_beat=beat)
-        heard["beat"] += now
-        notes.append(heard)
+            notes_heard = notes_in_seconds(piece.score, length, start_beat=beat)
+        notes_heard["beat"] += now
+        notes.append(notes_heard)
         now += length
     shares = {source.id: (1 - NOVEL) * weight for source, weight in zip(sources, weights, strict=True)}
     return Made(
@@ -221,7 +221,7 @@ def _sections(
     )
 
 
-def _borrow(kind: Kind, host: Piece, source: Piece, stretch: float, rng: Rng) -> Piece:
+def _borrow(kind: Kind, host: InventedPiece, source: InventedPiece, stretch: float, rng: Rng) -> InventedPiece:
     """The host with what this kind takes from the source."""
     if kind == "verbatim":
         return source
@@ -238,14 +238,14 @@ def _borrow(kind: Kind, host: Piece, source: Piece, stretch: float, rng: Rng) ->
     )
 
 
-def _host_score(rng: Rng, source: Piece, host: Piece) -> Score:
+def _host_score(rng: Rng, source: InventedPiece, host: InventedPiece) -> Score:
     """New notes for a borrowed sound, different in every section."""
     mode = compose.MODES[int(rng.integers(len(compose.MODES)))]
     tune = compose.compose_tune(rng, mode, density=0.6)
     return replace(source.score, key=int(rng.integers(12)), tune=tune, progression=host.score.progression)
 
 
-def _truth_of(kind: Kind, shares: dict[str, float], sources: list[Piece], host: Piece) -> Truth:
+def _truth_of(kind: Kind, shares: dict[str, float], sources: list[InventedPiece], host: InventedPiece) -> Truth:
     groups: dict[str, float] = {}
     for source in sources:
         groups[source.style] = groups.get(source.style, 0.0) + shares[source.id]
@@ -256,7 +256,7 @@ def _truth_of(kind: Kind, shares: dict[str, float], sources: list[Piece], host: 
     return Truth(recording=shares, composition=shares, style=shares, groups=groups)
 
 
-def _aspects(world: World, rng: Rng, name: str, sources: list[Piece], seconds: float) -> Made:
+def _aspects(world: World, rng: Rng, name: str, sources: list[InventedPiece], seconds: float) -> Made:
     """Melody, progression, timbre and drums, each from one of the sources."""
     host = _host(world, rng)
     names = list(ASPECT_WEIGHTS)
@@ -289,7 +289,7 @@ def _pool(parts: list[tuple[str, float]]) -> dict[str, float]:
     return pooled
 
 
-def _overlay(rng: Rng, name: str, sources: list[Piece], weights: tuple[float, ...], seconds: float) -> Made:
+def _overlay(rng: Rng, name: str, sources: list[InventedPiece], weights: tuple[float, ...], seconds: float) -> Made:
     """Whole recordings played at once, each at its share of the power, from a random point round."""
     total = int(seconds * SAMPLE_RATE)
     mixed = np.zeros(total, dtype=np.float64)
@@ -304,9 +304,9 @@ def _overlay(rng: Rng, name: str, sources: list[Piece], weights: tuple[float, ..
 
 def _free(world: World, rng: Rng, name: str, seconds: float) -> Made:
     """Nobody's: every other one in a style of the catalogue, so that its style group alone has a part."""
-    known = bool(rng.integers(2))
-    piece = _host(world, rng) if known else _stranger(rng)
-    truth = Truth(recording={}, composition={}, style={}, groups={piece.style: 1.0} if known else {})
+    is_known_band = bool(rng.integers(2))
+    piece = _host(world, rng) if is_known_band else _stranger(rng)
+    truth = Truth(recording={}, composition={}, style={}, groups={piece.style: 1.0} if is_known_band else {})
     return Made(
         id=name,
         kind="free",
@@ -328,7 +328,7 @@ def _within(notes: Notes, start: float, length: float) -> Notes:
     """The notes that sound in a stretch, clipped to it, with times counted from its start."""
     ends = np.minimum(notes["beat"] + notes["length"], start + length)
     begins = np.maximum(notes["beat"], start)
-    kept: Notes = notes[(ends - begins) > 0.05].copy()
-    kept["beat"] = np.maximum(kept["beat"], start) - start
-    kept["length"] = (ends - begins)[(ends - begins) > 0.05]
-    return kept
+    inside: Notes = notes[(ends - begins) > 0.05].copy()
+    inside["beat"] = np.maximum(inside["beat"], start) - start
+    inside["length"] = (ends - begins)[(ends - begins) > 0.05]
+    return inside

@@ -22,7 +22,7 @@ import numpy as np
 from attribution.assemble import claim, grouped_by_style
 from attribution.hearing.audio import clip_of
 from attribution.hearing.features import Features, features_of_clip
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.index.evidence import Evidence
 from attribution.lab import synth
 from attribution.lab.evaluate import conformal, ranked, top_hits, weight_error
@@ -62,7 +62,7 @@ def catalogue_of(world: synth.World) -> Catalogue:
     """The world's catalogue, heard."""
     return Catalogue(
         [
-            Listed(id=piece.id, style=piece.style, features=features_of_clip(clip_of(synth.perform(piece))))
+            CatalogueEntry(id=piece.id, style=piece.style, features=features_of_clip(clip_of(synth.perform(piece))))
             for piece in world.pieces
         ]
     )
@@ -70,8 +70,10 @@ def catalogue_of(world: synth.World) -> Catalogue:
 
 def samples(world: synth.World, numbers: range, salt: int, kinds: Sequence[synth.Kind] = synth.KINDS) -> list[Sample]:
     """The tracks of each kind with these numbers."""
-    made = (synth.make_track(world, kind, number, salt=salt) for kind in kinds for number in numbers)
-    return [Sample(kind=one.kind, truth=one.truth, features=features_of_clip(clip_of(one.pcm))) for one in made]
+    tracks = (synth.make_track(world, kind, number, salt=salt) for kind in kinds for number in numbers)
+    return [
+        Sample(kind=track.kind, truth=track.truth, features=features_of_clip(clip_of(track.pcm))) for track in tracks
+    ]
 
 
 def fit(catalogue: Catalogue, tracks: Sequence[Sample], more: Sequence[Sample]) -> Calibration:
@@ -98,17 +100,19 @@ def fit(catalogue: Catalogue, tracks: Sequence[Sample], more: Sequence[Sample]) 
 
 def strangers_reach(catalogue: Catalogue, free: Sequence[Sample]) -> float:
     """The likeness in style that FALSE_RATE of the tracks in nobody's style reach with some recording."""
-    theirs = [channels.gather(catalogue, track.features) for track in free if not track.truth.groups]
-    return conformal([closest(one) for one in theirs], 1 - FALSE_RATE)
+    gathered = [channels.gather(catalogue, track.features) for track in free if not track.truth.groups]
+    return conformal([closest(evidence) for evidence in gathered], 1 - FALSE_RATE)
 
 
 def fit_bands(catalogue: Catalogue, tracks: Sequence[tuple[Sample, Evidence]]) -> Odds:
     """How steeply likeness in style counts, and from where on: the best on a small grid."""
 
     def cost(odds: Odds) -> float:
-        found = [style_shares(catalogue, evidence, Calibration(odds={"bands": odds})) for _, evidence in tracks]
-        pairs = [(shares, track.truth.style) for shares, (track, _) in zip(found, tracks, strict=True)]
-        return sum(weight_error(mine, truth) - top_hits(mine, truth) for mine, truth in pairs)
+        estimated = [style_shares(catalogue, evidence, Calibration(odds={"bands": odds})) for _, evidence in tracks]
+        pairs = [(shares, track.truth.style) for shares, (track, _) in zip(estimated, tracks, strict=True)]
+        return sum(
+            weight_error(estimate_shares, truth) - top_hits(estimate_shares, truth) for estimate_shares, truth in pairs
+        )
 
     grid = [Odds(slopes=(slope,), bias=-slope * start) for slope in STEEPNESS for start in STARTS]
     return min(grid, key=cost)
@@ -138,13 +142,13 @@ def estimates(
 ) -> dict[str, list[tuple[Sample, Estimate]]]:
     """What each method says of each track, before thresholds; track by track, as methods share its evidence."""
     chosen = {name: method(name, calibration) for name in NAMES}
-    for one in chosen.values():
-        one.fit(catalogue)
-    found: dict[str, list[tuple[Sample, Estimate]]] = {name: [] for name in NAMES}
+    for chosen_method in chosen.values():
+        chosen_method.fit(catalogue)
+    by_method: dict[str, list[tuple[Sample, Estimate]]] = {name: [] for name in NAMES}
     for track in tracks:
-        for name, one in chosen.items():
-            found[name].append((track, one.attribute(track.features)))
-    return found
+        for name, chosen_method in chosen.items():
+            by_method[name].append((track, chosen_method.attribute(track.features)))
+    return by_method
 
 
 def shares_of(estimate: Estimate, channel: str, styles: dict[str, str | None]) -> dict[str, float]:
@@ -160,9 +164,9 @@ def thresholds_of(found: Sequence[tuple[Sample, Estimate]], styles: dict[str, st
     thresholds: dict[str, float] = {}
     for channel in ASPECT_OF:
         chance = [
-            max(shares_of(one, channel, styles).values(), default=0.0)
-            for track, one in found
-            if ASPECT_OF[channel] not in one.above_chance and not (channel == "groups" and track.truth.groups)
+            max(shares_of(estimate, channel, styles).values(), default=0.0)
+            for track, estimate in found
+            if ASPECT_OF[channel] not in estimate.above_chance and not (channel == "groups" and track.truth.groups)
         ]
         thresholds[channel] = round(max(SMALLEST, conformal(chance, 1 - FALSE_RATE) if chance else SMALLEST), 4)
     return thresholds
@@ -183,8 +187,8 @@ def intervals_of(
     intervals: dict[str, list[float]] = {}
     for channel in ASPECT_OF:
         misses: list[list[float]] = [[] for _ in range(len(EDGES) + 1)]
-        for track, one in found:
-            claimed, truth = claimed_of(one, channel, styles, thresholds), getattr(track.truth, channel)
+        for track, estimate in found:
+            claimed, truth = claimed_of(estimate, channel, styles, thresholds), getattr(track.truth, channel)
             for name in claimed.keys() | truth.keys():
                 share = claimed.get(name, 0.0)
                 misses[int(np.searchsorted(EDGES, share, side="right"))].append(abs(share - truth.get(name, 0.0)))
@@ -200,40 +204,40 @@ def confidences(found: Sequence[tuple[Sample, Estimate]], thresholds: Mapping[st
     table: dict[str, list[float]] = {}
     for channel in ASPECTS:
         hits, count = np.ones(len(EDGES) + 1), np.full(len(EDGES) + 1, 2.0)
-        for track, one in found:
-            claimed = claimed_of(one, channel, {}, thresholds)
+        for track, estimate in found:
+            claimed = claimed_of(estimate, channel, {}, thresholds)
             if claimed:
                 best = ranked(claimed)[0]
-                place = int(np.searchsorted(EDGES, claimed[best], side="right"))
-                hits[place] += best in getattr(track.truth, channel)
-                count[place] += 1
+                bin_index = int(np.searchsorted(EDGES, claimed[best], side="right"))
+                hits[bin_index] += best in getattr(track.truth, channel)
+                count[bin_index] += 1
         table[channel] = [round(float(value), 3) for value in hits / count]
     return table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
+class WorldSplit:
     """A world's recordings, as many tracks of every kind, and more without sources."""
 
-    recordings: tuple[Listed, ...]
+    recordings: tuple[CatalogueEntry, ...]
     tracks: list[Sample]
     more: list[Sample]
 
 
-def heard(seed: int, pieces: int, tracks: int, free: int, salt: int) -> Split:
+def heard(seed: int, pieces: int, tracks: int, free: int, salt: int) -> WorldSplit:
     """A world made and listened to, with `tracks` of each kind, and `free` without sources in all."""
     import torch
 
     torch.set_num_threads(1)
     world = synth.make_world(seed, pieces=pieces)
-    return Split(
+    return WorldSplit(
         recordings=catalogue_of(world).recordings,
         tracks=samples(world, range(tracks), salt),
         more=samples(world, range(tracks, free), salt, ("free",)),
     )
 
 
-def judged(split: Split, calibration: Calibration) -> dict[str, list[tuple[Sample, Estimate]]]:
+def judged(split: WorldSplit, calibration: Calibration) -> dict[str, list[tuple[Sample, Estimate]]]:
     """What each method says of a split's tracks, those without sources last."""
     import torch
 
@@ -263,16 +267,18 @@ def main(argv: list[str] | None = None) -> None:
 Answers = Mapping[str, Sequence[tuple[Sample, Estimate]]]
 
 
-def measure(calibration: Calibration, split: Split, said: Answers, other: Answers) -> dict[str, Any]:
+def measure(calibration: Calibration, split: WorldSplit, said: Answers, other: Answers) -> dict[str, Any]:
     """The calibration file: thresholds and intervals from what was said of one split, errors from another."""
-    styles = {one.id: one.style for one in split.recordings}
+    styles = {recording.id: recording.style for recording in split.recordings}
     document: dict[str, Any] = {
         "v": 1,
         "worlds": {"fit": FIT_SEED, "calibrate": CALIBRATE_SEED, "test": TEST_SEED},
         "near": calibration.near,
         "thresholds": {},
         "intervals": {},
-        "odds": {name: {"slopes": one.slopes, "bias": one.bias} for name, one in calibration.odds.items()},
+        "odds": {
+            name: {"slopes": recording.slopes, "bias": recording.bias} for name, recording in calibration.odds.items()
+        },
         "gate": {"slopes": calibration.gate.slopes, "bias": calibration.gate.bias},
         "right": {},
         "errors": {},
@@ -286,8 +292,8 @@ def measure(calibration: Calibration, split: Split, said: Answers, other: Answer
         for table, values in tables.items():
             document[table] |= {f"{name}/{channel}": value for channel, value in values.items()}
         errors = [
-            weight_error(one.shares.get("recording", {}), track.truth.recording)
-            for track, one in other[name]
+            weight_error(recording.shares.get("recording", {}), track.truth.recording)
+            for track, recording in other[name]
             if track.truth.recording
         ]
         document["errors"][name] = {

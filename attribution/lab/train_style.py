@@ -87,8 +87,8 @@ def contrast(rows: torch.Tensor, band: torch.Tensor) -> torch.Tensor:
     scores = rows @ rows.T / TEMPERATURE
     same = band[:, None] == band[None, :]
     pairs = same & ~torch.eye(len(band), dtype=torch.bool)
-    others = torch.logsumexp(scores.masked_fill(same, -1e9), dim=1)
-    return (torch.logaddexp(scores, others[:, None]) - scores)[pairs].mean()
+    negatives = torch.logsumexp(scores.masked_fill(same, -1e9), dim=1)
+    return (torch.logaddexp(scores, negatives[:, None]) - scores)[pairs].mean()
 
 
 def train(pictures: Floats, steps: int, seed: int, say: Callable[[str], None]) -> StyleNet:
@@ -98,8 +98,8 @@ def train(pictures: Floats, steps: int, seed: int, say: Callable[[str], None]) -
     net = StyleNet()
     optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-3)
     band = torch.arange(BATCH).repeat_interleave(VIEWS)
-    known, held = pictures[:-HELD_OUT], pictures[-HELD_OUT:]
-    for step, batch in zip(range(steps), batches(known, rng), strict=False):
+    training, held_out = pictures[:-HELD_OUT], pictures[-HELD_OUT:]
+    for step, batch in zip(range(steps), batches(training, rng), strict=False):
         for group in optimiser.param_groups:
             group["lr"] = 2e-3 * (0.5 + 0.5 * np.cos(np.pi * step / steps)) + 1e-5
         # Half precision where it is safe: convolutions in bfloat16 take half the time.
@@ -111,7 +111,7 @@ def train(pictures: Floats, steps: int, seed: int, say: Callable[[str], None]) -
         optimiser.step()
         if step % 50 == 0:
             say(f"step {step} of {steps}: loss {loss.item():.3f}")
-    say(f"bands of styles never trained on, told apart by one stretch: {told_apart(net.eval(), held):.3f}")
+    say(f"bands of styles never trained on, told apart by one stretch: {told_apart(net.eval(), held_out):.3f}")
     return net
 
 
@@ -120,8 +120,8 @@ def told_apart(net: StyleNet, pictures: Floats) -> float:
     with torch.inference_mode():
         rows = torch.stack([net(torch.from_numpy(part.astype(np.float32)).flatten(0, 1)) for part in pictures])
     by_view = rows.reshape(len(rows), VIEWS, -1, rows.shape[-1])
-    asked, known = by_view[:, 0], by_view[:, 1].mean(dim=1)
-    best = (asked.flatten(0, 1) @ nn.functional.normalize(known, dim=1).T).argmax(dim=1)
+    asked, references = by_view[:, 0], by_view[:, 1].mean(dim=1)
+    best = (asked.flatten(0, 1) @ nn.functional.normalize(references, dim=1).T).argmax(dim=1)
     return float((best == torch.arange(len(pictures)).repeat_interleave(asked.shape[1])).float().mean())
 
 
@@ -139,20 +139,20 @@ def main(argv: list[str] | None = None) -> None:
 
     tensors = {f"{PREFIX}{name}": value.numpy().astype(np.float32) for name, value in net.state_dict().items()}
     # Indexes and the likeness of copies rest on the constants: a better network must not move them.
-    before = load_file(options.out) if options.out.is_file() else constants(rows)
-    tensors |= {name: value for name, value in before.items() if not name.startswith(PREFIX)}
+    weights = load_file(options.out) if options.out.is_file() else constants(rows)
+    tensors |= {name: value for name, value in weights.items() if not name.startswith(PREFIX)}
     save_file(tensors, options.out)
 
 
 def constants(rows: dict[str, list[Floats]]) -> dict[str, Floats]:
     """What the hand-made encoders subtract from each dimension and multiply it with."""
-    found: dict[str, Floats] = {}
+    scales: dict[str, Floats] = {}
     for name, parts in rows.items():
         every = np.concatenate(parts)
-        found[f"{name}.mean"] = every.mean(axis=0).astype(np.float32)
+        scales[f"{name}.mean"] = every.mean(axis=0).astype(np.float32)
         # Half-whitening: the square root of the spread keeps some of the natural order of importance.
-        found[f"{name}.scale"] = (1 / np.sqrt(every.std(axis=0) + 1e-4)).astype(np.float32)
-    return found
+        scales[f"{name}.scale"] = (1 / np.sqrt(every.std(axis=0) + 1e-4)).astype(np.float32)
+    return scales
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attribution.hearing.features import POOL, Features
-from attribution.hearing.landmarks import Alignment
+from attribution.hearing.landmarks import LandmarkAlignment
 from attribution.index.catalogue import Catalogue
 from attribution.methods.decompose import nonnegative_lasso
 
@@ -31,7 +31,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
+class ExplainedSound:
     """For each alignment: its share of the track, the share of time it sounds, its first and last second."""
 
     share: float
@@ -40,13 +40,15 @@ class Explained:
     end: float
 
 
-def explain(catalogue: Catalogue, item: Features, alignments: Sequence[Alignment]) -> list[Explained]:
+def explain(catalogue: Catalogue, item: Features, alignments: Sequence[LandmarkAlignment]) -> list[ExplainedSound]:
     """How much of the track each aligned recording explains."""
     blocks = (len(item.power) + BLOCK - 1) // BLOCK
     parts = np.zeros((blocks, len(alignments)))
     loud = np.zeros(blocks, np.bool_)
-    atoms = [_laid(catalogue.features(one.row).power, one.offset, len(item.power)) for one in alignments]
-    supported = [_support(one, blocks) for one in alignments]
+    atoms = [
+        _laid(catalogue.features(alignment.row).power, alignment.offset, len(item.power)) for alignment in alignments
+    ]
+    supported = [_support(alignment, blocks) for alignment in alignments]
     typical = item.power.sum(axis=0, dtype=np.float64) / max(1, len(item.power)) + 1e-9
     for block in range(blocks):
         here = slice(block * BLOCK, (block + 1) * BLOCK)
@@ -57,10 +59,10 @@ def explain(catalogue: Catalogue, item: Features, alignments: Sequence[Alignment
             continue
         columns = np.stack([(atoms[j][here] / typical).ravel() for j in allowed])
         norms = np.linalg.norm(columns, axis=1)
-        heard = norms > 1e-9
+        audible = norms > 1e-9
         columns, allowed = (
-            columns[heard] / norms[heard, None],
-            [j for j, yes in zip(allowed, heard, strict=True) if yes],
+            columns[audible] / norms[audible, None],
+            [j for j, yes in zip(allowed, audible, strict=True) if yes],
         )
         target = track.ravel()
         gains = nonnegative_lasso(columns @ columns.T, columns @ target, PENALTY * float(np.linalg.norm(target)))
@@ -73,11 +75,11 @@ def explain(catalogue: Catalogue, item: Features, alignments: Sequence[Alignment
     return [_summary(parts[:, j], float(share[j])) for j in range(len(alignments))]
 
 
-def _summary(parts: Doubles, share: float) -> Explained:
+def _summary(parts: Doubles, share: float) -> ExplainedSound:
     sounding = np.flatnonzero(parts > 0.02)
     seconds = BLOCK * POOL * FRAME_SECONDS
     begin, end = (sounding[0] * seconds, (sounding[-1] + 1) * seconds) if len(sounding) else (0.0, 0.0)
-    return Explained(share=share, spread=len(sounding) / max(1, len(parts)), begin=float(begin), end=float(end))
+    return ExplainedSound(share=share, spread=len(sounding) / max(1, len(parts)), begin=float(begin), end=float(end))
 
 
 def _laid(power: npt.NDArray[np.float32], offset: int, length: int) -> Doubles:
@@ -89,7 +91,7 @@ def _laid(power: npt.NDArray[np.float32], offset: int, length: int) -> Doubles:
     return laid
 
 
-def _support(alignment: Alignment, blocks: int) -> npt.NDArray[np.bool_]:
+def _support(alignment: LandmarkAlignment, blocks: int) -> npt.NDArray[np.bool_]:
     """The blocks within two seconds of a shared landmark: elsewhere a recording explains by chance."""
     votes = np.bincount(np.minimum(alignment.frames // (POOL * BLOCK), max(blocks - 1, 0)), minlength=max(blocks, 1))
     near = votes.copy()

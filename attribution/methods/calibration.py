@@ -61,12 +61,15 @@ class Calibration:
 
     def error(self, method: str) -> MeasuredError | None:
         """What the method got wrong on the named benchmark."""
-        found = self.errors.get(method)
+        measured = self.errors.get(method)
         return (
             None
-            if found is None
+            if measured is None
             else MeasuredError(
-                benchmark=found["benchmark"], metric=found["metric"], value_ppm=found["value_ppm"], n=found["n"]
+                benchmark=measured["benchmark"],
+                metric=measured["metric"],
+                value_ppm=measured["value_ppm"],
+                n=measured["n"],
             )
         )
 
@@ -75,7 +78,10 @@ def parse(body: bytes) -> Calibration:
     """A calibration from its file's bytes."""
     document = json.loads(body)
     return Calibration(
-        odds={name: Odds(slopes=tuple(one["slopes"]), bias=one["bias"]) for name, one in document["odds"].items()},
+        odds={
+            name: Odds(slopes=tuple(odds_document["slopes"]), bias=odds_document["bias"])
+            for name, odds_document in document["odds"].items()
+        },
         gate=Odds(slopes=tuple(document["gate"]["slopes"]), bias=document["gate"]["bias"]),
         near=document["near"],
         thresholds=document["thresholds"],

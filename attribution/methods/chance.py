@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 
 from attribution.hearing.features import Features, Form
-from attribution.hearing.landmarks import Alignment
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.hearing.landmarks import LandmarkAlignment
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.index.limits import TUNE_LEAST, Chance
 from attribution.index.tunes import TuneIndex
 from attribution.methods import aligned
@@ -44,7 +44,7 @@ SURE: Final = 30.0
 _MIDDLE, _HIGH = 0.5, 0.9
 
 
-def margins(marks: Sequence[Alignment], parts: Sequence[aligned.Explained]) -> list[float]:
+def margins(marks: Sequence[LandmarkAlignment], parts: Sequence[aligned.ExplainedSound]) -> list[float]:
     """How far each aligned recording stands out: from the others that align, and by the power it explains.
 
     Recordings by the same players share peaks with a track, but all of them do, and explain little each.
@@ -59,14 +59,16 @@ def margins(marks: Sequence[Alignment], parts: Sequence[aligned.Explained]) -> l
 def chance_in(catalogue: Catalogue) -> Chance:
     """A catalogue's limits: as measured when it was indexed, or now."""
     if catalogue.chance is None:
-        catalogue.chance = measure({one.id: one.features for one in catalogue.recordings}, catalogue.recordings)
+        catalogue.chance = measure(
+            {recording.id: recording.features for recording in catalogue.recordings}, catalogue.recordings
+        )
     return catalogue.chance
 
 
-def measure(sketches: Mapping[str, Features], recordings: Iterable[Listed]) -> Chance:
+def measure(sketches: Mapping[str, Features], recordings: Iterable[CatalogueEntry]) -> Chance:
     """The limits, from the lines of all recordings and the whole features of those that `probes` names."""
-    heard = set(probes([name for name, one in sketches.items() if one.form == "audio"], PROBES))
-    sample = Catalogue([one for one in recordings if one.id in heard], chance=Chance())
+    probe_names = set(probes([name for name, sketch in sketches.items() if sketch.form == "audio"], PROBES))
+    sample = Catalogue([sketch for sketch in recordings if sketch.id in probe_names], chance=Chance())
     return Chance(recording=recording_limit(sample), tunes=tune_limits(sketches))
 
 
@@ -82,9 +84,9 @@ def recording_limit(sample: Catalogue) -> float:
     best: list[float] = []
     for row in range(len(sample)):
         item = sample.features(row)
-        marks = [one for one in aligned_recordings(sample, item) if one.row != row]
-        found = margins(marks, aligned.explain(sample, item, marks[:ALIGNED]))
-        best.append(max(found, default=0.0))
+        marks = [alignment for alignment in aligned_recordings(sample, item) if alignment.row != row]
+        chance_margins = margins(marks, aligned.explain(sample, item, marks[:ALIGNED]))
+        best.append(max(chance_margins, default=0.0))
     return round(max(0.0, limit(best, RECORDING_RATE, MARGIN)), 3)
 
 
@@ -96,8 +98,10 @@ def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:
     for form in NOTED:
         best = []
         for name in probes([name for name in names if sketches[name].form == form], TUNE_PROBES):
-            others = [one.strength for one in index.align(sketches[name].line) if names[one.row] != name]
-            best.append(max(others, default=0.0))
+            strengths = [
+                alignment.strength for alignment in index.align(sketches[name].line) if names[alignment.row] != name
+            ]
+            best.append(max(strengths, default=0.0))
         if best:
             limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE, TUNE_LEAST)), 3)
     return limits

@@ -36,10 +36,10 @@ def likeness_by(evidence: Evidence, channel: str) -> Floats:
 
 def gather(catalogue: Catalogue, item: Features) -> Evidence:
     """All evidence about an item of sound or notes; that of the last item is kept, as methods often share it."""
-    known = catalogue.evidence
-    if known is None or known[0] != item.judged_sha256:
-        known = catalogue.evidence = (item.judged_sha256, _gather(catalogue, item))
-    return known[1]
+    cached = catalogue.evidence
+    if cached is None or cached[0] != item.judged_sha256:
+        cached = catalogue.evidence = (item.judged_sha256, _gather(catalogue, item))
+    return cached[1]
 
 
 def _gather(catalogue: Catalogue, item: Features) -> Evidence:
@@ -47,12 +47,12 @@ def _gather(catalogue: Catalogue, item: Features) -> Evidence:
     lines = tuple(catalogue.tunes.align(item.line, most=24))
     count = item.count or _note_segments(item)
     near = _neighbours(catalogue, item)
-    ordered = dict.fromkeys([one.row for one in marks] + [one.row for one in lines] + near)
+    ordered = dict.fromkeys([alignment.row for alignment in marks] + [alignment.row for alignment in lines] + near)
     rows = np.array(sorted(list(ordered)[:CANDIDATES_MAX]), dtype=np.int64)
     table = np.zeros((count, len(rows), len(CHANNELS)), np.float32)
     if item.count:
-        for place, name in enumerate(CHANNELS[:4]):
-            table[:, :, place] = _similarities(catalogue, item.segments[name], name, rows)
+        for channel_number, name in enumerate(CHANNELS[:4]):
+            table[:, :, channel_number] = _similarities(catalogue, item.segments[name], name, rows)
     column = {int(row): j for j, row in enumerate(rows)}
     starts = np.arange(count)
     for mark in marks:
@@ -74,12 +74,12 @@ def _gather(catalogue: Catalogue, item: Features) -> Evidence:
     return Evidence(rows=rows, table=table, loud=loud, marks=marks, lines=lines)
 
 
-def aligned_recordings(catalogue: Catalogue, item: Features) -> tuple[landmarks.Alignment, ...]:
+def aligned_recordings(catalogue: Catalogue, item: Features) -> tuple[landmarks.LandmarkAlignment, ...]:
     """The recordings whose peaks the track shares at one offset more than chance allows, most surprising first."""
     if not len(item.marks.hashes):
         return ()
     votes = catalogue.landmarks.vote(item.marks, least=VOTES_LEAST, most=ALIGNED_MAX)
-    sources = [catalogue.features(one.row).marks for one in votes]
+    sources = [catalogue.features(vote.row).marks for vote in votes]
     length = int(item.marks.peaks[:, 0].max()) + 1
     return tuple(landmarks.coincide(item.marks, sources, votes, length))[:24]
 
@@ -95,15 +95,15 @@ def _neighbours(catalogue: Catalogue, item: Features) -> list[int]:
     """Rows near some segment in the joined space, most often met first."""
     if not item.count or not len(catalogue.owners):
         return []
-    found: dict[int, float] = {}
+    best_scores: dict[int, float] = {}
     for nearest, query, deep in (
         (catalogue.screen, joined({name: item.segments[name] for name in SCREEN_ENCODERS}), 12),
         (catalogue.styles_index, item.segments["style"], 12),
     ):
         scores, places = nearest.search(query, deep)
         for row, score in zip(catalogue.owners[places].ravel().tolist(), scores.ravel().tolist(), strict=True):
-            found[row] = found.get(row, 0.0) + max(score, 0.0) ** 4
-    return sorted(found, key=lambda row: (-found[row], row))[:CANDIDATES_MAX]
+            best_scores[row] = best_scores.get(row, 0.0) + max(score, 0.0) ** 4
+    return sorted(best_scores, key=lambda row: (-best_scores[row], row))[:CANDIDATES_MAX]
 
 
 def _similarities(catalogue: Catalogue, query: Floats, encoder: str, rows: npt.NDArray[np.int64]) -> Floats:

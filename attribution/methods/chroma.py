@@ -35,8 +35,8 @@ class Chroma:
             mean = item.latents.mean(axis=0)
             scores, places = nearest.search(mean[None, :] / max(float(np.linalg.norm(mean)), 1e-12), KEPT)
             best = {
-                self._catalogue.ids[owners[place]]: float(score)
-                for place, score in zip(places[0], scores[0], strict=True)
+                self._catalogue.ids[owners[column]]: float(score)
+                for column, score in zip(places[0], scores[0], strict=True)
             }
         else:
             query = profile(item)

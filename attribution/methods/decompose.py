@@ -78,16 +78,16 @@ def decompose(
         rounds += 1
         coefficients = nonnegative_lasso(atoms @ atoms.T, atoms @ target, penalty)
         residual = target - coefficients @ atoms
-        found = search(residual, width)
-        costs = fetch(found) @ residual
-        fresh = ~np.isin(found, rows)
+        candidates = search(residual, width)
+        costs = fetch(candidates) @ residual
+        fresh = ~np.isin(candidates, rows)
         outside = float(costs[fresh].max(initial=0.0))
         if outside <= penalty * (1 + tolerance) + tolerance:
             optimal = True
         if optimal or rounds == ROUNDS_MAX:
             break
         useful = coefficients > 0
-        keep = found[fresh & (costs > penalty)]
+        keep = candidates[fresh & (costs > penalty)]
         searched += len(keep)
         # Columns without weight are dropped: the next search brings back any that matter again.
         rows = np.concatenate([rows[useful], keep])
@@ -136,9 +136,9 @@ def nonnegative_lasso(gram: Doubles, products: Doubles, penalty: float) -> Doubl
                 now = solution[active]
                 blocked = trial <= 0
                 step = float((now[blocked] / np.maximum(now[blocked] - trial[blocked], 1e-300)).min())
-                moved = now + step * (trial - now)
-                stays = [k for k, place in enumerate(active) if not (blocked[k] and moved[k] <= 1e-14)]
+                stepped = now + step * (trial - now)
+                stays = [k for k, atom in enumerate(active) if not (blocked[k] and stepped[k] <= 1e-14)]
                 solution[:] = 0.0
                 active = [active[k] for k in stays]
-                solution[active] = np.maximum(moved[stays], 0.0)
+                solution[active] = np.maximum(stepped[stays], 0.0)
     return solution

@@ -48,7 +48,7 @@ class Fingerprint:
 
 def matches(catalogue: Catalogue, item: Features, evidence: Evidence, count: int = 12) -> tuple[Match, ...]:
     """Where in the track and where in the source: by landmarks, by tune, and by the nearest segments in style."""
-    found = [
+    passages = [
         Match(
             source=catalogue.ids[mark.row],
             aspect="recording",
@@ -63,7 +63,7 @@ def matches(catalogue: Catalogue, item: Features, evidence: Evidence, count: int
     for line in evidence.lines[:count]:
         if line.track:
             source = catalogue.features(line.row).line
-            found.append(
+            passages.append(
                 Match(
                     source=catalogue.ids[line.row],
                     aspect="composition",
@@ -78,7 +78,7 @@ def matches(catalogue: Catalogue, item: Features, evidence: Evidence, count: int
         style = channels.likeness_by(evidence, "style")
         for j in np.lexsort((evidence.rows, -style.mean(axis=0)))[:count]:
             segment = int(style[:, j].argmax())
-            found.append(
+            passages.append(
                 Match(
                     source=catalogue.ids[evidence.rows[j]],
                     aspect="style",
@@ -88,4 +88,4 @@ def matches(catalogue: Catalogue, item: Features, evidence: Evidence, count: int
                     evidence=f"likeness {style[segment, j]:.2f}",
                 )
             )
-    return tuple(found)
+    return tuple(passages)

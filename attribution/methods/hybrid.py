@@ -48,7 +48,7 @@ def with_recordings(shares: dict[str, float], recording: dict[str, float]) -> di
     """Another aspect's shares, raised to what the recordings themselves prove, within one whole."""
     joint = {name: max(shares.get(name, 0.0), recording.get(name, 0.0)) for name in shares.keys() | recording.keys()}
     proven = sum(recording.values())
-    others = sum(share for name, share in joint.items() if name not in recording)
+    other_total = sum(share for name, share in joint.items() if name not in recording)
     room = max(0.0, 1.0 - sum(share for name, share in joint.items() if name in recording))
-    scale = min(1.0, room / others) if others > 0 and proven > 0 else 1.0
+    scale = min(1.0, room / other_total) if other_total > 0 and proven > 0 else 1.0
     return {name: share if name in recording else share * scale for name, share in joint.items()}

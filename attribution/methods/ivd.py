@@ -91,10 +91,10 @@ def recording_shares(
     """Shares of the recordings that really sound here: decided one by one, then decomposed together."""
     gate = calibration.gate
     real = {
-        one.source
-        for one in gate_table(catalogue, item, evidence)
-        if sum(slope * look for slope, look in zip(gate.slopes, one.looks, strict=True)) + gate.bias > 0
-        and one.margin > chance_in(catalogue).recording
+        gate_row.source
+        for gate_row in gate_table(catalogue, item, evidence)
+        if sum(slope * look for slope, look in zip(gate.slopes, gate_row.looks, strict=True)) + gate.bias > 0
+        and gate_row.margin > chance_in(catalogue).recording
     }
     marks = [mark for mark in evidence.marks[:ALIGNED] if catalogue.ids[mark.row] in real]
     parts = aligned.explain(catalogue, item, marks)
@@ -112,12 +112,12 @@ def tune_shares(catalogue: Catalogue, item: Features, evidence: Evidence) -> dic
     steps = int(np.ceil(item.seconds / MOMENT))
     voice = np.cumsum(line.pitches == BREAK)
     owner = np.full((int(voice[-1]) + 1 if len(voice) else 1, steps), -1)
-    for one in evidence.lines:
-        if one.strength > chance_in(catalogue).tune(item.form):
-            first, last = one.track[0], one.track[-1]
+    for alignment in evidence.lines:
+        if alignment.strength > chance_in(catalogue).tune(item.form):
+            first, last = alignment.track[0], alignment.track[-1]
             ends = (line.onsets[first], line.onsets[last] + line.lengths[last])
             moments = owner[voice[first], slice(*(round(float(end) / MOMENT) for end in ends))]
-            moments[moments < 0] = one.row
+            moments[moments < 0] = alignment.row
     rows = np.unique(owner[owner >= 0])
     running = np.stack([(owner == row).any(axis=0) for row in rows]) if len(rows) else np.zeros((0, steps), np.bool_)
     parts = (running / np.maximum(running.sum(axis=0), 1)).sum(axis=1) / max(steps, 1)

@@ -26,26 +26,26 @@ def attribute_latents(catalogue: Catalogue, item: Features) -> Estimate:
             f"latents are {item.latents.shape[1]} wide, the indexed ones {nearest.rows.shape[1]}: another model's?"
         )
     shares: dict[str, float] = {}
-    found: list[Decomposition] = []
+    decompositions: list[Decomposition] = []
     for row in item.latents.astype(np.float64):
         length = float(np.linalg.norm(row))
-        one = decompose(row / length if length > 0 else row, nearest.largest, nearest.fetch, ratio=RATIO)
-        found.append(one)
-        whole = float(one.weights.sum())
-        kept = {
-            int(place): weight / whole
-            for place, weight in zip(one.rows, one.weights, strict=True)
+        decomposition = decompose(row / length if length > 0 else row, nearest.largest, nearest.fetch, ratio=RATIO)
+        decompositions.append(decomposition)
+        whole = float(decomposition.weights.sum())
+        shares_by_row = {
+            int(position): weight / whole
+            for position, weight in zip(decomposition.rows, decomposition.weights, strict=True)
             if weight >= LEAST * whole
         }
-        scale = one.explained / (sum(kept.values()) or 1.0) / len(item.latents)
-        for place, part in kept.items():
-            name = catalogue.ids[owners[place]]
+        scale = decomposition.explained / (sum(shares_by_row.values()) or 1.0) / len(item.latents)
+        for position, part in shares_by_row.items():
+            name = catalogue.ids[owners[position]]
             shares[name] = shares.get(name, 0.0) + part * scale
     details = {
-        "optimal": all(one.optimal for one in found),
-        "largest_outside": max(one.largest_outside for one in found),
-        "penalty": min(one.penalty for one in found),
-        "searched": sum(one.searched for one in found),
-        "explained": float(np.mean([one.explained for one in found])),
+        "optimal": all(decomposition.optimal for decomposition in decompositions),
+        "largest_outside": max(decomposition.largest_outside for decomposition in decompositions),
+        "penalty": min(decomposition.penalty for decomposition in decompositions),
+        "searched": sum(decomposition.searched for decomposition in decompositions),
+        "explained": float(np.mean([decomposition.explained for decomposition in decompositions])),
     }
     return Estimate(shares={"recording": shares}, details=details)

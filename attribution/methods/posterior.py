@@ -84,9 +84,9 @@ def fit(samples: Sequence[tuple[Evidence, Doubles]], heard: Sequence[bool], *, s
         slopes = torch.full((len(heard),), 3.0, dtype=torch.float64, requires_grad=True)
         bias = torch.tensor(-6.0, dtype=torch.float64, requires_grad=True)
         usable = [
-            (torch.from_numpy(one.table[one.loud].astype(np.float64)), torch.from_numpy(truth))
-            for one, truth in samples
-            if one.loud.any() and one.table.size
+            (torch.from_numpy(sample.table[sample.loud].astype(np.float64)), torch.from_numpy(truth))
+            for sample, truth in samples
+            if sample.loud.any() and sample.table.size
         ]
         optimiser = torch.optim.Adam([slopes, bias], lr=0.2)
         for step in range(steps):

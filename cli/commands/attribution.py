@@ -22,8 +22,8 @@ def index() -> None:
     from service.attribution.indexing import build_index
 
     with progress("Indexing", unit="recordings") as advance:
-        found = build_index(workspace(), on_progress=advance)
-    emit(found)
+        built = build_index(workspace(), on_progress=advance)
+    emit(built)
 
 
 @app.command()
@@ -49,13 +49,13 @@ def attribute(
     from service.attribution.attributing import attribute_files
 
     with progress("Attributing", unit="tracks") as advance:
-        heard = attribute_files(
+        attributed = attribute_files(
             workspace(), files or [], track=track, method=method, assign=not no_assign, on_progress=advance
         )
-    emit(heard.answers, text=_vectors_text)
-    for one in heard.failed:
-        say(f"settle: track {one['track']} has no vector: {one['reason']}")
-    if heard.failed:
+    emit(attributed.answers, text=_vectors_text)
+    for failure in attributed.failed:
+        say(f"settle: track {failure['track']} has no vector: {failure['reason']}")
+    if attributed.failed:
         leave(EXIT_CODES[InputError])
 
 
@@ -71,9 +71,9 @@ def canary(
     from service.attribution.canaries import check
 
     with progress("Judging again", unit="tracks") as advance:
-        found = check(workspace(), files or [], count=count, method=method, on_progress=advance)
-    emit(found)
-    if not found.ok:
+        checked = check(workspace(), files or [], count=count, method=method, on_progress=advance)
+    emit(checked)
+    if not checked.ok:
         leave(EXIT_CODES[VerificationError])
 
 
@@ -99,16 +99,16 @@ def report(
     from service.attribution.report import report as royalty_report
     from service.attribution.report import report_text, write_report
 
-    found = royalty_report(workspace(), track)
+    document = royalty_report(workspace(), track)
     if form in ("html", "pdf"):
-        place = write_report(found, form, out or Path(f"{track}.{form}"))
-        say(f"wrote {place}")
+        path = write_report(document, form, out or Path(f"{track}.{form}"))
+        say(f"wrote {path}")
         if wants_json():
-            emit(found)
+            emit(document)
         return
     if form not in ("", "json"):
         raise InputError(f"report format {form!r}, expected html, json or pdf")
-    emit(found, text=as_json if form == "json" else report_text)
+    emit(document, text=as_json if form == "json" else report_text)
 
 
 @app.command()
@@ -134,10 +134,10 @@ def _vectors_text(answers: list[Any]) -> str:
         state = "pays from now on" if answer.assigned else "recorded as evidence"
         lines.append(f"{answer.track}: {answer.method} vector {answer.digest[:16]}, {state}")
         for name, aspect in answer.vector.items():
-            sources = sorted(aspect["sources"], key=lambda one: -one["ppm"])
-            *shares, rest = percents([*(one["ppm"] for one in sources), aspect["unattributed"]])
-            for one, share in zip(sources, shares, strict=True):
-                told = with_interval(share, one["low"], one["high"])
-                lines.append(f"  {name:<12}{told:<28}{one['id']}, {one['basis']}")
-            lines.append(f"  {name:<12}{rest:<28}unattributed")
+            sources = sorted(aspect["sources"], key=lambda source: -source["ppm"])
+            *shares, unattributed = percents([*(source["ppm"] for source in sources), aspect["unattributed"]])
+            for source, share in zip(sources, shares, strict=True):
+                shown_share = with_interval(share, source["low"], source["high"])
+                lines.append(f"  {name:<12}{shown_share:<28}{source['id']}, {source['basis']}")
+            lines.append(f"  {name:<12}{unattributed:<28}unattributed")
     return "\n".join(lines)

@@ -23,9 +23,9 @@ def key(
     from ledger.proofs.keys import PrivateKey
     from service.setup import new_passphrase
 
-    made = PrivateKey.generate()
-    keyfile.save(file, made, new_passphrase(no_passphrase=no_passphrase))
-    emit({"file": str(file), "key": made.public.id, "public": made.public.raw.hex()})
+    private_key = PrivateKey.generate()
+    keyfile.save(file, private_key, new_passphrase(no_passphrase=no_passphrase))
+    emit({"file": str(file), "key": private_key.public.id, "public": private_key.public.raw.hex()})
 
 
 @app.command()
@@ -58,8 +58,10 @@ def sign(
         raise InputError(
             "which log is the batch for? say --log ORIGIN, the origin in its trust.json, so that no other can take it"
         )
-    held = keyfile.load(signer, from_environment(os.environ))
-    emit(batches.sign_file(file, held, source=source, log=named, previous=previous, out=target, form=form or None))
+    private_key = keyfile.load(signer, from_environment(os.environ))
+    emit(
+        batches.sign_file(file, private_key, source=source, log=named, previous=previous, out=target, form=form or None)
+    )
 
 
 @app.command("list")

@@ -37,8 +37,8 @@ def demo(
         )
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    told = tell(Story(home=folder.resolve(), run=_run, say=shell.say, events=events))
-    shell.emit(told | {"seconds": round(time.monotonic() - begun, 1)}, text=closing)
+    facts = tell(Story(home=folder.resolve(), run=_run, say=shell.say, events=events))
+    shell.emit(facts | {"seconds": round(time.monotonic() - begun, 1)}, text=closing)
 
 
 def _run(words: Sequence[str]) -> tuple[int, Any]:
@@ -68,7 +68,7 @@ def closing(told: dict[str, Any]) -> str:
     paths.append("Open the first two in a browser; the commands above work in the folder above them.")
     blocks = [
         [f"{title}, {told['seconds']} s"],
-        [table([_influence(one) for one in told["influence"]]), *_footnotes(told)],
+        [table([_influence(influence) for influence in told["influence"]]), *_footnotes(told)],
         [f"Allocated under each rule, {told['currency']}; the first is the one that was published:", table(by_rule)],
         [*amounts, total],
         paths,
@@ -94,11 +94,11 @@ def _missed(one: dict[str, Any]) -> bool:
 def _footnotes(told: dict[str, Any]) -> list[str]:
     """What the table of influence leaves open: estimates that miss, and tracks with nothing to estimate."""
     notes = [
-        f"* {one['track']}: the estimate misses. In truth {one['true'] or 'nobody'} is the main source, and the method "
-        f"names {one['estimated'] or 'nobody'}. Estimates can be wrong: each carries its interval and the method's "
-        "measured error (docs/methods.md), and what is not known stays unattributed."
-        for one in told["influence"]
-        if _missed(one)
+        f"* {track['track']}: the estimate misses. In truth {track['true'] or 'nobody'} is the main source, and the "
+        f"method names {track['estimated'] or 'nobody'}. Estimates can be wrong: each carries its interval and "
+        "the method's measured error (docs/methods.md), and what is not known stays unattributed."
+        for track in told["influence"]
+        if _missed(track)
     ]
     if declared := told["tracks"] - len(told["influence"]):
         notes.append(

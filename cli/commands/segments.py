@@ -35,8 +35,8 @@ def verify() -> None:
 
     ws = workspace()
     with progress("verifying", unit="leaves") as on_progress:
-        found = verify_segments(ws.log, folder_of(ws), manifests(ws.log), on_progress)
-    emit(found, text=lambda it: f"ok: {it.leaves} leaves in {it.segments} segments lead back to the signed tree")
+        checked = verify_segments(ws.log, folder_of(ws), manifests(ws.log), on_progress)
+    emit(checked, text=lambda it: f"ok: {it.leaves} leaves in {it.segments} segments lead back to the signed tree")
 
 
 @app.command()

@@ -50,10 +50,12 @@ def simulate(
     plots = plot or []
     if odd := [str(path) for path in plots if path.suffix not in (".svg", ".png")]:
         raise InputError(f"--plot {odd[0]}: expected a name that ends in .svg or .png")
-    wanted = simulating.contenders(rules, period=period, pool=pool, currency=currency, params=parameters(param or []))
+    contenders = simulating.contenders(
+        rules, period=period, pool=pool, currency=currency, params=parameters(param or [])
+    )
     ws = workspace()
     with progress("Usage", unit="events") as advance:
-        result = simulating.run(ws, wanted, draws=draws, attack_units=attack, on_progress=advance)
+        result = simulating.run(ws, contenders, draws=draws, attack_units=attack, on_progress=advance)
     if html is not None:
         html.write_text(as_html(result), encoding="utf-8")
     for path in plots:
@@ -67,17 +69,17 @@ def _text(result: Simulation) -> str:
     first = result.rules[0]
     rows = [
         {
-            "rule": one.rule,
-            "allocated": money(one.allocated_micros, result.currency),
-            "holders paid": one.spread.paid,
-            "top 1 %": percent(one.spread.top1_ppm),
-            "gain": None if one is first else one.against_first.winners,
-            "lose": None if one is first else one.against_first.losers,
-            "changes hands": None if one is first else money(one.against_first.moved_micros, result.currency),
-            **({} if one.noise is None else {"moved by noise": percent(one.noise.moved_ppm)}),
-            **({} if one.attack is None else {"attacker gains": money(one.attack.gain_micros, result.currency)}),
+            "rule": rule.rule,
+            "allocated": money(rule.allocated_micros, result.currency),
+            "holders paid": rule.spread.paid,
+            "top 1 %": percent(rule.spread.top1_ppm),
+            "gain": None if rule is first else rule.against_first.winners,
+            "lose": None if rule is first else rule.against_first.losers,
+            "changes hands": None if rule is first else money(rule.against_first.moved_micros, result.currency),
+            **({} if rule.noise is None else {"moved by noise": percent(rule.noise.moved_ppm)}),
+            **({} if rule.attack is None else {"attacker gains": money(rule.attack.gain_micros, result.currency)}),
         }
-        for one in result.rules
+        for rule in result.rules
     ]
     pool = money(result.pool_micros, result.currency)
     head = f"{result.period}, pool {pool}, {counted(result.population, 'holder')}; each rule beside {first.rule}:"

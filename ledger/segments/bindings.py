@@ -20,8 +20,8 @@ from ledger.segments.schema import BINDINGS, KEY, Binding
 
 def as_table(bindings: Iterable[Binding]) -> pa.Table:
     """Triples as columns of codes: row n is binding n."""
-    known = list(bindings)
-    columns = [pa.array([row[place] for row in known], pa.string()) for place in range(len(KEY))]
+    rows = list(bindings)
+    columns = [pa.array([row[number] for row in rows], pa.string()) for number in range(len(KEY))]
     return pa.table([column.dictionary_encode() for column in columns], names=KEY.names)
 
 
@@ -58,9 +58,9 @@ def more(known: pa.Table, folder: Path, file: File) -> pa.Table:
 
 def load(folder: Path, sealed: Sequence[Manifest]) -> pa.Table:
     """Every triple of these segments, their files' digests checked."""
-    known = as_table(())
+    table = as_table(())
     for manifest in sealed:
         for file in manifest.of("bindings"):
             files.check(folder, file)
-            known = more(known, folder, file)
-    return known
+            table = more(table, folder, file)
+    return table

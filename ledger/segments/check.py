@@ -57,12 +57,12 @@ def verify_segments(log: Log, folder: Path, manifests: Sequence[Manifest], on_pr
     Leaves after the last segment are hashed from the log, so that what is compared in the end is the
     root that the log has signed.
     """
-    tiles, known, total = Tiles(), bindings.as_table(()), 0
+    tiles, bindings_table, total = Tiles(), bindings.as_table(()), 0
     for manifest in manifests:
         total += check_files(folder, manifest.files)
         for file in manifest.of("bindings"):
-            known = bindings.more(known, folder, file)
-        hashes = read_back(folder, manifest.files, manifest.start, manifest.stop, known)
+            bindings_table = bindings.more(bindings_table, folder, file)
+        hashes = read_back(folder, manifest.files, manifest.start, manifest.stop, bindings_table)
         if ordered_digest([hashes.tobytes()]) != manifest.leaves:
             raise SegmentError(
                 f"segment [{manifest.start}, {manifest.stop}): its rows are not the leaves it was sealed with; "
@@ -118,15 +118,15 @@ def read_back(folder: Path, made: Sequence[File], start: int, stop: int, known: 
 def _hashed(bodies: pa.Array | pa.ChunkedArray) -> Hashes:
     """The hash of each of these leaves, few at a time as Python's bytes: more would not stay in the cache."""
     slices = (bodies.slice(at, HASHED_AT_ONCE).to_pylist() for at in range(0, len(bodies), HASHED_AT_ONCE))
-    found = b"".join([b"".join(leaf_hashes(few)) for few in slices])
-    return np.frombuffer(found, np.uint8).reshape(-1, HASH_SIZE)
+    hashes = b"".join([b"".join(leaf_hashes(few)) for few in slices])
+    return np.frombuffer(hashes, np.uint8).reshape(-1, HASH_SIZE)
 
 
 def _check_derived(piece: pa.Table, file: File, known: pa.Table) -> None:
     """What is in a row beside its leaf follows from the leaf: its binding, and the day that names its file."""
     numbers = piece.column("binding").combine_chunks()
-    given = len(numbers) == 0 or (pc.min(numbers).as_py() >= 0 and pc.max(numbers).as_py() < known.num_rows)
-    same = given and all(
+    in_range = len(numbers) == 0 or (pc.min(numbers).as_py() >= 0 and pc.max(numbers).as_py() < known.num_rows)
+    same = in_range and all(
         known.column(name).take(numbers).cast(pa.string()).combine_chunks().equals(piece.column(name).combine_chunks())
         for name in schema.KEY.names
     )
@@ -141,8 +141,10 @@ def check_tree(log: Log, hashes: Hashes, start: int) -> None:
     """Leaf hashes that begin at `start` are those of the log's tree."""
     first, stop = start // WIDTH, start + len(hashes)
     with log.store.reading() as connection:
-        wanted = col(TileRow.level) == 0, col(TileRow.n) >= first, col(TileRow.n) * WIDTH < stop
-        tiles = connection.execute(select(col(TileRow.hashes)).where(*wanted).order_by(col(TileRow.n))).scalars().all()
+        conditions = col(TileRow.level) == 0, col(TileRow.n) >= first, col(TileRow.n) * WIDTH < stop
+        tiles = (
+            connection.execute(select(col(TileRow.hashes)).where(*conditions).order_by(col(TileRow.n))).scalars().all()
+        )
     skip = (start - first * WIDTH) * HASH_SIZE
     tree = np.frombuffer(b"".join(tiles)[skip : skip + hashes.size], np.uint8)
     if tree.size != hashes.size:

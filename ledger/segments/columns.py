@@ -55,7 +55,7 @@ def table(indexes: Sequence[int], bodies: Sequence[bytes], bindings: dict[Bindin
     The table says what the leaves say only if `leaves` gives the same bytes back: the caller compares, and
     asks `refuse_odd` where they differ.
     """
-    columns = {field.name: _column(found, field) for found, field in zip(_read(indexes, bodies), _READ, strict=True)}
+    columns = {field.name: _column(parsed, field) for parsed, field in zip(_read(indexes, bodies), _READ, strict=True)}
     if any(column.null_count for name, column in columns.items() if not EVENTS.field(name).nullable):
         refuse_odd(map(Entry, indexes, bodies))
     codes = _numbered([columns[name] for name in KEY.names], bindings)
@@ -66,8 +66,8 @@ def table(indexes: Sequence[int], bodies: Sequence[bytes], bindings: dict[Bindin
 def _read(indexes: Sequence[int], bodies: Sequence[bytes]) -> list[pa.Array]:
     """The fields of many JSON objects, absent ones as null; no Python object is made for any of them."""
     try:
-        found = _parser().cursor().from_arrow(pa.table({"body": pa.array(bodies, pa.string())}))
-        read = found.project(f"unnest(from_json(body, '{_SHAPE}'))").to_arrow_table().combine_chunks()
+        parsed = _parser().cursor().from_arrow(pa.table({"body": pa.array(bodies, pa.string())}))
+        read = parsed.project(f"unnest(from_json(body, '{_SHAPE}'))").to_arrow_table().combine_chunks()
     except (duckdb.Error, pa.ArrowInvalid) as problem:
         refuse_odd(map(Entry, indexes, bodies))
         raise SegmentError(f"leaves {indexes[0]} to {indexes[-1]} cannot be read: {problem}") from None
@@ -91,23 +91,23 @@ def refuse_odd(events: Iterable[Entry]) -> None:
 
 def _numbered(texts: Sequence[pa.Array], bindings: dict[Binding, int]) -> np.ndarray[Any, Any]:
     """The number of each row's triple; Python looks at each distinct one once, in the order of first appearance."""
-    known = [[*column.dictionary.to_pylist(), None] for column in texts]
+    dictionaries = [[*column.dictionary.to_pylist(), None] for column in texts]
     codes = np.zeros(len(texts[0]), np.int64)
-    for column, values in zip(texts, known, strict=True):
+    for column, values in zip(texts, dictionaries, strict=True):
         codes = codes * len(values) + np.asarray(column.indices.fill_null(len(values) - 1))
-    _, first, place = np.unique(codes, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rows = pa.array(first[order])
     triples = zip(
         *(
             [values[code] for code in column.indices.fill_null(len(values) - 1).take(rows).to_pylist()]
-            for column, values in zip(texts, known, strict=True)
+            for column, values in zip(texts, dictionaries, strict=True)
         ),
         strict=True,
     )
     numbers = np.empty(len(first), np.int32)
     numbers[order] = [bindings.setdefault(triple, len(bindings)) for triple in triples]
-    return numbers[place]
+    return numbers[inverse]
 
 
 def _column(found: pa.Array, field: pa.Field) -> pa.Array:
@@ -129,16 +129,20 @@ def leaves(events: pa.Table) -> pa.Array:
     if odd is None:
         return shown
     out = shown.to_pylist()
-    for place in np.flatnonzero(odd):
-        row = {name: values[int(place)].as_py() for name, values in texts.items() if name not in ("index", "binding")}
-        out[place] = leaf.encode(leaf.event(**{**row, "occurred_at": format_time(row["occurred_at"])}))
+    for position in np.flatnonzero(odd):
+        row = {
+            name: values[int(position)].as_py() for name, values in texts.items() if name not in ("index", "binding")
+        }
+        out[position] = leaf.encode(leaf.event(**{**row, "occurred_at": format_time(row["occurred_at"])}))
     return pa.array(out, pa.binary())
 
 
 def _plain(rows: pa.Table, name: str) -> Any:
     """A column in one piece and without a dictionary."""
-    found = rows.column(name)
-    whole = found.chunk(0) if found.num_chunks == 1 else pa.concat_arrays(found.chunks) if found.num_chunks else None
+    column = rows.column(name)
+    whole = (
+        column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if column.num_chunks else None
+    )
     if whole is None:
         return pa.array([], EVENTS.field(name).type)
     return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
@@ -150,11 +154,11 @@ def _written(columns: dict[str, Any]) -> pa.Array:
 
     def put(*more: Any) -> None:
         """Text that follows on text is one piece: each costs every row a copy."""
-        for one in more:
-            if isinstance(one, str) and isinstance(pieces[-1], str):
-                pieces[-1] += one
+        for part in more:
+            if isinstance(part, str) and isinstance(pieces[-1], str):
+                pieces[-1] += part
             else:
-                pieces.append(one)
+                pieces.append(part)
 
     def put_optional(name: str, before: str, after: str, absent: str = "") -> None:
         values = columns[name]
@@ -182,10 +186,10 @@ def _written(columns: dict[str, Any]) -> pa.Array:
 def _instants(column: Any) -> Any:
     """Times as leaves write them: a day and a second of it, both looked up, since formatting each is slow."""
     seconds = np.asarray(column.cast(pa.int64())) // 1000
-    days, place = np.unique(seconds // _DAY, return_inverse=True)
+    days, inverse = np.unique(seconds // _DAY, return_inverse=True)
     dates = pa.array(np.datetime_as_string(days.astype("datetime64[D]")), pa.string())
     clock = _clock().take(pa.array(seconds % _DAY))
-    return pc.binary_join_element_wise(dates.take(pa.array(place)), clock, "T")
+    return pc.binary_join_element_wise(dates.take(pa.array(inverse)), clock, "T")
 
 
 @cache
@@ -199,10 +203,10 @@ def _clock() -> pa.Array:
 
 def _to_escape(columns: Sequence[Any]) -> Any:
     """Which rows hold a text that JSON escapes; None, found out without looking at rows, if no row does."""
-    found = None
+    escaped = None
     for column in columns:
         raw = column.buffers()[2].to_pybytes() if column.buffers()[2] else b""
         if raw and (b'"' in raw or b"\\" in raw or np.frombuffer(raw, np.uint8).min() < 0x20):
             mask = np.asarray(pc.fill_null(pc.match_substring_regex(column, r'["\\\x00-\x1f]'), fill_value=False))
-            found = mask if found is None else found | mask
-    return found
+            escaped = mask if escaped is None else escaped | mask
+    return escaped

@@ -106,14 +106,14 @@ def check(folder: Path, file: File) -> None:
     """Refuse a file that is missing or is not the one the log committed to."""
     path = folder / file.path
     try:
-        size, found = path.stat().st_size, digest(path)
+        size, actual = path.stat().st_size, digest(path)
     except FileNotFoundError:
         raise SegmentError(f"segment file {file.path} is missing from {folder}; {AGAIN}") from None
     except OSError as failure:
         raise TransientError(f"segment file {path}: {failure.strerror}") from None
-    if (size, found) != (file.bytes, file.sha256):
+    if (size, actual) != (file.bytes, file.sha256):
         raise SegmentError(
-            f"segment file {file.path} has {size} bytes and SHA-256 {found}, the log says {file.bytes} and "
+            f"segment file {file.path} has {size} bytes and SHA-256 {actual}, the log says {file.bytes} and "
             f"{file.sha256}; {AGAIN}"
         )
 

@@ -78,12 +78,12 @@ class Manifest:
             raise VerificationError(f"segment manifest: not version {VERSION}; read it with the release that wrote it")
         try:
             files = tuple(File(**file) for file in value.pop("files"))
-            found = cls(**value, files=files)
+            manifest = cls(**value, files=files)
         except (TypeError, KeyError) as problem:
             raise VerificationError(f"segment manifest: {problem}") from None
         if any(file.kind not in _KINDS or ".." in file.path or file.path.startswith("/") for file in files):
             raise VerificationError("segment manifest: a file of an unknown kind or outside the segments' folder")
-        return found
+        return manifest
 
     def leaf(self, at: datetime) -> Leaf:
         """The leaf that commits to this manifest."""
@@ -102,23 +102,23 @@ def ordered_digest(hashes: Iterable[bytes]) -> Digest:
 
 def read(body: bytes, manifest: bytes) -> Manifest:
     """The manifest of a segment leaf; refuses one that the leaf does not name or that says otherwise."""
-    said: Mapping[str, Any] = leaf.decode(body)
+    fields: Mapping[str, Any] = leaf.decode(body)
     found = Manifest.parse(manifest)
-    if said.get("manifest") != canon.digest(manifest):
-        raise SegmentError(f"segment leaf of [{said.get('start')}, {said.get('stop')}) names another manifest")
-    if (said.get("start"), said.get("stop"), said.get("leaves")) != (found.start, found.stop, found.leaves):
+    if fields.get("manifest") != canon.digest(manifest):
+        raise SegmentError(f"segment leaf of [{fields.get('start')}, {fields.get('stop')}) names another manifest")
+    if (fields.get("start"), fields.get("stop"), fields.get("leaves")) != (found.start, found.stop, found.leaves):
         raise SegmentError(f"manifest of [{found.start}, {found.stop}) is not what its leaf in the log says")
     return found
 
 
 def manifests(log: Log, size: int | None = None) -> list[Manifest]:
     """The log's segments in order, as its `segment` leaves below `size` say; every index covered once."""
-    found = []
+    listed = []
     for entry in log.entries(types={TYPE}, stop=size):
         named = leaf.decode(entry.body).get("manifest")
-        found.append(read(entry.body, log.blob(str(named))))
-    check_chain(found, log.origin)
-    return found
+        listed.append(read(entry.body, log.blob(str(named))))
+    check_chain(listed, log.origin)
+    return listed
 
 
 def check_chain(manifests: Sequence[Manifest], origin: str) -> None:

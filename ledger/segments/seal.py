@@ -60,26 +60,26 @@ def seal(log: Log, folder: Path, *, stop: int | None = None, span: int = SPAN, o
     if end > size:
         raise InputError(f"log {log.origin} has {size} leaves, {end} cannot be sealed")
     with files.locked(folder), ThreadPoolExecutor(1) as writer:
-        before = manifests(log)
-        first = before[-1].stop if before else 0
-        files.tidy(folder, {file.path for manifest in before for file in manifest.files})
-        known = Known(load(folder, before) if first < end else as_table(()))
-        made: list[Manifest] = []
+        earlier = manifests(log)
+        first = earlier[-1].stop if earlier else 0
+        files.tidy(folder, {file.path for manifest in earlier for file in manifest.files})
+        bindings = Known(load(folder, earlier) if first < end else as_table(()))
+        sealed: list[Manifest] = []
         writing: Future[Manifest] | None = None
         for start in range(first, end, span):  # one stretch is read while the one before it is written and checked
-            stretch = gather(log, start, min(start + span, end), known)
-            made += _committed(log, writing)
+            stretch = gather(log, start, min(start + span, end), bindings)
+            sealed += _committed(log, writing)
             writing = writer.submit(write_segment, log, folder, stretch)
             if on_progress is not None:
                 on_progress(start - first, end - first)
-        made += _committed(log, writing)
+        sealed += _committed(log, writing)
     return Sealed(
         start=first,
         stop=max(first, end),
-        segments=len(made),
-        events=sum(manifest.events for manifest in made),
-        files=sum(len(manifest.files) for manifest in made),
-        bytes=sum(file.bytes for manifest in made for file in manifest.files),
+        segments=len(sealed),
+        events=sum(manifest.events for manifest in sealed),
+        files=sum(len(manifest.files) for manifest in sealed),
+        bytes=sum(file.bytes for manifest in sealed for file in manifest.files),
     )
 
 
@@ -113,8 +113,8 @@ def gather(log: Log, start: int, stop: int, known: Known) -> Stretch:
     """Read a stretch of the log into columns; `known` takes up bindings that are new."""
     first = known.table.num_rows
     with log.store.reading() as connection:
-        others = _others(connection, start, stop)
-    skip = {index for index, _, _ in others}
+        other_leaves = _others(connection, start, stop)
+    skip = {index for index, _, _ in other_leaves}
     tables = [schema.EVENTS.empty_table()]
     for at in range(start, stop, CHUNK):
         end = min(at + CHUNK, stop)
@@ -128,14 +128,14 @@ def gather(log: Log, start: int, stop: int, known: Known) -> Stretch:
         if indexes:
             events = bodies if len(indexes) == len(bodies) else [bodies[index - at] for index in indexes]
             tables.append(columns.table(indexes, events, known.numbers))
-    kept = {name: [row[place] for row in others] for place, name in enumerate(schema.LEAVES.names)}
+    by_name = {name: [row[position] for row in other_leaves] for position, name in enumerate(schema.LEAVES.names)}
     new = known.grown()
     numbers = pa.array(range(first, first + new.num_rows), pa.int32())
     return Stretch(
         start=start,
         stop=stop,
         events=pa.concat_tables(tables[1:] or tables),
-        others=pa.table(kept, schema=schema.LEAVES),
+        others=pa.table(by_name, schema=schema.LEAVES),
         new_bindings=pa.table([numbers, *(column.cast(pa.string()) for column in new.columns)], schema=BINDINGS),
         bindings=known.table,
     )
@@ -143,8 +143,8 @@ def gather(log: Log, start: int, stop: int, known: Known) -> Stretch:
 
 def _others(connection: Connection, start: int, stop: int) -> list[tuple[int, str, bytes]]:
     """The leaves of a stretch that are not events."""
-    wanted = (col(EntryRow.idx), col(EntryRow.type), col(EntryRow.body))
-    rows = select(*wanted).where(wanted[0] >= start, wanted[0] < stop, text("type <> 'event'")).order_by(wanted[0])
+    columns = (col(EntryRow.idx), col(EntryRow.type), col(EntryRow.body))
+    rows = select(*columns).where(columns[0] >= start, columns[0] < stop, text("type <> 'event'")).order_by(columns[0])
     return [(index, kind, bytes(body)) for index, kind, body in connection.execute(rows)]
 
 
@@ -158,19 +158,19 @@ def _bodies(connection: Connection, start: int, stop: int) -> list[bytes]:
 def write_segment(log: Log, folder: Path, stretch: Stretch) -> Manifest:
     """The files of a stretch, read back and checked against the tree."""
     start, stop = stretch.start, stretch.stop
-    made: list[File] = []
+    written: list[File] = []
 
     def keep(kind: Kind, rows: pa.Table, day: str | None = None) -> None:
         if rows.num_rows:
             path = files.place(kind, start, stop, day)
             files.write(folder / path, rows)
-            made.append(files.described(folder, kind, path, rows, day))
+            written.append(files.described(folder, kind, path, rows, day))
 
     for day, rows in by_day(stretch.events):
         keep("events", rows, day)
     keep("leaves", stretch.others)
     keep("bindings", stretch.new_bindings)
-    hashes = read_back(folder, made, start, stop, stretch.bindings)
+    hashes = read_back(folder, written, start, stop, stretch.bindings)
     try:
         check_tree(log, hashes, start)
     except SegmentError:
@@ -183,7 +183,7 @@ def write_segment(log: Log, folder: Path, stretch: Stretch) -> Manifest:
         leaves=ordered_digest([hashes.tobytes()]),
         events=stretch.events.num_rows,
         writer=f"pyarrow {pa.__version__}",
-        files=tuple(made),
+        files=tuple(written),
     )
 
 
@@ -213,8 +213,8 @@ def mend(log: Log, folder: Path, *, on_progress: Progress = None) -> list[str]:
         for manifest in sealed:
             odd = [file.path for file in manifest.files if not files.intact(folder, file)]
             if odd:
-                again = write_segment(log, folder, gather(log, manifest.start, manifest.stop, Known(bindings)))
-                if again.files != manifest.files:
+                rewritten = write_segment(log, folder, gather(log, manifest.start, manifest.stop, Known(bindings)))
+                if rewritten.files != manifest.files:
                     raise StateError(
                         f"segment [{manifest.start}, {manifest.stop}) was written by {manifest.writer}, not by pyarrow "
                         f"{pa.__version__}: its files differ; mend with that version, or put {odd[0]} back from a copy"

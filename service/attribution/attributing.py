@@ -35,7 +35,7 @@ AT_ONCE: Final = 64
 
 
 @dataclass(slots=True, kw_only=True)
-class Heard:
+class AttributionResults:
     """What became of the files: a vector of each that could be judged, and why the others could not."""
 
     answers: list[Attributed] = field(default_factory=list)
@@ -52,7 +52,7 @@ def fitted(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
 
 def attribute_files(
     workspace: Workspace, paths: Sequence[Path], *, track: str, method: str, assign: bool, on_progress: Progress = None
-) -> Heard:
+) -> AttributionResults:
     """Attribute every file (folders: every file in them that can be read) and record the vectors.
 
     A file that cannot be judged fails alone.
@@ -66,8 +66,8 @@ def attribute_files(
         raise InputError(f"two files for track {max(names, key=names.count)!r}: attribute them one by one with --track")
     chosen, catalogue = fitted(workspace, method)
     workspace.log.put_blob(canon.encode(parameters(chosen)))
-    known = workspace.registry.view().tracks
-    heard, latents_of = Heard(), lru_cache(maxsize=1)(read_latents)
+    tracks = workspace.registry.view().tracks
+    results, latents_of = AttributionResults(), lru_cache(maxsize=1)(read_latents)
     for begin in range(0, len(items), AT_ONCE):
         vectors: list[InfluenceVector] = []
         seconds: list[float] = []
@@ -76,19 +76,23 @@ def attribute_files(
             started = time.perf_counter()
             try:
                 item = read(path, name, latents_of=latents_of)
-                made = known.get(name)
-                model = (made.model, made.version) if made is not None and made.model else (None, None)
-                found, estimate = judge(chosen, catalogue, item, track=name, model=model)
+                registered = tracks.get(name)
+                model = (
+                    (registered.model, registered.version)
+                    if registered is not None and registered.model
+                    else (None, None)
+                )
+                estimated, estimate = judge(chosen, catalogue, item, track=name, model=model)
                 shown[f"{name}@{chosen.name}"] = _remember(workspace, path, item, details(name, item, estimate, chosen))
-                vectors.append(found)
+                vectors.append(estimated)
                 seconds.append(time.perf_counter() - started)
             except SettleError as problem:
-                heard.failed.append({"track": name, "reason": str(problem)})
+                results.failed.append({"track": name, "reason": str(problem)})
             if on_progress is not None:
                 on_progress(number, len(items))
         _write_remembered(workspace, remembered(workspace) | shown)
-        heard.answers += record(workspace, vectors, assign=assign, seconds=seconds)
-    return heard
+        results.answers += record(workspace, vectors, assign=assign, seconds=seconds)
+    return results
 
 
 def _items(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
@@ -110,10 +114,10 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(one for one in path.iterdir() if one.suffix.lower() in READABLE)
-            if not found:
+            readable = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in READABLE)
+            if not readable:
                 raise InputError(f"{path}: no file in it that can be attributed")
-            files.extend(found)
+            files.extend(readable)
         else:
             files.append(path)
     return files
@@ -130,9 +134,9 @@ class Remembered:
 
 def remembered(workspace: Workspace) -> dict[str, Remembered]:
     """By track and method (`track@method`)."""
-    place = workspace.home / "index" / "tracks.json"
-    known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
-    return {name: Remembered(**one) for name, one in known.items()}
+    path = workspace.home / "index" / "tracks.json"
+    documents = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {name: Remembered(**document) for name, document in documents.items()}
 
 
 def _remember(workspace: Workspace, path: Path, item: Features, shown: dict[str, Any]) -> Remembered:
@@ -144,6 +148,6 @@ def _remember(workspace: Workspace, path: Path, item: Features, shown: dict[str,
 
 
 def _write_remembered(workspace: Workspace, known: dict[str, Remembered]) -> None:
-    plain = {name: asdict(one) for name, one in known.items()}
-    place = workspace.home / "index" / "tracks.json"
-    write_whole(place, (json.dumps(plain, indent=1, sort_keys=True) + "\n").encode())
+    plain = {name: asdict(item) for name, item in known.items()}
+    path = workspace.home / "index" / "tracks.json"
+    write_whole(path, (json.dumps(plain, indent=1, sort_keys=True) + "\n").encode())

@@ -48,30 +48,31 @@ def check(
 ) -> Canaries:
     """Judge again every track that was attributed by the method here; nothing is signed or recorded."""
     chosen = method_of(method or workspace.settings.text("attribution.method"))
-    known = {
-        name.rpartition("@")[0]: one.sha256
-        for name, one in remembered(workspace).items()
+    inputs = {
+        name.rpartition("@")[0]: remembered_input.sha256
+        for name, remembered_input in remembered(workspace).items()
         if name.rpartition("@")[2] == chosen.name
     }
-    if not known:
+    if not inputs:
         raise StateError(f"no track was attributed by {chosen.name} here; run `settle attribute` on some first")
     store = store_of(workspace)
-    items = {track: store.get(digest) for track, digest in known.items()}
+    items = {track: store.get(digest) for track, digest in inputs.items()}
     catalogue = store.catalogue()
     planted = [read(path) for path in files] or _invented(catalogue, list(items.values()), count)
     every = canary.plant(catalogue, planted)
     chosen.fit(every)
     false: list[dict[str, Any]] = []
     for number, (track, item) in enumerate(sorted(items.items()), start=1):
-        found, _ = judge(chosen, every, item, track=track)
+        estimated, _ = judge(chosen, every, item, track=track)
         false += [
-            {"track": track, "aspect": aspect, "canary": name, "ppm": ppm} for aspect, name, ppm in canary.given(found)
+            {"track": track, "aspect": aspect, "canary": name, "ppm": ppm}
+            for aspect, name, ppm in canary.given(estimated)
         ]
         if on_progress is not None:
             on_progress(number, len(items))
     aspects = _rates(false, len(items))
     return Canaries(
-        ok=all(one["rate_ppm"] <= ALLOWED_PPM for one in aspects),
+        ok=all(remembered_input["rate_ppm"] <= ALLOWED_PPM for remembered_input in aspects),
         method=chosen.name,
         canaries=len(planted),
         tracks=len(items),
@@ -84,11 +85,11 @@ def check(
 def _invented(catalogue: Catalogue, items: Sequence[Features], count: int) -> list[Features]:
     """As many of each form as the tracks have, since a form is only ever compared with its own."""
     forms: set[Form] = {item.form for item in items}
-    return [one for form in sorted(forms) for one in canary.invent(catalogue, form, count)]
+    return [sketch for form in sorted(forms) for sketch in canary.invent(catalogue, form, count)]
 
 
 def _rates(false: list[dict[str, Any]], tracks: int) -> list[dict[str, Any]]:
-    wrong = Counter(aspect for aspect, _ in {(one["aspect"], one["track"]) for one in false})
+    wrong = Counter(aspect for aspect, _ in {(claim["aspect"], claim["track"]) for claim in false})
     return [
         {
             "aspect": aspect,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attribution.index.store import Row
+from attribution.index.store import IndexRow
 from attribution.methods.pastiche import in_the_manner_of
 from ledger.shown import percent
 from ledger.types import ASPECTS, MILLION, InfluenceVector
@@ -15,23 +15,25 @@ WIDE: Final = MILLION // 2
 
 
 def cautions(
-    found: InfluenceVector, details: Mapping[str, Any], rows: Mapping[str, Row], artists: Mapping[str, str | None]
+    found: InfluenceVector, details: Mapping[str, Any], rows: Mapping[str, IndexRow], artists: Mapping[str, str | None]
 ) -> list[str]:
     """Remarks of the method, then what the vector, the index and the artists' names add to them."""
-    said = list(details.get("remarks", []))
+    remarks = list(details.get("remarks", []))
     if all(not found.aspect(name).sources for name in ASPECTS):
-        said.append("Nothing is attributed: no source is likely enough to be named, or the aspects were not measured.")
+        remarks.append(
+            "Nothing is attributed: no source is likely enough to be named, or the aspects were not measured."
+        )
     if found.method == "declared":
-        said.append("Declared by the generator and signed; Settle did not listen to the track for this vector.")
-    unsure = [one.id for one in found.recording.sources if one.high - one.low > WIDE]
+        remarks.append("Declared by the generator and signed; Settle did not listen to the track for this vector.")
+    unsure = [source.id for source in found.recording.sources if source.high - source.low > WIDE]
     if unsure:
-        said.append(f"Very unsure shares: {', '.join(unsure)}; compare with a second method before acting on them.")
-    return [*said, *_hubs(found, rows), *_manner(found, details, artists)]
+        remarks.append(f"Very unsure shares: {', '.join(unsure)}; compare with a second method before acting on them.")
+    return [*remarks, *_hubs(found, rows), *_manner(found, details, artists)]
 
 
-def _hubs(found: InfluenceVector, rows: Mapping[str, Row]) -> list[str]:
+def _hubs(found: InfluenceVector, rows: Mapping[str, IndexRow]) -> list[str]:
     """Sources that are near to much of the catalogue, and so to this track as to any other."""
-    named = dict.fromkeys(one.id for one in (*found.recording.sources, *found.composition.sources))
+    named = dict.fromkeys(source.id for source in (*found.recording.sources, *found.composition.sources))
     return [
         f"{name} is a hub: among the nearest of {percent(crowd)} of the catalogue, as medleys and compilations are. "
         "Look at the matching segments before acting on its share."
@@ -47,15 +49,15 @@ def _manner(found: InfluenceVector, details: Mapping[str, Any], artists: Mapping
         return artists.get(recording) or recording
 
     style: dict[str, int] = {}
-    for one in details.get("before_thresholds", {}).get("style", []):
-        style[by(one["id"])] = style.get(by(one["id"]), 0) + one["ppm"]
-    named = {by(one.id) for one in (*found.recording.sources, *found.composition.sources)}
+    for belief in details.get("before_thresholds", {}).get("style", []):
+        style[by(belief["id"])] = style.get(by(belief["id"]), 0) + belief["ppm"]
+    named = {by(belief.id) for belief in (*found.recording.sources, *found.composition.sources)}
     imitated = in_the_manner_of(style, named)
     if imitated is None or "style" not in details.get("above_chance", ()):
         return []
-    said = (
+    sentence = (
         f"In the manner of {imitated}: {percent(style[imitated])} of the track sounds like theirs more than like "
         "anybody else's, though neither a recording nor a tune of theirs is found in it. A manner is nobody's: it "
         "pays the style group, and no one by name."
     )
-    return [said]
+    return [sentence]

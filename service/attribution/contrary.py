@@ -21,25 +21,25 @@ def second_opinions(catalogue: Catalogue, item: Features, signed: InfluenceVecto
     """Every method's vector of the item, and by aspect how much of the whole it shares with the signed one."""
     opinions: dict[str, Any] = {}
     for name in NAMES:
-        other = _judged(name, catalogue, item, signed)
-        shared = {aspect: agreement(signed.aspect(aspect), other.aspect(aspect)) for aspect in ASPECTS}
-        opinions[name] = {"vector": shape(other), "agreement_ppm": shared}
+        opinion = _judged(name, catalogue, item, signed)
+        shared = {aspect: agreement(signed.aspect(aspect), opinion.aspect(aspect)) for aspect in ASPECTS}
+        opinions[name] = {"vector": shape(opinion), "agreement_ppm": shared}
     return opinions
 
 
 def agreement(one: AspectVector, other: AspectVector) -> int:
     """The part of the whole that two vectors give to the same entries, the unattributed rest being one."""
-    mine, theirs = ({source.id: source.ppm for source in each.sources} for each in (one, other))
-    common = sum(min(ppm, theirs[name]) for name, ppm in mine.items() if name in theirs)
+    left, right = ({source.id: source.ppm for source in each.sources} for each in (one, other))
+    common = sum(min(ppm, right[name]) for name, ppm in left.items() if name in right)
     return common + min(one.unattributed, other.unattributed)
 
 
 def counterfactuals(catalogue: Catalogue, item: Features, signed: InfluenceVector) -> list[dict[str, Any]]:
     """The answer if a named source had not been in the catalogue, for the largest few: where its share would go."""
     return [
-        {"without": name, "vector": shape(other), "agreement_ppm": agreement(signed.recording, other.recording)}
+        {"without": name, "vector": shape(without), "agreement_ppm": agreement(signed.recording, without.recording)}
         for name in _largest(signed)
-        for other in [_judged(signed.method, _without(catalogue, name), item, signed)]
+        for without in [_judged(signed.method, _without(catalogue, name), item, signed)]
     ]
 
 
@@ -58,7 +58,7 @@ def unrelated(catalogue: Catalogue, item: Features, signed: InfluenceVector) -> 
             aspect: round(MILLION * max(estimate.shares.get(aspect, {}).values(), default=0.0)) for aspect in ASPECTS
         },
         "claimed_ppm": {
-            aspect: max((one.ppm for one in signed.aspect(aspect).sources), default=0) for aspect in ASPECTS
+            aspect: max((source.ppm for source in signed.aspect(aspect).sources), default=0) for aspect in ASPECTS
         },
     }
 
@@ -70,12 +70,12 @@ def _judged(name: str, catalogue: Catalogue, item: Features, signed: InfluenceVe
 
 
 def _without(catalogue: Catalogue, name: str) -> Catalogue:
-    return Catalogue([one for one in catalogue.recordings if one.id != name], chance=catalogue.chance)
+    return Catalogue([recording for recording in catalogue.recordings if recording.id != name], chance=catalogue.chance)
 
 
 def _largest(signed: InfluenceVector) -> list[str]:
     """The sources with the largest part in any of the aspects that name recordings."""
     parts: dict[str, int] = {}
-    for one in (*signed.recording.sources, *signed.composition.sources):
-        parts[one.id] = max(parts.get(one.id, 0), one.ppm)
+    for source in (*signed.recording.sources, *signed.composition.sources):
+        parts[source.id] = max(parts.get(source.id, 0), source.ppm)
     return sorted(parts, key=lambda name: (-parts[name], name))[:LEFT_OUT]

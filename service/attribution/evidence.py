@@ -17,7 +17,7 @@ from attribution.hearing.audio import SAMPLE_RATE
 from attribution.hearing.features import Features
 from attribution.hearing.features import version as features_version
 from attribution.index.catalogue import Catalogue
-from attribution.index.store import IndexStore, Row
+from attribution.index.store import IndexRow, IndexStore
 from attribution.judge import TOLERANCE_PPM, details, judge, parameters
 from attribution.methods.byname import method as method_of
 from attribution.methods.calibration import EDGES, SMALLEST, shipped
@@ -46,15 +46,16 @@ TEXTS: Final = Path(__file__).parent
 
 def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any]:
     """Write the bundle of a track's payable vector into a folder; its own rerun must already agree."""
-    found = report(workspace, track)
-    kept = remembered(workspace).get(f"{track}@{found['method']}")
-    if kept is None:
+    royalty_report = report(workspace, track)
+    remembered_input = remembered(workspace).get(f"{track}@{royalty_report['method']}")
+    if remembered_input is None:
         raise StateError(
-            f"track {track}: vector {found['digest'][:16]} was not made on this host (method {found['method']}); "
+            f"track {track}: vector {royalty_report['digest'][:16]} was not made on this host "
+            f"(method {royalty_report['method']}); "
             "a declared vector is proven by its signature: `settle ledger prove`"
         )
     store = store_of(workspace)
-    statement = workspace.log.blob(found["digest"])
+    statement = workspace.log.blob(royalty_report["digest"])
     signed = vector.read_statement(statement)
     rows = store.rows()
     catalogue = store.catalogue()
@@ -63,22 +64,22 @@ def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any
             f"the catalogue has changed since {track} was attributed (root {catalogue.root[:16]}, then "
             f"{str(signed.catalogue_root)[:16]}); attribute it again, then write the evidence"
         )
-    item = store.get(kept.sha256)
+    item = store.get(remembered_input.sha256)
     chosen = method_of(signed.method)
     chosen.fit(catalogue)
-    again, estimate = judge(chosen, catalogue, item, track=track, model=(signed.model, signed.model_version))
+    judged_again, estimate = judge(chosen, catalogue, item, track=track, model=(signed.model, signed.model_version))
     payload = canon.digest(canon.encode(vector.payload(signed)))
     files = {
-        "case.json": _case(workspace, found), "inputs.json": _inputs(item, kept.path, catalogue),
+        "case.json": _case(workspace, royalty_report), "inputs.json": _inputs(item, remembered_input.path, catalogue),
         "expected.json": {
-            "track": track, "method": signed.method, "item_sha256": kept.sha256, "payload_sha256": payload,
+            "track": track, "method": signed.method, "item_sha256": remembered_input.sha256, "payload_sha256": payload,
             "model": signed.model, "model_version": signed.model_version, "command": "python -m attribution.judge .",
         },
         "parameters.json": parameters(chosen), "details.json": details(track, item, estimate, chosen),
         "errors.json": _errors(signed, catalogue), "second_opinions.json": second_opinions(catalogue, item, signed),
         "counterfactual.json": counterfactuals(catalogue, item, signed),
         "unrelated.json": unrelated(catalogue, item, signed),
-        "excluded.json": [_excluded(row) for row in rows if row.kept_out], "report.json": found,
+        "excluded.json": [_excluded(row) for row in rows if row.kept_out], "report.json": royalty_report,
         "inclusion.json": _inclusion(catalogue.ids, catalogue.leaf_hashes, signed),
         "custody.json": _custody(workspace, track), "disputes.json": _disputes(workspace, signed),
         "environment.json": environment(),
@@ -86,15 +87,15 @@ def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any
     out.mkdir(parents=True, exist_ok=True)
     for name, document in files.items():
         (out / name).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    _copy_index(store, out / "index", [row for row in rows if row.kept_out is None], kept.sha256, catalogue)
+    _copy_index(store, out / "index", [row for row in rows if row.kept_out is None], remembered_input.sha256, catalogue)
     (out / "vector.json").write_bytes(statement)
-    (out / "vector.bundle").write_bytes(prove(workspace, index=found["index"]).bundle)
+    (out / "vector.bundle").write_bytes(prove(workspace, index=royalty_report["index"]).bundle)
     shutil.copyfile(CALIBRATION, out / "calibration.json")
     shutil.copyfile(PAGE, out / PAGE.name)
-    write_report(found, "html", out / "report.html")
-    _write_texts(out, found, len(catalogue))
+    write_report(royalty_report, "html", out / "report.html")
+    _write_texts(out, royalty_report, len(catalogue))
     listed = _sums(out)
-    same = canon.digest(canon.encode(vector.payload(again))) == payload
+    same = canon.digest(canon.encode(vector.payload(judged_again))) == payload
     return {"track": track, "out": str(out), "files": listed, "payload_sha256": payload, "rerun_same": same}
 
 
@@ -130,27 +131,27 @@ def _inputs(item: Features, path: str, catalogue: Catalogue) -> dict[str, Any]:
 
 def _errors(signed: InfluenceVector, catalogue: Catalogue) -> dict[str, Any]:
     """How wrong the method was on the named benchmark, as measured with this version."""
-    known, error = shipped(), signed.error
+    calibration, error = shipped(), signed.error
 
     def mine(table: Any) -> dict[str, Any]:
         return {name.partition("/")[2]: value for name, value in table.items() if name.startswith(f"{signed.method}/")}
 
     return {
         "method": signed.method,
-        "calibration_sha256": known.digest,
+        "calibration_sha256": calibration.digest,
         "benchmark": None if error is None else error.benchmark,
         "mean": None if error is None else {"metric": error.metric, "value_ppm": error.value_ppm, "n": error.n},
         "share_edges": list(EDGES),
-        "claimed_from_share": mine(known.thresholds),
+        "claimed_from_share": mine(calibration.thresholds),
         "claimed_from_share_means": "source-free tracks reach this share two times in a hundred",
-        "claimed_in_style_when_nearer_than": known.near,
+        "claimed_in_style_when_nearer_than": calibration.near,
         "claimed_in_style_means": "a likeness that source-free tracks reach two times in a hundred; beyond it, "
         f"as above chance in recording and composition, shares from {SMALLEST} on are claimed",
         "claimed_above_chance": asdict(chance_in(catalogue)),
         "claimed_above_chance_means": "what few of this index's own recordings, each asked about the others, reach",
-        "interval_half_width": mine(known.intervals),
+        "interval_half_width": mine(calibration.intervals),
         "interval_half_width_means": "by size of the share; holds the true share nine times in ten",
-        "largest_claim_right": mine(known.right),
+        "largest_claim_right": mine(calibration.right),
         "largest_claim_right_means": "by size of the share; how often the largest claim named a true source",
         "limits": "synthetic music that shares nothing with what was fitted; not the error rates on real music",
     }
@@ -168,7 +169,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": 1,
         "libraries": {name: installed(name) for name in LIBRARIES},
-        "installed": sorted({f"{one.name}=={one.version}" for one in distributions()}),
+        "installed": sorted({f"{distribution.name}=={distribution.version}" for distribution in distributions()}),
         "features": features_version(),
         "weights_sha256": _sha256(WEIGHTS),
         "verifier_sha256": _sha256(Path(verifier.__file__)),
@@ -179,7 +180,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _excluded(row: Row) -> dict[str, Any]:
+def _excluded(row: IndexRow) -> dict[str, Any]:
     """A recording that could not be named, and why."""
     return {"id": row.id, "like": row.like, "likeness_ppm": row.likeness_ppm, "reason": row.kept_out}
 
@@ -187,11 +188,17 @@ def _excluded(row: Row) -> dict[str, Any]:
 def _disputes(workspace: Workspace, signed: InfluenceVector) -> list[dict[str, Any]]:
     """What is contested about the recordings that are named; without the reasons, which may name people."""
     view = workspace.registry.view()
-    named = {one.id for one in (*signed.recording.sources, *signed.composition.sources)}
+    named = {source.id for source in (*signed.recording.sources, *signed.composition.sources)}
     return [
-        {"id": one.id, "subject": one.subject, "opened_at": one.at, "outcome": one.outcome, "evidence": one.evidence}
-        for one in view.disputes.values()
-        if one.subject in named
+        {
+            "id": source.id,
+            "subject": source.subject,
+            "opened_at": source.at,
+            "outcome": source.outcome,
+            "evidence": source.evidence,
+        }
+        for source in view.disputes.values()
+        if source.subject in named
     ]
 
 
@@ -209,7 +216,7 @@ def _write_texts(out: Path, found: dict[str, Any], size: int) -> None:
         (out / name).write_text(text, encoding="utf-8")
 
 
-def _copy_index(store: IndexStore, folder: Path, rows: list[Row], item: str, catalogue: Catalogue) -> None:
+def _copy_index(store: IndexStore, folder: Path, rows: list[IndexRow], item: str, catalogue: Catalogue) -> None:
     """Everything a rerun compares with: features, which nobody can listen to, of every searched recording."""
     copy = IndexStore(folder)
     for digest in sorted({row.sha256 for row in rows} | {item}):
@@ -221,14 +228,14 @@ def _copy_index(store: IndexStore, folder: Path, rows: list[Row], item: str, cat
 def _inclusion(ids: tuple[str, ...], hashes: list[bytes], signed: Any) -> dict[str, Any]:
     """That each named source is in the catalogue whose root the vector commits to."""
 
-    def read(level: int, place: int) -> bytes:
-        return tree.root_of(hashes[place << level : (place + 1) << level])
+    def read(level: int, row: int) -> bytes:
+        return tree.root_of(hashes[row << level : (row + 1) << level])
 
     proofs = {}
-    for one in [*signed.recording.sources, *signed.composition.sources]:
-        place = ids.index(one.id)
-        path = tree.prove_inclusion(place, len(hashes), read)
-        proofs[one.id] = {"index": place, "leaf": hashes[place].hex(), "hashes": [node.hex() for node in path]}
+    for source in [*signed.recording.sources, *signed.composition.sources]:
+        row = ids.index(source.id)
+        path = tree.prove_inclusion(row, len(hashes), read)
+        proofs[source.id] = {"index": row, "leaf": hashes[row].hex(), "hashes": [node.hex() for node in path]}
     return {"root": signed.catalogue_root, "size": len(hashes), "sources": proofs}
 
 
@@ -239,8 +246,8 @@ def _custody(workspace: Workspace, track: str) -> list[dict[str, Any]]:
         body = canon.decode(entry.body)
         if track in (body.get("track"), body.get("id")):
             chain.append({"index": entry.index, "leaf": body, "proof": workspace.log.inclusion(entry.index).decode()})
-    known = [statement for statement, _ in vectors_of(workspace, track)]
-    return [*chain, {"vectors": known}]
+    statements = [statement for statement, _ in vectors_of(workspace, track)]
+    return [*chain, {"vectors": statements}]
 
 
 def _sums(out: Path) -> list[str]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from attribution.hearing.audio import file_digest
 from attribution.hearing.features import Features, digest_of, read
 from attribution.hearing.latents import read_latents
-from attribution.index.catalogue import Listed, leaf_hashes
-from attribution.index.clusters import Entrant, Verdict, sort_out
+from attribution.index.catalogue import CatalogueEntry, leaf_hashes
+from attribution.index.clusters import CopyVerdict, Entrant, sort_out
 from attribution.index.hubs import hubs
 from attribution.index.limits import Chance
-from attribution.index.store import IndexStore, Row
+from attribution.index.store import IndexRow, IndexStore
 from attribution.methods.chance import PROBES, measure, probes
 from ledger.errors import InputError, SettleError
 from ledger.proofs import tree
@@ -43,7 +43,7 @@ class Indexed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class IndexReading:
     """A recording that was read: its file, and the digest its features are kept by."""
 
     recording: Recording
@@ -61,17 +61,21 @@ def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexe
     Memory holds the features of one recording at a time, and a sketch of all.
     """
     store = store_of(workspace)
-    held, failed, added = _read_all(workspace, store, on_progress)
-    sketches = {one.recording.id: store.sketch(one.digest) for one in held}
-    held, strange = _of_one_width(held, sketches)
+    readings, failed, added = _read_all(workspace, store, on_progress)
+    sketches = {reading.recording.id: store.sketch(reading.digest) for reading in readings}
+    readings, strange = _of_one_width(readings, sketches)
     failed += strange
-    if not held:
-        reasons = "; ".join(one["reason"] for one in failed[:3]) or "no recording in the registry has an `audio` path"
+    if not readings:
+        reasons = (
+            "; ".join(reading["reason"] for reading in failed[:3]) or "no recording in the registry has an `audio` path"
+        )
         raise InputError(f"nothing to index: {reasons}")
-    verdicts = sort_out(_entrants(workspace, held), sketches.__getitem__)
-    searched = [one for one in held if verdicts[one.recording.id].kept_out is None]
-    crowds = hubs({one.recording.id: store.screened(one.digest) for one in searched})
-    rows = [_row(one, sketches[one.recording.id], verdicts[one.recording.id], crowds) for one in held]
+    verdicts = sort_out(_entrants(workspace, readings), sketches.__getitem__)
+    searched = [reading for reading in readings if verdicts[reading.recording.id].kept_out is None]
+    crowds = hubs({reading.recording.id: store.screened(reading.digest) for reading in searched})
+    rows = [
+        _row(reading, sketches[reading.recording.id], verdicts[reading.recording.id], crowds) for reading in readings
+    ]
     root = tree.root_of(leaf_hashes({row.id: row.judged_sha256 for row in rows if row.kept_out is None})).hex()
     store.write(rows, root, _chance(store, searched, sketches))
     return Indexed(
@@ -85,39 +89,41 @@ def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexe
     )
 
 
-def _chance(store: IndexStore, searched: list[Held], sketches: dict[str, Features]) -> Chance:
+def _chance(store: IndexStore, searched: list[IndexReading], sketches: dict[str, Features]) -> Chance:
     """What strangers reach in this index; memory holds the features of a sample and the sketches."""
-    known = {one.recording.id: sketches[one.recording.id] for one in searched}
-    chosen = set(probes([name for name, one in known.items() if one.form == "audio"], PROBES))
-    sample = [one for one in searched if one.recording.id in chosen]
-    return measure(known, [Listed(id=one.recording.id, features=store.get(one.digest)) for one in sample])
+    features = {reading.recording.id: sketches[reading.recording.id] for reading in searched}
+    chosen = set(probes([name for name, reading in features.items() if reading.form == "audio"], PROBES))
+    sample = [reading for reading in searched if reading.recording.id in chosen]
+    return measure(
+        features, [CatalogueEntry(id=reading.recording.id, features=store.get(reading.digest)) for reading in sample]
+    )
 
 
 def _read_all(
     workspace: Workspace, store: IndexStore, on_progress: Progress
-) -> tuple[list[Held], list[dict[str, str]], int]:
+) -> tuple[list[IndexReading], list[dict[str, str]], int]:
     """Every recording's features into the store, in order of registration: what is held, what failed, what was new."""
-    held: list[Held] = []
+    readings: list[IndexReading] = []
     failed: list[dict[str, str]] = []
     added = 0
     digests, latents_of = cache(file_digest), lru_cache(maxsize=1)(read_latents)
-    wanted = [one for one in workspace.registry.view().recordings() if one.audio]
-    for number, one in enumerate(wanted, start=1):
+    recordings = [recording for recording in workspace.registry.view().recordings() if recording.audio]
+    for number, recording in enumerate(recordings, start=1):
         try:
-            path = _file_of(workspace, one)
+            path = _file_of(workspace, recording)
             # A file of many latents is looked up by the recording's id in it.
-            known = (digests(path), digest_of(digests(path), one.id))
-            digest = next((name for name in known if store.has(name)), "")
+            cached = (digests(path), digest_of(digests(path), recording.id))
+            digest = next((name for name in cached if store.has(name)), "")
             if not digest:
-                item = read(path, one.id, latents_of=latents_of)
+                item = read(path, recording.id, latents_of=latents_of)
                 store.put(item)
                 digest, added = item.digest, added + 1
-            held.append(Held(recording=one, path=path, digest=digest))
+            readings.append(IndexReading(recording=recording, path=path, digest=digest))
         except SettleError as problem:
-            failed.append({"id": one.id, "reason": str(problem)})
+            failed.append({"id": recording.id, "reason": str(problem)})
         if on_progress is not None:
-            on_progress(number, len(wanted))
-    return held, failed, added
+            on_progress(number, len(recordings))
+    return readings, failed, added
 
 
 def _file_of(workspace: Workspace, one: Recording) -> Path:
@@ -127,9 +133,11 @@ def _file_of(workspace: Workspace, one: Recording) -> Path:
     return path
 
 
-def _of_one_width(held: list[Held], sketches: dict[str, Features]) -> tuple[list[Held], list[dict[str, str]]]:
+def _of_one_width(
+    held: list[IndexReading], sketches: dict[str, Features]
+) -> tuple[list[IndexReading], list[dict[str, str]]]:
     """Latents are comparable only within one model: the width first registered is the catalogue's."""
-    latent = [one.recording.id for one in held if sketches[one.recording.id].form == "latents"]
+    latent = [reading.recording.id for reading in held if sketches[reading.recording.id].form == "latents"]
     widths = {name: sketches[name].latents.shape[1] for name in latent}
     strange = [name for name in latent if widths[name] != widths[latent[0]]]
     failed = [
@@ -137,24 +145,24 @@ def _of_one_width(held: list[Held], sketches: dict[str, Features]) -> tuple[list
                                f"first, are {widths[latent[0]]}; export them from the same model"}
         for name in strange
     ]  # fmt: skip
-    return [one for one in held if one.recording.id not in set(strange)], failed
+    return [reading for reading in held if reading.recording.id not in set(strange)], failed
 
 
-def _entrants(workspace: Workspace, held: list[Held]) -> list[Entrant]:
+def _entrants(workspace: Workspace, held: list[IndexReading]) -> list[Entrant]:
     view, now = workspace.registry.view(), workspace.registry.now()
     return [
         Entrant(
-            id=one.recording.id,
-            groups=frozenset(view.owner_groups(one.recording.id, now)),
-            confirmed=one.recording.confirmed,
+            id=reading.recording.id,
+            groups=frozenset(view.owner_groups(reading.recording.id, now)),
+            confirmed=reading.recording.confirmed,
         )
-        for one in held
+        for reading in held
     ]
 
 
-def _row(one: Held, sketch: Features, verdict: Verdict, crowds: dict[str, float]) -> Row:
+def _row(one: IndexReading, sketch: Features, verdict: CopyVerdict, crowds: dict[str, float]) -> IndexRow:
     crowd = crowds.get(one.recording.id)
-    return Row(
+    return IndexRow(
         id=one.recording.id,
         sha256=one.digest,
         judged_sha256=sketch.judged_sha256,

@@ -31,9 +31,9 @@ def attribute_pending(ws: Workspace) -> Caught:
     waiting = list(_waiting(ws, inbox, failed))
     if not waiting:
         return Caught(inbox=str(inbox), attributed=[], failed=failed)
-    heard = attribute_files(ws, waiting, track="", method="", assign=True)
-    failed += [f"{one['track']}: {one['reason']}" for one in heard.failed]
-    return Caught(inbox=str(inbox), attributed=[one.track for one in heard.answers], failed=failed)
+    results = attribute_files(ws, waiting, track="", method="", assign=True)
+    failed += [f"{failure['track']}: {failure['reason']}" for failure in results.failed]
+    return Caught(inbox=str(inbox), attributed=[failure.track for failure in results.answers], failed=failed)
 
 
 def _waiting(ws: Workspace, inbox: Path, failed: list[str]) -> Iterator[Path]:
@@ -47,8 +47,8 @@ def _waiting(ws: Workspace, inbox: Path, failed: list[str]) -> Iterator[Path]:
             continue
         registered = tracks[name].audio_sha256
         try:
-            if registered is not None and (found := file_digest(path)) != registered:
-                raise InputError(f"its SHA-256 is {found[:16]}, registered for track {name} is {registered[:16]}")
+            if registered is not None and (digest := file_digest(path)) != registered:
+                raise InputError(f"its SHA-256 is {digest[:16]}, registered for track {name} is {registered[:16]}")
             yield path
         except SettleError as problem:
             failed.append(f"{path.name}: {problem}")

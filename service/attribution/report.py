@@ -30,45 +30,45 @@ RIGHT: Final[dict[Aspect, str]] = {"recording": "master", "composition": "publis
 
 def report(workspace: Workspace, track: str, digest: Digest | None = None) -> dict[str, Any]:
     """Everything the report says, as JSON types, about the payable vector (or the newest, or the one named)."""
-    known = vectors_of(workspace, track)
-    if not known:
+    statements = vectors_of(workspace, track)
+    if not statements:
         if track not in workspace.registry.view().tracks:
             raise unknown_track(workspace, track)
         raise StateError(f"track {track!r} has no vector; run `settle attribute` on it, or declare one")
     assigned = workspace.log.assignments().get(track, (None, None))[0]
-    chosen = digest or assigned or known[-1][0]
-    index = dict(known).get(chosen)
+    chosen = digest or assigned or statements[-1][0]
+    index = dict(statements).get(chosen)
     if index is None:
         raise InputError(f"track {track!r} has no vector {chosen[:16]}")
-    found = vector.read_statement(workspace.log.blob(chosen))
+    estimated = vector.read_statement(workspace.log.blob(chosen))
     view = workspace.registry.view()
-    artists = {one.id: one.artist for one in workspace.registry.catalogue()}
-    details = details_of(workspace, found, track)
-    made = view.tracks.get(track)
+    artists = {recording.id: recording.artist for recording in workspace.registry.catalogue()}
+    details = details_of(workspace, estimated, track)
+    registered = view.tracks.get(track)
     return {
         "v": 1,
         "track": track,
-        "title": made.title if made is not None else None,
+        "title": registered.title if registered is not None else None,
         "digest": chosen,
         "index": index,
         "recorded_at": canon.decode(workspace.log.entry(index).body)["at"],
         "assigned": chosen == assigned,
-        "method": found.method,
-        "version": found.version,
+        "method": estimated.method,
+        "version": estimated.version,
         "error": None
-        if found.error is None
-        else {name: getattr(found.error, name) for name in ("benchmark", "metric", "value_ppm", "n")},
-        "catalogue_root": found.catalogue_root,
-        "catalogue_size": found.catalogue_size,
-        "model": found.model,
-        "model_version": found.model_version,
-        "aspects": [_aspect(view, artists, found, track, name) for name in ASPECTS],
-        "by_artist": _by_artist(artists, found),
-        "by_holder": _by_holder(workspace, view, found),
-        "matches": _matches(view, artists, details, found),
+        if estimated.error is None
+        else {name: getattr(estimated.error, name) for name in ("benchmark", "metric", "value_ppm", "n")},
+        "catalogue_root": estimated.catalogue_root,
+        "catalogue_size": estimated.catalogue_size,
+        "model": estimated.model,
+        "model_version": estimated.model_version,
+        "aspects": [_aspect(view, artists, estimated, track, name) for name in ASPECTS],
+        "by_artist": _by_artist(artists, estimated),
+        "by_holder": _by_holder(workspace, view, estimated),
+        "matches": _matches(view, artists, details, estimated),
         "length_ms": details.get("length_ms"),
-        "notes": cautions(found, details, {row.id: row for row in store_of(workspace).rows()}, artists),
-        "other_vectors": [_other(workspace, statement) for statement, _ in known if statement != chosen],
+        "notes": cautions(estimated, details, {row.id: row for row in store_of(workspace).rows()}, artists),
+        "other_vectors": [_other(workspace, statement) for statement, _ in statements if statement != chosen],
     }
 
 
@@ -76,21 +76,25 @@ def details_of(workspace: Workspace, found: InfluenceVector, track: str) -> dict
     """Matches and remarks kept when the track was attributed on this host; none for a declared vector."""
     from service.attribution.attributing import remembered
 
-    kept = remembered(workspace).get(f"{track}@{found.method}")
-    return {} if kept is None else canon.decode_object(workspace.log.blob(kept.details), "attribution details")
+    remembered_input = remembered(workspace).get(f"{track}@{found.method}")
+    return (
+        {}
+        if remembered_input is None
+        else canon.decode_object(workspace.log.blob(remembered_input.details), "attribution details")
+    )
 
 
 def _aspect(
     view: View, artists: dict[str, str | None], found: InfluenceVector, track: str, name: Aspect
 ) -> dict[str, Any]:
-    ranked = sorted(found.aspect(name).sources, key=lambda one: (-one.ppm, one.id))
-    sources = [_source(view, artists, found, track, one) for one in ranked[:TOP]]
+    ranked = sorted(found.aspect(name).sources, key=lambda source: (-source.ppm, source.id))
+    sources = [_source(view, artists, found, track, source) for source in ranked[:TOP]]
     return {
         "aspect": name,
         "meaning": MEANING[name],
         "sources": sources,
         "further": len(ranked) - len(sources),
-        "further_ppm": sum(one.ppm for one in ranked[TOP:]),
+        "further_ppm": sum(source.ppm for source in ranked[TOP:]),
         "unattributed": found.aspect(name).unattributed,
     }
 
@@ -126,10 +130,10 @@ def _by_artist(artists: dict[str, str | None], found: InfluenceVector) -> list[d
     """Artists by what their recordings and tunes have of the track; a style group is nobody's."""
     rows: dict[tuple[str, str], int] = {}
     for name in ASPECTS:
-        for one in found.aspect(name).sources:
-            if not one.id.startswith(STYLE_PREFIX):
-                artist = artists.get(one.id) or "(artist not registered)"
-                rows[artist, name] = rows.get((artist, name), 0) + one.ppm
+        for source in found.aspect(name).sources:
+            if not source.id.startswith(STYLE_PREFIX):
+                artist = artists.get(source.id) or "(artist not registered)"
+                rows[artist, name] = rows.get((artist, name), 0) + source.ppm
     return _ranked(rows)
 
 
@@ -143,17 +147,17 @@ def _by_holder(workspace: Workspace, view: View, found: InfluenceVector) -> list
             rows[party, aspect] = rows.get((party, aspect), 0) + ppm
 
     for name in ASPECTS:
-        for one in found.aspect(name).sources:
-            if one.id.startswith(STYLE_PREFIX):
-                add(one.id, name, one.ppm)
+        for source in found.aspect(name).sources:
+            if source.id.startswith(STYLE_PREFIX):
+                add(source.id, name, source.ppm)
                 continue
-            subjects = view.works_of(one.id, now) if name == "composition" else [(one.id, MILLION)]
-            left = one.ppm
+            subjects = view.works_of(source.id, now) if name == "composition" else [(source.id, MILLION)]
+            left = source.ppm
             for subject, part in subjects:
                 for party, ppm in view.shares(subject, RIGHT[name], "WORLD", now).parts:
-                    mine = one.ppm * part * ppm // MILLION**2
-                    add(party, name, mine)
-                    left -= mine
+                    owned = source.ppm * part * ppm // MILLION**2
+                    add(party, name, owned)
+                    left -= owned
             add(NO_HOLDER, name, left if left > len(subjects) * 8 else 0)
     return [row | {"title": _holder(workspace, row["name"])} for row in _ranked(rows)]
 
@@ -174,11 +178,13 @@ def _matches(
     view: View, artists: dict[str, str | None], details: dict[str, Any], found: InfluenceVector
 ) -> list[dict[str, Any]]:
     """Where the claimed sources are heard; what was considered and not claimed is in the evidence bundle."""
-    claimed = {(name, one.id) for name in ASPECTS for one in found.aspect(name).sources}
-    heard = [one for one in details.get("matches", []) if (one["aspect"], one["source"]) in claimed]
+    claimed = {(name, match.id) for name in ASPECTS for match in found.aspect(name).sources}
+    matches = [match for match in details.get("matches", []) if (match["aspect"], match["source"]) in claimed]
     return [
-        one | {"title": _title(view, one["source"]), "artist": artists.get(one["source"])}
-        for one in sorted(heard, key=lambda one: (ASPECTS.index(one["aspect"]), one["track_ms"], one["source"]))
+        match | {"title": _title(view, match["source"]), "artist": artists.get(match["source"])}
+        for match in sorted(
+            matches, key=lambda match: (ASPECTS.index(match["aspect"]), match["track_ms"], match["source"])
+        )
     ]
 
 
@@ -191,8 +197,8 @@ def _title(view: View, source: str) -> str | None:
 
 
 def _other(workspace: Workspace, statement: Digest) -> dict[str, Any]:
-    other = vector.read_statement(workspace.log.blob(statement))
-    return {"digest": statement, "method": other.method, "version": other.version}
+    superseding = vector.read_statement(workspace.log.blob(statement))
+    return {"digest": statement, "method": superseding.method, "version": superseding.version}
 
 
 def write_report(found: dict[str, Any], form: str, place: Path) -> Path:
@@ -212,22 +218,24 @@ def report_text(found: dict[str, Any]) -> str:
     """The report for a terminal."""
     from service.attribution.report_html import headline, shares
 
-    made = f"{found['method']} {found['version']}, vector {found['digest'][:16]}, entry {found['index']}"
+    headline_text = f"{found['method']} {found['version']}, vector {found['digest'][:16]}, entry {found['index']}"
     lines = [
-        f"{found['track']}: {made}",
+        f"{found['track']}: {headline_text}",
         *(f"{aspect}: {headline(found, aspect)}" for aspect in ASPECTS),
     ]
     for aspect in found["aspects"]:
-        told = shares(aspect)
+        shown_shares = shares(aspect)
         lines.append(f"{aspect['aspect']}:")
-        for one, share in zip(aspect["sources"], told[:-2], strict=True):
-            name = ", ".join(filter(None, (one["title"], one["artist"], one["id"])))
-            known = f"{one['basis']}{_between(one)}"
-            allowed = f", {one['permitted']['use']}: {one['permitted']['decision']}" if one["permitted"] else ""
-            lines.append(f"  {share:>9}  {name}, {known}{allowed}")
+        for source, share in zip(aspect["sources"], shown_shares[:-2], strict=True):
+            name = ", ".join(filter(None, (source["title"], source["artist"], source["id"])))
+            basis = f"{source['basis']}{_between(source)}"
+            allowed = (
+                f", {source['permitted']['use']}: {source['permitted']['decision']}" if source["permitted"] else ""
+            )
+            lines.append(f"  {share:>9}  {name}, {basis}{allowed}")
         if aspect["further"]:
-            lines.append(f"  {told[-2]:>9}  {shown.counted(aspect['further'], 'smaller source')}")
-        lines.append(f"  {told[-1]:>9}  unattributed")
+            lines.append(f"  {shown_shares[-2]:>9}  {shown.counted(aspect['further'], 'smaller source')}")
+        lines.append(f"  {shown_shares[-1]:>9}  unattributed")
     lines += [f"note: {note}" for note in found["notes"]]
     return "\n".join(lines)
 

@@ -40,23 +40,23 @@ def seconds(ms: int) -> str:
 
 def headline(report: Mapping[str, Any], name: str) -> str:
     """An aspect in a line: "30 % Ann, 10 % Bo, 60 % unattributed"; style by its groups."""
-    aspect = next(one for one in report["aspects"] if one["aspect"] == name)
+    aspect = next(candidate for candidate in report["aspects"] if candidate["aspect"] == name)
     parts = [(row["name"], row["ppm"]) for row in report["by_artist"] if row["aspect"] == name]
     if name == "style":
-        parts = [(one["title"], one["ppm"]) for one in aspect["sources"]]
-    told, others = parts[:NAMED], max(0, len(parts) - NAMED) + (aspect["further"] if name == "style" else 0)
-    if others:
-        named = sum(ppm for _, ppm in told)
-        told.append((shown.counted(others, "other"), MILLION - named - aspect["unattributed"]))
-    told.append(("unattributed", aspect["unattributed"]))
-    shares = shown.whole_percents([ppm for _, ppm in told])
-    return ", ".join(f"{share} {who}" for share, (who, _) in zip(shares, told, strict=True))
+        parts = [(candidate["title"], candidate["ppm"]) for candidate in aspect["sources"]]
+    named_parts, other_count = parts[:NAMED], max(0, len(parts) - NAMED) + (aspect["further"] if name == "style" else 0)
+    if other_count:
+        named = sum(ppm for _, ppm in named_parts)
+        named_parts.append((shown.counted(other_count, "other"), MILLION - named - aspect["unattributed"]))
+    named_parts.append(("unattributed", aspect["unattributed"]))
+    shares = shown.whole_percents([ppm for _, ppm in named_parts])
+    return ", ".join(f"{share} {who}" for share, (who, _) in zip(shares, named_parts, strict=True))
 
 
 def colours(report: Mapping[str, Any]) -> dict[str, str]:
     """A source has one colour throughout the report."""
-    names = dict.fromkeys(one["id"] for aspect in report["aspects"] for one in aspect["sources"])
-    return {name: HUES[place % len(HUES)] for place, name in enumerate(names)}
+    names = dict.fromkeys(source["id"] for aspect in report["aspects"] for source in aspect["sources"])
+    return {name: HUES[position % len(HUES)] for position, name in enumerate(names)}
 
 
 def table(report: Mapping[str, Any], whose: str, columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -64,16 +64,16 @@ def table(report: Mapping[str, Any], whose: str, columns: Sequence[str]) -> list
     rows = [row for row in report[whose] if row["aspect"] in columns]
     if not rows:
         return []
-    rest = [
-        {"name": "", "title": "unattributed", "aspect": one["aspect"], "ppm": one["unattributed"]}
-        for one in report["aspects"]
+    remainder = [
+        {"name": "", "title": "unattributed", "aspect": aspect["aspect"], "ppm": aspect["unattributed"]}
+        for aspect in report["aspects"]
     ]
     joined: dict[str, dict[str, Any]] = {}
-    for row in (*rows, *rest):
-        mine = {"name": row["name"], "title": row.get("title", row["name"])} | dict.fromkeys(columns, shown.NOTHING)
-        joined.setdefault(row["name"], mine)
+    for row in (*rows, *remainder):
+        cells = {"name": row["name"], "title": row.get("title", row["name"])} | dict.fromkeys(columns, shown.NOTHING)
+        joined.setdefault(row["name"], cells)
     for column in columns:
-        parts = [row for row in (*rows, *rest) if row["aspect"] == column]
+        parts = [row for row in (*rows, *remainder) if row["aspect"] == column]
         for row, share in zip(parts, shown.percents([row["ppm"] for row in parts]), strict=True):
             joined[row["name"]][column] = share
     return list(joined.values())
@@ -81,7 +81,7 @@ def table(report: Mapping[str, Any], whose: str, columns: Sequence[str]) -> list
 
 def stacked(aspect: Mapping[str, Any]) -> list[tuple[str, int]]:
     """(source, ppm) of a whole; what is no single source's has the id ""."""
-    named = [(one["id"], one["ppm"]) for one in aspect["sources"]]
+    named = [(source["id"], source["ppm"]) for source in aspect["sources"]]
     return [*named, ("", aspect["further_ppm"]), ("", aspect["unattributed"])]
 
 
@@ -145,11 +145,11 @@ def timeline(report: Mapping[str, Any]) -> str:
         )
     for match in report["matches"]:
         begin, end = (WIDTH * ms / length for ms in match["track_ms"])
-        heard = match["aspect"] == "recording"
-        place = f'x="{begin:.1f}" y="{22 * names.index(match["source"]) + (2 if heard else 12)}"'
-        size = f'width="{max(end - begin, 2):.1f}" height="{9 if heard else 6}"'
-        opacity = "" if heard else ' opacity="0.5"'
-        parts.append(f'<rect {place} {size} rx="1.5" fill="{hues.get(match["source"], REST)}"{opacity}/>')
+        is_recording = match["aspect"] == "recording"
+        position = f'x="{begin:.1f}" y="{22 * names.index(match["source"]) + (2 if is_recording else 12)}"'
+        size = f'width="{max(end - begin, 2):.1f}" height="{9 if is_recording else 6}"'
+        opacity = "" if is_recording else ' opacity="0.5"'
+        parts.append(f'<rect {position} {size} rx="1.5" fill="{hues.get(match["source"], REST)}"{opacity}/>')
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="where each source is heard">{"".join(parts)}</svg>'
     )

@@ -84,27 +84,27 @@ def record(
 
     A vector that its track pays by already is answered and not appended again, so that a step may be repeated.
     """
-    if len({found.track for found in vectors}) != len(vectors):
+    if len({candidate.track for candidate in vectors}) != len(vectors):
         raise InputError("two vectors for one track in one go; attribute them one after the other")
     if not vectors:
         return []
     key = workspace.signer("attribution")
     now = workspace.clock()
-    _draft(workspace, [found.track for found in vectors])
+    _draft(workspace, [candidate.track for candidate in vectors])
     leaves, blobs, answers = [], [], []
     paying = workspace.log.assignments()
-    for found, spent in zip(vectors, seconds, strict=True):
-        envelope = vector.sign(found, key)
-        if not assign or paying.get(found.track, ("", 0))[0] != envelope.digest:
+    for candidate, spent in zip(vectors, seconds, strict=True):
+        envelope = vector.sign(candidate, key)
+        if not assign or paying.get(candidate.track, ("", 0))[0] != envelope.digest:
             blobs.append(envelope.encode())
-            leaves.append(leaf.vector(now, track=found.track, statement=envelope.digest, method=found.method))
+            leaves.append(leaf.vector(now, track=candidate.track, statement=envelope.digest, method=candidate.method))
             if assign:
-                leaves.append(leaf.assign(now, track=found.track, vector=envelope.digest, signer=key))
+                leaves.append(leaf.assign(now, track=candidate.track, vector=envelope.digest, signer=key))
         answers.append(
             Attributed(
-                track=found.track,
-                method=found.method,
-                vector=shape(found),
+                track=candidate.track,
+                method=candidate.method,
+                vector=shape(candidate),
                 digest=envelope.digest,
                 assigned=assign,
                 seconds=round(spent, 3),
@@ -129,9 +129,9 @@ def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> Ass
     """Make another recorded vector of a track the payable one, from now on; what was paid is not rewritten."""
     if not reason.strip():
         raise InputError("an assignment needs a --reason; it stands in the ledger for the holders to read")
-    known = vectors_of(workspace, track)
-    if digest not in {statement for statement, _ in known}:
-        listed = ", ".join(statement[:16] for statement, _ in known) or "none"
+    statements = vectors_of(workspace, track)
+    if digest not in {statement for statement, _ in statements}:
+        listed = ", ".join(statement[:16] for statement, _ in statements) or "none"
         raise InputError(f"track {track} has no vector {digest[:16]}; recorded are: {listed}")
     if workspace.log.assignments().get(track, (None, 0))[0] == digest:
         raise StateError(f"track {track} already pays by vector {digest[:16]}")
@@ -142,9 +142,9 @@ def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> Ass
 
 def vectors_of(workspace: Workspace, track: str) -> list[tuple[Digest, int]]:
     """Every vector recorded for a track, oldest first: statement digest and ledger index."""
-    found = []
+    statements = []
     for entry in workspace.log.entries(types=("vector",)):
         body = canon.decode(entry.body)
         if body["track"] == track:
-            found.append((body["statement"], entry.index))
-    return found
+            statements.append((body["statement"], entry.index))
+    return statements

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from contracts.client import PoolClient
-from contracts.courier import GWEI, Courier, Terms
+from contracts.courier import GWEI, Courier, GasTerms
 from contracts.embedded import EmbeddedChain
 from contracts.node import Node, Web3Node
 from contracts.outbox import Intent, Outbox
 from contracts.results import Deployed
-from contracts.signer import CommandSigner, EmbeddedSigner, KeystoreSigner, NoSigner, OfflineSigner, Signer
+from contracts.signer import CommandSigner, EmbeddedSigner, KeystoreSigner, NoSigner, OfflineSigner, TransactionSigner
 from contracts.store import ChainStore
 from ledger.errors import InputError, StateError
 from service.files import write_whole
@@ -44,13 +44,13 @@ def opened(ws: Workspace, *, signing: bool = True) -> Iterator[PoolClient]:
         node: Node
         if url := ws.settings.text("chain.url"):
             node, signer = Web3Node.at(url), signer_of(ws) if signing else NoSigner()
-            terms = Terms(
+            terms = GasTerms(
                 confirmations=ws.settings.number("chain.confirmations"),
                 fee_cap=ws.settings.number("chain.fee_cap_gwei") * GWEI,
             )
         else:
             chain = EmbeddedChain(ws.home / JOURNAL, int(ws.clock().timestamp()))
-            node, signer, terms = Web3Node(chain.web3), EmbeddedSigner(), Terms()
+            node, signer, terms = Web3Node(chain.web3), EmbeddedSigner(), GasTerms()
         courier = Courier(node, Outbox(store), signer, terms, wait=time.sleep)
         yield PoolClient(node, store, courier, sender=signer.address, chain_id=ws.settings.number("chain.id") or None)
     finally:
@@ -59,7 +59,7 @@ def opened(ws: Workspace, *, signing: bool = True) -> Iterator[PoolClient]:
             chain.close()
 
 
-def signer_of(ws: Workspace) -> Signer:
+def signer_of(ws: Workspace) -> TransactionSigner:
     """Who signs for a real chain; no key is loaded before the first signature."""
     keystore, command, account = (ws.settings.text(f"chain.{name}") for name in ("keystore", "signer", "account"))
     if keystore:
@@ -204,13 +204,13 @@ def status(ws: Workspace, *, adopt_nonce: bool = False) -> ChainStatus:
 
 
 def _pool_row(client: PoolClient, pool: Any) -> PoolRow:
-    found, balance = client.status(pool), client.balance(pool)
+    status, balance = client.status(pool), client.balance(pool)
     return PoolRow(
-        pool=pool.address, token=pool.token, currency=pool.currency, sequence=found["sequence"],
-        pending=found["pending"], active_at=found["active_at"], paused_until=found["paused_until"],
-        total=found["total"], claimed=found["claimed"], balance=balance,
-        surplus=balance - (found["total"] - found["claimed"]), ledger_size=found["ledger_size"],
-        serving_root="0x" + found["serving_root"].hex(),
+        pool=pool.address, token=pool.token, currency=pool.currency, sequence=status["sequence"],
+        pending=status["pending"], active_at=status["active_at"], paused_until=status["paused_until"],
+        total=status["total"], claimed=status["claimed"], balance=balance,
+        surplus=balance - (status["total"] - status["claimed"]), ledger_size=status["ledger_size"],
+        serving_root="0x" + status["serving_root"].hex(),
     )  # fmt: skip
 
 
@@ -232,14 +232,14 @@ def resume(ws: Workspace, *, replace: bool = False) -> tuple[IntentRow, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
+class ExportedTransactions:
     """Transactions written out for a machine that holds the key."""
 
     out: str
     transactions: int
 
 
-def export(ws: Workspace, out: Path) -> Exported:
+def export(ws: Workspace, out: Path) -> ExportedTransactions:
     """Write what waits for a signature, for the machine that has the key."""
     with opened(ws) as client:
         rows = client.unsigned()
@@ -247,7 +247,7 @@ def export(ws: Workspace, out: Path) -> Exported:
         raise StateError("nothing waits for a signature")
     document = {"v": 1, "kind": "unsigned-transactions", "transactions": rows}
     write_whole(out, (json.dumps(document, indent=1) + "\n").encode(), mode=0o600)
-    return Exported(out=str(out), transactions=len(rows))
+    return ExportedTransactions(out=str(out), transactions=len(rows))
 
 
 def take_in(ws: Workspace, path: Path) -> tuple[IntentRow, ...]:

@@ -16,9 +16,9 @@ from contracts import claims, pushing, settling
 from contracts.book import PostingRow
 from contracts.client import PoolClient
 from contracts.errors import ChainStateError, PostingError
-from contracts.posting import Payment, Pool, Posting, PublishedRun
-from contracts.reconcile import Report, reconcile
-from contracts.results import Claimed, Planned, Settled
+from contracts.posting import Pool, PostedPayment, Posting, PublishedRun
+from contracts.reconcile import Reconciliation, reconcile
+from contracts.results import Claimed, PlannedTransaction, SettledRun
 from ledger.proofs import leaf
 from ledger.types import format_time
 from payouts.accounts.payment import account_digest
@@ -46,7 +46,7 @@ TREE: Final = "tree.json"
 # --- posting ------------------------------------------------------------------------------------
 
 
-def settle(ws: Workspace, run_id: str, *, dry_run: bool = False) -> Settled | Planned:
+def settle(ws: Workspace, run_id: str, *, dry_run: bool = False) -> SettledRun | PlannedTransaction:
     """Post what a published run pays on the chain. A dry run needs no key and changes nothing."""
     if not dry_run:
         paying.pay(ws, run_id, "chain")
@@ -54,14 +54,14 @@ def settle(ws: Workspace, run_id: str, *, dry_run: bool = False) -> Settled | Pl
         return _settle(ws, client, run_id, dry_run=dry_run)
 
 
-def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) -> Settled | Planned:
+def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) -> SettledRun | PlannedTransaction:
     book = read_book(ws)
     stored = load(ws.log, find_run(book, run_id))
     batches = _batches(ws, book, stored.record.run)
     if dry_run and not batches:
         batches = {stored.record.run: paying.due(ws, stored.record.run, "chain")}
     pool = client.book.pool(client.chain_id, stored.currency)
-    answer: Settled | Planned | None = None
+    answer: SettledRun | PlannedTransaction | None = None
     for name, payments in batches.items():
         if known := settling.settled(client, pool, name, look_only=dry_run):
             answer = known
@@ -94,19 +94,19 @@ def _published(ws: Workspace, book: Book, stored: Stored, name: str, payments: P
         ledger_root=head.root.hex(),
         ledger_size=head.size,
         currency=stored.currency,
-        payments=tuple(_payment(accounts, one) for one in payments),
+        payments=tuple(_payment(accounts, payment) for payment in payments),
     )
 
 
-def _payment(accounts: Mapping[str, Any], payment: Mapping[str, Any]) -> Payment:
+def _payment(accounts: Mapping[str, Any], payment: Mapping[str, Any]) -> PostedPayment:
     """A payment with its account, which must be the one that the signed batch was made out to."""
     party, account = payment["party"], accounts.get(payment["party"])
     if account is not None and account_digest(party, account.method, account.account) != payment["account"]:
         raise PostingError(
             f"the account of {party} has changed since its payment was signed; let that payment fail first"
         )
-    known = account.account if account is not None and account.method == "chain" else None
-    return Payment(party=party, account=known, micros=int(payment["micros"]))
+    chain_account = account.account if account is not None and account.method == "chain" else None
+    return PostedPayment(party=party, account=chain_account, micros=int(payment["micros"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class PaidByChain:
     batches: int
     payments: int
     paid_micros: int
-    posting: Settled
+    posting: SettledRun
     claims: Claimed | None
     blocked: tuple[Blocked, ...]
     already: bool
@@ -133,7 +133,7 @@ def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
     handed = paying.pay(ws, run_id, "chain")
     with opened(ws) as client:
         posting = _settle(ws, client, run_id, dry_run=False)
-        if not isinstance(posting, Settled):
+        if not isinstance(posting, SettledRun):
             raise ChainStateError(f"run {run_id} was only planned")
         pool = client.book.pool_at(client.chain_id, posting.pool)
         pushed = None
@@ -188,13 +188,13 @@ def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
     resting = base(ws.log, ws.trust.policy)
     post, checkpoint, keys = resting.placed(proven), resting.checkpoint, resting.keys()
     rows = []
-    for row, one in enumerate(posting.leaves):
-        name = f"{one.payee_id.hex()}.bundle"
-        data = claims.claim_bundle(posting, row, salt(one.party), checkpoint=checkpoint, post=post, keys=keys)
+    for row, payable in enumerate(posting.leaves):
+        name = f"{payable.payee_id.hex()}.bundle"
+        data = claims.claim_bundle(posting, row, salt(payable.party), checkpoint=checkpoint, post=post, keys=keys)
         write_whole(out / name, data, mode=0o600)
         rows.append({
-            "party": one.party, "payee_id": "0x" + one.payee_id.hex(), "account": one.account,
-            "cumulative": str(one.cumulative), "file": name,
+            "party": payable.party, "payee_id": "0x" + payable.payee_id.hex(), "account": payable.account,
+            "cumulative": str(payable.cumulative), "file": name,
         })  # fmt: skip
     index = {"v": 1, "kind": "claim-index"} | claims.post_fields(posting) | {"claims": rows}
     write_whole(out / INDEX, (json.dumps(index, indent=1) + "\n").encode(), mode=0o600)
@@ -219,16 +219,16 @@ def _posting_of(ws: Workspace, client: PoolClient, stored: Stored) -> Posting:
 
 def _post_leaf(log: Log, posting: Posting) -> int | None:
     """Where the log has this posting."""
-    wanted = claims.post_fields(posting)
+    fields = claims.post_fields(posting)
     for entry in log.entries(types={claims.POST}):
-        if wanted.items() <= leaf.decode(entry.body).items():
+        if fields.items() <= leaf.decode(entry.body).items():
             return entry.index
     return None
 
 
 def write_down(ws: Workspace, client: PoolClient) -> None:
     """What is final on the chain becomes part of the log: postings, and which payments arrived."""
-    known = {
+    written = {
         (body["chain_id"], body["pool"], body["sequence"], body["root"])
         for body in (leaf.decode(entry.body) for entry in ws.log.entries(types={claims.POST}))
     }
@@ -239,12 +239,12 @@ def write_down(ws: Workspace, client: PoolClient) -> None:
             if intent is None or intent.state != "final":
                 continue
             final.append(row)
-            if (pool.chain_id, pool.address, row.sequence, f"0x{row.root}") not in known:
+            if (pool.chain_id, pool.address, row.sequence, f"0x{row.root}") not in written:
                 fields = claims.post_fields(client.book.posting(pool, row))
-                said = leaf.make(
+                leaf_body = leaf.make(
                     claims.POST, ws.clock(), **fields, by=ws.operator, transaction=client.transaction(intent)
                 )
-                ws.log.append([leaf.sign(said, ws.signer("operator"))])
+                ws.log.append([leaf.sign(leaf_body, ws.signer("operator"))])
         if final:
             _write_arrivals(ws, client, pool, final)
 
@@ -258,22 +258,26 @@ def _write_arrivals(ws: Workspace, client: PoolClient, pool: Pool, rows: list[Po
         leaves: dict[tuple[str, str], Mapping[str, Any]] = {}
         for row in rows:
             run = row.run.partition("/")[0]
-            handed = {one["party"] for one in _batches(ws, book, run).get(row.run, [])} if run in book.runs else set()
+            handed = (
+                {payment["party"] for payment in _batches(ws, book, run).get(row.run, [])}
+                if run in book.runs
+                else set()
+            )
             waiting = {party for party in handed if book.payment_of(run, party) is None}
-            for one in client.book.posting(pool, row).leaves if waiting else ():
-                seen = paid.get(one.payee_id)
-                if one.party in waiting and seen and seen.cumulative >= one.cumulative:
+            for payment in client.book.posting(pool, row).leaves if waiting else ():
+                seen = paid.get(payment.payee_id)
+                if payment.party in waiting and seen and seen.cumulative >= payment.cumulative:
                     arrived = Arrived(
-                        at=at, by=ws.operator, key=maker.public.id, run=run, party=one.party, outcome="settled",
+                        at=at, by=ws.operator, key=maker.public.id, run=run, party=payment.party, outcome="settled",
                         reference=seen.transaction,
                     )  # fmt: skip
-                    leaves[run, one.party] = signed(arrived, maker)
+                    leaves[run, payment.party] = signed(arrived, maker)
         return Step(None, leaves=list(leaves.values()))
 
     take(ws, decide)
 
 
-def check(ws: Workspace, currency: str) -> Report:
+def check(ws: Workspace, currency: str) -> Reconciliation:
     """Run totals, leaves, contract state and token movements side by side; every line must agree."""
     book = read_book(ws)
     owed: dict[str, int] = {}
@@ -283,5 +287,5 @@ def check(ws: Workspace, currency: str) -> Report:
             stored = load(ws.log, record)
             if stored.currency == currency:
                 for name, payments in _batches(ws, book, stored.record.run).items():
-                    owed[name] = sum(pool.base_units(int(one["micros"])) for one in payments)
+                    owed[name] = sum(pool.base_units(int(payment["micros"])) for payment in payments)
         return reconcile(client, pool, owed)

@@ -26,10 +26,14 @@ def watch(ws: Workspace) -> Watched | None:
         return None
     size = ws.log.head().size
     with opened(ws) as client:
-        before = client.waiting()
-        after = client.resume() if before else []
+        earlier = client.waiting()
+        after = client.resume() if earlier else []
         write_down(ws, client)
-        moved = [f"{one.kind} is {one.state}" for was, one in zip(before, after, strict=True) if one.state != was.state]
+        moved = [
+            f"{intent.kind} is {intent.state}"
+            for was, intent in zip(earlier, after, strict=True)
+            if intent.state != was.state
+        ]
         waiting = len(client.waiting())
     if written := ws.log.head().size - size:
         moved.append(f"{written} entries written down")

@@ -55,18 +55,20 @@ def tracks(folder: Path) -> list[Planted]:
     folder.mkdir(parents=True, exist_ok=True)
     planted = []
     for number, kind in enumerate(KINDS, start=1):
-        made = synth.make_track(world, kind, number)
+        track = synth.make_track(world, kind, number)
         name = f"trk-{number:02d}"
-        _write(folder / f"{name}.wav", made.pcm)
+        _write(folder / f"{name}.wav", track.pcm)
         planted.append(
             Planted(
                 track=name,
                 kind=kind,
                 file=folder / f"{name}.wav",
                 recordings={
-                    _recording(source): round(part * 1_000_000) for source, part in made.truth.recording.items()
+                    _recording(source): round(part * 1_000_000) for source, part in track.truth.recording.items()
                 },
-                styles={f"style:{_style(style)}": round(part * 1_000_000) for style, part in made.truth.groups.items()},
+                styles={
+                    f"style:{_style(style)}": round(part * 1_000_000) for style, part in track.truth.groups.items()
+                },
             )
         )
     return planted

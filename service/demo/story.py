@@ -96,7 +96,9 @@ def _hand_over(story: Story) -> list[sounds.Planted]:
     registry = world.registry_document(recordings, TRACKS)
     (inputs / "registry.json").write_text(json.dumps(registry, indent=1), encoding="utf-8")
     declared = [_declared(track, sorted(recordings), random) for track in TRACKS[len(planted) :]]
-    (inputs / "declared.ndjson").write_text("".join(json.dumps(one) + "\n" for one in declared), encoding="utf-8")
+    (inputs / "declared.ndjson").write_text(
+        "".join(json.dumps(declaration) + "\n" for declaration in declared), encoding="utf-8"
+    )
     with (inputs / "events.ndjson").open("w", encoding="utf-8") as file:
         file.writelines(line + "\n" for line in world.event_lines(TRACKS, story.events, random))
     story.step("A workspace: settings, role keys, trust.json, an empty log.", "init", "--no-passphrase")
@@ -125,11 +127,11 @@ def _attribute(story: Story, planted: list[sounds.Planted]) -> None:
         str(inputs / "declared.ndjson"),
     )
     story.must("vectors", len(estimated) + len(declared), len(TRACKS))
-    found = {answer["track"]: answer["vector"]["recording"] for answer in estimated}
-    story.facts["influence"] = [_beside(one, found[one.track]) for one in planted]
-    for one in story.facts["influence"]:
-        if one["kind"] == "verbatim":
-            story.must(f"the main source of {one['track']}, an easy track", one["estimated"], one["true"])
+    by_track = {answer["track"]: answer["vector"]["recording"] for answer in estimated}
+    story.facts["influence"] = [_beside(track, by_track[track.track]) for track in planted]
+    for track in story.facts["influence"]:
+        if track["kind"] == "verbatim":
+            story.must(f"the main source of {track['track']}, an easy track", track["estimated"], track["true"])
 
 
 def _beside(planted: sounds.Planted, found: dict[str, Any]) -> dict[str, Any]:
@@ -166,11 +168,11 @@ def _ingest(story: Story) -> None:
         first["accepted"] + first["duplicates"] + first["conflicts"] + first["quarantined"],
         first["read"],
     )
-    again = story.step(
+    repeated = story.step(
         "The same file again: every good row is known, nothing is counted twice.", "ingest", events, code=5
     )
-    story.found(_rows(again))
-    story.must("accepted the second time", again["accepted"], 0)
+    story.found(_rows(repeated))
+    story.must("accepted the second time", repeated["accepted"], 0)
     story.facts["events"] = first["accepted"]
 
 
@@ -277,8 +279,8 @@ def _tamper(story: Story, bundle: Path) -> None:
     story.must("fsck", seen=checked["ok"], expected=True)
     index, undo = spoil_an_event(Workspace.open(story.home).path("log.store"))
     story.say(f"\nSomebody with the database's password removes its guards and doubles the units of entry {index} ...")
-    found = story.step("... and fsck says where.", "ledger", "fsck", code=3)
-    story.found(f"FAILED: the first bad entry is {found['first_bad']}")
-    story.must("the first bad entry", found["first_bad"], index)
+    report = story.step("... and fsck says where.", "ledger", "fsck", code=3)
+    story.found(f"FAILED: the first bad entry is {report['first_bad']}")
+    story.must("the first bad entry", report["first_bad"], index)
     undo()
     story.must("fsck after the repair", seen=story.step("The row put back.", "ledger", "fsck")["ok"], expected=True)

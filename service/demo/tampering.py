@@ -21,12 +21,12 @@ def spoil_an_event(store: str) -> tuple[int, Callable[[], None]]:
     with _unguarded(store) as (cursor, mark):
         cursor.execute(_VICTIM)
         index, body = cursor.fetchone()
-        kept = bytes(body)
-        _write(cursor, mark, index, kept.replace(b'"units":1', b'"units":2'))
+        original = bytes(body)
+        _write(cursor, mark, index, original.replace(b'"units":1', b'"units":2'))
 
     def undo() -> None:
         with _unguarded(store) as (cursor, mark):
-            _write(cursor, mark, index, kept)
+            _write(cursor, mark, index, original)
 
     return index, undo
 

@@ -38,13 +38,13 @@ def registry_document(recordings: dict[str, str], tracks: tuple[str, ...]) -> di
         method = "chain" if on_chain else "bank"
         document["payees"].append({"party": holder, "method": method, "account": account, "from": "2026-01-01"})
     for n, (recording, style) in enumerate(sorted(recordings.items())):
-        work, owner, other = f"work-{recording}", holders[n % len(holders)], holders[(n + 3) % len(holders)]
+        work, owner, second_owner = f"work-{recording}", holders[n % len(holders)], holders[(n + 3) % len(holders)]
         document["recordings"].append(
             {"id": recording, "title": f"Recording {n + 1}", "artist": f"Artist {n % len(holders) + 1}",
              "work": work, "audio": f"audio/{recording}.wav", "style": style}
         )  # fmt: skip
         document["works"].append({"id": work, "title": f"Work {n + 1}"})
-        split = ((owner, 700_000), (other, 300_000)) if n % 5 == 0 else ((owner, 1_000_000),)
+        split = ((owner, 700_000), (second_owner, 300_000)) if n % 5 == 0 else ((owner, 1_000_000),)
         for right, subject in (("master", recording), ("publishing", work)):
             document["shares"] += [
                 {"subject": subject, "party": party, "right": right, "ppm": ppm, "territory": "WORLD",

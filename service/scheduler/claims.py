@@ -51,7 +51,7 @@ CLAIM: Final = Table(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class TurnClaim:
     """A job's turn, who has it, and what came of it."""
 
     job: str
@@ -65,7 +65,7 @@ class Claim:
     detail: str
 
 
-def take(log: Log, job: str, turn: datetime, *, holder: str, now: datetime) -> tuple[Claim, bool]:
+def take(log: Log, job: str, turn: datetime, *, holder: str, now: datetime) -> tuple[TurnClaim, bool]:
     """The claim on this turn, and whether it has just become ours: untaken, failed, or left by one who died."""
     fresh: dict[str, Any] = {
         "holder": holder, "state": "running", "leased_until": format_time(now + LEASE), "began_at": format_time(now),
@@ -81,12 +81,12 @@ def take(log: Log, job: str, turn: datetime, *, holder: str, now: datetime) -> t
             tx.execute(_mine(CLAIM.update(), found).values(attempt=found.attempt + 1, **fresh))
         else:
             return found, False
-        taken = _find(tx, job, turn)
-        assert taken is not None  # noqa: S101  written in this transaction
-        return taken, True
+        claimed = _find(tx, job, turn)
+        assert claimed is not None  # noqa: S101  written in this transaction
+        return claimed, True
 
 
-def finish(log: Log, claim: Claim, state: State, detail: str, *, now: datetime) -> bool:
+def finish(log: Log, claim: TurnClaim, state: State, detail: str, *, now: datetime) -> bool:
     """Write down what came of a claim; False if it was taken over meanwhile."""
     done = {"state": state, "detail": detail, "ended_at": format_time(now)}
     with log.projection() as tx:
@@ -94,7 +94,7 @@ def finish(log: Log, claim: Claim, state: State, detail: str, *, now: datetime) 
 
 
 @contextmanager
-def kept(log: Log, claim: Claim, clock: Callable[[], datetime]) -> Iterator[None]:
+def kept(log: Log, claim: TurnClaim, clock: Callable[[], datetime]) -> Iterator[None]:
     """Renew the lease for as long as the work goes on."""
     over = Event()
 
@@ -116,23 +116,23 @@ def kept(log: Log, claim: Claim, clock: Callable[[], datetime]) -> Iterator[None
         renewing.join()
 
 
-def last(log: Log) -> dict[str, Claim]:
+def last(log: Log) -> dict[str, TurnClaim]:
     """The claim on each job's newest turn."""
     with log.store.reading() as connection:
         if not inspect(connection).has_table(CLAIM.name):
             return {}
         newest = select(CLAIM.c.job, func.max(CLAIM.c.turn).label("turn")).group_by(CLAIM.c.job).subquery()
         rows = select(CLAIM).join(newest, (CLAIM.c.job == newest.c.job) & (CLAIM.c.turn == newest.c.turn))
-        return {row["job"]: Claim(**row) for row in connection.execute(rows).mappings()}
+        return {row["job"]: TurnClaim(**row) for row in connection.execute(rows).mappings()}
 
 
-def _find(tx: Connection, job: str, turn: datetime) -> Claim | None:
+def _find(tx: Connection, job: str, turn: datetime) -> TurnClaim | None:
     rows = tx.execute(select(CLAIM).where(CLAIM.c.job == job, CLAIM.c.turn == format_time(turn)))
-    found = rows.mappings().first()
-    return None if found is None else Claim(**found)
+    row = rows.mappings().first()
+    return None if row is None else TurnClaim(**row)
 
 
-def _mine(statement: Any, claim: Claim) -> Any:
+def _mine(statement: Any, claim: TurnClaim) -> Any:
     """Only this attempt's row, and only while the work goes on or has failed."""
     key = (CLAIM.c.job == claim.job, CLAIM.c.turn == claim.turn, CLAIM.c.attempt == claim.attempt)
     return statement.where(*key, CLAIM.c.state == claim.state)

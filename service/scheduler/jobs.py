@@ -53,24 +53,26 @@ def _witness(ws: Workspace, _: datetime) -> Did:
         return Did("trust.json names no witness with a URL", nothing=True)
     if not asking.outstanding(ws.log, policy):
         return Did("every witness has cosigned the newest checkpoint", nothing=True)
-    found = asking.ask(ws.log, policy)
-    told = "; ".join(f"{one.witness} {one.outcome}" for one in found.witnesses)
-    if found.alarming:
-        raise VerificationError(f"a witness contradicts this log at size {found.size}: {told}; stop writing to it")
-    if not found.quorum:
-        raise TransientError(f"size {found.size} lacks its quorum: {told}")
-    return Did(f"size {found.size}: {told}")
+    answers = asking.ask(ws.log, policy)
+    outcome = "; ".join(f"{answer.witness} {answer.outcome}" for answer in answers.witnesses)
+    if answers.alarming:
+        raise VerificationError(f"a witness contradicts this log at size {answers.size}: {outcome}; stop writing to it")
+    if not answers.quorum:
+        raise TransientError(f"size {answers.size} lacks its quorum: {outcome}")
+    return Did(f"size {answers.size}: {outcome}")
 
 
 def _attribute(ws: Workspace, _: datetime) -> Did:
     from service.attribution.pending import attribute_pending
 
-    found = attribute_pending(ws)
-    if found.failed:
-        raise InputError(f"{len(found.attributed)} tracks attributed, {len(found.failed)} not: {found.failed[0]}")
-    if not found.attributed:
-        return Did(f"no file in {found.inbox} belongs to a track without a vector", nothing=True)
-    return Did(f"attributed {len(found.attributed)} tracks, {found.attributed[0]} first")
+    attributed = attribute_pending(ws)
+    if attributed.failed:
+        raise InputError(
+            f"{len(attributed.attributed)} tracks attributed, {len(attributed.failed)} not: {attributed.failed[0]}"
+        )
+    if not attributed.attributed:
+        return Did(f"no file in {attributed.inbox} belongs to a track without a vector", nothing=True)
+    return Did(f"attributed {len(attributed.attributed)} tracks, {attributed.attributed[0]} first")
 
 
 def _segments(ws: Workspace, _: datetime) -> Did:
@@ -121,21 +123,21 @@ def _holds(ws: Workspace, _: datetime) -> Did:
 def _chain(ws: Workspace, _: datetime) -> Did:
     from service.chain.watching import watch
 
-    found = watch(ws)
-    if found is None or not found.moved:
-        waiting = 0 if found is None else found.waiting
+    watched = watch(ws)
+    if watched is None or not watched.moved:
+        waiting = 0 if watched is None else watched.waiting
         return Did(f"{waiting} transactions wait" if waiting else "nothing is under way on the chain", nothing=True)
-    return Did("; ".join(found.moved))
+    return Did("; ".join(watched.moved))
 
 
 def _logs(ws: Workspace, _: datetime) -> Did:
     """A log that goes back together with its anchor is seen to by whoever saw it further along."""
     from service.log import members
 
-    found = members.look(ws)
-    if not found:
+    members_seen = members.look(ws)
+    if not members_seen:
         return Did("no other log is registered here", nothing=True)
-    return Did(", ".join(f"{origin} has {size} entries" for origin, size in found.items()))
+    return Did(", ".join(f"{origin} has {size} entries" for origin, size in members_seen.items()))
 
 
 JOBS: Final = (

@@ -23,7 +23,7 @@ from service.scheduler.work import do, schedule_of
 from service.workspace import Workspace
 
 if TYPE_CHECKING:
-    from service.scheduler.work import Outcome
+    from service.scheduler.work import JobOutcome
 
 Say = Callable[[str], None]
 
@@ -35,13 +35,13 @@ def holder_name() -> str:
 
 def planned(ws: Workspace) -> dict[Job, Schedule]:
     """Every job that is not off, checked at once: a bad schedule or a key that cannot be opened shows at the start."""
-    found = {job: schedule for job in JOBS if (schedule := schedule_of(ws, job)) is not None}
-    if not found:
+    schedules = {job: schedule for job in JOBS if (schedule := schedule_of(ws, job)) is not None}
+    if not schedules:
         raise StateError("every job is off; set one under [scheduler] in settle.toml")
-    for role in sorted({role for job in found for role in job.keys}):
+    for role in sorted({role for job in schedules for role in job.keys}):
         ws.signer(role)
     ws.log.head()
-    return found
+    return schedules
 
 
 def serve(ws: Workspace, jobs: dict[Job, Schedule], *, holder: str, say: Say) -> None:
@@ -92,7 +92,7 @@ def _turn(parent: Workspace, job: Job, schedule: Schedule, holder: str, say: Say
         ws.reopen()
 
 
-def line(outcome: Outcome) -> str:
+def line(outcome: JobOutcome) -> str:
     """An outcome in one line."""
     who = f" by {outcome.holder}" if outcome.already else ""
     word = {"nothing": "nothing to do", "running": "being done"}.get(outcome.state, outcome.state)

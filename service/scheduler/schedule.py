@@ -49,13 +49,13 @@ class Schedule:
     def turn(self, now: datetime) -> datetime | None:
         """The last turn that has come; None if none has in four years."""
         for back in _LOOK_BACK:
-            found = self._from(now - back)
-            if found is not None and found <= now:
-                while (later := self._from(found + _SECOND)) is not None and later <= now:
-                    found = later
-                return found
+            fire_time = self._from(now - back)
+            if fire_time is not None and fire_time <= now:
+                while (later := self._from(fire_time + _SECOND)) is not None and later <= now:
+                    fire_time = later
+                return fire_time
         return None
 
     def _from(self, moment: datetime) -> datetime | None:
-        found: datetime | None = self.trigger.get_next_fire_time(None, moment)
-        return found
+        fire_time: datetime | None = self.trigger.get_next_fire_time(None, moment)
+        return fire_time

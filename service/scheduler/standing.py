@@ -13,7 +13,7 @@ from service.scheduler.jobs import JOBS, Job
 from service.scheduler.work import schedule_of
 
 if TYPE_CHECKING:
-    from service.scheduler.claims import Claim
+    from service.scheduler.claims import TurnClaim
     from service.workspace import Workspace
 
 
@@ -35,11 +35,11 @@ class JobStanding:
 
 def standing(ws: Workspace) -> list[JobStanding]:
     """Every job; without APScheduler the next turn is not known."""
-    known = claims.last(ws.log)
-    return [_of(ws, job, known.get(job.name)) for job in JOBS]
+    last_claims = claims.last(ws.log)
+    return [_of(ws, job, last_claims.get(job.name)) for job in JOBS]
 
 
-def _of(ws: Workspace, job: Job, claim: Claim | None) -> JobStanding:
+def _of(ws: Workspace, job: Job, claim: TurnClaim | None) -> JobStanding:
     now = ws.clock()
     try:
         schedule = schedule_of(ws, job)
@@ -61,10 +61,10 @@ def _of(ws: Workspace, job: Job, claim: Claim | None) -> JobStanding:
 
 def troubles(jobs: list[JobStanding]) -> Iterator[str]:
     """What of it a person should look at."""
-    if late := [one.job for one in jobs if one.overdue]:
+    if late := [job.job for job in jobs if job.overdue]:
         yield f"nobody has looked after {', '.join(late)} for a turn or more: does the scheduler run? settle scheduler"
-    for one in jobs:
-        if one.state == "failed":
-            yield f"job {one.job} failed at {one.last}: {one.detail}"
-        elif one.state == "left undone":
-            yield f"job {one.job} was begun at {one.last} and left undone; settle scheduler --once {one.job}"
+    for job in jobs:
+        if job.state == "failed":
+            yield f"job {job.job} failed at {job.last}: {job.detail}"
+        elif job.state == "left undone":
+            yield f"job {job.job} was begun at {job.last} and left undone; settle scheduler --once {job.job}"

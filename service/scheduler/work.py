@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class JobOutcome:
     """What became of a job in a turn. `already`: somebody else has it or had it; nothing was done here."""
 
     job: str
@@ -35,7 +35,7 @@ def schedule_of(ws: Workspace, job: Job) -> Schedule | None:
     return Schedule.parse(ws.settings.text(job.setting), setting=job.setting)
 
 
-def do(ws: Workspace, job: Job, *, holder: str) -> Outcome:
+def do(ws: Workspace, job: Job, *, holder: str) -> JobOutcome:
     """Do a job unless its present turn has been done or is somebody's; a failure is written down and raised."""
     now = ws.clock()
     schedule = schedule_of(ws, job)
@@ -44,23 +44,29 @@ def do(ws: Workspace, job: Job, *, holder: str) -> Outcome:
         raise StateError(f"job {job.name} has no turn: {job.setting} is {ws.settings.text(job.setting)!r}")
     claim, ours = claims.take(ws.log, job.name, turn, holder=holder, now=now)
     if not ours:
-        return Outcome(
+        return JobOutcome(
             job=job.name, turn=claim.turn, state=claim.state, detail=claim.detail, holder=claim.holder,
             attempt=claim.attempt, already=True,
         )  # fmt: skip
     try:
         with claims.kept(ws.log, claim, ws.clock):
-            did = job.work(ws, turn)
+            outcome = job.work(ws, turn)
     except BaseException as problem:
         with suppress(SettleError):  # the database is away: then the lease ends the claim
             claims.finish(ws.log, claim, "failed", str(problem) or type(problem).__name__, now=ws.clock())
         raise
-    state: State = "nothing" if did.nothing else "done"
-    if not claims.finish(ws.log, claim, state, did.text, now=ws.clock()):
+    state: State = "nothing" if outcome.nothing else "done"
+    if not claims.finish(ws.log, claim, state, outcome.text, now=ws.clock()):
         raise StateError(
             f"job {job.name}, turn {format_time(turn)}: another scheduler took it over while this one was silent for "
             f"{int(claims.LEASE.total_seconds())} seconds; see settle status"
         )
-    return Outcome(
-        job=job.name, turn=claim.turn, state=state, detail=did.text, holder=holder, attempt=claim.attempt, already=False
+    return JobOutcome(
+        job=job.name,
+        turn=claim.turn,
+        state=state,
+        detail=outcome.text,
+        holder=holder,
+        attempt=claim.attempt,
+        already=False,
     )

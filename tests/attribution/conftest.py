@@ -6,7 +6,7 @@ import pytest
 
 from attribution.hearing.audio import clip_of
 from attribution.hearing.features import features_of_clip
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.lab import synth
 
 SECONDS = 12.0
@@ -21,7 +21,9 @@ def world() -> synth.World:
 def catalogue(world: synth.World) -> Catalogue:
     return Catalogue(
         [
-            Listed(id=piece.id, style=piece.style, features=features_of_clip(clip_of(synth.perform(piece, SECONDS))))
+            CatalogueEntry(
+                id=piece.id, style=piece.style, features=features_of_clip(clip_of(synth.perform(piece, SECONDS)))
+            )
             for piece in world.pieces
         ]
     )

@@ -13,7 +13,7 @@ import soundfile
 from attribution.hearing.audio import clip_of, decode
 from attribution.hearing.features import Features, features_of_clip, features_of_latents, features_of_line, read
 from attribution.hearing.latents import read_latents
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.judge import judge
 from attribution.lab import synth
 from attribution.lab.compose import line_of_notes
@@ -195,7 +195,7 @@ def test_latents_of_another_width_are_refused() -> None:
     """If this fails, latents of two models are compared."""
     rows = np.eye(4, dtype=np.float32)
     catalogue = Catalogue(
-        [Listed(id=f"r{k}", features=features_of_latents(rows[k : k + 1], f"{k}" * 64)) for k in range(4)]
+        [CatalogueEntry(id=f"r{k}", features=features_of_latents(rows[k : k + 1], f"{k}" * 64)) for k in range(4)]
     )
     chosen = method("ivd", shipped())
     chosen.fit(catalogue)
@@ -217,7 +217,7 @@ def test_every_form_meets_every_catalogue(world: synth.World, held: str, given: 
             return features_of_line(line_of_notes(synth.notes_in_seconds(score, 12.0)), 12.0, f"{number:064x}")
         return features_of_latents(np.eye(8, dtype=np.float32)[number : number + 1], f"{number:064x}")
 
-    catalogue = Catalogue([Listed(id=f"r{k}", style="s", features=item(held, k)) for k in range(3)])
+    catalogue = Catalogue([CatalogueEntry(id=f"r{k}", style="s", features=item(held, k)) for k in range(3)])
     chosen = method(method_name)
     chosen.fit(catalogue)
     if given == "latents" and held != "latents" and method_name != "chroma":
@@ -235,7 +235,7 @@ def test_latents_without_direction_are_nobodys() -> None:
     """If this fails, a latent of zeros divides by zero or is somebody's."""
     rows = np.eye(4, dtype=np.float32)
     catalogue = Catalogue(
-        [Listed(id=f"r{k}", features=features_of_latents(rows[k : k + 1], f"{k:064x}")) for k in range(4)]
+        [CatalogueEntry(id=f"r{k}", features=features_of_latents(rows[k : k + 1], f"{k:064x}")) for k in range(4)]
     )
     chosen = method("ivd")
     chosen.fit(catalogue)

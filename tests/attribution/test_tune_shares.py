@@ -7,8 +7,8 @@ import pytest
 
 from attribution.hearing import symbolic
 from attribution.hearing.features import Features, features_of_line
-from attribution.hearing.melody import Line
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.hearing.melody import MelodyLine
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.methods.byname import method
 from tests.attribution.tunes import SECONDS, Note, line, notes, rhythm, tune
 
@@ -19,7 +19,7 @@ COUNT = 20
 def written() -> Catalogue:
     return Catalogue(
         [
-            Listed(
+            CatalogueEntry(
                 id=f"t-{seed:02d}", features=features_of_line(line(tune(seed), rhythm(seed)), SECONDS, f"{seed:064x}")
             )
             for seed in range(COUNT)
@@ -27,7 +27,7 @@ def written() -> Catalogue:
     )
 
 
-def shares(catalogue: Catalogue, one: Line) -> dict[str, float]:
+def shares(catalogue: Catalogue, one: MelodyLine) -> dict[str, float]:
     chosen = method("hybrid")
     chosen.fit(catalogue)
     item: Features = features_of_line(one, float((one.onsets + one.lengths).max()), "a" * 64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from attribution.hearing.melody import Line, line_of
+from attribution.hearing.melody import MelodyLine, line_of
 
 Pitches = npt.NDArray[np.int64]
 Note = tuple[float, float, int]
@@ -31,6 +31,6 @@ def notes(pitches: Pitches, lengths: npt.NDArray[np.float64], *, stretch: float 
     return list(zip(onsets.tolist(), (lengths * stretch).tolist(), pitches.tolist(), strict=True))
 
 
-def line(pitches: Pitches, lengths: npt.NDArray[np.float64], *, shift: int = 0, stretch: float = 1.0) -> Line:
+def line(pitches: Pitches, lengths: npt.NDArray[np.float64], *, shift: int = 0, stretch: float = 1.0) -> MelodyLine:
     onsets, long, heard = zip(*notes(pitches + shift, lengths, stretch=stretch), strict=True)
     return line_of(onsets, long, heard)

@@ -29,7 +29,7 @@ from attribution.hearing.audio import clip_of, decode
 from attribution.hearing.features import Features, features_of_clip, read
 from attribution.hearing.landmarks import Landmarks
 from attribution.hearing.spectra import unit
-from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
+from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, CatalogueEntry, joined
 from attribution.index.nearest import Nearest, recall
 from attribution.lab import synth
 from attribution.lab.synth import KINDS, perform
@@ -69,7 +69,7 @@ def clip_speed(pieces: int, copies: int, rounds: int) -> None:
     for number, (piece, item) in enumerate(zip(world.pieces, kept, strict=True)):
         for k in range(copies):
             mine = perturbed(item, number * copies + k) if k else item
-            listed.append(Listed(id=f"r{number:03d}-{k:03d}", style=piece.style, features=mine))
+            listed.append(CatalogueEntry(id=f"r{number:03d}-{k:03d}", style=piece.style, features=mine))
     catalogue = Catalogue(listed)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.wav"

@@ -16,11 +16,11 @@ import torch
 
 from attribution.hearing.audio import clip_of
 from attribution.hearing.features import Features, features_of_clip
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.index.clusters import LIKE, Entrant, likeness, sort_out
 from attribution.lab import evaluate, synth
 from attribution.lab.render import Pcm, level_to, render, vary_sound
-from attribution.lab.synth import Piece, perform
+from attribution.lab.synth import InventedPiece, perform
 from attribution.methods.byname import method
 
 SECONDS = 20.0
@@ -30,7 +30,7 @@ def heard(pcm: Pcm) -> Features:
     return features_of_clip(clip_of(pcm))
 
 
-def copy_of(piece: Piece, number: int) -> Pcm:
+def copy_of(piece: InventedPiece, number: int) -> Pcm:
     """A near-copy: noise, another band, another key, another tempo, or several at once."""
     rng = np.random.default_rng((piece.seed, number))
     how = number % 5
@@ -47,7 +47,7 @@ def copy_of(piece: Piece, number: int) -> Pcm:
     return np.asarray(pcm + rng.standard_normal(len(pcm)).astype(np.float32) * 0.004, dtype=np.float32)
 
 
-def track_of(victim: Piece, other: Piece) -> Pcm:
+def track_of(victim: InventedPiece, other: InventedPiece) -> Pcm:
     """60 % of the victim, then 40 % of an honest other."""
     split = int(0.6 * SECONDS * 16_000)
     return np.concatenate([perform(victim, SECONDS)[:split], level_to(perform(other, SECONDS)[split:], 0.1)])
@@ -56,7 +56,7 @@ def track_of(victim: Piece, other: Piece) -> Pcm:
 def shares_with(
     names: list[str], kept: dict[str, Features], styles: dict[str, str], items: list[Features]
 ) -> list[dict[str, float]]:
-    catalogue = Catalogue([Listed(id=name, features=kept[name], style=styles.get(name)) for name in names])
+    catalogue = Catalogue([CatalogueEntry(id=name, features=kept[name], style=styles.get(name)) for name in names])
     chosen = method("hybrid")
     chosen.fit(catalogue)
     return [dict(chosen.attribute(item).shares["recording"]) for item in items]

@@ -19,11 +19,11 @@ import torch
 from attribution.hearing.audio import clip_of
 from attribution.hearing.features import Features, features_of_clip
 from attribution.index import hubs
-from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, Listed, joined
+from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, CatalogueEntry, joined
 from attribution.judge import judge
 from attribution.lab import canary, compose, evaluate, synth
 from attribution.lab.render import Pcm, render
-from attribution.lab.synth import Piece, perform
+from attribution.lab.synth import InventedPiece, perform
 from attribution.methods.byname import method
 from attribution.methods.pastiche import in_the_manner_of
 from ledger.types import ASPECTS
@@ -43,14 +43,14 @@ class Bench:
     def catalogue(self, more: Mapping[str, Features] | None = None) -> Catalogue:
         styles = {piece.id: piece.style for piece in self.world.pieces}
         every = {**self.kept, **(more or {})}
-        return Catalogue([Listed(id=name, features=one, style=styles.get(name)) for name, one in every.items()])
+        return Catalogue([CatalogueEntry(id=name, features=one, style=styles.get(name)) for name, one in every.items()])
 
 
 def heard(pcm: Pcm) -> Features:
     return features_of_clip(clip_of(np.asarray(pcm, np.float32)))
 
 
-def in_manner(world: synth.World, source: Piece, rng: np.random.Generator, seconds: float) -> Pcm:
+def in_manner(world: synth.World, source: InventedPiece, rng: np.random.Generator, seconds: float) -> Pcm:
     """New notes by the band of a piece."""
     made = synth._borrow("style", synth._host(world, rng), source, 1.0, rng)
     return np.asarray(

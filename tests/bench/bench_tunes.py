@@ -29,7 +29,7 @@ from attribution.assemble import claim
 from attribution.hearing.audio import clip_of, decode
 from attribution.hearing.features import Features, features_of_clip, features_of_line
 from attribution.hearing.symbolic import read_midi
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.lab import evaluate
 from attribution.lab.render import Pcm, level_to
 from attribution.methods.byname import method
@@ -160,9 +160,9 @@ def fitted(tunes: Sequence[tuple[str, Tune]], place: Path) -> tuple[dict[str, Pc
         sounds[name] = play(midi)
         written[name] = read(midi)
     by_sound = method("hybrid")
-    by_sound.fit(Catalogue([Listed(id=name, features=heard(pcm)) for name, pcm in sounds.items()]))
+    by_sound.fit(Catalogue([CatalogueEntry(id=name, features=heard(pcm)) for name, pcm in sounds.items()]))
     by_note = method("hybrid")
-    by_note.fit(Catalogue([Listed(id=name, features=kept) for name, kept in written.items()]))
+    by_note.fit(Catalogue([CatalogueEntry(id=name, features=kept) for name, kept in written.items()]))
     return sounds, by_sound, by_note
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from attribution.hearing.features import features_of_line
-from attribution.hearing.melody import Line
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.hearing.melody import MelodyLine
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.lab import synth
 from attribution.lab.compose import line_of_notes
 
@@ -13,7 +13,7 @@ def notes_catalogue(world: synth.World) -> Catalogue:
     """The world's catalogue as MIDI would give it."""
     return Catalogue(
         [
-            Listed(
+            CatalogueEntry(
                 id=piece.id,
                 style=piece.style,
                 features=features_of_line(
@@ -25,6 +25,6 @@ def notes_catalogue(world: synth.World) -> Catalogue:
     )
 
 
-def track_line(made: synth.Made) -> Line:
+def track_line(made: synth.Made) -> MelodyLine:
     """A generated track as MIDI would give it."""
     return line_of_notes(made.notes)

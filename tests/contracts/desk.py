@@ -9,12 +9,12 @@ from typing import Any
 
 from contracts.address import checksum
 from contracts.client import PoolClient
-from contracts.courier import Courier, Terms
+from contracts.courier import Courier, GasTerms
 from contracts.embedded import EmbeddedChain
-from contracts.node import Block, Log, Node, Place, Receipt, Web3Node
+from contracts.node import ChainBlock, ChainEvent, Node, Place, TransactionReceipt, Web3Node
 from contracts.outbox import Outbox
-from contracts.posting import Payment, Pool, PublishedRun
-from contracts.signer import EmbeddedSigner, Signer
+from contracts.posting import Pool, PostedPayment, PublishedRun
+from contracts.signer import EmbeddedSigner, TransactionSigner
 from contracts.store import ChainStore
 
 NOW = 1_800_000_000
@@ -39,10 +39,10 @@ class Wrapped:
     def balance(self, address: str) -> int:
         return self.node.balance(address)
 
-    def block(self, at: Place) -> Block | None:
+    def block(self, at: Place) -> ChainBlock | None:
         return self.node.block(at)
 
-    def receipt(self, transaction: str) -> Receipt | None:
+    def receipt(self, transaction: str) -> TransactionReceipt | None:
         return self.node.receipt(transaction)
 
     def call(self, to: str, data: bytes, at: Place = "latest", sender: str | None = None) -> bytes:
@@ -54,7 +54,7 @@ class Wrapped:
     def tip(self) -> int:
         return self.node.tip()
 
-    def logs(self, address: str, topics: Sequence[bytes], start: int) -> list[Log]:
+    def logs(self, address: str, topics: Sequence[bytes], start: int) -> list[ChainEvent]:
         return self.node.logs(address, topics, start)
 
     def send(self, raw: bytes) -> str:
@@ -75,7 +75,7 @@ def run(n: int = 1, *, payees: int = 4, micros: int = 1_000_000, **changes: Any)
         "ledger_root": f"{n + 50:02d}" * 32,
         "ledger_size": 100 * n,
         "currency": "EUR",
-        "payments": tuple(Payment(party=f"p-{i}", account=account(i), micros=micros + i) for i in range(payees)),
+        "payments": tuple(PostedPayment(party=f"p-{i}", account=account(i), micros=micros + i) for i in range(payees)),
     }
     return PublishedRun(**(fields | changes))
 
@@ -89,9 +89,9 @@ class Desk:
     """Everything of one workspace's chain, in a folder; `reopen` is what another process would see."""
 
     home: Path
-    terms: Terms = field(default_factory=lambda: Terms(patience=2))
+    terms: GasTerms = field(default_factory=lambda: GasTerms(patience=2))
     wrap: Callable[[Node], Node] = lambda node: node
-    signer: Signer = field(default_factory=EmbeddedSigner)
+    signer: TransactionSigner = field(default_factory=EmbeddedSigner)
     wait: Callable[[float], None] = no_wait
 
     def __post_init__(self) -> None:

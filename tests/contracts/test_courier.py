@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import pushing, settling
-from contracts.courier import GWEI, Terms
+from contracts.courier import GWEI, GasTerms
 from contracts.errors import ChainStateError, NonceError
-from contracts.node import Node, Place, Receipt
+from contracts.node import Node, Place, TransactionReceipt
 from contracts.outbox import Fees, Intent, Outbox, replacement
 from contracts.signer import EmbeddedSigner, check_signed, transaction_hash
 from contracts.store import ChainStore
@@ -36,7 +36,7 @@ class Moods(Wrapped):
     def nonce(self, address: str, at: Place) -> int:
         return self.node.nonce(address, at) + self.extra_nonce
 
-    def receipt(self, transaction: str) -> Receipt | None:
+    def receipt(self, transaction: str) -> TransactionReceipt | None:
         return None if self.forgets else self.node.receipt(transaction)
 
 
@@ -135,7 +135,7 @@ def test_a_receipt_that_is_forgotten_is_made_up_for_by_the_contracts_state(moody
 
 def test_it_is_final_only_after_enough_blocks(home: Path) -> None:
     """If this fails, what a reorganisation may still undo counts as done."""
-    desk = Desk(home, terms=Terms(confirmations=3, patience=0))
+    desk = Desk(home, terms=GasTerms(confirmations=3, patience=0))
     assert settling.settle(desk.client, run()).state == "mined"
     desk.chain.advance(1)
     assert settling.settle(desk.client, run()).state == "mined"
@@ -146,7 +146,7 @@ def test_it_is_final_only_after_enough_blocks(home: Path) -> None:
 
 def test_a_receipt_that_vanishes_sends_again(home: Path) -> None:
     """If this fails, a transaction that a reorganisation threw out counts as mined for ever."""
-    desk = Desk(home, terms=Terms(confirmations=3, patience=0), wrap=Moods)
+    desk = Desk(home, terms=GasTerms(confirmations=3, patience=0), wrap=Moods)
     assert settling.settle(desk.client, run()).state == "mined"
     desk.node.forgets = True  # type: ignore[attr-defined]
     intent = desk.client.courier.step(post_intent(desk))
@@ -215,7 +215,7 @@ def test_no_fee_passes_the_cap(moody: Desk) -> None:
     with pytest.raises(ChainStateError, match="above the cap"):
         replacement(Fees(max_fee=100, tip=1), cap=112)
     assert replacement(Fees(max_fee=100, tip=1), cap=113).max_fee == 113
-    moody.client.courier.terms = Terms(fee_cap=1)
+    moody.client.courier.terms = GasTerms(fee_cap=1)
     with pytest.raises(ChainStateError, match="above the cap of 1"):
         settling.settle(moody.client, run())
 

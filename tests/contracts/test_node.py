@@ -11,7 +11,7 @@ from eth_account import Account
 
 from contracts import pushing, settling
 from contracts.client import PoolClient
-from contracts.courier import Courier, Terms
+from contracts.courier import Courier, GasTerms
 from contracts.effects import POOL
 from contracts.errors import ChainStateError, NodeError, NonceError, PreflightError
 from contracts.node import Node, Web3Node
@@ -48,11 +48,11 @@ class KeySigner:
 class Office:
     """A workspace's chain side on a real node."""
 
-    def __init__(self, url: str, home: Path, *, terms: Terms | None = None, chain_id: int | None = None) -> None:
+    def __init__(self, url: str, home: Path, *, terms: GasTerms | None = None, chain_id: int | None = None) -> None:
         self.store = ChainStore(home / "chain.db")
         self.node: Node = Moods(Web3Node.at(url, timeout=5))
         self.signer = KeySigner()
-        courier = Courier(self.node, Outbox(self.store), self.signer, terms or Terms(patience=3), wait=no_wait)
+        courier = Courier(self.node, Outbox(self.store), self.signer, terms or GasTerms(patience=3), wait=no_wait)
         self.client = PoolClient(self.node, self.store, courier, sender=self.signer.address, chain_id=chain_id)
 
     @property
@@ -120,9 +120,9 @@ def test_window_and_veto(anvil: Anvil, tmp_path: Path) -> None:
 
 def test_a_reorganisation_throws_it_out_and_the_same_bytes_go_in_again(anvil: Anvil, tmp_path: Path) -> None:
     """If this fails, a reorganisation loses a posting, or makes two of it."""
-    office = Office(anvil.url, tmp_path, terms=Terms(confirmations=1, patience=0))
+    office = Office(anvil.url, tmp_path, terms=GasTerms(confirmations=1, patience=0))
     office.deployed()
-    office.client.courier.terms = Terms(confirmations=4, patience=0)
+    office.client.courier.terms = GasTerms(confirmations=4, patience=0)
     assert settling.settle(office.client, run()).state == "mined"
     attempts = office.client.outbox.attempts(office.post_intent())
     anvil.rpc("anvil_reorg", 1, [])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.address import checksum, parse_address
 from contracts.errors import ChainStateError, PostingError
-from contracts.posting import Payment, Pool, Posting, PublishedRun, next_posting, payee_salt
+from contracts.posting import Pool, PostedPayment, Posting, PublishedRun, next_posting, payee_salt
 from tests.contracts.rows import POOL as HERE
 
 TOKEN = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
@@ -32,7 +32,7 @@ def run(*payments: tuple[str, str | None, int], **changes: Any) -> PublishedRun:
         ledger_root="22" * 32,
         ledger_size=100,
         currency="EUR",
-        payments=tuple(Payment(party=party, account=where, micros=micros) for party, where, micros in payments),
+        payments=tuple(PostedPayment(party=party, account=where, micros=micros) for party, where, micros in payments),
     )
     return replace(made, **changes)
 

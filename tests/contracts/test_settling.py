@@ -12,7 +12,7 @@ from contracts import pushing, settling
 from contracts.effects import POOL
 from contracts.errors import ChainStateError, PostingError, PreflightError
 from contracts.node import Node
-from contracts.posting import Payment
+from contracts.posting import PostedPayment
 from contracts.reconcile import reconcile
 from contracts.signer import EmbeddedSigner, NoSigner
 from ledger.errors import SettleError
@@ -95,20 +95,24 @@ def test_a_dry_run_changes_nothing_and_says_what_lacks(desk: Desk) -> None:
 
 
 BAD: dict[str, tuple[Callable[[], object], type[SettleError], str]] = {
-    "no account": (lambda: run(payments=(Payment(party="ann", account=None, micros=5),)), PostingError, "no account"),
+    "no account": (
+        lambda: run(payments=(PostedPayment(party="ann", account=None, micros=5),)),
+        PostingError,
+        "no account",
+    ),
     "zero address": (
-        lambda: run(payments=(Payment(party="ann", account="0x" + 40 * "0", micros=5),)),
+        lambda: run(payments=(PostedPayment(party="ann", account="0x" + 40 * "0", micros=5),)),
         PostingError,
         "zero address",
     ),
     "a payee twice": (
-        lambda: run(payments=2 * (Payment(party="ann", account=account(1), micros=5),)),
+        lambda: run(payments=2 * (PostedPayment(party="ann", account=account(1), micros=5),)),
         PostingError,
         "2 times",
     ),
     "not published": (lambda: run(published=False), ChainStateError, "not published"),
     "totals that fell": (
-        lambda: run(payments=(Payment(party="ann", account=account(1), micros=-1),)),
+        lambda: run(payments=(PostedPayment(party="ann", account=account(1), micros=-1),)),
         PostingError,
         "fall",
     ),

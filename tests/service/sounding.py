@@ -58,7 +58,7 @@ class Sounding:
         soundfile.write(self.label / name, pcm, RATE)
         return name
 
-    def perform(self, pieces: Sequence[synth.Piece], seconds: float = 6.0) -> dict[str, str]:
+    def perform(self, pieces: Sequence[synth.InventedPiece], seconds: float = 6.0) -> dict[str, str]:
         """Sound files of pieces, by the piece's id."""
         return {piece.id: self.write(f"{piece.id}.wav", synth.perform(piece, seconds)) for piece in pieces}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from attribution.hearing.features import read
-from attribution.hearing.melody import BREAK, Line, line_of
+from attribution.hearing.melody import BREAK, MelodyLine, line_of
 from attribution.hearing.symbolic import join, read_midi
 from attribution.index.catalogue import Catalogue
 from attribution.index.tunes import TuneIndex
@@ -87,7 +87,7 @@ def test_an_alignment_says_where() -> None:
     """If this fails, the report points at the wrong seconds."""
     rng = np.random.default_rng(4)
     source = line_of(np.arange(60), np.ones(60), rng.integers(50, 80, size=60))
-    middle = Line(
+    middle = MelodyLine(
         onsets=source.onsets[20:40] - 20,
         lengths=source.lengths[20:40],
         pitches=(source.pitches[20:40] + 3).astype(np.int16),

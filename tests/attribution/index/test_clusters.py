@@ -9,12 +9,12 @@ from attribution.hearing.features import Features, features_of_clip
 from attribution.index.clusters import LIKE, Entrant, likeness, sort_out
 from attribution.lab import synth
 from attribution.lab.render import vary_sound
-from attribution.lab.synth import Piece, perform
+from attribution.lab.synth import InventedPiece, perform
 
 SECONDS = 12.0
 
 
-def heard(piece: Piece, noise: float = 0.0) -> Features:
+def heard(piece: InventedPiece, noise: float = 0.0) -> Features:
     pcm = perform(piece, SECONDS)
     return features_of_clip(
         clip_of(pcm + noise * np.random.default_rng(1).standard_normal(len(pcm)).astype(np.float32))

@@ -8,7 +8,7 @@ import numpy as np
 
 from attribution.hearing.audio import clip_of
 from attribution.hearing.features import features_of_clip, features_of_latents
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.judge import judge
 from attribution.lab import canary, synth
 from attribution.lab.synth import perform
@@ -41,7 +41,7 @@ def test_what_a_canary_is_given_is_counted(catalogue: Catalogue, world: synth.Wo
 def test_invented_latents_and_notes_look_like_the_catalogues() -> None:
     """If this fails, canaries among latents or notes cannot be told from noise, so that they would never be named."""
     rows = np.random.default_rng(0).standard_normal((200, 8)).astype(np.float32) * np.arange(1, 9, dtype=np.float32)
-    many = Catalogue([Listed(id=f"r{k:03d}", features=features_of_latents(row[None], f"{k:064x}"))
+    many = Catalogue([CatalogueEntry(id=f"r{k:03d}", features=features_of_latents(row[None], f"{k:064x}"))
                       for k, row in enumerate(rows)])  # fmt: skip
     drawn = np.concatenate([one.latents for one in canary.invent(many, "latents", 400)])
     unit_rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)

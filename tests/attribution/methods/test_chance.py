@@ -9,12 +9,12 @@ import pytest
 
 from attribution.hearing import melody
 from attribution.hearing.features import features_of_line
-from attribution.hearing.landmarks import Alignment
-from attribution.hearing.melody import Line
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.hearing.landmarks import LandmarkAlignment
+from attribution.hearing.melody import MelodyLine
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.index.limits import Chance
 from attribution.index.tunes import TuneIndex, variety
-from attribution.methods.aligned import Explained
+from attribution.methods.aligned import ExplainedSound
 from attribution.methods.byname import method
 from attribution.methods.chance import PROBES, TUNE_RATE, chance_in, limit, margins, probes
 from tests.attribution.tunes import line, rhythm, tune
@@ -23,22 +23,22 @@ RATE = TUNE_RATE
 
 
 @pytest.fixture(scope="module")
-def lines() -> list[Line]:
+def lines() -> list[MelodyLine]:
     return [line(tune(seed), rhythm(seed)) for seed in range(20)]
 
 
 @pytest.fixture(scope="module")
-def written(lines: list[Line]) -> Catalogue:
+def written(lines: list[MelodyLine]) -> Catalogue:
     return Catalogue(
         [
-            Listed(id=f"t-{number:02d}", features=features_of_line(one, 24.0, f"{number:064x}"))
+            CatalogueEntry(id=f"t-{number:02d}", features=features_of_line(one, 24.0, f"{number:064x}"))
             for number, one in enumerate(lines)
         ]
     )
 
 
 @pytest.mark.parametrize(("shift", "stretch"), [(5, 1.0), (-7, 0.5), (3, 2.0)])
-def test_another_key_and_tempo_leave_the_strength(lines: list[Line], shift: int, stretch: float) -> None:
+def test_another_key_and_tempo_leave_the_strength(lines: list[MelodyLine], shift: int, stretch: float) -> None:
     """If this fails, a cover is weaker evidence than the same tune in its own key and tempo."""
     index = TuneIndex(lines)
     own, cover = (
@@ -59,13 +59,13 @@ def test_a_shuffled_tune_is_not_claimed(written: Catalogue) -> None:
     assert chosen.attribute(shuffled).shares["composition"] == {}
 
 
-def test_a_commonplace_is_nobodys(lines: list[Line]) -> None:
+def test_a_commonplace_is_nobodys(lines: list[MelodyLine]) -> None:
     """If this fails, who uses the pattern that everybody uses is told to have taken it from somebody."""
     pattern, beats = np.tile([48, 55, 53, 57], 10), np.full(40, 0.5)
     pieces = [line(np.concatenate([tune(seed), pattern]), np.concatenate([rhythm(seed), beats])) for seed in range(20)]
     everybody = Catalogue(
         [
-            Listed(id=f"t-{number:02d}", features=features_of_line(one, 44.0, f"{number:064x}"))
+            CatalogueEntry(id=f"t-{number:02d}", features=features_of_line(one, 44.0, f"{number:064x}"))
             for number, one in enumerate(pieces)
         ]
     )
@@ -125,8 +125,8 @@ def test_the_probes_are_capped_and_always_the_same() -> None:
 
 def test_what_everybody_shares_does_not_stand_out() -> None:
     """If this fails, a track by a catalogue's band is taken for each of that band's recordings."""
-    mark = Alignment(row=0, offset=0, votes=9, frames=np.zeros(0, np.int64), surprise=25.0)
-    part = Explained(share=0.05, spread=1.0, begin=0.0, end=30.0)
+    mark = LandmarkAlignment(row=0, offset=0, votes=9, frames=np.zeros(0, np.int64), surprise=25.0)
+    part = ExplainedSound(share=0.05, spread=1.0, begin=0.0, end=30.0)
     assert max(margins([mark] * 8, [part] * 8)) < 15
     alone = [mark, *[replace(mark, row=row, surprise=3.0) for row in range(1, 8)]]
     assert margins(alone, [replace(part, share=0.5)])[0] > 100

@@ -11,7 +11,7 @@ import pytest
 from eth_account import Account
 
 from contracts.client import TOKEN, PoolClient
-from contracts.courier import Courier, Terms
+from contracts.courier import Courier, GasTerms
 from contracts.node import Web3Node
 from contracts.outbox import Outbox
 from contracts.store import ChainStore
@@ -36,7 +36,7 @@ def funded(anvil: Anvil, folder: Path) -> tuple[PoolClient, str]:
     """A token on the node, made by somebody else than the workspace, and that somebody's client."""
     node, signer = Web3Node.at(anvil.url), KeySigner(1)
     store = ChainStore(folder / "bank.db")
-    courier = Courier(node, Outbox(store), signer, Terms(), wait=no_wait)
+    courier = Courier(node, Outbox(store), signer, GasTerms(), wait=no_wait)
     client = PoolClient(node, store, courier, sender=signer.address, chain_id=None)
     made = client.deploy("EUR", None, window=0, notice=90 * 86_400, dormancy=365 * 86_400, roles={})
     assert made.token

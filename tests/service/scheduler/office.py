@@ -21,7 +21,7 @@ from unittest.mock import patch
 from ledger.log.append import Appended, Log
 from ledger.proofs import leaf
 from service.scheduler.jobs import Did, Job, job_named
-from service.scheduler.work import Outcome, do
+from service.scheduler.work import JobOutcome, do
 from service.settlement import holds
 from service.workspace import Workspace
 from tests.postgres import database, server_url
@@ -55,7 +55,7 @@ def elsewhere(june: Month) -> Iterator[Workspace]:
         ws.log.close()
 
 
-def turn(june: Month, job: Job, holder: str) -> Outcome:
+def turn(june: Month, job: Job, holder: str) -> JobOutcome:
     """What becomes of a job when this scheduler wakes now."""
     with elsewhere(june) as ws:
         return do(ws, job, holder=holder)

@@ -21,7 +21,7 @@ from ledger.segments.manifest import manifests
 from service.scheduler import claims
 from service.scheduler.jobs import Did, Job, job_named
 from service.scheduler.standing import standing, troubles
-from service.scheduler.work import Outcome, do
+from service.scheduler.work import JobOutcome, do
 from service.settlement.usage import folder_of
 from service.workspace import Workspace
 from tests.ledger.log.store.both import STORES
@@ -54,7 +54,7 @@ def test_many_schedulers_at_once_do_each_job_once(tmp_path: Path, kind: str) -> 
     with office(kind, tmp_path) as june:
         together = Barrier(4)
 
-        def scheduler(name: str) -> list[Outcome]:
+        def scheduler(name: str) -> list[JobOutcome]:
             with elsewhere(june) as ws:
                 found = []
                 for wanted in JOBS:

@@ -21,7 +21,7 @@ from service.chain.pool import opened
 from service.log.trusting import adopt_policy
 from service.operating import prove
 from service.scheduler.jobs import job_named
-from service.scheduler.work import Outcome, do
+from service.scheduler.work import JobOutcome, do
 from service.settlement import holds
 from service.settlement.step import read_book
 from service.witness.server import Witness, WitnessServer
@@ -32,7 +32,7 @@ from tests.service.month import Month
 from tests.service.scheduler.office import count, turn
 
 
-def done(june: Month, name: str, *, hours: int = 0) -> Outcome:
+def done(june: Month, name: str, *, hours: int = 0) -> JobOutcome:
     """The job in its turn, or in a later one."""
     june.now = datetime(2026, 7, 3, 9 + hours, 50, tzinfo=UTC)
     return turn(june, job_named(name), "test")
@@ -188,7 +188,7 @@ def test_what_comes_into_the_inbox_is_attributed_once(heard: Path) -> None:
     """If this fails, a track waits though its file is there, is judged twice, or one bad file stops all."""
     now = datetime.now(UTC).replace(microsecond=0)
 
-    def attribute(minutes: int) -> Outcome:
+    def attribute(minutes: int) -> JobOutcome:
         later = datetime.fromtimestamp(now.timestamp() + 60 * minutes, UTC)
         return do(Workspace.open(heard, clock=lambda: later), job_named("attribute"), holder="test")
 
