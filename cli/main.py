@@ -31,6 +31,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("ledger", "ledger"),
     ("scheduler", None),
     ("segments", "segments"),
+    ("serve", None),
     ("settlement", None),
     ("simulate", None),
     ("registry", "registry"),

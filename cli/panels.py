@@ -21,7 +21,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     ("Rights holder (what came of it, and why)", ("statement", "statements", "explain")),
     ("Auditor (proofs)", ("verify", "ledger", "witness")),
-    ("Operator (keys, files, the clock)", ("key", "segments", "scheduler")),
+    ("Operator (keys, files, the clock, HTTP)", ("key", "segments", "scheduler", "serve", "access")),
 )  # fmt: skip
 """Every top-level command stands in one of them."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from ledger.errors import ConflictError, InputError, SettleError, StateError, VerificationError
 from ledger.ingest.blocks import open_file
 from ledger.ingest.files import reader_for
+from ledger.ingest.rows import Rows
 from ledger.ingest.signed import InOrder, Search, read_bodies
 from ledger.log.append import Log, batch_of
 from ledger.log.store import queries, signed
@@ -75,10 +76,14 @@ def sign_file(
 def read(path: Path) -> tuple[Batch, dsse.Envelope]:
     """The batch in a file, and the statement that says it; its signature is not checked."""
     with open_file(path) as file:
-        data = file.read()
+        return parse(file.read(), str(path))
+
+
+def parse(data: bytes, name: str) -> tuple[Batch, dsse.Envelope]:
+    """The batch that these bytes state; its signature is not checked."""
     envelope = dsse.parse(data)
     if envelope.payload_type != batch.PAYLOAD_TYPE:
-        raise VerificationError(f"{path} is a {envelope.payload_type!r}, expected {batch.PAYLOAD_TYPE!r}")
+        raise VerificationError(f"{name} is a {envelope.payload_type!r}, expected {batch.PAYLOAD_TYPE!r}")
     return batch.parse(envelope.payload), envelope
 
 
@@ -107,10 +112,16 @@ def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Taken
     Signature, source, count, root and place in the source's sequence are checked before anything is appended.
     """
     found, envelope = read(batch_file)
+    with open_file(path) as file:
+        return take_rows(ws, reader_for(str(path), form)(file, str(path)), str(path), found, envelope)
+
+
+def take_rows(ws: Workspace, blocks: Iterable[Rows], name: str, found: Batch, envelope: dsse.Envelope) -> Taken:
+    """The same for a batch whose events are at hand."""
     batch.check_log(found, ws.log.origin)
     index = _held(ws.log, found.source).get(envelope.digest)
     key = _signer(ws, found, envelope) if index is None else None
-    hashes = hashes_of(path, found.source, form)
+    hashes = read_bodies(blocks, name, found.source)
     batch.check_bodies(found, hashes)
     if key is not None:
         try:

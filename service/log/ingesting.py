@@ -77,7 +77,7 @@ def ingest_file(
     writer = None if receipts is None else ReceiptWriter(workspace.log, receipts, batches.signers(workspace.log))
     run = Ingest(
         workspace.log, name=name, entropy=secrets.token_bytes, source=source, home=home,
-        admit=_Admission(workspace) if home is None else None, places=None if taken is None else taken.places,
+        admit=Admission(workspace) if home is None else None, places=None if taken is None else taken.places,
     )  # fmt: skip
     if writer is not None and taken is not None:
         writer.write_batch(taken.batch.source, taken.batch.number, taken.index)
@@ -124,7 +124,7 @@ def singles(workspace: Workspace, *, name: str, source: str | None = None) -> Si
     What a home log says of tracks and sources is taken over now; a member that serves for long asks anew.
     """
     home = follow(workspace)
-    admit = _Admission(workspace) if home is None else None
+    admit = Admission(workspace) if home is None else None
     return Singles(workspace.log, name=name, entropy=secrets.token_bytes, admit=admit, source=source, home=home)
 
 
@@ -155,7 +155,7 @@ def _result(
     )
 
 
-class _Admission:
+class Admission:
     """Vectors that events carry: each source must be registered and permitted, then the operator signs."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -234,7 +234,7 @@ def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path
     home = follow(workspace)
     run = Ingest(
         log, name="quarantine", entropy=secrets.token_bytes, places=batches.search(log), home=home,
-        admit=_Admission(workspace) if home is None else None,
+        admit=Admission(workspace) if home is None else None,
     )  # fmt: skip
     released = []
     for number, raw in raws.items():

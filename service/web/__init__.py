@@ -1,1 +1,1 @@
-"""HTTP: pages, and the verifier that runs in a browser."""
+"""HTTP: one table of routes with what guards and answers them, and the verifier that runs in a browser."""

@@ -1,0 +1,62 @@
+"""The HTTP service at the command line: serving, and the access keys that it asks for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.shell import emit, workspace
+
+app = typer.Typer()
+access = typer.Typer(no_args_is_help=True)
+key = typer.Typer(no_args_is_help=True)
+app.add_typer(access, name="access", help="Who may use the HTTP service.")
+access.add_typer(key, name="key", help="Access keys: each belongs to a party, ends, and can be revoked.")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at; TLS is a reverse proxy's.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    events_per_second: Annotated[int, typer.Option(min=1, help="What one access key may send.")] = 50_000,
+    rows: Annotated[int, typer.Option(min=1, help="Rows that one body may hold.")] = 50_000,
+) -> None:
+    """Take events and answer questions over HTTP, until interrupted; what was taken is finished first."""
+    from service.web.guard.limits import Limits
+    from service.web.server import serve as answer
+
+    limits = Limits(events_per_second=events_per_second, rows=rows)
+    answer(workspace(), host=host, port=port, limits=limits, started=lambda url: emit({"listening": url}))
+
+
+@key.command("add")
+def key_add(
+    party: Annotated[str, typer.Option(help="The registered party that uses it.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help="Only in this role: platform, holder, auditor, approver, operator.")
+    ] = None,
+    expires: Annotated[str, typer.Option(help="A day or an instant, UTC; a year from now if absent.")] = "",
+) -> None:
+    """Make an access key; its token is shown this once."""
+    from service.access import keys
+
+    emit(keys.add(workspace(), party, scopes=scope or (), expires=expires or None))
+
+
+@key.command("list")
+def key_list() -> None:
+    """Every access key, without its token."""
+    from service.access import keys
+
+    emit(keys.listed(workspace().log))
+
+
+@key.command("revoke")
+def key_revoke(
+    name: Annotated[str, typer.Argument(metavar="ID", help="See `settle access key list`.")],
+) -> None:
+    """End an access key; a running server refuses it within a second."""
+    from service.access import keys
+
+    emit(keys.revoke(workspace(), name))

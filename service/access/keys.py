@@ -1,0 +1,146 @@
+"""Access keys: random, shown once, stored as a hash, ending, revocable. Each belongs to one party.
+
+A side table beside the log, in no proof. What a key's party may do is not kept here: it follows from the log each
+time (`service.access.roles`), so that a revoked role ends with every key at once. A scope can only narrow it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Column, MetaData, Table, Text, inspect, select
+
+from ledger.errors import InputError
+from ledger.types import format_time, parse_time
+from service.log.keys import ring
+
+if TYPE_CHECKING:
+    from ledger.log.append import Log
+    from service.workspace import Workspace
+
+ROLES: Final = ("platform", "holder", "auditor", "approver", "operator")
+"""What a party can be to the service; a scope names some of these."""
+LIFE: Final = timedelta(days=365)
+"""How long a key counts unless said otherwise."""
+
+_TOKEN: Final = re.compile(r"settle_[0-9a-f]{12}_[A-Za-z0-9_-]{43}\Z")
+_METADATA: Final = MetaData()
+_KEY: Final = Table(
+    "access_key",
+    _METADATA,
+    Column("id", Text, primary_key=True),
+    Column("party", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Column("revoked_at", Text),
+    sqlite_strict=True,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """A key without its secret. `scopes`: the roles that it may be used in."""
+
+    id: str
+    party: str
+    scopes: tuple[str, ...]
+    created_at: str
+    expires_at: str
+    revoked_at: str | None = None
+
+    def counts_at(self, moment: datetime) -> bool:
+        return self.revoked_at is None and format_time(moment) < self.expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccessKey:
+    """A key just made. `token` is shown this once; only its hash is kept."""
+
+    id: str
+    party: str
+    scopes: tuple[str, ...]
+    expires_at: str
+    token: str
+
+
+def add(ws: Workspace, party: str, *, scopes: Collection[str] = (), expires: str | None = None) -> NewAccessKey:
+    """Make a key for a registered party, an approver or the operator."""
+    if party not in {ws.operator, *ws.registry.view().parties, *(key.party for key in ring(ws).of("approver"))}:
+        raise InputError(f"party {party!r} is not registered; register it first with settle registry import")
+    if unknown := sorted(set(scopes) - set(ROLES)):
+        raise InputError(f"scope {unknown[0]!r}; known are {', '.join(ROLES)}")
+    now = ws.clock()
+    ends = format_time(now + LIFE) if expires is None else format_time(_moment(expires))
+    if ends <= format_time(now):
+        raise InputError(f"--expires {expires}: it is {format_time(now)} already")
+    key = secrets.token_hex(6)
+    token = f"settle_{key}_{secrets.token_urlsafe(32)}"
+    chosen = tuple(role for role in ROLES if not scopes or role in scopes)
+    with ws.log.projection() as tx:
+        _METADATA.create_all(tx)
+        tx.execute(
+            _KEY.insert().values(
+                id=key, party=party, hash=_hash(token), scopes=" ".join(chosen), created_at=format_time(now),
+                expires_at=ends,
+            )
+        )  # fmt: skip
+    return NewAccessKey(id=key, party=party, scopes=chosen, expires_at=ends, token=token)
+
+
+def _moment(text: str) -> datetime:
+    """An instant, or a day from its beginning."""
+    return parse_time(text if "T" in text else f"{text}T00:00:00Z")
+
+
+def revoke(ws: Workspace, key: str) -> AccessKey:
+    """End a key now; done again, it stays ended when it was."""
+    with ws.log.projection() as tx:
+        _METADATA.create_all(tx)
+        tx.execute(
+            _KEY.update().where(_KEY.c.id == key, _KEY.c.revoked_at.is_(None)).values(
+                revoked_at=format_time(ws.clock())
+            )
+        )  # fmt: skip
+    for row in listed(ws.log):
+        if row.id == key:
+            return row
+    raise InputError(f"no access key {key!r}; see settle access key list")
+
+
+def listed(log: Log) -> list[AccessKey]:
+    """Every key that was ever made, oldest first."""
+    return _rows(log, select(_KEY).order_by(_KEY.c.created_at, _KEY.c.id))
+
+
+def find(log: Log, token: str, moment: datetime) -> AccessKey | None:
+    """The key with this token, if it counts now. Looked up by the token's hash, so no comparison tells its letters."""
+    if not _TOKEN.match(token):
+        return None
+    rows = _rows(log, select(_KEY).where(_KEY.c.hash == _hash(token)))
+    return rows[0] if rows and rows[0].counts_at(moment) else None
+
+
+def _rows(log: Log, query: Any) -> list[AccessKey]:
+    with log.store.reading() as connection:
+        if not inspect(connection).has_table(_KEY.name):
+            return []
+        rows = connection.execute(query).mappings().all()
+    return [
+        AccessKey(
+            id=row["id"], party=row["party"], scopes=tuple(row["scopes"].split()), created_at=row["created_at"],
+            expires_at=row["expires_at"], revoked_at=row["revoked_at"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

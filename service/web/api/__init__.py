@@ -1,0 +1,1 @@
+"""What the routes answer: one module per room."""

@@ -1,0 +1,43 @@
+"""What the machine beside this one asks: alive, ready, and in numbers."""
+
+from __future__ import annotations
+
+from ledger.errors import SettleError
+from service.web.call import Call, Content
+from service.web.guard.problems import RETRY_SECONDS, NotFoundError, RefusedError
+
+FORWARDED: tuple[str, ...] = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+
+def healthz(_: Call) -> dict[str, str]:
+    """`GET /healthz`: the process answers."""
+    return {"status": "alive"}
+
+
+def readyz(call: Call) -> dict[str, object]:
+    """`GET /readyz`: the log can be read and the intake takes events."""
+    held = call.held
+    if held.stopping:
+        raise RefusedError(503, "stopping", "this server is stopping", retry_after=RETRY_SECONDS)
+    try:
+        with held.standing.workspace() as ws:
+            size = ws.log.head().size
+    except SettleError as problem:
+        raise RefusedError(503, "log", f"the log cannot be read: {problem}", retry_after=RETRY_SECONDS) from problem
+    if held.intake.waiting > held.intake.waiting_max // 2:
+        raise RefusedError(
+            503, "waiting-events", f"{held.intake.waiting:,} events wait for a commit", retry_after=RETRY_SECONDS
+        )
+    return {"status": "ready", "size": size}
+
+
+def metrics(call: Call) -> Content:
+    """`GET /metrics`: for a Prometheus on this machine or one that asks with an operator's key."""
+    if any(name in call.headers for name in FORWARDED):
+        raise NotFoundError("page")
+    held = call.held
+    held.metrics.waiting.set(held.intake.waiting)
+    held.metrics.in_flight.set(held.in_flight.bytes)
+    with held.standing.workspace() as ws:
+        held.metrics.size.set(ws.log.head().size)
+    return Content(data=held.metrics.text(), media="text/plain; version=0.0.4; charset=utf-8")

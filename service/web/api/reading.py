@@ -1,0 +1,84 @@
+"""Tracks, decisions, periods, runs, statements, status: what the command line shows, to those who may see it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from ledger.errors import InputError
+from ledger.types import Period
+from service import status as standing
+from service.registry import deciding, pages
+from service.settlement import life
+from service.settlement.step import read_book
+from service.statements import explaining, statements, writing
+from service.web.call import Call, Content
+from service.web.guard.problems import NotFoundError
+
+FORMS: Final = {"json": "application/json", "csv": "text/csv; charset=utf-8", "pdf": "application/pdf",
+                "html": "text/html; charset=utf-8"}  # fmt: skip
+_SAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def track(call: Call) -> dict[str, Any]:
+    """`GET /v1/tracks/{track}`: what is registered, and the vector that the track pays by."""
+    name = call.params["track"]
+    with call.held.standing.folded() as ws:
+        if name not in ws.registry.view().tracks:
+            raise NotFoundError(f"track {name!r}")
+        return pages.show(ws, name)
+
+
+def decision(call: Call) -> Any:
+    """`GET /v1/decisions?subject=&use=`: whether a use of a recording or work is permitted, and why."""
+    with call.held.standing.folded() as ws:
+        return deciding.decide(
+            ws, call.required("subject"), call.required("use"), at=call.query.get("at"),
+            known_at=call.query.get("known_at"), territory=call.query.get("territory", "WORLD"),
+            licensee=call.query.get("licensee"), model=call.query.get("model"),
+        )  # fmt: skip
+
+
+def statement(call: Call) -> Content:
+    """`GET /v1/statements/{party}/{period}?form=json|csv|pdf|html|bundle`."""
+    party, period = call.params["party"], str(Period.parse(call.params["period"]))
+    form = call.query.get("form", "json")
+    name = f"{_SAFE.sub('_', party)}-{period}"
+    with call.held.standing.folded() as ws:
+        if form == "bundle":
+            data = statements.prove(ws, party, period, call.query.get("pool"))
+            return Content(data=data, media="application/json", filename=f"{name}.bundle")
+        if form not in FORMS:
+            raise InputError(f"form {form!r}; known are {', '.join((*FORMS, 'bundle'))}")
+        data = writing.rendered(statements.state(ws, party, period), form)
+    return Content(data=data, media=FORMS[form], filename=None if form == "json" else f"{name}.{form}")
+
+
+def explain(call: Call) -> Any:
+    """`GET /v1/explain/{run}/{party}?track=`: a party's amount, line by line."""
+    with call.held.standing.folded() as ws:
+        return explaining.explain(ws, call.params["run"], call.params["party"], call.query.get("track"))
+
+
+def period(call: Call) -> Any:
+    """`GET /v1/periods/{period}`: its close and its runs."""
+    with call.held.standing.folded() as ws:
+        return life.show(ws, call.params["period"])
+
+
+def run(call: Call) -> Any:
+    """`GET /v1/runs/{run}`: one run's row of its period, by the run's id or the beginning of it."""
+    name = call.params["run"]
+    with call.held.standing.folded() as ws:
+        book = read_book(ws)
+        chosen = [record for record in book.runs.values() if len(name) >= 8 and record.run.startswith(name)]
+        if len(chosen) != 1:
+            raise NotFoundError(f"run {name!r}")
+        shown = life.show(ws, chosen[0].period)
+    return next(row for row in shown.runs if row.run == chosen[0].run)
+
+
+def status(call: Call) -> Any:
+    """`GET /v1/status`: where everything stands, and what waits for someone."""
+    with call.held.standing.folded() as ws:
+        return standing.status(ws)

@@ -1,0 +1,172 @@
+"""The app: every route of the table behind the same steps, in the same order.
+
+Request id, access key, whether it may, how much it sends, the function in a worker thread, the answer or the problem.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from time import perf_counter
+from typing import Any, Final
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+
+from service.web import openapi
+from service.web.call import Call, Content, Principal
+from service.web.guard.allowed import ANYBODY, check
+from service.web.guard.limits import read_body
+from service.web.guard.problems import RefusedError, problem_of
+from service.web.held import Held
+from service.web.routes import ROUTES, Route
+
+WRITERS: Final = 256
+"""Requests that may wait for a commit at once, a thread each."""
+READERS: Final = 12
+"""Requests that read at once: fewer than the database has connections for."""
+HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+}
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+_LOG: Final = logging.getLogger("settle.web")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build(held: Held) -> Starlette:
+    """The ASGI app over what a server holds."""
+    doors = _Doors(held)
+    routes = [
+        StarletteRoute(route.path, doors.endpoint(route), methods=[route.method], include_in_schema=False)
+        for route in ROUTES
+    ]
+    routes.append(StarletteRoute("/openapi.json", _openapi, methods=["GET"]))
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_problem, Exception: _http_problem})
+
+
+class _Doors:
+    """Endpoints that share their limits."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._writers, self._readers = CapacityLimiter(WRITERS), CapacityLimiter(READERS)
+
+    def endpoint(self, route: Route) -> Endpoint:
+        limiter = self._writers if route.takes else self._readers
+
+        async def answer(request: Request) -> Response:
+            started = perf_counter()
+            request_id = _request_id(request)
+            principal: Principal | None = None
+            try:
+                principal = await self._principal(route, request)
+                response = await self._answered(route, request, principal, limiter)
+            except ClientDisconnect:
+                response = Response(status_code=400)  # nobody is there to read it
+            except Exception as error:  # noqa: BLE001  the last line of defence: a problem, never a bare 500
+                response = self._problem(error, request_id)
+            response.headers["x-request-id"] = request_id
+            self._note(route, request_id, principal, response.status_code, perf_counter() - started)
+            return response
+
+        return answer
+
+    async def _principal(self, route: Route, request: Request) -> Principal | None:
+        held = self._held
+        if held.stopping and route.takes:
+            raise RefusedError(503, "stopping", "this server is stopping; send it again", retry_after=1)
+        header = request.headers.get("authorization", "")
+        if not header or ANYBODY in route.who:
+            held.buckets.take("", "requests", 1, held.limits.anonymous_per_second)
+            check(route, None, held.roles, request.path_params)
+            return None
+        principal = held.remembered(header)
+        if principal is None:
+            principal = await to_thread.run_sync(held.principal, header, limiter=self._readers)
+        if not route.takes:
+            held.buckets.take(principal.key, "requests", 1, held.limits.reads_per_second)
+        await to_thread.run_sync(check, route, principal, held.roles, request.path_params, limiter=self._readers)
+        return principal
+
+    async def _answered(
+        self, route: Route, request: Request, principal: Principal | None, limiter: CapacityLimiter
+    ) -> Response:
+        held, body = self._held, b""
+        if route.takes:
+            body = await read_body(
+                request.stream(), encoding=request.headers.get("content-encoding", "").strip().lower(),
+                length=request.headers.get("content-length"), limits=held.limits, in_flight=held.in_flight,
+            )  # fmt: skip
+        try:
+            call = Call(
+                held=held, principal=principal, params=request.path_params, query=request.query_params,
+                media=request.headers.get("content-type", ""), headers=request.headers, body=body,
+            )  # fmt: skip
+            return await to_thread.run_sync(_respond, route, call, limiter=limiter)
+        finally:
+            held.in_flight.remove(len(body))
+
+    def _problem(self, error: Exception, request_id: str) -> Response:
+        status, headers, document = problem_of(error, request_id)
+        self._held.metrics.refusals.labels(document["cause"]).inc()
+        if status == 500:
+            _LOG.exception("internal error", extra={"request": request_id})
+        return Response(_ENCODER.encode(document), status, HEADERS | headers)
+
+    def _note(self, route: Route, request_id: str, principal: Principal | None, status: int, seconds: float) -> None:
+        metrics = self._held.metrics
+        metrics.requests.labels(route.path, str(status)).inc()
+        metrics.seconds.labels(route.path).observe(seconds)
+        _LOG.info(
+            "request",
+            extra={
+                "request": request_id, "method": route.method, "route": route.path, "status": status,
+                "key": None if principal is None else principal.key, "ms": round(seconds * 1000, 1),
+            },
+        )  # fmt: skip
+
+
+def _respond(route: Route, call: Call) -> Response:
+    """In a worker thread: the function, and its answer as bytes."""
+    result = route.function(call)
+    if not isinstance(result, Content):
+        return Response(_ENCODER.encode(result), headers=HEADERS | {"content-type": "application/json"})
+    headers = HEADERS | {"content-type": result.media, "cache-control": result.cache}
+    if result.filename is not None:
+        headers["content-disposition"] = f'attachment; filename="{result.filename}"'
+    return Response(result.data, headers=headers)
+
+
+def _request_id(request: Request) -> str:
+    """The caller's own id for the request, where it is one; a random one otherwise."""
+    sent = request.headers.get("x-request-id", "")
+    return sent if _REQUEST_ID.match(sent) else secrets.token_hex(8)
+
+
+async def _openapi(_: Request) -> Response:
+    document: dict[str, Any] = openapi.document(version("settle-engine"))
+    return Response(_ENCODER.encode(document), headers=HEADERS | {"content-type": "application/json"})
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    """What the router refuses: a path or a method that is not in the table."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    causes = {404: "not-found", 405: "method"}
+    refused: Exception = error
+    if status in causes:
+        refused = RefusedError(status, causes[status], f"{request.method} is not possible here; see /openapi.json")
+    number, headers, document = problem_of(refused, _request_id(request))
+    return Response(_ENCODER.encode(document), number, HEADERS | headers)

@@ -1,0 +1,61 @@
+"""What a route's function is given and what it answers: no HTTP in either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import InputError
+
+if TYPE_CHECKING:
+    from service.web.held import Held
+
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who asks: the party of an access key, in the roles that the party has and the key is for."""
+
+    key: str
+    party: str
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request, after its guards: path and query parameters, and the body where the route takes one."""
+
+    held: Held
+    principal: Principal | None
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    media: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def required(self, name: str) -> str:
+        """A query parameter that must be there."""
+        if not (value := self.query.get(name, "")):
+            raise InputError(f"the query needs {name}=...")
+        return value
+
+    def number(self, name: str, *, default: int | None = None) -> int:
+        """A query parameter that is a whole number."""
+        value = self.query.get(name)
+        if value is None and default is not None:
+            return default
+        if value is None or not value.isascii() or not value.isdecimal() or len(value) > 15:
+            raise InputError(f"the query needs {name}=N, a whole number; got {value!r}")
+        return int(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """An answer that is not JSON."""
+
+    data: bytes
+    media: str
+    cache: str = "no-store"
+    filename: str | None = None

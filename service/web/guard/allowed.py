@@ -1,0 +1,55 @@
+"""May they: the one place that decides who gets an answer. Routes name a rule from here; none decides by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from service.web.guard.problems import NotFoundError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from service.access.roles import Roles
+    from service.web.call import Principal
+    from service.web.routes import Route
+
+ANYBODY: Final = "anybody"
+"""In a route's `who`: no access key is asked for."""
+
+_READS_ALL: Final = frozenset({"operator", "auditor"})
+
+Rule = Callable[["Principal", "Roles", "Mapping[str, str]", frozenset[str]], bool]
+"""Whether a principal may see or change the object that the path names, in one of the roles that the route is for."""
+
+
+def _any(_: Principal, __: Roles, ___: Mapping[str, str], ____: frozenset[str]) -> bool:
+    return True
+
+
+def _source(principal: Principal, roles: Roles, params: Mapping[str, str], acting: frozenset[str]) -> bool:
+    """A platform's own sources; those who read everything, where the route is for them."""
+    return bool(acting & _READS_ALL) or roles.speaks_for(principal.party, params["source"])
+
+
+def _holder(principal: Principal, roles: Roles, params: Mapping[str, str], acting: frozenset[str]) -> bool:
+    return bool(acting & _READS_ALL) or roles.sees_statements_of(principal.party, params["party"])
+
+
+RULES: Final[dict[str, Rule]] = {"none": _any, "source": _source, "party": _holder}
+
+
+def check(route: Route, principal: Principal | None, roles: Callable[[], Roles], params: Mapping[str, str]) -> None:
+    """Refuse unless the principal may use this route for this object. Others' objects look as if they were not."""
+    if ANYBODY in route.who:
+        return
+    if principal is None:
+        raise RefusedError(401, "key", "send an access key: Authorization: Bearer settle_...")
+    acting = principal.roles & route.who
+    if not acting:
+        raise RefusedError(
+            403, "role", f"this access key acts as {', '.join(sorted(principal.roles)) or 'nothing'}; needed is "
+            f"{' or '.join(sorted(route.who))}"
+        )  # fmt: skip
+    if not RULES[route.rule](principal, roles(), params, acting):
+        raise NotFoundError(f"{route.rule} {params.get(route.rule, '')!r}")

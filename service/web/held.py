@@ -1,0 +1,73 @@
+"""What one server holds: the standing workspace, the intake, limits, metrics, and who may do what."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final
+
+from service.access import keys
+from service.access.roles import Roles, read_roles
+from service.log.intake import Intake
+from service.standing import Standing
+from service.web.call import Principal
+from service.web.guard.limits import Buckets, InFlight, Limits
+from service.web.guard.problems import RefusedError
+from service.web.metrics import Metrics
+
+FRESH_SECONDS: Final = 1.0
+"""How long an answer about a key or a role is believed: a revocation counts within a second."""
+REMEMBERED_MAX: Final = 4_096
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """Shared by every request of a server."""
+
+    standing: Standing
+    intake: Intake
+    limits: Limits
+    metrics: Metrics
+    now: Callable[[], float] = monotonic
+    stopping: bool = False
+    buckets: Buckets = field(init=False)
+    in_flight: InFlight = field(init=False)
+    _roles: tuple[float, Roles] | None = None
+    _principals: OrderedDict[str, tuple[float, Principal]] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.buckets = Buckets(self.now)
+        self.in_flight = InFlight(self.limits.in_flight_bytes)
+
+    def roles(self) -> Roles:
+        """Who is what, as of a moment ago."""
+        with self._lock:
+            if self._roles is None or self.now() - self._roles[0] > FRESH_SECONDS:
+                with self.standing.folded() as ws:
+                    self._roles = (self.now(), read_roles(ws))
+            return self._roles[1]
+
+    def remembered(self, header: str) -> Principal | None:
+        """Whose access key this header shows, if that was asked a moment ago."""
+        entry = self._principals.get(header)
+        return entry[1] if entry is not None and self.now() - entry[0] <= FRESH_SECONDS else None
+
+    def principal(self, header: str) -> Principal:
+        """Whose access key an Authorization header shows; refuses one that does not count now."""
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise RefusedError(401, "key", "send an access key: Authorization: Bearer settle_...")
+        with self.standing.workspace() as ws:
+            key = keys.find(ws.log, token.strip(), ws.clock())
+        if key is None:
+            raise RefusedError(401, "key", "this access key is not known, has expired or was revoked")
+        principal = Principal(key=key.id, party=key.party, roles=self.roles().of(key.party) & set(key.scopes))
+        with self._lock:
+            self._principals[header] = (self.now(), principal)
+            while len(self._principals) > REMEMBERED_MAX:
+                self._principals.popitem(last=False)
+        return principal

@@ -1,0 +1,135 @@
+"""The one table of routes: it makes the app, the OpenAPI document, the limits and the test of who may do what.
+
+A route cannot be written down without saying who may use it and how its object is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from service.web import examples
+from service.web.api import health, intake, log, reading
+from service.web.call import Call
+from service.web.guard.allowed import ANYBODY
+
+EVENTS: Final = tuple(filter(None, intake.FORMS))
+JSON: Final = ("application/json",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method and path: who may use it, the rule that checks its object, what it takes and answers."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    who: frozenset[str]
+    rule: Literal["none", "source", "party"] = "none"
+    takes: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    answers: str = "application/json"
+    summary: str
+    function: Callable[[Call], Any]
+    body_example: object = None
+    example: object = None
+
+
+def _who(*roles: str) -> frozenset[str]:
+    return frozenset(roles)
+
+
+_PUBLIC: Final = _who(ANYBODY)
+_PLATFORM: Final = _who("platform", "auditor", "operator")
+_BOOKS: Final = _who("operator", "approver", "auditor")
+_HOLDER: Final = _who("holder", "auditor", "operator")
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route(
+        method="POST", path="/v1/sources/{source}/events", who=_who("platform"), rule="source", takes=EVENTS,
+        summary="Append stream events. Good rows are taken, bad rows are named; a retry is never an error.",
+        function=intake.take_events, body_example=examples.EVENT, example=examples.TAKEN,
+    ),
+    Route(
+        method="POST", path="/v1/sources/{source}/batches", who=_who("platform"), rule="source", takes=EVENTS,
+        summary="Append the events of a signed batch, whole or not at all; its statement, in base64, is in the header "
+        "Settle-Batch.",
+        function=intake.take_batch, body_example=examples.EVENT, example=examples.TAKEN | {"batch": 1},
+    ),
+    Route(
+        method="GET", path="/v1/sources/{source}/receipts", who=_PLATFORM, rule="source", query=("event_id!",),
+        summary="The receipt of one event.", function=intake.one_receipt, example=examples.RECEIPTS,
+    ),
+    Route(
+        method="POST", path="/v1/sources/{source}/receipts", who=_PLATFORM, rule="source", takes=JSON,
+        summary="The receipts of up to 1,000 events.", function=intake.many_receipts,
+        body_example={"event_ids": ["e-1"]}, example=examples.RECEIPTS,
+    ),
+    Route(
+        method="GET", path="/v1/sources/{source}/quarantine", who=_who("platform", "operator"), rule="source",
+        query=("after",), summary="The source's rows that were not taken and wait, with reasons.",
+        function=intake.quarantined, example=examples.QUARANTINE,
+    ),
+    Route(
+        method="GET", path="/checkpoint", who=_PUBLIC, answers="text/plain", summary="The newest signed checkpoint.",
+        function=log.checkpoint,
+    ),
+    Route(
+        method="GET", path="/tile/{path:path}", who=_PUBLIC, answers="application/octet-stream",
+        summary="A tile of the log (c2sp.org/tlog-tiles).", function=log.tile,
+    ),
+    Route(
+        method="GET", path="/trust.json", who=_PUBLIC, summary="The keys to trust; compare them with a copy from "
+        "elsewhere.", function=log.trust,
+    ),
+    Route(
+        method="GET", path="/v1/log/entries/{index}", who=_PUBLIC, summary="One leaf of the log.", function=log.entry,
+        example={"index": 0, "leaf": {"v": 1, "type": "log"}},
+    ),
+    Route(
+        method="GET", path="/v1/log/proof", who=_PUBLIC, query=("index", "event"),
+        summary="A bundle that proves one entry offline, by index or SOURCE:EVENT.", function=log.proof,
+    ),
+    Route(
+        method="GET", path="/v1/log/consistency", who=_PUBLIC, query=("old!", "new!"),
+        summary="The proof that one tree grew out of another.", function=log.consistency,
+    ),
+    Route(
+        method="GET", path="/v1/tracks/{track}", who=_PUBLIC, summary="A track, and the vector that it pays by.",
+        function=reading.track,
+    ),
+    Route(
+        method="GET", path="/v1/decisions", who=_PUBLIC,
+        query=("subject!", "use!", "territory", "at", "known_at", "licensee", "model"),
+        summary="Whether a use of a recording or work is permitted, and why.", function=reading.decision,
+    ),
+    Route(
+        method="GET", path="/v1/statements/{party}/{period}", who=_HOLDER, rule="party", query=("form", "pool"),
+        summary="A party's royalty statement: form json, csv, pdf, html or bundle.", function=reading.statement,
+    ),
+    Route(
+        method="GET", path="/v1/explain/{run}/{party}", who=_HOLDER, rule="party", query=("track",),
+        summary="A party's amount in a run, line by line.", function=reading.explain,
+    ),
+    Route(
+        method="GET", path="/v1/periods/{period}", who=_BOOKS, summary="A period's close and its runs.",
+        function=reading.period,
+    ),
+    Route(method="GET", path="/v1/runs/{run}", who=_BOOKS, summary="One run.", function=reading.run),
+    Route(
+        method="GET", path="/v1/status", who=_BOOKS, summary="Where everything stands, and what waits for someone.",
+        function=reading.status,
+    ),
+    Route(
+        method="GET", path="/healthz", who=_PUBLIC, summary="The process answers.", function=health.healthz,
+        example={"status": "alive"},
+    ),
+    Route(
+        method="GET", path="/readyz", who=_PUBLIC, summary="The log can be read and the intake takes events.",
+        function=health.readyz, example={"status": "ready", "size": 1},
+    ),
+    Route(
+        method="GET", path="/metrics", who=_PUBLIC, answers="text/plain", summary="Figures for Prometheus; not through "
+        "a proxy.", function=health.metrics,
+    ),
+)  # fmt: skip

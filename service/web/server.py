@@ -1,0 +1,109 @@
+"""`settle serve`: one process that takes events and answers, until it is told to stop and has finished."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ledger.types import format_time
+from service.log.intake import Intake
+from service.standing import Standing
+from service.web.app import build
+from service.web.guard.limits import Limits
+from service.web.held import Held
+from service.web.metrics import Metrics
+from service.workspace import Workspace
+
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than pooled clients keep a connection, so that none writes into one that is being closed."""
+HEADER_SECONDS: Final = 10
+"""For a request's line and headers: a caller that sends them letter by letter holds no connection for long."""
+DRAIN_SECONDS: Final = 30
+"""For what is being answered when the server is told to stop."""
+CONNECTIONS: Final = 1_000
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's own, which closes a connection whose first request does not come in time."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn itself
+        super().connection_made(transport)
+        self.loop.call_later(HEADER_SECONDS, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's own, which tells `/readyz` and the intake that it stops, before it waits for what is under way."""
+
+    def __init__(self, config: uvicorn.Config, held: Held, started: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._held, self._started = held, started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                self._started(_address(listening))
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._held.stopping = True
+        super().handle_exit(sig, frame)
+
+
+def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Callable[[str], None]) -> None:
+    """Answer until SIGTERM or SIGINT. `started` is told each address once it is listened at."""
+    standing = Standing(ws, ("log", "attribution"))
+    held = Held(standing=standing, intake=Intake(standing), limits=limits, metrics=Metrics())
+    _log_as_json()
+    config = uvicorn.Config(
+        build(held), host=host, port=port, loop="uvloop", http=Protocol, ws="none", lifespan="off", access_log=False,
+        server_header=False, proxy_headers=False, timeout_keep_alive=KEEP_ALIVE_SECONDS, log_config=None,
+        timeout_graceful_shutdown=DRAIN_SECONDS, limit_concurrency=CONNECTIONS,
+    )  # fmt: skip
+    try:
+        Server(config, held, started).run()
+    finally:
+        standing.close()
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: when, how grave, what, and of a request its id, route, key id, status and time."""
+
+    FIELDS = ("request", "method", "route", "status", "key", "ms")
+
+    def format(self, record: logging.LogRecord) -> str:
+        document: dict[str, Any] = {
+            "at": format_time(datetime.fromtimestamp(int(record.created), UTC)),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        document |= {name: record.__dict__[name] for name in self.FIELDS if name in record.__dict__}
+        if record.exc_info:
+            document["trace"] = self.formatException(record.exc_info)
+        return json.dumps(document, ensure_ascii=False)
+
+
+def _log_as_json() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    for name in ("settle.web", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO)
