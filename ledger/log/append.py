@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -33,16 +33,22 @@ from ledger.log.store.edge import Edge
 from ledger.log.store.nodes import NodeReader
 from ledger.log.store.sqlite import SqliteStore
 from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT, Store
+from ledger.log.store.tracks import after as ring_after
 from ledger.log.store.tracks import project_tracks
 from ledger.proofs import canon, checkpoint, leaf, proof, tile, tree
 from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.tree import Read, leaf_hashes
+from ledger.reading.reading import Reading
 from ledger.types import Digest, Head, Leaf, parse_time
 
 Clock = Callable[[], datetime]
 Check = Callable[[Connection, Head], None]
 """Asked inside the write lock, before anything is written; raising gives the append up."""
+
+
+class HandedOverError(StateError):
+    """Another process rotated the log's key: nothing was written, and the log must be opened again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,7 @@ class Log:
         self.trusted: Final = trusted
         self._signer = signer
         self._edge: Edge | None = None
+        self._reading: Reading | None = None
         self._written: tuple[int, str] = (0, "")  # the size up to which times have been read, and the latest of them
         self._lock = threading.RLock()
         self.read: Final[Read] = NodeReader(self._read_tile)
@@ -184,9 +191,9 @@ class Log:
                     if check is not None:
                         check(tx, before.head)
                     latest = self._check_time(tx, before.head.size, batch)
-                    after, tiles = before.extended(batch.hashes)
+                    after, tiles = self._extended(before, batch, key)
                     signed = checkpoint.sign(self.origin, after.head.size, after.head.root, key)
-                    self._write(tx, batch, after.head, tiles, signed)
+                    self._write(tx, batch, before, tiles, (after.head, signed))
             except BaseException:
                 self._edge = None  # what the database now holds is for it to say
                 raise
@@ -227,17 +234,37 @@ class Log:
             right_edge.check_last_entries(tx, found.head.size)
         return found
 
-    def _write(self, tx: Connection, batch: Batch, head: Head, tiles: list[tile.Changed], signed: bytes) -> None:
+    def _extended(self, before: Edge, batch: Batch, signer: PrivateKey) -> tuple[Edge, list[tile.Changed]]:
+        """The edge after a batch; StateError unless the signing key counts at its size.
+
+        Asked inside the lock: while this process waited, another may have handed the log's key over, and what
+        the old key signed from there on would make the log impossible to open.
+        """
+        after, tiles = before.extended(batch.hashes)
+        ring = before.ring
+        if ring is None:
+            return after, tiles
+        for offset, kind in enumerate(batch.types):
+            if kind == "key":
+                ring = ring_after(ring, before.head.size + offset, batch.bodies[offset])
+        if not any(key.public == signer.public for key in ring.at(after.head.size, "log")):
+            raise HandedOverError("the log's key was handed over; open the log again")
+        return replace(after, ring=ring), tiles
+
+    def _write(
+        self, tx: Connection, batch: Batch, before: Edge, tiles: list[tile.Changed], signed: tuple[Head, bytes]
+    ) -> None:
+        head, note = signed
         first = head.size - len(batch.bodies)
         store = self.store
         store.insert(tx, ENTRY, list(zip(range(first, head.size), batch.types, batch.bodies, strict=True)))
         store.insert(tx, EVENT, [(source, event_id, first + offset) for source, event_id, offset in batch.events])
         store.put_tiles(tx, tiles)
-        store.insert(tx, CHECKPOINT, [(head.size, head.root, head.chain, signed)])
+        store.insert(tx, CHECKPOINT, [(head.size, head.root, head.chain, note)])
         new_blobs = [(digest, data) for digest, data in batch.blobs.items() if queries.blob(tx, digest) is None]
         store.insert(tx, BLOB, new_blobs)
         if len(batch.events) < len(batch.bodies):
-            project_tracks(tx, first, batch.types, batch.bodies)
+            project_tracks(tx, first, batch.types, batch.bodies, before.ring)
 
     def put_blob(self, data: bytes) -> Digest:
         """Keep content-addressed matter that a later leaf will name."""
@@ -280,7 +307,7 @@ class Log:
         with self.store.reading() as connection:
             signed = queries.last_checkpoint(connection)
         if signed is None:
-            return Edge.empty(self.origin).head
+            return Edge.empty(self.origin, self.trusted).head
         if size not in (None, signed.size):
             signed = self._signed(size)
         return Head(self.origin, signed.size, signed.root, signed.chain)
@@ -320,6 +347,26 @@ class Log:
         """The index of a source's event; None if there is none."""
         with self.store.reading() as connection:
             return queries.find_event(connection, source, event_id)
+
+    def reading(self) -> Reading:
+        """What this log's own leaves add up to by now, from the leaves themselves: no projection has a say.
+
+        Kept and carried forward; a log without trusted keys is read anew by whoever wants to check signatures.
+        """
+        with self._lock:
+            size = self.head().size
+            if self._reading is None:
+                self._reading = Reading(self.origin, self._dated(), self.blob)
+            for entry in self.entries(types=Reading.TYPES, start=self._reading.size, stop=size):
+                self._reading.take(entry.index, leaf.decode(entry.body))
+            self._reading.size = size
+            return self._reading
+
+    def _dated(self) -> tuple[Key, ...] | None:
+        if self.trusted is None:
+            return None
+        with self.store.reading() as connection:
+            return right_edge.dated_in(connection, self.trusted)
 
     def assignments(self) -> dict[str, tuple[Digest, int]]:
         """Every assigned track: the vector it pays by and the index of the assignment."""

@@ -4,6 +4,7 @@ Every entry is encoded again, hashed, chained and put into a new tree, which is 
 stored tiles (so that the first bad entry has an index), with every checkpoint and with every seal.
 An event names the vector that its track was assigned at that point of the log, or one that came with
 it: its evidence is then a `vector` leaf of the same track in the same batch.
+Leaves with an author are read as everybody reads them (`ledger.reading`): a void one is a problem.
 An event that stands in a signed batch says what the platform signed at that place.
 Then the tables beside the entries: event ids, the projection of tracks, content-addressed matter.
 """
@@ -22,7 +23,7 @@ from ledger.errors import VerificationError
 from ledger.event import EventLeaf
 from ledger.log.anchor import content
 from ledger.log.append import Log
-from ledger.log.fsck_batches import Batches
+from ledger.log.fsck_batches import Batches, blob_of
 from ledger.log.store import edge as right_edge
 from ledger.log.store import queries
 from ledger.log.store.edge import Edge
@@ -33,6 +34,8 @@ from ledger.proofs.canon import INT_MAX
 from ledger.proofs.note import Vkey
 from ledger.proofs.tile import WIDTH
 from ledger.proofs.tree import HASH_SIZE, leaf_hashes
+from ledger.reading.gate import Void
+from ledger.reading.reading import Reading
 
 PROBLEMS_MAX: Final = 20
 """Reported; the count goes on."""
@@ -54,6 +57,8 @@ class Examined:
     checkpoints: int = 0
     blobs: int = 0
     problems: list[str] = field(default_factory=list)
+    voids: list[Void] = field(default_factory=list)
+    """Leaves without effect; each is among the problems as well."""
     unchecked: list[str] = field(default_factory=list)
 
     def bad(self, index: int | None, problem: str) -> None:
@@ -80,7 +85,8 @@ class _Walk:
         self._carried: set[tuple[str, str]] = set()  # (track, vector) whose evidence stands in the batch at hand
         self._events = 0
         self._signers: Callable[[int], list[Vkey]] | None = None
-        self._batches = Batches(log.origin, log.trusted, self._report.bad)
+        self._batches = Batches(self._report.bad)
+        self._reading = Reading(log.origin, None, lambda _: b"")
 
     def run(self) -> Examined:
         report = self._report
@@ -101,11 +107,14 @@ class _Walk:
     def _walk(self, connection: Connection) -> None:
         """From checkpoint to checkpoint, each as far as its entries reach."""
         last = None
-        if self._log.trusted is not None:
+        trusted = self._log.trusted
+        if trusted is not None:
             try:
-                self._signers = right_edge.signers(connection, self._log.origin, self._log.trusted)
+                self._signers = right_edge.signers(self._log.origin, right_edge.ring_of(connection, trusted))
+                trusted = right_edge.dated_in(connection, trusted)
             except (VerificationError, KeyError) as problem:
                 self._report.bad(None, str(problem))
+        self._reading = Reading(self._log.origin, trusted, blob_of(connection))
         for signed in queries.checkpoints(connection):
             last = signed
             self._report.checkpoints += 1
@@ -166,10 +175,8 @@ class _Walk:
             events.setdefault(body["source"], {})[body["event_id"]] = index
             if body["vector"] != self._assigned.get(body["track"]):
                 self._check_binding(index, body["track"], body["vector"])
-        elif kind in Batches.TYPES:
-            self._batches.take(connection, index, body)
-        elif kind == "vector":
-            self._carried.add((body["track"], body["statement"]))
+        elif kind in Reading.TYPES:
+            self._take_signed(index, body)
         elif kind == "track":
             self._tracks.setdefault(body["id"], (index, None, None))
         elif kind == "follow":
@@ -177,7 +184,16 @@ class _Walk:
                 self._tracks.setdefault(track, (index, None, None))
         elif kind == "expire" and (remark := leaf.remark(index, body)) is not None:
             self._report.unchecked.append(remark)
-        elif kind == "assign" and body["track"] in self._tracks:
+
+    def _take_signed(self, index: int, body: dict[str, Any]) -> None:
+        """A leaf with an author: void unless they might write it, and then without effect on what follows."""
+        if not self._reading.take(index, body):
+            void = self._reading.voids[-1]
+            self._report.voids.append(void)
+            self._report.bad(index, str(void))
+        elif body["type"] == "vector":
+            self._carried.add((body["track"], body["statement"]))
+        elif body["type"] == "assign" and body["track"] in self._tracks:
             self._tracks[body["track"]] = (self._tracks[body["track"]][0], body["vector"], index)
             self._assigned[body["track"]] = body["vector"]
 

@@ -1,19 +1,17 @@
-"""What fsck asks of signed batches: statement, signer, sequence, hashes, and that each event says what was signed."""
+"""What fsck asks of events in signed batches: that each says what was signed at its place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 
 from ledger.errors import InputError, SettleError, VerificationError
 from ledger.log.store import queries, signed
-from ledger.proofs import batch, canon, dsse, source
+from ledger.proofs import batch, canon
 from ledger.proofs.batch import Batch
-from ledger.proofs.keyring import Key, KeyRing
-from ledger.proofs.source import Source
 from ledger.proofs.tree import HASH_SIZE, leaf_hash
 from ledger.types import Digest
 
@@ -21,44 +19,10 @@ Bad = Callable[[int | None, str], None]
 
 
 class Batches:
-    """The batches met so far on a walk from the first entry to the last."""
+    """Compares events with the signed batches that they are said to stand in."""
 
-    TYPES: Final = ("key", "source", "batch")
-
-    def __init__(self, origin: str, trusted: Sequence[Key] | None, bad: Bad) -> None:
-        """Without trusted keys, signatures are left unchecked, as they are for checkpoints."""
-        self._origin = origin
-        self._ring = None if trusted is None else KeyRing(tuple(trusted))
+    def __init__(self, bad: Bad) -> None:
         self._bad = bad
-        self._sources: dict[str, Source] = {}
-        self._last: dict[str, tuple[Batch, Digest]] = {}
-
-    def take(self, connection: Connection, index: int, body: Mapping[str, Any]) -> None:
-        """A leaf of one of `TYPES`, in its place."""
-        try:
-            if body["type"] == "key" and self._ring is not None:
-                self._ring = self._ring.apply(index, body)
-            elif body["type"] == source.TYPE:
-                if self._ring is not None and not source.by_operator(self._ring, index, body):
-                    raise VerificationError("no operator signed it, so it counts for nothing")
-                said = source.parse(index, body)
-                self._sources[said.source] = said
-            elif body["type"] == batch.TYPE:
-                self._batch(connection, index, body)
-        except SettleError as problem:
-            self._bad(index, f"{body['type']} leaf {index}: {problem}")
-
-    def _batch(self, connection: Connection, index: int, body: Mapping[str, Any]) -> None:
-        envelope = dsse.parse(_blob(connection, body["statement"]))
-        found = batch.check_taken(body, envelope, self._origin)
-        batch.check_bodies(found, _blob(connection, body["bodies"]))
-        batch.check_follows(found, body["statement"], self._last.get(found.source))
-        self._last[found.source] = found, body["statement"]
-        speaker = self._sources.get(found.source)
-        if speaker is None or speaker.party != body["party"]:
-            raise VerificationError(f"{body['party']} did not speak for source {found.source} then")
-        if self._ring is not None:
-            batch.signer(index, body, envelope, self._ring)
 
     def compare(self, connection: Connection, first: int, rows: Sequence[tuple[int, str, bytes]]) -> None:
         """Each of these entries that is said to stand in a batch says what stands there."""
@@ -102,6 +66,11 @@ def _agrees(
 ) -> bool:
     wanted = hashes(digest)[place * HASH_SIZE : (place + 1) * HASH_SIZE]
     return event.get("source") == found.source and leaf_hash(batch.body(event)) == wanted
+
+
+def blob_of(connection: Connection) -> Callable[[Digest], bytes]:
+    """What is kept under a digest, as the reading asks for it."""
+    return lambda digest: _blob(connection, digest)
 
 
 def _blob(connection: Connection, digest: Digest) -> bytes:

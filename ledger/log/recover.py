@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -135,6 +135,8 @@ def _check_prefix(tx: Connection, before: Edge, static: Static) -> None:
 
 def _append(log: Log, tx: Connection, static: Static, edge: Edge) -> Edge:
     """The missing entries, and what stands beside them, under the exported checkpoint."""
+    log.store.insert(tx, BLOB, [row for row in static.blobs() if queries.blob(tx, row[0]) is None])
+    ring = edge.ring
     for first, bodies in static.entries(edge.head.size):
         leaves = [leaf.decode(body) for body in bodies]
         edge, tiles = edge.extended(leaf_hashes(bodies))
@@ -143,13 +145,12 @@ def _append(log: Log, tx: Connection, static: Static, edge: Edge) -> Edge:
         events = [(one["source"], one["event_id"], first + i) for i, one in enumerate(leaves) if one["type"] == "event"]
         log.store.insert(tx, EVENT, events)
         log.store.put_tiles(tx, tiles)
-        project_tracks(tx, first, types, bodies)
+        ring = project_tracks(tx, first, types, bodies, ring)
     if edge.head.root != static.checkpoint.root:
         raise VerificationError(f"the exported entries have root {edge.head.root.hex()}, not that of their checkpoint")
     log.store.insert(tx, CHECKPOINT, [(edge.head.size, edge.head.root, edge.head.chain, static.note)])
-    log.store.insert(tx, BLOB, [row for row in static.blobs() if queries.blob(tx, row[0]) is None])
     signed.rebuild(log.store, tx)
-    return edge
+    return replace(edge, ring=ring)
 
 
 def surviving(log: Log) -> list[dict[str, object]]:

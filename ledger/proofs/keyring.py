@@ -8,12 +8,13 @@ leaf names at the size that first covers that leaf. The first keys come from out
 - `add`, signed by a key of the same role or, for attribution, platforms and holders, of the operator;
 - `revoke`, signed likewise: the key counts up to `until`, which may lie in the past.
 
-A revocation into the past takes nothing back that other keys stand on: the leaves by which the key
-had handed over, added or revoked before it was itself revoked keep their effect. Trust published
-afterwards says `until` from the outset, so such a leaf is taken from a key that no longer counts if,
-and only if, that trust has its whole effect already; one that would change anything is refused.
+A key's end has two sizes: `until`, up to which it counts, and `since`, the index of the leaf that gave
+the end. A leaf at index i counts if `i + 1 <= until`, or if `i < since`: nobody could know of the end
+when it was written. A checkpoint counts up to `until` only. An end that trust states without `since`
+is absolute, so that no leaf shown later can take it back.
 
-So what an old key signed in its time verifies for ever, and what it signs afterwards never does.
+A leaf whose signer no longer counts never has an effect. One that only repeats what the ring says
+already is passed over, because trust published afterwards names its effect from the outset.
 """
 
 from __future__ import annotations
@@ -50,11 +51,18 @@ class Key:
     public: PublicKey
     start: int = 0
     until: int | None = None
+    since: int | None = None
+    """The index of the leaf that gave the end; None while there is no end, or where nothing says when it was given."""
     by: str | None = field(default=None, compare=False)
     """The id of the key that introduced it in the log; None for one that trust brought."""
 
     def counts_at(self, size: int) -> bool:
+        """Whether a checkpoint of this size, or a statement that must stand to this day, may be signed by the key."""
         return self.start <= size and (self.until is None or size <= self.until)
+
+    def counts_for(self, index: int) -> bool:
+        """Whether the leaf at this index may be signed by the key: it had no end yet, or ends later."""
+        return self.counts_at(index + 1) or (self.start <= index + 1 and self.since is not None and index < self.since)
 
     def __str__(self) -> str:
         start = f" from size {self.start}" if self.start else ""
@@ -94,8 +102,11 @@ class KeyRing:
         if signer is None or index + 1 < signer.start:
             raise VerificationError(_not_counting(where, index, body, signer))
         leaf.check_signature(body, signer.public)
-        after = self._revoke(where, signer, body) if action == "revoke" else self._introduce(where, index, signer, body)
-        if not signer.counts_at(index + 1) and after.keys != self.keys:
+        if action == "revoke":
+            after = self._revoke(where, index, signer, body)
+        else:
+            after = self._introduce(where, index, signer, body)
+        if not signer.counts_for(index) and after.keys != self.keys:
             raise VerificationError(_not_counting(where, index, body, signer))
         return after
 
@@ -120,19 +131,22 @@ class KeyRing:
             raise VerificationError(
                 f"{where}: the old key retires at {until}, before the size {index + 1} of its last act"
             )
-        return KeyRing((*self._retire(signer, until), *new))
+        return KeyRing((*self._retire(signer, until, index), *new))
 
-    def _revoke(self, where: str, signer: Key, body: Mapping[str, Any]) -> KeyRing:
+    def _revoke(self, where: str, index: int, signer: Key, body: Mapping[str, Any]) -> KeyRing:
         key = self.find(body["revokes"])
         if key is None:
             raise VerificationError(f"{where}: revokes key {str(body['revokes'])[:16]}, which is not known")
         _check_entitled(where, signer, key.role)
-        return KeyRing(self._retire(key, _size(where, body["until"])))
+        return KeyRing(self._retire(key, _size(where, body["until"]), index))
 
-    def _retire(self, key: Key, until: int) -> tuple[Key, ...]:
-        """Never later than it was to retire anyway."""
-        retired = replace(key, until=until if key.until is None else min(until, key.until))
-        return tuple(retired if one is key else one for one in self.keys)
+    def _retire(self, key: Key, until: int, index: int) -> tuple[Key, ...]:
+        """Ends the key, never later than it was to end anyway."""
+        if key.until is not None and key.until <= until:
+            return self.keys
+        known = index if key.until is None else key.until  # what the first end took stays taken
+        retired = replace(key, until=until, since=known if key.since is None else min(known, key.since))
+        return tuple(retired if other is key else other for other in self.keys)
 
 
 def _not_counting(where: str, index: int, body: Mapping[str, Any], signer: Key | None) -> str:
@@ -159,6 +173,33 @@ def project(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any
             raise VerificationError(f"key leaf {index} does not come after key leaf {last}")
         ring, last = ring.apply(index, body), index
     return ring
+
+
+def dated(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> tuple[Key, ...]:
+    """The trusted keys with `since` where trust of version 1 leaves it out, from all `key` leaves of the log.
+
+    Only a reader who holds the whole log may use this: among some of its leaves, the one that gave an end
+    can be left out and a later one shown in its place. An end that no leaf gives stays absolute.
+    """
+    keys = tuple(trusted)
+    unknown = {key.public.id: key for key in keys if key.until is not None and key.since is None}
+    if not unknown:
+        return keys
+    given: dict[str, int] = {}
+    ring = KeyRing(tuple(replace(key, until=None) if key.public.id in unknown else key for key in keys))
+    for index, body in leaves:
+        ended = body.get("revokes") if body.get("action") == "revoke" else body.get("key")
+        key = unknown.get(ended) if isinstance(ended, str) else None
+        if key is not None and ended == body.get("key") and index + 1 > (key.until or 0):
+            continue  # finding V5: a stolen key "ends" itself long after its end, so as to have counted in between
+        try:
+            ring = ring.apply(index, body)
+        except VerificationError:
+            continue
+        after = ring.find(ended)
+        if key is not None and after is not None and after.until is not None and after.until <= (key.until or 0):
+            given.setdefault(key.public.id, index if after.since is None else after.since)
+    return tuple(replace(key, since=given.get(key.public.id, key.since)) for key in keys)
 
 
 # --- leaves -------------------------------------------------------------------------------------

@@ -2,14 +2,14 @@
 
 Settlement judges an act by what anybody could know when it was written. A key that is revoked later, with
 effect from a size in the past, therefore undoes no approval and no publication, and forgets no payment;
-whoever wants a published run undone has two people reverse it.
+whoever wants a published run undone has two people reverse it. Where trust names the end of a key, it is
+`since` that says from which leaf on; an end without it is absolute (finding V5).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from ledger.errors import VerificationError
@@ -24,7 +24,7 @@ class Rings:
     def __init__(self, trusted: Iterable[Key], changes: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
         found = list(changes)
         self._after: list[int] = []
-        self._rings = [KeyRing(_before_leaves(trusted, [body for _, body in found]))]
+        self._rings = [KeyRing(tuple(trusted))]
         for index, body in found:
             if self._after and index < self._after[-1]:
                 raise VerificationError(f"key leaf {index} does not come after key leaf {self._after[-1] - 1}")
@@ -50,26 +50,17 @@ def author(ring: KeyRing, index: int, body: Leaf, role: Role) -> Key:
     One exception: an approval marked `demo` is made with the workspace's own approver key, in anybody's name.
     """
     key = ring.find(body.get("key"))
-    if key is None or key.role != role or not key.counts_at(index + 1):
+    if key is None or key.role != role or not key.counts_for(index):
         named = key or f"key {str(body.get('key'))[:16]}"
-        raise VerificationError(f"the {body['type']} leaf is signed by {named}; expected a key of role {role}")
+        absolute = key is not None and key.role == role and key.until is not None and key.since is None
+        why = (
+            "; the end that trust.json gives is absolute, for it does not say since when (finding V5)"
+            if absolute
+            else ""
+        )
+        raise VerificationError(f"the {body['type']} leaf is signed by {named}; expected a key of role {role}{why}")
     leaf.check_signature(body, key.public)
     demo = role == "approver" and body.get("demo") is True
     if key.party != body.get("by") and not demo:
         raise VerificationError(f"the {body['type']} leaf is said to be by {body.get('by')}, and is signed by {key}")
     return key
-
-
-def _before_leaves(trusted: Iterable[Key], changes: Iterable[Mapping[str, Any]]) -> tuple[Key, ...]:
-    """The trusted keys without the ends that key leaves give them: trust published anew names those already."""
-    ends: dict[str, int] = {}
-    for body in changes:
-        name = body.get("revokes") if body.get("action") == "revoke" else body.get("key")
-        until = body.get("until")
-        if isinstance(name, str) and type(until) is int:
-            ends[name] = min(until, ends.get(name, until))
-    return tuple(
-        replace(key, until=None) if key.until is not None and ends.get(key.public.id, key.until + 1) <= key.until
-        else key
-        for key in trusted
-    )  # fmt: skip

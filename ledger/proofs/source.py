@@ -70,7 +70,7 @@ def sources(leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, Source
 def by_operator(ring: KeyRing, index: int, body: Mapping[str, Any]) -> bool:
     """Whether an operator's key that counts there signed this leaf; VerificationError for a false signature."""
     key = ring.find(body.get("key"))
-    if key is None or key.role != "operator" or not key.counts_at(index + 1):
+    if key is None or key.role != "operator" or not key.counts_for(index):
         return False
     leaf.check_signature(body, key.public)
     return True

@@ -116,17 +116,23 @@ def _format_key(origin: str, key: Key) -> dict[str, Any]:
         **name,
         **start,
         **({} if key.until is None else {"until": key.until}),
+        **({} if key.since is None else {"since": key.since}),
     }
 
 
 def _parse_key(origin: str, document: Any) -> Key:
-    if not isinstance(document, dict) or set(document) - {"from", "until"} not in (_KEY_FIELDS, _LOG_KEY_FIELDS):
-        raise VerificationError("a key is an object of role, party, public or vkey, and at most from and until")
+    if not isinstance(document, dict) or set(document) - {"from", "until", "since"} not in (
+        _KEY_FIELDS,
+        _LOG_KEY_FIELDS,
+    ):
+        raise VerificationError("a key is an object of role, party, public or vkey, and at most from, until and since")
     role, party, start, until = document["role"], document["party"], document.get("from", 0), document.get("until")
+    since = document.get("since")
     if role not in ROLES or ("vkey" in document) != (role == "log") or not isinstance(party, str) or not party:
         raise VerificationError(f"key of role {role!r}: log keys have a vkey, those of other roles a public key")
-    if not all(type(size) is int and size >= 0 for size in (start, 0 if until is None else until)):
-        raise VerificationError(f"key of role {role}: from and until are sizes")
+    sizes = [start, *(size for size in (until, since) if size is not None)]
+    if not all(type(size) is int and size >= 0 for size in sizes) or (since is not None and until is None):
+        raise VerificationError(f"key of role {role}: from, until and since are sizes, and only an end has a since")
     if not isinstance(document.get("vkey", ""), str):
         raise VerificationError("vkey is a text")
     if role != "log":
@@ -136,7 +142,7 @@ def _parse_key(origin: str, document: Any) -> Key:
         public = vkey.key
         if vkey.name != origin:
             raise VerificationError(f"log {origin} has a key of {vkey.name}")
-    return Key(role=role, party=party, public=public, start=start, until=until)
+    return Key(role=role, party=party, public=public, start=start, until=until, since=since)
 
 
 def _list(value: Any, what: str) -> Sequence[Any]:

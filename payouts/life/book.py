@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ledger.errors import InputError, VerificationError
+from ledger.reading.gate import Void
 from ledger.types import Digest, Leaf
 from payouts.accounts.clauses import Agreed, in_force
 from payouts.life import records
@@ -39,7 +40,6 @@ from payouts.life.records import (
     Release,
     Reverse,
     Run,
-    Void,
 )
 
 RunState = Literal["calculated", "approved", "published", "paying", "reversed"]

@@ -378,15 +378,6 @@ class Agree:
         return cls(**_who(leaf), agreed=agreed)
 
 
-@dataclass(frozen=True, slots=True)
-class Void:
-    """A leaf that is in the log but has no effect, and why."""
-
-    index: int
-    type: str
-    reason: str
-
-
 Proposal = Run | Release | Adjust | Reverse | Agree | Payment
 """What one person makes and another must approve; each carries its maker and the maker's key."""
 

@@ -40,11 +40,20 @@ class EventLeaf(msgspec.Struct, frozen=True):
     listener: str | None = None
 
 
-class AssignLeaf(msgspec.Struct, frozen=True):
-    """The fields of an assign leaf that usage looks at."""
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """By which vector each event pays, as the log's reading says.
 
-    track: str
-    vector: Digest
+    `first` is each track's first assignment, for events without a vector: an event binds to its track's
+    assignment when it is appended, so one without a vector came before all of them. `pays` says whether a
+    track may pay by a vector that an event names; one that nobody assigned is as if the event named none.
+    """
+
+    first: Mapping[str, Digest]
+    pays: Callable[[str, Digest], bool]
+
+    def of(self, track: str, vector: Digest | None) -> Digest | None:
+        return self.first.get(track) if vector is None or not self.pays(track, vector) else vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,24 +65,10 @@ class Part:
     entries: Iterable[Entry]
 
 
-def first_assignments(entries: Iterable[Entry]) -> dict[str, Digest]:
-    """The vector each track was assigned first, from `assign` entries in order.
-
-    An event binds to its track's assignment when it is appended, so that one without a vector comes before
-    all of them, and the first is the first later one.
-    """
-    decode = msgspec.json.Decoder(AssignLeaf).decode
-    first: dict[str, Digest] = {}
-    for entry in entries:
-        leaf = decode(entry.body)
-        first.setdefault(leaf.track, leaf.vector)
-    return first
-
-
 def usage(
     parts: Iterable[Part],
     *,
-    assigned: Mapping[str, Digest],
+    assigned: Assigned,
     terms: Terms,
     grain: Grain,
     on_progress: Callable[[int, int | None], None] | None = None,
@@ -102,10 +97,10 @@ def usage(
     return sorted((_row(key, one, terms, grain) for key, one in sums.items()), key=row_key)
 
 
-def _key(event: EventLeaf, assigned: Mapping[str, Digest], grain: Grain) -> tuple[str | None, ...]:
+def _key(event: EventLeaf, assigned: Assigned, grain: Grain) -> tuple[str | None, ...]:
     return (
         event.track,
-        assigned.get(event.track) if event.vector is None else event.vector,
+        assigned.of(event.track, event.vector),
         grain.territory(event.territory),
         grain.bucket(event.occurred_at),
         event.source,

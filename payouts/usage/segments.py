@@ -24,7 +24,7 @@ from payouts.errors import UsageError
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
 from payouts.usage.grain import ELSEWHERE, Grain, Membership
-from payouts.usage.plain import no_gross
+from payouts.usage.plain import Assigned, no_gross
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -78,15 +78,13 @@ class Scan:
 
 
 def usage(
-    engine: Engine, sources: Sequence[Source], *, assigned: Mapping[str, Digest], terms: Terms, grain: Grain
+    engine: Engine, sources: Sequence[Source], *, assigned: Assigned, terms: Terms, grain: Grain
 ) -> list[UsageRow]:
-    """The usage of a pool, sorted; `assigned` is each track's first assignment, for events without a vector."""
+    """The usage of a pool, sorted; `assigned` says by which vector each event pays."""
     return rows(summed(engine, sources, assigned=assigned, terms=terms, grain=grain), terms, grain)
 
 
-def summed(
-    engine: Engine, sources: Sequence[Source], *, assigned: Mapping[str, Digest], terms: Terms, grain: Grain
-) -> pa.Table:
+def summed(engine: Engine, sources: Sequence[Source], *, assigned: Assigned, terms: Terms, grain: Grain) -> pa.Table:
     """The usage of a pool as a table: texts as codes, sums as exact decimals, in the order of `usage`."""
     buckets: list[str] = []
     scans = plan(sources, grain, buckets)
@@ -261,10 +259,10 @@ class Resolved:
     texts: Mapping[str, pa.DictionaryArray]
 
     @classmethod
-    def of(cls, sources: Sequence[Source], assigned: Mapping[str, Digest]) -> Resolved:
+    def of(cls, sources: Sequence[Source], assigned: Assigned) -> Resolved:
         known = pa.concat_tables([source.bindings for source in sources]).unify_dictionaries().combine_chunks()
         texts = {name: known.column(name).combine_chunks() for name in known.column_names}
-        texts["vector"] = _bound(texts["track"], texts["vector"], assigned)
+        texts["vector"] = _bound(texts["track"], _proven(texts["track"], texts["vector"], assigned), assigned.first)
         if len(sources) == 1 and texts["vector"].null_count == known.column("vector").null_count:
             use = rows = np.arange(known.num_rows)
         else:
@@ -281,6 +279,17 @@ class Resolved:
         }
         numbers = pa.table({name: pa.array(values.astype(np.int32)) for name, values in columns.items()})
         return cls(numbers, {name: column.take(pa.array(rows)) for name, column in texts.items()})
+
+
+def _proven(tracks: pa.DictionaryArray, vectors: pa.DictionaryArray, assigned: Assigned) -> pa.DictionaryArray:
+    """The vectors, without those that their track may not pay by."""
+    pairs = zip(tracks.to_pylist(), vectors.to_pylist(), strict=True)
+    unproven = np.array([vector is not None and not assigned.pays(track, vector) for track, vector in pairs], bool)
+    if not unproven.any():
+        return vectors
+    codes = np.asarray(vectors.indices.fill_null(0)).astype(np.int32)
+    absent = np.asarray(vectors.is_null()) | unproven
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=absent), vectors.dictionary)
 
 
 def _bound(

@@ -64,7 +64,12 @@ def _news(ws: Workspace, home: Log) -> tuple[list[dict[str, Any]], list[bytes]]:
         return [], []
     bodies = [leaf.decode(entry.body) for entry in entries]
     registered = [body["id"] for body in bodies if body["type"] == "track"]
-    assigned = [body for body in bodies if body["type"] == "assign"]
+    void = {one.index for one in home.reading().voids}
+    assigned = [
+        body
+        for entry, body in zip(entries, bodies, strict=True)
+        if body["type"] == "assign" and entry.index not in void
+    ]
     vectors = {body["vector"]: home.blob(body["vector"]) for body in assigned}
     leaves = [*member.follow(ws.clock(), head, registered), *_keys(ws, home), *_assignments(ws, home, assigned)]
     return leaves, list(vectors.values())

@@ -82,13 +82,14 @@ def rings(workspace: Workspace) -> Rings:
     trusted = workspace.trust.log(log.origin)
     if trusted is None:
         raise StateError(f"trust.json does not name log {log.origin}; nobody's signature can be believed without it")
-    leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"}))
-    return Rings(trusted.keys, leaves)
+    leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"})]
+    return Rings(keyring.dated(trusted.keys, leaves), leaves)
 
 
 def rings_of(log: Log) -> Rings:
     """The same of any log that was opened with its first keys, another workspace's too."""
-    return Rings(log.trusted or (), ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"})))
+    leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"})]
+    return Rings(keyring.dated(log.trusted or (), leaves), leaves)
 
 
 def show(workspace: Workspace) -> list[Shown]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ledger.errors import SettleError, StateError, VerificationError
 from ledger.log.append import Log
-from ledger.proofs import leaf
 from ledger.proofs.source import Home
 from ledger.types import Head, Period
 from payouts.life.book import Book
@@ -94,13 +93,12 @@ def check_claims(home: Log, sums: Mapping[str, Iterable[UsageRow]]) -> None:
     A member's own leaves are its operator's word; whose source it is and which vector pays is the home log's.
     """
     said = Home(home.origin, members.sources_of(home))
-    leaves = (leaf.decode(entry.body) for entry in home.entries(types={"assign"}))
-    assigned = {(body["track"], body["vector"]) for body in leaves}
+    reading = home.reading()
     for origin, rows in sums.items():
         for row in rows:
             if (takes := said.log_of(row.source)) != origin:
                 raise members.elsewhere(origin, row.source, takes)
-            if origin != home.origin and row.vector is not None and (row.track, row.vector) not in assigned:
+            if origin != home.origin and row.vector is not None and not reading.assigned_ever(row.track, row.vector):
                 raise VerificationError(
                     f"log {origin} holds events of track {row.track} bound to vector {row.vector[:16]}, which log "
                     f"{home.origin} never assigned to it: they cannot be settled"

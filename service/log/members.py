@@ -15,13 +15,12 @@ from typing import Final, NoReturn
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.log.append import Log, open_log
 from ledger.log.store import queries
-from ledger.proofs import leaf, member, source
+from ledger.proofs import member
 from ledger.proofs.source import Home, Source
 from ledger.proofs.trust import Trust, TrustedLog
 from service.config import Settings, resolve
 from service.files import write_whole
 from service.log.growth import check_seen, keep_seen
-from service.log.keys import rings, rings_of
 from service.workspace import CONFIG, TRUST, Workspace
 
 PLACES: Final = "logs.json"
@@ -39,14 +38,7 @@ class MemberShown:
 
 def members(ws: Workspace) -> dict[str, TrustedLog]:
     """Every registered log with its first keys, by origin; only the operator's word counts."""
-    found: dict[str, TrustedLog] = {}
-    keys = rings(ws)
-    for entry in ws.log.entries(types={member.TYPE}):
-        body = leaf.decode(entry.body)
-        if source.by_operator(keys.at(entry.index), entry.index, body):
-            one = member.parse(entry.index, body)
-            found.setdefault(one.origin, one)
-    return found
+    return dict(ws.log.reading().members)
 
 
 def add(ws: Workspace, place: Path) -> MemberShown:
@@ -98,9 +90,7 @@ def _let_follow(other: Workspace, ws: Workspace) -> None:
 
 def sources_of(log: Log) -> dict[str, Source]:
     """Every source that a log knows; only its operator's word counts."""
-    keys = rings_of(log)
-    leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={source.TYPE}))
-    return source.sources((index, body) for index, body in leaves if source.by_operator(keys.at(index), index, body))
+    return dict(log.reading().sources)
 
 
 def check_home(ws: Workspace, does: str) -> None:

@@ -132,7 +132,7 @@ def show(ws: Workspace, period: str) -> PeriodShown:
     return PeriodShown(
         period=period, state=state, period_root=None if record is None else book.period_root(period).hex(),
         logs=() if record is None else record.logs, runs=rows,
-        voids=tuple(f"entry {void.index}: {void.type}: {void.reason}" for void in book.voids),
+        voids=tuple(map(str, book.voids)),
         demo=is_demo(ws, book, [run.run for run in runs_of(book, period)]),
     )  # fmt: skip
 

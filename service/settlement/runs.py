@@ -309,8 +309,15 @@ def _unpriced(one: Agreed, currency: str, period: str) -> str:
 # --- calculating --------------------------------------------------------------------------------
 
 
-def vectors_of(log: Log, rows: Iterable[UsageRow]) -> dict[Digest, InfluenceVector]:
-    """The vectors that usage is bound to, from their signed statements."""
+def vectors_of(log: Log, rows: Sequence[UsageRow]) -> dict[Digest, InfluenceVector]:
+    """The vectors that usage is bound to, from their signed statements; each must have been assigned, or logged."""
+    reading = log.reading()
+    for row in rows:
+        if row.vector is not None and not reading.pays(row.track, row.vector, reading.size):
+            raise VerificationError(
+                f"track {row.track} is said to pay by vector {row.vector[:16]}, which nobody entitled assigned to it "
+                "(finding V3); `settle ledger fsck` lists the leaves without effect"
+            )
     digests = sorted({row.vector for row in rows if row.vector is not None})
     return {digest: vector.read_statement(log.blob(digest)) for digest in digests}
 

@@ -20,6 +20,7 @@ from ledger.proofs import leaf
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.rings import Rings
 from ledger.proofs.tree import leaf_hash
+from ledger.reading.gate import Replays
 from ledger.types import Head, Leaf, Role
 from payouts.life.book import Authority, Book, fold
 from payouts.life.records import TYPES, Act
@@ -59,7 +60,10 @@ def read_book(ws: Workspace, size: int | None = None) -> Book:
 def _authority(rings: Rings) -> Authority:
     """Operators act, approvers approve, each in the name of the party whose key it is."""
 
+    replays = Replays()
+
     def check(index: int, body: Leaf) -> str:
+        replays.check(index, body)
         role: Role = "approver" if body["type"] == "approve" else "operator"
         return rings.author(index, body, role).party
 

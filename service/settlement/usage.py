@@ -65,6 +65,14 @@ def sealed_up_to(log: Log, size: int) -> bool:
     return bool(known) and known[-1].stop >= size
 
 
+def assigned_in(log: Log, size: int) -> usage_plain.Assigned:
+    """Which vector pays, by the home log's leaves below a size: those whose authors might write them."""
+    reading = log.reading()
+    return usage_plain.Assigned(
+        reading.first_assignments(size), lambda track, vector: reading.pays(track, vector, size)
+    )
+
+
 def summed(
     logs: Sequence[Listed], *, engine: str, view: View, terms: Terms, rule: Rule, on_progress: Progress
 ) -> list[UsageRow]:
@@ -75,7 +83,7 @@ def summed(
     """
     grain = grain_of(view, terms, rule)
     home = logs[0]
-    assigned = usage_plain.first_assignments(home.log.entries(types={"assign"}, stop=home.membership.size))
+    assigned = assigned_in(home.log, home.membership.size)
     with nullcontext() if engine == PLAIN else _engine(engine) as running:
         sums: dict[str, list[UsageRow]] = {}
         for one in logs:

@@ -14,7 +14,7 @@ from ledger.proofs.batch import label
 from ledger.types import Digest, Influence, InfluenceVector, MeasuredError
 from payouts.compute import GroupTotal, Line
 from payouts.division.breakdown import Piece, break_down
-from payouts.usage.plain import EventLeaf, first_assignments
+from payouts.usage.plain import EventLeaf
 from service.log import batches
 from service.log.logs import Listed, listed
 from service.registry.naming import unknown_party, unknown_track
@@ -22,6 +22,7 @@ from service.settlement.approvers import is_demo
 from service.settlement.finding import find_run
 from service.settlement.runs import Stored, again, load
 from service.settlement.step import read_book
+from service.settlement.usage import assigned_in
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -190,7 +191,7 @@ def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[Event
     """How many streams of a track the run took, and the first of them."""
     logs = listed(ws, read_book(ws), stored.record.period)
     home = logs[0]
-    assigned = first_assignments(home.log.entries(types={"assign"}, stop=home.membership.size)).get(track)
+    assigned = assigned_in(home.log, home.membership.size)
     count = 0
     shown: list[EventExplained] = []
     for one in logs:
@@ -204,7 +205,7 @@ def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[Event
             EventExplained(
                 log=one.log.origin, index=index, source=event.source, event_id=event.event_id,
                 occurred_at=event.occurred_at, territory=event.territory, units=event.units,
-                vector=event.vector or assigned, platform=label(signed_by.get(index)),
+                vector=assigned.of(track, event.vector), platform=label(signed_by.get(index)),
                 prove=f"settle ledger prove --index {index} --out {event.source}-{event.event_id}.bundle{where}",
             )
             for index, event in first

@@ -18,7 +18,7 @@ from ledger.types import Period
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
 from payouts.usage.grain import Grain, Membership
-from payouts.usage.plain import Part, first_assignments
+from payouts.usage.plain import Assigned, Part
 from payouts.usage.plain import usage as plain_usage
 from payouts.usage.segments import Engine, Source, taken_files, usage
 from tests.ledger.logs import KEY, TickingClock, event
@@ -86,17 +86,23 @@ def whole(log: Log) -> Membership:
     return membership(manifests(log)[-1].stop)
 
 
+def assigned_in(log: Log, size: int) -> Assigned:
+    """What the log's reading says of the vectors by which its events pay."""
+    reading = log.reading()
+    return Assigned(reading.first_assignments(size), lambda track, vector: reading.pays(track, vector, size))
+
+
 def by_engine(
     engine: Engine, logs: Sequence[tuple[Log, Path, Membership]], terms: Terms, grain: Grain
 ) -> list[UsageRow]:
     home, _, member = logs[0]
-    assigned = first_assignments(home.entries(types={"assign"}, stop=member.size))
+    assigned = assigned_in(home, member.size)
     return usage(engine, [source_of(*one) for one in logs], assigned=assigned, terms=terms, grain=grain)
 
 
 def by_hand(logs: Sequence[tuple[Log, Path, Membership]], terms: Terms, grain: Grain) -> list[UsageRow]:
     home, _, member = logs[0]
-    assigned = first_assignments(home.entries(types={"assign"}, stop=member.size))
+    assigned = assigned_in(home, member.size)
     parts = [
         Part(origin=log.origin, membership=one, entries=log.entries(types={"event"}, stop=one.size))
         for log, _, one in logs

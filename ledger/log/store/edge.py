@@ -12,7 +12,7 @@ from ledger.errors import VerificationError
 from ledger.log.anchor import content
 from ledger.log.store import queries
 from ledger.proofs import chain, checkpoint, leaf
-from ledger.proofs.keyring import Key, project
+from ledger.proofs.keyring import Key, KeyRing, dated, project
 from ledger.proofs.note import Vkey
 from ledger.proofs.tile import WIDTH, Changed, Tiles, reader
 from ledger.proofs.tree import HASH_SIZE, leaf_hash
@@ -33,24 +33,36 @@ class Edge:
 
     head: Head
     tiles: Tiles
+    ring: KeyRing | None = None
+    """The keys as the leaves so far leave them; None for a log that was opened without trusted keys."""
 
     @classmethod
-    def empty(cls, origin: str) -> Edge:
+    def empty(cls, origin: str, trusted: Iterable[Key] | None = None) -> Edge:
         tiles = Tiles()
-        return cls(Head(origin, 0, tiles.root(), chain.genesis(origin)), tiles)
+        ring = None if trusted is None else KeyRing(tuple(trusted))
+        return cls(Head(origin, 0, tiles.root(), chain.genesis(origin)), tiles, ring)
 
     def extended(self, leaf_hashes: Sequence[bytes]) -> tuple[Edge, list[Changed]]:
         """The edge after these leaves and the tiles that grew; this edge stays as it is."""
         tiles = Tiles(self.tiles.size, self.tiles.edge)
         changed = tiles.append(leaf_hashes)
         head = Head(self.head.origin, tiles.size, tiles.root(), chain.extend(self.head.chain, leaf_hashes))
-        return Edge(head, tiles), changed
+        return Edge(head, tiles, self.ring), changed
 
 
-def signers(connection: Connection, origin: str, trusted: Iterable[Key]) -> Callable[[int], list[Vkey]]:
-    """Which keys may have signed this log's checkpoint of a size: the trusted ones and their proven successors."""
+def dated_in(connection: Connection, trusted: Iterable[Key]) -> tuple[Key, ...]:
+    """The trusted keys with `since`, where trust leaves it out and a leaf of this log gave the end."""
+    return dated(trusted, ((entry.index, leaf.decode(entry.body)) for entry in queries.of_type(connection, "key")))
+
+
+def ring_of(connection: Connection, trusted: Iterable[Key]) -> KeyRing:
+    """The trusted keys and their proven successors, as all key leaves leave them."""
     leaves = ((entry.index, leaf.decode(entry.body)) for entry in queries.of_type(connection, "key"))
-    ring = project(trusted, leaves)
+    return project(dated_in(connection, trusted), leaves)
+
+
+def signers(origin: str, ring: KeyRing) -> Callable[[int], list[Vkey]]:
+    """Which keys may have signed this log's checkpoint of a size."""
     return lambda size: [Vkey(origin, key.public) for key in ring.at(size, "log")]
 
 
@@ -68,7 +80,7 @@ def load(connection: Connection, origin: str, trusted: Iterable[Key] | None = No
             f"{signed.size if signed else 0}; {RECOVER}"
         )
     if signed is None:
-        return Edge.empty(origin)
+        return Edge.empty(origin, trusted)
     tiles = Tiles.load(signed.size, lambda level, n: queries.read_tile(connection, level, n))
     said = content(signed.note)
     if (said.origin, said.size) != (origin, signed.size):
@@ -80,9 +92,10 @@ def load(connection: Connection, origin: str, trusted: Iterable[Key] | None = No
             f"log {origin}: the stored tree of size {signed.size} has root {tiles.root().hex()}, "
             f"its checkpoint says {said.root.hex()}; {RECOVER}"
         )
-    if trusted is not None:
-        checkpoint.open(signed.note, origin, signers(connection, origin, trusted)(signed.size))
-    return Edge(Head(origin, signed.size, signed.root, signed.chain), tiles)
+    ring = None if trusted is None else ring_of(connection, trusted)
+    if ring is not None:
+        checkpoint.open(signed.note, origin, signers(origin, ring)(signed.size))
+    return Edge(Head(origin, signed.size, signed.root, signed.chain), tiles, ring)
 
 
 def check_last_entries(connection: Connection, size: int) -> None:

@@ -11,7 +11,12 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from ledger.errors import InputError, VerificationError
+from ledger.log.store import queries
 from ledger.proofs import canon
+from ledger.proofs.keyring import KeyRing
+from ledger.reading.assignments import check_assign
+from ledger.types import Digest
 
 TYPES: Final = ("track", "assign", "follow")
 
@@ -19,9 +24,25 @@ _REGISTER: Final = text("INSERT INTO log_track (id, idx) VALUES (:id, :idx) ON C
 _ASSIGN: Final = text("UPDATE log_track SET vector = :vector, assigned_idx = :idx WHERE id = :id")
 
 
-def project_tracks(connection: Connection, first: int, types: Sequence[str], bodies: Sequence[bytes]) -> None:
-    """Take the `track`, `follow` and `assign` leaves of a batch that starts at index `first` into the projection."""
+def project_tracks(
+    connection: Connection, first: int, types: Sequence[str], bodies: Sequence[bytes], ring: KeyRing | None
+) -> KeyRing | None:
+    """Take the `track`, `follow` and `assign` leaves of a batch that starts at index `first` into the projection.
+
+    An assignment that its reading finds void is left out, so that no event binds to it. `ring` is the keys
+    before the batch, and is answered as they are after it; without one nothing is checked.
+    """
+
+    def blob(digest: Digest) -> bytes:
+        data = queries.blob(connection, bytes.fromhex(digest))
+        if data is None:
+            raise InputError(f"nothing is kept under digest {digest}")
+        return data
+
     for offset, kind in enumerate(types):
+        if kind == "key" and ring is not None:
+            ring = after(ring, first + offset, bodies[offset])
+            continue
         if kind == "track":
             leaf = canon.decode(bodies[offset])
             connection.execute(_REGISTER, {"id": leaf["id"], "idx": first + offset})
@@ -30,4 +51,18 @@ def project_tracks(connection: Connection, first: int, types: Sequence[str], bod
                 connection.execute(_REGISTER, {"id": track, "idx": first + offset})
         elif kind == "assign":
             leaf = canon.decode(bodies[offset])
+            try:
+                if ring is not None:
+                    check_assign(ring, first + offset, leaf, blob)
+            except (VerificationError, InputError):
+                continue
             connection.execute(_ASSIGN, {"id": leaf["track"], "vector": leaf["vector"], "idx": first + offset})
+    return ring
+
+
+def after(ring: KeyRing, index: int, body: bytes) -> KeyRing:
+    """The keys after the `key` leaf at this index, which changes nothing if nobody entitled signed it."""
+    try:
+        return ring.apply(index, canon.decode_object(body, "leaf"))
+    except VerificationError:
+        return ring

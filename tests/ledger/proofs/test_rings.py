@@ -17,8 +17,10 @@ from tests.ledger.world import AT, seeded
 OPERATOR, CAROL, DAN = seeded("operator"), seeded("carol"), seeded("dan")
 
 
-def key(role: Role, private: PrivateKey, party: str = "op", *, until: int | None = None) -> Key:
-    return Key(role=role, party=party, public=private.public, until=until)
+def key(
+    role: Role, private: PrivateKey, party: str = "op", *, until: int | None = None, since: int | None = None
+) -> Key:
+    return Key(role=role, party=party, public=private.public, until=until, since=since)
 
 
 TRUSTED = (key("operator", OPERATOR), key("approver", CAROL, "carol"))
@@ -58,10 +60,12 @@ def test_a_later_revocation_undoes_no_approval() -> None:
 def test_trust_published_anew_names_ends_that_leaves_give() -> None:
     """If this fails, the same approval counts under the trust of then and not under the trust of now."""
     changes = [(4, added(DAN, "dan")), (9, revoked(DAN, 7))]
-    later = (*TRUSTED, key("approver", DAN, "dan", until=7))
+    later = (*TRUSTED, key("approver", DAN, "dan", until=7, since=9))
     assert Rings(later, changes).author(8, act(DAN, "dan"), "approver").party == "dan"
-    # An end that the leaves do not give, or give later, is trust's own word.
-    for until in (3, 6):
+    with pytest.raises(VerificationError):
+        Rings(later, changes).author(9, act(DAN, "dan"), "approver")
+    # An end of which trust does not say when it was given is trust's own word.
+    for until in (3, 6, 7):
         sooner = Rings((*TRUSTED, key("approver", DAN, "dan", until=until)), changes)
         with pytest.raises(VerificationError):
             sooner.author(8, act(DAN, "dan"), "approver")
@@ -71,12 +75,32 @@ def test_trust_published_anew_names_ends_that_leaves_give() -> None:
         alone.author(7, act(DAN, "dan"), "approver")
 
 
+def test_a_stolen_key_that_ends_itself_anew_does_not_count_in_between() -> None:
+    """If this fails, a revoked approver key approves a forged run once one more leaf is shown (finding V5)."""
+    forged = (24, revoked(DAN, 7, signer=DAN))
+    for since in (None, 9):
+        ended = (*TRUSTED, key("approver", DAN, "dan", until=7, since=since))
+        with pytest.raises(VerificationError, match="dan"):
+            Rings(ended, [forged]).author(22, act(DAN, "dan"), "approver")
+    dated = keyring.dated((*TRUSTED, key("approver", DAN, "dan", until=7)), [forged])
+    assert dated[-1].since is None
+
+
+def test_a_whole_log_tells_since_when_an_end_holds() -> None:
+    """If this fails, trust of version 1 takes back approvals that were given before the key was revoked."""
+    old = (*TRUSTED, key("approver", DAN, "dan", until=7))
+    dated = keyring.dated(old, [(4, added(DAN, "dan")), (9, revoked(DAN, 7)), (24, revoked(DAN, 7, signer=DAN))])
+    assert [one.since for one in dated] == [None, None, 9]
+    assert Rings(dated, []).author(8, act(DAN, "dan"), "approver").party == "dan"
+
+
 def test_the_earliest_of_several_ends_counts() -> None:
     """If this fails, trust that names the earliest end of a key is overruled by a later one, or the reverse."""
     changes = [(4, added(DAN, "dan")), (9, revoked(DAN, 8)), (10, revoked(DAN, 6)), (11, revoked(DAN, 7))]
-    rings = Rings((*TRUSTED, key("approver", DAN, "dan", until=6)), changes)
-    ends = [one.until for size in (9, 10, 11, 12) if (one := rings.at(size).find(DAN.public.id)) is not None]
-    assert ends == [None, 8, 6, 6]
+    ends = [(one.until, one.since) for one in Rings(TRUSTED, changes).last.keys if one.public == DAN.public]
+    assert ends == [(6, 8)]
+    dated = keyring.dated((*TRUSTED, key("approver", DAN, "dan", until=6)), changes)
+    assert dated[-1].since == 8
 
 
 def test_a_hand_over_ends_the_key_that_signs_it() -> None:
@@ -84,9 +108,10 @@ def test_a_hand_over_ends_the_key_that_signs_it() -> None:
     handed = keyring.rotate(AT, signer=CAROL, role="approver", party="carol", public=DAN.public, until=6)
     retired = (key("operator", OPERATOR), key("approver", CAROL, "carol", until=6))
     rings = Rings(retired, [(5, handed)])
-    assert [one.until for one in (rings.at(5).find(CAROL.public.id), rings.last.find(CAROL.public.id)) if one] == [
-        None, 6
-    ]  # fmt: skip
+    assert rings.author(4, act(CAROL, "carol"), "approver").party == "carol"
+    with pytest.raises(VerificationError):
+        rings.author(6, act(CAROL, "carol"), "approver")
+    assert rings.author(6, act(DAN, "carol"), "approver").party == "carol"
 
 
 def test_key_leaves_come_in_the_order_of_the_log() -> None:

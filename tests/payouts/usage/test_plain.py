@@ -16,7 +16,7 @@ from payouts.protocols import UsageRow
 from payouts.terms import Terms
 from payouts.usage.grain import ELSEWHERE, Grain, Membership
 from payouts.usage.intake import check_vectors, gather
-from payouts.usage.plain import Part, first_assignments, usage
+from payouts.usage.plain import Assigned, Part, usage
 from tests.payouts.worlds import digest, plays, vector
 
 JUNE = Membership(size=1_000_000, end=parse_time("2026-07-01T00:00:00Z"))
@@ -37,9 +37,13 @@ def entry(index: int, **changed: Any) -> Entry:
     return Entry(index=index, body=canon.encode(body))
 
 
+def bound(first: dict[str, str], unproven: str = "unproven") -> Assigned:
+    return Assigned(first, lambda _, vector: vector != unproven)
+
+
 def summed(*entries: Entry, grain: Grain = FINE, assigned: dict[str, str] | None = None, **more: Any) -> list[UsageRow]:
     part = Part(origin="o", membership=JUNE, entries=entries)
-    return usage([part], assigned=assigned or {}, terms=terms(**more), grain=grain)
+    return usage([part], assigned=bound(assigned or {}), terms=terms(**more), grain=grain)
 
 
 def test_events_alike_are_one_row() -> None:
@@ -72,14 +76,16 @@ def test_what_money_depends_on_is_told_apart(changed: dict[str, Any]) -> None:
 
 def test_an_event_without_a_vector_has_its_tracks_first_later_one() -> None:
     """If this fails, streams before an assignment are paid by another vector, or bound streams by a later one."""
-    leaves = [("t", "first"), ("t", "second"), ("u", "other")]
-    entries = [
-        Entry(index=n, body=canon.encode({"track": track, "vector": one})) for n, (track, one) in enumerate(leaves)
-    ]
-    assigned = first_assignments(entries)
-    assert assigned == {"t": "first", "u": "other"}
+    assigned = {"t": "first", "u": "other"}
     rows = summed(entry(0, vector=None), entry(1, vector="bound"), entry(2, track="x", vector=None), assigned=assigned)
     assert {(row.track, row.vector) for row in rows} == {("t", "first"), ("t", "bound"), ("x", None)}
+
+
+def test_an_event_bound_to_a_vector_that_nobody_assigned_pays_by_its_tracks_own() -> None:
+    """If this fails, whoever holds the log key alone decides whom a stream pays (finding V3)."""
+    events = (entry(0, vector="unproven"), entry(1, track="x", vector="unproven"))
+    rows = summed(*events, assigned={"t": "first"})
+    assert {(row.track, row.vector) for row in rows} == {("t", "first"), ("x", None)}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +113,7 @@ def test_each_log_takes_what_belongs_to_its_close() -> None:
     large = Part(
         origin="b", membership=JUNE, entries=[entry(0), entry(1, occurred_at="2026-07-01T00:00:00Z"), entry(2)]
     )
-    assert [row.count for row in usage([small, large], assigned={}, terms=terms(), grain=FINE)] == [3]
+    assert [row.count for row in usage([small, large], assigned=bound({}), terms=terms(), grain=FINE)] == [3]
 
 
 def test_money_is_summed_where_the_pool_goes_by_it() -> None:
@@ -145,7 +151,7 @@ def test_progress_is_told_now_and_then() -> None:
         told.append((done, size))
 
     part = Part(origin="o", membership=JUNE, entries=[entry(n) for n in (0, 1, 65_535, 65_536, 65_537, 131_072)])
-    usage([part], assigned={}, terms=terms(), grain=FINE, on_progress=tell)
+    usage([part], assigned=bound({}), terms=terms(), grain=FINE, on_progress=tell)
     assert told == [(0, JUNE.size), (65_536, JUNE.size), (131_072, JUNE.size)]
 
 

@@ -19,18 +19,20 @@ from ledger.log.export import export
 from ledger.log.fsck import fsck
 from ledger.log.recover import Static, replay
 from ledger.log.store import signed
-from ledger.proofs import batch, canon, keyring, leaf, source
+from ledger.proofs import batch, canon, keyring, leaf, source, vector
 from ledger.proofs.batch import Batch
 from ledger.proofs.keyring import Key
-from tests.ledger.ingest.streams import VECTOR, entropy, lines, row
+from tests.ledger.ingest.streams import entropy, lines, row
 from tests.ledger.log.store.both import Place
 from tests.ledger.logs import KEY, ORIGIN
 from tests.ledger.world import seeded
 
 PLATFORM = seeded("platform")
 OPERATOR = seeded("operator")
+ATTRIBUTION = seeded("attribution")
 TRUSTED = [Key(role="log", party="operator", public=KEY.public), Key(role="operator", party="operator",
-           public=OPERATOR.public)]  # fmt: skip
+           public=OPERATOR.public), Key(role="attribution", party="operator", public=ATTRIBUTION.public)]  # fmt: skip
+ASSIGNED = vector.sign(vector.from_declared({"sources": []}, track="trk-1"), ATTRIBUTION)
 
 
 def prepared(place: Place, *, must: bool = False) -> Log:
@@ -38,9 +40,11 @@ def prepared(place: Place, *, must: bool = False) -> Log:
     log = place.open()
     now = log.clock()
     log.append(
-        [leaf.make("track", now, id="trk-1"), leaf.assign(now, track="trk-1", vector=VECTOR, signer=KEY),
+        [leaf.make("track", now, id="trk-1"),
+         leaf.assign(now, track="trk-1", vector=ASSIGNED.digest, signer=ATTRIBUTION),
          keyring.add(now, signer=OPERATOR, role="platform", party="p-acme", public=PLATFORM.public),
-         source.make(now, source="acme", party="p-acme", signed=must, signer=OPERATOR)]
+         source.make(now, source="acme", party="p-acme", signed=must, signer=OPERATOR)],
+        blobs=[ASSIGNED.encode()],
     )  # fmt: skip
     return log
 
@@ -121,7 +125,7 @@ def test_a_source_is_what_its_operator_says(place: Place) -> None:
     thief = log.append([source.make(log.clock(), source="acme", party=None, signed=False, signer=KEY)]).first
     assert take(log, lines(row("e-1"))).quarantined == 1
     examined = fsck(log)
-    assert [problem for problem in examined.problems if f"source leaf {thief}" in str(problem)]
+    assert [problem for problem in examined.problems if f"entry {thief}: the source leaf is void" in str(problem)]
 
 
 def test_a_replayed_row_finds_its_place(place: Place) -> None:

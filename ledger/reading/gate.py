@@ -1,0 +1,75 @@
+"""The gate: a leaf has an effect only if its author's key counts there, in the right role, for the right party.
+
+Whoever holds the log key alone can append any bytes. So every reader asks the gate before it believes a leaf,
+and a leaf that fails is void: it has no effect, and the reading keeps the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.errors import VerificationError
+from ledger.proofs import dsse, leaf
+from ledger.proofs.keyring import Key, KeyRing
+from ledger.types import Leaf, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """A leaf that is in the log but has no effect, and why."""
+
+    index: int
+    type: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"entry {self.index}: the {self.type} leaf is void: {self.reason}"
+
+
+class Replays:
+    """Signatures that stand in the log already: the same one again is a copy of an old leaf, and void.
+
+    A signature covers the whole leaf, and Ed25519 gives one signature per key and text. A genuine leaf
+    that was superseded could otherwise be appended again by whoever holds the log key (finding V8).
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[bytes, int] = {}
+
+    def check(self, index: int, body: Leaf) -> None:
+        """Remember the signature within this leaf; VerificationError if an earlier leaf has it."""
+        signature = body.get("sig")
+        if isinstance(signature, str):
+            first = self._places.setdefault(signature[:24].encode(), index)
+            if first != index:
+                raise VerificationError(f"it has the signature of entry {first}: it is a copy of that leaf")
+
+
+def check_author(ring: KeyRing, index: int, body: Leaf, *roles: Role) -> Key:
+    """The key that signed a leaf within itself; VerificationError unless it counts there in one of these roles."""
+    key = ring.find(body.get("key"))
+    if key is None or key.role not in roles or not key.counts_for(index):
+        named = key or f"key {str(body.get('key'))[:16]}, which is not known"
+        raise VerificationError(f"it is signed by {named}; expected a key of role {' or '.join(roles)} that counts")
+    leaf.check_signature(body, key.public)
+    return key
+
+
+def check_signers(ring: KeyRing, index: int, envelope: dsse.Envelope, roles: Sequence[Role]) -> Key:
+    """The key that signed a statement which the leaf at this index names; VerificationError unless it counts there."""
+    keys = [key for key in ring.of(*roles) if key.counts_for(index)]
+    signed = dsse.signers(envelope, [key.public for key in keys])
+    if not signed:
+        named = ", ".join(one.keyid[:16] for one in envelope.signatures) or "nobody"
+        raise VerificationError(f"its statement is signed by {named}; expected a key of role {' or '.join(roles)}")
+    return next(key for key in keys if key.public == signed[0])
+
+
+def text(body: Leaf, name: str) -> str:
+    """A field that must be a text."""
+    value: Any = body.get(name)
+    if not isinstance(value, str):
+        raise VerificationError(f"its {name} is {value!r}, expected a text")
+    return value

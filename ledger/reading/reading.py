@@ -1,0 +1,142 @@
+"""What the log's own leaves add up to, each author checked once: keys, sources, members, batches, vectors, assignments.
+
+Events are not visited; which of them counts follows from what is read here. A reading only moves forward, and
+every effect bears the index of its leaf, so that one reading answers for every size that it has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from ledger.errors import SettleError, VerificationError
+from ledger.proofs import batch, dsse, member, source
+from ledger.proofs.batch import Batch
+from ledger.proofs.keyring import Key, KeyRing
+from ledger.proofs.source import Source
+from ledger.proofs.trust import TrustedLog
+from ledger.reading.assignments import Blob, check_assign, check_vector
+from ledger.reading.gate import Replays, Void, check_author, text
+from ledger.types import Digest, Leaf
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBatch:
+    """A signed batch that counts: what it says, by which statement, and who signed it."""
+
+    batch: Batch
+    statement: Digest
+    party: str
+
+
+class Reading:
+    """The leaves of one log up to `size`. Without trusted keys no signature is checked, which only tests do."""
+
+    TYPES: Final = ("key", "source", "member", "batch", "vector", "assign")
+    """The leaves that it takes; others have no effect here."""
+
+    def __init__(self, origin: str, trusted: Sequence[Key] | None, blob: Blob) -> None:
+        self.origin: Final = origin
+        self.size = 0
+        self.ring: KeyRing | None = None if trusted is None else KeyRing(tuple(trusted))
+        self.voids: list[Void] = []
+        self.sources: dict[str, Source] = {}
+        self.members: dict[str, TrustedLog] = {}
+        self.batches: dict[int, TakenBatch] = {}
+        self.vectors: dict[tuple[str, Digest], int] = {}
+        """The first leaf that logs this vector of this track, signed by the attribution role."""
+        self.assigned: dict[str, tuple[int, Digest]] = {}
+        """The last assignment of each track."""
+        self._first: dict[str, tuple[int, Digest]] = {}
+        self._pairs: dict[tuple[str, Digest], int] = {}
+        self._last: dict[str, tuple[Batch, Digest]] = {}
+        self._blob = blob
+        self._replays = Replays()
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    def first_assignments(self, size: int) -> dict[str, Digest]:
+        """The vector each track was assigned first, below a size: what pays for events that had none."""
+        return {track: vector for track, (index, vector) in self._first.items() if index < size}
+
+    def pays(self, track: str, vector: Digest, size: int) -> bool:
+        """Whether an event below this size may pay by this vector: it was assigned to the track, or came with an event.
+
+        One that came with an event was signed here, and stands in a `vector` leaf.
+        """
+        pair = (track, vector)
+        return min(self._pairs.get(pair, size), self.vectors.get(pair, size)) < size
+
+    def assigned_ever(self, track: str, vector: Digest) -> bool:
+        """Whether a leaf assigned this vector to this track, then or later."""
+        return (track, vector) in self._pairs
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def take(self, index: int, body: Leaf) -> bool:
+        """Take the next leaf; False if it is void."""
+        kind = str(body.get("type"))
+        self.size = index + 1
+        effect = self._EFFECTS.get(kind)
+        if effect is None:
+            return True
+        try:
+            if self.ring is not None and kind != "key":  # a key leaf repeated says what the ring says already
+                self._replays.check(index, body)
+            effect(self, index, body)
+        except (SettleError, KeyError, TypeError) as problem:
+            self.voids.append(Void(index, kind, str(problem)))
+            return False
+        return True
+
+    def _key(self, index: int, body: Leaf) -> None:
+        if self.ring is not None:
+            self.ring = self.ring.apply(index, body)
+
+    def _source(self, index: int, body: Leaf) -> None:
+        if self.ring is not None:
+            check_author(self.ring, index, body, "operator")
+        found = source.parse(index, body)
+        self.sources[found.source] = found
+
+    def _member(self, index: int, body: Leaf) -> None:
+        if self.ring is not None:
+            check_author(self.ring, index, body, "operator")
+        found = member.parse(index, body)
+        self.members.setdefault(found.origin, found)
+
+    def _batch(self, index: int, body: Leaf) -> None:
+        envelope = dsse.parse(self._blob(text(body, "statement")))
+        found = batch.check_taken(body, envelope, self.origin)
+        batch.check_bodies(found, self._blob(text(body, "bodies")))
+        batch.check_follows(found, text(body, "statement"), self._last.get(found.source))
+        self._last[found.source] = found, text(body, "statement")
+        speaker = self.sources.get(found.source)
+        if speaker is None or speaker.party != body["party"]:
+            raise VerificationError(f"{body['party']} did not speak for source {found.source} then")
+        if self.ring is not None:
+            batch.signer(index, body, envelope, self.ring)
+        self.batches[index] = TakenBatch(found, text(body, "statement"), text(body, "party"))
+
+    def _vector(self, index: int, body: Leaf) -> None:
+        track, statement = text(body, "track"), text(body, "statement")
+        if self.ring is None or check_vector(self.ring, index, track, statement, self._blob).role == "attribution":
+            self.vectors.setdefault((track, statement), index)
+
+    def _assign(self, index: int, body: Leaf) -> None:
+        track, vector = text(body, "track"), text(body, "vector")
+        if self.ring is not None:
+            check_assign(self.ring, index, body, self._blob)
+        self.assigned[track] = (index, vector)
+        self._first.setdefault(track, (index, vector))
+        self._pairs.setdefault((track, vector), index)
+
+    _EFFECTS: ClassVar[Mapping[str, Callable[[Reading, int, Leaf], None]]] = {
+        "key": _key,
+        "source": _source,
+        "member": _member,
+        "batch": _batch,
+        "vector": _vector,
+        "assign": _assign,
+    }
