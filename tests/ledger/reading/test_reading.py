@@ -26,7 +26,7 @@ def signed_vector(key: PrivateKey, ppm: int = 600_000) -> Any:
 OURS, NEWER, THEIRS = (
     signed_vector(WORLD.attribution_key), signed_vector(WORLD.attribution_key, 1), signed_vector(NOBODY)
 )  # fmt: skip
-BLOBS = {one.digest: one.encode() for one in (OURS, NEWER, THEIRS)}
+BLOBS: dict[str, bytes] = {one.digest: one.encode() for one in (OURS, NEWER, THEIRS)}
 
 
 def blob(digest: str) -> bytes:
