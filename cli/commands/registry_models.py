@@ -27,11 +27,11 @@ def check(name: Name = "") -> None:
 
 @model.command()
 def prove(
-    recording: Annotated[str, typer.Argument(help="Any recording id, registered or not.")],
+    recording: Annotated[str, typer.Argument(help="A registered recording's id, or an ISRC.")],
     out: Annotated[Path, typer.Option(help="Where to write the bundle.")],
     name: Name = "",
 ) -> None:
-    """Prove that a recording was, or was not, in a version's training set; anyone can check the bundle offline."""
+    """Prove that a recording is, or is not, in a version's training list; anyone can check the bundle offline."""
     from service.registry import exporting, training
 
     ws = workspace()

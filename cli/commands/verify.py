@@ -64,7 +64,7 @@ def _document(path: Path, report: Report, *, explain: bool) -> dict[str, Any]:
     platform = {} if report.platform is None else {"platform": report.platform}
     return {
         "ok": report.ok, "bundle": str(path), "kind": report.kind, **platform, "steps": steps,
-        "unchecked": report.unchecked,
+        "unchecked": report.unchecked, "cautions": report.cautions,
     }  # fmt: skip
 
 
@@ -94,7 +94,8 @@ def _lines(answer: dict[str, Any]) -> list[str]:
 def _verdict(answer: dict[str, Any]) -> str:
     """In a line: whether it holds, and if not, where it breaks."""
     if answer["ok"]:
-        return f"OK  {answer['bundle']}: all {len(answer['steps'])} steps hold"
+        cautions = "".join(f"; {caution}" for caution in answer["cautions"])
+        return f"OK  {answer['bundle']}: all {len(answer['steps'])} steps hold{cautions}"
     broken = answer["steps"][-1]
     return f"FAILED  {answer['bundle']}: at step {broken['n']}, {broken['name']}"
 

@@ -49,7 +49,8 @@ class Step:
 class Report:
     """What was checked, in order, and what was not; `ok` only if every step is.
 
-    `platform`, of an event alone: `signed by PARTY` where that was shown, else `unsigned`.
+    `platform`, of an event alone: `signed by PARTY` where that was shown, else `unsigned`. `cautions` are what
+    the verdict's own line must say beside OK, because a reader would take OK for more than was checked.
     """
 
     ok: bool
@@ -57,6 +58,7 @@ class Report:
     steps: tuple[Step, ...]
     unchecked: tuple[str, ...]
     platform: str | None = None
+    cautions: tuple[str, ...] = ()
 
 
 class _EndedError(Exception):
@@ -74,6 +76,7 @@ class Examination:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.unchecked: list[str] = []
+        self.cautions: list[str] = []
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
@@ -145,7 +148,8 @@ def verify_bundle(data: bytes, trust: Trust | None, *, kinds: Mapping[str, Kind]
         examination.unchecked.append("everything after the step that failed")
     ok = all(step.ok for step in examination.steps)
     platform = examination.platform if ok else None
-    return Report(ok, kind, tuple(examination.steps), tuple(examination.unchecked), platform)
+    steps, unchecked = tuple(examination.steps), tuple(examination.unchecked)
+    return Report(ok, kind, steps, unchecked, platform, tuple(examination.cautions) if ok else ())
 
 
 # --- the common steps ---------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from ledger.registry import facts as f
 from ledger.registry import manifest, statement
 from ledger.registry.acts import CONFIRMERS
 from ledger.registry.fold import State
-from ledger.registry.model import FOREVER
+from ledger.registry.model import FOREVER, Manifest
 from ledger.registry.shares import overclaimed
 from ledger.registry.statement import Registration
 from ledger.registry.view import View
@@ -85,7 +85,12 @@ def audit(
             violations.append(Note(kind="statement", id=digest, detail=f"leaves {items[0][0]} on: {problem}"))
             continue
         for index, body, fact in items:
-            problem_found = _unauthorised(fact, said, state) or _backdated(fact) or _groundless(fact, state)
+            problem_found = (
+                _unauthorised(fact, said, state)
+                or _backdated(fact)
+                or _groundless(fact, state)
+                or _unproven(fact, blob)
+            )
             if problem_found:
                 violations.append(Note(kind=body["type"], id=f"leaf {index}", detail=problem_found))
             state.apply(index, fact)
@@ -179,6 +184,8 @@ def _backdated(fact: f.AnyFact) -> str | None:
 
 def _groundless(fact: f.AnyFact, state: State) -> str | None:
     """Whether an act speaks of something that is not registered, or settled already."""
+    if isinstance(fact, f.ModelFact) and f"{fact.id}@{fact.version}" in state.models:
+        return f"registers model {fact.id}@{fact.version} again; a registered version never changes"
     if isinstance(fact, f.RevokeFact) and fact.grant not in state.grants:
         return f"revokes grant {fact.grant}, which is not registered"
     if isinstance(fact, f.ResolveFact):
@@ -186,6 +193,25 @@ def _groundless(fact: f.AnyFact, state: State) -> str | None:
         if dispute is None or dispute.resolved_at is not None:
             return f"resolves dispute {fact.dispute}, which is not open"
     return None
+
+
+def _unproven(fact: f.AnyFact, blob: Blob) -> str | None:
+    """Whether a model's leaf commits to another training list than the one kept beside the log (V4)."""
+    if not isinstance(fact, f.ModelFact) or fact.manifest is None:
+        return None
+    try:
+        manifest.prover(fact.manifest, manifest.decode(blob(fact.manifest.blob)))
+    except VerificationError as problem:
+        return str(problem)
+    return None
+
+
+def _training(blob: Blob, listed: Manifest) -> list[str]:
+    """The ids of a training list; none of one that cannot be read, which is a violation of its own."""
+    try:
+        return manifest.decode(blob(listed.blob))
+    except VerificationError:
+        return []
 
 
 # --- findings -------------------------------------------------------------------------------------
@@ -208,7 +234,7 @@ def _findings(view: View, blob: Blob) -> Iterator[Note]:
         if model.manifest is None:
             yield Note(kind="no-training-list", id=key, detail="registered without a training manifest")
             continue
-        for recording, decision in view.unlicensed(manifest.decode(blob(model.manifest.blob)), model):
+        for recording, decision in view.unlicensed(_training(blob, model.manifest), model):
             yield Note(kind="unlicensed-training", id=key, detail=f"{recording}: {'; '.join(decision.reasons)}")
     for name, track in sorted(view.tracks.items()):
         for recording in track.conditioning:

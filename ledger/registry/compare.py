@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ledger.errors import ConflictError, InputError
-from ledger.proofs import canon, tree
 from ledger.registry import facts as f
 from ledger.registry import manifest
 from ledger.registry import rows as r
@@ -23,7 +22,6 @@ from ledger.registry.model import (
     WORLD,
     Grant,
     Instant,
-    Manifest,
     Party,
     Recording,
     State,
@@ -322,14 +320,13 @@ def _model(row: r.ModelRow, view: View) -> Comparison:
         raise InputError(f"training_file {row.training_file!r}: no such file beside the document")
     listed, blob = None, None
     if row.training is not None:
-        blob = manifest.encode(row.training)
-        ids = manifest.decode(blob)
-        root = tree.root_of(tree.leaf_hashes(one.encode() for one in ids)).hex()
-        listed = Manifest(root=root, size=len(ids), blob=canon.digest(blob))
+        listed, blob = manifest.make(row.training)
     old = view.models.get(f"{row.id}@{row.version}")
     if old is not None:
-        if (old.operator, old.weights_sha256, old.licences, old.manifest) != (
-            row.operator, row.weights_sha256, row.licences, listed,
+        # The list itself is compared, not its root: a version registered by release 0.1 has a root of another form.
+        lists = [None if made is None else made.blob for made in (old.manifest, listed)]
+        if (old.operator, old.weights_sha256, old.licences, lists[0]) != (
+            row.operator, row.weights_sha256, row.licences, lists[1],
         ):  # fmt: skip
             raise ConflictError(f"model {old.key}: a registered version never changes; register another version")
         return SAME

@@ -229,7 +229,7 @@ class State:
             id=fact.id, index=index, at=fact.at, version=fact.version, operator=fact.operator,
             weights_sha256=fact.weights_sha256, licences=fact.licences, manifest=fact.manifest,
         )  # fmt: skip
-        self.models[model.key] = model
+        self.models.setdefault(model.key, model)  # a registered version never changes
 
     def _track(self, index: int, fact: f.TrackFact) -> None:
         known = self.tracks.get(fact.id)

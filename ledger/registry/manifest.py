@@ -1,26 +1,48 @@
-"""Training manifests: what a model version was trained on, as a sorted Merkle tree.
+"""Training manifests: what a model version was trained on, as a list whose root the model's leaf names.
 
-Leaves are recording ids in UTF-8, sorted bytewise, each once; the tree is RFC 6962's. Because it is
-sorted, two neighbours that enclose an id prove that it is not there (one edge leaf does at either
-end). Prove and check stand side by side; checking needs the root and the size from a trusted place.
+New manifests (v 2) have the root of `ledger.registry.sparse`. Those of release 0.1 (v 1) have the RFC 6962 root
+over the ids, sorted bytewise, each once. There two neighbours that enclose an id show that it is absent only if
+the list was sorted, and nothing in the proof shows that: absence under v 1 rests on whoever made the root.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ledger.errors import VerificationError
 from ledger.proofs import canon, tree
+from ledger.registry import sparse
+from ledger.registry.model import Manifest
 from ledger.text import parse_hex
 
 HASH = tree.HASH_SIZE
+SPARSE: Final = 2
+"""The version of manifest whose root is that of a sparse Merkle tree."""
+
+
+def make(recordings: Iterable[str]) -> tuple[Manifest, bytes]:
+    """What a model's leaf says of its training list, and the list itself."""
+    blob = encode(recordings)
+    built = sparse.SparseTree(recordings)
+    return Manifest(v=SPARSE, root=built.root, size=built.size, blob=canon.digest(blob)), blob
 
 
 def encode(recordings: Iterable[str]) -> bytes:
     """The list as it is kept beside the log: canonical JSON, sorted, each id once."""
     return canon.encode({"v": 1, "type": "training-manifest", "recordings": _sorted(recordings)})
+
+
+def prover(listed: Manifest, recordings: Sequence[str]) -> sparse.SparseTree | ManifestTree:
+    """The tree of a manifest's own version over its list; VerificationError if the list does not make its root."""
+    built = sparse.SparseTree(recordings) if listed.v == SPARSE else ManifestTree(recordings)
+    if (built.root, len(recordings)) != (listed.root, listed.size):
+        raise VerificationError(
+            f"training manifest: the list of {len(recordings)} ids makes root {built.root}; "
+            f"the model's leaf says {listed.size} ids and root {listed.root} (V4)"
+        )
+    return built
 
 
 def decode(blob: bytes) -> list[str]:
@@ -41,7 +63,7 @@ class ManifestTree:
 
     def __init__(self, recordings: Sequence[str]) -> None:
         self.ids = recordings
-        self._keys = [one.encode() for one in recordings]
+        self._keys = [name.encode() for name in recordings]
         level = b"".join(tree.leaf_hashes(self._keys))
         self._levels = [level]
         while len(level) > HASH:

@@ -1,49 +1,123 @@
-"""The bundle kind `membership`: a recording was, or was not, in a model version's training set.
+"""The bundle kind `membership`: a recording is, or is not, in the training list that a model's operator committed.
 
-The bundle carries the model's leaf with its place in the log, the statement it was registered by, and
-a manifest proof. Standard library and cryptography only: it runs inside the offline verifier.
+The bundle carries the model's leaf, and for each recording that the question is about its own leaf and a manifest
+proof. An id that no recording bears has no leaf, so that a misspelt id cannot be proven absent. Bundles of
+release 0.1 carry no recordings: they verify, and the verdict's first line says what it did not check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ledger.errors import VerificationError
 from ledger.proofs import bundle, tree
 from ledger.proofs.bundle import Placed
 from ledger.proofs.verify import Examination
-from ledger.registry import manifest
+from ledger.registry import manifest, sparse
 
 KIND: Final = "membership"
+ORDER: Final = (
+    "the order of the list was not checked: its root is of release 0.1, where absence rests on the operator having "
+    "sorted it (V4)"
+)
+UNREGISTERED: Final = "whether the id is a registered recording was not checked: the bundle is of release 0.1"
 
 
-def make(*, checkpoint: bytes, model: Placed, proof: Mapping[str, Any], keys: tuple[Placed, ...] = ()) -> bytes:
-    """The bundle's bytes."""
-    return bundle.encode(KIND, checkpoint=checkpoint, keys=keys, model=model.document(), proof=dict(proof))
+def make(
+    *,
+    checkpoint: bytes,
+    model: Placed,
+    asked: str,
+    recordings: Sequence[tuple[Placed, Mapping[str, Any]]],
+    keys: tuple[Placed, ...] = (),
+) -> bytes:
+    """The bundle's bytes. `asked`: a recording's id, or an ISRC; `recordings`: each with its leaf and its proof."""
+    return bundle.encode(
+        KIND,
+        checkpoint=checkpoint,
+        keys=keys,
+        model=model.document(),
+        asked=asked,
+        recordings=[{"leaf": leaf.document(), "proof": dict(proof)} for leaf, proof in recordings],
+    )
 
 
 def examine(examination: Examination, document: dict[str, Any]) -> None:
     """The steps of this kind."""
     with examination.step("the model is in the tree") as step:
-        model, proof = bundle.fields(document, "model", "proof")
+        if "proof" in document:
+            model, proof = bundle.fields(document, "model", "proof")
+            asked, recordings = None, None
+        else:
+            model, asked, recordings = bundle.fields(document, "model", "asked", "recordings")
+            proof = None
         item = bundle.placed(model, "model")
         body = examination.included(step, item)
-        listed = body.get("manifest")
-        if body["type"] != "model" or not isinstance(listed, dict):
-            raise VerificationError(f"leaf {item.index} is not a model with a training manifest")
-        root, size = listed.get("root"), listed.get("size")
-        if not isinstance(root, str) or type(size) is not int or size < 0:
-            raise VerificationError(f"leaf {item.index}: its manifest has no root or no size")
-        if size == 0 and root != tree.EMPTY_ROOT.hex():
-            raise VerificationError(f"leaf {item.index}: an empty manifest with another root than the empty tree's")
-        step.detail = f"leaf {item.index}: model {body.get('id')}@{body.get('version')}, {size} recordings, root {root}"
+        version, root, size = _manifest(item.index, body)
+        name = f"{body.get('id')}@{body.get('version')}"
+        step.detail = f"leaf {item.index}: model {name}, {size} recordings, root {root}"
+    proofs = [proof] if recordings is None else _recordings(examination, asked, recordings)
     with examination.step("the manifest proof leads to the model's training root") as step:
-        if not isinstance(proof, dict):
-            raise VerificationError("the proof is not an object")
-        member = manifest.check(proof, root=root, size=size)
-        where = "was" if member else "was not"
-        step.detail = f"{proof['recording']} {where} in the training set of {body.get('id')}@{body.get('version')}"
-    examination.unchecked.append(
-        "whether the operator trained on what was registered: the proof is about the registered list"
-    )
+        shown = {}
+        for one in proofs:
+            if not isinstance(one, dict):
+                raise VerificationError("the proof is not an object")
+            member = manifest.check(one, root=root, size=size) if version == 1 else sparse.check(one, root=root)
+            shown[str(one["recording"])] = member
+        step.detail = "; ".join(
+            f"{recording} is {'' if member else 'not '}in the list that the operator committed for {name}"
+            for recording, member in shown.items()
+        )
+    if version == 1 and not all(shown.values()):
+        examination.cautions.append(ORDER)
+    if recordings is None:
+        examination.cautions.append(UNREGISTERED)
+    elif asked not in shown:
+        examination.unchecked.append(f"whether other recordings bear ISRC {asked}: the bundle shows {len(shown)}")
+    examination.unchecked += [
+        "whether the operator trained on what was registered: the proof is about the registered list",
+        f"whether another leaf registers {name} too: the first one counts, and `settle registry audit` names others",
+        "who signed the leaves of the model and the recordings: `settle registry audit` checks it",
+    ]
+
+
+def _manifest(index: int, body: Mapping[str, Any]) -> tuple[int, str, int]:
+    """Version, root and size of the training list that a model's leaf commits to."""
+    listed = body.get("manifest")
+    if body["type"] != "model" or not isinstance(listed, dict):
+        raise VerificationError(f"leaf {index} is not a model with a training manifest")
+    version, root, size = listed.get("v", 1), listed.get("root"), listed.get("size")
+    if type(version) is not int or version not in (1, manifest.SPARSE):
+        raise VerificationError(f"leaf {index}: a manifest of version {version!r}; this program reads 1 and 2")
+    if not isinstance(root, str) or type(size) is not int or size < 0:
+        raise VerificationError(f"leaf {index}: its manifest has no root or no size")
+    empty = tree.EMPTY_ROOT if version == 1 else sparse.EMPTY
+    if size == 0 and root != empty.hex():
+        raise VerificationError(f"leaf {index}: an empty manifest with another root than the empty tree's")
+    return version, root, size
+
+
+def _recordings(examination: Examination, asked: Any, recordings: Any) -> list[Any]:
+    """The proofs, once each is shown to be about a registered recording that bears the id or the ISRC asked for."""
+    with examination.step("what was asked for is a registered recording") as step:
+        if not isinstance(asked, str) or not isinstance(recordings, list) or not recordings:
+            raise VerificationError("asked is a text, recordings a list of at least one")
+        proofs = []
+        indexes: dict[str, int] = {}
+        for place, one in enumerate(recordings):
+            if not isinstance(one, dict) or set(one) != {"leaf", "proof"} or not isinstance(one["proof"], dict):
+                raise VerificationError(f"recording {place}: expected an object of leaf and proof")
+            item = bundle.placed(one["leaf"], f"recording {place}")
+            body = examination.included(step, item)
+            name = body.get("id")
+            if body["type"] != "recording" or not isinstance(name, str):
+                raise VerificationError(f"leaf {item.index} registers no recording")
+            if asked not in (name, body.get("isrc")):
+                raise VerificationError(f"leaf {item.index} registers {name}, and {asked} is not its id nor its ISRC")
+            if one["proof"].get("recording") != name or name in indexes:
+                raise VerificationError(f"leaf {item.index} registers {name}; its proof is about another recording")
+            indexes[name] = item.index
+            proofs.append(one["proof"])
+        step.detail = ", ".join(f"{name} at leaf {index}" for name, index in indexes.items())
+    return proofs

@@ -129,9 +129,13 @@ class Grant(Record, frozen=True, kw_only=True):
         return self.end
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model version was trained on: the Merkle root over its sorted recording ids, and their list."""
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a model version was trained on: the Merkle root over its recording ids, and their list.
 
+    `v` 2 is a sparse Merkle tree; without it the root is release 0.1's, over the sorted list.
+    """
+
+    v: int = 1
     root: Digest
     size: int
     blob: Digest

@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ledger.registry import exporting, manifest, membership, personal
+from ledger.errors import InputError
+from ledger.registry import exporting, identifiers, manifest, membership, personal
+from ledger.registry.facts import RecordingFact
+from ledger.registry.view import View
 from service.registry import training
+from service.registry.naming import unknown_recording
 from service.witness.asking import base
 
 if TYPE_CHECKING:
@@ -37,21 +41,44 @@ def export(ws: Workspace, out: Path) -> dict[str, Any]:
     return {"files": [str(path) for path in written], "rows": {name: len(rows) for name, rows in document.items()}}
 
 
-def prove(ws: Workspace, recording: str, model: str, version: str, out: Path) -> dict[str, Any]:
-    """A `membership` bundle: whether a recording was in a version's training set, for anyone to verify."""
+def prove(ws: Workspace, asked: str, model: str, version: str, out: Path) -> dict[str, Any]:
+    """A `membership` bundle: whether a recording is in a version's training list, for anyone to verify.
+
+    `asked` is a recording's id, or an ISRC, which is answered for every recording that bears it.
+    """
     view = ws.registry.view()
-    found = view.model(model, version)
-    tree = manifest.ManifestTree(training.training(ws, view, model, version))
-    shown = tree.prove(recording)
+    about, leaves = _leaves(ws, view, asked)
+    found, tree = training.proving(ws, view, model, version)
+    proofs = {recording: tree.prove(recording) for recording in leaves}
     resting = base(ws.log, ws.trust.policy)
     bundle = membership.make(
         checkpoint=resting.checkpoint,
         model=resting.placed(found.index),
-        proof=shown,
+        asked=about,
+        recordings=[(resting.placed(index), proofs[recording]) for recording, index in leaves.items()],
         keys=tuple(resting.keys()),
     )
     out.write_bytes(bundle)
     return {
-        "recording": recording, "model": found.key, "member": shown["member"], "training_root": tree.root,
-        "training_size": len(tree.ids), "bundle": str(out),
+        "recording": about, "model": found.key, "member": any(proof["member"] for proof in proofs.values()),
+        "recordings": [{"recording": name, "member": proof["member"]} for name, proof in proofs.items()],
+        "training_root": tree.root, "training_size": found.manifest.size if found.manifest else 0, "bundle": str(out),
     }  # fmt: skip
+
+
+def _leaves(ws: Workspace, view: View, asked: str) -> tuple[str, dict[str, int]]:
+    """The id or the ISRC that was asked for, in its one spelling; its recordings, each with the leaf that says so."""
+    if asked in view.all_recordings:
+        return asked, {asked: view.recording(asked).index}
+    try:
+        code = identifiers.isrc(asked)
+    except InputError:
+        code = None
+    bearing = {name for name, one in view.all_recordings.items() if code is not None and one.isrc == code}
+    if code is None or not bearing:
+        raise unknown_recording(ws, asked)
+    leaves: dict[str, int] = {}
+    for index, fact in ws.registry.facts(types=("recording",), stop=view.size):
+        if isinstance(fact, RecordingFact) and fact.id in bearing and fact.isrc == code:
+            leaves.setdefault(fact.id, index)
+    return code, leaves

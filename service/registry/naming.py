@@ -41,6 +41,13 @@ def unknown_track(ws: Workspace, name: str) -> InputError:
     return InputError(said + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))
 
 
+def unknown_recording(ws: Workspace, name: str) -> InputError:
+    """The refusal of what is neither a registered recording's id nor an ISRC that one bears."""
+    meant = _like(name, ws.registry.view().all_recordings)
+    said = f"{name!r} is not the id of a registered recording nor an ISRC that one bears; nothing is proven about it"
+    return InputError(said + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))
+
+
 _ELSEWHERE: Final = "; ids are case-sensitive, and `settle registry export --out F` lists them all"
 
 

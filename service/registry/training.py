@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError, StateError
 from ledger.registry import manifest as manifests
-from ledger.registry.model import WORLD
+from ledger.registry.manifest import ManifestTree
+from ledger.registry.model import WORLD, Manifest, Model
+from ledger.registry.sparse import SparseTree
 from ledger.registry.view import View
 
 if TYPE_CHECKING:
@@ -16,9 +18,20 @@ if TYPE_CHECKING:
 def training(ws: Workspace, view: View, model: str, version: str) -> list[str]:
     """The recordings in the manifest of a model version."""
     found = view.model(model, version)
+    return manifests.decode(ws.log.blob(_manifest(found).blob))
+
+
+def proving(ws: Workspace, view: View, model: str, version: str) -> tuple[Model, SparseTree | ManifestTree]:
+    """A model version, and the tree of its training list to prove from."""
+    found = view.model(model, version)
+    listed = _manifest(found)
+    return found, manifests.prover(listed, manifests.decode(ws.log.blob(listed.blob)))
+
+
+def _manifest(found: Model) -> Manifest:
     if found.manifest is None:
         raise StateError(f"model {found.key} was registered without a training list; nothing can be proven about it")
-    return manifests.decode(ws.log.blob(found.manifest.blob))
+    return found.manifest
 
 
 def model_named(ws: Workspace, name: str) -> tuple[str, str]:

@@ -19,11 +19,11 @@ import pytest
 
 from ledger.proofs import tree
 from ledger.registry import facts as f
-from ledger.registry import manifest
+from ledger.registry import sparse
 from ledger.registry.fold import State
 from ledger.registry.importing import import_files
-from ledger.registry.manifest import ManifestTree
 from ledger.registry.registry import Registry
+from ledger.registry.sparse import SparseTree
 from ledger.registry.view import View
 from tests.ledger.registry.conftest import MakeOffice, make_office
 
@@ -140,18 +140,18 @@ def test_decisions() -> None:
     assert QUESTIONS / cpu > 20_000
 
 
-def prove_all(built: ManifestTree, asked: list[str]) -> list[dict[str, Any]]:
+def prove_all(built: SparseTree, asked: list[str]) -> list[dict[str, Any]]:
     return [built.prove(name) for name in asked]
 
 
-def check_all(built: ManifestTree, proofs: list[dict[str, Any]]) -> list[bool]:
-    return [manifest.check(one, root=built.root, size=TRAINED) for one in proofs]
+def check_all(built: SparseTree, proofs: list[dict[str, Any]]) -> list[bool]:
+    return [sparse.check(one, root=built.root) for one in proofs]
 
 
 def test_training_proofs() -> None:
     """If this fails, a proof about a million-recording training set takes more than two milliseconds."""
     ids = [f"rec-{2 * n:08d}" for n in range(TRAINED)]
-    build, _, built = timed(lambda: ManifestTree(ids))
+    build, _, built = timed(lambda: SparseTree(ids))
     hashing, _, _ = timed(lambda: tree.leaf_hashes(one.encode() for one in ids))
     random = Random(7)
     for what, offset in (("membership", 0), ("non-membership", 1)):

@@ -116,6 +116,8 @@ def test_a_holder_signs_for_itself_and_the_proof_is_offline(home: Path) -> None:
     settle_json("registry", "revoke", "g-1", "--as", "p-lbl", home=home, code=4)
     settle_json("registry", "grant", "rec-1", "--id", "g-8", "--uses", "voice", "--as", "p-ann", home=home, code=4)
     assert settle_json("registry", "audit", home=home)["ok"]
+    load(home, {"recordings": [{"id": "rec-7", "title": "Seven"}]})
+    settle_json("registry", "model", "prove", "rec-77", "--out", home / "m.bundle", home=home, code=2)
     for recording, member in (("rec-1", True), ("rec-7", False)):
         proved = settle_json("registry", "model", "prove", recording, "--out", home / "m.bundle", home=home)
         assert proved["member"] is member

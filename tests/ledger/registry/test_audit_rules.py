@@ -14,7 +14,6 @@ from ledger.proofs.keyring import Key, KeyRing
 from ledger.registry import facts as f
 from ledger.registry import manifest, statement
 from ledger.registry.audit import Report, audit
-from ledger.registry.model import Manifest
 from ledger.registry.statement import Signer
 from ledger.types import Role
 from tests.ledger.world import seeded
@@ -238,8 +237,8 @@ def grant(name: str, **more: Any) -> f.GrantFact:
 def test_what_follows_for_those_concerned() -> None:
     """If this fails, over-claims, disputes, unlicensed uses or dead grants are not told to anybody."""
     log = Log()
-    blob = manifest.encode(("rec", "r2"))
-    listed = Manifest(root="0" * 64, size=2, blob=log.keep(blob))
+    listed, blob = manifest.make(("rec", "r2"))
+    assert log.keep(blob) == listed.blob
     log.add(
         OPERATOR,
         *(f.ShareFact(id=f"sh-{party}", subject="rec", party=party, right="master", ppm=600_000, territory="SE",

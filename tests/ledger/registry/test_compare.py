@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from ledger.errors import ConflictError, InputError
-from ledger.proofs import canon, tree
+from ledger.proofs import canon
 from ledger.registry import facts as f
 from ledger.registry import manifest
 from ledger.registry import rows as r
 from ledger.registry.compare import Author, Comparison, compare, narrows, overlaps
 from ledger.registry.fold import fold
 from ledger.registry.model import Grant, Manifest
+from ledger.registry.sparse import SparseTree
 from ledger.registry.view import View
 from ledger.types import Role
 
@@ -433,10 +434,10 @@ def test_a_models_training_set_is_its_root_and_its_list() -> None:
     row = model(weights_sha256=DIGEST, licences=("l",), training=("rec-2", "rec-1"))
     found = compared(row)
     blob = manifest.encode(("rec-1", "rec-2"))
-    root = tree.root_of([tree.leaf_hash(one) for one in (b"rec-1", b"rec-2")]).hex()
+    root = SparseTree(("rec-1", "rec-2")).root
     fact = f.ModelFact(
         id="m", version="1", operator="lab", weights_sha256=DIGEST, licences=("l",),
-        manifest=Manifest(root=root, size=2, blob=canon.digest(blob)),
+        manifest=Manifest(v=2, root=root, size=2, blob=canon.digest(blob)),
     )  # fmt: skip
     assert (found.facts, found.blobs) == (((fact, None),), (blob,))
     assert compared(model()) == Comparison(((f.ModelFact(id="m", version="1", operator="lab"), None),), ())
