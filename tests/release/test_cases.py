@@ -1,0 +1,64 @@
+"""What release 0.1 left behind in the rarer cases is opened and verified: see `keep_cases` for what each holds."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ledger.proofs.trust import parse
+from service import operating
+from service.bundles import verify_bundle
+from service.log import members
+from service.settlement.step import read_book
+from service.statements import outsiders
+from service.workspace import Workspace
+from tests.support import ROOT
+
+CASES = ROOT / "tests" / "golden" / "cases-0.1.0"
+LATER = datetime(2026, 9, 1, tzinfo=UTC)
+NAMES = ("currency", "keys", "logs", "money")
+BUNDLES = sorted(path.relative_to(CASES).as_posix() for path in CASES.glob("**/*.bundle"))
+
+
+@pytest.fixture(params=NAMES)
+def case(request: pytest.FixtureRequest) -> Path:
+    return CASES / str(request.param)
+
+
+def opened(case: Path, folder: Path) -> Workspace:
+    """A copy of the case's workspace, opened two months later."""
+    shutil.copytree(case / "workspace", folder / "home")
+    for key in (folder / "home" / "keys").iterdir():
+        key.chmod(0o600)  # git keeps no more of a file's mode than whether it runs
+    return Workspace.open(folder / "home", clock=lambda: LATER)
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_bundle_of_0_1_verifies(name: str) -> None:
+    """If this fails, a proof that 0.1 handed out over an honest month is called a forgery."""
+    trust = parse((CASES / name.split("/", maxsplit=1)[0] / "trust.json").read_bytes())
+    report = verify_bundle((CASES / name).read_bytes(), trust)
+    assert report.ok, report.steps[-1]
+
+
+def test_a_period_of_0_1_is_computed_again(case: Path) -> None:
+    """If this fails, an auditor comes to other bytes over a month that 0.1 settled honestly."""
+    trust = parse((case / "trust.json").read_bytes())
+    for period in sorted((case / "periods").iterdir()):
+        assert outsiders.recompute(period, trust).ok, period.name
+
+
+def test_a_workspace_of_0_1_opens(case: Path, tmp_path: Path) -> None:
+    """If this fails, an update closes an operator's workspace or calls its honest log damaged."""
+    ws = opened(case, tmp_path)
+    if (case / "second").exists():
+        shutil.copytree(case / "second", tmp_path / "second")
+        for key in (tmp_path / "second" / "keys").iterdir():
+            key.chmod(0o600)
+        members.remember(ws, "example.org/second", tmp_path / "second")
+    assert operating.fsck(ws).ok
+    assert not read_book(ws).voids
+    ws.close()
