@@ -13,6 +13,7 @@ from payouts.life.book import Book
 from service.scheduler.standing import JobStanding, standing, troubles
 from service.settlement.approvers import one_person
 from service.settlement.paying import unconfirmed
+from service.settlement.runs import load
 from service.settlement.step import read_book
 from service.workspace import Workspace
 
@@ -93,7 +94,7 @@ def _waiting(log: Log, book: Book, without_vector: int, kept: list[quarantine.Ke
             yield f"{run.period}, pool {run.pool}: approved: settle publish {short}"
         elif state == "published":
             yield f"{run.period}, pool {run.pool}: published: settle pay {short} --via file"
-        elif state == "paying" and (parties := unconfirmed(log, book, run.run)):
+        elif state == "paying" and (parties := unconfirmed(log, book, load(log, run))):
             yield (
                 f"{run.period}, pool {run.pool}: {counted(len(parties), 'payment')} handed over, not confirmed: "
                 f"settle payment {short} {parties[0]} settled"

@@ -105,13 +105,18 @@ def reverse(
 def payment(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run that is being paid.")],
     party: Annotated[str, typer.Argument(help="Whose payment.")],
-    outcome: Annotated[str, typer.Argument(help="settled, failed (may be tried again) or written-off.")],
+    outcome: Annotated[str, typer.Argument(help="settled, failed (is sent again), written-off, returned.")],
     note: Annotated[str, typer.Option(help="The bank's own reference.")] = "",
 ) -> None:
     """Write down what the bank said of one payment."""
     from service.settlement import paying
 
-    emit(paying.confirm(workspace(), run_id, party, outcome, note=note))
+    ws = workspace()
+    if outcome == "failed":
+        from service.chain.postings import check_unposted
+
+        check_unposted(ws, run_id, party)
+    emit(paying.confirm(ws, run_id, party, outcome, note=note))
 
 
 @approver.command("add")

@@ -11,7 +11,8 @@ and nobody gains by writing one. The rules, each checked here whatever door the 
 - no two acts bear one name, so that an approval, or the end of a hold, is of one thing;
 - at most one published run per (period, pool, sequence), and only an approved one;
 - a run is paid in numbered batches, after publication, and not once it is reversed;
-- a payment that arrived is final; that one failed or was lost counts when a second person approved it.
+- a payment that arrived can only be returned, once; that one failed, was lost or returned counts when a second
+  person approved it.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ class Book:
     batches: dict[Digest, list[Pay]] = field(default_factory=dict)
     payments: dict[tuple[Digest, str], list[Payment]] = field(default_factory=dict)
     """What became of each (run, party), as far as it counts, in the order in which it came to count."""
+    history: dict[Digest, list[tuple[int, Pay | Payment]]] = field(default_factory=dict)
+    """Of each run, its batches and what was heard of them, with the index at which each came to count."""
     claims: dict[str, Payment] = field(default_factory=dict)
     """Payments said to have failed or to be lost, by proposal id, approved or not."""
     holds: dict[str, Hold] = field(default_factory=dict)
@@ -209,7 +212,7 @@ class Book:
         self.runs[record.run] = record
         return record.run
 
-    def _approve(self, _: int, leaf: Leaf) -> str:
+    def _approve(self, index: int, leaf: Leaf) -> str:
         record = Approve.read(leaf)
         proposal = self.proposal(record.subject)
         _rule(record.by != proposal.by, f"{record.by} made {record.subject} and cannot approve it")
@@ -223,7 +226,7 @@ class Book:
             last = self.standing(self.runs[proposal.run].pool)[-1:]
             _rule([run.run for run in last] == [proposal.run], f"run {proposal.run} is not the last of its pool")
         if isinstance(proposal, Payment) and not earlier:
-            self._hear(proposal, record.subject)
+            self._hear(index, proposal, record.subject)
         earlier.append(record)
         return f"{record.subject}/{record.by}"
 
@@ -239,22 +242,23 @@ class Book:
         self.slots[slot] = record.run
         return record.run
 
-    def _pay(self, _: int, leaf: Leaf) -> str:
+    def _pay(self, index: int, leaf: Leaf) -> str:
         record = Pay.read(leaf)
         _rule(record.run in self.published, f"run {record.run} is not published")
         _rule(not self.reversed(record.run), f"run {record.run} is reversed")
         batches = self.batches.get(record.run, [])
         _rule(record.batch == len(batches) + 1, f"batch {record.batch} is not the next")
         self.batches[record.run] = [*batches, record]
+        self.history.setdefault(record.run, []).append((index, record))
         return f"{record.run}/{record.batch}"
 
-    def _payment(self, _: int, leaf: Leaf) -> str:
+    def _payment(self, index: int, leaf: Leaf) -> str:
         record = Payment.read(leaf)
         _rule(record.run in self.batches, f"run {record.run} has no payments")
         heard = self.payments.get((record.run, record.party), [])
-        _rule(not heard or heard[-1].outcome == "failed", f"the payment to {record.party} is final")
+        _rule(_open_to(heard, record.outcome), f"the payment to {record.party} is final")
         if record.outcome == "settled":
-            self.payments[record.run, record.party] = [*heard, record]
+            self._count(index, record, heard)
             return f"{record.run}/{record.party}"
         name = record.claim(len(heard))
         self._check_name(name)
@@ -263,13 +267,16 @@ class Book:
         self.claims[name] = record
         return name
 
-    def _hear(self, claim: Payment, name: str) -> None:
+    def _count(self, index: int, record: Payment, heard: list[Payment]) -> None:
+        self.payments[record.run, record.party] = [*heard, record]
+        self.history.setdefault(record.run, []).append((index, record))
+
+    def _hear(self, index: int, claim: Payment, name: str) -> None:
         """What was claimed of a payment counts from here on, unless something else did meanwhile."""
         heard = self.payments.get((claim.run, claim.party), [])
-        final = bool(heard) and heard[-1].outcome != "failed"
-        _rule(not final, f"the payment to {claim.party} is final")
+        _rule(_open_to(heard, claim.outcome), f"the payment to {claim.party} is final")
         _rule(claim.claim(len(heard)) == name, f"something else became of the payment to {claim.party} meanwhile")
-        self.payments[claim.run, claim.party] = [*heard, claim]
+        self._count(index, claim, heard)
 
     def _hold(self, _: int, leaf: Leaf) -> str:
         record = Hold.read(leaf)
@@ -320,6 +327,12 @@ class Book:
 
 
 _STEPS: Final[dict[str, Callable[[Book, int, Leaf], str]]] = {name: getattr(Book, f"_{name}") for name in records.TYPES}
+
+
+def _open_to(heard: list[Payment], outcome: str) -> bool:
+    """Whether something more may be said of a payment: after it settled, only that it was returned."""
+    last = heard[-1].outcome if heard else None
+    return last == "settled" if outcome == "returned" else last in (None, "failed")
 
 
 def _rule(holds: bool, broken: str) -> None:  # noqa: FBT001  the condition is the subject

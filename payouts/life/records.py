@@ -18,6 +18,7 @@ from ledger.proofs import canon
 from ledger.types import Digest, Leaf, Period, format_time, parse_time
 from payouts.accounts.clauses import Agreed
 from payouts.accounts.payment import ROUTES, Route
+from payouts.accounts.transfers import Outcome
 
 Scope = Literal["party", "subject", "track", "source"]
 SCOPES: Final[tuple[Scope, ...]] = ("party", "subject", "track", "source")
@@ -26,10 +27,11 @@ SCOPES: Final[tuple[Scope, ...]] = ("party", "subject", "track", "source")
 HOLD_REASONS: Final = ("fraud", "dispute", "rights", "payee-incomplete", "legal", "tax")
 """Why money may be held; `payouts.statements.statement.ADVICE` has the words that a party reads."""
 
-OUTCOMES: Final = ("settled", "failed", "written-off")
-"""What became of a payment: it arrived, it came back (and may be tried again), it will never arrive.
+OUTCOMES: Final[tuple[Outcome, ...]] = ("settled", "failed", "written-off", "returned")
+"""What became of a payment: it arrived, it came back (and may be tried again), it will never arrive, it arrived and
+was sent back.
 
-The last two move money once more, so each counts only when a second person has approved it.
+All but the first move money once more, so each counts only when a second person has approved it.
 """
 
 
@@ -173,9 +175,9 @@ class Pay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """What became of one intent, as the bank or the chain reported it: `settled` counts at once, and is final.
+    """What became of one intent, as the bank or the chain reported it: `settled` counts at once, and is not paid again.
 
-    `failed` and `written-off` are proposals, which a second person approves.
+    `failed`, `written-off` and `returned` are proposals, which a second person approves.
     """
 
     at: str
@@ -183,7 +185,7 @@ class Payment:
     key: str
     run: Digest
     party: str
-    outcome: str
+    outcome: Outcome
     reference: str
 
     def leaf(self) -> Leaf:

@@ -30,7 +30,7 @@ from service.settlement import paying
 from service.settlement.blocking import Blocked
 from service.settlement.finding import find_run
 from service.settlement.payees import payees_now
-from service.settlement.runs import Stored, load, payments_of
+from service.settlement.runs import Stored, load, payments_of, posting_name, transfers
 from service.settlement.step import Step, read_book, signed, take
 from service.witness.asking import base
 
@@ -76,12 +76,47 @@ def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) ->
 
 
 def _batches(ws: Workspace, book: Book, run: str) -> dict[str, Payments]:
-    """The run's payments that were handed to the chain, by the name each batch is posted under."""
-    return {
-        run if batch.batch == 1 else f"{run}/{batch.batch}": payments_of(ws.log, batch.statement)
-        for batch in book.batches.get(run, [])
-        if batch.via == "chain"
-    }
+    """The run's payments that are on the chain or go there, by the name each batch is posted under.
+
+    One that failed before its batch was posted is left out, and so is one whose failure waits for a second person.
+    """
+    if run not in book.batches:
+        return {}
+    found = transfers(ws.log, book, load(ws.log, book.runs[run]))
+    waiting = {one.party for name, one in book.claims.items() if one.run == run and not book.approved(name)}
+    batches: dict[str, Payments] = {}
+    for batch in book.batches[run]:
+        if batch.via == "chain":
+            gone = {
+                party
+                for party, one in found.items()
+                for attempt in one.attempts
+                if attempt.batch == batch.batch and attempt.posted is None and (not attempt.alive or party in waiting)
+            }
+            payments = [one for one in payments_of(ws.log, batch.statement) if one["party"] not in gone]
+            if payments:
+                batches[posting_name(run, batch.batch)] = payments
+    return batches
+
+
+def check_unposted(ws: Workspace, run_id: str, party: str) -> None:
+    """Refuse to let a payment fail that a posting holds, final or on its way: its leaf can be claimed for ever."""
+    book = read_book(ws)
+    stored = load(ws.log, find_run(book, run_id))
+    named = [
+        name
+        for name, payments in _batches(ws, book, stored.record.run).items()
+        if any(one["party"] == party for one in payments)
+    ]
+    if not named:
+        return
+    with opened(ws, signing=False) as client:
+        pool = client.book.pool(client.chain_id, stored.currency)
+        if any(settling.standing(client, pool, name) for name in named):
+            raise ChainStateError(
+                f"a posting on the chain holds the payment to {party}, and stays claimable for ever: it cannot fail; "
+                "push it instead: settle chain claim"
+            )
 
 
 def _published(ws: Workspace, book: Book, stored: Stored, name: str, payments: Payments) -> PublishedRun:

@@ -435,7 +435,7 @@ def _published(ws: Workspace, book: Book, stored: Stored, intents: list[dict[str
     stopped = blocked_parties(ws, book, stored)
     for intent in intents:
         routes[intent["route"]] = routes.get(intent["route"], 0) + 1
-    handed = handed_over(ws.log, book, record.run)
+    handed = handed_over(ws.log, book, stored)
     due = Counter(one["route"] for one in intents if one["party"] not in stopped and one["party"] not in handed)
     blocked = tuple(
         Blocked(party=intent["party"], micros=int(intent["micros"]), reason=stopped[intent["party"]])

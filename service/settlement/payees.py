@@ -24,6 +24,16 @@ def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
     return known
 
 
+def accounts_ever(ws: Workspace) -> dict[str, list[payees.Payee]]:
+    """Every account that a party has, or had: a payment on its way was made out to one of them."""
+    with ws.log.store.reading() as connection:
+        book = payees.listed(connection)
+    known: dict[str, list[payees.Payee]] = {}
+    for one in book:
+        known.setdefault(one.party, []).append(one)
+    return known
+
+
 def named(ws: Workspace, account: payees.Payee) -> Payee:
     """An account with its party's name, as a payment file shows it."""
     name = str(ws.registry.personal("party", account.party).get("name", ""))

@@ -7,7 +7,7 @@ here: a later hold blocks a payment and edits nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from payouts.accounts.payment import (
     payment_file,
     reference,
 )
+from payouts.accounts.transfers import FROM, Outcome, Transfer
 from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, Pay, Payment
 from service.files import write_whole
@@ -34,8 +35,8 @@ from service.settlement.approvers import is_demo
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.finding import find_run
 from service.settlement.life import intents_of
-from service.settlement.payees import named, payees_now, route_of
-from service.settlement.runs import Stored, check_close, handed_over, load, paid_out, payments_of
+from service.settlement.payees import accounts_ever, named, payees_now, route_of
+from service.settlement.runs import Stored, check_close, handed_over, load, paid_out, payments_of, transfers
 from service.settlement.step import Step, read_book, signed, take
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Paid:
     blocked: tuple[Blocked, ...]
     unconfirmed: tuple[str, ...]
     files: tuple[str, ...]
+    unwritten: tuple[str, ...]
+    """Files of earlier batches that are gone and cannot be made again, and why; the others are written all the same."""
     already: bool
     demo: bool
 
@@ -114,7 +117,7 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
         raise ConflictError(
             f"run {short} was published to be paid by {intents[0]['route']}; it is not paid by {route} as well"
         )
-    handed = handed_over(ws.log, book, run)
+    handed = handed_over(ws.log, book, stored)
     waiting = [intent for intent in mine if intent["party"] not in handed]
     stopped = blocked_parties(ws, book, stored) if waiting else {}
     accounts = payees_now(ws)
@@ -136,12 +139,12 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
     return due, blocked
 
 
-def unconfirmed(log: Log, book: Book, run: Digest) -> list[str]:
-    """Payees of a run in whose payment by file the bank's word is missing; the chain's is read from the chain."""
-    batches = [batch for batch in book.batches.get(run, []) if batch.via == "file"]
-    by_file = {payment["party"] for batch in batches for payment in payments_of(log, batch.statement)}
-    ended = {party for party in by_file if (heard := book.payment_of(run, party)) and heard.outcome != "failed"}
-    return sorted((by_file & handed_over(log, book, run)) - ended)
+def unconfirmed(log: Log, book: Book, stored: Stored) -> list[str]:
+    """Payees of a run on whose payment by file the bank's word is missing; the chain's is read from the chain."""
+    found = transfers(log, book, stored)
+    return sorted(
+        party for party, one in found.items() if one.state == "handed over" and one.attempts[-1].route == "file"
+    )
 
 
 def _paid(
@@ -152,13 +155,26 @@ def _paid(
     payments = [payment for batch in batches for payment in payments_of(ws.log, batch.statement)]
     payees = {payment["party"] for payment in payments}
     out = paid_out(ws.log, book, stored)
-    files = tuple(_file_of(ws, stored, batch) for batch in batches) if via == "file" else ()
+    files, unwritten = _files_of(ws, stored, batches) if via == "file" else ((), ())
     return Paid(
         run=run, via=via, currency=stored.currency, sent=len(sent), sent_micros=sum(one.micros for one in sent),
         batches=len(batches), payments=len(payments),
         paid_micros=sum(micros for party, micros in out.items() if party in payees), blocked=tuple(blocked),
-        unconfirmed=tuple(unconfirmed(ws.log, book, run)), files=files, already=not sent, demo=is_demo(ws, book, [run]),
+        unconfirmed=tuple(unconfirmed(ws.log, book, stored)), files=files, unwritten=unwritten, already=not sent,
+        demo=is_demo(ws, book, [run]),
     )  # fmt: skip
+
+
+def _files_of(ws: Workspace, stored: Stored, batches: list[Pay]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The batches' payment files, the newest first to be written; what cannot be written stops no other."""
+    files: list[str] = []
+    unwritten: list[str] = []
+    for batch in reversed(batches):
+        try:
+            files.insert(0, _file_of(ws, stored, batch))
+        except StateError as problem:
+            unwritten.insert(0, f"batch {batch.batch}: {problem}")
+    return tuple(files), tuple(unwritten)
 
 
 def _file_of(ws: Workspace, stored: Stored, batch: Pay) -> str:
@@ -166,7 +182,7 @@ def _file_of(ws: Workspace, stored: Stored, batch: Pay) -> str:
     record = stored.record
     path = ws.home / "payments" / f"{record.period}-{record.pool}-{record.run[:12]}-{batch.batch}.csv"
     if not path.exists():
-        accounts = payees_now(ws)
+        accounts = accounts_ever(ws)
         rows = [_with_payee(ws, accounts, payment) for payment in payments_of(ws.log, batch.statement)]
         data = payment_file(rows, currency=stored.currency, period=record.period, pool=record.pool, run=record.run)
         write_whole(path, data, mode=0o600)
@@ -174,22 +190,20 @@ def _file_of(ws: Workspace, stored: Stored, batch: Pay) -> str:
 
 
 def _with_payee(
-    ws: Workspace, accounts: Mapping[str, Account], payment: Mapping[str, Any]
+    ws: Workspace, accounts: Mapping[str, Sequence[Account]], payment: Mapping[str, Any]
 ) -> tuple[Instruction, Payee]:
-    account = accounts.get(payment["party"])
-    digest = None if account is None else account_digest(account.party, account.method, account.account)
-    if account is None or digest != payment["account"]:
-        raise StateError(
-            f"the account of {payment['party']} is not the one its payment {payment['reference']} was made out to; "
-            "find the file that was sent, or let the payment fail and pay again"
-        )
-    return (
-        Instruction(
-            party=payment["party"], micros=int(payment["micros"]), reference=payment["reference"],
-            account=payment["account"], sent=payment.get("sent"),
-        ),
-        named(ws, account),
-    )  # fmt: skip
+    """A payment with the account it was made out to, which need not be the one that counts by now."""
+    for account in accounts.get(payment["party"], ()):
+        if account_digest(account.party, account.method, account.account) == payment["account"]:
+            instruction = Instruction(
+                party=payment["party"], micros=int(payment["micros"]), reference=payment["reference"],
+                account=payment["account"], sent=payment.get("sent"),
+            )  # fmt: skip
+            return instruction, named(ws, account)
+    raise StateError(
+        f"the account that payment {payment['reference']} to {payment['party']} was made out to is not in the payee "
+        "book any more; find the file that was sent, or let the payment fail and pay again"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,25 +221,29 @@ class Heard:
     already: bool
 
 
-def confirm(ws: Workspace, run_id: str, party: str, outcome: str, *, note: str = "") -> Heard:
+def confirm(ws: Workspace, run_id: str, party: str, outcome_name: str, *, note: str = "") -> Heard:
     """Record what the bank or the chain said of a payment: settled counts at once, failed and written-off by two."""
-    if outcome not in OUTCOMES:
-        raise InputError(f"outcome {outcome!r}: expected one of {', '.join(OUTCOMES)}")
+    outcome = _outcome(outcome_name)
     at = format_time(ws.clock())
     maker = ws.signer("operator")
 
     def decide(book: Book) -> Step[Heard]:
-        run = find_run(book, run_id).run
+        stored = load(ws.log, find_run(book, run_id))
+        run = stored.record.run
         heard = book.payments.get((run, party), [])
         last = heard[-1].outcome if heard else None
-        under_way = party in handed_over(ws.log, book, run)
-        if last == outcome and not (outcome == "failed" and under_way):
+        transfer = transfers(ws.log, book, stored).get(party)
+        if last == outcome and not (outcome == "failed" and transfer is not None and not transfer.due):
             name = None if outcome == "settled" else heard[-1].claim(len(heard) - 1)
             return Step(Heard(run=run, party=party, outcome=outcome, id=name, approved=True, already=True))
-        if last not in (None, "failed"):
-            raise ConflictError(f"the payment of run {run[:16]} to {party} is {last}, which is final")
-        if not under_way and last is None:
+        if transfer is None or transfer.state == "planned":
             raise StateError(f"run {run[:16]} has no payment to {party} under way")
+        if transfer.state not in FROM[outcome]:
+            raise ConflictError(
+                f"the payment of run {run[:16]} to {party} is {transfer.state}, which is final; it cannot be {outcome}"
+            )
+        if not transfer.accepts(outcome, index=book.size, reference=note):
+            raise ConflictError(_refusal(transfer, outcome))
         record = Payment(
             at=at, by=ws.operator, key=maker.public.id, run=run, party=party, outcome=outcome, reference=note
         )
@@ -236,3 +254,21 @@ def confirm(ws: Workspace, run_id: str, party: str, outcome: str, *, note: str =
         return Step(answer, leaves=() if already else [signed(record, maker)])
 
     return take(ws, decide)
+
+
+def _outcome(name: str) -> Outcome:
+    if name not in OUTCOMES:
+        raise InputError(f"outcome {name!r}: expected one of {', '.join(OUTCOMES)}")
+    return OUTCOMES[OUTCOMES.index(name)]
+
+
+def _refusal(transfer: Transfer, outcome: str) -> str:
+    """Why this cannot be said of a payment, and what can be done."""
+    if transfer.attempts[-1].route == "file":
+        return "a returned payment names the bank's own entry: --note REFERENCE"
+    if outcome == "failed":
+        return "the chain has posted this payment, which stays claimable for ever: it cannot fail; settle chain claim"
+    return (
+        f"a payment on a chain is {outcome} only by the contract's own WrittenOff event; give its transaction: "
+        "--note 0x..."
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import StateError, VerificationError
 from ledger.log.append import Log
-from ledger.proofs import canon, dsse, vector
+from ledger.proofs import canon, dsse, leaf, vector
 from ledger.types import Digest, InfluenceVector, Period
 from payouts import document as doc
 from payouts.accounts.account import Account, Correction, accounts
 from payouts.accounts.clauses import Agreed
 from payouts.accounts.deductions import Stages
+from payouts.accounts.transfers import HandedOver, Heard, Transfer, follow
 from payouts.compute import Inputs, Line, Outcome, compute
 from payouts.document import Document, Given
 from payouts.life.book import Book
 from payouts.life.records import Hold as HoldRecord
-from payouts.life.records import Run
+from payouts.life.records import Pay, Run
 from payouts.protocols import Hold, UsageRow
 from payouts.rules.base import Rule
 from payouts.rules.catalogue import make_rule
@@ -212,12 +213,11 @@ def _corrections(
     released = book.lifted()
     for stored in before:
         yield from _released(stored, released)
-        yield from _returned(book, stored)
+        yield from _returned(log, book, stored)
     for key in book.published:
         record = book.runs[key]
         if record.pool == pool and book.reversed(key) and (undone := load(log, record)).currency == currency:
-            for party, micros in paid_out(log, book, undone).items():
-                yield Correction(id=reversal(key), kind="reversal", party=party, micros=-micros, run=key)
+            yield from _undone(log, book, before, undone)
 
 
 def reversal(run: Digest) -> str:
@@ -225,13 +225,40 @@ def reversal(run: Digest) -> str:
     return f"reversal@{run}"
 
 
-def _returned(book: Book, stored: Stored) -> Iterator[Correction]:
-    """Payments of a run that were given up as never arriving."""
+def _returned(log: Log, book: Book, stored: Stored) -> Iterator[Correction]:
+    """Payments of a standing run that will never arrive, or came back after they had: owed again."""
     run = stored.record.run
-    for (paid_run, party), heard in book.payments.items():
-        if paid_run == run and heard[-1].outcome == "written-off":
-            micros = stored.accounts[party].payable
-            yield Correction(id=f"returned@{run}/{party}", kind="returned", party=party, micros=micros, run=run)
+    for party, one in transfers(log, book, stored).items():
+        if one.state in ("written-off", "returned"):
+            yield Correction(id=f"returned@{run}/{party}", kind="returned", party=party, micros=one.micros, run=run)
+
+
+def _undone(log: Log, book: Book, before: list[Stored], undone: Stored) -> Iterator[Correction]:
+    """What a reversed run paid, owed back; what came back later, given back; what left later after all, owed again.
+
+    The payments of a reversed run go on living: each new run books the difference to what was booked so far.
+    """
+    run = undone.record.run
+    booked: dict[str, list[int]] = defaultdict(list)
+    for stored in before:
+        if any(run in entry for entry in stored.entries):
+            for account in stored.accounts.values():
+                for one in account.corrections:
+                    if one.run == run and one.kind in ("reversal", "returned"):
+                        booked[one.party].append(one.micros)
+    first = not booked
+    for party, moved in paid_out(log, book, undone, every=True).items():
+        difference = -moved - sum(booked[party])
+        if not difference:
+            continue
+        if first:
+            yield Correction(id=reversal(run), kind="reversal", party=party, micros=difference, run=run)
+            continue
+        again = f"{run}/{party}/{len(booked[party])}"
+        if difference > 0:
+            yield Correction(id=f"returned@{again}", kind="returned", party=party, micros=difference, run=run)
+        else:
+            yield Correction(id=f"reversal@{again}", kind="reversal", party=party, micros=difference, run=run)
 
 
 def _released(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
@@ -249,24 +276,49 @@ def _released(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
         yield Correction(id=f"{release}@{run}", kind="release", party=party, micros=micros, run=run)
 
 
-def paid_out(log: Log, book: Book, stored: Stored) -> dict[str, int]:
-    """What was handed to a route for each payee of a run and is not known to have come back."""
+def transfers(log: Log, book: Book, stored: Stored) -> dict[str, Transfer]:
+    """Where each payment of a run stands; what is neither settled nor on its way may be handed over."""
     run = stored.record.run
-    sent: Counter[str] = Counter()
-    micros: dict[str, int] = {}
-    for batch in book.batches.get(run, []):
-        for payment in payments_of(log, batch.statement):
-            sent[payment["party"]] += 1
-            micros[payment["party"]] = int(payment["micros"])
-    lost = {party for party in sent if (heard := book.payment_of(run, party)) and heard.outcome == "written-off"}
-    return {party: micros[party] for party in micros if sent[party] > book.failures(run, party) and party not in lost}
+    posted = _posted(log, book, run) if any(one.via == "chain" for one in book.batches.get(run, [])) else {}
+    history: list[HandedOver | Heard] = []
+    for index, record in book.history.get(run, []):
+        if isinstance(record, Pay):
+            parties = frozenset(payment["party"] for payment in payments_of(log, record.statement))
+            history.append(
+                HandedOver(
+                    index=index, batch=record.batch, route=record.via, parties=parties,
+                    posted=posted.get(posting_name(run, record.batch)),
+                )
+            )  # fmt: skip
+        else:
+            history.append(Heard(index=index, party=record.party, outcome=record.outcome, reference=record.reference))
+    payable = {party: one.payable for party, one in stored.accounts.items() if one.payable}
+    return follow(payable, history)
 
 
-def handed_over(log: Log, book: Book, run: Digest) -> set[str]:
-    """Payees whose intent was handed to its route, and has not come back as often."""
-    batches = book.batches.get(run, [])
-    sent = Counter(payment["party"] for batch in batches for payment in payments_of(log, batch.statement))
-    return {party for party, times in sent.items() if times > book.failures(run, party)}
+def posting_name(run: Digest, batch: int) -> str:
+    """The name under which a batch of a run is posted on a chain."""
+    return run if batch == 1 else f"{run}/{batch}"
+
+
+def _posted(log: Log, book: Book, run: Digest) -> dict[str, int]:
+    """Where the log says first that a chain has each batch of a run, up to where the book was read."""
+    posted: dict[str, int] = {}
+    for entry in log.entries(types={"post"}, stop=book.size):
+        name = str(leaf.decode(entry.body).get("run"))
+        if name.partition("/")[0] == run:
+            posted.setdefault(name, entry.index)
+    return posted
+
+
+def paid_out(log: Log, book: Book, stored: Stored, *, every: bool = False) -> dict[str, int]:
+    """What each payee of a run was paid, or is on its way to it; `every`: nothing, too."""
+    return {party: one.moved for party, one in transfers(log, book, stored).items() if one.moved or every}
+
+
+def handed_over(log: Log, book: Book, stored: Stored) -> set[str]:
+    """Payees whose payment is not to be handed over (again)."""
+    return {party for party, one in transfers(log, book, stored).items() if not one.due}
 
 
 def payments_of(log: Log, statement: Digest) -> list[dict[str, Any]]:

@@ -100,7 +100,7 @@ class Drawn:
             self._lines[party].append((line, ()))
         published = stored.record.run in book.published
         self._intents = {one["party"]: one for one in intents_of(ws.log, book, stored)} if published else None
-        self._handed = handed_over(ws.log, book, stored.record.run)
+        self._handed = handed_over(ws.log, book, stored)
         self._stopped = blocked_parties(ws, book, stored) if published else {}
 
     def parties(self) -> set[str]:
@@ -133,7 +133,7 @@ class Drawn:
         heard = self._book.payment_of(run, party)
         reason = ""
         if heard is not None and not (heard.outcome == "failed" and party in self._handed):
-            told = heard.outcome
+            told: str = heard.outcome
         elif party in self._handed:
             told = "handed over"
         else:

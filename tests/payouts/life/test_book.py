@@ -16,6 +16,7 @@ from ledger.proofs.canon import encode
 from ledger.proofs.tree import leaf_hash
 from ledger.types import Leaf
 from payouts.accounts.clauses import Advance, Agreed, PaidIn, Rate, Reserve, Withholding
+from payouts.accounts.transfers import Outcome
 from payouts.life.book import Book, fold
 from payouts.life.records import (
     HOLD_REASONS,
@@ -113,11 +114,11 @@ def pay(name: str = RUNS[0], batch: int = 1) -> Pay:
 PAID: tuple[Act | Close, ...] = (close(), run(), approve(), publish(), pay())
 
 
-def payment(outcome: str) -> Payment:
+def payment(outcome: Outcome) -> Payment:
     return Payment(at=AT, by="operator", key="k-operator", run=RUNS[0], party="ann", outcome=outcome, reference="")
 
 
-def agreed(outcome: str, heard: int = 0) -> Approve:
+def agreed(outcome: Outcome, heard: int = 0) -> Approve:
     claim = payment(outcome)
     return approve(claim.claim(heard), document=leaf_hash(encode(dict(as_leaf(claim)))).hex())
 

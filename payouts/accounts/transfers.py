@@ -1,0 +1,127 @@
+"""What became of each published payment: one state machine for the bank and for the chain.
+
+    planned -> handed over -> settled | failed | written off
+    failed -> handed over (again) | settled (the bank was wrong before) | written off
+    settled -> returned, once
+
+A payment that is settled, written off or returned is never handed over again. What a chain has posted stays
+claimable for ever, so there it can neither fail nor be written off, unless the contract wrote it off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from payouts.accounts.payment import Route
+
+State = Literal["planned", "handed over", "settled", "failed", "written-off", "returned"]
+Outcome = Literal["settled", "failed", "written-off", "returned"]
+
+FROM: Final[dict[Outcome, tuple[State, ...]]] = {
+    "settled": ("handed over", "failed"),
+    "failed": ("handed over",),
+    "written-off": ("handed over", "failed"),
+    "returned": ("settled",),
+}
+"""The states in which each outcome can be reported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """A batch left for its route. `posted`: the index at which the log says that a chain has it, None if never."""
+
+    index: int
+    batch: int
+    route: Route
+    parties: frozenset[str]
+    posted: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What the bank or the chain said of a party's payment, where in the log it came to count, and its reference."""
+
+    index: int
+    party: str
+    outcome: Outcome
+    reference: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One hand-over of a payment. `alive`: its money is on its way, or arrived."""
+
+    batch: int
+    route: Route
+    posted: int | None
+    alive: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Transfer:
+    """One party's payment in one run."""
+
+    micros: int
+    state: State = "planned"
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def due(self) -> bool:
+        """Whether it may be handed over: it never was, or it came back and nothing else of it is on its way."""
+        return self.state in ("planned", "failed") and not any(one.alive for one in self.attempts)
+
+    @property
+    def moved(self) -> int:
+        """Micros that arrived or are on their way; of a chain, what it has posted."""
+        return self.micros * sum(self._moves(one) for one in self.attempts)
+
+    @property
+    def overpaid(self) -> int:
+        """What was handed over beyond the one payment: only a log of release 0.1 can show any."""
+        return self.micros * max(0, sum(one.alive for one in self.attempts) - 1)
+
+    def _moves(self, one: Attempt) -> bool:
+        return one.alive and (one.route == "file" or one.posted is not None or self.state == "settled")
+
+    def accepts(self, outcome: Outcome, *, index: int, reference: str = "") -> bool:
+        """Whether this may be said of it now."""
+        if self.state not in FROM[outcome]:
+            return False
+        last = self.attempts[-1] if self.attempts else None
+        if last is not None and last.route == "chain" and last.alive:
+            posted = last.posted is not None and last.posted < index
+            if outcome == "failed":
+                return not posted
+            if outcome == "written-off":  # only by the contract's own event, whose transaction is the reference
+                return posted and reference.startswith("0x")
+            if outcome == "returned":
+                return False
+        return outcome != "returned" or bool(reference.strip())
+
+    def hand_over(self, batch: HandedOver) -> None:
+        self.attempts.append(Attempt(batch=batch.batch, route=batch.route, posted=batch.posted))
+        if self.state in ("planned", "failed"):
+            self.state = "handed over"
+
+    def hear(self, said: Heard) -> None:
+        """Take an outcome; one that cannot be has no effect."""
+        if not self.accepts(said.outcome, index=said.index, reference=said.reference):
+            return
+        last = self.attempts[-1]
+        last.alive = said.outcome == "settled"
+        self.state = said.outcome
+
+
+def follow(payable: Mapping[str, int], history: Iterable[HandedOver | Heard]) -> dict[str, Transfer]:
+    """Where each payment of a run stands, from what it comes to and all that happened, in order."""
+    transfers = {party: Transfer(micros=micros) for party, micros in payable.items()}
+    for event in history:
+        if isinstance(event, Heard):
+            if event.party in transfers:
+                transfers[event.party].hear(event)
+        else:
+            for party in sorted(event.parties & transfers.keys()):
+                transfers[party].hand_over(event)
+    return transfers
