@@ -113,13 +113,14 @@ def decide(
     licensee: Annotated[str | None, typer.Option(help="The party that wants to use it.")] = None,
     model: Annotated[str | None, typer.Option(help="The model it is for: ID or ID@VERSION.")] = None,
     receipt: Annotated[bool, typer.Option("--receipt", help="Sign the answer and keep it in the log.")] = False,
+    track: Annotated[str | None, typer.Option(help="The track a receipt is for; else 24 hours.")] = None,
 ) -> None:
     """May this be used so, there, then, by them? allow, deny or ask, with the grants and the reasons."""
     from service.registry import deciding
 
     answer = deciding.decide(
         workspace(), recording, use, at=at, known_at=known_at, territory=territory, licensee=licensee, model=model,
-        keep=receipt,
+        keep=receipt, track=track,
     )  # fmt: skip
     emit(answer)
 

@@ -341,6 +341,7 @@ def _track(row: r.TrackRow, view: View) -> Comparison:
     fact = f.TrackFact(
         id=row.id, title=row.title, model=row.model, version=row.version, generated_at=row.generated_at,
         audio_sha256=row.audio_sha256, conditioning=row.conditioning, decisions=row.decisions,
+        form=2,
     )  # fmt: skip
     old = view.tracks.get(row.id)
     if old is None or old.draft:

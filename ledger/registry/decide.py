@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
-from ledger.registry.model import SEVERITY, WORLD, Answer, Decision, Grant, Instant, Receipt, Shares
-from ledger.types import MILLION
+from ledger.registry.model import SEVERITY, WORLD, Answer, Decision, Grant, Instant, Receipt, Shares, Track
+from ledger.types import MILLION, format_time, parse_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +115,26 @@ def _floors(grants: Iterable[Grant]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(floors.items()))
 
 
-def proves(receipt: Receipt, question: Question, *, before: Instant) -> bool:
-    """Whether a decision in the log allowed what is asked, to the same people, no later than `before`."""
+RECEIPT_HOURS: Final = 24
+"""How long a receipt that names no track serves; a generator asks again the next day."""
+
+
+def proves(receipt: Receipt, question: Question, track: Track) -> bool:
+    """Whether a decision in the log allowed what is asked, to the same people, for this track."""
+    if track.form == 1:
+        return _proved(receipt, question, before=track.at)
+    # Digests stand in the log for all to read: a receipt serves the licensee, the version and the time it was for (C2).
+    if receipt.track is None:
+        ends = format_time(parse_time(receipt.at) + timedelta(hours=RECEIPT_HOURS)) if receipt.at else receipt.at
+        timely = track.at < ends
+    else:
+        timely = receipt.track == track.id
+    named = receipt.licensee is not None and receipt.model is not None and receipt.model == question.model
+    return named and timely and _proved(receipt, question, before=track.at)
+
+
+def _proved(receipt: Receipt, question: Question, *, before: Instant) -> bool:
+    """The rule of release 0.1: an earlier answer serves whomever it speaks of, for ever."""
     return (
         receipt.decision == "allow"
         and (receipt.subject, receipt.use) == (question.subject, question.use)

@@ -167,6 +167,8 @@ class TrackFact(Fact, frozen=True, kw_only=True, tag="track"):
     conditioning: tuple[str, ...] = ()
     decisions: tuple[Digest, ...] = ()
     draft: bool = False
+    form: int = 1
+    """2: decision receipts bind as release 0.2 says; the tracks of 0.1 keep the effect they had."""
 
 
 class DisputeFact(Fact, frozen=True, kw_only=True, tag="dispute"):
@@ -211,6 +213,7 @@ class DecisionFact(Fact, frozen=True, kw_only=True, tag="decision"):
     decision: Answer
     licensee: str | None = None
     model: str | None = None
+    track: str | None = None
 
 
 class ClearFact(Fact, frozen=True, kw_only=True, tag="clear"):

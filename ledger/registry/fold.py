@@ -237,13 +237,13 @@ class State:
         self.tracks[fact.id] = Track(
             id=fact.id, index=first, at=fact.at, title=fact.title, model=fact.model, version=fact.version,
             generated_at=fact.generated_at, audio_sha256=fact.audio_sha256, conditioning=fact.conditioning,
-            decisions=fact.decisions, draft=fact.draft,
+            decisions=fact.decisions, draft=fact.draft, form=fact.form,
         )  # fmt: skip
 
     def _decision(self, index: int, fact: f.DecisionFact) -> None:
         self.receipts[fact.id] = Receipt(
             id=fact.id, index=index, at=fact.at, subject=fact.subject, use=fact.use, territory=fact.territory,
-            decision=fact.decision, licensee=fact.licensee, model=fact.model,
+            decision=fact.decision, licensee=fact.licensee, model=fact.model, track=fact.track,
         )  # fmt: skip
 
     def _clear(self, index: int, fact: f.ClearFact) -> None:

@@ -167,6 +167,8 @@ class Track(Record, frozen=True, kw_only=True):
     conditioning: tuple[str, ...] = ()
     decisions: tuple[Digest, ...] = ()
     draft: bool = False
+    form: int = 1
+    """1: registered by release 0.1, whose decision receipts had no end."""
 
 
 class Dispute(Record, frozen=True, kw_only=True):
@@ -193,6 +195,8 @@ class Receipt(Record, frozen=True, kw_only=True):
     decision: Answer
     licensee: str | None = None
     model: str | None = None
+    track: str | None = None
+    """The one track it is for; without one it is for what is registered within 24 hours."""
 
 
 class Clearance(Record, frozen=True, kw_only=True):

@@ -20,7 +20,14 @@ CLEARANCE_TYPE: Final = "application/vnd.settle.clearance+json"
 
 
 def receipt(
-    question: Question, decision: Decision, *, origin: str, size: int, at: Instant, key: PrivateKey
+    question: Question,
+    decision: Decision,
+    *,
+    origin: str,
+    size: int,
+    at: Instant,
+    key: PrivateKey,
+    track: str | None = None,
 ) -> dsse.Envelope:
     """What was asked, what was answered, and from which state of which registry (`size`, `at`)."""
     payload: dict[str, Any] = {
@@ -38,16 +45,18 @@ def receipt(
         "reasons": list(decision.reasons),
         "floors": [{"currency": currency, "micros": str(micros)} for currency, micros in decision.floors],
     }
-    optional = {"licensee": question.licensee, "model": question.model, "cap_ppm": decision.cap_ppm}
+    optional = {"licensee": question.licensee, "model": question.model, "cap_ppm": decision.cap_ppm, "track": track}
     payload |= {name: value for name, value in optional.items() if value is not None}
     return dsse.sign(DECISION_TYPE, canon.encode(payload), [key])
 
 
-def receipt_fact(envelope: dsse.Envelope, question: Question, answer: Answer, use: Use) -> DecisionFact:
+def receipt_fact(
+    envelope: dsse.Envelope, question: Question, answer: Answer, use: Use, track: str | None = None
+) -> DecisionFact:
     """The row that places a receipt in the log."""
     return DecisionFact(
         id=envelope.digest, subject=question.subject, use=use, territory=question.territory, decision=answer,
-        licensee=question.licensee, model=question.model,
+        licensee=question.licensee, model=question.model, track=track,
     )  # fmt: skip
 
 

@@ -221,10 +221,26 @@ class View:
         if decision.decision != "allow":
             for digest in (*made.decisions, *receipts):
                 receipt = self.receipts.get(digest)
-                if receipt is not None and deciding.proves(receipt, question, before=made.at):
+                if (
+                    receipt is not None
+                    and deciding.proves(receipt, question, made)
+                    and (made.form == 1 or not self._narrowed(question, receipt.at, made.at))
+                ):
                     reason = f"decision receipt {digest[:16]} allowed it before the track was registered"
                     return Decision("allow", (), (reason, *decision.reasons))
         return decision
+
+    def _narrowed(self, question: Question, since: Instant, until: Instant) -> bool:
+        """Whether a permission was revoked or refused between two instants: no receipt outlives that."""
+        before = self.answer(replace(question, at=since, serves_at=since))
+        ended = any(since < end <= until for name in before.grants for _, end in self.grants[name].ends)
+        after = self.answer(replace(question, at=until, serves_at=until))
+        refused = any(
+            self.grants[name].decision != "allow"
+            and since < max(self.grants[name].at, self.grants[name].start) <= until
+            for name in after.grants
+        )
+        return ended or refused
 
     def unlicensed(self, manifest: Sequence[str], model: Model, territory: str = WORLD) -> list[tuple[str, Decision]]:
         """The recordings of a training manifest that were not allowed when the version was registered."""

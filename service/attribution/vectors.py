@@ -121,7 +121,7 @@ def _draft(workspace: Workspace, tracks: Sequence[str]) -> None:
     unknown = [track for track in tracks if track not in view.tracks]
     if unknown:
         signer = Signer(key=workspace.signer("attribution"), party=workspace.operator, role="attribution")
-        drafts = [Planned(TrackFact(id=track, draft=True)) for track in unknown]
+        drafts = [Planned(TrackFact(id=track, draft=True, form=2)) for track in unknown]
         workspace.registry.register(drafts, signer, known=view.size)
 
 

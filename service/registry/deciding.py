@@ -45,6 +45,7 @@ def decide(
     licensee: str | None,
     model: str | None,
     keep: bool = False,
+    track: str | None = None,
 ) -> Decided:
     """`settle registry decide`: from the few leaves that speak of the subject, not from all of them.
 
@@ -52,12 +53,16 @@ def decide(
     whoever can delete a row of it would hide a revocation.
     """
     chosen = use_named(use)
+    if keep and (licensee is None or "@" not in (model or "")):
+        raise InputError("a receipt is for one licensee and one model version; give --licensee and --model ID@VERSION")
+    if track is not None and not keep:
+        raise InputError("a track is named for a receipt; give --receipt too")
     size = None if known_at is None else size_named(ws, known_at)
     view = ws.registry.view(size) if keep else ws.registry.view_of(subject, size=size)
     moment = format_time(ws.clock()) if at is None else instant(at)
     question = Question(subject=subject, use=chosen, territory=territory, at=moment, licensee=licensee, model=model)
     decision = view.answer(question)
-    digest = _issue(ws, question, chosen, decision, view.size) if keep else None
+    digest = _issue(ws, question, chosen, decision, size=view.size, track=track) if keep else None
     return Decided(
         decision=decision.decision,
         grants=decision.grants,
@@ -70,14 +75,14 @@ def decide(
     )
 
 
-def _issue(ws: Workspace, question: Question, use: Use, decision: Decision, size: int) -> Digest:
+def _issue(ws: Workspace, question: Question, use: Use, decision: Decision, *, size: int, track: str | None) -> Digest:
     """Sign the answer, keep it, and let the log say when."""
     who = signer(ws)
     now = format_time(ws.clock())
     if question.at > now:
         raise InputError(f"a receipt cannot speak of {question.at}; it is {now}")
-    envelope = papers.receipt(question, decision, origin=ws.log.origin, size=size, at=now, key=who.key)
-    fact = papers.receipt_fact(envelope, question, decision.decision, use)
+    envelope = papers.receipt(question, decision, origin=ws.log.origin, size=size, at=now, key=who.key, track=track)
+    fact = papers.receipt_fact(envelope, question, decision.decision, use, track)
     known = ws.registry.view().size
     ws.registry.register([Planned(fact)], who, known=known, at=now, blobs=[envelope.encode()])
     return envelope.digest

@@ -472,7 +472,7 @@ def test_a_track_is_registered_once_and_a_draft_completed() -> None:
         "title": "T", "generated_at": T1, "audio_sha256": DIGEST, "conditioning": ("rec",), "decisions": (DIGEST,)
     }  # fmt: skip
     known, personal = only(compared(track(**full)))
-    assert (known, personal) == (f.TrackFact(id="t", model="m", version="1", **full), None)
+    assert (known, personal) == (f.TrackFact(id="t", model="m", version="1", form=2, **full), None)
     assert only(compared(track(**full), f.TrackFact(id="t", draft=True, at=T1))) == (known, None)
     assert same(compared(track(**full), known))
     for field, other in {**full, "model": "n", "version": "2"}.items():

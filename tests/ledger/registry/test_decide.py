@@ -255,6 +255,7 @@ def test_contested_ownership_is_told_and_asks_everybody() -> None:
 
 
 LATER = "2026-06-02T00:00:00Z"
+SOON = "2026-06-01T23:59:59Z"
 
 
 def test_a_sunset_ends_what_a_model_serves_not_what_it_was_trained_on() -> None:
@@ -398,3 +399,18 @@ def test_every_grant_of_a_grantor_is_found() -> None:
     """If this fails, a refusal does not see the permissions that it would take back."""
     view = world(*BOTH, granted("g-all", "p-a", subject="*"))
     assert [one.id for one in view.grants_by("p-a")] == ["g-a", "g-all"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "at", "proven"),
+    [
+        ({}, SOON, True), ({"licensee": None}, SOON, False), ({"model": None}, SOON, False),
+        ({"model": "mdl"}, SOON, False), ({"licensee": "p-x"}, SOON, False), ({"track": "trk"}, LATER, True),
+        ({"track": "other"}, SOON, False), ({}, LATER, False),
+    ],
+)  # fmt: skip
+def test_a_receipt_serves_whom_and_what_it_was_for(changes: dict[str, Any], at: str, *, proven: bool) -> None:
+    """If this fails, whoever reads a receipt's digest in the log uses it for its own tracks, for ever (C2)."""
+    fields = {"licensee": "p-lab", "model": "mdl@1"} | changes
+    view = world(receipt(**fields), *made(form=2, at=at))
+    assert (view.decide_track("trk", "rec-1", "train", "SE").decision == "allow") == proven
