@@ -12,7 +12,10 @@ from cli.plain import PlainGroup
 PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Begin", ("demo", "init", "status", "template", "config")),
     ("Rights (who owns what, who permits what)", ("registry",)),
-    ("Model operator (who influenced a track)", ("index", "attribute", "report", "assign", "evidence", "canary")),
+    (
+        "Model operator (who influenced a track)",
+        ("index", "attribute", "report", "assign", "evidence", "canary", "influence", "truth", "lds"),
+    ),
     ("Streaming platform (events)", ("ingest", "quarantine", "batch", "source", "listener")),
     (
         "Finance (from a month to payments)",

@@ -33,7 +33,9 @@ def attribute(
         Path | None, typer.Option(help="Vectors that a generator declares: JSON, or one object a line.")
     ] = None,
     track: Annotated[str, typer.Option(help="The track's id, for a single file; its stem unless given.")] = "",
-    method: Annotated[str, typer.Option(help="chroma, fingerprint, ivd or hybrid.")] = "",
+    method: Annotated[str, typer.Option(help="chroma, fingerprint, ivd, hybrid or influence.")] = "",
+    *,
+    study: Annotated[Path | None, typer.Option(help="For influence: the folder of the model's study.")] = None,
     no_assign: Annotated[
         bool, typer.Option("--no-assign", help="Record the vector as evidence only; it pays nobody.")
     ] = False,
@@ -45,6 +47,13 @@ def attribute(
         from service.attribution.vectors import declare
 
         emit(declare(workspace(), declared, assign=not no_assign), text=_vectors_text)
+        return
+    if (method == "influence") != (study is not None):
+        raise InputError("--method influence and --study FOLDER go together")
+    if study is not None:
+        from service.attribution.influencing import attribute_by_influence
+
+        emit(attribute_by_influence(workspace(), study, files or [], assign=not no_assign), text=_vectors_text)
         return
     from service.attribution.attributing import attribute_files
 

@@ -1,0 +1,1 @@
+"""Influence measured inside a model: gradients, unlearning and retraining, judged by retraining."""

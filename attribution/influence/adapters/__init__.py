@@ -1,0 +1,1 @@
+"""Worked adapters: a symbolic music transformer and a small denoiser of audio latents."""

@@ -1,0 +1,93 @@
+"""Influence inside a model: train its bank, fit the estimators, score tracks, settle a dispute exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.progress import progress
+from cli.shell import emit, say, workspace
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Influence measured inside a model that its operator opens: bank, fit, score, dispute, report.",
+)
+StudyFolder = Annotated[Path, typer.Argument(help="The study's folder: study.json and what its adapter reads.")]
+Tracks = Annotated[Path, typer.Argument(help="A file of tracks, in the form that the study's adapter reads.")]
+
+
+@app.command()
+def bank(study: StudyFolder) -> None:
+    """Train the study's bank: models without a third of the owners each; what is trained stays."""
+    from attribution.influence.study import Study
+
+    opened = Study(study)
+    missing = opened.bench.missing(opened.bank_jobs)
+    say(f"settle: {len(missing)} of {len(opened.bank_jobs)} trainings to do, {opened.adapter.steps} steps each")
+    with progress("Training", unit="models") as advance:
+        trained = opened.train(opened.bank_jobs, advance)
+    emit({"models": len(opened.bank_jobs), "trained": trained, "items_root": opened.bench.root})
+
+
+@app.command()
+def fit(study: StudyFolder) -> None:
+    """Train the checkpoints, then weigh the estimators on held-out works against the bank."""
+    from attribution.influence.study import Study
+    from attribution.influence.study import fit as fit_study
+
+    opened = Study(study)
+    with progress("Training", unit="models") as advance:
+        opened.train(opened.plan.full_jobs, advance)
+    emit(fit_study(opened))
+
+
+@app.command()
+def score(
+    study: StudyFolder,
+    tracks: Tracks,
+    record: Annotated[bool, typer.Option("--record", help="Sign the vectors into the ledger; they pay.")] = False,
+) -> None:
+    """Who influenced each track, by the fitted estimators; nothing is recorded unless --record."""
+    if record:
+        from service.attribution.influencing import attribute_by_influence
+
+        emit(attribute_by_influence(workspace(), study, [tracks], assign=True))
+        return
+    from attribution.influence.score import score as score_tracks
+    from attribution.influence.study import Study
+    from ledger.proofs.vector import payload
+
+    emit([{"vector": payload(one.vector), "details": one.details} for one in score_tracks(Study(study), tracks)])
+
+
+@app.command()
+def dispute(
+    study: StudyFolder,
+    tracks: Tracks,
+    owner: Annotated[str, typer.Option(help="The owner whose influence is disputed.")],
+    seeds: Annotated[int, typer.Option(min=2, help="How many seeds; more bring a smaller error.")] = 8,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="State the cost and train nothing.")] = False,
+) -> None:
+    """Train again without the owner, over several seeds, beside a placebo; resumable."""
+    from attribution.influence import dispute as exact
+    from attribution.influence.study import Study
+
+    opened = Study(study)
+    price = exact.cost(opened, owner, seeds)
+    say(f"settle: {price.trainings} trainings, {price.trained} of them done, {opened.adapter.steps} steps each")
+    if dry_run:
+        emit(price)
+        return
+    with progress("Training", unit="models") as advance:
+        answer = exact.settle(opened, owner, tracks, seeds=seeds, on_progress=advance)
+    emit(answer)
+
+
+@app.command()
+def report(study: StudyFolder) -> None:
+    """How good the study's fit is: held-out correlation, skill, noise floor, agreement of the estimators."""
+    from attribution.influence.study import Study, read_fit
+
+    emit(read_fit(Study(study)))

@@ -1,0 +1,27 @@
+"""Influence joined to the workspace: tracks scored by a fitted study, their vectors and details into the log."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attribution.influence.score import score
+from attribution.influence.study import Study
+from ledger.proofs import canon
+from service.attribution.vectors import Attributed, record
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+def attribute_by_influence(workspace: Workspace, folder: Path, files: list[Path], *, assign: bool) -> list[Attributed]:
+    """Score every track of the files and record the vectors; recordings nobody registered get nothing."""
+    study = Study(folder)
+    registered = {recording.id for recording in workspace.registry.view().recordings()}
+    started = time.perf_counter()
+    scored = [one for path in files for one in score(study, path, registered)]
+    for one in scored:
+        workspace.log.put_blob(canon.encode(one.details))
+    spent = (time.perf_counter() - started) / max(len(scored), 1)
+    return record(workspace, [one.vector for one in scored], assign=assign, seconds=[spent] * len(scored))
