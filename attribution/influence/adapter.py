@@ -61,7 +61,7 @@ class Adapter(Protocol):
 
     @property
     def rate(self) -> float:
-        """The peak learning rate; unlearning uses a tenth of it."""
+        """The peak learning rate; unlearning uses a part of it."""
         ...
 
     def batch(self, seed: int, step: int) -> Sequence[int]:

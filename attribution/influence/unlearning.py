@@ -28,8 +28,8 @@ MOMENTUM: Final = 0.9
 class Strength:
     """How much is forgotten: the part of the training's steps, and of its peak learning rate."""
 
-    steps: float = 1 / 12
-    rate: float = 0.1
+    steps: float = 1 / 4
+    rate: float = 0.3
 
 
 def unlearn(adapter: Adapter, checkpoint: Path, owner: str | None, strength: Strength) -> nn.Module:
