@@ -119,13 +119,23 @@ def emit(result: Any, text: Callable[[Any], str] | None = None) -> None:
     if _shell.as_json:
         sys.stdout.write(json.dumps(plain(result), ensure_ascii=False, indent=2) + "\n")
     else:
-        sys.stdout.write((text(result) if text else as_text(plain(result))).rstrip("\n") + "\n")
+        sys.stdout.write(printable((text(result) if text else as_text(plain(result))).rstrip("\n")) + "\n")
     sys.stdout.flush()
 
 
 def say(message: str) -> None:
     """A remark for the person at the terminal; never data."""
-    sys.stderr.write(message.rstrip("\n") + "\n")
+    sys.stderr.write(printable(message.rstrip("\n")) + "\n")
+
+
+def printable(text: str) -> str:
+    """Returns a text without what a terminal would obey or a reader could not see, each such mark spelled out.
+
+    Ids, titles and origins come from outside: escape sequences could rewrite what stands on the screen.
+    """
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() or mark in "\n\t" else f"\\u{{{ord(mark):x}}}" for mark in text)
 
 
 def leave(code: int) -> NoReturn:

@@ -8,6 +8,7 @@ times of day repeat by the million. Both admit the same events.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from typing import Any, Final
 from unicodedata import is_normalized
@@ -115,12 +116,13 @@ def _shown(value: Any) -> str:
 class Checker:
     """Checks events in bulk; for one that passes by memory alone, in a fraction of a microsecond."""
 
-    def __init__(self, latest: date, source: str | None = None) -> None:
-        """`latest` is the last day an event can be of: tomorrow, seen from the ledger's clock.
+    def __init__(self, latest: Callable[[], date], source: str | None = None) -> None:
+        """`latest` returns the last day an event can be of: tomorrow, seen from the ledger's clock. It is asked for
+        each batch, because a checker lives for as long as the process that takes events in.
 
         With a `source`, events of every other are refused.
         """
-        self._latest = latest.isoformat()
+        self._latest = latest
         self._source = source
         self._good: dict[str, set[str | None]] = {
             name: set() for name in ("source", "product", "territory", "currency", "day", "clock")
@@ -129,6 +131,7 @@ class Checker:
     def run(self, events: list[StreamEvent]) -> dict[int, str]:
         """Reasons by position for the events that are refused; a good one with an odd time is replaced in place."""
         refused: dict[int, str] = {}
+        latest = self._latest().isoformat()
         good = self._good
         sources, products, territories, currencies = (
             good["source"],
@@ -158,15 +161,15 @@ class Checker:
             ):
                 continue
             try:
-                events[i] = self._learn(check(event))
+                events[i] = self._learn(check(event), latest)
             except InputError as problem:
                 refused[i] = str(problem)
         return refused
 
-    def _learn(self, event: StreamEvent) -> StreamEvent:
+    def _learn(self, event: StreamEvent, latest: str) -> StreamEvent:
         """Remember what a thorough check has found good."""
         day, clock = event.occurred_at[:10], event.occurred_at[10:]
-        if day > self._latest:
+        if day > latest:
             raise InputError(f"occurred_at: {event.occurred_at} lies in the future")
         if self._source not in (None, event.source):
             raise InputError(f"source: {_shown(event.source)}, and this file is taken as one of {self._source!r}")

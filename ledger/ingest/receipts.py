@@ -7,6 +7,7 @@ verified, and asked for again, for as long as the log exists, it is the same byt
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -92,7 +93,13 @@ def _json_line(fields: dict[str, Any]) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
+NAME_MAX: Final = 200
+"""File systems end at 255 bytes; what stands before and after an id needs some of them."""
+
+
 def file_name(text: str) -> str:
-    """An id as a file name: percent-encoded where a file system might take offence."""
+    """Returns an id as a file name: percent-encoded, and by its SHA-256 where that is longer than NAME_MAX."""
     name = quote(text, safe=" +=,@()~")
+    if len(name) > NAME_MAX:
+        return f"sha256-{hashlib.sha256(text.encode()).hexdigest()}"
     return name.replace(".", "%2E") if set(text) == {"."} else name

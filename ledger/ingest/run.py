@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import msgspec
@@ -90,7 +90,7 @@ class Ingest:
         self.counts = Counts()
         self._log = log
         self._name = name
-        self._checker = Checker((log.clock() + timedelta(days=1)).date())
+        self._checker = Checker(self._tomorrow)
         self._commitments = Commitments(entropy)
         self._tracks: dict[str, Digest | None] = {}
         self._tracks_at = 0
@@ -99,6 +99,9 @@ class Ingest:
         self._places = places
         self._home = home
         self._carried = None if admit is None else CarriedVectors(admit)
+
+    def _tomorrow(self) -> date:
+        return (self._log.clock() + timedelta(days=1)).date()
 
     def take(self, rows: Rows) -> Acknowledged:
         """Append a batch; on return its events are acknowledged and its refused rows are in quarantine."""

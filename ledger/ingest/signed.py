@@ -52,7 +52,7 @@ def body_hashes(events: Iterable[StreamEvent]) -> list[bytes]:
 
 def read_bodies(blocks: Iterable[Rows], name: str, source: str) -> bytes:
     """The hashes of a whole file's events, concatenated; InputError names the first row that cannot be signed for."""
-    checker = Checker(date.max, source)
+    checker = Checker(lambda: date.max, source)
     hashes: list[bytes] = []
     seen: dict[str, int] = {}
     for rows in blocks:

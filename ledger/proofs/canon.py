@@ -108,7 +108,9 @@ def _refuse_float(text: str) -> Any:
     raise InputError(f"number {text[:40]} is not an integer")
 
 
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Matches at every quotation mark, also where the string never ends, and never goes back: a string that could fail
+# to match would be scanned to the end of the input once for each mark in it.
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.?+)*+"?+', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _ENCODER: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False

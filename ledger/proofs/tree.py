@@ -179,7 +179,17 @@ def check_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byte
         if proof or old_root != new_root:
             raise VerificationError(f"two different trees of size {old}: {old_root.hex()} and {new_root.hex()}")
         return
-    _check_lengths(old_root, new_root, *proof)
+    if consistency_roots(old, new, proof, old_root) != (old_root, new_root):
+        raise VerificationError(f"the tree of {old} leaves is not shown to be a prefix of the tree of {new}")
+
+
+def consistency_roots(old: int, new: int, proof: Sequence[bytes], old_root: bytes) -> tuple[bytes, bytes]:
+    """Returns the roots of the trees of size old < new that a consistency proof makes.
+
+    Where the second is a root that a log signed, the first is the root of that tree's own first `old` leaves.
+    For an `old` that is a power of two the proof leaves the old root out, and `old_root` stands in for it.
+    """
+    _check_lengths(old_root, *proof)
     if not proof:
         raise VerificationError(f"sizes {old} and {new} need a proof, and there is none")
     path = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
@@ -201,8 +211,9 @@ def check_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byte
             new_result = node_hash(new_result, sibling)
         node >>= 1
         last >>= 1
-    if last != 0 or old_result != old_root or new_result != new_root:
-        raise VerificationError(f"the tree of {old} leaves is not shown to be a prefix of the tree of {new}")
+    if last != 0:
+        raise VerificationError(f"sizes {old} and {new}: the proof has fewer hashes than the path")
+    return old_result, new_result
 
 
 def _check_lengths(*hashes: bytes) -> None:

@@ -82,8 +82,8 @@ class Held:
 class Decision:
     """A status, why, and the checkpoint to hold and cosign if the status is 200.
 
-    `evidence` is set when the log signed what was not shown to extend what it signed before: that
-    is worth keeping, and two trees of one size are proof.
+    `evidence` is set when the log signed two trees of one size, or a larger tree that the proof shows to
+    begin otherwise. A proof that does not hold shows nothing: whoever asks chooses it, and need not be the log.
     """
 
     status: int
@@ -95,6 +95,12 @@ class Decision:
 def origin_of(request: Request) -> str:
     """Which log the request is about; not verified."""
     return checkpoint.parse(note.parse(request.checkpoint).text).origin
+
+
+def stripped(signed: Note, vkeys: Iterable[Vkey]) -> Note:
+    """Returns the note with the signatures by these keys alone: others' lines are whatever the sender likes."""
+    keys = {(vkey.name, vkey.id) for vkey in vkeys}
+    return Note(signed.text, tuple(line for line in signed.signatures if (line.name, line.id) in keys))
 
 
 def decide(request: Request, held: Held, vkeys: Iterable[Vkey]) -> Decision:
@@ -119,7 +125,7 @@ def decide(request: Request, held: Held, vkeys: Iterable[Vkey]) -> Decision:
     try:
         _check_extends(request, held, new)
     except VerificationError as problem:
-        return Decision(INCONSISTENT, str(problem), evidence=True)
+        return Decision(INCONSISTENT, str(problem), evidence=_forked(request, held, new))
     return Decision(OK, checkpoint=new)
 
 
@@ -131,6 +137,19 @@ def _check_extends(request: Request, held: Held, new: Checkpoint) -> None:
         raise VerificationError("a proof from size 0 has no hashes")
     elif new.size == 0 and new.root != EMPTY_ROOT:
         raise VerificationError(f"the tree of no leaves has root {EMPTY_ROOT.hex()}, not {new.root.hex()}")
+
+
+def _forked(request: Request, held: Held, new: Checkpoint) -> bool:
+    """Whether the log is shown to have signed another tree of the held size."""
+    if new.size == held.size:
+        return new.root != held.root
+    if held.size == 0:
+        return False
+    try:
+        old_root, new_root = tree.consistency_roots(held.size, new.size, request.proof, held.root)
+    except VerificationError:
+        return False
+    return new_root == new.root and old_root != held.root
 
 
 # --- the answer ---------------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.errors import InputError
+from ledger.ingest.receipts import NAME_MAX
 from payouts.statements import pdf as statement_pdf
 from payouts.statements import text as statement_text
 from payouts.statements.statement import Statement
@@ -60,8 +62,12 @@ def write_all(ws: Workspace, period: str, folder: Path, form: str, *, on_progres
 
 
 def safe(party: str) -> str:
-    """A party id as part of a file name: whatever could leave the folder or confuse a shell is spelled out."""
-    return "".join(
+    """A party id as part of a file name: whatever could leave the folder or confuse a shell is spelled out.
+
+    What is then longer than a file system takes stands by its SHA-256, so that one id never stops the others (F2).
+    """
+    name = "".join(
         letter if letter.isascii() and (letter.isalnum() or letter in "-_") else f"~{ord(letter):x}~"
         for letter in party
     )
+    return name if len(name) <= NAME_MAX else f"sha256-{hashlib.sha256(party.encode()).hexdigest()}"

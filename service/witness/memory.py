@@ -17,6 +17,9 @@ from typing import Final
 from ledger.errors import ConflictError, StateError, TransientError
 from ledger.proofs.witness import OK, Decision, Held
 
+REFUSED_MAX: Final = 1_000
+"""Contradictions that are kept of one log: the first proves the fork, and a log must not be able to fill the disk."""
+
 _SCHEMA: Final = """
 CREATE TABLE held (
   origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL
@@ -107,9 +110,9 @@ class WitnessStore:
                 )
             elif decision.evidence:
                 connection.execute(
-                    "INSERT INTO refused (origin, time, reason, held, note) VALUES (?, ?, ?, ?, ?) "
-                    "ON CONFLICT (origin, note) DO NOTHING",
-                    (origin, time, decision.reason, None if row is None else row[2], signed),
+                    "INSERT INTO refused (origin, time, reason, held, note) SELECT ?, ?, ?, ?, ? "
+                    "WHERE (SELECT COUNT(*) FROM refused WHERE origin = ?) < ? ON CONFLICT (origin, note) DO NOTHING",
+                    (origin, time, decision.reason, None if row is None else row[2], signed, origin, REFUSED_MAX),
                 )
             connection.execute("COMMIT")
             return decision, cosigned

@@ -21,7 +21,7 @@ from ledger.proofs import cosign, keyfile, note, policy
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.note import COSIGNATURE, Note, Vkey
 from ledger.proofs.policy import Log, Policy
-from ledger.proofs.witness import MALFORMED, OK, REQUEST_MAX, Answer, answer, decide, origin_of, parse_request
+from ledger.proofs.witness import MALFORMED, OK, REQUEST_MAX, Answer, answer, decide, origin_of, parse_request, stripped
 from service.secrets import Passphrase
 from service.witness.memory import WitnessStore
 
@@ -32,6 +32,8 @@ DATABASE: Final = "witness.db"
 LOGS: Final = "logs"
 _NAME: Final = re.compile(r"^# witness (\S+)$", re.MULTILINE)
 _UNAVAILABLE: Final = 503
+_LENGTH_DIGITS: Final = 7
+"""Digits of a Content-Length that are read as a number: Python refuses thousands of them with an exception."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,13 @@ class Witness:
         time = int(self.clock().timestamp())
         line = cosign.sign(signed.text, self.name, self.key, time)
         trusted = [vkey for vkey in self.logs() if vkey.name == origin]
+        own = stripped(signed, trusted)
         decision, _ = self.store.compare_and_swap(
             origin,
-            request.checkpoint,
+            own.encode(),
             time=time,
             decide=lambda held: decide(request, held, trusted),
-            cosign=lambda: Note(signed.text, (*signed.signatures, line)).encode(),
+            cosign=lambda: Note(own.text, (*own.signatures, line)).encode(),
         )
         return answer(decision, [line])
 
@@ -140,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != "/add-checkpoint":
             self.close_connection = True
             return self._send(Answer(404, b"not found\n"))
-        if not length.isascii() or not length.isdecimal() or int(length) > REQUEST_MAX:
+        if not length.isascii() or not length.isdecimal() or len(length) > _LENGTH_DIGITS or int(length) > REQUEST_MAX:
             self.close_connection = True
             return self._send(Answer(MALFORMED, b"expected a body with a length\n"))
         body = self.rfile.read(int(length))

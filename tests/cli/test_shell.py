@@ -84,3 +84,9 @@ def test_people_read_amounts_and_percentages_programs_integers() -> None:
         "  a       1,234.567890 EUR",
         "  b          -0.000005 EUR",
     ]
+
+
+def test_a_terminal_obeys_nothing_that_came_from_outside() -> None:
+    """If this fails, an id or a title rewrites what stands on the screen (L1)."""
+    assert shell.printable("a\x1b[2Jb\x9bc\u202ed\ne") == "a\\u{1b}[2Jb\\u{9b}c\\u{202e}d\ne"
+    assert shell.printable("\u00e9\n") == "\u00e9\n"

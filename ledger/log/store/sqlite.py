@@ -22,6 +22,12 @@ BUSY_SECONDS = 60
 """How long a writer waits for another process's transaction before it gives up."""
 
 
+READERS_KEPT = 8
+"""Reading connections that stay open between reads."""
+
+READERS_MAX = 128
+"""Reading connections at once; a reader beyond them waits, and is then told to try again."""
+
 ROWS_AT_ONCE = 50
 """Rows to one INSERT into a guarded table: to be ready to undo a refused one costs a third of adding it."""
 
@@ -36,7 +42,11 @@ class SqliteStore(Store):
         self.path = path
         located = quote(str(path.absolute()))
         self.readers = create_engine(
-            f"sqlite:///file:{located}?mode=ro&uri=true", poolclass=QueuePool, connect_args=_CONNECT
+            f"sqlite:///file:{located}?mode=ro&uri=true",
+            poolclass=QueuePool,
+            connect_args=_CONNECT,
+            pool_size=READERS_KEPT,
+            max_overflow=READERS_MAX - READERS_KEPT,
         )
         self.writers = create_engine(
             f"sqlite:///file:{located}?mode=rw&uri=true", poolclass=QueuePool, connect_args=_CONNECT

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ledger.errors import ConflictError, TransientError
 
@@ -87,6 +88,8 @@ class Store(ABC):
             yield
         except IntegrityError as refusal:
             raise ConflictError(f"the database refused a change to the log: {refusal.orig}") from refusal
+        except PoolTimeoutError as failure:
+            raise TransientError("the log's database has no free connection; nothing was kept, try again") from failure
         except DBAPIError as failure:
             raise TransientError(
                 f"the log's database failed: {failure.orig}; nothing of this batch was kept"

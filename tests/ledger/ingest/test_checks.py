@@ -59,7 +59,7 @@ BAD: list[tuple[Any, str]] = [
 def refusals(document: Any) -> list[str]:
     """Why a line is refused, by the way that files take."""
     rows = ndjson.decode(Block(1, lines(json.dumps(document).encode()), 0))
-    return [refused.reason for refused in rows.refused] + list(Checker(LATEST).run(rows.events).values())
+    return [refused.reason for refused in rows.refused] + list(Checker(lambda: LATEST).run(rows.events).values())
 
 
 @pytest.mark.parametrize(("document", "reason"), BAD, ids=[reason for _, reason in BAD])
@@ -90,7 +90,7 @@ def test_a_possible_event_is_taken(document: Any) -> None:
 
 def test_memory_never_admits_what_a_first_look_refuses() -> None:
     """If this fails, the quick check lets a value pass because its neighbour was good."""
-    checker = Checker(LATEST)
+    checker = Checker(lambda: LATEST)
     good = [ndjson.parse_line(json.dumps(row(f"e-{i}")).encode()) for i in range(3)]
     assert checker.run(good) == {}
     for document, reason in BAD:
@@ -118,13 +118,13 @@ def test_the_quick_way_and_the_thorough_way_agree(changes: dict[str, Any]) -> No
     except InputError:
         thorough = []
     alone_events = list(alone.events)
-    refused = Checker(date(9999, 12, 31)).run(alone_events)
+    refused = Checker(lambda: date(9999, 12, 31)).run(alone_events)
     assert thorough == [event for i, event in enumerate(alone_events) if i not in refused]
 
 
 def test_a_platforms_file_speaks_for_no_other() -> None:
     """If this fails, one platform's file holds events in the name of another."""
-    checker = Checker(LATEST, "acme")
+    checker = Checker(lambda: LATEST, "acme")
     rows = ndjson.decode(Block(1, lines(row("e-1"), row("e-2", source="other"), row("e-3")), 0))
     for _ in range(2):
         assert checker.run(rows.events) == {1: "source: \"other\", and this file is taken as one of 'acme'"}
@@ -146,7 +146,7 @@ def test_a_neighbour_changes_nothing(odd: dict[str, Any]) -> None:
     event = StreamEvent(**row("e-1") | odd)
     found = []
     for before in ([], [StreamEvent(**row("e-0"))], [StreamEvent(**row("e-0", **odd_)) for odd_ in ODD[-2:]]):
-        checker = Checker(LATEST)
+        checker = Checker(lambda: LATEST)
         checker.run(list(before))
         events = [event]
         found.append((checker.run(events), events))
@@ -155,8 +155,18 @@ def test_a_neighbour_changes_nothing(odd: dict[str, Any]) -> None:
 
 def test_ids_are_checked_on_the_quick_way_too() -> None:
     """If this fails, a second spelling of an id counts twice once its source is known."""
-    checker = Checker(LATEST)
+    checker = Checker(lambda: LATEST)
     ids = [StreamEvent(**row(one)) for one in ("e-1", "e-1 ", " e-1", "e\u0301", "\u00e9")]
     assert sorted(checker.run(ids)) == [1, 2, 3]
     enormous = [StreamEvent(**row("e-2", units=10**9)), StreamEvent(**row("e-3", units=10**9 + 1))]
     assert list(checker.run(enormous)) == [1]
+
+
+def test_a_checker_that_lives_for_days_takes_each_days_events() -> None:
+    """If this fails, a long-lived process refuses today's events as lying in the future (R2)."""
+    today = [date(2026, 6, 1)]
+    checker = Checker(lambda: today[0])
+    third = [StreamEvent(**row("e-1"))]
+    assert list(checker.run(third)) == [0]
+    today[0] = date(2026, 6, 3)
+    assert checker.run(third) == {}

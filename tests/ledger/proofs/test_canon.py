@@ -170,3 +170,19 @@ def test_objects_are_asked_for_by_name() -> None:
         canon.decode_object(b"[]", "statement")
     with pytest.raises(VerificationError, match="statement: not canonical"):
         canon.decode_object(b"[ ]", "statement")
+
+
+@given(st.lists(st.sampled_from([b'"', b"\\", b"a", b"[", b"}"]), max_size=30).map(b"".join))
+def test_a_string_is_scanned_once(data: bytes) -> None:
+    """If this fails, a mark can fail to match after a scan to the end, and hostile bytes cost n squared (V11)."""
+    for position, byte in enumerate(data):
+        if byte == ord('"'):
+            match = canon._STRING.match(data, position)
+            assert match is not None
+
+
+@pytest.mark.parametrize("hostile", [b'"\\' * 2**21, b'"' * 2**22 + b"\\", b"[" * 2**22])
+def test_hostile_bytes_are_refused_in_linear_time(hostile: bytes) -> None:
+    """If this fails, a bundle of some megabytes keeps a verifier busy for days (V11)."""
+    with pytest.raises(VerificationError):
+        canon.decode(b"[" * 30 + hostile)

@@ -230,3 +230,18 @@ def test_every_answer_says_why() -> None:
     other = witness.answer(witness.decide(request(4, 9), held(5), [VKEY]))
     assert (other.status, other.body, other.content_type) == (409, b"5\n", witness.SIZE)
     assert witness.parse_size(other.body) == 5
+
+
+def test_a_strangers_proof_does_not_frame_the_log() -> None:
+    """If this fails, anybody makes a witness keep an honest log as forked by sending a random proof (H1)."""
+    for size in (7, 12):
+        decision = witness.decide(request(7, size, proof=[bytes(32)]), held(7), [VKEY])
+        assert (decision.status, decision.evidence) == (422, False)
+    assert witness.decide(request(7, 12, of=FORK, proof=FORK.proof(7, 12)), Held(7, FORK.root(7)), [VKEY]).status == 200
+    assert witness.decide(request(9, 12, of=FORK), held(9), [VKEY]).evidence
+
+
+def test_what_is_kept_bears_the_logs_own_signature_alone() -> None:
+    """If this fails, junk signature lines make each request a new row of evidence, and fill the witness's disk (H1)."""
+    both = note.parse(signed(5, seeded("stranger"), KEY))
+    assert witness.stripped(both, [VKEY]).encode() == signed(5)
