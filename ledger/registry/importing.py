@@ -188,8 +188,9 @@ def _keep_beside(registry: Registry, planned: Plan, signer: Signer, author: Auth
         return
     with registry.log.projection() as connection:
         known = payees.paid_before(connection)
-        for row in sorted(planned.payees, key=payees.payee_id):
+        for row in sorted(planned.payees, key=lambda row: (row.start or "", payees.payee_id(row))):
             payees.propose(connection, row, signer, registry.now(), first=row.party not in known)
+            known.add(row.party)  # a second account in one import is a change like any other (M11)
         store = registry.log.store
         if not refused:
             return

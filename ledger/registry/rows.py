@@ -22,14 +22,15 @@ from ledger.registry import identifiers
 from ledger.registry.model import BEGINNING, RIGHTS, WORLD, Answer, Instant, PartyKind, Right, State, Use
 from ledger.types import MILLION, STYLE_PREFIX, format_time, parse_time
 
+# `\Z`, since `$` also matches before a last newline.
 # No control characters anywhere: what is registered is shown on terminals and pages, and canonical in one spelling.
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^\s|*\x00-\x1f\x7f][^\s|\x00-\x1f\x7f]*$")]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^\s|*\x00-\x1f\x7f][^\s|\x00-\x1f\x7f]*\Z")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 Ppm = Annotated[int, msgspec.Meta(ge=1, le=MILLION)]
-Territory = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2}|WORLD)$")]
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+Territory = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2}|WORLD)\Z")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Micros = Annotated[int, msgspec.Meta(ge=0, le=canon.INT_MAX)]
-Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
 
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
@@ -100,7 +101,7 @@ class GrantRow(Row, frozen=True, kw_only=True):
 
     id: Id
     grantor: Id
-    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^(\*|[^\s|*][^\s|]*)$")]
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^(\*|[^\s|*][^\s|]*)\Z")]
     uses: Annotated[tuple[Use, ...], msgspec.Meta(min_length=1)]
     decision: Answer
     territory: Territory = WORLD
@@ -143,7 +144,7 @@ class PayeeRow(Row, frozen=True, kw_only=True):
     """payees: where a party's money goes. Kept outside the log."""
 
     party: Id
-    method: Annotated[str, msgspec.Meta(pattern=r"^(bank|chain)$")]
+    method: Annotated[str, msgspec.Meta(pattern=r"^(bank|chain)\Z")]
     account: Text
     start: str | None = None
 

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.errors import InputError
+from ledger.registry import payees, rows
+from service.registry.registering import load
+from tests.service.month import Month
+
+
+def test_a_second_account_in_one_import_waits_for_a_second_person(june: Month, tmp_path: Path) -> None:
+    """If this fails, the operator alone redirects a party's later payments by importing two accounts at once (M11)."""
+    accounts = [("ACC-1", "2020-01-01"), ("ACC-2", "2026-06-15")]
+    document: dict[str, Any] = {
+        "parties": [{"id": "eve", "kind": "person"}],
+        "payees": [{"party": "eve", "method": "bank", "account": name, "from": start} for name, start in accounts],
+    }
+    path = tmp_path / "eve.json"
+    path.write_text(json.dumps(document))
+    load(june.ws, [path], by=None, dry_run=False, on_progress=None)
+    with june.ws.log.store.reading() as connection:
+        states = [one.state for one in payees.listed(connection, "eve")]
+    assert sorted(states) == ["approved", "proposed"]
+
+
+@pytest.mark.parametrize("name", ["p-nl\n", "p nl", "p|nl"])
+def test_an_id_ends_where_it_seems_to_end(name: str) -> None:
+    """If this fails, a party whose id ends in a newline stands beside the one it looks like (L2)."""
+    with pytest.raises(InputError):
+        rows.parse("parties", {"id": name, "kind": "person"})
