@@ -40,7 +40,7 @@ def lds(
     tracks: Annotated[Path, typer.Argument(help="A file of tracks, in the form that the study's adapter reads.")],
     estimator: Annotated[str, typer.Option(help="ekfac, logra or trak.")] = "ekfac",
 ) -> None:
-    """How well item scores predict retraining on random halves, beside the most that seeds allow."""
+    """How well item scores predict retraining: beside the most that seeds allow."""
     from attribution.influence.study import Study, measure_lds
 
     emit(measure_lds(Study(study), tracks, estimator))
