@@ -19,8 +19,8 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Streaming platform (events)", ("ingest", "quarantine", "batch", "source", "listener")),
     (
         "Finance (from a month to payments)",
-        ("period", "run", "simulate", "approver", "approve", "publish", "pay", "payment", "hold", "adjust", "reverse",
-         "terms", "chain"),
+        ("period", "run", "simulate", "approver", "proposals", "approve", "publish", "pay", "payment", "hold", "adjust",
+         "reverse", "terms", "chain"),
     ),
     ("Rights holder (what came of it, and why)", ("statement", "statements", "explain")),
     ("Auditor (proofs)", ("verify", "ledger", "witness")),

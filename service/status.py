@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger.ingest import quarantine
-from ledger.log.append import Log
 from ledger.shown import counted
 from payouts.life.book import Book
 from service.scheduler.standing import JobStanding, standing, troubles
+from service.settlement import proposals
 from service.settlement.approvers import one_person
 from service.settlement.paying import unconfirmed
 from service.settlement.runs import load
@@ -75,11 +75,11 @@ def status(workspace: Workspace) -> Status:
             for run in book.runs.values()
         ],
         jobs=jobs,
-        waiting=[*troubles(jobs), *_waiting(log, book, without_vector, kept)],
+        waiting=[*troubles(jobs), *_waiting(workspace, book, without_vector, kept)],
     )
 
 
-def _waiting(log: Log, book: Book, without_vector: int, kept: list[quarantine.Kept]) -> Iterator[str]:
+def _waiting(ws: Workspace, book: Book, without_vector: int, kept: list[quarantine.Kept]) -> Iterator[str]:
     if kept:
         kinds = " + ".join(f"{count} {kind}" for kind, count in sorted(Counter(row.kind for row in kept).items()))
         yield f"{counted(len(kept), 'row')} in quarantine ({kinds}): settle quarantine list, then replay or discard"
@@ -94,10 +94,13 @@ def _waiting(log: Log, book: Book, without_vector: int, kept: list[quarantine.Ke
             yield f"{run.period}, pool {run.pool}: approved: settle publish {short}"
         elif state == "published":
             yield f"{run.period}, pool {run.pool}: published: settle pay {short} --via file"
-        elif state == "paying" and (parties := unconfirmed(log, book, load(log, run))):
+        elif state == "paying" and (parties := unconfirmed(ws.log, book, load(ws.log, run))):
             yield (
                 f"{run.period}, pool {run.pool}: {counted(len(parties), 'payment')} handed over, not confirmed: "
                 f"settle payment {short} {parties[0]} settled"
             )
+    others = [one for one in proposals.waiting(ws) if one.kind != "run"]
+    if others:
+        yield f"{counted(len(others), 'proposal')} for a second person: settle proposals"
     for hold in book.open_holds():
         yield f"hold {hold.id} is open: settle hold list"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -170,11 +171,31 @@ def _run_text(result: Any) -> str:
 def approve(
     subject: Annotated[str, typer.Argument(metavar="RUN", help="A run, release, adjustment or reversal.")],
     party: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who approves; not the one who made it.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
 ) -> None:
-    """Sign what another person made, with a key of your own."""
-    from service.settlement import life
+    """Sign what another person made, once it was shown and checked."""
+    from service.settlement import life, proposals
 
-    emit(life.approve(workspace(), subject, party))
+    ws = workspace()
+    shown = proposals.show(ws, subject)
+    amount = "" if shown.micros is None else f"{money(shown.micros, shown.currency)}, "
+    about = f" for {shown.party}" if shown.party else ""
+    say(
+        f"settle: {shown.kind} {shown.id[:32]} by {shown.made_by}{about}: {amount}{shown.changes}; "
+        f"reason: {shown.reason or 'none given'}"
+    )
+    if not yes and sys.stdin.isatty() and not typer.confirm("Sign this?", err=True):
+        raise InputError("not signed")
+    emit(life.approve(ws, shown.id, party))
+
+
+@app.command("proposals")
+def proposals_() -> None:
+    """Everything that waits for a second person, and what it changes."""
+    from service.settlement import proposals
+
+    emit(proposals.waiting(workspace()))
 
 
 @app.command()

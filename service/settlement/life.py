@@ -33,7 +33,18 @@ from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.finding import find, find_run, runs_of
 from service.settlement.payees import payees_now, route_of
 from service.settlement.pools import check_apart
-from service.settlement.runs import Request, Stored, calculate, carried, check_close, given_of, handed_over, load, ready
+from service.settlement.runs import (
+    Request,
+    Stored,
+    calculate,
+    carried,
+    check_again,
+    check_close,
+    given_of,
+    handed_over,
+    load,
+    ready,
+)
 from service.settlement.step import Step, read_book, signed, take
 from service.settlement.usage import DEFAULT, Progress, seal
 
@@ -290,6 +301,10 @@ class Approved:
 def approve(ws: Workspace, subject: str, party: str) -> Approved:
     """Sign a run, release, adjustment, reversal, terms or lost payment as another person than its maker."""
     at = format_time(ws.clock())
+    made = read_book(ws)
+    named = find(made, subject)
+    if named in made.runs and not any(one.by == party for one in made.approvals.get(named, [])):
+        check_again(ws, made, load(ws.log, made.runs[named]))
 
     def decide(book: Book) -> Step[Approved]:
         name = find(book, subject)

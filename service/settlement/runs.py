@@ -29,6 +29,7 @@ from payouts.statements.statement import held_line
 from payouts.terms import Terms
 from service.log.logs import Listed, listed
 from service.settlement.registered import Registered
+from service.settlement.step import read_book
 from service.settlement.usage import DEFAULT, PLAIN, Progress, check_engine, seal, sealed_up_to, summed
 
 if TYPE_CHECKING:
@@ -442,6 +443,41 @@ def calculate(
         stages=takes.stages,
     )
     return Calculated(outcome=outcome, document=doc.draw_up(given, rows, outcome, booked), accounts=tuple(booked))
+
+
+def recalculated(ws: Workspace, book: Book, stored: Stored, *, engine: str, on_progress: Progress = None) -> Calculated:
+    """A run once more from the log as it stood when the run was written: what it followed, what was held, what waited.
+
+    Of the run's own document only terms, rule and minimum payout are taken, which the log does not decide.
+    """
+    terms = stored.terms
+    then = read_book(ws, book.places["run", stored.record.run].index)
+    takes = carried(ws.log, then, period=terms.period, pool=terms.pool, currency=terms.currency)
+    given = replace(
+        given_again(stored),
+        period_root=then.period_root(terms.period),
+        registry_size=then.closes[terms.period].registry_size,
+        sequence=then.sequence(terms.period, terms.pool),
+        holds=holds_of(then.open_holds()),
+        follows=takes.follows,
+        entries=tuple(sorted({one.id for one in takes.corrections})),
+        carried=takes.unattributed,
+        agreed=takes.stages.terms,
+        fx=takes.stages.rates,
+    )
+    return calculate(ws, then, given, takes, engine=engine, on_progress=on_progress)
+
+
+def check_again(ws: Workspace, book: Book, stored: Stored) -> None:
+    """Refuse a run that does not come out the same, byte for byte, when it is calculated again from the log."""
+    logs = listed(ws, book, stored.record.period)
+    engine = ready(ws, logs, DEFAULT, dry_run=True, on_progress=None)
+    found = recalculated(ws, book, stored, engine=engine)
+    if canon.encode(found.document.payload) != canon.encode(stored.payload):
+        raise VerificationError(
+            f"run {stored.record.run[:16]} does not come out the same when it is calculated again from the log; do "
+            f"not approve it: settle run --period {stored.record.period} makes one that does"
+        )
 
 
 def lines_of(outcome: Outcome, party: str) -> list[Line]:

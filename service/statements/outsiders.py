@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,9 @@ from service.files import write_whole
 from service.log import members
 from service.log.ingesting import quarantined
 from service.log.logs import listed
+from service.settlement.life import intents_of
 from service.settlement.pools import overlapping
-from service.settlement.runs import Stored, calculate, carried, given_again, holds_of, load, paid_out
+from service.settlement.runs import Stored, load, paid_out, recalculated
 from service.settlement.step import read_book
 from service.settlement.usage import PLAIN
 from service.statements.proving import run_bundle
@@ -209,27 +210,9 @@ def _about(folder: Path) -> dict[str, object]:
 
 
 def _again(ws: Workspace, book: Book, stored: Stored, on_progress: Progress) -> RunAgain:
-    """Everything from the log as it stood when the run was written: what it followed, what was held, what waited.
-
-    Of the run's own document only terms, rule and minimum payout are taken, which the log does not decide.
-    """
-    run, terms = stored.record.run, stored.terms
-    then = read_book(ws, book.places["run", run].index)
-    takes = carried(ws.log, then, period=terms.period, pool=terms.pool, currency=terms.currency)
-    said = given_again(stored)
-    given = replace(
-        said,
-        period_root=then.period_root(terms.period),
-        registry_size=then.closes[terms.period].registry_size,
-        sequence=then.sequence(terms.period, terms.pool),
-        holds=holds_of(then.open_holds()),
-        follows=takes.follows,
-        entries=tuple(sorted({one.id for one in takes.corrections})),
-        carried=takes.unattributed,
-        agreed=takes.stages.terms,
-        fx=takes.stages.rates,
-    )
-    found = calculate(ws, then, given, takes, engine=PLAIN, on_progress=on_progress)
+    """A run computed again from the log, and its payments derived again from its accounts."""
+    intents_of(ws.log, book, stored)
+    found = recalculated(ws, book, stored, engine=PLAIN, on_progress=on_progress)
     same = canon.encode(found.document.payload) == canon.encode(stored.payload)
-    outcome = found.outcome
-    return RunAgain(run=run, pool=terms.pool, pool_micros=outcome.pool, lines=len(outcome.lines), ok=same)
+    outcome, record = found.outcome, stored.record
+    return RunAgain(run=record.run, pool=record.pool, pool_micros=outcome.pool, lines=len(outcome.lines), ok=same)
