@@ -33,6 +33,8 @@ WRITERS: Final = 256
 """Requests that may wait for a commit at once, a thread each."""
 READERS: Final = 12
 """Requests that read at once: fewer than the database has connections for."""
+VALUE_MAX: Final = 512
+"""Of a path or query parameter: longer than any id, and never what a database or a terminal would read as a command."""
 HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -105,6 +107,9 @@ class _Doors:
         self, route: Route, request: Request, principal: Principal | None, limiter: CapacityLimiter
     ) -> Response:
         held, body = self._held, b""
+        for name, value in (*request.path_params.items(), *request.query_params.items()):
+            if len(value) > VALUE_MAX or not value.isprintable():
+                raise RefusedError(400, "input", f"{name!r:.80}: expected at most {VALUE_MAX} printable characters")
         if route.takes:
             body = await read_body(
                 request.stream(), encoding=request.headers.get("content-encoding", "").strip().lower(),

@@ -57,9 +57,11 @@ class Server(uvicorn.Server):
             for listening in server.sockets:
                 self._started(_address(listening))
 
-    def handle_exit(self, sig: int, frame: Any) -> None:
+    def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  uvicorn calls it so
+        """Stop; told again, at once. Not uvicorn's own, which dies of the signal after it has stopped."""
         self._held.stopping = True
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Callable[[str], None]) -> None:

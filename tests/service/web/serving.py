@@ -103,11 +103,12 @@ class Served:
 @contextmanager
 def serving(home: Path, *options: str) -> Iterator[Served]:
     """`settle serve` on a free port of loopback."""
-    command = [sys.executable, "-m", "cli.main", "serve", "--home", str(home), "--port", "0", "--json", *options]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
-        stderr=(home.parent / "serve.log").open("a"), text=True,
-    )  # fmt: skip
+    run = "from cli.main import main; main()"
+    command = [sys.executable, "-c", run, "serve", "--home", str(home), "--port", "0", "--json", *options]
+    with (home.parent / "serve.log").open("a") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=log, text=True
+        )
     assert process.stdout is not None
     try:
         document = ""
