@@ -1,0 +1,68 @@
+"""The client that platforms take along: batches, retries, receipts, against a server of its own."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from ledger.proofs import proof
+from service.client import Client, ServiceError
+from tests.service.web.serving import row, served_month, serving, token
+from tests.support import packages_after
+
+
+def test_events_are_sent_in_batches_and_proven(tmp_path: Path) -> None:
+    """If this fails, a platform cannot send a file of events and keep the proofs."""
+    june = served_month(tmp_path / "home")
+    secret = token(june, "ann")
+    with serving(tmp_path / "home") as server:
+        client = Client(f"http://{server.host}:{server.port}", secret, source="acme")
+        answers = list(client.send((row(f"e-{n}") for n in range(25)), batch=10))
+        assert [answer["accepted"] for answer in answers] == [10, 10, 5]
+        assert [answer["duplicates"] for answer in client.send([row("e-1")])] == [1]
+        receipts = client.receipts(["e-3", "nowhere"])
+        assert list(receipts) == ["e-3"]
+        assert b'"e-3"' in (proof.parse(receipts["e-3"]).extra or b"")
+        client.close()
+        stranger = Client(f"http://{server.host}:{server.port}", secret, source="other")
+        with pytest.raises(ServiceError, match="404 not-found"):
+            list(stranger.send([row("a")]))
+        stranger.close()
+
+
+def test_it_tries_again_and_waits_as_long_as_it_is_asked_to() -> None:
+    """If this fails, a server that is busy for a second loses a platform's events."""
+    left = [("503", "7"), ("429", "2"), ("", "")]
+    waits: list[float] = []
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            status, after = left.pop(0)
+            body = b"{}" if status else b'{"accepted": 1}'
+            self.send_response(int(status or 200))
+            if after:
+                self.send_header("Retry-After", after)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Busy) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        client = Client(f"http://127.0.0.1:{server.server_port}", "t", source="acme", sleep=waits.append)
+        assert list(client.send([row("a")])) == [{"accepted": 1}]
+        client.close()
+        server.shutdown()
+    assert waits == [7.0, 2.0]
+
+
+def test_it_needs_the_standard_library_alone() -> None:
+    """If this fails, a platform cannot take the client along as one file."""
+    assert packages_after("import service.client") <= {"service"}
