@@ -20,12 +20,12 @@ def test_events_are_sent_in_batches_and_proven(tmp_path: Path) -> None:
     secret = token(june, "ann")
     with serving(tmp_path / "home") as server:
         client = Client(f"http://{server.host}:{server.port}", secret, source="acme")
-        answers = list(client.send((row(f"e-{n}") for n in range(25)), batch=10))
+        answers = list(client.send((row(f"n-{n}") for n in range(25)), batch=10))
         assert [answer["accepted"] for answer in answers] == [10, 10, 5]
-        assert [answer["duplicates"] for answer in client.send([row("e-1")])] == [1]
-        receipts = client.receipts(["e-3", "nowhere"])
-        assert list(receipts) == ["e-3"]
-        assert b'"e-3"' in (proof.parse(receipts["e-3"]).extra or b"")
+        assert [answer["duplicates"] for answer in client.send([row("n-1")])] == [1]
+        receipts = client.receipts(["n-3", "nowhere"])
+        assert list(receipts) == ["n-3"]
+        assert b'"n-3"' in (proof.parse(receipts["n-3"]).extra or b"")
         client.close()
         stranger = Client(f"http://{server.host}:{server.port}", secret, source="other")
         with pytest.raises(ServiceError, match="404 not-found"):
