@@ -18,6 +18,7 @@ from ledger.proofs import batch, bundle, canon, leaf
 from ledger.proofs.bundle import Placed
 from ledger.proofs.trust import TrustedLog
 from ledger.types import Digest
+from service.files import write_whole
 from service.log import batches
 from service.log.logs import behind
 from service.settlement.step import read_book
@@ -211,11 +212,11 @@ def _succeed(workspace: Workspace, log: Log, origin: str, reason: str) -> recove
                 file.rename(_aside(file, log.origin))
     config = workspace.home / CONFIG
     text = config.read_text(encoding="utf-8")
-    config.write_text(re.sub(r'(?m)^origin = ".*"$', f'origin = "{origin}"', text, count=1), encoding="utf-8")
+    write_whole(config, re.sub(r'(?m)^origin = ".*"$', f'origin = "{origin}"', text, count=1).encode())
     trusted = workspace.trust
     keys = tuple(replace(key, start=0) for key in trusted.logs[0].keys if key.until is None)
     successor = TrustedLog(origin, keys)  # its sizes begin anew, and with them those at which keys count
-    (workspace.home / TRUST).write_bytes(replace(trusted, logs=(successor, *trusted.logs)).encode())
+    write_whole(workspace.home / TRUST, replace(trusted, logs=(successor, *trusted.logs)).encode())
     renewed = Workspace.open(workspace.home, clock=workspace.clock)
     renewed.passphrase = workspace.passphrase
     begun = renewed.open_log(check=False)

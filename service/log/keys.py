@@ -21,6 +21,7 @@ from ledger.proofs.note import Vkey
 from ledger.proofs.rings import Rings
 from ledger.proofs.trust import Trust
 from ledger.text import format_base64
+from service.files import write_whole
 from service.workspace import NEXT, TRUST, Workspace
 
 _SPKI: Final = bytes.fromhex("302a300506032b6570032100")
@@ -207,9 +208,7 @@ def _published(workspace: Workspace, found: KeyRing) -> Trust:
 
 def _write(workspace: Workspace, trust: Trust) -> None:
     path = workspace.home / TRUST
-    aside = path.with_name(TRUST + ".new")
-    aside.write_bytes(trust.encode())
-    aside.rename(path)
+    write_whole(path, trust.encode())
 
 
 def export(workspace: Workspace, name: str) -> Public:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ledger.proofs import policy
 from ledger.proofs.trust import Trust
+from service.files import write_whole
 from service.workspace import TRUST, Workspace
 
 
@@ -14,7 +15,5 @@ def adopt_policy(workspace: Workspace, text: bytes) -> Trust:
     found = replace(policy.parse(text), logs=())
     renewed = replace(workspace.trust, policy=found)
     path = workspace.home / TRUST
-    aside = path.with_name(TRUST + ".new")
-    aside.write_bytes(renewed.encode())
-    aside.rename(path)
+    write_whole(path, renewed.encode())
     return renewed
