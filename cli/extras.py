@@ -7,6 +7,7 @@ from typing import Final
 from ledger.errors import StateError
 
 EXTRAS: Final[dict[str, str]] = {
+    "arabic_reshaper": "attribution",
     "PIL": "payouts",
     "alembic": "postgres",
     "apscheduler": "service",

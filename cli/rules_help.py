@@ -20,8 +20,8 @@ class RulesCommand(TyperCommand):
             parameters = [(f"{field.name}={_default(field)}", _doc(field)) for field in dataclasses.fields(rule)]
             with formatter.section(f"--param of {name}"):
                 formatter.write_dl(parameters or [("none", "this rule has nothing to choose")])
-        with formatter.section("--param of every pool (docs/rules.md)"):
-            formatter.write_text(", ".join(PARAMS))
+        with formatter.section("--param of every pool"):
+            formatter.write_dl([(f"{name}={default}", meaning) for name, (default, meaning) in PARAMS.items()])
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

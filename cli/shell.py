@@ -98,6 +98,15 @@ def end() -> None:
         _shell.opened.pop().close()
 
 
+def share_option(name: str, text: str | None, ppm_name: str, ppm: int | None) -> int | None:
+    """A share given as a percentage or in ppm, in ppm; never both."""
+    from ledger.units import percentage
+
+    if text is not None and ppm is not None:
+        raise InputError(f"{name} and {ppm_name} say the same; expected one of them")
+    return ppm if text is None else percentage(text, name)
+
+
 def plain(value: Any) -> Any:
     """A result as JSON types: dataclasses by field, tuples as lists, paths and times as text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

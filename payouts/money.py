@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from ledger import units
+from ledger.errors import InputError
 from payouts.errors import TermsError
 
 MICROS: Final = 1_000_000
 """Micro-units in one unit of any currency."""
-
-_AMOUNT = re.compile(r"(-?)(\d{1,30})(?:\.(\d{1,6}))?\Z", re.ASCII)
 
 _CODE = re.compile(r"[A-Z]{3}\Z", re.ASCII)
 
@@ -55,12 +55,10 @@ def _instead(currency: str) -> str:
 
 def parse_amount(text: str) -> int:
     """`"1000000.00"` -> micro-units; at most six decimals, no exponent, no grouping."""
-    match = _AMOUNT.match(text)
-    if match is None:
-        raise TermsError(f"amount {text!r}: expected digits with at most six decimals, such as 1000000.00")
-    sign, whole, part = match.groups()
-    micros = int(whole) * MICROS + int((part or "").ljust(6, "0"))
-    return -micros if sign else micros
+    try:
+        return units.micros(text)
+    except InputError as problem:
+        raise TermsError(str(problem)) from None
 
 
 def format_amount(micros: int, currency: str) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, cast, get_args
 
+from ledger import units
+from ledger.errors import InputError
 from ledger.shown import money
 from ledger.types import ASPECTS, MILLION, Aspect, Period
 from payouts.errors import TermsError
@@ -97,7 +99,7 @@ class Terms:
         total = sum(ppm for _, ppm in self.aspects)
         if total != MILLION:
             raise TermsError(
-                f"aspects sum to {total} ppm: expected 1000000; for example aspects=recording:700000,composition:300000"
+                f"aspects sum to {total} ppm: expected 1000000; for example aspects=recording:70%,composition:30%"
             )
         ordered = tuple((name, ppm) for name in ASPECTS for given, ppm in self.aspects if given == name and ppm)
         object.__setattr__(self, "aspects", ordered)
@@ -161,8 +163,18 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 def whole_number(name: str, text: str) -> int:
     """A parameter's text as an int: ASCII digits only, so that 0.5 or 1e6 is refused, not rounded."""
     if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
-        raise TermsError(f"{name}={text}: expected a whole number (shares are in ppm: half is 500000)")
+        raise TermsError(f"{name}={text}: expected a whole number")
     return int(text)
+
+
+def share(name: str, text: str) -> int:
+    """A share as a percentage, a fraction or whole ppm, in ppm."""
+    try:
+        return units.ppm(text)
+    except InputError:
+        raise TermsError(
+            f"{name}={text}: expected a percentage with at most four decimals, such as 15.825%, or a whole number of ppm"
+        ) from None
 
 
 def _listed(_: str, text: str) -> tuple[str, ...]:
@@ -174,8 +186,8 @@ def _mix(name: str, text: str) -> tuple[tuple[Aspect, int], ...]:
     for part in text.split(","):
         aspect, colon, ppm = part.partition(":")
         if not colon:
-            raise TermsError(f"{name}={text}: expected name:ppm pairs, such as recording:700000,composition:300000")
-        out.append((cast("Aspect", aspect), whole_number(f"aspect {aspect}", ppm)))
+            raise TermsError(f"{name}={text}: expected aspects with shares, such as recording:70%,composition:30%")
+        out.append((cast("Aspect", aspect), share(f"aspect {aspect}", ppm)))
     return tuple(out)
 
 
@@ -187,15 +199,28 @@ _PARAMS: Final[dict[str, tuple[str, Callable[[str, str], object]]]] = {
     "weight": ("weight", lambda _, text: text),
     "aspects": ("aspects", _mix),
     "unattributed": ("unattributed", lambda _, text: text),
-    "reserve": ("reserve_ppm", whole_number),
+    "reserve": ("reserve_ppm", share),
     "fallback": ("fallback", lambda _, text: text),
-    "error_max": ("error_max_ppm", whole_number),
+    "error_max": ("error_max_ppm", share),
     "suspense_months": ("suspense_months", whole_number),
     "suspense_to": ("suspense_to", lambda _, text: text),
 }
 
-PARAMS: Final[tuple[str, ...]] = tuple(_PARAMS)
-"""The pool terms that may be given as `--param`; everything else belongs to the rule."""
+PARAMS: Final[Mapping[str, tuple[str, str]]] = {
+    "price": ("none", "what a unit brings, such as 0.004, instead of an amount to share out"),
+    "sources": ("all", "event sources that count: NAME|NAME"),
+    "products": ("all", "products that count: NAME|NAME"),
+    "territories": ("all", "countries that count: SE|NO"),
+    "weight": ("units", "what an event weighs: units or gross"),
+    "aspects": ("recording:100%", "which influence is paid, and how much of it: recording:70%,composition:30%"),
+    "unattributed": ("return", "influence of nobody who can be named: return to the payer, training, or carry"),
+    "reserve": ("0%", "part of the pool kept back for claims to come"),
+    "fallback": ("suspense", "events without a reliable vector: suspense or training"),
+    "error_max": ("100%", "the measured error above which an estimated vector is not reliable"),
+    "suspense_months": ("36", "months after which money in suspense may be given up; recorded, nothing acts on it"),
+    "suspense_to": ("return", "to whom: return, training or carry; recorded, nothing acts on it"),
+}
+"""The pool terms that may be given as `--param`, with default and meaning; everything else belongs to the rule."""
 
 
 def parse_terms(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from ledger import units
 from ledger.errors import InputError
 
 Value = str | int
@@ -46,8 +47,10 @@ SETTINGS: Final = (
     Setting("log", "home", "", "folder of the home log's workspace; empty: this log is its own home"),
     Setting("workspace", "operator", "operator", "party id of whoever runs this workspace; the maker of its runs"),
     Setting("registry", "cooling_off_hours", 72, "how long a changed payee account waits before it is used"),
-    Setting("registry", "clear_ppm", 10_000, "unlicensed influence above this keeps a track from being clear"),
-    Setting("payouts", "minimum_micros", 0, "a payee's balance below this is carried to the next period"),
+    Setting(
+        "registry", "clear_ppm", 10_000, 'unlicensed influence above this keeps a track from being clear; "1%" too'
+    ),
+    Setting("payouts", "minimum_micros", 0, 'a payee\'s balance below this is carried to the next period; "20.00" too'),
     Setting("payouts", "segments", "", "where a Spark cluster reads the segments: a URL such as s3a://bucket/segments"),
     Setting("attribution", "method", "hybrid", "method used by `settle attribute` unless told otherwise"),
     Setting("attribution", "inbox", "inbox", "folder of files named after tracks, for the scheduler to attribute"),
@@ -75,11 +78,12 @@ _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A setting's value and who said so: `environment`, `settle.toml` or `default`."""
+    """A setting's value, who said so (`environment`, `settle.toml` or `default`), and what it means."""
 
     name: str
     value: Value
     source: str
+    meaning: str
 
 
 class Settings(Mapping[str, Value]):
@@ -125,15 +129,20 @@ def resolve(document: str, environment: Mapping[str, str]) -> Settings:
 
 
 def _resolve_one(setting: Setting, written: Mapping[str, object], environment: Mapping[str, str]) -> Resolved:
+    value, source = setting.default, "default"
     if setting.variable in environment:
-        return Resolved(setting.name, _typed(setting, environment[setting.variable], setting.variable), "environment")
-    if setting.name in written:
-        return Resolved(setting.name, _typed(setting, written[setting.name], "settle.toml"), "settle.toml")
-    return Resolved(setting.name, setting.default, "default")
+        value, source = _typed(setting, environment[setting.variable], setting.variable), "environment"
+    elif setting.name in written:
+        value, source = _typed(setting, written[setting.name], "settle.toml"), "settle.toml"
+    return Resolved(setting.name, value, source, setting.help)
 
 
 def _typed(setting: Setting, value: object, source: str) -> Value:
     if isinstance(setting.default, int):
+        if isinstance(value, str) and setting.key.endswith("_ppm") and "%" in value:
+            return units.percentage(value, f"{source}: {setting.name}")
+        if isinstance(value, str) and setting.key.endswith("_micros") and "." in value:
+            return units.micros(value)
         if isinstance(value, bool) or not str(value).lstrip("-").isdecimal():
             raise InputError(f"{source}: {setting.name} is {value!r}, expected a whole number")
         return int(str(value))

@@ -14,8 +14,8 @@ from cli.commands.registry_payees import payee
 from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.render import indented, table
-from cli.shell import emit, leave, plain, say, workspace
-from ledger.errors import ConflictError, VerificationError
+from cli.shell import emit, leave, plain, say, share_option, workspace
+from ledger.errors import ConflictError, InputError, VerificationError
 from ledger.shown import added_up, counted
 
 if TYPE_CHECKING:
@@ -154,22 +154,29 @@ def grant(
     territory: Territory = "WORLD",
     licensee: Annotated[str | None, typer.Option(help="Only for this party.")] = None,
     model: Annotated[str | None, typer.Option(help="Only for this model: ID or ID@VERSION.")] = None,
-    cap_ppm: Annotated[int | None, typer.Option(help="The most influence a track may take.")] = None,
-    floor_micros: Annotated[int | None, typer.Option(help="The least price per use, in micro-units.")] = None,
+    cap: Annotated[str | None, typer.Option(help="The most influence a track may take, such as 25%.")] = None,
+    cap_ppm: Annotated[int | None, typer.Option(help="The same in parts per million.")] = None,
+    floor: Annotated[str | None, typer.Option(help="The least price per use, such as 0.002.")] = None,
+    floor_micros: Annotated[int | None, typer.Option(help="The same in micro-units.")] = None,
     currency: Annotated[str | None, typer.Option(help="Of the floor.")] = None,
     sunset: Annotated[str | None, typer.Option(help="After this date even trained versions may not serve.")] = None,
     by: By = None,
 ) -> None:
     """Permit, forbid, or ask to be asked. Grants are never changed: revoke one and grant anew."""
     from ledger.registry.acts import parse_uses
+    from ledger.units import micros
     from service.registry import registering, signing
+
+    if floor is not None and floor_micros is not None:
+        raise InputError("--floor and --floor-micros say the same; expected one of them")
 
     ws = workspace()
     who = signing.signer(ws, by)
     row = {
         "id": name, "grantor": grantor or who.party, "subject": recording, "uses": list(parse_uses(uses)),
         "decision": decision, "territory": territory, "from": start or signing.author(ws, who).at, "to": end,
-        "licensee": licensee, "model": model, "cap_ppm": cap_ppm, "floor_micros": floor_micros,
+        "licensee": licensee, "model": model, "cap_ppm": share_option("--cap", cap, "--cap-ppm", cap_ppm),
+        "floor_micros": floor_micros if floor is None else micros(floor),
         "currency": currency, "sunset": sunset,
     }  # fmt: skip
     emit(registering.grant(ws, row, by))
@@ -207,7 +214,8 @@ def transfer(
     seller: Annotated[str, typer.Option("--from", metavar="PARTY", help="Who holds the share.")],
     buyer: Annotated[str, typer.Option("--to", metavar="PARTY", help="Who gets it.")],
     right: Annotated[str, typer.Option(help="master, publishing, performer or neighbouring.")] = "master",
-    ppm: Annotated[int | None, typer.Option(help="How much; by default all the seller holds.")] = None,
+    share: Annotated[str | None, typer.Option(help="How much, such as 50%; by default all the seller holds.")] = None,
+    ppm: Annotated[int | None, typer.Option(help="The same in parts per million.")] = None,
     when: Annotated[str | None, typer.Option("--on", help="A date; by default now, never the past.")] = None,
     territory: Territory = "WORLD",
     by: By = None,
@@ -217,6 +225,7 @@ def transfer(
     from ledger.registry.rows import instant, right_named
     from service.registry import registering
 
+    part = share_option("--share", share, "--ppm", ppm)
     chosen, moment = right_named(right), None if when is None else instant(when)
     emit(
         registering.act(
@@ -224,7 +233,7 @@ def transfer(
             by,
             lambda view, author: acts.transfer(
                 view, author, subject=subject, right=chosen, seller=seller, buyer=buyer, when=moment or author.at,
-                ppm=ppm, territory=territory,
+                ppm=part, territory=territory,
             ),
         )
     )  # fmt: skip
@@ -233,15 +242,17 @@ def transfer(
 @app.command()
 def clear(
     track: Annotated[str, typer.Argument(help="A registered track.")],
-    limit_ppm: Annotated[
-        int | None, typer.Option(help="Unlicensed influence allowed; by default registry.clear_ppm.")
+    limit: Annotated[
+        str | None, typer.Option(help="Unlicensed influence allowed, such as 1%; by default registry.clear_ppm.")
     ] = None,
+    limit_ppm: Annotated[int | None, typer.Option(help="The same in parts per million.")] = None,
     territory: Territory = "WORLD",
 ) -> None:
     """The release gate: a signed certificate if the track is royalty-clean, else every reason it is not."""
     from service.registry import deciding
 
-    emit(deciding.clear(workspace(), track, limit_ppm=limit_ppm, territory=territory))
+    allowed = share_option("--limit", limit, "--limit-ppm", limit_ppm)
+    emit(deciding.clear(workspace(), track, limit_ppm=allowed, territory=territory))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from cli.rules_help import RulesCommand
 from cli.shell import emit, leave, plain, say, workspace
 from ledger.errors import InputError, VerificationError
 from ledger.shown import counted, exact_percent, money
+from ledger.units import ppm
 
 app = typer.Typer(no_args_is_help=True)
 period = typer.Typer(no_args_is_help=True)
@@ -124,8 +125,9 @@ def run(
         result = life.run(ws, wanted, dry_run=dry_run, on_progress=advance)
     emit(result, text=_run_text)
     for key in ("tau", "kappa", "min_influence"):
-        if given.get(key, "").isdecimal():
-            say(f"settle: {key} = {int(given[key]):,} ppm ({exact_percent(int(given[key]))})")
+        if key in given:
+            part = ppm(given[key])
+            say(f"settle: {key} = {part:,} ppm ({exact_percent(part)})")
     if not result.units:
         say(
             f"settle: {name} has no event that counts in pool {pool_name}: nobody is allocated anything; look at the "

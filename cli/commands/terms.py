@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.shell import emit, workspace
+from cli.shell import emit, share_option, workspace
+from ledger.errors import InputError
 
 if TYPE_CHECKING:
     from payouts.accounts.clauses import Clause
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Advances, reserves, tax, currencies and rates; two people agree them.")
 
 Party = Annotated[str, typer.Argument(help="Whose money.")]
-Ppm = Annotated[int, typer.Option(help="Parts per million: 150000 is 15 %.")]
+Rate = Annotated[str | None, typer.Option("--rate", help="How much of it, such as 15.825%.")]
+Ppm = Annotated[int | None, typer.Option(help="The same in parts per million: 150000 is 15%.")]
 Since = Annotated[str, typer.Option("--from", metavar="PERIOD", help="The first month it counts for.")]
 Reason = Annotated[str, typer.Option(help="The contract behind it; it stands in the ledger.")]
 By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Approve at once as this other person.")]
@@ -26,7 +28,8 @@ def advance(
     *,
     amount: Annotated[str, typer.Option(help="What was paid in advance, such as 1000.00.")],
     currency: Annotated[str, typer.Option(help="ISO 4217 code; also the pool's.")],
-    ppm: Ppm,
+    rate: Rate = None,
+    ppm: Ppm = None,
     since: Since,
     reason: Reason,
     pool_name: Annotated[str, typer.Option(help="Which pool it is recouped from.")] = "default",
@@ -36,7 +39,7 @@ def advance(
     from payouts.accounts.clauses import Advance
     from payouts.money import parse_amount
 
-    clause = Advance(party=party, pool=pool_name, currency=currency, micros=parse_amount(amount), ppm=ppm)
+    clause = Advance(party=party, pool=pool_name, currency=currency, micros=parse_amount(amount), ppm=_part(rate, ppm))
     _agree(clause, since, reason, by)
 
 
@@ -44,7 +47,8 @@ def advance(
 def reserve(
     party: Party,
     *,
-    ppm: Ppm,
+    rate: Rate = None,
+    ppm: Ppm = None,
     months: Annotated[int, typer.Option(help="Months until what was kept is released.")],
     since: Since,
     reason: Reason,
@@ -53,14 +57,15 @@ def reserve(
     """Keep a part of what a party earns for some months."""
     from payouts.accounts.clauses import Reserve
 
-    _agree(Reserve(party=party, ppm=ppm, months=months), since, reason, by)
+    _agree(Reserve(party=party, ppm=_part(rate, ppm), months=months), since, reason, by)
 
 
 @app.command()
 def withhold(
     party: Party,
     *,
-    ppm: Ppm,
+    rate: Rate = None,
+    ppm: Ppm = None,
     territory: Annotated[str, typer.Option(help="Whose tax it is, such as SE.")],
     law: Annotated[str, typer.Option(help="The law or treaty; it stands on the statement.")],
     since: Since,
@@ -69,7 +74,7 @@ def withhold(
     """Withhold tax for a territory from what a party gets."""
     from payouts.accounts.clauses import Withholding
 
-    _agree(Withholding(party=party, ppm=ppm, territory=territory), since, law, by)
+    _agree(Withholding(party=party, ppm=_part(rate, ppm), territory=territory), since, law, by)
 
 
 @app.command()
@@ -122,6 +127,14 @@ def end(
     ws = workspace()
     made = holds.release(ws, name, note=reason)
     emit(made if by is None else life.approve(ws, made.id, by))
+
+
+def _part(rate: str | None, ppm: int | None) -> int:
+    """The share that one of the two options says."""
+    part = share_option("--rate", rate, "--ppm", ppm)
+    if part is None:
+        raise InputError("how much of it? expected --rate, such as --rate 15.825%")
+    return part
 
 
 def _agree(clause: Clause, since: str, note: str, by: str | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ledger.errors import InputError
 from ledger.registry import payees, personal, quarantine, readers
 from ledger.registry.compare import Author
+from ledger.registry.completing import completed
 from ledger.registry.facts import AnyFact, ConfirmFact, EndFact, ModelFact, ResolveFact, ShareFact
 from ledger.registry.intake import Plan, plan
 from ledger.registry.model import RIGHTS, WORLD
@@ -91,6 +92,7 @@ def import_rows(
 ) -> Imported:
     """Register rows, wherever they come from; `keep` those that are refused, in quarantine."""
     view = registry.view()
+    raw = completed(raw)
     if on_progress is not None:
         raw = _counted(raw, on_progress)
     with registry.log.store.reading() as connection:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from ledger import units
 from ledger.errors import InputError
 from ledger.proofs import canon
 from ledger.registry import identifiers
@@ -168,10 +169,26 @@ LISTS: Final[Mapping[str, type[Row]]] = {
 def parse(name: str, value: Any, *, from_text: bool = False) -> AnyRow:
     """The checked row; InputError says what is wrong with it. `from_text`: every value is still a text."""
     try:
-        row: Any = msgspec.convert(value, LISTS[name], strict=not from_text)
+        row: Any = msgspec.convert(_counted(value), LISTS[name], strict=not from_text)
     except msgspec.ValidationError as problem:
         raise InputError(str(problem)) from None
     return _checked(row)
+
+
+def _counted(value: Any) -> Any:
+    """The row with shares and amounts that stand in people's units counted in ppm and micro-units."""
+    if not isinstance(value, dict):
+        return value
+    counted = dict(value)
+    for column, read, marks in _UNITS:
+        text = counted.get(column)
+        if isinstance(text, str) and any(mark in text for mark in marks):
+            counted[column] = read(text)
+    return counted
+
+
+_UNITS: Final = (("ppm", units.ppm, "%/"), ("cap_ppm", units.ppm, "%/"), ("floor_micros", units.micros, "."))
+"""Columns, how they are read, and the signs that show that a text is not a whole number already."""
 
 
 def _checked(row: AnyRow) -> AnyRow:

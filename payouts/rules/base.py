@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Literal, Self
 
+from ledger.types import MILLION
 from payouts.errors import RuleError, TermsError
 from payouts.protocols import UsageRow
-from payouts.terms import Weight, whole_number
+from payouts.terms import Weight, share, whole_number
 
 WHOLE: Final = 10**12
 """A whole vector in kernel units: masses are parts of this, what they leave of it is unattributed."""
@@ -82,8 +83,7 @@ class Rule:
                 raise TermsError(
                     f"{cls.name} has no parameter {name!r}: expected one of its own ({listed}) or a pool term"
                 )
-            is_count = isinstance(known[name].default, int)
-            given[name] = whole_number(name, text) if is_count else text
+            given[name] = _value(known[name], text)
         missing = [name for name, field in known.items() if field.default is dataclasses.MISSING and name not in given]
         if missing:
             raise TermsError(f"{cls.name} needs --param {missing[0]}=...; nothing was computed")
@@ -120,6 +120,13 @@ class Rule:
     def cap_ppm(self) -> int | None:
         """The most of the pool that one owner group may get, in ppm."""
         return None
+
+
+def _value(field: dataclasses.Field[Any], text: str) -> int | str:
+    """A parameter's value from text; one that goes up to a million is a share."""
+    if not isinstance(field.default, int):
+        return text
+    return (share if field.metadata.get("high") == MILLION else whole_number)(field.name, text)
 
 
 def check_split(rule: Rule, split: Split, count: int) -> None:

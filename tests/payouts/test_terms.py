@@ -45,7 +45,7 @@ def test_terms_and_rule_parameters_arrive_in_one_list() -> None:
         ({"aspects": "recording:700000"}, "700000"),
         ({"aspects": "recording:700000,recording:300000"}, "at most once"),
         ({"aspects": "lyrics:1000000"}, "lyrics"),
-        ({"aspects": "recording"}, "name:ppm"),
+        ({"aspects": "recording"}, "recording:70%"),
         ({"aspects": "recording:0.5"}, "0.5"),
         ({"weight": "plays"}, "plays"),
         ({"unattributed": "keep"}, "keep"),
