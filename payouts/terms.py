@@ -173,7 +173,7 @@ def share(name: str, text: str) -> int:
         return units.ppm(text)
     except InputError:
         raise TermsError(
-            f"{name}={text}: expected a percentage with at most four decimals, such as 15.825%, or a whole number of ppm"
+            f"{name}={text}: expected a percentage, at most four decimals, such as 15.825%, or a whole number of ppm"
         ) from None
 
 
