@@ -1,0 +1,210 @@
+"""pain.001.001.09: payments as banks take them, by the SEPA rules of November 2026.
+
+Pure: the same payments give the same bytes, so a file that is made again is the file that was sent. Addresses are
+structured (town and country) or absent; names are folded to the letters that every SEPA bank must accept.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from xml.etree import ElementTree
+
+from ledger.errors import InputError
+from ledger.registry import identifiers
+from payouts.money import format_amount, payable
+
+NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
+NAME_MAX: Final = 70
+REFERENCE_MAX: Final = 35
+REMITTANCE_MAX: Final = 140
+
+_ALLOWED: Final = re.compile(r"[a-zA-Z0-9/\-?:().,'+ ]")
+_LETTERS: Final = {
+    "ß": "ss",
+    "æ": "ae",
+    "Æ": "Ae",
+    "œ": "oe",
+    "Œ": "Oe",
+    "ø": "o",
+    "Ø": "O",
+    "ł": "l",
+    "Ł": "L",
+    "đ": "d",
+    "Đ": "D",
+    "ð": "d",
+    "Ð": "D",
+    "þ": "th",
+    "Þ": "Th",
+    "ı": "i",
+    "&": "+",
+    "_": "-",
+    "’": "'",
+    "–": "-",
+}
+"""Letters that do not come apart into a plain one and a mark."""
+_BIC: Final = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?\Z", re.ASCII)
+_COUNTRY: Final = re.compile(r"[A-Z]{2}\Z", re.ASCII)
+_IBAN: Final = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankAccount:
+    """An account and its holder's name, as the bank has it; it is compared with the name the bank knows."""
+
+    name: str
+    number: str
+    bic: str = ""
+    town: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """One payment. `reference` is what the bank repeats in every answer about it."""
+
+    reference: str
+    to: BankAccount
+    currency: str
+    micros: int
+    remittance: str
+
+
+def message(transfers: Iterable[Transfer], *, name: str, created: str, execute_on: str, debtor: BankAccount) -> bytes:
+    """The file: one batch for each currency, each with its number of payments and their total.
+
+    `name`: the message's own id; `created`: RFC 3339; `execute_on`: a date.
+    """
+    payments = sorted(transfers, key=lambda one: (one.currency, one.reference))
+    if not payments:
+        raise InputError(f"payment file {name}: it has no payment; expected one or more")
+    references = [one.reference for one in payments]
+    if len(set(references)) != len(references):
+        raise InputError(f"payment file {name}: a reference stands in it twice; a bank would pay it once or twice")
+    document = ElementTree.Element("Document", {"xmlns": NAMESPACE})
+    root = ElementTree.SubElement(document, "CstmrCdtTrfInitn")
+    head = ElementTree.SubElement(root, "GrpHdr")
+    _text(head, "MsgId", _reference(name))
+    _text(head, "CreDtTm", created)
+    _text(head, "NbOfTxs", str(len(payments)))
+    # The sum over all currencies is a mere check digit to the schema: it adds what no one may add otherwise.
+    _text(head, "CtrlSum", _sum(payments))
+    _text(ElementTree.SubElement(head, "InitgPty"), "Nm", folded(debtor.name))
+    for currency in sorted({one.currency for one in payments}):
+        batch = [one for one in payments if one.currency == currency]
+        _batch(root, f"{name}-{currency}", batch, execute_on=execute_on, debtor=debtor)
+    ElementTree.indent(document)
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(document, encoding="utf-8") + b"\n"
+
+
+def folded(name: str, limit: int = NAME_MAX) -> str:
+    """A name in the letters every SEPA bank accepts; refused where a letter has no such form."""
+    letters = unicodedata.normalize("NFKD", "".join(_LETTERS.get(letter, letter) for letter in name))
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    if bad := sorted({letter for letter in plain if not _ALLOWED.match(letter)}):
+        raise InputError(
+            f"name {name!r}: {bad[0]!r} has no form in bank files; give the account holder's name in Latin letters, as "
+            "the bank has it"
+        )
+    text = " ".join(plain.split())
+    if not text:
+        raise InputError(f"name {name!r}: expected the account holder's name, as the bank has it")
+    return text[:limit].rstrip()
+
+
+def _batch(
+    root: ElementTree.Element, name: str, payments: Sequence[Transfer], *, execute_on: str, debtor: BankAccount
+) -> None:
+    info = ElementTree.SubElement(root, "PmtInf")
+    _text(info, "PmtInfId", _reference(name))
+    _text(info, "PmtMtd", "TRF")
+    _text(info, "BtchBookg", "true")
+    _text(info, "NbOfTxs", str(len(payments)))
+    _text(info, "CtrlSum", _sum(payments))
+    if payments[0].currency == "EUR":
+        _text(ElementTree.SubElement(ElementTree.SubElement(info, "PmtTpInf"), "SvcLvl"), "Cd", "SEPA")
+    _text(ElementTree.SubElement(info, "ReqdExctnDt"), "Dt", execute_on)
+    _party(info, "Dbtr", debtor)
+    _account(info, "DbtrAcct", debtor, sepa=True)
+    _agent(info, "DbtrAgt", debtor.bic or None, required=True)
+    _text(info, "ChrgBr", "SLEV" if payments[0].currency == "EUR" else "SHAR")
+    for one in payments:
+        _transfer(info, one)
+
+
+def _transfer(info: ElementTree.Element, one: Transfer) -> None:
+    item = ElementTree.SubElement(info, "CdtTrfTxInf")
+    _text(ElementTree.SubElement(item, "PmtId"), "EndToEndId", _reference(one.reference))
+    amount = _text(ElementTree.SubElement(item, "Amt"), "InstdAmt", _amount(one))
+    amount.set("Ccy", one.currency)
+    _agent(item, "CdtrAgt", one.to.bic or None, required=False)
+    _party(item, "Cdtr", one.to)
+    _account(item, "CdtrAcct", one.to, sepa=one.currency == "EUR")
+    _text(ElementTree.SubElement(item, "RmtInf"), "Ustrd", folded(one.remittance, REMITTANCE_MAX))
+
+
+def _party(parent: ElementTree.Element, tag: str, account: BankAccount) -> None:
+    """Name and, where both are known, town and country: an address without them is refused since November 2026."""
+    party = ElementTree.SubElement(parent, tag)
+    _text(party, "Nm", folded(account.name))
+    if bool(account.town) != bool(account.country):
+        raise InputError(f"account of {account.name}: town and country come together or not at all")
+    if account.town:
+        if not _COUNTRY.match(account.country):
+            raise InputError(f"country {account.country!r}: expected an ISO 3166 alpha-2 code, such as SE")
+        address = ElementTree.SubElement(party, "PstlAdr")
+        _text(address, "TwnNm", folded(account.town, 35))
+        _text(address, "Ctry", account.country)
+
+
+def _account(parent: ElementTree.Element, tag: str, account: BankAccount, *, sepa: bool) -> None:
+    number = identifiers.bank_account(account.number)
+    item = ElementTree.SubElement(ElementTree.SubElement(parent, tag), "Id")
+    if _IBAN.match(number):
+        _text(item, "IBAN", number)
+    elif sepa:
+        raise InputError(f"account of {account.name}: euros are paid within SEPA to an IBAN; ask for it")
+    else:
+        _text(ElementTree.SubElement(item, "Othr"), "Id", folded(number, 34))
+
+
+def _agent(parent: ElementTree.Element, tag: str, bic: str | None, *, required: bool) -> None:
+    """The bank. A creditor's may be left out; the debtor's must stand there, if only to say that it is not given."""
+    if bic is not None and not _BIC.match(bic):
+        raise InputError(f"BIC {bic!r}: expected 8 or 11 capital letters and digits, such as DEUTDEFF")
+    if bic is None and not required:
+        return
+    bank = ElementTree.SubElement(ElementTree.SubElement(parent, tag), "FinInstnId")
+    if bic is None:
+        _text(ElementTree.SubElement(bank, "Othr"), "Id", "NOTPROVIDED")
+    else:
+        _text(bank, "BICFI", bic)
+
+
+def _amount(one: Transfer) -> str:
+    """The amount in whole coins: the schema would take more decimals, and a bank would not."""
+    whole, left = payable(one.micros, one.currency)
+    if left or not whole:
+        raise InputError(
+            f"payment {one.reference}: {one.micros} micro-units of {one.currency}; expected whole coins, more than none"
+        )
+    return format_amount(one.micros, one.currency)
+
+
+def _sum(payments: Iterable[Transfer]) -> str:
+    return format_amount(sum(one.micros for one in payments), "EUR")
+
+
+def _reference(text: str) -> str:
+    if not 0 < len(text) <= REFERENCE_MAX or not all(map(_ALLOWED.match, text)):
+        raise InputError(f"reference {text!r}: expected 1 to {REFERENCE_MAX} letters that banks accept")
+    return text
+
+
+def _text(parent: ElementTree.Element, tag: str, text: str) -> ElementTree.Element:
+    element = ElementTree.SubElement(parent, tag)
+    element.text = text
+    return element
