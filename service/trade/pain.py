@@ -97,7 +97,7 @@ def message(transfers: Iterable[Transfer], *, name: str, created: str, execute_o
         batch = [one for one in payments if one.currency == currency]
         _batch(root, f"{name}-{currency}", batch, execute_on=execute_on, debtor=debtor)
     ElementTree.indent(document)
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(document, encoding="utf-8") + b"\n"
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + bytes(ElementTree.tostring(document, encoding="utf-8")) + b"\n"
 
 
 def folded(name: str, limit: int = NAME_MAX) -> str:

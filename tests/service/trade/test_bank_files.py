@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.resources import files
+from typing import Any
 
 import pytest
 import xmlschema
@@ -20,6 +21,11 @@ DEBTOR = BankAccount(
 ANN = BankAccount(name="Ann Dvořák", number="DE89370400440532013000", bic="DEUTDEFF")
 BOB = BankAccount(name="Bob Zażółć & Söhne", number="NO9386011117947", town="Oslo", country="NO")
 SCHEMA = xmlschema.XMLSchema(str(files("sepaxml") / "schemas" / "pain.001.001.09.xsd"))
+
+
+def as_dict(data: bytes) -> Any:
+    """The document as the ISO schema reads it."""
+    return SCHEMA.to_dict(data.decode())
 
 
 def transfer(n: int, to: BankAccount = ANN, *, currency: str = "EUR", micros: int = 12_340_000) -> Transfer:
@@ -40,7 +46,7 @@ def test_a_file_is_valid_and_the_same_when_made_again() -> None:
     data = made(*rows)
     SCHEMA.validate(data.decode())
     assert data == made(*reversed(rows))
-    content = SCHEMA.to_dict(data.decode())["CstmrCdtTrfInitn"]
+    content = as_dict(data)["CstmrCdtTrfInitn"]
     euros, crowns = content["PmtInf"]
     assert (euros["NbOfTxs"], str(euros["CtrlSum"])) == ("2", "24.68")
     assert (crowns["NbOfTxs"], str(crowns["CtrlSum"])) == ("1", "99.99")
@@ -62,7 +68,7 @@ def test_amounts_are_whole_coins_and_add_up(rows: list[tuple[int, str]]) -> None
         transfer(n, currency=currency, micros=coins * (1_000_000 if currency == "JPY" else 10_000))
         for n, (coins, currency) in enumerate(rows)
     ]
-    content = SCHEMA.to_dict(made(*sent).decode())["CstmrCdtTrfInitn"]
+    content = as_dict(made(*sent))["CstmrCdtTrfInitn"]
     for batch in content["PmtInf"]:
         amounts = [one["Amt"]["InstdAmt"] for one in batch["CdtTrfTxInf"]]
         currency = amounts[0]["@Ccy"]
