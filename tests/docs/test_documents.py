@@ -27,6 +27,8 @@ CONTINUES_THE_TOUR = {"howto-model-operator.md"}
 SHOWN = [path for path in PAGES if any(steps(path.read_text(encoding="utf-8")))]
 NOT_RUN = {
     "README.md": "installing torch from an index of the reader's choice",
+    "howto-operate-the-service.md": "a server and a request to it; tests/service/web starts the real server",
+    "methods.md": "commands on a study, which needs a model; tests/attribution/influence runs their functions",
     "howto-rights-holder.md": "the one command of a holder, which runs at the end of the page on the files made there",
     "howto-verify-us.md": "a Go program, which tests/conformance/test_go.py builds and runs",
 }
