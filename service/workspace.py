@@ -118,6 +118,11 @@ class Workspace:
         for name in ("_keys", "log", "trust", "registry"):
             self.__dict__.pop(name, None)
 
+    def renew_log_key(self) -> None:
+        """Read the log's key again, after another process handed it over."""
+        self._keys.pop("log", None)
+        self.log.sign_with(lambda: self.signer("log"))
+
     def signer(self, role: Role) -> PrivateKey:
         """The key with which this workspace acts in a role."""
         return self.key(role)

@@ -155,6 +155,10 @@ class Log:
             self._signer = self._signer()
         return self._signer
 
+    def sign_with(self, signer: Callable[[], PrivateKey]) -> None:
+        """Sign with another key from here on: the one that the log's key was handed over to."""
+        self._signer = signer
+
     def close(self) -> None:
         """Give database and anchor back."""
         self.store.close()

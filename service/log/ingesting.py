@@ -20,6 +20,7 @@ from ledger.ingest.quarantine import Kept, State
 from ledger.ingest.receipts import ReceiptWriter
 from ledger.ingest.run import Ingest
 from ledger.ingest.singles import Singles
+from ledger.log.append import HandedOverError
 from ledger.proofs import vector
 from ledger.proofs.batch import label
 from ledger.proofs.dsse import Envelope
@@ -86,7 +87,11 @@ def ingest_file(
     with _opened(path, form) as file:
         try:
             for rows in read(file, name):
-                done = run.take(rows)
+                try:
+                    done = run.take(rows)
+                except HandedOverError:  # nothing was written: the same rows once more, under the successor
+                    workspace.renew_log_key()
+                    done = run.take(rows)
                 if writer is not None:
                     writer.write(done)
                 if on_progress is not None:

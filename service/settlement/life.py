@@ -28,6 +28,7 @@ from payouts.rules.catalogue import make_rule
 from payouts.terms import parse_terms
 from service.log import members
 from service.log.logs import listed, sizes
+from service.registry.audit import audit
 from service.settlement.approvers import approver_key, is_demo, one_person
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.finding import find, find_run, runs_of
@@ -222,6 +223,7 @@ def run(ws: Workspace, wanted: Request, *, dry_run: bool = False, on_progress: P
     if given.key in book.runs:
         stored = load(ws.log, book.runs[given.key])
         return _result(ws, book, stored.record, stored.outcome, stored.payload, dry_run=dry_run, already=True)
+    check_registry(ws, given.registry_size)
     logs = listed(ws, book, period)
     engine = ready(ws, logs, wanted.engine, dry_run=dry_run, on_progress=on_progress)
     found = calculate(ws, book, given, takes, engine=engine, on_progress=on_progress)
@@ -235,6 +237,17 @@ def run(ws: Workspace, wanted: Request, *, dry_run: bool = False, on_progress: P
         take(ws, lambda now: _record(ws, now, wanted, record, [envelope.encode(), *found.document.blobs]))
         book = read_book(ws)
     return _result(ws, book, record, found.outcome, found.document.payload, dry_run=dry_run, already=False)
+
+
+def check_registry(ws: Workspace, size: int) -> None:
+    """Refuse to divide money by a registry that holds what nobody entitled signed (finding V7)."""
+    violations = audit(ws, size=size).violations
+    if violations:
+        note = violations[0]
+        raise VerificationError(
+            f"the registry has {len(violations)} violations, the first: {note.kind} {note.id}: {note.detail}; "
+            "`settle registry audit` lists them, and nothing is paid by it until they are put right"
+        )
 
 
 def _check_slot(book: Book, period: str, pool: str, key: Digest) -> None:

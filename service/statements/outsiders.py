@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 from ledger.errors import StateError, VerificationError
 from ledger.ingest.receipts import file_name
 from ledger.log.export import export as export_log
+from ledger.log.fsck import fsck
 from ledger.log.recover import Static, replay
 from ledger.proofs import canon
 from ledger.proofs.trust import Trust, TrustedLog
 from ledger.types import Digest, Period
 from payouts.accounts.journal import journal
 from payouts.life.book import Book
+from service.bundles import verify_bundle
 from service.config import resolve
 from service.files import write_whole
 from service.log import members
 from service.log.ingesting import quarantined
 from service.log.logs import listed
+from service.registry.audit import audit
 from service.settlement.life import intents_of
 from service.settlement.pools import overlapping
 from service.settlement.runs import Stored, load, paid_out, recalculated
@@ -145,7 +148,8 @@ class RunAgain:
 class Recomputed:
     """A period done again from an export and a trust file, with nothing from its operator's machines.
 
-    `overlapping`: pairs of its pools that may have counted the same streams.
+    `overlapping`: pairs of its pools that may have counted the same streams. `problems`: what the audit found
+    beyond the runs: in the logs, in the registry, in the bundles that were shipped with them.
     """
 
     ok: bool
@@ -155,10 +159,14 @@ class Recomputed:
     root: str
     runs: tuple[RunAgain, ...]
     overlapping: tuple[tuple[str, str], ...]
+    problems: tuple[str, ...]
 
 
 def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Recomputed:
-    """Rebuild the logs from their tiles, then every published run of the period from the logs.
+    """Audit an exported period: rebuild the logs, examine them, compute every published run again from them.
+
+    Examined are every leaf (as `settle ledger fsck` does), every registry statement (as `settle registry audit`
+    does) and the bundles beside the logs, each of which must hold and be of the run that it is named after.
 
     The other logs' keys come from the home log, which the trust file vouches for.
     """
@@ -178,12 +186,38 @@ def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Re
                 members.remember(ws, name, again)
         runs = tuple(_again(ws, book, load(ws.log, run), on_progress) for run in _published(book, period))
         twice = overlapping(ws.log, book, period)
+        problems = (*_examined(ws), *map(str, book.voids), *_shipped(folder, trust, book, period))
         head = ws.log.head()
         ws.reopen()
     return Recomputed(
-        ok=all(run.ok for run in runs) and not twice, period=period, origin=origin, size=head.size,
-        root=head.root.hex(), runs=runs, overlapping=twice,
+        ok=all(run.ok for run in runs) and not twice and not problems, period=period, origin=origin, size=head.size,
+        root=head.root.hex(), runs=runs, overlapping=twice, problems=problems,
     )  # fmt: skip
+
+
+def _examined(ws: Workspace) -> Iterator[str]:
+    """What is wrong with the logs and the registry, in the words of `fsck` and `registry audit`."""
+    for log in (ws.log, *ws.others.values()):
+        for problem in fsck(log).problems:
+            yield f"log {log.origin}: {problem}"
+    for note in audit(ws).violations:
+        yield f"registry: {note.kind} {note.id}: {note.detail}"
+
+
+def _shipped(folder: Path, trust: Trust, book: Book, period: str) -> Iterator[str]:
+    """What is wrong with the bundles of the period's runs that came with the logs."""
+    for run in _published(book, period):
+        name = f"{period}-{run.pool}-{run.sequence}.bundle"
+        try:
+            data = (folder / name).read_bytes()
+        except OSError:
+            yield f"{name} is missing from the export"
+            continue
+        report = verify_bundle(data, trust)
+        if not report.ok:
+            yield f"{name} fails at step {report.steps[-1].n}: {report.steps[-1].detail}"
+        elif canon.decode_object(data, "bundle").get("run", {}).get("index") != book.places["run", run.run].index:
+            yield f"{name} is the bundle of another run than {run.run[:16]}"
 
 
 def _rebuilt(home: Path, trust: Trust, trusted: TrustedLog, exported: Path) -> Workspace:
