@@ -7,6 +7,7 @@ compared with what was asked before it is believed.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -70,8 +71,15 @@ class CommandSigner:
     def sign(self, transaction: Unsigned) -> bytes:
         asked = json.dumps({"address": self.address, "transaction": dict(transaction)})
         try:
+            # The passphrases of our own keys are not the signing command's business (finding L6).
             done = subprocess.run(
-                self._command, input=asked, capture_output=True, text=True, timeout=self._timeout, check=True
+                self._command,
+                input=asked,
+                capture_output=True,
+                text=True,
+                timeout=self._timeout,
+                check=True,
+                env={name: value for name, value in os.environ.items() if not name.startswith("SETTLE_")},
             )
             return bytes.fromhex(json.loads(done.stdout)["raw"].removeprefix("0x"))
         except (OSError, subprocess.SubprocessError) as problem:

@@ -120,8 +120,13 @@ def payment(
 
 
 @approver.command("add")
-def approver_add(party: Annotated[str, typer.Argument(help="A person other than the operator.")]) -> None:
+def approver_add(
+    party: Annotated[str, typer.Argument(help="A person other than the operator.")],
+    by: Annotated[
+        str | None, typer.Option("--as", metavar="PARTY", help="Who introduces them: an approver, once there is one.")
+    ] = None,
+) -> None:
     """Give a person an approver's key of their own, introduced in the log."""
     from service.settlement import approvers
 
-    emit(approvers.enrol(workspace(), party))
+    emit(approvers.enrol(workspace(), party, by))

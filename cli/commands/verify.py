@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,30 +31,33 @@ def verify(
     from service.bundles import read_bundle, verify_bundle
 
     read = {path: read_bundle(path) for path in bundles}
-    trusted = _trust(trust)
-    answers = [_document(path, verify_bundle(data, trusted), explain=explain) for path, data in read.items()]
+    trusted, place = _trust(trust)
+    named = {"path": str(place), "sha256": hashlib.sha256(place.read_bytes()).hexdigest()}
+    answers = [
+        {**_document(path, verify_bundle(data, trusted), explain=explain), "trust": named}
+        for path, data in read.items()
+    ]
     ok = all(answer["ok"] for answer in answers)
     emit(answers[0] if len(answers) == 1 else {"ok": ok, "bundles": answers}, text=_text)
     if not ok:
         leave(EXIT_CODES[VerificationError])
 
 
-def _trust(flag: Path | None) -> Trust:
-    """The named trust file, else the workspace's; without one nothing can be believed, nor called a forgery."""
+def _trust(flag: Path | None) -> tuple[Trust, Path]:
+    """The trust file that somebody named, and its place.
+
+    Never the one of the folder that the command stands in: whoever sent the bundle may have sent that folder.
+    """
     from service.bundles import read_trust
     from service.workspace import TRUST, find_home
 
-    if flag is not None:
-        return read_trust(flag)
-    try:
-        home = find_home(home_flag(), os.environ, Path.cwd())
-    except InputError:
-        if home_flag() is not None or os.environ.get("SETTLE_HOME"):
-            raise
+    if flag is None and home_flag() is None and not os.environ.get("SETTLE_HOME"):
         raise InputError(
-            "no trust file; give --trust trust.json: the log's operator publishes it; get it apart from the bundle"
-        ) from None
-    return read_trust(home / TRUST)
+            "no trust file; give --trust trust.json, or --home or SETTLE_HOME for a workspace of your own: the log's "
+            "operator publishes trust.json; get it apart from the bundle"
+        )
+    place = flag or find_home(home_flag(), os.environ, Path.cwd()) / TRUST
+    return read_trust(place), place
 
 
 def _document(path: Path, report: Report, *, explain: bool) -> dict[str, Any]:
@@ -88,7 +92,8 @@ def _lines(answer: dict[str, Any]) -> list[str]:
     lines += [f"  not checked: {remark}" for remark in answer["unchecked"]]
     verdict = _verdict(answer)
     explained = any("explain" in step for step in answer["steps"])
-    return [verdict, *_reported(answer), *lines, *([verdict] if explained else [])]
+    trust = f"  trusting {answer['trust']['path']}, SHA-256 {answer['trust']['sha256']}"
+    return [verdict, *_reported(answer), trust, *lines, *([verdict] if explained else [])]
 
 
 def _verdict(answer: dict[str, Any]) -> str:

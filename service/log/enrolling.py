@@ -25,7 +25,7 @@ class Enrolled:
     size: int
 
 
-def enrol(ws: Workspace, party: str, role: Role, *, name: str, by: Role) -> Enrolled:
+def enrol(ws: Workspace, party: str, role: Role, *, name: str, by: str) -> Enrolled:
     """Give a party a key: kept here under `name`, sealed as the key is that introduces it."""
     path = ws.key_path(name)
     if path.exists():
@@ -38,9 +38,9 @@ def enrol(ws: Workspace, party: str, role: Role, *, name: str, by: Role) -> Enro
     return Enrolled(party=party, key=key.public.id, file=str(path), size=done.size)
 
 
-def introduction(ws: Workspace, party: str, role: Role, public: PublicKey, *, by: Role) -> dict[str, Any]:
+def introduction(ws: Workspace, party: str, role: Role, public: PublicKey, *, by: str) -> dict[str, Any]:
     """The leaf by which one of the workspace's own keys introduces a party's."""
     known = ring(ws).find(public.id)
     if known is not None:
         raise ConflictError(f"key {public.id[:16]} is in the log already, as the {known}")
-    return keyring.add(ws.clock(), signer=ws.signer(by), role=role, party=party, public=public)
+    return keyring.add(ws.clock(), signer=ws.key(by), role=role, party=party, public=public)

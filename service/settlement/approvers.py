@@ -59,6 +59,11 @@ def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
     else:
         key, demo = ws.signer(APPROVER), True
         _check_own(ws, party, key)
+        if not one_person(ws):
+            raise StateError(
+                "other people approve here, so the workspace's own approver key no longer counts (finding M5); "
+                "have one of them approve: settle approve ... --as PARTY, where their key is kept"
+            )
     if key.public == ws.signer("operator").public:
         raise StateError(f"{party} would approve with the key that made the run; give {party} a key of their own")
     return key, demo
@@ -76,6 +81,16 @@ def _check_own(ws: Workspace, party: str, key: PrivateKey) -> None:
     raise InputError(f"no approver {party!r}; known: {', '.join(parties)}; settle approver add {party}")
 
 
+def check_by_person(ws: Workspace, book: Book, run: Digest) -> None:
+    """Refuse what only the workspace's own approver key approved, once there are people who approve."""
+    approvals = book.approvals.get(run, [])
+    if approvals and all(one.demo for one in approvals) and not one_person(ws):
+        raise StateError(
+            f"run {run[:16]} has demo approvals only, and other people approve here now (finding M5): have one of them "
+            "approve it, settle approve ... --as PARTY; a published one is reversed by two people and run again"
+        )
+
+
 def is_demo(ws: Workspace, book: Book, runs: Collection[Digest]) -> bool:
     """Whether what is said of runs carries the demo mark: one is approved by no person with a key of their own.
 
@@ -86,8 +101,19 @@ def is_demo(ws: Workspace, book: Book, runs: Collection[Digest]) -> bool:
     return any(all(one.demo for one in each) if each else unapproved for each in given) if given else unapproved
 
 
-def enrol(ws: Workspace, party: str) -> Enrolled:
-    """Give a person an approver's key: from now on nothing they approve is marked demo."""
+def enrol(ws: Workspace, party: str, by: str | None = None) -> Enrolled:
+    """Give a person an approver's key: from now on nothing they approve is marked demo.
+
+    The first is introduced by the workspace's own approver key; every later one by a person who approves
+    already (`by`), so that an operator cannot invent a second pair of eyes.
+    """
     if party in operators(ws):
         raise StateError(f"{party} runs this workspace and makes its runs; an approver is somebody else")
-    return enrolling.enrol(ws, party, APPROVER, name=key_name(party), by=APPROVER)
+    if one_person(ws):
+        return enrolling.enrol(ws, party, APPROVER, name=key_name(party), by=APPROVER)
+    if by is None or by in operators(ws) or not has_own_key(ws, by):
+        raise StateError(
+            f"other people approve here already, so one of them introduces {party} (finding M5): "
+            "settle approver add PARTY --as APPROVER, where that approver's key is kept"
+        )
+    return enrolling.enrol(ws, party, APPROVER, name=key_name(party), by=key_name(by))

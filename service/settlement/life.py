@@ -29,7 +29,7 @@ from payouts.terms import parse_terms
 from service.log import members
 from service.log.logs import listed, sizes
 from service.registry.audit import audit
-from service.settlement.approvers import approver_key, is_demo, one_person
+from service.settlement.approvers import approver_key, check_by_person, is_demo, one_person
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.finding import find, find_run, runs_of
 from service.settlement.payees import payees_now, route_of
@@ -413,6 +413,7 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
     if not book.approved(record.run):
         raise StateError(f"run {short} is not approved; a second person does that: settle approve {short} --as PARTY")
     check_close(book, stored)
+    check_by_person(ws, book, record.run)
     _check_slot(book, record.period, record.pool, record.run)
     check_apart(ws.log, book, record.run, stored.terms, stored.rule)
     takes = carried(ws.log, book, period=record.period, pool=record.pool, currency=stored.currency)

@@ -31,7 +31,7 @@ from payouts.accounts.transfers import FROM, Outcome, Transfer
 from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, Pay, Payment
 from service.files import write_whole
-from service.settlement.approvers import is_demo
+from service.settlement.approvers import check_by_person, is_demo
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.finding import find_run
 from service.settlement.life import intents_of
@@ -111,6 +111,7 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
         state = book.state_of(run)
         raise StateError(f"run {short} is {state}, not published: settle publish {short} comes first")
     check_close(book, stored)
+    check_by_person(ws, book, run)
     intents = intents_of(ws.log, book, stored)
     mine = [intent for intent in intents if intent["route"] == route]
     if intents and not mine:

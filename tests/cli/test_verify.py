@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -69,11 +70,14 @@ def test_what_is_for_reading_is_not_called_a_forgery(files: Path, data: bytes, n
     assert ".bundle" in answer["error"]["message"]
 
 
-def test_inside_a_workspace_its_own_trust_is_used(files: Path) -> None:
-    """If this fails, an operator must name the trust file in their own workspace."""
+def test_a_folder_is_not_trusted_because_one_stands_in_it(files: Path) -> None:
+    """If this fails, whoever sends a bundle in a folder sends the trust for it as well (finding V10)."""
     (files / "settle.toml").write_text("")
-    assert settle_json("verify", "event.bundle")["ok"] is True
-    assert settle_json("verify", files / "event.bundle", home=files)["ok"] is True
+    assert "give --trust" in settle_json("verify", "event.bundle", code=2)["error"]["message"]
+    answer = settle_json("verify", files / "event.bundle", home=files)
+    assert answer["ok"] is True
+    digest = hashlib.sha256((files / "trust.json").read_bytes()).hexdigest()
+    assert answer["trust"] == {"path": str(files / "trust.json"), "sha256": digest}
 
 
 def test_a_receipt_and_several_files_at_once(files: Path) -> None:
@@ -107,7 +111,7 @@ def test_the_verdict_is_read_first_and_is_not_buried(files: Path) -> None:
     lines = several.out.splitlines()
     assert (several.code, lines[-1]) == (3, "FAILED  1 of 2 bundles")
     assert lines[0].startswith("FAILED  notes.txt: at step 1")
-    assert "this is no bundle" in lines[1]
+    assert "this is no bundle" in lines[2]
 
 
 def test_files_that_are_not_there(files: Path) -> None:
