@@ -23,7 +23,6 @@ def test_m4_an_account_changed_in_the_database_is_not_paid(published: Victim) ->
     assert all(SWAPPED not in path.read_text() for path in files)
 
 
-@OPEN
 def test_m5_the_workspaces_own_approver_key_stops_counting(victim: Victim) -> None:
     """If this fails, an operator approves alone although somebody else was enrolled to do it."""
     (victim.home / "keys" / "approver-carol.json").unlink()
@@ -31,7 +30,6 @@ def test_m5_the_workspaces_own_approver_key_stops_counting(victim: Victim) -> No
     assert victim.settle("approve", run, "--as", "approver").code != 0
 
 
-@OPEN
 def test_m5_an_operator_enrols_no_approver_alone(victim: Victim) -> None:
     """If this fails, an operator invents the second person who approves."""
     (victim.home / "keys" / "approver-carol.json").unlink()

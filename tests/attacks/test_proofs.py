@@ -86,7 +86,6 @@ def test_v6_a_retired_log_key_signs_no_new_history(victim: Victim) -> None:
     assert victim.verify(path).code == 3
 
 
-@OPEN
 def test_v10_the_folder_of_a_download_names_no_trust(published: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a forger's archive brings the keys by which it is checked."""
     path = published.bundle("p-ann")

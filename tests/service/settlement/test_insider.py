@@ -113,10 +113,10 @@ def test_a_mistyped_name_approves_nothing(june: Month, *, other: bool) -> None:
 
 def test_every_output_agrees_on_the_demo_mark(june: Month) -> None:
     """If this fails, one page says that a single person held both keys and another that two people signed."""
-    enrol(june.ws, "carol")
     life.close(june.ws, "2026-06")
     run = life.run(june.ws, asked()).run
     life.approve(june.ws, run, "approver")
+    enrol(june.ws, "carol")
 
     def marks() -> set[bool]:
         shown, told = life.show(june.ws, "2026-06"), statements.state(june.ws, "ann", "2026-06")
