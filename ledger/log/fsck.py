@@ -153,7 +153,7 @@ class _Walk:
                     self._check_binding(index, event.track, event.vector)
                 continue
             try:
-                self._take_other(connection, index, kind, leaf.decode(body), events)
+                self._take_other(index, kind, leaf.decode(body), events)
             except (VerificationError, KeyError, TypeError) as problem:
                 self._report.bad(index, f"entry {index}: {problem}")
         self._batches.compare(connection, first, rows)
@@ -179,9 +179,7 @@ class _Walk:
                 self._report.bad(index, f"seal {index} commits to another tree or chain at size {size}")
         self._seals.clear()
 
-    def _take_other(
-        self, connection: Connection, index: int, kind: str, body: dict[str, Any], events: dict[str, dict[str, int]]
-    ) -> None:
+    def _take_other(self, index: int, kind: str, body: dict[str, Any], events: dict[str, dict[str, int]]) -> None:
         """A leaf that is no event in its usual form."""
         if body["type"] != kind:
             self._report.bad(index, f"entry {index} is filed as {kind!r} and is a {body['type']!r}")
