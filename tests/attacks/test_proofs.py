@@ -45,7 +45,6 @@ def test_v3_an_assignment_signed_by_nobody_known_pays_nobody(victim: Victim) -> 
         assert allocated(run.json) == {"p-ann": 600_000_000, "p-bob": 200_000_000}
 
 
-@OPEN
 def test_v8_an_old_assignment_appended_again_has_no_effect(victim: Victim) -> None:
     """If this fails, whoever holds the log key alone undoes a correction by repeating what it replaced."""
     victim.do("attribute", "--declared", victim.write("corrected.json", declared(rec_2=900_000)))

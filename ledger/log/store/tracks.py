@@ -22,6 +22,8 @@ TYPES: Final = ("track", "assign", "follow")
 
 _REGISTER: Final = text("INSERT INTO log_track (id, idx) VALUES (:id, :idx) ON CONFLICT (id) DO NOTHING")
 _ASSIGN: Final = text("UPDATE log_track SET vector = :vector, assigned_idx = :idx WHERE id = :id")
+_ASSIGNED: Final = text("SELECT 1 FROM log_track WHERE id = :id AND vector IS NOT NULL")
+_SAME_LEAF: Final = text("SELECT 1 FROM entry WHERE type = 'assign' AND idx < :idx AND body = :body LIMIT 1")
 
 
 def project_tracks(
@@ -56,6 +58,8 @@ def project_tracks(
                     check_assign(ring, first + offset, leaf, blob)
             except (VerificationError, InputError):
                 continue
+            if _is_replay(connection, first, offset, leaf["track"], bodies):
+                continue
             connection.execute(_ASSIGN, {"id": leaf["track"], "vector": leaf["vector"], "idx": first + offset})
     return ring
 
@@ -66,3 +70,16 @@ def after(ring: KeyRing, index: int, body: bytes) -> KeyRing:
         return ring.apply(index, canon.decode_object(body, "leaf"))
     except VerificationError:
         return ring
+
+
+def _is_replay(connection: Connection, first: int, offset: int, track: str, bodies: Sequence[bytes]) -> bool:
+    """Whether this assignment stands in the log already.
+
+    What is signed names no place, so a superseded assignment could be appended again by whoever holds the log key. Only
+    a track that was assigned before can be replayed: the first assignments of a catalogue cost no search.
+    """
+    if connection.execute(_ASSIGNED, {"id": track}).first() is None:
+        return False
+    if bodies[offset] in bodies[:offset]:
+        return True
+    return connection.execute(_SAME_LEAF, {"idx": first, "body": bodies[offset]}).first() is not None
