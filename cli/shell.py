@@ -144,7 +144,12 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(mark if mark.isprintable() or mark in "\n\t" else f"\\u{{{ord(mark):x}}}" for mark in text)
+    shown = []
+    for position, mark in enumerate(text):
+        # CSV ends its lines with CR LF; a CR elsewhere would let the line be written over.
+        ends_line = mark == "\r" and text[position + 1 : position + 2] in ("", "\n")
+        shown.append(mark if mark.isprintable() or mark in "\n\t" or ends_line else f"\\u{{{ord(mark):x}}}")
+    return "".join(shown)
 
 
 def leave(code: int) -> NoReturn:

@@ -90,3 +90,5 @@ def test_a_terminal_obeys_nothing_that_came_from_outside() -> None:
     """If this fails, an id or a title rewrites what stands on the screen (L1)."""
     assert shell.printable("a\x1b[2Jb\x9bc\u202ed\ne") == "a\\u{1b}[2Jb\\u{9b}c\\u{202e}d\ne"
     assert shell.printable("\u00e9\n") == "\u00e9\n"
+    assert shell.printable("a,b\r\n1,2\r\n") == "a,b\r\n1,2\r\n"
+    assert shell.printable("x\ry") == "x\\u{d}y"
