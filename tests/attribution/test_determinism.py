@@ -16,14 +16,14 @@ import torch
 torch.set_num_threads(int(sys.argv[1]))
 from attribution.lab import synth
 from attribution.hearing.audio import clip_of
-from attribution.index.catalogue import Catalogue, Listed
+from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.hearing.features import features_of_clip
 from attribution.judge import judge
 from attribution.methods.byname import NAMES, method
 from ledger.proofs import canon, vector
 world = synth.make_world(5, pieces=10, styles=2)
 catalogue = Catalogue([
-    Listed(id=piece.id, style=piece.style, features=features_of_clip(clip_of(synth.perform(piece, 10.0))))
+    CatalogueEntry(id=piece.id, style=piece.style, features=features_of_clip(clip_of(synth.perform(piece, 10.0))))
     for piece in world.pieces
 ])
 seen = hashlib.sha256(catalogue.root.encode())
