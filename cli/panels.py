@@ -19,13 +19,27 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Streaming platform (events)", ("ingest", "quarantine", "batch", "source", "listener")),
     (
         "Finance (from a month to payments)",
-        ("period", "run", "simulate", "approver", "proposals", "approve", "publish", "pay", "payment", "hold", "adjust",
-         "reverse", "terms", "chain"),
+        (
+            "period",
+            "run",
+            "simulate",
+            "approver",
+            "proposals",
+            "approve",
+            "publish",
+            "pay",
+            "payment",
+            "hold",
+            "adjust",
+            "reverse",
+            "terms",
+            "chain",
+        ),
     ),
     ("Rights holder (what came of it, and why)", ("statement", "statements", "explain")),
     ("Auditor (proofs)", ("verify", "ledger", "witness")),
     ("Operator (keys, files, the clock, HTTP)", ("key", "segments", "scheduler", "serve", "access")),
-)  # fmt: skip
+)
 """Every top-level command stands in one of them."""
 
 _CLAUSE: Final = re.compile(r"[;:] ")

@@ -48,10 +48,17 @@ def _earnings(pool: PoolStatement) -> list[str]:
     if not pool.earnings:
         return []
     rows = [
-        {"track": one.track or "several", "source": one.source, "title": one.source_title or NOTHING,
-         "influence": influence(one), "basis": one.basis, "units": one.units or None, "allocated": money(one.micros)}
+        {
+            "track": one.track or "several",
+            "source": one.source,
+            "title": one.source_title or NOTHING,
+            "influence": influence(one),
+            "basis": one.basis,
+            "units": one.units or None,
+            "allocated": money(one.micros),
+        }
         for one in pool.earnings
-    ]  # fmt: skip
+    ]
     streams = [f"  streams: {one.count:,} of {one.source}, {in_words(one.platform)}" for one in pool.streams]
     return ["", table(rows), *streams]
 
@@ -79,10 +86,16 @@ def explained_text(found: Explained) -> str:
         reason = f", {line.reason}" if line.reason else ""
         lines += ["", f"{line.state}{reason}: {money(line.micros, found.currency)}, made up of"]
         pieces = [
-            {"track": one.track or "several", "source": one.source, "aspect": one.aspect, "basis": one.basis,
-             "weight": one.weight, "amount": money(one.micros)}
+            {
+                "track": one.track or "several",
+                "source": one.source,
+                "aspect": one.aspect,
+                "basis": one.basis,
+                "weight": one.weight,
+                "amount": money(one.micros),
+            }
             for one in line.pieces
-        ]  # fmt: skip
+        ]
         lines.append(table(pieces))
     for vector in found.vectors:
         model = f" of {vector.model}" if vector.model else ""

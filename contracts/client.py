@@ -106,9 +106,14 @@ class PoolClient:
         receipt = self._deploy(f"deploy:{self.chain_id}:{currency}:pool", load("RoyaltyPool").bytecode + arguments)
         if receipt.state == "final":
             pool = Pool(
-                chain_id=self.chain_id, address=self._created(receipt), token=token, currency=currency,
-                decimals=decimals, window=window, block=receipt.block or 0,
-            )  # fmt: skip
+                chain_id=self.chain_id,
+                address=self._created(receipt),
+                token=token,
+                currency=currency,
+                decimals=decimals,
+                window=window,
+                block=receipt.block or 0,
+            )
             load("RoyaltyPool").check_runtime(self.node.code(pool.address))
             self.book.add_pool(pool)
         return self._deployed(receipt, currency, token)
@@ -123,9 +128,13 @@ class PoolClient:
 
     def _deployed(self, intent: Intent, currency: str, token: str | None) -> Deployed:
         return Deployed(
-            pool=self._created(intent) if token and intent.nonce is not None else None, token=token,
-            chain_id=self.chain_id, currency=currency, state=intent.state, transaction=self.transaction(intent),
-        )  # fmt: skip
+            pool=self._created(intent) if token and intent.nonce is not None else None,
+            token=token,
+            chain_id=self.chain_id,
+            currency=currency,
+            state=intent.state,
+            transaction=self.transaction(intent),
+        )
 
     def anchor(self, currency: str, ledger_root: str, ledger_size: int) -> Intent:
         """Anchor the ledger's tree in the pool of a currency; an anchored size is not anchored twice."""

@@ -59,10 +59,12 @@ def reconcile(client: PoolClient, pool: Pool, runs: Mapping[str, int]) -> Reconc
         _line("events paid + swept = the token's transfers out", paid + swept, went),
         _line("the token's transfers in - out = the pool's balance", came - went, balance),
         ReconciliationLine(
-            name="balance covers what is still owed", left=balance, right=status["total"] - status["claimed"],
+            name="balance covers what is still owed",
+            left=balance,
+            right=status["total"] - status["claimed"],
             ok=balance >= status["total"] - status["claimed"],
         ),
-    )  # fmt: skip
+    )
     return Reconciliation(
         ok=all(line.ok for line in lines),
         pool=pool.address,

@@ -35,10 +35,17 @@ def dry_run(client: PoolClient, run: PublishedRun) -> PlannedTransaction:
     posting, data, missing = _prepare(client, pool, run, role=None)
     publisher = parse_address(str(client.read(pool, "holder_of", ROLES["publisher"])))
     return PlannedTransaction(
-        run=posting.run, pool=pool.address, chain_id=pool.chain_id, sequence=posting.sequence,
-        root="0x" + posting.tree.root.hex(), total=posting.total, payees=len(posting.leaves), to_fund=missing,
-        gas=None if missing else client.node.estimate(publisher, pool.address, data), calldata="0x" + data.hex(),
-    )  # fmt: skip
+        run=posting.run,
+        pool=pool.address,
+        chain_id=pool.chain_id,
+        sequence=posting.sequence,
+        root="0x" + posting.tree.root.hex(),
+        total=posting.total,
+        payees=len(posting.leaves),
+        to_fund=missing,
+        gas=None if missing else client.node.estimate(publisher, pool.address, data),
+        calldata="0x" + data.hex(),
+    )
 
 
 def settled(client: PoolClient, pool: Pool, run: str, *, look_only: bool = False) -> SettledRun | None:
@@ -74,9 +81,12 @@ def serves(client: PoolClient, pool: Pool, sequence: int) -> bool:
 
 def _digest(posting: Posting) -> bytes:
     return posting_digest(
-        bytes.fromhex(posting.period_root), posting.tree.root, bytes.fromhex(posting.ledger_root),
-        posting.ledger_size, posting.total,
-    )  # fmt: skip
+        bytes.fromhex(posting.period_root),
+        posting.tree.root,
+        bytes.fromhex(posting.ledger_root),
+        posting.ledger_size,
+        posting.total,
+    )
 
 
 def _prepare(client: PoolClient, pool: Pool, run: PublishedRun, *, role: str | None) -> tuple[Posting, bytes, int]:
@@ -106,11 +116,19 @@ def _prepare(client: PoolClient, pool: Pool, run: PublishedRun, *, role: str | N
 def _settled(client: PoolClient, posting: Posting, intent: Intent) -> SettledRun:
     receipt = client.receipt(intent)
     return SettledRun(
-        run=posting.run, pool=posting.pool.address, chain_id=posting.pool.chain_id, sequence=posting.sequence,
-        root="0x" + posting.tree.root.hex(), total=posting.total, payees=len(posting.leaves), state=intent.state,
-        transaction=client.transaction(intent), active_at=_active_at(client, posting),
-        gas=receipt.gas if receipt else None, detail=intent.detail,
-    )  # fmt: skip
+        run=posting.run,
+        pool=posting.pool.address,
+        chain_id=posting.pool.chain_id,
+        sequence=posting.sequence,
+        root="0x" + posting.tree.root.hex(),
+        total=posting.total,
+        payees=len(posting.leaves),
+        state=intent.state,
+        transaction=client.transaction(intent),
+        active_at=_active_at(client, posting),
+        gas=receipt.gas if receipt else None,
+        detail=intent.detail,
+    )
 
 
 def _active_at(client: PoolClient, posting: Posting) -> int | None:

@@ -139,9 +139,14 @@ def compute(inputs: Inputs) -> Outcome:
         else:
             weights[heading(claim)] += weight
     return divided(
-        inputs.terms, inputs.rule.cap_ppm(), inputs.period_root, carried=inputs.carried, units=units, weights=weights,
+        inputs.terms,
+        inputs.rule.cap_ppm(),
+        inputs.period_root,
+        carried=inputs.carried,
+        units=units,
+        weights=weights,
         unattributed=unattributed,
-    )  # fmt: skip
+    )
 
 
 def divided(

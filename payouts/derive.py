@@ -112,9 +112,14 @@ def outcome_of(given: Given, result: Row, lines: Sequence[Line]) -> Outcome:
     nobody = whole(result["weight_unattributed"], "the weight of nobody")
     weights = {heading_of(line): line.weight for line in lines}
     return divided(
-        given.terms, cap_ppm(given, result), given.period_root, carried=given.carried, units=units, weights=weights,
+        given.terms,
+        cap_ppm(given, result),
+        given.period_root,
+        carried=given.carried,
+        units=units,
+        weights=weights,
         unattributed=nobody,
-    )  # fmt: skip
+    )
 
 
 def cap_ppm(given: Given, result: Row) -> int | None:
@@ -165,14 +170,18 @@ def accounts_of(given: Given, rows: Sequence[Row], earned: Mapping[str, int], *,
     _check_corrections(given, stated, alone=alone)
     agreed = tuple(term for one in stated for term in _agreed(given, one))
     stages = Stages(
-        period=given.terms.period, agreed=(*agreed, *given.fx),
+        period=given.terms.period,
+        agreed=(*agreed, *given.fx),
         before={one.party: one.deductions.before for one in stated if one.deductions.before},
-    )  # fmt: skip
+    )
     return accounts(
-        currency=given.terms.currency, minimum=given.minimum,
-        opening={one.party: one.opening for one in stated if one.opening}, earned=earned,
-        corrections=[correction for one in stated for correction in one.corrections], stages=stages,
-    )  # fmt: skip
+        currency=given.terms.currency,
+        minimum=given.minimum,
+        opening={one.party: one.opening for one in stated if one.opening},
+        earned=earned,
+        corrections=[correction for one in stated for correction in one.corrections],
+        stages=stages,
+    )
 
 
 def _check_before(given: Given, one: Account) -> None:

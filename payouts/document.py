@@ -95,15 +95,19 @@ class Given:
 
     def __post_init__(self) -> None:
         for name, value, low in (
-            ("registry_size", self.registry_size, 0), ("sequence", self.sequence, 1), ("minimum", self.minimum, 0),
+            ("registry_size", self.registry_size, 0),
+            ("sequence", self.sequence, 1),
+            ("minimum", self.minimum, 0),
             ("carried", self.carried, 0),
-        ):  # fmt: skip
+        ):
             if type(value) is not int or value < low:
                 raise VerificationError(f"the run's {name} is {value!r}: expected a whole number from {low} on")
         for name, ids in (
-            ("holds", [hold.id for hold in self.holds]), ("entries", self.entries), ("agreed", self.agreed),
+            ("holds", [hold.id for hold in self.holds]),
+            ("entries", self.entries),
+            ("agreed", self.agreed),
             ("fx", [one.id for one in self.fx]),
-        ):  # fmt: skip
+        ):
             if len(set(ids)) != len(ids):
                 raise VerificationError(f"the run's {name} name something twice")
         terms = self.terms
@@ -147,8 +151,14 @@ class Given:
             "terms": self.terms.payload(),
             "rule": self.rule.payload(),
             "holds": [
-                {"id": hold.id, "reason": hold.reason, "party": hold.party, "subject": hold.subject,
-                 "track": hold.track, "source": hold.source}
+                {
+                    "id": hold.id,
+                    "reason": hold.reason,
+                    "party": hold.party,
+                    "subject": hold.subject,
+                    "track": hold.track,
+                    "source": hold.source,
+                }
                 for hold in sorted(self.holds, key=lambda hold: hold.id)
             ],
             "follows": self.follows,
@@ -156,7 +166,7 @@ class Given:
             "minimum_micros": str(self.minimum),
             "carried_micros": str(self.carried),
             "fx": [one.payload() for one in self.fx] or None,
-        } | ({"agreed": sorted(self.agreed)} if self.agreed else {})  # fmt: skip
+        } | ({"agreed": sorted(self.agreed)} if self.agreed else {})
 
     @property
     def key(self) -> Digest:
@@ -269,17 +279,27 @@ def group_payload(total: GroupTotal) -> dict[str, Any]:
 def line_payload(line: Line) -> dict[str, Any]:
     """A line as a table row."""
     return {
-        "group": line.group, "party": line.party, "state": line.state, "reason": line.reason, "ref": line.ref,
-        "weight": str(line.weight), "micros": str(line.micros),
-    }  # fmt: skip
+        "group": line.group,
+        "party": line.party,
+        "state": line.state,
+        "reason": line.reason,
+        "ref": line.ref,
+        "weight": str(line.weight),
+        "micros": str(line.micros),
+    }
 
 
 def read_line(row: Mapping[str, Any]) -> Line:
     """The inverse of `line_payload`."""
     return Line(
-        group=row["group"], party=row["party"], state=row["state"], reason=row["reason"], ref=row["ref"],
-        weight=whole(row["weight"], "a line's weight", 1), micros=whole(row["micros"], "a line's micros"),
-    )  # fmt: skip
+        group=row["group"],
+        party=row["party"],
+        state=row["state"],
+        reason=row["reason"],
+        ref=row["ref"],
+        weight=whole(row["weight"], "a line's weight", 1),
+        micros=whole(row["micros"], "a line's micros"),
+    )
 
 
 def read_group(row: Mapping[str, Any]) -> GroupTotal:
@@ -294,8 +314,10 @@ def read_group(row: Mapping[str, Any]) -> GroupTotal:
 def usage_payload(row: UsageRow) -> dict[str, Any]:
     """A usage row as a table row; sums are decimal strings."""
     return msgspec.structs.asdict(row) | {
-        "units": str(row.units), "gross": None if row.gross is None else str(row.gross), "count": str(row.count),
-    }  # fmt: skip
+        "units": str(row.units),
+        "gross": None if row.gross is None else str(row.gross),
+        "count": str(row.count),
+    }
 
 
 def read_usage(row: Mapping[str, Any]) -> UsageRow:
@@ -316,11 +338,13 @@ def read_outcome(payload: Mapping[str, Any], table: Callable[[str], list[dict[st
         **sums,
         weight_unattributed=int(result["weight_unattributed"]),
         level=Level(
-            cap=None if level["cap"] is None else int(level["cap"]), numerator=int(level["numerator"]),
-            denominator=int(level["denominator"]), unattributed=int(level["unattributed"]),
+            cap=None if level["cap"] is None else int(level["cap"]),
+            numerator=int(level["numerator"]),
+            denominator=int(level["denominator"]),
+            unattributed=int(level["unattributed"]),
             reserve=int(level["reserve"]),
         ),
         cutoff=None if cutoff is None else Cutoff(int(cutoff["remainder"]), bytes.fromhex(cutoff["tie"])),
         groups=tuple(map(read_group, table("groups"))),
         lines=tuple(map(read_line, table("lines"))),
-    )  # fmt: skip
+    )

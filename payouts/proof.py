@@ -250,9 +250,12 @@ def _fits_cap(level: Level, cap: int, pool: int, total: int, nobody: int) -> boo
     capped = pool * (total - nobody) - level.numerator
     whole_groups = capped >= 0 and (capped == 0 if cap == 0 else capped % (cap * total) == 0)
     return (
-        rest == 0 and 0 < below < total - nobody + 1 and level.reserve == 0 and whole_groups
+        rest == 0
+        and 0 < below < total - nobody + 1
+        and level.reserve == 0
+        and whole_groups
         and level.unattributed == pool * nobody * below
-    )  # fmt: skip
+    )
 
 
 def _rounded(owed: int, level: Level, cutoff: Cutoff | None, salt: bytes, name: str) -> int:

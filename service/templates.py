@@ -12,9 +12,17 @@ from ledger.registry import exporting
 from ledger.registry.rows import LISTS
 
 _EVENT: Final = {
-    "source": "acme", "event_id": "e-000001", "track": "trk-1", "occurred_at": "2026-06-03T11:05:00Z",
-    "territory": "SE", "product": "premium", "units": 1, "gross_micros": 4200, "currency": "EUR", "listener": "u-77",
-}  # fmt: skip
+    "source": "acme",
+    "event_id": "e-000001",
+    "track": "trk-1",
+    "occurred_at": "2026-06-03T11:05:00Z",
+    "territory": "SE",
+    "product": "premium",
+    "units": 1,
+    "gross_micros": 4200,
+    "currency": "EUR",
+    "listener": "u-77",
+}
 _DECLARED: Final = {
     "track": "trk-1",
     "sources": [{"recording": "rec-1", "aspect": "recording", "ppm": 600_000, "use": "condition"}],

@@ -132,10 +132,8 @@ def _unfolded(module: nn.Conv1d | nn.Conv2d, inputs: Tensor) -> Tensor:
         raise InputError(f"convolution padded {module.padding!r}; state the padding as numbers")
     kernel, padding, dilation, stride = (
         tuple(value) if len(value) == 2 else (neutral, value[0])
-        for value, neutral in (
-            (module.kernel_size, 1), (module.padding, 0), (module.dilation, 1), (module.stride, 1)
-        )
-    )  # fmt: skip
+        for value, neutral in ((module.kernel_size, 1), (module.padding, 0), (module.dilation, 1), (module.stride, 1))
+    )
     image = inputs if isinstance(module, nn.Conv2d) else inputs.unsqueeze(2)
     return functional.unfold(image, kernel, dilation=dilation, padding=padding, stride=stride).transpose(1, 2)
 

@@ -107,9 +107,16 @@ class GradientStore:
         rows_file.flush()
         np.savez(folder / "curvature.npz", **{layer: table / len(items) for layer, table in gram.items()})  # type: ignore[arg-type]
         about = {
-            "v": 1, "type": "gradient-store", "items": len(items), "items_root": items_root(items), "layers": layers,
-            "rank": rank, "damping": damping, "seed": seed, "scale": scale,
-        }  # fmt: skip
+            "v": 1,
+            "type": "gradient-store",
+            "items": len(items),
+            "items_root": items_root(items),
+            "layers": layers,
+            "rank": rank,
+            "damping": damping,
+            "seed": seed,
+            "scale": scale,
+        }
         (folder / "store.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         return cls(folder)
 

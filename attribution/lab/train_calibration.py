@@ -44,8 +44,11 @@ ENOUGH: Final = 40
 STEEPNESS: Final = (20.0, 30.0, 40.0, 60.0, 80.0)
 STARTS: Final = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
 ASPECT_OF: Final[Mapping[str, Aspect]] = {
-    "recording": "recording", "composition": "composition", "style": "style", "groups": "style",
-}  # fmt: skip
+    "recording": "recording",
+    "composition": "composition",
+    "style": "style",
+    "groups": "style",
+}
 """The aspect of each channel that is measured: style by recording, and by group as it is claimed."""
 
 
@@ -287,8 +290,11 @@ def measure(calibration: Calibration, split: WorldSplit, said: Answers, other: A
         thresholds = thresholds_of([pair for pair in said[name] if pair[0].kind == "free"], styles)
         # Intervals are those of all kinds in equal numbers: without the further tracks that have no source.
         mixed = said[name][: len(split.tracks)]
-        tables: dict[str, Mapping[str, Any]] = {"thresholds": thresholds, "right": confidences(mixed, thresholds),
-                  "intervals": intervals_of(mixed, styles, thresholds)}  # fmt: skip
+        tables: dict[str, Mapping[str, Any]] = {
+            "thresholds": thresholds,
+            "right": confidences(mixed, thresholds),
+            "intervals": intervals_of(mixed, styles, thresholds),
+        }
         for table, values in tables.items():
             document[table] |= {f"{name}/{channel}": value for channel, value in values.items()}
         errors = [

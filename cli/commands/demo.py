@@ -59,8 +59,13 @@ def closing(told: dict[str, Any]) -> str:
         {"holder": holder} | {rule: money(lines.get(holder, 0)) for rule, lines in told["rules"].items()}
         for holder in holders
     ]
-    parts = {"allocated": "paid", "unattributed": "unattributed", "held": "held", "suspense": "suspense",
-             "reserve": "reserve"}  # fmt: skip
+    parts = {
+        "allocated": "paid",
+        "unattributed": "unattributed",
+        "held": "held",
+        "suspense": "suspense",
+        "reserve": "reserve",
+    }
     amounts = [f"{word:<14}{money(told[f'{name}_micros'], told['currency']):>24}" for word, name in parts.items()]
     pool = money(told["pool_micros"], told["currency"])
     total = f"{'pool':<14}{pool:>24}   the five parts sum to it, to the micro-unit"

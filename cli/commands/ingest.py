@@ -42,9 +42,14 @@ def ingest(
 
     with progress("Ingesting", unit="bytes") as advance:
         done = ingest_file(
-            workspace(), None if file == "-" else Path(file), form=form or None, receipts=receipts,
-            source=source or None, batch_file=batch, on_progress=advance,
-        )  # fmt: skip
+            workspace(),
+            None if file == "-" else Path(file),
+            form=form or None,
+            receipts=receipts,
+            source=source or None,
+            batch_file=batch,
+            on_progress=advance,
+        )
     emit(done, text=_ingested_text)
     if not done.read and done.incomplete is None:
         say(f"settle: {'standard input' if file == '-' else file} holds no event row: nothing was taken")
@@ -64,9 +69,11 @@ def _ingested_text(done: Ingested) -> str:
     from ledger.proofs.batch import in_words
 
     counts = {
-        "accepted": done.accepted, "duplicate": done.duplicates, "conflict": done.conflicts,
+        "accepted": done.accepted,
+        "duplicate": done.duplicates,
+        "conflict": done.conflicts,
         "quarantined": done.quarantined,
-    }  # fmt: skip
+    }
     lines = [added_up(done.read, counts)]
     if done.unresolved:
         lines.append(f"{done.unresolved:,} of those accepted have no vector yet (unresolved)")

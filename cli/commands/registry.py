@@ -75,9 +75,11 @@ def _everything(done: Imported) -> str:
 
 def _imported(done: Imported, *, shown: int, notices: Sequence[str]) -> str:
     counts = {
-        "accepted": done.accepted, "duplicate": done.duplicates, "conflict": done.conflicts,
+        "accepted": done.accepted,
+        "duplicate": done.duplicates,
+        "conflict": done.conflicts,
         "quarantined": done.quarantined,
-    }  # fmt: skip
+    }
     became = "would become" if done.dry_run else "became"
     lines = [added_up(done.read, counts)]
     lines.append(f"{became} {counted(done.leaves, 'leaf', 'leaves')} of the log, which has {done.size:,}")
@@ -119,9 +121,17 @@ def decide(
     from service.registry import deciding
 
     answer = deciding.decide(
-        workspace(), recording, use, at=at, known_at=known_at, territory=territory, licensee=licensee, model=model,
-        keep=receipt, track=track,
-    )  # fmt: skip
+        workspace(),
+        recording,
+        use,
+        at=at,
+        known_at=known_at,
+        territory=territory,
+        licensee=licensee,
+        model=model,
+        keep=receipt,
+        track=track,
+    )
     emit(answer)
 
 
@@ -173,12 +183,21 @@ def grant(
     ws = workspace()
     who = signing.signer(ws, by)
     row = {
-        "id": name, "grantor": grantor or who.party, "subject": recording, "uses": list(parse_uses(uses)),
-        "decision": decision, "territory": territory, "from": start or signing.author(ws, who).at, "to": end,
-        "licensee": licensee, "model": model, "cap_ppm": share_option("--cap", cap, "--cap-ppm", cap_ppm),
+        "id": name,
+        "grantor": grantor or who.party,
+        "subject": recording,
+        "uses": list(parse_uses(uses)),
+        "decision": decision,
+        "territory": territory,
+        "from": start or signing.author(ws, who).at,
+        "to": end,
+        "licensee": licensee,
+        "model": model,
+        "cap_ppm": share_option("--cap", cap, "--cap-ppm", cap_ppm),
         "floor_micros": floor_micros if floor is None else micros(floor),
-        "currency": currency, "sunset": sunset,
-    }  # fmt: skip
+        "currency": currency,
+        "sunset": sunset,
+    }
     emit(registering.grant(ws, row, by))
 
 
@@ -232,11 +251,18 @@ def transfer(
             workspace(),
             by,
             lambda view, author: acts.transfer(
-                view, author, subject=subject, right=chosen, seller=seller, buyer=buyer, when=moment or author.at,
-                ppm=part, territory=territory,
+                view,
+                author,
+                subject=subject,
+                right=chosen,
+                seller=seller,
+                buyer=buyer,
+                when=moment or author.at,
+                ppm=part,
+                territory=territory,
             ),
         )
-    )  # fmt: skip
+    )
 
 
 @app.command()

@@ -43,11 +43,18 @@ def open_(
             workspace(),
             by,
             lambda view, author: acts.open_dispute(
-                view, author, subject=subject, claimant=claimant, right=chosen, party=party, like=like,
-                evidence=digest, reason=reason,
+                view,
+                author,
+                subject=subject,
+                claimant=claimant,
+                right=chosen,
+                party=party,
+                like=like,
+                evidence=digest,
+                reason=reason,
             ),
         )
-    )  # fmt: skip
+    )
 
 
 @dispute.command("list")
@@ -59,11 +66,7 @@ def list_(
 
     ws = workspace()
     view = ws.registry.view()
-    emit([
-        pages.dispute(ws, view, one.id)
-        for one in view.disputes.values()
-        if everything or one.resolved_at is None
-    ])  # fmt: skip
+    emit([pages.dispute(ws, view, one.id) for one in view.disputes.values() if everything or one.resolved_at is None])
 
 
 @dispute.command()
@@ -93,8 +96,14 @@ def resolve(
             workspace(),
             by,
             lambda view, author: acts.resolve_dispute(
-                view, author, dispute=name, outcome="released" if release else "resplit", parts=parts, right=chosen,
-                territory=territory, when=when,
+                view,
+                author,
+                dispute=name,
+                outcome="released" if release else "resplit",
+                parts=parts,
+                right=chosen,
+                territory=territory,
+                when=when,
             ),
         )
-    )  # fmt: skip
+    )

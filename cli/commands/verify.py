@@ -67,9 +67,14 @@ def _document(path: Path, report: Report, *, explain: bool) -> dict[str, Any]:
         steps.append({**document, "explain": step.explain} if explain else document)
     platform = {} if report.platform is None else {"platform": report.platform}
     return {
-        "ok": report.ok, "bundle": str(path), "kind": report.kind, **platform, "steps": steps,
-        "unchecked": report.unchecked, "cautions": report.cautions,
-    }  # fmt: skip
+        "ok": report.ok,
+        "bundle": str(path),
+        "kind": report.kind,
+        **platform,
+        "steps": steps,
+        "unchecked": report.unchecked,
+        "cautions": report.cautions,
+    }
 
 
 def _text(answer: dict[str, Any]) -> str:

@@ -28,9 +28,14 @@ KEPT: Final = 4096
 
 _GZIP: Final = b"\x1f\x8b"
 _FOREIGN: Final = (
-    (b"\xff\xfe\x00\x00", "UTF-32"), (b"\x00\x00\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"),
-    (b"PK\x03\x04", "a zip archive"), (b"PAR1", "Parquet"), (b"SQLite format 3", "an SQLite database"),
-)  # fmt: skip
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"PAR1", "Parquet"),
+    (b"SQLite format 3", "an SQLite database"),
+)
 _BOM: Final = b"\xef\xbb\xbf"
 
 

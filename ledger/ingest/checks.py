@@ -173,8 +173,14 @@ class Checker:
             raise InputError(f"occurred_at: {event.occurred_at} lies in the future")
         if self._source not in (None, event.source):
             raise InputError(f"source: {_shown(event.source)}, and this file is taken as one of {self._source!r}")
-        seen = {"source": event.source, "product": event.product, "territory": event.territory,
-                "currency": event.currency, "day": day, "clock": clock}  # fmt: skip
+        seen = {
+            "source": event.source,
+            "product": event.product,
+            "territory": event.territory,
+            "currency": event.currency,
+            "day": day,
+            "clock": clock,
+        }
         for name, value in seen.items():
             remembered = self._good[name]
             if len(remembered) >= REMEMBERED_MAX:

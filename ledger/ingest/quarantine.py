@@ -58,11 +58,16 @@ def keep(tx: Connection, name: str, at: str, rows: Iterable[tuple[Kind, Refused]
     """Put rows of a file into quarantine; those that wait there already stay, those that were discarded wait again."""
     values: list[dict[str, Any]] = [
         {
-            "digest": row_digest(row.raw), "kind": kind, "name": name, "line": row.line,
-            "reason": row.reason, "raw": row.raw, "at": at,
+            "digest": row_digest(row.raw),
+            "kind": kind,
+            "name": name,
+            "line": row.line,
+            "reason": row.reason,
+            "raw": row.raw,
+            "at": at,
         }
         for kind, row in rows
-    ]  # fmt: skip
+    ]
     if values:
         tx.execute(_KEEP, values)
 

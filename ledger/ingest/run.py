@@ -390,7 +390,10 @@ class Ingest:
             self.counts.add(counts)
             results.append(
                 Acknowledged(
-                    appended=appended, first=first + begin, keys=keys[begin:end], refused=plan.refused[number],
+                    appended=appended,
+                    first=first + begin,
+                    keys=keys[begin:end],
+                    refused=plan.refused[number],
                     counts=counts,
                     duplicates=[
                         (*key, offsets[key] if index is None else index)
@@ -398,7 +401,7 @@ class Ingest:
                         for key in ((rows.events[i].source, rows.events[i].event_id),)
                     ],
                 )
-            )  # fmt: skip
+            )
         return results
 
 

@@ -28,8 +28,16 @@ COUNT_MAX: Final = 1_000_000
 """Events in one batch: their hashes, 32 MB, are kept beside the log and read whole to prove one of them."""
 
 BODY: Final = (
-    "source", "event_id", "track", "occurred_at", "territory", "units", "product", "gross_micros", "currency",
-)  # fmt: skip
+    "source",
+    "event_id",
+    "track",
+    "occurred_at",
+    "territory",
+    "units",
+    "product",
+    "gross_micros",
+    "currency",
+)
 UNSIGNED: Final = "unsigned"
 
 _FIELDS: Final = {"source", "number", "count", "root"}

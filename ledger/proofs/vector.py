@@ -122,8 +122,11 @@ def payload(vector: InfluenceVector) -> dict[str, Any]:
     if vector.error is not None:
         error = vector.error
         document["error"] = {
-            "benchmark": error.benchmark, "metric": error.metric, "value_ppm": error.value_ppm, "n": error.n
-        }  # fmt: skip
+            "benchmark": error.benchmark,
+            "metric": error.metric,
+            "value_ppm": error.value_ppm,
+            "n": error.n,
+        }
     if vector.decisions:
         document["decisions"] = list(vector.decisions)
     return document

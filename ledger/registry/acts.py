@@ -148,9 +148,16 @@ def _share_fact(row: r.ShareRow, view: View) -> f.ShareFact:
             f"{row.party} has a share in {row.subject} from {row.start} on already; choose another instant"
         )
     return f.ShareFact(
-        id=name, subject=row.subject, party=row.party, right=row.right, ppm=row.ppm, territory=row.territory,
-        state=row.state, start=row.start, end=row.end,
-    )  # fmt: skip
+        id=name,
+        subject=row.subject,
+        party=row.party,
+        right=row.right,
+        ppm=row.ppm,
+        territory=row.territory,
+        state=row.state,
+        start=row.start,
+        end=row.end,
+    )
 
 
 def revoke(view: View, author: Author, *, grant: str, when: Instant, uses: Sequence[Use] = ()) -> list[Planned]:

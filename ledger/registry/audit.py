@@ -100,9 +100,14 @@ def audit(
     found = tuple(_findings(view, blob))
     matter = {"size": size, "leaves": leaves, "violations": _plain(violations), "findings": _plain(found)}
     return Report(
-        ok=not violations, size=size, leaves=leaves, statements=statements, violations=tuple(violations),
-        findings=found, digest=canon.digest(canon.encode(matter)),
-    )  # fmt: skip
+        ok=not violations,
+        size=size,
+        leaves=leaves,
+        statements=statements,
+        violations=tuple(violations),
+        findings=found,
+        digest=canon.digest(canon.encode(matter)),
+    )
 
 
 def _readable(entries: Iterable[Entry], violations: list[Note]) -> Iterator[tuple[int, dict[str, Any], f.AnyFact]]:

@@ -226,9 +226,16 @@ def _confirms(new: State, old: State) -> bool:
 def _share(row: r.ShareRow, view: View, author: Author, wrote: Wrote) -> Comparison:
     name = r.share_id(row)
     fact = f.ShareFact(
-        id=name, subject=row.subject, party=row.party, right=row.right, ppm=row.ppm, territory=row.territory,
-        state=row.state, start=row.start, end=row.end,
-    )  # fmt: skip
+        id=name,
+        subject=row.subject,
+        party=row.party,
+        right=row.right,
+        ppm=row.ppm,
+        territory=row.territory,
+        state=row.state,
+        start=row.start,
+        end=row.end,
+    )
     for old in view.shares_of.get((row.subject, row.right), ()):
         if old.id != name:
             continue
@@ -245,10 +252,21 @@ def _share(row: r.ShareRow, view: View, author: Author, wrote: Wrote) -> Compari
 
 def _grant(row: r.GrantRow, view: View, author: Author) -> Comparison:
     fact = f.GrantFact(
-        id=row.id, grantor=row.grantor, subject=row.subject, uses=tuple(sorted(row.uses)), decision=row.decision,
-        territory=row.territory, start=row.start, end=row.end, licensee=row.licensee, model=row.model,
-        floor_micros=row.floor_micros, currency=row.currency, cap_ppm=row.cap_ppm, sunset=row.sunset,
-    )  # fmt: skip
+        id=row.id,
+        grantor=row.grantor,
+        subject=row.subject,
+        uses=tuple(sorted(row.uses)),
+        decision=row.decision,
+        territory=row.territory,
+        start=row.start,
+        end=row.end,
+        licensee=row.licensee,
+        model=row.model,
+        floor_micros=row.floor_micros,
+        currency=row.currency,
+        cap_ppm=row.cap_ppm,
+        sunset=row.sunset,
+    )
     new = as_grant(fact)
     old = view.grants.get(row.id)
     if old is not None:
@@ -283,19 +301,42 @@ def _affected(new: Grant, view: View) -> Iterator[Grant]:
 def as_grant(fact: f.GrantFact) -> Grant:
     """The record that a grant fact becomes, not yet placed in the log."""
     return Grant(
-        id=fact.id, index=-1, at="", grantor=fact.grantor, subject=fact.subject, uses=fact.uses,
-        decision=fact.decision, territory=fact.territory, start=fact.start or BEGINNING, end=fact.end or FOREVER,
-        licensee=fact.licensee, model=fact.model, floor_micros=fact.floor_micros, currency=fact.currency,
-        cap_ppm=fact.cap_ppm, sunset=fact.sunset,
-    )  # fmt: skip
+        id=fact.id,
+        index=-1,
+        at="",
+        grantor=fact.grantor,
+        subject=fact.subject,
+        uses=fact.uses,
+        decision=fact.decision,
+        territory=fact.territory,
+        start=fact.start or BEGINNING,
+        end=fact.end or FOREVER,
+        licensee=fact.licensee,
+        model=fact.model,
+        floor_micros=fact.floor_micros,
+        currency=fact.currency,
+        cap_ppm=fact.cap_ppm,
+        sunset=fact.sunset,
+    )
 
 
 def terms(grant: Grant) -> tuple[Any, ...]:
     """What two registrations of one grant must agree on."""
     return (
-        grant.grantor, grant.subject, grant.uses, grant.decision, grant.territory, grant.start, grant.end,
-        grant.licensee, grant.model, grant.floor_micros, grant.currency, grant.cap_ppm, grant.sunset,
-    )  # fmt: skip
+        grant.grantor,
+        grant.subject,
+        grant.uses,
+        grant.decision,
+        grant.territory,
+        grant.start,
+        grant.end,
+        grant.licensee,
+        grant.model,
+        grant.floor_micros,
+        grant.currency,
+        grant.cap_ppm,
+        grant.sunset,
+    )
 
 
 def narrows(grant: Grant) -> bool:
@@ -326,23 +367,36 @@ def _model(row: r.ModelRow, view: View) -> Comparison:
         # The list itself is compared, not its root: a version registered by release 0.1 has a root of another form.
         lists = [None if made is None else made.blob for made in (old.manifest, listed)]
         if (old.operator, old.weights_sha256, old.licences, lists[0]) != (
-            row.operator, row.weights_sha256, row.licences, lists[1],
-        ):  # fmt: skip
+            row.operator,
+            row.weights_sha256,
+            row.licences,
+            lists[1],
+        ):
             raise ConflictError(f"model {old.key}: a registered version never changes; register another version")
         return SAME
     fact = f.ModelFact(
-        id=row.id, version=row.version, operator=row.operator, weights_sha256=row.weights_sha256,
-        licences=row.licences, manifest=listed,
-    )  # fmt: skip
+        id=row.id,
+        version=row.version,
+        operator=row.operator,
+        weights_sha256=row.weights_sha256,
+        licences=row.licences,
+        manifest=listed,
+    )
     return Comparison(((fact, None),), () if blob is None else (blob,))
 
 
 def _track(row: r.TrackRow, view: View) -> Comparison:
     fact = f.TrackFact(
-        id=row.id, title=row.title, model=row.model, version=row.version, generated_at=row.generated_at,
-        audio_sha256=row.audio_sha256, conditioning=row.conditioning, decisions=row.decisions,
+        id=row.id,
+        title=row.title,
+        model=row.model,
+        version=row.version,
+        generated_at=row.generated_at,
+        audio_sha256=row.audio_sha256,
+        conditioning=row.conditioning,
+        decisions=row.decisions,
         form=2,
-    )  # fmt: skip
+    )
     old = view.tracks.get(row.id)
     if old is None or old.draft:
         return _new(fact)

@@ -35,7 +35,11 @@ def document(view: View, names: Names, manifest: Callable[[Digest], list[str]]) 
         "works": [_row(id=one.id, title=one.title, iswc=one.iswc) for _, one in sorted(view.works.items())],
         "recordings": [
             _row(
-                id=one.id, title=one.title, isrc=one.isrc, audio=one.audio, style=one.style,
+                id=one.id,
+                title=one.title,
+                isrc=one.isrc,
+                audio=one.audio,
+                style=one.style,
                 **names("recording", one.id),
             )
             for _, one in sorted(view.all_recordings.items())
@@ -45,7 +49,10 @@ def document(view: View, names: Names, manifest: Callable[[Digest], list[str]]) 
         "grants": [row for _, grant in sorted(view.grants.items()) for row in _grants(grant)],
         "models": [
             _row(
-                id=one.id, version=one.version, operator=one.operator, weights_sha256=one.weights_sha256,
+                id=one.id,
+                version=one.version,
+                operator=one.operator,
+                weights_sha256=one.weights_sha256,
                 licences=list(one.licences) or None,
                 training=None if one.manifest is None else manifest(one.manifest.blob),
             )
@@ -53,14 +60,19 @@ def document(view: View, names: Names, manifest: Callable[[Digest], list[str]]) 
         ],
         "tracks": [
             _row(
-                id=one.id, title=one.title, model=one.model, version=one.version, generated_at=one.generated_at,
-                audio_sha256=one.audio_sha256, conditioning=list(one.conditioning) or None,
+                id=one.id,
+                title=one.title,
+                model=one.model,
+                version=one.version,
+                generated_at=one.generated_at,
+                audio_sha256=one.audio_sha256,
+                conditioning=list(one.conditioning) or None,
                 decisions=list(one.decisions) or None,
             )
             for _, one in sorted(view.tracks.items())
             if not one.draft
         ],
-    }  # fmt: skip
+    }
 
 
 def _row(**fields: Any) -> dict[str, Any]:
@@ -74,16 +86,24 @@ def _dated(start: str, end: str) -> dict[str, str]:
 
 def _link(link: Link) -> dict[str, Any]:
     return {
-        "recording": link.recording, "work": link.work, "ppm": link.ppm, **_dated(link.start, link.end),
+        "recording": link.recording,
+        "work": link.work,
+        "ppm": link.ppm,
+        **_dated(link.start, link.end),
         "state": link.state,
-    }  # fmt: skip
+    }
 
 
 def _share(line: Share) -> dict[str, Any]:
     return {
-        "subject": line.subject, "party": line.party, "right": line.right, "ppm": line.ppm,
-        "territory": line.territory, **_dated(line.start, line.end), "state": line.state,
-    }  # fmt: skip
+        "subject": line.subject,
+        "party": line.party,
+        "right": line.right,
+        "ppm": line.ppm,
+        "territory": line.territory,
+        **_dated(line.start, line.end),
+        "state": line.state,
+    }
 
 
 def _grants(grant: Grant) -> Iterator[dict[str, Any]]:
@@ -97,12 +117,20 @@ def _grants(grant: Grant) -> Iterator[dict[str, Any]]:
     for end, uses in sorted(ends.items(), reverse=True):
         if end > grant.start:
             yield _row(
-                id=grant.id if end == max(ends) else f"{grant.id}:{'+'.join(uses)}", grantor=grant.grantor,
-                subject=grant.subject, uses=uses, decision=grant.decision, territory=grant.territory,
-                **_dated(grant.start, end), licensee=grant.licensee, model=grant.model,
-                floor_micros=grant.floor_micros, currency=grant.currency, cap_ppm=grant.cap_ppm,
+                id=grant.id if end == max(ends) else f"{grant.id}:{'+'.join(uses)}",
+                grantor=grant.grantor,
+                subject=grant.subject,
+                uses=uses,
+                decision=grant.decision,
+                territory=grant.territory,
+                **_dated(grant.start, end),
+                licensee=grant.licensee,
+                model=grant.model,
+                floor_micros=grant.floor_micros,
+                currency=grant.currency,
+                cap_ppm=grant.cap_ppm,
                 sunset=None if grant.sunset is None else r.day(grant.sunset),
-            )  # fmt: skip
+            )
 
 
 def csv_text(name: str, rows: list[dict[str, Any]]) -> str:
@@ -127,25 +155,52 @@ EXAMPLE: Final[dict[str, list[dict[str, Any]]]] = {
     "parties": [{"id": "p-ann", "name": "Ann", "kind": "person", "group": "ann"}],
     "works": [{"id": "wrk-1", "title": "Blue", "iswc": "T-034.524.680-1"}],
     "recordings": [
-        {"id": "rec-1", "title": "Blue", "artist": "Ann", "isrc": "SEA012600001", "work": "wrk-1",
-         "audio": "audio/blue.wav", "style": "blues"},
+        {
+            "id": "rec-1",
+            "title": "Blue",
+            "artist": "Ann",
+            "isrc": "SEA012600001",
+            "work": "wrk-1",
+            "audio": "audio/blue.wav",
+            "style": "blues",
+        },
     ],
     "links": [{"recording": "rec-1", "work": "wrk-1", "ppm": 1_000_000, "state": "confirmed"}],
     "shares": [
-        {"subject": "rec-1", "party": "p-ann", "right": "master", "ppm": 1_000_000, "territory": "WORLD",
-         "from": "2020-01-01", "state": "confirmed"},
+        {
+            "subject": "rec-1",
+            "party": "p-ann",
+            "right": "master",
+            "ppm": 1_000_000,
+            "territory": "WORLD",
+            "from": "2020-01-01",
+            "state": "confirmed",
+        },
     ],
     "grants": [
-        {"id": "g-1", "grantor": "p-ann", "subject": "rec-1", "uses": ["train", "condition"], "decision": "allow",
-         "territory": "WORLD", "from": "2026-01-01"},
+        {
+            "id": "g-1",
+            "grantor": "p-ann",
+            "subject": "rec-1",
+            "uses": ["train", "condition"],
+            "decision": "allow",
+            "territory": "WORLD",
+            "from": "2026-01-01",
+        },
     ],
     "models": [{"id": "mdl-1", "version": "1", "operator": "p-ann", "weights_sha256": "0" * 64, "training": ["rec-1"]}],
     "tracks": [
-        {"id": "trk-1", "title": "Blue again", "model": "mdl-1", "version": "1",
-         "generated_at": "2026-05-30T10:00:00Z", "audio_sha256": "0" * 64},
+        {
+            "id": "trk-1",
+            "title": "Blue again",
+            "model": "mdl-1",
+            "version": "1",
+            "generated_at": "2026-05-30T10:00:00Z",
+            "audio_sha256": "0" * 64,
+        },
     ],
     "payees": [
         {"party": "p-ann", "method": "bank", "account": "SE45 5000 0000 0583 9825 7466", "from": "2026-01-01"},
     ],
-}  # fmt: skip
+}
 """A registry of one of each, which imports as it stands."""

@@ -234,14 +234,42 @@ class AuditFact(Fact, frozen=True, kw_only=True, tag="audit"):
 
 
 AnyFact = (
-    PartyFact | RecordingFact | WorkFact | LinkFact | ShareFact | ConfirmFact | EndFact | GrantFact | RevokeFact
-    | ModelFact | TrackFact | DisputeFact | ResolveFact | DecisionFact | ClearFact | AuditFact
-)  # fmt: skip
+    PartyFact
+    | RecordingFact
+    | WorkFact
+    | LinkFact
+    | ShareFact
+    | ConfirmFact
+    | EndFact
+    | GrantFact
+    | RevokeFact
+    | ModelFact
+    | TrackFact
+    | DisputeFact
+    | ResolveFact
+    | DecisionFact
+    | ClearFact
+    | AuditFact
+)
 
 TYPES: Final = (
-    "party", "recording", "work", "link", "share", "confirm", "end", "grant", "revoke",
-    "model", "track", "dispute", "resolve", "decision", "clear", "audit",
-)  # fmt: skip
+    "party",
+    "recording",
+    "work",
+    "link",
+    "share",
+    "confirm",
+    "end",
+    "grant",
+    "revoke",
+    "model",
+    "track",
+    "dispute",
+    "resolve",
+    "decision",
+    "clear",
+    "audit",
+)
 """The leaf types that are the registry's, in the order in which one import registers them."""
 
 _TYPE_OF: Final[dict[type, str]] = {kind: str(kind.__struct_config__.tag) for kind in AnyFact.__args__}

@@ -103,9 +103,15 @@ class State:
         known = self.recordings.get(fact.id)
         if known is None:
             self.recordings[fact.id] = Recording(
-                id=fact.id, index=index, at=fact.at, title=fact.title,
-                isrc=fact.isrc, audio=fact.audio, style=fact.style, personal=fact.personal,
-            )  # fmt: skip
+                id=fact.id,
+                index=index,
+                at=fact.at,
+                title=fact.title,
+                isrc=fact.isrc,
+                audio=fact.audio,
+                style=fact.style,
+                personal=fact.personal,
+            )
         else:
             self.recordings[fact.id] = replace(
                 known,
@@ -124,9 +130,16 @@ class State:
 
     def _link(self, index: int, fact: f.LinkFact) -> None:
         link = Link(
-            id=fact.id, index=index, at=fact.at, recording=fact.recording, work=fact.work, ppm=fact.ppm,
-            start=fact.start or BEGINNING, end=fact.end or FOREVER, state=fact.state,
-        )  # fmt: skip
+            id=fact.id,
+            index=index,
+            at=fact.at,
+            recording=fact.recording,
+            work=fact.work,
+            ppm=fact.ppm,
+            start=fact.start or BEGINNING,
+            end=fact.end or FOREVER,
+            state=fact.state,
+        )
         others = self.links.get(fact.recording, ())
         self.links[fact.recording] = (*(one for one in others if one.id != link.id), link)
         known = self.recordings_of.get(fact.work, ())
@@ -138,10 +151,19 @@ class State:
     def _share(self, index: int, fact: f.ShareFact) -> None:
         end = fact.end or FOREVER
         share = Share(
-            id=fact.id, index=index, at=fact.at, subject=fact.subject, party=fact.party, right=fact.right,
-            ppm=fact.ppm, territory=fact.territory, start=fact.start or BEGINNING, end=end, planned=end,
+            id=fact.id,
+            index=index,
+            at=fact.at,
+            subject=fact.subject,
+            party=fact.party,
+            right=fact.right,
+            ppm=fact.ppm,
+            territory=fact.territory,
+            start=fact.start or BEGINNING,
+            end=end,
+            planned=end,
             state=fact.state,
-        )  # fmt: skip
+        )
         self._add_share(share)
 
     def _add_share(self, share: Share) -> None:
@@ -173,9 +195,17 @@ class State:
 
     def _dispute(self, index: int, fact: f.DisputeFact) -> None:
         self.disputes[fact.id] = Dispute(
-            id=fact.id, index=index, at=fact.at, subject=fact.subject, claimant=fact.claimant, right=fact.right,
-            party=fact.party, like=fact.like, evidence=fact.evidence, personal=fact.personal,
-        )  # fmt: skip
+            id=fact.id,
+            index=index,
+            at=fact.at,
+            subject=fact.subject,
+            claimant=fact.claimant,
+            right=fact.right,
+            party=fact.party,
+            like=fact.like,
+            evidence=fact.evidence,
+            personal=fact.personal,
+        )
 
     def _resolve(self, index: int, fact: f.ResolveFact) -> None:
         dispute = self.disputes.get(fact.dispute)
@@ -194,21 +224,42 @@ class State:
         )
         for part in fact.parts:
             share = Share(
-                id=f"{fact.dispute}:{part.party}", index=index, at=fact.at, subject=fact.subject, party=part.party,
-                right=fact.right, ppm=part.ppm, territory=territory, start=start, end=FOREVER, planned=FOREVER,
+                id=f"{fact.dispute}:{part.party}",
+                index=index,
+                at=fact.at,
+                subject=fact.subject,
+                party=part.party,
+                right=fact.right,
+                ppm=part.ppm,
+                territory=territory,
+                start=start,
+                end=FOREVER,
+                planned=FOREVER,
                 state="confirmed",
-            )  # fmt: skip
+            )
             self._add_share(share)
 
     # --- permission -------------------------------------------------------------------------------
 
     def _grant(self, index: int, fact: f.GrantFact) -> None:
         grant = Grant(
-            id=fact.id, index=index, at=fact.at, grantor=fact.grantor, subject=fact.subject, uses=fact.uses,
-            decision=fact.decision, territory=fact.territory, start=fact.start or BEGINNING,
-            end=fact.end or FOREVER, licensee=fact.licensee, model=fact.model, floor_micros=fact.floor_micros,
-            currency=fact.currency, cap_ppm=fact.cap_ppm, sunset=fact.sunset,
-        )  # fmt: skip
+            id=fact.id,
+            index=index,
+            at=fact.at,
+            grantor=fact.grantor,
+            subject=fact.subject,
+            uses=fact.uses,
+            decision=fact.decision,
+            territory=fact.territory,
+            start=fact.start or BEGINNING,
+            end=fact.end or FOREVER,
+            licensee=fact.licensee,
+            model=fact.model,
+            floor_micros=fact.floor_micros,
+            currency=fact.currency,
+            cap_ppm=fact.cap_ppm,
+            sunset=fact.sunset,
+        )
         key = (fact.grantor, fact.subject)
         self.grants[fact.id] = grant
         self.grants_of[key] = (*self.grants_of.get(key, ()), grant)
@@ -226,25 +277,48 @@ class State:
 
     def _model(self, index: int, fact: f.ModelFact) -> None:
         model = Model(
-            id=fact.id, index=index, at=fact.at, version=fact.version, operator=fact.operator,
-            weights_sha256=fact.weights_sha256, licences=fact.licences, manifest=fact.manifest,
-        )  # fmt: skip
+            id=fact.id,
+            index=index,
+            at=fact.at,
+            version=fact.version,
+            operator=fact.operator,
+            weights_sha256=fact.weights_sha256,
+            licences=fact.licences,
+            manifest=fact.manifest,
+        )
         self.models.setdefault(model.key, model)  # a registered version never changes
 
     def _track(self, index: int, fact: f.TrackFact) -> None:
         known = self.tracks.get(fact.id)
         first = known.index if known is not None else index
         self.tracks[fact.id] = Track(
-            id=fact.id, index=first, at=fact.at, title=fact.title, model=fact.model, version=fact.version,
-            generated_at=fact.generated_at, audio_sha256=fact.audio_sha256, conditioning=fact.conditioning,
-            decisions=fact.decisions, draft=fact.draft, form=fact.form,
-        )  # fmt: skip
+            id=fact.id,
+            index=first,
+            at=fact.at,
+            title=fact.title,
+            model=fact.model,
+            version=fact.version,
+            generated_at=fact.generated_at,
+            audio_sha256=fact.audio_sha256,
+            conditioning=fact.conditioning,
+            decisions=fact.decisions,
+            draft=fact.draft,
+            form=fact.form,
+        )
 
     def _decision(self, index: int, fact: f.DecisionFact) -> None:
         self.receipts[fact.id] = Receipt(
-            id=fact.id, index=index, at=fact.at, subject=fact.subject, use=fact.use, territory=fact.territory,
-            decision=fact.decision, licensee=fact.licensee, model=fact.model, track=fact.track,
-        )  # fmt: skip
+            id=fact.id,
+            index=index,
+            at=fact.at,
+            subject=fact.subject,
+            use=fact.use,
+            territory=fact.territory,
+            decision=fact.decision,
+            licensee=fact.licensee,
+            model=fact.model,
+            track=fact.track,
+        )
 
     def _clear(self, index: int, fact: f.ClearFact) -> None:
         given = Clearance(id=fact.id, index=index, at=fact.at, track=fact.track, vector=fact.vector)

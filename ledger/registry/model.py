@@ -30,8 +30,14 @@ Outcome = Literal["released", "resplit"]
 SharesState = Literal["confirmed", "short", "conflict", "disputed", "contested"]
 
 PARTY_KINDS: Final[tuple[PartyKind, ...]] = (
-    "person", "label", "publisher", "cmo", "platform", "model-operator", "auditor",
-)  # fmt: skip
+    "person",
+    "label",
+    "publisher",
+    "cmo",
+    "platform",
+    "model-operator",
+    "auditor",
+)
 RIGHTS: Final[tuple[Right, ...]] = ("master", "publishing", "performer", "neighbouring")
 USES: Final[tuple[Use, ...]] = ("train", "condition", "style", "voice", "sample")
 ANSWERS: Final[tuple[Answer, ...]] = ("allow", "deny", "ask")

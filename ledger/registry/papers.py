@@ -55,9 +55,15 @@ def receipt_fact(
 ) -> DecisionFact:
     """The row that places a receipt in the log."""
     return DecisionFact(
-        id=envelope.digest, subject=question.subject, use=use, territory=question.territory, decision=answer,
-        licensee=question.licensee, model=question.model, track=track,
-    )  # fmt: skip
+        id=envelope.digest,
+        subject=question.subject,
+        use=use,
+        territory=question.territory,
+        decision=answer,
+        licensee=question.licensee,
+        model=question.model,
+        track=track,
+    )
 
 
 def certificate(verdict: Verdict, *, origin: str, size: int, at: Instant, key: PrivateKey) -> dsse.Envelope:

@@ -47,9 +47,17 @@ COOLING_OFF_MINIMUM: Final = 1
 """Hours. Less would let whoever holds both keys for a minute redirect the next payment."""
 
 _FIELDS = (
-    "id", "party", "method", "account", "wanted_from", "proposed_by", "proposed_at", "approved_by", "approved_at",
+    "id",
+    "party",
+    "method",
+    "account",
+    "wanted_from",
+    "proposed_by",
+    "proposed_at",
+    "approved_by",
+    "approved_at",
     "effective_from",
-)  # fmt: skip
+)
 
 
 def payee_id(row: PayeeRow) -> str:

@@ -90,9 +90,16 @@ def assess(
         if decision.decision != "allow":
             reasons.append(f"declared conditioning on {recording}: {decision.decision} ({'; '.join(decision.reasons)})")
     return Verdict(
-        track=track, clear=not reasons, vector=digest, territory=territory, limit_ppm=limit_ppm,
-        unlicensed_ppm=unlicensed, unattributed_ppm=unattributed, sources=tuple(sources), reasons=tuple(reasons),
-    )  # fmt: skip
+        track=track,
+        clear=not reasons,
+        vector=digest,
+        territory=territory,
+        limit_ppm=limit_ppm,
+        unlicensed_ppm=unlicensed,
+        unattributed_ppm=unattributed,
+        sources=tuple(sources),
+        reasons=tuple(reasons),
+    )
 
 
 def _paperwork(view: View, made: Track, vector: InfluenceVector | None) -> list[str]:
@@ -113,6 +120,11 @@ def _judge(aspect: str, source: Influence, ask: Callable[[str, str], Decision]) 
     use = use_of(source)
     found = ask(source.id, use)
     return Source(
-        aspect=aspect, id=source.id, ppm=source.ppm, use=use, decision=found.decision, reasons=found.reasons,
+        aspect=aspect,
+        id=source.id,
+        ppm=source.ppm,
+        use=use,
+        decision=found.decision,
+        reasons=found.reasons,
         cap_ppm=found.cap_ppm,
-    )  # fmt: skip
+    )

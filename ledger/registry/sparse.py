@@ -70,9 +70,11 @@ class SparseTree:
             depth += 1
             path.append(_subtree(beside, depth))
         return {
-            "recording": name, "member": places == [place], "path": [one.hex() for one in path],
+            "recording": name,
+            "member": places == [place],
+            "path": [one.hex() for one in path],
             "end": places[0].hex() if places else None,
-        }  # fmt: skip
+        }
 
 
 def check(proof: Mapping[str, Any], *, root: str) -> bool:

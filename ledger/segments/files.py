@@ -64,9 +64,14 @@ def write(path: Path, rows: pa.Table) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("wb") as file:
             pq.write_table(
-                rows, file, row_group_size=ROW_GROUP, compression="zstd", use_dictionary=columns,
-                dictionary_pagesize_limit=_DICTIONARY_MAX, store_schema=False,
-            )  # fmt: skip
+                rows,
+                file,
+                row_group_size=ROW_GROUP,
+                compression="zstd",
+                use_dictionary=columns,
+                dictionary_pagesize_limit=_DICTIONARY_MAX,
+                store_schema=False,
+            )
             file.flush()
             os.fsync(file.fileno())
         aside.rename(path)
@@ -91,9 +96,15 @@ def described(folder: Path, kind: Kind, path: str, rows: pa.Table, day: str | No
     key = "binding" if kind == "bindings" else "index"
     ends: dict[str, Any] = pc.min_max(rows.column(key)).as_py()
     return File(
-        kind=kind, path=path, sha256=digest(folder / path), bytes=(folder / path).stat().st_size, rows=rows.num_rows,
-        first=ends["min"], last=ends["max"], day=day,
-    )  # fmt: skip
+        kind=kind,
+        path=path,
+        sha256=digest(folder / path),
+        bytes=(folder / path).stat().st_size,
+        rows=rows.num_rows,
+        first=ends["min"],
+        last=ends["max"],
+        day=day,
+    )
 
 
 def digest(path: Path) -> Digest:

@@ -69,13 +69,17 @@ class Account:
             "earned": str(self.earned),
             "corrections": [
                 {
-                    "id": one.id, "kind": one.kind, "micros": str(one.micros), "run": one.run, "reason": one.reason,
+                    "id": one.id,
+                    "kind": one.kind,
+                    "micros": str(one.micros),
+                    "run": one.run,
+                    "reason": one.reason,
                 }
                 for one in self.corrections
             ],
             "payable": str(self.payable),
             "carried": str(self.carried),
-        } | more  # fmt: skip
+        } | more
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Account:
@@ -88,7 +92,11 @@ class Account:
             earned=int(payload["earned"]),
             corrections=tuple(
                 Correction(
-                    id=one["id"], kind=one["kind"], party=party, micros=int(one["micros"]), run=one["run"],
+                    id=one["id"],
+                    kind=one["kind"],
+                    party=party,
+                    micros=int(one["micros"]),
+                    run=one["run"],
                     reason=one["reason"],
                 )
                 for one in payload["corrections"]
@@ -97,7 +105,7 @@ class Account:
             carried=int(payload["carried"]),
             deductions=NONE if deductions is None else Deductions.from_payload(deductions),
             converted=None if converted is None else Converted.from_payload(converted),
-        )  # fmt: skip
+        )
 
 
 def account(
@@ -125,9 +133,15 @@ def account(
         if converted is not None and not converted.micros:
             due, converted = 0, None
     return Account(
-        party=party, opening=opening, earned=earned, corrections=booked, payable=due, carried=balance - due,
-        deductions=deductions if deductions else NONE, converted=converted,
-    )  # fmt: skip
+        party=party,
+        opening=opening,
+        earned=earned,
+        corrections=booked,
+        payable=due,
+        carried=balance - due,
+        deductions=deductions if deductions else NONE,
+        converted=converted,
+    )
 
 
 def accounts(
@@ -146,9 +160,14 @@ def accounts(
     out = []
     for party in sorted({*opening, *earned, *by_party, *(stages.parties if stages is not None else ())}):
         one = account(
-            party=party, currency=currency, minimum=minimum, opening=opening.get(party, 0),
-            earned=earned.get(party, 0), corrections=by_party.get(party, ()), stages=stages,
-        )  # fmt: skip
+            party=party,
+            currency=currency,
+            minimum=minimum,
+            opening=opening.get(party, 0),
+            earned=earned.get(party, 0),
+            corrections=by_party.get(party, ()),
+            stages=stages,
+        )
         if one.opening or one.earned or one.corrections or one.deductions:
             out.append(one)
     return out

@@ -120,9 +120,13 @@ class Converted:
 
     def payload(self) -> dict[str, Any]:
         return {
-            "currency": self.currency, "micros": str(self.micros), "rounding": str(self.rounding), "rate": self.rate,
-            "date": self.date, "source": self.source,
-        }  # fmt: skip
+            "currency": self.currency,
+            "micros": str(self.micros),
+            "rounding": str(self.rounding),
+            "rate": self.rate,
+            "date": self.date,
+            "source": self.source,
+        }
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Converted:
@@ -192,8 +196,14 @@ class Stages:
                 value = one.clause.value
                 exact = micros * value.numerator // value.denominator
                 paid, rest = payable(exact, wanted)
-                return Converted(currency=wanted, micros=paid, rounding=rest, rate=one.clause.rate,
-                                 date=one.clause.date, source=one.note)  # fmt: skip
+                return Converted(
+                    currency=wanted,
+                    micros=paid,
+                    rounding=rest,
+                    rate=one.clause.rate,
+                    date=one.clause.date,
+                    source=one.note,
+                )
         raise TermsError(f"{party} is paid in {wanted}, and {self.period} has no rate; nothing may be paid from this")
 
 

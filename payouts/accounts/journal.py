@@ -28,10 +28,18 @@ CONTRA: Final = {
 """Where the other leg of each kind of correction stands."""
 
 _FIXED: Final = (
-    "Expenses:Royalties", "Liabilities:Held", "Liabilities:Suspense", "Liabilities:Unattributed", "Liabilities:Reserve",
-    "Liabilities:Returned", "Liabilities:Payable", "Expenses:Adjustments", "Equity:Opening", "Equity:Reversed",
+    "Expenses:Royalties",
+    "Liabilities:Held",
+    "Liabilities:Suspense",
+    "Liabilities:Unattributed",
+    "Liabilities:Reserve",
+    "Liabilities:Returned",
+    "Liabilities:Payable",
+    "Expenses:Adjustments",
+    "Equity:Opening",
+    "Equity:Reversed",
     "Assets:Bank",
-)  # fmt: skip
+)
 BANK, PAYABLE, FX, GIVEN_UP = "Assets:Bank", "Liabilities:Payable", "Equity:FX", "Expenses:Advances"
 
 Posting = tuple[str, int, str]
@@ -124,9 +132,11 @@ def _transactions(
             opening.append((kept(one.party), -beside.micros) if reserve else (advanced(one.party), beside.micros))
     yield "Balances carried from the run before", legs(*_balanced("Equity:Opening", opening))
     remains = (
-        ("Liabilities:Held", -outcome.held), ("Liabilities:Suspense", -outcome.suspense),
-        ("Liabilities:Unattributed", -outcome.unattributed), ("Liabilities:Reserve", -outcome.reserve),
-    )  # fmt: skip
+        ("Liabilities:Held", -outcome.held),
+        ("Liabilities:Suspense", -outcome.suspense),
+        ("Liabilities:Unattributed", -outcome.unattributed),
+        ("Liabilities:Reserve", -outcome.reserve),
+    )
     earned = [(holder(one.party), -one.earned) for one in accounts]
     yield "The pool, divided", legs(("Expenses:Royalties", outcome.pool), *earned, *remains)
     for one in accounts:

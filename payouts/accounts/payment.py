@@ -54,8 +54,11 @@ class Instruction:
 
     def payload(self) -> dict[str, Any]:
         plain = {
-            "party": self.party, "micros": str(self.micros), "reference": self.reference, "account": self.account,
-        }  # fmt: skip
+            "party": self.party,
+            "micros": str(self.micros),
+            "reference": self.reference,
+            "account": self.account,
+        }
         return plain if self.sent is None else plain | {"sent": dict(self.sent)}
 
 

@@ -191,9 +191,15 @@ class Book:
     def _check_name(self, name: str) -> None:
         """No two things bear one name: what is approved, lifted or ended under it would be the other as well."""
         named = (
-            self.runs, self.holds, self.expiries, self.releases, self.adjusts, self.reverses, self.agreements,
+            self.runs,
+            self.holds,
+            self.expiries,
+            self.releases,
+            self.adjusts,
+            self.reverses,
+            self.agreements,
             self.claims,
-        )  # fmt: skip
+        )
         _rule(all(name not in one for one in named), f"something named {name} is in the log already")
 
     def _close(self, index: int, leaf: Leaf) -> str:

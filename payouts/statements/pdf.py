@@ -36,9 +36,16 @@ def as_pdf(statement: Statement) -> bytes:
     story += _foot(statement)
     body = BytesIO()
     document = SimpleDocTemplate(
-        body, pagesize=A4, leftMargin=MARGIN - FRAME, rightMargin=MARGIN - FRAME, topMargin=MARGIN, bottomMargin=64,
-        invariant=1, title=f"Statement {statement.period} for {statement.party}", author="Settle",
-    )  # fmt: skip
+        body,
+        pagesize=A4,
+        leftMargin=MARGIN - FRAME,
+        rightMargin=MARGIN - FRAME,
+        topMargin=MARGIN,
+        bottomMargin=64,
+        invariant=1,
+        title=f"Statement {statement.period} for {statement.party}",
+        author="Settle",
+    )
     document.build(story, canvasmaker=_numbered(f"Statement {statement.period}, party {statement.party}"))
     return body.getvalue()
 
@@ -50,9 +57,10 @@ def _head(statement: Statement) -> list[Any]:
     """Whose statement, of which month, and what it comes to."""
     month = Period.parse(statement.period).start.strftime("%B %Y")
     whose = [
-        _text(f"Royalty statement, {month}", "soft"), _text(statement.name or statement.party, "title"),
+        _text(f"Royalty statement, {month}", "soft"),
+        _text(statement.name or statement.party, "title"),
         _text(f"Party {statement.party}", "soft"),
-    ]  # fmt: skip
+    ]
     story: list[Any] = [_grid([[whose, _sums(statement)]], [WIDTH * 0.6, WIDTH * 0.4], rules=False), _space(10)]
     if statement.demo:
         story.append(_text("Demo: one workspace holds the maker's key and the approver's.", "mark"))
@@ -146,10 +154,16 @@ def _earnings(pool: PoolStatement) -> Any:
     rows: list[list[Any]] = [["Track", "Source", "Known how", "Influence", "Units", "Amount"]]
     for one in pool.earnings:
         source = (one.source_title or one.source) + (f" (through {one.via})" if one.via else "")
-        rows.append([
-            one.track_title or one.track or "several", source, f"{one.basis}, {one.aspect}", influence(one),
-            f"{one.units:,}" if one.units else NOTHING, money(one.micros),
-        ])  # fmt: skip
+        rows.append(
+            [
+                one.track_title or one.track or "several",
+                source,
+                f"{one.basis}, {one.aspect}",
+                influence(one),
+                f"{one.units:,}" if one.units else NOTHING,
+                money(one.micros),
+            ]
+        )
     rows.append([FIGURES["earned"], "", "", "", "", money(pool.earned_micros)])
     widths = [WIDTH * part for part in (0.18, 0.18, 0.14, 0.25, 0.08, 0.17)]
     return _table(rows, widths, numbers=3, strong=len(rows) - 1)
@@ -193,13 +207,22 @@ def _styles() -> dict[str, Any]:
         )
 
     return {
-        "title": style(17, bold=True), "soft": style(8.5, SOFT), "small": style(6.5, SOFT), "body": style(8),
-        "strong": style(10, bold=True), "heading": style(10.5, bold=True, spaceBefore=14, spaceAfter=5, keepWithNext=1),
-        "mark": style(8.5, MARK, bold=True, spaceAfter=4), "cell": style(7.5), "cell-head": style(7, SOFT),
-        "cell-strong": style(7.5, bold=True), "number": style(7.5, alignment=2),
-        "number-head": style(7, SOFT, alignment=2), "number-strong": style(7.5, bold=True, alignment=2),
-        "right-soft": style(8.5, SOFT, alignment=2), "right-title": style(17, bold=True, alignment=2),
-    }  # fmt: skip
+        "title": style(17, bold=True),
+        "soft": style(8.5, SOFT),
+        "small": style(6.5, SOFT),
+        "body": style(8),
+        "strong": style(10, bold=True),
+        "heading": style(10.5, bold=True, spaceBefore=14, spaceAfter=5, keepWithNext=1),
+        "mark": style(8.5, MARK, bold=True, spaceAfter=4),
+        "cell": style(7.5),
+        "cell-head": style(7, SOFT),
+        "cell-strong": style(7.5, bold=True),
+        "number": style(7.5, alignment=2),
+        "number-head": style(7, SOFT, alignment=2),
+        "number-strong": style(7.5, bold=True, alignment=2),
+        "right-soft": style(8.5, SOFT, alignment=2),
+        "right-title": style(17, bold=True, alignment=2),
+    }
 
 
 def _text(words: str, style: str) -> Any:
@@ -234,8 +257,10 @@ def _grid(cells: list[list[Any]], widths: list[float], *, rules: bool = True, st
             ("LINEBELOW", (0, 0), (-1, 0), 0.9, HexColor(INK)),
         ]
     if strong is not None:
-        style += [("BACKGROUND", (0, strong), (-1, strong), HexColor(TINT)),
-                  ("LINEABOVE", (0, strong), (-1, strong), 0.9, HexColor(INK))]  # fmt: skip
+        style += [
+            ("BACKGROUND", (0, strong), (-1, strong), HexColor(TINT)),
+            ("LINEABOVE", (0, strong), (-1, strong), 0.9, HexColor(INK)),
+        ]
     return Table(
         cells, colWidths=widths, style=TableStyle(style), repeatRows=1 if rules else 0, hAlign="LEFT", splitInRow=1
     )

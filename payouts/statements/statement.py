@@ -189,17 +189,27 @@ def statement(*, party: str, name: str, period: str, demo: bool, pools: Sequence
             for figure in _FIGURES:
                 sums[figure] += getattr(pool, figure)
     return Statement(
-        party=party, name=name, period=period, demo=demo, pools=tuple(pools),
+        party=party,
+        name=name,
+        period=period,
+        demo=demo,
+        pools=tuple(pools),
         nil=not any(_anything(pool) for pool in pools),
         currency=currencies.pop() if len(currencies) == 1 else "",
         **{figure: sums[figure] for figure in _FIGURES},
-    )  # fmt: skip
+    )
 
 
 _FIGURES: Final = (
-    "opening_micros", "earned_micros", "adjustments_micros", "deductions_micros", "held_micros", "suspense_micros",
-    "net_micros", "carried_micros",
-)  # fmt: skip
+    "opening_micros",
+    "earned_micros",
+    "adjustments_micros",
+    "deductions_micros",
+    "held_micros",
+    "suspense_micros",
+    "net_micros",
+    "carried_micros",
+)
 
 
 def _anything(pool: PoolStatement) -> bool:
@@ -236,11 +246,20 @@ def earnings_of(pieces: Iterable[Piece], behind: Background) -> tuple[Earning, .
         ppm, low, high = _influence(piece, behind.vectors.get(piece.track, ()))
         out.append(
             Earning(
-                track=piece.track, track_title=behind.title(piece.track), source=piece.source,
-                source_title=behind.title(piece.source), aspect=piece.aspect, basis=piece.basis, via=piece.via,
-                ppm=ppm, low_ppm=low, high_ppm=high, units=behind.units.get(piece.track, 0), micros=piece.micros,
+                track=piece.track,
+                track_title=behind.title(piece.track),
+                source=piece.source,
+                source_title=behind.title(piece.source),
+                aspect=piece.aspect,
+                basis=piece.basis,
+                via=piece.via,
+                ppm=ppm,
+                low_ppm=low,
+                high_ppm=high,
+                units=behind.units.get(piece.track, 0),
+                micros=piece.micros,
             )
-        )  # fmt: skip
+        )
     return tuple(sorted(out, key=lambda one: (-one.micros, one.track, one.source, one.aspect, one.basis, one.via)))
 
 
@@ -273,12 +292,17 @@ def waiting_of(
     """Held and suspended lines of a run as a party reads them, largest first."""
     out = [
         Waiting(
-            state=line.state, subject=_subject(line, pieces), title=_title(line, title), reason=line.reason,
-            ref=_ref(run, line), micros=line.micros, advice=ADVICE.get(line.reason, "ask the operator"),
+            state=line.state,
+            subject=_subject(line, pieces),
+            title=_title(line, title),
+            reason=line.reason,
+            ref=_ref(run, line),
+            micros=line.micros,
+            advice=ADVICE.get(line.reason, "ask the operator"),
         )
         for line, pieces in lines
         if line.state != "allocated" and line.micros
-    ]  # fmt: skip
+    ]
     return tuple(sorted(out, key=lambda one: (-one.micros, one.state, one.subject, one.reason, one.ref)))
 
 
@@ -309,12 +333,16 @@ def deducted_of(found: Deductions) -> tuple[Deducted, ...]:
     """The entries that moved the account, in the order of the stages."""
     return tuple(
         Deducted(
-            kind=one.kind, term=one.term, terms=_said(found, one.term), note=found.note(one.term), due=one.due,
+            kind=one.kind,
+            term=one.term,
+            terms=_said(found, one.term),
+            note=found.note(one.term),
+            due=one.due,
             micros=one.micros,
         )
         for one in found.entries
         if one.kind not in BESIDE
-    )  # fmt: skip
+    )
 
 
 def beside_of(found: Deductions) -> tuple[Beside, ...]:
@@ -324,12 +352,17 @@ def beside_of(found: Deductions) -> tuple[Beside, ...]:
     closing = {(str(one.kind), one.term, one.due): one.micros for one in found.after}
     return tuple(
         Beside(
-            kind=kind, term=term, terms=_said(found, term), note=found.note(term), due=due,
-            opening_micros=opening.get((kind, term, due), 0), closing_micros=closing.get((kind, term, due), 0),
+            kind=kind,
+            term=term,
+            terms=_said(found, term),
+            note=found.note(term),
+            due=due,
+            opening_micros=opening.get((kind, term, due), 0),
+            closing_micros=closing.get((kind, term, due), 0),
         )
         for kind, term, due in dict.fromkeys((*opening, *closing))
         if opening.get((kind, term, due)) or closing.get((kind, term, due))
-    )  # fmt: skip
+    )
 
 
 def _said(found: Deductions, term: str) -> str:
@@ -369,8 +402,15 @@ def pool_statement(
     if sum(one.micros for one in earnings) != earned:
         raise AssertionError(f"run {run}: the earnings do not add up to the account; nothing may be stated from this")
     return PoolStatement(
-        run=run, pool=pool, sequence=sequence, state=state, rule=f"{rule['name']} {rule['version']}", params=params,
-        currency=currency, minimum_micros=minimum, payment=payment,
+        run=run,
+        pool=pool,
+        sequence=sequence,
+        state=state,
+        rule=f"{rule['name']} {rule['version']}",
+        params=params,
+        currency=currency,
+        minimum_micros=minimum,
+        payment=payment,
         opening_micros=0 if account is None else account.opening,
         earned_micros=earned,
         adjustments_micros=0 if account is None else account.corrected,
@@ -383,5 +423,7 @@ def pool_statement(
         deductions=() if account is None else deducted_of(account.deductions),
         beside=() if account is None else beside_of(account.deductions),
         converted=None if account is None else account.converted,
-        earnings=tuple(earnings), streams=tuple(streams), waiting=tuple(waiting),
-    )  # fmt: skip
+        earnings=tuple(earnings),
+        streams=tuple(streams),
+        waiting=tuple(waiting),
+    )

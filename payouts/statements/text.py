@@ -18,21 +18,51 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 COLUMNS: Final = (
-    "period", "party", "pool", "run", "state", "row", "track", "track_title", "source", "source_title", "aspect",
-    "basis", "reason", "ppm", "low_ppm", "high_ppm", "units", "currency", "amount", "micros",
-)  # fmt: skip
+    "period",
+    "party",
+    "pool",
+    "run",
+    "state",
+    "row",
+    "track",
+    "track_title",
+    "source",
+    "source_title",
+    "aspect",
+    "basis",
+    "reason",
+    "ppm",
+    "low_ppm",
+    "high_ppm",
+    "units",
+    "currency",
+    "amount",
+    "micros",
+)
 BARS: Final = 10
 WIDEST: Final = 320
 FIGURES: Final = {
-    "opening": "Opening balance", "earned": "Allocated", "adjustments": "Adjustments", "deductions": "Deductions",
-    "net": "To be paid", "carried": "Carried to the next run", "held": "Held", "suspense": "In suspense",
-}  # fmt: skip
+    "opening": "Opening balance",
+    "earned": "Allocated",
+    "adjustments": "Adjustments",
+    "deductions": "Deductions",
+    "net": "To be paid",
+    "carried": "Carried to the next run",
+    "held": "Held",
+    "suspense": "In suspense",
+}
 """What each figure of an account is called wherever a person reads it; the JSON has it as NAME_micros."""
 NAMES: Final = {
-    "reserve": "Kept in reserve", "released": "Released from reserve", "recouped": "Recouped", "tax": "Tax withheld",
-    "advance": "Advance", "adjustment": "Adjustment", "release": "Released from a hold",
-    "returned": "Payment that came back", "reversal": "Paid by a run since undone",
-}  # fmt: skip
+    "reserve": "Kept in reserve",
+    "released": "Released from reserve",
+    "recouped": "Recouped",
+    "tax": "Tax withheld",
+    "advance": "Advance",
+    "adjustment": "Adjustment",
+    "release": "Released from a hold",
+    "returned": "Payment that came back",
+    "reversal": "Paid by a run since undone",
+}
 """What each kind of correction, deduction and balance is called on a page."""
 
 
@@ -43,9 +73,13 @@ def as_csv(statement: Statement) -> bytes:
     writer.writeheader()
     for pool in statement.pools:
         common = {
-            "period": statement.period, "party": statement.party, "pool": pool.pool, "run": pool.run,
-            "state": pool.state, "currency": pool.currency,
-        }  # fmt: skip
+            "period": statement.period,
+            "party": statement.party,
+            "pool": pool.pool,
+            "run": pool.run,
+            "state": pool.state,
+            "currency": pool.currency,
+        }
         for row in _rows(pool):
             amount = {"amount": format_amount(int(row["micros"]), row.get("currency", pool.currency))}
             texts = {name: cell(text) for name, text in (common | row).items()}
@@ -74,13 +108,21 @@ def _rows(pool: PoolStatement) -> list[dict[str, str]]:
     ]
     rows += [
         {
-            "row": "earning", "track": one.track, "track_title": one.track_title, "source": one.source,
-            "source_title": one.source_title, "aspect": one.aspect, "basis": one.basis,
-            "ppm": _optional(one.ppm), "low_ppm": _optional(one.low_ppm), "high_ppm": _optional(one.high_ppm),
-            "units": str(one.units), "micros": str(one.micros),
+            "row": "earning",
+            "track": one.track,
+            "track_title": one.track_title,
+            "source": one.source,
+            "source_title": one.source_title,
+            "aspect": one.aspect,
+            "basis": one.basis,
+            "ppm": _optional(one.ppm),
+            "low_ppm": _optional(one.low_ppm),
+            "high_ppm": _optional(one.high_ppm),
+            "units": str(one.units),
+            "micros": str(one.micros),
         }
         for one in pool.earnings
-    ]  # fmt: skip
+    ]
     rows += [
         {"row": "streams", "source": one.source, "reason": one.platform, "units": str(one.count), "micros": "0"}
         for one in pool.streams
@@ -99,9 +141,17 @@ def _optional(number: int | None) -> str:
 def as_html(statement: Statement) -> str:
     """A page that stands alone: no script, no outside matter, fit for print. Everything in it is escaped."""
     return _template().render(
-        s=statement, money=money, influence=influence, about=about, bars=bars, name=NAMES.__getitem__,
-        figure=FIGURES, platform=in_words, bundle=bundle_name(statement), nothing=NOTHING,
-    )  # fmt: skip
+        s=statement,
+        money=money,
+        influence=influence,
+        about=about,
+        bars=bars,
+        name=NAMES.__getitem__,
+        figure=FIGURES,
+        platform=in_words,
+        bundle=bundle_name(statement),
+        nothing=NOTHING,
+    )
 
 
 @cache

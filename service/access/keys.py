@@ -88,10 +88,14 @@ def add(ws: Workspace, party: str, *, scopes: Collection[str] = (), expires: str
         _METADATA.create_all(tx)
         tx.execute(
             _KEY.insert().values(
-                id=key, party=party, hash=_hash(token), scopes=" ".join(chosen), created_at=format_time(now),
+                id=key,
+                party=party,
+                hash=_hash(token),
+                scopes=" ".join(chosen),
+                created_at=format_time(now),
                 expires_at=ends,
             )
-        )  # fmt: skip
+        )
     return NewAccessKey(id=key, party=party, scopes=chosen, expires_at=ends, token=token)
 
 
@@ -105,10 +109,10 @@ def revoke(ws: Workspace, key: str) -> AccessKey:
     with ws.log.projection() as tx:
         _METADATA.create_all(tx)
         tx.execute(
-            _KEY.update().where(_KEY.c.id == key, _KEY.c.revoked_at.is_(None)).values(
-                revoked_at=format_time(ws.clock())
-            )
-        )  # fmt: skip
+            _KEY.update()
+            .where(_KEY.c.id == key, _KEY.c.revoked_at.is_(None))
+            .values(revoked_at=format_time(ws.clock()))
+        )
     for row in listed(ws.log):
         if row.id == key:
             return row
@@ -135,11 +139,15 @@ def _rows(log: Log, query: Any) -> list[AccessKey]:
         rows = connection.execute(query).mappings().all()
     return [
         AccessKey(
-            id=row["id"], party=row["party"], scopes=tuple(row["scopes"].split()), created_at=row["created_at"],
-            expires_at=row["expires_at"], revoked_at=row["revoked_at"],
+            id=row["id"],
+            party=row["party"],
+            scopes=tuple(row["scopes"].split()),
+            created_at=row["created_at"],
+            expires_at=row["expires_at"],
+            revoked_at=row["revoked_at"],
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _hash(token: str) -> str:

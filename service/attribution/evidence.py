@@ -70,20 +70,30 @@ def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any
     judged_again, estimate = judge(chosen, catalogue, item, track=track, model=(signed.model, signed.model_version))
     payload = canon.digest(canon.encode(vector.payload(signed)))
     files = {
-        "case.json": _case(workspace, royalty_report), "inputs.json": _inputs(item, remembered_input.path, catalogue),
+        "case.json": _case(workspace, royalty_report),
+        "inputs.json": _inputs(item, remembered_input.path, catalogue),
         "expected.json": {
-            "track": track, "method": signed.method, "item_sha256": remembered_input.sha256, "payload_sha256": payload,
-            "model": signed.model, "model_version": signed.model_version, "command": "python -m attribution.judge .",
+            "track": track,
+            "method": signed.method,
+            "item_sha256": remembered_input.sha256,
+            "payload_sha256": payload,
+            "model": signed.model,
+            "model_version": signed.model_version,
+            "command": "python -m attribution.judge .",
         },
-        "parameters.json": parameters(chosen), "details.json": details(track, item, estimate, chosen),
-        "errors.json": _errors(signed, catalogue), "second_opinions.json": second_opinions(catalogue, item, signed),
+        "parameters.json": parameters(chosen),
+        "details.json": details(track, item, estimate, chosen),
+        "errors.json": _errors(signed, catalogue),
+        "second_opinions.json": second_opinions(catalogue, item, signed),
         "counterfactual.json": counterfactuals(catalogue, item, signed),
         "unrelated.json": unrelated(catalogue, item, signed),
-        "excluded.json": [_excluded(row) for row in rows if row.kept_out], "report.json": royalty_report,
+        "excluded.json": [_excluded(row) for row in rows if row.kept_out],
+        "report.json": royalty_report,
         "inclusion.json": _inclusion(catalogue.ids, catalogue.leaf_hashes, signed),
-        "custody.json": _custody(workspace, track), "disputes.json": _disputes(workspace, signed),
+        "custody.json": _custody(workspace, track),
+        "disputes.json": _disputes(workspace, signed),
         "environment.json": environment(),
-    }  # fmt: skip
+    }
     out.mkdir(parents=True, exist_ok=True)
     for name, document in files.items():
         (out / name).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -119,14 +129,20 @@ def _inputs(item: Features, path: str, catalogue: Catalogue) -> dict[str, Any]:
     decoding = {"rate": SAMPLE_RATE, "channels": "mean of all", "resampler": "soxr HQ", "samples": "float32"}
     return {
         "item": {
-            "file": Path(path).name, "sha256": item.digest, "form": item.form, "judged_sha256": item.judged_sha256,
-            "length_ms": round(item.seconds * 1000), "remarks": list(item.remarks),
+            "file": Path(path).name,
+            "sha256": item.digest,
+            "form": item.form,
+            "judged_sha256": item.judged_sha256,
+            "length_ms": round(item.seconds * 1000),
+            "remarks": list(item.remarks),
         },
         "decoding": decoding if item.form == "audio" else None,
         "catalogue": {
-            "root": catalogue.root, "size": len(catalogue), "closed_world": "only these recordings could be named",
+            "root": catalogue.root,
+            "size": len(catalogue),
+            "closed_world": "only these recordings could be named",
         },
-    }  # fmt: skip
+    }
 
 
 def _errors(signed: InfluenceVector, catalogue: Catalogue) -> dict[str, Any]:
@@ -209,9 +225,14 @@ def _write_texts(out: Path, found: dict[str, Any], size: int) -> None:
     for name in ("README.md", "review.md"):
         text = (TEXTS / f"evidence-{name}").read_text(encoding="utf-8")
         for word, value in (
-            ("TRACK", found["track"]), ("QUESTION", QUESTION), ("ANSWER", answer), ("CAUTIONS", cautions),
-            ("TOLERANCE", TOLERANCE_PPM), ("SIZE", size), ("METHOD", f"{found['method']} {found['version']}"),
-        ):  # fmt: skip
+            ("TRACK", found["track"]),
+            ("QUESTION", QUESTION),
+            ("ANSWER", answer),
+            ("CAUTIONS", cautions),
+            ("TOLERANCE", TOLERANCE_PPM),
+            ("SIZE", size),
+            ("METHOD", f"{found['method']} {found['version']}"),
+        ):
             text = text.replace(f"{{{word}}}", str(value))
         (out / name).write_text(text, encoding="utf-8")
 

@@ -141,10 +141,13 @@ def _of_one_width(
     widths = {name: sketches[name].latents.shape[1] for name in latent}
     strange = [name for name in latent if widths[name] != widths[latent[0]]]
     failed = [
-        {"id": name, "reason": f"recording {name}: latents {widths[name]} wide, those of {latent[0]}, registered "
-                               f"first, are {widths[latent[0]]}; export them from the same model"}
+        {
+            "id": name,
+            "reason": f"recording {name}: latents {widths[name]} wide, those of {latent[0]}, registered "
+            f"first, are {widths[latent[0]]}; export them from the same model",
+        }
         for name in strange
-    ]  # fmt: skip
+    ]
     return [reading for reading in held if reading.recording.id not in set(strange)], failed
 
 

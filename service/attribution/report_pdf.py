@@ -27,9 +27,16 @@ def as_pdf(report: dict[str, Any]) -> bytes:
     body = BytesIO()
     margin = (A4[0] - WIDTH) / 2
     document = SimpleDocTemplate(
-        body, pagesize=A4, title=f"Royalty report: {report['title'] or report['track']}", author="Settle", invariant=1,
-        leftMargin=margin - PAD, rightMargin=margin - PAD, topMargin=0.8 * INCH, bottomMargin=0.8 * INCH,
-    )  # fmt: skip
+        body,
+        pagesize=A4,
+        title=f"Royalty report: {report['title'] or report['track']}",
+        author="Settle",
+        invariant=1,
+        leftMargin=margin - PAD,
+        rightMargin=margin - PAD,
+        topMargin=0.8 * INCH,
+        bottomMargin=0.8 * INCH,
+    )
     pen = _Pen(colours(report))
     foot = f"{report['track']}, vector {report['digest'][:16]}, ledger entry {report['index']}"
 
@@ -60,9 +67,14 @@ class _Pen:
         from reportlab.lib.styles import ParagraphStyle
 
         style = ParagraphStyle(
-            "text", fontName=BOLD if bold else PLAIN, fontSize=size, leading=size * 1.4, textColor=HexColor(colour),
-            spaceAfter=after, splitLongWords=1,
-        )  # fmt: skip
+            "text",
+            fontName=BOLD if bold else PLAIN,
+            fontSize=size,
+            leading=size * 1.4,
+            textColor=HexColor(colour),
+            spaceAfter=after,
+            splitLongWords=1,
+        )
         return typeset.paragraph(str(words), style)
 
     def heading(self, words: str) -> Any:
@@ -79,12 +91,15 @@ class _Pen:
 
         numbers = [place for place, name in enumerate(head) if name in ("share", "90 % interval", *_ASPECTS)]
         style = [
-            ("FONT", (0, 0), (-1, -1), PLAIN, 8), ("FONT", (0, 0), (-1, 0), BOLD, 7),
+            ("FONT", (0, 0), (-1, -1), PLAIN, 8),
+            ("FONT", (0, 0), (-1, 0), BOLD, 7),
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
-            ("LINEBELOW", (0, 0), (-1, -1), 0.3, HexColor("#dddddd")), ("LEFTPADDING", (0, 0), (-1, -1), 0),
-            ("TEXTCOLOR", (0, 0), (-1, 0), HexColor("#666666")), ("TOPPADDING", (0, 0), (-1, -1), 3),
+            ("LINEBELOW", (0, 0), (-1, -1), 0.3, HexColor("#dddddd")),
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("TEXTCOLOR", (0, 0), (-1, 0), HexColor("#666666")),
+            ("TOPPADDING", (0, 0), (-1, -1), 3),
             *(("ALIGN", (place, 0), (place, -1), "RIGHT") for place in numbers),
-        ]  # fmt: skip
+        ]
         lines = [list(head), *map(list, rows)] if head else list(map(list, rows))
         return Table(lines, colWidths=list(widths), style=TableStyle(style), repeatRows=int(bool(head)))
 
@@ -132,15 +147,17 @@ def _aspect(pen: _Pen, aspect: Mapping[str, Any]) -> list[Any]:
     told = shares(aspect)
     rows = [
         (
-            [pen.text(", ".join(filter(None, (one["title"] or one["id"], one["artist"]))), 8.5, after=0),
-             pen.quiet(f"{one['id']}, {one['basis']}")],
+            [
+                pen.text(", ".join(filter(None, (one["title"] or one["id"], one["artist"]))), 8.5, after=0),
+                pen.quiet(f"{one['id']}, {one['basis']}"),
+            ],
             share,
             pen.bar([(one["id"], one["ppm"], "")], 70, 6),
             between(one),
             _permitted(pen, one["permitted"]),
         )
         for one, share in zip(aspect["sources"], told[:-2], strict=True)
-    ]  # fmt: skip
+    ]
     if aspect["further"]:
         rows.append(([pen.text(f"{aspect['further']} smaller sources", 8.5)], told[-2], "", "", ""))
     rows.append(([pen.text("unattributed", 8.5, bold=True)], told[-1], "", "", ""))

@@ -124,9 +124,13 @@ def anchor(ws: Workspace, currency: str) -> Anchored:
     with opened(ws) as client:
         intent = client.anchor(currency, head.root.hex(), head.size)
         return Anchored(
-            pool=intent.target or "", chain_id=intent.chain_id, size=head.size, root=head.root.hex(),
-            state=intent.state, transaction=client.transaction(intent),
-        )  # fmt: skip
+            pool=intent.target or "",
+            chain_id=intent.chain_id,
+            size=head.size,
+            root=head.root.hex(),
+            state=intent.state,
+            transaction=client.transaction(intent),
+        )
 
 
 def veto(ws: Workspace, currency: str) -> IntentRow:
@@ -206,20 +210,32 @@ def status(ws: Workspace, *, adopt_nonce: bool = False) -> ChainStatus:
 def _pool_row(client: PoolClient, pool: Any) -> PoolRow:
     status, balance = client.status(pool), client.balance(pool)
     return PoolRow(
-        pool=pool.address, token=pool.token, currency=pool.currency, sequence=status["sequence"],
-        pending=status["pending"], active_at=status["active_at"], paused_until=status["paused_until"],
-        total=status["total"], claimed=status["claimed"], balance=balance,
-        surplus=balance - (status["total"] - status["claimed"]), ledger_size=status["ledger_size"],
+        pool=pool.address,
+        token=pool.token,
+        currency=pool.currency,
+        sequence=status["sequence"],
+        pending=status["pending"],
+        active_at=status["active_at"],
+        paused_until=status["paused_until"],
+        total=status["total"],
+        claimed=status["claimed"],
+        balance=balance,
+        surplus=balance - (status["total"] - status["claimed"]),
+        ledger_size=status["ledger_size"],
         serving_root="0x" + status["serving_root"].hex(),
-    )  # fmt: skip
+    )
 
 
 def _intent_row(client: PoolClient, intent: Intent) -> IntentRow:
     attempts = client.outbox.attempts(intent)
     return IntentRow(
-        key=intent.key, kind=intent.kind, state=intent.state, nonce=intent.nonce,
-        transaction=attempts[-1].hash if attempts else None, detail=intent.detail,
-    )  # fmt: skip
+        key=intent.key,
+        kind=intent.kind,
+        state=intent.state,
+        nonce=intent.nonce,
+        transaction=attempts[-1].hash if attempts else None,
+        detail=intent.detail,
+    )
 
 
 def resume(ws: Workspace, *, replace: bool = False) -> tuple[IntentRow, ...]:

@@ -176,11 +176,20 @@ def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
             pushed = pushing.push(client, pool)
             write_down(ws, client)
     return PaidByChain(
-        run=handed.run, via="chain", currency=handed.currency, sent=handed.sent, sent_micros=handed.sent_micros,
-        batches=handed.batches, payments=handed.payments,
-        paid_micros=handed.paid_micros, posting=posting, claims=pushed, blocked=handed.blocked,
-        already=handed.already, demo=handed.demo,
-    )  # fmt: skip
+        run=handed.run,
+        via="chain",
+        currency=handed.currency,
+        sent=handed.sent,
+        sent_micros=handed.sent_micros,
+        batches=handed.batches,
+        payments=handed.payments,
+        paid_micros=handed.paid_micros,
+        posting=posting,
+        claims=pushed,
+        blocked=handed.blocked,
+        already=handed.already,
+        demo=handed.demo,
+    )
 
 
 # --- claims -------------------------------------------------------------------------------------
@@ -227,17 +236,28 @@ def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
         name = f"{payable.payee_id.hex()}.bundle"
         data = claims.claim_bundle(posting, row, salt(payable.party), checkpoint=checkpoint, post=post, keys=keys)
         write_whole(out / name, data, mode=0o600)
-        rows.append({
-            "party": payable.party, "payee_id": "0x" + payable.payee_id.hex(), "account": payable.account,
-            "cumulative": str(payable.cumulative), "file": name,
-        })  # fmt: skip
+        rows.append(
+            {
+                "party": payable.party,
+                "payee_id": "0x" + payable.payee_id.hex(),
+                "account": payable.account,
+                "cumulative": str(payable.cumulative),
+                "file": name,
+            }
+        )
     index = {"v": 1, "kind": "claim-index"} | claims.post_fields(posting) | {"claims": rows}
     write_whole(out / INDEX, (json.dumps(index, indent=1) + "\n").encode(), mode=0o600)
     write_whole(out / TREE, (json.dumps(claims.tree_dump(posting)) + "\n").encode(), mode=0o600)
     return ClaimFiles(
-        out=str(out), run=posting.run, sequence=posting.sequence, root="0x" + posting.tree.root.hex(),
-        total=posting.total, payees=len(posting.leaves), index=str(out / INDEX), tree=str(out / TREE),
-    )  # fmt: skip
+        out=str(out),
+        run=posting.run,
+        sequence=posting.sequence,
+        root="0x" + posting.tree.root.hex(),
+        total=posting.total,
+        payees=len(posting.leaves),
+        index=str(out / INDEX),
+        tree=str(out / TREE),
+    )
 
 
 def _posting_of(ws: Workspace, client: PoolClient, stored: Stored) -> Posting:
@@ -303,9 +323,14 @@ def _write_arrivals(ws: Workspace, client: PoolClient, pool: Pool, rows: list[Po
                 seen = paid.get(payment.payee_id)
                 if payment.party in waiting and seen and seen.cumulative >= payment.cumulative:
                     arrived = Arrived(
-                        at=at, by=ws.operator, key=maker.public.id, run=run, party=payment.party, outcome="settled",
+                        at=at,
+                        by=ws.operator,
+                        key=maker.public.id,
+                        run=run,
+                        party=payment.party,
+                        outcome="settled",
                         reference=seen.transaction,
-                    )  # fmt: skip
+                    )
                     leaves[run, payment.party] = signed(arrived, maker)
         return Step(None, leaves=list(leaves.values()))
 

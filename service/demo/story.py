@@ -75,13 +75,23 @@ def tell(story: Story) -> dict[str, Any]:
     run = _settle(story)
     _prove(story, run)
     return {
-        "ok": True, "period": world.PERIOD, "recordings": sounds.PIECES, "tracks": len(TRACKS),
-        "events": story.facts["events"], "currency": world.CURRENCY, "pool_micros": run["pool_micros"],
-        "paid_micros": run["allocated_micros"], "unattributed_micros": run["unattributed_micros"],
-        "held_micros": run["held_micros"], "suspense_micros": run["suspense_micros"],
-        "reserve_micros": run["reserve_micros"], "verified": story.facts["verified"],
-        "influence": story.facts["influence"], "rules": story.facts["rules"], "paths": story.facts["paths"],
-    }  # fmt: skip
+        "ok": True,
+        "period": world.PERIOD,
+        "recordings": sounds.PIECES,
+        "tracks": len(TRACKS),
+        "events": story.facts["events"],
+        "currency": world.CURRENCY,
+        "pool_micros": run["pool_micros"],
+        "paid_micros": run["allocated_micros"],
+        "unattributed_micros": run["unattributed_micros"],
+        "held_micros": run["held_micros"],
+        "suspense_micros": run["suspense_micros"],
+        "reserve_micros": run["reserve_micros"],
+        "verified": story.facts["verified"],
+        "influence": story.facts["influence"],
+        "rules": story.facts["rules"],
+        "paths": story.facts["paths"],
+    }
 
 
 def _hand_over(story: Story) -> list[sounds.Planted]:
@@ -104,8 +114,10 @@ def _hand_over(story: Story) -> list[sounds.Planted]:
     story.step("A workspace: settings, role keys, trust.json, an empty log.", "init", "--no-passphrase")
     imported = story.step(
         "The registry: who owns what, who permits what, what the model was trained on.",
-        "registry", "import", str(inputs / "registry.json"),
-    )  # fmt: skip
+        "registry",
+        "import",
+        str(inputs / "registry.json"),
+    )
     story.found(f"{imported['accepted']:,} rows accepted")
     story.must("registry rows refused", imported["quarantined"] + imported["conflicts"], 0)
     return planted
@@ -138,11 +150,14 @@ def _beside(planted: sounds.Planted, found: dict[str, Any]) -> dict[str, Any]:
     """The true main source of a track beside the estimated one."""
     best = max(found["sources"], key=lambda source: source["ppm"], default=None)
     return {
-        "track": planted.track, "kind": planted.kind,
-        "true": planted.main, "true_ppm": planted.recordings.get(planted.main or "", 0),
-        "estimated": best and best["id"], "estimated_ppm": best["ppm"] if best else 0,
+        "track": planted.track,
+        "kind": planted.kind,
+        "true": planted.main,
+        "true_ppm": planted.recordings.get(planted.main or "", 0),
+        "estimated": best and best["id"],
+        "estimated_ppm": best["ppm"] if best else 0,
         "unattributed_ppm": found["unattributed"],
-    }  # fmt: skip
+    }
 
 
 def _declared(track: str, recordings: list[str], random: Random) -> dict[str, Any]:
@@ -232,8 +247,15 @@ def _prove(story: Story, run: dict[str, Any]) -> None:
     story.step("The royalty report of a track.", "report", TRACKS[0], "--format", "html", "--out", paths["report"])
     story.step(
         "A holder's statement, and the bundle that proves its lines.",
-        "statement", holder, "--period", world.PERIOD, "--format", "html", "--out", paths["statement"],
-    )  # fmt: skip
+        "statement",
+        holder,
+        "--period",
+        world.PERIOD,
+        "--format",
+        "html",
+        "--out",
+        paths["statement"],
+    )
     event = f"{world.SOURCE}:e-0000001"
     trust = ("--trust", str(story.home / TRUST))
     story.step(

@@ -24,10 +24,15 @@ def registry_document(recordings: dict[str, str], tracks: tuple[str, ...]) -> di
     """Holders, works, shares, grants, a model trained on all of it; every fifth recording has two owners."""
     parties = [{"id": "lab", "name": "The model's operator", "kind": "model-operator"}]
     document: dict[str, Any] = {
-        "parties": parties, "recordings": [], "works": [], "shares": [], "grants": [],
+        "parties": parties,
+        "recordings": [],
+        "works": [],
+        "shares": [],
+        "grants": [],
         "models": [MODEL | {"weights_sha256": "00" * 32, "training": sorted(recordings)}],
-        "tracks": [], "payees": [],
-    }  # fmt: skip
+        "tracks": [],
+        "payees": [],
+    }
     holders = [f"holder-{n:02d}" for n in range(1, 9)]
     for n, holder in enumerate(holders, start=1):
         parties.append(
@@ -40,28 +45,52 @@ def registry_document(recordings: dict[str, str], tracks: tuple[str, ...]) -> di
     for n, (recording, style) in enumerate(sorted(recordings.items())):
         work, owner, second_owner = f"work-{recording}", holders[n % len(holders)], holders[(n + 3) % len(holders)]
         document["recordings"].append(
-            {"id": recording, "title": f"Recording {n + 1}", "artist": f"Artist {n % len(holders) + 1}",
-             "work": work, "audio": f"audio/{recording}.wav", "style": style}
-        )  # fmt: skip
+            {
+                "id": recording,
+                "title": f"Recording {n + 1}",
+                "artist": f"Artist {n % len(holders) + 1}",
+                "work": work,
+                "audio": f"audio/{recording}.wav",
+                "style": style,
+            }
+        )
         document["works"].append({"id": work, "title": f"Work {n + 1}"})
         split = ((owner, 700_000), (second_owner, 300_000)) if n % 5 == 0 else ((owner, 1_000_000),)
         for right, subject in (("master", recording), ("publishing", work)):
             document["shares"] += [
-                {"subject": subject, "party": party, "right": right, "ppm": ppm, "territory": "WORLD",
-                 "from": "2020-01-01", "state": "confirmed"}
+                {
+                    "subject": subject,
+                    "party": party,
+                    "right": right,
+                    "ppm": ppm,
+                    "territory": "WORLD",
+                    "from": "2020-01-01",
+                    "state": "confirmed",
+                }
                 for party, ppm in split
-            ]  # fmt: skip
+            ]
         for party, _ in split:
             document["grants"].append(
-                {"id": f"grant-{recording}-{party}", "grantor": party, "subject": recording,
-                 "uses": ["train", "condition", "style"], "decision": "allow", "territory": "WORLD",
-                 "from": "2026-01-01"}
-            )  # fmt: skip
+                {
+                    "id": f"grant-{recording}-{party}",
+                    "grantor": party,
+                    "subject": recording,
+                    "uses": ["train", "condition", "style"],
+                    "decision": "allow",
+                    "territory": "WORLD",
+                    "from": "2026-01-01",
+                }
+            )
     document["tracks"] = [
-        {"id": track, "title": f"Generated {track}", "model": MODEL["id"], "version": MODEL["version"],
-         "generated_at": "2026-05-30T10:00:00Z"}
+        {
+            "id": track,
+            "title": f"Generated {track}",
+            "model": MODEL["id"],
+            "version": MODEL["version"],
+            "generated_at": "2026-05-30T10:00:00Z",
+        }
         for track in tracks
-    ]  # fmt: skip
+    ]
     return document
 
 
@@ -76,11 +105,17 @@ def event_lines(tracks: tuple[str, ...], count: int, random: Random) -> Iterator
     first = ""
     for n, track in enumerate(chosen):
         event = {
-            "source": SOURCE, "event_id": f"e-{n:07d}", "track": track,
+            "source": SOURCE,
+            "event_id": f"e-{n:07d}",
+            "track": track,
             "occurred_at": f"2026-06-{1 + n * 30 // count:02d}T{random.randrange(24):02d}:00:00Z",
-            "territory": TERRITORIES[random.randrange(len(TERRITORIES))], "product": "premium",
-            "units": 1, "gross_micros": 4200, "currency": CURRENCY, "listener": f"u-{random.randrange(4000)}",
-        }  # fmt: skip
+            "territory": TERRITORIES[random.randrange(len(TERRITORIES))],
+            "product": "premium",
+            "units": 1,
+            "gross_micros": 4200,
+            "currency": CURRENCY,
+            "listener": f"u-{random.randrange(4000)}",
+        }
         line = json.dumps(event)
         first = first or line
         yield line

@@ -59,18 +59,27 @@ def sign_file(
         raise InputError(f"{previous} is a batch of {last[0].source}, not of {source}")
     hashes = hashes_of(path, source, form)
     found = Batch(
-        source=source, number=1 if last is None else last[0].number + 1,
-        previous=None if last is None else last[1].digest, count=len(hashes) // 32, root=batch.root_of(hashes),
+        source=source,
+        number=1 if last is None else last[0].number + 1,
+        previous=None if last is None else last[1].digest,
+        count=len(hashes) // 32,
+        root=batch.root_of(hashes),
         log=log,
-    )  # fmt: skip
+    )
     envelope = batch.sign(found, key)
     if out.exists() and out.read_bytes() != envelope.encode():
         raise ConflictError(f"{out} holds another batch; a batch that was handed over is never signed anew")
     out.write_bytes(envelope.encode())
     return Signed(
-        source=source, log=log, number=found.number, count=found.count, root=found.root.hex(),
-        statement=envelope.digest, key=key.public.id, batch=str(out),
-    )  # fmt: skip
+        source=source,
+        log=log,
+        number=found.number,
+        count=found.count,
+        root=found.root.hex(),
+        statement=envelope.digest,
+        key=key.public.id,
+        batch=str(out),
+    )
 
 
 def read(path: Path) -> tuple[Batch, dsse.Envelope]:
@@ -164,9 +173,13 @@ def _append(ws: Workspace, found: Batch, envelope: dsse.Envelope, key: Key, hash
         batch.check_follows(found, envelope.digest, _last(tx, found.source))
 
     made = batch.make(
-        ws.clock(), found, party=key.party, signer=key.public.id, statement=envelope.digest,
+        ws.clock(),
+        found,
+        party=key.party,
+        signer=key.public.id,
+        statement=envelope.digest,
         bodies=canon.digest(hashes),
-    )  # fmt: skip
+    )
     return ws.log.commit(batch_of([made], [envelope.encode(), hashes]), next_of_its_source).first
 
 
@@ -243,12 +256,17 @@ def show(ws: Workspace, source: str | None = None) -> list[BatchShown]:
     leaves = ((entry.index, leaf.decode(entry.body)) for entry in ws.log.entries(types={batch.TYPE}))
     return [
         BatchShown(
-            source=body["source"], number=body["number"], signed_by=counting.get(index, "a key that was revoked"),
-            count=body["count"], here=here[index], index=index, statement=body["statement"],
+            source=body["source"],
+            number=body["number"],
+            signed_by=counting.get(index, "a key that was revoked"),
+            count=body["count"],
+            here=here[index],
+            index=index,
+            statement=body["statement"],
         )
         for index, body in leaves
         if source in (None, body["source"])
-    ]  # fmt: skip
+    ]
 
 
 # --- proving --------------------------------------------------------------------------------------

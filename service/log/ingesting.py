@@ -77,9 +77,14 @@ def ingest_file(
     taken = None if batch_file is None else _taken(workspace, path, batch_file, home, form=form, source=source)
     writer = None if receipts is None else ReceiptWriter(workspace.log, receipts, batches.signers(workspace.log))
     run = Ingest(
-        workspace.log, name=name, entropy=secrets.token_bytes, source=source, home=home,
-        admit=Admission(workspace) if home is None else None, places=None if taken is None else taken.places,
-    )  # fmt: skip
+        workspace.log,
+        name=name,
+        entropy=secrets.token_bytes,
+        source=source,
+        home=home,
+        admit=Admission(workspace) if home is None else None,
+        places=None if taken is None else taken.places,
+    )
     if writer is not None and taken is not None:
         writer.write_batch(taken.batch.source, taken.batch.number, taken.index)
     incomplete = None
@@ -238,9 +243,13 @@ def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path
         raws = {number: quarantine.raw_of(connection, number) for number in chosen}
     home = follow(workspace)
     run = Ingest(
-        log, name="quarantine", entropy=secrets.token_bytes, places=batches.search(log), home=home,
+        log,
+        name="quarantine",
+        entropy=secrets.token_bytes,
+        places=batches.search(log),
+        home=home,
         admit=Admission(workspace) if home is None else None,
-    )  # fmt: skip
+    )
     released = []
     for number, raw in raws.items():
         line = raw if corrected is None else _one_line(corrected)

@@ -76,9 +76,12 @@ class Intake:
                 return ingest
         home = follow(workspace)
         ingest = Ingest(
-            workspace.log, name="intake", entropy=secrets.token_bytes, home=home,
+            workspace.log,
+            name="intake",
+            entropy=secrets.token_bytes,
+            home=home,
             admit=Admission(workspace) if home is None else None,
-        )  # fmt: skip
+        )
         self._ingest = (workspace, ingest, self._now())
         return ingest
 

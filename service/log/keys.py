@@ -98,11 +98,15 @@ def show(workspace: Workspace) -> list[Shown]:
     names = {keyfile.public_of(path).id: path.stem for path in sorted(workspace.key_path("log").parent.glob("*.json"))}
     return [
         Shown(
-            role=key.role, party=key.party, key=key.public.id, file=names.get(key.public.id),
-            counts_from=key.start, until=key.until,
+            role=key.role,
+            party=key.party,
+            key=key.public.id,
+            file=names.get(key.public.id),
+            counts_from=key.start,
+            until=key.until,
         )
         for key in ring(workspace).keys
-    ]  # fmt: skip
+    ]
 
 
 def rotate(workspace: Workspace, name: str) -> Rotated:
@@ -216,9 +220,12 @@ def export(workspace: Workspace, name: str) -> Public:
     public = workspace.key(name).public
     der = format_base64(_SPKI + public.raw)
     return Public(
-        name=name, key=public.id, public=public.raw.hex(), vkey=str(Vkey(workspace.log.origin, public)),
+        name=name,
+        key=public.id,
+        public=public.raw.hex(),
+        vkey=str(Vkey(workspace.log.origin, public)),
         pem=f"-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n",
-    )  # fmt: skip
+    )
 
 
 def _passphrase_like(workspace: Workspace, place: Path) -> bytes | None:

@@ -80,10 +80,12 @@ def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
         members.check_sources(home, log)
         found.append(
             Listed(
-                log=log, folder=folder, for_cluster=settings.text("payouts.segments"),
+                log=log,
+                folder=folder,
+                for_cluster=settings.text("payouts.segments"),
                 membership=membership(book, period, one.origin),
             )
-        )  # fmt: skip
+        )
     return found
 
 

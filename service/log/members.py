@@ -103,16 +103,20 @@ def show(ws: Workspace) -> list[MemberShown]:
     """The home log first, then its members."""
     registered, places, taken = members(ws), _places(ws), sources_of(ws.log)
     own = MemberShown(
-        origin=ws.log.origin, place=str(ws.home), size=ws.log.head().size,
+        origin=ws.log.origin,
+        place=str(ws.home),
+        size=ws.log.head().size,
         sources=tuple(sorted(name for name, one in taken.items() if one.log in (None, ws.log.origin))),
-    )  # fmt: skip
+    )
     return [own] + [
         MemberShown(
-            origin=origin, place=places.get(origin), size=_size(ws, trusted),
+            origin=origin,
+            place=places.get(origin),
+            size=_size(ws, trusted),
             sources=tuple(sorted(name for name, one in taken.items() if one.log == origin)),
         )
         for origin, trusted in sorted(registered.items())
-    ]  # fmt: skip
+    ]
 
 
 def _size(ws: Workspace, trusted: TrustedLog) -> int | None:
@@ -191,9 +195,14 @@ def _open(other: Workspace, trusted: TrustedLog, ws: Workspace) -> Log:
     if "://" not in store and not Path(store).is_file():
         raise StateError(f"log {origin} is missing: {store} is not there")
     log = open_log(
-        store, origin=origin, signer=_nobody, anchor=other.path("log.anchor"), clock=ws.clock, trusted=trusted.keys,
+        store,
+        origin=origin,
+        signer=_nobody,
+        anchor=other.path("log.anchor"),
+        clock=ws.clock,
+        trusted=trusted.keys,
         check=False,
-    )  # fmt: skip
+    )
     log.check()
     return log
 

@@ -120,10 +120,16 @@ def clear(ws: Workspace, track: str, *, limit_ppm: int | None, territory: str = 
         ws.registry.register([Planned(fact)], who, known=view.size, at=now, blobs=[envelope.encode()])
         certificate = envelope.digest
     return {
-        "track": track, "clear": verdict.clear, "reasons": verdict.reasons, "vector": verdict.vector,
-        "unlicensed_ppm": verdict.unlicensed_ppm, "unattributed_ppm": verdict.unattributed_ppm,
-        "limit_ppm": verdict.limit_ppm, "sources": verdict.sources, "certificate": certificate,
-    }  # fmt: skip
+        "track": track,
+        "clear": verdict.clear,
+        "reasons": verdict.reasons,
+        "vector": verdict.vector,
+        "unlicensed_ppm": verdict.unlicensed_ppm,
+        "unattributed_ppm": verdict.unattributed_ppm,
+        "limit_ppm": verdict.limit_ppm,
+        "sources": verdict.sources,
+        "certificate": certificate,
+    }
 
 
 def _vector(ws: Workspace, digest: Digest) -> InfluenceVector:

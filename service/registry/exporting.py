@@ -60,10 +60,14 @@ def prove(ws: Workspace, asked: str, model: str, version: str, out: Path) -> dic
     )
     out.write_bytes(bundle)
     return {
-        "recording": about, "model": found.key, "member": any(proof["member"] for proof in proofs.values()),
+        "recording": about,
+        "model": found.key,
+        "member": any(proof["member"] for proof in proofs.values()),
         "recordings": [{"recording": name, "member": proof["member"]} for name, proof in proofs.items()],
-        "training_root": tree.root, "training_size": found.manifest.size if found.manifest else 0, "bundle": str(out),
-    }  # fmt: skip
+        "training_root": tree.root,
+        "training_size": found.manifest.size if found.manifest else 0,
+        "bundle": str(out),
+    }
 
 
 def _leaves(ws: Workspace, view: View, asked: str) -> tuple[str, dict[str, int]]:

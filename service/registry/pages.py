@@ -66,23 +66,31 @@ def _party(ws: Workspace, view: View, name: str) -> dict[str, Any]:
 def _recording(ws: Workspace, view: View, name: str, now: Instant) -> dict[str, Any]:
     one = view.all_recordings[name]
     return {
-        "kind": "recording", "id": name, "title": one.title,
+        "kind": "recording",
+        "id": name,
+        "title": one.title,
         "artist": ws.registry.personal("recording", name).get("artist"),
-        "isrc": one.isrc, "audio": one.audio, "style": one.style, "confirmed": one.confirmed,
+        "isrc": one.isrc,
+        "audio": one.audio,
+        "style": one.style,
+        "confirmed": one.confirmed,
         "works": [{"work": work, "ppm": ppm} for work, ppm in view.works_of(name, now)],
         **_owned(view, name, now),
         **_registered(one),
-    }  # fmt: skip
+    }
 
 
 def _work(view: View, name: str, now: Instant) -> dict[str, Any]:
     one = view.works[name]
     return {
-        "kind": "work", "id": name, "title": one.title, "iswc": one.iswc,
+        "kind": "work",
+        "id": name,
+        "title": one.title,
+        "iswc": one.iswc,
         "recordings": list(view.recordings_of.get(name, ())),
         **_owned(view, name, now),
         **_registered(one),
-    }  # fmt: skip
+    }
 
 
 def _owned(view: View, name: str, now: Instant) -> dict[str, Any]:
@@ -91,8 +99,13 @@ def _owned(view: View, name: str, now: Instant) -> dict[str, Any]:
     territories = sorted({line.territory for line, _ in lines})
     return {
         "rights": [
-            {"right": right, "territory": territory, "state": found.state, "disputed": list(found.disputed),
-             "parts": [{"party": party, "ppm": ppm} for party, ppm in found.parts]}
+            {
+                "right": right,
+                "territory": territory,
+                "state": found.state,
+                "disputed": list(found.disputed),
+                "parts": [{"party": party, "ppm": ppm} for party, ppm in found.parts],
+            }
             for right in RIGHTS
             if (name, right) in view.shares_of
             for territory in territories or [WORLD]
@@ -101,59 +114,96 @@ def _owned(view: View, name: str, now: Instant) -> dict[str, Any]:
         "shares": [_share(line, state) for line, state in lines],
         "grants": [_grant(one) for _, one in sorted(view.grants.items()) if one.subject == name],
         "disputes": [one.id for one in view.disputes.values() if name in (one.subject, one.like)],
-    }  # fmt: skip
+    }
 
 
 def _share(line: Share, state: str) -> dict[str, Any]:
     return {
-        "id": line.id, "subject": line.subject, "party": line.party, "right": line.right, "ppm": line.ppm,
-        "territory": line.territory, "from": _from(line.start), "to": _to(line.end), "state": state,
+        "id": line.id,
+        "subject": line.subject,
+        "party": line.party,
+        "right": line.right,
+        "ppm": line.ppm,
+        "territory": line.territory,
+        "from": _from(line.start),
+        "to": _to(line.end),
+        "state": state,
         "index": line.index,
-    }  # fmt: skip
+    }
 
 
 def _grant(grant: Grant) -> dict[str, Any]:
     return {
-        "id": grant.id, "grantor": grant.grantor, "subject": grant.subject, "decision": grant.decision,
-        "uses": list(grant.uses), "territory": grant.territory, "from": _from(grant.start), "to": _to(grant.end),
+        "id": grant.id,
+        "grantor": grant.grantor,
+        "subject": grant.subject,
+        "decision": grant.decision,
+        "uses": list(grant.uses),
+        "territory": grant.territory,
+        "from": _from(grant.start),
+        "to": _to(grant.end),
         "revoked": [{"use": use, "from": _from(end)} for use, end in grant.ends],
-        "licensee": grant.licensee, "model": grant.model, "floor_micros": grant.floor_micros,
-        "currency": grant.currency, "cap_ppm": grant.cap_ppm, "sunset": grant.sunset, "index": grant.index,
-    }  # fmt: skip
+        "licensee": grant.licensee,
+        "model": grant.model,
+        "floor_micros": grant.floor_micros,
+        "currency": grant.currency,
+        "cap_ppm": grant.cap_ppm,
+        "sunset": grant.sunset,
+        "index": grant.index,
+    }
 
 
 def _track(view: View, name: str) -> dict[str, Any]:
     one = view.tracks[name]
     return {
-        "kind": "track", "id": name, "title": one.title, "model": one.model, "version": one.version,
-        "generated_at": one.generated_at, "audio_sha256": one.audio_sha256, "draft": one.draft,
-        "conditioning": list(one.conditioning), "decisions": list(one.decisions),
+        "kind": "track",
+        "id": name,
+        "title": one.title,
+        "model": one.model,
+        "version": one.version,
+        "generated_at": one.generated_at,
+        "audio_sha256": one.audio_sha256,
+        "draft": one.draft,
+        "conditioning": list(one.conditioning),
+        "decisions": list(one.decisions),
         "certificates": [given.id for given in view.clearances.get(name, ())],
         **_registered(one),
-    }  # fmt: skip
+    }
 
 
 def _model(view: View, key: str) -> dict[str, Any]:
     one = view.models[key]
     listed = one.manifest
     return {
-        "kind": "model", "id": one.id, "version": one.version, "operator": one.operator,
-        "weights_sha256": one.weights_sha256, "licences": list(one.licences),
+        "kind": "model",
+        "id": one.id,
+        "version": one.version,
+        "operator": one.operator,
+        "weights_sha256": one.weights_sha256,
+        "licences": list(one.licences),
         "training_root": None if listed is None else listed.root,
         "training_size": None if listed is None else listed.size,
         **_registered(one),
-    }  # fmt: skip
+    }
 
 
 def dispute(ws: Workspace, view: View, name: str) -> dict[str, Any]:
     """One dispute, with its reason while that is still held."""
     one = view.disputes[name]
     return {
-        "id": name, "subject": one.subject, "right": one.right, "party": one.party, "like": one.like,
+        "id": name,
+        "subject": one.subject,
+        "right": one.right,
+        "party": one.party,
+        "like": one.like,
         "claimant": one.claimant,
-        "reason": ws.registry.personal("dispute", name).get("reason"), "evidence": one.evidence,
-        "opened_at": one.at, "resolved_at": one.resolved_at, "outcome": one.outcome, "index": one.index,
-    }  # fmt: skip
+        "reason": ws.registry.personal("dispute", name).get("reason"),
+        "evidence": one.evidence,
+        "opened_at": one.at,
+        "resolved_at": one.resolved_at,
+        "outcome": one.outcome,
+        "index": one.index,
+    }
 
 
 def _registered(one: Any) -> dict[str, Any]:

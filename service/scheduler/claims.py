@@ -68,9 +68,13 @@ class TurnClaim:
 def take(log: Log, job: str, turn: datetime, *, holder: str, now: datetime) -> tuple[TurnClaim, bool]:
     """The claim on this turn, and whether it has just become ours: untaken, failed, or left by one who died."""
     fresh: dict[str, Any] = {
-        "holder": holder, "state": "running", "leased_until": format_time(now + LEASE), "began_at": format_time(now),
-        "ended_at": None, "detail": "",
-    }  # fmt: skip
+        "holder": holder,
+        "state": "running",
+        "leased_until": format_time(now + LEASE),
+        "began_at": format_time(now),
+        "ended_at": None,
+        "detail": "",
+    }
     with log.projection() as tx:
         METADATA.create_all(tx)
         found = _find(tx, job, turn)

@@ -56,9 +56,12 @@ def serve(ws: Workspace, jobs: dict[Job, Schedule], *, holder: str, say: Say) ->
     )
     for job, schedule in jobs.items():
         scheduler.add_job(
-            _turn, schedule.trigger, (ws, job, schedule, holder, say), id=job.name,
+            _turn,
+            schedule.trigger,
+            (ws, job, schedule, holder, say),
+            id=job.name,
             next_run_time=ws.clock(),  # at once: a turn that came while no scheduler ran is made up for
-        )  # fmt: skip
+        )
     reader, writer = os.pipe()
     former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in former:

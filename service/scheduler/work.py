@@ -45,9 +45,14 @@ def do(ws: Workspace, job: Job, *, holder: str) -> JobOutcome:
     claim, ours = claims.take(ws.log, job.name, turn, holder=holder, now=now)
     if not ours:
         return JobOutcome(
-            job=job.name, turn=claim.turn, state=claim.state, detail=claim.detail, holder=claim.holder,
-            attempt=claim.attempt, already=True,
-        )  # fmt: skip
+            job=job.name,
+            turn=claim.turn,
+            state=claim.state,
+            detail=claim.detail,
+            holder=claim.holder,
+            attempt=claim.attempt,
+            already=True,
+        )
     try:
         with claims.kept(ws.log, claim, ws.clock):
             outcome = job.work(ws, turn)

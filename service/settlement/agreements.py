@@ -69,6 +69,12 @@ def _shown(book: Book, record: Agree, *, ended: bool) -> TermsShown:
     content = clause_payload(agreed.clause)
     state = "ended" if ended else ("agreed" if book.approved(record.id) else "proposed")
     return TermsShown(
-        id=record.id, kind=content.pop("kind"), party=content.pop("party", ""), period=agreed.period, state=state,
-        by=record.by, note=agreed.note, terms=content,
-    )  # fmt: skip
+        id=record.id,
+        kind=content.pop("kind"),
+        party=content.pop("party", ""),
+        period=agreed.period,
+        state=state,
+        by=record.by,
+        note=agreed.note,
+        terms=content,
+    )

@@ -96,9 +96,16 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
                 return Step(_shown(book, hold, already=True))
         name = name_of("hold", scope=scope, subject=subject, reason=reason, nth=len(same))
         record = Hold(
-            at=at, by=ws.operator, key=maker.public.id, id=name, scope=about, subject=subject, reason=reason, until=end,
+            at=at,
+            by=ws.operator,
+            key=maker.public.id,
+            id=name,
+            scope=about,
+            subject=subject,
+            reason=reason,
+            until=end,
             witnesses=witnesses,
-        )  # fmt: skip
+        )
         return Step(_shown(book, record, already=False), leaves=[signed(record, maker)])
 
     return take(ws, decide)
@@ -117,10 +124,17 @@ def _shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
     ended = lifted in book.expiries
     state = "ended" if ended else "released" if lifted else "release proposed" if releases else "open"
     return HoldShown(
-        id=hold.id, scope=hold.scope, subject=hold.subject, reason=hold.reason, opened_at=hold.at, opened_by=hold.by,
-        until=hold.until, state=state, release=None if ended else lifted or (releases[-1].id if releases else None),
+        id=hold.id,
+        scope=hold.scope,
+        subject=hold.subject,
+        reason=hold.reason,
+        opened_at=hold.at,
+        opened_by=hold.by,
+        until=hold.until,
+        state=state,
+        release=None if ended else lifted or (releases[-1].id if releases else None),
         already=already,
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +161,13 @@ def expire(ws: Workspace) -> Expired:
                 unseen.append(hold.id)
                 continue
             record = Expire(
-                at=at, by=ws.operator, key=maker.public.id, id=name_of("expire", hold=hold.id), hold=hold.id,
+                at=at,
+                by=ws.operator,
+                key=maker.public.id,
+                id=name_of("expire", hold=hold.id),
+                hold=hold.id,
                 checkpoint=None if shown is None else shown.decode(),
-            )  # fmt: skip
+            )
             records.append(record)
         found = Expired(ended=tuple(one.hold for one in records), unseen=tuple(unseen))
         return Step(found, leaves=[signed(record, maker) for record in records])
@@ -174,8 +192,9 @@ def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
             )
         name = name_of("release", hold=hold_id)
         if name in book.releases:
-            return Step(Proposed(id=name, kind="release", by=book.releases[name].by, already=True,
-                                 approved=book.approved(name)))  # fmt: skip
+            return Step(
+                Proposed(id=name, kind="release", by=book.releases[name].by, already=True, approved=book.approved(name))
+            )
         record = Release(at=at, by=ws.operator, key=maker.public.id, id=name, hold=hold_id, note=note)
         return Step(proposed(record.id, "release", ws), leaves=[signed(record, maker)])
 
@@ -226,16 +245,33 @@ def adjust(
             raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}; only published lines need adjustments")
         if period <= run.period:
             raise StateError(f"run {run.run[:16]} is of {run.period}; an adjustment is booked in a later period")
-        content = {"party": party, "period": period, "micros": str(micros), "currency": currency, "pool": pool,
-                   "reason": reason, "line": run.run}  # fmt: skip
+        content = {
+            "party": party,
+            "period": period,
+            "micros": str(micros),
+            "currency": currency,
+            "pool": pool,
+            "reason": reason,
+            "line": run.run,
+        }
         name = name_of("adjust", **content)
         if name in book.adjusts:
-            return Step(Proposed(id=name, kind="adjust", by=book.adjusts[name].by, approved=book.approved(name),
-                                 already=True))  # fmt: skip
+            return Step(
+                Proposed(id=name, kind="adjust", by=book.adjusts[name].by, approved=book.approved(name), already=True)
+            )
         record = Adjust(
-            at=at, by=ws.operator, key=maker.public.id, id=name, period=period, pool=pool, currency=currency,
-            party=party, micros=micros, reason=reason, line=run.run,
-        )  # fmt: skip
+            at=at,
+            by=ws.operator,
+            key=maker.public.id,
+            id=name,
+            period=period,
+            pool=pool,
+            currency=currency,
+            party=party,
+            micros=micros,
+            reason=reason,
+            line=run.run,
+        )
         return Step(proposed(name, "adjust", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)
@@ -251,8 +287,9 @@ def reverse(ws: Workspace, run_id: Digest, *, reason: str) -> Proposed:
         run = find_run(book, run_id)
         name = name_of("reverse", run=run.run)
         if name in book.reverses:
-            return Step(Proposed(id=name, kind="reverse", by=book.reverses[name].by, approved=book.approved(name),
-                                 already=True))  # fmt: skip
+            return Step(
+                Proposed(id=name, kind="reverse", by=book.reverses[name].by, approved=book.approved(name), already=True)
+            )
         if run.run not in book.published:
             raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}; there is nothing to reverse")
         last = book.standing(run.pool)[-1]

@@ -133,10 +133,13 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
             digest = account_digest(party, account.method, account.account)
             due.append(
                 Instruction(
-                    party=party, micros=micros, reference=reference(run, party), account=digest,
+                    party=party,
+                    micros=micros,
+                    reference=reference(run, party),
+                    account=digest,
                     sent=intent.get("sent"),
                 )
-            )  # fmt: skip
+            )
     return due, blocked
 
 
@@ -158,12 +161,21 @@ def _paid(
     out = paid_out(ws.log, book, stored)
     files, unwritten = _files_of(ws, stored, batches) if via == "file" else ((), ())
     return Paid(
-        run=run, via=via, currency=stored.currency, sent=len(sent), sent_micros=sum(one.micros for one in sent),
-        batches=len(batches), payments=len(payments),
-        paid_micros=sum(micros for party, micros in out.items() if party in payees), blocked=tuple(blocked),
-        unconfirmed=tuple(unconfirmed(ws.log, book, stored)), files=files, unwritten=unwritten, already=not sent,
+        run=run,
+        via=via,
+        currency=stored.currency,
+        sent=len(sent),
+        sent_micros=sum(one.micros for one in sent),
+        batches=len(batches),
+        payments=len(payments),
+        paid_micros=sum(micros for party, micros in out.items() if party in payees),
+        blocked=tuple(blocked),
+        unconfirmed=tuple(unconfirmed(ws.log, book, stored)),
+        files=files,
+        unwritten=unwritten,
+        already=not sent,
         demo=is_demo(ws, book, [run]),
-    )  # fmt: skip
+    )
 
 
 def _files_of(ws: Workspace, stored: Stored, batches: list[Pay]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -197,9 +209,12 @@ def _with_payee(
     for account in accounts.get(payment["party"], ()):
         if account_digest(account.party, account.method, account.account) == payment["account"]:
             instruction = Instruction(
-                party=payment["party"], micros=int(payment["micros"]), reference=payment["reference"],
-                account=payment["account"], sent=payment.get("sent"),
-            )  # fmt: skip
+                party=payment["party"],
+                micros=int(payment["micros"]),
+                reference=payment["reference"],
+                account=payment["account"],
+                sent=payment.get("sent"),
+            )
             return instruction, named(ws, account)
     raise StateError(
         f"the account that payment {payment['reference']} to {payment['party']} was made out to is not in the payee "

@@ -50,12 +50,13 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
     """Every proposal that nobody approved yet and that approval would still give an effect, oldest first."""
     book = read_book(ws)
     named: dict[str, Proposal] = {
-        **book.releases, **book.adjusts, **book.reverses, **book.agreements, **book.claims,
-        **{
-            name: run for name, run in book.runs.items()
-            if (run.period, run.pool, run.sequence) not in book.slots
-        },
-    }  # fmt: skip
+        **book.releases,
+        **book.adjusts,
+        **book.reverses,
+        **book.agreements,
+        **book.claims,
+        **{name: run for name, run in book.runs.items() if (run.period, run.pool, run.sequence) not in book.slots},
+    }
     names = [name for name in named if not book.approved(name)]
     return sorted((_shown(ws, book, name, named[name]) for name in names), key=lambda one: (one.made_at, one.id))
 
@@ -63,9 +64,17 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
 def _shown(ws: Workspace, book: Book, name: str, proposal: Proposal) -> ProposalShown:
     party, micros, currency, reason, changes = _content(ws, book, proposal)
     return ProposalShown(
-        id=name, kind=type(proposal).__name__.lower(), made_by=proposal.by, made_at=proposal.at, party=party,
-        micros=micros, currency=currency, reason=reason, changes=changes, approved=book.approved(name),
-    )  # fmt: skip
+        id=name,
+        kind=type(proposal).__name__.lower(),
+        made_by=proposal.by,
+        made_at=proposal.at,
+        party=party,
+        micros=micros,
+        currency=currency,
+        reason=reason,
+        changes=changes,
+        approved=book.approved(name),
+    )
 
 
 def _content(ws: Workspace, book: Book, proposal: Proposal) -> tuple[str, int | None, str, str, str]:

@@ -208,9 +208,13 @@ def _corrections(
     for adjust in book.adjusts.values():
         if book.approved(adjust.id) and (adjust.pool, adjust.currency) == (pool, currency) and adjust.period <= period:
             yield Correction(
-                id=adjust.id, kind="adjustment", party=adjust.party, micros=adjust.micros, run=adjust.line,
+                id=adjust.id,
+                kind="adjustment",
+                party=adjust.party,
+                micros=adjust.micros,
+                run=adjust.line,
                 reason=adjust.reason,
-            )  # fmt: skip
+            )
     released = book.lifted()
     for stored in before:
         yield from _released(stored, released)
@@ -287,10 +291,13 @@ def transfers(log: Log, book: Book, stored: Stored) -> dict[str, Transfer]:
             parties = frozenset(payment["party"] for payment in payments_of(log, record.statement))
             history.append(
                 HandedOver(
-                    index=index, batch=record.batch, route=record.via, parties=parties,
+                    index=index,
+                    batch=record.batch,
+                    route=record.via,
+                    parties=parties,
                     posted=posted.get(posting_name(run, record.batch)),
                 )
-            )  # fmt: skip
+            )
         else:
             history.append(Heard(index=index, party=record.party, outcome=record.outcome, reference=record.reference))
     payable = {party: one.payable for party, one in stored.accounts.items() if one.payable}
@@ -385,9 +392,15 @@ def inputs_of(ws: Workspace, given: Given, rows: list[UsageRow]) -> Inputs:
         blob=ws.log.blob,
     )
     return Inputs(
-        terms=given.terms, rule=given.rule, period_root=given.period_root, usage=rows, vectors=vectors, view=view,
-        holds=given.holds, carried=given.carried,
-    )  # fmt: skip
+        terms=given.terms,
+        rule=given.rule,
+        period_root=given.period_root,
+        usage=rows,
+        vectors=vectors,
+        view=view,
+        holds=given.holds,
+        carried=given.carried,
+    )
 
 
 def given_again(stored: Stored) -> Given:

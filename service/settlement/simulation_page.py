@@ -26,12 +26,21 @@ def as_html(simulation: Simulation) -> str:
 
     environment = Environment(autoescape=True, trim_blocks=True, undefined=StrictUndefined)
     return environment.from_string(PAGE.read_text(encoding="utf-8")).render(
-        s=simulation, noisy=all(one.noise for one in simulation.rules),
-        attacked=any(one.attack for one in simulation.rules), most=MOST, colour=lorenz.colour,
+        s=simulation,
+        noisy=all(one.noise for one in simulation.rules),
+        attacked=any(one.attack for one in simulation.rules),
+        most=MOST,
+        colour=lorenz.colour,
         curves=Markup(lorenz.svg(simulation.curves())),  # noqa: S704  our own drawing; it escapes its labels
-        money=cents, percent=percent, gini=gini, parts=_parts, params=_params, nothing=NOTHING,
-        relative=_relative, ranges=_ranges,
-    )  # fmt: skip
+        money=cents,
+        percent=percent,
+        gini=gini,
+        parts=_parts,
+        params=_params,
+        nothing=NOTHING,
+        relative=_relative,
+        ranges=_ranges,
+    )
 
 
 def gini(ppm: int) -> str:
@@ -66,8 +75,13 @@ def _ranges(one: Contender) -> list[dict[str, Any]]:
     whole = max((most for _, _, most in ordered), default=0) or 1
     return [
         {
-            "party": party, "least": least, "now": (now := one.amounts.get(party, 0)), "most": most,
-            "x1": 2 + WIDTH * least // whole, "x": 2 + WIDTH * now // whole, "x2": 2 + WIDTH * most // whole,
+            "party": party,
+            "least": least,
+            "now": (now := one.amounts.get(party, 0)),
+            "most": most,
+            "x1": 2 + WIDTH * least // whole,
+            "x": 2 + WIDTH * now // whole,
+            "x2": 2 + WIDTH * most // whole,
         }
         for party, least, most in ordered
-    ]  # fmt: skip
+    ]

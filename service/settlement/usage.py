@@ -89,9 +89,10 @@ def summed(
         for one in logs:
             if running is None:
                 part = usage_plain.Part(
-                    origin=one.log.origin, membership=one.membership,
+                    origin=one.log.origin,
+                    membership=one.membership,
                     entries=one.log.entries(types={"event"}, stop=one.membership.size),
-                )  # fmt: skip
+                )
                 found = usage_plain.usage([part], assigned=assigned, terms=terms, grain=grain, on_progress=on_progress)
             else:
                 from payouts.usage.segments import usage

@@ -119,11 +119,18 @@ def explain(ws: Workspace, run_id: str, party: str, track: str | None = None) ->
     found = [piece for line in lines for piece in line.pieces]
     streams, events = (0, ()) if track is None else _events(ws, stored, track)
     return Explained(
-        run=stored.record.run, party=party, track=track, currency=stored.currency, pool_micros=stored.outcome.pool,
-        groups=_groups(stored, {line.group for line in lines}), lines=tuple(lines),
-        vectors=_vectors(stored, inputs.vectors, found), streams=streams, events=events,
+        run=stored.record.run,
+        party=party,
+        track=track,
+        currency=stored.currency,
+        pool_micros=stored.outcome.pool,
+        groups=_groups(stored, {line.group for line in lines}),
+        lines=tuple(lines),
+        vectors=_vectors(stored, inputs.vectors, found),
+        streams=streams,
+        events=events,
         demo=is_demo(ws, book, [stored.record.run]),
-    )  # fmt: skip
+    )
 
 
 def _no_lines(ws: Workspace, stored: Stored, party: str, track: str | None) -> InputError:
@@ -142,9 +149,13 @@ def _no_lines(ws: Workspace, stored: Stored, party: str, track: str | None) -> I
 
 def _line(line: Line, pieces: tuple[Piece, ...]) -> LineExplained:
     return LineExplained(
-        group=line.group, state=line.state, reason=line.reason, weight=str(line.weight), micros=line.micros,
+        group=line.group,
+        state=line.state,
+        reason=line.reason,
+        weight=str(line.weight),
+        micros=line.micros,
         pieces=pieces,
-    )  # fmt: skip
+    )
 
 
 def _groups(stored: Stored, wanted: set[str]) -> tuple[GroupExplained, ...]:
@@ -156,9 +167,14 @@ def _group(stored: Stored, total: GroupTotal) -> GroupExplained:
     level = stored.outcome.level
     owed = level.owed(total.weight)
     return GroupExplained(
-        group=total.group, weight=str(total.weight), weight_of_all=str(stored.outcome.weight), owed=str(owed),
-        denominator=str(level.denominator), rounded_up=total.micros > owed // level.denominator, micros=total.micros,
-    )  # fmt: skip
+        group=total.group,
+        weight=str(total.weight),
+        weight_of_all=str(stored.outcome.weight),
+        owed=str(owed),
+        denominator=str(level.denominator),
+        rounded_up=total.micros > owed // level.denominator,
+        micros=total.micros,
+    )
 
 
 def _vectors(
@@ -175,15 +191,20 @@ def _vectors(
         aspects = {"recording": vector.recording, "composition": vector.composition, "style": vector.style}
         out.append(
             VectorExplained(
-                digest=digest, track=vector.track, method=vector.method, version=vector.version, model=vector.model,
+                digest=digest,
+                track=vector.track,
+                method=vector.method,
+                version=vector.version,
+                model=vector.model,
                 measured_error=vector.error,
                 sources=tuple(
                     one for name, aspect in aspects.items() for one in aspect.sources if (name, one.id) in concerned
                 ),
                 unattributed_ppm={name: aspect.unattributed for name, aspect in aspects.items()},
-                units=sum(row.units for row in mine), streams=sum(row.count for row in mine),
+                units=sum(row.units for row in mine),
+                streams=sum(row.count for row in mine),
             )
-        )  # fmt: skip
+        )
     return tuple(out)
 
 
@@ -203,13 +224,19 @@ def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[Event
             signed_by = signed.parties(connection, [index for index, _ in first], batches.signers(one.log))
         shown += [
             EventExplained(
-                log=one.log.origin, index=index, source=event.source, event_id=event.event_id,
-                occurred_at=event.occurred_at, territory=event.territory, units=event.units,
-                vector=assigned.of(track, event.vector), platform=label(signed_by.get(index)),
+                log=one.log.origin,
+                index=index,
+                source=event.source,
+                event_id=event.event_id,
+                occurred_at=event.occurred_at,
+                territory=event.territory,
+                units=event.units,
+                vector=assigned.of(track, event.vector),
+                platform=label(signed_by.get(index)),
                 prove=f"settle ledger prove --index {index} --out {event.source}-{event.event_id}.bundle{where}",
             )
             for index, event in first
-        ]  # fmt: skip
+        ]
     return count, tuple(shown)
 
 

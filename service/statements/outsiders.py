@@ -89,10 +89,16 @@ def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = 
     write_whole(folder / "period.json", (json.dumps(about, indent=2) + "\n").encode())
     write_whole(folder / PAGE.name, PAGE.read_bytes())
     return PeriodExported(
-        folder=str(folder), period=period, period_root=book.period_root(period).hex(), size=exported.size,
-        logs=(ws.log.origin, *(log.origin for log in others)), runs=tuple(names), files=files + len(names) + 2,
-        waiting=len(quarantined(ws)), discarded=len(quarantined(ws, state="discarded")),
-    )  # fmt: skip
+        folder=str(folder),
+        period=period,
+        period_root=book.period_root(period).hex(),
+        size=exported.size,
+        logs=(ws.log.origin, *(log.origin for log in others)),
+        runs=tuple(names),
+        files=files + len(names) + 2,
+        waiting=len(quarantined(ws)),
+        discarded=len(quarantined(ws, state="discarded")),
+    )
 
 
 def _place(origin: str) -> str:
@@ -115,9 +121,14 @@ def journals(ws: Workspace, period: str, folder: Path) -> Journals:
     for run in _published(book, period):
         stored = load(ws.log, run)
         text = journal(
-            period=period, pool=run.pool, run=run.run, currency=stored.currency, outcome=stored.outcome,
-            accounts=list(stored.accounts.values()), paid=paid_out(ws.log, book, stored).keys(),
-        )  # fmt: skip
+            period=period,
+            pool=run.pool,
+            run=run.run,
+            currency=stored.currency,
+            outcome=stored.outcome,
+            accounts=list(stored.accounts.values()),
+            paid=paid_out(ws.log, book, stored).keys(),
+        )
         path = folder / f"{period}-{run.pool}-{run.sequence}.beancount"
         write_whole(path, text.encode())
         files.append(str(path))
@@ -190,9 +201,15 @@ def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Re
         head = ws.log.head()
         ws.reopen()
     return Recomputed(
-        ok=all(run.ok for run in runs) and not twice and not problems, period=period, origin=origin, size=head.size,
-        root=head.root.hex(), runs=runs, overlapping=twice, problems=problems,
-    )  # fmt: skip
+        ok=all(run.ok for run in runs) and not twice and not problems,
+        period=period,
+        origin=origin,
+        size=head.size,
+        root=head.root.hex(),
+        runs=runs,
+        overlapping=twice,
+        problems=problems,
+    )
 
 
 def _examined(ws: Workspace) -> Iterator[str]:

@@ -20,18 +20,23 @@ def statement_bundle(log: Log, policy: Policy, book: Book, stored: Stored, party
     """One party's lines, account and payment in a published run, to be verified by anybody offline."""
     head = base(log, policy)
     return proof.statement_bundle(
-        checkpoint=head.checkpoint, keys=head.keys(), leaves=_leaves(log, head, book, stored),
-        party=party, tables=_tables(log, book, stored),
-    )  # fmt: skip
+        checkpoint=head.checkpoint,
+        keys=head.keys(),
+        leaves=_leaves(log, head, book, stored),
+        party=party,
+        tables=_tables(log, book, stored),
+    )
 
 
 def run_bundle(log: Log, policy: Policy, book: Book, stored: Stored) -> bytes:
     """Every row of a published run."""
     head = base(log, policy)
     return proof.run_bundle(
-        checkpoint=head.checkpoint, keys=head.keys(), leaves=_leaves(log, head, book, stored),
+        checkpoint=head.checkpoint,
+        keys=head.keys(),
+        leaves=_leaves(log, head, book, stored),
         tables=_tables(log, book, stored),
-    )  # fmt: skip
+    )
 
 
 def _leaves(log: Log, head: Base, book: Book, stored: Stored) -> dict[str, Any]:

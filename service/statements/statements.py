@@ -113,14 +113,19 @@ class Drawn:
         lines = self._lines.get(party, [])
         pieces = [piece for line, found in lines if line.state == "allocated" for piece in found if piece.micros]
         return pool_statement(
-            run=record.run, pool=record.pool, sequence=record.sequence, state=self._book.state_of(record.run),
-            rule=stored.payload["inputs"]["rule"], currency=stored.currency,
-            minimum=int(stored.payload["inputs"]["minimum_micros"]), account=stored.accounts.get(party),
+            run=record.run,
+            pool=record.pool,
+            sequence=record.sequence,
+            state=self._book.state_of(record.run),
+            rule=stored.payload["inputs"]["rule"],
+            currency=stored.currency,
+            minimum=int(stored.payload["inputs"]["minimum_micros"]),
+            account=stored.accounts.get(party),
             earnings=earnings_of(pieces, self._behind),
             streams=behind(self._streams, {piece.track for piece in pieces}),
             waiting=waiting_of(record.run, lines, self._behind.title),
             payment=self._payment(party),
-        )  # fmt: skip
+        )
 
     def _payment(self, party: str) -> Settled:
         """Where the party's one payment of this run stands."""

@@ -93,9 +93,12 @@ def _status_report(root: Element) -> BankFile:
     rejected = whole is not None and _text(whole, "GrpSts") == "RJCT" and not answers
     named = tuple(one for one in answers if one.reference)
     return BankFile(
-        kind="pain.002", name=_text(root, "MsgId"), answers=named, unnamed=len(answers) - len(named),
+        kind="pain.002",
+        name=_text(root, "MsgId"),
+        answers=named,
+        unnamed=len(answers) - len(named),
         rejected=_text(whole, "OrgnlMsgId") if rejected and whole is not None else "",
-    )  # fmt: skip
+    )
 
 
 def _entry(entry: Element) -> Iterator[Answer]:
@@ -121,10 +124,13 @@ def _entry(entry: Element) -> Iterator[Answer]:
             # Money that came in and is no return is nobody's payout, whatever reference its sender gave it.
             reference, outcome = "", "pending"
         yield Answer(
-            reference="" if reference == "NOTPROVIDED" else reference, outcome=outcome,
-            currency="" if amount is None else amount[0], micros=None if amount is None else amount[1],
-            reason=_text(one, "RtrInf", "Rsn", "Cd"), day=day,
-        )  # fmt: skip
+            reference="" if reference == "NOTPROVIDED" else reference,
+            outcome=outcome,
+            currency="" if amount is None else amount[0],
+            micros=None if amount is None else amount[1],
+            reason=_text(one, "RtrInf", "Rsn", "Cd"),
+            day=day,
+        )
 
 
 def _amount(parent: Element) -> tuple[str, int] | None:

@@ -112,14 +112,22 @@ class _Doors:
                 raise RefusedError(400, "input", f"{name!r:.80}: expected at most {VALUE_MAX} printable characters")
         if route.takes:
             body = await read_body(
-                request.stream(), encoding=request.headers.get("content-encoding", "").strip().lower(),
-                length=request.headers.get("content-length"), limits=held.limits, in_flight=held.in_flight,
-            )  # fmt: skip
+                request.stream(),
+                encoding=request.headers.get("content-encoding", "").strip().lower(),
+                length=request.headers.get("content-length"),
+                limits=held.limits,
+                in_flight=held.in_flight,
+            )
         try:
             call = Call(
-                held=held, principal=principal, params=request.path_params, query=request.query_params,
-                media=request.headers.get("content-type", ""), headers=request.headers, body=body,
-            )  # fmt: skip
+                held=held,
+                principal=principal,
+                params=request.path_params,
+                query=request.query_params,
+                media=request.headers.get("content-type", ""),
+                headers=request.headers,
+                body=body,
+            )
             return await to_thread.run_sync(_respond, route, call, limiter=limiter)
         finally:
             held.in_flight.remove(len(body))
@@ -138,10 +146,14 @@ class _Doors:
         _LOG.info(
             "request",
             extra={
-                "request": request_id, "method": route.method, "route": route.path, "status": status,
-                "key": None if principal is None else principal.key, "ms": round(seconds * 1000, 1),
+                "request": request_id,
+                "method": route.method,
+                "route": route.path,
+                "status": status,
+                "key": None if principal is None else principal.key,
+                "ms": round(seconds * 1000, 1),
             },
-        )  # fmt: skip
+        )
 
 
 def _respond(route: Route, call: Call) -> Response:

@@ -9,19 +9,34 @@ EVENT: Final = (
     '"territory":"SE","units":1}\n'
 )
 TAKEN: Final[dict[str, Any]] = {
-    "read": 2, "accepted": 1, "unresolved": 0, "duplicates": 0, "conflicts": 0, "quarantined": 1,
+    "read": 2,
+    "accepted": 1,
+    "unresolved": 0,
+    "duplicates": 0,
+    "conflicts": 0,
+    "quarantined": 1,
     "refused": [{"line": 2, "kind": "unknown-track", "reason": "track 'x' is unknown"}],
-    "ranges": [[1041, 1]], "size": 1042, "checkpoint": "example.org/ledger\n1042\n...", "batch": None,
-}  # fmt: skip
+    "ranges": [[1041, 1]],
+    "size": 1042,
+    "checkpoint": "example.org/ledger\n1042\n...",
+    "batch": None,
+}
 RECEIPTS: Final[dict[str, Any]] = {
-    "receipts": [{"event_id": "e-1", "index": 1041, "receipt": "c2sp.org/tlog-proof@v1\n..."}], "missing": ["e-2"],
-}  # fmt: skip
+    "receipts": [{"event_id": "e-1", "index": 1041, "receipt": "c2sp.org/tlog-proof@v1\n..."}],
+    "missing": ["e-2"],
+}
 QUARANTINE: Final[dict[str, Any]] = {
     "waiting": 1,
     "rows": [
         {
-            "id": 1, "kind": "unknown-track", "file": "sources/acme", "line": 2, "reason": "track 'x' is unknown",
-            "raw": EVENT, "at": "2026-06-03T12:00:00Z", "state": "waiting",
+            "id": 1,
+            "kind": "unknown-track",
+            "file": "sources/acme",
+            "line": 2,
+            "reason": "track 'x' is unknown",
+            "raw": EVENT,
+            "at": "2026-06-03T12:00:00Z",
+            "state": "waiting",
         }
     ],
-}  # fmt: skip
+}

@@ -13,11 +13,15 @@ _PARAM: Final = re.compile(r"{(\w+)(?::path)?}")
 _PROBLEM: Final = {
     "type": "object",
     "properties": {
-        "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
-        "cause": {"type": "string"}, "detail": {"type": "string"}, "request": {"type": "string"},
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "cause": {"type": "string"},
+        "detail": {"type": "string"},
+        "request": {"type": "string"},
     },
     "required": ["type", "title", "status", "cause", "detail", "request"],
-}  # fmt: skip
+}
 
 
 def document(version: str) -> dict[str, Any]:

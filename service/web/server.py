@@ -70,10 +70,21 @@ def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Calla
     held = Held(standing=standing, intake=Intake(standing), limits=limits, metrics=Metrics())
     _log_as_json()
     config = uvicorn.Config(
-        build(held), host=host, port=port, loop="uvloop", http=Protocol, ws="none", lifespan="off", access_log=False,
-        server_header=False, proxy_headers=False, timeout_keep_alive=KEEP_ALIVE_SECONDS, log_config=None,
-        timeout_graceful_shutdown=DRAIN_SECONDS, limit_concurrency=CONNECTIONS,
-    )  # fmt: skip
+        build(held),
+        host=host,
+        port=port,
+        loop="uvloop",
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        log_config=None,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        limit_concurrency=CONNECTIONS,
+    )
     try:
         Server(config, held, started).run()
     finally:

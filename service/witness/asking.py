@@ -114,10 +114,11 @@ def _ask_one(
             held = parse_size(answer.body)
             if held > found.size:
                 return Asked(
-                    witness=name, outcome="rollback",
+                    witness=name,
+                    outcome="rollback",
                     detail=f"it holds a tree of {held} leaves, this log has {found.size}: entries were lost here; "
                     "run `settle ledger fsck`",
-                ), None  # fmt: skip
+                ), None
             answer = send(url, _request(log, held, found.size, signed))
         if answer.status == OK:
             line = _cosignature(witness, found, answer.body)

@@ -6,7 +6,7 @@ from tests.arch.measures import filler_names, formatter_exceptions, shared_class
 
 FILLER_SHARE_MAX = 0.066
 SHARED_CLASS_NAMES_MAX = 41
-FORMATTER_EXCEPTIONS_MAX = 231
+FORMATTER_EXCEPTIONS_MAX = 20
 
 
 def test_names_do_not_get_vaguer() -> None:

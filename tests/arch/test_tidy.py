@@ -70,8 +70,11 @@ def test_no_module_is_orphaned() -> None:
             continue
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         package, _, name = module.rpartition(".")
-        imported = re.search(rf"(from {re.escape(module)} import|import {re.escape(module)}\b|{re.escape(module)}|"
-                             rf"from {re.escape(package)} import [^\n]*\b{name}\b)", everything)  # fmt: skip
+        imported = re.search(
+            rf"(from {re.escape(module)} import|import {re.escape(module)}\b|{re.escape(module)}|"
+            rf"from {re.escape(package)} import [^\n]*\b{name}\b)",
+            everything,
+        )
         if module not in entry_points and not imported:
             orphans.append(module)
     assert not orphans

@@ -38,9 +38,11 @@ def test_v3_an_assignment_signed_by_nobody_known_pays_nobody(victim: Victim) -> 
     ws.close()
     victim.stream("e-7", units=997)
     assert victim.settle("ledger", "fsck").code != 0
-    run = victim.settle("run", "--period", "2026-06", "--pool", "1000.00", "--currency", "EUR", "--engine", "log") if (
-        victim.settle("period", "close", "2026-06").code == 0
-    ) else victim.settle("period", "close", "2026-06")  # fmt: skip
+    run = (
+        victim.settle("run", "--period", "2026-06", "--pool", "1000.00", "--currency", "EUR", "--engine", "log")
+        if (victim.settle("period", "close", "2026-06").code == 0)
+        else victim.settle("period", "close", "2026-06")
+    )
     if run.code == 0:
         assert allocated(run.json) == {"p-ann": 600_000_000, "p-bob": 200_000_000}
 
@@ -67,10 +69,15 @@ def test_v6_a_retired_log_key_signs_no_new_history(victim: Victim) -> None:
     assert size is not None
     event = leaf.encode(
         leaf.event(
-            source="acme", event_id="never-streamed", track="trk-1", occurred_at="2026-06-09T00:00:00Z",
-            territory="SE", units=1_000_000_000, vector=None,
+            source="acme",
+            event_id="never-streamed",
+            track="trk-1",
+            occurred_at="2026-06-09T00:00:00Z",
+            territory="SE",
+            units=1_000_000_000,
+            vector=None,
         )
-    )  # fmt: skip
+    )
     hashes = [tree.leaf_hash(b"x%d" % n) for n in range(size)]
     hashes[5] = tree.leaf_hash(event)
 
@@ -106,10 +113,11 @@ def test_b_absence_is_proved_of_no_name_but_a_registered_recording(victim: Victi
     shares = {"subject": "rec-3", "party": "p-ann", "right": "master", "ppm": 1_000_000, "state": "confirmed"}
     grant = {"id": "g-3", "grantor": "p-ann", "subject": "rec-3", "uses": ["train"], "decision": "allow"}
     document = {
-        "recordings": [{"id": "rec-3", "isrc": "DEA122600005", "title": "Green"}], "shares": [shares],
+        "recordings": [{"id": "rec-3", "isrc": "DEA122600005", "title": "Green"}],
+        "shares": [shares],
         "grants": [grant],
         "models": [{"id": "mdl-3", "version": "1", "operator": "p-ann", "training": ["rec-3"]}],
-    }  # fmt: skip
+    }
     victim.do("registry", "import", victim.write("third.json", document))
     out = tmp_path / "proof.bundle"
     proved = victim.settle("registry", "model", "prove", name, "--model", "mdl-3@1", "--out", out)

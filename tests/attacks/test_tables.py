@@ -26,8 +26,20 @@ def test_a_an_honest_month_with_a_currency_term_alone_verifies(victim: Victim) -
     """If this fails, an honest month is called forged because somebody is paid in another currency."""
     victim.do("period", "close", "2026-06")
     victim.agree("terms", "currency", "p-bob", "USD", "--from", "2026-06", "--reason", "contract")
-    victim.agree("terms", "rate", "EUR", "USD", "--period", "2026-06", "--rate", "1.10", "--date", "2026-06-30",
-                 "--source", "ECB")  # fmt: skip
+    victim.agree(
+        "terms",
+        "rate",
+        "EUR",
+        "USD",
+        "--period",
+        "2026-06",
+        "--rate",
+        "1.10",
+        "--date",
+        "2026-06-30",
+        "--source",
+        "ECB",
+    )
     victim.publish()
     assert victim.verify(victim.bundle("p-bob")).code == 0
     assert victim.verify(victim.run_bundle()).code == 0
@@ -103,15 +115,22 @@ def test_v9_a_run_over_a_second_close_is_refused(victim: Victim) -> None:
     misled = read_book(ws)
     misled.closes["2026-06"] = second
     misled.places["close", "2026-06"] = Placed(first, leaf_hash(ws.log.entry(first).body))
-    request = life.request(
-        period="2026-06", pool="1000.00", currency="EUR", rule="pro-rata", params={}, engine="log"
-    )  # fmt: skip
+    request = life.request(period="2026-06", pool="1000.00", currency="EUR", rule="pro-rata", params={}, engine="log")
     takes = carried(ws.log, misled, period="2026-06", pool="default", currency="EUR")
     inputs = given_of(ws, misled, request, takes)
     result = calculate(ws, misled, inputs, takes, engine="log", on_progress=None)
     envelope = dsse.sign(RUN_TYPE, canon.encode(result.document.payload), [operator])
-    record = Run(at=at, by=ws.operator, key=operator.public.id, run=inputs.key, period="2026-06", pool="default",
-                 sequence=1, engine="log", statement=envelope.digest)  # fmt: skip
+    record = Run(
+        at=at,
+        by=ws.operator,
+        key=operator.public.id,
+        run=inputs.key,
+        period="2026-06",
+        pool="default",
+        sequence=1,
+        engine="log",
+        statement=envelope.digest,
+    )
     ws.log.append([signed(record, operator)], blobs=[envelope.encode(), *result.document.blobs])
     ws.close()
     assert victim.settle("approve", inputs.key, "--as", "carol").code != 0

@@ -96,8 +96,14 @@ class Victim:
         return run
 
     def stream(self, name: str, *, units: int = 1, month: str = "2026-06", track: str = "trk-1", **more: Any) -> Answer:
-        row = {"source": "acme", "event_id": name, "track": track, "occurred_at": f"{month}-13T11:05:00Z",
-               "territory": "SE", "units": units}  # fmt: skip
+        row = {
+            "source": "acme",
+            "event_id": name,
+            "track": track,
+            "occurred_at": f"{month}-13T11:05:00Z",
+            "territory": "SE",
+            "units": units,
+        }
         return self.settle("ingest", self.write("more.ndjson", row | more))
 
     def july(self) -> None:
@@ -143,16 +149,36 @@ def registry(accounts: dict[str, tuple[str, str]] = ACCOUNTS) -> dict[str, Any]:
     return {
         "parties": [{"id": party, "name": party[2:].title(), "kind": "person"} for party, _ in owners],
         "recordings": [{"id": "rec-1", "title": "Blue"}, {"id": "rec-2", "title": "Red"}],
-        "shares": [{"subject": recording, "party": party, "right": "master", "ppm": 1_000_000, "territory": "WORLD",
-                    "from": "2020-01-01", "state": "confirmed"} for party, recording in owners],
-        "grants": [{"id": f"g-{recording}", "grantor": party, "subject": recording, **ALLOWED}
-                   for party, recording in owners],
+        "shares": [
+            {
+                "subject": recording,
+                "party": party,
+                "right": "master",
+                "ppm": 1_000_000,
+                "territory": "WORLD",
+                "from": "2020-01-01",
+                "state": "confirmed",
+            }
+            for party, recording in owners
+        ],
+        "grants": [
+            {"id": f"g-{recording}", "grantor": party, "subject": recording, **ALLOWED} for party, recording in owners
+        ],
         "models": [{"id": "mdl-1", "version": "1", "operator": "p-ann", "training": ["rec-1", "rec-2"]}],
-        "tracks": [{"id": "trk-1", "title": "Blue again", "model": "mdl-1", "version": "1",
-                    "generated_at": "2026-05-30T10:00:00Z"}],
-        "payees": [{"party": party, "method": method, "account": account, "from": "2020-01-01"}
-                   for party, (method, account) in accounts.items()],
-    }  # fmt: skip
+        "tracks": [
+            {
+                "id": "trk-1",
+                "title": "Blue again",
+                "model": "mdl-1",
+                "version": "1",
+                "generated_at": "2026-05-30T10:00:00Z",
+            }
+        ],
+        "payees": [
+            {"party": party, "method": method, "account": account, "from": "2020-01-01"}
+            for party, (method, account) in accounts.items()
+        ],
+    }
 
 
 def declared(track: str = "trk-1", **shares: int) -> dict[str, Any]:

@@ -36,8 +36,14 @@ def test_every_estimate_makes_a_valid_vector(shares: dict[str, dict[str, float]]
     """If this fails, a method can answer something that the ledger refuses."""
     styles = {name: "blues" if name < "c" else None for share in shares.values() for name in share}
     aspects = assemble(Estimate(shares=shares), styles, shipped(), "hybrid")  # type: ignore[arg-type]
-    made = InfluenceVector(track="t", recording=aspects["recording"], composition=aspects["composition"],
-                           style=aspects["style"], method="hybrid", version="1")  # fmt: skip
+    made = InfluenceVector(
+        track="t",
+        recording=aspects["recording"],
+        composition=aspects["composition"],
+        style=aspects["style"],
+        method="hybrid",
+        version="1",
+    )
     assert vector.parse(canon.encode(vector.payload(made))) == made
     assert set(aspects) == set(ASPECTS)
 

@@ -35,9 +35,14 @@ from ledger.proofs import canon
 from tests.bench.tunes_as_notes import notes_catalogue, track_line
 
 SCORED: Final[dict[str, tuple[str, ...]]] = {
-    "verbatim": ("recording",), "overlay": ("recording",), "riff": ("composition",), "style": ("style", "groups"),
-    "aspect": ("composition", "style"), "chords": ("composition", "groups"), "free": (),
-}  # fmt: skip
+    "verbatim": ("recording",),
+    "overlay": ("recording",),
+    "riff": ("composition",),
+    "style": ("style", "groups"),
+    "aspect": ("composition", "style"),
+    "chords": ("composition", "groups"),
+    "free": (),
+}
 
 
 @dataclass(slots=True)

@@ -40,11 +40,17 @@ def write_events(path: Path, count: int) -> None:
     with path.open("w") as out:
         for i in range(count):
             row = {
-                "source": "acme", "event_id": f"e-{i:08d}", "track": f"trk-{i * 7919 % TRACKS}",
+                "source": "acme",
+                "event_id": f"e-{i:08d}",
+                "track": f"trk-{i * 7919 % TRACKS}",
                 "occurred_at": f"2026-06-{1 + i % 30:02d}T{i % 24:02d}:{i // 60 % 60:02d}:{i % 60:02d}Z",
-                "territory": ("SE", "DE", "FR", "US")[i % 4], "product": "premium", "units": 1,
-                "gross_micros": 4200, "currency": "EUR", "listener": f"u-{i * 31 % LISTENERS}",
-            }  # fmt: skip
+                "territory": ("SE", "DE", "FR", "US")[i % 4],
+                "product": "premium",
+                "units": 1,
+                "gross_micros": 4200,
+                "currency": "EUR",
+                "listener": f"u-{i * 31 % LISTENERS}",
+            }
             out.write(json.dumps(row) + "\n")
 
 
@@ -147,7 +153,10 @@ def test_ingest_end_to_end(tmp_path: Path) -> None:
 def child(way: str, events: Path) -> dict[str, float]:
     run = subprocess.run(
         [sys.executable, "-c", f"from tests.bench.bench_ingest import measure; measure({way!r}, {str(events)!r})"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     figures: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
     return figures

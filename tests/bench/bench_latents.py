@@ -93,9 +93,12 @@ def score(index: Nearest, queries: list[tuple[Any, dict[str, float]]]) -> Row:
         cosine.append(len({str(row) for row in near} & set(heavy)) / len(heavy))
         optimal.append(float(one.optimal))
     return Row(
-        evaluate.bootstrap(ours), evaluate.bootstrap(errors), evaluate.bootstrap(cosine),
-        1000 * float(np.median(times)), float(np.mean(optimal)),
-    )  # fmt: skip
+        evaluate.bootstrap(ours),
+        evaluate.bootstrap(errors),
+        evaluate.bootstrap(cosine),
+        1000 * float(np.median(times)),
+        float(np.mean(optimal)),
+    )
 
 
 CURVES: Final = ROOT / "docs" / "images" / "latents.svg"
@@ -174,8 +177,10 @@ def autoencoder(pieces: int, steps: int, queries: int) -> None:
         made = mixtures(rows, queries, 0.0, None)
         scale = float(np.linalg.norm(latents - centre, axis=1).mean())
         spent = time.process_time() - begun
-        print(f"\nAutoencoder: {pieces} recordings x 64, {steps:,} steps in {spent:.0f} CPU s, "
-              f"reconstruction error {loss.item():.3f} of the variance\n\n{HEAD}")  # fmt: skip
+        print(
+            f"\nAutoencoder: {pieces} recordings x 64, {steps:,} steps in {spent:.0f} CPU s, "
+            f"reconstruction error {loss.item():.3f} of the variance\n\n{HEAD}"
+        )
         print(f"| mixed latents as they are | {score(index, made)} |")
         for noise in NOISES_DECODED:
             through = []

@@ -33,22 +33,29 @@ POSTGRES_EVENTS = 200_000
 def grown(folder: Path) -> Log:
     log = log_in(folder)
     now = log.clock()
-    log.append([
-        leaf.make("track", now, id="trk-1"),
-        leaf.assign(now, track="trk-1", vector="ab" * 32, signer=KEY),
-    ])  # fmt: skip
+    log.append(
+        [
+            leaf.make("track", now, id="trk-1"),
+            leaf.assign(now, track="trk-1", vector="ab" * 32, signer=KEY),
+        ]
+    )
     for start in range(log.head().size, ENTRIES, BATCH):
         count = min(BATCH, ENTRIES - start)
         ids = [f"e-{start + i:08d}" for i in range(count)]
         bodies = [
             msgspec.json.encode(
                 EventLeaf(
-                    event_id=one, occurred_at="2026-06-03T11:05:00Z", source="acme", territory="SE", track="trk-1",
-                    units=1, vector="ab" * 32,
+                    event_id=one,
+                    occurred_at="2026-06-03T11:05:00Z",
+                    source="acme",
+                    territory="SE",
+                    track="trk-1",
+                    units=1,
+                    vector="ab" * 32,
                 )
             )
             for one in ids
-        ]  # fmt: skip
+        ]
         events = [("acme", one, i) for i, one in enumerate(ids)]
         log.commit(Batch(bodies=bodies, types=["event"] * count, hashes=tree.leaf_hashes(bodies), events=events))
     return log

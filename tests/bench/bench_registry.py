@@ -51,12 +51,17 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
     numbers = range(RECORDINGS)
     shares = [
         {
-            "subject": f"rec-{n:06d}", "party": f"p-{(n + k) % PARTIES:05d}", "right": "master", "ppm": ppm,
-            "territory": "WORLD", "from": "2020-01-01", "state": "confirmed",
+            "subject": f"rec-{n:06d}",
+            "party": f"p-{(n + k) % PARTIES:05d}",
+            "right": "master",
+            "ppm": ppm,
+            "territory": "WORLD",
+            "from": "2020-01-01",
+            "state": "confirmed",
         }
         for n in numbers
         for k, ppm in ((0, 700_000), (1, 300_000))
-    ]  # fmt: skip
+    ]
     for n in range(0, RECORDINGS, 1_000):
         shares[2 * n]["party"] = "p-nobody"
     return {
@@ -64,13 +69,17 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
         "works": [{"id": f"wrk-{n:06d}", "title": f"Song {n}"} for n in numbers],
         "recordings": [
             {
-                "id": f"rec-{n:06d}", "title": f"Song {n}", "artist": f"Artist {n % PARTIES}",
-                "isrc": f"SEA01{n:07d}", "work": f"wrk-{n:06d}", "style": "pop",
+                "id": f"rec-{n:06d}",
+                "title": f"Song {n}",
+                "artist": f"Artist {n % PARTIES}",
+                "isrc": f"SEA01{n:07d}",
+                "work": f"wrk-{n:06d}",
+                "style": "pop",
             }
             for n in numbers
         ],
         "shares": shares,
-    }  # fmt: skip
+    }
 
 
 def test_import(make_office: MakeOffice, tmp_path: Path) -> None:
@@ -81,8 +90,10 @@ def test_import(make_office: MakeOffice, tmp_path: Path) -> None:
     cpu, took, done = timed(lambda: import_files(office.registry, [path], office.operator))
     hashing, _, _ = timed(lambda: [hashlib.sha256(b"\x00" * 400).digest() for _ in range(done.leaves)])
     assert (done.quarantined, done.conflicts) == (RECORDINGS // 1_000, 0)
-    print(f"\nimport of {done.read:,} rows, {done.leaves:,} leaves: {cpu:.1f} s CPU, {took:.1f} s wall; "
-          f"{cpu / hashing:.0f} x hashing as many leaves; quarantined {done.quarantined}")  # fmt: skip
+    print(
+        f"\nimport of {done.read:,} rows, {done.leaves:,} leaves: {cpu:.1f} s CPU, {took:.1f} s wall; "
+        f"{cpu / hashing:.0f} x hashing as many leaves; quarantined {done.quarantined}"
+    )
     cpu, wall, _ = timed(office.registry.catch_up)
     print(f"index of what is about what: {cpu:.1f} s CPU, {wall:.1f} s wall")
     again = Registry(office.registry.log)
@@ -108,12 +119,35 @@ def decisions_view() -> View:
             yield f.RecordingFact(id=name, title="Song", at=AT)
             for k, ppm in ((0, 700_000), (1, 300_000)):
                 party = f"p-{(n + k) % PARTIES:05d}"
-                yield f.ShareFact(id=f"sh-{n}-{k}", subject=name, party=party, right="master", ppm=ppm,
-                                  territory="WORLD", state="confirmed", at=AT)  # fmt: skip
-                yield f.GrantFact(id=f"g-{n}-{k}", grantor=party, subject=name, uses=("train", "condition"),
-                                  decision="allow", territory="WORLD", start="2026-01-01T00:00:00Z", at=AT)  # fmt: skip
-            yield f.GrantFact(id=f"g-{n}-2", grantor=f"p-{n % PARTIES:05d}", subject=name, uses=("voice",),
-                              decision="deny", territory="SE", at=AT)  # fmt: skip
+                yield f.ShareFact(
+                    id=f"sh-{n}-{k}",
+                    subject=name,
+                    party=party,
+                    right="master",
+                    ppm=ppm,
+                    territory="WORLD",
+                    state="confirmed",
+                    at=AT,
+                )
+                yield f.GrantFact(
+                    id=f"g-{n}-{k}",
+                    grantor=party,
+                    subject=name,
+                    uses=("train", "condition"),
+                    decision="allow",
+                    territory="WORLD",
+                    start="2026-01-01T00:00:00Z",
+                    at=AT,
+                )
+            yield f.GrantFact(
+                id=f"g-{n}-2",
+                grantor=f"p-{n % PARTIES:05d}",
+                subject=name,
+                uses=("voice",),
+                decision="deny",
+                territory="SE",
+                at=AT,
+            )
 
     state = State()
     for index, fact in enumerate(stated()):
@@ -127,16 +161,21 @@ def test_decisions() -> None:
     assert len(view.grants) == 3 * RECORDINGS
     random = Random(7)
     questions = [
-        (f"rec-{random.randrange(RECORDINGS):06d}", random.choice(["train", "condition", "voice"]),
-         random.choice(["WORLD", "SE", "DE"]))
+        (
+            f"rec-{random.randrange(RECORDINGS):06d}",
+            random.choice(["train", "condition", "voice"]),
+            random.choice(["WORLD", "SE", "DE"]),
+        )
         for _ in range(QUESTIONS)
-    ]  # fmt: skip
+    ]
     cpu, _, answers = timed(
         lambda: [view.decide(name, use, territory, at=AT).decision for name, use, territory in questions]
     )
     floor, _, _ = timed(lambda: [view.all_recordings[name].id for name, _, _ in questions])
-    print(f"\ndecide(): {QUESTIONS / cpu:,.0f} a second over {RECORDINGS:,} recordings and {len(view.grants):,} grants "
-          f"({answers.count('allow'):,} allowed); {cpu / floor:.0f} x one look-up each")  # fmt: skip
+    print(
+        f"\ndecide(): {QUESTIONS / cpu:,.0f} a second over {RECORDINGS:,} recordings and {len(view.grants):,} grants "
+        f"({answers.count('allow'):,} allowed); {cpu / floor:.0f} x one look-up each"
+    )
     assert QUESTIONS / cpu > 20_000
 
 

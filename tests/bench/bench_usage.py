@@ -65,12 +65,16 @@ def filled(folder: Path, count: int) -> Log:
             b'"product":"premium","source":"acme","territory":"SE","track":"trk-%06d","type":"event","units":1,"v":1,'
             b'"vector":"%s"}'
             % (
-                hashlib.md5(b"e%d" % n, usedforsecurity=False).hexdigest().encode(), 4000 + n % 1000,
-                hashlib.sha256(b"l%d" % (n % 60_000)).hexdigest().encode(), 1 + n * 2 // count, n % 60,
-                (track := n * n % 20_011), hashlib.sha256(b"v%d" % track).hexdigest().encode(),
+                hashlib.md5(b"e%d" % n, usedforsecurity=False).hexdigest().encode(),
+                4000 + n % 1000,
+                hashlib.sha256(b"l%d" % (n % 60_000)).hexdigest().encode(),
+                1 + n * 2 // count,
+                n % 60,
+                (track := n * n % 20_011),
+                hashlib.sha256(b"v%d" % track).hexdigest().encode(),
             )
             for n in range(start, min(start + 50_000, count))
-        ]  # fmt: skip
+        ]
         log.commit(Batch(bodies=bodies, types=["event"] * len(bodies), hashes=leaf_hashes(bodies)))
     return log
 

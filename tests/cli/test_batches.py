@@ -34,9 +34,7 @@ class Platform:
 
     def sign(self, path: Path, *options: str | Path, key: str = "acme.key", code: int = 0) -> Path:
         after = ("--log", self.log) if self.last is None else ("--previous", self.last)
-        settle_json(
-            "batch", "sign", path, "--source", "acme", "--key", self.folder / key, *after, *options, code=code
-        )  # fmt: skip
+        settle_json("batch", "sign", path, "--source", "acme", "--key", self.folder / key, *after, *options, code=code)
         self.last = path.with_name(path.name + ".batch")
         return self.last
 
@@ -132,8 +130,9 @@ def test_batches_come_one_after_the_other(acme: Platform) -> None:
     assert "another statement under this number" in acme.ingest(files[1], batches[1], code=5)["error"]["message"]
     shown = settle_json("batch", "list", "acme", home=acme.home)
     assert [(one["number"], one["count"], one["here"], one["signed_by"]) for one in shown] == [
-        (1, 1, 1, "p-ann"), (2, 1, 1, "p-ann"),
-    ]  # fmt: skip
+        (1, 1, 1, "p-ann"),
+        (2, 1, 1, "p-ann"),
+    ]
 
 
 def test_bad_rows_are_mended_before_they_are_signed(acme: Platform) -> None:
@@ -194,8 +193,9 @@ def test_a_platform_changes_its_key(acme: Platform) -> None:
     assert acme.ingest(second, acme.folder / "again.batch")["accepted"] == 1, resigned
     assert acme.ingest(first, first.with_name("june-1.ndjson.batch"))["duplicates"] == 1
     assert acme.platform_of("e-1") == acme.platform_of("e-2") == "signed by p-ann"
-    settle_json("key", "revoke", settle_json("source", "list", home=acme.home)[0]["keys"][0], "--until", "3",
-                home=acme.home)  # fmt: skip
+    settle_json(
+        "key", "revoke", settle_json("source", "list", home=acme.home)[0]["keys"][0], "--until", "3", home=acme.home
+    )
     assert acme.platform_of("e-2") == "unsigned"
     assert settle_json("ledger", "fsck", home=acme.home)["ok"]
 

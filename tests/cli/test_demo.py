@@ -7,16 +7,31 @@ from typing import Any
 from cli.commands.demo import closing
 
 HIT: dict[str, Any] = {
-    "track": "trk-01", "kind": "verbatim", "true": "rec-1", "true_ppm": 435_341, "estimated": "rec-1",
-    "estimated_ppm": 420_104, "unattributed_ppm": 224_511,
-}  # fmt: skip
+    "track": "trk-01",
+    "kind": "verbatim",
+    "true": "rec-1",
+    "true_ppm": 435_341,
+    "estimated": "rec-1",
+    "estimated_ppm": 420_104,
+    "unattributed_ppm": 224_511,
+}
 TOLD: dict[str, Any] = {
-    "period": "2026-06", "events": 1000, "tracks": 4, "recordings": 9, "seconds": 30, "currency": "EUR",
-    "pool_micros": 3_000_000, "paid_micros": 2_000_000, "unattributed_micros": 1_000_000, "held_micros": 0,
-    "suspense_micros": 0, "reserve_micros": 0, "paths": {"report": "out/report.html"},
+    "period": "2026-06",
+    "events": 1000,
+    "tracks": 4,
+    "recordings": 9,
+    "seconds": 30,
+    "currency": "EUR",
+    "pool_micros": 3_000_000,
+    "paid_micros": 2_000_000,
+    "unattributed_micros": 1_000_000,
+    "held_micros": 0,
+    "suspense_micros": 0,
+    "reserve_micros": 0,
+    "paths": {"report": "out/report.html"},
     "rules": {"pro-rata": {"holder-1": 2_000_000}},
     "influence": [HIT, HIT | {"track": "trk-02", "estimated": "rec-7"}],
-}  # fmt: skip
+}
 
 
 def test_an_estimate_that_misses_is_marked_and_said() -> None:

@@ -25,10 +25,13 @@ def test_every_library_of_an_extra_is_known() -> None:
         for path in sources(*PACKAGES)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         for name in (
-            [alias.name for alias in node.names] if isinstance(node, ast.Import)
-            else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
         )
-    }  # fmt: skip
+    }
     foreign = imported - set(sys.stdlib_module_names) - set(PACKAGES) - CORE
     assert foreign <= EXTRAS.keys(), f"say in cli/extras.py which extra brings {sorted(foreign - EXTRAS.keys())}"
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]

@@ -14,23 +14,54 @@ from tests.ledger.ingest.streams import lines, row
 
 REGISTRY = {
     "parties": [{"id": "p-ann", "name": "Ann", "kind": "person"}],
-    "recordings": [{"id": "rec-1", "title": "Blue", "artist": "Ann"}, {"id": "rec-2", "title": "Red", "artist": "Bo"},
-                   {"id": "rec-3", "title": "Green", "artist": "Ann"}],
+    "recordings": [
+        {"id": "rec-1", "title": "Blue", "artist": "Ann"},
+        {"id": "rec-2", "title": "Red", "artist": "Bo"},
+        {"id": "rec-3", "title": "Green", "artist": "Ann"},
+    ],
     "shares": [
-        {"subject": "rec-1", "party": "p-ann", "right": "master", "ppm": 1_000_000, "territory": "WORLD",
-         "from": "2020-01-01", "state": "confirmed"},
-        {"subject": "rec-3", "party": "p-ann", "right": "master", "ppm": 1_000_000, "territory": "WORLD",
-         "from": "2020-01-01", "state": "confirmed"},
+        {
+            "subject": "rec-1",
+            "party": "p-ann",
+            "right": "master",
+            "ppm": 1_000_000,
+            "territory": "WORLD",
+            "from": "2020-01-01",
+            "state": "confirmed",
+        },
+        {
+            "subject": "rec-3",
+            "party": "p-ann",
+            "right": "master",
+            "ppm": 1_000_000,
+            "territory": "WORLD",
+            "from": "2020-01-01",
+            "state": "confirmed",
+        },
     ],
     "grants": [
-        {"id": "g-1", "grantor": "p-ann", "subject": "rec-1", "uses": ["condition"], "decision": "allow",
-         "territory": "WORLD", "from": "2026-01-01"},
-        {"id": "g-2", "grantor": "p-ann", "subject": "rec-3", "uses": ["condition"], "decision": "ask",
-         "territory": "WORLD", "from": "2026-01-01"},
+        {
+            "id": "g-1",
+            "grantor": "p-ann",
+            "subject": "rec-1",
+            "uses": ["condition"],
+            "decision": "allow",
+            "territory": "WORLD",
+            "from": "2026-01-01",
+        },
+        {
+            "id": "g-2",
+            "grantor": "p-ann",
+            "subject": "rec-3",
+            "uses": ["condition"],
+            "decision": "ask",
+            "territory": "WORLD",
+            "from": "2026-01-01",
+        },
     ],
     "models": [{"id": "mdl-1", "version": "1", "operator": "p-ann", "training": ["rec-1"]}],
     "tracks": [{"id": name, "title": name, "model": "mdl-1", "version": "1"} for name in ("trk-1", "trk-2")],
-}  # fmt: skip
+}
 DECLARED = {"track": "trk-1", "sources": [{"recording": "rec-1", "ppm": 600_000, "use": "condition"}]}
 
 
@@ -60,8 +91,13 @@ def ingest(home: Path, *rows: dict[str, Any] | bytes, code: int = 0, options: tu
 def test_ingest_counts_reconcile(home: Path) -> None:
     """If this fails, a platform cannot tell what became of what it sent."""
     rows: list[dict[str, Any] | bytes] = [
-        row("e-1"), row("e-2", track="trk-2"), row("e-1"), row("e-1", units=9), row("e-3", track="nobody"), b"{",
-    ]  # fmt: skip
+        row("e-1"),
+        row("e-2", track="trk-2"),
+        row("e-1"),
+        row("e-1", units=9),
+        row("e-3", track="nobody"),
+        b"{",
+    ]
     answer = ingest(home, *rows, code=5)
     head = settle_json("ledger", "head", home=home)
     names = ("read", "accepted", "unresolved", "duplicates", "conflicts", "quarantined")

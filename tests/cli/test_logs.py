@@ -41,8 +41,9 @@ def test_two_logs_and_one_run(home: Path, tmp_path: Path) -> None:  # noqa: F811
     settle_json("publish", done["run"], home=home)
     out = tmp_path / "out"
     assert settle_json("period", "export", "2026-06", "--out", out, home=home)["logs"] == [
-        "example.org/log", "example.org/second",
-    ]  # fmt: skip
+        "example.org/log",
+        "example.org/second",
+    ]
     trust = tmp_path / "trust.json"
     trust.write_bytes((home / "trust.json").read_bytes())
     assert settle_json("period", "recompute", out, "--trust", trust)["ok"]

@@ -34,8 +34,12 @@ def test_import_answers_its_contract(home: Path) -> None:
     """If this fails, scripts that read an import's counts break, or a conflict leaves with 0."""
     again = load(home, sample())
     assert {name: again[name] for name in ("read", "accepted", "duplicates", "conflicts", "quarantined")} == {
-        "read": 17, "accepted": 0, "duplicates": 17, "conflicts": 0, "quarantined": 0,
-    }  # fmt: skip
+        "read": 17,
+        "accepted": 0,
+        "duplicates": 17,
+        "conflicts": 0,
+        "quarantined": 0,
+    }
     other = {"recordings": [{"id": "rec-1", "title": "Red"}, {"id": "rec-8", "title": "Eight", "isrc": "x"}]}
     refused = load(home, other, code=5)
     assert (refused["conflicts"], refused["quarantined"]) == (1, 1)
@@ -167,8 +171,13 @@ def test_another_name_for_the_operator_signs_nothing(home: Path, monkeypatch: py
 def test_several_claimants_are_told_apart(home: Path) -> None:
     """If this fails, `registry confirm SUBJECT` vouches for a rival's claim along with the right one."""
     claim = {"subject": "rec-9", "right": "master", "ppm": 1_000_000}
-    load(home, {"recordings": [{"id": "rec-9", "title": "Nine"}],
-                "shares": [claim | {"party": party} for party in ("p-ann", "p-lbl")]})  # fmt: skip
+    load(
+        home,
+        {
+            "recordings": [{"id": "rec-9", "title": "Nine"}],
+            "shares": [claim | {"party": party} for party in ("p-ann", "p-lbl")],
+        },
+    )
     settle_json("registry", "confirm", "rec-9", home=home, code=4)
     done = settle_json("registry", "confirm", "rec-9", "--party", "p-ann", home=home)
     assert done["leaves"] == 1

@@ -69,9 +69,13 @@ def test_records_become_a_table_with_figures_to_the_right() -> None:
 def test_people_read_amounts_and_percentages_programs_integers() -> None:
     """If this fails, finance reads micro-units and parts per million on its terminal, or figures that were rounded."""
     run = {
-        "pool": "default", "currency": "EUR", "pool_micros": 25_000_000_000, "cap_ppm": 333_333, "floor_micros": None,
+        "pool": "default",
+        "currency": "EUR",
+        "pool_micros": 25_000_000_000,
+        "cap_ppm": 333_333,
+        "floor_micros": None,
         "lines": [{"holder": "a", "micros": 1_234_567_890}, {"holder": "b", "micros": -5}],
-    }  # fmt: skip
+    }
     assert as_text(run).splitlines() == [
         "pool         default",
         "currency     EUR",

@@ -172,18 +172,28 @@ def test_a_nonce_that_somebody_else_spent_fails_the_intent_and_a_repeat_makes_a_
         "data": "0x",
     }
     intent = client.outbox.plan(
-        "post:lost", kind="post-test", chain_id=client.chain_id, sender=signer.address, target=desk.pool.address,
-        data=b"", gas=30_000,
-    )  # fmt: skip
+        "post:lost",
+        kind="post-test",
+        chain_id=client.chain_id,
+        sender=signer.address,
+        target=desk.pool.address,
+        data=b"",
+        gas=30_000,
+    )
     intent = client.courier.step(intent)
     assert (intent.state, intent.nonce) == ("signed", 3)
     node.send(signer.sign(foreign))
     lost = client.courier.drive(intent)
     assert (lost.state, lost.detail) == ("failed", "nonce 3 was spent by another transaction")
     again = client.outbox.plan(
-        "post:lost", kind="post-test", chain_id=client.chain_id, sender=signer.address, target=desk.pool.address,
-        data=b"", gas=30_000,
-    )  # fmt: skip
+        "post:lost",
+        kind="post-test",
+        chain_id=client.chain_id,
+        sender=signer.address,
+        target=desk.pool.address,
+        data=b"",
+        gas=30_000,
+    )
     assert (again.state, again.nonce) == ("planned", None)
 
 
@@ -225,9 +235,13 @@ def test_two_processes_plan_one_intent(home: Path) -> None:
     desk = Desk(home)
     other = Outbox(ChainStore(home / "chain.db"))
     fields: dict[str, Any] = {
-        "kind": "test", "chain_id": desk.client.chain_id, "sender": desk.client.sender,
-        "target": desk.pool.address, "data": b"", "gas": 30_000,
-    }  # fmt: skip
+        "kind": "test",
+        "chain_id": desk.client.chain_id,
+        "sender": desk.client.sender,
+        "target": desk.pool.address,
+        "data": b"",
+        "gas": 30_000,
+    }
     mine, theirs = desk.client.outbox.plan("a", **fields), other.plan("a", **fields)
     assert mine == theirs
     fees = Fees(max_fee=3 * GWEI, tip=GWEI)

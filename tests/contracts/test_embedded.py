@@ -69,8 +69,14 @@ def test_a_line_cut_off_by_a_crash_is_dropped(desk: Desk, home: Path) -> None:
 def test_its_accounts_sign_for_no_other_chain() -> None:
     """If this fails, a key that everybody knows signs a transaction that is worth something."""
     transaction = {
-        "chainId": 1, "nonce": 0, "maxPriorityFeePerGas": 1, "maxFeePerGas": 2, "gas": 21_000, "to": None, "value": 0,
+        "chainId": 1,
+        "nonce": 0,
+        "maxPriorityFeePerGas": 1,
+        "maxFeePerGas": 2,
+        "gas": 21_000,
+        "to": None,
+        "value": 0,
         "data": "0x",
-    }  # fmt: skip
+    }
     with pytest.raises(PreflightError, match=f"sign for chain {CHAIN_ID} only"):
         EmbeddedSigner().sign(transaction)

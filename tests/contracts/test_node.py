@@ -194,9 +194,17 @@ def test_the_wrong_chain(tmp_path: Path, office: Office) -> None:
         settling.settle(stray.client, run())
     assert stray.client.outbox.intents("planned", "signed", "sent") == []
     raw = office.signer.sign(
-        {"chainId": 31337, "nonce": 0, "maxPriorityFeePerGas": 1, "maxFeePerGas": 10**10, "gas": 21_000,
-         "to": account(1), "value": 0, "data": "0x"}
-    )  # fmt: skip
+        {
+            "chainId": 31337,
+            "nonce": 0,
+            "maxPriorityFeePerGas": 1,
+            "maxFeePerGas": 10**10,
+            "gas": 21_000,
+            "to": account(1),
+            "value": 0,
+            "data": "0x",
+        }
+    )
     assert stray.node.send(raw) != ""
     stray.store.close()
     other.stop()

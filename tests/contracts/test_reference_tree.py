@@ -23,8 +23,11 @@ def reference(**asked: Any) -> dict[str, Any]:
     package("@openzeppelin/merkle-tree")
     done = subprocess.run(
         ["node", str(NODE / "tree.mjs")],
-        input=json.dumps(asked), capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 

@@ -18,9 +18,15 @@ from ledger.errors import InputError, VerificationError
 from tests.contracts.desk import Desk, run
 
 TRANSACTION: dict[str, Any] = {
-    "chainId": CHAIN_ID, "nonce": 7, "maxPriorityFeePerGas": 10, "maxFeePerGas": 20, "gas": 30_000,
-    "to": "0x5FbDB2315678afecb367f032d93F642f64180aa3", "value": 0, "data": "0x1234",
-}  # fmt: skip
+    "chainId": CHAIN_ID,
+    "nonce": 7,
+    "maxPriorityFeePerGas": 10,
+    "maxFeePerGas": 20,
+    "gas": 30_000,
+    "to": "0x5FbDB2315678afecb367f032d93F642f64180aa3",
+    "value": 0,
+    "data": "0x1234",
+}
 
 
 @pytest.fixture(scope="session")

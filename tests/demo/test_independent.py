@@ -49,9 +49,18 @@ def settled(request: pytest.FixtureRequest, played: Played, tmp_path_factory: py
     _complicate(home, folder)
     settle_json("period", "close", world.PERIOD, home=home)
     run = settle_json(
-        "run", "--period", world.PERIOD, "--pool", "25000.01", "--currency", world.CURRENCY, "--rule", rule,
-        *RULES[rule], home=home,
-    )["run"]  # fmt: skip
+        "run",
+        "--period",
+        world.PERIOD,
+        "--pool",
+        "25000.01",
+        "--currency",
+        world.CURRENCY,
+        "--rule",
+        rule,
+        *RULES[rule],
+        home=home,
+    )["run"]
     settle_json("approve", run, "--as", "approver", home=home)
     settle_json("publish", run, home=home)
     settle_json("period", "export", world.PERIOD, "--out", folder / "audit", home=home)
@@ -60,9 +69,11 @@ def settled(request: pytest.FixtureRequest, played: Played, tmp_path_factory: py
     return Settled(
         Exported(folder / "audit", folder / "registry.json"),
         {one: json.loads(settle("statement", one, *words, "json", home=home).out) for one in HOLDERS},
-        {one: list(csv.DictReader(io.StringIO(settle("statement", one, *words, "csv", home=home).out)))
-         for one in HOLDERS},
-    )  # fmt: skip
+        {
+            one: list(csv.DictReader(io.StringIO(settle("statement", one, *words, "csv", home=home).out)))
+            for one in HOLDERS
+        },
+    )
 
 
 def _complicate(home: Path, folder: Path) -> None:
@@ -70,8 +81,14 @@ def _complicate(home: Path, folder: Path) -> None:
     unheard = {"id": "trk-99", "title": "Never attributed", "model": "model-1", "version": "1"}
     (folder / "more.json").write_text(json.dumps({"tracks": [unheard]}))
     settle_json("registry", "import", folder / "more.json", home=home)
-    event = {"source": world.SOURCE, "event_id": "late", "track": "trk-99", "occurred_at": "2026-06-30T23:59:59Z",
-             "territory": "SE", "units": 7}  # fmt: skip
+    event = {
+        "source": world.SOURCE,
+        "event_id": "late",
+        "track": "trk-99",
+        "occurred_at": "2026-06-30T23:59:59Z",
+        "territory": "SE",
+        "units": 7,
+    }
     (folder / "more.ndjson").write_text(json.dumps(event) + "\n")
     assert settle_json("ingest", folder / "more.ndjson", home=home)["unresolved"] == 1
 

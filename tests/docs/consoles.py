@@ -104,7 +104,11 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> tuple[int, 
             answer = settle(*shlex.split(command)[1:])
         return answer.code, answer.out + answer.err
     result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command], cwd=folder, env=environment,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return result.returncode, result.stdout + result.stderr

@@ -59,10 +59,13 @@ def imported() -> set[str]:
         for path in sources(*PACKAGES, "tests")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         for name in (
-            [alias.name for alias in node.names] if isinstance(node, ast.Import)
-            else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
         )
-    }  # fmt: skip
+    }
     foreign = modules - set(sys.stdlib_module_names) - {*PACKAGES, "tests"}
     provided = importlib.metadata.packages_distributions()
     return {canonicalize_name(provided[module][0]) for module in foreign}

@@ -57,21 +57,34 @@ def test_every_step_follows_from_its_words(person: int) -> None:
 
 def settled(party: str, earned: int, *clauses: Clause, corrections: tuple[Correction, ...] = ()) -> Account:
     agreed = tuple(Agreed.of(period=JULY, note="as on the page", clause=clause) for clause in clauses)
-    return account(party=party, currency="EUR", minimum=0, opening=0, earned=earned, corrections=corrections,
-                   stages=Stages(period=JULY, agreed=agreed))  # fmt: skip
+    return account(
+        party=party,
+        currency="EUR",
+        minimum=0,
+        opening=0,
+        earned=earned,
+        corrections=corrections,
+        stages=Stages(period=JULY, agreed=agreed),
+    )
 
 
 def test_the_product_comes_to_the_same() -> None:
     """If this fails, the page tells finance another order, part or rounding than the product pays by."""
     wrong = Correction(id="c-1", kind="adjustment", party="p-ann", micros=-12_500_000, run="0" * 64)
     ann = settled(
-        "p-ann", 600_000_000, Reserve(party="p-ann", ppm=100_000, months=3),
-        Advance(party="p-ann", pool="default", currency="EUR", micros=500_000_000, ppm=500_000), corrections=(wrong,),
-    )  # fmt: skip
+        "p-ann",
+        600_000_000,
+        Reserve(party="p-ann", ppm=100_000, months=3),
+        Advance(party="p-ann", pool="default", currency="EUR", micros=500_000_000, ppm=500_000),
+        corrections=(wrong,),
+    )
     bob = settled(
-        "p-bob", 200_000_000, Withholding(party="p-bob", ppm=150_000, territory="US"),
-        PaidIn(party="p-bob", currency="USD"), Rate(currency="EUR", to="USD", rate="1.0861", date="2026-07-31"),
-    )  # fmt: skip
+        "p-bob",
+        200_000_000,
+        Withholding(party="p-bob", ppm=150_000, territory="US"),
+        PaidIn(party="p-bob", currency="USD"),
+        Rate(currency="EUR", to="USD", rate="1.0861", date="2026-07-31"),
+    )
     for person, found in enumerate((ann, bob)):
         shown = {stage: micros(amount) for stage, (_, amount) in column(person).items()}
         taken = {entry.kind: entry.micros for entry in found.deductions.entries}

@@ -38,9 +38,14 @@ class Host:
         """A command on this host; what it printed."""
         words = ["ip", "netns", "exec", self.name, *command]
         done = subprocess.run(
-            words, cwd=self.folder, env={**os.environ, **(env or {})},
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+            words,
+            cwd=self.folder,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done
 

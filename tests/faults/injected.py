@@ -43,9 +43,12 @@ class Faults:
         assert isinstance(store, SqliteStore)
         assert isinstance(anchor, FileAnchor)
         tables = {
-            "entry": "entries", "event": "ids", "listener_salt": "salts", "checkpoint": "checkpoint",
+            "entry": "entries",
+            "event": "ids",
+            "listener_salt": "salts",
+            "checkpoint": "checkpoint",
             "blob": "manifest",
-        }  # fmt: skip
+        }
         insert, put_tiles, lock, held = store.insert, store.put_tiles, store.lock, anchor.held
 
         def inserting(tx: Connection, table: Any, rows: Any) -> None:

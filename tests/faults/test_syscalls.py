@@ -40,9 +40,14 @@ def acknowledged(output: str) -> dict[str, int]:
 def run(folder: Path, *prefix: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.faults.ingesting", "settle.db", "settle.anchor", "events.ndjson"]
     return subprocess.run(
-        [*prefix, *command], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+        [*prefix, *command],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -17,9 +17,16 @@ from tests.independent.exported import Exported, Json
 MILLION, BILLION = 1_000_000, 1_000_000_000
 UNATTRIBUTED, RESERVE = "*unattributed", "*reserve"
 PLAIN_TERMS = {
-    "aspects": {"recording": MILLION}, "error_max_ppm": MILLION, "fallback": "suspense", "price_micros": None,
-    "unattributed": "return", "weight": "units", "products": [], "sources": [], "territories": [],
-}  # fmt: skip
+    "aspects": {"recording": MILLION},
+    "error_max_ppm": MILLION,
+    "fallback": "suspense",
+    "price_micros": None,
+    "unattributed": "return",
+    "weight": "units",
+    "products": [],
+    "sources": [],
+    "territories": [],
+}
 
 
 class Claim(NamedTuple):
@@ -133,8 +140,10 @@ class Month:
         for source in vector["recording"]["sources"]:
             for claim, part in self._owners(vector["track"], source, territory, day):
                 masses[claim.group][claim.party][claim] += Fraction(source["ppm"], MILLION) * part
-        by_party = {group: {party: sum(held.values(), Fraction(0)) for party, held in parties.items()}
-                    for group, parties in masses.items()}  # fmt: skip
+        by_party = {
+            group: {party: sum(held.values(), Fraction(0)) for party, held in parties.items()}
+            for group, parties in masses.items()
+        }
         by_group = {group: sum(held.values(), Fraction(0)) for group, held in by_party.items()}
         rule = self._inputs["rule"]
         parts = RULES[rule["name"]](by_group, **rule["params"])
@@ -211,8 +220,9 @@ class Month:
                 parts = divided(parties[party], {name: held[h] for name, h in named.items()}, self._salt)
                 out |= {named[name]: amount for name, amount in parts.items()}
         totals = {"unattributed": micros[UNATTRIBUTED], "reserve": kept + micros[RESERVE]}
-        totals |= {state: sum(m for h, m in out.items() if h.state == state)
-                   for state in ("allocated", "held", "suspense")}  # fmt: skip
+        totals |= {
+            state: sum(m for h, m in out.items() if h.state == state) for state in ("allocated", "held", "suspense")
+        }
         assert sum(totals.values()) == self.pool
         return totals, out, weights
 
@@ -224,10 +234,15 @@ class Month:
         held = sum(m for h, m in self.lines.items() if h.party == party and h.state == "held")
         net = earned // 10_000 * 10_000 if earned >= max(int(self._inputs["minimum_micros"]), 1) else 0
         return {
-            "opening_micros": 0, "earned_micros": earned, "adjustments_micros": 0, "held_micros": held,
-            "suspense_micros": 0, "net_micros": net, "carried_micros": earned - net,
+            "opening_micros": 0,
+            "earned_micros": earned,
+            "adjustments_micros": 0,
+            "held_micros": held,
+            "suspense_micros": 0,
+            "net_micros": net,
+            "carried_micros": earned - net,
             "earnings": self._earnings(party),
-        }  # fmt: skip
+        }
 
     def _earnings(self, party: str) -> list[Json]:
         out = []
@@ -237,15 +252,21 @@ class Month:
             pieces: dict[tuple[str, str, str], int] = defaultdict(int)
             for (track, claim), weight in self._behind[heading].items():
                 pieces[track, claim.source, claim.basis] += weight
-            named = {"\0".join((track, source, "recording", basis, "")): (track, source, basis)
-                     for track, source, basis in pieces}  # fmt: skip
+            named = {
+                "\0".join((track, source, "recording", basis, "")): (track, source, basis)
+                for track, source, basis in pieces
+            }
             parts = divided(micros, {name: pieces[piece] for name, piece in named.items()}, self._salt)
             out += [self._earning(*named[name], amount) for name, amount in parts.items()]
         return sorted(out, key=lambda one: (-one["micros"], one["track"], one["source"], one["basis"]))
 
     def _earning(self, track: str, source: str, basis: str, micros: int) -> Json:
-        titles = {row["id"]: row["title"] for name in ("recordings", "tracks") for row in self._from.registry[name]
-                  if "title" in row}  # fmt: skip
+        titles = {
+            row["id"]: row["title"]
+            for name in ("recordings", "tracks")
+            for row in self._from.registry[name]
+            if "title" in row
+        }
         found: list[dict[str, Any]] = [
             one
             for digest in self.bound[track]
@@ -254,11 +275,19 @@ class Month:
         ]
         given = {one["ppm"] for one in found}
         return {
-            "track": track, "track_title": titles[track], "source": source, "source_title": titles[source],
-            "aspect": "recording", "basis": basis, "via": "",
-            "ppm": given.pop() if len(given) == 1 else None, "low_ppm": min(one["low"] for one in found),
-            "high_ppm": max(one["high"] for one in found), "units": self.units[track], "micros": micros,
-        }  # fmt: skip
+            "track": track,
+            "track_title": titles[track],
+            "source": source,
+            "source_title": titles[source],
+            "aspect": "recording",
+            "basis": basis,
+            "via": "",
+            "ppm": given.pop() if len(given) == 1 else None,
+            "low_ppm": min(one["low"] for one in found),
+            "high_ppm": max(one["high"] for one in found),
+            "units": self.units[track],
+            "micros": micros,
+        }
 
 
 def _heading(claim: Claim) -> Heading:

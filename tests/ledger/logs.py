@@ -43,8 +43,12 @@ def log_in(folder: Path, *, clock: TickingClock | None = None, check: bool = Tru
 def event(event_id: str, *, source: str = "acme", track: str = "trk-1", **fields: Any) -> dict[str, Any]:
     """An event leaf with everyday values."""
     values: dict[str, Any] = {
-        "occurred_at": "2026-06-03T11:05:00Z", "territory": "SE", "units": 1, "vector": None, **fields
-    }  # fmt: skip
+        "occurred_at": "2026-06-03T11:05:00Z",
+        "territory": "SE",
+        "units": 1,
+        "vector": None,
+        **fields,
+    }
     return leaf.event(source=source, event_id=event_id, track=track, **values)
 
 

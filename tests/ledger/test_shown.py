@@ -44,8 +44,14 @@ def test_figures_are_written_one_way() -> None:
     assert shown.whole_percents([3_000, 997_000, 0]) == ["under 1 %", "100 %", "0 %"]
     rates = (1_000_000, 150_000, 152_500, 12_345, 10_100, 500, 1)
     assert [shown.exact_percent(ppm) for ppm in rates] == [
-        "100 %", "15 %", "15.25 %", "1.2345 %", "1.01 %", "0.05 %", "0.0001 %"
-    ]  # fmt: skip
+        "100 %",
+        "15 %",
+        "15.25 %",
+        "1.2345 %",
+        "1.01 %",
+        "0.05 %",
+        "0.0001 %",
+    ]
     assert shown.with_interval("39.64 %", 195_299, 597_401) == "39.64 % (19.52 to 59.75)"
     assert shown.with_interval("17.45 %", 174_500, 174_500) == "17.45 %"
     assert [shown.counted(n, "key") for n in (0, 1, 1_000)] == ["0 keys", "1 key", "1,000 keys"]

@@ -112,9 +112,14 @@ def story(world: World | None = None, *, filler: int = 5) -> Story:
 
 def event_leaf(n: int, digest: str | None, track: str = "trk-1") -> dict[str, Any]:
     return leaf.event(
-        source="acme", event_id=f"e-{n:06d}", track=track, occurred_at="2026-06-03T11:05:00Z", territory="SE", units=1,
+        source="acme",
+        event_id=f"e-{n:06d}",
+        track=track,
+        occurred_at="2026-06-03T11:05:00Z",
+        territory="SE",
+        units=1,
         vector=digest,
-    )  # fmt: skip
+    )
 
 
 def rotation(world: World, role: Role, old: PrivateKey, new: PrivateKey, *, until: int | None = None) -> int:

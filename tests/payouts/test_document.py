@@ -47,9 +47,16 @@ def pool(**more: Any) -> Inputs:
 
 def given_for(made: Inputs, **more: Any) -> Given:
     fields: dict[str, Any] = {
-        "period_root": made.period_root, "registry_size": 7, "sequence": 2, "terms": made.terms, "rule": made.rule,
-        "holds": made.holds, "follows": "e" * 64, "entries": ("c2", "c1"), "minimum": 5,
-    }  # fmt: skip
+        "period_root": made.period_root,
+        "registry_size": 7,
+        "sequence": 2,
+        "terms": made.terms,
+        "rule": made.rule,
+        "holds": made.holds,
+        "follows": "e" * 64,
+        "entries": ("c2", "c1"),
+        "minimum": 5,
+    }
     return Given(**(fields | more))
 
 
@@ -88,11 +95,20 @@ def test_the_inputs_say_all_a_run_depends_on() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"period_root": bytes(32)}, {"registry_size": 8}, {"sequence": 3}, {"rule": ShapleyCapped()}, {"holds": ()},
-        {"follows": None}, {"entries": ()}, {"minimum": 6}, {"carried": 1}, {"agreed": ("t",)}, {"fx": (RATE,)},
+        {"period_root": bytes(32)},
+        {"registry_size": 8},
+        {"sequence": 3},
+        {"rule": ShapleyCapped()},
+        {"holds": ()},
+        {"follows": None},
+        {"entries": ()},
+        {"minimum": 6},
+        {"carried": 1},
+        {"agreed": ("t",)},
+        {"fx": (RATE,)},
     ],
     ids=lambda changed: next(iter(changed)),
-)  # fmt: skip
+)
 def test_another_input_is_another_run(changed: dict[str, Any]) -> None:
     """If this fails, two runs that were given different things have one name, and one passes for the other."""
     given = given_for(pool())
@@ -112,8 +128,11 @@ def test_a_document_holds_the_result_and_the_roots_of_its_tables() -> None:
     assert document.payload["tables"] == {name: table.payload() for name, table in document.tables.items()}
     assert list(document.tables) == ["usage", "groups", "lines", "accounts"]
     assert [table.count for table in document.tables.values()] == [
-        2, len(outcome.groups), len(outcome.lines), len(outcome.allocated_by_party())
-    ]  # fmt: skip
+        2,
+        len(outcome.groups),
+        len(outcome.lines),
+        len(outcome.allocated_by_party()),
+    ]
     assert document.blobs == [table.data for table in document.tables.values()]
     assert canon.decode_object(canon.encode(document.payload), "document") == document.payload
 

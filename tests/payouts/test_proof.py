@@ -65,13 +65,22 @@ class Month:
         self.document = dsse.sign(binding.RUN_TYPE, canon.encode(made["run"]), [operator])
         common = {"at": AT, "by": "operator", "key": operator.public.id}
         run = Run(
-            **common, run=made["run"]["run"], period="2026-06", pool="default", sequence=1, engine="log",
+            **common,
+            run=made["run"]["run"],
+            period="2026-06",
+            pool="default",
+            sequence=1,
+            engine="log",
             statement=self.document.digest,
-        )  # fmt: skip
+        )
         approve = Approve(
-            at=AT, by=self.approved_by, key=self.approver.public.id, subject=run.run,
-            document=made.get("approved", run.statement), demo=False,
-        )  # fmt: skip
+            at=AT,
+            by=self.approved_by,
+            key=self.approver.public.id,
+            subject=run.run,
+            document=made.get("approved", run.statement),
+            demo=False,
+        )
         intents = Table.of(self.tables["intents"]).payload()
         publication = {"v": 1, "run": run.run, "document": run.statement, "intents": intents} | made.get(
             "published", {}
@@ -95,19 +104,35 @@ class Month:
         parts = {"a": 400_000, "b": 150_000, "c": 100_000, "d": 110_000, "e": 100_000}
         hold = Hold(id="h", reason="fraud", party="p-c")
         pool = inputs(
-            view, [plays("t", 7)], [vector("t", parts)], rule=ShapleyCapped(kappa=300_000), root=root,
-            holds=[hold], micros=1_000_003, reserve_ppm=10_000,
-        )  # fmt: skip
+            view,
+            [plays("t", 7)],
+            [vector("t", parts)],
+            rule=ShapleyCapped(kappa=300_000),
+            root=root,
+            holds=[hold],
+            micros=1_000_003,
+            reserve_ppm=10_000,
+        )
         outcome = compute(pool)
         correction = Correction(id="c", kind="adjustment", party="p-b", micros=-40_000, run="r", reason="late")
         booked = accounts(
-            currency="EUR", minimum=50_000, opening={"p-a": 7_000}, earned=outcome.allocated_by_party(),
+            currency="EUR",
+            minimum=50_000,
+            opening={"p-a": 7_000},
+            earned=outcome.allocated_by_party(),
             corrections=[correction],
-        )  # fmt: skip
+        )
         given = Given(
-            period_root=root, registry_size=1, sequence=1, terms=pool.terms, rule=pool.rule, holds=pool.holds,
-            follows="f" * 64, entries=("c",), minimum=50_000,
-        )  # fmt: skip
+            period_root=root,
+            registry_size=1,
+            sequence=1,
+            terms=pool.terms,
+            rule=pool.rule,
+            holds=pool.holds,
+            follows="f" * 64,
+            entries=("c",),
+            minimum=50_000,
+        )
         document = draw_up(given, pool.usage, outcome, booked)
         tables = {name: table.rows() for name, table in document.tables.items()}
         due = [one for one in booked if one.payable]
@@ -292,11 +317,13 @@ FALSE_SUMS: dict[str, tuple[Callable[[Values], None], str]] = {
         "groups, row",
     ),
     "weight in a line": (
-        lambda made: add(row(made, "lines", "party", "p-a"), "weight"), "groups, row",
+        lambda made: add(row(made, "lines", "party", "p-a"), "weight"),
+        "groups, row",
     ),
     "the weight of all": (lambda made: add(made["run"]["result"], "weight"), "the run says weight"),
     "the weight of nobody": (
-        lambda made: add(made["run"]["result"], "weight_unattributed"), "groups, row|the run says",
+        lambda made: add(made["run"]["result"], "weight_unattributed"),
+        "groups, row|the run says",
     ),
     "the pool": (
         lambda made: add(made["run"]["result"], "pool"),
@@ -327,9 +354,10 @@ FALSE_SUMS: dict[str, tuple[Callable[[Values], None], str]] = {
         "p-z: a payment is published without an account",
     ),
     "an account dropped": (
-        lambda made: made["tables"]["accounts"].remove(row(made, "accounts", "party", "p-d")), "accounts, row",
+        lambda made: made["tables"]["accounts"].remove(row(made, "accounts", "party", "p-d")),
+        "accounts, row",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("false", FALSE_SUMS)

@@ -86,7 +86,7 @@ FORMS: dict[str, Callable[[Values], None]] = {
     "an entry as part of another": inputs_with(entries="c"),
     "a document with a field more": lambda made: made["run"].update(more=1),
     "a result with a field more": lambda made: made["run"]["result"].update(more="1"),
-}  # fmt: skip
+}
 """Forms that no run writes, and inputs that contradict the tables; each is signed, approved and published."""
 
 

@@ -43,9 +43,13 @@ class Termed(Month):
         )
         outcome = compute(pool)
         booked = accounts(
-            currency="EUR", minimum=0, opening={}, earned=outcome.allocated_by_party(), corrections=(),
+            currency="EUR",
+            minimum=0,
+            opening={},
+            earned=outcome.allocated_by_party(),
+            corrections=(),
             stages=self.stages,
-        )  # fmt: skip
+        )
         given = self._given(root, pool)
         document = draw_up(given, pool.usage, outcome, booked)
         tables = {name: table.rows() for name, table in document.tables.items()}
@@ -54,9 +58,19 @@ class Termed(Month):
 
     def _given(self, root: bytes, pool: Inputs) -> Given:
         given = Given(
-            period_root=root, registry_size=1, sequence=1, terms=pool.terms, rule=pool.rule, holds=(), follows="f" * 64,
-            entries=(), minimum=0, carried=3, agreed=tuple(one.id for one in AGREED), fx=(RATE,),
-        )  # fmt: skip
+            period_root=root,
+            registry_size=1,
+            sequence=1,
+            terms=pool.terms,
+            rule=pool.rule,
+            holds=(),
+            follows="f" * 64,
+            entries=(),
+            minimum=0,
+            carried=3,
+            agreed=tuple(one.id for one in AGREED),
+            fx=(RATE,),
+        )
         return replace(given, terms=replace(pool.terms, micros=100_000_000))
 
 
@@ -139,8 +153,9 @@ def more_tax(made: Values) -> None:
 
 def unheard_of_terms(made: Values) -> None:
     """The operator taxes by terms that two people never agreed on."""
-    harsher = Agreed.of(period="2026-06", note="contract 4", clause=Withholding(
-        party="p-b", ppm=999_999, territory="SE"))  # fmt: skip
+    harsher = Agreed.of(
+        period="2026-06", note="contract 4", clause=Withholding(party="p-b", ppm=999_999, territory="SE")
+    )
     remake(made, "p-b", Stages(period="2026-06", agreed=(harsher,)))
 
 
@@ -160,8 +175,9 @@ def remake(made: Values, party: str, stages: Stages) -> None:
 
 def anothers_rate(made: Values) -> None:
     """The operator converts at a better rate, and keeps the difference."""
-    worse = Agreed.of(period="2026-06", note="ECB", clause=Rate(
-        currency="EUR", to="JPY", rate="150.00", date="2026-06-30"))  # fmt: skip
+    worse = Agreed.of(
+        period="2026-06", note="ECB", clause=Rate(currency="EUR", to="JPY", rate="150.00", date="2026-06-30")
+    )
     mine = tuple(one for one in AGREED if one.party == "p-a")
     remake(made, "p-a", Stages(period="2026-06", agreed=(*mine, worse), before=BEFORE))
 
@@ -184,17 +200,18 @@ FALSE: dict[str, tuple[Callable[[Values], None], str, str]] = {
     "another period": (another_period, "p-a", "accounts, row"),
     "sent another amount": (changed(micros="1"), "p-a", "intents, row"),
     "sent in another currency": (changed(currency="USD"), "p-a", "intents, row"),
-    "sent unconverted": (
-        lambda made: intent_of(made["tables"], "p-a").pop("sent"), "p-a", "intents, row"
-    ),
+    "sent unconverted": (lambda made: intent_of(made["tables"], "p-a").pop("sent"), "p-a", "intents, row"),
     "converted for no reason": (
-        lambda made: intent_of(made["tables"], "p-b").update(sent={"currency": "JPY", "micros": "1"}), "p-b",
+        lambda made: intent_of(made["tables"], "p-b").update(sent={"currency": "JPY", "micros": "1"}),
+        "p-b",
         "intents, row",
     ),
     "a balance forgotten": (
-        lambda made: account_of(made["tables"], "p-a")["deductions"]["before"].clear(), "p-a", "accounts, row"
+        lambda made: account_of(made["tables"], "p-a")["deductions"]["before"].clear(),
+        "p-a",
+        "accounts, row",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("false", FALSE)

@@ -78,12 +78,19 @@ def test_terms_are_of_the_pool_that_was_named() -> None:
 
 @pytest.mark.parametrize(
     ("params", "named"),
-    [({"reserve": "1000001"}, "^reserve 1000001"), ({"error_max": "1000001"}, "^error_max 1000001"),
-     ({"suspense_months": "1201"}, "^suspense_months 1201"), ({"reserve": "x"}, "^reserve=x"),
-     ({"aspects": "recording:x"}, "^aspect recording=x"), ({"aspects": "lyrics:1000000"}, "^aspects 'lyrics'"),
-     ({"aspects": "recording:1:2"}, "^aspect recording=1:2"), ({"weight": "plays"}, "^weight 'plays'"),
-     ({"aspects": "recording:1000001"}, "^aspect recording 1000001"), ({"reserve": "\u0665"}, "^reserve=")],
-)  # fmt: skip
+    [
+        ({"reserve": "1000001"}, "^reserve 1000001"),
+        ({"error_max": "1000001"}, "^error_max 1000001"),
+        ({"suspense_months": "1201"}, "^suspense_months 1201"),
+        ({"reserve": "x"}, "^reserve=x"),
+        ({"aspects": "recording:x"}, "^aspect recording=x"),
+        ({"aspects": "lyrics:1000000"}, "^aspects 'lyrics'"),
+        ({"aspects": "recording:1:2"}, "^aspect recording=1:2"),
+        ({"weight": "plays"}, "^weight 'plays'"),
+        ({"aspects": "recording:1000001"}, "^aspect recording 1000001"),
+        ({"reserve": "\u0665"}, "^reserve="),
+    ],
+)
 def test_a_refusal_names_the_term(params: dict[str, str], named: str) -> None:
     """If this fails, whoever typed ten terms is not told which of them is wrong."""
     with pytest.raises(TermsError, match=named):
@@ -128,10 +135,15 @@ def test_every_pool_term_can_be_given_and_changes_the_payload() -> None:
 
 
 CRITERIA = st.fixed_dictionaries(
-    {name: st.sets(st.sampled_from(values)) for name, values in (
-        ("sources", ["acme", "beta"]), ("products", ["free", "premium"]), ("territories", ["NO", "SE"]),
-    )}
-)  # fmt: skip
+    {
+        name: st.sets(st.sampled_from(values))
+        for name, values in (
+            ("sources", ["acme", "beta"]),
+            ("products", ["free", "premium"]),
+            ("territories", ["NO", "SE"]),
+        )
+    }
+)
 
 
 @given(CRITERIA, CRITERIA)

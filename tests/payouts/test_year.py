@@ -149,7 +149,12 @@ def test_every_account_can_be_made_again_from_its_own_row(told: Year) -> None:
             read = Account.from_payload(one.payload())
             assert read == one
             again = account(
-                party=read.party, currency=CURRENCY, minimum=month.minimum, opening=read.opening, earned=read.earned,
-                corrections=read.corrections, stages=month.stages,
-            )  # fmt: skip
+                party=read.party,
+                currency=CURRENCY,
+                minimum=month.minimum,
+                opening=read.opening,
+                earned=read.earned,
+                corrections=read.corrections,
+                stages=month.stages,
+            )
             assert again == one

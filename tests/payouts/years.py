@@ -71,15 +71,25 @@ def outcome(random: Random, allocated: dict[str, int], held: dict[str, int]) -> 
     states: tuple[tuple[State, dict[str, int]], ...] = (("allocated", allocated), ("held", held))
     lines = tuple(
         Line(group=party, party=party, state=state, reason="", ref="h" * (state == "held"), weight=1, micros=micros)
-        for state, amounts in states for party, micros in amounts.items()
-    )  # fmt: skip
+        for state, amounts in states
+        for party, micros in amounts.items()
+    )
     rest = [amount(random) for _ in range(3)]
     return Outcome(
-        pool=sum(allocated.values()) + sum(held.values()) + sum(rest), allocated=sum(allocated.values()),
-        held=sum(held.values()), unattributed=rest[0], suspense=rest[1], reserve=rest[2], units=1, weight=1,
-        weight_unattributed=0, level=Level(cap=None, numerator=1, denominator=1, unattributed=0, reserve=0),
-        cutoff=None, groups=(), lines=lines,
-    )  # fmt: skip
+        pool=sum(allocated.values()) + sum(held.values()) + sum(rest),
+        allocated=sum(allocated.values()),
+        held=sum(held.values()),
+        unattributed=rest[0],
+        suspense=rest[1],
+        reserve=rest[2],
+        units=1,
+        weight=1,
+        weight_unattributed=0,
+        level=Level(cap=None, numerator=1, denominator=1, unattributed=0, reserve=0),
+        cutoff=None,
+        groups=(),
+        lines=lines,
+    )
 
 
 def year(seed: int) -> Year:
@@ -134,14 +144,22 @@ def _run(random: Random, told: Year, period: str, waiting: list[Correction]) -> 
     minimum = random.choice((0, 0, 20_000_000, 500_000_000))
     booked = list(waiting)
     found = accounts(
-        currency=CURRENCY, minimum=minimum, earned=allocated, corrections=booked, stages=stages,
+        currency=CURRENCY,
+        minimum=minimum,
+        earned=allocated,
+        corrections=booked,
+        stages=stages,
         opening={one.party: one.carried for one in last.accounts if one.carried} if last else {},
-    )  # fmt: skip
+    )
     paid = frozenset(one.party for one in found if one.payable and random.random() < 0.9)
     made = MonthOf(
-        period=period, outcome=outcome(random, allocated, held), stages=stages, minimum=minimum,
-        accounts=tuple(found), paid=paid,
-    )  # fmt: skip
+        period=period,
+        outcome=outcome(random, allocated, held),
+        stages=stages,
+        minimum=minimum,
+        accounts=tuple(found),
+        paid=paid,
+    )
     return made, booked
 
 
@@ -158,8 +176,14 @@ def _afterwards(random: Random, n: int, made: MonthOf, lost: frozenset[str]) -> 
         if line.state == "held" and random.random() < 0.7
     ]
     adjusted = [
-        Correction(id=f"adjust-{n}", kind="adjustment", party=random.choice(PARTIES),
-                   micros=random.choice((-1, 1)) * amount(random) or 1, run="r", reason='said "so"')
+        Correction(
+            id=f"adjust-{n}",
+            kind="adjustment",
+            party=random.choice(PARTIES),
+            micros=random.choice((-1, 1)) * amount(random) or 1,
+            run="r",
+            reason='said "so"',
+        )
         for _ in range(random.random() < 0.4)
-    ]  # fmt: skip
+    ]
     return returned + released + adjusted

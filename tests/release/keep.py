@@ -37,8 +37,13 @@ def keep(folder: Path) -> None:
         head = june.ws.log.head()
         june.ws.close()
         shutil.copytree(june.home, folder / "workspace", ignore=shutil.ignore_patterns("*-wal", "*-shm"))
-    about = {"version": version("settle-engine"), "origin": june.ws.log.origin, "size": head.size,
-             "root": head.root.hex(), "at": june.now.isoformat()}  # fmt: skip
+    about = {
+        "version": version("settle-engine"),
+        "origin": june.ws.log.origin,
+        "size": head.size,
+        "root": head.root.hex(),
+        "at": june.now.isoformat(),
+    }
     (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
 
 
@@ -49,8 +54,15 @@ def _live_through(june: Month, folder: Path) -> None:
     postings.pay_run(june.ws, run_of(june))
     rotate(june.ws, "log")
     rows = folder / "july.ndjson"
-    event = {"source": "acme", "event_id": "july-1", "track": "trk-1", "occurred_at": "2026-07-01T10:00:00Z",
-             "territory": "SE", "units": 1, "listener": "u-77"}  # fmt: skip
+    event = {
+        "source": "acme",
+        "event_id": "july-1",
+        "track": "trk-1",
+        "occurred_at": "2026-07-01T10:00:00Z",
+        "territory": "SE",
+        "units": 1,
+        "listener": "u-77",
+    }
     rows.write_text("".join(json.dumps(event | change) + "\n" for change in ({}, {"event_id": "bad", "units": 1.5})))
     ingest_file(june.ws, rows)
     holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")

@@ -57,17 +57,29 @@ class Operator:
         document = {
             "parties": [*parties, {"id": "p-acme", "name": "Acme", "kind": "platform"}],
             "recordings": [{"id": "rec-1", "title": "Blue"}, {"id": "rec-2", "title": "Red"}],
-            "shares": [{"subject": f"rec-{n}", "party": party, "right": "master", "ppm": 1_000_000,
-                        "territory": "WORLD", "from": "2020-01-01", "state": "confirmed"}
-                       for n, party in ((1, "p-ann"), (2, "p-bob"))],
-            "grants": [{"id": f"g-{n}", "grantor": party, "subject": f"rec-{n}", **ALLOWED}
-                       for n, party in ((1, "p-ann"), (2, "p-bob"))],
+            "shares": [
+                {
+                    "subject": f"rec-{n}",
+                    "party": party,
+                    "right": "master",
+                    "ppm": 1_000_000,
+                    "territory": "WORLD",
+                    "from": "2020-01-01",
+                    "state": "confirmed",
+                }
+                for n, party in ((1, "p-ann"), (2, "p-bob"))
+            ],
+            "grants": [
+                {"id": f"g-{n}", "grantor": party, "subject": f"rec-{n}", **ALLOWED}
+                for n, party in ((1, "p-ann"), (2, "p-bob"))
+            ],
             "models": [{"id": "mdl-1", "version": "1", "operator": "p-ann", "training": ["rec-1", "rec-2"]}],
             "tracks": [{"id": f"trk-{n}", "title": f"Track {n}", "model": "mdl-1", "version": "1"} for n in (1, 2)],
-            "payees": [{"party": party, "method": "bank", "account": account, "from": "2020-01-01"}
-                       for party, account in (("p-ann", "SE4550000000058398257466"),
-                                              ("p-bob", "DE89370400440532013000"))],
-        }  # fmt: skip
+            "payees": [
+                {"party": party, "method": "bank", "account": account, "from": "2020-01-01"}
+                for party, account in (("p-ann", "SE4550000000058398257466"), ("p-bob", "DE89370400440532013000"))
+            ],
+        }
         self.settle("registry", "import", self.file("registry.json", document))
         declared = [
             {"recording": f"rec-{n}", "ppm": ppm, "use": "condition"} for n, ppm in ((1, 600_000), (2, 200_000))
@@ -111,8 +123,14 @@ def keys(folder: Path, out: Path) -> None:
     op.stream("live-1", track="trk-2", source="other", vector=live)
     made = op.settle("batch", "key", folder / "acme.key", "--no-passphrase")
     op.settle("source", "set", "acme", "--party", "p-acme", "--signed", "--public", made["public"])
-    row = {"source": "acme", "event_id": "s-1", "track": "trk-1", "occurred_at": "2026-06-20T11:05:00Z",
-           "territory": "SE", "units": 4}  # fmt: skip
+    row = {
+        "source": "acme",
+        "event_id": "s-1",
+        "track": "trk-1",
+        "occurred_at": "2026-06-20T11:05:00Z",
+        "territory": "SE",
+        "units": 4,
+    }
     batch = op.file("signed.ndjson", row)
     op.settle("batch", "sign", batch, "--source", "acme", "--key", folder / "acme.key")
     op.settle("ingest", batch, "--batch", f"{batch}.batch")
@@ -156,8 +174,20 @@ def currency(folder: Path, out: Path) -> None:
     op.stream("e-1", "e-2")
     op.settle("period", "close", "2026-06")
     op.agree("terms", "currency", "p-bob", "USD", "--from", "2026-06", "--reason", "contract")
-    op.agree("terms", "rate", "EUR", "USD", "--period", "2026-06", "--rate", "1.10", "--date", "2026-06-30",
-             "--source", "ECB")  # fmt: skip
+    op.agree(
+        "terms",
+        "rate",
+        "EUR",
+        "USD",
+        "--period",
+        "2026-06",
+        "--rate",
+        "1.10",
+        "--date",
+        "2026-06-30",
+        "--source",
+        "ECB",
+    )
     op.publish()
     op.hand_out(out, "2026-06")
 
@@ -170,8 +200,20 @@ def logs(folder: Path, out: Path) -> None:
     op.settle("ledger", "logs", "add", second.home)
     op.settle("source", "set", "beta", "--log", "example.org/second")
     op.stream("e-1")
-    second.settle("ingest", op.file("beta.ndjson", {"source": "beta", "event_id": "b-1", "track": "trk-1",
-                  "occurred_at": "2026-06-04T11:05:00Z", "territory": "DE", "units": 2}))  # fmt: skip
+    second.settle(
+        "ingest",
+        op.file(
+            "beta.ndjson",
+            {
+                "source": "beta",
+                "event_id": "b-1",
+                "track": "trk-1",
+                "occurred_at": "2026-06-04T11:05:00Z",
+                "territory": "DE",
+                "units": 2,
+            },
+        ),
+    )
     op.publish()
     op.hand_out(out, "2026-06")
     shutil.copytree(second.home, out / "second", ignore=shutil.ignore_patterns("*-wal", "*-shm"))

@@ -25,9 +25,14 @@ OPTIONAL = {"evidence", "assign", "signed", "statement", "keys"}
 """What a bundle may do without: it then proves less, and `unchecked` says so."""
 
 VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(-1, 2**53 - 1), st.text(max_size=6), st.just([]), st.just({}),
+    st.none(),
+    st.booleans(),
+    st.integers(-1, 2**53 - 1),
+    st.text(max_size=6),
+    st.just([]),
+    st.just({}),
     st.sampled_from(["1", "-1", "0" * 64, "ab" * 32]),
-)  # fmt: skip
+)
 
 
 @cache

@@ -84,8 +84,15 @@ def test_its_workspace_opens_as_it_was_left(ws: Workspace, release: Path, about:
 def test_its_workspace_goes_on(ws: Workspace, tmp_path: Path) -> None:
     """If this fails, an updated operator cannot append to the log or settle the next month."""
     rows = tmp_path / "more.ndjson"
-    event = {"source": "acme", "event_id": "july-2", "track": "trk-2", "occurred_at": "2026-07-02T10:00:00Z",
-             "territory": "SE", "units": 3, "listener": "u-77"}  # fmt: skip
+    event = {
+        "source": "acme",
+        "event_id": "july-2",
+        "track": "trk-2",
+        "occurred_at": "2026-07-02T10:00:00Z",
+        "territory": "SE",
+        "units": 3,
+        "listener": "u-77",
+    }
     again = event | {"event_id": "july-1", "track": "trk-1", "occurred_at": "2026-07-01T10:00:00Z", "units": 1}
     rows.write_text("".join(json.dumps(row) + "\n" for row in (event, again)))
     taken = ingest_file(ws, rows)

@@ -71,8 +71,13 @@ def test_every_micro_of_a_quarter_is_somewhere(quarter: tuple[Month, list[str]])
     into = sum(one.outcome.pool for one in stored)
     paid = sum(sum(paid_out(made.ws.log, book, one).values()) for one in stored)
     kept = sum(one.outcome.unattributed + one.outcome.suspense + one.outcome.reserve for one in stored)
-    released = {(c.run, c.party): c.micros for one in stored for a in one.accounts.values() for c in a.corrections
-                if c.kind == "release"}  # fmt: skip
+    released = {
+        (c.run, c.party): c.micros
+        for one in stored
+        for a in one.accounts.values()
+        for c in a.corrections
+        if c.kind == "release"
+    }
     held = sum(one.outcome.held for one in stored) - sum(released.values())
     last = {one.record.pool: one for one in stored}
     carried = sum(account.carried for one in last.values() for account in one.accounts.values())

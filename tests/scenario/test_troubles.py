@@ -95,8 +95,10 @@ def quarter(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def _before(told: Quarter) -> None:
     """Dee is paid on the chain, the others by bank; eve will claim to own what is bob's."""
-    rows = [{"party": name, "method": "bank", "account": f"ACC-{name}", "from": "2020-01-01"}
-            for name in ("ann", "bob", "cy", "eve")]  # fmt: skip
+    rows = [
+        {"party": name, "method": "bank", "account": f"ACC-{name}", "from": "2020-01-01"}
+        for name in ("ann", "bob", "cy", "eve")
+    ]
     rows.append({"party": "dee", "method": "chain", "account": account("dee"), "from": "2020-01-01"})
     path = told.folder / "more.json"
     path.write_text(json.dumps({"parties": [{"id": "eve", "kind": "person", "name": "Eve"}], "payees": rows}))
@@ -212,11 +214,12 @@ def _august(told: Quarter) -> None:
         ).id
     )
     registering.act(
-        ws, None,
+        ws,
+        None,
         lambda view, who: acts.transfer(
             view, who, subject="rec-3", right="master", seller="cy", buyer="ann", when="2026-08-15T00:00:00Z"
         ),
-    )  # fmt: skip
+    )
     made.stream(["trk-2"] * 4, at="2026-08-14T23:59:59Z")
     made.stream(["trk-2"] * 4, at="2026-08-15T00:00:00Z")
     made.stream(["trk-1"] * 2, at="2026-08-20T10:00:00Z")

@@ -59,10 +59,18 @@ class Story:
             self.made.stream(tracks, at=f"{period}-09T10:00:00Z")
         for source in MEMBERS:
             rows = [
-                {"source": source, "event_id": f"{source}-{period}-{n}", "track": track, "territory": "SE", "units": 1,
-                 "occurred_at": f"{period}-09T10:00:00Z", "gross_micros": 4200, "currency": "EUR"}
+                {
+                    "source": source,
+                    "event_id": f"{source}-{period}-{n}",
+                    "track": track,
+                    "territory": "SE",
+                    "units": 1,
+                    "occurred_at": f"{period}-09T10:00:00Z",
+                    "gross_micros": 4200,
+                    "currency": "EUR",
+                }
                 for n, track in enumerate(tracks)
-            ]  # fmt: skip
+            ]
             file = self.folder / f"{source}.ndjson"
             file.write_text("".join(json.dumps(row) + "\n" for row in rows))
             member = Workspace.open(self.folder / source, clock=lambda: self.made.now)
@@ -103,8 +111,14 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         told.made.ws = told.made.reopened()
         for source, origin in MEMBERS.items():
             place = folder / source
-            placed(request.param, stack, place, lambda place=place, origin=origin: create(
-                place, origin=origin, operator="operator", passphrase=None, clock=lambda: EARLY))  # fmt: skip
+            placed(
+                request.param,
+                stack,
+                place,
+                lambda place=place, origin=origin: create(
+                    place, origin=origin, operator="operator", passphrase=None, clock=lambda: EARLY
+                ),
+            )
             members.add(told.ws, place)
             settle_source(told.ws, source, log=origin)
         _played(told)

@@ -24,8 +24,13 @@ NOW = datetime(2026, 7, 2, 9, 0, tzinfo=UTC)
 EARLY = datetime(2026, 1, 5, tzinfo=UTC)
 JULY_OVER = datetime(2026, 8, 3, 9, 0, tzinfo=UTC)
 POOL: dict[str, Any] = {
-    "period": "2026-06", "pool": "1000.00", "currency": "EUR", "rule": "pro-rata", "params": {}, "engine": "log",
-}  # fmt: skip
+    "period": "2026-06",
+    "pool": "1000.00",
+    "currency": "EUR",
+    "rule": "pro-rata",
+    "params": {},
+    "engine": "log",
+}
 ALLOW = {"uses": ["train", "condition", "style"], "decision": "allow", "territory": "WORLD", "from": "2020-01-01"}
 
 
@@ -41,8 +46,17 @@ def document(*, payees: bool = True) -> dict[str, Any]:
     shares, grants = [], []
     for recording, owners in owned.items():
         for party, ppm in owners:
-            shares.append({"subject": recording, "party": party, "right": "master", "ppm": ppm, "territory": "WORLD",
-                           "from": "2020-01-01", "state": "confirmed"})  # fmt: skip
+            shares.append(
+                {
+                    "subject": recording,
+                    "party": party,
+                    "right": "master",
+                    "ppm": ppm,
+                    "territory": "WORLD",
+                    "from": "2020-01-01",
+                    "state": "confirmed",
+                }
+            )
             grants.append({"id": f"g-{recording}-{party}", "grantor": party, "subject": recording, **ALLOW})
     return {
         "parties": parties,
@@ -68,9 +82,16 @@ def event(
     n: int, track: str, *, at: str = "2026-06-03T11:05:00Z", digest: str | None, units: int = 1, territory: str = "SE"
 ) -> dict[str, Any]:
     return leaf.event(
-        source="acme", event_id=f"e-{n}", track=track, occurred_at=at, territory=territory, units=units, vector=digest,
-        gross_micros=4200, currency="EUR",
-    )  # fmt: skip
+        source="acme",
+        event_id=f"e-{n}",
+        track=track,
+        occurred_at=at,
+        territory=territory,
+        units=units,
+        vector=digest,
+        gross_micros=4200,
+        currency="EUR",
+    )
 
 
 @dataclass
@@ -95,10 +116,12 @@ class Month:
         track = declared["track"]
         self.digests[track] = envelope.digest
         self.ws.log.append(
-            [leaf.vector(self.now, track=track, statement=envelope.digest, method="declared"),
-             leaf.assign(self.now, track=track, vector=envelope.digest, signer=key)],
+            [
+                leaf.vector(self.now, track=track, statement=envelope.digest, method="declared"),
+                leaf.assign(self.now, track=track, vector=envelope.digest, signer=key),
+            ],
             blobs=[envelope.encode()],
-        )  # fmt: skip
+        )
 
     def stream(
         self, tracks: Sequence[str], *, at: str = "2026-06-03T11:05:00Z", units: int = 1, territory: str = "SE"

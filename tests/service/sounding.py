@@ -38,16 +38,30 @@ class Sounding:
                 for name, file in files.items()
             ],
             "shares": [
-                {"subject": name, "party": whose[name], "right": "master", "ppm": 1_000_000, "territory": "WORLD",
-                 "from": "2020-01-01", "state": "confirmed"}
+                {
+                    "subject": name,
+                    "party": whose[name],
+                    "right": "master",
+                    "ppm": 1_000_000,
+                    "territory": "WORLD",
+                    "from": "2020-01-01",
+                    "state": "confirmed",
+                }
                 for name in files
             ],
             "grants": [
-                {"id": f"g-{name}", "grantor": whose[name], "subject": name, "uses": ["train", "style"],
-                 "decision": "allow", "territory": "WORLD", "from": "2020-01-01"}
+                {
+                    "id": f"g-{name}",
+                    "grantor": whose[name],
+                    "subject": name,
+                    "uses": ["train", "style"],
+                    "decision": "allow",
+                    "territory": "WORLD",
+                    "from": "2020-01-01",
+                }
                 for name in files
             ],
-        }  # fmt: skip
+        }
         place = self.label / f"registry-{len(list(self.label.glob('registry-*')))}.json"
         place.write_text(json.dumps(document), encoding="utf-8")
         answer = settle_json("registry", "import", place, home=self.home)

@@ -14,9 +14,19 @@ from ledger.errors import InputError
 
 GROWING: Final = ("entry", "event", "checkpoint", "blob")
 SIDE: Final = (
-    "log_track", "log_signed", "listener_salt", "quarantine", "projected", "registry_about", "registry_personal",
-    "registry_payee", "registry_paid_before", "registry_handed_in", "scheduler_claim", "witness_cosignature",
-)  # fmt: skip
+    "log_track",
+    "log_signed",
+    "listener_salt",
+    "quarantine",
+    "projected",
+    "registry_about",
+    "registry_personal",
+    "registry_payee",
+    "registry_paid_before",
+    "registry_handed_in",
+    "scheduler_claim",
+    "witness_cosignature",
+)
 SHOWN: Final = ("log_track", "log_signed", "projected", "registry_about", "scheduler_claim", "witness_cosignature")
 """Of these, what a reader may see: neither salts nor raw rows, neither names nor accounts."""
 

@@ -49,8 +49,11 @@ def checkpoint_covering(connection: Connection, index: int) -> Signed | None:
 
 
 _CHECKPOINT: Final = (
-    col(CheckpointRow.size), col(CheckpointRow.root), col(CheckpointRow.chain), col(CheckpointRow.note),
-)  # fmt: skip
+    col(CheckpointRow.size),
+    col(CheckpointRow.root),
+    col(CheckpointRow.chain),
+    col(CheckpointRow.note),
+)
 
 
 def _signed(connection: Connection, query: Any) -> Signed | None:

@@ -26,9 +26,14 @@ from service.web.guard.problems import RefusedError
 from service.workspace import Workspace
 
 FORMS: Final = {
-    "": "ndjson", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson", "application/jsonl": "ndjson",
-    "application/json": "ndjson", "text/csv": "csv", "application/vnd.apache.parquet": "parquet",
-}  # fmt: skip
+    "": "ndjson",
+    "application/x-ndjson": "ndjson",
+    "application/ndjson": "ndjson",
+    "application/jsonl": "ndjson",
+    "application/json": "ndjson",
+    "text/csv": "csv",
+    "application/vnd.apache.parquet": "parquet",
+}
 """Content types of bodies of events."""
 RECEIPTS_MAX: Final = 1_000
 REASONS_MAX: Final = 1_000
@@ -151,12 +156,17 @@ def _answer(call: Call, done: Acknowledged) -> Taken:
         with call.held.standing.workspace() as ws:
             size, checkpoint = ws.log.head().size, ws.log.checkpoint()
     return Taken(
-        read=counts.read, accepted=counts.accepted, unresolved=counts.unresolved, duplicates=counts.duplicates,
-        conflicts=counts.conflicts, quarantined=counts.quarantined,
+        read=counts.read,
+        accepted=counts.accepted,
+        unresolved=counts.unresolved,
+        duplicates=counts.duplicates,
+        conflicts=counts.conflicts,
+        quarantined=counts.quarantined,
         refused=[RefusedRow(line=row.line, kind=kind, reason=row.reason) for kind, row in done.refused[:REASONS_MAX]],
         ranges=[(done.first, counts.accepted)] if counts.accepted else [],
-        size=size, checkpoint=checkpoint.decode(),
-    )  # fmt: skip
+        size=size,
+        checkpoint=checkpoint.decode(),
+    )
 
 
 # --- reading back -----------------------------------------------------------------------------------

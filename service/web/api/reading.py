@@ -15,8 +15,12 @@ from service.statements import explaining, statements, writing
 from service.web.call import Call, Content
 from service.web.guard.problems import NotFoundError
 
-FORMS: Final = {"json": "application/json", "csv": "text/csv; charset=utf-8", "pdf": "application/pdf",
-                "html": "text/html; charset=utf-8"}  # fmt: skip
+FORMS: Final = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "pdf": "application/pdf",
+    "html": "text/html; charset=utf-8",
+}
 _SAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -33,10 +37,15 @@ def decision(call: Call) -> Any:
     """`GET /v1/decisions?subject=&use=`: whether a use of a recording or work is permitted, and why."""
     with call.held.standing.folded() as ws:
         return deciding.decide(
-            ws, call.required("subject"), call.required("use"), at=call.query.get("at"),
-            known_at=call.query.get("known_at"), territory=call.query.get("territory", "WORLD"),
-            licensee=call.query.get("licensee"), model=call.query.get("model"),
-        )  # fmt: skip
+            ws,
+            call.required("subject"),
+            call.required("use"),
+            at=call.query.get("at"),
+            known_at=call.query.get("known_at"),
+            territory=call.query.get("territory", "WORLD"),
+            licensee=call.query.get("licensee"),
+            model=call.query.get("model"),
+        )
 
 
 def statement(call: Call) -> Content:

@@ -48,8 +48,10 @@ def check(route: Route, principal: Principal | None, roles: Callable[[], Roles],
     acting = principal.roles & route.who
     if not acting:
         raise RefusedError(
-            403, "role", f"this access key acts as {', '.join(sorted(principal.roles)) or 'nothing'}; needed is "
-            f"{' or '.join(sorted(route.who))}"
-        )  # fmt: skip
+            403,
+            "role",
+            f"this access key acts as {', '.join(sorted(principal.roles)) or 'nothing'}; needed is "
+            f"{' or '.join(sorted(route.who))}",
+        )
     if not RULES[route.rule](principal, roles(), params, acting):
         raise NotFoundError(f"{route.rule} {params.get(route.rule, '')!r}")

@@ -39,9 +39,11 @@ class InFlight:
     def add(self, count: int) -> None:
         if self.bytes + count > self._most:
             raise RefusedError(
-                503, "waiting-bytes", f"{self.bytes:,} bytes of other requests wait already; try again later",
+                503,
+                "waiting-bytes",
+                f"{self.bytes:,} bytes of other requests wait already; try again later",
                 retry_after=RETRY_SECONDS,
-            )  # fmt: skip
+            )
         self.bytes += count
 
     def remove(self, count: int) -> None:
@@ -131,9 +133,11 @@ class Buckets:
                 self._levels[caller, kind] = (level, now)
                 wait = max(1, ceil((wanted - level) / per_second))
                 raise RefusedError(
-                    429, "rate", f"more than {per_second:,} {kind} a second; nothing was kept, send it again",
+                    429,
+                    "rate",
+                    f"more than {per_second:,} {kind} a second; nothing was kept, send it again",
                     retry_after=wait,
-                )  # fmt: skip
+                )
             if len(self._levels) >= self.MOST:
                 self._levels.clear()
             self._levels[caller, kind] = (level - count, now)

@@ -45,9 +45,13 @@ def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], 
     if status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     document = {
-        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "cause": cause, "detail": detail,
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "cause": cause,
+        "detail": detail,
         "request": request_id,
-    }  # fmt: skip
+    }
     return status, headers, document
 
 

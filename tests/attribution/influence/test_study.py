@@ -16,9 +16,15 @@ from ledger.types import MILLION
 from tests.attribution.influence.small import works
 
 PLAN = {
-    "adapter": "attribution.influence.adapters.symbolic:Symbolic", "model": "m", "model_version": "1", "producer": 7,
-    "held_out": "held.jsonl", "checkpoints": 1, "bank": 6, "subsets": 3,
-}  # fmt: skip
+    "adapter": "attribution.influence.adapters.symbolic:Symbolic",
+    "model": "m",
+    "model_version": "1",
+    "producer": 7,
+    "held_out": "held.jsonl",
+    "checkpoints": 1,
+    "bank": 6,
+    "subsets": 3,
+}
 
 
 @pytest.fixture(scope="module")

@@ -41,8 +41,12 @@ def test_what_a_canary_is_given_is_counted(catalogue: Catalogue, world: synth.Wo
 def test_invented_latents_and_notes_look_like_the_catalogues() -> None:
     """If this fails, canaries among latents or notes cannot be told from noise, so that they would never be named."""
     rows = np.random.default_rng(0).standard_normal((200, 8)).astype(np.float32) * np.arange(1, 9, dtype=np.float32)
-    many = Catalogue([CatalogueEntry(id=f"r{k:03d}", features=features_of_latents(row[None], f"{k:064x}"))
-                      for k, row in enumerate(rows)])  # fmt: skip
+    many = Catalogue(
+        [
+            CatalogueEntry(id=f"r{k:03d}", features=features_of_latents(row[None], f"{k:064x}"))
+            for k, row in enumerate(rows)
+        ]
+    )
     drawn = np.concatenate([one.latents for one in canary.invent(many, "latents", 400)])
     unit_rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     assert np.allclose(drawn.std(axis=0), unit_rows.std(axis=0), rtol=0.25)

@@ -24,9 +24,18 @@ HELD_OUT: Final = 5
 LIST: Final = Path(__file__).with_name("corpus.json")
 
 OWNERS: Final = {
-    "ryan-reels": 80, "oneill-airs": 64, "ryan-hornpipes": 56, "bach-chorales": 50, "palestrina": 40, "oneill-jigs": 40,
-    "ryan-jigs": 36, "aird": 32, "oneill-reels": 28, "trecento": 20, "oneill-hornpipes": 18,
-}  # fmt: skip
+    "ryan-reels": 80,
+    "oneill-airs": 64,
+    "ryan-hornpipes": 56,
+    "bach-chorales": 50,
+    "palestrina": 40,
+    "oneill-jigs": 40,
+    "ryan-jigs": 36,
+    "aird": 32,
+    "oneill-reels": 28,
+    "trecento": 20,
+    "oneill-hornpipes": 18,
+}
 REISSUE: Final = ("reissue", "oneill-jigs", 16)
 """An owner of exact copies: of whose works, and how many."""
 LIKE_STYLE: Final = tuple(

@@ -29,10 +29,17 @@ def entropy() -> Any:
 def row(event_id: str = "e-1", **fields: Any) -> dict[str, Any]:
     """An event as a platform writes it; a field given as None is left out."""
     usual = {
-        "source": "acme", "event_id": event_id, "track": "trk-1", "occurred_at": "2026-06-03T11:05:00Z",
-        "territory": "SE", "product": "premium", "units": 1, "gross_micros": 4200, "currency": "EUR",
+        "source": "acme",
+        "event_id": event_id,
+        "track": "trk-1",
+        "occurred_at": "2026-06-03T11:05:00Z",
+        "territory": "SE",
+        "product": "premium",
+        "units": 1,
+        "gross_micros": 4200,
+        "currency": "EUR",
         "listener": "u-77",
-    }  # fmt: skip
+    }
     return {name: value for name, value in (usual | fields).items() if value is not None}
 
 

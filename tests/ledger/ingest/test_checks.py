@@ -130,14 +130,21 @@ def test_a_platforms_file_speaks_for_no_other() -> None:
         assert checker.run(rows.events) == {1: "source: \"other\", and this file is taken as one of 'acme'"}
 
 
-ODD: list[dict[str, Any]] = [
-    {name: value}
-    for name in ("track", "listener", "event_id", "source", "product")
-    for value in ("a\nb", "a\x1b[2J", "", "x" * 256, "x" * 257, " a", "a ", "e\u0301", "\u00e9", "x")
-] + [{"gross_micros": gross, "currency": currency} for gross in (None, -1, 0, 2**53 - 1, 2**53)
-     for currency in (None, "EUR", "eur")] + [{"units": units} for units in (-1, 0, 10**9, 10**9 + 1)] + [
-    {"occurred_at": at} for at in ("2026-06-03T24:00:00Z", "2026-06-03T11:05:00+00:00", "1969-12-31T11:05:00Z", "x")
-] + [{"territory": "se"}, {"territory": "NO"}]  # fmt: skip
+ODD: list[dict[str, Any]] = (
+    [
+        {name: value}
+        for name in ("track", "listener", "event_id", "source", "product")
+        for value in ("a\nb", "a\x1b[2J", "", "x" * 256, "x" * 257, " a", "a ", "e\u0301", "\u00e9", "x")
+    ]
+    + [
+        {"gross_micros": gross, "currency": currency}
+        for gross in (None, -1, 0, 2**53 - 1, 2**53)
+        for currency in (None, "EUR", "eur")
+    ]
+    + [{"units": units} for units in (-1, 0, 10**9, 10**9 + 1)]
+    + [{"occurred_at": at} for at in ("2026-06-03T24:00:00Z", "2026-06-03T11:05:00+00:00", "1969-12-31T11:05:00Z", "x")]
+    + [{"territory": "se"}, {"territory": "NO"}]
+)
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)

@@ -16,9 +16,13 @@ from ledger.proofs import batch, tree
 
 def event(n: int, **more: Any) -> StreamEvent:
     given: dict[str, Any] = {
-        "source": "acme", "event_id": f"e-{n}", "track": "t", "occurred_at": "2026-06-03T11:05:00Z",
-        "territory": "SE", "units": 1,
-    }  # fmt: skip
+        "source": "acme",
+        "event_id": f"e-{n}",
+        "track": "t",
+        "occurred_at": "2026-06-03T11:05:00Z",
+        "territory": "SE",
+        "units": 1,
+    }
     return StreamEvent(**(given | more))
 
 

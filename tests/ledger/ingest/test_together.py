@@ -46,9 +46,12 @@ def test_each_caller_is_answered_for_its_own_rows(tmp_path: Path) -> None:
     assert (third.counts.duplicates, third.counts.conflicts) == (1, 1)
     assert first.appended == second.appended == third.appended
     assert sorted(kept(log)) == [
-        ("a", 2, "invalid"), ("a", 3, "unknown-track"), ("b", 2, "other-source"), ("b", 3, "other-source"),
+        ("a", 2, "invalid"),
+        ("a", 3, "unknown-track"),
+        ("b", 2, "other-source"),
+        ("b", 3, "other-source"),
         ("c", 2, "conflict"),
-    ]  # fmt: skip
+    ]
 
 
 def test_what_is_recorded_with_rows_is_in_their_transaction(tmp_path: Path) -> None:

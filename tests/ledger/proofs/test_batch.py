@@ -24,11 +24,18 @@ KEY = seeded("platform")
 _TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
 ROWS = st.lists(
     st.builds(
-        row, _TEXT, track=_TEXT, units=st.integers(0, INT_MAX), product=st.none() | _TEXT,
-        gross_micros=st.none() | st.integers(0, INT_MAX), listener=st.none() | _TEXT,
+        row,
+        _TEXT,
+        track=_TEXT,
+        units=st.integers(0, INT_MAX),
+        product=st.none() | _TEXT,
+        gross_micros=st.none() | st.integers(0, INT_MAX),
+        listener=st.none() | _TEXT,
     ),
-    min_size=1, max_size=9, unique_by=lambda one: one["event_id"],
-)  # fmt: skip
+    min_size=1,
+    max_size=9,
+    unique_by=lambda one: one["event_id"],
+)
 
 
 def hashes_of(rows: Sequence[dict[str, Any]]) -> bytes:
@@ -90,12 +97,24 @@ def test_what_is_signed_is_read_again() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"number": 0}, {"number": True}, {"number": 2}, {"previous": "ab" * 32}, {"count": 0}, {"count": 1_000_001},
-        {"root": "ab"}, {"source": ""}, {"more": 1}, {"v": 2}, {"type": "event"}, {"number": 2, "previous": "zz"},
-        {"log": ""}, {"log": None}, {"log": 5},
+        {"number": 0},
+        {"number": True},
+        {"number": 2},
+        {"previous": "ab" * 32},
+        {"count": 0},
+        {"count": 1_000_001},
+        {"root": "ab"},
+        {"source": ""},
+        {"more": 1},
+        {"v": 2},
+        {"type": "event"},
+        {"number": 2, "previous": "zz"},
+        {"log": ""},
+        {"log": None},
+        {"log": 5},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_is_no_batch_is_refused(changes: dict[str, Any]) -> None:
     """If this fails, a statement that says nothing clear is believed to say something."""
     payload = json.loads(dsse.parse(batch.sign(signed_over([row()]), KEY).encode()).payload)
@@ -147,10 +166,22 @@ def test_on_whose_word_an_event_stands() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"number": 0}, {"number": True}, {"number": "1"}, {"count": 0}, {"count": True}, {"count": "3"},
-     {"count": batch.COUNT_MAX + 1}, {"source": ""}, {"source": 1}, {"root": "00"}, {"previous": "00"}, {"surplus": 1}],
+    [
+        {"number": 0},
+        {"number": True},
+        {"number": "1"},
+        {"count": 0},
+        {"count": True},
+        {"count": "3"},
+        {"count": batch.COUNT_MAX + 1},
+        {"source": ""},
+        {"source": 1},
+        {"root": "00"},
+        {"previous": "00"},
+        {"surplus": 1},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_numbers_counts_and_hashes_are_what_they_are(changed: dict[str, object]) -> None:
     """If this fails, a batch without events, or of a number that is none, gets into the log."""
     good: dict[str, object] = {"v": 1, "type": "batch", "source": "acme", "number": 2, "count": 3, "root": "00" * 32}

@@ -119,9 +119,24 @@ def test_nesting_is_refused_whatever_the_recursion_limit() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [1.0, float("nan"), 2**53, -(2**53), {"é": 1}, {1: 2}, {None: 1}, "\ud800", b"x", (1,), {1}, object(), True + 0.5,
-     {"a": {"b": [1.5]}}, [[[object()]]]],
-)  # fmt: skip
+    [
+        1.0,
+        float("nan"),
+        2**53,
+        -(2**53),
+        {"é": 1},
+        {1: 2},
+        {None: 1},
+        "\ud800",
+        b"x",
+        (1,),
+        {1},
+        object(),
+        True + 0.5,
+        {"a": {"b": [1.5]}},
+        [[[object()]]],
+    ],
+)
 def test_values_outside_the_subset_are_refused(value: object) -> None:
     """If this fails, something is signed that another program cannot write the same way."""
     with pytest.raises(InputError):

@@ -85,13 +85,23 @@ def test_every_flipped_bit_is_refused() -> None:
         st.binary(max_size=60),
         st.dictionaries(
             st.sampled_from(["payload", "payloadType", "signatures", "x"]),
-            st.one_of(st.none(), st.integers(-9, 9), st.text("AQ=é", max_size=5), st.lists(st.dictionaries(
-                st.sampled_from(["keyid", "sig"]), st.one_of(st.integers(0, 9), st.text("AQ=", max_size=5)), max_size=2
-            ), max_size=2)),
+            st.one_of(
+                st.none(),
+                st.integers(-9, 9),
+                st.text("AQ=é", max_size=5),
+                st.lists(
+                    st.dictionaries(
+                        st.sampled_from(["keyid", "sig"]),
+                        st.one_of(st.integers(0, 9), st.text("AQ=", max_size=5)),
+                        max_size=2,
+                    ),
+                    max_size=2,
+                ),
+            ),
             max_size=4,
         ).map(lambda value: json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()),
     )
-)  # fmt: skip
+)
 def test_any_bytes(data: bytes) -> None:
     """If this fails, a foreign file crashes the reader, or an envelope has two spellings."""
     try:

@@ -79,9 +79,14 @@ def test_newly_published_trust_and_old_leaves_agree() -> None:
 
 SIGNERS = {"log": LOG, "attribution": ATTRIBUTION, "operator": OPERATOR, "approver": APPROVER}
 ENTITLED = {
-    ("log", "log"), ("attribution", "attribution"), ("operator", "operator"), ("approver", "approver"),
-    ("operator", "attribution"), ("operator", "platform"), ("operator", "holder"),
-}  # fmt: skip
+    ("log", "log"),
+    ("attribution", "attribution"),
+    ("operator", "operator"),
+    ("approver", "approver"),
+    ("operator", "attribution"),
+    ("operator", "platform"),
+    ("operator", "holder"),
+}
 
 
 @pytest.mark.parametrize("signer", SIGNERS)

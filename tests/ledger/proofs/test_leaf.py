@@ -19,9 +19,18 @@ KEY = seeded("attribution")
 def test_golden_leaves() -> None:
     """If this fails, leaves are written otherwise than those in existing logs."""
     full = leaf.event(
-        source="acme", event_id="e-000001", track="trk-1", occurred_at="2026-06-03T11:05:00Z", territory="SE", units=1,
-        product="premium", gross_micros=4200, currency="EUR", listener="c" * 64, vector="d" * 64,
-    )  # fmt: skip
+        source="acme",
+        event_id="e-000001",
+        track="trk-1",
+        occurred_at="2026-06-03T11:05:00Z",
+        territory="SE",
+        units=1,
+        product="premium",
+        gross_micros=4200,
+        currency="EUR",
+        listener="c" * 64,
+        vector="d" * 64,
+    )
     leaves = [
         leaf.log(AT, origin="example.org/ledger"),
         leaf.vector(AT, track="trk-1", statement="d" * 64, method="declared"),
@@ -54,10 +63,21 @@ def test_what_is_absent_is_left_out_and_what_is_unbound_is_null() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"v": 1}, {"type": "x"}, {"v": 2, "type": "x"}, {"v": True, "type": "x"}, {"v": "1", "type": "x"},
-     {"v": 1, "type": ""}, {"v": 1, "type": "X"}, {"v": 1, "type": None}, {"v": 1, "type": "x" * 33},
-     {"v": 1, "type": "x\n"}, {"v": 1, "type": "x", "pad": "a" * 65_535}],
-)  # fmt: skip
+    [
+        {},
+        {"v": 1},
+        {"type": "x"},
+        {"v": 2, "type": "x"},
+        {"v": True, "type": "x"},
+        {"v": "1", "type": "x"},
+        {"v": 1, "type": ""},
+        {"v": 1, "type": "X"},
+        {"v": 1, "type": None},
+        {"v": 1, "type": "x" * 33},
+        {"v": 1, "type": "x\n"},
+        {"v": 1, "type": "x", "pad": "a" * 65_535},
+    ],
+)
 def test_what_is_no_leaf(body: dict[str, Any]) -> None:
     """If this fails, something is logged that readers of the log refuse."""
     with pytest.raises(InputError):

@@ -137,9 +137,19 @@ def test_every_flipped_bit_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "name", "name+c74f20a3", PETER.replace("c74f20a3", "c74f20a4"), PETER.replace("c74f", "C74F"), "+" + PETER,
-     PETER.replace("Peter", "Pe ter"), PETER[:-4], PETER.replace("+ARpc", "+BBpc"), "\ud800+00000000+AQ=="],
-)  # fmt: skip
+    [
+        "",
+        "name",
+        "name+c74f20a3",
+        PETER.replace("c74f20a3", "c74f20a4"),
+        PETER.replace("c74f", "C74F"),
+        "+" + PETER,
+        PETER.replace("Peter", "Pe ter"),
+        PETER[:-4],
+        PETER.replace("+ARpc", "+BBpc"),
+        "\ud800+00000000+AQ==",
+    ],
+)
 def test_what_is_no_verifier_key(text: str) -> None:
     """If this fails, a mistyped key is trusted, or crashes the reader."""
     with pytest.raises(VerificationError):

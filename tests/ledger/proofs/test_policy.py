@@ -156,9 +156,18 @@ def test_what_is_written_is_read_back() -> None:
 
 
 SOUND = [
-    witness("X1"), witness("X2"), f"log {LOG}\n", "group g 1 X1 X2\n", "group h all g\n", "quorum g\n", "quorum h\n",
-    "quorum none\n", "#\n", "\n", " \t\n",
-]  # fmt: skip
+    witness("X1"),
+    witness("X2"),
+    f"log {LOG}\n",
+    "group g 1 X1 X2\n",
+    "group h all g\n",
+    "quorum g\n",
+    "quorum h\n",
+    "quorum none\n",
+    "#\n",
+    "\n",
+    " \t\n",
+]
 
 
 @given(st.lists(st.sampled_from(SOUND), max_size=9))

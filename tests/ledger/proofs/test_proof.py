@@ -24,9 +24,11 @@ def test_known_bytes() -> None:
 def test_the_specifications_example() -> None:
     """If this fails, we refuse the example of the specification (its hashes and index)."""
     hashes = [
-        "gSKyXoYZUgZ6jduWYrkDOARinOMGJveXjgMkBTcdPlQ=", "B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=",
-        "EKNzoDWG8LGC0Yp9o+sv3qllpMP9uHQ9B20KNL+Q1zs=", "RoopEkOdqkqYMB4MJXrbt/hMjOxsVn0IrWjpz1ZMMes=",
-    ]  # fmt: skip
+        "gSKyXoYZUgZ6jduWYrkDOARinOMGJveXjgMkBTcdPlQ=",
+        "B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=",
+        "EKNzoDWG8LGC0Yp9o+sv3qllpMP9uHQ9B20KNL+Q1zs=",
+        "RoopEkOdqkqYMB4MJXrbt/hMjOxsVn0IrWjpz1ZMMes=",
+    ]
     data = (HEAD + "index 73894\n" + "\n".join(hashes) + "\n\nexample.com/fancylog\n109482\n").encode()
     parsed = proof.parse(data)
     assert (parsed.index, len(parsed.hashes), parsed.extra) == (73894, 4, None)
@@ -60,9 +62,11 @@ def test_what_is_no_receipt(text: str) -> None:
 
 
 @given(
-    st.integers(0, 2**63 - 1), st.lists(st.binary(min_size=32, max_size=32), max_size=63), st.binary(max_size=40),
+    st.integers(0, 2**63 - 1),
+    st.lists(st.binary(min_size=32, max_size=32), max_size=63),
+    st.binary(max_size=40),
     st.one_of(st.none(), st.binary(max_size=40)),
-)  # fmt: skip
+)
 def test_receipts_are_read_as_written(index: int, hashes: list[bytes], checkpoint: bytes, extra: bytes | None) -> None:
     """If this fails, a receipt changes on the way through us."""
     receipt = Proof(index=index, hashes=tuple(hashes), checkpoint=checkpoint, extra=extra)

@@ -36,10 +36,18 @@ def test_a_leaf_says_who_speaks_and_where_events_go() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"type": "member"}, {"source": None}, {"source": 1}, {"signed": None}, {"signed": 1}, {"party": 1}, {"log": 1},
-     {"log": ["o"]}],
+    [
+        {"type": "member"},
+        {"source": None},
+        {"source": 1},
+        {"signed": None},
+        {"signed": 1},
+        {"party": 1},
+        {"log": 1},
+        {"log": ["o"]},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_anything_else_speaks_of_no_source(changed: dict[str, Any]) -> None:
     """If this fails, a leaf of another shape lets somebody speak for a source."""
     with pytest.raises(VerificationError, match="leaf 7"):

@@ -136,10 +136,23 @@ def test_paths(level: int | None, n: int, width: int, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "tile/0/0", "tile/00/000", "tile/64/000", "tile/0/1000", "tile/0/x000/001", "tile/0/000.p/0",
-     "tile/0/000.p/256", "tile/0/000.p/01", "tile/0/000/", "tile/0/000\n", "/tile/0/000", "tile/0/x001/x234",
-     "tile/entries/../../etc/passwd"],
-)  # fmt: skip
+    [
+        "",
+        "tile/0/0",
+        "tile/00/000",
+        "tile/64/000",
+        "tile/0/1000",
+        "tile/0/x000/001",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000/",
+        "tile/0/000\n",
+        "/tile/0/000",
+        "tile/0/x001/x234",
+        "tile/entries/../../etc/passwd",
+    ],
+)
 def test_what_is_no_path(path: str) -> None:
     """If this fails, two paths name one tile, or a path leads out of the folder."""
     with pytest.raises(VerificationError):

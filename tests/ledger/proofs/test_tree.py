@@ -22,9 +22,15 @@ STRAY = hashlib.sha256(b"of no tree").digest()
 
 # RFC 6962's reference leaves and roots, as certificate-transparency implementations test them.
 RFC_LEAVES = [
-    b"", b"\x00", b"\x10", b"\x20\x21", b"\x30\x31", b"\x40\x41\x42\x43", b"\x50\x51\x52\x53\x54\x55\x56\x57",
+    b"",
+    b"\x00",
+    b"\x10",
+    b"\x20\x21",
+    b"\x30\x31",
+    b"\x40\x41\x42\x43",
+    b"\x50\x51\x52\x53\x54\x55\x56\x57",
     bytes(range(0x60, 0x70)),
-]  # fmt: skip
+]
 RFC_ROOTS = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -83,11 +89,15 @@ def test_known_proofs() -> None:
         return reference.mth(n << level, (n + 1) << level)
 
     assert [one.hex()[:16] for one in tree.prove_inclusion(0, 8, published)] == [
-        "96a296d224f285c6", "5f083f0a1a33ca07", "6b47aaf29ee3c2af"
-    ]  # fmt: skip
+        "96a296d224f285c6",
+        "5f083f0a1a33ca07",
+        "6b47aaf29ee3c2af",
+    ]
     assert [one.hex()[:16] for one in tree.prove_consistency(6, 8, published)] == [
-        "0ebc5d3437fbe2db", "ca854ea128ed050b", "d37ee418976dd957"
-    ]  # fmt: skip
+        "0ebc5d3437fbe2db",
+        "ca854ea128ed050b",
+        "d37ee418976dd957",
+    ]
 
 
 @pytest.mark.parametrize("size", range(SIZE_MAX + 1))

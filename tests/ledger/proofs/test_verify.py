@@ -114,9 +114,12 @@ def test_an_event_bound_by_a_later_assignment() -> None:
 
     def of(assign: int) -> bytes:
         return bundle.event(
-            checkpoint=world.checkpoint(), event=world.placed(early), vector=told.envelope.encode(),
-            evidence=world.placed(told.evidence), assign=world.placed(assign),
-        )  # fmt: skip
+            checkpoint=world.checkpoint(),
+            event=world.placed(early),
+            vector=told.envelope.encode(),
+            evidence=world.placed(told.evidence),
+            assign=world.placed(assign),
+        )
 
     assert any("first assignment" in remark for remark in accepted(of(later)).unchecked)
     assert "cannot have been bound" in refused(of(told.assign))

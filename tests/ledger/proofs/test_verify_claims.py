@@ -114,9 +114,11 @@ def test_a_vectors_key_counts_up_to_the_event_that_names_it() -> None:
 
     def of(event: int) -> bytes:
         return bundle.event(
-            checkpoint=world.checkpoint(), event=world.placed(event), vector=told.envelope.encode(),
+            checkpoint=world.checkpoint(),
+            event=world.placed(event),
+            vector=told.envelope.encode(),
             keys=[world.placed(index)],
-        )  # fmt: skip
+        )
 
     accepted(of(told.event))
     assert f"no attribution or platform or operator key that counts at {after + 1}" in refused(of(after))

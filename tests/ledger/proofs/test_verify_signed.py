@@ -48,9 +48,13 @@ class Told:
 
     def taken(self, found: Batch) -> dict[str, Any]:
         return batch.make(
-            AT, found, party="p-acme", signer=self.key.public.id, statement=self.envelope.digest,
+            AT,
+            found,
+            party="p-acme",
+            signer=self.key.public.id,
+            statement=self.envelope.digest,
             bodies=canon.digest(b"".join(self.hashes)),
-        )  # fmt: skip
+        )
 
     def bundle(self, *, event: int | None = None, place: int = 1, keys: tuple[int, ...] = (1,), **parts: Any) -> bytes:
         world = self.world
@@ -62,9 +66,11 @@ class Told:
             "proof": batch.prove(b"".join(self.hashes), place),
         } | parts
         return bundle.event(
-            checkpoint=world.checkpoint(), event=world.placed(self.event if event is None else event),
-            signed=bundle.signed(**signed), keys=[world.placed(index) for index in keys],
-        )  # fmt: skip
+            checkpoint=world.checkpoint(),
+            event=world.placed(self.event if event is None else event),
+            signed=bundle.signed(**signed),
+            keys=[world.placed(index) for index in keys],
+        )
 
 
 TOLD = Told()
@@ -117,8 +123,13 @@ def test_a_batch_of_the_operators_own_making_is_caught() -> None:
 
 def test_a_leaf_that_says_otherwise_than_its_statement_is_caught() -> None:
     """If this fails, the log can claim another count, number or signer than the platform put its name to."""
-    for changes in ({"number": 2, "previous": "ab" * 32}, {"count": 4}, {"root": "ab" * 32}, {"party": "p-other"},
-                    {"signer": "ab" * 32}):  # fmt: skip
+    for changes in (
+        {"number": 2, "previous": "ab" * 32},
+        {"count": 4},
+        {"root": "ab" * 32},
+        {"party": "p-other"},
+        {"signer": "ab" * 32},
+    ):
         told = Told()
         false = told.world.append(told.taken(told.batch) | changes)
         assert "says otherwise than the statement" in refused(told, told.bundle(batch=told.world.placed(false)))
@@ -153,8 +164,7 @@ def test_every_hash_of_the_signed_part_counts() -> None:
             failure(verify_bundle(canon.encode(document), TOLD.world.trust()))
             path[n] = one
     for part in ("batch", "source", "statement", "place", "proof"):
-        failure(verify_bundle(canon.encode(document | {"signed": signed | {part: None}}),
-                              TOLD.world.trust()))  # fmt: skip
+        failure(verify_bundle(canon.encode(document | {"signed": signed | {part: None}}), TOLD.world.trust()))
     failure(verify_bundle(canon.encode(document | {"signed": {}}), TOLD.world.trust()))
 
 

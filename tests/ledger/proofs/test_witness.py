@@ -153,9 +153,21 @@ LINE = "PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=\n"
 
 @pytest.mark.parametrize(
     "body",
-    ["", "old 5\n", "old 05\n\nx", "old -1\n\nx", "old\n\nx", "new 5\n\nx", "old 5\nAAAA\n\nx", "old é\n\nx",
-     "old 5 \n\nx", "old 5\n" + LINE * 64 + "\nx", f"{LINE}\nx", "old 5\n\n" + "x" * 1_000_001],
-)  # fmt: skip
+    [
+        "",
+        "old 5\n",
+        "old 05\n\nx",
+        "old -1\n\nx",
+        "old\n\nx",
+        "new 5\n\nx",
+        "old 5\nAAAA\n\nx",
+        "old é\n\nx",
+        "old 5 \n\nx",
+        "old 5\n" + LINE * 64 + "\nx",
+        f"{LINE}\nx",
+        "old 5\n\n" + "x" * 1_000_001,
+    ],
+)
 def test_what_is_no_request(body: str) -> None:
     """If this fails, a malformed request is guessed at, or crashes the witness."""
     with pytest.raises(VerificationError):

@@ -24,8 +24,10 @@ def signed_vector(key: PrivateKey, ppm: int = 600_000) -> Any:
 
 
 OURS, NEWER, THEIRS = (
-    signed_vector(WORLD.attribution_key), signed_vector(WORLD.attribution_key, 1), signed_vector(NOBODY)
-)  # fmt: skip
+    signed_vector(WORLD.attribution_key),
+    signed_vector(WORLD.attribution_key, 1),
+    signed_vector(NOBODY),
+)
 BLOBS: dict[str, bytes] = {one.digest: one.encode() for one in (OURS, NEWER, THEIRS)}
 
 
@@ -119,12 +121,17 @@ def test_a_key_leaf_that_nobody_entitled_signed_changes_nothing() -> None:
 
 LEAVES = st.sampled_from(
     [
-        GENUINE, assign(NEWER, WORLD.attribution_key), assign(OURS, NOBODY), assign(THEIRS, WORLD.attribution_key),
-        logged(OURS), logged(NEWER), logged(THEIRS),
+        GENUINE,
+        assign(NEWER, WORLD.attribution_key),
+        assign(OURS, NOBODY),
+        assign(THEIRS, WORLD.attribution_key),
+        logged(OURS),
+        logged(NEWER),
+        logged(THEIRS),
         keyring.revoke(AT, signer=WORLD.operator_key, key_id=WORLD.attribution_key.public.id, until=3),
         source.make(AT, source="acme", party=None, signed=False, signer=WORLD.operator_key),
     ]
-)  # fmt: skip
+)
 
 
 @given(st.lists(LEAVES, max_size=12), st.integers(0, 12))

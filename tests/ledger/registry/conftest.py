@@ -88,8 +88,13 @@ def sample() -> dict[str, Any]:
         ],
         "recordings": [
             {
-                "id": "rec-1", "title": "Blue", "artist": "Ann", "isrc": "SEA012600001", "work": "wrk-1",
-                "audio": "audio/blue.wav", "style": "blues",
+                "id": "rec-1",
+                "title": "Blue",
+                "artist": "Ann",
+                "isrc": "SEA012600001",
+                "work": "wrk-1",
+                "audio": "audio/blue.wav",
+                "style": "blues",
             },
             {"id": "rec-2", "title": "Blue (live)", "artist": "Ann", "work": "wrk-1"},
         ],
@@ -102,19 +107,28 @@ def sample() -> dict[str, Any]:
         ],
         "grants": [
             {
-                "id": f"g-{n}", "grantor": party, "subject": subject, "uses": ["train", "condition"],
-                "decision": "allow", "territory": "WORLD", "from": "2026-01-01",
+                "id": f"g-{n}",
+                "grantor": party,
+                "subject": subject,
+                "uses": ["train", "condition"],
+                "decision": "allow",
+                "territory": "WORLD",
+                "from": "2026-01-01",
             }
             for n, (party, subject) in enumerate([("p-ann", "rec-1"), ("p-lbl", "rec-1"), ("p-ann", "rec-2")], 1)
         ],
         "models": [{"id": "mdl-1", "version": "1", "operator": "p-lab", "training": ["rec-1", "rec-2"]}],
         "tracks": [
             {
-                "id": "trk-1", "title": "Blue again", "model": "mdl-1", "version": "1",
-                "generated_at": "2026-05-30T10:00:00Z", "conditioning": ["rec-1"],
+                "id": "trk-1",
+                "title": "Blue again",
+                "model": "mdl-1",
+                "version": "1",
+                "generated_at": "2026-05-30T10:00:00Z",
+                "conditioning": ["rec-1"],
             }
         ],
         "payees": [
             {"party": "p-ann", "method": "bank", "account": "SE45 5000 0000 0583 9825 7466", "from": "2026-01-01"}
         ],
-    }  # fmt: skip
+    }

@@ -87,9 +87,11 @@ def test_a_sale_moves_what_comes_after_it(label: Office) -> None:
     assert master(view, at="2026-06-30T23:59:59Z").parts == (("p-ann", 600_000), ("p-lbl", 400_000))
     assert master(view, at=JULY).parts == (("p-ann", 600_000), ("p-lbl", 300_000), ("p-pub", 100_000))
     for wrong in (
-        {"seller": "p-pub", "when": JULY}, {"ppm": 400_001, "when": JULY}, {"when": "2026-05-01T00:00:00Z"},
+        {"seller": "p-pub", "when": JULY},
+        {"ppm": 400_001, "when": JULY},
+        {"when": "2026-05-01T00:00:00Z"},
         {"buyer": "p-nobody", "when": JULY},
-    ):  # fmt: skip
+    ):
         named = {"subject": "rec-1", "right": "master", "seller": "p-lbl", "buyer": "p-pub"} | wrong
         with pytest.raises(InputError):
             do(label, acts.transfer, **named)
@@ -109,9 +111,15 @@ def test_a_sale_moves_what_comes_after_it(label: Office) -> None:
 def test_a_sale_by_its_holder_waits_for_confirmation(label: Office) -> None:
     """If this fails, a holder can move a share to someone who is paid without anyone vouching for the sale."""
     view = do(
-        label, acts.transfer, subject="rec-2", right="master", seller="p-ann", buyer="p-lbl", when=JULY,
+        label,
+        acts.transfer,
+        subject="rec-2",
+        right="master",
+        seller="p-ann",
+        buyer="p-lbl",
+        when=JULY,
         by=label.holder("p-ann"),
-    )  # fmt: skip
+    )
     assert (master(view, "rec-2").state, master(view, "rec-2", JULY).state) == ("confirmed", "short")
     view = do(label, acts.confirm, acts.asserted_shares(view, "rec-2"))
     assert master(view, "rec-2", JULY).parts == (("p-lbl", 1_000_000),)
@@ -159,9 +167,14 @@ def test_revoking_training_leaves_trained_versions_serving(label: Office) -> Non
 def test_a_sunset_ends_even_what_was_trained(label: Office) -> None:
     """If this fails, a licence's sunset date means nothing to versions trained under it."""
     grant = {
-        "id": "g-sun", "grantor": "p-ann", "subject": "rec-5", "uses": ["train"], "decision": "allow",
-        "from": "2026-01-01", "sunset": "2026-06-10",
-    }  # fmt: skip
+        "id": "g-sun",
+        "grantor": "p-ann",
+        "subject": "rec-5",
+        "uses": ["train"],
+        "decision": "allow",
+        "from": "2026-01-01",
+        "sunset": "2026-06-10",
+    }
     share = {"subject": "rec-5", "party": "p-ann", "right": "master", "ppm": 1_000_000, "state": "confirmed"}
     label.load({"recordings": [{"id": "rec-5", "title": "Five"}], "shares": [share], "grants": [grant]})
     label.wait(days=5)

@@ -28,12 +28,18 @@ def signer(role: Role, party: str) -> Signer:
 
 
 OPERATOR, APPROVER, ANN, LAB = (
-    signer("operator", "op"), signer("approver", "carol"), signer("holder", "ann"), signer("holder", "lab")
-)  # fmt: skip
+    signer("operator", "op"),
+    signer("approver", "carol"),
+    signer("holder", "ann"),
+    signer("holder", "lab"),
+)
 PEOPLE: dict[Role, tuple[str, ...]] = {
-    "operator": ("op",), "holder": ("ann", "lab", "eve"), "approver": ("carol", "ann"), "attribution": ("op",),
+    "operator": ("op",),
+    "holder": ("ann", "lab", "eve"),
+    "approver": ("carol", "ann"),
+    "attribution": ("op",),
     "platform": ("acme",),
-}  # fmt: skip
+}
 RING = KeyRing(
     tuple(
         Key(role=role, party=party, public=signer(role, party).key.public)
@@ -81,10 +87,16 @@ def kept(log: Log) -> Log:
 
 
 RULES: list[tuple[f.AnyFact, set[Role], str | None]] = [
-    (f.ShareFact(id="s2", subject="rec", party="ann", right="master", ppm=1, territory="SE", state="confirmed"),
-     {"operator"}, None),
-    (f.ShareFact(id="s2", subject="rec", party="ann", right="master", ppm=1, territory="SE", state="asserted"),
-     {"operator", "holder"}, None),
+    (
+        f.ShareFact(id="s2", subject="rec", party="ann", right="master", ppm=1, territory="SE", state="confirmed"),
+        {"operator"},
+        None,
+    ),
+    (
+        f.ShareFact(id="s2", subject="rec", party="ann", right="master", ppm=1, territory="SE", state="asserted"),
+        {"operator", "holder"},
+        None,
+    ),
     (f.LinkFact(id="l2", recording="rec", work="wrk", ppm=1, state="confirmed"), {"operator"}, None),
     (f.LinkFact(id="l2", recording="rec", work="wrk", ppm=1, state="asserted"), {"operator", "holder"}, None),
     (f.ConfirmFact(id="sh", subject="rec"), {"operator", "approver"}, None),
@@ -92,8 +104,11 @@ RULES: list[tuple[f.AnyFact, set[Role], str | None]] = [
     (f.PartyFact(id="ann", kind="person"), {"operator", "holder"}, "ann"),
     (f.RecordingFact(id="r2", title="R"), {"operator", "holder"}, None),
     (f.WorkFact(id="w2", title="W"), {"operator", "holder"}, None),
-    (f.GrantFact(id="g2", grantor="ann", subject="rec", uses=("train",), decision="allow", territory="SE"),
-     {"operator", "holder"}, "ann"),
+    (
+        f.GrantFact(id="g2", grantor="ann", subject="rec", uses=("train",), decision="allow", territory="SE"),
+        {"operator", "holder"},
+        "ann",
+    ),
     (f.RevokeFact(grant="g", grantor="ann", subject="rec", start=SOON), {"operator", "holder"}, "ann"),
     (f.ModelFact(id="m", version="2", operator="ann"), {"operator", "holder"}, "ann"),
     (f.EndFact(id="sh", subject="rec", end=SOON), {"operator", "holder"}, "ann"),
@@ -103,11 +118,14 @@ RULES: list[tuple[f.AnyFact, set[Role], str | None]] = [
     (f.DecisionFact(id="a" * 64, subject="rec", use="train", territory="SE", decision="allow"), {"operator"}, None),
     (f.ClearFact(id="a" * 64, track="t", vector="b" * 64), {"operator"}, None),
     (f.AuditFact(id="a" * 64, size=1, violations=0, findings=0), {"operator"}, None),
-]  # fmt: skip
+]
 AUTHORS: dict[Role, Signer] = {
-    "operator": OPERATOR, "holder": ANN, "approver": APPROVER, "attribution": signer("attribution", "op"),
+    "operator": OPERATOR,
+    "holder": ANN,
+    "approver": APPROVER,
+    "attribution": signer("attribution", "op"),
     "platform": signer("platform", "acme"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -195,8 +213,9 @@ def test_a_bad_statement_hides_nothing_that_comes_after_it() -> None:
     log.add(ANN, f.AuditFact(id="a" * 64, size=1, violations=0, findings=0))
     found = log.audited()
     assert [(one.kind, one.id) for one in found.violations if one.kind != "statement"] == [
-        ("leaf", f"leaf {len(BEFORE) + 1}"), ("audit", f"leaf {len(BEFORE) + 2}")
-    ]  # fmt: skip
+        ("leaf", f"leaf {len(BEFORE) + 1}"),
+        ("audit", f"leaf {len(BEFORE) + 2}"),
+    ]
     assert [one.kind for one in found.violations].count("statement") == 1
     assert (found.ok, found.leaves, found.statements, found.size) == (False, len(BEFORE) + 2, 3, 99)
 
@@ -222,9 +241,11 @@ def test_a_report_is_named_by_what_it_says() -> None:
     log = kept(Log())
     found = log.audited()
     matter = {
-        "size": 99, "leaves": len(BEFORE), "violations": [],
+        "size": 99,
+        "leaves": len(BEFORE),
+        "violations": [],
         "findings": [[one.kind, one.id, one.detail] for one in found.findings],
-    }  # fmt: skip
+    }
     assert found.digest == canon.digest(canon.encode(matter)) == log.audited().digest
     assert log.audited(size=100).digest != found.digest
 
@@ -241,18 +262,37 @@ def test_what_follows_for_those_concerned() -> None:
     assert log.keep(blob) == listed.blob
     log.add(
         OPERATOR,
-        *(f.ShareFact(id=f"sh-{party}", subject="rec", party=party, right="master", ppm=600_000, territory="SE",
-                      state="confirmed") for party in ("bob", "ann")),
-        DISPUTE, MODEL, f.ModelFact(id="m", version="2", operator="lab", manifest=listed),
+        *(
+            f.ShareFact(
+                id=f"sh-{party}",
+                subject="rec",
+                party=party,
+                right="master",
+                ppm=600_000,
+                territory="SE",
+                state="confirmed",
+            )
+            for party in ("bob", "ann")
+        ),
+        DISPUTE,
+        MODEL,
+        f.ModelFact(id="m", version="2", operator="lab", manifest=listed),
         f.TrackFact(id="t", model="m", version="2", conditioning=("r2",)),
-        grant("dead", end=PAST), grant("no", decision="deny", end=PAST), grant("lives", end=SOON),
-    )  # fmt: skip
+        grant("dead", end=PAST),
+        grant("no", decision="deny", end=PAST),
+        grant("lives", end=SOON),
+    )
     found = log.audited()
     assert found.ok
     assert [(one.kind, one.id) for one in found.findings] == [
-        ("over-claim", "rec"), ("open-dispute", "d"), ("no-training-list", "m@1"), ("unlicensed-training", "m@2"),
-        ("unlicensed-training", "m@2"), ("unlicensed-conditioning", "t"), ("expired-grant", "dead"),
-    ]  # fmt: skip
+        ("over-claim", "rec"),
+        ("open-dispute", "d"),
+        ("no-training-list", "m@1"),
+        ("unlicensed-training", "m@2"),
+        ("unlicensed-training", "m@2"),
+        ("unlicensed-conditioning", "t"),
+        ("expired-grant", "dead"),
+    ]
     details = [one.detail for one in found.findings]
     assert details[0] == "master: ann, bob claim more than the whole"
     assert details[1] == f"rec, by ann since {AT}"

@@ -35,9 +35,12 @@ def registered(*facts: f.AnyFact) -> View:
 
 
 def compared(
-    row: r.AnyRow, *facts: f.AnyFact, by: Author | None = None, held: Mapping[str, str] | None = None,
+    row: r.AnyRow,
+    *facts: f.AnyFact,
+    by: Author | None = None,
+    held: Mapping[str, str] | None = None,
     wrote: str = "op",
-) -> Comparison:  # fmt: skip
+) -> Comparison:
     """The row against a registry of these facts, all of which one party wrote."""
     return compare(row, registered(*facts), by or author(), lambda _kind, _id: held, lambda _: wrote)
 
@@ -91,22 +94,25 @@ def test_a_party_that_says_nothing_new_stands() -> None:
 def test_a_party_is_renamed_with_all_its_names() -> None:
     """If this fails, a new name drops the identifiers, or moves the party to another group."""
     assert only(compared(party(name="Anna", group="grp", start=T1), PARTY, held={"name": "Ann", "ipi": "1"})) == (
-        f.PartyFact(id="ann", kind="person"), {"name": "Anna", "ipi": "1"}
-    )  # fmt: skip
+        f.PartyFact(id="ann", kind="person"),
+        {"name": "Anna", "ipi": "1"},
+    )
 
 
 def test_a_party_moves_from_now_on() -> None:
     """If this fails, money of the past goes to a new owner, or a sale is not recorded."""
     held = {"name": "Ann"}
     assert only(compared(party(group="new", start=T2), PARTY, held=held)) == (
-        f.PartyFact(id="ann", kind="person", group="new", start=T2), None
-    )  # fmt: skip
+        f.PartyFact(id="ann", kind="person", group="new", start=T2),
+        None,
+    )
     assert only(compared(party(group="new"), PARTY, held=held))[0] == f.PartyFact(id="ann", kind="person", group="new")
     with pytest.raises(InputError, match="party ann changes its group from 2026-02-01: a change cannot be backdated"):
         compared(party(group="new", start=T1), PARTY, held=held)
     assert only(compared(party(name="Anna", group="new", start=T2), PARTY, held=held)) == (
-        f.PartyFact(id="ann", kind="person", group="new", start=T2), {"name": "Anna"}
-    )  # fmt: skip
+        f.PartyFact(id="ann", kind="person", group="new", start=T2),
+        {"name": "Anna"},
+    )
 
 
 def test_repeating_how_a_party_came_to_its_group_moves_nobody() -> None:
@@ -132,8 +138,9 @@ def test_a_new_recordings_artist_stays_out_of_its_fact() -> None:
     """If this fails, a person's name stands in the log for ever, or a field of the recording is lost."""
     row = recording(artist="Ann", isrc="I", audio="A", style="S")
     assert only(compared(row)) == (
-        f.RecordingFact(id="rec", title="R", isrc="I", audio="A", style="S"), {"artist": "Ann"}
-    )  # fmt: skip
+        f.RecordingFact(id="rec", title="R", isrc="I", audio="A", style="S"),
+        {"artist": "Ann"},
+    )
     assert only(compared(recording()))[1] is None
 
 
@@ -168,20 +175,26 @@ def share_of(party_: str, subject: str = "rec", right: Any = "master", **more: A
 
 @pytest.mark.parametrize(
     ("fact", "row", "right", "other"),
-    [(BARE, recording(isrc="I"), "master", "publishing"),
-     (f.WorkFact(id="rec", title="R", at=T1), r.WorkRow(id="rec", title="R", iswc="I"), "publishing", "master")],
+    [
+        (BARE, recording(isrc="I"), "master", "publishing"),
+        (f.WorkFact(id="rec", title="R", at=T1), r.WorkRow(id="rec", title="R", iswc="I"), "publishing", "master"),
+    ],
     ids=["recording", "work"],
-)  # fmt: skip
+)
 def test_who_may_fill_in_what_was_left_out(fact: f.AnyFact, row: r.AnyRow, right: str, other: str) -> None:
     """If this fails, a stranger gives somebody's recording or work a code of their own."""
     assert compared(row, fact).facts
     assert compared(row, fact, by=ANN, wrote="ann").facts
     assert compared(row, fact, share_of("ann", right=right), by=ANN).facts
     refused: list[tuple[f.AnyFact, ...]] = [
-        (fact,), (fact, share_of("bob", right=right)), (fact, share_of("ann", right=other)),
-        (fact, share_of("ann", right=right, state="asserted")), (fact, share_of("ann", right=right, start=T3)),
-        (fact, share_of("ann", right=right, end=T2)), (fact, share_of("ann", "other", right=right)),
-    ]  # fmt: skip
+        (fact,),
+        (fact, share_of("bob", right=right)),
+        (fact, share_of("ann", right=other)),
+        (fact, share_of("ann", right=right, state="asserted")),
+        (fact, share_of("ann", right=right, start=T3)),
+        (fact, share_of("ann", right=right, end=T2)),
+        (fact, share_of("ann", "other", right=right)),
+    ]
     for facts in refused:
         with pytest.raises(InputError, match=f"rec: .*confirmed {right} share .*signed by ann"):
             compared(row, *facts, by=ANN)
@@ -248,22 +261,40 @@ def shared(row: r.ShareRow | None = None, **more: Any) -> f.ShareFact:
     row = row or share()
     given: dict[str, Any] = {"state": row.state, "at": T1} | more
     return f.ShareFact(
-        id=r.share_id(row), subject=row.subject, party=row.party, right=row.right, ppm=row.ppm,
-        territory=row.territory, start=row.start, end=row.end, **given,
-    )  # fmt: skip
+        id=r.share_id(row),
+        subject=row.subject,
+        party=row.party,
+        right=row.right,
+        ppm=row.ppm,
+        territory=row.territory,
+        start=row.start,
+        end=row.end,
+        **given,
+    )
 
 
 def test_a_new_link_or_share_is_what_the_row_says() -> None:
     """If this fails, a part is registered for another party, right, place, time or amount than the row's."""
     row = share(territory="SE", start=T1, end=T3, state="confirmed")
     assert only(compared(row)) == (
-        f.ShareFact(id=r.share_id(row), subject="rec", party="ann", right="master", ppm=5, territory="SE",
-                    state="confirmed", start=T1, end=T3), None,
-    )  # fmt: skip
+        f.ShareFact(
+            id=r.share_id(row),
+            subject="rec",
+            party="ann",
+            right="master",
+            ppm=5,
+            territory="SE",
+            state="confirmed",
+            start=T1,
+            end=T3,
+        ),
+        None,
+    )
     joined = link(ppm=7, start=T1, end=T3, state="confirmed")
     assert only(compared(joined)) == (
-        f.LinkFact(id=r.link_id(joined), recording="rec", work="wrk", ppm=7, state="confirmed", start=T1, end=T3), None
-    )  # fmt: skip
+        f.LinkFact(id=r.link_id(joined), recording="rec", work="wrk", ppm=7, state="confirmed", start=T1, end=T3),
+        None,
+    )
     # Another party's, or another time's, is another share.
     assert compared(share(party="bob"), shared()).facts
     assert compared(share(start=T2), shared(share(start=T1))).facts
@@ -324,9 +355,15 @@ def granted(row: r.GrantRow) -> f.GrantFact:
 
 
 TERMS: dict[str, Any] = {
-    "territory": "SE", "end": T4, "licensee": "lab", "model": "m@1", "floor_micros": 4, "currency": "EUR",
-    "cap_ppm": 9, "sunset": T4,
-}  # fmt: skip
+    "territory": "SE",
+    "end": T4,
+    "licensee": "lab",
+    "model": "m@1",
+    "floor_micros": 4,
+    "currency": "EUR",
+    "cap_ppm": 9,
+    "sunset": T4,
+}
 
 
 def test_a_new_grant_is_what_its_grantor_said() -> None:
@@ -338,11 +375,23 @@ def test_a_new_grant_is_what_its_grantor_said() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"grantor": "bob"}, {"subject": "other"}, {"uses": ("train",)}, {"decision": "ask"}, {"territory": "NO"},
-     {"start": T1}, {"end": T3}, {"licensee": "x"}, {"model": "x"}, {"floor_micros": 5}, {"currency": "USD"},
-     {"cap_ppm": 8}, {"sunset": T3}],
+    [
+        {"grantor": "bob"},
+        {"subject": "other"},
+        {"uses": ("train",)},
+        {"decision": "ask"},
+        {"territory": "NO"},
+        {"start": T1},
+        {"end": T3},
+        {"licensee": "x"},
+        {"model": "x"},
+        {"floor_micros": 5},
+        {"currency": "USD"},
+        {"cap_ppm": 8},
+        {"sunset": T3},
+    ],
     ids=lambda changed: next(iter(changed)),
-)  # fmt: skip
+)
 def test_a_grant_is_registered_once_with_all_its_terms(changed: dict[str, Any]) -> None:
     """If this fails, the terms of a standing permission are rewritten by another file."""
     known = granted(grant(**TERMS))
@@ -375,16 +424,24 @@ def test_a_narrowing_never_reaches_back(narrow: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "narrowed"),
     [
-        ({}, {"subject": "*"}, True), ({"subject": "*"}, {}, True), ({"subject": "other"}, {}, False),
-        ({"subject": "other"}, {"subject": "*"}, True), ({"grantor": "bob"}, {}, False),
-        ({"grantor": "bob", "subject": "*"}, {"subject": "*"}, False), ({"decision": "ask"}, {}, False),
-        ({"uses": ("voice",)}, {}, False), ({"uses": ("train", "voice")}, {}, True),
-        ({"territory": "SE"}, {}, True), ({}, {"territory": "SE"}, True),
+        ({}, {"subject": "*"}, True),
+        ({"subject": "*"}, {}, True),
+        ({"subject": "other"}, {}, False),
+        ({"subject": "other"}, {"subject": "*"}, True),
+        ({"grantor": "bob"}, {}, False),
+        ({"grantor": "bob", "subject": "*"}, {"subject": "*"}, False),
+        ({"decision": "ask"}, {}, False),
+        ({"uses": ("voice",)}, {}, False),
+        ({"uses": ("train", "voice")}, {}, True),
+        ({"territory": "SE"}, {}, True),
+        ({}, {"territory": "SE"}, True),
         ({"territory": "NO"}, {"territory": "SE"}, False),
-        ({"licensee": "lab"}, {}, True), ({}, {"licensee": "lab"}, True),
-        ({"licensee": "lab"}, {"licensee": "other"}, False), ({"end": T1}, {"start": T1}, False),
+        ({"licensee": "lab"}, {}, True),
+        ({}, {"licensee": "lab"}, True),
+        ({"licensee": "lab"}, {"licensee": "other"}, False),
+        ({"end": T1}, {"start": T1}, False),
     ],
-)  # fmt: skip
+)
 def test_only_a_permission_that_speaks_of_the_same_is_narrowed(
     old: dict[str, Any], new: dict[str, Any], *, narrowed: bool
 ) -> None:
@@ -411,9 +468,17 @@ def test_a_works_refusal_reaches_the_recordings_of_it() -> None:
 def test_terms_narrow_and_plain_permission_does_not() -> None:
     """If this fails, a permission with a floor or a cap is taken for one without."""
     plain: dict[str, Any] = {
-        "id": "g", "index": 1, "at": T1, "grantor": "ann", "subject": "rec", "uses": ("train",), "decision": "allow",
-        "territory": "WORLD", "start": T1, "end": T3,
-    }  # fmt: skip
+        "id": "g",
+        "index": 1,
+        "at": T1,
+        "grantor": "ann",
+        "subject": "rec",
+        "uses": ("train",),
+        "decision": "allow",
+        "territory": "WORLD",
+        "start": T1,
+        "end": T3,
+    }
     narrowing: list[dict[str, Any]] = [{"cap_ppm": 0}, {"floor_micros": 0}, {"decision": "ask"}]
     assert [narrows(Grant(**plain | more)) for more in ({}, *narrowing)] == [False, True, True, True]
     before, after = (Grant(**plain | {"start": start, "end": end}) for start, end in ((T1, T2), (T2, T3)))
@@ -436,9 +501,13 @@ def test_a_models_training_set_is_its_root_and_its_list() -> None:
     blob = manifest.encode(("rec-1", "rec-2"))
     root = SparseTree(("rec-1", "rec-2")).root
     fact = f.ModelFact(
-        id="m", version="1", operator="lab", weights_sha256=DIGEST, licences=("l",),
+        id="m",
+        version="1",
+        operator="lab",
+        weights_sha256=DIGEST,
+        licences=("l",),
         manifest=Manifest(v=2, root=root, size=2, blob=canon.digest(blob)),
-    )  # fmt: skip
+    )
     assert (found.facts, found.blobs) == (((fact, None),), (blob,))
     assert compared(model()) == Comparison(((f.ModelFact(id="m", version="1", operator="lab"), None),), ())
     with pytest.raises(InputError, match="training_file"):
@@ -469,8 +538,12 @@ def track(**more: Any) -> r.TrackRow:
 def test_a_track_is_registered_once_and_a_draft_completed() -> None:
     """If this fails, a track's model or sources are exchanged, or a draft can never be completed."""
     full: dict[str, Any] = {
-        "title": "T", "generated_at": T1, "audio_sha256": DIGEST, "conditioning": ("rec",), "decisions": (DIGEST,)
-    }  # fmt: skip
+        "title": "T",
+        "generated_at": T1,
+        "audio_sha256": DIGEST,
+        "conditioning": ("rec",),
+        "decisions": (DIGEST,),
+    }
     known, personal = only(compared(track(**full)))
     assert (known, personal) == (f.TrackFact(id="t", model="m", version="1", form=2, **full), None)
     assert only(compared(track(**full), f.TrackFact(id="t", draft=True, at=T1))) == (known, None)

@@ -56,8 +56,9 @@ def test_a_csv_takes_percentages(make_office: MakeOffice) -> None:
 
     assert import_files(office.registry, [path], office.operator).accepted == 2
     assert dict(office.registry.view().shares("rec", "master", "SE", "2026-07-01T00:00:00Z").parts) == {
-        "ann": 625_000, "bob": 375_000,
-    }  # fmt: skip
+        "ann": 625_000,
+        "bob": 375_000,
+    }
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=30))

@@ -70,9 +70,15 @@ def test_a_stranger_decides_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("general", "specific", "expected"),
-    [("allow", "deny", "deny"), ("deny", "allow", "deny"), ("ask", "allow", "ask"), ("allow", "ask", "ask"),
-     ("allow", "allow", "allow"), ("ask", "deny", "deny")],
-)  # fmt: skip
+    [
+        ("allow", "deny", "deny"),
+        ("deny", "allow", "deny"),
+        ("ask", "allow", "ask"),
+        ("allow", "ask", "ask"),
+        ("allow", "allow", "allow"),
+        ("ask", "deny", "deny"),
+    ],
+)
 def test_the_more_restrictive_of_general_and_specific_wins(general: str, specific: str, expected: str) -> None:
     """If this fails, a broad permission loosens a narrow refusal, or the other way round."""
     view = world(
@@ -153,8 +159,15 @@ def test_the_strictest_terms_travel_with_the_answer() -> None:
 
 grants = st.builds(
     lambda number, grantor, subject, uses, decision, territory, start, end, licensee: granted(
-        f"g-{number}", grantor, subject=subject, uses=tuple(sorted(uses)), decision=decision, territory=territory,
-        start=start, end=end, licensee=licensee,
+        f"g-{number}",
+        grantor,
+        subject=subject,
+        uses=tuple(sorted(uses)),
+        decision=decision,
+        territory=territory,
+        start=start,
+        end=end,
+        licensee=licensee,
     ),
     st.integers(0, 10**9),
     st.sampled_from(["p-a", "p-b", "p-pub"]),
@@ -165,7 +178,7 @@ grants = st.builds(
     st.sampled_from([None, "2026-01-01T00:00:00Z"]),
     st.sampled_from([None, "2026-03-01T00:00:00Z", "2027-01-01T00:00:00Z"]),
     st.sampled_from([None, "p-lab"]),
-)  # fmt: skip
+)
 questions = st.fixed_dictionaries(
     {
         "use": st.sampled_from(USES),
@@ -289,14 +302,22 @@ def made(**changes: Any) -> list[f.AnyFact]:
 @pytest.mark.parametrize(
     ("changes", "use", "proven"),
     [
-        ({}, "train", True), ({"decision": "deny"}, "train", False), ({"decision": "ask"}, "train", False),
-        ({"subject": "rec-2"}, "train", False), ({}, "style", False), ({"territory": "NO"}, "train", False),
-        ({"territory": "SE"}, "train", True), ({"licensee": "p-lab"}, "train", True),
-        ({"licensee": "p-x"}, "train", False), ({"model": "mdl"}, "train", True), ({"model": "mdl@1"}, "train", True),
-        ({"model": "mdl@2"}, "train", False), ({"at": LATER}, "train", True),
+        ({}, "train", True),
+        ({"decision": "deny"}, "train", False),
+        ({"decision": "ask"}, "train", False),
+        ({"subject": "rec-2"}, "train", False),
+        ({}, "style", False),
+        ({"territory": "NO"}, "train", False),
+        ({"territory": "SE"}, "train", True),
+        ({"licensee": "p-lab"}, "train", True),
+        ({"licensee": "p-x"}, "train", False),
+        ({"model": "mdl"}, "train", True),
+        ({"model": "mdl@1"}, "train", True),
+        ({"model": "mdl@2"}, "train", False),
+        ({"at": LATER}, "train", True),
         ({"at": "2026-06-02T00:00:01Z"}, "train", False),
     ],
-)  # fmt: skip
+)
 def test_a_receipt_proves_an_earlier_permission(changes: dict[str, Any], use: str, *, proven: bool) -> None:
     """If this fails, a track is refused that was permitted, or a receipt of something else permits it."""
     decision = world(receipt(**changes), *made()).decide_track("trk", "rec-1", use, "SE")
@@ -353,8 +374,11 @@ def test_a_page_tells_what_each_share_counts_as() -> None:
     """If this fails, an over-claimed share is shown as paying, or an asserted one as confirmed."""
     view = world(owned("rec-1", "p-x", 1), owned("rec-1", "p-pub", 5, right="performer", state="asserted"))
     assert [(line.party, said) for line, said in view.share_lines("rec-1")] == [
-        ("p-a", "conflict"), ("p-b", "conflict"), ("p-x", "conflict"), ("p-pub", "asserted")
-    ]  # fmt: skip
+        ("p-a", "conflict"),
+        ("p-b", "conflict"),
+        ("p-x", "conflict"),
+        ("p-pub", "asserted"),
+    ]
     assert [said for _, said in world().share_lines("rec-1")] == ["confirmed", "confirmed"]
 
 
@@ -387,8 +411,10 @@ def test_the_works_in_a_recording_are_those_linked_then() -> None:
 def test_a_dispute_is_about_its_right_or_about_all() -> None:
     """If this fails, a dispute about a song holds the money of a recording, or one about both holds neither."""
     expected = {
-        "master": ("disputed", "confirmed"), "performer": ("confirmed", "confirmed"), None: ("disputed", "disputed")
-    }  # fmt: skip
+        "master": ("disputed", "confirmed"),
+        "performer": ("confirmed", "confirmed"),
+        None: ("disputed", "disputed"),
+    }
     for right, states in expected.items():
         about = f.DisputeFact(id="d", subject="rec-1", claimant="p-x", right=right, at=NOW)  # type: ignore[arg-type]
         view = world(about, owned("rec-1", "p-pub", 1_000_000, right="publishing"))
@@ -404,11 +430,16 @@ def test_every_grant_of_a_grantor_is_found() -> None:
 @pytest.mark.parametrize(
     ("changes", "at", "proven"),
     [
-        ({}, SOON, True), ({"licensee": None}, SOON, False), ({"model": None}, SOON, False),
-        ({"model": "mdl"}, SOON, False), ({"licensee": "p-x"}, SOON, False), ({"track": "trk"}, LATER, True),
-        ({"track": "other"}, SOON, False), ({}, LATER, False),
+        ({}, SOON, True),
+        ({"licensee": None}, SOON, False),
+        ({"model": None}, SOON, False),
+        ({"model": "mdl"}, SOON, False),
+        ({"licensee": "p-x"}, SOON, False),
+        ({"track": "trk"}, LATER, True),
+        ({"track": "other"}, SOON, False),
+        ({}, LATER, False),
     ],
-)  # fmt: skip
+)
 def test_a_receipt_serves_whom_and_what_it_was_for(changes: dict[str, Any], at: str, *, proven: bool) -> None:
     """If this fails, whoever reads a receipt's digest in the log uses it for its own tracks, for ever (C2)."""
     fields = {"licensee": "p-lab", "model": "mdl@1"} | changes

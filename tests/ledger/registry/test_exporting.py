@@ -82,9 +82,14 @@ def test_every_list_has_an_example_that_imports(make_office: MakeOffice, tmp_pat
 
 T1, T2, T3, T4 = (f"2026-0{month}-01T00:00:00Z" for month in range(1, 5))
 TERMS: dict[str, Any] = {
-    "territory": "SE", "licensee": "lab", "model": "m@1", "floor_micros": 4, "currency": "EUR", "cap_ppm": 9,
+    "territory": "SE",
+    "licensee": "lab",
+    "model": "m@1",
+    "floor_micros": 4,
+    "currency": "EUR",
+    "cap_ppm": 9,
     "sunset": T4,
-}  # fmt: skip
+}
 
 
 def grant(name: str = "g", uses: tuple[Use, ...] = ("train", "style"), **more: Any) -> f.GrantFact:
@@ -98,12 +103,22 @@ def revoke(start: str, *uses: Use, name: str = "g") -> f.RevokeFact:
 
 def registered(*facts: f.AnyFact) -> View:
     base: tuple[f.AnyFact, ...] = (
-        f.PartyFact(id="ann", kind="person", group="grp", at=T1), f.PartyFact(id="lab", kind="model-operator", at=T1),
+        f.PartyFact(id="ann", kind="person", group="grp", at=T1),
+        f.PartyFact(id="lab", kind="model-operator", at=T1),
         f.WorkFact(id="wrk", title="W", iswc="T0345246801", at=T1),
         f.RecordingFact(id="rec", title="R", isrc="SEA012600001", audio="a.wav", style="blues", at=T1),
-        f.ShareFact(id="sh", subject="rec", party="ann", right="master", ppm=1_000_000, territory="WORLD",
-                    state="confirmed", start=T1, at=T1),
-    )  # fmt: skip
+        f.ShareFact(
+            id="sh",
+            subject="rec",
+            party="ann",
+            right="master",
+            ppm=1_000_000,
+            territory="WORLD",
+            state="confirmed",
+            start=T1,
+            at=T1,
+        ),
+    )
     return fold(enumerate((*base, *facts)))
 
 
@@ -126,14 +141,19 @@ def imported(document: dict[str, list[dict[str, Any]]]) -> View:
 @pytest.mark.parametrize(
     "facts",
     [
-        (grant(),), (grant(), revoke(T3)), (grant(), revoke(T3, "train")),
+        (grant(),),
+        (grant(), revoke(T3)),
+        (grant(), revoke(T3, "train")),
         (grant(), revoke(T2, "train"), revoke(T3, "style")),
-        (grant(end=T3), revoke(T2, "style")), (grant(start=T2), revoke(T1)), (grant(start=T2), revoke(T2, "train")),
+        (grant(end=T3), revoke(T2, "style")),
+        (grant(start=T2), revoke(T1)),
+        (grant(start=T2), revoke(T2, "train")),
         (grant(uses=("train", "style", "voice")), revoke(T2, "train", "voice")),
         (grant(), grant("h"), revoke(T2, name="h")),
-        (grant(**TERMS),), (grant(**TERMS), revoke(T3, "train")),
+        (grant(**TERMS),),
+        (grant(**TERMS), revoke(T3, "train")),
     ],
-)  # fmt: skip
+)
 def test_a_revocation_is_exported_with_what_it_revoked(facts: tuple[f.AnyFact, ...]) -> None:
     """If this fails, moving a registry to another system brings back a permission that was withdrawn."""
     view = registered(*facts)
@@ -152,16 +172,22 @@ def test_uses_that_end_apart_are_grants_of_their_own() -> None:
     ]
     whole = {"grantor": "ann", "subject": "rec", "decision": "allow", **TERMS, "sunset": "2026-04-01"}
     assert rows == [
-        {"id": "g", "uses": ["style"], **whole}, {"id": "g:train", "uses": ["train"], "to": "2026-03-01", **whole}
-    ]  # fmt: skip
+        {"id": "g", "uses": ["style"], **whole},
+        {"id": "g:train", "uses": ["train"], "to": "2026-03-01", **whole},
+    ]
 
 
 def test_every_field_of_every_list_is_exported() -> None:
     """If this fails, moving a registry loses a code, a digest, a source or a name."""
     track: dict[str, Any] = {
-        "title": "T", "model": "m", "version": "1", "generated_at": T1, "audio_sha256": "a" * 64,
-        "conditioning": ("rec",), "decisions": ("b" * 64,),
-    }  # fmt: skip
+        "title": "T",
+        "model": "m",
+        "version": "1",
+        "generated_at": T1,
+        "audio_sha256": "a" * 64,
+        "conditioning": ("rec",),
+        "decisions": ("b" * 64,),
+    }
     listed = Manifest(root="0" * 64, size=1, blob="c" * 64)
     weighed: dict[str, Any] = {"operator": "lab", "weights_sha256": "d" * 64, "licences": ("l",)}
     found = written(
@@ -169,28 +195,61 @@ def test_every_field_of_every_list_is_exported() -> None:
             f.LinkFact(id="l2", recording="rec", work="wrk", ppm=5, state="asserted", start=T2, end=T3, at=T1),
             f.LinkFact(id="l1", recording="rec", work="wrk", ppm=7, state="confirmed", at=T1),
             f.ModelFact(id="m", version="1", **weighed, manifest=listed, at=T1),
-            f.ModelFact(id="m", version="2", operator="lab", at=T1), f.TrackFact(id="t", at=T1, **track),
-            f.TrackFact(id="u", model="m", version="1", at=T1), f.TrackFact(id="draft", draft=True, at=T1),
+            f.ModelFact(id="m", version="2", operator="lab", at=T1),
+            f.TrackFact(id="t", at=T1, **track),
+            f.TrackFact(id="u", model="m", version="1", at=T1),
+            f.TrackFact(id="draft", draft=True, at=T1),
         ),
         ["rec"],
-    )  # fmt: skip
+    )
     assert found == {
-        "parties": [{"id": "ann", "kind": "person", "group": "grp", "name": "Ann"},
-                    {"id": "lab", "kind": "model-operator", "group": "lab"}],
+        "parties": [
+            {"id": "ann", "kind": "person", "group": "grp", "name": "Ann"},
+            {"id": "lab", "kind": "model-operator", "group": "lab"},
+        ],
         "works": [{"id": "wrk", "title": "W", "iswc": "T0345246801"}],
-        "recordings": [{"id": "rec", "title": "R", "isrc": "SEA012600001", "audio": "a.wav", "style": "blues",
-                        "artist": "Ann B"}],
-        "links": [{"recording": "rec", "work": "wrk", "ppm": 7, "state": "confirmed"},
-                  {"recording": "rec", "work": "wrk", "ppm": 5, "from": "2026-02-01", "to": "2026-03-01",
-                   "state": "asserted"}],
-        "shares": [{"subject": "rec", "party": "ann", "right": "master", "ppm": 1_000_000, "territory": "WORLD",
-                    "from": "2026-01-01", "state": "confirmed"}],
+        "recordings": [
+            {"id": "rec", "title": "R", "isrc": "SEA012600001", "audio": "a.wav", "style": "blues", "artist": "Ann B"}
+        ],
+        "links": [
+            {"recording": "rec", "work": "wrk", "ppm": 7, "state": "confirmed"},
+            {
+                "recording": "rec",
+                "work": "wrk",
+                "ppm": 5,
+                "from": "2026-02-01",
+                "to": "2026-03-01",
+                "state": "asserted",
+            },
+        ],
+        "shares": [
+            {
+                "subject": "rec",
+                "party": "ann",
+                "right": "master",
+                "ppm": 1_000_000,
+                "territory": "WORLD",
+                "from": "2026-01-01",
+                "state": "confirmed",
+            }
+        ],
         "grants": [],
-        "models": [{"id": "m", "version": "1", "operator": "lab", "weights_sha256": "d" * 64, "licences": ["l"],
-                    "training": ["rec"]}, {"id": "m", "version": "2", "operator": "lab"}],
-        "tracks": [{"id": "t", **track, "conditioning": ["rec"], "decisions": ["b" * 64]},
-                   {"id": "u", "model": "m", "version": "1"}],
-    }  # fmt: skip
+        "models": [
+            {
+                "id": "m",
+                "version": "1",
+                "operator": "lab",
+                "weights_sha256": "d" * 64,
+                "licences": ["l"],
+                "training": ["rec"],
+            },
+            {"id": "m", "version": "2", "operator": "lab"},
+        ],
+        "tracks": [
+            {"id": "t", **track, "conditioning": ["rec"], "decisions": ["b" * 64]},
+            {"id": "u", "model": "m", "version": "1"},
+        ],
+    }
 
 
 def test_an_unknown_list_has_no_template() -> None:

@@ -49,9 +49,13 @@ def link(name: str = "ln", work: str = "wrk", **more: Any) -> f.LinkFact:
 
 def grant(name: str = "g", **more: Any) -> f.GrantFact:
     given: dict[str, Any] = {
-        "grantor": "ann", "subject": "rec", "uses": ("train", "style"), "decision": "allow", "territory": "WORLD",
+        "grantor": "ann",
+        "subject": "rec",
+        "uses": ("train", "style"),
+        "decision": "allow",
+        "territory": "WORLD",
         "at": T1,
-    }  # fmt: skip
+    }
     return f.GrantFact(id=name, **(given | more))
 
 
@@ -71,12 +75,19 @@ def test_a_view_stays_as_it_was() -> None:
     """If this fails, what was decided at one size changes when the log grows."""
     state = State()
     facts: list[f.AnyFact] = [
-        f.PartyFact(id="ann", kind="person", at=T1), f.RecordingFact(id="rec", title="R", at=T1),
-        f.WorkFact(id="wrk", title="W", at=T1), share(), link(), grant(), dispute(),
-        f.ModelFact(id="m", version="1", operator="lab", at=T1), f.TrackFact(id="t", at=T1),
+        f.PartyFact(id="ann", kind="person", at=T1),
+        f.RecordingFact(id="rec", title="R", at=T1),
+        f.WorkFact(id="wrk", title="W", at=T1),
+        share(),
+        link(),
+        grant(),
+        dispute(),
+        f.ModelFact(id="m", version="1", operator="lab", at=T1),
+        f.TrackFact(id="t", at=T1),
         f.DecisionFact(id=D1, subject="rec", use="train", territory="SE", decision="allow", at=T1),
-        f.ClearFact(id=D1, track="t", vector=D2, at=T1), f.AuditFact(id=D1, size=5, violations=1, findings=2, at=T1),
-    ]  # fmt: skip
+        f.ClearFact(id=D1, track="t", vector=D2, at=T1),
+        f.AuditFact(id=D1, size=5, violations=1, findings=2, at=T1),
+    ]
     empty = state.view()
     for n, fact in enumerate(facts):
         state.apply(n, fact)
@@ -127,13 +138,27 @@ def test_links_lead_both_ways() -> None:
     one = link(state="confirmed", start=T2, end=T3, ppm=400_000)
     view = after(one, link("ln2", "wrk2"), link("ln", ppm=500_000, at=T2))
     assert view.links["rec"][0] == Link(
-        id="ln2", index=8, at=T1, recording="rec", work="wrk2", ppm=1_000_000, start=BEGINNING, end=FOREVER,
+        id="ln2",
+        index=8,
+        at=T1,
+        recording="rec",
+        work="wrk2",
+        ppm=1_000_000,
+        start=BEGINNING,
+        end=FOREVER,
         state="asserted",
-    )  # fmt: skip
+    )
     assert view.links["rec"][1] == Link(
-        id="ln", index=9, at=T2, recording="rec", work="wrk", ppm=500_000, start=BEGINNING, end=FOREVER,
+        id="ln",
+        index=9,
+        at=T2,
+        recording="rec",
+        work="wrk",
+        ppm=500_000,
+        start=BEGINNING,
+        end=FOREVER,
         state="asserted",
-    )  # fmt: skip
+    )
     (alone,) = after(one).links["rec"]
     assert (alone.start, alone.end, alone.state, alone.ppm) == (T2, T3, "confirmed", 400_000)
     assert view.recordings_of == {"wrk": ("rec",), "wrk2": ("rec",)}
@@ -143,10 +168,24 @@ def test_links_lead_both_ways() -> None:
 def test_a_share_is_what_was_registered() -> None:
     """If this fails, somebody's part is another, of another right, elsewhere or at another time."""
     view = after(share(right="performer", territory="SE", start=T2, end=T3, state="confirmed"))
-    assert view.shares_of == {("rec", "performer"): (
-        Share(id="sh", index=7, at=T1, subject="rec", party="ann", right="performer", ppm=600_000, territory="SE",
-              start=T2, end=T3, planned=T3, state="confirmed"),
-    )}  # fmt: skip
+    assert view.shares_of == {
+        ("rec", "performer"): (
+            Share(
+                id="sh",
+                index=7,
+                at=T1,
+                subject="rec",
+                party="ann",
+                right="performer",
+                ppm=600_000,
+                territory="SE",
+                start=T2,
+                end=T3,
+                planned=T3,
+                state="confirmed",
+            ),
+        )
+    }
     (open_ended,) = after(share()).shares_of["rec", "master"]
     assert (open_ended.start, open_ended.end, open_ended.planned) == (BEGINNING, FOREVER, FOREVER)
     again = after(share(), share("sh2", "bob"), share(ppm=1)).shares_of["rec", "master"]
@@ -156,9 +195,12 @@ def test_a_share_is_what_was_registered() -> None:
 def test_a_confirmation_is_of_one_thing() -> None:
     """If this fails, vouching for one share, link or recording makes another count."""
     facts: list[f.AnyFact] = [
-        f.RecordingFact(id="rec", title="R", at=T1), link(), link("ln2", "wrk2"),
-        *(share(f"sh-{right}", right=right) for right in RIGHTS), share("sh2", "bob"),
-    ]  # fmt: skip
+        f.RecordingFact(id="rec", title="R", at=T1),
+        link(),
+        link("ln2", "wrk2"),
+        *(share(f"sh-{right}", right=right) for right in RIGHTS),
+        share("sh2", "bob"),
+    ]
 
     def confirmed(name: str) -> set[str]:
         view = after(*facts, f.ConfirmFact(id=name, subject="rec", at=T2))
@@ -193,8 +235,9 @@ def test_a_dispute_is_open_until_it_is_resolved() -> None:
         id="d", index=7, at=T2, subject="rec", claimant="eve", right="master", party="ann", evidence=D1, personal=D2
     )
     assert {subject: [one.id for one in found] for subject, found in opened.open_disputes.items()} == {
-        "rec": ["d"], "other": ["d2"]
-    }  # fmt: skip
+        "rec": ["d"],
+        "other": ["d2"],
+    }
     closed = after(full, dispute("d2"), f.ResolveFact(dispute="d", subject="rec", outcome="released", at=T3))
     assert (closed.disputes["d"].resolved_at, closed.disputes["d"].outcome) == (T3, "released")
     assert [one.id for one in closed.open_disputes["rec"]] == ["d2"]
@@ -206,9 +249,13 @@ def test_a_dispute_is_open_until_it_is_resolved() -> None:
 
 def resplit(**more: Any) -> f.ResolveFact:
     given: dict[str, Any] = {
-        "outcome": "resplit", "right": "master", "territory": "SE", "start": T2, "at": T4,
+        "outcome": "resplit",
+        "right": "master",
+        "territory": "SE",
+        "start": T2,
+        "at": T4,
         "parts": (f.Part(party="eve", ppm=700_000), f.Part(party="ann", ppm=300_000)),
-    }  # fmt: skip
+    }
     return f.ResolveFact(dispute="d", subject="rec", **(given | more))
 
 
@@ -227,14 +274,32 @@ def test_a_resplit_replaces_confirmed_shares_of_its_place_from_its_start() -> No
     view = after(*BEFORE, dispute(), resplit())
     ends = {one.id: one.end for lines in view.shares_of.values() for one in lines}
     assert ends == {
-        "se": T2, "late": T3, "over": T1, "world": FOREVER, "claim": FOREVER, "other": FOREVER, "d:eve": FOREVER,
+        "se": T2,
+        "late": T3,
+        "over": T1,
+        "world": FOREVER,
+        "claim": FOREVER,
+        "other": FOREVER,
+        "d:eve": FOREVER,
         "d:ann": FOREVER,
-    }  # fmt: skip
+    }
     assert view.shares_of["rec", "master"][-2:] == tuple(
-        Share(id=f"d:{party}", index=14, at=T4, subject="rec", party=party, right="master", ppm=ppm, territory="SE",
-              start=T2, end=FOREVER, planned=FOREVER, state="confirmed")
+        Share(
+            id=f"d:{party}",
+            index=14,
+            at=T4,
+            subject="rec",
+            party=party,
+            right="master",
+            ppm=ppm,
+            territory="SE",
+            start=T2,
+            end=FOREVER,
+            planned=FOREVER,
+            state="confirmed",
+        )
         for party, ppm in (("eve", 700_000), ("ann", 300_000))
-    )  # fmt: skip
+    )
 
 
 def test_a_resplit_without_place_or_start_is_for_the_world_since_the_dispute() -> None:
@@ -258,19 +323,34 @@ def test_a_dispute_that_changes_nothing_leaves_every_share(changed: dict[str, An
 def test_a_grant_is_what_was_granted() -> None:
     """If this fails, a permission is wider, longer, cheaper or for somebody else than its grantor signed."""
     terms: dict[str, Any] = {
-        "licensee": "lab", "model": "m@1", "floor_micros": 5, "currency": "EUR", "cap_ppm": 9, "sunset": T4,
-    }  # fmt: skip
+        "licensee": "lab",
+        "model": "m@1",
+        "floor_micros": 5,
+        "currency": "EUR",
+        "cap_ppm": 9,
+        "sunset": T4,
+    }
     view = after(
         grant(decision="ask", territory="SE", start=T2, end=T3, **terms), grant("g2"), grant("g3", subject="*")
     )
     assert view.grants["g"] == Grant(
-        id="g", index=7, at=T1, grantor="ann", subject="rec", uses=("train", "style"), decision="ask", territory="SE",
-        start=T2, end=T3, **terms,
-    )  # fmt: skip
+        id="g",
+        index=7,
+        at=T1,
+        grantor="ann",
+        subject="rec",
+        uses=("train", "style"),
+        decision="ask",
+        territory="SE",
+        start=T2,
+        end=T3,
+        **terms,
+    )
     assert (view.grants["g2"].start, view.grants["g2"].end, view.grants["g2"].index) == (BEGINNING, FOREVER, 8)
     assert {key: [one.id for one in found] for key, found in view.grants_of.items()} == {
-        ("ann", "rec"): ["g", "g2"], ("ann", "*"): ["g3"]
-    }  # fmt: skip
+        ("ann", "rec"): ["g", "g2"],
+        ("ann", "*"): ["g3"],
+    }
 
 
 def test_a_revocation_ends_the_uses_it_names() -> None:
@@ -295,30 +375,54 @@ def test_models_tracks_and_papers_are_what_was_registered() -> None:
     facts: list[f.AnyFact] = [
         f.ModelFact(id="m", version="2", operator="lab", weights_sha256=D1, licences=("l",), manifest=manifest, at=T1),
         f.TrackFact(id="t", draft=True, at=T1),
-        f.TrackFact(id="t", title="T", model="m", version="2", generated_at=T1, audio_sha256=D1, conditioning=("rec",),
-                    decisions=(D2,), at=T2),
-        f.DecisionFact(id=D1, subject="rec", use="train", territory="SE", decision="ask", licensee="lab", model="m@2",
-                       at=T1),
-        f.ClearFact(id=D1, track="t", vector=D2, at=T1), f.ClearFact(id=D2, track="t", vector=D3, at=T2),
+        f.TrackFact(
+            id="t",
+            title="T",
+            model="m",
+            version="2",
+            generated_at=T1,
+            audio_sha256=D1,
+            conditioning=("rec",),
+            decisions=(D2,),
+            at=T2,
+        ),
+        f.DecisionFact(
+            id=D1, subject="rec", use="train", territory="SE", decision="ask", licensee="lab", model="m@2", at=T1
+        ),
+        f.ClearFact(id=D1, track="t", vector=D2, at=T1),
+        f.ClearFact(id=D2, track="t", vector=D3, at=T2),
         f.AuditFact(id=D1, size=5, violations=1, findings=2, at=T1),
         f.AuditFact(id=D2, size=6, violations=0, findings=3, at=T2),
-    ]  # fmt: skip
+    ]
     view = after(*facts)
     model = Model(
         id="m", index=7, at=T1, version="2", operator="lab", weights_sha256=D1, licences=("l",), manifest=manifest
     )
     assert view.models == {"m@2": model}
-    assert view.tracks == {"t": Track(
-        id="t", index=8, at=T2, title="T", model="m", version="2", generated_at=T1, audio_sha256=D1,
-        conditioning=("rec",), decisions=(D2,), draft=False)}  # fmt: skip
+    assert view.tracks == {
+        "t": Track(
+            id="t",
+            index=8,
+            at=T2,
+            title="T",
+            model="m",
+            version="2",
+            generated_at=T1,
+            audio_sha256=D1,
+            conditioning=("rec",),
+            decisions=(D2,),
+            draft=False,
+        )
+    }
     assert after(facts[1]).tracks["t"].draft
     receipt = Receipt(
         id=D1, index=10, at=T1, subject="rec", use="train", territory="SE", decision="ask", licensee="lab", model="m@2"
     )
     assert view.receipts == {D1: receipt}
     assert view.clearances["t"] == (
-        Clearance(id=D1, index=11, at=T1, track="t", vector=D2), Clearance(id=D2, index=12, at=T2, track="t", vector=D3)
-    )  # fmt: skip
+        Clearance(id=D1, index=11, at=T1, track="t", vector=D2),
+        Clearance(id=D2, index=12, at=T2, track="t", vector=D3),
+    )
     assert view.audits == (
         Audit(id=D1, index=13, at=T1, size=5, violations=1, findings=2),
         Audit(id=D2, index=14, at=T2, size=6, violations=0, findings=3),

@@ -18,10 +18,12 @@ from ledger.types import Role
 
 AT = "2026-06-01T00:00:00Z"
 BASE: tuple[f.AnyFact, ...] = (
-    f.PartyFact(id="ann", kind="person", at=AT), f.PartyFact(id="lab", kind="model-operator", at=AT),
-    f.RecordingFact(id="rec", title="R", at=AT), f.WorkFact(id="wrk", title="W", at=AT),
+    f.PartyFact(id="ann", kind="person", at=AT),
+    f.PartyFact(id="lab", kind="model-operator", at=AT),
+    f.RecordingFact(id="rec", title="R", at=AT),
+    f.WorkFact(id="wrk", title="W", at=AT),
     f.ModelFact(id="m", version="1", operator="lab", at=AT),
-)  # fmt: skip
+)
 ANN: dict[str, Any] = {"id": "ann", "kind": "person"}
 SHARE: dict[str, Any] = {"subject": "rec", "party": "ann", "right": "master", "ppm": 5}
 
@@ -46,12 +48,20 @@ def lines(found: list[Any]) -> list[int]:
 def test_every_row_is_accounted_for() -> None:
     """If this fails, a row of an import disappears without a word, or is counted twice."""
     found = planned(
-        ("shares", SHARE), ("shares", SHARE), ("parties", ANN), ("shares", SHARE | {"ppm": "x"}),
-        ("works", {"id": "wrk", "title": "Other"}), ("works", {"id": "new", "title": "A"}),
-        ("works", {"id": "new", "title": "B"}), ("shares", SHARE | {"party": "nobody"}),
-        ("parties", ANN), ("recordings", {"id": "wrk", "title": "R"}), ("recordings", {"id": "r2", "title": "R"}),
-        ("works", {"id": "two", "title": "A"}), ("works", {"id": "two", "title": "B"}),
-    )  # fmt: skip
+        ("shares", SHARE),
+        ("shares", SHARE),
+        ("parties", ANN),
+        ("shares", SHARE | {"ppm": "x"}),
+        ("works", {"id": "wrk", "title": "Other"}),
+        ("works", {"id": "new", "title": "A"}),
+        ("works", {"id": "new", "title": "B"}),
+        ("shares", SHARE | {"party": "nobody"}),
+        ("parties", ANN),
+        ("recordings", {"id": "wrk", "title": "R"}),
+        ("recordings", {"id": "r2", "title": "R"}),
+        ("works", {"id": "two", "title": "A"}),
+        ("works", {"id": "two", "title": "B"}),
+    )
     assert (found.read, found.accepted, found.duplicates) == (13, 2, 3)
     assert lines(found.quarantined) == [4, 8]
     assert sorted(lines(found.conflicts)) == [5, 6, 7, 10, 12, 13]
@@ -68,16 +78,20 @@ def test_rows_refer_to_rows_of_the_same_import_in_any_order() -> None:
     """If this fails, a file must be written in the one order that the importer likes."""
     rows: list[tuple[str, dict[str, Any]]] = [
         ("shares", {"subject": "r2", "party": "bob", "right": "master", "ppm": 5}),
-        ("recordings", {"id": "r2", "title": "R", "work": "w2"}), ("works", {"id": "w2", "title": "W"}),
+        ("recordings", {"id": "r2", "title": "R", "work": "w2"}),
+        ("works", {"id": "w2", "title": "W"}),
         ("parties", {"id": "bob", "kind": "person"}),
-    ]  # fmt: skip
+    ]
     found = planned(*rows)
     assert (found.accepted, found.conflicts, found.quarantined) == (4, [], [])
     assert found.facts == planned(*reversed(rows)).facts
     assert [one.fact.type for one in found.facts] == ["party", "work", "recording", "link", "share"]
     # A row that was refused is nothing to refer to.
-    broken = planned(("works", {"id": "w3", "title": "A"}), ("works", {"id": "w3", "title": "B"}),
-                     ("recordings", {"id": "r3", "title": "R", "work": "w3"}))  # fmt: skip
+    broken = planned(
+        ("works", {"id": "w3", "title": "A"}),
+        ("works", {"id": "w3", "title": "B"}),
+        ("recordings", {"id": "r3", "title": "R", "work": "w3"}),
+    )
     assert lines(broken.quarantined) == [3]
 
 
@@ -92,8 +106,10 @@ def test_a_links_own_row_says_more_than_its_recordings_column() -> None:
 
 def test_a_models_list_and_a_partys_names_come_along() -> None:
     """If this fails, a training list is registered without its matter, or a name is lost or put into the log."""
-    found = planned(("models", {"id": "m", "version": "2", "operator": "lab", "training": ["rec"]}),
-                    ("parties", {"id": "bob", "kind": "person", "name": "Bob"}))  # fmt: skip
+    found = planned(
+        ("models", {"id": "m", "version": "2", "operator": "lab", "training": ["rec"]}),
+        ("parties", {"id": "bob", "kind": "person", "name": "Bob"}),
+    )
     assert (len(found.blobs), found.accepted) == (1, 2)
     assert [one.personal for one in found.facts] == [{"name": "Bob"}, None]
 
@@ -117,10 +133,13 @@ def test_a_payee_row_goes_to_the_payee_book() -> None:
         (r.LinkRow(recording="r", work="w"), r.LinkRow(recording="r", work="w", ppm=5), True),
         (r.LinkRow(recording="r", work="w"), r.LinkRow(recording="r", work="x"), False),
         (r.PayeeRow(party="a", method="bank", account="x"), r.PayeeRow(party="a", method="bank", account="y"), True),
-        (r.PayeeRow(party="a", method="bank", account="x"),
-         r.PayeeRow(party="a", method="bank", account="x", start="2026"), False),
+        (
+            r.PayeeRow(party="a", method="bank", account="x"),
+            r.PayeeRow(party="a", method="bank", account="x", start="2026"),
+            False,
+        ),
     ],
-)  # fmt: skip
+)
 def test_which_rows_are_about_one_thing(one: r.AnyRow, other: r.AnyRow, *, same: bool) -> None:
     """If this fails, two rows that contradict each other are both taken, or two that do not are both refused."""
     assert (identity(one) == identity(other)) == same
@@ -137,9 +156,11 @@ OWN: list[tuple[r.AnyRow, str]] = [
     (r.PayeeRow(party="ann", method="bank", account="x"), "ann"),
 ]
 ANYBODYS: list[r.AnyRow] = [
-    r.RecordingRow(id="rec", title="R"), r.WorkRow(id="wrk", title="W"), r.LinkRow(recording="rec", work="wrk"),
+    r.RecordingRow(id="rec", title="R"),
+    r.WorkRow(id="wrk", title="W"),
+    r.LinkRow(recording="rec", work="wrk"),
     r.TrackRow(id="t", model="unknown", version="1"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("row", "owner"), OWN, ids=[type(row).__name__ for row, _ in OWN])
@@ -162,9 +183,10 @@ def test_what_belongs_to_nobody_any_holder_may_hand_in(row: r.AnyRow) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [r.ShareRow(**SHARE | {"state": "confirmed"}), r.LinkRow(recording="rec", work="wrk", state="confirmed")],
+    "row",
+    [r.ShareRow(**SHARE | {"state": "confirmed"}), r.LinkRow(recording="rec", work="wrk", state="confirmed")],
     ids=["share", "link"],
-)  # fmt: skip
+)
 def test_a_holder_confirms_nothing(row: r.AnyRow) -> None:
     """If this fails, a holder vouches for their own claim, and is paid by it."""
     view = fold(enumerate(BASE))
@@ -184,15 +206,21 @@ REFERENCES: list[tuple[r.AnyRow, set[tuple[str, str]]]] = [
     (r.ShareRow(**SHARE | {"subject": "wrk", "right": "publishing"}), {("works", "wrk"), ("parties", "ann")}),
     (r.ShareRow(**SHARE | {"right": "performer"}), {("recordings", "rec"), ("parties", "ann")}),
     (r.GrantRow(id="g", grantor="ann", subject="*", uses=("train",), decision="allow"), {("parties", "ann")}),
-    (r.GrantRow(id="g", grantor="ann", subject="rec", uses=("train",), decision="allow"),
-     {("parties", "ann"), ("recordings", "rec")}),
-    (r.GrantRow(id="g", grantor="ann", subject="wrk", uses=("train",), decision="allow"),
-     {("parties", "ann"), ("works", "wrk")}),
+    (
+        r.GrantRow(id="g", grantor="ann", subject="rec", uses=("train",), decision="allow"),
+        {("parties", "ann"), ("recordings", "rec")},
+    ),
+    (
+        r.GrantRow(id="g", grantor="ann", subject="wrk", uses=("train",), decision="allow"),
+        {("parties", "ann"), ("works", "wrk")},
+    ),
     (r.ModelRow(id="m", version="1", operator="lab"), {("parties", "lab")}),
-    (r.TrackRow(id="t", model="m", version="1", conditioning=("rec", "r2")),
-     {("models", "m@1"), ("recordings", "rec"), ("recordings", "r2")}),
+    (
+        r.TrackRow(id="t", model="m", version="1", conditioning=("rec", "r2")),
+        {("models", "m@1"), ("recordings", "rec"), ("recordings", "r2")},
+    ),
     (r.PayeeRow(party="ann", method="bank", account="x"), {("parties", "ann")}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

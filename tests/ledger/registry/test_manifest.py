@@ -43,9 +43,16 @@ def mutations(proof: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for place, leaf in enumerate(proof["leaves"]):
         for change in (
-            {"index": leaf["index"] + 1}, {"index": -1}, {"id": leaf["id"] + "x"}, {"path": leaf["path"][:-1]},
-            {"path": [*leaf["path"], "00" * 32]}, {"path": ["zz"]}, {"path": "no"}, {"index": True}, {"extra": 1},
-        ):  # fmt: skip
+            {"index": leaf["index"] + 1},
+            {"index": -1},
+            {"id": leaf["id"] + "x"},
+            {"path": leaf["path"][:-1]},
+            {"path": [*leaf["path"], "00" * 32]},
+            {"path": ["zz"]},
+            {"path": "no"},
+            {"index": True},
+            {"extra": 1},
+        ):
             broken = copy.deepcopy(proof)
             broken["leaves"][place] |= change
             found.append(broken)

@@ -105,9 +105,11 @@ def test_a_bundle_of_the_first_release_says_first_what_it_leaves_open(office: Of
     ids = ["rec-0", "rec-2", "rec-1"]
     old = manifest.ManifestTree(ids)
     model = facts.ModelFact(
-        id="old", version="1", operator="operator",
+        id="old",
+        version="1",
+        operator="operator",
         manifest=Manifest(root=old.root, size=3, blob=canon.digest(manifest.encode(ids))),
-    )  # fmt: skip
+    )
     office.registry.register([Planned(model)], office.operator, known=log.head().size, blobs=[manifest.encode(ids)])
     index = office.registry.view().model("old", "1").index
     shown = {"recording": "rec-1", "member": False, "leaves": [old._leaf(0), old._leaf(1)]}

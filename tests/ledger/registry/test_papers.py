@@ -29,30 +29,56 @@ def test_a_receipt_says_what_was_asked_and_answered() -> None:
     envelope = papers.receipt(question, decision, **ISSUED)
     asked = {"subject": "rec", "use": "train", "territory": "SE", "at": AT}
     assert payload(envelope, papers.DECISION_TYPE) == {
-        **HEADER, **asked, "type": "decision", "decision": "allow", "grants": ["g-1", "g-2"],
-        "reasons": ["ann allows"], "licensee": "lab", "model": "m@1", "cap_ppm": 9,
+        **HEADER,
+        **asked,
+        "type": "decision",
+        "decision": "allow",
+        "grants": ["g-1", "g-2"],
+        "reasons": ["ann allows"],
+        "licensee": "lab",
+        "model": "m@1",
+        "cap_ppm": 9,
         "floors": [{"currency": "EUR", "micros": "4"}, {"currency": "USD", "micros": "5"}],
-    }  # fmt: skip
+    }
     assert papers.receipt_fact(envelope, question, "allow", "train") == DecisionFact(
         id=envelope.digest, subject="rec", use="train", territory="SE", decision="allow", licensee="lab", model="m@1"
     )
     plain = papers.receipt(Question(**asked), Decision("deny", (), ("nobody",)), **ISSUED)
     assert payload(plain, papers.DECISION_TYPE) == {
-        **HEADER, **asked, "type": "decision", "decision": "deny", "grants": [], "reasons": ["nobody"], "floors": []
-    }  # fmt: skip
+        **HEADER,
+        **asked,
+        "type": "decision",
+        "decision": "deny",
+        "grants": [],
+        "reasons": ["nobody"],
+        "floors": [],
+    }
 
 
 def test_a_certificate_says_by_what_measure_a_track_was_clean() -> None:
     """If this fails, a certificate is shown for another track, vector, limit or place than it was given for."""
     source = Source(aspect="recording", id="rec", ppm=5, use="train", decision="ask", reasons=("r",), cap_ppm=None)
     verdict = Verdict(
-        track="t", clear=True, vector="a" * 64, territory="SE", limit_ppm=10, unlicensed_ppm=5, unattributed_ppm=6,
-        sources=(source,), reasons=(),
-    )  # fmt: skip
+        track="t",
+        clear=True,
+        vector="a" * 64,
+        territory="SE",
+        limit_ppm=10,
+        unlicensed_ppm=5,
+        unattributed_ppm=6,
+        sources=(source,),
+        reasons=(),
+    )
     envelope = papers.certificate(verdict, **ISSUED)
     assert payload(envelope, papers.CLEARANCE_TYPE) == {
-        **HEADER, "type": "clearance", "track": "t", "vector": "a" * 64, "limit_ppm": 10, "unlicensed_ppm": 5,
-        "unattributed_ppm": 6, "territory": "SE",
+        **HEADER,
+        "type": "clearance",
+        "track": "t",
+        "vector": "a" * 64,
+        "limit_ppm": 10,
+        "unlicensed_ppm": 5,
+        "unattributed_ppm": 6,
+        "territory": "SE",
         "sources": [{"aspect": "recording", "id": "rec", "ppm": 5, "use": "train", "decision": "ask"}],
-    }  # fmt: skip
+    }
     assert papers.certificate_fact(envelope, verdict) == ClearFact(id=envelope.digest, track="t", vector="a" * 64)

@@ -27,10 +27,14 @@ def busy(office: Office) -> None:
             view, author, subject="rec-2", right="master", seller="p-ann", buyer="p-lbl", when="2026-09-01T00:00:00Z"
         ),
         lambda view, author: acts.resolve_dispute(
-            view, author, dispute=next(iter(view.disputes)), outcome="resplit", right="master",
+            view,
+            author,
+            dispute=next(iter(view.disputes)),
+            outcome="resplit",
+            right="master",
             parts={"p-pub": 1_000_000},
         ),
-    ):  # fmt: skip
+    ):
         office.wait(days=1)
         view = office.registry.view()
         author = Author(party="p-op", role="operator", at=office.registry.now())

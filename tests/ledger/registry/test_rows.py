@@ -130,14 +130,23 @@ FACTS: list[tuple[f.AnyFact, str, tuple[str, ...]]] = [
     (f.RecordingFact(id="rec", title="R"), "rec", ("rec",)),
     (f.WorkFact(id="wrk", title="W"), "wrk", ("wrk",)),
     (f.LinkFact(id="ln", recording="rec", work="wrk", ppm=1, state="asserted"), "ln", ("rec", "wrk")),
-    (f.ShareFact(id="sh", subject="rec", party="ann", right="master", ppm=1, territory="SE", state="asserted"), "sh",
-     ("rec", "of:ann")),
+    (
+        f.ShareFact(id="sh", subject="rec", party="ann", right="master", ppm=1, territory="SE", state="asserted"),
+        "sh",
+        ("rec", "of:ann"),
+    ),
     (f.ConfirmFact(id="sh", subject="rec"), "sh", ("rec",)),
     (f.EndFact(id="sh", subject="rec", end="2026"), "sh", ("rec",)),
-    (f.GrantFact(id="g", grantor="ann", subject="rec", uses=("train",), decision="allow", territory="SE"), "g",
-     ("rec", "of:ann")),
-    (f.GrantFact(id="g", grantor="ann", subject="*", uses=("train",), decision="allow", territory="SE"), "g",
-     ("all:ann", "of:ann")),
+    (
+        f.GrantFact(id="g", grantor="ann", subject="rec", uses=("train",), decision="allow", territory="SE"),
+        "g",
+        ("rec", "of:ann"),
+    ),
+    (
+        f.GrantFact(id="g", grantor="ann", subject="*", uses=("train",), decision="allow", territory="SE"),
+        "g",
+        ("all:ann", "of:ann"),
+    ),
     (f.RevokeFact(grant="g", grantor="ann", subject="rec", start="2026"), "g", ("rec", "of:ann")),
     (f.RevokeFact(grant="g", grantor="ann", subject="*", start="2026"), "g", ("all:ann", "of:ann")),
     (f.ModelFact(id="m", version="1", operator="lab"), "m", ("m",)),
@@ -145,7 +154,7 @@ FACTS: list[tuple[f.AnyFact, str, tuple[str, ...]]] = [
     (f.DisputeFact(id="d", subject="rec", claimant="eve"), "d", ("rec", "d")),
     (f.ResolveFact(dispute="d", subject="rec", outcome="released"), "d", ("rec",)),
     (f.ClearFact(id="a" * 64, track="t", vector="b" * 64), "a" * 64, ("t",)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,18 @@ JUNE = "2026-06-01T00:00:00Z"
 def share(party: str, ppm: int, **changes: object) -> Share:
     fields: dict[str, object] = {
         "id": f"sh-{party}-{changes.get('territory', 'WORLD')}-{changes.get('start', '')}",
-        "index": 0, "at": JUNE, "subject": "rec-1", "party": party, "right": "master", "ppm": ppm,
-        "territory": "WORLD", "start": "2020-01-01T00:00:00Z", "end": FOREVER, "planned": FOREVER,
+        "index": 0,
+        "at": JUNE,
+        "subject": "rec-1",
+        "party": party,
+        "right": "master",
+        "ppm": ppm,
+        "territory": "WORLD",
+        "start": "2020-01-01T00:00:00Z",
+        "end": FOREVER,
+        "planned": FOREVER,
         "state": "confirmed",
-    }  # fmt: skip
+    }
     return Share(**(fields | changes))  # type: ignore[arg-type]  # a test's shorthand
 
 

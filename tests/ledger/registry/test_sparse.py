@@ -56,12 +56,18 @@ def test_every_change_to_a_proof_is_noticed(name: str) -> None:
     built = SparseTree(f"rec-{n}" for n in range(40))
     honest = built.prove(name)
     lies = [
-        honest | {"member": not honest["member"]}, honest | {"path": honest["path"][:-1]}, honest | {"extra": 1},
-        honest | {"path": [*honest["path"], "00" * 32]}, honest | {"end": None if honest["end"] else "11" * 32},
-        honest | {"end": sparse.place_of(name).hex(), "member": not honest["member"]}, honest | {"recording": 3},
-        honest | {"path": "no"}, honest | {"path": ["zz", *honest["path"][1:]]}, {},
+        honest | {"member": not honest["member"]},
+        honest | {"path": honest["path"][:-1]},
+        honest | {"extra": 1},
+        honest | {"path": [*honest["path"], "00" * 32]},
+        honest | {"end": None if honest["end"] else "11" * 32},
+        honest | {"end": sparse.place_of(name).hex(), "member": not honest["member"]},
+        honest | {"recording": 3},
+        honest | {"path": "no"},
+        honest | {"path": ["zz", *honest["path"][1:]]},
+        {},
         honest | {"path": ["00" * 32] * 257},
-    ]  # fmt: skip
+    ]
     for step in range(len(honest["path"])):
         broken = copy.deepcopy(honest)
         broken["path"][step] = "ab" * 32

@@ -36,7 +36,7 @@ def test_a_manifest_is_read_as_it_was_written() -> None:
     "changed",
     [{"v": 2}, {"v": None}, {"surplus": 1}, {"files": None}, {"files": [{}]}, {"files": [1]}],
     ids=str,
-)  # fmt: skip
+)
 def test_another_shape_is_refused(changed: dict[str, Any]) -> None:
     """If this fails, a manifest of another version or shape is taken for one of ours."""
     with pytest.raises(VerificationError, match="segment manifest"):
@@ -61,8 +61,12 @@ def test_a_manifest_is_the_one_its_leaf_names() -> None:
     body = leaf.encode(dict(MANIFEST.leaf(AT)))
     said = leaf.decode(body)
     assert (said["type"], said["start"], said["stop"], said["leaves"], said["manifest"]) == (
-        "segment", 0, 6, "c" * 64, canon.digest(MANIFEST.encode())
-    )  # fmt: skip
+        "segment",
+        0,
+        6,
+        "c" * 64,
+        canon.digest(MANIFEST.encode()),
+    )
     assert read(body, MANIFEST.encode()) == MANIFEST
     with pytest.raises(SegmentError, match=r"\[0, 6\) names another manifest"):
         read(body, replace(MANIFEST, events=4).encode())
@@ -78,9 +82,13 @@ def test_every_index_is_covered_once() -> None:
     check_chain([], "o")
     check_chain([MANIFEST, second], "o")
     for wrong in (
-        [second], [MANIFEST, MANIFEST], [MANIFEST, replace(second, start=7, stop=9)], [replace(MANIFEST, stop=0)],
-        [MANIFEST, replace(second, start=5)], [MANIFEST, replace(second, stop=6)],
-    ):  # fmt: skip
+        [second],
+        [MANIFEST, MANIFEST],
+        [MANIFEST, replace(second, start=7, stop=9)],
+        [replace(MANIFEST, stop=0)],
+        [MANIFEST, replace(second, start=5)],
+        [MANIFEST, replace(second, stop=6)],
+    ):
         with pytest.raises(SegmentError, match="follows one that ended at"):
             check_chain(wrong, "o")
     with pytest.raises(SegmentError, match="is of log o, not p"):

@@ -36,18 +36,24 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8
     st.lists(
         st.fixed_dictionaries(
             {
-                "event_id": TEXTS, "source": TEXTS, "track": TEXTS, "territory": st.sampled_from(["SE", "NO"]),
-                "units": st.integers(0, 2**53 - 1), "vector": st.one_of(st.none(), st.just(digest("v"))),
+                "event_id": TEXTS,
+                "source": TEXTS,
+                "track": TEXTS,
+                "territory": st.sampled_from(["SE", "NO"]),
+                "units": st.integers(0, 2**53 - 1),
+                "vector": st.one_of(st.none(), st.just(digest("v"))),
                 "occurred_at": st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1)).map(format_time),  # noqa: DTZ001
             },
             optional={
-                "product": TEXTS, "gross_micros": st.integers(0, 2**53 - 1), "currency": st.just("EUR"),
+                "product": TEXTS,
+                "gross_micros": st.integers(0, 2**53 - 1),
+                "currency": st.just("EUR"),
                 "listener": st.just(digest("l")),
             },
         ),
         max_size=20,
     )
-)  # fmt: skip
+)
 def test_columns_write_the_same_leaves_again(rows: list[dict[str, Any]]) -> None:
     """If this fails, a segment cannot be traced back to what was appended."""
     bodies = [leaf.encode(leaf.event(**row)) for row in rows]
@@ -153,9 +159,11 @@ def test_what_is_not_there_cannot_be_sealed(tmp_path: Path) -> None:
 
 
 ODD: dict[str, dict[str, Any]] = {
-    "mood": {"mood": "blue"}, "units": {"units": None}, "Expected `int`": {"units": True},
+    "mood": {"mood": "blue"},
+    "units": {"units": None},
+    "Expected `int`": {"units": True},
     "Expected `str`": {"track": 5},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("named", ODD)

@@ -12,11 +12,16 @@ PARTIES = st.sampled_from(("ann", "bob", "cy"))
 MICROS = st.integers(-(10**12), 10**12)
 CORRECTIONS = st.lists(
     st.builds(
-        Correction, id=st.uuids().map(str), kind=st.just("adjustment"), party=PARTIES, micros=MICROS, run=st.just("r"),
+        Correction,
+        id=st.uuids().map(str),
+        kind=st.just("adjustment"),
+        party=PARTIES,
+        micros=MICROS,
+        run=st.just("r"),
         reason=st.just("because"),
     ),
     max_size=6,
-)  # fmt: skip
+)
 
 
 @given(

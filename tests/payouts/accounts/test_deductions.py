@@ -56,14 +56,18 @@ def test_the_stages_come_in_their_order() -> None:
     """If this fails, tax is taken of what is recouped, or an advance is recouped from what is kept in reserve."""
     one = booked(TAX, ADVANCE, RESERVE, YEN, RATE)
     assert steps(one) == [
-        ("reserve", -10_000_000), ("advance", 1_000_000_000), ("recouped", -45_000_000), ("tax", -6_750_000)
-    ]  # fmt: skip
+        ("reserve", -10_000_000),
+        ("advance", 1_000_000_000),
+        ("recouped", -45_000_000),
+        ("tax", -6_750_000),
+    ]
     assert (one.payable, one.carried) == (38_250_000, 0)
     assert one.converted is not None
     assert (one.converted.micros, one.converted.rounding) == (6_160_000_000, 927_500)
     assert [(left.kind, left.micros, left.due) for left in one.deductions.after] == [
-        ("reserve", 10_000_000, "2026-09"), ("advance", 955_000_000, "")
-    ]  # fmt: skip
+        ("reserve", 10_000_000, "2026-09"),
+        ("advance", 955_000_000, ""),
+    ]
 
 
 def test_what_went_through_the_stages_is_not_deducted_from_again() -> None:
@@ -122,15 +126,33 @@ def test_less_than_a_coin_abroad_is_carried() -> None:
 @pytest.mark.parametrize(
     ("kind", "changed"),
     [
-        (ADVANCE, {"micros": "0"}), (ADVANCE, {"micros": "-1"}), (ADVANCE, {"micros": "01"}), (ADVANCE, {"micros": 5}),
-        (ADVANCE, {"currency": "XAU"}), (ADVANCE, {"party": ""}), (RESERVE, {"ppm": 0}), (RESERVE, {"ppm": 1_000_001}),
-        (RESERVE, {"ppm": True}), (RESERVE, {"months": 0}), (RESERVE, {"months": 121}), (TAX, {"territory": "se"}),
-        (TAX, {"territory": "SWE"}), (YEN, {"currency": "yen"}), (RATE, {"rate": "0"}), (RATE, {"rate": "1/0"}),
-        (RATE, {"rate": "-1"}), (RATE, {"rate": "1e3"}), (RATE, {"rate": "1,5"}), (RATE, {"rate": "1."}),
-        (RATE, {"date": "2026-02-30"}), (RATE, {"date": "20260630"}), (RATE, {"to": "EUR"}), (TAX, {"kind": "levy"}),
+        (ADVANCE, {"micros": "0"}),
+        (ADVANCE, {"micros": "-1"}),
+        (ADVANCE, {"micros": "01"}),
+        (ADVANCE, {"micros": 5}),
+        (ADVANCE, {"currency": "XAU"}),
+        (ADVANCE, {"party": ""}),
+        (RESERVE, {"ppm": 0}),
+        (RESERVE, {"ppm": 1_000_001}),
+        (RESERVE, {"ppm": True}),
+        (RESERVE, {"months": 0}),
+        (RESERVE, {"months": 121}),
+        (TAX, {"territory": "se"}),
+        (TAX, {"territory": "SWE"}),
+        (YEN, {"currency": "yen"}),
+        (RATE, {"rate": "0"}),
+        (RATE, {"rate": "1/0"}),
+        (RATE, {"rate": "-1"}),
+        (RATE, {"rate": "1e3"}),
+        (RATE, {"rate": "1,5"}),
+        (RATE, {"rate": "1."}),
+        (RATE, {"date": "2026-02-30"}),
+        (RATE, {"date": "20260630"}),
+        (RATE, {"to": "EUR"}),
+        (TAX, {"kind": "levy"}),
         (TAX, {"surplus": 1}),
     ],
-)  # fmt: skip
+)
 def test_terms_that_cannot_be_are_refused(kind: Clause, changed: dict[str, Any]) -> None:
     """If this fails, terms without a meaning, or with two, stand in the log and bear on money."""
     assert read_clause(clause_payload(kind)) == kind
@@ -152,13 +174,27 @@ def test_the_id_of_terms_is_their_digest(note: str, clause: Clause) -> None:
 def test_without_terms_nothing_is_different() -> None:
     """If this fails, runs made before there were terms have other keys and other bytes than the same runs now."""
     run = Given(
-        period_root=bytes(32), registry_size=7, sequence=1, rule=ProRata(), follows=None, entries=("b", "a"), minimum=5,
-        terms=Terms(period="2026-06", currency="EUR", micros=10**9), holds=(Hold(id="h", reason="fraud", party="bob"),),
-    )  # fmt: skip
+        period_root=bytes(32),
+        registry_size=7,
+        sequence=1,
+        rule=ProRata(),
+        follows=None,
+        entries=("b", "a"),
+        minimum=5,
+        terms=Terms(period="2026-06", currency="EUR", micros=10**9),
+        holds=(Hold(id="h", reason="fraud", party="bob"),),
+    )
     assert run.key == "4c9566424a4e765f07a05cdc4d60884d6f5abfcd31a24e2c6c73e870812501a1"
     release = Correction(id="c", kind="release", party="ann", micros=2, run="r")
-    one = account(party="ann", currency="EUR", minimum=0, opening=-3, earned=10, corrections=(release,),
-                  stages=Stages(period="2026-06"))  # fmt: skip
+    one = account(
+        party="ann",
+        currency="EUR",
+        minimum=0,
+        opening=-3,
+        earned=10,
+        corrections=(release,),
+        stages=Stages(period="2026-06"),
+    )
     assert canon.encode(one.payload()) == (
         b'{"carried":"9","corrections":[{"id":"c","kind":"release","micros":"2","reason":"","run":"r"}],'
         b'"earned":"10","opening":"-3","party":"ann","payable":"0"}'

@@ -32,17 +32,34 @@ TOGETHER: Final = 50
 """Journals in one file: the program's time for a file grows faster than the file."""
 
 OUTCOME = Outcome(
-    pool=1_000_000_001, allocated=600_000_000, unattributed=200_000_001, held=100_000_000, suspense=99_999_999,
-    reserve=1, units=10, weight=10, weight_unattributed=2,
-    level=Level(cap=None, numerator=1, denominator=1, unattributed=0, reserve=0), cutoff=None, groups=(), lines=(),
-)  # fmt: skip
+    pool=1_000_000_001,
+    allocated=600_000_000,
+    unattributed=200_000_001,
+    held=100_000_000,
+    suspense=99_999_999,
+    reserve=1,
+    units=10,
+    weight=10,
+    weight_unattributed=2,
+    level=Level(cap=None, numerator=1, denominator=1, unattributed=0, reserve=0),
+    cutoff=None,
+    groups=(),
+    lines=(),
+)
 ACCOUNTS = [
     Account(party="p-ann", opening=5, earned=400_000_000, corrections=(), payable=400_000_000, carried=5),
-    Account(party="bob", opening=-3, earned=200_000_000, payable=195_500_000, carried=-3, corrections=(
-        Correction(id="adjust-1", kind="adjustment", party="bob", micros=-7_000_000, run="r", reason='say "why"'),
-        Correction(id='release "1"', kind="release", party="bob", micros=2_500_000, run="r"),
-    )),
-]  # fmt: skip
+    Account(
+        party="bob",
+        opening=-3,
+        earned=200_000_000,
+        payable=195_500_000,
+        carried=-3,
+        corrections=(
+            Correction(id="adjust-1", kind="adjustment", party="bob", micros=-7_000_000, run="r", reason='say "why"'),
+            Correction(id='release "1"', kind="release", party="bob", micros=2_500_000, run="r"),
+        ),
+    ),
+]
 
 
 def written(**changed: object) -> str:
@@ -97,11 +114,17 @@ def books(seeds: Iterable[int]) -> list[str]:
     """The journals of random years, run by run."""
     return [
         journal(
-            period=month.period, pool=POOL, run="0" * 64, currency=CURRENCY, outcome=month.outcome,
-            accounts=month.accounts, paid=month.paid,
+            period=month.period,
+            pool=POOL,
+            run="0" * 64,
+            currency=CURRENCY,
+            outcome=month.outcome,
+            accounts=month.accounts,
+            paid=month.paid,
         )
-        for seed in seeds for month in year(seed).months
-    ]  # fmt: skip
+        for seed in seeds
+        for month in year(seed).months
+    ]
 
 
 def test_the_books_balance_to_the_micro_unit(tmp_path: Path) -> None:
@@ -129,15 +152,23 @@ def eventful() -> str:
         "bob": (Balance(kind="advance", term="over", micros=11_000_000),),
     }
     booked = accounts(
-        currency="EUR", minimum=0, opening={"ann": 5, "bob": -3},
-        earned={"ann": 100_000_000, "bob": 20_000_000, "cy": 30_000_000}, corrections=ACCOUNTS[1].corrections,
+        currency="EUR",
+        minimum=0,
+        opening={"ann": 5, "bob": -3},
+        earned={"ann": 100_000_000, "bob": 20_000_000, "cy": 30_000_000},
+        corrections=ACCOUNTS[1].corrections,
         stages=Stages(period="2026-06", agreed=agreed, before=before),
-    )  # fmt: skip
+    )
     outcome = replace(OUTCOME, pool=OUTCOME.pool - 450_000_000, allocated=150_000_000)
     return journal(
-        period="2026-06", pool="default", run="0" * 64, currency="EUR", outcome=outcome, accounts=booked,
+        period="2026-06",
+        pool="default",
+        run="0" * 64,
+        currency="EUR",
+        outcome=outcome,
+        accounts=booked,
         paid={"ann", "cy"},
-    )  # fmt: skip
+    )
 
 
 def test_every_kind_of_booking_stands_where_it_stood() -> None:
@@ -161,13 +192,22 @@ def test_a_thousand_random_runs_balance(tmp_path: Path) -> None:
         """Runs as the rules make them, paid under the terms of some month of a random year."""
         found, month = compute(inputs), year(seed).months[-1]
         booked = accounts(
-            currency=CURRENCY, minimum=month.minimum, opening={}, earned=found.allocated_by_party(), corrections=(),
+            currency=CURRENCY,
+            minimum=month.minimum,
+            opening={},
+            earned=found.allocated_by_party(),
+            corrections=(),
             stages=month.stages,
-        )  # fmt: skip
+        )
         text = journal(
-            period=month.period, pool=POOL, run="0" * 64, currency=CURRENCY, outcome=found, accounts=booked,
+            period=month.period,
+            pool=POOL,
+            run="0" * 64,
+            currency=CURRENCY,
+            outcome=found,
+            accounts=booked,
             paid={one.party for one in booked},
-        )  # fmt: skip
+        )
         made.append(text)
 
     outcomes()

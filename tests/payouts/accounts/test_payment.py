@@ -24,9 +24,12 @@ RUN = "f" * 64
 
 def instruction(party: str, micros: int, **more: object) -> Instruction:
     return Instruction(
-        party=party, micros=micros, reference=reference(RUN, party), account=account_digest(party, "bank", "SE45"),
+        party=party,
+        micros=micros,
+        reference=reference(RUN, party),
+        account=account_digest(party, "bank", "SE45"),
         **more,  # type: ignore[arg-type]
-    )  # fmt: skip
+    )
 
 
 ANN, BOB = (
@@ -38,11 +41,21 @@ ANN, BOB = (
 def test_what_is_signed_names_every_payment_and_their_sum() -> None:
     """If this fails, a batch leaves with other payments, or another total, than two people looked at."""
     plain = {"party": "ann", "micros": "12340000", "reference": ANN.reference, "account": ANN.account}
-    abroad = {"party": "bob", "micros": "5000000", "reference": BOB.reference, "account": BOB.account,
-              "sent": {"currency": "JPY", "micros": "800000000"}}  # fmt: skip
+    abroad = {
+        "party": "bob",
+        "micros": "5000000",
+        "reference": BOB.reference,
+        "account": BOB.account,
+        "sent": {"currency": "JPY", "micros": "800000000"},
+    }
     assert batch_payload(RUN, "file", 2, [BOB, ANN]) == {
-        "v": 1, "run": RUN, "via": "file", "batch": 2, "micros": "17340000", "payments": [plain, abroad]
-    }  # fmt: skip
+        "v": 1,
+        "run": RUN,
+        "via": "file",
+        "batch": 2,
+        "micros": "17340000",
+        "payments": [plain, abroad],
+    }
 
 
 def test_a_file_has_a_row_a_payee_in_the_currency_that_is_sent() -> None:
@@ -52,12 +65,14 @@ def test_a_file_has_a_row_a_payee_in_the_currency_that_is_sent() -> None:
         (ANN, Payee(party="ann", name="=HYPERLINK(1)", method="bank", account="SE45")),
     ]
     made = payment_file(rows, currency="EUR", period="2026-06", pool="default", run=RUN)
-    assert made.decode() == "\r\n".join((
-        "reference,party,name,account,amount,currency,period,pool,run",
-        f"{ANN.reference},ann,'=HYPERLINK(1),SE45,12.34,EUR,2026-06,default,{RUN}",
-        f'{BOB.reference},bob,"Bob, ""Bo"" B",JP77,800,JPY,2026-06,default,{RUN}',
-        "",
-    ))  # fmt: skip
+    assert made.decode() == "\r\n".join(
+        (
+            "reference,party,name,account,amount,currency,period,pool,run",
+            f"{ANN.reference},ann,'=HYPERLINK(1),SE45,12.34,EUR,2026-06,default,{RUN}",
+            f'{BOB.reference},bob,"Bob, ""Bo"" B",JP77,800,JPY,2026-06,default,{RUN}',
+            "",
+        )
+    )
     reordered = [(one, Payee(party="z", name="N", method="bank", account="A")) for one in (BOB, ANN, BOB)]
     text = payment_file(reordered, currency="EUR", period="2026-06", pool="default", run=RUN).decode()
     assert [line.split(",")[1] for line in text.split("\r\n")[1:-1]] == ["ann", "bob", "bob"]

@@ -66,8 +66,9 @@ def test_each_member_is_asked_for_training_where_the_stream_was() -> None:
     world.models, world.training = {"t": ("mdl", "1")}, {("mdl", "1"): ("a", "b")}
     lines = compute(spread(world, "t")).lines
     assert {(line.party, line.state, line.reason, line.micros) for line in lines} == {
-        ("p-a", "allocated", "", 6), ("p-b", "held", "permission", 6)
-    }  # fmt: skip
+        ("p-a", "allocated", "", 6),
+        ("p-b", "held", "permission", 6),
+    }
 
 
 def test_owners_are_those_of_the_periods_last_day() -> None:

@@ -45,8 +45,9 @@ def test_composition_pays_the_works_by_their_part() -> None:
     )
     assert ownership.owners("rec", "recording", "SE", AT) == (Owner("label", "label", ALL_OF_IT, "allocated", ""),)
     assert ownership.publishing("w1", "SE", AT) == (
-        Owner("ann", "ann", 400_000 * MILLION, "allocated", ""), Owner("bob", "bob", 600_000 * MILLION, "allocated", "")
-    )  # fmt: skip
+        Owner("ann", "ann", 400_000 * MILLION, "allocated", ""),
+        Owner("bob", "bob", 600_000 * MILLION, "allocated", ""),
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,14 +56,16 @@ def test_composition_pays_the_works_by_their_part() -> None:
         ((), [Owner("?publishing:rec", "", ALL_OF_IT, "suspense", "work-unknown")]),
         (
             (("w", 999_999),),
-            [Owner("?publishing:rec", "", MILLION, "suspense", "work-unknown"),
-             Owner("ann", "ann", 999_999 * MILLION, "allocated", "")],
+            [
+                Owner("?publishing:rec", "", MILLION, "suspense", "work-unknown"),
+                Owner("ann", "ann", 999_999 * MILLION, "allocated", ""),
+            ],
         ),
         ((("w", MILLION),), [Owner("ann", "ann", ALL_OF_IT, "allocated", "")]),
         ((("w", MILLION), ("v", 1)), [Owner("?publishing:rec", "", ALL_OF_IT, "suspense", "works-in-conflict")]),
     ],
     ids=["none", "short", "whole", "over"],
-)  # fmt: skip
+)
 def test_what_is_not_linked_to_works_waits(links: tuple[tuple[str, int], ...], owners: list[Owner]) -> None:
     """If this fails, the part of a recording whose work is unknown or contested is paid to somebody."""
     world = World(works={"rec": links}).own("w", ("ann", MILLION), right="publishing")
@@ -92,8 +95,9 @@ def test_a_partys_rows_add_up_and_nothing_is_no_row() -> None:
     """If this fails, a party that owns two parts is paid for one, or a former owner stands in the run with nothing."""
     world = World().own("rec", ("ann", 300_000), ("bob", 600_000), ("ann", 100_000), ("cy", 0))
     assert Ownership(world).owners("rec", "recording", "SE", AT) == (
-        Owner("ann", "ann", 400_000 * MILLION, "allocated", ""), Owner("bob", "bob", 600_000 * MILLION, "allocated", "")
-    )  # fmt: skip
+        Owner("ann", "ann", 400_000 * MILLION, "allocated", ""),
+        Owner("bob", "bob", 600_000 * MILLION, "allocated", ""),
+    )
 
 
 def test_only_the_disputed_party_waits() -> None:
@@ -101,8 +105,9 @@ def test_only_the_disputed_party_waits() -> None:
     world = World().own("rec", ("ann", 400_000), ("bob", 600_000), state="disputed", disputed=("bob",))
     owners = Ownership(world).owners("rec", "recording", "SE", AT)
     assert [(one.party, one.state, one.reason) for one in owners] == [
-        ("ann", "allocated", ""), ("bob", "held", "dispute")
-    ]  # fmt: skip
+        ("ann", "allocated", ""),
+        ("bob", "held", "dispute"),
+    ]
     calm = World().own("rec", ("bob", MILLION), disputed=("bob",))
     assert [one.state for one in Ownership(calm).owners("rec", "recording", "SE", AT)] == ["allocated"]
 
@@ -122,9 +127,11 @@ def test_owners_are_those_of_the_place_and_the_time() -> None:
             for at in ("2026-06-01T00:00:00Z", AT)
         }
         assert found == {
-            ("SE", "2026-06-01T00:00:00Z"): [("bob", "bob")], ("SE", AT): [("eve", "label")],
-            ("NO", "2026-06-01T00:00:00Z"): [("ann", "ann")], ("NO", AT): [("ann", "ann")],
-        }  # fmt: skip
+            ("SE", "2026-06-01T00:00:00Z"): [("bob", "bob")],
+            ("SE", AT): [("eve", "label")],
+            ("NO", "2026-06-01T00:00:00Z"): [("ann", "ann")],
+            ("NO", AT): [("ann", "ann")],
+        }
     assert [[one.party for one in ownership.publishing("w", place, AT)] for place in ("SE", "NO")] == [["eve"], ["ann"]]
 
 
@@ -166,9 +173,13 @@ def test_each_question_is_asked_once() -> None:
 
 @pytest.mark.parametrize(
     ("use", "basis", "asked"),
-    [(None, "estimated", "train"), (None, "declared", "condition"), ("voice", "estimated", "voice"),
-     ("sample", "declared", "sample")],
-)  # fmt: skip
+    [
+        (None, "estimated", "train"),
+        (None, "declared", "condition"),
+        ("voice", "estimated", "voice"),
+        ("sample", "declared", "sample"),
+    ],
+)
 def test_what_was_done_with_a_source_is_what_permission_is_asked_for(use: str | None, basis: str, asked: str) -> None:
     """If this fails, training is paid for under a permission to condition, or the reverse."""
     source = Influence(id="rec", ppm=1, basis=basis, low=1, high=1, use=use)  # type: ignore[arg-type]

@@ -70,8 +70,12 @@ def close(period: str = "2026-06", *, registry_size: int = 0) -> Close:
 
 def run(name: str = RUNS[0], **changed: Any) -> Run:
     given_: dict[str, Any] = {
-        "period": "2026-06", "pool": "default", "sequence": 1, "by": "operator", "key": "k-operator",
-    }  # fmt: skip
+        "period": "2026-06",
+        "pool": "default",
+        "sequence": 1,
+        "by": "operator",
+        "key": "k-operator",
+    }
     return Run(at=AT, run=name, engine="log", statement=DOC, **(given_ | changed))
 
 
@@ -208,13 +212,26 @@ def test_what_nobody_signed_has_no_effect() -> None:
 def test_where_each_record_stands() -> None:
     """If this fails, a proof of a close, a run or an approval is of another leaf."""
     records: tuple[Act | Close, ...] = (
-        close(), run(), approve(), publish(), pay(), payment("settled"), hold(), reverse()
-    )  # fmt: skip
+        close(),
+        run(),
+        approve(),
+        publish(),
+        pay(),
+        payment("settled"),
+        hold(),
+        reverse(),
+    )
     book = book_of(*records)
     names = [
-        ("close", "2026-06"), ("run", RUNS[0]), ("approve", f"{RUNS[0]}/carol"), ("publish", RUNS[0]),
-        ("pay", f"{RUNS[0]}/1"), ("payment", f"{RUNS[0]}/ann"), ("hold", "hold-1"), ("reverse", "reverse-1"),
-    ]  # fmt: skip
+        ("close", "2026-06"),
+        ("run", RUNS[0]),
+        ("approve", f"{RUNS[0]}/carol"),
+        ("publish", RUNS[0]),
+        ("pay", f"{RUNS[0]}/1"),
+        ("payment", f"{RUNS[0]}/ann"),
+        ("hold", "hold-1"),
+        ("reverse", "reverse-1"),
+    ]
     hashes = [leaf_hash(encode(dict(as_leaf(record)))) for record in records]
     assert [(book.places[name].index, book.places[name].hash) for name in names] == list(enumerate(hashes))
     assert (book.close("2026-06"), book.close("2026-05")) == (records[0], None)
@@ -360,8 +377,16 @@ def proposed(kind: str, name: str) -> Act:
     makes: dict[str, Any] = {"at": AT, "by": "operator", "key": "k-operator", "id": name}
     match kind:
         case "adjust":
-            return Adjust(**makes, period="2026-07", pool="default", currency="EUR", party="operator", micros=10**9,
-                          reason="r", line=RUNS[0])  # fmt: skip
+            return Adjust(
+                **makes,
+                period="2026-07",
+                pool="default",
+                currency="EUR",
+                party="operator",
+                micros=10**9,
+                reason="r",
+                line=RUNS[0],
+            )
         case "release":
             return Release(**makes, hold="hold-1", note="n")
         case "reverse":
@@ -377,8 +402,10 @@ def test_an_approval_is_of_one_thing(first: str, second: str) -> None:
     before: list[Act | Close] = [close(), run(), approve(), publish(), hold]
     one, other = proposed(first, "x"), proposed(second, "x")
     document = DOC if first == "run" else leaf_hash(encode(dict(as_leaf(one)))).hex()
-    for records in ([*before, one, approve("x", document=document), other],
-                    [*before, one, other, approve("x", document=document)]):  # fmt: skip
+    for records in (
+        [*before, one, approve("x", document=document), other],
+        [*before, one, other, approve("x", document=document)],
+    ):
         book = book_of(*records)
         assert [void.index for void in book.voids] == [records.index(other)]
         assert book.approved("x")
@@ -405,11 +432,13 @@ def test_a_hold_that_ends_by_itself_ends_nothing_else() -> None:
     [
         {**as_leaf(proposed("adjust", "x")), "micros": "1" * 5000},
         {**as_leaf(proposed("adjust", "x")), "micros": "-" + "1" * 5000},
-        {**as_leaf(Agree(at=AT, by="operator", key="k-operator", agreed=AGREED[0])),
-         "clause": {**AGREED[0].payload()["clause"], "micros": "1" * 5000}},
+        {
+            **as_leaf(Agree(at=AT, by="operator", key="k-operator", agreed=AGREED[0])),
+            "clause": {**AGREED[0].payload()["clause"], "micros": "1" * 5000},
+        },
         {**as_leaf(close()), "logs": ["here"]},
     ],
-)  # fmt: skip
+)
 def test_no_leaf_stops_the_book(body: Leaf) -> None:
     """If this fails, one leaf that is in the log for good keeps the book from being read ever again."""
     assert len(fold([(0, b"\0" * 32, body)], believe).voids) == 1
@@ -432,22 +461,45 @@ def acts() -> st.SearchStrategy[Act | Close]:
 
     return st.one_of(
         period.map(close),
-        record(Run, run=name, period=period, pool=st.just("default"), sequence=st.integers(1, 3), engine=st.just("log"),
-               statement=st.just(DOC)),
+        record(
+            Run,
+            run=name,
+            period=period,
+            pool=st.just("default"),
+            sequence=st.integers(1, 3),
+            engine=st.just("log"),
+            statement=st.just(DOC),
+        ),
         record(Approve, subject=st.one_of(name, ids), document=st.just(DOC), demo=st.booleans()),
         record(Publish, run=name, statement=st.just(DOC)),
         record(Pay, run=name, via=st.sampled_from(("file", "chain")), batch=st.integers(1, 3), statement=st.just(DOC)),
-        record(Payment, run=name, party=st.sampled_from(PEOPLE), outcome=st.sampled_from(OUTCOMES),
-               reference=st.just("")),
-        record(Hold, id=ids, scope=st.just("party"), subject=st.just("ann"), reason=reasons,
-               until=st.sampled_from((None, AT, LATER))),
+        record(
+            Payment, run=name, party=st.sampled_from(PEOPLE), outcome=st.sampled_from(OUTCOMES), reference=st.just("")
+        ),
+        record(
+            Hold,
+            id=ids,
+            scope=st.just("party"),
+            subject=st.just("ann"),
+            reason=reasons,
+            until=st.sampled_from((None, AT, LATER)),
+        ),
         record(Expire, id=ids, hold=ids),
         record(Release, id=ids, hold=ids, note=st.just("n")),
-        record(Adjust, id=ids, period=period, pool=st.just("default"), currency=st.just("EUR"), party=st.just("ann"),
-               micros=st.integers(-5, 5), reason=st.just("r"), line=name),
+        record(
+            Adjust,
+            id=ids,
+            period=period,
+            pool=st.just("default"),
+            currency=st.just("EUR"),
+            party=st.just("ann"),
+            micros=st.integers(-5, 5),
+            reason=st.just("r"),
+            line=name,
+        ),
         record(Reverse, id=ids, run=name, reason=st.just("r")),
         record(Agree, agreed=st.sampled_from(AGREED)),
-    )  # fmt: skip
+    )
 
 
 @given(st.lists(acts(), max_size=30))
@@ -491,8 +543,11 @@ def test_nothing_else_reads(record: Act | Close, data: st.DataObject) -> None:
     """If this fails, a leaf with a field missing, added or of another type passes, or breaks the fold."""
     body = dict(as_leaf(record))
     field = data.draw(st.sampled_from(sorted(set(body) - {"v", "type", "at", "until"})))
-    changed = data.draw(st.sampled_from(({**body, "surplus": 1}, {k: v for k, v in body.items() if k != field},
-                                         {**body, field: {"not": "this"}})))  # fmt: skip
+    changed = data.draw(
+        st.sampled_from(
+            ({**body, "surplus": 1}, {k: v for k, v in body.items() if k != field}, {**body, field: {"not": "this"}})
+        )
+    )
     with pytest.raises(VerificationError):
         type(record).read(changed)
     assert len(fold([(0, b"\0" * 32, changed)], believe).voids) == 1

@@ -49,10 +49,16 @@ def test_a_quorum_at_the_time_ends_it() -> None:
 @pytest.mark.parametrize(
     "checkpoint",
     [
-        None, "", "nonsense", cosigned(), cosigned(w1=0), cosigned(w1=0, w2=-1),
-        cosigned(w1=-1, w2=-1, w3=-1), cosigned(w1=0, w2=0).replace("\n5\n", "\n6\n"),
+        None,
+        "",
+        "nonsense",
+        cosigned(),
+        cosigned(w1=0),
+        cosigned(w1=0, w2=-1),
+        cosigned(w1=-1, w2=-1, w3=-1),
+        cosigned(w1=0, w2=0).replace("\n5\n", "\n6\n"),
     ],
-)  # fmt: skip
+)
 def test_the_operators_clock_alone_ends_nothing(checkpoint: str | None) -> None:
     """If this fails, whoever can set a clock forward lets held money go before its time."""
     book = ended(checkpoint, at="2030-01-01T00:00:00Z")

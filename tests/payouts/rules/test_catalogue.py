@@ -105,9 +105,10 @@ def test_a_parameter_has_its_limits_and_its_choices() -> None:
 
 
 @pytest.mark.parametrize(
-    ("numerators", "denominator"), [((1,), 5), ((1, 2, 3), 6), ((-1, 2), 5), ((3, 3), 5)],
+    ("numerators", "denominator"),
+    [((1,), 5), ((1, 2, 3), 6), ((-1, 2), 5), ((3, 3), 5)],
     ids=["too few", "too many", "below zero", "more than the whole"],
-)  # fmt: skip
+)
 def test_a_split_that_breaks_its_contract_is_refused(numerators: tuple[int, ...], denominator: int) -> None:
     """If this fails, a faulty plug-in pays somebody a negative part, or more than there is."""
     with pytest.raises(RuleError, match="pro-rata"):

@@ -46,9 +46,18 @@ def line(state: str = "held", micros: int = 5, **more: Any) -> Line:
 
 def earning(micros: int, **more: Any) -> Earning:
     given: dict[str, Any] = {
-        "track": "t", "track_title": "T", "source": "a", "source_title": "A", "aspect": "recording",
-        "basis": "declared", "via": "", "ppm": 1, "low_ppm": 1, "high_ppm": 1, "units": 1,
-    }  # fmt: skip
+        "track": "t",
+        "track_title": "T",
+        "source": "a",
+        "source_title": "A",
+        "aspect": "recording",
+        "basis": "declared",
+        "via": "",
+        "ppm": 1,
+        "low_ppm": 1,
+        "high_ppm": 1,
+        "units": 1,
+    }
     return Earning(micros=micros, **(given | more))
 
 
@@ -62,25 +71,39 @@ def booked(**more: Any) -> Account:
         Rate(currency="EUR", to="JPY", rate="161.07", date="2026-06-30"),
     )
     agreed = tuple(Agreed.of(period="2026-06", note=f"note {n}", clause=one) for n, one in enumerate(clauses))
-    before = (Balance(kind="reserve", term="gone", micros=40, due="2026-08"),
-              Balance(kind="reserve", term="gone", micros=50, due="2026-06"))  # fmt: skip
+    before = (
+        Balance(kind="reserve", term="gone", micros=40, due="2026-08"),
+        Balance(kind="reserve", term="gone", micros=50, due="2026-06"),
+    )
     correction = Correction(id="c", kind="adjustment", party="ann", micros=7_000_000, run="r", reason="late")
     given: dict[str, Any] = {
-        "party": "ann", "currency": "EUR", "minimum": 0, "opening": 3_000_000, "earned": 100_000_000,
-        "corrections": (correction,), "stages": Stages(period="2026-06", agreed=agreed, before={"ann": before}),
-    }  # fmt: skip
+        "party": "ann",
+        "currency": "EUR",
+        "minimum": 0,
+        "opening": 3_000_000,
+        "earned": 100_000_000,
+        "corrections": (correction,),
+        "stages": Stages(period="2026-06", agreed=agreed, before={"ann": before}),
+    }
     return account(**(given | more))
 
 
 def stated(found: Account | None, **more: Any) -> PoolStatement:
     earned = 0 if found is None else found.earned
     given: dict[str, Any] = {
-        "run": RUN, "pool": "default", "sequence": 2, "state": "published", "currency": "EUR", "minimum": 50,
-        "rule": {"name": "pro-rata", "version": "1", "params": {"tau": 4}}, "account": found,
+        "run": RUN,
+        "pool": "default",
+        "sequence": 2,
+        "state": "published",
+        "currency": "EUR",
+        "minimum": 50,
+        "rule": {"name": "pro-rata", "version": "1", "params": {"tau": 4}},
+        "account": found,
         "earnings": [earning(earned)] if earned else [],
         "streams": (Streams(source="acme", platform="unsigned", count=3),),
-        "waiting": (), "payment": Settled(state="paid", route="file", reference="REF"),
-    }  # fmt: skip
+        "waiting": (),
+        "payment": Settled(state="paid", route="file", reference="REF"),
+    }
     return pool_statement(**(given | more))
 
 
@@ -118,20 +141,35 @@ def test_every_deduction_says_its_terms_and_its_contract() -> None:
     found = booked()
     terms = {one.note: one.id for one in found.deductions.agreed}
     assert stated(found).deductions == (
-        Deducted(kind="reserve", term=terms["note 0"], terms="10 % kept for 3 months", note="note 0", due="2026-09",
-                 micros=-10_700_000),
+        Deducted(
+            kind="reserve",
+            term=terms["note 0"],
+            terms="10 % kept for 3 months",
+            note="note 0",
+            due="2026-09",
+            micros=-10_700_000,
+        ),
         Deducted(kind="released", term="gone", terms="", note="", due="2026-06", micros=50),
-        Deducted(kind="recouped", term=terms["note 1"], terms="advance of 1000.00 EUR, recouped at 50 %",
-                 note="note 1", due="", micros=-48_150_025),
-        Deducted(kind="tax", term=terms["note 2"], terms="15.25 % withheld for US", note="note 2", due="",
-                 micros=-7_340_000),
-    )  # fmt: skip
+        Deducted(
+            kind="recouped",
+            term=terms["note 1"],
+            terms="advance of 1000.00 EUR, recouped at 50 %",
+            note="note 1",
+            due="",
+            micros=-48_150_025,
+        ),
+        Deducted(
+            kind="tax", term=terms["note 2"], terms="15.25 % withheld for US", note="note 2", due="", micros=-7_340_000
+        ),
+    )
 
 
 def test_money_beside_the_account_shows_before_and_after() -> None:
     """If this fails, a reserve or an unrecouped advance is missing from the statement, or shown at another amount."""
-    rows = [(one.kind, one.terms, one.note, one.due, one.opening_micros, one.closing_micros)
-            for one in stated(booked()).beside]  # fmt: skip
+    rows = [
+        (one.kind, one.terms, one.note, one.due, one.opening_micros, one.closing_micros)
+        for one in stated(booked()).beside
+    ]
     assert rows == [
         ("reserve", "", "", "2026-08", 40, 40),
         ("reserve", "", "", "2026-06", 50, 0),
@@ -142,8 +180,9 @@ def test_money_beside_the_account_shows_before_and_after() -> None:
 
 def test_an_advance_that_is_paid_back_is_told_no_more() -> None:
     """If this fails, statements list debts of nothing for ever."""
-    advance = Agreed.of(period="2026-06", note="", clause=Advance(
-        party="ann", pool="default", currency="EUR", micros=5, ppm=1_000_000))  # fmt: skip
+    advance = Agreed.of(
+        period="2026-06", note="", clause=Advance(party="ann", pool="default", currency="EUR", micros=5, ppm=1_000_000)
+    )
     before = {"ann": (Balance(kind="advance", term=advance.id, micros=0),)}
     found = booked(stages=Stages(period="2026-06", agreed=(advance,), before=before))
     assert stated(found).beside == ()
@@ -199,11 +238,20 @@ def test_a_nil_statement_is_one_with_nothing_in_it() -> None:
     """If this fails, somebody with money held or carried is told that there was nothing, or the reverse."""
     nothing = stated(None)
     told = [
-        {"held_micros": 1}, {"suspense_micros": 1}, {"carried_micros": 1}, {"opening_micros": -1}, {"net_micros": 1},
-        {"adjustments_micros": 1}, {"deductions_micros": -1}, {"earned_micros": 1}, {"waiting": WAITS[:1]},
-        {"earnings": (earning(0),)}, {"adjustments": booked().corrections}, {"deductions": stated(booked()).deductions},
+        {"held_micros": 1},
+        {"suspense_micros": 1},
+        {"carried_micros": 1},
+        {"opening_micros": -1},
+        {"net_micros": 1},
+        {"adjustments_micros": 1},
+        {"deductions_micros": -1},
+        {"earned_micros": 1},
+        {"waiting": WAITS[:1]},
+        {"earnings": (earning(0),)},
+        {"adjustments": booked().corrections},
+        {"deductions": stated(booked()).deductions},
         {"beside": stated(booked()).beside},
-    ]  # fmt: skip
+    ]
     for changed in told:
         pools = [nothing, replace(nothing, **changed)]  # type: ignore[arg-type]
         assert not statement(party="a", name="A", period="2026-06", demo=False, pools=pools).nil, changed
@@ -232,13 +280,49 @@ def test_a_line_is_earned_with_its_interval_and_units() -> None:
         behind,
     )
     assert found == (
-        Earning(track="t", track_title="T", source="a", source_title="A", aspect="composition", basis="estimated",
-                via="", ppm=500_000, low_ppm=100, high_ppm=950, units=7, micros=9),
-        Earning(track="", track_title="", source="a", source_title="A", aspect="recording", basis="declared",
-                via="style:x", ppm=None, low_ppm=None, high_ppm=None, units=0, micros=5),
-        Earning(track="u", track_title="U", source="b", source_title="B", aspect="recording", basis="declared",
-                via="", ppm=None, low_ppm=None, high_ppm=None, units=9, micros=5),
-    )  # fmt: skip
+        Earning(
+            track="t",
+            track_title="T",
+            source="a",
+            source_title="A",
+            aspect="composition",
+            basis="estimated",
+            via="",
+            ppm=500_000,
+            low_ppm=100,
+            high_ppm=950,
+            units=7,
+            micros=9,
+        ),
+        Earning(
+            track="",
+            track_title="",
+            source="a",
+            source_title="A",
+            aspect="recording",
+            basis="declared",
+            via="style:x",
+            ppm=None,
+            low_ppm=None,
+            high_ppm=None,
+            units=0,
+            micros=5,
+        ),
+        Earning(
+            track="u",
+            track_title="U",
+            source="b",
+            source_title="B",
+            aspect="recording",
+            basis="declared",
+            via="",
+            ppm=None,
+            low_ppm=None,
+            high_ppm=None,
+            units=9,
+            micros=5,
+        ),
+    )
 
 
 def test_an_interval_is_of_the_same_source_aspect_and_basis() -> None:
@@ -257,11 +341,18 @@ def test_an_interval_is_of_the_same_source_aspect_and_basis() -> None:
 def test_earnings_are_in_one_order() -> None:
     """If this fails, the same statement is made of other bytes each time."""
     pieces = [
-        piece("u", "a", 1), piece("t", "b", 1), piece("t", "a", 1, aspect="style"), piece("t", "a", 1, via="v"),
-        piece("t", "a", 1, basis="estimated"), piece("t", "a", 1), piece("z", "z", 2),
-    ]  # fmt: skip
-    ordered = [(one.micros, one.track, one.source, one.aspect, one.basis, one.via)
-               for one in earnings_of(pieces, Background({}, {}, str))]  # fmt: skip
+        piece("u", "a", 1),
+        piece("t", "b", 1),
+        piece("t", "a", 1, aspect="style"),
+        piece("t", "a", 1, via="v"),
+        piece("t", "a", 1, basis="estimated"),
+        piece("t", "a", 1),
+        piece("z", "z", 2),
+    ]
+    ordered = [
+        (one.micros, one.track, one.source, one.aspect, one.basis, one.via)
+        for one in earnings_of(pieces, Background({}, {}, str))
+    ]
     assert ordered == sorted(ordered, key=lambda row: (-row[0], *row[1:]))
     assert ordered[0][0] == 2
 
@@ -277,14 +368,35 @@ def test_what_waits_says_why_and_by_what_it_is_released() -> None:
         (line("suspense", 1, group="?work:x", party="", reason="a plug-in's own"), [piece("t1")]),
     ]
     assert waiting_of(RUN, lines, str.upper) == (
-        Waiting(state="held", subject="style:x", title="", reason="permission", ref=f"{RUN}/ann/permission", micros=7,
-                advice=ADVICE["permission"]),
-        Waiting(state="suspense", subject="master:rec-9", title="REC-9", reason="shares-short", ref="", micros=6,
-                advice=ADVICE["shares-short"]),
+        Waiting(
+            state="held",
+            subject="style:x",
+            title="",
+            reason="permission",
+            ref=f"{RUN}/ann/permission",
+            micros=7,
+            advice=ADVICE["permission"],
+        ),
+        Waiting(
+            state="suspense",
+            subject="master:rec-9",
+            title="REC-9",
+            reason="shares-short",
+            ref="",
+            micros=6,
+            advice=ADVICE["shares-short"],
+        ),
         Waiting(state="held", subject="t1, t2", title="", reason="fraud", ref="h-1", micros=5, advice=ADVICE["fraud"]),
-        Waiting(state="suspense", subject="work:x", title="X", reason="a plug-in's own", ref="", micros=1,
-                advice="ask the operator"),
-    )  # fmt: skip
+        Waiting(
+            state="suspense",
+            subject="work:x",
+            title="X",
+            reason="a plug-in's own",
+            ref="",
+            micros=1,
+            advice="ask the operator",
+        ),
+    )
 
 
 @pytest.mark.parametrize(("tracks", "said"), [(1, "t0"), (3, "t0, t1, t2"), (4, "t0, t1, t2 and 1 more")])
@@ -311,10 +423,12 @@ def test_a_run_is_stated_to_the_last_micro() -> None:
     """If this fails, what the statements say was earned, held and in suspense is not what the run divided."""
     view = sole("a", "b").own("c", ("p-x", 500_000), state="short")
     pool = inputs(
-        view, [plays("t", 7), plays("u", 3)],
+        view,
+        [plays("t", 7), plays("u", 3)],
         [vector("t", {"a": 400_000, "b": 300_000, "c": 200_000}), vector("u", {"b": 1_000_000})],
-        holds=[Hold(id="h", reason="fraud", track="u")], micros=1_000_003,
-    )  # fmt: skip
+        holds=[Hold(id="h", reason="fraud", track="u")],
+        micros=1_000_003,
+    )
     outcome = compute(pool)
     behind = Background.of(pool.usage, pool.vectors, str)
     earned: list[Earning] = []
@@ -324,9 +438,11 @@ def test_a_run_is_stated_to_the_last_micro() -> None:
         waiting += waiting_of(RUN, [(one, pieces)], str)
     assert sum(one.micros for one in earned) == outcome.allocated
     assert {(one.state, one.subject, one.reason) for one in waiting} == {
-        ("held", "u", "fraud"), ("suspense", "master:c", "shares-short")
-    }  # fmt: skip
+        ("held", "u", "fraud"),
+        ("suspense", "master:c", "shares-short"),
+    }
     assert sum(one.micros for one in waiting) == outcome.held + outcome.suspense
     assert {(one.track, one.source, one.low_ppm, one.high_ppm, one.units) for one in earned} == {
-        ("t", "a", 0, 1_000_000, 7), ("t", "b", 0, 1_000_000, 7)
-    }  # fmt: skip
+        ("t", "a", 0, 1_000_000, 7),
+        ("t", "b", 0, 1_000_000, 7),
+    }

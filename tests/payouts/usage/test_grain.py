@@ -91,15 +91,43 @@ def test_shares_links_and_groups_cut_time_and_shares_and_grants_tell_places_apar
     view = registered(
         f.PartyFact(id="ann", kind="person", group="a", at=at(1)),
         f.PartyFact(id="ann", kind="person", group="b", start=at(2), at=at(1)),
-        f.ShareFact(id="s1", subject="rec", party="ann", right="master", ppm=1, territory="SE", state="confirmed",
-                    start=at(3), end=at(4), at=at(1)),
-        f.ShareFact(id="s2", subject="rec", party="ann", right="master", ppm=1, territory="NO", state="asserted",
-                    start=at(9), end=at(10), at=at(1)),
+        f.ShareFact(
+            id="s1",
+            subject="rec",
+            party="ann",
+            right="master",
+            ppm=1,
+            territory="SE",
+            state="confirmed",
+            start=at(3),
+            end=at(4),
+            at=at(1),
+        ),
+        f.ShareFact(
+            id="s2",
+            subject="rec",
+            party="ann",
+            right="master",
+            ppm=1,
+            territory="NO",
+            state="asserted",
+            start=at(9),
+            end=at(10),
+            at=at(1),
+        ),
         f.LinkFact(id="l", recording="rec", work="wrk", ppm=1, state="confirmed", start=at(5), end=at(7), at=at(1)),
-        f.GrantFact(id="g", grantor="ann", subject="rec", uses=("train",), decision="allow", territory="DE",
-                    start=at(11), at=at(1)),
+        f.GrantFact(
+            id="g",
+            grantor="ann",
+            subject="rec",
+            uses=("train",),
+            decision="allow",
+            territory="DE",
+            start=at(11),
+            at=at(1),
+        ),
         f.GrantFact(id="h", grantor="ann", subject="*", uses=("train",), decision="allow", territory="WORLD", at=at(1)),
-    )  # fmt: skip
+    )
     found = grain_of(view, Terms(period="2026-06", currency="EUR", micros=1, territories=("FI",)), ProRata())
     assert found == Grain(cuts=(at(2), at(3), at(4), at(5), at(7)), territories=("DE", "FI", "SE"))
     assert grain_of(registered(), TERMS, ProRata()) == Grain()

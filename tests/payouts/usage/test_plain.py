@@ -31,9 +31,16 @@ def terms(**more: Any) -> Terms:
 def entry(index: int, **changed: Any) -> Entry:
     """An event in the log, with everything an event can carry but money."""
     body = {
-        "source": "acme", "event_id": f"e-{index}", "track": "t", "occurred_at": "2026-06-03T11:05:00Z",
-        "territory": "SE", "units": 1, "vector": "v", "product": "premium", "listener": "l",
-    } | changed  # fmt: skip
+        "source": "acme",
+        "event_id": f"e-{index}",
+        "track": "t",
+        "occurred_at": "2026-06-03T11:05:00Z",
+        "territory": "SE",
+        "units": 1,
+        "vector": "v",
+        "product": "premium",
+        "listener": "l",
+    } | changed
     return Entry(index=index, body=canon.encode(body))
 
 
@@ -49,19 +56,35 @@ def summed(*entries: Entry, grain: Grain = FINE, assigned: dict[str, str] | None
 def test_events_alike_are_one_row() -> None:
     """If this fails, streams are counted twice or not at all, or events for units."""
     assert summed(entry(0), entry(1, units=3), entry(2, units=0)) == [
-        UsageRow(track="t", vector="v", territory="SE", at="2026-06-01T00:00:00Z", source="acme", product="premium",
-                 listener="l", units=4, count=3)
-    ]  # fmt: skip
+        UsageRow(
+            track="t",
+            vector="v",
+            territory="SE",
+            at="2026-06-01T00:00:00Z",
+            source="acme",
+            product="premium",
+            listener="l",
+            units=4,
+            count=3,
+        )
+    ]
     assert summed() == []
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"track": "u"}, {"vector": "w"}, {"territory": "NO"}, {"source": "other"}, {"product": "free"},
-        {"product": None}, {"listener": "m"}, {"listener": None}, {"occurred_at": "2026-05-03T11:05:00Z"},
+        {"track": "u"},
+        {"vector": "w"},
+        {"territory": "NO"},
+        {"source": "other"},
+        {"product": "free"},
+        {"product": None},
+        {"listener": "m"},
+        {"listener": None},
+        {"occurred_at": "2026-05-03T11:05:00Z"},
     ],
-)  # fmt: skip
+)
 def test_what_money_depends_on_is_told_apart(changed: dict[str, Any]) -> None:
     """If this fails, streams of different tracks, places, products or listeners are paid as if they were one."""
     (name, value), *_ = changed.items()
@@ -159,9 +182,13 @@ def test_rows_come_in_one_order_and_equal_ones_are_summed() -> None:
     """If this fails, the same streams in another order, or from two engines, make another run."""
     rows = [
         plays(track, units, territory=territory, product=product, listener=listener, vector=bound)
-        for track in "ut" for territory in ("SE", "NO") for product in ("p", None, "") for listener in (None, "l")
-        for bound in (None, "v") for units in (1, 2)
-    ]  # fmt: skip
+        for track in "ut"
+        for territory in ("SE", "NO")
+        for product in ("p", None, "")
+        for listener in (None, "l")
+        for bound in (None, "v")
+        for units in (1, 2)
+    ]
     found = gather(terms(), rows)
     assert found == gather(terms(), reversed(rows))
     assert {(row.units, row.count) for row in found} == {(3, 3)}

@@ -121,8 +121,12 @@ def test_evidence_alone_reruns_to_the_same_bytes(made: Sounding, case: Path) -> 
     try:
         alone = subprocess.run(
             [sys.executable, "-m", "attribution.judge", "."],
-            cwd=case, capture_output=True, text=True, check=False, env={"PATH": "", "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+            cwd=case,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": "", "PYTHONPATH": str(ROOT)},
+        )
     finally:
         away.rename(made.home)
     assert alone.returncode == 0, alone.stderr
@@ -130,10 +134,22 @@ def test_evidence_alone_reruns_to_the_same_bytes(made: Sounding, case: Path) -> 
     assert judge.rerun(case, made.home / "made.wav")["same_bytes"], "from the sound itself"
     listed = {path.name for path in case.iterdir()}
     assert listed >= {
-        "README.md", "case.json", "inputs.json", "environment.json", "errors.json", "second_opinions.json",
-        "counterfactual.json", "unrelated.json", "excluded.json", "disputes.json", "custody.json", "inclusion.json",
-        "review.md", "vector.bundle", "SHA256SUMS",
-    }  # fmt: skip
+        "README.md",
+        "case.json",
+        "inputs.json",
+        "environment.json",
+        "errors.json",
+        "second_opinions.json",
+        "counterfactual.json",
+        "unrelated.json",
+        "excluded.json",
+        "disputes.json",
+        "custody.json",
+        "inclusion.json",
+        "review.md",
+        "vector.bundle",
+        "SHA256SUMS",
+    }
     assert str(made.home) not in "".join(path.read_text(encoding="utf-8") for path in case.glob("*.json"))
     verified = settle_json("verify", case / "vector.bundle", "--trust", made.home / "trust.json")
     assert verified["ok"]
@@ -219,15 +235,30 @@ def test_a_style_groups_part_is_paid_to_its_members_equally(made: Sounding, worl
     styles = {piece.id: piece.style for piece in world.pieces}
     vector = made.settle("report", "made")
     [group] = [one["id"] for one in vector["aspects"][2]["sources"]][:1]
-    event = {"source": "acme", "event_id": "e-1", "track": "made", "occurred_at": "2026-06-03T11:05:00Z",
-             "territory": "SE", "product": "premium", "units": 1}  # fmt: skip
+    event = {
+        "source": "acme",
+        "event_id": "e-1",
+        "track": "made",
+        "occurred_at": "2026-06-03T11:05:00Z",
+        "territory": "SE",
+        "product": "premium",
+        "units": 1,
+    }
     (made.home / "events.ndjson").write_text(json.dumps(event) + "\n", encoding="utf-8")
     made.settle("ingest", made.home / "events.ndjson")
     made.settle("period", "close", "2026-06")
     run = made.settle(
-        "run", "--period", "2026-06", "--pool", "100.00", "--currency", "EUR", "--param", "aspects=style:1000000",
+        "run",
+        "--period",
+        "2026-06",
+        "--pool",
+        "100.00",
+        "--currency",
+        "EUR",
+        "--param",
+        "aspects=style:1000000",
         "--dry-run",
-    )  # fmt: skip
+    )
     held = {line["holder"]: line["micros"] for line in run["lines"]}
     members = {f"p-{name}" for name, style in styles.items() if f"style:{style}" == group}
     assert members <= set(held)
@@ -242,10 +273,25 @@ def test_the_command_signs_the_same_bytes_on_one_thread_and_two(made: Sounding) 
     for threads in ("1", "2", "1"):
         limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
         done = subprocess.run(
-            [sys.executable, "-c", "from cli.main import main; main()", "--home", str(made.home), "--json", "attribute",
-             str(made.home / "made.wav"), "--track", "twice", "--no-assign"],
-            cwd=ROOT, env=os.environ | limits, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-c",
+                "from cli.main import main; main()",
+                "--home",
+                str(made.home),
+                "--json",
+                "attribute",
+                str(made.home / "made.wav"),
+                "--track",
+                "twice",
+                "--no-assign",
+            ],
+            cwd=ROOT,
+            env=os.environ | limits,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         digests.add(json.loads(done.stdout)[0]["digest"])
     assert len(digests) == 1
 

@@ -31,8 +31,9 @@ def test_declared_vectors_are_signed_and_assigned(home: Path, tmp_path: Path) ->
     """If this fails, what a generator declares does not become payable, or not with the numbers it declared."""
     answers = settle_json("attribute", "--declared", write(tmp_path, ONE, TWO), home=home)
     assert [(one["track"], one["method"], one["assigned"]) for one in answers] == [
-        ("trk-1", "declared", True), ("trk-2", "declared", True)
-    ]  # fmt: skip
+        ("trk-1", "declared", True),
+        ("trk-2", "declared", True),
+    ]
     recording = answers[0]["vector"]["recording"]
     assert recording["sources"][0]["ppm"] == 600_000
     assert recording["unattributed"] == 400_000

@@ -145,8 +145,11 @@ def test_a_terminal_shows_how_far_it_is(made: Sounding) -> None:
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [*SETTLE, "--home", str(made.home), "--json", "index"],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=follower, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
-    )  # fmt: skip
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )
     os.close(follower)
     shown = b""
     deadline = time.monotonic() + 120

@@ -63,9 +63,13 @@ def test_with_a_keystore(june: Month, anvil: Anvil, tmp_path: Path) -> None:
     )
     (june.home / "password").write_text("secret words\n")
     configure(
-        june, url=anvil.url, id=31337, keystore="keys/publisher.keystore.json", password_file="password",
+        june,
+        url=anvil.url,
+        id=31337,
+        keystore="keys/publisher.keystore.json",
+        password_file="password",
         confirmations=1,
-    )  # fmt: skip
+    )
     pool = chain(june, "deploy", "--currency", "EUR", "--token", token, "--window", "0")["pool"]
     refused = settle_json("pay", run_of(june), "--via", "chain", home=june.home, code=REFUSED)
     assert "lacks 630000000" in refused["error"]["message"]

@@ -25,8 +25,17 @@ KEY = PrivateKey.from_seed(b"p" * 32)
 def signed_file(june: Month, folder: Path, count: int) -> tuple[Path, Path]:
     """A file of beta's and what beta signed over it; the log knows beta's key."""
     settle_source(june.ws, "beta", party="ann", public=KEY.public.raw.hex())
-    rows = [{"source": "beta", "event_id": f"b-{n}", "track": "trk-1", "occurred_at": "2026-06-05T11:05:00Z",
-             "territory": "SE", "units": 1} for n in range(count)]  # fmt: skip
+    rows = [
+        {
+            "source": "beta",
+            "event_id": f"b-{n}",
+            "track": "trk-1",
+            "occurred_at": "2026-06-05T11:05:00Z",
+            "territory": "SE",
+            "units": 1,
+        }
+        for n in range(count)
+    ]
     file, signed = folder / "beta.ndjson", folder / "beta.batch"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     batches.sign_file(file, KEY, source="beta", log=june.ws.log.origin, previous=None, out=signed)
@@ -55,13 +64,15 @@ def test_a_label_is_asked_of_the_signature(june: Month, tmp_path: Path, changed:
         found = replace(found, log="example.org/elsewhere")
         envelope = batch.sign(found, KEY)
     hashes = batches.hashes_of(file, "beta", None)
-    made = batch.make(june.now, found, party="ann", signer=KEY.public.id, statement=envelope.digest,
-                      bodies=canon.digest(hashes))  # fmt: skip
+    made = batch.make(
+        june.now, found, party="ann", signer=KEY.public.id, statement=envelope.digest, bodies=canon.digest(hashes)
+    )
     forged = {name: value for name, value in changed.items() if name != "log"}
     june.ws.log.commit(batch_of([{**made, **forged}], [envelope.encode(), hashes]))
     assert batches.signers(june.ws.log) == {}
-    index = june.ws.log.append([event("b-0", source="beta", vector=june.digests["trk-1"],
-                                      occurred_at="2026-06-05T11:05:00Z")]).first  # fmt: skip
+    index = june.ws.log.append(
+        [event("b-0", source="beta", vector=june.digests["trk-1"], occurred_at="2026-06-05T11:05:00Z")]
+    ).first
     assert batches.place_of(june.ws, index) is None
 
 

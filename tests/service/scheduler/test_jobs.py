@@ -155,9 +155,12 @@ def test_what_the_chain_has_confirmed_is_written_down_once(june: Month) -> None:
     with opened(june.ws) as client:
         pool = client.book.pool(client.chain_id, "EUR")
         client.courier.plan(
-            "fund:waiting", kind="fund", chain_id=client.chain_id, target=pool.token,
+            "fund:waiting",
+            kind="fund",
+            chain_id=client.chain_id,
+            target=pool.token,
             data=TOKEN.data("mint", pool.address, 1_000_000),
-        )  # fmt: skip
+        )
     assert done(june, "chain", hours=1).detail == "fund is final"
     assert done(june, "chain", hours=2).state == "nothing"
 

@@ -27,9 +27,12 @@ SETTLE = str(Path(sys.executable).with_name("settle"))
 def running(home: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], threading.Event]]:
     """A scheduler, what it says, and whether every job has had its first turn."""
     process = subprocess.Popen(
-        [SETTLE, "--home", str(home), "scheduler"], cwd=ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [SETTLE, "--home", str(home), "scheduler"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     said: list[str] = []
     all_had_a_turn = threading.Event()
 

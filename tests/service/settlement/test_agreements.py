@@ -50,9 +50,7 @@ def test_from_allocated_to_paid_line_by_line(june: Month, tmp_path: Path) -> Non
     agree(june, RESERVE, ADVANCE, TAX, DOLLARS, RATE)
     run = published(june)
     paying.pay(june.ws, run, "file")
-    assert steps(june, "ann", "2026-06") == [
-        ("reserve", -36_000_000), ("recouped", -162_000_000), ("tax", -24_300_000)
-    ]  # fmt: skip
+    assert steps(june, "ann", "2026-06") == [("reserve", -36_000_000), ("recouped", -162_000_000), ("tax", -24_300_000)]
     told = statements.state(june.ws, "ann", "2026-06")
     assert told.earned_micros + told.deductions_micros == told.net_micros + told.carried_micros
     (pool,) = told.pools
@@ -64,10 +62,15 @@ def test_from_allocated_to_paid_line_by_line(june: Month, tmp_path: Path) -> Non
     agree(june, july_rate, period="2026-07", note="central bank")
     july(june)
     assert steps(june, "ann", "2026-07") == [
-        ("reserve", -36_000_000), ("released", 36_000_000), ("recouped", -38_000_000), ("tax", -48_300_000)
-    ]  # fmt: skip
-    left = [(one.kind, one.opening_micros, one.closing_micros)
-            for one in statements.state(june.ws, "ann", "2026-07").pools[0].beside]  # fmt: skip
+        ("reserve", -36_000_000),
+        ("released", 36_000_000),
+        ("recouped", -38_000_000),
+        ("tax", -48_300_000),
+    ]
+    left = [
+        (one.kind, one.opening_micros, one.closing_micros)
+        for one in statements.state(june.ws, "ann", "2026-07").pools[0].beside
+    ]
     assert left == [("reserve", 36_000_000, 0), ("advance", 38_000_000, 0), ("reserve", 0, 36_000_000)]
     assert steps(june, "bob", "2026-07") == []
     assert not read_book(june.ws).voids
@@ -223,9 +226,13 @@ def private_terms(one: Account) -> Account:
     """Terms that the run was never given, booked as they say."""
     invented = Agreed.of(period="2026-06", note="n", clause=replace(TAX, ppm=500_000))
     again = accounts(
-        currency="EUR", minimum=0, opening={}, earned={"ann": one.earned}, corrections=(),
+        currency="EUR",
+        minimum=0,
+        opening={},
+        earned={"ann": one.earned},
+        corrections=(),
         stages=Stages(period="2026-06", agreed=(invented,)),
-    )  # fmt: skip
+    )
     return again[0]
 
 
@@ -253,6 +260,7 @@ def test_the_listing_says_what_was_agreed(june: Month) -> None:
     agree(june, RATE, note="central bank")
     told = agreements.listed(june.ws)
     assert [(one.kind, one.party, one.note) for one in told] == [
-        ("advance", "ann", "contract 12"), ("rate", "", "central bank")
-    ]  # fmt: skip
+        ("advance", "ann", "contract 12"),
+        ("rate", "", "central bank"),
+    ]
     assert told[1].terms == {"currency": "EUR", "to": "USD", "rate": "1.0861", "date": "2026-06-30"}

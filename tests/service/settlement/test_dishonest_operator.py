@@ -25,10 +25,13 @@ def shifted(outcome: Outcome, giver: str, taker: str, *, micros: int = 0, weight
     """Money or weight moved from one party's line to another's, groups and all."""
     change = {giver: -1, taker: 1}
     lines = tuple(
-        replace(line, micros=line.micros + change.get(line.party, 0) * micros,
-                weight=line.weight + change.get(line.party, 0) * weight)
+        replace(
+            line,
+            micros=line.micros + change.get(line.party, 0) * micros,
+            weight=line.weight + change.get(line.party, 0) * weight,
+        )
         for line in outcome.lines
-    )  # fmt: skip
+    )
     sums = {group.group: [0, 0] for group in outcome.groups}
     for line in lines:
         sums[line.group][0] += line.micros

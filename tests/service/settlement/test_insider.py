@@ -134,9 +134,9 @@ def test_an_approver_key_of_the_maker_is_the_makers(june: Month) -> None:
     life.close(june.ws, "2026-06")
     run = life.run(june.ws, asked()).run
     own = PrivateKey.generate()
-    june.ws.log.append([
-        keyring.add(june.now, signer=june.ws.signer("approver"), role="approver", party="operator", public=own.public)
-    ])  # fmt: skip
+    june.ws.log.append(
+        [keyring.add(june.now, signer=june.ws.signer("approver"), role="approver", party="operator", public=own.public)]
+    )
     document = read_book(june.ws).document(run)
     forged = Approve(at=AT, by="carol", key=own.public.id, subject=run, document=document, demo=True)
     june.ws.log.append([leaf.sign(forged.leaf(), own)])

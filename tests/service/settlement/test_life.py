@@ -34,8 +34,11 @@ def test_the_whole_way(june: Month) -> None:
     assert found.run == dry.run
     # 10 units over 1000: trk-1 600 (360 ann, 120 bob), trk-2 300 (90 cy, 60 dee, 30 nobody known), trk-3 100 no vector.
     assert {line.holder: line.micros for line in found.lines} == {
-        "ann": 360_000_000, "bob": 120_000_000, "cy": 90_000_000, "dee": 60_000_000
-    }  # fmt: skip
+        "ann": 360_000_000,
+        "bob": 120_000_000,
+        "cy": 90_000_000,
+        "dee": 60_000_000,
+    }
     assert found.suspense_micros == 130_000_000
     assert found.unattributed_micros == 240_000_000
     assert life.run(june.ws, asked()).already
@@ -150,16 +153,25 @@ def test_no_door_lets_one_person_make_and_approve(june: Month) -> None:
     book = read_book(june.ws)
     shared = june.ws.signer("approver")
     doors = (
-        (operator, "operator", False), (operator, "carol", True), (stranger, "carol", True),
-        (shared, "operator", True), (shared, "carol", False),
-    )  # fmt: skip
+        (operator, "operator", False),
+        (operator, "carol", True),
+        (stranger, "carol", True),
+        (shared, "operator", True),
+        (shared, "carol", False),
+    )
     for key, by, demo in doors:
         forged = Approve(
             at="2026-07-02T09:00:00Z", by=by, key=key.public.id, subject=run, document=book.document(run), demo=demo
         )
         june.ws.log.append([leaf.sign(forged.leaf(), key)])
-    other = Approve(at="2026-07-02T09:00:00Z", by="approver", key=june.ws.signer("approver").public.id, subject=run,
-                    document="0" * 64, demo=False)  # fmt: skip
+    other = Approve(
+        at="2026-07-02T09:00:00Z",
+        by="approver",
+        key=june.ws.signer("approver").public.id,
+        subject=run,
+        document="0" * 64,
+        demo=False,
+    )
     june.ws.log.append([leaf.sign(other.leaf(), june.ws.signer("approver"))])
     book = read_book(june.ws)
     assert not book.approved(run)

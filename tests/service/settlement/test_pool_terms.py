@@ -50,9 +50,12 @@ def test_every_rule_runs_and_its_parts_sum(june: Month, rule: str, params: dict[
     life.close(june.ws, "2026-06")
     found = ran(june, "2026-06", rule=rule, params=params)
     parts = (
-        found.allocated_micros, found.unattributed_micros, found.held_micros, found.suspense_micros,
+        found.allocated_micros,
+        found.unattributed_micros,
+        found.held_micros,
+        found.suspense_micros,
         found.reserve_micros,
-    )  # fmt: skip
+    )
     assert sum(parts) == found.pool_micros == 1_000_000_000
     assert sum(line.micros for line in found.lines) == found.allocated_micros
     assert ran(june, "2026-06", rule=rule, params=params).run == found.run

@@ -40,10 +40,18 @@ def test_a_run_that_does_not_come_out_the_same_is_not_signed(june: Month, monkey
     honest = compute.compute
 
     def skewed(inputs: Any) -> Any:
-        return honest(compute.Inputs(
-            terms=inputs.terms, rule=inputs.rule, period_root=inputs.period_root, usage=inputs.usage[:-1],
-            vectors=inputs.vectors, view=inputs.view, holds=inputs.holds, carried=inputs.carried,
-        ))  # fmt: skip
+        return honest(
+            compute.Inputs(
+                terms=inputs.terms,
+                rule=inputs.rule,
+                period_root=inputs.period_root,
+                usage=inputs.usage[:-1],
+                vectors=inputs.vectors,
+                view=inputs.view,
+                holds=inputs.holds,
+                carried=inputs.carried,
+            )
+        )
 
     with monkeypatch.context() as operator:
         operator.setattr(runs, "compute", skewed)

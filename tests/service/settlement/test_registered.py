@@ -18,9 +18,19 @@ FAR = "9999-12-31T00:00:00Z"
 
 def share(n: int, party: str, territory: str, start: str, end: str = FAR) -> Share:
     return Share(
-        id=f"s-{n}", index=n, at=start, subject="rec", party=party, right="master", ppm=1_000_000, territory=territory,
-        start=start, end=end, planned=end, state="confirmed",
-    )  # fmt: skip
+        id=f"s-{n}",
+        index=n,
+        at=start,
+        subject="rec",
+        party=party,
+        right="master",
+        ppm=1_000_000,
+        territory=territory,
+        start=start,
+        end=end,
+        planned=end,
+        state="confirmed",
+    )
 
 
 def registered() -> Registered:

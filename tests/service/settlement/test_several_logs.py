@@ -57,10 +57,18 @@ class Two:
     def ingest(self, ws: Workspace, source: str, *tracks: str, at: str = "2026-06-05T11:05:00Z") -> Ingested:
         """A file of one event of each of these tracks."""
         rows = [
-            {"source": source, "event_id": f"b-{n}-{at[:10]}", "track": track, "occurred_at": at, "territory": "SE",
-             "units": 1, "gross_micros": 4200, "currency": "EUR"}
+            {
+                "source": source,
+                "event_id": f"b-{n}-{at[:10]}",
+                "track": track,
+                "occurred_at": at,
+                "territory": "SE",
+                "units": 1,
+                "gross_micros": 4200,
+                "currency": "EUR",
+            }
             for n, track in enumerate(tracks)
-        ]  # fmt: skip
+        ]
         path = self.place.parent / f"{source}.ndjson"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return ingest_file(ws, path)

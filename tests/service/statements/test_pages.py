@@ -32,13 +32,23 @@ def told(june: Month) -> Statement:
     found = statements.state(june.ws, "ann", "2026-06")
     (pool,) = found.pools
     estimated = replace(
-        pool.earnings[0], source=LONG, source_title="Blue", basis="estimated", ppm=396_379, low_ppm=195_258,
+        pool.earnings[0],
+        source=LONG,
+        source_title="Blue",
+        basis="estimated",
+        ppm=396_379,
+        low_ppm=195_258,
         high_ppm=597_401,
-    )  # fmt: skip
+    )
     waiting = Waiting(
-        state="suspense", subject="master:rec-4", title="Green", reason="shares-short", ref="", micros=30_000_000,
+        state="suspense",
+        subject="master:rec-4",
+        title="Green",
+        reason="shares-short",
+        ref="",
+        micros=30_000_000,
         advice="confirm your share",
-    )  # fmt: skip
+    )
     return replace(found, pools=(replace(pool, earnings=(estimated,), waiting=(waiting,)),))
 
 
@@ -78,25 +88,51 @@ def test_what_a_holder_reads_is_what_the_run_paid_by(june: Month) -> None:
 
 def aspect(name: str, *ppms: int) -> dict[str, Any]:
     return {
-        "aspect": name, "meaning": "", "further": 0, "further_ppm": 0, "unattributed": 1_000_000 - sum(ppms),
+        "aspect": name,
+        "meaning": "",
+        "further": 0,
+        "further_ppm": 0,
+        "unattributed": 1_000_000 - sum(ppms),
         "sources": [
-            {"id": f"rec-{n}", "title": f"Title {n}", "artist": f"Artist {n}", "ppm": ppm, "low": 0, "high": 1_000_000,
-             "basis": "estimated", "permitted": None}
+            {
+                "id": f"rec-{n}",
+                "title": f"Title {n}",
+                "artist": f"Artist {n}",
+                "ppm": ppm,
+                "low": 0,
+                "high": 1_000_000,
+                "basis": "estimated",
+                "permitted": None,
+            }
             for n, ppm in enumerate(ppms)
         ],
-    }  # fmt: skip
+    }
 
 
 REPORT: dict[str, Any] = {
-    "track": "trk-1", "title": None, "digest": "0" * 64, "index": 1, "recorded_at": "2026-06-03T11:05:00Z",
-    "assigned": True, "method": "hybrid", "version": "1", "error": None, "catalogue_root": "0" * 64,
-    "catalogue_size": 3, "model": None, "model_version": None, "matches": [], "length_ms": None, "notes": [],
-    "other_vectors": [], "aspects": [aspect("recording", 420_104, 182_850, 172_550), aspect("composition"),
-                                     aspect("style")],
-    "by_artist": [{"name": f"Artist {n}", "aspect": "recording", "ppm": ppm}
-                  for n, ppm in enumerate((420_104, 182_850, 172_550))],
+    "track": "trk-1",
+    "title": None,
+    "digest": "0" * 64,
+    "index": 1,
+    "recorded_at": "2026-06-03T11:05:00Z",
+    "assigned": True,
+    "method": "hybrid",
+    "version": "1",
+    "error": None,
+    "catalogue_root": "0" * 64,
+    "catalogue_size": 3,
+    "model": None,
+    "model_version": None,
+    "matches": [],
+    "length_ms": None,
+    "notes": [],
+    "other_vectors": [],
+    "aspects": [aspect("recording", 420_104, 182_850, 172_550), aspect("composition"), aspect("style")],
+    "by_artist": [
+        {"name": f"Artist {n}", "aspect": "recording", "ppm": ppm} for n, ppm in enumerate((420_104, 182_850, 172_550))
+    ],
     "by_holder": [{"name": LONG, "title": "Ann", "aspect": "recording", "ppm": 775_504}],
-}  # fmt: skip
+}
 
 
 def test_the_parts_of_a_report_add_up() -> None:
@@ -133,10 +169,21 @@ def test_pages_fit_a_telephone(told: Statement, june: Month, tmp_path: Path) -> 
     chromium = shutil.which("chromium")
     assert chromium is not None
     done = subprocess.run(
-        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
-         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / "all.html").as_uri()],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--allow-file-access-from-files",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--dump-dom",
+            (tmp_path / "all.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     (title,) = re.findall(r"<title>(.*)</title>", done.stdout)
     assert title == "statement 0 0, report 0 0, rules 0"
 

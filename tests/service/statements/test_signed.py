@@ -23,13 +23,17 @@ def test_a_statement_counts_what_was_signed(tmp_path: Path) -> None:
     ws, key = june.ws, PrivateKey.from_seed(b"p" * 32)
     operator = ws.signer("operator")
     ws.log.append(
-        [keyring.add(june.now, signer=operator, role="platform", party="ann", public=key.public),
-         source.make(june.now, source="beta", party="ann", signed=True, signer=operator)]
-    )  # fmt: skip
+        [
+            keyring.add(june.now, signer=operator, role="platform", party="ann", public=key.public),
+            source.make(june.now, source="beta", party="ann", signed=True, signer=operator),
+        ]
+    )
     usual = {"source": "beta", "territory": "SE", "units": 1}
     june_or_july = ["2026-06-03T11:05:00Z"] * 6 + ["2026-07-03T11:05:00Z"] * 2
-    rows = [{**usual, "event_id": f"b-{n}", "track": f"trk-{1 + n % 2}", "occurred_at": at}
-            for n, at in enumerate(june_or_july)]  # fmt: skip
+    rows = [
+        {**usual, "event_id": f"b-{n}", "track": f"trk-{1 + n % 2}", "occurred_at": at}
+        for n, at in enumerate(june_or_july)
+    ]
     file, signed = tmp_path / "beta.ndjson", tmp_path / "beta.batch"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     batches.sign_file(file, key, source="beta", log=ws.log.origin, previous=None, out=signed)

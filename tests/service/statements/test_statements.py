@@ -85,8 +85,15 @@ def test_late_events_weigh_in_the_receiving_period_once(june: Month) -> None:
 
 def test_a_claimant_sees_what_lies_in_suspense(june: Month, tmp_path: Path) -> None:
     """If this fails, a holder is not told that money waits for a share to be confirmed."""
-    share = {"subject": "rec-4", "party": "ann", "right": "master", "ppm": 500_000, "territory": "WORLD",
-             "from": "2020-01-01", "state": "confirmed"}  # fmt: skip
+    share = {
+        "subject": "rec-4",
+        "party": "ann",
+        "right": "master",
+        "ppm": 500_000,
+        "territory": "WORLD",
+        "from": "2020-01-01",
+        "state": "confirmed",
+    }
     path = tmp_path / "more.json"
     path.write_text(json.dumps({"shares": [share]}))
     import_files(june.ws.registry, [path], Signer(june.ws.signer("operator"), "operator", "operator"))
@@ -104,11 +111,22 @@ def test_nothing_in_a_statement_runs(june: Month, tmp_path: Path) -> None:
     document = {
         "parties": [{"id": "eve", "name": EVIL[6], "kind": "person"}],
         "recordings": recordings,
-        "shares": [{"subject": one["id"], "party": "eve", "right": "master", "ppm": 1_000_000, "territory": "WORLD",
-                    "from": "2020-01-01", "state": "confirmed"} for one in recordings],
-        "grants": [{"id": f"ge-{n}", "grantor": "eve", "subject": one["id"], **ALLOW}
-                   for n, one in enumerate(recordings)],
-    }  # fmt: skip
+        "shares": [
+            {
+                "subject": one["id"],
+                "party": "eve",
+                "right": "master",
+                "ppm": 1_000_000,
+                "territory": "WORLD",
+                "from": "2020-01-01",
+                "state": "confirmed",
+            }
+            for one in recordings
+        ],
+        "grants": [
+            {"id": f"ge-{n}", "grantor": "eve", "subject": one["id"], **ALLOW} for n, one in enumerate(recordings)
+        ],
+    }
     path = tmp_path / "evil.json"
     path.write_text(json.dumps(document))
     done = import_files(june.ws.registry, [path], Signer(june.ws.signer("operator"), "operator", "operator"))
@@ -161,10 +179,12 @@ def test_a_nil_statement_can_be_filed(june: Month) -> None:
 def test_a_payment_file_holds_no_formula() -> None:
     """If this fails, opening a payment file in a spreadsheet runs what a payee called themselves."""
     rows = [
-        (Instruction(party=f"p{n}", micros=10_000, reference=f"ST{n}", account="0" * 64),
-         Payee(party=f"p{n}", name=text, method="bank", account=text))
+        (
+            Instruction(party=f"p{n}", micros=10_000, reference=f"ST{n}", account="0" * 64),
+            Payee(party=f"p{n}", name=text, method="bank", account=text),
+        )
         for n, text in enumerate(EVIL)
-    ]  # fmt: skip
+    ]
     data = payment_file(rows, currency="EUR", period="2026-06", pool="default", run="0" * 64)
     read = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
     assert [row["amount"] for row in read] == ["0.01"] * len(EVIL)
@@ -189,8 +209,15 @@ def test_a_party_without_an_account_is_not_paid_and_not_lost(tmp_path: Path) -> 
 
 def test_what_the_registry_held_is_released_by_two(june: Month, tmp_path: Path) -> None:
     """If this fails, money held for a missing permission can never be paid, or one person can let it go."""
-    share = {"subject": "rec-4", "party": "bob", "right": "master", "ppm": 1_000_000, "territory": "WORLD",
-             "from": "2020-01-01", "state": "confirmed"}  # fmt: skip
+    share = {
+        "subject": "rec-4",
+        "party": "bob",
+        "right": "master",
+        "ppm": 1_000_000,
+        "territory": "WORLD",
+        "from": "2020-01-01",
+        "state": "confirmed",
+    }
     path = tmp_path / "more.json"
     path.write_text(json.dumps({"shares": [share]}))
     import_files(june.ws.registry, [path], Signer(june.ws.signer("operator"), "operator", "operator"))

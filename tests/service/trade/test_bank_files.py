@@ -55,8 +55,9 @@ def test_a_file_is_valid_and_the_same_when_made_again() -> None:
     first = euros["CdtTrfTxInf"][0]
     assert first["Cdtr"]["Nm"] == "Ann Dvorak"
     assert crowns["CdtTrfTxInf"][0]["Cdtr"] == {
-        "Nm": "Bob Zazolc + Sohne", "PstlAdr": {"TwnNm": "Oslo", "Ctry": "NO"},
-    }  # fmt: skip
+        "Nm": "Bob Zazolc + Sohne",
+        "PstlAdr": {"TwnNm": "Oslo", "Ctry": "NO"},
+    }
 
 
 @given(
@@ -121,8 +122,11 @@ def test_a_status_report_rejects_by_reference_and_accepts_nothing_for_good() -> 
     )
     answers = bank.read(PAIN_002.format(group="PART", payments=payments).encode())
     assert [(one.reference, one.outcome) for one in answers.answers] == [
-        ("a", "failed"), ("b", "pending"), ("c", "settled"), ("d", "pending"),
-    ]  # fmt: skip
+        ("a", "failed"),
+        ("b", "pending"),
+        ("c", "settled"),
+        ("d", "pending"),
+    ]
     assert (answers.rejected, answers.answers[0].reason) == ("", "AC04")
     assert bank.read(PAIN_002.format(group="RJCT", payments="").encode()).rejected == "SETTLE-1-1"
 
@@ -142,8 +146,10 @@ def test_a_statement_books_and_returns_by_reference(kind: str) -> None:
     )
     answers = bank.read(CAMT.format(kind=kind, entries=entries).encode())
     assert [(one.reference, one.outcome, one.currency, one.micros) for one in answers.answers] == [
-        ("a", "settled", "EUR", 12_340_000), ("b", "pending", "EUR", 12_340_000), ("c", "returned", "EUR", 12_340_000),
-    ]  # fmt: skip
+        ("a", "settled", "EUR", 12_340_000),
+        ("b", "pending", "EUR", 12_340_000),
+        ("c", "returned", "EUR", 12_340_000),
+    ]
     assert (answers.unnamed, answers.name, answers.kind) == (2, "C-1", f"camt.{kind}")
 
 

@@ -32,9 +32,13 @@ PARTIES = {"platform": "ann", "holder": "bob", "auditor": "audrey", "operator": 
 
 def row(event_id: str, **fields: Any) -> dict[str, Any]:
     usual = {
-        "source": "acme", "event_id": event_id, "track": "trk-1", "occurred_at": "2026-06-03T11:05:00Z",
-        "territory": "SE", "units": 1,
-    }  # fmt: skip
+        "source": "acme",
+        "event_id": event_id,
+        "track": "trk-1",
+        "occurred_at": "2026-06-03T11:05:00Z",
+        "territory": "SE",
+        "units": 1,
+    }
     return usual | fields
 
 

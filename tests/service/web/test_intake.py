@@ -92,8 +92,9 @@ def test_a_signed_batch_is_taken_whole_and_counted_as_signed(june: Month, tmp_pa
     secret = token(june, "ann")
     with client(june) as web:
         headers = bearer(secret) | {
-            "content-type": "application/x-ndjson", "settle-batch": base64.b64encode(out.read_bytes()).decode()
-        }  # fmt: skip
+            "content-type": "application/x-ndjson",
+            "settle-batch": base64.b64encode(out.read_bytes()).decode(),
+        }
         assert post(web, secret, file.read_bytes()).json()["quarantined"] == 2, "the source takes signed events only"
         tampered = web.post("/v1/sources/acme/batches", content=lines(row("a"), row("b", units=5)), headers=headers)
         assert tampered.status_code == 422

@@ -25,13 +25,30 @@ def web(june: Month) -> Any:
 @pytest.mark.parametrize(
     "path",
     [
-        "/tile/%2e%2e/settle.toml", "/tile/0/999", "/tile/0/x001", "/tile/0/000.p/0",
-        "/tile/0/000.p/999", "/tile/99/000", "/tile/entries/-01", "/tile/0/0000", "/v1/log/entries/-1",
-        "/v1/log/entries/99999999999999999999", "/v1/log/entries/1e3", "/v1/log/proof", "/v1/log/proof?index=\u0663",
-        "/v1/log/consistency?old=9&new=1", "/v1/log/consistency?old=0&new=99999", "/v1/tracks/%00", "/v1/tracks/nobody",
-        "/v1/decisions?subject=%00&use=train", "/v1/decisions?subject=x&use=x", "/settle.toml", "//", "/v1",
+        "/tile/%2e%2e/settle.toml",
+        "/tile/0/999",
+        "/tile/0/x001",
+        "/tile/0/000.p/0",
+        "/tile/0/000.p/999",
+        "/tile/99/000",
+        "/tile/entries/-01",
+        "/tile/0/0000",
+        "/v1/log/entries/-1",
+        "/v1/log/entries/99999999999999999999",
+        "/v1/log/entries/1e3",
+        "/v1/log/proof",
+        "/v1/log/proof?index=\u0663",
+        "/v1/log/consistency?old=9&new=1",
+        "/v1/log/consistency?old=0&new=99999",
+        "/v1/tracks/%00",
+        "/v1/tracks/nobody",
+        "/v1/decisions?subject=%00&use=train",
+        "/v1/decisions?subject=x&use=x",
+        "/settle.toml",
+        "//",
+        "/v1",
     ],
-)  # fmt: skip
+)
 def test_odd_paths_are_refused_as_problems(web: Any, path: str) -> None:
     """If this fails, a path reaches a file that it should not, or ends in an internal error."""
     answer = web.get(path)
@@ -41,9 +58,17 @@ def test_odd_paths_are_refused_as_problems(web: Any, path: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer settle_000000000000_" + "A" * 43, "Bearer " + "x" * 60_000,
-     "bearer settle_", "Bearer settle_\u00e9"],
-)  # fmt: skip
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic YTpi",
+        "Bearer settle_000000000000_" + "A" * 43,
+        "Bearer " + "x" * 60_000,
+        "bearer settle_",
+        "Bearer settle_\u00e9",
+    ],
+)
 def test_no_header_opens_the_door(web: Any, header: str) -> None:
     """If this fails, something that is no access key is taken for one, or ends in an internal error."""
     answer = web.get("/v1/status", headers={"authorization": header.encode()})

@@ -171,8 +171,11 @@ def test_a_writer_needs_no_more_than_its_grants(tmp_path: Path) -> None:
                 connection.execute(text(statement))
         log = open_log(
             re.sub("//[^@]*@", f"//{writer}@", place.store),
-            origin=ORIGIN, signer=KEY, anchor=place.anchor, clock=TickingClock(),
-        )  # fmt: skip
+            origin=ORIGIN,
+            signer=KEY,
+            anchor=place.anchor,
+            clock=TickingClock(),
+        )
         try:
             assert take(log, lines(row("e-1"), row("e-2", track="nobody"))).accepted == 1
             erase(log.store, "acme", "u-77")

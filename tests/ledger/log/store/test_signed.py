@@ -30,8 +30,11 @@ from tests.ledger.world import seeded
 PLATFORM = seeded("platform")
 OPERATOR = seeded("operator")
 ATTRIBUTION = seeded("attribution")
-TRUSTED = [Key(role="log", party="operator", public=KEY.public), Key(role="operator", party="operator",
-           public=OPERATOR.public), Key(role="attribution", party="operator", public=ATTRIBUTION.public)]  # fmt: skip
+TRUSTED = [
+    Key(role="log", party="operator", public=KEY.public),
+    Key(role="operator", party="operator", public=OPERATOR.public),
+    Key(role="attribution", party="operator", public=ATTRIBUTION.public),
+]
 ASSIGNED = vector.sign(vector.from_declared({"sources": []}, track="trk-1"), ATTRIBUTION)
 
 
@@ -40,12 +43,14 @@ def prepared(place: Place, *, must: bool = False) -> Log:
     log = place.open()
     now = log.clock()
     log.append(
-        [leaf.make("track", now, id="trk-1"),
-         leaf.assign(now, track="trk-1", vector=ASSIGNED.digest, signer=ATTRIBUTION),
-         keyring.add(now, signer=OPERATOR, role="platform", party="p-acme", public=PLATFORM.public),
-         source.make(now, source="acme", party="p-acme", signed=must, signer=OPERATOR)],
+        [
+            leaf.make("track", now, id="trk-1"),
+            leaf.assign(now, track="trk-1", vector=ASSIGNED.digest, signer=ATTRIBUTION),
+            keyring.add(now, signer=OPERATOR, role="platform", party="p-acme", public=PLATFORM.public),
+            source.make(now, source="acme", party="p-acme", signed=must, signer=OPERATOR),
+        ],
         blobs=[ASSIGNED.encode()],
-    )  # fmt: skip
+    )
     return log
 
 
@@ -60,12 +65,16 @@ def took(
     hashes = read_bodies(blocks(data), "june", "acme")
     found = Batch(
         source="acme", number=number, previous=previous, count=len(hashes) // 32, root=batch.root_of(hashes), log=origin
-    )  # fmt: skip
+    )
     envelope = batch.sign(found, PLATFORM)
     made = batch.make(
-        log.clock(), found, party="p-acme", signer=PLATFORM.public.id, statement=envelope.digest,
+        log.clock(),
+        found,
+        party="p-acme",
+        signer=PLATFORM.public.id,
+        statement=envelope.digest,
         bodies=canon.digest(hashes),
-    )  # fmt: skip
+    )
     index = log.commit(batch_of([{**made, **leaves}], [envelope.encode(), hashes])).first
     return index, hashes, envelope.digest
 
@@ -154,12 +163,19 @@ def test_recovery_knows_again_what_was_signed(place: Place, tmp_path: Path) -> N
     export(log, tmp_path / "export")
     place.clock.advance(seconds=1)
     again = open_log(
-        tmp_path / "again.db", origin=ORIGIN, signer=KEY, anchor=tmp_path / "again.anchor", clock=place.clock,
+        tmp_path / "again.db",
+        origin=ORIGIN,
+        signer=KEY,
+        anchor=tmp_path / "again.anchor",
+        clock=place.clock,
         check=False,
-    )  # fmt: skip
+    )
     replay(again, Static.open(tmp_path / "export", ORIGIN, TRUSTED))
-    assert signed_rows(again) == before == [(5, 6, index, 1), (index + 1, index + 2, index, 0),
-                                            (index + 2, index + 3, index, 3)]  # fmt: skip
+    assert (
+        signed_rows(again)
+        == before
+        == [(5, 6, index, 1), (index + 1, index + 2, index, 0), (index + 2, index + 3, index, 3)]
+    )
     again.close()
 
 
