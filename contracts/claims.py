@@ -16,7 +16,7 @@ from contracts.errors import ClaimError, PostingError
 from contracts.merkle import LEAF_ENCODING, leaf_hash, root_from
 from contracts.posting import AMOUNT_MAX, Leaf, Pool, Posting, abi_row, payee_id
 from ledger.proofs import bundle
-from ledger.proofs.bundle import Placed
+from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.leaf import check_signature
 from ledger.proofs.verify import Examination
 from ledger.shown import counted
@@ -64,7 +64,7 @@ def claim_document(posting: Posting, row: int, salt: bytes) -> dict[str, Any]:
 
 
 def claim_bundle(
-    posting: Posting, row: int, salt: bytes, *, checkpoint: bytes, post: Placed, keys: Sequence[Placed]
+    posting: Posting, row: int, salt: bytes, *, checkpoint: bytes, post: PlacedLeaf, keys: Sequence[PlacedLeaf]
 ) -> bytes:
     """One payee's claim file."""
     document = claim_document(posting, row, salt)

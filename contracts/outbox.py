@@ -67,7 +67,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class SignedAttempt:
     """One signed transaction of an intent."""
 
     hash: str
@@ -115,10 +115,11 @@ class Outbox:
         rows = self._store.connection.execute(f"SELECT * FROM intent{where} ORDER BY id", states)  # noqa: S608  marks only
         return [_intent(row) for row in rows]
 
-    def attempts(self, intent: Intent) -> list[Attempt]:
+    def attempts(self, intent: Intent) -> list[SignedAttempt]:
         rows = self._store.connection.execute("SELECT * FROM attempt WHERE intent = ? ORDER BY rowid", (intent.id,))
         return [
-            Attempt(hash=row["hash"], raw=row["raw"], fees=Fees(max_fee=row["max_fee"], tip=row["tip"])) for row in rows
+            SignedAttempt(hash=row["hash"], raw=row["raw"], fees=Fees(max_fee=row["max_fee"], tip=row["tip"]))
+            for row in rows
         ]
 
     # --- planning and signing

@@ -16,7 +16,7 @@ from payouts.allocate import Cutoff, divide, round_shares
 from payouts.division.contribute import Contribution, Contributor, weigh
 from payouts.division.kernel import BILLION, RESERVE, UNATTRIBUTED, Claim, State
 from payouts.division.waterfill import Level, fill
-from payouts.protocols import Hold, UsageRow, View
+from payouts.protocols import HoldMatch, RegistryAnswers, UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
 from payouts.usage.intake import check_vectors, gather
@@ -34,8 +34,8 @@ class Inputs:
     period_root: bytes
     usage: Sequence[UsageRow]
     vectors: Mapping[str, InfluenceVector]
-    view: View
-    holds: tuple[Hold, ...] = ()
+    view: RegistryAnswers
+    holds: tuple[HoldMatch, ...] = ()
     carried: int = 0
 
 

@@ -20,7 +20,7 @@ from payouts.accounts.payment import intent_payload
 from payouts.compute import Line, Outcome, divided
 from payouts.division.kernel import State
 from payouts.document import Given, Uninstalled, group_payload, line_payload, read_group, read_line, same, whole
-from payouts.protocols import Hold
+from payouts.protocols import HoldMatch
 
 Row = dict[str, Any]
 UNCHECKED_CAP: Final = "whether the cap is what rule {} says: it is not installed here in the version that was used"
@@ -134,7 +134,7 @@ def cap_ppm(given: Given, result: Row) -> int | None:
     return None
 
 
-def check_lines(lines: Iterable[Line], holds: Sequence[Hold]) -> None:
+def check_lines(lines: Iterable[Line], holds: Sequence[HoldMatch]) -> None:
     """Refuse a line whose state is none, or contradicts the holds the run was given."""
     known = {hold.id: hold for hold in holds}
     blocked = {hold.party for hold in holds if hold.party and not (hold.subject or hold.track or hold.source)}

@@ -24,7 +24,7 @@ from payouts.accounts.clauses import Agreed, Rate
 from payouts.allocate import Cutoff
 from payouts.compute import GroupTotal, Line, Outcome
 from payouts.division.waterfill import Level
-from payouts.protocols import Hold, UsageRow
+from payouts.protocols import HoldMatch, UsageRow
 from payouts.rules.base import Rule
 from payouts.rules.catalogue import installed, make_rule
 from payouts.terms import Terms
@@ -81,7 +81,7 @@ class Given:
     sequence: int
     terms: Terms
     rule: Rule
-    holds: tuple[Hold, ...]
+    holds: tuple[HoldMatch, ...]
     follows: Digest | None
     """The pool's last standing run, whose carried balances are this run's opening balances."""
     entries: tuple[str, ...]
@@ -128,7 +128,7 @@ class Given:
             sequence=inputs["sequence"],
             terms=Terms.from_payload(inputs["terms"]),
             rule=read_rule(inputs["rule"]),
-            holds=tuple(Hold(**hold) for hold in inputs["holds"]),
+            holds=tuple(HoldMatch(**hold) for hold in inputs["holds"]),
             follows=inputs["follows"],
             entries=tuple(inputs["entries"]),
             minimum=whole(inputs["minimum_micros"], "minimum_micros"),
@@ -181,7 +181,7 @@ def _check_texts(values: Iterable[Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SealedTable:
     """Rows as bytes, with the root that commits them. `data` is what is stored and exported."""
 
     data: bytes
@@ -189,7 +189,7 @@ class Table:
     root: bytes
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Table:
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> SealedTable:
         lines = [canon.encode(dict(row)) for row in rows]
         root = tree.root_of([tree.leaf_hash(line) for line in lines])
         return cls(b"".join(line + b"\n" for line in lines), len(lines), root)
@@ -219,7 +219,7 @@ class Document:
 
     run: Digest
     payload: dict[str, Any]
-    tables: dict[str, Table]
+    tables: dict[str, SealedTable]
 
     @property
     def blobs(self) -> list[bytes]:
@@ -230,10 +230,10 @@ class Document:
 def draw_up(given: Given, usage: Iterable[UsageRow], outcome: Outcome, booked: Iterable[Account]) -> Document:
     """The document of a run. Everything in it follows from `given` and what the log held at the close."""
     tables = {
-        "usage": Table.of(map(usage_payload, usage)),
-        "groups": Table.of(map(group_payload, outcome.groups)),
-        "lines": Table.of(map(line_payload, outcome.lines)),
-        "accounts": Table.of(account.payload() for account in booked),
+        "usage": SealedTable.of(map(usage_payload, usage)),
+        "groups": SealedTable.of(map(group_payload, outcome.groups)),
+        "lines": SealedTable.of(map(line_payload, outcome.lines)),
+        "accounts": SealedTable.of(account.payload() for account in booked),
     }
     payload = {
         "v": 1,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ledger.errors import VerificationError
 from ledger.proofs import bundle, canon, tree
-from ledger.proofs.bundle import Placed
+from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.verify import Examination
 from ledger.shown import counted
 from ledger.text import parse_hex
@@ -65,7 +65,7 @@ class Prover:
 def statement_bundle(
     *,
     checkpoint: bytes,
-    keys: Sequence[Placed],
+    keys: Sequence[PlacedLeaf],
     leaves: Mapping[str, Any],
     party: str,
     tables: Mapping[str, Sequence[Row]],
@@ -86,7 +86,7 @@ def statement_bundle(
 
 
 def run_bundle(
-    *, checkpoint: bytes, keys: Sequence[Placed], leaves: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]
+    *, checkpoint: bytes, keys: Sequence[PlacedLeaf], leaves: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]
 ) -> bytes:
     """Every row of a run."""
     rows = {name: list(tables[name]) for name in (*TABLES, "intents")}

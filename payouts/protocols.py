@@ -32,7 +32,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, order=True):
     count: int = 1
 
 
-class Shares(Protocol):
+class OwnedParts(Protocol):
     """Who owns a right in a subject at an instant. `parts` are (party, ppm); confirmed parts sum to 1,000,000.
 
     In the state `disputed` they do too, and the money of the parties in `disputed` is held; `contested`, nobody can
@@ -49,7 +49,7 @@ class Shares(Protocol):
     def disputed(self) -> Sequence[str]: ...
 
 
-class View(Protocol):
+class RegistryAnswers(Protocol):
     """The registry as known at the close; every answer is a pure function of its arguments.
 
     `at` is an instant as `ledger.types.format_time` writes it.
@@ -58,7 +58,7 @@ class View(Protocol):
     def like(self, territory: str, at: str) -> tuple[str, str]:
         """A territory and an instant at which every answer is the same; the more it brings together, the faster."""
 
-    def shares(self, subject: str, right: Right, territory: str, at: str) -> Shares: ...
+    def shares(self, subject: str, right: Right, territory: str, at: str) -> OwnedParts: ...
 
     def group_of(self, party: str, at: str) -> str:
         """The common beneficial owner; the party itself where none is recorded."""
@@ -80,7 +80,7 @@ class View(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class HoldMatch:
     """Blocks payment, never allocation, of every line that matches all of the fields given.
 
     `reason` is a code (fraud, dispute, payee-incomplete ...); `id` leads a reader to the hold's own record.

@@ -77,7 +77,7 @@ _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class SettingValue:
     """A setting's value, who said so (`environment`, `settle.toml` or `default`), and what it means."""
 
     name: str
@@ -89,7 +89,7 @@ class Resolved:
 class Settings(Mapping[str, Value]):
     """Every setting by `table.key`, resolved once when a workspace opens."""
 
-    def __init__(self, resolved: Mapping[str, Resolved]) -> None:
+    def __init__(self, resolved: Mapping[str, SettingValue]) -> None:
         self._resolved = dict(resolved)
 
     def __getitem__(self, name: str) -> Value:
@@ -107,7 +107,7 @@ class Settings(Mapping[str, Value]):
     def number(self, name: str) -> int:
         return int(self[name])
 
-    def explained(self) -> list[Resolved]:
+    def explained(self) -> list[SettingValue]:
         return list(self._resolved.values())
 
 
@@ -128,13 +128,13 @@ def resolve(document: str, environment: Mapping[str, str]) -> Settings:
     return Settings({setting.name: _resolve_one(setting, written, environment) for setting in SETTINGS})
 
 
-def _resolve_one(setting: Setting, written: Mapping[str, object], environment: Mapping[str, str]) -> Resolved:
+def _resolve_one(setting: Setting, written: Mapping[str, object], environment: Mapping[str, str]) -> SettingValue:
     value, source = setting.default, "default"
     if setting.variable in environment:
         value, source = _typed(setting, environment[setting.variable], setting.variable), "environment"
     elif setting.name in written:
         value, source = _typed(setting, written[setting.name], "settle.toml"), "settle.toml"
-    return Resolved(setting.name, value, source, setting.help)
+    return SettingValue(setting.name, value, source, setting.help)
 
 
 def _typed(setting: Setting, value: object, source: str) -> Value:

@@ -15,7 +15,7 @@ from ledger.log import recover as recovering
 from ledger.log.append import Log
 from ledger.log.store import queries
 from ledger.proofs import batch, bundle, canon, leaf
-from ledger.proofs.bundle import Placed
+from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.trust import TrustedLog
 from ledger.types import Digest
 from service.files import write_whole
@@ -94,7 +94,7 @@ def _signed(workspace: Workspace, resting: Base, index: int) -> dict[str, Any] |
 
 
 def _event(
-    resting: Base, body: dict[str, Any], item: Placed, keys: list[Placed], signed: dict[str, Any] | None
+    resting: Base, body: dict[str, Any], item: PlacedLeaf, keys: list[PlacedLeaf], signed: dict[str, Any] | None
 ) -> bytes:
     """The event with the vector it pays by, where that was logged, who assigned it, and who signed the event."""
     log, track, digest = resting.log, body["track"], body["vector"]

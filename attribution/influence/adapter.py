@@ -32,7 +32,7 @@ class Item:
 
 
 @dataclass(slots=True)
-class Training:
+class TrainingState:
     """A training under way: the model, the optimiser's two moments by parameter name, and the next step.
 
     `average` sums the parameters over the last third of the steps; `averaged` counts them.
@@ -88,16 +88,16 @@ class Adapter(Protocol):
         """One loss for each item, higher being worse. With `sample`, the targets are drawn from the model."""
         ...
 
-    def advance(self, training: Training, weights: Tensor) -> None:
+    def advance(self, training: TrainingState, weights: Tensor) -> None:
         """One training step, each item's loss multiplied by its weight; the denominator never changes."""
         ...
 
 
-def begin(adapter: Adapter, seed: int) -> Training:
+def begin(adapter: Adapter, seed: int) -> TrainingState:
     """A training before its first step."""
     model = adapter.model(seed)
     zeros = {name: torch.zeros_like(value) for name, value in model.named_parameters()}
-    return Training(
+    return TrainingState(
         model=model,
         seed=seed,
         step=0,
@@ -107,7 +107,7 @@ def begin(adapter: Adapter, seed: int) -> Training:
     )
 
 
-def train(adapter: Adapter, seed: int, weights: Tensor) -> Training:
+def train(adapter: Adapter, seed: int, weights: Tensor) -> TrainingState:
     """A whole training; InputError where the loss stops being a number."""
     training = begin(adapter, seed)
     late = adapter.steps - adapter.steps // 3
@@ -121,7 +121,7 @@ def train(adapter: Adapter, seed: int, weights: Tensor) -> Training:
     return training
 
 
-def averaged_model(training: Training) -> nn.Module:
+def averaged_model(training: TrainingState) -> nn.Module:
     """The model with its parameters averaged over the last third of training: less noise from the seed."""
     with torch.no_grad():
         for name, value in training.model.named_parameters():
@@ -136,7 +136,7 @@ def finite(losses: Tensor, where: str) -> Tensor:
     return losses
 
 
-def encode_checkpoint(training: Training) -> bytes:
+def encode_checkpoint(training: TrainingState) -> bytes:
     """A finished training: averaged parameters, and the second moment that unlearning starts from."""
     averages = {f"model.{name}": value / max(training.averaged, 1) for name, value in training.average.items()}
     moments = {f"second.{name}": value for name, value in training.second.items()}
@@ -145,7 +145,7 @@ def encode_checkpoint(training: Training) -> bytes:
     return save_tensors({**averages, **moments, **counts})
 
 
-def read_checkpoint(adapter: Adapter, path: Path, expected: Digest | None = None) -> Training:
+def read_checkpoint(adapter: Adapter, path: Path, expected: Digest | None = None) -> TrainingState:
     """The training in a checkpoint file, for this adapter's model; InputError for any other file."""
     try:
         content = path.read_bytes()

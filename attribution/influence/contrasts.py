@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attribution.influence.adapter import Item
-from attribution.influence.retraining import Job
+from attribution.influence.retraining import TrainingJob
 from ledger.errors import InputError
 
 RIDGE: Final = 0.5
@@ -31,7 +31,7 @@ def owner_sums(scores: Floats, items: Sequence[Item], owners: Sequence[str]) -> 
     return table
 
 
-def from_bank(jobs: Sequence[Job], values: Floats, items: Sequence[Item], owners: Sequence[str]) -> Floats:
+def from_bank(jobs: Sequence[TrainingJob], values: Floats, items: Sequence[Item], owners: Sequence[str]) -> Floats:
     """Contrasts by regression of likelihoods on who was present, with a level for every seed.
 
     `values`: jobs x queries. The small ridge keeps a bank with few models solvable.
@@ -51,7 +51,9 @@ def from_bank(jobs: Sequence[Job], values: Floats, items: Sequence[Item], owners
     return centred(coefficients[len(seeds) :])
 
 
-def from_leaving_out(jobs: Sequence[Job], values: Floats, items: Sequence[Item], owners: Sequence[str]) -> Floats:
+def from_leaving_out(
+    jobs: Sequence[TrainingJob], values: Floats, items: Sequence[Item], owners: Sequence[str]
+) -> Floats:
     """Contrasts from leave-one-out models, the mean over their seeds: the model with everybody cancels."""
     total = np.zeros((len(owners), values.shape[1]))
     counts = np.zeros(len(owners))
@@ -66,7 +68,7 @@ def from_leaving_out(jobs: Sequence[Job], values: Floats, items: Sequence[Item],
 
 
 def split_half(
-    jobs: Sequence[Job], values: Floats, items: Sequence[Item], owners: Sequence[str]
+    jobs: Sequence[TrainingJob], values: Floats, items: Sequence[Item], owners: Sequence[str]
 ) -> tuple[float, Floats, Floats]:
     """How far a bank agrees with itself: correlation of its two halves by seed, and both halves' contrasts."""
     seeds = sorted({job.seed for job in jobs})

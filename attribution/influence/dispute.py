@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from attribution.influence.retraining import Job, placebo_group, seeds_needed, without
+from attribution.influence.retraining import TrainingJob, placebo_group, seeds_needed, without
 from attribution.influence.study import Progress, Study
 from ledger.errors import InputError
 
@@ -22,7 +22,7 @@ class Cost:
     trained: int
 
 
-def jobs_of(study: Study, owner: str, seeds: int) -> list[tuple[Job, Job, Job]]:
+def jobs_of(study: Study, owner: str, seeds: int) -> list[tuple[TrainingJob, TrainingJob, TrainingJob]]:
     """For every seed: with everybody, without the owner, and without as many random works of others."""
     if owner not in study.owners:
         raise InputError(f"owner {owner!r} has no training item; owners are {', '.join(study.owners)}")
@@ -33,7 +33,9 @@ def jobs_of(study: Study, owner: str, seeds: int) -> list[tuple[Job, Job, Job]]:
         seed = study.plan.dispute_seed + number
         drawn = placebo_group([study.items[n] for n in others], len(mine), seed=seed)
         placebo = tuple(others[n] for n in drawn)
-        jobs.append((Job(seed=seed), Job(seed=seed, left_out=mine), Job(seed=seed, left_out=placebo)))
+        jobs.append(
+            (TrainingJob(seed=seed), TrainingJob(seed=seed, left_out=mine), TrainingJob(seed=seed, left_out=placebo))
+        )
     return jobs
 
 

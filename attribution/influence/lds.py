@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from attribution.influence.retraining import Job
+from attribution.influence.retraining import TrainingJob
 from ledger.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ class Lds:
     seeds: int
 
 
-def measure(scores: Floats, jobs: Sequence[Job], values: Floats, *, seed: int = 0, rounds: int = 200) -> Lds:
+def measure(scores: Floats, jobs: Sequence[TrainingJob], values: Floats, *, seed: int = 0, rounds: int = 200) -> Lds:
     """`scores`: queries x items. `values`: jobs x queries, each subset with the same number of seeds."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for number, job in enumerate(jobs):

@@ -148,7 +148,7 @@ class GradientStore:
         return total.astype(np.float32)
 
 
-class Search:
+class RowSearch:
     """The highest scores among very many rows: exact below `EXACT` numbers held, else by an inverted file."""
 
     EXACT: Final = 100_000_000

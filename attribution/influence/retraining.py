@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class TrainingJob:
     """One training: the seed, and the numbers of the items that are left out."""
 
     seed: int
@@ -59,7 +59,7 @@ def checked_items(adapter: Adapter, registered: Digest | None) -> list[Item]:
     return items
 
 
-def coalition_jobs(owners: Sequence[str], items: Sequence[Item], models: int, *, seed: int) -> list[Job]:
+def coalition_jobs(owners: Sequence[str], items: Sequence[Item], models: int, *, seed: int) -> list[TrainingJob]:
     """Jobs that leave out a third of the owners each.
 
     A block of three jobs shares a seed and leaves every owner out exactly once, so that a seed's own
@@ -71,20 +71,20 @@ def coalition_jobs(owners: Sequence[str], items: Sequence[Item], models: int, *,
         order = generator.permutation(len(owners))
         for part in np.array_split(order, 3):
             absent = {owners[number] for number in part}
-            jobs.append(Job(seed=seed + block, left_out=without(items, absent)))
+            jobs.append(TrainingJob(seed=seed + block, left_out=without(items, absent)))
     return jobs[:models]
 
 
-def leave_one_out_jobs(owners: Sequence[str], items: Sequence[Item], seeds: Iterable[int]) -> list[Job]:
+def leave_one_out_jobs(owners: Sequence[str], items: Sequence[Item], seeds: Iterable[int]) -> list[TrainingJob]:
     """For every seed one job without each owner."""
-    return [Job(seed=seed, left_out=without(items, {owner})) for seed in seeds for owner in owners]
+    return [TrainingJob(seed=seed, left_out=without(items, {owner})) for seed in seeds for owner in owners]
 
 
-def subset_jobs(items: Sequence[Item], subsets: int, *, seed: int, repeats: int = 2) -> list[Job]:
+def subset_jobs(items: Sequence[Item], subsets: int, *, seed: int, repeats: int = 2) -> list[TrainingJob]:
     """Random halves of the items, each trained with `repeats` seeds: what LDS is measured on."""
     generator = np.random.default_rng([seed, 2])
     halves = [tuple(sorted(generator.permutation(len(items))[: len(items) // 2].tolist())) for _ in range(subsets)]
-    return [Job(seed=seed + repeat, left_out=half) for half in halves for repeat in range(repeats)]
+    return [TrainingJob(seed=seed + repeat, left_out=half) for half in halves for repeat in range(repeats)]
 
 
 def placebo_group(items: Sequence[Item], size: int, *, seed: int) -> tuple[int, ...]:
@@ -112,16 +112,16 @@ class Bench:
         self.items = checked_items(adapter, registered)
         self.root = items_root(self.items)
 
-    def digest(self, job: Job) -> Digest:
+    def digest(self, job: TrainingJob) -> Digest:
         return job.digest(self.adapter, self.root)
 
-    def path(self, job: Job) -> Path:
+    def path(self, job: TrainingJob) -> Path:
         return self.folder / f"{self.digest(job)}.safetensors"
 
-    def missing(self, jobs: Iterable[Job]) -> list[Job]:
+    def missing(self, jobs: Iterable[TrainingJob]) -> list[TrainingJob]:
         return [job for job in jobs if not self.path(job).is_file()]
 
-    def train(self, job: Job) -> Path:
+    def train(self, job: TrainingJob) -> Path:
         """The checkpoint of a job, trained if need be."""
         place = self.path(job)
         if not place.is_file():
@@ -135,14 +135,16 @@ class Bench:
             draft.replace(place)
         return place
 
-    def train_all(self, jobs: Sequence[Job], on_progress: Callable[[int, int | None], None] | None = None) -> None:
+    def train_all(
+        self, jobs: Sequence[TrainingJob], on_progress: Callable[[int, int | None], None] | None = None
+    ) -> None:
         self.judges(jobs)
         for number, job in enumerate(jobs, start=1):
             self.train(job)
             if on_progress is not None:
                 on_progress(number, len(jobs))
 
-    def judges(self, jobs: Iterable[Job]) -> None:
+    def judges(self, jobs: Iterable[TrainingJob]) -> None:
         """InputError when a job has the producer's seed: its models favour the tracks they made."""
         if any(job.seed == self.producer for job in jobs):
             raise InputError(
@@ -150,7 +152,7 @@ class Bench:
                 "whoever is left out; choose other seeds"
             )
 
-    def values(self, jobs: Sequence[Job], data: object) -> Floats:
+    def values(self, jobs: Sequence[TrainingJob], data: object) -> Floats:
         """The mean log-likelihood of each query under each job's model: jobs x queries."""
         self.judges(jobs)
         rows = []

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from attribution.influence import combining, ekfac, lds, logra, trak, unlearning
 from attribution.influence.adapter import Adapter, read_checkpoint
 from attribution.influence.contrasts import correlation, from_bank, owner_sums, split_half
-from attribution.influence.retraining import Bench, Job, coalition_jobs, likelihoods, owners_of, subset_jobs
+from attribution.influence.retraining import Bench, TrainingJob, coalition_jobs, likelihoods, owners_of, subset_jobs
 from attribution.influence.shares import clusters, distance, divide, owner_sizes, skill
 from ledger.errors import InputError, StateError
 from ledger.proofs import canon
@@ -32,7 +32,7 @@ Progress = Callable[[int, int | None], None] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class StudyPlan:
     """`study.json`.
 
     `adapter` is `package.module:Class`, such as `attribution.influence.adapters.symbolic:Symbolic` or
@@ -52,8 +52,8 @@ class Plan:
     items_root: Digest | None = None
 
     @property
-    def full_jobs(self) -> list[Job]:
-        return [Job(seed=self.producer + 1 + number) for number in range(self.checkpoints)]
+    def full_jobs(self) -> list[TrainingJob]:
+        return [TrainingJob(seed=self.producer + 1 + number) for number in range(self.checkpoints)]
 
     @property
     def bank_seed(self) -> int:
@@ -74,7 +74,7 @@ class Study:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            self.plan = Plan(**json.loads((folder / "study.json").read_text(encoding="utf-8")))
+            self.plan = StudyPlan(**json.loads((folder / "study.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as problem:
             raise InputError(f"study {folder}: study.json cannot be read ({problem})") from None
         self.adapter = load_adapter(self.plan.adapter, folder)
@@ -85,20 +85,20 @@ class Study:
         self.sizes = owner_sizes(self.items, self.owners, self.clusters)
 
     @property
-    def bank_jobs(self) -> list[Job]:
+    def bank_jobs(self) -> list[TrainingJob]:
         return coalition_jobs(self.owners, self.items, self.plan.bank, seed=self.plan.bank_seed)
 
     @property
-    def subset_jobs(self) -> list[Job]:
+    def subset_jobs(self) -> list[TrainingJob]:
         return subset_jobs(self.items, self.plan.subsets, seed=self.plan.subset_seed)
 
-    def train(self, jobs: list[Job], on_progress: Progress = None) -> int:
+    def train(self, jobs: list[TrainingJob], on_progress: Progress = None) -> int:
         """Train what is missing of these jobs; how many that was."""
         missing = self.bench.missing(jobs)
         self.bench.train_all(missing, on_progress)
         return len(missing)
 
-    def trained(self, jobs: list[Job], command: str) -> list[Job]:
+    def trained(self, jobs: list[TrainingJob], command: str) -> list[TrainingJob]:
         if missing := self.bench.missing(jobs):
             raise StateError(
                 f"study {self.folder}: {len(missing)} of {len(jobs)} models are not trained; run `{command}`"
@@ -217,7 +217,7 @@ def measure_lds(study: Study, path: Path, estimator: str = "ekfac") -> dict[str,
     return {"estimator": estimator, "version": VERSION, **found}
 
 
-def _made_with(study: Study, jobs: list[Job]) -> dict[str, Any]:
+def _made_with(study: Study, jobs: list[TrainingJob]) -> dict[str, Any]:
     """What a fit depends on; a change in any of it makes the fit stale."""
     return {
         "estimator": "ekfac+unlearning",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ledger.ingest.quarantine import Kind
-from ledger.ingest.rows import Refused, Rows
+from ledger.ingest.rows import RowRefusal, Rows
 from ledger.log.append import Appended
 
 
@@ -40,7 +40,7 @@ class Acknowledged:
     first: int
     keys: Sequence[tuple[str, str]]
     duplicates: list[tuple[str, str, int]]
-    refused: Sequence[tuple[Kind, Refused]]
+    refused: Sequence[tuple[Kind, RowRefusal]]
     counts: Counts
 
     @property

@@ -40,7 +40,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class LineBlock:
     """Whole lines; `first` is the number of the first. `position` is how far into the file this block reaches."""
 
     first: int
@@ -61,7 +61,7 @@ class TruncatedError(InputError):
     """The file ends before its content does; what came before the break has been handed on."""
 
 
-def read_blocks(file: BinaryIO, name: str, size: int = BLOCK) -> Iterator[Block | TooLong]:
+def read_blocks(file: BinaryIO, name: str, size: int = BLOCK) -> Iterator[LineBlock | TooLong]:
     """The lines of a file or stream, plain or gzip, without the bytes of a byte order mark."""
     source = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", file))
     try:
@@ -76,7 +76,7 @@ def read_blocks(file: BinaryIO, name: str, size: int = BLOCK) -> Iterator[Block 
     yield from _lines(cast("BinaryIO", stream), name, size, source)
 
 
-def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[Block | TooLong]:
+def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[LineBlock | TooLong]:
     line, rest, head = 1, b"", b""
     skipped = 0  # bytes of an over-long line that have gone by already
     broken: TruncatedError | None = None
@@ -98,7 +98,7 @@ def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[Bl
         rest += data
         cut = rest.rfind(b"\n") + 1
         if cut:
-            yield Block(line, rest[:cut], _position(raw))
+            yield LineBlock(line, rest[:cut], _position(raw))
             line += rest.count(b"\n", 0, cut)
             rest = rest[cut:]
         if len(rest) > LINE_MAX:
@@ -108,7 +108,7 @@ def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[Bl
     if skipped:
         yield TooLong(line, skipped, head)
     elif rest and broken is None:
-        yield Block(line, rest, _position(raw))
+        yield LineBlock(line, rest, _position(raw))
     if broken is not None:
         raise TruncatedError(f"{broken}; line {line} and what follows are missing: send the whole file again")
 

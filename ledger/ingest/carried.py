@@ -17,7 +17,7 @@ Admit = Callable[[InfluenceVector, str], Envelope]
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class CarriedVector:
     """A vector that came with an event: its signed statement and what its leaf says."""
 
     digest: Digest
@@ -31,19 +31,19 @@ class CarriedVectors:
 
     def __init__(self, admit: Admit) -> None:
         self._admit = admit
-        self._known: dict[tuple[str, str, bytes], Carried] = {}
+        self._known: dict[tuple[str, str, bytes], CarriedVector] = {}
 
-    def take(self, document: Mapping[str, Any], *, track: str, territory: str) -> Carried:
+    def take(self, document: Mapping[str, Any], *, track: str, territory: str) -> CarriedVector:
         """The vector of an event; InputError if it is malformed or not permitted."""
         key = (territory, track, canon.encode(dict(document)))
         if key not in self._known:
             vector = from_declared(document, track=track)
             statement = self._admit(vector, territory)
-            self._known[key] = Carried(statement.digest, statement.encode(), track, vector.method)
+            self._known[key] = CarriedVector(statement.digest, statement.encode(), track, vector.method)
         return self._known[key]
 
 
-def same_payload(carried: Carried, stored: bytes | None) -> bool:
+def same_payload(carried: CarriedVector, stored: bytes | None) -> bool:
     """Whether a stored statement says what the carried one says, whichever key signed each."""
     if stored is None:
         return False

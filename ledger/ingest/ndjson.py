@@ -10,7 +10,7 @@ import msgspec
 
 from ledger.errors import InputError
 from ledger.event import StreamEvent
-from ledger.ingest.blocks import Block, TooLong, read_blocks
+from ledger.ingest.blocks import LineBlock, TooLong, read_blocks
 from ledger.ingest.checks import explain
 from ledger.ingest.rows import Collector, Rows, consecutive
 
@@ -31,7 +31,7 @@ def too_long(line: TooLong) -> Rows:
     return rows.rows()
 
 
-def decode(block: Block) -> Rows:
+def decode(block: LineBlock) -> Rows:
     """The events of a block of lines."""
     data = block.data
     try:
@@ -53,7 +53,7 @@ def _may_repeat_keys(data: bytes, events: list[StreamEvent]) -> bool:
     return b"\\" in data or data.count(b":") != _ENCODER.encode_lines(events).count(b":")
 
 
-def _one_by_one(block: Block) -> Rows:
+def _one_by_one(block: LineBlock) -> Rows:
     rows = Collector(position=block.position)
     for offset, line in enumerate(block.data.split(b"\n")):
         if line.strip():

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, text
 from sqlmodel import col
 
 from ledger.errors import InputError, StateError
-from ledger.ingest.rows import Refused
+from ledger.ingest.rows import RowRefusal
 from ledger.log.store.schema import QuarantineRow
 
 Kind = Literal["invalid", "unknown-track", "vector", "source", "conflict", "other-source"]
@@ -54,7 +54,7 @@ _DISCARD: Final = text("UPDATE quarantine SET state = 'discarded', reason = :rea
 _RELEASE: Final = text("UPDATE quarantine SET state = 'replayed' WHERE digest = :digest")
 
 
-def keep(tx: Connection, name: str, at: str, rows: Iterable[tuple[Kind, Refused]]) -> None:
+def keep(tx: Connection, name: str, at: str, rows: Iterable[tuple[Kind, RowRefusal]]) -> None:
     """Put rows of a file into quarantine; those that wait there already stay, those that were discarded wait again."""
     values: list[dict[str, Any]] = [
         {

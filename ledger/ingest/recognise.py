@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 from ledger.errors import InputError
 from ledger.ingest.checks import REQUIRED
-from ledger.ingest.rows import Refused, Rows
+from ledger.ingest.rows import RowRefusal, Rows
 
 Reader = Callable[[BinaryIO, str], Iterator[Rows]]
 
@@ -55,11 +55,11 @@ def of_events(read: Reader) -> Reader:
     return recognised
 
 
-def _meant(row: Refused) -> bool:
+def _meant(row: RowRefusal) -> bool:
     return row.raw.lstrip().startswith(b"{") and sum(name in row.raw for name in _NAMES) >= ENOUGH
 
 
-def _another(name: str, refused: list[Refused]) -> str:
+def _another(name: str, refused: list[RowRefusal]) -> str:
     """What this looks like instead, if it is something that another command takes."""
     text = b"\n".join(one.raw for one in refused[:_LOOKED_AT])
     for key, what in _OTHERS.items():
@@ -68,7 +68,7 @@ def _another(name: str, refused: list[Refused]) -> str:
     return ""
 
 
-def _no_events(name: str, count: int, first: Refused) -> str:
+def _no_events(name: str, count: int, first: RowRefusal) -> str:
     seen = f"none of its {count:,} rows is" if count > 1 else "its only row is not"
     return (
         f"{name} is no file of stream events: {seen} one (line {first.line}: {first.reason}). Expected one JSON object "

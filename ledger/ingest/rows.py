@@ -14,7 +14,7 @@ from ledger.event import StreamEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RowRefusal:
     """A row that is not appended: where it stood, what it was, why not."""
 
     line: int
@@ -29,7 +29,7 @@ class Rows:
     events: list[StreamEvent]
     line: Callable[[int], int]
     raw: Callable[[int], bytes]
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RowRefusal] = field(default_factory=list)
     position: int = 0
 
 
@@ -74,14 +74,14 @@ class Collector:
     position: int
     events: list[StreamEvent] = field(default_factory=list)
     places: list[tuple[int, bytes]] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RowRefusal] = field(default_factory=list)
 
     def take(self, line: int, raw: bytes, event: StreamEvent) -> None:
         self.events.append(event)
         self.places.append((line, raw))
 
     def refuse(self, line: int, raw: bytes, reason: object) -> None:
-        self.refused.append(Refused(line, raw, str(reason)))
+        self.refused.append(RowRefusal(line, raw, str(reason)))
 
     def rows(self) -> Rows:
         places = self.places

@@ -23,18 +23,18 @@ from ledger.errors import InputError, StateError
 from ledger.event import EventLeaf, StreamEvent
 from ledger.ingest import quarantine
 from ledger.ingest.acknowledged import Acknowledged, Counts, Handed
-from ledger.ingest.carried import Admit, Carried, CarriedVectors, same_payload
+from ledger.ingest.carried import Admit, CarriedVector, CarriedVectors, same_payload
 from ledger.ingest.checks import Checker
 from ledger.ingest.listener import Commitments, Entropy
 from ledger.ingest.quarantine import Kind
-from ledger.ingest.rows import Joined, Refused, Rows
+from ledger.ingest.rows import Joined, RowRefusal, Rows
 from ledger.ingest.signed import Place, Places
-from ledger.log.append import Appended, Batch, Log
+from ledger.log.append import Appended, LeafBatch, Log
 from ledger.log.store import queries, signed, tracks
 from ledger.log.store.store import SALT, SIGNED
 from ledger.proofs import canon, leaf
 from ledger.proofs import source as sourcing
-from ledger.proofs.source import Home, Source
+from ledger.proofs.source import EventSource, Home
 from ledger.proofs.tree import leaf_hashes
 from ledger.types import Digest, Head, format_time
 
@@ -61,8 +61,8 @@ class _Plan:
     repeated: list[tuple[int, int]] = field(default_factory=list)  # (position, index in the log)
     doubled: list[tuple[int, int]] = field(default_factory=list)  # (position, position of the first in this batch)
     conflicts: set[int] = field(default_factory=set)  # those of `repeated` that say something else
-    refused: list[list[tuple[Kind, Refused]]] = field(default_factory=list)  # by part
-    vectors: dict[Digest, Carried] = field(default_factory=dict)
+    refused: list[list[tuple[Kind, RowRefusal]]] = field(default_factory=list)  # by part
+    vectors: dict[Digest, CarriedVector] = field(default_factory=dict)
     signed: Sequence[Place | None] = ()  # by position; empty where nothing of the batch is signed
     unresolved: list[int] = field(default_factory=list)  # positions
     reopened: Sequence[bytes] = ()  # rows given up in quarantine that are accepted after all
@@ -94,7 +94,7 @@ class Ingest:
         self._commitments = Commitments(entropy)
         self._tracks: dict[str, Digest | None] = {}
         self._tracks_at = 0
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, EventSource] = {}
         self._source = source
         self._places = places
         self._home = home
@@ -259,7 +259,7 @@ class Ingest:
 
     @staticmethod
     def _refuse(plan: _Plan, rows: Joined, i: int, kind: Kind, reason: str) -> None:
-        plan.refused[rows.part(i)].append((kind, Refused(rows.line(i), rows.raw(i), reason)))
+        plan.refused[rows.part(i)].append((kind, RowRefusal(rows.line(i), rows.raw(i), reason)))
 
     # --- duplicates -------------------------------------------------------------------------------
 
@@ -335,7 +335,7 @@ class Ingest:
         placed = ((index, plan.signed[i]) for index, i in sorted([*repeated.items(), *accepted]))
         self._log.store.insert(tx, SIGNED, signed.compress((index, *place) for index, place in placed if place))
 
-    def _batch(self, plan: _Plan) -> Batch:
+    def _batch(self, plan: _Plan) -> LeafBatch:
         """Vectors that came with the events first, then the events."""
         now = self._log.clock()
         vectors = [
@@ -343,7 +343,7 @@ class Ingest:
             for one in plan.vectors.values()
         ]
         bodies = vectors + plan.bodies
-        return Batch(
+        return LeafBatch(
             bodies=bodies,
             types=["vector"] * len(vectors) + ["event"] * len(plan.bodies),
             hashes=leaf_hashes(bodies),

@@ -93,7 +93,7 @@ class InOrder:
         return [None if i in refused else (self._index, start + i) for i in range(len(events))]
 
 
-class Search:
+class PlaceSearch:
     """The places of events that come one by one, such as those replayed from quarantine."""
 
     def __init__(self, batches: Mapping[str, Sequence[tuple[int, Digest]]], blob: Callable[[Digest], bytes]) -> None:

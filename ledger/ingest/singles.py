@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ledger.errors import InputError
 from ledger.ingest import ndjson
-from ledger.ingest.blocks import LINE_MAX, Block
+from ledger.ingest.blocks import LINE_MAX, LineBlock
 from ledger.ingest.carried import Admit
 from ledger.ingest.listener import Entropy
 from ledger.ingest.receipts import receipts
@@ -59,7 +59,7 @@ class Singles:
 
     def _commit(self, rows: Sequence[bytes]) -> list[Answered]:
         """One batch in one transaction; the number of a row is its place in it."""
-        decoded = ndjson.decode(Block(1, b"\n".join(rows), 0))
+        decoded = ndjson.decode(LineBlock(1, b"\n".join(rows), 0))
         keys = {decoded.line(i): (event.source, event.event_id) for i, event in enumerate(decoded.events)}
         done = self._run.take(decoded)
         refused = {row.line: row.reason for _, row in done.refused}

@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.errors import InputError
 from ledger.event import StreamEvent
-from ledger.ingest.blocks import Block, TooLong, read_blocks
+from ledger.ingest.blocks import LineBlock, TooLong, read_blocks
 from ledger.ingest.checks import FIELDS, NUMBERS, REQUIRED, explain
 from ledger.ingest.ndjson import parse_json, too_long
 from ledger.ingest.rows import Collector, Rows, as_line
@@ -69,7 +69,7 @@ def _header(line: bytes, name: str) -> list[str]:
     return columns
 
 
-def _records(header: list[str], lines: list[bytes], first: int, block: Block) -> Rows:
+def _records(header: list[str], lines: list[bytes], first: int, block: LineBlock) -> Rows:
     rows = Collector(position=block.position)
     for number, line in enumerate(lines, start=first):
         if not line.strip():

@@ -31,7 +31,7 @@ def content(data: bytes) -> Checkpoint:
     return checkpoint.parse(note.parse(data).text)
 
 
-class Held(ABC):
+class AnchorLock(ABC):
     """The anchor while one writer holds it: nobody else can read it in order to sign."""
 
     note: bytes | None
@@ -65,7 +65,7 @@ class Anchor(ABC):
 
     @abstractmethod
     @contextmanager
-    def held(self) -> Iterator[Held]:
+    def held(self) -> Iterator[AnchorLock]:
         """Wait for the anchor and keep other writers from it, until it has advanced or the block ends."""
 
     @abstractmethod
@@ -88,7 +88,7 @@ class FileAnchor(Anchor):
             raise TransientError(f"anchor {self.path}: {failure.strerror}") from failure
 
     @contextmanager
-    def held(self) -> Iterator[Held]:
+    def held(self) -> Iterator[AnchorLock]:
         """The lock is on the folder, so that replacing the file neither breaks nor frees it."""
         try:
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -104,7 +104,7 @@ class FileAnchor(Anchor):
         """Nothing is kept open between uses."""
 
 
-class _HeldFile(Held):
+class _HeldFile(AnchorLock):
     def __init__(self, path: Path, folder: int, signed: bytes | None) -> None:
         self._path, self._folder, self.note = path, folder, signed
 

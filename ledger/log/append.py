@@ -61,7 +61,7 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class LeafBatch:
     """Leaves as bytes, ready to be placed. `types` and `bodies` run in parallel; an event's key is its offset's."""
 
     bodies: Sequence[bytes]
@@ -71,10 +71,10 @@ class Batch:
     blobs: dict[bytes, bytes] = field(default_factory=dict)
 
 
-def batch_of(leaves: Sequence[Leaf], blobs: Iterable[bytes] = ()) -> Batch:
+def batch_of(leaves: Sequence[Leaf], blobs: Iterable[bytes] = ()) -> LeafBatch:
     """Any leaves as a batch; InputError for what is not one."""
     bodies = [leaf.encode(one) for one in leaves]
-    return Batch(
+    return LeafBatch(
         bodies=bodies,
         types=[one["type"] for one in leaves],
         hashes=leaf_hashes(bodies),
@@ -182,7 +182,7 @@ class Log:
 
         return self.commit(batch_of(leaves, blobs), None if expect_size is None else unmoved)
 
-    def commit(self, batch: Batch, check: Check | None = None) -> Appended:
+    def commit(self, batch: LeafBatch, check: Check | None = None) -> Appended:
         """Append a prepared batch; see the module's own text for the order of things."""
         if not batch.bodies:
             raise InputError("an append needs at least one leaf")
@@ -205,7 +205,7 @@ class Log:
             anchor.advance(signed)
         return Appended(before.head.size, after.head.size, signed)
 
-    def _check_time(self, tx: Connection, size: int, batch: Batch) -> str:
+    def _check_time(self, tx: Connection, size: int, batch: LeafBatch) -> str:
         """Refuse leaves dated before what the log holds already; the latest time in the log with this batch.
 
         A clock set back would open what is closed: a grant that has ended, a period that is over.
@@ -238,7 +238,7 @@ class Log:
             right_edge.check_last_entries(tx, found.head.size)
         return found
 
-    def _extended(self, before: Edge, batch: Batch, signer: PrivateKey) -> tuple[Edge, list[tile.Changed]]:
+    def _extended(self, before: Edge, batch: LeafBatch, signer: PrivateKey) -> tuple[Edge, list[tile.Changed]]:
         """The edge after a batch; StateError unless the signing key counts at its size.
 
         Asked inside the lock: while this process waited, another may have handed the log's key over, and what
@@ -256,7 +256,7 @@ class Log:
         return replace(after, ring=ring), tiles
 
     def _write(
-        self, tx: Connection, batch: Batch, before: Edge, tiles: list[tile.Changed], signed: tuple[Head, bytes]
+        self, tx: Connection, batch: LeafBatch, before: Edge, tiles: list[tile.Changed], signed: tuple[Head, bytes]
     ) -> None:
         head, note = signed
         first = head.size - len(batch.bodies)
@@ -416,7 +416,7 @@ class Log:
         with self.store.reading() as connection:
             return queries.read_tile(connection, level, n)
 
-    def _signed(self, size: int | None) -> queries.Signed:
+    def _signed(self, size: int | None) -> queries.StoredCheckpoint:
         with self.store.reading() as connection:
             found = queries.last_checkpoint(connection) if size is None else queries.checkpoint_at(connection, size)
         if found is None:

@@ -89,7 +89,7 @@ def export(
     )
 
 
-def _present(log: Log, folder: Path, signed: queries.Signed) -> int:
+def _present(log: Log, folder: Path, signed: queries.StoredCheckpoint) -> int:
     """The size that the folder already holds."""
     place = folder / "checkpoint"
     if not place.exists():

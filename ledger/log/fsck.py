@@ -27,8 +27,8 @@ from ledger.log.fsck_batches import Batches, blob_of
 from ledger.log.store import edge as right_edge
 from ledger.log.store import queries
 from ledger.log.store.edge import Edge
-from ledger.log.store.queries import Signed
-from ledger.log.store.schema import BlobRow, EventRow, TrackRow
+from ledger.log.store.queries import StoredCheckpoint
+from ledger.log.store.schema import BlobRow, EventRow, TrackProjection
 from ledger.proofs import canon, checkpoint, leaf
 from ledger.proofs.canon import INT_MAX
 from ledger.proofs.note import Vkey
@@ -248,7 +248,7 @@ class _Walk:
                         f"event {event_id!r} of {source!r} is entry {index}; its id leads to {found.get(event_id)}",
                     )
 
-    def _check_checkpoint(self, signed: Signed) -> None:
+    def _check_checkpoint(self, signed: StoredCheckpoint) -> None:
         """A checkpoint says what the entries before it add up to."""
         head, size = self._edge.head, signed.size
         try:
@@ -277,7 +277,12 @@ class _Walk:
         stored = connection.execute(select(func.count()).select_from(EventRow)).scalar_one()
         if stored != self._events:
             self._report.bad(None, f"{stored} event ids are stored for {self._events} events")
-        query = select(col(TrackRow.id), col(TrackRow.idx), col(TrackRow.vector), col(TrackRow.assigned_idx))
+        query = select(
+            col(TrackProjection.id),
+            col(TrackProjection.idx),
+            col(TrackProjection.vector),
+            col(TrackProjection.assigned_idx),
+        )
         kept = {(row[0], (row[1], row[2], row[3])) for row in connection.execute(query)}
         differing = sorted({track for track, _ in kept ^ set(self._tracks.items())})
         for track in differing[:PROBLEMS_MAX]:

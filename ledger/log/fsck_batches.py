@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ledger.errors import InputError, SettleError, VerificationError
 from ledger.log.store import queries, signed
 from ledger.proofs import batch, canon
-from ledger.proofs.batch import Batch
+from ledger.proofs.batch import BatchStatement
 from ledger.proofs.tree import HASH_SIZE, leaf_hash
 from ledger.types import Digest
 
@@ -51,7 +51,7 @@ class Batches:
             last = stop
 
 
-def _known(connection: Connection, index: int) -> tuple[Batch, Digest] | None:
+def _known(connection: Connection, index: int) -> tuple[BatchStatement, Digest] | None:
     """What the batch leaf at this index says and where its hashes are, wherever the walk has got to."""
     body = queries.bodies(connection, [index]).get(index)
     try:
@@ -62,7 +62,7 @@ def _known(connection: Connection, index: int) -> tuple[Batch, Digest] | None:
 
 
 def _agrees(
-    found: Batch, digest: Digest, place: int, hashes: Callable[[Digest], bytes], event: Mapping[str, Any]
+    found: BatchStatement, digest: Digest, place: int, hashes: Callable[[Digest], bytes], event: Mapping[str, Any]
 ) -> bool:
     wanted = hashes(digest)[place * HASH_SIZE : (place + 1) * HASH_SIZE]
     return event.get("source") == found.source and leaf_hash(batch.body(event)) == wanted

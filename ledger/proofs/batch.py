@@ -45,7 +45,7 @@ _LEAF: Final = {"v", "type", "at", "party", "signer", "statement", "bodies"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class BatchStatement:
     """What a platform signs. `previous` is the digest of its statement before this one; None for number 1.
 
     `log`: the origin of the one log that may take it; None in batches that name none, which several might take.
@@ -80,12 +80,12 @@ def body(event: Mapping[str, Any]) -> bytes:
     return canon.encode({name: event[name] for name in BODY if event.get(name) is not None})
 
 
-def sign(batch: Batch, key: PrivateKey) -> Envelope:
+def sign(batch: BatchStatement, key: PrivateKey) -> Envelope:
     """The platform's statement."""
     return dsse.sign(PAYLOAD_TYPE, canon.encode({"v": 1, "type": TYPE, **batch.fields()}), [key])
 
 
-def parse(payload: bytes) -> Batch:
+def parse(payload: bytes) -> BatchStatement:
     """The batch that a statement's payload speaks of."""
     document = canon.decode_object(payload, "batch")
     if document.pop("v", None) != 1 or document.pop("type", None) != TYPE:
@@ -93,19 +93,21 @@ def parse(payload: bytes) -> Batch:
     return _batch(document, "batch")
 
 
-def make(at: datetime, batch: Batch, *, party: str, signer: str, statement: Digest, bodies: Digest) -> dict[str, Any]:
+def make(
+    at: datetime, batch: BatchStatement, *, party: str, signer: str, statement: Digest, bodies: Digest
+) -> dict[str, Any]:
     """The leaf that takes a batch into the log. `bodies`: the digest of its events' hashes, kept beside the log."""
     return leaf.make(TYPE, at, party=party, signer=signer, statement=statement, bodies=bodies, **batch.fields())
 
 
-def of_leaf(found: Mapping[str, Any]) -> Batch:
+def of_leaf(found: Mapping[str, Any]) -> BatchStatement:
     """The batch that a `batch` leaf speaks of."""
     if found.get("type") != TYPE or not all(isinstance(found.get(name), str) for name in _LEAF - {"v"}):
         raise VerificationError(f"a {found.get('type')} leaf takes no batch into the log")
     return _batch({name: value for name, value in found.items() if name not in _LEAF}, "batch leaf")
 
 
-def _batch(fields: Mapping[str, Any], what: str) -> Batch:
+def _batch(fields: Mapping[str, Any], what: str) -> BatchStatement:
     if set(fields) - {"previous", "log"} != _FIELDS:
         known = ", ".join(sorted(_FIELDS))
         raise VerificationError(f"{what}: fields {sorted(fields)}, expected {known}, and maybe previous and log")
@@ -124,10 +126,10 @@ def _batch(fields: Mapping[str, Any], what: str) -> Batch:
     if previous is not None:
         parse_hex(previous, f"{what}: previous", 32)
     root = parse_hex(fields["root"], f"{what}: root", tree.HASH_SIZE)
-    return Batch(source=source, number=number, previous=previous, count=count, root=root, log=log)
+    return BatchStatement(source=source, number=number, previous=previous, count=count, root=root, log=log)
 
 
-def check_log(batch: Batch, origin: str) -> None:
+def check_log(batch: BatchStatement, origin: str) -> None:
     """Refuse a batch that was signed for another log: its platform handed it to that one."""
     if batch.log not in (None, origin):
         raise VerificationError(
@@ -135,7 +137,7 @@ def check_log(batch: Batch, origin: str) -> None:
         )
 
 
-def check_taken(leaf: Mapping[str, Any], envelope: Envelope, origin: str) -> Batch:
+def check_taken(leaf: Mapping[str, Any], envelope: Envelope, origin: str) -> BatchStatement:
     """The batch of a `batch` leaf, once the statement that it names says the same, and says it to this log."""
     found = of_leaf(leaf)
     if envelope.payload_type != PAYLOAD_TYPE or parse(envelope.payload) != found:
@@ -157,7 +159,7 @@ def signer(index: int, leaf: Mapping[str, Any], envelope: Envelope, ring: KeyRin
     return key
 
 
-def check_follows(batch: Batch, statement: Digest, last: tuple[Batch, Digest] | None) -> None:
+def check_follows(batch: BatchStatement, statement: Digest, last: tuple[BatchStatement, Digest] | None) -> None:
     """Refuse a batch that is not the source's next: one is missing, or one was signed twice."""
     number, before = (0, None) if last is None else (last[0].number, last[1])
     named = f"batch {batch.number} of {batch.source}"
@@ -185,7 +187,7 @@ def _span(first: int, last: int) -> str:
 # --- the tree over the bodies ---------------------------------------------------------------------
 
 
-def check_bodies(batch: Batch, hashes: bytes) -> None:
+def check_bodies(batch: BatchStatement, hashes: bytes) -> None:
     """Refuse body hashes (concatenated) that are not those the batch was signed over."""
     count = len(hashes) // tree.HASH_SIZE
     if count != batch.count:

@@ -24,7 +24,7 @@ COMMON: Final = ("v", "kind", "checkpoint", "keys")
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedLeaf:
     """A leaf's bytes, its index, and the hashes from it to the checkpoint's root."""
 
     index: int
@@ -35,7 +35,7 @@ class Placed:
         return {"index": self.index, "leaf": leaf.decode(self.body), "proof": [one.hex() for one in self.hashes]}
 
 
-def placed(document: Any, what: str) -> Placed:
+def placed(document: Any, what: str) -> PlacedLeaf:
     """The leaf with its place; nothing of it is proven yet."""
     if not isinstance(document, dict) or set(document) != {"index", "leaf", "proof"}:
         raise VerificationError(f"{what}: expected an object of index, leaf and proof")
@@ -46,10 +46,10 @@ def placed(document: Any, what: str) -> Placed:
         raise VerificationError(f"{what}: {len(hashes)} hashes, at most {HASHES_MAX}")
     encoded = canon.encode(body)
     leaf.decode(encoded)
-    return Placed(index, encoded, tuple(parse_hex(one, f"{what}: proof", HASH_SIZE) for one in hashes))
+    return PlacedLeaf(index, encoded, tuple(parse_hex(one, f"{what}: proof", HASH_SIZE) for one in hashes))
 
 
-def encode(kind: str, *, checkpoint: bytes, keys: Sequence[Placed] = (), **fields: Any) -> bytes:
+def encode(kind: str, *, checkpoint: bytes, keys: Sequence[PlacedLeaf] = (), **fields: Any) -> bytes:
     """A bundle of any kind; `fields` are canonical JSON values."""
     common = {"v": 1, "kind": kind, "checkpoint": checkpoint.decode(), "keys": [key.document() for key in keys]}
     return canon.encode(common | fields)
@@ -88,7 +88,7 @@ def _receipt(receipt: proof.Proof) -> dict[str, Any]:
         checkpoint = receipt.checkpoint.decode()
     except UnicodeDecodeError:
         raise VerificationError("receipt: its checkpoint is not UTF-8") from None
-    placed = Placed(receipt.index, receipt.extra, receipt.hashes)
+    placed = PlacedLeaf(receipt.index, receipt.extra, receipt.hashes)
     common = {"v": 1, "kind": "entry", "checkpoint": checkpoint, "keys": []}
     return common | {"entry": placed.document(), "statement": None}
 
@@ -104,7 +104,7 @@ def fields(document: dict[str, Any], *names: str, optional: str | None = None) -
 
 
 def signed(
-    *, batch: Placed, statement_bytes: bytes, source: Placed, place: int, proof: Sequence[bytes]
+    *, batch: PlacedLeaf, statement_bytes: bytes, source: PlacedLeaf, place: int, proof: Sequence[bytes]
 ) -> dict[str, Any]:
     """What shows an event to be its platform's own: the batch, who speaks for the source, the place in the batch."""
     return {
@@ -116,7 +116,7 @@ def signed(
     }
 
 
-def signed_parts(document: Any) -> tuple[Placed, Any, Placed, int, tuple[bytes, ...]]:
+def signed_parts(document: Any) -> tuple[PlacedLeaf, Any, PlacedLeaf, int, tuple[bytes, ...]]:
     """Batch leaf, statement, source leaf, place and proof; nothing of them is proven yet."""
     if not isinstance(document, dict) or set(document) != {"batch", "statement", "source", "place", "proof"}:
         raise VerificationError("signed: expected an object of batch, statement, source, place and proof")
@@ -136,12 +136,12 @@ def statement(envelope: bytes | None) -> Any:
 def event(
     *,
     checkpoint: bytes,
-    event: Placed,
+    event: PlacedLeaf,
     vector: bytes | None = None,
-    evidence: Placed | None = None,
-    assign: Placed | None = None,
+    evidence: PlacedLeaf | None = None,
+    assign: PlacedLeaf | None = None,
     signed: dict[str, Any] | None = None,
-    keys: Sequence[Placed] = (),
+    keys: Sequence[PlacedLeaf] = (),
 ) -> bytes:
     """One stream event: its leaf, the vector it pays by, the leaves that logged and assigned that vector.
 
@@ -163,9 +163,9 @@ def vector(
     *,
     checkpoint: bytes,
     vector: bytes,
-    evidence: Placed,
-    assign: Placed | None = None,
-    keys: Sequence[Placed] = (),
+    evidence: PlacedLeaf,
+    assign: PlacedLeaf | None = None,
+    keys: Sequence[PlacedLeaf] = (),
 ) -> bytes:
     """One influence vector: the signed statement, the leaf that logged it, the leaf that assigned it if one did."""
     return encode(
@@ -179,7 +179,7 @@ def vector(
 
 
 def entry(
-    *, checkpoint: bytes, entry: Placed, statement_bytes: bytes | None = None, keys: Sequence[Placed] = ()
+    *, checkpoint: bytes, entry: PlacedLeaf, statement_bytes: bytes | None = None, keys: Sequence[PlacedLeaf] = ()
 ) -> bytes:
     """Any leaf, with the signed statement it names if there is one."""
     return encode(

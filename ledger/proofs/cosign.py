@@ -11,7 +11,7 @@ from typing import Final
 
 from ledger.errors import InputError, VerificationError
 from ledger.proofs.keys import SIGNATURE_SIZE, PrivateKey
-from ledger.proofs.note import COSIGNATURE, Note, Signature, Vkey, key_id
+from ledger.proofs.note import COSIGNATURE, Note, NoteSignature, Vkey, key_id
 from ledger.text import UINT63_MAX
 
 _TIME_SIZE: Final = 8
@@ -22,15 +22,15 @@ def message(text: str, time: int) -> bytes:
     return f"cosignature/v1\ntime {time}\n{text}".encode()
 
 
-def sign(text: str, name: str, key: PrivateKey, time: int) -> Signature:
+def sign(text: str, name: str, key: PrivateKey, time: int) -> NoteSignature:
     """The signature line of witness `name` on a checkpoint's text."""
     if not 0 <= time <= UINT63_MAX:
         raise InputError(f"cosignature time {time} is not a POSIX time below 2^63")
     value = time.to_bytes(_TIME_SIZE, "big") + key.sign(message(text, time))
-    return Signature(name, key_id(name, COSIGNATURE, key.public.raw), value)
+    return NoteSignature(name, key_id(name, COSIGNATURE, key.public.raw), value)
 
 
-def verify(text: str, signature: Signature, vkey: Vkey) -> int:
+def verify(text: str, signature: NoteSignature, vkey: Vkey) -> int:
     """When the witness cosigned this text; VerificationError if it did not."""
     if len(signature.value) != _TIME_SIZE + SIGNATURE_SIZE:
         raise VerificationError(f"cosignature by {vkey.name}: {len(signature.value)} bytes, expected 72")

@@ -43,7 +43,7 @@ class Vkey:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class NoteSignature:
     """One signature line: the key's name and id, and what the signature type puts behind them."""
 
     name: str
@@ -59,7 +59,7 @@ class Note:
     """A text ending in a newline, and its signature lines, not yet verified."""
 
     text: str
-    signatures: tuple[Signature, ...]
+    signatures: tuple[NoteSignature, ...]
 
     def encode(self) -> bytes:
         return (self.text + "\n" + "".join(map(str, self.signatures))).encode()
@@ -94,7 +94,7 @@ def parse_vkey(text: str, *kinds: int) -> Vkey:
 
 def sign(text: str, name: str, *keys: PrivateKey) -> Note:
     """The text signed with Ed25519 by each of these keys under one name."""
-    lines = (Signature(name, key_id(name, ED25519, key.public.raw), key.sign(text.encode())) for key in keys)
+    lines = (NoteSignature(name, key_id(name, ED25519, key.public.raw), key.sign(text.encode())) for key in keys)
     return parse(Note(text, tuple(lines)).encode())
 
 
@@ -117,7 +117,7 @@ def parse(data: bytes) -> Note:
     return Note(text + "\n", tuple(map(parse_signature, lines)))
 
 
-def parse_signature(line: str) -> Signature:
+def parse_signature(line: str) -> NoteSignature:
     """One signature line, without its newline."""
     name, space, encoded = line.removeprefix(_PREFIX).partition(" ")
     if not line.startswith(_PREFIX) or not space:
@@ -125,7 +125,7 @@ def parse_signature(line: str) -> Signature:
     blob = parse_base64(encoded, "note signature")
     if len(blob) < 5:
         raise VerificationError(f"note: signature by {name!r} is too short")
-    return Signature(check_name(name), blob[:4], blob[4:])
+    return NoteSignature(check_name(name), blob[:4], blob[4:])
 
 
 def verify(note: Note, trusted: Iterable[Vkey]) -> tuple[Vkey, ...]:

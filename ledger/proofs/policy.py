@@ -18,7 +18,7 @@ _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class PolicyLog:
     """A log whose checkpoints count; the key's name is the log's origin."""
 
     vkey: Vkey
@@ -26,7 +26,7 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class PolicyWitness:
     """A witness by the name it has in this policy, its key, and where checkpoints are submitted to it."""
 
     name: str
@@ -47,8 +47,8 @@ class Group:
 class Policy:
     """A whole policy. Members and quorum name what was defined before them, so there are no circles."""
 
-    logs: tuple[Log, ...] = ()
-    witnesses: tuple[Witness, ...] = ()
+    logs: tuple[PolicyLog, ...] = ()
+    witnesses: tuple[PolicyWitness, ...] = ()
     groups: tuple[Group, ...] = ()
     quorum: str = NONE
 
@@ -102,8 +102,8 @@ class _Reading:
     """The policy so far; every name is defined on a line before it is used."""
 
     def __init__(self) -> None:
-        self._logs: list[Log] = []
-        self._witnesses: list[Witness] = []
+        self._logs: list[PolicyLog] = []
+        self._witnesses: list[PolicyWitness] = []
         self._groups: list[Group] = []
         self._quorum: str | None = None
         self._names: set[str] = set()
@@ -132,13 +132,13 @@ class _Reading:
     def _log(self, vkey: Vkey, url: str | None = None) -> None:
         if any(log.vkey.key == vkey.key for log in self._logs):
             raise VerificationError(f"log {vkey.name} has the key of another log")
-        self._logs.append(Log(vkey, url))
+        self._logs.append(PolicyLog(vkey, url))
 
     def _witness(self, name: str, vkey: Vkey, url: str | None = None) -> None:
         if any(witness.vkey.key == vkey.key for witness in self._witnesses):
             raise VerificationError(f"witness {name!r} has the key of another witness")
         self._define(name)
-        self._witnesses.append(Witness(name, vkey, url))
+        self._witnesses.append(PolicyWitness(name, vkey, url))
 
     def _group(self, name: str, threshold: str, members: list[str]) -> None:
         for member in members:

@@ -20,7 +20,7 @@ TYPE: Final = "source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class EventSource:
     """What the last `source` leaf of a source says, and where it stands."""
 
     index: int
@@ -37,7 +37,7 @@ class Home:
     """What the home log says of sources: each belongs to one log, so that no event counts in two."""
 
     origin: str
-    sources: Mapping[str, Source]
+    sources: Mapping[str, EventSource]
 
     def log_of(self, source: str) -> str:
         """The origin of the log that takes this source's events."""
@@ -52,17 +52,17 @@ def make(
     return leaf.sign(leaf.make(TYPE, at, source=source, party=party, signed=signed, log=log), signer)
 
 
-def parse(index: int, body: Mapping[str, Any]) -> Source:
+def parse(index: int, body: Mapping[str, Any]) -> EventSource:
     """The source that this leaf speaks of; whether the operator signed it is for the caller to check."""
     source, party, signed, log = (body.get(name) for name in ("source", "party", "signed", "log"))
     if body.get("type") != TYPE or not isinstance(source, str) or not isinstance(signed, bool):
         raise VerificationError(f"leaf {index} does not speak of a source")
     if not all(one is None or isinstance(one, str) for one in (party, log)):
         raise VerificationError(f"source leaf {index}: party {party!r}, log {log!r}: expected a party's id, an origin")
-    return Source(index=index, source=source, party=party, signed=signed, log=log)
+    return EventSource(index=index, source=source, party=party, signed=signed, log=log)
 
 
-def sources(leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, Source]:
+def sources(leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, EventSource]:
     """Every source that these `source` leaves (index, leaf) speak of, as the last of each says."""
     return {one.source: one for one in (parse(index, body) for index, body in leaves)}
 
@@ -76,7 +76,7 @@ def by_operator(ring: KeyRing, index: int, body: Mapping[str, Any]) -> bool:
     return True
 
 
-def heard(trusted: Sequence[Key] | None, leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, Source]:
+def heard(trusted: Sequence[Key] | None, leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, EventSource]:
     """What `key` and `source` leaves, in order, say of sources; without trusted keys nobody's word is doubted."""
     ring = None if trusted is None else KeyRing(tuple(trusted))
     believed = []

@@ -63,7 +63,7 @@ class Trust:
 
     def policy_file(self) -> bytes:
         """The same trust as a tlog-policy file, for other people's tools."""
-        logs = tuple(policy.Log(vkey) for log in self.logs for vkey in log.vkeys())
+        logs = tuple(policy.PolicyLog(vkey) for log in self.logs for vkey in log.vkeys())
         return Policy(logs, self.policy.witnesses, self.policy.groups, self.policy.quorum).encode()
 
 

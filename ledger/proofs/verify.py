@@ -25,7 +25,7 @@ from typing import Any, Final
 from ledger.errors import InputError, VerificationError
 from ledger.proofs import batch, bundle, canon, checkpoint, cosign, dsse, keyring, leaf, note, tree, vector
 from ledger.proofs import source as sourcing
-from ledger.proofs.bundle import Placed
+from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.note import Note
@@ -90,7 +90,7 @@ class Examination:
             raise _EndedError from None
         step.ok = True
 
-    def included(self, step: Step, item: Placed) -> dict[str, Any]:
+    def included(self, step: Step, item: PlacedLeaf) -> dict[str, Any]:
         """The leaf, once shown to stand at its index in the checkpoint's tree (RFC 9162 section 2.1.3.2)."""
         size, root = self.checkpoint.size, self.checkpoint.root
         start = tree.leaf_hash(item.body)
@@ -180,7 +180,7 @@ def _common(examination: Examination, document: dict[str, Any], trust: Trust | N
     ]
 
 
-def _leaves(items: Sequence[Placed]) -> str:
+def _leaves(items: Sequence[PlacedLeaf]) -> str:
     return counted(len(items), "key leaf", "key leaves")
 
 
@@ -309,7 +309,7 @@ def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> N
     ]
 
 
-def _speaks(examination: Examination, step: Step, item: Placed, source: str, party: str) -> dict[str, Any]:
+def _speaks(examination: Examination, step: Step, item: PlacedLeaf, source: str, party: str) -> dict[str, Any]:
     """The leaf by which a party speaks for a source."""
     body = examination.included(step, item)
     said = sourcing.parse(item.index, body)

@@ -14,7 +14,7 @@ from typing import Final
 from ledger.errors import VerificationError
 from ledger.proofs import checkpoint, note, tree
 from ledger.proofs.checkpoint import Checkpoint
-from ledger.proofs.note import Note, Signature, Vkey
+from ledger.proofs.note import Note, NoteSignature, Vkey
 from ledger.proofs.tree import EMPTY_ROOT, HASH_SIZE
 from ledger.text import format_base64, parse_base64, parse_decimal
 
@@ -37,7 +37,7 @@ SIZE: Final = "text/x.tlog.size"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class CosignRequest:
     """Please cosign this checkpoint: the tree of `old` leaves, which you hold, is a prefix of it."""
 
     old: int
@@ -49,7 +49,7 @@ class Request:
         return "\n".join(lines).encode() + self.checkpoint
 
 
-def parse_request(data: bytes) -> Request:
+def parse_request(data: bytes) -> CosignRequest:
     """The body of an add-checkpoint request; its checkpoint is not opened."""
     if len(data) > REQUEST_MAX:
         raise VerificationError(f"add-checkpoint: {len(data)} bytes, at most {REQUEST_MAX}")
@@ -64,14 +64,14 @@ def parse_request(data: bytes) -> Request:
         raise VerificationError(f"add-checkpoint: {len(hashes)} proof lines, at most {PROOF_MAX}")
     old = parse_decimal(first.removeprefix("old "), "add-checkpoint old size")
     proof = tuple(parse_base64(one, "add-checkpoint proof", HASH_SIZE) for one in hashes)
-    return Request(old=old, proof=proof, checkpoint=signed)
+    return CosignRequest(old=old, proof=proof, checkpoint=signed)
 
 
 # --- the witness --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class CosignedHead:
     """The largest tree of a log that the witness has cosigned; at first the empty one."""
 
     size: int = 0
@@ -79,7 +79,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class CosignDecision:
     """A status, why, and the checkpoint to hold and cosign if the status is 200.
 
     `evidence` is set when the log signed two trees of one size, or a larger tree that the proof shows to
@@ -92,7 +92,7 @@ class Decision:
     evidence: bool = False
 
 
-def origin_of(request: Request) -> str:
+def origin_of(request: CosignRequest) -> str:
     """Which log the request is about; not verified."""
     return checkpoint.parse(note.parse(request.checkpoint).text).origin
 
@@ -103,7 +103,7 @@ def stripped(signed: Note, vkeys: Iterable[Vkey]) -> Note:
     return Note(signed.text, tuple(line for line in signed.signatures if (line.name, line.id) in keys))
 
 
-def decide(request: Request, held: Held, vkeys: Iterable[Vkey]) -> Decision:
+def decide(request: CosignRequest, held: CosignedHead, vkeys: Iterable[Vkey]) -> CosignDecision:
     """Whether to cosign, given what is held of this log and its keys; `vkeys` empty means an unknown log.
 
     (1) known log, (2) signed by it, (3) old size at most the new, (4) old size as held, (5) the new
@@ -113,23 +113,23 @@ def decide(request: Request, held: Held, vkeys: Iterable[Vkey]) -> Decision:
     signed = note.parse(request.checkpoint)
     new = checkpoint.parse(signed.text)
     if not trusted:
-        return Decision(UNKNOWN_LOG, f"log {new.origin} is not known here")
+        return CosignDecision(UNKNOWN_LOG, f"log {new.origin} is not known here")
     try:
         note.verify(signed, trusted)
     except VerificationError as problem:
-        return Decision(NOT_SIGNED, str(problem))
+        return CosignDecision(NOT_SIGNED, str(problem))
     if request.old > new.size:
-        return Decision(MALFORMED, f"old size {request.old} is above the checkpoint's size {new.size}")
+        return CosignDecision(MALFORMED, f"old size {request.old} is above the checkpoint's size {new.size}")
     if request.old != held.size:
-        return Decision(CONFLICT, f"{held.size}", evidence=new.size == held.size and new.root != held.root)
+        return CosignDecision(CONFLICT, f"{held.size}", evidence=new.size == held.size and new.root != held.root)
     try:
         _check_extends(request, held, new)
     except VerificationError as problem:
-        return Decision(INCONSISTENT, str(problem), evidence=_forked(request, held, new))
-    return Decision(OK, checkpoint=new)
+        return CosignDecision(INCONSISTENT, str(problem), evidence=_forked(request, held, new))
+    return CosignDecision(OK, checkpoint=new)
 
 
-def _check_extends(request: Request, held: Held, new: Checkpoint) -> None:
+def _check_extends(request: CosignRequest, held: CosignedHead, new: Checkpoint) -> None:
     """The tree held is a prefix of the new one; every tree extends the empty one, without a proof."""
     if held.size > 0:
         tree.check_consistency(held.size, new.size, request.proof, held.root, new.root)
@@ -139,7 +139,7 @@ def _check_extends(request: Request, held: Held, new: Checkpoint) -> None:
         raise VerificationError(f"the tree of no leaves has root {EMPTY_ROOT.hex()}, not {new.root.hex()}")
 
 
-def _forked(request: Request, held: Held, new: Checkpoint) -> bool:
+def _forked(request: CosignRequest, held: CosignedHead, new: Checkpoint) -> bool:
     """Whether the log is shown to have signed another tree of the held size."""
     if new.size == held.size:
         return new.root != held.root
@@ -156,7 +156,7 @@ def _forked(request: Request, held: Held, new: Checkpoint) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CosignAnswer:
     """What goes over the wire."""
 
     status: int
@@ -164,13 +164,13 @@ class Answer:
     content_type: str = TEXT
 
 
-def answer(decision: Decision, cosignatures: Sequence[Signature] = ()) -> Answer:
+def answer(decision: CosignDecision, cosignatures: Sequence[NoteSignature] = ()) -> CosignAnswer:
     """The HTTP answer to a decision; for 200, the witness's signature lines."""
     if decision.status == OK:
-        return Answer(OK, "".join(map(str, cosignatures)).encode())
+        return CosignAnswer(OK, "".join(map(str, cosignatures)).encode())
     if decision.status == CONFLICT:
-        return Answer(CONFLICT, decision.reason.encode() + b"\n", SIZE)
-    return Answer(decision.status, decision.reason.encode() + b"\n")
+        return CosignAnswer(CONFLICT, decision.reason.encode() + b"\n", SIZE)
+    return CosignAnswer(decision.status, decision.reason.encode() + b"\n")
 
 
 def parse_cosignatures(text: str, body: bytes) -> Note:

@@ -12,9 +12,9 @@ from typing import ClassVar, Final
 
 from ledger.errors import SettleError, VerificationError
 from ledger.proofs import batch, dsse, member, source
-from ledger.proofs.batch import Batch
+from ledger.proofs.batch import BatchStatement
 from ledger.proofs.keyring import Key, KeyRing
-from ledger.proofs.source import Source
+from ledger.proofs.source import EventSource
 from ledger.proofs.trust import TrustedLog
 from ledger.reading.assignments import Blob, check_assign, check_vector
 from ledger.reading.gate import Replays, Void, check_author, text
@@ -25,7 +25,7 @@ from ledger.types import Digest, Leaf
 class TakenBatch:
     """A signed batch that counts: what it says, by which statement, and who signed it."""
 
-    batch: Batch
+    batch: BatchStatement
     statement: Digest
     party: str
 
@@ -41,7 +41,7 @@ class Reading:
         self.size = 0
         self.ring: KeyRing | None = None if trusted is None else KeyRing(tuple(trusted))
         self.voids: list[Void] = []
-        self.sources: dict[str, Source] = {}
+        self.sources: dict[str, EventSource] = {}
         self.members: dict[str, TrustedLog] = {}
         self.batches: dict[int, TakenBatch] = {}
         self.vectors: dict[tuple[str, Digest], int] = {}
@@ -50,7 +50,7 @@ class Reading:
         """The last assignment of each track."""
         self._first: dict[str, tuple[int, Digest]] = {}
         self._pairs: dict[tuple[str, Digest], int] = {}
-        self._last: dict[str, tuple[Batch, Digest]] = {}
+        self._last: dict[str, tuple[BatchStatement, Digest]] = {}
         self._blob = blob
         self._replays = Replays()
 

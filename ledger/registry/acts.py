@@ -286,7 +286,7 @@ def _resplit(
     return {
         "right": about,
         "start": start,
-        "parts": tuple(f.Part(party=party, ppm=ppm) for party, ppm in sorted(parts.items())),
+        "parts": tuple(f.SharePart(party=party, ppm=ppm) for party, ppm in sorted(parts.items())),
     }
 
 

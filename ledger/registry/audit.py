@@ -31,7 +31,7 @@ SIGNING_ROLES: Final[tuple[Role, ...]] = ("operator", "holder", "approver", "att
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class AuditNote:
     """One thing the audit has to say about one id."""
 
     kind: str
@@ -40,7 +40,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class AuditReport:
     """What an audit of a log's registry came to. `digest` is over everything else in it but `index`.
 
     `index`: where the table that finds a recording's leaves is not what the log gives. It is beside the
@@ -51,10 +51,10 @@ class Report:
     size: int
     leaves: int
     statements: int
-    violations: tuple[Note, ...]
-    findings: tuple[Note, ...]
+    violations: tuple[AuditNote, ...]
+    findings: tuple[AuditNote, ...]
     digest: Digest
-    index: tuple[Note, ...] = ()
+    index: tuple[AuditNote, ...] = ()
 
 
 def audit(
@@ -65,10 +65,10 @@ def audit(
     ring: KeyRing,
     blob: Blob,
     on_progress: Callable[[int, int | None], None] | None = None,
-) -> Report:
+) -> AuditReport:
     """Replay the registry's leaves, in log order."""
     state = State()
-    violations: list[Note] = []
+    violations: list[AuditNote] = []
     leaves, statements = 0, 0
     seen: set[Digest] = set()
     readable = _readable(entries, violations)
@@ -82,7 +82,7 @@ def audit(
             seen.add(digest)
             said = _check_statement(digest, items, origin=origin, ring=ring, blob=blob)
         except VerificationError as problem:
-            violations.append(Note(kind="statement", id=digest, detail=f"leaves {items[0][0]} on: {problem}"))
+            violations.append(AuditNote(kind="statement", id=digest, detail=f"leaves {items[0][0]} on: {problem}"))
             continue
         for index, body, fact in items:
             problem_found = (
@@ -92,14 +92,14 @@ def audit(
                 or _unproven(fact, blob)
             )
             if problem_found:
-                violations.append(Note(kind=body["type"], id=f"leaf {index}", detail=problem_found))
+                violations.append(AuditNote(kind=body["type"], id=f"leaf {index}", detail=problem_found))
             state.apply(index, fact)
         if on_progress is not None:
             on_progress(leaves, None)
     view = state.view(size)
     found = tuple(_findings(view, blob))
     matter = {"size": size, "leaves": leaves, "violations": _plain(violations), "findings": _plain(found)}
-    return Report(
+    return AuditReport(
         ok=not violations,
         size=size,
         leaves=leaves,
@@ -110,16 +110,16 @@ def audit(
     )
 
 
-def _readable(entries: Iterable[Entry], violations: list[Note]) -> Iterator[tuple[int, dict[str, Any], f.AnyFact]]:
+def _readable(entries: Iterable[Entry], violations: list[AuditNote]) -> Iterator[tuple[int, dict[str, Any], f.AnyFact]]:
     """The leaves that say something the registry understands; the others are violations."""
     for entry in entries:
         try:
             yield entry.index, leaf.decode(entry.body), f.decode(entry.body)
         except VerificationError as problem:
-            violations.append(Note(kind="leaf", id=f"leaf {entry.index}", detail=str(problem)))
+            violations.append(AuditNote(kind="leaf", id=f"leaf {entry.index}", detail=str(problem)))
 
 
-def _plain(notes: Sequence[Note]) -> list[list[str]]:
+def _plain(notes: Sequence[AuditNote]) -> list[list[str]]:
     return [[note.kind, note.id, note.detail] for note in notes]
 
 
@@ -222,33 +222,35 @@ def _training(blob: Blob, listed: Manifest) -> list[str]:
 # --- findings -------------------------------------------------------------------------------------
 
 
-def _findings(view: View, blob: Blob) -> Iterator[Note]:
+def _findings(view: View, blob: Blob) -> Iterator[AuditNote]:
     """What follows from the state for those concerned, in a fixed order."""
     for (subject, right), lines in sorted(view.shares_of.items()):
         if over := overclaimed(lines):
             parties = sorted({line.party for line in lines if line.id in over})
-            yield Note(kind="over-claim", id=subject, detail=f"{right}: {', '.join(parties)} claim more than the whole")
+            yield AuditNote(
+                kind="over-claim", id=subject, detail=f"{right}: {', '.join(parties)} claim more than the whole"
+            )
     for _, dispute in sorted(view.disputes.items()):
         if dispute.resolved_at is None:
-            yield Note(
+            yield AuditNote(
                 kind="open-dispute",
                 id=dispute.id,
                 detail=f"{dispute.subject}, by {dispute.claimant} since {dispute.at}",
             )
     for key, model in sorted(view.models.items()):
         if model.manifest is None:
-            yield Note(kind="no-training-list", id=key, detail="registered without a training manifest")
+            yield AuditNote(kind="no-training-list", id=key, detail="registered without a training manifest")
             continue
         for recording, decision in view.unlicensed(_training(blob, model.manifest), model):
-            yield Note(kind="unlicensed-training", id=key, detail=f"{recording}: {'; '.join(decision.reasons)}")
+            yield AuditNote(kind="unlicensed-training", id=key, detail=f"{recording}: {'; '.join(decision.reasons)}")
     for name, track in sorted(view.tracks.items()):
         for recording in track.conditioning:
             decision = view.decide_track(name, recording, "condition")
             if decision.decision != "allow":
                 reasons = "; ".join(decision.reasons)
-                yield Note(
+                yield AuditNote(
                     kind="unlicensed-conditioning", id=name, detail=f"{recording}: {decision.decision}: {reasons}"
                 )
     for name, grant in sorted(view.grants.items()):
         if grant.decision == "allow" and grant.end != FOREVER and grant.end <= grant.at:
-            yield Note(kind="expired-grant", id=name, detail=f"ended at {grant.end}, before its registration")
+            yield AuditNote(kind="expired-grant", id=name, detail=f"ended at {grant.end}, before its registration")

@@ -184,7 +184,7 @@ class DisputeFact(Fact, frozen=True, kw_only=True, tag="dispute"):
     personal: Digest | None = None
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class SharePart(msgspec.Struct, frozen=True, kw_only=True):
     """One party's part in a re-split."""
 
     party: str
@@ -200,7 +200,7 @@ class ResolveFact(Fact, frozen=True, kw_only=True, tag="resolve"):
     right: Right | None = None
     territory: str | None = None
     start: Instant | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SharePart, ...] = ()
 
 
 class DecisionFact(Fact, frozen=True, kw_only=True, tag="decision"):

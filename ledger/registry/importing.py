@@ -13,7 +13,7 @@ from ledger.registry import payees, personal, quarantine, readers
 from ledger.registry.compare import Author
 from ledger.registry.completing import completed
 from ledger.registry.facts import AnyFact, ConfirmFact, EndFact, ModelFact, ResolveFact, ShareFact
-from ledger.registry.intake import Plan, plan
+from ledger.registry.intake import ImportPlan, plan
 from ledger.registry.model import RIGHTS, WORLD
 from ledger.registry.readers import RawRow
 from ledger.registry.registry import Progress, Registry
@@ -38,7 +38,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class RefusedImport:
     """A row that was not taken: where it stood, what became of it, why."""
 
     file: str
@@ -63,7 +63,7 @@ class Imported:
     leaves: int
     size: int
     dry_run: bool
-    refused: tuple[Refused, ...]
+    refused: tuple[RefusedImport, ...]
     notices: tuple[str, ...]
     summary: tuple[str, ...]
 
@@ -175,7 +175,7 @@ def _training_file(path: Path, row: RawRow) -> Path | None:
         return None
 
 
-def _known_payees(registry: Registry, planned: Plan) -> int:
+def _known_payees(registry: Registry, planned: ImportPlan) -> int:
     """How many of the payees are in the book already."""
     if not planned.payees:
         return 0
@@ -184,7 +184,7 @@ def _known_payees(registry: Registry, planned: Plan) -> int:
     return sum(payees.payee_id(row) in book for row in planned.payees)
 
 
-def _keep_beside(registry: Registry, planned: Plan, signer: Signer, author: Author, *, refused: bool) -> None:
+def _keep_beside(registry: Registry, planned: ImportPlan, signer: Signer, author: Author, *, refused: bool) -> None:
     """What is kept outside the log: payees, and the rows that were not taken."""
     if not (planned.payees or (refused and (planned.quarantined or planned.conflicts))):
         return
@@ -200,9 +200,9 @@ def _keep_beside(registry: Registry, planned: Plan, signer: Signer, author: Auth
         quarantine.keep(store, connection, planned.conflicts, "registry-conflict", author)
 
 
-def _refused(planned: Plan, *, shown: int | None) -> tuple[Refused, ...]:
+def _refused(planned: ImportPlan, *, shown: int | None) -> tuple[RefusedImport, ...]:
     found = [
-        Refused(file=one.row.file, list=one.row.list, line=one.row.line, outcome=outcome, reason=one.reason)
+        RefusedImport(file=one.row.file, list=one.row.list, line=one.row.line, outcome=outcome, reason=one.reason)
         for outcome, problems in (("conflict", planned.conflicts), ("quarantined", planned.quarantined))
         for one in problems
     ]

@@ -38,7 +38,7 @@ class Planned:
 
 
 @dataclass(slots=True, kw_only=True)
-class Plan:
+class ImportPlan:
     """The outcome of an import before anything is written."""
 
     read: int = 0
@@ -51,9 +51,9 @@ class Plan:
     quarantined: list[Problem] = field(default_factory=list)
 
 
-def plan(raw_rows: Iterable[RawRow], view: View, author: Author, known: Known, wrote: Wrote) -> Plan:
+def plan(raw_rows: Iterable[RawRow], view: View, author: Author, known: Known, wrote: Wrote) -> ImportPlan:
     """What importing these rows would do to this registry."""
-    result = Plan()
+    result = ImportPlan()
     lists: dict[str, dict[str, list[tuple[RawRow, r.AnyRow]]]] = {name: {} for name in r.LISTS}
     for raw in raw_rows:
         result.read += 1
@@ -123,7 +123,7 @@ _TABLES: Final = {
 }
 
 
-def _take(result: Plan, same: Sequence[tuple[RawRow, r.AnyRow]], names: _Names, importing: _Import) -> None:
+def _take(result: ImportPlan, same: Sequence[tuple[RawRow, r.AnyRow]], names: _Names, importing: _Import) -> None:
     """Decide about all rows that are about one thing."""
     raw, row = same[0]
     if any(other != row for _, other in same[1:]):
@@ -143,7 +143,7 @@ def _take(result: Plan, same: Sequence[tuple[RawRow, r.AnyRow]], names: _Names, 
         names.new[raw.list].add(identity(row))
 
 
-def _accept(result: Plan, outcome: Comparison, row: r.AnyRow, rows: int) -> None:
+def _accept(result: ImportPlan, outcome: Comparison, row: r.AnyRow, rows: int) -> None:
     new = bool(outcome.facts) or isinstance(row, r.PayeeRow)  # whether a payee is new, the payee book knows
     result.accepted += int(new)
     result.duplicates += rows - int(new)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ledger.errors import VerificationError
 from ledger.proofs import bundle, tree
-from ledger.proofs.bundle import Placed
+from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.verify import Examination
 from ledger.registry import manifest, sparse
 
@@ -27,10 +27,10 @@ UNREGISTERED: Final = "whether the id is a registered recording was not checked:
 def make(
     *,
     checkpoint: bytes,
-    model: Placed,
+    model: PlacedLeaf,
     asked: str,
-    recordings: Sequence[tuple[Placed, Mapping[str, Any]]],
-    keys: tuple[Placed, ...] = (),
+    recordings: Sequence[tuple[PlacedLeaf, Mapping[str, Any]]],
+    keys: tuple[PlacedLeaf, ...] = (),
 ) -> bytes:
     """The bundle's bytes. `asked`: a recording's id, or an ISRC; `recordings`: each with its leaf and its proof."""
     return bundle.encode(

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
-from ledger.log.store.schema import Table as Schema
+from ledger.log.store.schema import LogTable as Schema
 from ledger.log.store.store import Store
 from ledger.proofs import canon
 from ledger.registry import tables

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from ledger.errors import ConflictError
-from ledger.log.append import Batch, Log
+from ledger.log.append import LeafBatch, Log
 from ledger.log.store import queries
 from ledger.proofs import canon, tree
 from ledger.registry import facts as f
@@ -39,7 +39,7 @@ Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredFacts:
     """What registering came to: how many leaves, the log's size, the statements' digests."""
 
     leaves: int
@@ -207,7 +207,7 @@ class Registry:
         at: Instant | None = None,
         blobs: Sequence[bytes] = (),
         on_progress: Progress | None = None,
-    ) -> Registered:
+    ) -> RegisteredFacts:
         """Sign and append facts, in a fixed order, in as many statements as they need.
 
         `known` is the size of the view they were planned against: ConflictError if another registry
@@ -223,7 +223,7 @@ class Registry:
             statements.append(digest)
             if on_progress is not None:
                 on_progress(start + len(chunk), len(ordered))
-        return Registered(len(ordered), known, tuple(statements))
+        return RegisteredFacts(len(ordered), known, tuple(statements))
 
     def _append(
         self, chunk: Sequence[Planned], signer: Signer, known: int, at: Instant, blobs: Sequence[bytes]
@@ -249,7 +249,9 @@ class Registry:
                 personal.keep(connection, held)
 
         matter = {bytes.fromhex(canon.digest(blob)): blob for blob in (envelope, *blobs)}
-        batch = Batch(bodies=bodies, types=[fact.type for fact in rows], hashes=tree.leaf_hashes(bodies), blobs=matter)
+        batch = LeafBatch(
+            bodies=bodies, types=[fact.type for fact in rows], hashes=tree.leaf_hashes(bodies), blobs=matter
+        )
         appended = self.log.commit(batch, unchanged)
         return digest, appended.size
 

@@ -16,7 +16,7 @@ from ledger.types import ASPECTS, STYLE_PREFIX, Digest, Influence, InfluenceVect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class TrackSource:
     """One source of a track and whether its use was permitted."""
 
     aspect: str
@@ -39,7 +39,7 @@ class Verdict:
     limit_ppm: int
     unlicensed_ppm: int
     unattributed_ppm: int
-    sources: tuple[Source, ...]
+    sources: tuple[TrackSource, ...]
     reasons: tuple[str, ...]
 
 
@@ -65,7 +65,7 @@ def assess(
         return view.decide_track(track, subject, use, territory, receipts=receipts)
 
     reasons = _paperwork(view, made, vector)
-    sources: list[Source] = []
+    sources: list[TrackSource] = []
     unlicensed, unattributed = 0, 0
     if vector is not None:
         for aspect in ASPECTS:
@@ -116,10 +116,10 @@ def _paperwork(view: View, made: Track, vector: InfluenceVector | None) -> list[
     return reasons
 
 
-def _judge(aspect: str, source: Influence, ask: Callable[[str, str], Decision]) -> Source:
+def _judge(aspect: str, source: Influence, ask: Callable[[str, str], Decision]) -> TrackSource:
     use = use_of(source)
     found = ask(source.id, use)
-    return Source(
+    return TrackSource(
         aspect=aspect,
         id=source.id,
         ppm=source.ppm,

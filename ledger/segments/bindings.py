@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ledger.segments import files
 from ledger.segments.errors import SegmentError
-from ledger.segments.manifest import File, Manifest
+from ledger.segments.manifest import File, SegmentManifest
 from ledger.segments.schema import BINDINGS, KEY, Binding
 
 
@@ -56,7 +56,7 @@ def more(known: pa.Table, folder: Path, file: File) -> pa.Table:
     return known.unify_dictionaries().combine_chunks()
 
 
-def load(folder: Path, sealed: Sequence[Manifest]) -> pa.Table:
+def load(folder: Path, sealed: Sequence[SegmentManifest]) -> pa.Table:
     """Every triple of these segments, their files' digests checked."""
     table = as_table(())
     for manifest in sealed:

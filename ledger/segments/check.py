@@ -19,7 +19,7 @@ from ledger.proofs.tile import WIDTH, Tiles
 from ledger.proofs.tree import HASH_SIZE, leaf_hashes
 from ledger.segments import bindings, columns, files, schema
 from ledger.segments.errors import SegmentError
-from ledger.segments.manifest import File, Manifest, ordered_digest
+from ledger.segments.manifest import File, SegmentManifest, ordered_digest
 
 HASHED_AT_ONCE: Final = 8192
 
@@ -51,7 +51,9 @@ def check_files(folder: Path, wanted: Sequence[File], on_progress: Progress = No
     return done
 
 
-def verify_segments(log: Log, folder: Path, manifests: Sequence[Manifest], on_progress: Progress = None) -> Verified:
+def verify_segments(
+    log: Log, folder: Path, manifests: Sequence[SegmentManifest], on_progress: Progress = None
+) -> Verified:
     """Everything: digests of files, every leaf written again from its row, the root over all of them.
 
     Leaves after the last segment are hashed from the log, so that what is compared in the end is the

@@ -47,7 +47,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class SegmentManifest:
     """Leaves `[start, stop)` of a log as files. `leaves`: SHA-256 over their leaf hashes in order.
 
     `writer` is the Parquet writer's version: the same version makes the same bytes again.
@@ -67,11 +67,11 @@ class Manifest:
             {name: getattr(file, name) for name in File.__slots__ if getattr(file, name) is not None}
             for file in self.files
         ]
-        body = {name: getattr(self, name) for name in Manifest.__slots__}
+        body = {name: getattr(self, name) for name in SegmentManifest.__slots__}
         return canon.encode({**body, "v": VERSION, "files": files})
 
     @classmethod
-    def parse(cls, data: bytes) -> Manifest:
+    def parse(cls, data: bytes) -> SegmentManifest:
         """The manifest with exactly these bytes."""
         value = canon.decode_object(data, "segment manifest")
         if value.pop("v", None) != VERSION:
@@ -100,10 +100,10 @@ def ordered_digest(hashes: Iterable[bytes]) -> Digest:
     return hashlib.sha256(b"".join(hashes)).hexdigest()
 
 
-def read(body: bytes, manifest: bytes) -> Manifest:
+def read(body: bytes, manifest: bytes) -> SegmentManifest:
     """The manifest of a segment leaf; refuses one that the leaf does not name or that says otherwise."""
     fields: Mapping[str, Any] = leaf.decode(body)
-    found = Manifest.parse(manifest)
+    found = SegmentManifest.parse(manifest)
     if fields.get("manifest") != canon.digest(manifest):
         raise SegmentError(f"segment leaf of [{fields.get('start')}, {fields.get('stop')}) names another manifest")
     if (fields.get("start"), fields.get("stop"), fields.get("leaves")) != (found.start, found.stop, found.leaves):
@@ -111,7 +111,7 @@ def read(body: bytes, manifest: bytes) -> Manifest:
     return found
 
 
-def manifests(log: Log, size: int | None = None) -> list[Manifest]:
+def manifests(log: Log, size: int | None = None) -> list[SegmentManifest]:
     """The log's segments in order, as its `segment` leaves below `size` say; every index covered once."""
     listed = []
     for entry in log.entries(types={TYPE}, stop=size):
@@ -121,7 +121,7 @@ def manifests(log: Log, size: int | None = None) -> list[Manifest]:
     return listed
 
 
-def check_chain(manifests: Sequence[Manifest], origin: str) -> None:
+def check_chain(manifests: Sequence[SegmentManifest], origin: str) -> None:
     """Every index from 0 to the last stop is covered, and covered once."""
     stop = 0
     for manifest in manifests:

@@ -28,7 +28,7 @@ from ledger.segments import columns, files, schema
 from ledger.segments.bindings import Known, as_table, load, more
 from ledger.segments.check import check_tree, read_back
 from ledger.segments.errors import SegmentError
-from ledger.segments.manifest import TYPE, File, Kind, Manifest, manifests, ordered_digest
+from ledger.segments.manifest import TYPE, File, Kind, SegmentManifest, manifests, ordered_digest
 from ledger.segments.schema import BINDINGS
 from ledger.types import Head
 
@@ -64,8 +64,8 @@ def seal(log: Log, folder: Path, *, stop: int | None = None, span: int = SPAN, o
         first = earlier[-1].stop if earlier else 0
         files.tidy(folder, {file.path for manifest in earlier for file in manifest.files})
         bindings = Known(load(folder, earlier) if first < end else as_table(()))
-        sealed: list[Manifest] = []
-        writing: Future[Manifest] | None = None
+        sealed: list[SegmentManifest] = []
+        writing: Future[SegmentManifest] | None = None
         for start in range(first, end, span):  # one stretch is read while the one before it is written and checked
             stretch = gather(log, start, min(start + span, end), bindings)
             sealed += _committed(log, writing)
@@ -83,7 +83,7 @@ def seal(log: Log, folder: Path, *, stop: int | None = None, span: int = SPAN, o
     )
 
 
-def _committed(log: Log, writing: Future[Manifest] | None) -> list[Manifest]:
+def _committed(log: Log, writing: Future[SegmentManifest] | None) -> list[SegmentManifest]:
     """Append the leaf of a written segment, unless its stretch was sealed into another folder meanwhile."""
     if writing is None:
         return []
@@ -155,7 +155,7 @@ def _bodies(connection: Connection, start: int, stop: int) -> list[bytes]:
     return [body for (body,) in cursor.fetchall()]
 
 
-def write_segment(log: Log, folder: Path, stretch: Stretch) -> Manifest:
+def write_segment(log: Log, folder: Path, stretch: Stretch) -> SegmentManifest:
     """The files of a stretch, read back and checked against the tree."""
     start, stop = stretch.start, stretch.stop
     written: list[File] = []
@@ -176,7 +176,7 @@ def write_segment(log: Log, folder: Path, stretch: Stretch) -> Manifest:
     except SegmentError:
         columns.refuse_odd(log.entries(types={"event"}, start=start, stop=stop))
         raise
-    return Manifest(
+    return SegmentManifest(
         origin=log.origin,
         start=start,
         stop=stop,

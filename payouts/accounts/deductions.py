@@ -25,7 +25,7 @@ BESIDE: Final = ("advance", "given-up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class DeductionStep:
     """One step, naming the terms behind it. `micros` is signed as the party sees it: a deduction is negative.
 
     `advance` adds to what is to be recouped, `recouped` and `given-up` (the terms were ended) take from it.
@@ -54,7 +54,7 @@ class Deductions:
 
     agreed: tuple[Agreed, ...] = ()
     before: tuple[Balance, ...] = ()
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[DeductionStep, ...] = ()
     after: tuple[Balance, ...] = ()
 
     @property
@@ -90,7 +90,7 @@ class Deductions:
         return cls(
             agreed=tuple(Agreed.from_payload(one) for one in payload["agreed"]),
             before=tuple(Balance(**row) for row in before),
-            entries=tuple(Entry(**row) for row in entries),
+            entries=tuple(DeductionStep(**row) for row in entries),
             after=tuple(Balance(**row) for row in after),
         )
 
@@ -98,7 +98,7 @@ class Deductions:
 NONE: Final = Deductions()
 
 
-def _row(one: Entry | Balance) -> dict[str, Any]:
+def _row(one: DeductionStep | Balance) -> dict[str, Any]:
     return {"kind": one.kind, "term": one.term, "micros": str(one.micros), "due": one.due}
 
 
@@ -214,7 +214,7 @@ class _Line:
     fresh: int
     own: int
     balance: int
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[DeductionStep] = field(default_factory=list)
 
     @property
     def base(self) -> int:
@@ -227,7 +227,7 @@ class _Line:
 
     def book(self, kind: Kind, term: str, micros: int, due: str = "") -> None:
         if micros:
-            self.entries.append(Entry(kind=kind, term=term, micros=micros, due=due))
+            self.entries.append(DeductionStep(kind=kind, term=term, micros=micros, due=due))
             if kind not in BESIDE:
                 self.fresh += micros
                 self.own += micros

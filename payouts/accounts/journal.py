@@ -16,7 +16,7 @@ from ledger.proofs import canon
 from ledger.types import Period
 from payouts.accounts.account import Account
 from payouts.accounts.clauses import Withholding
-from payouts.accounts.deductions import Entry
+from payouts.accounts.deductions import DeductionStep
 from payouts.compute import Outcome
 
 CONTRA: Final = {
@@ -162,7 +162,7 @@ def _transactions(
         yield "Handed over for payment", [(PAYABLE, micros, unit), (BANK, -micros, unit)]
 
 
-def _deduction(one: Account, entry: Entry) -> list[tuple[str, int]]:
+def _deduction(one: Account, entry: DeductionStep) -> list[tuple[str, int]]:
     """Both legs of a deduction; an entry is signed as the party sees it, a liability the other way round."""
     match entry.kind:
         case "advance" | "given-up":

@@ -27,7 +27,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Payee:
+class PayeeAccount:
     """Where a party's money goes. Kept outside the log; a batch holds only the account's digest."""
 
     party: str
@@ -95,7 +95,7 @@ def cell(text: str) -> str:
 
 
 def payment_file(
-    rows: Iterable[tuple[Instruction, Payee]], *, currency: str, period: str, pool: str, run: Digest
+    rows: Iterable[tuple[Instruction, PayeeAccount]], *, currency: str, period: str, pool: str, run: Digest
 ) -> bytes:
     """The batch as CSV (RFC 4180, UTF-8, CRLF), by party."""
     out = io.StringIO()

@@ -40,7 +40,7 @@ class HandedOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class PaymentNews:
     """What the bank or the chain said of a party's payment, where in the log it came to count, and its reference."""
 
     index: int
@@ -50,7 +50,7 @@ class Heard:
 
 
 @dataclass(slots=True, kw_only=True)
-class Attempt:
+class HandOver:
     """One hand-over of a payment. `alive`: its money is on its way, or arrived."""
 
     batch: int
@@ -60,12 +60,12 @@ class Attempt:
 
 
 @dataclass(slots=True, kw_only=True)
-class Transfer:
+class PartyPayment:
     """One party's payment in one run."""
 
     micros: int
     state: State = "planned"
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[HandOver] = field(default_factory=list)
 
     @property
     def due(self) -> bool:
@@ -82,7 +82,7 @@ class Transfer:
         """What was handed over beyond the one payment: only a log of release 0.1 can show any."""
         return self.micros * max(0, sum(one.alive for one in self.attempts) - 1)
 
-    def _moves(self, one: Attempt) -> bool:
+    def _moves(self, one: HandOver) -> bool:
         return one.alive and (one.route == "file" or one.posted is not None or self.state == "settled")
 
     def accepts(self, outcome: Outcome, *, index: int, reference: str = "") -> bool:
@@ -101,11 +101,11 @@ class Transfer:
         return outcome != "returned" or bool(reference.strip())
 
     def hand_over(self, batch: HandedOver) -> None:
-        self.attempts.append(Attempt(batch=batch.batch, route=batch.route, posted=batch.posted))
+        self.attempts.append(HandOver(batch=batch.batch, route=batch.route, posted=batch.posted))
         if self.state in ("planned", "failed"):
             self.state = "handed over"
 
-    def hear(self, said: Heard) -> None:
+    def hear(self, said: PaymentNews) -> None:
         """Take an outcome; one that cannot be has no effect."""
         if not self.accepts(said.outcome, index=said.index, reference=said.reference):
             return
@@ -114,11 +114,11 @@ class Transfer:
         self.state = said.outcome
 
 
-def follow(payable: Mapping[str, int], history: Iterable[HandedOver | Heard]) -> dict[str, Transfer]:
+def follow(payable: Mapping[str, int], history: Iterable[HandedOver | PaymentNews]) -> dict[str, PartyPayment]:
     """Where each payment of a run stands, from what it comes to and all that happened, in order."""
-    transfers = {party: Transfer(micros=micros) for party, micros in payable.items()}
+    transfers = {party: PartyPayment(micros=micros) for party, micros in payable.items()}
     for event in history:
-        if isinstance(event, Heard):
+        if isinstance(event, PaymentNews):
             if event.party in transfers:
                 transfers[event.party].hear(event)
         else:

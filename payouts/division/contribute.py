@@ -18,7 +18,7 @@ from payouts.division.expand import Expansion
 from payouts.division.kernel import BILLION, UNATTRIBUTED, Claim, Game, Kernel, game_of, kernels
 from payouts.division.ownership import Ownership, Version, claims_of, version_of
 from payouts.errors import RuleError
-from payouts.protocols import Hold, UsageRow, View
+from payouts.protocols import HoldMatch, RegistryAnswers, UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
 
@@ -54,7 +54,7 @@ class Weighed:
     unattributed: Mapping[Stream, int]
 
 
-def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow], view: View) -> Weighed:
+def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow], view: RegistryAnswers) -> Weighed:
     """Filter and weigh: what the rule thinks of each row, before anybody's influence is looked at.
 
     Places and days that the registry does not tell apart are then summed: shares change on few days.
@@ -86,8 +86,8 @@ class Contributor:
         terms: Terms,
         rule: Rule,
         vectors: Mapping[str, InfluenceVector],
-        view: View,
-        holds: Sequence[Hold],
+        view: RegistryAnswers,
+        holds: Sequence[HoldMatch],
         ends_at: str,
         salt: bytes,
     ) -> None:
@@ -204,7 +204,7 @@ def _by_stream(item: tuple[Stream, int]) -> tuple[str, ...]:
     return (stream.track, stream.vector or "", stream.territory, stream.at, stream.source)
 
 
-def _matches(hold: Hold, claim: Claim, stream: Stream | None) -> bool:
+def _matches(hold: HoldMatch, claim: Claim, stream: Stream | None) -> bool:
     if hold.track is not None and (stream is None or hold.track != stream.track):
         return False
     if hold.source is not None and (stream is None or hold.source != stream.source):

@@ -12,7 +12,7 @@ from ledger.types import MILLION, Aspect
 from payouts.allocate import divide
 from payouts.division.kernel import Claim, State
 from payouts.division.ownership import Owners, Ownership, unresolved
-from payouts.protocols import View
+from payouts.protocols import RegistryAnswers
 
 Mix = tuple[tuple[Aspect, int], ...]
 
@@ -24,7 +24,7 @@ def training_group(model: str, version: str, territory: str) -> str:
 class Expansion:
     """Looks up what the groups named "*..." stand for, and divides their weights."""
 
-    def __init__(self, view: View, ownership: Ownership, mix: Mix, at: str, salt: bytes) -> None:
+    def __init__(self, view: RegistryAnswers, ownership: Ownership, mix: Mix, at: str, salt: bytes) -> None:
         self._view = view
         self._ownership = ownership
         self._mix = tuple((aspect, ppm) for aspect, ppm in mix if aspect != "style") or (("recording", MILLION),)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from ledger.types import MILLION, STYLE_PREFIX, Aspect, Influence, InfluenceVector
 from payouts.division.kernel import Claim, State, whole_claim
 from payouts.errors import UsageError
-from payouts.protocols import Right, Shares, View
+from payouts.protocols import OwnedParts, RegistryAnswers, Right
 
 ALL_OF_IT = MILLION * MILLION
 _NO_PAYEE: Final = {"short": "shares-short", "conflict": "shares-in-conflict", "contested": "copy-contested"}
@@ -42,7 +42,7 @@ def unresolved(subject: str, right: Right, part: int, reason: str) -> Owner:
 class Ownership:
     """The view, asked each question once."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: RegistryAnswers) -> None:
         self._view = view
         self._owners: dict[tuple[str, Aspect, str, str], Owners] = {}
         self._same: dict[Owners, Owners] = {}
@@ -106,7 +106,7 @@ class Ownership:
         return group
 
 
-def _standing(shares: Shares, party: str) -> tuple[State, str]:
+def _standing(shares: OwnedParts, party: str) -> tuple[State, str]:
     held = shares.state == "disputed" and party in shares.disputed
     return ("held", "dispute") if held else ("allocated", "")
 

@@ -47,7 +47,7 @@ RunState = Literal["calculated", "approved", "published", "paying", "reversed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class RecordPlace:
     """Where a record stands in the log: its index and its leaf hash."""
 
     index: int
@@ -84,7 +84,7 @@ class Book:
     reverses: dict[str, Reverse] = field(default_factory=dict)
     agreements: dict[str, Agree] = field(default_factory=dict)
     voids: list[Void] = field(default_factory=list)
-    places: dict[tuple[str, str], Placed] = field(default_factory=dict)
+    places: dict[tuple[str, str], RecordPlace] = field(default_factory=dict)
     """Where each record stands, by (leaf type, id); a pay leaf's id is `run/batch`."""
 
     # --- reading ----------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class Book:
                 if kind == "approve":
                     self._check_apart(leaf, signer)
                 name = step(self, index, leaf)
-                self.places[str(kind), name] = Placed(index, leaf_hash)
+                self.places[str(kind), name] = RecordPlace(index, leaf_hash)
             except (VerificationError, InputError) as problem:
                 self.voids.append(Void(index, str(kind), str(problem)))
         self.size = max(self.size, index + 1)

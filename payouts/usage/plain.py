@@ -24,7 +24,7 @@ from payouts.usage.intake import row_key
 _TOLD_EVERY: Final = 65_536
 
 
-class EventLeaf(msgspec.Struct, frozen=True):
+class UsageLeaf(msgspec.Struct, frozen=True):
     """The fields of an event leaf that usage looks at."""
 
     source: str
@@ -41,7 +41,7 @@ class EventLeaf(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Assigned:
+class VectorBinding:
     """By which vector each event pays, as the log's reading says.
 
     `first` is each track's first assignment, for events without a vector: an event binds to its track's
@@ -57,7 +57,7 @@ class Assigned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class EntrySelection:
     """One log's part in a run: its `event` entries in order, and which of them are taken."""
 
     origin: str
@@ -66,15 +66,15 @@ class Part:
 
 
 def usage(
-    parts: Iterable[Part],
+    parts: Iterable[EntrySelection],
     *,
-    assigned: Assigned,
+    assigned: VectorBinding,
     terms: Terms,
     grain: Grain,
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> list[UsageRow]:
     """The usage of a pool, sorted: what `payouts.usage.segments.usage` gives."""
-    decode = msgspec.json.Decoder(EventLeaf).decode
+    decode = msgspec.json.Decoder(UsageLeaf).decode
     sums: dict[tuple[str | None, ...], list[int]] = {}
     for part in parts:
         for entry in part.entries:
@@ -97,7 +97,7 @@ def usage(
     return sorted((_row(key, one, terms, grain) for key, one in sums.items()), key=row_key)
 
 
-def _key(event: EventLeaf, assigned: Assigned, grain: Grain) -> tuple[str | None, ...]:
+def _key(event: UsageLeaf, assigned: VectorBinding, grain: Grain) -> tuple[str | None, ...]:
     return (
         event.track,
         assigned.of(event.track, event.vector),
@@ -134,6 +134,6 @@ def no_gross(origin: str, index: int, source: str, event_id: str, currency: str)
     )
 
 
-def _check_gross(origin: str, index: int, event: EventLeaf, terms: Terms) -> None:
+def _check_gross(origin: str, index: int, event: UsageLeaf, terms: Terms) -> None:
     if event.gross_micros is None or event.currency != terms.currency:
         raise no_gross(origin, index, event.source, event.event_id, terms.currency)

@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger.errors import StateError
-from ledger.segments.manifest import File, Manifest
+from ledger.segments.manifest import File, SegmentManifest
 from ledger.types import Digest, format_time
 from payouts.errors import UsageError
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
 from payouts.usage.grain import ELSEWHERE, Grain, Membership
-from payouts.usage.plain import Assigned, no_gross
+from payouts.usage.plain import VectorBinding, no_gross
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -53,7 +53,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class SegmentSelection:
     """One log's part in a run: its segments under `base` (a folder or an object store's URL), and what is taken.
 
     Row n of `bindings` is what number n stands for: columns source, track, vector.
@@ -61,7 +61,7 @@ class Source:
 
     origin: str
     base: str
-    manifests: Sequence[Manifest]
+    manifests: Sequence[SegmentManifest]
     membership: Membership
     bindings: pa.Table
 
@@ -78,19 +78,21 @@ class Scan:
 
 
 def usage(
-    engine: Engine, sources: Sequence[Source], *, assigned: Assigned, terms: Terms, grain: Grain
+    engine: Engine, sources: Sequence[SegmentSelection], *, assigned: VectorBinding, terms: Terms, grain: Grain
 ) -> list[UsageRow]:
     """The usage of a pool, sorted; `assigned` says by which vector each event pays."""
     return rows(summed(engine, sources, assigned=assigned, terms=terms, grain=grain), terms, grain)
 
 
-def summed(engine: Engine, sources: Sequence[Source], *, assigned: Assigned, terms: Terms, grain: Grain) -> pa.Table:
+def summed(
+    engine: Engine, sources: Sequence[SegmentSelection], *, assigned: VectorBinding, terms: Terms, grain: Grain
+) -> pa.Table:
     """The usage of a pool as a table: texts as codes, sums as exact decimals, in the order of `usage`."""
     buckets: list[str] = []
     scans = plan(sources, grain, buckets)
     if not scans:
         return _EMPTY
-    resolved = Resolved.of(sources, assigned)
+    resolved = ResolvedBindings.of(sources, assigned)
     selected = _selected(engine, scans, terms, grain)
     found = engine.run(
         expression(selected, engine.local(resolved.numbers), grain, logs=len(sources), buckets=len(buckets))
@@ -103,7 +105,7 @@ def summed(engine: Engine, sources: Sequence[Source], *, assigned: Assigned, ter
 # --- which files, and how -----------------------------------------------------------------------
 
 
-def plan(sources: Sequence[Source], grain: Grain, buckets: list[str]) -> dict[Scan, list[str]]:
+def plan(sources: Sequence[SegmentSelection], grain: Grain, buckets: list[str]) -> dict[Scan, list[str]]:
     """The files to read, grouped by how; numbers buckets of time into `buckets`.
 
     The manifests know each file's day and range of indexes, so that most files are taken whole or not at
@@ -130,7 +132,7 @@ def plan(sources: Sequence[Source], grain: Grain, buckets: list[str]) -> dict[Sc
     return scans
 
 
-def taken_files(manifests: Sequence[Manifest], membership: Membership) -> list[File]:
+def taken_files(manifests: Sequence[SegmentManifest], membership: Membership) -> list[File]:
     """The files of a log's segments that a run reads, so that it checks those and not years of others."""
     events = (file for manifest in manifests for file in manifest.of("events"))
     return [file for file in events if _taken(file, membership) is not None]
@@ -249,7 +251,7 @@ _EMPTY: Final = pa.table(
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedBindings:
     """What each binding of each log comes to once late assignments are in: a use, of which it says the texts.
 
     `numbers`: log, binding and use.
@@ -259,7 +261,7 @@ class Resolved:
     texts: Mapping[str, pa.DictionaryArray]
 
     @classmethod
-    def of(cls, sources: Sequence[Source], assigned: Assigned) -> Resolved:
+    def of(cls, sources: Sequence[SegmentSelection], assigned: VectorBinding) -> ResolvedBindings:
         known = pa.concat_tables([source.bindings for source in sources]).unify_dictionaries().combine_chunks()
         texts = {name: known.column(name).combine_chunks() for name in known.column_names}
         texts["vector"] = _bound(texts["track"], _proven(texts["track"], texts["vector"], assigned), assigned.first)
@@ -281,7 +283,7 @@ class Resolved:
         return cls(numbers, {name: column.take(pa.array(rows)) for name, column in texts.items()})
 
 
-def _proven(tracks: pa.DictionaryArray, vectors: pa.DictionaryArray, assigned: Assigned) -> pa.DictionaryArray:
+def _proven(tracks: pa.DictionaryArray, vectors: pa.DictionaryArray, assigned: VectorBinding) -> pa.DictionaryArray:
     """The vectors, without those that their track may not pay by."""
     pairs = zip(tracks.to_pylist(), vectors.to_pylist(), strict=True)
     unproven = np.array([vector is not None and not assigned.pays(track, vector) for track, vector in pairs], bool)
@@ -307,7 +309,7 @@ def _bound(
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == len(values)), values)
 
 
-def _named(found: pa.Table, resolved: Resolved, buckets: Sequence[str]) -> pa.Table:
+def _named(found: pa.Table, resolved: ResolvedBindings, buckets: Sequence[str]) -> pa.Table:
     """The engine's answer with names for numbers, sorted."""
     use = found.column("use").combine_chunks()
     texts: dict[str, pa.DictionaryArray] = {name: column.take(use) for name, column in resolved.texts.items()}
@@ -380,7 +382,7 @@ def _ints(column: Any) -> list[int]:
     return values
 
 
-def _first_offender(engine: Engine, events: ir.Table, sources: Iterable[Source], terms: Terms) -> UsageError:
+def _first_offender(engine: Engine, events: ir.Table, sources: Iterable[SegmentSelection], terms: Terms) -> UsageError:
     """Names the first event that has no gross amount in the pool's currency."""
     odd = events.filter(events.unpriced > 0).order_by("log", "index").limit(1)
     (row,) = engine.run(odd.select("log", "index", "source", "event_id")).to_pylist()

@@ -31,7 +31,7 @@ class Attributed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assigned:
+class AssignedVector:
     """From `index` on, the track pays by the vector of this digest."""
 
     track: str
@@ -125,7 +125,7 @@ def _draft(workspace: Workspace, tracks: Sequence[str]) -> None:
         workspace.registry.register(drafts, signer, known=view.size)
 
 
-def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> Assigned:
+def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> AssignedVector:
     """Make another recorded vector of a track the payable one, from now on; what was paid is not rewritten."""
     if not reason.strip():
         raise InputError("an assignment needs a --reason; it stands in the ledger for the holders to read")
@@ -137,7 +137,7 @@ def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> Ass
         raise StateError(f"track {track} already pays by vector {digest[:16]}")
     key = workspace.signer("attribution")
     done = workspace.log.append([leaf.assign(workspace.clock(), track=track, vector=digest, signer=key, reason=reason)])
-    return Assigned(track=track, digest=digest, index=done.first, reason=reason)
+    return AssignedVector(track=track, digest=digest, index=done.first, reason=reason)
 
 
 def vectors_of(workspace: Workspace, track: str) -> list[tuple[Digest, int]]:

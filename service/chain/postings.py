@@ -31,7 +31,7 @@ from service.settlement.blocking import Blocked
 from service.settlement.finding import find_run
 from service.settlement.payees import payees_now
 from service.settlement.runs import Stored, load, payments_of, posting_name, transfers
-from service.settlement.step import Step, read_book, signed, take
+from service.settlement.step import DecidedStep, read_book, signed, take
 from service.witness.asking import base
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ def _write_arrivals(ws: Workspace, client: PoolClient, pool: Pool, rows: list[Po
     paid = pushing.paid(client, pool)
     at, maker = format_time(ws.clock()), ws.signer("operator")
 
-    def decide(book: Book) -> Step[None]:
+    def decide(book: Book) -> DecidedStep[None]:
         leaves: dict[tuple[str, str], Mapping[str, Any]] = {}
         for row in rows:
             run = row.run.partition("/")[0]
@@ -332,7 +332,7 @@ def _write_arrivals(ws: Workspace, client: PoolClient, pool: Pool, rows: list[Po
                         reference=seen.transaction,
                     )
                     leaves[run, payment.party] = signed(arrived, maker)
-        return Step(None, leaves=list(leaves.values()))
+        return DecidedStep(None, leaves=list(leaves.values()))
 
     take(ws, decide)
 

@@ -15,12 +15,12 @@ from ledger.errors import ConflictError, InputError, SettleError, StateError, Ve
 from ledger.ingest.blocks import open_file
 from ledger.ingest.files import reader_for
 from ledger.ingest.rows import Rows
-from ledger.ingest.signed import InOrder, Search, read_bodies
+from ledger.ingest.signed import InOrder, PlaceSearch, read_bodies
 from ledger.log.append import Log, batch_of
 from ledger.log.store import queries, signed
 from ledger.proofs import batch, canon, dsse, leaf
 from ledger.proofs import source as source_leaf
-from ledger.proofs.batch import Batch
+from ledger.proofs.batch import BatchStatement
 from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
 from ledger.types import Digest, Head
@@ -37,7 +37,7 @@ SUFFIX: Final = ".batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class SignedBatch:
     """A batch that was signed: hand the file of events and the file `batch` over together."""
 
     source: str
@@ -52,13 +52,13 @@ class Signed:
 
 def sign_file(
     path: Path, key: PrivateKey, *, source: str, log: str, previous: Path | None, out: Path, form: str | None = None
-) -> Signed:
+) -> SignedBatch:
     """Sign a file of events as the next batch of its source, for one log. Needs no workspace and no network."""
     last = None if previous is None else read(previous)
     if last is not None and last[0].source != source:
         raise InputError(f"{previous} is a batch of {last[0].source}, not of {source}")
     hashes = hashes_of(path, source, form)
-    found = Batch(
+    found = BatchStatement(
         source=source,
         number=1 if last is None else last[0].number + 1,
         previous=None if last is None else last[1].digest,
@@ -70,7 +70,7 @@ def sign_file(
     if out.exists() and out.read_bytes() != envelope.encode():
         raise ConflictError(f"{out} holds another batch; a batch that was handed over is never signed anew")
     out.write_bytes(envelope.encode())
-    return Signed(
+    return SignedBatch(
         source=source,
         log=log,
         number=found.number,
@@ -82,13 +82,13 @@ def sign_file(
     )
 
 
-def read(path: Path) -> tuple[Batch, dsse.Envelope]:
+def read(path: Path) -> tuple[BatchStatement, dsse.Envelope]:
     """The batch in a file, and the statement that says it; its signature is not checked."""
     with open_file(path) as file:
         return parse(file.read(), str(path))
 
 
-def parse(data: bytes, name: str) -> tuple[Batch, dsse.Envelope]:
+def parse(data: bytes, name: str) -> tuple[BatchStatement, dsse.Envelope]:
     """The batch that these bytes state; its signature is not checked."""
     envelope = dsse.parse(data)
     if envelope.payload_type != batch.PAYLOAD_TYPE:
@@ -106,16 +106,16 @@ def hashes_of(path: Path, source: str, form: str | None) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class RecordedBatch:
     """A batch that the log holds: where its leaf is, who signed it, and where its events belong in it."""
 
     index: int
-    batch: Batch
+    batch: BatchStatement
     party: str
     places: InOrder
 
 
-def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Taken:
+def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> RecordedBatch:
     """Check a batch against its file of events and take it into the log; a second time, find it there.
 
     Signature, source, count, root and place in the source's sequence are checked before anything is appended.
@@ -125,7 +125,9 @@ def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Taken
         return take_rows(ws, reader_for(str(path), form)(file, str(path)), str(path), found, envelope)
 
 
-def take_rows(ws: Workspace, blocks: Iterable[Rows], name: str, found: Batch, envelope: dsse.Envelope) -> Taken:
+def take_rows(
+    ws: Workspace, blocks: Iterable[Rows], name: str, found: BatchStatement, envelope: dsse.Envelope
+) -> RecordedBatch:
     """The same for a batch whose events are at hand."""
     batch.check_log(found, ws.log.origin)
     index = _held(ws.log, found.source).get(envelope.digest)
@@ -141,10 +143,10 @@ def take_rows(ws: Workspace, blocks: Iterable[Rows], name: str, found: Batch, en
     party = signers(ws.log).get(index or 0)
     if index is None or party is None:
         raise VerificationError(f"batch {found.number} of {found.source} was signed with a key that is revoked by now")
-    return Taken(index=index, batch=found, party=party, places=InOrder(index, hashes))
+    return RecordedBatch(index=index, batch=found, party=party, places=InOrder(index, hashes))
 
 
-def _signer(ws: Workspace, found: Batch, envelope: dsse.Envelope) -> Key:
+def _signer(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope) -> Key:
     """The key that signed: a platform's that counts now, of the party that speaks for the source."""
     known = sources_of(ws.log).get(found.source)
     if known is None or known.party is None:
@@ -166,7 +168,7 @@ def _signer(ws: Workspace, found: Batch, envelope: dsse.Envelope) -> Key:
     )
 
 
-def _append(ws: Workspace, found: Batch, envelope: dsse.Envelope, key: Key, hashes: bytes) -> int:
+def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: Key, hashes: bytes) -> int:
     """The batch leaf, ahead of its events: whoever breaks off between them sends the same file again."""
 
     def next_of_its_source(tx: Connection, _: Head) -> None:
@@ -183,7 +185,7 @@ def _append(ws: Workspace, found: Batch, envelope: dsse.Envelope, key: Key, hash
     return ws.log.commit(batch_of([made], [envelope.encode(), hashes]), next_of_its_source).first
 
 
-def _last(tx: Connection, source: str) -> tuple[Batch, Digest] | None:
+def _last(tx: Connection, source: str) -> tuple[BatchStatement, Digest] | None:
     last = None
     for entry in queries.of_type(tx, batch.TYPE):
         body = leaf.decode(entry.body)
@@ -222,7 +224,7 @@ def signers(log: Log) -> dict[int, str]:
     return found
 
 
-def search(log: Log) -> Search:
+def search(log: Log) -> PlaceSearch:
     """Every batch of the log whose signature counts, oldest first, for events that come one by one."""
     batches: dict[str, list[tuple[int, Digest]]] = defaultdict(list)
     counting = signers(log)
@@ -230,7 +232,7 @@ def search(log: Log) -> Search:
         body = leaf.decode(entry.body)
         if entry.index in counting:
             batches[body["source"]].append((entry.index, body["bodies"]))
-    return Search(batches, log.blob)
+    return PlaceSearch(batches, log.blob)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

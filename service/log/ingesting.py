@@ -13,7 +13,7 @@ from typing import BinaryIO
 from ledger.errors import InputError, StateError
 from ledger.ingest import erasure, ndjson, quarantine
 from ledger.ingest.acknowledged import Counts
-from ledger.ingest.blocks import Block, TruncatedError, open_file
+from ledger.ingest.blocks import LineBlock, TruncatedError, open_file
 from ledger.ingest.checks import check_id
 from ledger.ingest.files import reader_for
 from ledger.ingest.quarantine import Kept, State
@@ -27,7 +27,7 @@ from ledger.proofs.dsse import Envelope
 from ledger.proofs.source import Home
 from ledger.types import InfluenceVector, format_time
 from service.log import batches
-from service.log.batches import Taken
+from service.log.batches import RecordedBatch
 from service.log.following import follow, takes
 from service.workspace import Workspace
 
@@ -114,7 +114,7 @@ def _taken(
     *,
     form: str | None,
     source: str | None,
-) -> Taken:
+) -> RecordedBatch:
     """The batch of a file, taken into the log before the file's events."""
     if path is None:
         raise InputError("a signed batch is read twice, first to check it: name the file of its events")
@@ -147,7 +147,7 @@ def _opened(path: Path | None, form: str | None) -> AbstractContextManager[Binar
 
 
 def _result(
-    workspace: Workspace, counts: Counts, incomplete: str | None = None, taken: Taken | None = None
+    workspace: Workspace, counts: Counts, incomplete: str | None = None, taken: RecordedBatch | None = None
 ) -> Ingested:
     head = workspace.log.head()
     return Ingested(
@@ -254,7 +254,7 @@ def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path
     for number, raw in raws.items():
         line = raw if corrected is None else _one_line(corrected)
         before = run.counts.accepted + run.counts.duplicates
-        run.take(ndjson.decode(Block(number, line, 0)))
+        run.take(ndjson.decode(LineBlock(number, line, 0)))
         if run.counts.accepted + run.counts.duplicates > before:
             released.append(raw)
     with log.store.writing() as tx:

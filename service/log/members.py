@@ -16,7 +16,7 @@ from ledger.errors import ConflictError, InputError, StateError, VerificationErr
 from ledger.log.append import Log, open_log
 from ledger.log.store import queries
 from ledger.proofs import member
-from ledger.proofs.source import Home, Source
+from ledger.proofs.source import EventSource, Home
 from ledger.proofs.trust import Trust, TrustedLog
 from service.config import Settings, resolve
 from service.files import write_whole
@@ -88,7 +88,7 @@ def _let_follow(other: Workspace, ws: Workspace) -> None:
         write_whole(other.home / TRUST, Trust((*other.trust.logs, home), other.trust.policy).encode())
 
 
-def sources_of(log: Log) -> dict[str, Source]:
+def sources_of(log: Log) -> dict[str, EventSource]:
     """Every source that a log knows; only its operator's word counts."""
     return dict(log.reading().sources)
 

@@ -13,7 +13,7 @@ from ledger.log.append import Check, batch_of
 from ledger.log.store import queries
 from ledger.proofs import source
 from ledger.proofs.keys import PublicKey
-from ledger.proofs.source import Source
+from ledger.proofs.source import EventSource
 from ledger.registry.registry import Registry
 from ledger.text import parse_hex
 from ledger.types import Head
@@ -77,7 +77,7 @@ def settle_source(
     return _shown(ws, sources_of(ws.log)[name])
 
 
-def _assigned(ws: Workspace, name: str, before: Source | None, log: str | None) -> str | None:
+def _assigned(ws: Workspace, name: str, before: EventSource | None, log: str | None) -> str | None:
     """The log that a source is to be assigned to; once assigned, it stays there."""
     held = None if before is None else before.log
     if log is None or log == held:
@@ -106,7 +106,7 @@ def registry_of(ws: Workspace) -> Registry:
     return ws.registry if home is None else Registry(home)
 
 
-def _shown(ws: Workspace, one: Source) -> SourceShown:
+def _shown(ws: Workspace, one: EventSource) -> SourceShown:
     counting = [] if one.party is None else ring(ws).at(ws.log.head().size + 1, "platform", party=one.party)
     return SourceShown(
         source=one.source,

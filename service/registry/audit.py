@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ledger.registry import facts
-from ledger.registry.audit import Note, Report
+from ledger.registry.audit import AuditNote, AuditReport
 from ledger.registry.audit import audit as replay
 from ledger.registry.intake import Planned
 from service.log import keys
@@ -22,7 +22,7 @@ Progress = Callable[[int, int | None], None]
 
 def audit(
     ws: Workspace, *, size: int | None = None, record: bool = False, on_progress: Progress | None = None
-) -> Report:
+) -> AuditReport:
     """Replay every registry leaf from the log, with the keys that trust.json and the log's key leaves prove.
 
     `size` replays an audit of an earlier state: the same leaves give the same digest. `record` enters
@@ -46,11 +46,11 @@ def audit(
     return replace(report, ok=report.ok and not differences, index=differences)
 
 
-def _index(ws: Workspace) -> Iterator[Note]:
+def _index(ws: Workspace) -> Iterator[AuditNote]:
     """Where the index is not what the log gives: whoever can delete a row there hides a revocation from `decide`."""
     lacking, strange = ws.registry.index_differences()
     for said, rows in (("is not in", lacking), ("should not be in", strange)):
         for key, index in rows[:SHOWN]:
-            yield Note(kind="index", id=key, detail=f"leaf {index} {said} registry_about; the log is right")
+            yield AuditNote(kind="index", id=key, detail=f"leaf {index} {said} registry_about; the log is right")
         if len(rows) > SHOWN:
-            yield Note(kind="index", id="registry_about", detail=f"and {len(rows) - SHOWN} more like the last")
+            yield AuditNote(kind="index", id="registry_about", detail=f"and {len(rows) - SHOWN} more like the last")

@@ -11,7 +11,7 @@ from payouts.accounts.clauses import Agreed, Clause, clause_payload
 from payouts.life.book import Book
 from payouts.life.records import Agree
 from service.settlement.holds import Proposed, proposed, said
-from service.settlement.step import Step, read_book, signed, take
+from service.settlement.step import DecidedStep, read_book, signed, take
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -40,15 +40,17 @@ def agree(ws: Workspace, clause: Clause, *, period: str, note: str) -> Proposed:
     maker = ws.signer("operator")
     record = Agree(at=format_time(ws.clock()), by=ws.operator, key=maker.public.id, agreed=agreed)
 
-    def decide(book: Book) -> Step[Proposed]:
+    def decide(book: Book) -> DecidedStep[Proposed]:
         known = book.agreements.get(agreed.id)
         if known is None:
-            return Step(proposed(agreed.id, "agree", ws), leaves=[signed(record, maker)])
+            return DecidedStep(proposed(agreed.id, "agree", ws), leaves=[signed(record, maker)])
         if agreed.id in book.lifted():
             raise StateError(
                 f"{agreed.id} says the same and was ended; agree anew from a later month or by another note"
             )
-        return Step(Proposed(id=agreed.id, kind="agree", by=known.by, approved=book.approved(agreed.id), already=True))
+        return DecidedStep(
+            Proposed(id=agreed.id, kind="agree", by=known.by, approved=book.approved(agreed.id), already=True)
+        )
 
     return take(ws, decide)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from payouts.compute import compute
 from payouts.life.book import Book
-from payouts.protocols import Hold
+from payouts.protocols import HoldMatch
 from service.settlement.runs import Stored, again, holds_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]
     return blocked
 
 
-def disputes_since(ws: Workspace, stored: Stored) -> list[Hold]:
+def disputes_since(ws: Workspace, stored: Stored) -> list[HoldMatch]:
     """Ownership disputes opened since the run's registry: as holds on the recordings they are about.
 
     One about which of two recordings was first is held here as well: the run's lines name payees, and edit nothing.
@@ -52,7 +52,7 @@ def disputes_since(ws: Workspace, stored: Stored) -> list[Hold]:
         if one.index >= size and one.resolved_at is None:
             linked = [name for name, links in view.links.items() if any(link.work == one.subject for link in links)]
             found += [
-                Hold(id=one.id, reason="dispute", party=one.party, subject=subject)
+                HoldMatch(id=one.id, reason="dispute", party=one.party, subject=subject)
                 for subject in (one.subject, *([one.like] if one.like else []), *linked)
             ]
     return found

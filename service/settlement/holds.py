@@ -22,7 +22,7 @@ from payouts.statements.statement import held_line
 from service.registry.naming import unknown_party
 from service.settlement.finding import find_run
 from service.settlement.runs import load
-from service.settlement.step import Step, read_book, signed, take
+from service.settlement.step import DecidedStep, read_book, signed, take
 from service.witness.asking import seen_at
 
 if TYPE_CHECKING:
@@ -87,13 +87,13 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
     policy = ws.trust.policy
     witnesses = None if end is None or policy.satisfied(()) else policy.encode().decode("utf-8", "surrogateescape")
 
-    def decide(book: Book) -> Step[HoldShown]:
+    def decide(book: Book) -> DecidedStep[HoldShown]:
         same = [
             hold for hold in book.holds.values() if (hold.scope, hold.subject, hold.reason) == (scope, subject, reason)
         ]
         for hold in same:
             if hold in book.open_holds() and (hold.until is None or hold.until == end):
-                return Step(_shown(book, hold, already=True))
+                return DecidedStep(_shown(book, hold, already=True))
         name = name_of("hold", scope=scope, subject=subject, reason=reason, nth=len(same))
         record = Hold(
             at=at,
@@ -106,7 +106,7 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
             until=end,
             witnesses=witnesses,
         )
-        return Step(_shown(book, record, already=False), leaves=[signed(record, maker)])
+        return DecidedStep(_shown(book, record, already=False), leaves=[signed(record, maker)])
 
     return take(ws, decide)
 
@@ -150,7 +150,7 @@ def expire(ws: Workspace) -> Expired:
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
-    def decide(book: Book) -> Step[Expired]:
+    def decide(book: Book) -> DecidedStep[Expired]:
         records, unseen = [], []
         for hold in book.open_holds():
             if hold.until is None or hold.until > at:
@@ -170,7 +170,7 @@ def expire(ws: Workspace) -> Expired:
             )
             records.append(record)
         found = Expired(ended=tuple(one.hold for one in records), unseen=tuple(unseen))
-        return Step(found, leaves=[signed(record, maker) for record in records])
+        return DecidedStep(found, leaves=[signed(record, maker) for record in records])
 
     return take(ws, decide)
 
@@ -184,7 +184,7 @@ def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
-    def decide(book: Book) -> Step[Proposed]:
+    def decide(book: Book) -> DecidedStep[Proposed]:
         if not (hold_id in book.holds or hold_id in book.agreements or _held_in(ws, book, hold_id)):
             raise InputError(
                 f"{hold_id!r} is not a hold, terms or held money; see settle hold list, settle terms list, "
@@ -192,11 +192,11 @@ def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
             )
         name = name_of("release", hold=hold_id)
         if name in book.releases:
-            return Step(
+            return DecidedStep(
                 Proposed(id=name, kind="release", by=book.releases[name].by, already=True, approved=book.approved(name))
             )
         record = Release(at=at, by=ws.operator, key=maker.public.id, id=name, hold=hold_id, note=note)
-        return Step(proposed(record.id, "release", ws), leaves=[signed(record, maker)])
+        return DecidedStep(proposed(record.id, "release", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)
 
@@ -239,7 +239,7 @@ def adjust(
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
-    def decide(book: Book) -> Step[Proposed]:
+    def decide(book: Book) -> DecidedStep[Proposed]:
         run = find_run(book, line)
         if run.run not in book.published:
             raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}; only published lines need adjustments")
@@ -256,7 +256,7 @@ def adjust(
         }
         name = name_of("adjust", **content)
         if name in book.adjusts:
-            return Step(
+            return DecidedStep(
                 Proposed(id=name, kind="adjust", by=book.adjusts[name].by, approved=book.approved(name), already=True)
             )
         record = Adjust(
@@ -272,7 +272,7 @@ def adjust(
             reason=reason,
             line=run.run,
         )
-        return Step(proposed(name, "adjust", ws), leaves=[signed(record, maker)])
+        return DecidedStep(proposed(name, "adjust", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)
 
@@ -283,11 +283,11 @@ def reverse(ws: Workspace, run_id: Digest, *, reason: str) -> Proposed:
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
-    def decide(book: Book) -> Step[Proposed]:
+    def decide(book: Book) -> DecidedStep[Proposed]:
         run = find_run(book, run_id)
         name = name_of("reverse", run=run.run)
         if name in book.reverses:
-            return Step(
+            return DecidedStep(
                 Proposed(id=name, kind="reverse", by=book.reverses[name].by, approved=book.approved(name), already=True)
             )
         if run.run not in book.published:
@@ -298,6 +298,6 @@ def reverse(ws: Workspace, run_id: Digest, *, reason: str) -> Proposed:
                 f"run {last.run[:16]} of {last.period} builds on run {run.run[:16]}; correct it by adjustments instead"
             )
         record = Reverse(at=at, by=ws.operator, key=maker.public.id, id=name, run=run.run, reason=reason)
-        return Step(proposed(name, "reverse", ws), leaves=[signed(record, maker)])
+        return DecidedStep(proposed(name, "reverse", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)

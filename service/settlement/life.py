@@ -19,7 +19,7 @@ from ledger.types import Digest, Period, format_time
 from payouts import derive
 from payouts.accounts.payment import ROUTES, intent_payload
 from payouts.compute import Outcome
-from payouts.document import Table, decode_rows
+from payouts.document import SealedTable, decode_rows
 from payouts.life.binding import PUBLICATION_TYPE, RUN_TYPE
 from payouts.life.book import Book
 from payouts.life.records import Approve, Close, LogSize, Publish, Reverse, Run
@@ -35,7 +35,7 @@ from service.settlement.finding import find, find_run, runs_of
 from service.settlement.payees import payees_now, route_of
 from service.settlement.pools import check_apart
 from service.settlement.runs import (
-    Request,
+    RunRequest,
     Stored,
     calculate,
     carried,
@@ -46,7 +46,7 @@ from service.settlement.runs import (
     load,
     ready,
 )
-from service.settlement.step import Step, read_book, signed, take
+from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.usage import DEFAULT, Progress, seal
 
 if TYPE_CHECKING:
@@ -78,16 +78,16 @@ def close(ws: Workspace, period: str, *, on_progress: Progress = None) -> Closed
         raise StateError(f"period {month} runs until {format_time(month.end)}; it can be closed from then on")
     at = format_time(now)
 
-    def decide(book: Book) -> Step[None]:
+    def decide(book: Book) -> DecidedStep[None]:
         if book.close(period) is not None:
-            return Step(None)
+            return DecidedStep(None)
         last = max(book.closes, default="")
         if last > period:
             raise StateError(f"period {last} is closed; the events of {period} that it did not take weigh there")
         head = ws.log.head(book.size)  # nothing is decided about what came since the book was read
         sealing = leaf.seal(now, size=head.size, root=head.root, chain=head.chain)
         closing = Close(at=at, period=period, logs=sizes(ws, book, head), registry_size=head.size)
-        return Step(None, leaves=[sealing, closing.leaf()])
+        return DecidedStep(None, leaves=[sealing, closing.leaf()])
 
     before = read_book(ws).close(period) is not None
     take(ws, decide)
@@ -204,14 +204,14 @@ def request(
     params: Mapping[str, str],
     name: str = "default",
     engine: str = DEFAULT,
-) -> Request:
+) -> RunRequest:
     """What finance typed, as values; anything unknown or impossible is refused before anything is read."""
     micros = None if pool is None else parse_amount(pool)
     terms, rest = parse_terms(period=period, currency=currency, pool=name, micros=micros, params=params)
-    return Request(period=period, terms=terms, rule=make_rule(rule, rest), engine=engine)
+    return RunRequest(period=period, terms=terms, rule=make_rule(rule, rest), engine=engine)
 
 
-def run(ws: Workspace, wanted: Request, *, dry_run: bool = False, on_progress: Progress = None) -> RunResult:
+def run(ws: Workspace, wanted: RunRequest, *, dry_run: bool = False, on_progress: Progress = None) -> RunResult:
     """Calculate a pool of a closed period. The same inputs come to the same run; a dry run writes nothing."""
     period, terms = wanted.period, wanted.terms
     book = read_book(ws)
@@ -259,17 +259,17 @@ def _check_slot(book: Book, period: str, pool: str, key: Digest) -> None:
         )
 
 
-def _record(ws: Workspace, book: Book, wanted: Request, record: Run, blobs: list[bytes]) -> Step[None]:
+def _record(ws: Workspace, book: Book, wanted: RunRequest, record: Run, blobs: list[bytes]) -> DecidedStep[None]:
     """Write a calculated run, unless it is there already or what it was calculated from has changed."""
     if record.run in book.runs:
-        return Step(None)
+        return DecidedStep(None)
     takes = carried(ws.log, book, period=record.period, pool=record.pool, currency=wanted.terms.currency)
     if given_of(ws, book, wanted, takes).key != record.run:
         raise ConflictError(
             f"a hold, a correction or a publication came while {record.period}, pool {record.pool}, was calculated; "
             "nothing was written, run it again"
         )
-    return Step(None, leaves=[signed(record, ws.signer("operator"))], blobs=blobs)
+    return DecidedStep(None, leaves=[signed(record, ws.signer("operator"))], blobs=blobs)
 
 
 def _result(
@@ -319,7 +319,7 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
     if named in made.runs and not any(one.by == party for one in made.approvals.get(named, [])):
         check_again(ws, made, load(ws.log, made.runs[named]))
 
-    def decide(book: Book) -> Step[Approved]:
+    def decide(book: Book) -> DecidedStep[Approved]:
         name = find(book, subject)
         proposal = book.proposal(name)
         kind = type(proposal).__name__.lower()
@@ -327,7 +327,7 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
             raise StateError(f"{party} made this {kind}; another person must approve it: settle approve ... --as PARTY")
         for done in book.approvals.get(name, []):
             if done.by == party:
-                return Step(_approved(done, kind, proposal.by, already=True))
+                return DecidedStep(_approved(done, kind, proposal.by, already=True))
         key, demo = approver_key(ws, party)
         if key.public.id == proposal.key:
             raise StateError(f"{party} would approve with the key this {kind} was made with; use a key of their own")
@@ -338,7 +338,7 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
         if isinstance(proposal, Reverse) and book.standing(book.runs[proposal.run].pool)[-1].run != proposal.run:
             raise ConflictError(f"a later run builds on {proposal.run[:16]} by now; correct it by adjustments instead")
         record = Approve(at=at, by=party, key=key.public.id, subject=name, document=book.document(name), demo=demo)
-        return Step(_approved(record, kind, proposal.by, already=False), leaves=[signed(record, key)])
+        return DecidedStep(_approved(record, kind, proposal.by, already=False), leaves=[signed(record, key)])
 
     return take(ws, decide)
 
@@ -381,14 +381,14 @@ def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
         raise InputError(f"route {via!r}: expected one of {', '.join(ROUTES)}")
     at = format_time(ws.clock())
 
-    def decide(book: Book) -> Step[Published]:
+    def decide(book: Book) -> DecidedStep[Published]:
         record = find_run(book, run_id)
         stored = load(ws.log, record)
         if record.run in book.published:
             intents = intents_of(ws.log, book, stored)
-            return Step(_published(ws, book, stored, intents, already=True))
+            return DecidedStep(_published(ws, book, stored, intents, already=True))
         check_publishable(ws, book, stored)
-        table = Table.of(_intents(ws, stored, via))
+        table = SealedTable.of(_intents(ws, stored, via))
         payload = {
             "v": 1,
             "run": record.run,
@@ -399,7 +399,7 @@ def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
         envelope = dsse.sign(PUBLICATION_TYPE, canon.encode(payload), [maker])
         making = Publish(at=at, by=ws.operator, key=maker.public.id, run=record.run, statement=envelope.digest)
         answer = _published(ws, book, stored, table.rows(), already=False)
-        return Step(answer, leaves=[signed(making, maker)], blobs=[envelope.encode(), table.data])
+        return DecidedStep(answer, leaves=[signed(making, maker)], blobs=[envelope.encode(), table.data])
 
     return take(ws, decide)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ledger.registry import payees
 from ledger.types import format_time
-from payouts.accounts.payment import Payee, Route
+from payouts.accounts.payment import PayeeAccount, Route
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -34,10 +34,10 @@ def accounts_ever(ws: Workspace) -> dict[str, list[payees.Payee]]:
     return known
 
 
-def named(ws: Workspace, account: payees.Payee) -> Payee:
+def named(ws: Workspace, account: payees.Payee) -> PayeeAccount:
     """An account with its party's name, as a payment file shows it."""
     name = str(ws.registry.personal("party", account.party).get("name", ""))
-    return Payee(party=account.party, name=name, method=account.method, account=account.account)
+    return PayeeAccount(party=account.party, name=name, method=account.method, account=account.account)
 
 
 def route_of(account: payees.Payee | None) -> Route:

@@ -20,14 +20,14 @@ from payouts.accounts.payment import (
     PAYMENTS_TYPE,
     ROUTES,
     Instruction,
-    Payee,
+    PayeeAccount,
     Route,
     account_digest,
     batch_payload,
     payment_file,
     reference,
 )
-from payouts.accounts.transfers import FROM, Outcome, Transfer
+from payouts.accounts.transfers import FROM, Outcome, PartyPayment
 from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, Pay, Payment
 from service.files import write_whole
@@ -37,7 +37,7 @@ from service.settlement.finding import find_run
 from service.settlement.life import intents_of
 from service.settlement.payees import accounts_ever, named, payees_now, route_of
 from service.settlement.runs import Stored, check_close, handed_over, load, paid_out, payments_of, transfers
-from service.settlement.step import Step, read_book, signed, take
+from service.settlement.step import DecidedStep, read_book, signed, take
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -74,19 +74,19 @@ def pay(ws: Workspace, run_id: str, via: str) -> Paid:
     route: Route = "chain" if via == "chain" else "file"
     at = format_time(ws.clock())
 
-    def decide(book: Book) -> Step[tuple[list[Blocked], list[Instruction]]]:
+    def decide(book: Book) -> DecidedStep[tuple[list[Blocked], list[Instruction]]]:
         stored = load(ws.log, find_run(book, run_id))
         run = stored.record.run
         due, blocked = _due(ws, book, stored, route)
         if not due:
-            return Step((blocked, []))
+            return DecidedStep((blocked, []))
         batch = len(book.batches.get(run, [])) + 1
         maker = ws.signer("operator")
         envelope = dsse.sign(PAYMENTS_TYPE, canon.encode(batch_payload(run, route, batch, due)), [maker])
         record = Pay(
             at=at, by=ws.operator, key=maker.public.id, run=run, via=route, batch=batch, statement=envelope.digest
         )
-        return Step((blocked, due), leaves=[signed(record, maker)], blobs=[envelope.encode()])
+        return DecidedStep((blocked, due), leaves=[signed(record, maker)], blobs=[envelope.encode()])
 
     blocked, sent = take(ws, decide)
     book = read_book(ws)
@@ -204,7 +204,7 @@ def _file_of(ws: Workspace, stored: Stored, batch: Pay) -> str:
 
 def _with_payee(
     ws: Workspace, accounts: Mapping[str, Sequence[Account]], payment: Mapping[str, Any]
-) -> tuple[Instruction, Payee]:
+) -> tuple[Instruction, PayeeAccount]:
     """A payment with the account it was made out to, which need not be the one that counts by now."""
     for account in accounts.get(payment["party"], ()):
         if account_digest(account.party, account.method, account.account) == payment["account"]:
@@ -223,7 +223,7 @@ def _with_payee(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class PaymentState:
     """What is known of one payment.
 
     `id` names a proposal, which counts once it is `approved`: settle approve ID --as PARTY.
@@ -237,13 +237,13 @@ class Heard:
     already: bool
 
 
-def confirm(ws: Workspace, run_id: str, party: str, outcome_name: str, *, note: str = "") -> Heard:
+def confirm(ws: Workspace, run_id: str, party: str, outcome_name: str, *, note: str = "") -> PaymentState:
     """Record what the bank or the chain said of a payment: settled counts at once, failed and written-off by two."""
     outcome = _outcome(outcome_name)
     at = format_time(ws.clock())
     maker = ws.signer("operator")
 
-    def decide(book: Book) -> Step[Heard]:
+    def decide(book: Book) -> DecidedStep[PaymentState]:
         stored = load(ws.log, find_run(book, run_id))
         run = stored.record.run
         heard = book.payments.get((run, party), [])
@@ -251,7 +251,9 @@ def confirm(ws: Workspace, run_id: str, party: str, outcome_name: str, *, note: 
         transfer = transfers(ws.log, book, stored).get(party)
         if last == outcome and not (outcome == "failed" and transfer is not None and not transfer.due):
             name = None if outcome == "settled" else heard[-1].claim(len(heard) - 1)
-            return Step(Heard(run=run, party=party, outcome=outcome, id=name, approved=True, already=True))
+            return DecidedStep(
+                PaymentState(run=run, party=party, outcome=outcome, id=name, approved=True, already=True)
+            )
         if transfer is None or transfer.state == "planned":
             raise StateError(f"run {run[:16]} has no payment to {party} under way")
         if transfer.state not in FROM[outcome]:
@@ -266,8 +268,8 @@ def confirm(ws: Workspace, run_id: str, party: str, outcome_name: str, *, note: 
         settled = outcome == "settled"
         name = None if settled else record.claim(len(heard))
         already = name in book.claims
-        answer = Heard(run=run, party=party, outcome=outcome, id=name, approved=settled, already=already)
-        return Step(answer, leaves=() if already else [signed(record, maker)])
+        answer = PaymentState(run=run, party=party, outcome=outcome, id=name, approved=settled, already=already)
+        return DecidedStep(answer, leaves=() if already else [signed(record, maker)])
 
     return take(ws, decide)
 
@@ -278,7 +280,7 @@ def _outcome(name: str) -> Outcome:
     return OUTCOMES[OUTCOMES.index(name)]
 
 
-def _refusal(transfer: Transfer, outcome: str) -> str:
+def _refusal(transfer: PartyPayment, outcome: str) -> str:
     """Why this cannot be said of a payment, and what can be done."""
     if transfer.attempts[-1].route == "file":
         return "a returned payment names the bank's own entry: --note REFERENCE"

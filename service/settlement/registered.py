@@ -13,7 +13,7 @@ from ledger.registry import manifest
 from ledger.registry.model import WORLD
 from ledger.registry.view import View
 from ledger.types import STYLE_PREFIX, Digest, InfluenceVector, format_time
-from payouts.protocols import Right, Shares
+from payouts.protocols import OwnedParts, Right
 
 ELSEWHERE: Final = "ZZ"
 """A country no record names: ISO 3166 keeps ZZ for users, so it is never somebody's real territory.
@@ -24,7 +24,7 @@ Not WORLD: a permission for the world is one for every country, and one country'
 BEFORE: Final = "0001-01-01T00:00:00Z"
 
 
-class Registered:
+class RegistryView:
     """`payouts.protocols.View` over a frozen registry view.
 
     `vectors`: what the period's events are bound to; a vector may carry receipts of earlier permissions.
@@ -47,7 +47,7 @@ class Registered:
         changed = bisect_right(self._changes, at)
         return territory if territory in self._named else ELSEWHERE, self._changes[changed - 1] if changed else BEFORE
 
-    def shares(self, subject: str, right: Right, territory: str, at: str) -> Shares:
+    def shares(self, subject: str, right: Right, territory: str, at: str) -> OwnedParts:
         return self._view.shares(subject, right, territory, at)
 
     def group_of(self, party: str, at: str) -> str:

@@ -16,19 +16,19 @@ from payouts import document as doc
 from payouts.accounts.account import Account, Correction, accounts
 from payouts.accounts.clauses import Agreed
 from payouts.accounts.deductions import Stages
-from payouts.accounts.transfers import HandedOver, Heard, Transfer, follow
+from payouts.accounts.transfers import HandedOver, PartyPayment, PaymentNews, follow
 from payouts.compute import Inputs, Line, Outcome, compute
 from payouts.document import Document, Given
 from payouts.life.book import Book
 from payouts.life.records import Hold as HoldRecord
 from payouts.life.records import Pay, Run
-from payouts.protocols import Hold, UsageRow
+from payouts.protocols import HoldMatch, UsageRow
 from payouts.rules.base import Rule
 from payouts.rules.catalogue import make_rule
 from payouts.statements.statement import held_line
 from payouts.terms import Terms
 from service.log.logs import Listed, listed
-from service.settlement.registered import Registered
+from service.settlement.registered import RegistryView
 from service.settlement.step import read_book
 from service.settlement.usage import DEFAULT, PLAIN, Progress, check_engine, seal, sealed_up_to, summed
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class RunRequest:
     """What finance asks for; everything else follows from the log."""
 
     period: str
@@ -98,8 +98,8 @@ class Stored:
         return rule
 
     @property
-    def holds(self) -> tuple[Hold, ...]:
-        return tuple(Hold(**hold) for hold in self.payload["inputs"]["holds"])
+    def holds(self) -> tuple[HoldMatch, ...]:
+        return tuple(HoldMatch(**hold) for hold in self.payload["inputs"]["holds"])
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """The rows of one of its tables."""
@@ -147,16 +147,16 @@ def check_close(book: Book, stored: Stored) -> None:
 # --- gathering ----------------------------------------------------------------------------------
 
 
-def holds_of(records: Iterable[HoldRecord]) -> tuple[Hold, ...]:
+def holds_of(records: Iterable[HoldRecord]) -> tuple[HoldMatch, ...]:
     """Open holds as the computation takes them, by id."""
     return tuple(
-        Hold(id=one.id, reason=one.reason, **{one.scope: one.subject})
+        HoldMatch(id=one.id, reason=one.reason, **{one.scope: one.subject})
         for one in sorted(records, key=lambda one: one.id)
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
+class RunCarryover:
     """What a run takes over: balances from the run it follows, corrections nobody has booked, terms in force."""
 
     follows: Digest | None
@@ -167,7 +167,7 @@ class Carried:
     """What that run's terms leave to the next pool."""
 
 
-def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> Carried:
+def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> RunCarryover:
     """Balances and corrections waiting for the next run of a pool.
 
     If this (period, pool) is published already, those that were waiting for that run: calculating the same
@@ -188,7 +188,7 @@ def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> C
     opening = {} if last is None else {party: one.carried for party, one in last.accounts.items() if one.carried}
     kept = {} if last is None else {party: one.deductions.after for party, one in last.accounts.items()}
     left = last.outcome.unattributed if last is not None and last.terms.unattributed == "carry" else 0
-    return Carried(
+    return RunCarryover(
         follows=None if last is None else last.record.run,
         opening=opening,
         corrections=tuple(sorted(waiting)),
@@ -281,11 +281,11 @@ def _released(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
         yield Correction(id=f"{release}@{run}", kind="release", party=party, micros=micros, run=run)
 
 
-def transfers(log: Log, book: Book, stored: Stored) -> dict[str, Transfer]:
+def transfers(log: Log, book: Book, stored: Stored) -> dict[str, PartyPayment]:
     """Where each payment of a run stands; what is neither settled nor on its way may be handed over."""
     run = stored.record.run
     posted = _posted(log, book, run) if any(one.via == "chain" for one in book.batches.get(run, [])) else {}
-    history: list[HandedOver | Heard] = []
+    history: list[HandedOver | PaymentNews] = []
     for index, record in book.history.get(run, []):
         if isinstance(record, Pay):
             parties = frozenset(payment["party"] for payment in payments_of(log, record.statement))
@@ -299,7 +299,9 @@ def transfers(log: Log, book: Book, stored: Stored) -> dict[str, Transfer]:
                 )
             )
         else:
-            history.append(Heard(index=index, party=record.party, outcome=record.outcome, reference=record.reference))
+            history.append(
+                PaymentNews(index=index, party=record.party, outcome=record.outcome, reference=record.reference)
+            )
     payable = {party: one.payable for party, one in stored.accounts.items() if one.payable}
     return follow(payable, history)
 
@@ -336,7 +338,7 @@ def payments_of(log: Log, statement: Digest) -> list[dict[str, Any]]:
     return payments
 
 
-def given_of(ws: Workspace, book: Book, request: Request, takes: Carried) -> Given:
+def given_of(ws: Workspace, book: Book, request: RunRequest, takes: RunCarryover) -> Given:
     """What names the run; StateError while its period is open."""
     close = book.close(request.period)
     if close is None:
@@ -385,7 +387,7 @@ def vectors_of(log: Log, rows: Sequence[UsageRow]) -> dict[Digest, InfluenceVect
 def inputs_of(ws: Workspace, given: Given, rows: list[UsageRow]) -> Inputs:
     """What the computation is given, with the registry as known at the close."""
     vectors = vectors_of(ws.log, rows)
-    view = Registered(
+    view = RegistryView(
         ws.registry.view(given.registry_size),
         vectors=vectors,
         ends=Period.parse(given.terms.period).end,
@@ -439,7 +441,7 @@ def ready(ws: Workspace, logs: Sequence[Listed], engine: str, *, dry_run: bool, 
 
 
 def calculate(
-    ws: Workspace, book: Book, given: Given, takes: Carried, *, engine: str, on_progress: Progress
+    ws: Workspace, book: Book, given: Given, takes: RunCarryover, *, engine: str, on_progress: Progress
 ) -> Calculated:
     """The run: usage, outcome, accounts, document. Reads, writes nothing."""
     logs = listed(ws, book, given.terms.period)

@@ -12,7 +12,7 @@ from payouts.simulation import simulate
 from payouts.terms import PARAMS
 from service.log.logs import listed
 from service.settlement.life import request
-from service.settlement.runs import Request, carried, given_of, inputs_of, ready
+from service.settlement.runs import RunRequest, carried, given_of, inputs_of, ready
 from service.settlement.step import read_book
 from service.settlement.usage import summed
 
@@ -60,9 +60,9 @@ class Simulation:
 
 def contenders(
     rules: str, *, period: str, pool: str | None, currency: str, params: dict[str, str]
-) -> dict[str, Request]:
+) -> dict[str, RunRequest]:
     """`name:key=value:...` rules, separated by commas, under the same pool terms."""
-    found: dict[str, Request] = {}
+    found: dict[str, RunRequest] = {}
     for text in rules.split(","):
         name, *words = text.strip().split(":")
         own = {key: value for key, _, value in (word.partition("=") for word in words)}
@@ -76,7 +76,7 @@ def contenders(
 
 
 def run(
-    ws: Workspace, rules: dict[str, Request], *, draws: int = 0, attack_units: int = 0, on_progress: Progress = None
+    ws: Workspace, rules: dict[str, RunRequest], *, draws: int = 0, attack_units: int = 0, on_progress: Progress = None
 ) -> Simulation:
     """Each rule over the same closed period; the first is what the others are compared with."""
     made = {name: _inputs(ws, wanted, on_progress) for name, wanted in rules.items()}
@@ -109,7 +109,7 @@ def run(
     )
 
 
-def _inputs(ws: Workspace, wanted: Request, on_progress: Progress) -> Inputs:
+def _inputs(ws: Workspace, wanted: RunRequest, on_progress: Progress) -> Inputs:
     """What a run of these terms would be given now."""
     book = read_book(ws)
     takes = carried(ws.log, book, period=wanted.period, pool=wanted.terms.pool, currency=wanted.terms.currency)

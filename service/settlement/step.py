@@ -33,12 +33,12 @@ ATTEMPTS: Final = 20
 Answer = TypeVar("Answer")
 
 
-class _MovedError(ConflictError):
+class _StepOvertakenError(ConflictError):
     """Somebody else took a step meanwhile; what was decided must be decided again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step(Generic[Answer]):
+class DecidedStep(Generic[Answer]):
     """What a decision came to: leaves and the matter they name, or nothing if it was done before."""
 
     answer: Answer
@@ -78,7 +78,7 @@ def signed(record: Act, key: PrivateKey) -> Leaf:
     return made
 
 
-def take(ws: Workspace, decide: Callable[[Book], Step[Answer]]) -> Answer:
+def take(ws: Workspace, decide: Callable[[Book], DecidedStep[Answer]]) -> Answer:
     """Decide on the book as it is, write what was decided in one append, answer."""
     log = ws.log
     for _ in range(ATTEMPTS):
@@ -89,7 +89,7 @@ def take(ws: Workspace, decide: Callable[[Book], Step[Answer]]) -> Answer:
         _check_counts(book, step.leaves)
         try:
             log.commit(batch_of(step.leaves, step.blobs), _unmoved(book.size))
-        except _MovedError:
+        except _StepOvertakenError:
             continue
         return step.answer
     raise ConflictError(f"log {log.origin}: others took {ATTEMPTS} steps while this one was decided; try again")
@@ -112,6 +112,6 @@ def _check_counts(book: Book, leaves: Sequence[Leaf]) -> None:
 def _unmoved(size: int) -> Callable[[Connection, Head], None]:
     def check(tx: Connection, head: Head) -> None:
         if queries.page(tx, size, head.size, (*TYPES, "key"), 1):
-            raise _MovedError(f"the life of a period moved on after entry {size}")
+            raise _StepOvertakenError(f"the life of a period moved on after entry {size}")
 
     return check

@@ -24,7 +24,7 @@ from payouts.usage.intake import row_key
 from service.log.logs import Listed, check_claims
 
 if TYPE_CHECKING:
-    from payouts.usage.segments import Engine, Source
+    from payouts.usage.segments import Engine, SegmentSelection
     from service.workspace import Workspace
 
 Progress = Callable[[int, int | None], None] | None
@@ -65,10 +65,10 @@ def sealed_up_to(log: Log, size: int) -> bool:
     return bool(known) and known[-1].stop >= size
 
 
-def assigned_in(log: Log, size: int) -> usage_plain.Assigned:
+def assigned_in(log: Log, size: int) -> usage_plain.VectorBinding:
     """Which vector pays, by the home log's leaves below a size: those whose authors might write them."""
     reading = log.reading()
-    return usage_plain.Assigned(
+    return usage_plain.VectorBinding(
         reading.first_assignments(size), lambda track, vector: reading.pays(track, vector, size)
     )
 
@@ -88,7 +88,7 @@ def summed(
         sums: dict[str, list[UsageRow]] = {}
         for one in logs:
             if running is None:
-                part = usage_plain.Part(
+                part = usage_plain.EntrySelection(
                     origin=one.log.origin,
                     membership=one.membership,
                     entries=one.log.entries(types={"event"}, stop=one.membership.size),
@@ -104,16 +104,16 @@ def summed(
     return sorted(chain.from_iterable(sums.values()), key=row_key)
 
 
-def _sealed(one: Listed, running: Engine) -> Source:
+def _sealed(one: Listed, running: Engine) -> SegmentSelection:
     """A log's segments where the engine reads them, each file checked against the digest its manifest committed."""
     from ledger.segments.bindings import load
-    from payouts.usage.segments import Source, taken_files
+    from payouts.usage.segments import SegmentSelection, taken_files
 
     folder = one.folder / SEGMENTS
     base = (one.for_cluster if running.name.startswith(_SPARK) else "") or str(folder)
     known = [manifest for manifest in manifests(one.log) if manifest.start < one.membership.size]
     running.check(base, taken_files(known, one.membership))
-    return Source(
+    return SegmentSelection(
         origin=one.log.origin, base=base, manifests=known, membership=one.membership, bindings=load(folder, known)
     )
 

@@ -14,7 +14,7 @@ from ledger.proofs.batch import label
 from ledger.types import Digest, Influence, InfluenceVector, MeasuredError
 from payouts.compute import GroupTotal, Line
 from payouts.division.breakdown import Piece, break_down
-from payouts.usage.plain import EventLeaf
+from payouts.usage.plain import UsageLeaf
 from service.log import batches
 from service.log.logs import Listed, listed
 from service.registry.naming import unknown_party, unknown_track
@@ -240,9 +240,9 @@ def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[Event
     return count, tuple(shown)
 
 
-def _streams(one: Listed) -> Iterator[tuple[int, EventLeaf]]:
+def _streams(one: Listed) -> Iterator[tuple[int, UsageLeaf]]:
     """The events of a log that a run took."""
-    decode = msgspec.json.Decoder(EventLeaf).decode
+    decode = msgspec.json.Decoder(UsageLeaf).decode
     for entry in one.log.entries(types={"event"}, stop=one.membership.size):
         event = decode(entry.body)
         if one.membership.takes(entry.index, event.occurred_at):

@@ -14,7 +14,7 @@ from ledger.proofs.batch import label
 from payouts.statements.statement import Streams
 from payouts.terms import Terms
 from payouts.usage.grain import Membership
-from payouts.usage.plain import EventLeaf
+from payouts.usage.plain import UsageLeaf
 from service.log import batches
 from service.log.logs import listed
 from service.settlement.runs import Stored
@@ -42,15 +42,15 @@ def counted(ws: Workspace, stored: Stored) -> Counts:
     return found
 
 
-def _signed(ws: Workspace, stored: Stored) -> Iterator[tuple[EventLeaf, str]]:
+def _signed(ws: Workspace, stored: Stored) -> Iterator[tuple[UsageLeaf, str]]:
     """The events of a run that a platform signed, and who did."""
     for one in listed(ws, read_book(ws), stored.record.period):
         yield from _signed_in(one.log, one.membership, stored.terms)
 
 
-def _signed_in(log: Log, place: Membership, terms: Terms) -> Iterator[tuple[EventLeaf, str]]:
+def _signed_in(log: Log, place: Membership, terms: Terms) -> Iterator[tuple[UsageLeaf, str]]:
     signers = batches.signers(log)
-    decode = msgspec.json.Decoder(EventLeaf).decode
+    decode = msgspec.json.Decoder(UsageLeaf).decode
     with log.store.reading() as connection:
         rows = signed.ranges(connection, 0, place.size).rows
     for first, stop, batch, _ in rows:

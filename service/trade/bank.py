@@ -30,7 +30,7 @@ _STATUS: Final[dict[str, Outcome]] = {"ACSC": "settled", "ACCC": "settled", "RJC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class BankAnswer:
     """What a bank said of one payment. `micros` and `currency` are absent where a rejection does not repeat them."""
 
     reference: str
@@ -51,7 +51,7 @@ class BankFile:
 
     kind: str
     name: str
-    answers: tuple[Answer, ...]
+    answers: tuple[BankAnswer, ...]
     rejected: str = ""
     unnamed: int = 0
 
@@ -82,7 +82,7 @@ def _status_report(root: Element) -> BankFile:
     for payment in _all(root, "TxInfAndSts"):
         status = _text(payment, "TxSts")
         answers.append(
-            Answer(
+            BankAnswer(
                 reference=_text(payment, "OrgnlEndToEndId"),
                 outcome=_STATUS.get(status, "pending"),
                 reason=_text(payment, "StsRsnInf", "Rsn", "Cd"),
@@ -101,7 +101,7 @@ def _status_report(root: Element) -> BankFile:
     )
 
 
-def _entry(entry: Element) -> Iterator[Answer]:
+def _entry(entry: Element) -> Iterator[BankAnswer]:
     """The payments of one entry of a statement: a batch is booked as one entry with its payments below."""
     status = _text(entry, "Sts", "Cd") or _text(entry, "Sts")
     is_booked = status == "BOOK"
@@ -123,7 +123,7 @@ def _entry(entry: Element) -> Iterator[Answer]:
         else:
             # Money that came in and is no return is nobody's payout, whatever reference its sender gave it.
             reference, outcome = "", "pending"
-        yield Answer(
+        yield BankAnswer(
             reference="" if reference == "NOTPROVIDED" else reference,
             outcome=outcome,
             currency="" if amount is None else amount[0],

@@ -63,7 +63,7 @@ class BankAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
+class CreditTransfer:
     """One payment. `reference` is what the bank repeats in every answer about it."""
 
     reference: str
@@ -73,7 +73,9 @@ class Transfer:
     remittance: str
 
 
-def message(transfers: Iterable[Transfer], *, name: str, created: str, execute_on: str, debtor: BankAccount) -> bytes:
+def message(
+    transfers: Iterable[CreditTransfer], *, name: str, created: str, execute_on: str, debtor: BankAccount
+) -> bytes:
     """The file: one batch for each currency, each with its number of payments and their total.
 
     `name`: the message's own id; `created`: RFC 3339; `execute_on`: a date.
@@ -116,7 +118,7 @@ def folded(name: str, limit: int = NAME_MAX) -> str:
 
 
 def _batch(
-    root: ElementTree.Element, name: str, payments: Sequence[Transfer], *, execute_on: str, debtor: BankAccount
+    root: ElementTree.Element, name: str, payments: Sequence[CreditTransfer], *, execute_on: str, debtor: BankAccount
 ) -> None:
     info = ElementTree.SubElement(root, "PmtInf")
     _text(info, "PmtInfId", _reference(name))
@@ -135,7 +137,7 @@ def _batch(
         _transfer(info, one)
 
 
-def _transfer(info: ElementTree.Element, one: Transfer) -> None:
+def _transfer(info: ElementTree.Element, one: CreditTransfer) -> None:
     item = ElementTree.SubElement(info, "CdtTrfTxInf")
     _text(ElementTree.SubElement(item, "PmtId"), "EndToEndId", _reference(one.reference))
     amount = _text(ElementTree.SubElement(item, "Amt"), "InstdAmt", _amount(one))
@@ -184,7 +186,7 @@ def _agent(parent: ElementTree.Element, tag: str, bic: str | None, *, required: 
         _text(bank, "BICFI", bic)
 
 
-def _amount(one: Transfer) -> str:
+def _amount(one: CreditTransfer) -> str:
     """The amount in whole coins: the schema would take more decimals, and a bank would not."""
     whole, left = payable(one.micros, one.currency)
     if left or not whole:
@@ -194,7 +196,7 @@ def _amount(one: Transfer) -> str:
     return format_amount(one.micros, one.currency)
 
 
-def _sum(payments: Iterable[Transfer]) -> str:
+def _sum(payments: Iterable[CreditTransfer]) -> str:
     return format_amount(sum(one.micros for one in payments), "EUR")
 
 

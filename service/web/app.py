@@ -26,7 +26,7 @@ from service.web.call import Call, Content, Principal
 from service.web.guard.allowed import ANYBODY, check
 from service.web.guard.limits import read_body
 from service.web.guard.problems import RefusedError, problem_of
-from service.web.held import Held
+from service.web.held import ServerState
 from service.web.routes import ROUTES, Route
 
 WRITERS: Final = 256
@@ -48,7 +48,7 @@ _LOG: Final = logging.getLogger("settle.web")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build(held: Held) -> Starlette:
+def build(held: ServerState) -> Starlette:
     """The ASGI app over what a server holds."""
     doors = _Doors(held)
     routes = [
@@ -62,7 +62,7 @@ def build(held: Held) -> Starlette:
 class _Doors:
     """Endpoints that share their limits."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: ServerState) -> None:
         self._held = held
         self._writers, self._readers = CapacityLimiter(WRITERS), CapacityLimiter(READERS)
 

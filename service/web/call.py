@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ledger.errors import InputError
 
 if TYPE_CHECKING:
-    from service.web.held import Held
+    from service.web.held import ServerState
 
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
@@ -27,7 +27,7 @@ class Principal:
 class Call:
     """One request, after its guards: path and query parameters, and the body where the route takes one."""
 
-    held: Held
+    held: ServerState
     principal: Principal | None
     params: Mapping[str, str]
     query: Mapping[str, str]

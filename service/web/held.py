@@ -24,7 +24,7 @@ REMEMBERED_MAX: Final = 4_096
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class ServerState:
     """Shared by every request of a server."""
 
     standing: Standing

@@ -19,7 +19,7 @@ from service.log.intake import Intake
 from service.standing import Standing
 from service.web.app import build
 from service.web.guard.limits import Limits
-from service.web.held import Held
+from service.web.held import ServerState
 from service.web.metrics import Metrics
 from service.workspace import Workspace
 
@@ -47,7 +47,7 @@ class Protocol(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """uvicorn's own, which tells `/readyz` and the intake that it stops, before it waits for what is under way."""
 
-    def __init__(self, config: uvicorn.Config, held: Held, started: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, held: ServerState, started: Callable[[str], None]) -> None:
         super().__init__(config)
         self._held, self._started = held, started
 
@@ -67,7 +67,7 @@ class Server(uvicorn.Server):
 def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Callable[[str], None]) -> None:
     """Answer until SIGTERM or SIGINT. `started` is told each address once it is listened at."""
     standing = Standing(ws, ("log", "attribution"))
-    held = Held(standing=standing, intake=Intake(standing), limits=limits, metrics=Metrics())
+    held = ServerState(standing=standing, intake=Intake(standing), limits=limits, metrics=Metrics())
     _log_as_json()
     config = uvicorn.Config(
         build(held),

@@ -20,14 +20,22 @@ from sqlalchemy import inspect, text
 from ledger.errors import InputError, StateError, TransientError, VerificationError
 from ledger.log.append import Log
 from ledger.proofs import checkpoint, cosign, note, tree
-from ledger.proofs.bundle import Placed
+from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.checkpoint import Checkpoint
-from ledger.proofs.note import Note, Signature, Vkey
-from ledger.proofs.policy import Policy, Witness
-from ledger.proofs.witness import CONFLICT, INCONSISTENT, OK, Answer, Request, parse_cosignatures, parse_size
+from ledger.proofs.note import Note, NoteSignature, Vkey
+from ledger.proofs.policy import Policy, PolicyWitness
+from ledger.proofs.witness import (
+    CONFLICT,
+    INCONSISTENT,
+    OK,
+    CosignAnswer,
+    CosignRequest,
+    parse_cosignatures,
+    parse_size,
+)
 from payouts.life import ends
 
-Send = Callable[[str, bytes], Answer]
+Send = Callable[[str, bytes], CosignAnswer]
 """POST these bytes to a witness's submission prefix; TransientError if it does not answer."""
 
 _TIMEOUT_SECONDS: Final = 10
@@ -97,15 +105,15 @@ def ask(log: Log, policy: Policy, *, send: Send | None = None) -> Witnessed:
     )
 
 
-def outstanding(log: Log, policy: Policy) -> list[Witness]:
+def outstanding(log: Log, policy: Policy) -> list[PolicyWitness]:
     """Witnesses with a URL that have not cosigned the newest checkpoint."""
     cosigned = cosign.cosigners(note.parse(checkpoint_with(log)), [one.vkey for one in policy.witnesses])
     return [one for one in policy.witnesses if one.url is not None and one.vkey not in cosigned]
 
 
 def _ask_one(
-    log: Log, witness: Witness, *, signed: bytes, found: Checkpoint, old: int, send: Send
-) -> tuple[Asked, Signature | None]:
+    log: Log, witness: PolicyWitness, *, signed: bytes, found: Checkpoint, old: int, send: Send
+) -> tuple[Asked, NoteSignature | None]:
     """One witness's answer. A 409 says what it holds; then we ask once more from there."""
     name, url = witness.name, witness.url or ""
     try:
@@ -137,10 +145,10 @@ def _ask_one(
 
 def _request(log: Log, old: int, new: int, signed: bytes) -> bytes:
     proof = tree.prove_consistency(old, new, log.read) if 0 < old < new else []
-    return Request(old=old, proof=tuple(proof), checkpoint=signed).encode()
+    return CosignRequest(old=old, proof=tuple(proof), checkpoint=signed).encode()
 
 
-def _cosignature(witness: Witness, found: Checkpoint, body: bytes) -> Signature:
+def _cosignature(witness: PolicyWitness, found: Checkpoint, body: bytes) -> NoteSignature:
     """The witness's own line of its answer; lines by other keys are ignored."""
     for line in parse_cosignatures(found.text(), body).signatures:
         if (line.name, line.id) == (witness.vkey.name, witness.vkey.id):
@@ -149,17 +157,17 @@ def _cosignature(witness: Witness, found: Checkpoint, body: bytes) -> Signature:
     raise VerificationError(f"no cosignature by key {witness.vkey.id.hex()} of {witness.vkey.name}")
 
 
-def post(url: str, body: bytes) -> Answer:
+def post(url: str, body: bytes) -> CosignAnswer:
     """One add-checkpoint request over HTTP."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise InputError(f"witness URL {url!r}: expected http:// or https://")
     request = HttpRequest(url.rstrip("/") + "/add-checkpoint", data=body, method="POST")  # noqa: S310  checked above
     try:
         with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310  checked above
-            return Answer(response.status, response.read(_ANSWER_MAX), response.headers.get("Content-Type", ""))
+            return CosignAnswer(response.status, response.read(_ANSWER_MAX), response.headers.get("Content-Type", ""))
     except HTTPError as refusal:
         with refusal:
-            return Answer(refusal.code, refusal.read(_ANSWER_MAX), refusal.headers.get("Content-Type", ""))
+            return CosignAnswer(refusal.code, refusal.read(_ANSWER_MAX), refusal.headers.get("Content-Type", ""))
     except (URLError, OSError) as failure:
         raise TransientError(f"witness {url} does not answer: {getattr(failure, 'reason', failure)}") from None
 
@@ -182,16 +190,16 @@ class Base:
     size: int
     checkpoint: bytes
 
-    def placed(self, index: int) -> Placed:
+    def placed(self, index: int) -> PlacedLeaf:
         """An entry with its path to the root of this checkpoint."""
         if index >= self.size:
             raise StateError(
                 f"entry {index} is newer than the last witnessed checkpoint, size {self.size}: {ASK_FIRST}"
             )
         hashes = tree.prove_inclusion(index, self.size, self.log.read)
-        return Placed(index, self.log.entry(index).body, tuple(hashes))
+        return PlacedLeaf(index, self.log.entry(index).body, tuple(hashes))
 
-    def keys(self) -> list[Placed]:
+    def keys(self) -> list[PlacedLeaf]:
         """Every key leaf: what leads from the trusted keys to those that count at this size."""
         return [self.placed(entry.index) for entry in self.log.entries(types={"key"}, stop=self.size)]
 
@@ -218,14 +226,14 @@ def seen_at(log: Log, quorum: Policy, until: str) -> bytes | None:
     return None
 
 
-def _keep(log: Log, size: int, vkey: Vkey, line: Signature) -> None:
+def _keep(log: Log, size: int, vkey: Vkey, line: NoteSignature) -> None:
     with log.projection() as connection:
         if not inspect(connection).has_table("witness_cosignature"):
             connection.execute(text(_TABLE))
         connection.execute(text(_PUT), {"size": size, "witness": str(vkey), "line": str(line)})
 
 
-def _lines(log: Log, size: int) -> Iterable[Signature]:
+def _lines(log: Log, size: int) -> Iterable[NoteSignature]:
     rows = _rows(log, "SELECT line FROM witness_cosignature WHERE size = :size ORDER BY witness", size=size)
     return [note.parse_signature(line.removesuffix("\n")) for (line,) in rows]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import ConflictError, StateError, TransientError
-from ledger.proofs.witness import OK, Decision, Held
+from ledger.proofs.witness import OK, CosignDecision, CosignedHead
 
 REFUSED_MAX: Final = 1_000
 """Contradictions that are kept of one log: the first proves the fork, and a log must not be able to fill the disk."""
@@ -45,7 +45,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ForkReport:
     """A checkpoint that a log signed and that contradicts the one held: two faces of one log."""
 
     origin: str
@@ -92,14 +92,14 @@ class WitnessStore:
         signed: bytes,
         *,
         time: int,
-        decide: Callable[[Held], Decision],
+        decide: Callable[[CosignedHead], CosignDecision],
         cosign: Callable[[], bytes],
-    ) -> tuple[Decision, bytes]:
+    ) -> tuple[CosignDecision, bytes]:
         """Decide upon what is held and remember the outcome, as one step; the cosigned note if it was cosigned."""
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             row = connection.execute("SELECT size, root, note FROM held WHERE origin = ?", (origin,)).fetchone()
-            decision = decide(Held() if row is None else Held(row[0], row[1]))
+            decision = decide(CosignedHead() if row is None else CosignedHead(row[0], row[1]))
             cosigned = b""
             if decision.status == OK and decision.checkpoint is not None:
                 cosigned = cosign()
@@ -123,8 +123,8 @@ class WitnessStore:
             rows = connection.execute("SELECT origin, size, root, note FROM held ORDER BY origin").fetchall()
         return [Seen(*row) for row in rows]
 
-    def refused(self) -> Sequence[Refused]:
+    def refused(self) -> Sequence[ForkReport]:
         """Every contradiction that was ever presented."""
         with self._connection() as connection:
             rows = connection.execute("SELECT origin, time, reason, held, note FROM refused ORDER BY id").fetchall()
-        return [Refused(*row) for row in rows]
+        return [ForkReport(*row) for row in rows]

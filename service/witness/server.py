@@ -20,8 +20,18 @@ from ledger.errors import ConflictError, InputError, SettleError, StateError, Ve
 from ledger.proofs import cosign, keyfile, note, policy
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.note import COSIGNATURE, Note, Vkey
-from ledger.proofs.policy import Log, Policy
-from ledger.proofs.witness import MALFORMED, OK, REQUEST_MAX, Answer, answer, decide, origin_of, parse_request, stripped
+from ledger.proofs.policy import Policy, PolicyLog
+from ledger.proofs.witness import (
+    MALFORMED,
+    OK,
+    REQUEST_MAX,
+    CosignAnswer,
+    answer,
+    decide,
+    origin_of,
+    parse_request,
+    stripped,
+)
 from service.secrets import Passphrase
 from service.witness.memory import WitnessStore
 
@@ -82,20 +92,20 @@ class Witness:
     def know(self, *vkeys: Vkey) -> None:
         """Accept checkpoints signed by these log keys too."""
         known = self.logs()
-        logs = tuple(Log(vkey) for vkey in (*known, *(vkey for vkey in vkeys if vkey not in known)))
+        logs = tuple(PolicyLog(vkey) for vkey in (*known, *(vkey for vkey in vkeys if vkey not in known)))
         text = f"# witness {self.name}\n".encode() + Policy(logs).encode()
         aside = self.folder / (LOGS + ".new")
         aside.write_bytes(text)
         aside.rename(self.folder / LOGS)
 
-    def add_checkpoint(self, body: bytes) -> Answer:
+    def add_checkpoint(self, body: bytes) -> CosignAnswer:
         """One add-checkpoint request, from bytes to answer; what is cosigned is on disk before this returns."""
         try:
             request = parse_request(body)
             origin = origin_of(request)
             signed = note.parse(request.checkpoint)
         except VerificationError as problem:
-            return Answer(MALFORMED, f"{problem}\n".encode())
+            return CosignAnswer(MALFORMED, f"{problem}\n".encode())
         time = int(self.clock().timestamp())
         line = cosign.sign(signed.text, self.name, self.key, time)
         trusted = [vkey for vkey in self.logs() if vkey.name == origin]
@@ -142,16 +152,16 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if self.path != "/add-checkpoint":
             self.close_connection = True
-            return self._send(Answer(404, b"not found\n"))
+            return self._send(CosignAnswer(404, b"not found\n"))
         if not length.isascii() or not length.isdecimal() or len(length) > _LENGTH_DIGITS or int(length) > REQUEST_MAX:
             self.close_connection = True
-            return self._send(Answer(MALFORMED, b"expected a body with a length\n"))
+            return self._send(CosignAnswer(MALFORMED, b"expected a body with a length\n"))
         body = self.rfile.read(int(length))
         try:
             found = self.server.witness.add_checkpoint(body)
         except SettleError as problem:  # the memory cannot be read or written: answer nothing that could be believed
             self.server.say(f"settle witness: {problem}")
-            return self._send(Answer(_UNAVAILABLE, b"try again later\n"))
+            return self._send(CosignAnswer(_UNAVAILABLE, b"try again later\n"))
         if found.status != OK:
             self.server.say(f"settle witness: {found.status} {found.body.decode(errors='replace').strip()}")
         return self._send(found)
@@ -159,9 +169,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         match = _LATEST.match(self.path)
         found = self.server.witness.latest(match[1]) if match else None
-        self._send(Answer(404, b"not found\n") if found is None else Answer(OK, found))
+        self._send(CosignAnswer(404, b"not found\n") if found is None else CosignAnswer(OK, found))
 
-    def _send(self, found: Answer) -> None:
+    def _send(self, found: CosignAnswer) -> None:
         self.send_response(found.status)
         self.send_header("Content-Type", found.content_type)
         self.send_header("Content-Length", str(len(found.body)))

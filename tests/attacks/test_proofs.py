@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.proofs import bundle, checkpoint, keyfile, leaf, tree, trust, vector
-from ledger.proofs.bundle import Placed
+from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.verify import verify_bundle
 from ledger.types import AspectVector, Influence, InfluenceVector
@@ -87,7 +87,7 @@ def test_v6_a_retired_log_key_signs_no_new_history(victim: Victim) -> None:
     signed = checkpoint.sign(ORIGIN, size, tree.root(size, read), stolen)
     path = victim.home.parent / "forged.bundle"
     path.write_bytes(
-        bundle.event(checkpoint=signed, event=Placed(5, event, tuple(tree.prove_inclusion(5, size, read))))
+        bundle.event(checkpoint=signed, event=PlacedLeaf(5, event, tuple(tree.prove_inclusion(5, size, read))))
     )
     assert victim.verify(path).code == 3
 

@@ -13,7 +13,7 @@ from ledger.proofs.tree import leaf_hash
 from ledger.types import format_time
 from payouts.compute import Outcome, compute
 from payouts.life.binding import RUN_TYPE
-from payouts.life.book import Placed
+from payouts.life.book import RecordPlace
 from payouts.life.records import Close, Run
 from service.log.logs import sizes
 from service.settlement import life, runs
@@ -114,7 +114,7 @@ def test_v9_a_run_over_a_second_close_is_refused(victim: Victim) -> None:
     first = ws.log.append([second.leaf()]).first
     misled = read_book(ws)
     misled.closes["2026-06"] = second
-    misled.places["close", "2026-06"] = Placed(first, leaf_hash(ws.log.entry(first).body))
+    misled.places["close", "2026-06"] = RecordPlace(first, leaf_hash(ws.log.entry(first).body))
     request = life.request(period="2026-06", pool="1000.00", currency="EUR", rule="pro-rata", params={}, engine="log")
     takes = carried(ws.log, misled, period="2026-06", pool="default", currency="EUR")
     inputs = given_of(ws, misled, request, takes)

@@ -15,7 +15,7 @@ from ledger.event import EventLeaf
 from ledger.ingest import ndjson
 from ledger.ingest.run import ingest
 from ledger.log.anchor import content
-from ledger.log.append import Batch, Log, open_log
+from ledger.log.append import LeafBatch, Log, open_log
 from ledger.log.fsck import fsck
 from ledger.proofs import leaf, proof, tree
 from tests.bench.bench_ingest import TRACKS, write_events
@@ -57,7 +57,7 @@ def grown(folder: Path) -> Log:
             for one in ids
         ]
         events = [("acme", one, i) for i, one in enumerate(ids)]
-        log.commit(Batch(bodies=bodies, types=["event"] * count, hashes=tree.leaf_hashes(bodies), events=events))
+        log.commit(LeafBatch(bodies=bodies, types=["event"] * count, hashes=tree.leaf_hashes(bodies), events=events))
     return log
 
 

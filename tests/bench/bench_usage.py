@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.log.append import Batch, Log
+from ledger.log.append import LeafBatch, Log
 from ledger.proofs.tree import leaf_hashes
 from ledger.segments.check import check_files, verify_segments
 from ledger.segments.manifest import manifests
@@ -75,7 +75,7 @@ def filled(folder: Path, count: int) -> Log:
             )
             for n in range(start, min(start + 50_000, count))
         ]
-        log.commit(Batch(bodies=bodies, types=["event"] * len(bodies), hashes=leaf_hashes(bodies)))
+        log.commit(LeafBatch(bodies=bodies, types=["event"] * len(bodies), hashes=leaf_hashes(bodies)))
     return log
 
 

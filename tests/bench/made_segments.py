@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.segments import files
-from ledger.segments.manifest import File, Manifest
+from ledger.segments.manifest import File, SegmentManifest
 from ledger.segments.schema import EVENTS
 from ledger.segments.seal import SPAN
 from ledger.types import Period
 from payouts.usage.grain import Membership
-from payouts.usage.segments import Source
+from payouts.usage.segments import SegmentSelection
 
 TRACKS = 200_000
 DAYS = 30
@@ -31,13 +31,13 @@ class Made:
     """What was made: manifests of the files under `folder`, and what each binding stands for."""
 
     folder: Path
-    manifests: list[Manifest]
+    manifests: list[SegmentManifest]
     bindings: pa.Table
 
-    def source(self) -> Source:
+    def source(self) -> SegmentSelection:
         end = self.manifests[-1].stop
         member = Membership(size=end, end=Period(2026, 6).end)
-        return Source(
+        return SegmentSelection(
             origin="bench", base=str(self.folder), manifests=self.manifests, membership=member, bindings=self.bindings
         )
 
@@ -96,7 +96,7 @@ def _taken(codes: Any, values: pa.Array) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(place.astype(np.int32)), values.take(pa.array(used)))
 
 
-def _written(folder: Path, start: int, stop: int, table: pa.Table, days: Any) -> Manifest:
+def _written(folder: Path, start: int, stop: int, table: pa.Table, days: Any) -> SegmentManifest:
     made: list[File] = []
     edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
     for first, last in pairwise(edges):
@@ -105,6 +105,6 @@ def _written(folder: Path, start: int, stop: int, table: pa.Table, days: Any) ->
         rows = table.slice(first, last - first)
         files.write(folder / path, rows)
         made.append(files.described(folder, "events", path, rows, day))
-    return Manifest(
+    return SegmentManifest(
         origin="bench", start=start, stop=stop, leaves="0" * 64, events=stop - start, writer="bench", files=tuple(made)
     )

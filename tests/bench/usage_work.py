@@ -14,12 +14,12 @@ import duckdb
 from payouts.terms import Terms
 from payouts.usage.engines import MEMORY_MIB, duckdb_engine
 from payouts.usage.grain import Grain
-from payouts.usage.plain import Assigned
+from payouts.usage.plain import VectorBinding
 from payouts.usage.segments import rows as as_rows
 from payouts.usage.segments import summed
 from tests.bench.made_segments import TERRITORIES, Made
 
-BOUND = Assigned({}, lambda *_: True)
+BOUND = VectorBinding({}, lambda *_: True)
 """Every event pays by the vector that it names."""
 
 THREADS = 2

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ledger.ingest import ndjson
-from ledger.ingest.blocks import Block, read_blocks
+from ledger.ingest.blocks import LineBlock, read_blocks
 from ledger.ingest.rows import Rows
 from ledger.ingest.run import Ingest
 from ledger.log.append import open_log
@@ -29,7 +29,7 @@ SMALL = 8 * 1024
 def batches(path: Path) -> Iterator[Rows]:
     with path.open("rb") as file:
         for block in read_blocks(file, path.name, SMALL):
-            assert isinstance(block, Block)
+            assert isinstance(block, LineBlock)
             yield ndjson.decode(block)
 
 
@@ -60,7 +60,7 @@ def endless(number: int) -> Iterator[Rows]:
     for start in count(step=30):
         own = [row(f"e-{number}-{start + i}", listener=f"u-{i}") for i in range(30)]
         before = [row(f"e-{number - 1}-{start // 3 + i}", listener=f"u-{i}") for i in range(10)]
-        yield ndjson.decode(Block(1, lines(*own, *before), 0))
+        yield ndjson.decode(LineBlock(1, lines(*own, *before), 0))
 
 
 if __name__ == "__main__":

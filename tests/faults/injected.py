@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from ledger.errors import TransientError
-from ledger.log.anchor import FileAnchor, Held
+from ledger.log.anchor import AnchorLock, FileAnchor
 from ledger.log.append import Log
 from ledger.log.store.sqlite import SqliteStore
 
@@ -55,7 +55,7 @@ class Faults:
             self.around(tables.get(table[0], "other"), lambda: insert(tx, table, rows))
 
         @contextmanager
-        def holding(_anchor: FileAnchor) -> Iterator[Held]:
+        def holding(_anchor: FileAnchor) -> Iterator[AnchorLock]:
             with held() as found:
                 self.around("hold anchor", lambda: None)
                 advance = found.advance

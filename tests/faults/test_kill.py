@@ -14,7 +14,7 @@ import pytest
 
 from ledger.errors import TransientError
 from ledger.ingest import ndjson
-from ledger.ingest.blocks import Block
+from ledger.ingest.blocks import LineBlock
 from ledger.ingest.run import Ingest
 from ledger.log.append import Log
 from ledger.log.fsck import fsck
@@ -122,7 +122,7 @@ def test_a_server_killed_under_load_loses_nothing(tmp_path: Path) -> None:
             run = Ingest(log, name="x", entropy=entropy())
             with contextlib.suppress(TransientError):
                 for start in range(0, len(batch), 100):
-                    done = run.take(ndjson.decode(Block(1, lines(*batch[start : start + 100]), 0)))
+                    done = run.take(ndjson.decode(LineBlock(1, lines(*batch[start : start + 100]), 0)))
                     acknowledged |= {event_id: index for _, event_id, index in done.accepted}
             killer.join()
             server.start()

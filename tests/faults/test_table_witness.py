@@ -19,7 +19,7 @@ from ledger.log.append import Log
 from ledger.proofs import checkpoint, policy
 from ledger.proofs.note import Vkey
 from ledger.proofs.policy import Policy
-from ledger.proofs.witness import Answer, Request
+from ledger.proofs.witness import CosignAnswer, CosignRequest
 from service.witness import asking
 from service.witness.asking import ask, base, checkpoint_with
 from service.witness.server import DATABASE, Witness
@@ -57,10 +57,10 @@ def install(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "_keep", lambda *a: faults.around("keep the line", lambda: keep(*a)))
 
 
-def through(witness: Witness, faults: Faults) -> Callable[[str, bytes], Answer]:
+def through(witness: Witness, faults: Faults) -> Callable[[str, bytes], CosignAnswer]:
     """The witness with a network in between, which loses the request (not kept) or the answer (kept)."""
 
-    def send(_: str, body: bytes) -> Answer:
+    def send(_: str, body: bytes) -> CosignAnswer:
         faults.around("the request", lambda: None)
         answer = witness.add_checkpoint(body)
         faults.around("the answer", lambda: None)
@@ -107,7 +107,7 @@ def test_a_fault_while_witnessing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     fork = checkpoint.sign(ORIGIN, 2, b"\x01" * 32, KEY)
     reached = held(witness)[0]
-    assert witness.add_checkpoint(Request(old=reached, proof=(), checkpoint=fork).encode()).status == 422
+    assert witness.add_checkpoint(CosignRequest(old=reached, proof=(), checkpoint=fork).encode()).status == 422
     assert ask(log, wanted, send=through(witness, faults)).quorum
     assert held(witness) == [base(log, wanted).size] == [log.head().size]
     with closing(sqlite3.connect(witness.folder / DATABASE)) as plain:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ledger.proofs import bundle, checkpoint, dsse, keyring, leaf, tile, tree, trust, vector
-from ledger.proofs.bundle import Placed
+from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.policy import NO_QUORUM, Policy
@@ -56,9 +56,9 @@ class World:
         hashes = self.hashes(size)
         return checkpoint.sign(self.origin, len(hashes), tree.root_of(hashes), *(keys or (self.log_key,)))
 
-    def placed(self, index: int, size: int | None = None) -> Placed:
+    def placed(self, index: int, size: int | None = None) -> PlacedLeaf:
         hashes = self.hashes(size)
-        return Placed(index, self.bodies[index], tuple(tree.prove_inclusion(index, len(hashes), reader(hashes))))
+        return PlacedLeaf(index, self.bodies[index], tuple(tree.prove_inclusion(index, len(hashes), reader(hashes))))
 
     def trust(self, policy: Policy = NO_QUORUM) -> Trust:
         keys = [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ledger.types import MILLION, InfluenceVector
 from payouts.compute import Inputs
-from payouts.protocols import Hold, ShareState, UsageRow
+from payouts.protocols import HoldMatch, ShareState, UsageRow
 from payouts.rules.artist_centric import ArtistCentric
 from payouts.rules.base import Rule
 from payouts.rules.pro_rata import ProRata
@@ -134,7 +134,7 @@ rules: st.SearchStrategy[Rule] = st.one_of(
 
 holds = st.lists(
     st.builds(
-        Hold,
+        HoldMatch,
         id=st.sampled_from(("h-1", "h-2")),
         reason=st.sampled_from(("fraud", "payee-incomplete")),
         party=st.none() | st.sampled_from(PARTIES),

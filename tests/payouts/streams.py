@@ -18,9 +18,9 @@ from ledger.types import Period
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
 from payouts.usage.grain import Grain, Membership
-from payouts.usage.plain import Assigned, Part
+from payouts.usage.plain import EntrySelection, VectorBinding
 from payouts.usage.plain import usage as plain_usage
-from payouts.usage.segments import Engine, Source, taken_files, usage
+from payouts.usage.segments import Engine, SegmentSelection, taken_files, usage
 from tests.ledger.logs import KEY, TickingClock, event
 
 AT = TickingClock.now
@@ -73,12 +73,12 @@ def membership(size: int, before: int | None = None) -> Membership:
     return Membership(size=size, end=JUNE.end, earlier=None if before is None else (before, JUNE.start))
 
 
-def source_of(log: Log, folder: Path, member: Membership) -> Source:
+def source_of(log: Log, folder: Path, member: Membership) -> SegmentSelection:
     """A sealed log as the expression takes it."""
     sealed = [one for one in manifests(log) if one.start < member.size]
     check_files(folder, taken_files(sealed, member))
     known = load(folder, sealed)
-    return Source(origin=log.origin, base=str(folder), manifests=sealed, membership=member, bindings=known)
+    return SegmentSelection(origin=log.origin, base=str(folder), manifests=sealed, membership=member, bindings=known)
 
 
 def whole(log: Log) -> Membership:
@@ -86,10 +86,10 @@ def whole(log: Log) -> Membership:
     return membership(manifests(log)[-1].stop)
 
 
-def assigned_in(log: Log, size: int) -> Assigned:
+def assigned_in(log: Log, size: int) -> VectorBinding:
     """What the log's reading says of the vectors by which its events pay."""
     reading = log.reading()
-    return Assigned(reading.first_assignments(size), lambda track, vector: reading.pays(track, vector, size))
+    return VectorBinding(reading.first_assignments(size), lambda track, vector: reading.pays(track, vector, size))
 
 
 def by_engine(
@@ -104,7 +104,7 @@ def by_hand(logs: Sequence[tuple[Log, Path, Membership]], terms: Terms, grain: G
     home, _, member = logs[0]
     assigned = assigned_in(home, member.size)
     parts = [
-        Part(origin=log.origin, membership=one, entries=log.entries(types={"event"}, stop=one.size))
+        EntrySelection(origin=log.origin, membership=one, entries=log.entries(types={"event"}, stop=one.size))
         for log, _, one in logs
     ]
     return plain_usage(parts, assigned=assigned, terms=terms, grain=grain)

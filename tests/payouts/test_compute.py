@@ -9,7 +9,7 @@ import pytest
 
 from payouts.compute import Inputs, Line, compute
 from payouts.errors import RuleError, UsageError
-from payouts.protocols import Hold
+from payouts.protocols import HoldMatch
 from payouts.rules.pro_rata import ProRata
 from payouts.rules.shapley_capped import ShapleyCapped
 from payouts.rules.training import Training
@@ -103,7 +103,10 @@ def test_reasons_stand_beside_the_money() -> None:
     world = sole("a", "b", "c").own("d", ("p-1", 500_000), ("p-2", 500_000), state="disputed", disputed=("p-2",))
     world.denied = {("b", "condition")}
     made = [vector("t", {"a": 250_000, "b": 250_000, "c": 250_000, "d": 250_000})]
-    holds = [Hold(id="h-2", reason="fraud", track="t"), Hold(id="h-1", reason="payee-incomplete", party="p-c")]
+    holds = [
+        HoldMatch(id="h-2", reason="fraud", track="t"),
+        HoldMatch(id="h-1", reason="payee-incomplete", party="p-c"),
+    ]
     pool = inputs(world, [plays("t", 1)], made, micros=8)
     assert shape(pool) == {
         ("p-a", "allocated", ""): 2,
@@ -126,12 +129,12 @@ def test_one_partys_line_splits_by_what_becomes_of_it() -> None:
     """If this fails, holding one recording holds an owner's whole catalogue."""
     world = World().own("a", ("p", 1_000_000)).own("b", ("p", 1_000_000))
     made = [vector("t", {"a": 500_000, "b": 500_000})]
-    pool = inputs(world, [plays("t", 1)], made, micros=3, holds=[Hold(id="h", reason="dispute", subject="b")])
+    pool = inputs(world, [plays("t", 1)], made, micros=3, holds=[HoldMatch(id="h", reason="dispute", subject="b")])
     lines = compute(pool).lines
     assert sum(line.micros for line in lines) == 3
     assert {line.state for line in lines} == {"allocated", "held"}
     uneven = [vector("t", {"a": 750_000, "b": 250_000})]
-    pool = inputs(world, [plays("t", 1)], uneven, micros=4, holds=[Hold(id="h", reason="dispute", subject="b")])
+    pool = inputs(world, [plays("t", 1)], uneven, micros=4, holds=[HoldMatch(id="h", reason="dispute", subject="b")])
     assert shape(pool) == {("p", "allocated", ""): 3, ("p", "held", "dispute"): 1}
 
 
@@ -161,7 +164,7 @@ def test_a_hold_on_a_platform_holds_that_platforms_streams_only() -> None:
         [plays("t", 1), plays("t", 2, source="best")],
         [vector("t", {"a": 1_000_000})],
         micros=3,
-        holds=[Hold(id="h", reason="fraud", source="best")],
+        holds=[HoldMatch(id="h", reason="fraud", source="best")],
     )
     assert shape(pool) == {("p-a", "allocated", ""): 1, ("p-a", "held", "fraud"): 2}
 
@@ -170,7 +173,7 @@ def test_a_hold_on_a_track_holds_that_track_only() -> None:
     """If this fails, a review of one track blocks what its owners earn by all others, or by a training set."""
     world = sole("a")
     world.models, world.training = {"u": ("mdl", "1")}, {("mdl", "1"): ("a",)}
-    hold = Hold(id="h", reason="fraud", track="t")
+    hold = HoldMatch(id="h", reason="fraud", track="t")
     made = [vector("t", {"a": 1_000_000}), vector("u", {"a": 500_000})]
     pool = inputs(world, [plays("t", 1), plays("u", 2)], made, unattributed="training", micros=3, holds=[hold])
     assert shape(pool) == {("p-a", "allocated", ""): 2, ("p-a", "held", "fraud"): 1}

@@ -16,7 +16,7 @@ from payouts.compute import Inputs, compute
 from payouts.document import (
     Document,
     Given,
-    Table,
+    SealedTable,
     draw_up,
     read_group,
     read_line,
@@ -25,14 +25,14 @@ from payouts.document import (
     rows_of,
     usage_payload,
 )
-from payouts.protocols import Hold
+from payouts.protocols import HoldMatch
 from payouts.rules.pro_rata import ProRata
 from payouts.rules.shapley_capped import ShapleyCapped
 from tests.payouts.worlds import inputs, plays, sole, vector
 
 HOLDS = (
-    Hold(id="h2", reason="fraud", party="p-b"),
-    Hold(id="h1", reason="legal", subject="a", track="t", source="acme"),
+    HoldMatch(id="h2", reason="fraud", party="p-b"),
+    HoldMatch(id="h1", reason="legal", subject="a", track="t", source="acme"),
 )
 RATE = Agreed.of(period="2026-06", note="ECB", clause=Rate(currency="EUR", to="JPY", rate="161.07", date="2026-06-30"))
 
@@ -178,21 +178,21 @@ def test_sums_past_any_machine_integer_survive() -> None:
 def test_a_table_is_committed_row_by_row() -> None:
     """If this fails, one row cannot be proven without the others, or another row passes for it."""
     rows = [{"b": 1, "a": "x"}, {"a": "y", "b": 2}]
-    table = Table.of(rows)
+    table = SealedTable.of(rows)
     assert table.data == b'{"a":"x","b":1}\n{"a":"y","b":2}\n'
     assert rows_of(table.data) == [canon.encode(row) for row in rows]
     assert table.root == tree.root_of([tree.leaf_hash(canon.encode(row)) for row in rows])
     assert table.payload() == {"rows": 2, "root": table.root.hex(), "sha256": canon.digest(table.data)}
     assert table.rows() == rows
-    assert rows_of(Table.of([]).data) == []
+    assert rows_of(SealedTable.of([]).data) == []
 
 
 def test_a_table_cut_short_is_refused() -> None:
     """If this fails, half a row is dropped in silence and a table reads as a smaller one."""
     with pytest.raises(VerificationError, match="cut short"):
-        rows_of(Table.of([{"a": 1}, {"a": 2}]).data[:-1])
+        rows_of(SealedTable.of([{"a": 1}, {"a": 2}]).data[:-1])
     with pytest.raises(VerificationError):
-        replace(Table.of([{"a": 1}]), data=b"[1]\n").rows()
+        replace(SealedTable.of([{"a": 1}]), data=b"[1]\n").rows()
 
 
 def test_a_rule_is_part_of_the_name() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from payouts.compute import Inputs, Outcome, compute
 from payouts.division.breakdown import break_down
-from payouts.protocols import Hold
+from payouts.protocols import HoldMatch
 from payouts.rules.pro_rata import ProRata
 from payouts.rules.shapley_capped import ShapleyCapped
 from tests.payouts.strategies import PARTIES, RECORDINGS, TRACKS, pools
@@ -90,8 +90,8 @@ def test_shapley_without_saturation_or_cap_is_pro_rata(pool: Inputs) -> None:
     assert compute(shapley) == compute(pool)
 
 
-def hold_of(data: st.DataObject) -> Hold:
-    return Hold(
+def hold_of(data: st.DataObject) -> HoldMatch:
+    return HoldMatch(
         id="h-new",
         reason="fraud",
         party=data.draw(st.none() | st.sampled_from(PARTIES)),

@@ -19,10 +19,10 @@ from ledger.types import parse_time
 from payouts import proof
 from payouts.accounts.account import Correction, accounts
 from payouts.compute import compute
-from payouts.document import Given, Table, draw_up
+from payouts.document import Given, SealedTable, draw_up
 from payouts.life import binding
 from payouts.life.records import Approve, Close, LogSize, Publish, Run
-from payouts.protocols import Hold
+from payouts.protocols import HoldMatch
 from payouts.rules.shapley_capped import ShapleyCapped
 from tests.ledger.world import ORIGIN, World, rotation, seeded, trusted
 from tests.payouts.worlds import inputs, plays, sole, vector
@@ -60,7 +60,7 @@ class Month:
         self.falsify(made)
         self.tables = made["tables"]
         made["run"]["tables"] = {
-            name: Table.of(rows).payload() for name, rows in self.tables.items() if name != "intents"
+            name: SealedTable.of(rows).payload() for name, rows in self.tables.items() if name != "intents"
         }
         self.document = dsse.sign(binding.RUN_TYPE, canon.encode(made["run"]), [operator])
         common = {"at": AT, "by": "operator", "key": operator.public.id}
@@ -81,7 +81,7 @@ class Month:
             document=made.get("approved", run.statement),
             demo=False,
         )
-        intents = Table.of(self.tables["intents"]).payload()
+        intents = SealedTable.of(self.tables["intents"]).payload()
         publication = {"v": 1, "run": run.run, "document": run.statement, "intents": intents} | made.get(
             "published", {}
         )
@@ -102,7 +102,7 @@ class Month:
         )
         view.groups = {"p-d": "g", "p-e": "g"}
         parts = {"a": 400_000, "b": 150_000, "c": 100_000, "d": 110_000, "e": 100_000}
-        hold = Hold(id="h", reason="fraud", party="p-c")
+        hold = HoldMatch(id="h", reason="fraud", party="p-c")
         pool = inputs(
             view,
             [plays("t", 7)],

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from ledger.types import MILLION, AspectVector, Influence, InfluenceVector, MeasuredError
 from payouts.compute import Inputs
-from payouts.protocols import Hold, Right, ShareState, UsageRow
+from payouts.protocols import HoldMatch, Right, ShareState, UsageRow
 from payouts.rules.base import Rule
 from payouts.rules.pro_rata import ProRata
 from payouts.terms import Terms
@@ -138,7 +138,7 @@ def inputs(
     vectors: Sequence[InfluenceVector] = (),
     *,
     rule: Rule | None = None,
-    holds: Sequence[Hold] = (),
+    holds: Sequence[HoldMatch] = (),
     root: bytes = ROOT,
     **terms: object,
 ) -> Inputs:

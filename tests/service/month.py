@@ -16,7 +16,7 @@ from ledger.proofs import leaf, vector
 from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
 from service.settlement import life
-from service.settlement.runs import Request
+from service.settlement.runs import RunRequest
 from service.setup import create
 from service.workspace import Workspace
 
@@ -151,7 +151,7 @@ def month(home: Path, *, payees: bool = True) -> Month:
     return made
 
 
-def asked(**changed: Any) -> Request:
+def asked(**changed: Any) -> RunRequest:
     """June's plain pool, or with these terms changed."""
     return life.request(**(POOL | changed))
 

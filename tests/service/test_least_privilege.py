@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from ledger.errors import StateError, TransientError
 from ledger.log.store.guards_postgres import grants
 from ledger.log.store.postgres import PostgresStore
-from ledger.log.store.schema import Table as Schema
+from ledger.log.store.schema import LogTable as Schema
 from ledger.proofs import policy
 from ledger.registry import tables
 from service.scheduler import claims

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attribution.hearing.latents import read_latents
-from attribution.influence.adapter import Item, Training
+from attribution.influence.adapter import Item, TrainingState
 from attribution.influence.adapters.optimiser import Recipe, advance, batch_of
 from ledger.errors import InputError
 
@@ -114,7 +114,7 @@ class Latent:
             total = total + 0.5 * (predicted - target).square().mean((1, 2))
         return total / len(LEVELS)
 
-    def advance(self, training: Training, weights: Tensor) -> None:
+    def advance(self, training: TrainingState, weights: Tensor) -> None:
         advance(
             training,
             self.recipe,

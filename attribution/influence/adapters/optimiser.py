@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attribution.influence.adapter import Training, finite
+from attribution.influence.adapter import TrainingState, finite
 
 BETAS = (0.9, 0.99)
 EPSILON = 1e-10
@@ -45,7 +45,7 @@ def batch_of(seed: int, step: int, batch: int, count: int) -> list[int]:
 
 
 def advance(
-    training: Training, recipe: Recipe, count: int, weights: Tensor, losses: Callable[[list[int]], Tensor]
+    training: TrainingState, recipe: Recipe, count: int, weights: Tensor, losses: Callable[[list[int]], Tensor]
 ) -> None:
     """One step of Adam on the weighted losses of the step's batch; the denominator is the batch size."""
     chosen = batch_of(training.seed, training.step, recipe.batch, count)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attribution.influence.adapter import Item, Training, finite
+from attribution.influence.adapter import Item, TrainingState, finite
 from attribution.influence.adapters.optimiser import Recipe, advance, batch_of
 from ledger.errors import InputError
 
@@ -25,7 +25,7 @@ START: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class TokenisedWork:
     """A work as its owner's tokens."""
 
     id: str
@@ -37,7 +37,7 @@ class Work:
         return hashlib.sha256(json.dumps(self.tokens, separators=(",", ":")).encode()).hexdigest()
 
 
-def read_works(path: Path) -> list[Work]:
+def read_works(path: Path) -> list[TokenisedWork]:
     """The works of a file of JSON lines; InputError names the line that is none."""
     works = []
     try:
@@ -50,13 +50,13 @@ def read_works(path: Path) -> list[Work]:
             tokens = tuple(row["tokens"])
             if not tokens or not all(type(token) is int and token >= 0 for token in tokens):
                 raise ValueError("tokens are whole numbers from 0 on")
-            works.append(Work(str(row["id"]), str(row.get("owner", "")), tokens))
+            works.append(TokenisedWork(str(row["id"]), str(row.get("owner", "")), tokens))
         except (ValueError, KeyError, TypeError) as problem:
             raise InputError(f"works {path}, line {number}: {problem!r}; expected id, owner and tokens") from None
     return works
 
 
-class Block(nn.Module):
+class AttentionBlock(nn.Module):
     """Attention to what came before, then a layer of its own for each position."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -86,7 +86,7 @@ class NoteModel(nn.Module):
     def __init__(self, vocabulary: int, length: int, width: int, heads: int, blocks: int) -> None:
         super().__init__()
         self.token, self.position = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
+        self.blocks = nn.ModuleList(AttentionBlock(width, heads) for _ in range(blocks))
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocabulary)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ class Symbolic:
     name = "symbolic-transformer"
     version = "1"
 
-    def __init__(self, works: Sequence[Work], *, width: int = 32, epochs: int = 12, batch: int = 32) -> None:
+    def __init__(self, works: Sequence[TokenisedWork], *, width: int = 32, epochs: int = 12, batch: int = 32) -> None:
         if not works:
             raise InputError("no works to train on")
         self.works = list(works)
@@ -141,7 +141,7 @@ class Symbolic:
     def read(self, path: Path) -> tuple[list[str], Tensor]:
         return self.queries(read_works(path))
 
-    def queries(self, works: Sequence[Work]) -> tuple[list[str], Tensor]:
+    def queries(self, works: Sequence[TokenisedWork]) -> tuple[list[str], Tensor]:
         """Works that are no training items, with their names; InputError for tokens the model does not know."""
         for work in works:
             if len(work.tokens) != self.length or max(work.tokens) > self.vocabulary - 2:
@@ -172,7 +172,7 @@ class Symbolic:
             targets = torch.multinomial(chances, 1, generator=sample).view(targets.shape)
         return functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
 
-    def advance(self, training: Training, weights: Tensor) -> None:
+    def advance(self, training: TrainingState, weights: Tensor) -> None:
         advance(
             training,
             self.recipe,

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import TransientError
-from ledger.log.anchor import Anchor, Held
+from ledger.log.anchor import Anchor, AnchorLock
 
 LOCK_SECONDS: Final = 60
 
@@ -50,7 +50,7 @@ class PostgresAnchor(Anchor):
         return None if found is None else bytes(found)
 
     @contextmanager
-    def held(self) -> Iterator[Held]:
+    def held(self) -> Iterator[AnchorLock]:
         with self._transaction() as connection:
             connection.execute(_ROW, {"origin": self._origin})
             found = connection.execute(_HOLD, {"origin": self._origin}).scalar_one()
@@ -80,7 +80,7 @@ class PostgresAnchor(Anchor):
         self._engine.dispose()
 
 
-class _HeldRow(Held):
+class _HeldRow(AnchorLock):
     def __init__(self, connection: Connection, origin: str, note: bytes | None) -> None:
         self._connection, self._origin, self.note = connection, origin, note
 

@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from ledger.errors import VerificationError
 from ledger.event import Entry
-from ledger.log.store.schema import BlobRow, CheckpointRow, EntryRow, EventRow, SaltRow, TileRow, TrackRow
+from ledger.log.store.schema import BlobRow, CheckpointRow, EntryRow, EventRow, SaltRow, TileRow, TrackProjection
 from ledger.proofs.canon import INT_MAX
 
 PAGE: Final = 4096
@@ -23,7 +23,7 @@ PAGE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class StoredCheckpoint:
     """A checkpoint as stored, with the chain head at its size."""
 
     size: int
@@ -32,17 +32,17 @@ class Signed:
     note: bytes
 
 
-def last_checkpoint(connection: Connection) -> Signed | None:
+def last_checkpoint(connection: Connection) -> StoredCheckpoint | None:
     """The newest signed checkpoint."""
     return _signed(connection, select(*_CHECKPOINT).order_by(col(CheckpointRow.size).desc()).limit(1))
 
 
-def checkpoint_at(connection: Connection, size: int) -> Signed | None:
+def checkpoint_at(connection: Connection, size: int) -> StoredCheckpoint | None:
     """The checkpoint of exactly this size."""
     return _signed(connection, select(*_CHECKPOINT).where(col(CheckpointRow.size) == size))
 
 
-def checkpoint_covering(connection: Connection, index: int) -> Signed | None:
+def checkpoint_covering(connection: Connection, index: int) -> StoredCheckpoint | None:
     """The first checkpoint that covers this entry: the one with which it was acknowledged."""
     query = select(*_CHECKPOINT).where(col(CheckpointRow.size) > index).order_by(col(CheckpointRow.size)).limit(1)
     return _signed(connection, query)
@@ -56,15 +56,15 @@ _CHECKPOINT: Final = (
 )
 
 
-def _signed(connection: Connection, query: Any) -> Signed | None:
+def _signed(connection: Connection, query: Any) -> StoredCheckpoint | None:
     row = connection.execute(query).first()
-    return None if row is None else Signed(row[0], bytes(row[1]), bytes(row[2]), bytes(row[3]))
+    return None if row is None else StoredCheckpoint(row[0], bytes(row[1]), bytes(row[2]), bytes(row[3]))
 
 
-def checkpoints(connection: Connection) -> Iterator[Signed]:
+def checkpoints(connection: Connection) -> Iterator[StoredCheckpoint]:
     """Every checkpoint, smallest first."""
     for size, root, chain, note in connection.execute(select(*_CHECKPOINT).order_by(col(CheckpointRow.size))).all():
-        yield Signed(size, bytes(root), bytes(chain), bytes(note))
+        yield StoredCheckpoint(size, bytes(root), bytes(chain), bytes(note))
 
 
 def entry_count(connection: Connection) -> int:
@@ -184,21 +184,25 @@ def find_events(connection: Connection, source: str, event_ids: Sequence[str]) -
 def find_tracks(connection: Connection, ids: Sequence[str]) -> dict[str, str | None]:
     """Which of these tracks are registered, and the vector assigned to each."""
     rows = connection.execute(
-        select(col(TrackRow.id), col(TrackRow.vector)).where(col(TrackRow.id).in_(_values(connection, ids)))
+        select(col(TrackProjection.id), col(TrackProjection.vector)).where(
+            col(TrackProjection.id).in_(_values(connection, ids))
+        )
     )
     return {track: vector for track, vector in rows}  # noqa: C416  rows are not pairs to dict()
 
 
 def find_assignment(connection: Connection, track: str) -> tuple[str, int] | None:
     """The vector that a track pays by now, and the index of the assignment."""
-    query = select(col(TrackRow.vector), col(TrackRow.assigned_idx)).where(col(TrackRow.id) == track)
+    query = select(col(TrackProjection.vector), col(TrackProjection.assigned_idx)).where(
+        col(TrackProjection.id) == track
+    )
     found = connection.execute(query).first()
     return None if found is None or found[0] is None or found[1] is None else (found[0], int(found[1]))
 
 
 def all_tracks(connection: Connection) -> dict[str, str | None]:
     """Every registered track and the vector assigned to it."""
-    return {track: vector for track, vector in connection.execute(select(col(TrackRow.id), col(TrackRow.vector)))}  # noqa: C416  rows are not pairs to dict()
+    return dict(connection.execute(select(col(TrackProjection.id), col(TrackProjection.vector))))
 
 
 def find_salts(connection: Connection, source: str, period: str, listeners: Sequence[str]) -> dict[str, bytes]:
@@ -215,8 +219,8 @@ def find_salts(connection: Connection, source: str, period: str, listeners: Sequ
 
 def assignments(connection: Connection) -> Iterator[tuple[str, str, int]]:
     """(track, vector digest, index of the assignment) of every assigned track."""
-    query = select(col(TrackRow.id), col(TrackRow.vector), col(TrackRow.assigned_idx))
-    for track, vector, index in connection.execute(query.where(col(TrackRow.vector).is_not(None))):
+    query = select(col(TrackProjection.id), col(TrackProjection.vector), col(TrackProjection.assigned_idx))
+    for track, vector, index in connection.execute(query.where(col(TrackProjection.vector).is_not(None))):
         if vector is not None and index is not None:
             yield track, vector, index
 

@@ -41,13 +41,13 @@ def _bytes(**options: Any) -> Any:
     return Field(sa_column=Column(LargeBinary, **{"nullable": False, **options}))
 
 
-class Table(SQLModel):
+class LogTable(SQLModel):
     """Every table of the log's own database; rooms' projections live beside them."""
 
     metadata = MetaData()
 
 
-class EntryRow(Table, table=True):
+class EntryRow(LogTable, table=True):
     """A leaf in its place: canonical JSON bytes."""
 
     __tablename__ = "entry"
@@ -66,7 +66,7 @@ class EntryRow(Table, table=True):
     body: bytes = _bytes()
 
 
-class EventRow(Table, table=True):
+class EventRow(LogTable, table=True):
     """Which index an event id of a source has: at most one, ever."""
 
     __tablename__ = "event"
@@ -76,7 +76,7 @@ class EventRow(Table, table=True):
     idx: int = _number()
 
 
-class TileRow(Table, table=True):
+class TileRow(LogTable, table=True):
     """Up to 256 hashes of 32 bytes, as C2SP tlog-tiles lays them out; partial tiles grow in place."""
 
     __tablename__ = "tile"
@@ -86,7 +86,7 @@ class TileRow(Table, table=True):
     hashes: bytes = _bytes()
 
 
-class CheckpointRow(Table, table=True):
+class CheckpointRow(LogTable, table=True):
     """One signed checkpoint per committed batch, with the chain head at its size."""
 
     __tablename__ = "checkpoint"
@@ -97,7 +97,7 @@ class CheckpointRow(Table, table=True):
     note: bytes = _bytes()
 
 
-class BlobRow(Table, table=True):
+class BlobRow(LogTable, table=True):
     """Content-addressed matter named by leaves: signed statements, manifests, runs."""
 
     __tablename__ = "blob"
@@ -106,7 +106,7 @@ class BlobRow(Table, table=True):
     data: bytes = _bytes()
 
 
-class TrackRow(Table, table=True):
+class TrackProjection(LogTable, table=True):
     """A registered track and the vector assigned to it last; a projection of `track` and `assign` leaves."""
 
     __tablename__ = "log_track"
@@ -119,7 +119,7 @@ class TrackRow(Table, table=True):
     )
 
 
-class SignedRow(Table, table=True):
+class SignedRow(LogTable, table=True):
     """Entries `[first, stop)` are bodies `place`, `place + 1`... of the batch whose leaf is at index `batch`.
 
     A projection of `batch` leaves and the hashes they name, kept with the events; no two ranges overlap.
@@ -133,7 +133,7 @@ class SignedRow(Table, table=True):
     place: int = _number()
 
 
-class SaltRow(Table, table=True):
+class SaltRow(LogTable, table=True):
     """What ties a listener to the commitments in the log for one period; erasing it forgets the person."""
 
     __tablename__ = "listener_salt"
@@ -144,7 +144,7 @@ class SaltRow(Table, table=True):
     salt: bytes = _bytes()
 
 
-class QuarantineRow(Table, table=True):
+class QuarantineRow(LogTable, table=True):
     """A row that was not appended, kept as it was handed in, with the place and the reason."""
 
     __tablename__ = "quarantine"
@@ -160,7 +160,7 @@ class QuarantineRow(Table, table=True):
     state: str = _text()
 
 
-class ProjectedRow(Table, table=True):
+class ProjectedRow(LogTable, table=True):
     """How far a projection has read the log."""
 
     __tablename__ = "projected"

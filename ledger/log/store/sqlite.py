@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from ledger.errors import StateError, TransientError
 from ledger.log.store import guards_sqlite
 from ledger.log.store.schema import VERSION
-from ledger.log.store.schema import Table as Schema
+from ledger.log.store.schema import LogTable as Schema
 from ledger.log.store.store import Store, Table
 
 BUSY_SECONDS = 60

@@ -52,7 +52,7 @@ class RefusedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class IntakeCounts:
     """What became of a body of events. read = accepted + duplicates + conflicts + quarantined.
 
     `ranges` are [first index, count] of the accepted events in the order of the body. `size` and `checkpoint` cover
@@ -72,7 +72,7 @@ class Taken:
     batch: int | None = None
 
 
-def take_events(call: Call) -> Taken:
+def take_events(call: Call) -> IntakeCounts:
     """`POST /v1/sources/{source}/events`."""
     source = _source(call)
     name = f"sources/{source}"
@@ -85,7 +85,7 @@ def take_events(call: Call) -> Taken:
     return _answer(call, done)
 
 
-def take_batch(call: Call) -> Taken:
+def take_batch(call: Call) -> IntakeCounts:
     """`POST /v1/sources/{source}/batches`: the events of a batch that the platform signed, whole or not at all."""
     source = _source(call)
     form, name = _form(call), f"sources/{source}"
@@ -147,7 +147,7 @@ def _too_many(count: int, most: int) -> RefusedError:
     return RefusedError(413, "rows", f"{count:,} rows in one body, at most {most:,}: send them in parts")
 
 
-def _answer(call: Call, done: Acknowledged) -> Taken:
+def _answer(call: Call, done: Acknowledged) -> IntakeCounts:
     counts = done.counts
     call.held.metrics.count(counts)
     if done.appended is not None:
@@ -155,7 +155,7 @@ def _answer(call: Call, done: Acknowledged) -> Taken:
     else:
         with call.held.standing.workspace() as ws:
             size, checkpoint = ws.log.head().size, ws.log.checkpoint()
-    return Taken(
+    return IntakeCounts(
         read=counts.read,
         accepted=counts.accepted,
         unresolved=counts.unresolved,
@@ -179,7 +179,7 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class EventReceipt:
     """An event's receipt, a `.tlog-proof`: asked for again, the same bytes."""
 
     event_id: str
@@ -191,7 +191,7 @@ class Receipt:
 class Receipts:
     """Receipts in the order asked for, and the ids that the log does not hold."""
 
-    receipts: list[Receipt]
+    receipts: list[EventReceipt]
     missing: list[str]
 
 
@@ -216,7 +216,7 @@ def _receipts(call: Call, wanted: list[str]) -> Receipts:
     with call.held.standing.workspace() as ws:
         places = _places(ws.log, source, wanted)
         found = [
-            Receipt(event_id=place[1], index=place[2], receipt=receipt.decode())
+            EventReceipt(event_id=place[1], index=place[2], receipt=receipt.decode())
             for place, receipt in receipts(ws.log, places.values())
         ]
     return Receipts(receipts=found, missing=[name for name in dict.fromkeys(wanted) if name not in places])

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attribution.influence.adapter import Item, Training
+from attribution.influence.adapter import Item, TrainingState
 from attribution.influence.adapters.latent import Latent
-from attribution.influence.adapters.symbolic import Symbolic, Work
+from attribution.influence.adapters.symbolic import Symbolic, TokenisedWork
 
 
-def works(count: int = 36, owners: int = 4, length: int = 12, seed: int = 1) -> list[Work]:
+def works(count: int = 36, owners: int = 4, length: int = 12, seed: int = 1) -> list[TokenisedWork]:
     """Every owner walks in steps of its own."""
     generator = np.random.default_rng(seed)
     out = []
@@ -23,7 +23,7 @@ def works(count: int = 36, owners: int = 4, length: int = 12, seed: int = 1) -> 
         owner = number % owners
         steps = generator.integers(-owner - 1, owner + 2, length)
         tokens = tuple(int(t) for t in np.clip(8 + np.cumsum(steps), 0, 15))
-        out.append(Work(f"w{number}", f"owner-{owner}", tokens))
+        out.append(TokenisedWork(f"w{number}", f"owner-{owner}", tokens))
     return out
 
 
@@ -83,5 +83,5 @@ class Linear:
     def batch(self, seed: int, step: int) -> list[int]:  # noqa: ARG002  always everything
         return list(range(len(self.y)))
 
-    def advance(self, training: Training, weights: Tensor) -> None:  # noqa: ARG002  `solved` trains
+    def advance(self, training: TrainingState, weights: Tensor) -> None:  # noqa: ARG002  `solved` trains
         training.step += 1

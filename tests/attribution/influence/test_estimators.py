@@ -14,7 +14,7 @@ from attribution.influence import ekfac, logra, trak, unlearning
 from attribution.influence.adapter import Adapter, averaged_model, begin, encode_checkpoint, read_checkpoint, train
 from attribution.influence.contrasts import correlation, owner_sums
 from attribution.influence.gradients import flows, layers
-from attribution.influence.retraining import Bench, Job, likelihoods
+from attribution.influence.retraining import Bench, TrainingJob, likelihoods
 from ledger.errors import InputError
 from tests.attribution.influence.small import Linear, latent, symbolic
 
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     def all_of_it(folder: Path) -> list[bytes]:
         adapter = symbolic()
         bench = Bench(adapter, folder, producer=0)
-        path = bench.train(Job(seed=4, left_out=(1, 5)))
+        path = bench.train(TrainingJob(seed=4, left_out=(1, 5)))
         model = read_checkpoint(adapter, path).model
         queries = adapter.data([0, 1])
         store = logra.GradientStore.build(adapter, model, folder / "store", rank=4)
@@ -114,7 +114,7 @@ def test_owner_rows_give_the_owner_sums(tmp_path: Path) -> None:
     owners = sorted({item.owner for item in adapter.items()})
     direct = owner_sums(store.scores(queries), adapter.items(), owners)
     np.testing.assert_allclose(store.owner_rows(adapter.items(), owners) @ queries.T, direct, rtol=1e-3, atol=1e-6)
-    values, numbers = logra.Search(np.asarray(store.rows, np.float32)).top(queries, 3)
+    values, numbers = logra.RowSearch(np.asarray(store.rows, np.float32)).top(queries, 3)
     assert (numbers == np.argsort(-store.scores(queries), axis=1)[:, :3]).all()
     assert values.shape == (3, 3)
 
@@ -122,7 +122,7 @@ def test_owner_rows_give_the_owner_sums(tmp_path: Path) -> None:
 def test_an_interrupted_bank_trains_only_what_is_missing(tmp_path: Path) -> None:
     """If this fails, an interruption costs a whole bank again, or a half-written model is read."""
     bench = Bench(symbolic(), tmp_path, producer=0)
-    jobs = [Job(seed=5), Job(seed=6)]
+    jobs = [TrainingJob(seed=5), TrainingJob(seed=6)]
     bench.train(jobs[0])
     (tmp_path / "x.5.part").write_bytes(b"half")
     assert bench.missing(jobs) == [jobs[1]]
@@ -137,7 +137,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     adapter = symbolic()
     bench = Bench(adapter, tmp_path, producer=3)
     with pytest.raises(InputError, match="seed 3 produced the tracks"):
-        bench.train_all([Job(seed=3)])
+        bench.train_all([TrainingJob(seed=3)])
     with pytest.raises(InputError, match="root"):
         Bench(adapter, tmp_path, producer=3, registered="0" * 64)
     path = tmp_path / "c.safetensors"

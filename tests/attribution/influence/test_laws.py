@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from attribution.influence import combining, lds
 from attribution.influence.adapter import Item
 from attribution.influence.contrasts import centred, from_bank, from_leaving_out, split_half
-from attribution.influence.retraining import Job, coalition_jobs, leave_one_out_jobs, seeds_needed, subset_jobs
+from attribution.influence.retraining import TrainingJob, coalition_jobs, leave_one_out_jobs, seeds_needed, subset_jobs
 from attribution.influence.shares import clusters, divide, owner_sizes, skill, within_owner, worth
 from ledger.errors import InputError
 
@@ -94,7 +94,7 @@ def test_a_bank_finds_an_additive_truth(seed: int) -> None:
     effects = centred(np.random.default_rng(seed).normal(size=(6, 4)))
     levels = np.random.default_rng(seed + 1).normal(size=1000)
 
-    def values(jobs: list[Job]) -> np.ndarray:
+    def values(jobs: list[TrainingJob]) -> np.ndarray:
         rows = []
         for job in jobs:
             absent = {items[n].owner for n in job.left_out}

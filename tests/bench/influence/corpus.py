@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from attribution.influence.adapters.symbolic import Work
+from attribution.influence.adapters.symbolic import TokenisedWork
 from ledger.errors import InputError
 from tests.bench.influence.abc import Tune, tunes
 
@@ -65,7 +65,7 @@ def tokens_of(notes: Any) -> tuple[int, ...]:
     return tuple(out)
 
 
-def read_corpus(cache: Path) -> tuple[list[Work], list[Work]]:
+def read_corpus(cache: Path) -> tuple[list[TokenisedWork], list[TokenisedWork]]:
     """Training works and held-out works, compared with the list's digests where the list is there."""
     if cache.is_file():
         rows = json.loads(cache.read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def read_corpus(cache: Path) -> tuple[list[Work], list[Work]]:
         rows = [list(row) for row in _read()]
         cache.parent.mkdir(parents=True, exist_ok=True)
         cache.write_text(json.dumps(rows), encoding="utf-8")
-    works = [(Work(name, owner, tuple(tokens)), held) for name, owner, tokens, held in rows]
+    works = [(TokenisedWork(name, owner, tuple(tokens)), held) for name, owner, tokens, held in rows]
     if LIST.is_file():
         expected = json.loads(LIST.read_text(encoding="utf-8"))["works"]
         for work, _ in works:

@@ -12,10 +12,10 @@ import pytest
 
 from ledger.errors import InputError
 from ledger.ingest import blocks
-from ledger.ingest.blocks import Block, TooLong, TruncatedError, read_blocks
+from ledger.ingest.blocks import LineBlock, TooLong, TruncatedError, read_blocks
 
 
-def read(data: bytes, size: int = 64) -> list[Block | TooLong]:
+def read(data: bytes, size: int = 64) -> list[LineBlock | TooLong]:
     return list(read_blocks(io.BytesIO(data), "events", size))
 
 
@@ -23,7 +23,7 @@ def read(data: bytes, size: int = 64) -> list[Block | TooLong]:
 def test_lines_are_whole_and_numbered(size: int) -> None:
     """If this fails, an event is cut in two, or reported on the wrong line."""
     data = b"".join(b"line %d\n" % i for i in range(50)) + b"last"
-    found = [one for one in read(data, size) if isinstance(one, Block)]
+    found = [one for one in read(data, size) if isinstance(one, LineBlock)]
     assert b"".join(one.data for one in found) == data
     assert found[0].first == 1
     for one, following in pairwise(found):
@@ -32,7 +32,7 @@ def test_lines_are_whole_and_numbered(size: int) -> None:
 
 def test_gzip_is_read_as_it_is() -> None:
     """If this fails, platforms must unpack what they send."""
-    assert b"".join(one.data for one in read(gzip.compress(b"a\nb\n")) if isinstance(one, Block)) == b"a\nb\n"
+    assert b"".join(one.data for one in read(gzip.compress(b"a\nb\n")) if isinstance(one, LineBlock)) == b"a\nb\n"
 
 
 def test_a_truncated_gzip_gives_what_it_holds_and_says_so() -> None:
@@ -41,10 +41,10 @@ def test_a_truncated_gzip_gives_what_it_holds_and_says_so() -> None:
     cut = gzip.compress(lines)[:5000]
     given = zlib.decompressobj(wbits=31).decompress(cut)
     for size in (64, 4096, 1 << 20):
-        found: list[Block | TooLong] = []
+        found: list[LineBlock | TooLong] = []
         with pytest.raises(TruncatedError, match=rf"cut off.*line {given.count(10) + 1} "):
             found.extend(read_blocks(io.BytesIO(cut), "events.gz", size))
-        assert b"".join(one.data for one in found if isinstance(one, Block)) == given[: given.rfind(b"\n") + 1]
+        assert b"".join(one.data for one in found if isinstance(one, LineBlock)) == given[: given.rfind(b"\n") + 1]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
@@ -57,7 +57,7 @@ def test_foreign_encodings_are_named(encoding: str) -> None:
 
 def test_a_byte_order_mark_is_no_content() -> None:
     """If this fails, the first row of a file from a spreadsheet is refused."""
-    assert [one.data for one in read(b"\xef\xbb\xbf{}\n") if isinstance(one, Block)] == [b"{}\n"]
+    assert [one.data for one in read(b"\xef\xbb\xbf{}\n") if isinstance(one, LineBlock)] == [b"{}\n"]
 
 
 def test_a_line_of_ten_megabytes_is_skipped_in_bounded_memory() -> None:
@@ -66,8 +66,8 @@ def test_a_line_of_ten_megabytes_is_skipped_in_bounded_memory() -> None:
     found = read(data, 1 << 16)
     long = [one for one in found if isinstance(one, TooLong)]
     assert [(one.line, one.length, len(one.head)) for one in long] == [(2, 10 << 20, blocks.KEPT)]
-    assert b"".join(one.data for one in found if isinstance(one, Block)) == b"first\nlast\n"
-    assert [one.first for one in found if isinstance(one, Block)][-1] == 3
+    assert b"".join(one.data for one in found if isinstance(one, LineBlock)) == b"first\nlast\n"
+    assert [one.first for one in found if isinstance(one, LineBlock)][-1] == 3
 
 
 def test_an_endless_last_line_is_reported() -> None:
@@ -84,8 +84,8 @@ def test_rows_of_a_slow_pipe_are_not_held_back() -> None:
         for text in (b"one\ntwo\nthr", b"ee\n"):
             writer.write(text)
             block = next(found)
-            assert isinstance(block, Block)
+            assert isinstance(block, LineBlock)
             assert (block.first, block.data) == ((1, b"one\ntwo\n") if text[:1] == b"o" else (3, b"three\n"))
         writer.write(b"last")
         writer.close()
-        assert [one.data for one in found if isinstance(one, Block)] == [b"last"]
+        assert [one.data for one in found if isinstance(one, LineBlock)] == [b"last"]

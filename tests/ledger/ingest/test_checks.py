@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ledger.errors import InputError
 from ledger.event import StreamEvent
 from ledger.ingest import ndjson
-from ledger.ingest.blocks import Block
+from ledger.ingest.blocks import LineBlock
 from ledger.ingest.checks import Checker, explain
 from tests.ledger.ingest.streams import lines, row
 
@@ -58,7 +58,7 @@ BAD: list[tuple[Any, str]] = [
 
 def refusals(document: Any) -> list[str]:
     """Why a line is refused, by the way that files take."""
-    rows = ndjson.decode(Block(1, lines(json.dumps(document).encode()), 0))
+    rows = ndjson.decode(LineBlock(1, lines(json.dumps(document).encode()), 0))
     return [refused.reason for refused in rows.refused] + list(Checker(lambda: LATEST).run(rows.events).values())
 
 
@@ -109,8 +109,8 @@ names = st.sampled_from([*row(), "vector", "colour"])
 def test_the_quick_way_and_the_thorough_way_agree(changes: dict[str, Any]) -> None:
     """If this fails, whether an event is taken depends on which neighbours it has in the file."""
     line = json.dumps({**row(), **changes}).encode()
-    alone = ndjson.decode(Block(1, line + b"\n", 0))
-    beside = ndjson.decode(Block(1, line + b"\n{\n", 0))
+    alone = ndjson.decode(LineBlock(1, line + b"\n", 0))
+    beside = ndjson.decode(LineBlock(1, line + b"\n{\n", 0))
     assert [one.reason for one in alone.refused] == [one.reason for one in beside.refused[:-1]]
     assert alone.events == beside.events
     try:
@@ -125,7 +125,7 @@ def test_the_quick_way_and_the_thorough_way_agree(changes: dict[str, Any]) -> No
 def test_a_platforms_file_speaks_for_no_other() -> None:
     """If this fails, one platform's file holds events in the name of another."""
     checker = Checker(lambda: LATEST, "acme")
-    rows = ndjson.decode(Block(1, lines(row("e-1"), row("e-2", source="other"), row("e-3")), 0))
+    rows = ndjson.decode(LineBlock(1, lines(row("e-1"), row("e-2", source="other"), row("e-3")), 0))
     for _ in range(2):
         assert checker.run(rows.events) == {1: "source: \"other\", and this file is taken as one of 'acme'"}
 

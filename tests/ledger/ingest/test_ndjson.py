@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.ingest import ndjson
-from ledger.ingest.blocks import Block
+from ledger.ingest.blocks import LineBlock
 from tests.ledger.ingest.streams import lines, row
 
 
 def decode(data: bytes) -> tuple[list[str], list[tuple[int, str]]]:
-    rows = ndjson.decode(Block(1, data, 0))
+    rows = ndjson.decode(LineBlock(1, data, 0))
     return [event.event_id for event in rows.events], [(one.line, one.reason) for one in rows.refused]
 
 
 def test_good_lines_are_decoded_in_one_go() -> None:
     """If this fails, ordinary files take the slow way."""
-    rows = ndjson.decode(Block(7, lines(row("a"), row("b")), 0))
+    rows = ndjson.decode(LineBlock(7, lines(row("a"), row("b")), 0))
     assert [(rows.line(i), json.loads(rows.raw(i))["event_id"]) for i in range(2)] == [(7, "a"), (8, "b")]
 
 

@@ -11,7 +11,7 @@ import pytest
 from ledger.errors import InputError
 from ledger.ingest import recognise
 from ledger.ingest.files import reader_for
-from ledger.ingest.rows import Refused, Rows
+from ledger.ingest.rows import RowRefusal, Rows
 from tests.ledger.ingest.streams import row
 
 GOOD = json.dumps(row("e-1")).encode()
@@ -77,7 +77,7 @@ def test_rubbish_without_end_is_not_held_without_end(monkeypatch: pytest.MonkeyP
         nonlocal given
         while True:
             given += 1
-            yield Rows([], lambda _: 0, lambda _: b"", refused=[Refused(given, b"x", "not JSON")])
+            yield Rows([], lambda _: 0, lambda _: b"", refused=[RowRefusal(given, b"x", "not JSON")])
 
     with pytest.raises(InputError, match="none of its 11 rows"):
         next(recognise.of_events(endless)(io.BytesIO(), "-"))

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.errors import InputError
 from ledger.ingest import ndjson, quarantine
-from ledger.ingest.blocks import Block
+from ledger.ingest.blocks import LineBlock
 from ledger.ingest.run import Ingest
 from ledger.log.append import Log
 from ledger.proofs import canon, leaf, vector
@@ -89,9 +89,9 @@ def test_an_assignment_made_meanwhile_is_seen(tmp_path: Path) -> None:
     """If this fails, a running ingest goes on binding to a vector that another process has replaced."""
     log, other = known_log(tmp_path), log_in(tmp_path)
     run = Ingest(log, name="x", entropy=entropy())
-    run.take(ndjson.decode(Block(1, lines(row("e-1")), 0)))
+    run.take(ndjson.decode(LineBlock(1, lines(row("e-1")), 0)))
     other.append([leaf.assign(log.clock(), track="trk-1", vector="cd" * 32, signer=KEY)])
-    run.take(ndjson.decode(Block(1, lines(row("e-2")), 0)))
+    run.take(ndjson.decode(LineBlock(1, lines(row("e-2")), 0)))
     assert [event["vector"] for event in events(log)] == [VECTOR, "cd" * 32]
 
 
@@ -257,7 +257,7 @@ def test_however_it_is_cut_the_log_is_the_same(tmp_path: Path, size: int) -> Non
     from ledger.ingest.blocks import read_blocks
 
     for block in read_blocks(io.BytesIO(data), "x", size):
-        assert isinstance(block, Block)
+        assert isinstance(block, LineBlock)
         run.take(ndjson.decode(block))
     assert [canon.digest(entry.body) for entry in log.entries(types=["event"])] == [
         canon.digest(entry.body) for entry in _reference(tmp_path / "other", data).entries(types=["event"])

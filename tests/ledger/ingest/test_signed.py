@@ -10,7 +10,7 @@ import pytest
 from ledger.errors import InputError, VerificationError
 from ledger.event import StreamEvent
 from ledger.ingest.rows import Collector, Rows
-from ledger.ingest.signed import InOrder, Search, body_hashes, read_bodies
+from ledger.ingest.signed import InOrder, PlaceSearch, body_hashes, read_bodies
 from ledger.proofs import batch, tree
 
 
@@ -120,9 +120,9 @@ def test_an_event_is_found_in_whichever_batch_of_its_source_holds_it() -> None:
         asked.append(digest)
         return blobs[digest]
 
-    search = Search({"acme": [(5, digests[0]), (8, digests[1])]}, blob)
+    search = PlaceSearch({"acme": [(5, digests[0]), (8, digests[1])]}, blob)
     assert search.of([EVENTS[3], EVENTS[0], event(9)], {5}) == [(8, 1), (5, 0), None]
     assert search.of(EVENTS[:2], {0}) == [None, (5, 1)]
     assert asked == digests
     assert search.of([event(0, source="beta")], ()) == [None]
-    assert Search({"beta": [(5, digests[0])]}, blob).of([EVENTS[0]], ()) == [None]
+    assert PlaceSearch({"beta": [(5, digests[0])]}, blob).of([EVENTS[0]], ()) == [None]

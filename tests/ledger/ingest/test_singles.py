@@ -13,7 +13,7 @@ import pytest
 
 from ledger.errors import InputError, TransientError
 from ledger.ingest.singles import Answered, Singles
-from ledger.log.anchor import FileAnchor, Held, content
+from ledger.log.anchor import AnchorLock, FileAnchor, content
 from ledger.log.append import Log
 from ledger.log.fsck import fsck
 from ledger.proofs import leaf, proof, tree
@@ -54,7 +54,7 @@ def test_many_callers_wait_for_a_tenth_of_the_commits(tmp_path: Path, monkeypatc
     held = FileAnchor.held
 
     @contextmanager
-    def slow(anchor: FileAnchor) -> Iterator[Held]:
+    def slow(anchor: FileAnchor) -> Iterator[AnchorLock]:
         """A commit as a disk makes it that does not lie about having synced: 20 ms."""
         with held(anchor) as found:
             time.sleep(0.02)
@@ -105,11 +105,11 @@ def test_a_crash_between_commit_and_acknowledgement(tmp_path: Path, monkeypatch:
     singles = Singles(log, name="singles", entropy=entropy())
     names = [f"e-{i}" for i in range(THREADS)]
 
-    def fail(_held: Held, _signed: bytes) -> None:
+    def fail(_held: AnchorLock, _signed: bytes) -> None:
         raise TransientError("the anchor's disk is gone")
 
     with monkeypatch.context() as patched, ThreadPoolExecutor(THREADS) as pool:
-        patched.setattr(Held, "advance", fail)
+        patched.setattr(AnchorLock, "advance", fail)
         heard = [one.exception() for one in [pool.submit(singles.take, line(name)) for name in names]]
     assert {(type(one), str(one)) for one in heard} == {(TransientError, "the anchor's disk is gone")}
     assert content(log.anchor.read() or b"").size == size

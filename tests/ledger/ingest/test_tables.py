@@ -13,7 +13,7 @@ import pytest
 from ledger.errors import InputError
 from ledger.event import StreamEvent
 from ledger.ingest.files import reader_for
-from ledger.ingest.rows import Refused
+from ledger.ingest.rows import RowRefusal
 from ledger.ingest.tables import read_csv, read_parquet
 from tests.ledger.ingest.streams import row
 
@@ -29,7 +29,7 @@ def as_csv(*rows: dict[str, Any]) -> bytes:
     return out.getvalue().encode()
 
 
-def read_rows(data: bytes) -> tuple[list[StreamEvent], list[Refused]]:
+def read_rows(data: bytes) -> tuple[list[StreamEvent], list[RowRefusal]]:
     batches = list(read_csv(io.BytesIO(data), "x.csv"))
     return [e for rows in batches for e in rows.events], [r for rows in batches for r in rows.refused]
 

@@ -15,7 +15,7 @@ from ledger.errors import ConflictError, InputError, VerificationError
 from ledger.event import StreamEvent
 from ledger.ingest.signed import InOrder, body_hashes
 from ledger.proofs import batch, canon, dsse, tree
-from ledger.proofs.batch import Batch
+from ledger.proofs.batch import BatchStatement
 from ledger.proofs.canon import INT_MAX
 from tests.ledger.ingest.streams import row
 from tests.ledger.world import seeded
@@ -42,9 +42,9 @@ def hashes_of(rows: Sequence[dict[str, Any]]) -> bytes:
     return b"".join(body_hashes([StreamEvent(**one) for one in rows]))
 
 
-def signed_over(rows: Sequence[dict[str, Any]]) -> Batch:
+def signed_over(rows: Sequence[dict[str, Any]]) -> BatchStatement:
     hashes = hashes_of(rows)
-    return Batch(source="acme", number=1, previous=None, count=len(rows), root=batch.root_of(hashes))
+    return BatchStatement(source="acme", number=1, previous=None, count=len(rows), root=batch.root_of(hashes))
 
 
 @given(ROWS)

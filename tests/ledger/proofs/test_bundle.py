@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import VerificationError
 from ledger.proofs import bundle, canon, leaf
-from ledger.proofs.bundle import Placed
+from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.proof import Proof
 from tests.golden import check_golden
 from tests.ledger.world import story
@@ -101,7 +101,7 @@ def test_what_is_no_bundle(data: bytes) -> None:
 )
 def test_what_is_no_placed_leaf(wrong: Any) -> None:
     """If this fails, a malformed place crashes the verifier."""
-    good = Placed(0, leaf.encode({"v": 1, "type": "x"}), (bytes(32),)).document()
+    good = PlacedLeaf(0, leaf.encode({"v": 1, "type": "x"}), (bytes(32),)).document()
     with pytest.raises(VerificationError):
         bundle.placed(good | wrong if isinstance(wrong, dict) and wrong else wrong, "x")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import InputError, VerificationError
 from ledger.proofs import cosign, note
-from ledger.proofs.note import COSIGNATURE, Note, Signature, Vkey
+from ledger.proofs.note import COSIGNATURE, Note, NoteSignature, Vkey
 from tests.ledger.world import seeded
 
 KEY = seeded("witness")
@@ -46,14 +46,14 @@ def test_a_cosignature_verifies_and_says_when() -> None:
 
 def test_the_time_is_signed() -> None:
     """If this fails, an old cosignature can be made to look fresh."""
-    moved = Signature(LINE.name, LINE.id, struct.pack(">Q", 1_679_315_148) + LINE.value[8:])
+    moved = NoteSignature(LINE.name, LINE.id, struct.pack(">Q", 1_679_315_148) + LINE.value[8:])
     with pytest.raises(VerificationError):
         cosign.verify(TEXT, moved, VKEY)
 
 
 def test_a_plain_signature_is_no_cosignature() -> None:
     """If this fails, a log can pass its own kind of signature off as a witness's."""
-    plain = Signature(LINE.name, LINE.id, bytes(8) + KEY.sign(TEXT.encode()))
+    plain = NoteSignature(LINE.name, LINE.id, bytes(8) + KEY.sign(TEXT.encode()))
     with pytest.raises(VerificationError):
         cosign.verify(TEXT, plain, VKEY)
 
@@ -64,12 +64,12 @@ def test_a_plain_signature_is_no_cosignature() -> None:
 def test_malformed_cosignatures(value: bytes) -> None:
     """If this fails, a malformed line crashes, or a time beyond 2^63 is believed."""
     with pytest.raises(VerificationError):
-        cosign.verify(TEXT, Signature(LINE.name, LINE.id, value), VKEY)
+        cosign.verify(TEXT, NoteSignature(LINE.name, LINE.id, value), VKEY)
 
 
 def test_a_time_beyond_2_63_is_refused_though_signed() -> None:
     """If this fails, a cosignature is believed whose time other verifiers cannot even hold."""
-    late = Signature(LINE.name, LINE.id, struct.pack(">Q", 2**63) + KEY.sign(cosign.message(TEXT, 2**63)))
+    late = NoteSignature(LINE.name, LINE.id, struct.pack(">Q", 2**63) + KEY.sign(cosign.message(TEXT, 2**63)))
     with pytest.raises(VerificationError, match="below 2"):
         cosign.verify(TEXT, late, VKEY)
 

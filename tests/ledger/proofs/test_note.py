@@ -56,7 +56,7 @@ def test_a_shared_name_or_a_shared_key_is_not_enough(vkey: Vkey) -> None:
 
 def test_a_false_signature_by_a_known_key_sinks_the_note() -> None:
     """If this fails, a note whose trusted signature is false is believed for another one."""
-    false = note.Signature(VOTHER.name, VOTHER.id, bytes(64))
+    false = note.NoteSignature(VOTHER.name, VOTHER.id, bytes(64))
     mixed = Note(TEXT, (*SIGNED.signatures, false))
     assert note.verify(mixed, [VKEY]) == (VKEY,)
     with pytest.raises(VerificationError):

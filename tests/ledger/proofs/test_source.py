@@ -10,7 +10,7 @@ from ledger.errors import VerificationError
 from ledger.proofs import keyring, source
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PrivateKey
-from ledger.proofs.source import Home, Source
+from ledger.proofs.source import EventSource, Home
 from tests.ledger.world import AT, seeded
 
 OPERATOR, NEXT, STRANGER = seeded("operator"), seeded("next"), seeded("stranger")
@@ -30,8 +30,8 @@ def rotated(until: int) -> Any:
 
 def test_a_leaf_says_who_speaks_and_where_events_go() -> None:
     """If this fails, a platform's events are taken by another log, or without its signature."""
-    assert source.parse(7, said(log="o2")) == Source(index=7, source="acme", party="p", signed=True, log="o2")
-    assert source.parse(8, said(None, signed=False)) == Source(index=8, source="acme")
+    assert source.parse(7, said(log="o2")) == EventSource(index=7, source="acme", party="p", signed=True, log="o2")
+    assert source.parse(8, said(None, signed=False)) == EventSource(index=8, source="acme")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,9 @@ def test_the_last_leaf_of_a_source_counts() -> None:
 
 def test_each_source_belongs_to_one_log() -> None:
     """If this fails, an event counts in two logs, or in none."""
-    home = Home("o1", {"acme": Source(index=1, source="acme", log="o2"), "beta": Source(index=2, source="beta")})
+    home = Home(
+        "o1", {"acme": EventSource(index=1, source="acme", log="o2"), "beta": EventSource(index=2, source="beta")}
+    )
     assert [home.log_of(one) for one in ("acme", "beta", "new")] == ["o2", "o1", "o1"]
 
 

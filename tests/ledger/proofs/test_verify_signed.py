@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.proofs import batch, bundle, canon, dsse, keyring, leaf, source, tree
-from ledger.proofs.batch import Batch
+from ledger.proofs.batch import BatchStatement
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.verify import verify_bundle
 from tests.ledger.proofs.test_verify import accepted, failure
@@ -39,14 +39,14 @@ class Told:
         self.source = world.append(source.make(AT, source="acme", party=self.speaks, signed=False, signer=operator))
         events = [event_leaf(n, None) for n in range(3)]
         self.hashes = tree.leaf_hashes([batch.body(one) for one in events])
-        self.batch = Batch(
+        self.batch = BatchStatement(
             source=self.of, number=1, previous=None, count=3, root=tree.root_of(self.hashes), log=self.log
         )
         self.envelope = batch.sign(self.batch, self.key)
         self.leaf = world.append(self.taken(self.batch))
         self.event = world.append(*events) + 1
 
-    def taken(self, found: Batch) -> dict[str, Any]:
+    def taken(self, found: BatchStatement) -> dict[str, Any]:
         return batch.make(
             AT,
             found,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ledger.errors import VerificationError
 from ledger.proofs import checkpoint, cosign, note, tree, witness
 from ledger.proofs.keys import PrivateKey
-from ledger.proofs.note import Note, Signature, Vkey
-from ledger.proofs.witness import Held, Request
+from ledger.proofs.note import Note, NoteSignature, Vkey
+from ledger.proofs.witness import CosignedHead, CosignRequest
 from tests.ledger.reference import Reference
 from tests.ledger.world import seeded
 
@@ -27,17 +27,17 @@ def signed(size: int, *keys: PrivateKey, of: Reference = TREE) -> bytes:
     return checkpoint.sign(ORIGIN, size, of.root(size), *(keys or (KEY,)))
 
 
-def request(old: int, new: int, *, of: Reference = TREE, proof: Sequence[bytes] | None = None) -> Request:
+def request(old: int, new: int, *, of: Reference = TREE, proof: Sequence[bytes] | None = None) -> CosignRequest:
     honest = of.proof(old, new) if 0 < old <= new else []
-    return Request(old=old, proof=tuple(honest if proof is None else proof), checkpoint=signed(new, of=of))
+    return CosignRequest(old=old, proof=tuple(honest if proof is None else proof), checkpoint=signed(new, of=of))
 
 
-def status(asked: Request, held: Held, vkeys: Sequence[Vkey] = (VKEY,)) -> int:
+def status(asked: CosignRequest, held: CosignedHead, vkeys: Sequence[Vkey] = (VKEY,)) -> int:
     return witness.decide(asked, held, vkeys).status
 
 
-def held(size: int) -> Held:
-    return Held(size, TREE.root(size))
+def held(size: int) -> CosignedHead:
+    return CosignedHead(size, TREE.root(size))
 
 
 def test_growth_is_cosigned() -> None:
@@ -52,23 +52,23 @@ def test_growth_is_cosigned() -> None:
 
 def test_an_unknown_log() -> None:
     """If this fails, a witness cosigns logs it was not told to."""
-    assert status(request(0, 5), Held(), []) == 404
+    assert status(request(0, 5), CosignedHead(), []) == 404
 
 
 def test_signatures_nobody_trusts() -> None:
     """If this fails, anyone can move a witness's view of a log."""
-    stranger = Request(old=0, proof=(), checkpoint=signed(5, seeded("stranger")))
-    assert status(stranger, Held()) == 403
+    stranger = CosignRequest(old=0, proof=(), checkpoint=signed(5, seeded("stranger")))
+    assert status(stranger, CosignedHead()) == 403
     text = note.parse(signed(5)).text
-    false = Note(text, (Signature(VKEY.name, VKEY.id, bytes(64)),)).encode()
-    assert status(Request(old=0, proof=(), checkpoint=false), Held()) == 403
-    both = Request(old=0, proof=(), checkpoint=signed(5, seeded("stranger"), KEY))
-    assert status(both, Held()) == 200
+    false = Note(text, (NoteSignature(VKEY.name, VKEY.id, bytes(64)),)).encode()
+    assert status(CosignRequest(old=0, proof=(), checkpoint=false), CosignedHead()) == 403
+    both = CosignRequest(old=0, proof=(), checkpoint=signed(5, seeded("stranger"), KEY))
+    assert status(both, CosignedHead()) == 200
 
 
 def test_an_old_size_above_the_new() -> None:
     """If this fails, a malformed request is answered as if it were a conflict."""
-    assert status(Request(old=6, proof=(), checkpoint=signed(5)), held(6)) == 400
+    assert status(CosignRequest(old=6, proof=(), checkpoint=signed(5)), held(6)) == 400
 
 
 def test_another_size_is_held() -> None:
@@ -79,7 +79,7 @@ def test_another_size_is_held() -> None:
     assert (answer.body, answer.content_type) == (b"7\n", "text/x.tlog.size")
     assert witness.parse_size(answer.body) == 7
     assert status(request(0, 9), held(7)) == 409
-    assert status(request(7, 9), Held()) == 409
+    assert status(request(7, 9), CosignedHead()) == 409
     assert status(request(5, 5), held(7)) == 409
 
 
@@ -102,10 +102,10 @@ def test_two_trees_of_one_size() -> None:
 
 def test_the_empty_tree() -> None:
     """If this fails, a witness starts from a tree that cannot be, or lets junk pass as a proof."""
-    assert status(request(0, 0), Held()) == 200
-    assert status(request(0, 5, proof=[bytes(32)]), Held()) == 422
+    assert status(request(0, 0), CosignedHead()) == 200
+    assert status(request(0, 5, proof=[bytes(32)]), CosignedHead()) == 422
     wrong = checkpoint.sign(ORIGIN, 0, bytes(32), KEY)
-    assert status(Request(old=0, proof=(), checkpoint=wrong), Held()) == 422
+    assert status(CosignRequest(old=0, proof=(), checkpoint=wrong), CosignedHead()) == 422
     assert status(request(9, 9, proof=[bytes(32)]), held(9)) == 422
 
 
@@ -190,7 +190,7 @@ def test_the_answer_is_read_back() -> None:
     """If this fails, a log cannot use what its witness signed."""
     text = note.parse(signed(5)).text
     line = cosign.sign(text, "w1", seeded("w1"), 1_780_000_000)
-    answer = witness.answer(witness.decide(request(0, 5), Held(), [VKEY]), [line])
+    answer = witness.answer(witness.decide(request(0, 5), CosignedHead(), [VKEY]), [line])
     assert answer.status == 200
     assert witness.parse_cosignatures(text, answer.body).signatures == (line,)
     for wrong in (b"", b"5", b"55", b"05\n", b"\xff\n"):
@@ -225,13 +225,13 @@ def test_every_answer_says_why() -> None:
     """If this fails, a log is refused without a reason, or several cosignatures are sent as none."""
     text = note.parse(signed(5)).text
     lines = [cosign.sign(text, name, seeded(name), 1_780_000_000) for name in ("w1", "w2")]
-    good = witness.answer(witness.decide(request(0, 5), Held(), [VKEY]), lines)
+    good = witness.answer(witness.decide(request(0, 5), CosignedHead(), [VKEY]), lines)
     assert (good.body, good.content_type) == ("".join(map(str, lines)).encode(), witness.TEXT)
     assert witness.parse_cosignatures(text, good.body).signatures == tuple(lines)
-    stranger = Request(old=0, proof=(), checkpoint=signed(5, seeded("stranger")))
+    stranger = CosignRequest(old=0, proof=(), checkpoint=signed(5, seeded("stranger")))
     for decision, reason in (
-        (witness.decide(stranger, Held(), [VKEY]), b"you trust key"),
-        (witness.decide(request(0, 5), Held(), []), ORIGIN.encode()),
+        (witness.decide(stranger, CosignedHead(), [VKEY]), b"you trust key"),
+        (witness.decide(request(0, 5), CosignedHead(), []), ORIGIN.encode()),
         (witness.decide(request(7, 5), held(7), [VKEY]), b"old size 7 is above"),
         (witness.decide(request(5, 9, proof=[]), held(5), [VKEY]), b"proof"),
     ):
@@ -249,7 +249,10 @@ def test_a_strangers_proof_does_not_frame_the_log() -> None:
     for size in (7, 12):
         decision = witness.decide(request(7, size, proof=[bytes(32)]), held(7), [VKEY])
         assert (decision.status, decision.evidence) == (422, False)
-    assert witness.decide(request(7, 12, of=FORK, proof=FORK.proof(7, 12)), Held(7, FORK.root(7)), [VKEY]).status == 200
+    assert (
+        witness.decide(request(7, 12, of=FORK, proof=FORK.proof(7, 12)), CosignedHead(7, FORK.root(7)), [VKEY]).status
+        == 200
+    )
     assert witness.decide(request(9, 12, of=FORK), held(9), [VKEY]).evidence
 
 

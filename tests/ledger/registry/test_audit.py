@@ -18,7 +18,7 @@ def ring(office: Office) -> KeyRing:
     return KeyRing(tuple(Key(role=one.role, party=one.party, public=one.key.public) for one in people))
 
 
-def replay(office: Office, change: Any = None, keys: KeyRing | None = None) -> audit.Report:
+def replay(office: Office, change: Any = None, keys: KeyRing | None = None) -> audit.AuditReport:
     log = office.registry.log
     entries = list(log.entries(types=TYPES))
     if change is not None:

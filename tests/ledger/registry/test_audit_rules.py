@@ -13,7 +13,7 @@ from ledger.proofs import canon
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.registry import facts as f
 from ledger.registry import manifest, statement
-from ledger.registry.audit import Report, audit
+from ledger.registry.audit import AuditReport, audit
 from ledger.registry.statement import Signer
 from ledger.types import Role
 from tests.ledger.world import seeded
@@ -68,7 +68,7 @@ class Log:
         self.blobs[canon.digest(blob)] = blob
         return canon.digest(blob)
 
-    def audited(self, **more: Any) -> Report:
+    def audited(self, **more: Any) -> AuditReport:
         given: dict[str, Any] = {"origin": ORIGIN, "size": 99, "ring": RING, "blob": self.blobs.__getitem__} | more
         return audit(self.entries, **given)
 

@@ -177,17 +177,68 @@ def test_uses_that_end_apart_are_grants_of_their_own() -> None:
     ]
 
 
+TRACK: dict[str, Any] = {
+    "title": "T",
+    "model": "m",
+    "version": "1",
+    "generated_at": T1,
+    "audio_sha256": "a" * 64,
+    "conditioning": ("rec",),
+    "decisions": ("b" * 64,),
+}
+
+EXPORTED: dict[str, list[dict[str, Any]]] = {
+    "parties": [
+        {"id": "ann", "kind": "person", "group": "grp", "name": "Ann"},
+        {"id": "lab", "kind": "model-operator", "group": "lab"},
+    ],
+    "works": [{"id": "wrk", "title": "W", "iswc": "T0345246801"}],
+    "recordings": [
+        {"id": "rec", "title": "R", "isrc": "SEA012600001", "audio": "a.wav", "style": "blues", "artist": "Ann B"}
+    ],
+    "links": [
+        {"recording": "rec", "work": "wrk", "ppm": 7, "state": "confirmed"},
+        {
+            "recording": "rec",
+            "work": "wrk",
+            "ppm": 5,
+            "from": "2026-02-01",
+            "to": "2026-03-01",
+            "state": "asserted",
+        },
+    ],
+    "shares": [
+        {
+            "subject": "rec",
+            "party": "ann",
+            "right": "master",
+            "ppm": 1_000_000,
+            "territory": "WORLD",
+            "from": "2026-01-01",
+            "state": "confirmed",
+        }
+    ],
+    "grants": [],
+    "models": [
+        {
+            "id": "m",
+            "version": "1",
+            "operator": "lab",
+            "weights_sha256": "d" * 64,
+            "licences": ["l"],
+            "training": ["rec"],
+        },
+        {"id": "m", "version": "2", "operator": "lab"},
+    ],
+    "tracks": [
+        {"id": "t", **TRACK, "conditioning": ["rec"], "decisions": ["b" * 64]},
+        {"id": "u", "model": "m", "version": "1"},
+    ],
+}
+
+
 def test_every_field_of_every_list_is_exported() -> None:
     """If this fails, moving a registry loses a code, a digest, a source or a name."""
-    track: dict[str, Any] = {
-        "title": "T",
-        "model": "m",
-        "version": "1",
-        "generated_at": T1,
-        "audio_sha256": "a" * 64,
-        "conditioning": ("rec",),
-        "decisions": ("b" * 64,),
-    }
     listed = Manifest(root="0" * 64, size=1, blob="c" * 64)
     weighed: dict[str, Any] = {"operator": "lab", "weights_sha256": "d" * 64, "licences": ("l",)}
     found = written(
@@ -196,60 +247,13 @@ def test_every_field_of_every_list_is_exported() -> None:
             f.LinkFact(id="l1", recording="rec", work="wrk", ppm=7, state="confirmed", at=T1),
             f.ModelFact(id="m", version="1", **weighed, manifest=listed, at=T1),
             f.ModelFact(id="m", version="2", operator="lab", at=T1),
-            f.TrackFact(id="t", at=T1, **track),
+            f.TrackFact(id="t", at=T1, **TRACK),
             f.TrackFact(id="u", model="m", version="1", at=T1),
             f.TrackFact(id="draft", draft=True, at=T1),
         ),
         ["rec"],
     )
-    assert found == {
-        "parties": [
-            {"id": "ann", "kind": "person", "group": "grp", "name": "Ann"},
-            {"id": "lab", "kind": "model-operator", "group": "lab"},
-        ],
-        "works": [{"id": "wrk", "title": "W", "iswc": "T0345246801"}],
-        "recordings": [
-            {"id": "rec", "title": "R", "isrc": "SEA012600001", "audio": "a.wav", "style": "blues", "artist": "Ann B"}
-        ],
-        "links": [
-            {"recording": "rec", "work": "wrk", "ppm": 7, "state": "confirmed"},
-            {
-                "recording": "rec",
-                "work": "wrk",
-                "ppm": 5,
-                "from": "2026-02-01",
-                "to": "2026-03-01",
-                "state": "asserted",
-            },
-        ],
-        "shares": [
-            {
-                "subject": "rec",
-                "party": "ann",
-                "right": "master",
-                "ppm": 1_000_000,
-                "territory": "WORLD",
-                "from": "2026-01-01",
-                "state": "confirmed",
-            }
-        ],
-        "grants": [],
-        "models": [
-            {
-                "id": "m",
-                "version": "1",
-                "operator": "lab",
-                "weights_sha256": "d" * 64,
-                "licences": ["l"],
-                "training": ["rec"],
-            },
-            {"id": "m", "version": "2", "operator": "lab"},
-        ],
-        "tracks": [
-            {"id": "t", **track, "conditioning": ["rec"], "decisions": ["b" * 64]},
-            {"id": "u", "model": "m", "version": "1"},
-        ],
-    }
+    assert found == EXPORTED
 
 
 def test_an_unknown_list_has_no_template() -> None:

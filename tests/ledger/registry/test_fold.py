@@ -254,7 +254,7 @@ def resplit(**more: Any) -> f.ResolveFact:
         "territory": "SE",
         "start": T2,
         "at": T4,
-        "parts": (f.Part(party="eve", ppm=700_000), f.Part(party="ann", ppm=300_000)),
+        "parts": (f.SharePart(party="eve", ppm=700_000), f.SharePart(party="ann", ppm=300_000)),
     }
     return f.ResolveFact(dispute="d", subject="rec", **(given | more))
 

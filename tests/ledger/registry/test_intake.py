@@ -11,7 +11,7 @@ from ledger.registry import facts as f
 from ledger.registry import rows as r
 from ledger.registry.compare import Author
 from ledger.registry.fold import fold
-from ledger.registry.intake import Plan, check_author, check_references, identity, plan
+from ledger.registry.intake import ImportPlan, check_author, check_references, identity, plan
 from ledger.registry.readers import RawRow
 from ledger.registry.view import View
 from ledger.types import Role
@@ -36,7 +36,7 @@ def raw(*rows: tuple[str, dict[str, Any]]) -> list[RawRow]:
     return [RawRow(list=name, file="f", line=n, value=value) for n, (name, value) in enumerate(rows, 1)]
 
 
-def planned(*rows: tuple[str, dict[str, Any]], author: Author | None = None, known: View | None = None) -> Plan:
+def planned(*rows: tuple[str, dict[str, Any]], author: Author | None = None, known: View | None = None) -> ImportPlan:
     view = fold(enumerate(BASE)) if known is None else known
     return plan(raw(*rows), view, author or by(), lambda _kind, _id: None, lambda _: "op")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ledger.registry import facts as f
 from ledger.registry.model import USES
 from ledger.registry.view import View
-from service.settlement.registered import Registered
+from service.settlement.registered import RegistryView
 from tests.ledger.registry.test_decide import grants, world
 
 MADE = "2026-03-15T00:00:00Z"
@@ -25,7 +25,7 @@ def answers(view: View) -> list[Any]:
     def no_blob(_: str) -> bytes:
         raise AssertionError("nothing here has a training list")
 
-    asked = Registered(view, vectors={}, ends=datetime(2026, 7, 1, tzinfo=UTC), blob=no_blob)
+    asked = RegistryView(view, vectors={}, ends=datetime(2026, 7, 1, tzinfo=UTC), blob=no_blob)
     found: list[Any] = [asked.model_of("trk-1"), asked.works_of("rec-1", MADE)]
     for territory in ("WORLD", "SE", "DE"):
         for subject in ("rec-1", "wrk-1"):

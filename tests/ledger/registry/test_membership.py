@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.proofs import canon, proof, trust, verify
-from ledger.proofs.bundle import Placed, encode
+from ledger.proofs.bundle import PlacedLeaf, encode
 from ledger.proofs.keyring import Key
 from ledger.registry import facts, manifest, membership
 from ledger.registry.intake import Planned
@@ -19,9 +19,9 @@ TRUST = trust.make(ORIGIN, [Key(role="log", party="p-op", public=seeded(9).publi
 KINDS = {**verify.KINDS, membership.KIND: membership.examine}
 
 
-def placed(office: Office, index: int) -> Placed:
+def placed(office: Office, index: int) -> PlacedLeaf:
     log = office.registry.log
-    return Placed(index, log.entry(index).body, proof.parse(log.inclusion(index)).hashes)
+    return PlacedLeaf(index, log.entry(index).body, proof.parse(log.inclusion(index)).hashes)
 
 
 def bundle(office: Office, recording: str, *, leaf: str | None = None) -> bytes:

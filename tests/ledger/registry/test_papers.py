@@ -9,7 +9,7 @@ from ledger.registry import papers
 from ledger.registry.decide import Question
 from ledger.registry.facts import ClearFact, DecisionFact
 from ledger.registry.model import Decision
-from ledger.registry.release import Source, Verdict
+from ledger.registry.release import TrackSource, Verdict
 from tests.ledger.world import seeded
 
 KEY = seeded("operator")
@@ -57,7 +57,7 @@ def test_a_receipt_says_what_was_asked_and_answered() -> None:
 
 def test_a_certificate_says_by_what_measure_a_track_was_clean() -> None:
     """If this fails, a certificate is shown for another track, vector, limit or place than it was given for."""
-    source = Source(aspect="recording", id="rec", ppm=5, use="train", decision="ask", reasons=("r",), cap_ppm=None)
+    source = TrackSource(aspect="recording", id="rec", ppm=5, use="train", decision="ask", reasons=("r",), cap_ppm=None)
     verdict = Verdict(
         track="t",
         clear=True,

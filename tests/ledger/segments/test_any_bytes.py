@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ledger.segments import bindings, files, schema
 from ledger.segments.check import Hashes, read_back
 from ledger.segments.errors import SegmentError
-from ledger.segments.manifest import Manifest, manifests
+from ledger.segments.manifest import SegmentManifest, manifests
 from tests.ledger.logs import log_in
 from tests.mutations import Edit, edited, edits
 from tests.payouts.streams import sealed_log, streams
@@ -26,7 +26,7 @@ class Sealed:
     """A small segment and the hashes of its leaves."""
 
     folder: Path
-    manifest: Manifest
+    manifest: SegmentManifest
     hashes: Hashes
 
     def read(self) -> Hashes:

@@ -12,19 +12,21 @@ import pytest
 from ledger.errors import VerificationError
 from ledger.proofs import canon, leaf
 from ledger.segments.errors import SegmentError
-from ledger.segments.manifest import File, Manifest, check_chain, ordered_digest, read
+from ledger.segments.manifest import File, SegmentManifest, check_chain, ordered_digest, read
 from tests.ledger.world import AT
 
 EVENTS = File(
     kind="events", path="0/events.parquet", sha256="a" * 64, bytes=9, rows=5, first=0, last=4, day="2026-06-03"
 )
 LEAVES = File(kind="leaves", path="0/leaves.parquet", sha256="b" * 64, bytes=8, rows=1, first=5, last=5)
-MANIFEST = Manifest(origin="o", start=0, stop=6, leaves="c" * 64, events=5, writer="parquet 1", files=(EVENTS, LEAVES))
+MANIFEST = SegmentManifest(
+    origin="o", start=0, stop=6, leaves="c" * 64, events=5, writer="parquet 1", files=(EVENTS, LEAVES)
+)
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:
     """If this fails, the name of a manifest does not follow from what it says, or it says something else when read."""
-    assert Manifest.parse(MANIFEST.encode()) == MANIFEST
+    assert SegmentManifest.parse(MANIFEST.encode()) == MANIFEST
     document = json.loads(MANIFEST.encode())
     assert document["v"] == 1
     assert "day" in document["files"][0]
@@ -40,12 +42,12 @@ def test_a_manifest_is_read_as_it_was_written() -> None:
 def test_another_shape_is_refused(changed: dict[str, Any]) -> None:
     """If this fails, a manifest of another version or shape is taken for one of ours."""
     with pytest.raises(VerificationError, match="segment manifest"):
-        Manifest.parse(canon.encode(json.loads(MANIFEST.encode()) | changed))
+        SegmentManifest.parse(canon.encode(json.loads(MANIFEST.encode()) | changed))
     for name in ("origin", "files", "leaves"):
         document = json.loads(MANIFEST.encode())
         del document[name]
         with pytest.raises(VerificationError, match="segment manifest"):
-            Manifest.parse(canon.encode(document))
+            SegmentManifest.parse(canon.encode(document))
 
 
 @pytest.mark.parametrize("changed", [{"kind": "other"}, {"path": "../secret"}, {"path": "/etc/passwd"}], ids=str)
@@ -53,7 +55,7 @@ def test_no_file_lies_outside_the_folder(changed: dict[str, Any]) -> None:
     """If this fails, a manifest makes settlement read a file of the machine."""
     for files in ((replace(EVENTS, **changed), LEAVES), (EVENTS, replace(LEAVES, **changed))):
         with pytest.raises(VerificationError, match="unknown kind or outside"):
-            Manifest.parse(replace(MANIFEST, files=files).encode())
+            SegmentManifest.parse(replace(MANIFEST, files=files).encode())
 
 
 def test_a_manifest_is_the_one_its_leaf_names() -> None:

@@ -21,7 +21,7 @@ from ledger.segments import seal as sealing
 from ledger.segments.bindings import Known, as_table, load, numbered
 from ledger.segments.check import check_files, verify_segments
 from ledger.segments.errors import SegmentError
-from ledger.segments.manifest import Manifest, check_chain, manifests, read
+from ledger.segments.manifest import SegmentManifest, check_chain, manifests, read
 from ledger.segments.seal import mend, seal
 from ledger.types import format_time
 from tests.ledger.logs import ORIGIN, event, log_in, note
@@ -111,7 +111,7 @@ def test_a_crash_before_the_leaf_leaves_nothing_behind(tmp_path: Path, monkeypat
     log.append(streams(1, 100))
     folder = tmp_path / "segments"
 
-    def crash(_: Log, writing: Future[Manifest] | None) -> list[Manifest]:
+    def crash(_: Log, writing: Future[SegmentManifest] | None) -> list[SegmentManifest]:
         if writing is None:
             return []
         writing.result()
@@ -197,7 +197,7 @@ def test_a_missing_or_changed_file_is_named_with_the_next_step(tmp_path: Path, k
         check_files(folder, made[0].files)
 
 
-def lying(folder: Path, made: list[Manifest], change: Any) -> list[Manifest]:
+def lying(folder: Path, made: list[SegmentManifest], change: Any) -> list[SegmentManifest]:
     """Manifests of the same segments after one events file was rewritten, digests and all."""
     file = next(made[0].of("events"))
     table = pq.read_table(folder / file.path, schema=schema.EVENTS)
@@ -206,8 +206,8 @@ def lying(folder: Path, made: list[Manifest], change: Any) -> list[Manifest]:
     files.write(folder / file.path, forged)
     new = files.described(folder, "events", file.path, forged, file.day)
     changed = tuple(new if one is file else one for one in made[0].files)
-    fields = {name: getattr(made[0], name) for name in Manifest.__slots__}
-    return [Manifest(**{**fields, "files": changed}), *made[1:]]
+    fields = {name: getattr(made[0], name) for name in SegmentManifest.__slots__}
+    return [SegmentManifest(**{**fields, "files": changed}), *made[1:]]
 
 
 LIES = {
@@ -236,13 +236,13 @@ def test_a_manifest_says_what_its_leaf_says(tmp_path: Path) -> None:
     log = log_in(tmp_path)
     folder_of(log, tmp_path)
     made = manifests(log)
-    assert [Manifest.parse(one.encode()) for one in made] == made
+    assert [SegmentManifest.parse(one.encode()) for one in made] == made
     body = leaf.encode(made[0].leaf(log.clock()))
     assert read(body, made[0].encode()) == made[0]
     with pytest.raises(VerificationError, match="names another manifest"):
         read(body, made[1].encode())
     with pytest.raises(VerificationError):
-        Manifest.parse(made[0].encode().replace(b"leaves/part", b"../../part"))
+        SegmentManifest.parse(made[0].encode().replace(b"leaves/part", b"../../part"))
 
 
 def test_damaged_files_are_made_again_from_the_log(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from payouts.accounts.clauses import (
 from payouts.accounts.deductions import Balance, Stages
 from payouts.document import Given
 from payouts.errors import TermsError
-from payouts.protocols import Hold
+from payouts.protocols import HoldMatch
 from payouts.rules.pro_rata import ProRata
 from payouts.terms import Terms
 
@@ -182,7 +182,7 @@ def test_without_terms_nothing_is_different() -> None:
         entries=("b", "a"),
         minimum=5,
         terms=Terms(period="2026-06", currency="EUR", micros=10**9),
-        holds=(Hold(id="h", reason="fraud", party="bob"),),
+        holds=(HoldMatch(id="h", reason="fraud", party="bob"),),
     )
     assert run.key == "4c9566424a4e765f07a05cdc4d60884d6f5abfcd31a24e2c6c73e870812501a1"
     release = Correction(id="c", kind="release", party="ann", micros=2, run="r")

@@ -11,7 +11,7 @@ import pytest
 from payouts.accounts.payment import (
     COLUMNS,
     Instruction,
-    Payee,
+    PayeeAccount,
     account_digest,
     batch_payload,
     cell,
@@ -61,8 +61,8 @@ def test_what_is_signed_names_every_payment_and_their_sum() -> None:
 def test_a_file_has_a_row_a_payee_in_the_currency_that_is_sent() -> None:
     """If this fails, somebody is sent another amount, in another currency, or to another account."""
     rows = [
-        (BOB, Payee(party="bob", name='Bob, "Bo" B', method="bank", account="JP77")),
-        (ANN, Payee(party="ann", name="=HYPERLINK(1)", method="bank", account="SE45")),
+        (BOB, PayeeAccount(party="bob", name='Bob, "Bo" B', method="bank", account="JP77")),
+        (ANN, PayeeAccount(party="ann", name="=HYPERLINK(1)", method="bank", account="SE45")),
     ]
     made = payment_file(rows, currency="EUR", period="2026-06", pool="default", run=RUN)
     assert made.decode() == "\r\n".join(
@@ -73,7 +73,7 @@ def test_a_file_has_a_row_a_payee_in_the_currency_that_is_sent() -> None:
             "",
         )
     )
-    reordered = [(one, Payee(party="z", name="N", method="bank", account="A")) for one in (BOB, ANN, BOB)]
+    reordered = [(one, PayeeAccount(party="z", name="N", method="bank", account="A")) for one in (BOB, ANN, BOB)]
     text = payment_file(reordered, currency="EUR", period="2026-06", pool="default", run=RUN).decode()
     assert [line.split(",")[1] for line in text.split("\r\n")[1:-1]] == ["ann", "bob", "bob"]
     assert tuple(next(csv.reader(io.StringIO(made.decode())))) == COLUMNS

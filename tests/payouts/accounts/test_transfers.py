@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from payouts.accounts.payment import Route
-from payouts.accounts.transfers import FROM, HandedOver, Heard, Outcome, Transfer, follow
+from payouts.accounts.transfers import FROM, HandedOver, Outcome, PartyPayment, PaymentNews, follow
 
 MICROS = 600
 OUTCOMES: tuple[Outcome, ...] = tuple(FROM)
@@ -19,7 +19,7 @@ class Payments(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.transfer = Transfer(micros=MICROS)
+        self.transfer = PartyPayment(micros=MICROS)
         self.index = 0
         self.arrived = False
 
@@ -37,7 +37,7 @@ class Payments(RuleBasedStateMachine):
         self.index += 1
         before = self.transfer.state
         posted = bool(self.transfer.attempts) and self.transfer.attempts[-1].posted is not None
-        self.transfer.hear(Heard(index=self.index, party="p", outcome=outcome, reference=reference))
+        self.transfer.hear(PaymentNews(index=self.index, party="p", outcome=outcome, reference=reference))
         if self.transfer.state == before:
             return
         assert before in FROM[outcome]
@@ -61,10 +61,10 @@ TestPayments.settings = settings(max_examples=150, stateful_step_count=20, deadl
 TestPayments.__doc__ = "If this fails, some order of a bank's or a chain's answers pays a payee twice or not at all."
 
 
-def after(*heard: Outcome, batches: int = 1) -> Transfer:
+def after(*heard: Outcome, batches: int = 1) -> PartyPayment:
     """A payment by file after so many hand-overs, then these answers."""
     handed = [HandedOver(index=n, batch=n, route="file", parties=frozenset({"p"})) for n in range(batches)]
-    said = [Heard(index=9 + n, party="p", outcome=one, reference="entry") for n, one in enumerate(heard)]
+    said = [PaymentNews(index=9 + n, party="p", outcome=one, reference="entry") for n, one in enumerate(heard)]
     return follow({"p": MICROS}, [*handed, *said])["p"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from payouts.compute import Inputs, compute
 from payouts.division.breakdown import break_down
-from payouts.protocols import Hold
+from payouts.protocols import HoldMatch
 from payouts.rules.training import Training
 from tests.payouts.worlds import World, inputs, plays, sole, vector
 
@@ -108,7 +108,7 @@ def test_a_hold_on_a_stream_follows_its_money_into_the_training_set() -> None:
     """If this fails, money of a track under review for fraud is paid out through the model's training set."""
     world = sole("a").own("b", ("p-b", 500_000), state="short")
     world.models, world.training = {"t": ("mdl", "1")}, {("mdl", "1"): ("a", "b")}
-    hold = Hold(id="h", reason="fraud", track="t")
+    hold = HoldMatch(id="h", reason="fraud", track="t")
     pool = inputs(world, [plays("t", 1, vector=None)], fallback="training", micros=4, holds=[hold])
     assert [(line.group, line.state, line.reason, line.ref, line.micros) for line in compute(pool).lines] == [
         ("?master:b", "suspense", "shares-short", "", 2),

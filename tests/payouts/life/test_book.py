@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ledger.errors import VerificationError
-from ledger.proofs import leaf
 from ledger.proofs.canon import encode
 from ledger.proofs.tree import leaf_hash
 from ledger.types import Leaf
-from payouts.accounts.clauses import Advance, Agreed, PaidIn, Rate, Reserve, Withholding
-from payouts.accounts.transfers import Outcome
-from payouts.life.book import Book, fold
+from payouts.accounts.clauses import Agreed, Reserve
+from payouts.life.book import fold
 from payouts.life.records import (
-    HOLD_REASONS,
-    OUTCOMES,
-    TYPES,
     Act,
     Adjust,
     Agree,
@@ -29,102 +20,34 @@ from payouts.life.records import (
     Close,
     Expire,
     Hold,
-    LogSize,
-    Pay,
-    Payment,
-    Publish,
     Release,
     Reverse,
-    Run,
 )
-
-AT = "2026-07-02T09:00:00Z"
-LATER = "2026-07-02T09:00:01Z"
-RUNS = ("a" * 64, "b" * 64, "c" * 64)
-PEOPLE = ("operator", "carol", "dan")
-DOC = "d" * 64
-
-
-def believe(_: int, body: Leaf) -> str:
-    """Every signature is good, a key `k-NAME` is that person's: what is left to check is the rules."""
-    return str(body.get("key")).removeprefix("k-")
-
-
-def doubt(index: int, _: Leaf) -> str:
-    raise VerificationError(f"nobody signed {index}")
-
-
-def as_leaf(record: Act | Close) -> Leaf:
-    return record.leaf() if isinstance(record, Close) else {**record.leaf(), "key": record.key, "sig": "c2ln"}
-
-
-def book_of(*records: Act | Close) -> Book:
-    leaves = [as_leaf(record) for record in records]
-    return fold(((n, leaf_hash(encode(dict(one))), one) for n, one in enumerate(leaves)), believe)
-
-
-def close(period: str = "2026-06", *, registry_size: int = 0) -> Close:
-    logs = (LogSize(origin="o", size=0, root="0" * 64),)
-    return Close(at=AT, period=period, logs=logs, registry_size=registry_size)
-
-
-def run(name: str = RUNS[0], **changed: Any) -> Run:
-    given_: dict[str, Any] = {
-        "period": "2026-06",
-        "pool": "default",
-        "sequence": 1,
-        "by": "operator",
-        "key": "k-operator",
-    }
-    return Run(at=AT, run=name, engine="log", statement=DOC, **(given_ | changed))
-
-
-MAKES: dict[str, Any] = {"at": AT, "by": "operator", "key": "k-operator"}
-
-
-def hold(name: str = "hold-1", until: str | None = LATER) -> Hold:
-    return Hold(**MAKES, id=name, scope="party", subject="ann", reason="fraud", until=until)
-
-
-def expire(held: str = "hold-1", at: str = LATER, name: str = "expire-1") -> Expire:
-    return Expire(at=at, by="operator", key="k-operator", id=name, hold=held)
-
-
-def release(held: str = "hold-1", name: str = "release-1") -> Release:
-    return Release(**MAKES, id=name, hold=held, note="n")
-
-
-def reverse(undone: str = RUNS[0], name: str = "reverse-1") -> Reverse:
-    return Reverse(**MAKES, id=name, run=undone, reason="wrong")
-
-
-def both(one: Act, name: str) -> tuple[Act, Act]:
-    """An act, and a second person's signature under it."""
-    return one, approve(name, document=leaf_hash(encode(dict(as_leaf(one)))).hex())
-
-
-def approve(subject: str = RUNS[0], by: str = "carol", key: str = "", document: str = DOC) -> Approve:
-    return Approve(at=AT, by=by, key=key or f"k-{by}", subject=subject, document=document, demo=False)
-
-
-def publish(name: str = RUNS[0]) -> Publish:
-    return Publish(at=AT, by="operator", key="k-operator", run=name, statement=DOC)
-
-
-def pay(name: str = RUNS[0], batch: int = 1) -> Pay:
-    return Pay(at=AT, by="operator", key="k-operator", run=name, via="file", batch=batch, statement=DOC)
-
-
-PAID: tuple[Act | Close, ...] = (close(), run(), approve(), publish(), pay())
-
-
-def payment(outcome: Outcome) -> Payment:
-    return Payment(at=AT, by="operator", key="k-operator", run=RUNS[0], party="ann", outcome=outcome, reference="")
-
-
-def agreed(outcome: Outcome, heard: int = 0) -> Approve:
-    claim = payment(outcome)
-    return approve(claim.claim(heard), document=leaf_hash(encode(dict(as_leaf(claim)))).hex())
+from tests.payouts.life.acting import (
+    AGREED,
+    AT,
+    DOC,
+    LATER,
+    MAKES,
+    PAID,
+    RUNS,
+    agreed,
+    approve,
+    as_leaf,
+    believe,
+    book_of,
+    both,
+    close,
+    doubt,
+    expire,
+    hold,
+    pay,
+    payment,
+    publish,
+    release,
+    reverse,
+    run,
+)
 
 
 def test_a_payment_comes_back_only_when_two_say_so() -> None:
@@ -328,18 +251,6 @@ def test_a_reversal_makes_room_once() -> None:
     assert [void.reason for void in book.voids] == [f"run {RUNS[0]} is reversed"]
 
 
-AGREED = tuple(
-    Agreed.of(period="2026-06", note="contract 1", clause=clause)
-    for clause in (
-        Advance(party="ann", pool="default", currency="EUR", micros=10**20, ppm=1),
-        Reserve(party="ann", ppm=1_000_000, months=1),
-        Withholding(party="bob", ppm=150_000, territory="SE"),
-        PaidIn(party="bob", currency="USD"),
-        Rate(currency="EUR", to="USD", rate="7/6", date="2026-06-30"),
-    )
-)
-
-
 def test_the_newest_terms_count_until_they_are_ended() -> None:
     """If this fails, a run stands under terms that one person made, that were replaced, or that were ended."""
     first, second = (
@@ -442,112 +353,3 @@ def test_a_hold_that_ends_by_itself_ends_nothing_else() -> None:
 def test_no_leaf_stops_the_book(body: Leaf) -> None:
     """If this fails, one leaf that is in the log for good keeps the book from being read ever again."""
     assert len(fold([(0, b"\0" * 32, body)], believe).voids) == 1
-
-
-def people() -> st.SearchStrategy[dict[str, str]]:
-    return st.builds(
-        lambda by, key: {"at": AT, "by": by, "key": f"k-{key}"}, st.sampled_from(PEOPLE), st.sampled_from(PEOPLE)
-    )
-
-
-def acts() -> st.SearchStrategy[Act | Close]:
-    """Any act by anybody, with any key, about a handful of things."""
-    name, ids = st.sampled_from(RUNS), st.sampled_from(("x-1", "x-2"))
-    period = st.sampled_from(("2026-05", "2026-06", "2026-07"))
-    reasons = st.sampled_from(sorted(HOLD_REASONS))
-
-    def record(kind: Any, **fields: Any) -> st.SearchStrategy[Any]:
-        return st.builds(lambda who, more: kind(**who, **more), people(), st.fixed_dictionaries(fields))
-
-    return st.one_of(
-        period.map(close),
-        record(
-            Run,
-            run=name,
-            period=period,
-            pool=st.just("default"),
-            sequence=st.integers(1, 3),
-            engine=st.just("log"),
-            statement=st.just(DOC),
-        ),
-        record(Approve, subject=st.one_of(name, ids), document=st.just(DOC), demo=st.booleans()),
-        record(Publish, run=name, statement=st.just(DOC)),
-        record(Pay, run=name, via=st.sampled_from(("file", "chain")), batch=st.integers(1, 3), statement=st.just(DOC)),
-        record(
-            Payment, run=name, party=st.sampled_from(PEOPLE), outcome=st.sampled_from(OUTCOMES), reference=st.just("")
-        ),
-        record(
-            Hold,
-            id=ids,
-            scope=st.just("party"),
-            subject=st.just("ann"),
-            reason=reasons,
-            until=st.sampled_from((None, AT, LATER)),
-        ),
-        record(Expire, id=ids, hold=ids),
-        record(Release, id=ids, hold=ids, note=st.just("n")),
-        record(
-            Adjust,
-            id=ids,
-            period=period,
-            pool=st.just("default"),
-            currency=st.just("EUR"),
-            party=st.just("ann"),
-            micros=st.integers(-5, 5),
-            reason=st.just("r"),
-            line=name,
-        ),
-        record(Reverse, id=ids, run=name, reason=st.just("r")),
-        record(Agree, agreed=st.sampled_from(AGREED)),
-    )
-
-
-@given(st.lists(acts(), max_size=30))
-def test_the_rules_hold_whatever_is_written(records: list[Act | Close]) -> None:
-    """If this fails, some order of leaves publishes twice, approves its own work, or pays what is not published."""
-    book = book_of(*records)
-    slots = Counter((book.runs[name].period, book.runs[name].pool, book.runs[name].sequence) for name in book.published)
-    assert all(count == 1 for count in slots.values())
-    standing = Counter((one.period, one.pool) for one in book.standing())
-    assert all(count == 1 for count in standing.values())
-    for subject, approvals in book.approvals.items():
-        maker = book.proposal(subject)
-        assert all(one.by != maker.by and one.key != maker.key for one in approvals)
-    assert all(book.approvals[name] for name in book.published)
-    assert all([pay_.batch for pay_ in paid] == list(range(1, len(paid) + 1)) for paid in book.batches.values())
-    assert book.batches.keys() <= book.published.keys()
-    ended = [book.holds[one.hold] for one in book.expiries.values()]
-    assert all(hold.until == AT for hold in ended)
-    assert {hold.id for hold in book.open_holds()} == book.holds.keys() - book.lifted().keys()
-    assert len(book.places) + len(book.voids) == len(records)
-
-
-@given(st.lists(acts(), max_size=20), st.integers(0, 20))
-def test_a_prefix_says_what_it_said(records: list[Act | Close], cut: int) -> None:
-    """If this fails, what was decided yesterday depends on what is written tomorrow."""
-    whole, part = book_of(*records), book_of(*records[:cut])
-    assert whole.voids[: len(part.voids)] == part.voids
-    assert list(whole.published)[: len(part.published)] == list(part.published)
-
-
-@given(acts())
-def test_every_record_reads_back(record: Act | Close) -> None:
-    """If this fails, a leaf we write is not the leaf we read."""
-    body = leaf.decode(leaf.encode(as_leaf(record)))
-    assert type(record).read(body) == record
-    assert body["type"] in TYPES
-
-
-@given(acts(), st.data())
-def test_nothing_else_reads(record: Act | Close, data: st.DataObject) -> None:
-    """If this fails, a leaf with a field missing, added or of another type passes, or breaks the fold."""
-    body = dict(as_leaf(record))
-    field = data.draw(st.sampled_from(sorted(set(body) - {"v", "type", "at", "until"})))
-    changed = data.draw(
-        st.sampled_from(
-            ({**body, "surplus": 1}, {k: v for k, v in body.items() if k != field}, {**body, field: {"not": "this"}})
-        )
-    )
-    with pytest.raises(VerificationError):
-        type(record).read(changed)
-    assert len(fold([(0, b"\0" * 32, changed)], believe).voids) == 1

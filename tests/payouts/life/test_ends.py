@@ -12,7 +12,7 @@ from ledger.proofs.note import COSIGNATURE, Note, Vkey
 from ledger.types import parse_time
 from payouts.life.book import Book
 from payouts.life.records import Expire, Hold
-from tests.payouts.life.test_book import AT, LATER, book_of
+from tests.payouts.life.acting import AT, LATER, book_of
 
 KEYS = {name: PrivateKey.from_seed(name.encode().ljust(32, b"w")) for name in ("w1", "w2", "w3")}
 POLICY = (

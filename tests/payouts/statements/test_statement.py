@@ -13,7 +13,7 @@ from payouts.accounts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Rese
 from payouts.accounts.deductions import Balance, Stages
 from payouts.compute import Line, compute
 from payouts.division.breakdown import Piece, break_down
-from payouts.protocols import Hold
+from payouts.protocols import HoldMatch
 from payouts.statements.statement import (
     ADVICE,
     Background,
@@ -426,7 +426,7 @@ def test_a_run_is_stated_to_the_last_micro() -> None:
         view,
         [plays("t", 7), plays("u", 3)],
         [vector("t", {"a": 400_000, "b": 300_000, "c": 200_000}), vector("u", {"b": 1_000_000})],
-        holds=[Hold(id="h", reason="fraud", track="u")],
+        holds=[HoldMatch(id="h", reason="fraud", track="u")],
         micros=1_000_003,
     )
     outcome = compute(pool)

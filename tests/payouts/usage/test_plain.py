@@ -16,7 +16,7 @@ from payouts.protocols import UsageRow
 from payouts.terms import Terms
 from payouts.usage.grain import ELSEWHERE, Grain, Membership
 from payouts.usage.intake import check_vectors, gather
-from payouts.usage.plain import Assigned, Part, usage
+from payouts.usage.plain import EntrySelection, VectorBinding, usage
 from tests.payouts.worlds import digest, plays, vector
 
 JUNE = Membership(size=1_000_000, end=parse_time("2026-07-01T00:00:00Z"))
@@ -44,12 +44,12 @@ def entry(index: int, **changed: Any) -> Entry:
     return Entry(index=index, body=canon.encode(body))
 
 
-def bound(first: dict[str, str], unproven: str = "unproven") -> Assigned:
-    return Assigned(first, lambda _, vector: vector != unproven)
+def bound(first: dict[str, str], unproven: str = "unproven") -> VectorBinding:
+    return VectorBinding(first, lambda _, vector: vector != unproven)
 
 
 def summed(*entries: Entry, grain: Grain = FINE, assigned: dict[str, str] | None = None, **more: Any) -> list[UsageRow]:
-    part = Part(origin="o", membership=JUNE, entries=entries)
+    part = EntrySelection(origin="o", membership=JUNE, entries=entries)
     return usage([part], assigned=bound(assigned or {}), terms=terms(**more), grain=grain)
 
 
@@ -132,8 +132,8 @@ def test_a_pool_takes_only_what_its_terms_cover(
 
 def test_each_log_takes_what_belongs_to_its_close() -> None:
     """If this fails, a member log's events are judged by the home log's size, or one log ends the run."""
-    small = Part(origin="a", membership=Membership(size=1, end=JUNE.end), entries=[entry(0), entry(1)])
-    large = Part(
+    small = EntrySelection(origin="a", membership=Membership(size=1, end=JUNE.end), entries=[entry(0), entry(1)])
+    large = EntrySelection(
         origin="b", membership=JUNE, entries=[entry(0), entry(1, occurred_at="2026-07-01T00:00:00Z"), entry(2)]
     )
     assert [row.count for row in usage([small, large], assigned=bound({}), terms=terms(), grain=FINE)] == [3]
@@ -173,7 +173,9 @@ def test_progress_is_told_now_and_then() -> None:
     def tell(done: int, size: int | None) -> None:
         told.append((done, size))
 
-    part = Part(origin="o", membership=JUNE, entries=[entry(n) for n in (0, 1, 65_535, 65_536, 65_537, 131_072)])
+    part = EntrySelection(
+        origin="o", membership=JUNE, entries=[entry(n) for n in (0, 1, 65_535, 65_536, 65_537, 131_072)]
+    )
     usage([part], assigned=bound({}), terms=terms(), grain=FINE, on_progress=tell)
     assert told == [(0, JUNE.size), (65_536, JUNE.size), (131_072, JUNE.size)]
 

@@ -16,7 +16,7 @@ from ledger.errors import ConflictError, InputError, StateError
 from ledger.proofs import leaf
 from payouts.accounts.account import Account, accounts
 from payouts.accounts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
-from payouts.accounts.deductions import Entry, Stages
+from payouts.accounts.deductions import DeductionStep, Stages
 from payouts.life.records import Agree
 from service.bundles import verify_bundle
 from service.settlement import agreements, holds, life, paying, runs
@@ -218,7 +218,7 @@ def more_tax(one: Account) -> Account:
 
 def another_tax(one: Account) -> Account:
     """A deduction under no terms at all."""
-    entries = (*one.deductions.entries, Entry(kind="tax", term="terms-none", micros=-10_000))
+    entries = (*one.deductions.entries, DeductionStep(kind="tax", term="terms-none", micros=-10_000))
     return replace(one, deductions=replace(one.deductions, entries=entries), payable=one.payable - 10_000)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from payouts.compute import Outcome, compute
-from payouts.protocols import Hold
+from payouts.protocols import HoldMatch
 from service.bundles import verify_bundle
 from service.settlement import life, runs
 from service.settlement.runs import load
@@ -108,7 +108,7 @@ def test_an_outsider_who_computes_again_sees_everything(
 
 def test_a_hold_that_nobody_opened_is_seen(june: Month, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """If this fails, an operator can keep somebody's money by a hold that is in no ledger."""
-    invented = (Hold(id="hold-invented", reason="fraud", party="ann"),)
+    invented = (HoldMatch(id="hold-invented", reason="fraud", party="ann"),)
     with monkeypatch.context() as inside:
         inside.setattr(runs, "holds_of", lambda _: invented)
         published(june)

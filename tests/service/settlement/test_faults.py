@@ -47,7 +47,7 @@ def inside_the_transaction(patch: pytest.MonkeyPatch) -> None:
 
 
 def before_the_anchor(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(anchor.Held, "advance", die)
+    patch.setattr(anchor.AnchorLock, "advance", die)
 
 
 def before_the_answer(patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from ledger.registry.fold import fold
 from ledger.registry.model import Link, Party, Recording, Share
-from service.settlement.registered import ELSEWHERE, Registered
+from service.settlement.registered import ELSEWHERE, RegistryView
 
 DAYS = [f"2026-06-{day:02d}T{hour:02d}:00:00Z" for day in range(1, 8) for hour in (0, 12)]
 FAR = "9999-12-31T00:00:00Z"
@@ -33,7 +33,7 @@ def share(n: int, party: str, territory: str, start: str, end: str = FAR) -> Sha
     )
 
 
-def registered() -> Registered:
+def registered() -> RegistryView:
     """A sale on the third, a Swedish owner for two days, a group that changes hands, a work that is linked late."""
     shares = (
         share(1, "p", "WORLD", "2026-01-01T00:00:00Z", "2026-06-03T00:00:00Z"),
@@ -58,7 +58,7 @@ def registered() -> Registered:
         links={"rec": (link,)},
         shares_of={("rec", "master"): shares},
     )
-    return Registered(view, vectors={}, ends=datetime(2026, 7, 1, tzinfo=UTC), blob=lambda _: b"")
+    return RegistryView(view, vectors={}, ends=datetime(2026, 7, 1, tzinfo=UTC), blob=lambda _: b"")
 
 
 def test_what_is_brought_together_has_one_answer() -> None:
@@ -89,7 +89,7 @@ def test_what_nobody_owns_takes_no_part_of_a_style() -> None:
             ("sold", "master"): (msgspec.structs.replace(owned, end="2026-06-01T00:00:00Z"),),
         },
     )
-    asked = Registered(view, vectors={}, ends=datetime(2026, 7, 1, tzinfo=UTC), blob=lambda _: b"")
+    asked = RegistryView(view, vectors={}, ends=datetime(2026, 7, 1, tzinfo=UTC), blob=lambda _: b"")
     assert list(asked.style_members("style:blues")) == ["rec"]
 
 

@@ -16,7 +16,7 @@ from ledger.proofs import leaf, vector
 from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
 from payouts.accounts.account import Correction
-from payouts.accounts.payment import Instruction, Payee, payment_file
+from payouts.accounts.payment import Instruction, PayeeAccount, payment_file
 from payouts.statements import text as statement_text
 from service.settlement import holds, life, paying
 from service.statements import statements
@@ -181,7 +181,7 @@ def test_a_payment_file_holds_no_formula() -> None:
     rows = [
         (
             Instruction(party=f"p{n}", micros=10_000, reference=f"ST{n}", account="0" * 64),
-            Payee(party=f"p{n}", name=text, method="bank", account=text),
+            PayeeAccount(party=f"p{n}", name=text, method="bank", account=text),
         )
         for n, text in enumerate(EVIL)
     ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import InputError
 from service.trade import bank, pain
-from service.trade.pain import BankAccount, Transfer
+from service.trade.pain import BankAccount, CreditTransfer
 
 DEBTOR = BankAccount(
     name="Nordtone Musik AB", number="SE4550000000058398257466", bic="ESSESESS", town="Malmö", country="SE"
@@ -28,13 +28,13 @@ def as_dict(data: bytes) -> Any:
     return SCHEMA.to_dict(data.decode())
 
 
-def transfer(n: int, to: BankAccount = ANN, *, currency: str = "EUR", micros: int = 12_340_000) -> Transfer:
-    return Transfer(
+def transfer(n: int, to: BankAccount = ANN, *, currency: str = "EUR", micros: int = 12_340_000) -> CreditTransfer:
+    return CreditTransfer(
         reference=f"ST{n:030d}", to=to, currency=currency, micros=micros, remittance=f"Royalties 2026-06, part {n}"
     )
 
 
-def made(*transfers: Transfer) -> bytes:
+def made(*transfers: CreditTransfer) -> bytes:
     return pain.message(
         transfers, name="SETTLE-1-1", created="2026-07-05T10:00:00Z", execute_on="2026-07-06", debtor=DEBTOR
     )
@@ -92,7 +92,7 @@ def test_amounts_are_whole_coins_and_add_up(rows: list[tuple[int, str]]) -> None
         (replace(transfer(1), reference="x" * 36), "reference"),
     ],
 )
-def test_what_a_bank_would_refuse_is_refused_here(bad: Transfer, reason: str) -> None:
+def test_what_a_bank_would_refuse_is_refused_here(bad: CreditTransfer, reason: str) -> None:
     """If this fails, a whole batch comes back days later because of one payee."""
     with pytest.raises(InputError, match=reason):
         made(bad)

@@ -21,7 +21,7 @@ from service.log.sources import settle_source
 from service.standing import Standing
 from service.web.app import build
 from service.web.guard.limits import Limits
-from service.web.held import Held
+from service.web.held import ServerState
 from service.web.metrics import Metrics
 from tests.service.month import Month, month
 from tests.support import ROOT
@@ -66,11 +66,11 @@ def bearer(secret: str) -> dict[str, str]:
 
 
 @contextmanager
-def held(june: Month, limits: Limits | None = None) -> Iterator[Held]:
+def held(june: Month, limits: Limits | None = None) -> Iterator[ServerState]:
     """What a server over this month holds."""
     standing = Standing(june.ws, ("log", "attribution"))
     try:
-        yield Held(standing=standing, intake=Intake(standing), limits=limits or Limits(), metrics=Metrics())
+        yield ServerState(standing=standing, intake=Intake(standing), limits=limits or Limits(), metrics=Metrics())
     finally:
         standing.close()
 

@@ -13,7 +13,7 @@ from ledger.log.append import Log
 from ledger.proofs import cosign, note, policy
 from ledger.proofs.note import Vkey
 from ledger.proofs.policy import Policy
-from ledger.proofs.witness import Answer
+from ledger.proofs.witness import CosignAnswer
 from service.witness.asking import Send, ask, base, checkpoint_with, post
 from service.witness.server import Witness
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, log_in
@@ -66,12 +66,12 @@ class LostError(Exception):
     """The process ends here."""
 
 
-def answering(answer: Answer) -> Callable[[Witness], Send]:
+def answering(answer: CosignAnswer) -> Callable[[Witness], Send]:
     return lambda witness: lambda _, body: answer  # noqa: ARG005
 
 
 def failing_before(_: Witness) -> Send:
-    def send(_: str, body: bytes) -> Answer:
+    def send(_: str, body: bytes) -> CosignAnswer:
         raise TransientError("no route")
 
     return send
@@ -80,7 +80,7 @@ def failing_before(_: Witness) -> Send:
 def failing_after(witness: Witness) -> Send:
     """The witness cosigned and remembered; the answer is lost on its way."""
 
-    def send(_: str, body: bytes) -> Answer:
+    def send(_: str, body: bytes) -> CosignAnswer:
         witness.add_checkpoint(body)
         raise TransientError("connection reset")
 
@@ -90,10 +90,10 @@ def failing_after(witness: Witness) -> Send:
 def foreign(_: Witness) -> Send:
     """An answer signed by another key under the witness's name."""
 
-    def send(_: str, body: bytes) -> Answer:
+    def send(_: str, body: bytes) -> CosignAnswer:
         signed = body.partition(b"\n\n")[2]
         line = cosign.sign(note.parse(signed).text, "witness.example/w1", seeded("evil"), 1)
-        return Answer(200, str(line).encode())
+        return CosignAnswer(200, str(line).encode())
 
     return send
 
@@ -101,8 +101,8 @@ def foreign(_: Witness) -> Send:
 def elsewhere(witness: Witness) -> Send:
     """A genuine cosignature, on another checkpoint."""
 
-    def send(_: str, body: bytes) -> Answer:
-        return Answer(200, str(cosign.sign(f"{ORIGIN}\n1\nx\n", witness.name, witness.key, 1)).encode())
+    def send(_: str, body: bytes) -> CosignAnswer:
+        return CosignAnswer(200, str(cosign.sign(f"{ORIGIN}\n1\nx\n", witness.name, witness.key, 1)).encode())
 
     return send
 
@@ -110,16 +110,16 @@ def elsewhere(witness: Witness) -> Send:
 FAULTS = {
     "no answer, not persisted": (failing_before, "unreachable", False),
     "answer lost, persisted": (failing_after, "unreachable", True),
-    "server error": (answering(Answer(500, b"oops\n")), "refused", False),
-    "unknown log": (answering(Answer(404, b"who?\n")), "refused", False),
-    "junk instead of a line": (answering(Answer(200, b"\xff")), "refused", False),
-    "nothing": (answering(Answer(200, b"")), "refused", False),
+    "server error": (answering(CosignAnswer(500, b"oops\n")), "refused", False),
+    "unknown log": (answering(CosignAnswer(404, b"who?\n")), "refused", False),
+    "junk instead of a line": (answering(CosignAnswer(200, b"\xff")), "refused", False),
+    "nothing": (answering(CosignAnswer(200, b"")), "refused", False),
     "another key": (foreign, "refused", False),
     "another checkpoint": (elsewhere, "refused", False),
-    "a size that is none": (answering(Answer(409, b"many\n")), "refused", False),
-    "a size that is never right": (answering(Answer(409, b"1\n")), "refused", False),
-    "a larger tree than ours": (answering(Answer(409, b"99\n")), "rollback", False),
-    "another tree": (answering(Answer(422, b"no\n")), "fork", False),
+    "a size that is none": (answering(CosignAnswer(409, b"many\n")), "refused", False),
+    "a size that is never right": (answering(CosignAnswer(409, b"1\n")), "refused", False),
+    "a larger tree than ours": (answering(CosignAnswer(409, b"99\n")), "rollback", False),
+    "another tree": (answering(CosignAnswer(422, b"no\n")), "fork", False),
 }
 
 
@@ -143,7 +143,7 @@ def test_what_may_go_wrong(log: Log, witness: Witness, one: Policy, fault: str) 
 def test_a_crash_before_the_answer_is_kept(log: Log, witness: Witness, one: Policy) -> None:
     """If this fails, dying at the wrong moment leaves a log that its witness no longer follows."""
 
-    def send(_: str, body: bytes) -> Answer:
+    def send(_: str, body: bytes) -> CosignAnswer:
         witness.add_checkpoint(body)
         raise LostError
 

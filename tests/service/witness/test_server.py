@@ -15,7 +15,7 @@ import pytest
 from ledger.errors import ConflictError, InputError, StateError, TransientError
 from ledger.proofs import checkpoint, cosign, note
 from ledger.proofs.note import Vkey
-from ledger.proofs.witness import Request
+from ledger.proofs.witness import CosignRequest
 from service.witness.asking import post
 from service.witness.memory import WitnessStore
 from service.witness.server import Witness, WitnessServer
@@ -53,7 +53,7 @@ def url(witness: Witness) -> Iterator[str]:
 
 def body(old: int, new: int, tree: Reference = TREE) -> bytes:
     proof = tuple(tree.proof(old, new)) if 0 < old <= new else ()
-    return Request(old=old, proof=proof, checkpoint=checkpoint.sign(ORIGIN, new, tree.root(new), KEY)).encode()
+    return CosignRequest(old=old, proof=proof, checkpoint=checkpoint.sign(ORIGIN, new, tree.root(new), KEY)).encode()
 
 
 def test_over_http(witness: Witness, url: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from ledger.log.store.schema import Table
+from ledger.log.store.schema import LogTable
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=Table.metadata, transactional_ddl=True)
+context.configure(connection=connection, target_metadata=LogTable.metadata, transactional_ddl=True)
 with context.begin_transaction():
     context.run_migrations()

@@ -13,14 +13,14 @@ from ledger.errors import VerificationError
 from ledger.ingest import ndjson, quarantine
 from ledger.ingest.acknowledged import Counts
 from ledger.ingest.run import Ingest
-from ledger.ingest.signed import InOrder, Places, Search, read_bodies
+from ledger.ingest.signed import InOrder, Places, PlaceSearch, read_bodies
 from ledger.log.append import Log, batch_of, open_log
 from ledger.log.export import export
 from ledger.log.fsck import fsck
 from ledger.log.recover import Static, replay
 from ledger.log.store import signed
 from ledger.proofs import batch, canon, keyring, leaf, source, vector
-from ledger.proofs.batch import Batch
+from ledger.proofs.batch import BatchStatement
 from ledger.proofs.keyring import Key
 from tests.ledger.ingest.streams import entropy, lines, row
 from tests.ledger.log.store.both import Place
@@ -63,7 +63,7 @@ def took(
 ) -> tuple[int, bytes, str]:
     """A signed batch taken into the log: its leaf's index, its hashes, its statement."""
     hashes = read_bodies(blocks(data), "june", "acme")
-    found = Batch(
+    found = BatchStatement(
         source="acme", number=number, previous=previous, count=len(hashes) // 32, root=batch.root_of(hashes), log=origin
     )
     envelope = batch.sign(found, PLATFORM)
@@ -146,8 +146,8 @@ def test_a_replayed_row_finds_its_place(place: Place) -> None:
     log.append([leaf.make("track", log.clock(), id="trk-2")])
     known: Mapping[str, Any] = {"acme": [(index, canon.digest(hashes))]}
     changed = lines(row("e-2", track="trk-2", units=9))
-    assert take(log, changed, Search(known, log.blob)).quarantined == 1
-    assert take(log, lines(row("e-2", track="trk-2")), Search(known, log.blob)).accepted == 1
+    assert take(log, changed, PlaceSearch(known, log.blob)).quarantined == 1
+    assert take(log, lines(row("e-2", track="trk-2")), PlaceSearch(known, log.blob)).accepted == 1
     assert signed.Ranges(signed_rows(log)).find(log.head().size - 1) == (index, 1)
     assert fsck(trusting(place)).ok
 
