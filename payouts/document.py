@@ -26,7 +26,7 @@ from payouts.compute import GroupTotal, Line, Outcome
 from payouts.division.waterfill import Level
 from payouts.protocols import HoldMatch, UsageRow
 from payouts.rules.base import Rule
-from payouts.rules.catalogue import installed, make_rule
+from payouts.rules.catalogue import is_installed, make_rule
 from payouts.terms import Terms
 
 AMOUNT_DIGITS: Final = 100
@@ -66,7 +66,7 @@ class Uninstalled(Rule):
 
 def read_rule(payload: Mapping[str, Any]) -> Rule:
     """The rule that a document names, where it is installed in that version."""
-    if payload["name"] not in installed():
+    if not is_installed(payload["name"]):
         return Uninstalled(stated=dict(payload))
     rule = make_rule(payload["name"], {name: str(value) for name, value in payload["params"].items()})
     return rule if rule.version == payload["version"] else Uninstalled(stated=dict(payload))

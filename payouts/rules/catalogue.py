@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from payouts.errors import RuleError
@@ -14,7 +15,12 @@ GROUP: Final = "settle.rules"
 
 def installed() -> dict[str, type[Rule]]:
     """Every installed rule by the name it is registered under, in order of name."""
-    return {name: _load(name) for name in sorted(entry_points(group=GROUP).names)}
+    return {name: _load(name) for name in sorted(_points())}
+
+
+def is_installed(name: str) -> bool:
+    """Whether a rule is registered under this name; none is loaded to tell."""
+    return name in _points()
 
 
 def make_rule(name: str, params: Mapping[str, str]) -> Rule:
@@ -22,16 +28,22 @@ def make_rule(name: str, params: Mapping[str, str]) -> Rule:
     return _load(name).parse(params)
 
 
+@cache
+def _points() -> dict[str, EntryPoint]:
+    """What is registered, by name. Read once: a scan of every installed package costs more than checking a bundle."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
 def _load(name: str) -> type[Rule]:
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in found:
-        raise RuleError(f"rule {name!r} is not installed: expected one of {', '.join(sorted(found))}")
+    points = _points()
+    if name not in points:
+        raise RuleError(f"rule {name!r} is not installed: expected one of {', '.join(sorted(points))}")
     try:
-        loaded = found[name].load()
+        loaded = points[name].load()
     except (ImportError, AttributeError) as problem:
         raise RuleError(
-            f"rule {name!r} ({found[name].value}) cannot be loaded: {problem}; reinstall its package"
+            f"rule {name!r} ({points[name].value}) cannot be loaded: {problem}; reinstall its package"
         ) from problem
     if not (isinstance(loaded, type) and issubclass(loaded, Rule) and loaded.name == name):
-        raise RuleError(f"rule {name!r} ({found[name].value}) is not a Rule of that name: see docs/rules.md")
+        raise RuleError(f"rule {name!r} ({points[name].value}) is not a Rule of that name: see docs/rules.md")
     return loaded

@@ -138,7 +138,7 @@ def test_a_plain_field_is_a_parameter_from_zero() -> None:
 def test_an_entry_point_that_is_no_rule_is_refused(monkeypatch: pytest.MonkeyPatch, value: str, said: str) -> None:
     """If this fails, a broken plug-in package is run as a rule, or crashes without saying which package it is."""
     broken = EntryPoint(name="broken", value=value, group="settle.rules")
-    monkeypatch.setattr(catalogue, "entry_points", lambda *, group: [broken] * (group == broken.group))
+    monkeypatch.setattr(catalogue, "_points", lambda: {broken.name: broken})
     with pytest.raises(RuleError, match=said):
         make_rule("broken", {})
 
