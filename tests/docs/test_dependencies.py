@@ -68,7 +68,8 @@ def imported() -> set[str]:
     }
     foreign = modules - set(sys.stdlib_module_names) - {*PACKAGES, "tests"}
     provided = importlib.metadata.packages_distributions()
-    return {canonicalize_name(provided[module][0]) for module in foreign}
+    # A library of an extra that is not installed here (bench) is taken to be named like its module.
+    return {canonicalize_name(provided.get(module, [module])[0]) for module in foreign}
 
 
 def brings(name: str, wanted: str) -> bool:
