@@ -13,8 +13,8 @@ from service.scheduler.standing import JobStanding, standing, troubles
 from service.settlement import proposals
 from service.settlement.approvers import one_person
 from service.settlement.paying import unconfirmed
-from service.settlement.runs import load
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from service.workspace import Workspace
 
 

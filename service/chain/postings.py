@@ -28,10 +28,11 @@ from service.chain.pool import opened
 from service.files import write_whole
 from service.settlement import paying
 from service.settlement.blocking import Blocked
+from service.settlement.carrying import payments_of, posting_name, transfers
 from service.settlement.finding import find_run
 from service.settlement.payees import payees_now
-from service.settlement.runs import Stored, load, payments_of, posting_name, transfers
 from service.settlement.step import DecidedStep, read_book, signed, take
+from service.settlement.stored import Stored, load
 from service.witness.asking import base
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from payouts.compute import compute
 from payouts.life.book import Book
 from payouts.protocols import HoldMatch
-from service.settlement.runs import Stored, again, holds_of
+from service.settlement.runs import again, holds_of
+from service.settlement.stored import Stored
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

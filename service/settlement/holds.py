@@ -21,8 +21,8 @@ from payouts.money import parse_amount, scale
 from payouts.statements.statement import held_line
 from service.registry.naming import unknown_party
 from service.settlement.finding import find_run
-from service.settlement.runs import load
 from service.settlement.step import DecidedStep, read_book, signed, take
+from service.settlement.stored import load
 from service.witness.asking import seen_at
 
 if TYPE_CHECKING:

@@ -31,22 +31,13 @@ from service.log.logs import listed, sizes
 from service.registry.audit import audit
 from service.settlement.approvers import approver_key, check_by_person, is_demo, one_person
 from service.settlement.blocking import Blocked, blocked_parties
+from service.settlement.carrying import carried, handed_over
 from service.settlement.finding import find, find_run, runs_of
 from service.settlement.payees import payees_now, route_of
 from service.settlement.pools import check_apart
-from service.settlement.runs import (
-    RunRequest,
-    Stored,
-    calculate,
-    carried,
-    check_again,
-    check_close,
-    given_of,
-    handed_over,
-    load,
-    ready,
-)
+from service.settlement.runs import RunRequest, calculate, check_again, check_close, given_of, ready
 from service.settlement.step import DecidedStep, read_book, signed, take
+from service.settlement.stored import Stored, load
 from service.settlement.usage import DEFAULT, Progress, seal
 
 if TYPE_CHECKING:

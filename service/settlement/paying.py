@@ -33,11 +33,13 @@ from payouts.life.records import OUTCOMES, Pay, Payment
 from service.files import write_whole
 from service.settlement.approvers import check_by_person, is_demo
 from service.settlement.blocking import Blocked, blocked_parties
+from service.settlement.carrying import handed_over, paid_out, payments_of, transfers
 from service.settlement.finding import find_run
 from service.settlement.life import intents_of
 from service.settlement.payees import accounts_ever, named, payees_now, route_of
-from service.settlement.runs import Stored, check_close, handed_over, load, paid_out, payments_of, transfers
+from service.settlement.runs import check_close
 from service.settlement.step import DecidedStep, read_book, signed, take
+from service.settlement.stored import Stored, load
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

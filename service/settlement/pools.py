@@ -11,7 +11,8 @@ from payouts.life.book import Book
 from payouts.rules.base import Rule
 from payouts.rules.training import Training
 from payouts.terms import Terms
-from service.settlement.runs import Stored, load, paid_out, reversal
+from service.settlement.carrying import paid_out, reversal
+from service.settlement.stored import Stored, load
 
 
 def check_apart(log: Log, book: Book, run: Digest, terms: Terms, rule: Rule) -> None:

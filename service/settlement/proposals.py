@@ -10,8 +10,8 @@ from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
 from payouts.life.records import Adjust, Agree, Payment, Proposal, Release, Reverse, Run
 from service.settlement.finding import find
-from service.settlement.runs import load
 from service.settlement.step import read_book
+from service.settlement.stored import load
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

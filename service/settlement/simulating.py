@@ -11,8 +11,9 @@ from payouts.compute import Inputs, compute
 from payouts.simulation import simulate
 from payouts.terms import PARAMS
 from service.log.logs import listed
+from service.settlement.carrying import carried
 from service.settlement.life import request
-from service.settlement.runs import RunRequest, carried, given_of, inputs_of, ready
+from service.settlement.runs import RunRequest, given_of, inputs_of, ready
 from service.settlement.step import read_book
 from service.settlement.usage import summed
 

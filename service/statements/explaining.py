@@ -20,8 +20,9 @@ from service.log.logs import Listed, listed
 from service.registry.naming import unknown_party, unknown_track
 from service.settlement.approvers import is_demo
 from service.settlement.finding import find_run
-from service.settlement.runs import Stored, again, load
+from service.settlement.runs import again
 from service.settlement.step import read_book
+from service.settlement.stored import Stored, load
 from service.settlement.usage import assigned_in
 
 if TYPE_CHECKING:

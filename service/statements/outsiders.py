@@ -26,10 +26,12 @@ from service.log import members
 from service.log.ingesting import quarantined
 from service.log.logs import listed
 from service.registry.audit import audit
+from service.settlement.carrying import paid_out
 from service.settlement.life import intents_of
 from service.settlement.pools import overlapping
-from service.settlement.runs import Stored, load, paid_out, recalculated
+from service.settlement.runs import recalculated
 from service.settlement.step import read_book
+from service.settlement.stored import Stored, load
 from service.settlement.usage import PLAIN
 from service.statements.proving import run_bundle
 from service.verify_page import PAGE

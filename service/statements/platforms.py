@@ -17,8 +17,8 @@ from payouts.usage.grain import Membership
 from payouts.usage.plain import UsageLeaf
 from service.log import batches
 from service.log.logs import listed
-from service.settlement.runs import Stored
 from service.settlement.step import read_book
+from service.settlement.stored import Stored
 
 if TYPE_CHECKING:
     from service.workspace import Workspace

@@ -12,7 +12,7 @@ from ledger.proofs.policy import Policy
 from payouts import proof
 from payouts.life.book import Book
 from service.settlement.life import intents_of
-from service.settlement.runs import Stored
+from service.settlement.stored import Stored
 from service.witness.asking import Base, base
 
 

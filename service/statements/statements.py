@@ -27,10 +27,12 @@ from payouts.statements.statement import (
 from service.registry.naming import unknown_party
 from service.settlement.approvers import is_demo
 from service.settlement.blocking import blocked_parties
+from service.settlement.carrying import handed_over
 from service.settlement.finding import runs_of
 from service.settlement.life import intents_of
-from service.settlement.runs import Stored, again, handed_over, load
+from service.settlement.runs import again
 from service.settlement.step import read_book
+from service.settlement.stored import Stored, load
 from service.statements.platforms import behind, counted
 from service.statements.proving import statement_bundle
 

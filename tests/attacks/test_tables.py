@@ -17,7 +17,8 @@ from payouts.life.book import RecordPlace
 from payouts.life.records import Close, Run
 from service.log.logs import sizes
 from service.settlement import life, runs
-from service.settlement.runs import calculate, carried, given_of
+from service.settlement.carrying import carried
+from service.settlement.runs import calculate, given_of
 from service.settlement.step import read_book, signed
 from tests.attacks.victim import Victim
 

@@ -14,8 +14,9 @@ import pytest
 
 from service.bundles import verify_bundle
 from service.settlement import holds, life, paying
-from service.settlement.runs import load, paid_out
+from service.settlement.carrying import paid_out
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from service.statements import outsiders, statements
 from tests.service.month import Month, month
 

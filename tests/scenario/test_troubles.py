@@ -28,8 +28,9 @@ from service.chain import pool, postings
 from service.log import keys
 from service.registry import exporting, registering
 from service.settlement import holds, life, paying
-from service.settlement.runs import Stored, load, paid_out
+from service.settlement.carrying import paid_out
 from service.settlement.step import read_book
+from service.settlement.stored import Stored, load
 from service.statements import outsiders, statements
 from tests.independent.exported import Exported
 from tests.independent.month import Heading

@@ -24,8 +24,9 @@ from service.log.ingesting import ingest_file
 from service.log.sources import settle_source
 from service.registry import registering
 from service.settlement import holds, life
-from service.settlement.runs import Stored, load, payments_of
+from service.settlement.carrying import payments_of
 from service.settlement.step import read_book
+from service.settlement.stored import Stored, load
 from service.setup import create
 from service.statements import outsiders, statements
 from service.workspace import Workspace

@@ -20,8 +20,8 @@ from payouts.accounts.deductions import DeductionStep, Stages
 from payouts.life.records import Agree
 from service.bundles import verify_bundle
 from service.settlement import agreements, holds, life, paying, runs
-from service.settlement.runs import load
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from service.statements import outsiders, statements
 from service.statements.proving import run_bundle
 from tests.service.month import Month, asked, july, published

@@ -12,8 +12,8 @@ from payouts.compute import Outcome, compute
 from payouts.protocols import HoldMatch
 from service.bundles import verify_bundle
 from service.settlement import life, runs
-from service.settlement.runs import load
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from service.statements import outsiders, statements
 from service.statements.proving import run_bundle
 from tests.service.month import Month, published

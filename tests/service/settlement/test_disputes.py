@@ -5,8 +5,8 @@ from __future__ import annotations
 from ledger.registry import acts
 from service.registry import registering
 from service.settlement import life, paying
-from service.settlement.runs import load
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from tests.service.month import Month, asked, published
 
 

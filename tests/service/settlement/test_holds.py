@@ -11,8 +11,9 @@ from ledger.registry import acts
 from service.registry import registering
 from service.settlement import holds, life, paying
 from service.settlement.approvers import enrol
-from service.settlement.runs import load, paid_out
+from service.settlement.carrying import paid_out
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from service.statements import statements
 from tests.service.month import Month, asked, july, published
 

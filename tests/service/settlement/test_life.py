@@ -12,8 +12,8 @@ from ledger.proofs.keys import PrivateKey
 from payouts.life.records import Approve, Publish
 from service.bundles import verify_bundle
 from service.settlement import life, paying
-from service.settlement.runs import load
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from service.statements import statements
 from service.statements.explaining import explain
 from service.statements.proving import run_bundle

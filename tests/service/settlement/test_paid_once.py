@@ -8,8 +8,9 @@ import pytest
 
 from ledger.errors import ConflictError
 from service.settlement import holds, life, paying
-from service.settlement.runs import load, paid_out
+from service.settlement.carrying import paid_out
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from tests.service.month import Month, asked, july, month, published
 
 

@@ -12,8 +12,8 @@ from payouts.rules.base import Rule
 from payouts.rules.pro_rata import ProRata
 from payouts.rules.training import Training
 from service.settlement import holds, life, paying, pools
-from service.settlement.runs import load
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from service.statements import outsiders
 from tests.service.month import Month, asked, published
 

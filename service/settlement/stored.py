@@ -1,0 +1,105 @@
+"""A run as the log holds it: read back from its record, its signed document and its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ledger.errors import StateError, VerificationError
+from ledger.log.append import Log
+from ledger.proofs import canon, dsse
+from ledger.types import Digest
+from payouts import document as doc
+from payouts.accounts.account import Account
+from payouts.accounts.clauses import Agreed
+from payouts.compute import Outcome
+from payouts.life.records import Run
+from payouts.protocols import HoldMatch, UsageRow
+from payouts.rules.base import Rule
+from payouts.rules.catalogue import make_rule
+from payouts.terms import Terms
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A run as the log holds it: its record, its signed document, its tables."""
+
+    record: Run
+    payload: dict[str, Any]
+    log: Log = field(repr=False)
+
+    @property
+    def currency(self) -> str:
+        return str(self.payload["inputs"]["terms"]["currency"])
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        return tuple(self.payload["inputs"]["entries"])
+
+    @property
+    def follows(self) -> Digest | None:
+        follows: Digest | None = self.payload["inputs"]["follows"]
+        return follows
+
+    @property
+    def agreed(self) -> tuple[str, ...]:
+        return tuple(self.payload["inputs"].get("agreed", ()))
+
+    @property
+    def fx(self) -> tuple[Agreed, ...]:
+        return tuple(map(Agreed.from_payload, self.payload["inputs"]["fx"] or ()))
+
+    @property
+    def terms(self) -> Terms:
+        return Terms.from_payload(self.payload["inputs"]["terms"])
+
+    @property
+    def rule_name(self) -> str:
+        return str(self.payload["inputs"]["rule"]["name"])
+
+    @property
+    def rule(self) -> Rule:
+        given = self.payload["inputs"]["rule"]
+        rule = make_rule(given["name"], {name: str(value) for name, value in given["params"].items()})
+        if rule.version != given["version"]:
+            raise StateError(
+                f"run {self.record.run[:16]} used {rule.name} version {given['version']}; version {rule.version} is "
+                "installed here, install the other to explain it"
+            )
+        return rule
+
+    @property
+    def holds(self) -> tuple[HoldMatch, ...]:
+        return tuple(HoldMatch(**hold) for hold in self.payload["inputs"]["holds"])
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """The rows of one of its tables."""
+        return doc.decode_rows(self.log.blob(self.payload["tables"][name]["sha256"]))
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        return doc.read_outcome(self.payload, self.table)
+
+    @cached_property
+    def accounts(self) -> dict[str, Account]:
+        return {row["party"]: Account.from_payload(row) for row in self.table("accounts")}
+
+    @cached_property
+    def usage(self) -> list[UsageRow]:
+        return [doc.read_usage(row) for row in self.table("usage")]
+
+
+def load(log: Log, run: Run) -> Stored:
+    """The run behind a record; its document must carry the record's own id."""
+    payload = canon.decode_object(dsse.parse(log.blob(run.statement)).payload, "run document")
+    if payload.get("run") != run.run:
+        raise VerificationError(f"run {run.run}: its document is of another run; check with settle ledger fsck")
+    terms = payload["inputs"]["terms"]
+    stated = (terms["period"], terms["pool"], payload["inputs"]["sequence"])
+    if stated != (run.period, run.pool, run.sequence):
+        raise VerificationError(
+            f"run {run.run[:16]} is logged for {run.period}, pool {run.pool}, sequence {run.sequence}; its document "
+            f"is of {stated[0]}, pool {stated[1]}, sequence {stated[2]}: it is not approved, published or paid"
+        )
+    return Stored(run, payload, log)
