@@ -17,8 +17,9 @@ from service.log import members
 from service.log.ingesting import ingest_file
 from service.log.sources import settle_source
 from service.settlement import agreements, approvers, holds, life, paying
-from service.settlement.runs import load, transfers
+from service.settlement.carrying import transfers
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from service.setup import create
 from service.workspace import Workspace
 from tests.months.plan import Plan

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from service.bundles import verify_bundle
-from service.settlement.runs import load
 from service.settlement.step import read_book
+from service.settlement.stored import load
 from service.statements import outsiders, proving
 from service.statements.statements import state
 from tests.months.plan import RULES, TERMS, plan
