@@ -24,6 +24,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("attribution", None),
     ("batch", "batch"),
     ("chain", "chain"),
+    ("consume", None),
     ("demo", None),
     ("holds", None),
     ("keys", "key"),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ledger.ingest import quarantine
 from ledger.shown import counted
 from payouts.life.book import Book
+from service.consuming.positions import Position
+from service.consuming.positions import listed as positions_listed
 from service.scheduler.standing import JobStanding, standing, troubles
 from service.settlement import proposals
 from service.settlement.approvers import one_person
@@ -45,6 +47,7 @@ class Status:
     closed: list[str]
     runs: list[RunStanding]
     jobs: list[JobStanding]
+    streams: list[Position]
     waiting: list[str]
 
 
@@ -75,6 +78,7 @@ def status(workspace: Workspace) -> Status:
             for run in book.runs.values()
         ],
         jobs=jobs,
+        streams=positions_listed(log),
         waiting=[*troubles(jobs), *_waiting(workspace, book, without_vector, kept)],
     )
 

@@ -57,7 +57,8 @@ def _status_text(it: Status) -> str:
     }
     runs = ["", "runs:", indented(table([plain(run) for run in it.runs]))] if it.runs else []
     jobs = ["", "jobs:", indented(table([plain(job) for job in it.jobs]))]
-    return "\n".join(["waiting for someone:", *waiting, "", fields(facts), *runs, *jobs])
+    streams = ["", "streams:", indented(table([plain(row) for row in it.streams]))] if it.streams else []
+    return "\n".join(["waiting for someone:", *waiting, "", fields(facts), *runs, *jobs, *streams])
 
 
 @config.command("show")

@@ -52,7 +52,7 @@ class Intake:
         self._standing, self._now, self.waiting_max = standing, now, waiting_events
         self._ingest: tuple[Workspace, Ingest, float] | None = None
         self._gather: Gather[Handed, Acknowledged] = Gather(
-            self._commit, group_max=group_events, waiting_max=waiting_events, weigh=_weight
+            self.take_together, group_max=group_events, waiting_max=waiting_events, weigh=_weight
         )
 
     @property
@@ -64,7 +64,8 @@ class Intake:
         """Append a caller's rows; on return they are acknowledged, or in quarantine. Refuses when too many wait."""
         return self._gather(part)
 
-    def _commit(self, parts: Sequence[Handed]) -> Sequence[Acknowledged]:
+    def take_together(self, parts: Sequence[Handed]) -> Sequence[Acknowledged]:
+        """What one caller has gathered already, in one commit: for a consumer, which is the only one in its process."""
         return self._standing.acting(lambda workspace: self._of(workspace).take_together(parts))
 
     def _of(self, workspace: Workspace) -> Ingest:

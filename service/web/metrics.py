@@ -27,6 +27,12 @@ class Metrics:
         )
         self.waiting = Gauge("settle_waiting_events", "Events that wait for a commit.", registry=self.registry)
         self.in_flight = Gauge("settle_in_flight_bytes", "Bytes of bodies in memory.", registry=self.registry)
+        self.behind = Gauge(
+            "settle_consumer_behind",
+            "Messages that waited in a broker's partition after the newest group taken.",
+            ["stream", "partition"],
+            registry=self.registry,
+        )
         self.size = Gauge("settle_log_size", "Entries of the newest checkpoint.", registry=self.registry)
 
     def count(self, counts: Counts) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger.errors import SettleError
+from service.consuming import positions
 from service.web.call import Call, Content
 from service.web.guard.problems import RETRY_SECONDS, NotFoundError, RefusedError
 
@@ -40,4 +41,6 @@ def metrics(call: Call) -> Content:
     held.metrics.in_flight.set(held.in_flight.bytes)
     with held.standing.workspace() as ws:
         held.metrics.size.set(ws.log.head().size)
+        for row in positions.listed(ws.log):
+            held.metrics.behind.labels(row.stream, row.partition).set(row.behind)
     return Content(data=held.metrics.text(), media="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,46 @@
+"""What a consumer asks of a message broker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a partition. `position` grows from message to message; it need not grow by one."""
+
+    partition: str
+    position: int
+    body: bytes
+
+
+class Broker(Protocol):
+    """One connection to one stream. Whatever fails raises TransientError; the consumer then opens a new one."""
+
+    @property
+    def stream(self) -> str:
+        """What positions and quarantine call the stream, such as `nats:EVENTS`."""
+
+    @property
+    def generation(self) -> str:
+        """What tells this stream from another one of the same name, whose positions mean nothing here."""
+
+    def partitions(self) -> Sequence[str]:
+        """The parts that are read independently of each other, each in order."""
+
+    def assign(self, positions: Mapping[str, int]) -> list[str]:
+        """Read these partitions from these positions on, and no others; says what the broker has dropped before."""
+
+    def receive(self, most: int, seconds: float) -> list[Message]:
+        """Up to so many messages in order; none if nothing came in this time."""
+
+    def behind(self, partition: str) -> int:
+        """How many messages wait after the one received last, as far as the broker says."""
+
+    def confirm(self, positions: Mapping[str, int]) -> None:
+        """Tell the broker how far the ledger is, for its own figures; nothing depends on it."""
+
+    def close(self) -> None:
+        """End the connection."""

@@ -1,0 +1,117 @@
+"""Kafka: partitions are assigned by the ledger's leases and read from its positions; groups are not used.
+
+The position is also committed to the broker, under the group `settle`, so that its own tools show how far we are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from ledger.errors import InputError, TransientError
+from service.consuming.broker import Message
+
+GROUP: Final = "settle"
+ASK_SECONDS: Final = 10.0
+_FIXED: Final = frozenset({"bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.reset"})
+
+
+class KafkaTopic:
+    """One topic over one client."""
+
+    def __init__(self, servers: str, topic: str, properties: Mapping[str, str]) -> None:
+        self.stream: Final = f"kafka:{topic}"
+        self._topic = topic
+        self._next: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
+        self._consumer = Consumer(
+            {
+                **properties,
+                "bootstrap.servers": servers,
+                "group.id": GROUP,
+                "enable.auto.commit": False,
+                # A position that the broker no longer has is said, not passed over.
+                "auto.offset.reset": "error",
+            }
+        )
+        try:
+            found = self._asked(lambda: self._consumer.list_topics(topic, timeout=ASK_SECONDS))
+            about = found.topics[topic]
+            if about.error is not None:
+                raise InputError(f"{servers} has no topic {topic!r}: {about.error.str()}")
+        except BaseException:
+            self.close()
+            raise
+        self.generation: Final = str(found.cluster_id)
+        self._partitions = tuple(str(number) for number in sorted(about.partitions))
+
+    def _asked(self, ask: Any) -> Any:
+        try:
+            return ask()
+        except KafkaException as problem:
+            raise TransientError(f"{self.stream}: {problem.args[0].str()}") from problem
+
+    def partitions(self) -> Sequence[str]:
+        return self._partitions
+
+    def assign(self, positions: Mapping[str, int]) -> list[str]:
+        starts, dropped = [], []
+        for name, position in positions.items():
+            partition = TopicPartition(self._topic, int(name))
+            low, high = self._asked(lambda at=partition: self._consumer.get_watermark_offsets(at, timeout=ASK_SECONDS))
+            start = position
+            if position > high:  # the topic was made anew: what we have already is found to be a duplicate
+                start = low
+                dropped.append(f"{self.stream}: partition {name} ends at {high}, not at {position}; read from {low}")
+            elif position < low:
+                start = low
+                if position:
+                    dropped.append(
+                        f"{self.stream}: messages {position} to {low - 1} of partition {name} were dropped by the "
+                        "broker before they were read"
+                    )
+            self._next[name], self._ends[name] = start, high
+            starts.append(TopicPartition(self._topic, int(name), start))
+        self._asked(lambda: self._consumer.assign(starts))
+        return dropped
+
+    def receive(self, most: int, seconds: float) -> list[Message]:
+        received = []
+        for message in self._asked(lambda: self._consumer.consume(most, seconds)):
+            if (problem := message.error()) is not None:
+                if problem.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name in this library
+                    continue
+                raise TransientError(f"{self.stream}: {problem.str()}")
+            received.append(Message(str(message.partition()), message.offset(), message.value() or b""))
+            self._next[received[-1].partition] = message.offset() + 1
+        return received
+
+    def behind(self, partition: str) -> int:
+        _, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, int(partition)), cached=True)
+        return max(0, max(high, self._ends[partition]) - self._next[partition])
+
+    def confirm(self, positions: Mapping[str, int]) -> None:
+        offsets = [TopicPartition(self._topic, int(name), following) for name, following in positions.items()]
+        with suppress(KafkaException):
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+
+    def close(self) -> None:
+        with suppress(KafkaException, RuntimeError):
+            self._consumer.close()
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """A file of librdkafka's settings, `name=value` a line: security.protocol, sasl.username, ssl.ca.location."""
+    properties = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or name.strip() in _FIXED:
+            raise InputError(f"{path}, line {number}: expected name=value, and not {', '.join(sorted(_FIXED))}")
+        properties[name.strip()] = value.strip()
+    return properties
