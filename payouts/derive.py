@@ -23,7 +23,6 @@ from payouts.document import Given, Uninstalled, group_payload, line_payload, re
 from payouts.protocols import HoldMatch
 
 Row = dict[str, Any]
-UNCHECKED_CAP: Final = "whether the cap is what rule {} says: it is not installed here in the version that was used"
 FIRST: Final = ("adjustment", "reversal")
 """What a run that follows none may book: there is no earlier run whose money could be released or returned."""
 SIGNS: Final[dict[Kind, int]] = {"release": 1, "returned": 1, "reversal": -1}

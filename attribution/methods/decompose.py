@@ -137,7 +137,7 @@ def nonnegative_lasso(gram: Doubles, products: Doubles, penalty: float) -> Doubl
                 blocked = trial <= 0
                 step = float((now[blocked] / np.maximum(now[blocked] - trial[blocked], 1e-300)).min())
                 stepped = now + step * (trial - now)
-                stays = [k for k, atom in enumerate(active) if not (blocked[k] and stepped[k] <= 1e-14)]
+                stays = [k for k in range(len(active)) if not (blocked[k] and stepped[k] <= 1e-14)]
                 solution[:] = 0.0
                 active = [active[k] for k in stays]
                 solution[active] = np.maximum(stepped[stays], 0.0)

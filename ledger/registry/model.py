@@ -29,19 +29,8 @@ State = Literal["asserted", "confirmed"]
 Outcome = Literal["released", "resplit"]
 SharesState = Literal["confirmed", "short", "conflict", "disputed", "contested"]
 
-PARTY_KINDS: Final[tuple[PartyKind, ...]] = (
-    "person",
-    "label",
-    "publisher",
-    "cmo",
-    "platform",
-    "model-operator",
-    "auditor",
-)
 RIGHTS: Final[tuple[Right, ...]] = ("master", "publishing", "performer", "neighbouring")
 USES: Final[tuple[Use, ...]] = ("train", "condition", "style", "voice", "sample")
-ANSWERS: Final[tuple[Answer, ...]] = ("allow", "deny", "ask")
-
 SEVERITY: Final[dict[Answer, int]] = {"allow": 0, "ask": 1, "deny": 2}
 """The more restrictive answer wins wherever two meet."""
 

@@ -162,10 +162,6 @@ class Book:
         heard = self.payments.get((run, party))
         return heard[-1] if heard else None
 
-    def failures(self, run: Digest, party: str) -> int:
-        """How often a payment came back, as far as it counts."""
-        return sum(one.outcome == "failed" for one in self.payments.get((run, party), ()))
-
     # --- folding ----------------------------------------------------------------------------------
 
     def add(self, index: int, leaf_hash: bytes, leaf: Leaf) -> None:

@@ -19,7 +19,6 @@ from ledger.ingest.files import reader_for
 from ledger.ingest.quarantine import Kept, State
 from ledger.ingest.receipts import ReceiptWriter
 from ledger.ingest.run import Ingest
-from ledger.ingest.singles import Singles
 from ledger.log.append import HandedOverError
 from ledger.proofs import vector
 from ledger.proofs.batch import label
@@ -126,16 +125,6 @@ def _taken(
             f"source {found.source} is assigned to another log than {workspace.log.origin}: hand it in there"
         )
     return batches.take(workspace, path, batch_file, form)
-
-
-def singles(workspace: Workspace, *, name: str, source: str | None = None) -> Singles:
-    """Events one at a time from many threads, each caller waiting for a receipt: for a server to embed.
-
-    What a home log says of tracks and sources is taken over now; a member that serves for long asks anew.
-    """
-    home = follow(workspace)
-    admit = Admission(workspace) if home is None else None
-    return Singles(workspace.log, name=name, entropy=secrets.token_bytes, admit=admit, source=source, home=home)
 
 
 def _opened(path: Path | None, form: str | None) -> AbstractContextManager[BinaryIO]:

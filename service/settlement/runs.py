@@ -13,7 +13,7 @@ from ledger.types import Digest, InfluenceVector, Period
 from payouts import document as doc
 from payouts.accounts.account import Account, accounts
 from payouts.accounts.clauses import Agreed
-from payouts.compute import Inputs, Line, Outcome, compute
+from payouts.compute import Inputs, Outcome, compute
 from payouts.document import Document, Given
 from payouts.life.book import Book
 from payouts.life.records import Hold as HoldRecord
@@ -218,8 +218,3 @@ def check_again(ws: Workspace, book: Book, stored: Stored) -> None:
             f"run {stored.record.run[:16]} does not come out the same when it is calculated again from the log; do "
             f"not approve it: settle run --period {stored.record.period} makes one that does"
         )
-
-
-def lines_of(outcome: Outcome, party: str) -> list[Line]:
-    """The lines of one party."""
-    return [line for line in outcome.lines if line.party == party]

@@ -200,11 +200,6 @@ def find_assignment(connection: Connection, track: str) -> tuple[str, int] | Non
     return None if found is None or found[0] is None or found[1] is None else (found[0], int(found[1]))
 
 
-def all_tracks(connection: Connection) -> dict[str, str | None]:
-    """Every registered track and the vector assigned to it."""
-    return dict(connection.execute(select(col(TrackProjection.id), col(TrackProjection.vector))))
-
-
 def find_salts(connection: Connection, source: str, period: str, listeners: Sequence[str]) -> dict[str, bytes]:
     """The salts stored for these listeners of a source in a period."""
     rows = connection.execute(

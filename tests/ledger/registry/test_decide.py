@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ledger.errors import InputError
 from ledger.registry import facts as f
 from ledger.registry.fold import State
-from ledger.registry.model import ANSWERS, SEVERITY, USES, Decision
+from ledger.registry.model import SEVERITY, USES, Decision
 from ledger.registry.view import View
 
 NOW = "2026-06-01T00:00:00Z"
@@ -173,7 +173,7 @@ grants = st.builds(
     st.sampled_from(["p-a", "p-b", "p-pub"]),
     st.sampled_from(["rec-1", "wrk-1", "*"]),
     st.sets(st.sampled_from(USES), min_size=1),
-    st.sampled_from(ANSWERS),
+    st.sampled_from(list(SEVERITY)),
     st.sampled_from(["WORLD", "SE"]),
     st.sampled_from([None, "2026-01-01T00:00:00Z"]),
     st.sampled_from([None, "2026-03-01T00:00:00Z", "2027-01-01T00:00:00Z"]),

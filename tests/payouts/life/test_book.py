@@ -208,12 +208,10 @@ def test_what_became_of_a_payment() -> None:
     book = book_of(*PAID, payment("failed"), agreed("failed"), pay(batch=2), payment("settled"))
     heard = book.payment_of(RUNS[0], "ann")
     assert heard is not None
-    assert (heard.outcome, book.failures(RUNS[0], "ann")) == ("settled", 1)
-    assert (book.payment_of(RUNS[0], "bob"), book.failures(RUNS[0], "bob")) == (None, 0)
+    assert heard.outcome == "settled"
+    assert book.payment_of(RUNS[0], "bob") is None
     once = book_of(*PAID, payment("failed"), agreed("failed"), payment("settled"))
     assert [one.outcome for one in once.payments[RUNS[0], "ann"]] == ["failed", "settled"]
-    lost = book_of(*PAID, payment("written-off"), agreed("written-off"))
-    assert lost.failures(RUNS[0], "ann") == 0
 
 
 def test_only_the_last_run_of_a_pool_is_undone() -> None:
