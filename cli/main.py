@@ -31,6 +31,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("influence", "influence"),
     ("ingest", None),
     ("ledger", "ledger"),
+    ("payments", "payments"),
     ("scheduler", None),
     ("segments", "segments"),
     ("serve", None),

@@ -28,6 +28,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "approve",
             "publish",
             "pay",
+            "payments",
             "payment",
             "hold",
             "adjust",

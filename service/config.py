@@ -51,6 +51,9 @@ SETTINGS: Final = (
         "registry", "clear_ppm", 10_000, 'unlicensed influence above this keeps a track from being clear; "1%" too'
     ),
     Setting("payouts", "minimum_micros", 0, 'a payee\'s balance below this is carried to the next period; "20.00" too'),
+    Setting("payouts", "debtor_name", "", "name of the account that pays, as its bank has it; in pain.001 files"),
+    Setting("payouts", "debtor_iban", "", "IBAN of the account that pays; in pain.001 files"),
+    Setting("payouts", "debtor_bic", "", "BIC of its bank; empty: the bank takes files without one"),
     Setting("payouts", "segments", "", "where a Spark cluster reads the segments: a URL such as s3a://bucket/segments"),
     Setting("attribution", "method", "hybrid", "method used by `settle attribute` unless told otherwise"),
     Setting("attribution", "inbox", "inbox", "folder of files named after tracks, for the scheduler to attribute"),

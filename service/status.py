@@ -101,7 +101,7 @@ def _waiting(ws: Workspace, book: Book, without_vector: int, kept: list[quaranti
         elif state == "paying" and (parties := unconfirmed(ws.log, book, load(ws.log, run))):
             yield (
                 f"{run.period}, pool {run.pool}: {counted(len(parties), 'payment')} handed over, not confirmed: "
-                f"settle payment {short} {parties[0]} settled"
+                f"settle payments read FILE, or settle payments confirm --all-of {short}"
             )
     others = [one for one in proposals.waiting(ws) if one.kind != "run"]
     if others:

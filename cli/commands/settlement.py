@@ -223,13 +223,20 @@ def _published_text(done: Any) -> str:
 
 def _blocked_lines(done: Any) -> list[str]:
     """Payments that wait, whom they are for and why; the reasons are explained in statements."""
-    return [f"blocked: {one.party}, {money(one.micros, done.currency)}: {one.reason}" for one in done.blocked]
+    return [
+        f"blocked: {payment.party}, {money(payment.micros, done.currency)}: {payment.detail or payment.reason}"
+        for payment in done.blocked
+    ]
 
 
 @app.command()
 def pay(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A published run.")],
-    via: Annotated[str, typer.Option(help="file: a payment file for the bank; chain: the contract.")] = "file",
+    *,
+    via: Annotated[str, typer.Option(help="file: payment files for the bank; chain: the contract.")] = "file",
+    form: Annotated[
+        str, typer.Option("--format", help="Of the files: csv, or pain.001 (ISO 20022, needs payouts.debtor_*).")
+    ] = "csv",
 ) -> None:
     """Hand what may be paid now to its route, once; what a hold blocks stays behind."""
     if via == "chain":
@@ -238,7 +245,7 @@ def pay(
         return emit(postings.pay_run(workspace(), run_id), text=_paid_text)
     from service.settlement import paying
 
-    return emit(paying.pay(workspace(), run_id, via), text=_paid_text)
+    return emit(paying.pay(workspace(), run_id, via, form), text=_paid_text)
 
 
 def _paid_text(done: Any) -> str:
@@ -252,7 +259,9 @@ def _paid_text(done: Any) -> str:
         *(f"  {line}" for line in _blocked_lines(done)),
     ]
     if done.via == "file":
+        lines += [f"  {totals_line(total)}" for total in done.totals]
         lines += [f"  file for the bank: {path}" for path in done.files]
+        lines += [f"  no file: {reason}" for reason in done.unwritten]
         return "\n".join(lines + _unconfirmed_lines(done.run, done.unconfirmed))
     posting, claims = done.posting, done.claims
     lines.append(f"  posting {posting.sequence} is {posting.state}: {posting.detail}")
@@ -262,12 +271,20 @@ def _paid_text(done: Any) -> str:
     return "\n".join(lines)
 
 
+def totals_line(total: Any) -> str:
+    """What banks are told to pay in one currency, in its coins."""
+    from payouts.money import format_amount
+
+    amount = format_amount(total.micros, total.currency)
+    return f"in {total.currency}: {counted(total.payments, 'payment')}, {amount} {total.currency}"
+
+
 def _unconfirmed_lines(run: str, parties: tuple[str, ...]) -> list[str]:
     """What ends the run: the bank's word on each payment."""
     if not parties:
         return []
-    command = f"settle payment {run[:16]} {parties[0]} settled"
-    return [f"{counted(len(parties), 'payment')} handed over, not confirmed; once the bank has paid, each: {command}"]
+    confirmed = f"settle payments read FILE, or settle payments confirm --all-of {run[:16]}"
+    return [f"{counted(len(parties), 'payment')} handed over, not confirmed; once the bank answers: {confirmed}"]
 
 
 @app.command()

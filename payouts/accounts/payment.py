@@ -22,18 +22,39 @@ Route = Literal["file", "chain"]
 ROUTES: Final[tuple[Route, ...]] = ("file", "chain")
 
 PAYMENTS_TYPE: Final = "application/vnd.settle.payments+json"
-COLUMNS: Final = ("reference", "party", "name", "account", "amount", "currency", "period", "pool", "run")
+ATTEMPTS_MAX: Final = 99
+"""Of one payment: two digits of its reference say which attempt it is."""
+COLUMNS: Final = (
+    "reference",
+    "party",
+    "name",
+    "account",
+    "amount",
+    "currency",
+    "period",
+    "pool",
+    "run",
+    "bic",
+    "town",
+    "country",
+)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayeeAccount:
-    """Where a party's money goes. Kept outside the log; a batch holds only the account's digest."""
+    """Where a party's money goes. Kept outside the log; a batch holds only the account's digest.
+
+    `name`: whose account it is, as the bank has it, else the party's name.
+    """
 
     party: str
     name: str
     method: str
     account: str
+    bic: str = ""
+    town: str = ""
+    country: str = ""
 
 
 def account_digest(party: str, method: str, account: str) -> Digest:
@@ -43,7 +64,7 @@ def account_digest(party: str, method: str, account: str) -> Digest:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Instruction:
-    """One payment of a batch. `reference` follows from run and party: the same intent, the same reference."""
+    """One payment of a batch. `reference` follows from run, party and attempt: the same attempt, the same reference."""
 
     party: str
     micros: int
@@ -61,6 +82,21 @@ class Instruction:
         }
         return plain if self.sent is None else plain | {"sent": dict(self.sent)}
 
+    def paid(self, currency: str) -> tuple[str, int]:
+        """Currency and micro-units that the bank is told; `currency` is the pool's."""
+        return (currency, self.micros) if self.sent is None else (self.sent["currency"], int(self.sent["micros"]))
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Instruction:
+        """The inverse of `payload`."""
+        return cls(
+            party=payload["party"],
+            micros=int(payload["micros"]),
+            reference=payload["reference"],
+            account=payload["account"],
+            sent=payload.get("sent"),
+        )
+
 
 def intent_payload(account: Account, route: Any) -> dict[str, Any]:
     """The one payment a published account comes to, by the route that publication gives it."""
@@ -72,9 +108,14 @@ def intent_payload(account: Account, route: Any) -> dict[str, Any]:
     return plain if account.converted is None else plain | {"sent": account.converted.sent}
 
 
-def reference(run: Digest, party: str) -> str:
-    """An end-to-end reference of 35 characters or fewer, as ISO 20022 allows."""
-    return "ST" + canon.digest(f"{run}/{party}".encode())[:30].upper()
+def reference(run: Digest, party: str, attempt: int = 1) -> str:
+    """An end-to-end reference of 35 characters or fewer, as ISO 20022 allows; the second attempt's ends in `-2`."""
+    if attempt > ATTEMPTS_MAX:
+        raise TermsError(
+            f"{party}: attempt {attempt} at one payment; write it off: settle payment RUN PARTY written-off"
+        )
+    first = "ST" + canon.digest(f"{run}/{party}".encode())[:30].upper()
+    return first if attempt == 1 else f"{first}-{attempt}"
 
 
 def batch_payload(run: Digest, via: str, batch: int, instructions: Sequence[Instruction]) -> dict[str, Any]:
@@ -101,9 +142,21 @@ def payment_file(
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
     writer.writerow(COLUMNS)
-    for one, payee in sorted(rows, key=lambda row: row[0]):
-        paid = one.sent or {"currency": currency, "micros": str(one.micros)}
-        amount = format_amount(int(paid["micros"]), paid["currency"])
-        texts = (one.reference, one.party, payee.name, payee.account, amount, paid["currency"], period, pool, run)
+    for instruction, payee in sorted(rows, key=lambda row: row[0]):
+        paid_in, micros = instruction.paid(currency)
+        texts = (
+            instruction.reference,
+            instruction.party,
+            payee.name,
+            payee.account,
+            format_amount(micros, paid_in),
+            paid_in,
+            period,
+            pool,
+            run,
+            payee.bic,
+            payee.town,
+            payee.country,
+        )
         writer.writerow(cell(text) for text in texts)
     return out.getvalue().encode()

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
-    """An intent that is not paid now, and why."""
+    """An intent that is not paid now, and why; `detail`: what is wrong with the account, where that is why."""
 
     party: str
     micros: int
     reason: str
+    detail: str = ""
 
 
 def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]:

@@ -1,42 +1,38 @@
 """Paying a published run: batches of intents to a route, and what became of each payment.
 
 There is one intent per payee and run, with the route publication gave it. A batch is one append; its
-file is made again from the log and the payee book whenever it is missing. Holds are looked at again
+files are made again from the log and the payee book whenever they are missing. Holds are looked at again
 here: a later hold blocks a payment and edits nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.log.append import Log
 from ledger.proofs import canon, dsse
-from ledger.registry.payees import Payee as Account
 from ledger.types import Digest, format_time
 from payouts.accounts.payment import (
     PAYMENTS_TYPE,
     ROUTES,
     Instruction,
-    PayeeAccount,
     Route,
     account_digest,
     batch_payload,
-    payment_file,
     reference,
 )
 from payouts.accounts.transfers import FROM, Outcome, PartyPayment
 from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, Pay, Payment
-from service.files import write_whole
 from service.settlement.approvers import check_by_person, is_demo
 from service.settlement.blocking import Blocked, blocked_parties
-from service.settlement.carrying import handed_over, paid_out, payments_of, transfers
+from service.settlement.carrying import paid_out, payments_of, transfers
 from service.settlement.finding import find_run
 from service.settlement.life import intents_of
-from service.settlement.payees import accounts_ever, named, payees_now, route_of
+from service.settlement.payees import payees_now, route_of
+from service.settlement.payment_files import CurrencyTotal, check_format, obstacle, totals, write_batch
 from service.settlement.runs import check_close
 from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.stored import Stored, load
@@ -49,6 +45,7 @@ if TYPE_CHECKING:
 class Paid:
     """What a `pay` did: what it handed over now (`sent`), this route's batches so far, and what stays behind.
 
+    `totals`: what this route has been told to pay so far, in each currency that is paid.
     `unconfirmed`: payees by file of whose payment the bank has not been heard; the run ends when there are none.
     """
 
@@ -60,6 +57,7 @@ class Paid:
     batches: int
     payments: int
     paid_micros: int
+    totals: tuple[CurrencyTotal, ...]
     blocked: tuple[Blocked, ...]
     unconfirmed: tuple[str, ...]
     files: tuple[str, ...]
@@ -69,17 +67,21 @@ class Paid:
     demo: bool
 
 
-def pay(ws: Workspace, run_id: str, via: str) -> Paid:
-    """Hand every intent of this route that may be paid now to it, once; again, the same files and no new batch."""
+def pay(ws: Workspace, run_id: str, via: str, form: str = "csv") -> Paid:
+    """Hand every intent of this route that may be paid now to it, once; again, the same files and no new batch.
+
+    `form`: how the bank takes its files, csv or pain.001.
+    """
     if via not in ROUTES:
         raise InputError(f"route {via!r}: expected one of {', '.join(ROUTES)}")
+    check_format(ws, form)
     route: Route = "chain" if via == "chain" else "file"
     at = format_time(ws.clock())
 
     def decide(book: Book) -> DecidedStep[tuple[list[Blocked], list[Instruction]]]:
         stored = load(ws.log, find_run(book, run_id))
         run = stored.record.run
-        due, blocked = _due(ws, book, stored, route)
+        due, blocked = _due(ws, book, stored, route, form)
         if not due:
             return DecidedStep((blocked, []))
         batch = len(book.batches.get(run, [])) + 1
@@ -93,17 +95,19 @@ def pay(ws: Workspace, run_id: str, via: str) -> Paid:
     blocked, sent = take(ws, decide)
     book = read_book(ws)
     stored = load(ws.log, find_run(book, run_id))
-    return _paid(ws, book, stored, route, blocked=blocked, sent=sent)
+    return _paid(ws, book, stored, route, form, blocked=blocked, sent=sent)
 
 
 def due(ws: Workspace, run_id: str, route: Route) -> list[dict[str, Any]]:
     """What `pay` would hand to this route now; nothing is written."""
     book = read_book(ws)
     instructions, _ = _due(ws, book, load(ws.log, find_run(book, run_id)), route)
-    return [one.payload() for one in instructions]
+    return [instruction.payload() for instruction in instructions]
 
 
-def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[Instruction], list[Blocked]]:
+def _due(
+    ws: Workspace, book: Book, stored: Stored, route: Route, form: str = "csv"
+) -> tuple[list[Instruction], list[Blocked]]:
     """The intents of a route to hand over now, and those that must wait; refuses a run that is not to be paid so."""
     run = stored.record.run
     short = run[:16]
@@ -120,8 +124,8 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
         raise ConflictError(
             f"run {short} was published to be paid by {intents[0]['route']}; it is not paid by {route} as well"
         )
-    handed = handed_over(ws.log, book, stored)
-    waiting = [intent for intent in mine if intent["party"] not in handed]
+    moves = transfers(ws.log, book, stored)
+    waiting = [intent for intent in mine if moves[intent["party"]].due]
     stopped = blocked_parties(ws, book, stored) if waiting else {}
     accounts = payees_now(ws)
     due: list[Instruction] = []
@@ -131,17 +135,20 @@ def _due(ws: Workspace, book: Book, stored: Stored, route: Route) -> tuple[list[
         account = accounts.get(party)
         if party in stopped or account is None or route_of(account) != route:
             blocked.append(Blocked(party=party, micros=micros, reason=stopped.get(party, "payee-incomplete")))
+            continue
+        instruction = Instruction(
+            party=party,
+            micros=micros,
+            reference=reference(run, party, len(moves[party].attempts) + 1),
+            account=account_digest(party, account.method, account.account),
+            sent=intent.get("sent"),
+        )
+        # One payment that a bank would refuse must not bring the whole batch back days later.
+        detail = obstacle(ws, stored, instruction, account, form) if route == "file" else ""
+        if detail:
+            blocked.append(Blocked(party=party, micros=micros, reason="payee-incomplete", detail=detail))
         else:
-            digest = account_digest(party, account.method, account.account)
-            due.append(
-                Instruction(
-                    party=party,
-                    micros=micros,
-                    reference=reference(run, party),
-                    account=digest,
-                    sent=intent.get("sent"),
-                )
-            )
+            due.append(instruction)
     return due, blocked
 
 
@@ -154,23 +161,31 @@ def unconfirmed(log: Log, book: Book, stored: Stored) -> list[str]:
 
 
 def _paid(
-    ws: Workspace, book: Book, stored: Stored, via: Route, *, blocked: list[Blocked], sent: list[Instruction]
+    ws: Workspace,
+    book: Book,
+    stored: Stored,
+    via: Route,
+    form: str,
+    *,
+    blocked: list[Blocked],
+    sent: list[Instruction],
 ) -> Paid:
     run = stored.record.run
     batches = [batch for batch in book.batches.get(run, []) if batch.via == via]
-    payments = [payment for batch in batches for payment in payments_of(ws.log, batch.statement)]
-    payees = {payment["party"] for payment in payments}
+    payments = [Instruction.from_payload(row) for batch in batches for row in payments_of(ws.log, batch.statement)]
     out = paid_out(ws.log, book, stored)
-    files, unwritten = _files_of(ws, stored, batches) if via == "file" else ((), ())
+    latest = {payment.party: payment for payment in payments if payment.party in out}
+    files, unwritten = _files_of(ws, stored, batches, form) if via == "file" else ((), ())
     return Paid(
         run=run,
         via=via,
         currency=stored.currency,
         sent=len(sent),
-        sent_micros=sum(one.micros for one in sent),
+        sent_micros=sum(instruction.micros for instruction in sent),
         batches=len(batches),
         payments=len(payments),
-        paid_micros=sum(micros for party, micros in out.items() if party in payees),
+        paid_micros=sum(out[party] for party in latest),
+        totals=totals(payment.paid(stored.currency) for payment in latest.values()),
         blocked=tuple(blocked),
         unconfirmed=tuple(unconfirmed(ws.log, book, stored)),
         files=files,
@@ -180,48 +195,16 @@ def _paid(
     )
 
 
-def _files_of(ws: Workspace, stored: Stored, batches: list[Pay]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _files_of(ws: Workspace, stored: Stored, batches: list[Pay], form: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The batches' payment files, the newest first to be written; what cannot be written stops no other."""
     files: list[str] = []
     unwritten: list[str] = []
     for batch in reversed(batches):
         try:
-            files.insert(0, _file_of(ws, stored, batch))
-        except StateError as problem:
+            files[:0] = write_batch(ws, stored, batch, form)
+        except (StateError, InputError) as problem:
             unwritten.insert(0, f"batch {batch.batch}: {problem}")
     return tuple(files), tuple(unwritten)
-
-
-def _file_of(ws: Workspace, stored: Stored, batch: Pay) -> str:
-    """The batch's payment file; made from the log and the payee book where it is missing."""
-    record = stored.record
-    path = ws.home / "payments" / f"{record.period}-{record.pool}-{record.run[:12]}-{batch.batch}.csv"
-    if not path.exists():
-        accounts = accounts_ever(ws)
-        rows = [_with_payee(ws, accounts, payment) for payment in payments_of(ws.log, batch.statement)]
-        data = payment_file(rows, currency=stored.currency, period=record.period, pool=record.pool, run=record.run)
-        write_whole(path, data, mode=0o600)
-    return str(path)
-
-
-def _with_payee(
-    ws: Workspace, accounts: Mapping[str, Sequence[Account]], payment: Mapping[str, Any]
-) -> tuple[Instruction, PayeeAccount]:
-    """A payment with the account it was made out to, which need not be the one that counts by now."""
-    for account in accounts.get(payment["party"], ()):
-        if account_digest(account.party, account.method, account.account) == payment["account"]:
-            instruction = Instruction(
-                party=payment["party"],
-                micros=int(payment["micros"]),
-                reference=payment["reference"],
-                account=payment["account"],
-                sent=payment.get("sent"),
-            )
-            return instruction, named(ws, account)
-    raise StateError(
-        f"the account that payment {payment['reference']} to {payment['party']} was made out to is not in the payee "
-        "book any more; find the file that was sent, or let the payment fail and pay again"
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

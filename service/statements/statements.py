@@ -27,7 +27,7 @@ from payouts.statements.statement import (
 from service.registry.naming import unknown_party
 from service.settlement.approvers import is_demo
 from service.settlement.blocking import blocked_parties
-from service.settlement.carrying import handed_over
+from service.settlement.carrying import transfers
 from service.settlement.finding import runs_of
 from service.settlement.life import intents_of
 from service.settlement.runs import again
@@ -102,7 +102,7 @@ class Drawn:
             self._lines[party].append((line, ()))
         published = stored.record.run in book.published
         self._intents = {one["party"]: one for one in intents_of(ws.log, book, stored)} if published else None
-        self._handed = handed_over(ws.log, book, stored)
+        self._transfers = transfers(ws.log, book, stored)
         self._stopped = blocked_parties(ws, book, stored) if published else {}
 
     def parties(self) -> set[str]:
@@ -138,15 +138,17 @@ class Drawn:
         if intent is None:
             return Settled(state="nothing to pay", route="", reference="")
         heard = self._book.payment_of(run, party)
+        transfer = self._transfers[party]
+        name = reference(run, party, max(1, len(transfer.attempts)))
         reason = ""
-        if heard is not None and not (heard.outcome == "failed" and party in self._handed):
+        if heard is not None and not (heard.outcome == "failed" and not transfer.due):
             told: str = heard.outcome
-        elif party in self._handed:
+        elif not transfer.due:
             told = "handed over"
         else:
             reason = self._stopped.get(party, "")
             told = "blocked" if reason else "to be paid"
-        return Settled(state=told, route=intent["route"], reference=reference(run, party), reason=reason)
+        return Settled(state=told, route=intent["route"], reference=name, reason=reason)
 
 
 def title(view: View, one: str) -> str:

@@ -1,7 +1,8 @@
 """What banks answer: pain.002 (accepted or rejected), camt.053 and camt.054 (booked or returned), read into outcomes.
 
 Pure, and careful: a file comes from outside, so entities and external references are refused (defusedxml). Every answer
-names a payment by its end-to-end reference; whose it is, and whether it may count, is for the caller to judge.
+names a payment by its end-to-end reference, or a batch by its message's id; whose it is, and whether it may count, is
+for the caller to judge.
 """
 
 from __future__ import annotations
@@ -20,44 +21,47 @@ if TYPE_CHECKING:
 SIZE_MAX: Final = 256 * 1024 * 1024
 """Bytes. A month of a million payments fits."""
 
-Outcome = Literal["settled", "failed", "returned", "pending"]
+Status = Literal["settled", "failed", "returned", "pending"]
 
 _KINDS: Final = re.compile(
     r"\{urn:iso:std:iso:20022:tech:xsd:(pain\.002|camt\.053|camt\.054)\.\d{3}\.\d{2}\}Document\Z"
 )
-_STATUS: Final[dict[str, Outcome]] = {"ACSC": "settled", "ACCC": "settled", "RJCT": "failed", "CANC": "failed"}
+_STATUS: Final[dict[str, Status]] = {"ACSC": "settled", "ACCC": "settled", "RJCT": "failed", "CANC": "failed"}
 """What a status says for good; every other one says that the payment is on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankAnswer:
-    """What a bank said of one payment. `micros` and `currency` are absent where a rejection does not repeat them."""
+    """What a bank said of one payment, named by its `reference`, or of a whole `batch`, named by its message's id.
+
+    `micros` and `currency` are absent where a rejection does not repeat them. `entry`: the bank's own reference.
+    """
 
     reference: str
-    outcome: Outcome
+    outcome: Status
+    batch: str = ""
     currency: str = ""
     micros: int | None = None
     reason: str = ""
     day: str = ""
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankFile:
     """A file's kind, its own id, and its answers in order.
 
-    `rejected`: the message that a bank rejected as a whole, without an answer for each payment; empty otherwise.
-    `unnamed`: entries without an end-to-end reference, such as fees and other people's payments.
+    `unnamed`: entries that name neither a payment nor a batch, such as fees and other people's payments.
     """
 
     kind: str
     name: str
     answers: tuple[BankAnswer, ...]
-    rejected: str = ""
     unnamed: int = 0
 
 
 def read(data: bytes) -> BankFile:
-    """The answers in a bank's file."""
+    """Returns the answers in a bank's file."""
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import ParseError, fromstring
 
@@ -70,71 +74,86 @@ def read(data: bytes) -> BankFile:
     kind = _KINDS.match(root.tag)
     if kind is None:
         raise InputError(f"bank file: {root.tag[:120]}; expected pain.002, camt.053 or camt.054")
+    name = _text(root, "MsgId")
     if kind[1] == "pain.002":
-        return _status_report(root)
-    answers = [answer for entry in _all(root, "Ntry") for answer in _entry(entry)]
-    named = tuple(one for one in answers if one.reference)
-    return BankFile(kind=kind[1], name=_text(root, "MsgId"), answers=named, unnamed=len(answers) - len(named))
+        answers = list(_status_report(root))
+    else:
+        answers = [answer for entry in _all(root, "Ntry") for answer in _entry(entry, name)]
+    named = tuple(answer for answer in answers if answer.reference or answer.batch)
+    return BankFile(kind=kind[1], name=name, answers=named, unnamed=len(answers) - len(named))
 
 
-def _status_report(root: Element) -> BankFile:
-    answers = []
-    for payment in _all(root, "TxInfAndSts"):
-        status = _text(payment, "TxSts")
-        answers.append(
-            BankAnswer(
+def _status_report(root: Element) -> Iterator[BankAnswer]:
+    """A rejection stands at the message, at a batch, or at a payment."""
+    message = _first(root, "OrgnlGrpInfAndSts")
+    if message is not None and _text(message, "GrpSts") == "RJCT":
+        yield BankAnswer(
+            reference="", batch=_text(message, "OrgnlMsgId"), outcome="failed", reason=_text(message, "Rsn", "Cd")
+        )
+    for batch in _all(root, "OrgnlPmtInfAndSts"):
+        payments = list(_all(batch, "TxInfAndSts"))
+        if not payments and _text(batch, "PmtInfSts") == "RJCT":
+            yield BankAnswer(
+                reference="", batch=_text(batch, "OrgnlPmtInfId"), outcome="failed", reason=_text(batch, "Rsn", "Cd")
+            )
+        for payment in payments:
+            yield BankAnswer(
                 reference=_text(payment, "OrgnlEndToEndId"),
-                outcome=_STATUS.get(status, "pending"),
+                outcome=_STATUS.get(_text(payment, "TxSts"), "pending"),
                 reason=_text(payment, "StsRsnInf", "Rsn", "Cd"),
                 day=_text(payment, "AccptncDtTm")[:10],
+                entry=_text(payment, "AcctSvcrRef"),
             )
-        )
-    whole = _first(root, "OrgnlGrpInfAndSts")
-    rejected = whole is not None and _text(whole, "GrpSts") == "RJCT" and not answers
-    named = tuple(one for one in answers if one.reference)
-    return BankFile(
-        kind="pain.002",
-        name=_text(root, "MsgId"),
-        answers=named,
-        unnamed=len(answers) - len(named),
-        rejected=_text(whole, "OrgnlMsgId") if rejected and whole is not None else "",
-    )
 
 
-def _entry(entry: Element) -> Iterator[BankAnswer]:
-    """The payments of one entry of a statement: a batch is booked as one entry with its payments below."""
-    status = _text(entry, "Sts", "Cd") or _text(entry, "Sts")
-    is_booked = status == "BOOK"
+def _entry(entry: Element, message: str) -> Iterator[BankAnswer]:
+    """The payments of one entry of a statement: a batch is booked as one entry, with or without its payments below."""
+    is_booked = (_text(entry, "Sts", "Cd") or _text(entry, "Sts")) == "BOOK"
     day = _text(entry, "BookgDt", "Dt") or _text(entry, "BookgDt", "DtTm")[:10]
-    details = list(_all(entry, "TxDtls")) or [entry]
-    for one in details:
-        direction = _text(one, "CdtDbtInd") or _text(entry, "CdtDbtInd")
-        came_back = _first(one, "RtrInf") is not None or _text(entry, "RvslInd") == "true"
-        reference = _text(one, "Refs", "EndToEndId")
-        amount = _amount(one)
+    own = _child_text(entry, "AcctSvcrRef") or _child_text(entry, "NtryRef") or message
+    details = list(_all(entry, "TxDtls"))
+    batch = "" if details else _text(entry, "Btch", "PmtInfId") or _text(entry, "Btch", "MsgId")
+    for payment in details or [entry]:
+        reference = _text(payment, "Refs", "EndToEndId")
+        outcome = _booked(entry, payment) if is_booked else "pending"
+        if outcome is None:
+            # Money that came in and is no return is nobody's payout, whatever reference its sender gave it.
+            reference, batch, outcome = "", "", "pending"
+        amount = _amount(payment)
         if amount is None and len(details) == 1:
             amount = _amount(entry)
-        if not is_booked:
-            outcome: Outcome = "pending"
-        elif direction == "DBIT":
-            outcome = "settled"
-        elif came_back:
-            outcome = "returned"
-        else:
-            # Money that came in and is no return is nobody's payout, whatever reference its sender gave it.
-            reference, outcome = "", "pending"
         yield BankAnswer(
             reference="" if reference == "NOTPROVIDED" else reference,
+            batch=batch,
             outcome=outcome,
             currency="" if amount is None else amount[0],
             micros=None if amount is None else amount[1],
-            reason=_text(one, "RtrInf", "Rsn", "Cd"),
+            reason=_text(payment, "RtrInf", "Rsn", "Cd"),
             day=day,
+            entry=_text(payment, "Refs", "AcctSvcrRef") or own,
         )
 
 
+def _booked(entry: Element, payment: Element) -> Status | None:
+    """What a booked movement says of a payment of ours; None where it is no payment of ours."""
+    direction = _text(payment, "CdtDbtInd") or _child_text(entry, "CdtDbtInd")
+    if direction == "DBIT":
+        return "settled"
+    came_back = (
+        _first(payment, "RtrInf") is not None
+        or _child_text(entry, "RvslInd") == "true"
+        or _text(payment, "BkTxCd", "Domn", "Fmly", "SubFmlyCd") == "RRTN"
+        or _text(entry, "BkTxCd", "Domn", "Fmly", "SubFmlyCd") == "RRTN"
+    )
+    return "returned" if came_back else None
+
+
 def _amount(parent: Element) -> tuple[str, int] | None:
-    element = next((child for child in parent if _name(child) == "Amt"), None)
+    """Currency and micro-units: as the payment was ordered, else as the account was moved."""
+    ordered = _first(parent, "InstdAmt")
+    element = None if ordered is None else _first(ordered, "Amt")
+    if element is None:
+        element = next((child for child in parent if _name(child) == "Amt"), None)
     if element is None or not (element.text or "").strip():
         return None
     return element.get("Ccy", ""), units.micros((element.text or "").strip())
@@ -157,4 +176,10 @@ def _text(parent: Element, first: str, *further: str) -> str:
     element = _first(parent, first)
     for name in further:
         element = None if element is None else next((child for child in element if _name(child) == name), None)
+    return "" if element is None else (element.text or "").strip()
+
+
+def _child_text(parent: Element, name: str) -> str:
+    """The text of a direct child; what stands below another element is about something else."""
+    element = next((child for child in parent if _name(child) == name), None)
     return "" if element is None else (element.text or "").strip()

@@ -46,6 +46,9 @@ _LETTERS: Final = {
     "–": "-",
 }
 """Letters that do not come apart into a plain one and a mark."""
+_EEA: Final = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
+_SEPA_BEYOND_EEA: Final = "AD AL CH GB GI MC MD ME MK RS SM VA"
+"""Countries of SEPA whose IBANs need the payee's town and country beside them."""
 _BIC: Final = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?\Z", re.ASCII)
 _COUNTRY: Final = re.compile(r"[A-Z]{2}\Z", re.ASCII)
 _IBAN: Final = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}\Z", re.ASCII)
@@ -76,15 +79,18 @@ class CreditTransfer:
 def message(
     transfers: Iterable[CreditTransfer], *, name: str, created: str, execute_on: str, debtor: BankAccount
 ) -> bytes:
-    """The file: one batch for each currency, each with its number of payments and their total.
+    """Returns the file: payments in one currency as one batch, with their number and their total.
 
-    `name`: the message's own id; `created`: RFC 3339; `execute_on`: a date.
+    `name`: the id of the message and of its batch; `created`: RFC 3339; `execute_on`: a date.
     """
-    payments = sorted(transfers, key=lambda one: (one.currency, one.reference))
-    if not payments:
-        raise InputError(f"payment file {name}: it has no payment; expected one or more")
-    references = [one.reference for one in payments]
-    if len(set(references)) != len(references):
+    payments = sorted(transfers, key=lambda transfer: transfer.reference)
+    currencies = {transfer.currency for transfer in payments}
+    if len(currencies) != 1:
+        raise InputError(
+            f"payment file {name}: payments in {', '.join(sorted(currencies)) or 'no currency'}; expected one or more "
+            "payments in one currency"
+        )
+    if len({transfer.reference for transfer in payments}) != len(payments):
         raise InputError(f"payment file {name}: a reference stands in it twice; a bank would pay it once or twice")
     document = ElementTree.Element("Document", {"xmlns": NAMESPACE})
     root = ElementTree.SubElement(document, "CstmrCdtTrfInitn")
@@ -92,12 +98,9 @@ def message(
     _text(head, "MsgId", _reference(name))
     _text(head, "CreDtTm", created)
     _text(head, "NbOfTxs", str(len(payments)))
-    # The sum over all currencies is a mere check digit to the schema: it adds what no one may add otherwise.
     _text(head, "CtrlSum", _sum(payments))
     _text(ElementTree.SubElement(head, "InitgPty"), "Nm", folded(debtor.name))
-    for currency in sorted({one.currency for one in payments}):
-        batch = [one for one in payments if one.currency == currency]
-        _batch(root, f"{name}-{currency}", batch, execute_on=execute_on, debtor=debtor)
+    _batch(root, name, payments, execute_on=execute_on, debtor=debtor)
     ElementTree.indent(document)
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + bytes(ElementTree.tostring(document, encoding="utf-8")) + b"\n"
 
@@ -133,19 +136,21 @@ def _batch(
     _account(info, "DbtrAcct", debtor, sepa=True)
     _agent(info, "DbtrAgt", debtor.bic or None, required=True)
     _text(info, "ChrgBr", "SLEV" if payments[0].currency == "EUR" else "SHAR")
-    for one in payments:
-        _transfer(info, one)
+    for transfer in payments:
+        _transfer(info, transfer)
 
 
-def _transfer(info: ElementTree.Element, one: CreditTransfer) -> None:
+def _transfer(info: ElementTree.Element, transfer: CreditTransfer) -> None:
     item = ElementTree.SubElement(info, "CdtTrfTxInf")
-    _text(ElementTree.SubElement(item, "PmtId"), "EndToEndId", _reference(one.reference))
-    amount = _text(ElementTree.SubElement(item, "Amt"), "InstdAmt", _amount(one))
-    amount.set("Ccy", one.currency)
-    _agent(item, "CdtrAgt", one.to.bic or None, required=False)
-    _party(item, "Cdtr", one.to)
-    _account(item, "CdtrAcct", one.to, sepa=one.currency == "EUR")
-    _text(ElementTree.SubElement(item, "RmtInf"), "Ustrd", folded(one.remittance, REMITTANCE_MAX))
+    _text(ElementTree.SubElement(item, "PmtId"), "EndToEndId", _reference(transfer.reference))
+    amount = _text(ElementTree.SubElement(item, "Amt"), "InstdAmt", _amount(transfer))
+    amount.set("Ccy", transfer.currency)
+    _agent(item, "CdtrAgt", transfer.to.bic or None, required=False)
+    _party(item, "Cdtr", transfer.to)
+    _account(item, "CdtrAcct", transfer.to, sepa=transfer.currency == "EUR")
+    if transfer.currency == "EUR":
+        _check_sepa(transfer.to)
+    _text(ElementTree.SubElement(item, "RmtInf"), "Ustrd", folded(transfer.remittance, REMITTANCE_MAX))
 
 
 def _party(parent: ElementTree.Element, tag: str, account: BankAccount) -> None:
@@ -173,6 +178,19 @@ def _account(parent: ElementTree.Element, tag: str, account: BankAccount, *, sep
         _text(ElementTree.SubElement(item, "Othr"), "Id", folded(number, 34))
 
 
+def _check_sepa(account: BankAccount) -> None:
+    """Refuse a payee of euros whose bank SEPA does not reach, or reaches only with an address."""
+    country = identifiers.bank_account(account.number)[:2]
+    beyond = country in _SEPA_BEYOND_EEA.split()
+    if not beyond and country not in _EEA.split():
+        raise InputError(f"account of {account.name}: IBANs of {country} are outside SEPA; pay it in another currency")
+    if beyond and not account.town:
+        raise InputError(
+            f"account of {account.name}: an IBAN of {country} is beyond the EEA; banks need the town and country of "
+            "its holder"
+        )
+
+
 def _agent(parent: ElementTree.Element, tag: str, bic: str | None, *, required: bool) -> None:
     """The bank. A creditor's may be left out; the debtor's must stand there, if only to say that it is not given."""
     if bic is not None and not _BIC.match(bic):
@@ -186,18 +204,19 @@ def _agent(parent: ElementTree.Element, tag: str, bic: str | None, *, required: 
         _text(bank, "BICFI", bic)
 
 
-def _amount(one: CreditTransfer) -> str:
+def _amount(transfer: CreditTransfer) -> str:
     """The amount in whole coins: the schema would take more decimals, and a bank would not."""
-    whole, left = payable(one.micros, one.currency)
+    whole, left = payable(transfer.micros, transfer.currency)
     if left or not whole:
         raise InputError(
-            f"payment {one.reference}: {one.micros} micro-units of {one.currency}; expected whole coins, more than none"
+            f"payment {transfer.reference}: {transfer.micros} micro-units of {transfer.currency}; expected whole "
+            "coins, more than none"
         )
-    return format_amount(one.micros, one.currency)
+    return format_amount(transfer.micros, transfer.currency)
 
 
-def _sum(payments: Iterable[CreditTransfer]) -> str:
-    return format_amount(sum(one.micros for one in payments), "EUR")
+def _sum(payments: Sequence[CreditTransfer]) -> str:
+    return format_amount(sum(transfer.micros for transfer in payments), payments[0].currency)
 
 
 def _reference(text: str) -> str:

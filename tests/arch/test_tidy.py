@@ -60,8 +60,7 @@ def test_tests_say_what_they_prove() -> None:
 
 def test_no_module_is_orphaned() -> None:
     """If this fails, a module is imported by nothing: dead code, or a feature nobody can reach."""
-    # The codecs of bank files are tested on their own; the commands that use them come with the payment files.
-    entry_points = {"cli.main", "service.trade.bank", "service.trade.pain"} | set(
+    entry_points = {"cli.main"} | set(
         re.findall(r'"([a-z_.]+):', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     )
     texts = {path: path.read_text(encoding="utf-8") for path in sources(*PACKAGES)}

@@ -8,6 +8,7 @@ import io
 
 import pytest
 
+from ledger.errors import InputError
 from payouts.accounts.payment import (
     COLUMNS,
     Instruction,
@@ -62,14 +63,25 @@ def test_a_file_has_a_row_a_payee_in_the_currency_that_is_sent() -> None:
     """If this fails, somebody is sent another amount, in another currency, or to another account."""
     rows = [
         (BOB, PayeeAccount(party="bob", name='Bob, "Bo" B', method="bank", account="JP77")),
-        (ANN, PayeeAccount(party="ann", name="=HYPERLINK(1)", method="bank", account="SE45")),
+        (
+            ANN,
+            PayeeAccount(
+                party="ann",
+                name="=HYPERLINK(1)",
+                method="bank",
+                account="SE45",
+                bic="ESSESESS",
+                town="Åre",
+                country="SE",
+            ),
+        ),
     ]
     made = payment_file(rows, currency="EUR", period="2026-06", pool="default", run=RUN)
     assert made.decode() == "\r\n".join(
         (
-            "reference,party,name,account,amount,currency,period,pool,run",
-            f"{ANN.reference},ann,'=HYPERLINK(1),SE45,12.34,EUR,2026-06,default,{RUN}",
-            f'{BOB.reference},bob,"Bob, ""Bo"" B",JP77,800,JPY,2026-06,default,{RUN}',
+            "reference,party,name,account,amount,currency,period,pool,run,bic,town,country",
+            f"{ANN.reference},ann,'=HYPERLINK(1),SE45,12.34,EUR,2026-06,default,{RUN},ESSESESS,Åre,SE",
+            f'{BOB.reference},bob,"Bob, ""Bo"" B",JP77,800,JPY,2026-06,default,{RUN},,,',
             "",
         )
     )
@@ -96,6 +108,25 @@ def test_the_same_intent_has_the_same_reference() -> None:
     assert ANN.reference.isalnum()
     # As it stood on bank statements from the first payment on.
     assert ANN.reference == "ST" + hashlib.sha256(f"{RUN}/ann".encode()).hexdigest()[:30].upper()
+
+
+def test_every_further_attempt_has_a_reference_of_its_own() -> None:
+    """If this fails, a bank's answer to one attempt is taken for the answer to another, or a bank refuses the name."""
+    names = [reference(RUN, "ann", attempt) for attempt in range(1, 100)]
+    assert names[0] == ANN.reference
+    assert names[1] == f"{ANN.reference}-2"
+    assert len(set(names)) == 99
+    assert max(map(len, names)) == 35
+    with pytest.raises(InputError, match="written-off"):
+        reference(RUN, "ann", 100)
+
+
+def test_a_payment_is_read_as_it_was_written() -> None:
+    """If this fails, a file made again asks for another amount or currency than the one that was sent."""
+    for instruction in (ANN, BOB):
+        assert Instruction.from_payload(instruction.payload()) == instruction
+        assert Instruction.from_payload(instruction.payload()).sent == instruction.sent
+    assert (ANN.paid("EUR"), BOB.paid("EUR")) == (("EUR", ANN.micros), ("JPY", 800_000_000))
 
 
 def test_an_account_is_named_by_all_of_it() -> None:

@@ -200,11 +200,11 @@ def test_what_ends_a_run_is_said_until_it_has_ended(june: Month) -> None:
     assert paid.unconfirmed == ("ann", "bob", "cy", "dee")
     assert not life.publish(june.ws, run).due
     assert "next:" not in settle("publish", run, home=june.home).out
-    command = f"settle payment {run[:16]} ann settled"
+    command = f"settle payments confirm --all-of {run[:16]}"
     assert command in settle("pay", run, home=june.home).out
-    assert any(f"4 payments handed over, not confirmed: {command}" in line for line in status(june.ws).waiting)
-    for party in paid.unconfirmed:
-        assert settle(*command.replace(" ann ", f" {party} ").split()[1:], home=june.home).code == 0
+    assert any("4 payments handed over, not confirmed" in line and command in line for line in status(june.ws).waiting)
+    assert settle("payment", run, "ann", "settled", home=june.home).code == 0
+    assert settle(*command.split()[1:], home=june.home).code == 0
     ws = june.reopened()
     assert not paying.pay(ws, run, "file").unconfirmed
     assert not any("not confirmed" in line for line in status(ws).waiting)

@@ -1,0 +1,62 @@
+"""Payments by bank: what was handed over, and what the bank's own files say of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.commands.settlement import totals_line
+from cli.exits import EXIT_CODES
+from cli.shell import emit, leave, workspace
+from ledger.errors import ConflictError
+from ledger.shown import counted
+
+app = typer.Typer(
+    no_args_is_help=True, help="What banks say of payments: read from their files, or confirmed by batch."
+)
+
+
+@app.command("read")
+def read_(file: Annotated[Path, typer.Argument(help="pain.002, camt.053 or camt.054, as the bank sent it.")]) -> None:
+    """Record by reference which payments arrived, failed or came back; a file read twice changes nothing.
+
+    Failed and returned ones are proposals for a second person: settle proposals.
+    """
+    from service.settlement import bank_answers
+
+    _answer(bank_answers.read_answers(workspace(), file.read_bytes()))
+
+
+@app.command()
+def confirm(
+    name: Annotated[
+        str, typer.Option("--all-of", metavar="RUN|RUN/BATCH", help="Every payment of it that was handed over by file.")
+    ],
+) -> None:
+    """Record that the payments of a run, or of one batch of it, have all arrived."""
+    from service.settlement import bank_answers
+
+    _answer(bank_answers.confirm_all(workspace(), name))
+
+
+def _answer(done: Any) -> None:
+    emit(done, text=_answers_text)
+    if done.refused:
+        leave(EXIT_CODES[ConflictError])
+
+
+def _answers_text(done: Any) -> str:
+    """What was recorded, what waits for a second person, what nobody here knows."""
+    lines = [f"{done.file}: {counted(done.settled, 'payment')} settled now"]
+    lines += [f"  {totals_line(total)}" for total in done.totals]
+    lines += [
+        f"  {made.outcome}: {made.party}, {made.reference}: settle approve {made.id} --as PARTY"
+        for made in done.proposals
+    ]
+    counts = (("known before", done.already), ("on their way", done.pending), ("without a reference", done.unnamed))
+    lines += [f"  {words}: {count}" for words, count in counts if count]
+    lines += [f"  of nobody here: {name}" for name in done.unknown]
+    lines += [f"  refused: {answer.party}, {answer.reference}: {answer.reason}" for answer in done.refused]
+    return "\n".join(lines)

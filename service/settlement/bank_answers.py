@@ -1,0 +1,355 @@
+"""What banks say of payments, put into the log: read from their files by reference, or confirmed for a whole batch.
+
+An answer counts for the attempt that its reference names and for no other. Reading a file twice changes nothing the
+second time, and a file that contradicts what was sent changes nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import InputError, StateError
+from ledger.proofs.keys import PrivateKey
+from ledger.shown import counted, money
+from ledger.types import Digest, Leaf, format_time
+from payouts.accounts.payment import Instruction, reference
+from payouts.accounts.transfers import Outcome, PartyPayment, State
+from payouts.life.book import Book
+from payouts.life.records import Pay, Payment
+from service.settlement.carrying import payments_of, transfers
+from service.settlement.finding import find_run
+from service.settlement.payment_files import CurrencyTotal, message_id, totals
+from service.settlement.step import DecidedStep, signed, take
+from service.settlement.stored import load
+from service.trade.bank import BankAnswer, BankFile, read
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+BY_TWO: Final[tuple[Outcome, ...]] = ("failed", "written-off", "returned")
+SHOWN_MAX: Final = 3
+"""Problems named in one message; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentPayment:
+    """One payment as a bank was told it: which attempt of which run, to whom, how much in which currency."""
+
+    run: Digest
+    batch: Pay
+    party: str
+    attempt: int
+    reference: str
+    currency: str
+    micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRefused:
+    """An answer that cannot be: the payment is in a state from which what the bank says does not follow."""
+
+    reference: str
+    party: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeProposed:
+    """A payment that failed or came back; it counts once another person approves: settle approve ID --as PARTY."""
+
+    id: str
+    party: str
+    reference: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersRead:
+    """What a file of a bank, or a confirmation of a whole batch, came to.
+
+    `settled`: recorded now; `proposals` wait for a second person; `already`: were known; `pending`: on their way;
+    `unknown`: references of other payments than this log's; `unnamed`: entries without any reference.
+    """
+
+    file: str
+    settled: int
+    totals: tuple[CurrencyTotal, ...]
+    proposals: tuple[OutcomeProposed, ...]
+    already: int
+    pending: int
+    unnamed: int
+    unknown: tuple[str, ...]
+    refused: tuple[AnswerRefused, ...]
+
+
+def read_answers(ws: Workspace, data: bytes) -> AnswersRead:
+    """Record what a bank's file says: pain.002, camt.053 or camt.054."""
+    bank_file = read(data)
+    name = f"{bank_file.kind} {bank_file.name}".strip()
+    maker = ws.signer("operator")
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> DecidedStep[AnswersRead]:
+        sent = list(sent_by_file(ws, book))
+        answers, unknown = _matched(ws, book, sent, bank_file, name)
+        recording = _AnswerRecording(ws, book, maker, at)
+        for payment, answer in answers:
+            recording.take(payment, answer)
+        return DecidedStep(recording.result(name, unnamed=bank_file.unnamed, unknown=unknown), leaves=recording.leaves)
+
+    return take(ws, decide)
+
+
+def confirm_all(ws: Workspace, name: str) -> AnswersRead:
+    """Record that every payment handed over by file in a run, or in one batch of it (`RUN/2`), has arrived."""
+    run_name, slash, number = name.rpartition("/")
+    if not (slash and number.isdecimal()):
+        run_name, number = name, ""
+    maker = ws.signer("operator")
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> DecidedStep[AnswersRead]:
+        run = find_run(book, run_name)
+        mine = [
+            payment for payment in sent_by_file(ws, book, run.run) if not number or payment.batch.batch == int(number)
+        ]
+        if not mine:
+            raise StateError(f"{name}: nothing of it was handed over by file; settle pay {run.run[:16]} comes first")
+        recording = _AnswerRecording(ws, book, maker, at)
+        for payment in mine:
+            if not recording.is_superseded(payment):
+                recording.take(payment, BankAnswer(reference=payment.reference, outcome="settled"), rejected_stays=True)
+        return DecidedStep(recording.result(name), leaves=recording.leaves)
+
+    return take(ws, decide)
+
+
+def sent_by_file(ws: Workspace, book: Book, run: Digest | None = None) -> Iterator[SentPayment]:
+    """Every payment that was handed to a bank, in order; of one run, if named."""
+    for name, batches in book.batches.items():
+        if run is not None and name != run:
+            continue
+        currency = load(ws.log, book.runs[name]).currency
+        attempts: dict[str, int] = {}
+        for batch in batches:
+            for row in payments_of(ws.log, batch.statement):
+                instruction = Instruction.from_payload(row)
+                attempt = attempts[instruction.party] = attempts.get(instruction.party, 0) + 1
+                if batch.via == "file":
+                    paid_in, micros = instruction.paid(currency)
+                    yield SentPayment(
+                        run=name,
+                        batch=batch,
+                        party=instruction.party,
+                        attempt=attempt,
+                        reference=instruction.reference,
+                        currency=paid_in,
+                        micros=micros,
+                    )
+
+
+# --- matching -----------------------------------------------------------------------------------
+
+
+def _matched(
+    ws: Workspace, book: Book, sent: Sequence[SentPayment], bank_file: BankFile, name: str
+) -> tuple[list[tuple[SentPayment, BankAnswer]], list[str]]:
+    """Answers with the payments they are about, those that arrived before those that came back; and unknown names.
+
+    Refuses a file that is about nothing of this log, or that contradicts what was sent: nothing of it is believed.
+    """
+    by_reference: dict[str, list[SentPayment]] = {}
+    by_message: dict[str, list[SentPayment]] = {}
+    for payment in sent:
+        by_reference.setdefault(payment.reference, []).append(payment)
+        by_message.setdefault(message_id(payment.batch, payment.currency), []).append(payment)
+    matched: list[tuple[SentPayment, BankAnswer]] = []
+    unknown: list[str] = []
+    problems: list[str] = []
+    for answer in bank_file.answers:
+        payments = by_message.get(answer.batch, []) if answer.batch else by_reference.get(answer.reference, [])[-1:]
+        if not payments:
+            unknown.append(answer.batch or answer.reference)
+            continue
+        problems += _contradictions(payments, answer, len(by_reference.get(answer.reference, [])))
+        matched += [(payment, answer) for payment in payments]
+    problems += _never_sent(ws, book, unknown)
+    if problems:
+        more = f"; and {len(problems) - SHOWN_MAX} more" if len(problems) > SHOWN_MAX else ""
+        raise InputError(f"{name}: {'; '.join(problems[:SHOWN_MAX])}{more}; nothing of this file was recorded")
+    if unknown and not matched:
+        raise InputError(
+            f"{name}: none of its {counted(len(unknown), 'reference')} is of a payment of this log, the first is "
+            f"{unknown[0]}; is it of another account or of a month that is not paid yet? Nothing was recorded"
+        )
+    order = {"settled": 0, "failed": 1, "returned": 2, "pending": 3}
+    return sorted(matched, key=lambda pair: order[pair[1].outcome]), unknown
+
+
+def _contradictions(payments: Sequence[SentPayment], answer: BankAnswer, namesakes: int) -> Iterator[str]:
+    """Where an answer is about another amount than was sent, or could be about two attempts."""
+    if namesakes > 1:
+        # Release 0.1 gave every attempt the same reference.
+        yield (
+            f"{answer.reference} names {namesakes} attempts at the payment to {payments[0].party}; say it by hand: "
+            f"settle payment {payments[0].run[:16]} {payments[0].party} {answer.outcome}"
+        )
+    if answer.micros is None or answer.outcome == "pending":
+        return
+    due = sum(payment.micros for payment in payments)
+    currency = payments[0].currency
+    # What comes back may be less: banks on the way take their charges from it.
+    fits = answer.micros <= due if answer.outcome == "returned" else answer.micros == due
+    if answer.currency != currency or not fits:
+        yield (
+            f"{answer.batch or answer.reference} is {money(due, currency)}, the bank says "
+            f"{money(answer.micros, answer.currency)}"
+        )
+
+
+def _never_sent(ws: Workspace, book: Book, unknown: Iterable[str]) -> Iterator[str]:
+    """Answers about payments that were published and never handed over: no bank can have paid them."""
+    names = set(unknown)
+    for run in book.published if names else ():
+        for party, transfer in transfers(ws.log, book, load(ws.log, book.runs[run])).items():
+            if transfer.due and reference(run, party, len(transfer.attempts) + 1) in names:
+                yield f"run {run[:16]} never handed over its payment to {party}, and the bank has an answer to it"
+
+
+# --- recording ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _PaymentStanding:
+    """Where a payment stands while a file is gone through: its last attempt, and outcomes that count or wait."""
+
+    transfer: PartyPayment
+    state: State
+    counted: int
+    proposed: set[Outcome] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _AnswerRecording:
+    """The leaves that answers come to, one payment after the other."""
+
+    ws: Workspace
+    book: Book
+    maker: PrivateKey
+    at: str
+    leaves: list[Leaf] = field(default_factory=list)
+    settled: list[SentPayment] = field(default_factory=list)
+    proposals: list[OutcomeProposed] = field(default_factory=list)
+    refused: list[AnswerRefused] = field(default_factory=list)
+    already: int = 0
+    pending: int = 0
+    _runs: dict[Digest, dict[str, PartyPayment]] = field(default_factory=dict)
+    _standings: dict[tuple[Digest, str], _PaymentStanding] = field(default_factory=dict)
+
+    def take(self, payment: SentPayment, answer: BankAnswer, *, rejected_stays: bool = False) -> None:
+        """Record what an answer says of a payment. `rejected_stays`: not where a rejection waits for approval."""
+        if answer.outcome == "pending":
+            self.pending += 1
+            return
+        standing = self._standing(payment)
+        following = _following(standing, payment, answer.outcome, rejected_stays=rejected_stays)
+        if isinstance(following, str):
+            self.refused.append(
+                AnswerRefused(
+                    reference=payment.reference, party=payment.party, outcome=answer.outcome, reason=following
+                )
+            )
+            return
+        self.already += not following
+        for outcome in following:
+            self._record(standing, payment, answer, outcome)
+
+    def is_superseded(self, payment: SentPayment) -> bool:
+        """Whether a later attempt at the same payment was handed over."""
+        return payment.attempt < len(self._standing(payment).transfer.attempts)
+
+    def result(self, name: str, *, unnamed: int = 0, unknown: Sequence[str] = ()) -> AnswersRead:
+        return AnswersRead(
+            file=name,
+            settled=len(self.settled),
+            totals=totals((payment.currency, payment.micros) for payment in self.settled),
+            proposals=tuple(self.proposals),
+            already=self.already,
+            pending=self.pending,
+            unnamed=unnamed,
+            unknown=tuple(unknown),
+            refused=tuple(self.refused),
+        )
+
+    def _standing(self, payment: SentPayment) -> _PaymentStanding:
+        run, party = payment.run, payment.party
+        if run not in self._runs:
+            self._runs[run] = transfers(self.ws.log, self.book, load(self.ws.log, self.book.runs[run]))
+        if (run, party) not in self._standings:
+            heard = len(self.book.payments.get((run, party), ()))
+            waiting = {outcome for outcome in BY_TWO if self._named(payment, outcome).claim(heard) in self.book.claims}
+            transfer = self._runs[run][party]
+            self._standings[run, party] = _PaymentStanding(transfer, transfer.state, heard, waiting)
+        return self._standings[run, party]
+
+    def _named(self, payment: SentPayment, outcome: Outcome, entry: str = "") -> Payment:
+        return Payment(
+            at=self.at,
+            by=self.ws.operator,
+            key=self.maker.public.id,
+            run=payment.run,
+            party=payment.party,
+            outcome=outcome,
+            reference=entry,
+        )
+
+    def _record(self, standing: _PaymentStanding, payment: SentPayment, answer: BankAnswer, outcome: Outcome) -> None:
+        record = self._named(payment, outcome, answer.entry)
+        self.leaves.append(signed(record, self.maker))
+        if outcome == "settled":
+            self.settled.append(payment)
+            standing.state = "settled"
+            standing.counted += 1
+            return
+        standing.proposed.add(outcome)
+        self.proposals.append(
+            OutcomeProposed(
+                id=record.claim(standing.counted), party=payment.party, reference=payment.reference, outcome=outcome
+            )
+        )
+
+
+_FOLLOWING: Final[dict[tuple[State, str], tuple[Outcome, ...] | str]] = {
+    ("handed over", "settled"): ("settled",),
+    ("handed over", "failed"): ("failed",),
+    ("handed over", "returned"): ("settled", "returned"),
+    ("failed", "settled"): ("settled",),
+    ("settled", "returned"): ("returned",),
+    ("settled", "failed"): (
+        "it is recorded as settled, which is final; what came back is in a statement (camt.053 or camt.054)"
+    ),
+    ("written-off", "settled"): (
+        "it was written off and is owed again, and the bank says it arrived: correct it by settle adjust"
+    ),
+}
+"""By state and what the bank says: the outcomes to record, or why that cannot be; nothing where it is known."""
+SENT_AGAIN: Final = (
+    "this attempt was recorded as failed and the payment was sent again, and the bank says it arrived after all: have "
+    "the bank stop or call back the later one"
+)
+
+
+def _following(
+    standing: _PaymentStanding, payment: SentPayment, outcome: str, *, rejected_stays: bool
+) -> tuple[Outcome, ...] | str:
+    """The outcomes to record so that a payment is what the bank says; none if it is, a reason if it cannot be."""
+    if outcome in standing.proposed:
+        return ()
+    if payment.attempt < len(standing.transfer.attempts):
+        return SENT_AGAIN if outcome == "settled" else ()
+    if rejected_stays and "failed" in standing.proposed:
+        return "the bank rejected it, which waits for a second person: settle proposals"
+    return _FOLLOWING.get((standing.state, outcome), ())

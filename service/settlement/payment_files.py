@@ -1,0 +1,157 @@
+"""The files that tell a bank what to pay: one for each batch and currency, made again from the log and the payee book.
+
+A file that is there is the file that was sent, so it is never written over, and a batch that was written in one format
+is not written in the other beside it: somebody would send both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import InputError, StateError
+from ledger.registry.payees import Payee as Account
+from payouts.accounts.payment import Instruction, PayeeAccount, account_digest, payment_file
+from payouts.life.records import Pay
+from service.files import write_whole
+from service.settlement.carrying import payments_of
+from service.settlement.payees import accounts_ever, named
+from service.settlement.stored import Stored
+from service.trade import pain
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+EXTENSIONS: Final = {"csv": "csv", "pain.001": "xml"}
+DEBTOR: Final = ("payouts.debtor_name", "payouts.debtor_iban")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrencyTotal:
+    """What payments come to in one currency."""
+
+    currency: str
+    payments: int
+    micros: int
+
+
+def totals(amounts: Iterable[tuple[str, int]]) -> tuple[CurrencyTotal, ...]:
+    """Returns the sum of (currency, micro-units) in each currency, by its code."""
+    sums: dict[str, tuple[int, int]] = {}
+    for currency, micros in amounts:
+        count, total = sums.get(currency, (0, 0))
+        sums[currency] = (count + 1, total + micros)
+    return tuple(CurrencyTotal(currency=code, payments=n, micros=micros) for code, (n, micros) in sorted(sums.items()))
+
+
+def check_format(ws: Workspace, form: str) -> None:
+    """Refuse a format that is none, or that asks for an account of the payer's that no setting names."""
+    if form not in EXTENSIONS:
+        raise InputError(f"format {form!r}: expected one of {', '.join(EXTENSIONS)}")
+    missing = [name for name in DEBTOR if form == "pain.001" and not ws.settings.text(name)]
+    if missing:
+        raise InputError(
+            f"pain.001 names the account that pays, and {missing[0]} is not set: write it into settle.toml, "
+            f'[payouts] {missing[0].partition(".")[2]} = "..."'
+        )
+
+
+def obstacle(ws: Workspace, stored: Stored, instruction: Instruction, account: Account, form: str) -> str:
+    """Why a bank would not take this payment in this format; empty where it would."""
+    if form == "csv":
+        return ""
+    try:
+        transfer = _transfer(stored, instruction, named(ws, account))
+        pain.message([transfer], name="CHECK", created="", execute_on="", debtor=_debtor(ws))
+    except InputError as problem:
+        return str(problem)
+    return ""
+
+
+def message_id(batch: Pay, currency: str) -> str:
+    """The id of a batch's message in one currency; answers about the batch as a whole name it."""
+    return f"{batch.run[:20].upper()}-{batch.batch}-{currency}"
+
+
+def write_batch(ws: Workspace, stored: Stored, batch: Pay, form: str) -> list[str]:
+    """Returns the paths of a batch's files; those that are missing are made again from the log and the payee book."""
+    record = stored.record
+    folder = ws.home / "payments"
+    stem = f"{record.period}-{record.pool}-{record.run[:12]}-{batch.batch}"
+    _check_one_format(folder, stem, form)
+    whole = folder / f"{stem}.csv"
+    if whole.exists():  # release 0.1 wrote all currencies into one file, and this one may have been sent
+        return [str(whole)]
+    instructions = [Instruction.from_payload(row) for row in payments_of(ws.log, batch.statement)]
+    paths = []
+    accounts = None
+    for currency in sorted({instruction.paid(stored.currency)[0] for instruction in instructions}):
+        path = folder / f"{stem}-{currency}.{EXTENSIONS[form]}"
+        if not path.exists():
+            accounts = accounts_ever(ws) if accounts is None else accounts
+            rows = [
+                (instruction, _payee(ws, accounts, instruction))
+                for instruction in instructions
+                if instruction.paid(stored.currency)[0] == currency
+            ]
+            write_whole(path, _content(ws, stored, batch, rows, form), mode=0o600)
+        paths.append(str(path))
+    return paths
+
+
+def _check_one_format(folder: Path, stem: str, form: str) -> None:
+    others = (extension for name, extension in EXTENSIONS.items() if name != form)
+    written = [path for extension in others for path in sorted(folder.glob(f"{stem}*.{extension}"))]
+    if written:
+        raise StateError(
+            f"it was written as {written[0].name} before, and sending both would pay twice; if no bank has that file, "
+            "delete it and pay again"
+        )
+
+
+def _content(
+    ws: Workspace, stored: Stored, batch: Pay, rows: Sequence[tuple[Instruction, PayeeAccount]], form: str
+) -> bytes:
+    record = stored.record
+    if form == "csv":
+        return payment_file(rows, currency=stored.currency, period=record.period, pool=record.pool, run=record.run)
+    # Both dates are the batch's own, so that the file made again is the file that was sent.
+    currency = rows[0][0].paid(stored.currency)[0]
+    return pain.message(
+        [_transfer(stored, instruction, payee) for instruction, payee in rows],
+        name=message_id(batch, currency),
+        created=batch.at,
+        execute_on=batch.at[:10],
+        debtor=_debtor(ws),
+    )
+
+
+def _debtor(ws: Workspace) -> pain.BankAccount:
+    name, number, bic = (ws.settings.text(key) for key in (*DEBTOR, "payouts.debtor_bic"))
+    return pain.BankAccount(name=name, number=number, bic=bic)
+
+
+def _transfer(stored: Stored, instruction: Instruction, payee: PayeeAccount) -> pain.CreditTransfer:
+    currency, micros = instruction.paid(stored.currency)
+    return pain.CreditTransfer(
+        reference=instruction.reference,
+        to=pain.BankAccount(
+            name=payee.name, number=payee.account, bic=payee.bic, town=payee.town, country=payee.country
+        ),
+        currency=currency,
+        micros=micros,
+        remittance=f"Royalties {stored.record.period}, {stored.record.pool}",
+    )
+
+
+def _payee(ws: Workspace, accounts: Mapping[str, Sequence[Account]], instruction: Instruction) -> PayeeAccount:
+    """The account a payment was made out to, which need not be the one that counts by now."""
+    for account in accounts.get(instruction.party, ()):
+        if account_digest(account.party, account.method, account.account) == instruction.account:
+            return named(ws, account)
+    raise StateError(
+        f"the account that payment {instruction.reference} to {instruction.party} was made out to is not in the payee "
+        "book any more; find the file that was sent, or let the payment fail and pay again"
+    )
