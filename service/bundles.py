@@ -9,6 +9,7 @@ from typing import Any, Final
 from ledger.errors import InputError, VerificationError
 from ledger.proofs import trust as trusting
 from ledger.proofs import verify
+from ledger.proofs.retired import LogCopy
 from ledger.proofs.trust import Trust
 from ledger.proofs.verify import Examination, Kind, Report
 
@@ -65,6 +66,13 @@ def read_trust(path: Path) -> Trust:
         ) from None
 
 
-def verify_bundle(data: bytes, trust: Trust | None) -> Report:
-    """Examine a bundle of any kind."""
-    return verify.verify_bundle(data, trust, kinds=KINDS)
+def read_log(folder: Path) -> LogCopy:
+    """The exported log in a folder, or in an exported period, for proofs under a log key that has retired."""
+    from ledger.log.recover import read_copy
+
+    return read_copy(folder / "log" if (folder / "log").is_dir() else folder)
+
+
+def verify_bundle(data: bytes, trust: Trust | None, copy: LogCopy | None = None) -> Report:
+    """Examine a bundle of any kind; with a newer copy of its log also one whose log key has retired since."""
+    return verify.verify_bundle(data, trust, kinds=KINDS, copy=copy)

@@ -14,6 +14,8 @@ from ledger.errors import VerificationError
 
 app = typer.Typer(no_args_is_help=True, help="The log: heads, proofs, export, health.")
 logs = typer.Typer(no_args_is_help=True)
+receipts = typer.Typer(no_args_is_help=True)
+app.add_typer(receipts, name="receipts", help="Receipts that were handed out.")
 app.add_typer(logs, name="logs", help="Further logs under this one: each takes the sources assigned to it.")
 
 
@@ -113,6 +115,18 @@ def recover(
     from service.operating import recover as mend
 
     emit(mend(workspace(), tiles=tiles, new_origin=new_origin or None, reason=reason or None))
+
+
+@receipts.command("renew")
+def receipts_renew(
+    places: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Receipts, or folders of them, as settle ingest wrote them.")
+    ],
+) -> None:
+    """Write receipts anew whose log key has been handed over since, so that they verify by themselves again."""
+    from service.log.renewing import renew
+
+    emit(renew(workspace(), places))
 
 
 # --- several logs -------------------------------------------------------------------------------

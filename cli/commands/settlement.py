@@ -73,13 +73,17 @@ def period_recompute(
     folder: Annotated[Path, typer.Argument(help="An exported month.")],
     *,
     trust: Annotated[Path, typer.Option(help="The operator's trust.json, from elsewhere than the export.")],
+    log: Annotated[
+        Path | None, typer.Option(help="A newer export of the log, if the log key of this one has retired.")
+    ] = None,
 ) -> None:
     """Compute an exported month again, as an outsider: rebuild its log, compare every run to the byte."""
-    from service.bundles import read_trust
+    from service.bundles import read_log, read_trust
     from service.statements import outsiders
 
     with progress("Computing", unit="events") as advance:
-        done = outsiders.recompute(folder, read_trust(trust), on_progress=advance)
+        newer = None if log is None else read_log(log)
+        done = outsiders.recompute(folder, read_trust(trust), newer=newer, on_progress=advance)
     emit(done)
     if not done.ok:
         leave(EXIT_CODES[VerificationError])

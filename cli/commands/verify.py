@@ -25,16 +25,20 @@ app = typer.Typer(no_args_is_help=True)
 def verify(
     bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles or .tlog-proof receipts.")],
     trust: Annotated[Path | None, typer.Option(help="The operator's trust.json; a workspace has its own.")] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="A newer export of the log, for proofs under a log key that has retired.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Each hash step, to be redone with sha256sum.")] = False,
 ) -> None:
     """Check bundles with nothing but a trust file; leaves with 3 unless every step holds."""
-    from service.bundles import read_bundle, verify_bundle
+    from service.bundles import read_bundle, read_log, verify_bundle
 
     read = {path: read_bundle(path) for path in bundles}
     trusted, place = _trust(trust)
     named = {"path": str(place), "sha256": hashlib.sha256(place.read_bytes()).hexdigest()}
+    copy = None if log is None else read_log(log)
     answers = [
-        {**_document(path, verify_bundle(data, trusted), explain=explain), "trust": named}
+        {**_document(path, verify_bundle(data, trusted, copy), explain=explain), "trust": named}
         for path, data in read.items()
     ]
     ok = all(answer["ok"] for answer in answers)

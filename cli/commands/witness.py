@@ -52,7 +52,7 @@ def know(
 
     found = [parse_vkey(one) for one in vkeys or ()]
     if trust is not None:
-        found += [vkey for log in read_trust(trust).logs for vkey in log.vkeys()]
+        found += [vkey for log in read_trust(trust).logs for vkey in log.current_vkeys()]
     if not found:
         raise InputError("name a log: its verifier key, or --trust FILE")
     opened = _open(folder)

@@ -2,7 +2,8 @@
 
 A receipt is a `.tlog-proof` (c2sp.org/tlog-proof) whose extra data is the leaf: index, inclusion
 proof and the signed checkpoint with which the event was acknowledged. It needs nothing else to be
-verified, and asked for again, for as long as the log exists, it is the same bytes.
+verified, and asked for again it is the same bytes, until the log's key is handed over: a retired key's
+signature bears no date, so from then on a receipt rests on the newest checkpoint (finding V6).
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def receipts(log: Log, places: Iterable[Place]) -> Iterator[tuple[Place, bytes]]
         index = place[2]
         if not first <= index < size:
             signed = log.covering(index)
+            if log.has_retired(signed):
+                signed = log.checkpoint()
             first, size = index, content(signed).size
         hashes = tree.prove_inclusion(index, size, log.read)
         yield place, proof.Proof(index=index, hashes=tuple(hashes), checkpoint=signed, extra=bodies[index]).encode()

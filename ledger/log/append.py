@@ -35,9 +35,10 @@ from ledger.log.store.sqlite import SqliteStore
 from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT, Store
 from ledger.log.store.tracks import after as ring_after
 from ledger.log.store.tracks import project_tracks
-from ledger.proofs import canon, checkpoint, leaf, proof, tile, tree
-from ledger.proofs.keyring import Key
+from ledger.proofs import canon, checkpoint, leaf, note, proof, tile, tree
+from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PrivateKey
+from ledger.proofs.note import Vkey
 from ledger.proofs.tree import Read, leaf_hashes
 from ledger.reading.reading import Reading
 from ledger.types import Digest, Head, Leaf, parse_time
@@ -173,20 +174,37 @@ class Log:
 
         With `expect_size`, ConflictError if the log has moved on: read it again and decide again.
         """
+        return self.commit(batch_of(leaves, blobs), None if expect_size is None else self._unmoved(expect_size))
 
-        def unmoved(_: Connection, head: Head) -> None:
-            if head.size != expect_size:
-                raise ConflictError(
-                    f"log {self.origin} has {head.size} entries, expected {expect_size}; it moved meanwhile"
-                )
+    def _unmoved(self, size: int) -> Check:
+        """Under the lock: give the append up if the log has another size by then."""
 
-        return self.commit(batch_of(leaves, blobs), None if expect_size is None else unmoved)
+        def check(_: Connection, head: Head) -> None:
+            if head.size != size:
+                raise ConflictError(f"log {self.origin} has {head.size} entries, expected {size}; it moved meanwhile")
 
-    def commit(self, batch: LeafBatch, check: Check | None = None) -> Appended:
-        """Append a prepared batch; see the module's own text for the order of things."""
+        return check
+
+    def hand_over(self, end: Callable[[Head], Leaf], successor: PrivateKey) -> Appended:
+        """Append the leaf that ends this log's key at the head it is given; the successor signs from there on.
+
+        However fast others write, the leaf states the tree just before it: if the log moved, it is made again.
+        """
+        while True:
+            head = self.head()
+            with suppress(ConflictError):
+                done = self.commit(batch_of([end(head)]), self._unmoved(head.size), successor)
+                self._signer = successor
+                return done
+
+    def commit(self, batch: LeafBatch, check: Check | None = None, signer: PrivateKey | None = None) -> Appended:
+        """Append a prepared batch; see the module's own text for the order of things.
+
+        `signer` is another key than the log's own, to which this batch hands the log over.
+        """
         if not batch.bodies:
             raise InputError("an append needs at least one leaf")
-        key = self.signer
+        key = signer or self.signer
         with self._lock, self.anchor.held() as anchor:
             try:
                 with self.store.writing() as tx:
@@ -258,13 +276,13 @@ class Log:
     def _write(
         self, tx: Connection, batch: LeafBatch, before: Edge, tiles: list[tile.Changed], signed: tuple[Head, bytes]
     ) -> None:
-        head, note = signed
+        head, checkpoint_note = signed
         first = head.size - len(batch.bodies)
         store = self.store
         store.insert(tx, ENTRY, list(zip(range(first, head.size), batch.types, batch.bodies, strict=True)))
         store.insert(tx, EVENT, [(source, event_id, first + offset) for source, event_id, offset in batch.events])
         store.put_tiles(tx, tiles)
-        store.insert(tx, CHECKPOINT, [(head.size, head.root, head.chain, note)])
+        store.insert(tx, CHECKPOINT, [(head.size, head.root, head.chain, checkpoint_note)])
         new_blobs = [(digest, data) for digest, data in batch.blobs.items() if queries.blob(tx, digest) is None]
         store.insert(tx, BLOB, new_blobs)
         if len(batch.events) < len(batch.bodies):
@@ -372,6 +390,13 @@ class Log:
         with self.store.reading() as connection:
             return right_edge.dated_in(connection, self.trusted)
 
+    def ring(self) -> KeyRing | None:
+        """The keys as all key leaves leave them; None for a log that was opened without trusted keys."""
+        if self.trusted is None:
+            return None
+        with self.store.reading() as connection:
+            return right_edge.ring_of(connection, self.trusted)
+
     def assignments(self) -> dict[str, tuple[Digest, int]]:
         """Every assigned track: the vector it pays by and the index of the assignment."""
         with self.store.reading() as connection:
@@ -399,6 +424,14 @@ class Log:
         if signed is None:
             raise InputError(f"log {self.origin} has no entry {index}")
         return signed.note
+
+    def has_retired(self, signed: bytes) -> bool:
+        """Whether nobody but retired log keys signed this checkpoint, so that it proves nothing by itself (V6)."""
+        ring = self.ring()
+        if ring is None:
+            return False
+        current = {Vkey(self.origin, key.public).id for key in ring.of("log") if key.until is None}
+        return not any(line.name == self.origin and line.id in current for line in note.parse(signed).signatures)
 
     def inclusion(self, index: int, size: int | None = None) -> bytes:
         """A `.tlog-proof` of an entry in the tree of a checkpoint, by default the newest."""

@@ -22,10 +22,10 @@ from ledger.log.store import queries, signed
 from ledger.log.store.edge import Edge
 from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT
 from ledger.log.store.tracks import project_tracks
-from ledger.proofs import canon, checkpoint, leaf
+from ledger.proofs import canon, checkpoint, leaf, note, tree
 from ledger.proofs.checkpoint import Checkpoint
-from ledger.proofs.keyring import Key, project
-from ledger.proofs.note import Vkey
+from ledger.proofs.keyring import Key, fold
+from ledger.proofs.retired import LogCopy, check_signer
 from ledger.proofs.tile import WIDTH, format_path, parse_entries, reader
 from ledger.proofs.tree import HASH_SIZE, leaf_hashes
 from ledger.proofs.tree import root as tree_root
@@ -50,17 +50,18 @@ class Static:
     note: bytes
 
     @classmethod
-    def open(cls, folder: Path, origin: str, trusted: Iterable[Key]) -> Static:
-        """The exported log, if a key that counts signed its checkpoint and its tiles lead to that root."""
-        try:
-            note = (folder / "checkpoint").read_bytes()
-            keys = [json.loads(line) for line in (folder / "keys.ndjson").read_text(encoding="utf-8").splitlines()]
-        except OSError as problem:
-            raise InputError(f"{folder}: not an exported log: {problem.strerror}: {problem.filename}") from None
-        ring = project(trusted, ((key["index"], key["leaf"]) for key in keys))
-        size = content(note).size
-        vkeys = [Vkey(origin, key.public) for key in ring.at(size, "log")]
-        found = cls(folder, checkpoint.open(note, origin, vkeys), note)
+    def open(cls, folder: Path, origin: str, trusted: Iterable[Key], newer: LogCopy | None = None) -> Static:
+        """The exported log, if a key that counts signed its checkpoint and its tiles lead to that root.
+
+        An export under a key that has retired since is opened with a `newer` copy of the log.
+        """
+        first, copy = tuple(trusted), read_copy(folder)
+        ring, signed = fold(first, copy.keys), note.parse(copy.note)
+        found = cls(folder, checkpoint.parse(signed.text), copy.note)
+        if found.checkpoint.origin != origin:
+            raise VerificationError(f"{folder} holds log {found.checkpoint.origin!r}; expected {origin!r}")
+        check_signer(signed, found.checkpoint, ring, first, newer)
+        size = found.checkpoint.size
         if tree_root(size, reader(found.tile)) != found.checkpoint.root:
             raise VerificationError(f"{folder}: the exported tiles are not the tree of their checkpoint")
         return found
@@ -97,6 +98,27 @@ class Static:
             if canon.digest(data) != place.name:
                 raise VerificationError(f"{place} has another digest than its name")
             yield bytes.fromhex(place.name), data
+
+
+def read_copy(folder: Path) -> LogCopy:
+    """The exported log in a folder, unchecked: its checkpoint, its key leaves, its tiles for proofs."""
+    try:
+        signed = (folder / "checkpoint").read_bytes()
+        lines = (folder / "keys.ndjson").read_bytes().splitlines()
+    except OSError as problem:
+        raise InputError(f"{folder}: not an exported log: {problem.strerror}: {problem.filename}") from None
+    keys = []
+    for n, line in enumerate(lines, start=1):
+        try:
+            key = json.loads(line)
+            index, body = key["index"], key["leaf"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise VerificationError(f"{folder}: keys.ndjson, line {n}: expected an object of index and leaf") from None
+        if type(index) is not int or not isinstance(body, dict):
+            raise VerificationError(f"{folder}: keys.ndjson, line {n}: index is a number, leaf an object")
+        keys.append((index, body))
+    static = Static(folder, content(signed), signed)
+    return LogCopy(signed, keys, lambda old, new: tree.prove_consistency(old, new, reader(static.tile)))
 
 
 def replay(log: Log, static: Static) -> Recovered:

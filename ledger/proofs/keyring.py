@@ -13,6 +13,10 @@ the end. A leaf at index i counts if `i + 1 <= until`, or if `i < since`: nobody
 when it was written. A checkpoint counts up to `until` only. An end that trust states without `since`
 is absolute, so that no leaf shown later can take it back.
 
+A log key ends with a pinned tree: its last leaf states `size` and `root` of the tree before it, `until` is
+that size, and the successor signs the checkpoint that covers the leaf. A signature bears no date, so what
+a retired log key signed must be that tree, or be shown to be a prefix of the log (`retired`, finding V6).
+
 A leaf whose signer no longer counts never has an effect. One that only repeats what the ring says
 already is passed over, because trust published afterwards names its effect from the outset.
 """
@@ -20,6 +24,7 @@ already is passed over, because trust published afterwards names its effect from
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -28,8 +33,9 @@ from ledger.errors import VerificationError
 from ledger.proofs import leaf
 from ledger.proofs.keys import PrivateKey, PublicKey
 from ledger.proofs.note import Vkey
+from ledger.proofs.tree import HASH_SIZE
 from ledger.text import parse_hex
-from ledger.types import ROLES, Role
+from ledger.types import ROLES, Head, Role
 
 BY_OPERATOR: Final[tuple[Role, ...]] = ("attribution", "platform", "holder")
 """Roles whose keys an operator's key may add and revoke; the others answer for themselves."""
@@ -40,6 +46,8 @@ _ACTIONS: Final = {
     "add": _FIELDS | {"role", "party", "public"},
     "revoke": _FIELDS | {"revokes", "until"},
 }
+_PIN: Final = {"size", "root"}
+"""Fields of the leaf that ends a log key; leaves of release 0.1 lack them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +61,8 @@ class Key:
     until: int | None = None
     since: int | None = None
     """The index of the leaf that gave the end; None while there is no end, or where nothing says when it was given."""
+    root: bytes | None = field(default=None, compare=False)
+    """Of a log key with an end, the root of the tree of size `until`; None where nothing says it."""
     by: str | None = field(default=None, compare=False)
     """The id of the key that introduced it in the log; None for one that trust brought."""
 
@@ -96,7 +106,8 @@ class KeyRing:
     def apply(self, index: int, body: Mapping[str, Any]) -> KeyRing:
         """The ring after the `key` leaf at this index; VerificationError if nobody entitled signed it."""
         action, where = body.get("action"), f"key leaf {index}"
-        if not isinstance(action, str) or body.get("type") != "key" or set(body) != _ACTIONS.get(action):
+        fields = set(body) - _PIN if set(body) >= _PIN and action != "add" else set(body)
+        if not isinstance(action, str) or body.get("type") != "key" or fields != _ACTIONS.get(action):
             raise VerificationError(f"{where}: not a leaf that adds, rotates or revokes a key")
         signer = self.find(body["key"])
         if signer is None or index + 1 < signer.start:
@@ -127,25 +138,32 @@ class KeyRing:
             raise VerificationError(
                 f"{where}: rotates the key of {signer.party}, {signer.role}, to another role or party"
             )
-        if (until := _size(where, body["until"])) < index + 1:
+        until, root = _size(where, body["until"]), _pinned(where, index, signer, body)
+        if until < index + 1 and not (root is not None and until == index):
             raise VerificationError(
                 f"{where}: the old key retires at {until}, before the size {index + 1} of its last act"
             )
-        return KeyRing((*self._retire(signer, until, index), *new))
+        return KeyRing((*self._retire(signer, until, index, root), *new))
 
     def _revoke(self, where: str, index: int, signer: Key, body: Mapping[str, Any]) -> KeyRing:
         key = self.find(body["revokes"])
         if key is None:
             raise VerificationError(f"{where}: revokes key {str(body['revokes'])[:16]}, which is not known")
         _check_entitled(where, signer, key.role)
-        return KeyRing(self._retire(key, _size(where, body["until"]), index))
+        root = _pinned(where, index, key, body)
+        return KeyRing(self._retire(key, _size(where, body["until"]), index, root))
 
-    def _retire(self, key: Key, until: int, index: int) -> tuple[Key, ...]:
-        """Ends the key, never later than it was to end anyway."""
+    def _retire(self, key: Key, until: int, index: int, root: bytes | None) -> tuple[Key, ...]:
+        """Ends the key, never later than it was to end anyway. `root` is that of the tree before the leaf."""
         if key.until is not None and key.until <= until:
             return self.keys
         known = index if key.until is None else key.until  # what the first end took stays taken
-        retired = replace(key, until=until, since=known if key.since is None else min(known, key.since))
+        retired = replace(
+            key,
+            until=until,
+            since=known if key.since is None else min(known, key.since),
+            root=root if until == index else None,
+        )
         return tuple(retired if other is key else other for other in self.keys)
 
 
@@ -165,6 +183,18 @@ def _size(where: str, value: Any) -> int:
     return value
 
 
+def _pinned(where: str, index: int, ended: Key, body: Mapping[str, Any]) -> bytes | None:
+    """The root that the leaf states of the tree before it, with which a log key ends; None if it states none."""
+    if "root" not in body:
+        return None
+    root = parse_hex(body["root"], f"{where}: root", HASH_SIZE)
+    if ended.role != "log":
+        raise VerificationError(f"{where}: only the end of a log key states size and root; it ends the {ended}")
+    if _size(where, body["size"]) != index or _size(where, body["until"]) > index:
+        raise VerificationError(f"{where}: it states size {body['size']}; a log key ends at {index} at the latest")
+    return root
+
+
 def project(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> KeyRing:
     """The ring after these `key` leaves (index, leaf), which must come in the order of the log."""
     ring, last = KeyRing(tuple(trusted)), -1
@@ -173,6 +203,28 @@ def project(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any
             raise VerificationError(f"key leaf {index} does not come after key leaf {last}")
         ring, last = ring.apply(index, body), index
     return ring
+
+
+def fold(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> KeyRing:
+    """The ring after all `key` leaves of a log, in order; one that nobody entitled signed is void and changes nothing.
+
+    Whoever holds the log key alone can append such a leaf, and it must not keep anybody from reading the log.
+    """
+    ring = KeyRing(tuple(trusted))
+    for index, body in leaves:
+        with suppress(VerificationError):
+            ring = ring.apply(index, body)
+    return ring
+
+
+def valid(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> list[int]:
+    """The indexes of those `key` leaves that are not void: what a bundle shows of them."""
+    ring, indexes = KeyRing(tuple(trusted)), []
+    for index, body in leaves:
+        with suppress(VerificationError):
+            ring = ring.apply(index, body)
+            indexes.append(index)
+    return indexes
 
 
 def dated(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> tuple[Key, ...]:
@@ -192,10 +244,7 @@ def dated(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]
         key = unknown.get(ended) if isinstance(ended, str) else None
         if key is not None and ended == body.get("key") and index + 1 > (key.until or 0):
             continue  # finding V5: a stolen key "ends" itself long after its end, so as to have counted in between
-        try:
-            ring = ring.apply(index, body)
-        except VerificationError:
-            continue
+        ring = fold(ring.keys, [(index, body)])
         after = ring.find(ended)
         if key is not None and after is not None and after.until is not None and after.until <= (key.until or 0):
             given.setdefault(key.public.id, index if after.since is None else after.since)
@@ -206,10 +255,12 @@ def dated(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]
 
 
 def rotate(
-    at: datetime, *, signer: PrivateKey, role: Role, party: str, public: PublicKey, until: int
+    at: datetime, *, signer: PrivateKey, role: Role, party: str, public: PublicKey, until: int, head: Head | None = None
 ) -> dict[str, Any]:
-    """The leaf by which a key hands over to its successor and retires after size `until`."""
-    body = leaf.make("key", at, action="rotate", role=role, party=party, public=public.raw.hex(), until=until)
+    """The leaf by which a key hands over to its successor and retires after size `until`; a log key at `head`."""
+    body = leaf.make(
+        "key", at, action="rotate", role=role, party=party, public=public.raw.hex(), until=until, **_head(head)
+    )
     return leaf.sign(body, signer)
 
 
@@ -219,6 +270,11 @@ def add(at: datetime, *, signer: PrivateKey, role: Role, party: str, public: Pub
     return leaf.sign(body, signer)
 
 
-def revoke(at: datetime, *, signer: PrivateKey, key_id: str, until: int) -> dict[str, Any]:
+def revoke(at: datetime, *, signer: PrivateKey, key_id: str, until: int, head: Head | None = None) -> dict[str, Any]:
     """The leaf after which a key counts only up to size `until`, even where it has signed beyond."""
-    return leaf.sign(leaf.make("key", at, action="revoke", revokes=key_id, until=until), signer)
+    return leaf.sign(leaf.make("key", at, action="revoke", revokes=key_id, until=until, **_head(head)), signer)
+
+
+def _head(head: Head | None) -> dict[str, Any]:
+    """The tree that a log key ends with, as its last leaf states it."""
+    return {} if head is None else {"size": head.size, "root": head.root.hex()}

@@ -17,11 +17,15 @@ from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PublicKey
 from ledger.proofs.note import Vkey, check_name, parse_vkey
 from ledger.proofs.policy import NO_QUORUM, Policy
+from ledger.proofs.tree import HASH_SIZE
 from ledger.text import parse_hex
 from ledger.types import ROLES
 
+VERSION: Final = 2
+"""What is written; version 1, of release 0.1, is read too: it says neither `since` nor `root` of a key that ended."""
 _KEY_FIELDS: Final = {"role", "party", "public"}
 _LOG_KEY_FIELDS: Final = {"role", "party", "vkey"}
+_KEY_SIZES: Final = {"from", "until", "since", "root"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,10 @@ class TrustedLog:
 
     def vkeys(self) -> tuple[Vkey, ...]:
         return tuple(Vkey(self.origin, key.public) for key in self.keys if key.role == "log")
+
+    def current_vkeys(self) -> tuple[Vkey, ...]:
+        """Of the log keys those that have not retired."""
+        return tuple(Vkey(self.origin, key.public) for key in self.keys if key.role == "log" and key.until is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Trust:
         """The file, for people to read and compare: indented, one key a line."""
         logs = [format_log(log) for log in self.logs]
         lines = self.policy.encode().decode().splitlines()
-        document = {"v": 1, "type": "trust", "logs": logs, "policy": lines}
+        document = {"v": VERSION, "type": "trust", "logs": logs, "policy": lines}
         return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
     def with_ring(self, ring: KeyRing) -> Trust:
@@ -62,8 +70,11 @@ class Trust:
         return replace(self, logs=(TrustedLog(self.origin, ring.keys), *self.logs[1:]))
 
     def policy_file(self) -> bytes:
-        """The same trust as a tlog-policy file, for other people's tools."""
-        logs = tuple(policy.PolicyLog(vkey) for log in self.logs for vkey in log.vkeys())
+        """The same trust as a tlog-policy file, for other people's tools, which know no ends of keys.
+
+        Log keys that have retired are left out: what they sign today must not be believed (finding V6).
+        """
+        logs = tuple(policy.PolicyLog(vkey) for log in self.logs for vkey in log.current_vkeys())
         return Policy(logs, self.policy.witnesses, self.policy.groups, self.policy.quorum).encode()
 
 
@@ -77,8 +88,10 @@ def parse(data: bytes) -> Trust:
     try:
         document = json.loads(data.decode(), object_pairs_hook=_unique, parse_float=_no_float)
         canon.encode(document)
-        if set(document) != {"v", "type", "logs", "policy"} or document["v"] != 1 or document["type"] != "trust":
-            raise VerificationError('expected {"v": 1, "type": "trust", "logs": [...], "policy": [...]}')
+        if set(document) != {"v", "type", "logs", "policy"} or document["type"] != "trust":
+            raise VerificationError('expected {"v": 2, "type": "trust", "logs": [...], "policy": [...]}')
+        if type(document["v"]) is not int or not 1 <= document["v"] <= VERSION:
+            raise VerificationError(f"version {document['v']!r}; this program reads versions 1 and {VERSION}")
         logs = tuple(parse_log(log) for log in _list(document["logs"], "logs"))
         lines = _list(document["policy"], "policy")
         if not all(isinstance(line, str) and "\n" not in line for line in lines):
@@ -117,15 +130,15 @@ def _format_key(origin: str, key: Key) -> dict[str, Any]:
         **start,
         **({} if key.until is None else {"until": key.until}),
         **({} if key.since is None else {"since": key.since}),
+        **({} if key.root is None else {"root": key.root.hex()}),
     }
 
 
 def _parse_key(origin: str, document: Any) -> Key:
-    if not isinstance(document, dict) or set(document) - {"from", "until", "since"} not in (
-        _KEY_FIELDS,
-        _LOG_KEY_FIELDS,
-    ):
-        raise VerificationError("a key is an object of role, party, public or vkey, and at most from, until and since")
+    if not isinstance(document, dict) or set(document) - _KEY_SIZES not in (_KEY_FIELDS, _LOG_KEY_FIELDS):
+        raise VerificationError(
+            "a key is an object of role, party, public or vkey, and at most from, until, since and root"
+        )
     role, party, start, until = document["role"], document["party"], document.get("from", 0), document.get("until")
     since = document.get("since")
     if role not in ROLES or ("vkey" in document) != (role == "log") or not isinstance(party, str) or not party:
@@ -133,6 +146,9 @@ def _parse_key(origin: str, document: Any) -> Key:
     sizes = [start, *(size for size in (until, since) if size is not None)]
     if not all(type(size) is int and size >= 0 for size in sizes) or (since is not None and until is None):
         raise VerificationError(f"key of role {role}: from, until and since are sizes, and only an end has a since")
+    root = None if document.get("root") is None else parse_hex(document["root"], "root", HASH_SIZE)
+    if root is not None and (role != "log" or until is None):
+        raise VerificationError(f"key of role {role}: only a log key with an end has a root, of the tree it ended with")
     if not isinstance(document.get("vkey", ""), str):
         raise VerificationError("vkey is a text")
     if role != "log":
@@ -142,7 +158,7 @@ def _parse_key(origin: str, document: Any) -> Key:
         public = vkey.key
         if vkey.name != origin:
             raise VerificationError(f"log {origin} has a key of {vkey.name}")
-    return Key(role=role, party=party, public=public, start=start, until=until, since=since)
+    return Key(role=role, party=party, public=public, start=start, until=until, since=since, root=root)
 
 
 def _list(value: Any, what: str) -> Sequence[Any]:

@@ -7,7 +7,8 @@ hash functions and directions from this program. Steps:
 (1) the bundle is one canonical document of a known kind;
 (2) its checkpoint is of a log that is trusted;
 (3) its key leaves follow from the trusted keys, one from the other;
-(4) the checkpoint is signed by a log key that counts at its size;
+(4) the checkpoint is signed by a log key that counts at its size, and by one that has retired only if it is shown to
+    be a part of the log;
 (5) enough witnesses cosigned it, where trust asks for witnesses;
 (6) the key leaves are in the checkpoint's tree; then the steps of the bundle's kind (`KINDS`).
 
@@ -29,6 +30,7 @@ from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.note import Note
+from ledger.proofs.retired import LogCopy, check_signer
 from ledger.proofs.trust import Trust
 from ledger.shown import counted
 from ledger.types import ROLES, Digest, Role, format_time
@@ -73,7 +75,8 @@ class Examination:
     ring: KeyRing
     platform: str | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, copy: LogCopy | None = None) -> None:
+        self.copy = copy
         self.steps: list[Step] = []
         self.unchecked: list[str] = []
         self.cautions: list[str] = []
@@ -130,9 +133,14 @@ Kind = Callable[[Examination, dict[str, Any]], None]
 """Adds the steps of one kind of bundle, after the common ones have passed."""
 
 
-def verify_bundle(data: bytes, trust: Trust | None, *, kinds: Mapping[str, Kind] | None = None) -> Report:
-    """Examine a bundle. Never raises for anything the bundle holds; `kinds` are the kinds that are known."""
-    examination = Examination()
+def verify_bundle(
+    data: bytes, trust: Trust | None, *, kinds: Mapping[str, Kind] | None = None, copy: LogCopy | None = None
+) -> Report:
+    """Examine a bundle. Never raises for anything the bundle holds; `kinds` are the kinds that are known.
+
+    `copy` is a newer copy of the bundle's log: it is asked where the checkpoint's key has retired since.
+    """
+    examination = Examination(copy)
     kind = None
     try:
         with examination.step("the bundle is one canonical document of a known kind") as step:
@@ -166,7 +174,8 @@ def _common(examination: Examination, document: dict[str, Any], trust: Trust | N
         examination.ring = keyring.project(trusted, [(item.index, leaf.decode(item.body)) for item in items])
         step.detail = f"{counted(len(trusted), 'trusted key')}, {_leaves(items)}"
     with examination.step("the checkpoint is signed by a log key that counts at its size") as step:
-        step.detail = str(_checkpoint_key(signed, examination))
+        key = check_signer(signed, examination.checkpoint, examination.ring, trusted, examination.copy)
+        step.detail = str(key)
         step.explain.append(f"# the signed text has SHA-256 {canon.digest(signed.text.encode())}")
     with examination.step("enough witnesses cosigned the checkpoint") as step:
         step.detail = _witnesses(signed, examination)
@@ -199,17 +208,6 @@ def _trusted(signed: Note, found: Checkpoint, trust: Trust | None) -> tuple[Trus
             "another log needs its own operator's trust.json"
         )
     return trust, log.keys
-
-
-def _checkpoint_key(signed: Note, examination: Examination) -> Key:
-    """The log key that signed; a key that no longer counts at the checkpoint's size is named."""
-    size, ring = examination.checkpoint.size, examination.ring
-    valid = {vkey.key for vkey in note.verify(signed, ring.vkeys(examination.checkpoint.origin))}
-    signers = [key for key in ring.of("log") if key.public in valid]
-    counting = [key for key in signers if key.counts_at(size)]
-    if not counting:
-        raise VerificationError(f"the checkpoint has size {size} and is signed by {signers[0]}")
-    return counting[0]
 
 
 def _witnesses(signed: Note, examination: Examination) -> str:

@@ -2,26 +2,28 @@
 
 A rotation is three steps on two disks, and any of them may be the last before a crash: the new key
 is kept beside the old one, the old key signs the leaf that hands over, the new file takes its place.
+The old private key is destroyed: it could still sign what bears no date.
 While a rotation is unfinished nothing can be signed with the old key; running it again finishes it.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from ledger.errors import InputError, StateError, VerificationError
 from ledger.log.append import Log
-from ledger.proofs import keyfile, keyring, leaf
+from ledger.proofs import keyfile, keyring, leaf, tree
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.note import Vkey
 from ledger.proofs.rings import Rings
 from ledger.proofs.trust import Trust
 from ledger.text import format_base64
-from service.files import write_whole
+from ledger.types import Head, Leaf
+from service.files import sync_folder, write_whole
 from service.workspace import NEXT, TRUST, Workspace
 
 _SPKI: Final = bytes.fromhex("302a300506032b6570032100")
@@ -124,10 +126,15 @@ def rotate(workspace: Workspace, name: str) -> Rotated:
     if found.find(new.public.id) is None:  # otherwise an earlier rotation got as far as its leaf
         _hand_over(workspace, _own(found, old), old, new)
     done = ring(workspace)
-    retired = place.with_name(f"{name}.retired-{old.public.id[:16]}.json")
-    if not retired.exists():
-        os.link(place, retired)
-    successor.replace(place)
+    with place.open("r+b") as retired:
+        successor.replace(place)
+        sync_folder(place.parent)  # before the old key is gone: a power cut must not bring its name back to nothing
+        _destroy(retired)
+    for leftover in place.parent.glob(f"{name}.retired-*.json"):  # release 0.1 kept them
+        with leftover.open("r+b") as retired:
+            leftover.unlink()
+            _destroy(retired)
+    sync_folder(place.parent)
     publish(workspace, done)
     until = _own(done, old).until
     size = workspace.log.head().size
@@ -135,13 +142,33 @@ def rotate(workspace: Workspace, name: str) -> Rotated:
     return Rotated(name=name, old=old.public.id, new=new.public.id, until=until, size=size, file=str(place))
 
 
+def _destroy(private: BinaryIO) -> None:
+    """Overwrite a private key's file that has lost its name: whoever finds a retired key must find nothing (V6)."""
+    private.write(bytes(os.fstat(private.fileno()).st_size))
+    private.flush()
+    os.fsync(private.fileno())
+
+
 def _hand_over(workspace: Workspace, key: Key, old: PrivateKey, new: PrivateKey) -> None:
-    """The leaf by which the old key retires, and which is its last act."""
-    size = workspace.log.head().size
-    body = keyring.rotate(
-        workspace.clock(), signer=old, role=key.role, party=key.party, public=new.public, until=size + 1
-    )
-    workspace.log.append([body], expect_size=size)
+    """The leaf by which the old key retires, and which is its last act; a log key ends with the tree before it."""
+
+    def end(head: Head) -> Leaf:
+        now, is_log = workspace.clock(), key.role == "log"
+        return keyring.rotate(
+            now,
+            signer=old,
+            role=key.role,
+            party=key.party,
+            public=new.public,
+            until=head.size if is_log else head.size + 1,
+            head=head if is_log else None,
+        )
+
+    if key.role == "log":
+        workspace.log.hand_over(end, new)
+    else:
+        head = workspace.log.head()
+        workspace.log.append([end(head)], expect_size=head.size)
 
 
 def _own(found: KeyRing, key: PrivateKey) -> Key:
@@ -156,10 +183,12 @@ def revoke(workspace: Workspace, key_id: str, *, until: int | None, by: str) -> 
     found = [key for key in ring(workspace).keys if key.public.id.startswith(key_id)]
     if len(found) != 1 or len(key_id) < 8:
         raise InputError(f"{len(found)} keys start with {key_id!r}; give more of the id, see `settle key show`")
-    size = workspace.log.head().size
+    head = workspace.log.head()
+    size = head.size
     limit = size if until is None else until
     signer = workspace.key(by)
-    body = keyring.revoke(workspace.clock(), signer=signer, key_id=found[0].public.id, until=limit)
+    pinned = head if found[0].role == "log" else None
+    body = keyring.revoke(workspace.clock(), signer=signer, key_id=found[0].public.id, until=limit, head=pinned)
     renewed = ring(workspace).apply(size, body)  # refused here if the signer may not, before it is in the log for good
     published = _published(workspace, renewed)
     _check_usable(workspace, renewed, published, size, body)
@@ -197,17 +226,25 @@ def _published(workspace: Workspace, found: KeyRing) -> Trust:
     Beside the keys of whom it named it names keys that have retired, and those that a key brought in
     which is now revoked from before that act: nothing else would vouch for them any more.
     """
-    trust = workspace.trust
+    trust, log = workspace.trust, workspace.log
+    size = log.head().size
     named = {(key.role, key.party) for key in trust.logs[0].keys}
     counting = {key.public.id: key.counts_at for key in found.keys}
     kept = [
-        key
+        _with_root(log, size, key)
         for key in found.keys
         if (key.role, key.party) in named
         or key.until is not None
         or (key.by is not None and not counting[key.by](key.start))
     ]
     return trust.with_ring(KeyRing(tuple(kept)))
+
+
+def _with_root(log: Log, size: int, key: Key) -> Key:
+    """A log key that ended, with the tree that it ended with: leaves of release 0.1 do not state it (V6)."""
+    if key.role != "log" or key.root is not None or key.until is None or not 0 < key.until <= size:
+        return key
+    return replace(key, root=tree.root(key.until, log.read))
 
 
 def _write(workspace: Workspace, trust: Trust) -> None:

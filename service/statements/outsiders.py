@@ -15,11 +15,12 @@ from ledger.log.export import export as export_log
 from ledger.log.fsck import fsck
 from ledger.log.recover import Static, replay
 from ledger.proofs import canon
+from ledger.proofs.retired import LogCopy
 from ledger.proofs.trust import Trust, TrustedLog
 from ledger.types import Digest, Period
 from payouts.accounts.journal import journal
 from payouts.life.book import Book
-from service.bundles import verify_bundle
+from service.bundles import read_log, verify_bundle
 from service.config import resolve
 from service.files import write_whole
 from service.log import members
@@ -175,13 +176,14 @@ class Recomputed:
     problems: tuple[str, ...]
 
 
-def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Recomputed:
+def recompute(folder: Path, trust: Trust, *, newer: LogCopy | None = None, on_progress: Progress = None) -> Recomputed:
     """Audit an exported period: rebuild the logs, examine them, compute every published run again from them.
 
     Examined are every leaf (as `settle ledger fsck` does), every registry statement (as `settle registry audit`
     does) and the bundles beside the logs, each of which must hold and be of the run that it is named after.
 
-    The other logs' keys come from the home log, which the trust file vouches for.
+    The other logs' keys come from the home log, which the trust file vouches for. `newer` is a newer copy of the
+    home log, for an export whose log key has retired since.
     """
     about = _about(folder)
     origin, period = str(about.get("origin")), str(about.get("period"))
@@ -189,7 +191,7 @@ def recompute(folder: Path, trust: Trust, *, on_progress: Progress = None) -> Re
     if trusted is None:
         raise VerificationError(f"the export is of log {origin}, which the trust file does not name")
     with tempfile.TemporaryDirectory(prefix="settle-again-") as place:
-        ws = _rebuilt(Path(place) / "home", trust, trusted, folder / "log")
+        ws = _rebuilt(Path(place) / "home", trust, trusted, folder / "log", newer)
         book = read_book(ws)
         needed = {log.origin for close in book.closes.values() for log in close.logs if close.period <= period}
         for n, (name, other) in enumerate(sorted(members.members(ws).items())):
@@ -232,14 +234,14 @@ def _shipped(folder: Path, trust: Trust, book: Book, period: str) -> Iterator[st
         except OSError:
             yield f"{name} is missing from the export"
             continue
-        report = verify_bundle(data, trust)
+        report = verify_bundle(data, trust, read_log(folder))
         if not report.ok:
             yield f"{name} fails at step {report.steps[-1].n}: {report.steps[-1].detail}"
         elif canon.decode_object(data, "bundle").get("run", {}).get("index") != book.places["run", run.run].index:
             yield f"{name} is the bundle of another run than {run.run[:16]}"
 
 
-def _rebuilt(home: Path, trust: Trust, trusted: TrustedLog, exported: Path) -> Workspace:
+def _rebuilt(home: Path, trust: Trust, trusted: TrustedLog, exported: Path, newer: LogCopy | None = None) -> Workspace:
     """A workspace of this folder that holds an exported log and no key to sign with."""
     home.mkdir()
     config = f'[log]\norigin = "{trusted.origin}"\n'
@@ -247,7 +249,7 @@ def _rebuilt(home: Path, trust: Trust, trusted: TrustedLog, exported: Path) -> W
     (home / TRUST).write_bytes(trust.encode())
     ws = Workspace(home=home, settings=resolve(config, {}))
     log = ws.open_log(check=False)
-    replay(log, Static.open(exported, trusted.origin, trusted.keys))
+    replay(log, Static.open(exported, trusted.origin, trusted.keys, newer))
     log.close()
     return ws
 

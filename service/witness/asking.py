@@ -19,7 +19,7 @@ from sqlalchemy import inspect, text
 
 from ledger.errors import InputError, StateError, TransientError, VerificationError
 from ledger.log.append import Log
-from ledger.proofs import checkpoint, cosign, note, tree
+from ledger.proofs import checkpoint, cosign, keyring, leaf, note, tree
 from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.note import Note, NoteSignature, Vkey
@@ -200,8 +200,11 @@ class Base:
         return PlacedLeaf(index, self.log.entry(index).body, tuple(hashes))
 
     def keys(self) -> list[PlacedLeaf]:
-        """Every key leaf: what leads from the trusted keys to those that count at this size."""
-        return [self.placed(entry.index) for entry in self.log.entries(types={"key"}, stop=self.size)]
+        """Every key leaf that is not void: what leads from the trusted keys to those that count at this size."""
+        leaves = [(entry.index, leaf.decode(entry.body)) for entry in self.log.entries(types={"key"}, stop=self.size)]
+        if self.log.trusted is None:
+            return [self.placed(index) for index, _ in leaves]
+        return [self.placed(index) for index in keyring.valid(keyring.dated(self.log.trusted, leaves), leaves)]
 
 
 def base(log: Log, policy: Policy) -> Base:
@@ -212,9 +215,9 @@ def base(log: Log, policy: Policy) -> Base:
     vkeys = [one.vkey for one in policy.witnesses]
     for (size,) in _rows(log, "SELECT DISTINCT size FROM witness_cosignature ORDER BY size DESC"):
         signed = checkpoint_with(log, size)
-        if policy.satisfied(cosign.cosigners(note.parse(signed), vkeys)):
+        if policy.satisfied(cosign.cosigners(note.parse(signed), vkeys)) and not log.has_retired(signed):
             return Base(log, size, signed)
-    raise StateError(f"no checkpoint of {log.origin} has quorum {policy.quorum!r} yet: {ASK_FIRST}")
+    raise StateError(f"no checkpoint of {log.origin} has quorum {policy.quorum!r} under the log's key yet: {ASK_FIRST}")
 
 
 def seen_at(log: Log, quorum: Policy, until: str) -> bytes | None:

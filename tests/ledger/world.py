@@ -13,7 +13,7 @@ from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.policy import NO_QUORUM, Policy
 from ledger.proofs.trust import Trust
-from ledger.types import Role
+from ledger.types import Head, Role
 
 ORIGIN = "example.org/ledger"
 AT = datetime(2026, 6, 3, 11, 5, tzinfo=UTC)
@@ -123,7 +123,13 @@ def event_leaf(n: int, digest: str | None, track: str = "trk-1") -> dict[str, An
 
 
 def rotation(world: World, role: Role, old: PrivateKey, new: PrivateKey, *, until: int | None = None) -> int:
-    """Append the leaf that hands a key over; the old one retires with the leaf itself unless told otherwise."""
-    limit = world.size + 1 if until is None else until
-    body = keyring.rotate(AT, signer=old, role=role, party="operator", public=new.public, until=limit)
+    """Append the leaf that hands a key over; the old one retires with the leaf itself unless told otherwise.
+
+    A log key ends with the tree before the leaf, or, with `until`, as release 0.1 ended it.
+    """
+    head = None
+    if role == "log" and until is None:
+        head = Head(world.origin, world.size, tree.root_of(world.hashes()), b"")
+    limit = until if until is not None else world.size + (head is None)
+    body = keyring.rotate(AT, signer=old, role=role, party="operator", public=new.public, until=limit, head=head)
     return world.append(body)

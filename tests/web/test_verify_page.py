@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ledger.proofs import bundle
 from ledger.proofs import trust as trust_file
 from ledger.proofs.verify import verify_bundle
 from service.verify_page import PAGE, build
+from tests.ledger.proofs.test_retired import NEW, Handed
+from tests.ledger.world import World, rotation, seeded
 from tests.support import ROOT
 from tests.web.browser_verifier import as_verdict, browser_verdicts
 
@@ -23,11 +26,11 @@ needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node
 
 def assert_same_verdicts(trust: bytes, bundles: list[bytes]) -> None:
     trusted = trust_file.parse(trust)
-    expected = [as_verdict(verify_bundle(bundle, trusted)) for bundle in bundles]
+    expected = [as_verdict(verify_bundle(data, trusted)) for data in bundles]
     actual = browser_verdicts(trust, bundles)
     assert len(actual) == len(expected)
-    for bundle, here, there in zip(bundles, expected, actual, strict=True):
-        assert here == there, bundle[:300]
+    for data, here, there in zip(bundles, expected, actual, strict=True):
+        assert here == there, data[:300]
 
 
 def test_the_page_is_what_its_parts_make() -> None:
@@ -37,7 +40,7 @@ def test_the_page_is_what_its_parts_make() -> None:
 
 @needs_node
 @pytest.mark.parametrize(
-    ("trust", "bundle"),
+    ("trust", "path"),
     [
         (GOLDEN / "event.trust.json", GOLDEN / "event.bundle"),
         (GOLDEN / "event.trust.json", GOLDEN / "event.tlog-proof"),
@@ -46,10 +49,10 @@ def test_the_page_is_what_its_parts_make() -> None:
     ],
     ids=lambda path: path.name,
 )
-def test_honest_bundles_hold(trust: Path, bundle: Path) -> None:
+def test_honest_bundles_hold(trust: Path, path: Path) -> None:
     """If this fails, the page calls an honest bundle false, or checks other steps than the command line."""
-    assert_same_verdicts(trust.read_bytes(), [bundle.read_bytes()])
-    assert browser_verdicts(trust.read_bytes(), [bundle.read_bytes()])[0]["ok"]
+    assert_same_verdicts(trust.read_bytes(), [path.read_bytes()])
+    assert browser_verdicts(trust.read_bytes(), [path.read_bytes()])[0]["ok"]
 
 
 @needs_node
@@ -105,11 +108,34 @@ def test_tricks_of_spelling_are_refused_alike() -> None:
 
 
 @needs_node
+@pytest.mark.parametrize("pinned", [True, False])
+def test_v6_a_retired_log_key_gets_the_same_verdict(*, pinned: bool) -> None:
+    """If this fails, the page believes a retired log key where the command line does not, or the other way round."""
+    handed = Handed(pinned=pinned)
+    size, old = handed.world.size, handed.world.log_key
+    thief, forged = seeded("thief"), World(bodies=handed.world.bodies[:3])
+    index = rotation(forged, "log", old, thief)
+    bundles = [
+        handed.entry(1, 5, old),
+        handed.entry(1, handed.end, old),
+        handed.entry(1, handed.end + 1, old, keys=[handed.end]),
+        handed.entry(1, handed.end + 1, NEW),
+        handed.entry(1, size, NEW, keys=[handed.end]),
+        handed.entry(1, size, old, NEW, keys=[handed.end]),
+        bundle.entry(checkpoint=forged.checkpoint(), entry=forged.placed(1), keys=[forged.placed(index)]),
+        bundle.entry(checkpoint=forged.checkpoint(None, thief), entry=forged.placed(1), keys=[forged.placed(index)]),
+    ]
+    for trusted in (handed.before, handed.newest):
+        assert_same_verdicts(trusted.encode(), bundles)
+
+
+@needs_node
 @pytest.mark.parametrize(
     "trust",
     [
-        TRUST.replace(b'"v": 1', b'"v": 1.0'),
-        TRUST.replace(b'"v": 1', b'"v": 1, "v": 1'),
+        TRUST.replace(b'"v": 2', b'"v": 2.0'),
+        TRUST.replace(b'"v": 2', b'"v": 3'),
+        TRUST.replace(b'"v": 2', b'"v": 2, "v": 2'),
         TRUST.replace(b"quorum none", b"quorum all-of-them"),
         TRUST.replace(b"quorum none", b""),
         TRUST.replace(b'"party"', b'"partei"', 1),

@@ -12,7 +12,7 @@ from ledger.errors import VerificationError
 from ledger.log.anchor import content
 from ledger.log.store import queries
 from ledger.proofs import chain, checkpoint, leaf
-from ledger.proofs.keyring import Key, KeyRing, dated, project
+from ledger.proofs.keyring import Key, KeyRing, dated, fold
 from ledger.proofs.note import Vkey
 from ledger.proofs.tile import WIDTH, Changed, Tiles, reader
 from ledger.proofs.tree import HASH_SIZE, leaf_hash
@@ -58,7 +58,7 @@ def dated_in(connection: Connection, trusted: Iterable[Key]) -> tuple[Key, ...]:
 def ring_of(connection: Connection, trusted: Iterable[Key]) -> KeyRing:
     """The trusted keys and their proven successors, as all key leaves leave them."""
     leaves = ((entry.index, leaf.decode(entry.body)) for entry in queries.of_type(connection, "key"))
-    return project(dated_in(connection, trusted), leaves)
+    return fold(dated_in(connection, trusted), leaves)
 
 
 def signers(origin: str, ring: KeyRing) -> Callable[[int], list[Vkey]]:
@@ -95,7 +95,21 @@ def load(connection: Connection, origin: str, trusted: Iterable[Key] | None = No
     ring = None if trusted is None else ring_of(connection, trusted)
     if ring is not None:
         checkpoint.open(signed.note, origin, signers(origin, ring)(signed.size))
+        _check_pins(connection, origin, signed.size, trusted or ())
     return Edge(Head(origin, signed.size, signed.root, signed.chain), tiles, ring)
+
+
+def _check_pins(connection: Connection, origin: str, size: int, trusted: Iterable[Key]) -> None:
+    """Refuse a log that does not hold the trees with which trust says that its log keys ended (finding V6)."""
+    for key in trusted:
+        if key.root is None or key.until is None or not 0 < key.until <= size:
+            continue
+        root = tree_root(key.until, reader(lambda level, n: queries.read_tile(connection, level, n)))
+        if root != key.root:
+            raise VerificationError(
+                f"log {origin}: at size {key.until} it has root {root.hex()}, trust.json ends its {key} with root "
+                f"{key.root.hex()}; {RECOVER}"
+            )
 
 
 def check_last_entries(connection: Connection, size: int) -> None:

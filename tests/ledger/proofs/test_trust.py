@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import VerificationError
-from ledger.proofs import policy, trust
+from ledger.proofs import policy, tree, trust
 from ledger.proofs.keyring import KeyRing
 from ledger.proofs.note import COSIGNATURE, Vkey
 from ledger.proofs.trust import Trust, TrustedLog
@@ -69,7 +69,9 @@ def test_it_is_published_again_after_a_rotation() -> None:
     renewed_log = renewed.log(ORIGIN)
     assert renewed_log is not None
     assert renewed_log.keys == ring.keys
-    assert [(key.start, key.until) for key in ring.of("log")] == [(0, index + 1), (index + 1, None)]
+    assert [(key.start, key.until) for key in ring.of("log")] == [(0, index), (index + 1, None)]
+    assert [key.root for key in renewed_log.keys if key.role == "log"] == [tree.root_of(world.hashes(index)), None]
+    assert [log.vkey.key for log in policy.parse(renewed.policy_file()).logs] == [new.public]
     assert renewed.policy == PLAIN.policy
 
 
@@ -102,8 +104,8 @@ def key_with(n: int, **fields: Any) -> bytes:
         b"{",
         b"null",
         b"\xff",
-        PLAIN.encode().replace(b'"v": 1', b'"v": 1, "v": 1'),
-        changed(v=2),
+        PLAIN.encode().replace(b'"v": 2', b'"v": 2, "v": 2'),
+        changed(v=3),
         changed(type="x"),
         changed(more=1),
         changed(logs=[]),
@@ -113,7 +115,8 @@ def key_with(n: int, **fields: Any) -> bytes:
         changed(policy="quorum none"),
         changed(policy=["quorum none\nquorum none"]),
         changed(policy=[f"log {Vkey(ORIGIN, seeded('x').public)}", "quorum none"]),
-        changed(v=1.0),
+        changed(v=2.0),
+        changed(v=True),
         log_with(origin=5),
         log_with(origin="a b"),
         log_with(origin="example.org/x"),

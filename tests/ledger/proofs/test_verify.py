@@ -319,31 +319,6 @@ def handed_over() -> tuple[Story, PrivateKey, int, bytes]:
     return told, new, index, before
 
 
-def test_proofs_from_before_a_rotation_still_verify(handed_over: tuple[Story, PrivateKey, int, bytes]) -> None:
-    """If this fails, rotating a key invalidates every receipt that was ever given."""
-    told, new, index, before = handed_over
-    accepted(before)
-    accepted(told.bundle(None, new, key_leaves=(index,)))
-    ring = keyring.project([trusted("log", told.world.log_key)], [(index, leaf.decode(told.world.bodies[index]))])
-    renewed = trust.make(ORIGIN, [*ring.keys, *[key for key in TRUST.logs[0].keys if key.role != "log"]])
-    accepted(before, renewed)
-    accepted(told.bundle(None, new), renewed)
-    accepted(told.bundle(None, new, key_leaves=(index,)), renewed)
-
-
-def test_a_retired_key_signs_in_vain(handed_over: tuple[Story, PrivateKey, int, bytes]) -> None:
-    """If this fails, a stolen old key still makes checkpoints that people believe."""
-    told, new, index, _ = handed_over
-    old = told.world.log_key
-    assert f"which counts up to size {index + 1}" in refused(told.bundle(None, old, key_leaves=(index,)))
-    accepted(told.bundle(index + 1, old, key_leaves=(index,)))
-    accepted(told.bundle(None, old, new, key_leaves=(index,)))
-    renewed = trust.make(
-        ORIGIN, [trusted("log", old, until=index + 1), *[key for key in TRUST.logs[0].keys if key.role != "log"]]
-    )
-    assert f"which counts up to size {index + 1}" in refused(told.bundle(None, old), renewed)
-
-
 def test_a_new_key_without_its_leaf_is_unknown(handed_over: tuple[Story, PrivateKey, int, bytes]) -> None:
     """If this fails, a key counts that nobody has shown to follow from a trusted one."""
     told, new, index, _ = handed_over

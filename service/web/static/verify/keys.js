@@ -11,6 +11,7 @@ const KEY_ACTIONS = {
   add: [...KEY_LEAF_FIELDS, "role", "party", "public"],
   revoke: [...KEY_LEAF_FIELDS, "revokes", "until"],
 };
+const PIN_FIELDS = ["size", "root"];  // of the leaf that ends a log key; leaves of release 0.1 lack them
 
 function isSize(value) {
   return Number.isSafeInteger(value) && value >= 0;
@@ -20,9 +21,9 @@ function isSize(value) {
 
 async function parseTrust(bytes) {
   const document = parseEditedJson(bytes, "trust file");
-  if (!hasFields(document, "v", "type", "logs", "policy") || document.v !== 1 || document.type !== "trust" ||
+  if (!hasFields(document, "v", "type", "logs", "policy") || ![1, 2].includes(document.v) || document.type !== "trust" ||
       !Array.isArray(document.logs) || !Array.isArray(document.policy)) {
-    refuse('trust file: expected {"v": 1, "type": "trust", "logs": [...], "policy": [...]}');
+    refuse('trust file: expected {"v": 2, "type": "trust", "logs": [...], "policy": [...]}');
   }
   const logs = await Promise.all(document.logs.map(parseTrustedLog));
   if (!logs.length || new Set(logs.map((log) => log.origin)).size !== logs.length) {
@@ -44,16 +45,18 @@ async function parseTrustedLog(document) {
 }
 
 async function parseTrustedKey(origin, document) {
-  const { role, party, from = 0, until = null, ...key } = isObject(document) ? document : {};
+  const { role, party, from = 0, until = null, since = null, root = null, ...key } = isObject(document) ? document : {};
   const isLogKey = role === "log";
   if (!hasFields(key, isLogKey ? "vkey" : "public") || !ROLES.includes(role) || typeof party !== "string" || !party ||
-      !isSize(from) || !(until === null || isSize(until))) {
-    refuse("trust file: a key is an object of role, party, public or vkey, and at most from and until");
+      !isSize(from) || !(until === null || isSize(until)) || !(since === null || (isSize(since) && until !== null)) ||
+      !(root === null || (isLogKey && until !== null))) {
+    refuse("trust file: a key is an object of role, party, public or vkey, and at most from, until, since and root");
   }
-  if (!isLogKey) return { role, party, public: await publicKey(parseHex(key.public, "public key", 32)), start: from, until };
+  const counts = { start: from, until, since, root: root === null ? null : parseHex(root, "trust file: root", 32), by: null };
+  if (!isLogKey) return { role, party, public: await publicKey(parseHex(key.public, "public key", 32)), ...counts };
   const vkey = typeof key.vkey === "string" ? await parseVkey(key.vkey, ED25519) : refuse("trust file: vkey is a text");
   if (vkey.name !== origin) refuse(`trust file: log ${origin} has a key of ${vkey.name}`);
-  return { role, party, public: vkey.key, start: from, until };
+  return { role, party, public: vkey.key, ...counts };
 }
 
 // --- the witness policy (c2sp.org/tlog-policy) ---
@@ -138,6 +141,17 @@ function countsAt(key, size) {
   return key.start <= size && (key.until === null || size <= key.until);
 }
 
+function countsForLeaf(key, index) {
+  return countsAt(key, index + 1) || (key.start <= index + 1 && key.since !== null && index < key.since);
+}
+
+// Whether a key has an end, or was brought in by one of which the trust file says so.
+function hasRetired(key, ring, trusted) {
+  let first = key;
+  while (first && first.by !== null) first = findKey(ring, first.by);
+  return key.until !== null || !first || trusted.some((other) => other.until !== null && other.public.id === first.public.id);
+}
+
 function describeKey(key) {
   const start = key.start ? ` from size ${key.start}` : "";
   const until = key.until === null ? "" : ` up to size ${key.until}`;
@@ -162,20 +176,21 @@ async function keysAfter(trusted, leaves) {
 
 async function keysAfterLeaf(ring, index, leaf) {
   const where = `key leaf ${index}`;
-  const fields = Object.hasOwn(KEY_ACTIONS, leaf.action) ? KEY_ACTIONS[leaf.action] : [];
+  const pin = leaf.action !== "add" && PIN_FIELDS.every((name) => Object.hasOwn(leaf, name)) ? PIN_FIELDS : [];
+  const fields = Object.hasOwn(KEY_ACTIONS, leaf.action) ? [...KEY_ACTIONS[leaf.action], ...pin] : [];
   if (leaf.type !== "key" || !hasFields(leaf, ...fields)) refuse(`${where}: not a leaf that adds, rotates or revokes a key`);
   const signer = findKey(ring, leaf.key);
   if (!signer || index + 1 < signer.start) refuse(`${where}: its signer is not known or does not count at ${index + 1}`);
   await checkLeafSignature(leaf, signer.public);
-  const after = leaf.action === "revoke" ? ringAfterRevocation(ring, where, signer, leaf) : await ringAfterKey(ring, where, index, signer, leaf);
+  const after = leaf.action === "revoke" ? ringAfterRevocation(ring, where, index, signer, leaf) : await ringAfterKey(ring, where, index, signer, leaf);
   const changed = after.length !== ring.length || after.some((key, n) => key.until !== ring[n].until);
-  return changed && !countsAt(signer, index + 1) ? refuse(`${where}: its signer does not count at ${index + 1}`) : after;
+  return changed && !countsForLeaf(signer, index) ? refuse(`${where}: its signer does not count at ${index + 1}`) : after;
 }
 
 async function ringAfterKey(ring, where, index, signer, leaf) {
   const { role, party, action, until } = leaf;
   if (!ROLES.includes(role) || typeof party !== "string" || !party) refuse(`${where}: role ${role} of party ${party}`);
-  const key = { role, party, public: await publicKey(parseHex(leaf.public, `${where}: public`, 32)), start: index + 1, until: null };
+  const key = { role, party, public: await publicKey(parseHex(leaf.public, `${where}: public`, 32)), start: index + 1, until: null, since: null, root: null, by: signer.public.id };
   const existing = findKey(ring, key.public.id);
   if (existing && (existing.role !== role || existing.party !== party)) refuse(`${where}: the key has another role or party already`);
   const added = existing ? [] : [key];
@@ -184,14 +199,27 @@ async function ringAfterKey(ring, where, index, signer, leaf) {
     return [...ring, ...added];
   }
   if (signer.role !== role || signer.party !== party) refuse(`${where}: rotates a key to another role or party`);
-  if (!isSize(until) || until < index + 1) refuse(`${where}: the old key retires before the size of its last act`);
-  return [...retire(ring, signer, until), ...added];
+  const root = pinnedRoot(where, index, signer, leaf);
+  if (!isSize(until) || (until < index + 1 && !(root !== null && until === index))) {
+    refuse(`${where}: the old key retires before the size of its last act`);
+  }
+  return [...retire(ring, signer, until, index, root), ...added];
 }
 
-function ringAfterRevocation(ring, where, signer, leaf) {
+function ringAfterRevocation(ring, where, index, signer, leaf) {
   const key = findKey(ring, leaf.revokes) ?? refuse(`${where}: revokes a key that is not known`);
   checkEntitled(where, signer, key.role);
-  return isSize(leaf.until) ? retire(ring, key, leaf.until) : refuse(`${where}: until is not a size`);
+  const root = pinnedRoot(where, index, key, leaf);
+  return isSize(leaf.until) ? retire(ring, key, leaf.until, index, root) : refuse(`${where}: until is not a size`);
+}
+
+// The root that the leaf states of the tree before it, with which a log key ends.
+function pinnedRoot(where, index, ended, leaf) {
+  if (!Object.hasOwn(leaf, "root")) return null;
+  const root = parseHex(leaf.root, `${where}: root`, 32);
+  if (ended.role !== "log") refuse(`${where}: only the end of a log key states size and root`);
+  if (leaf.size !== index || !isSize(leaf.until) || leaf.until > index) refuse(`${where}: a log key ends at ${index} at the latest`);
+  return root;
 }
 
 function checkEntitled(where, signer, role) {
@@ -200,7 +228,10 @@ function checkEntitled(where, signer, role) {
   }
 }
 
-// Never later than the key was to retire anyway.
-function retire(ring, key, until) {
-  return ring.map((other) => (other === key ? { ...key, until: key.until === null ? until : Math.min(until, key.until) } : other));
+// Never later than the key was to retire anyway. `root` is that of the tree before the leaf.
+function retire(ring, key, until, index, root) {
+  if (key.until !== null && key.until <= until) return ring;
+  const given = key.until === null ? index : key.until;
+  const since = key.since === null ? given : Math.min(given, key.since);
+  return ring.map((other) => (other === key ? { ...key, until, since, root: until === index ? root : null } : other));
 }

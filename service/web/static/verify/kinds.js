@@ -104,8 +104,16 @@ async function checkCommon(examination, document, trust) {
   await examination.step("the checkpoint is signed by a log key that counts at its size", async () => {
     const logKeys = examination.ring.filter((key) => key.role === "log");
     const signers = await noteSigners(note, origin, logKeys);
-    const key = logKeys.find((candidate) => signers.includes(candidate) && countsAt(candidate, size));
-    return key ? describeKey(key) : refuse(`the checkpoint has size ${size} and no log key that counts there signed it`);
+    const counting = logKeys.filter((candidate) => signers.includes(candidate) && countsAt(candidate, size));
+    if (!counting.length) refuse(`the checkpoint has size ${size} and no log key that counts there signed it`);
+    const current = counting.find((candidate) => !hasRetired(candidate, examination.ring, trusted));
+    if (current) return describeKey(current);
+    // A signature bears no date: a retired key is believed for the tree with which it ended (finding V6).
+    const [key] = counting;
+    if (key.root === null || key.until !== size) {
+      refuse("retired log key: only `settle verify --log` with a newer export of the log can check this (finding V6)");
+    }
+    return sameBytes(key.root, examination.checkpoint.root) ? describeKey(key) : refuse("retired log key: it ended with another tree (finding V6)");
   });
   await examination.step("enough witnesses cosigned the checkpoint", async () => {
     const times = await cosignatures(note, trust.policy.witnesses);

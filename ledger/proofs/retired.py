@@ -1,0 +1,89 @@
+"""Checkpoints under a log key that has retired (finding V6).
+
+A signature bears no date: who finds a retired log key can sign another history of any size at which the key
+counted. So what it signed is believed only if it is the tree with which the key ended, which trust or the
+key's last leaf states, or if a newer copy of the log shows it to be a prefix of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.errors import VerificationError
+from ledger.proofs import checkpoint, keyring, note, tree
+from ledger.proofs.checkpoint import Checkpoint
+from ledger.proofs.keyring import Key, KeyRing
+from ledger.proofs.note import Note
+
+
+@dataclass(frozen=True, slots=True)
+class LogCopy:
+    """A newer copy of a log, as an export holds it; nothing of it is believed unseen."""
+
+    note: bytes
+    """Its signed checkpoint."""
+    keys: Sequence[tuple[int, Mapping[str, Any]]]
+    """Every `key` leaf with its index."""
+    prove: Callable[[int, int], Sequence[bytes]]
+    """The consistency proof between two sizes."""
+
+
+def check_signer(
+    signed: Note, found: Checkpoint, ring: KeyRing, trusted: Sequence[Key], copy: LogCopy | None = None
+) -> Key:
+    """The log key by which this checkpoint is believed; `trusted` are the keys from which the ring follows."""
+    valid = {vkey.key for vkey in note.verify(signed, ring.vkeys(found.origin))}
+    signers = [key for key in ring.of("log") if key.public in valid]
+    counting = [key for key in signers if key.counts_at(found.size)]
+    if not counting:
+        raise VerificationError(f"the checkpoint has size {found.size} and is signed by {signers[0]}")
+    for key in counting:
+        if not has_retired(key, ring, trusted):
+            return key
+    key = counting[0]
+    if key.root is not None and key.until == found.size:
+        if key.root != found.root:
+            raise VerificationError(
+                f"retired log key: it ended with root {key.root.hex()} at size {found.size}, the checkpoint says "
+                f"{found.root.hex()} (finding V6)"
+            )
+        return key
+    if copy is None:
+        raise VerificationError(
+            f"retired log key: give --log, a newer export of the log, which shows that the tree of size {found.size} "
+            f"is a part of it (finding V6); signed by the {key}"
+        )
+    _check_prefix(found, trusted, copy)
+    return key
+
+
+def has_retired(key: Key, ring: KeyRing, trusted: Sequence[Key]) -> bool:
+    """Whether a key has an end, or was brought in by one of which trust says so.
+
+    A leaf by a retired key, in a tree that it made up, could otherwise bring in a key without an end.
+    """
+    ended = {first.public.id: first.until is not None for first in trusted}
+    introducer: Key | None = key
+    while introducer is not None and introducer.public.id not in ended:
+        introducer = ring.find(introducer.by)
+    return key.until is not None or introducer is None or ended[introducer.public.id]
+
+
+def _check_prefix(old: Checkpoint, trusted: Sequence[Key], copy: LogCopy) -> None:
+    """Refuse unless a believable newer checkpoint of the log has this tree as its beginning."""
+    signed = note.parse(copy.note)
+    new = checkpoint.parse(signed.text)
+    if new.origin != old.origin or new.size < old.size:
+        raise VerificationError(
+            f"the log given is {new.origin} at size {new.size}; expected {old.origin} at size {old.size} or later"
+        )
+    check_signer(signed, new, keyring.fold(trusted, copy.keys), trusted)
+    try:
+        tree.check_consistency(old.size, new.size, copy.prove(old.size, new.size), old.root, new.root)
+    except VerificationError as problem:
+        raise VerificationError(
+            f"retired log key: the tree of size {old.size} is not a part of the log of size {new.size} (finding V6): "
+            f"{problem}"
+        ) from None
