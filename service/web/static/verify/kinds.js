@@ -110,7 +110,7 @@ async function checkCommon(examination, document, trust) {
     if (current) return describeKey(current);
     // A signature bears no date: a retired key is believed for the tree with which it ended (finding V6).
     const [key] = counting;
-    if (key.root === null || key.until !== size) {
+    if (key.root === null || BigInt(key.until) !== size) {
       refuse("retired log key: only `settle verify --log` with a newer export of the log can check this (finding V6)");
     }
     return sameBytes(key.root, examination.checkpoint.root) ? describeKey(key) : refuse("retired log key: it ended with another tree (finding V6)");
