@@ -142,7 +142,7 @@ class Workspace:
 
     def open_log(self, *, check: bool = True) -> Log:
         """The log; unchecked only for the tools that examine and mend a damaged one."""
-        from ledger.log.append import open_log
+        from ledger.log.opening import open_log
 
         log = open_log(
             self.path("log.store"),

@@ -18,7 +18,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -26,12 +25,11 @@ from sqlalchemy import Connection
 
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.event import Entry
-from ledger.log.anchor import Anchor, FileAnchor
+from ledger.log.anchor import Anchor
 from ledger.log.store import edge as right_edge
 from ledger.log.store import queries
 from ledger.log.store.edge import Edge
 from ledger.log.store.nodes import NodeReader
-from ledger.log.store.sqlite import SqliteStore
 from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT, Store
 from ledger.log.store.tracks import after as ring_after
 from ledger.log.store.tracks import project_tracks
@@ -462,58 +460,3 @@ class Log:
                 )
             )
         return found
-
-
-def open_store(url: str | Path) -> Store:
-    """The database of a log, by path (SQLite) or URL."""
-    place = str(url)
-    if place.startswith("sqlite:///"):
-        return SqliteStore(Path(place.removeprefix("sqlite:///")))
-    if place.startswith(("postgresql://", "postgres://")):
-        from ledger.log.store.postgres import PostgresStore
-
-        return PostgresStore(place.replace("postgres://", "postgresql://", 1))
-    if "://" not in place:
-        return SqliteStore(Path(place))
-    raise InputError(f"store {place!r}: expected a file path or a postgresql:// URL")
-
-
-def open_anchor(place: str | Path, origin: str) -> Anchor:
-    """The anchor of a log: a file, or a row in a second PostgreSQL database."""
-    if str(place).startswith(("postgresql://", "postgres://")):
-        from ledger.log.store.anchor_postgres import PostgresAnchor
-
-        return PostgresAnchor(str(place).replace("postgres://", "postgresql://", 1), origin)
-    return FileAnchor(Path(place))
-
-
-def open_log(
-    url: str | Path,
-    *,
-    origin: str,
-    signer: PrivateKey | Callable[[], PrivateKey],
-    anchor: str | Path,
-    clock: Clock,
-    trusted: Sequence[Key] | None = None,
-    check: bool = True,
-) -> Log:
-    """The log of this name, made if neither database nor anchor holds anything yet.
-
-    `trusted` are its first keys, as trust.json has them: with them, a stored checkpoint that none of
-    them or of their successors signed is refused.
-
-    Refuses (VerificationError) a database that is damaged at its end, behind its anchor or on
-    another branch; `check=False` is for the tools that examine and mend such a log.
-    """
-    store = open_store(url)
-    store.create()
-    log = Log(store, open_anchor(anchor, origin), origin=origin, signer=signer, clock=clock, trusted=trusted)
-    if not check:
-        return log
-    try:
-        if log.check().size == 0:
-            log.begin()
-    except BaseException:
-        log.close()
-        raise
-    return log

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
-from ledger.log.append import Log, open_log
+from ledger.log.append import Log
+from ledger.log.opening import open_log
 from ledger.log.store import queries
 from ledger.proofs import member
 from ledger.proofs.source import EventSource, Home

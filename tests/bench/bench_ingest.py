@@ -22,7 +22,7 @@ import pytest
 
 from ledger.ingest import ndjson
 from ledger.ingest.run import ingest
-from ledger.log.append import open_log
+from ledger.log.opening import open_log
 from ledger.proofs import leaf, vector
 from ledger.proofs.vector import from_declared
 from tests.ledger.logs import KEY, ORIGIN, TickingClock

@@ -15,8 +15,9 @@ from ledger.event import EventLeaf
 from ledger.ingest import ndjson
 from ledger.ingest.run import ingest
 from ledger.log.anchor import content
-from ledger.log.append import LeafBatch, Log, open_log
+from ledger.log.append import LeafBatch, Log
 from ledger.log.fsck import fsck
+from ledger.log.opening import open_log
 from ledger.proofs import leaf, proof, tree
 from tests.bench.bench_ingest import TRACKS, write_events
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, log_in

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ledger.log.append import Log, open_log
+from ledger.log.append import Log
+from ledger.log.opening import open_log
 from ledger.proofs import leaf
 from ledger.proofs.keys import PrivateKey
 

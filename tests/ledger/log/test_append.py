@@ -163,7 +163,7 @@ def test_a_clock_set_back_writes_nothing(tmp_path: Path) -> None:
 def test_another_origin_is_refused(tmp_path: Path) -> None:
     """If this fails, one log signs for another."""
     log_in(tmp_path)
-    from ledger.log.append import open_log
+    from ledger.log.opening import open_log
 
     with pytest.raises(VerificationError, match=r"example\.org/log"):
         open_log(

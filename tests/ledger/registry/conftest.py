@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ledger.log.append import open_log
+from ledger.log.opening import open_log
 from ledger.proofs.keys import PrivateKey
 from ledger.registry.importing import Imported, import_files
 from ledger.registry.registry import Registry

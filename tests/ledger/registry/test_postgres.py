@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.log.append import open_log
+from ledger.log.opening import open_log
 from ledger.registry import payees, personal, quarantine
 from ledger.registry.compare import Author
 from ledger.registry.registry import Registry

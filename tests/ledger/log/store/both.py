@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from ledger.log.append import Log, open_log
+from ledger.log.append import Log
+from ledger.log.opening import open_log
 from tests.ledger.logs import KEY, ORIGIN, TickingClock
 from tests.postgres import database, server_url
 

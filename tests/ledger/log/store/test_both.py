@@ -13,9 +13,10 @@ from sqlalchemy import text
 from ledger.errors import ConflictError, SettleError, VerificationError
 from ledger.ingest import quarantine
 from ledger.ingest.erasure import erase
-from ledger.log.append import Log, open_log
+from ledger.log.append import Log
 from ledger.log.export import export
 from ledger.log.fsck import fsck
+from ledger.log.opening import open_log
 from ledger.log.recover import Static, replay
 from ledger.log.store import queries
 from ledger.proofs import leaf, member, tree

@@ -9,8 +9,9 @@ import pytest
 
 from ledger.errors import ConflictError, VerificationError
 from ledger.log.anchor import content
-from ledger.log.append import Log, open_log
+from ledger.log.append import Log
 from ledger.log.fsck import fsck
+from ledger.log.opening import open_log
 from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, event, log_in

@@ -14,9 +14,10 @@ from ledger.ingest import ndjson, quarantine
 from ledger.ingest.acknowledged import Counts
 from ledger.ingest.run import Ingest
 from ledger.ingest.signed import InOrder, Places, PlaceSearch, read_bodies
-from ledger.log.append import Log, batch_of, open_log
+from ledger.log.append import Log, batch_of
 from ledger.log.export import export
 from ledger.log.fsck import fsck
+from ledger.log.opening import open_log
 from ledger.log.recover import Static, replay
 from ledger.log.store import signed
 from ledger.proofs import batch, canon, keyring, leaf, source, vector
