@@ -198,8 +198,12 @@ def handed_over(log: Log, book: Book, stored: Stored) -> set[str]:
     return {party for party, one in transfers(log, book, stored).items() if not one.due}
 
 
+def batch_of(log: Log, statement: Digest) -> dict[str, Any]:
+    """What was signed when a batch of payments left."""
+    return canon.decode_object(dsse.parse(log.blob(statement)).payload, "payments")
+
+
 def payments_of(log: Log, statement: Digest) -> list[dict[str, Any]]:
     """The payments of one batch: party, micros, reference."""
-    payload = canon.decode_object(dsse.parse(log.blob(statement)).payload, "payments")
-    payments: list[dict[str, Any]] = payload["payments"]
+    payments: list[dict[str, Any]] = batch_of(log, statement)["payments"]
     return payments

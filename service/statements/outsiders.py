@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.errors import StateError, VerificationError
+from ledger.errors import SettleError, StateError, VerificationError
 from ledger.ingest.receipts import file_name
 from ledger.log.export import export as export_log
 from ledger.log.fsck import fsck
@@ -19,6 +19,7 @@ from ledger.proofs.retired import LogCopy
 from ledger.proofs.trust import Trust, TrustedLog
 from ledger.types import Digest, Period
 from payouts.accounts.journal import journal
+from payouts.accounts.transfers import check_batch
 from payouts.life.book import Book
 from service.bundles import read_log, verify_bundle
 from service.config import resolve
@@ -27,7 +28,7 @@ from service.log import members
 from service.log.ingesting import quarantined
 from service.log.logs import listed
 from service.registry.audit import audit
-from service.settlement.carrying import paid_out
+from service.settlement.carrying import batch_of, paid_out, transfers
 from service.settlement.life import intents_of
 from service.settlement.pools import overlapping
 from service.settlement.runs import recalculated
@@ -201,7 +202,12 @@ def recompute(folder: Path, trust: Trust, *, newer: LogCopy | None = None, on_pr
                 members.remember(ws, name, again)
         runs = tuple(_again(ws, book, load(ws.log, run), on_progress) for run in _published(book, period))
         twice = overlapping(ws.log, book, period)
-        problems = (*_examined(ws), *map(str, book.voids), *_shipped(folder, trust, book, period))
+        problems = (
+            *_examined(ws),
+            *map(str, book.voids),
+            *_handed_over(ws, book),
+            *_shipped(folder, trust, book, period),
+        )
         head = ws.log.head()
         ws.reopen()
     return Recomputed(
@@ -223,6 +229,24 @@ def _examined(ws: Workspace) -> Iterator[str]:
             yield f"log {log.origin}: {problem}"
     for note in audit(ws).violations:
         yield f"registry: {note.kind} {note.id}: {note.detail}"
+
+
+def _handed_over(ws: Workspace, book: Book) -> Iterator[str]:
+    """What is wrong with the batches that left, of every run: each pays what was published and due, and no more."""
+    for batch in (one for batches in book.batches.values() for one in batches):
+        try:
+            then = read_book(ws, book.places["pay", f"{batch.run}/{batch.batch}"].index)
+            stored = load(ws.log, book.runs[batch.run])
+            check_batch(
+                batch_of(ws.log, batch.statement),
+                run=batch.run,
+                via=batch.via,
+                number=batch.batch,
+                intents=intents_of(ws.log, book, stored),
+                due={party for party, one in transfers(ws.log, then, stored).items() if one.due},
+            )
+        except (SettleError, LookupError, TypeError) as problem:
+            yield f"payments: {problem}"
 
 
 def _shipped(folder: Path, trust: Trust, book: Book, period: str) -> Iterator[str]:
