@@ -3,22 +3,39 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+DEMO_STAMP := $(VENV)/.demo-ready
 
 .PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-registry bench-contracts contracts golden docs pictures wheel clean
 
 setup: $(STAMP)
 
-# pip, not another resolver: the pinned torch has a CPU build that pip can be pointed at (see README).
-$(STAMP): pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Settle needs Python 3.11 or later; say PYTHON=python3.11 make ..."; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip' || { echo "This Python cannot make environments; on Debian, install python3-venv"; exit 1; }
-	@echo "Setting up $(VENV), once: some 160 packages, 3.5 GB to download where torch's default build for Linux is taken, 0.95 GB"
-	@echo "with its CPU build (README). It takes minutes; the last step, 'Installing collected packages', says nothing meanwhile."
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
+	@$(PYTHON) -c 'import ensurepip' || { echo "This Python cannot make environments; on Debian, install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# pip, not another resolver: the pinned torch has a CPU build (README). Without an NVIDIA driver on Linux it is taken where pip finds
+# it; the default build brings 2.5 GB of CUDA packages that Settle never uses.
+TORCH := torch==2.13.0
+$(VENV)/.torch: | $(BIN)/python
+	@$(BIN)/python -m pip show --quiet torch 2>/dev/null || test "$$(uname -s)" != Linux || test -e /proc/driver/nvidia/version \
+	  || { echo "Installing torch's CPU build"; $(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)+cpu' 2>/dev/null; } \
+	  || echo "pip finds no CPU build of torch here, so the default one follows; README says how to choose the other."
 	@touch $@
 
-demo: setup
+# What the tests and `make check` need as well: everything in pyproject.toml's list "dev".
+$(STAMP): pyproject.toml $(VENV)/.torch
+	@echo "Setting up $(VENV), once: some 160 packages. It takes minutes; the last step, 'Installing collected packages', says nothing meanwhile."
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(DEMO_STAMP)
+
+# What the demo needs: no Spark, no PostgreSQL, no test tools.
+$(DEMO_STAMP): pyproject.toml $(VENV)/.torch
+	@echo "Setting up $(VENV) for the demo, once. It takes minutes; 'Installing collected packages' says nothing meanwhile."
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+demo: $(DEMO_STAMP)
 	$(BIN)/settle demo --dir settle-demo
 
 test: setup
