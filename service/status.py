@@ -11,6 +11,7 @@ from ledger.shown import counted
 from payouts.life.book import Book
 from service.consuming.positions import Position
 from service.consuming.positions import listed as positions_listed
+from service.registry.people import list_payees
 from service.scheduler.standing import JobStanding, standing, troubles
 from service.settlement import proposals
 from service.settlement.approvers import one_person
@@ -106,5 +107,13 @@ def _waiting(ws: Workspace, book: Book, without_vector: int, kept: list[quaranti
     others = [one for one in proposals.waiting(ws) if one.kind != "run"]
     if others:
         yield f"{counted(len(others), 'proposal')} for a second person: settle proposals"
+    for payee in list_payees(ws, None):
+        if payee.state == "altered":
+            yield (
+                f"the account of {payee.party} in settle.db is not the one that was registered, and is not paid: "
+                f"settle registry payee list {payee.party}"
+            )
+    if any(payee.state == "not adopted" for payee in list_payees(ws, None)):
+        yield "accounts of release 0.1 are not paid before two people adopt them: settle registry payee adopt"
     for hold in book.open_holds():
         yield f"hold {hold.id} is open: settle hold list"

@@ -22,23 +22,49 @@ def list_(party: Annotated[str | None, typer.Argument(help="Only this party's.")
 @payee.command()
 def propose(
     party: Annotated[str, typer.Argument(help="A registered party.")],
+    *,
     account: Annotated[str, typer.Option(help="An IBAN or other account number, or 0x and forty hex digits.")],
     method: Annotated[str, typer.Option(help="bank or chain.")] = "bank",
     start: Annotated[str | None, typer.Option("--from", help="Not before this date.")] = None,
+    holder: Annotated[str | None, typer.Option(help="The name that the account is in.")] = None,
+    bic: Annotated[str | None, typer.Option(help="The bank's BIC.")] = None,
+    town: Annotated[str | None, typer.Option(help="The town of the account's holder.")] = None,
+    country: Annotated[str | None, typer.Option(help="The country of the account's holder, such as SE.")] = None,
     by: Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Sign as this party.")] = None,
 ) -> None:
     """Put a new account in the book; someone else must approve it."""
     from service.registry import people
 
-    emit(people.propose_payee(workspace(), party, method=method, account=account, start=start, by=by))
+    row = {
+        "party": party,
+        "method": method,
+        "account": account,
+        "from": start,
+        "holder": holder,
+        "bic": bic,
+        "town": town,
+        "country": country,
+    }
+    emit(people.propose_payee(workspace(), row, by))
 
 
 @payee.command()
 def approve(
-    name: Annotated[str, typer.Argument(metavar="PAYEE", help="The id that `payee list` shows.")],
+    name: Annotated[
+        str, typer.Argument(metavar="PAYEE", help="The id that `payee list` shows, or the id of a proposal of several.")
+    ],
     by: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who approves: not who proposed.")] = "approver",
 ) -> None:
     """The second person's consent; the account counts after the cooling-off time."""
     from service.registry import people
 
-    emit(people.approve_payee(workspace(), name, by))
+    approved = people.approve_payee(workspace(), name, by)
+    emit(approved[0] if len(approved) == 1 else approved)
+
+
+@payee.command()
+def adopt() -> None:
+    """Propose every account that release 0.1 kept outside the log, for one approval; until then they are not paid."""
+    from service.registry import people
+
+    emit(people.adopt_payees(workspace()))

@@ -28,10 +28,9 @@ from ledger.registry.model import (
     State,
     Use,
 )
+from ledger.registry.rules import CONFIRMERS
 from ledger.registry.view import View
 from ledger.types import MILLION, Digest
-
-CONFIRMERS = ("operator", "approver")
 
 
 def confirm(view: View, author: Author, ids: Sequence[str]) -> list[Planned]:

@@ -9,34 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any, Final
 
-from ledger.errors import VerificationError
+from ledger.errors import InputError, VerificationError
 from ledger.event import Entry
-from ledger.proofs import canon, leaf
+from ledger.proofs import canon
 from ledger.proofs.keyring import KeyRing
 from ledger.registry import facts as f
-from ledger.registry import manifest, statement
-from ledger.registry.acts import CONFIRMERS
-from ledger.registry.fold import State
+from ledger.registry import manifest
 from ledger.registry.model import FOREVER, Manifest
+from ledger.registry.reading import AuditNote, Blob, RegistryReading
 from ledger.registry.shares import overclaimed
-from ledger.registry.statement import Registration
 from ledger.registry.view import View
-from ledger.types import Digest, Role
-
-Blob = Callable[[Digest], bytes]
-SIGNING_ROLES: Final[tuple[Role, ...]] = ("operator", "holder", "approver", "attribution", "platform")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditNote:
-    """One thing the audit has to say about one id."""
-
-    kind: str
-    id: str
-    detail: str
+from ledger.types import Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,137 +51,30 @@ def audit(
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> AuditReport:
     """Replay the registry's leaves, in log order."""
-    state = State()
-    violations: list[AuditNote] = []
-    leaves, statements = 0, 0
-    seen: set[Digest] = set()
-    readable = _readable(entries, violations)
-    for digest, group in groupby(readable, key=lambda item: str(item[1].get("statement"))):
-        items = list(group)
-        statements += 1
-        leaves += len(items)
-        try:
-            if digest in seen:
-                raise VerificationError("its rows stand in the log twice")
-            seen.add(digest)
-            said = _check_statement(digest, items, origin=origin, ring=ring, blob=blob)
-        except VerificationError as problem:
-            violations.append(AuditNote(kind="statement", id=digest, detail=f"leaves {items[0][0]} on: {problem}"))
-            continue
-        for index, body, fact in items:
-            problem_found = (
-                _unauthorised(fact, said, state)
-                or _backdated(fact)
-                or _groundless(fact, state)
-                or _unproven(fact, blob)
-            )
-            if problem_found:
-                violations.append(AuditNote(kind=body["type"], id=f"leaf {index}", detail=problem_found))
-            state.apply(index, fact)
+    reading = RegistryReading(origin, blob)
+    for stated in reading.take(ring, entries):
+        for index, fact in zip(stated.places, stated.facts, strict=True):
+            if index not in reading.void_leaves and (wrong := _unproven(fact, blob)):
+                reading.voids.append(AuditNote(kind=fact.type, id=f"leaf {index}", detail=wrong))
         if on_progress is not None:
-            on_progress(leaves, None)
-    view = state.view(size)
+            on_progress(reading.leaves, None)
+    leaves, violations = reading.leaves, reading.voids
+    view = reading.state.view(size)
     found = tuple(_findings(view, blob))
     matter = {"size": size, "leaves": leaves, "violations": _plain(violations), "findings": _plain(found)}
     return AuditReport(
         ok=not violations,
         size=size,
         leaves=leaves,
-        statements=statements,
+        statements=reading.statements,
         violations=tuple(violations),
         findings=found,
         digest=canon.digest(canon.encode(matter)),
     )
 
 
-def _readable(entries: Iterable[Entry], violations: list[AuditNote]) -> Iterator[tuple[int, dict[str, Any], f.AnyFact]]:
-    """The leaves that say something the registry understands; the others are violations."""
-    for entry in entries:
-        try:
-            yield entry.index, leaf.decode(entry.body), f.decode(entry.body)
-        except VerificationError as problem:
-            violations.append(AuditNote(kind="leaf", id=f"leaf {entry.index}", detail=str(problem)))
-
-
 def _plain(notes: Sequence[AuditNote]) -> list[list[str]]:
     return [[note.kind, note.id, note.detail] for note in notes]
-
-
-def _check_statement(
-    digest: Digest, items: Sequence[tuple[int, dict[str, Any], f.AnyFact]], *, origin: str, ring: KeyRing, blob: Blob
-) -> Registration:
-    """What the statement says, if a key of the party and role it names signed exactly these rows for this log."""
-    keys = ring.at(items[0][0] + 1, *SIGNING_ROLES)
-    said, signer = statement.open_statement(blob(digest), [key.public for key in keys])
-    if said.origin != origin:
-        raise VerificationError(f"signed for log {said.origin}")
-    if not any(key.public == signer and (key.party, key.role) == (said.party, said.role) for key in keys):
-        raise VerificationError(f"signed by {signer.id[:16]}, which is no {said.role} key of {said.party}")
-    statement.check_rows(said, [body for _, body, _ in items])
-    return said
-
-
-def _unauthorised(fact: f.AnyFact, said: Registration, state: State) -> str | None:
-    """Why this author may not have registered this fact; None if they may."""
-    party: str | None = None
-    allowed: tuple[str, ...] = ("operator", "holder")
-    match fact:
-        case f.ShareFact(state="confirmed") | f.LinkFact(state="confirmed"):
-            allowed = ("operator",)
-        case f.ConfirmFact() | f.ResolveFact():
-            allowed = CONFIRMERS
-        case f.PartyFact():
-            party = fact.id
-        case f.GrantFact() | f.RevokeFact():
-            party = fact.grantor
-        case f.ModelFact():
-            party = fact.operator
-        case f.EndFact():
-            party = _holder(fact, state)
-        case f.DisputeFact():
-            party = fact.claimant
-        case f.TrackFact() if fact.draft:
-            allowed = ("operator", "holder", "attribution", "platform")
-        case f.DecisionFact() | f.ClearFact() | f.AuditFact():
-            allowed = ("operator",)
-        case _:
-            pass
-    if said.role not in allowed:
-        return f"registered by a {said.role} key; it takes {' or '.join(allowed)}"
-    if party is not None and said.role != "operator" and said.party != party:
-        return f"registered by {said.party}; only {party} or the operator may"
-    return None
-
-
-def _holder(fact: f.EndFact, state: State) -> str:
-    for (subject, _), lines in state.shares.items():
-        if subject == fact.subject:
-            for line in lines:
-                if line.id == fact.id:
-                    return line.party
-    return "nobody"
-
-
-def _backdated(fact: f.AnyFact) -> str | None:
-    """Whether a narrowing reaches behind its own registration."""
-    if isinstance(fact, f.RevokeFact) and fact.start < fact.at:
-        return f"revokes from {fact.start}, before its own registration at {fact.at}"
-    if isinstance(fact, f.EndFact) and fact.end < fact.at:
-        return f"ends a share at {fact.end}, before its own registration at {fact.at}"
-    return None
-
-
-def _groundless(fact: f.AnyFact, state: State) -> str | None:
-    """Whether an act speaks of something that is not registered, or settled already."""
-    if isinstance(fact, f.ModelFact) and f"{fact.id}@{fact.version}" in state.models:
-        return f"registers model {fact.id}@{fact.version} again; a registered version never changes"
-    if isinstance(fact, f.RevokeFact) and fact.grant not in state.grants:
-        return f"revokes grant {fact.grant}, which is not registered"
-    if isinstance(fact, f.ResolveFact):
-        dispute = state.disputes.get(fact.dispute)
-        if dispute is None or dispute.resolved_at is not None:
-            return f"resolves dispute {fact.dispute}, which is not open"
-    return None
 
 
 def _unproven(fact: f.AnyFact, blob: Blob) -> str | None:
@@ -206,7 +83,7 @@ def _unproven(fact: f.AnyFact, blob: Blob) -> str | None:
         return None
     try:
         manifest.prover(fact.manifest, manifest.decode(blob(fact.manifest.blob)))
-    except VerificationError as problem:
+    except (VerificationError, InputError) as problem:
         return str(problem)
     return None
 
@@ -215,7 +92,7 @@ def _training(blob: Blob, listed: Manifest) -> list[str]:
     """The ids of a training list; none of one that cannot be read, which is a violation of its own."""
     try:
         return manifest.decode(blob(listed.blob))
-    except VerificationError:
+    except (VerificationError, InputError):
         return []
 
 

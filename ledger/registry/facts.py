@@ -101,10 +101,12 @@ class ShareFact(Fact, frozen=True, kw_only=True, tag="share"):
 
 
 class ConfirmFact(Fact, frozen=True, kw_only=True, tag="confirm"):
-    """Someone other than the claimant vouches for a share, a link or a recording, by its id."""
+    """Someone other than the claimant vouches for a share, a link, a recording or a payee's account, by its id."""
 
     id: str
     subject: str
+    start: Instant | None = None
+    """Of an account: from when on it counts."""
 
 
 class EndFact(Fact, frozen=True, kw_only=True, tag="end"):
@@ -169,6 +171,19 @@ class TrackFact(Fact, frozen=True, kw_only=True, tag="track"):
     draft: bool = False
     form: int = 1
     """2: decision receipts bind as release 0.2 says; the tracks of 0.1 keep the effect they had."""
+
+
+class PayeeFact(Fact, frozen=True, kw_only=True, tag="payee"):
+    """An account is proposed for a party. The account is kept outside the log; `personal` is its salted digest.
+
+    `first`: the operator says that the party had none before, so that it counts without a second person.
+    """
+
+    id: str
+    party: str
+    start: Instant | None = None
+    first: bool = False
+    personal: Digest | None = None
 
 
 class DisputeFact(Fact, frozen=True, kw_only=True, tag="dispute"):
@@ -245,6 +260,7 @@ AnyFact = (
     | RevokeFact
     | ModelFact
     | TrackFact
+    | PayeeFact
     | DisputeFact
     | ResolveFact
     | DecisionFact
@@ -264,6 +280,7 @@ TYPES: Final = (
     "revoke",
     "model",
     "track",
+    "payee",
     "dispute",
     "resolve",
     "decision",
@@ -329,6 +346,7 @@ def _permission(fact: Any) -> tuple[str, ...]:
 _KEYS: Final[dict[type, Callable[[Any], tuple[str, ...]]]] = {
     LinkFact: lambda fact: (fact.recording, fact.work),
     ShareFact: lambda fact: (fact.subject, f"of:{fact.party}"),
+    PayeeFact: lambda fact: (fact.id, fact.party),
     GrantFact: _permission,
     RevokeFact: _permission,
     DisputeFact: lambda fact: (fact.subject, fact.id, *([fact.like] if fact.like else [])),

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from ledger.registry import facts as f
+from ledger.registry import rules
 from ledger.registry.model import (
     BEGINNING,
     FOREVER,
@@ -21,6 +22,7 @@ from ledger.registry.model import (
     Link,
     Model,
     Party,
+    ProposedAccount,
     Receipt,
     Recording,
     Share,
@@ -28,14 +30,12 @@ from ledger.registry.model import (
     Use,
     Work,
 )
+from ledger.registry.statement import OPERATOR, Registration
 from ledger.registry.view import View
 
 
 class State:
-    """The fold in progress. `apply` in log order; `view` takes a frozen copy at any moment.
-
-    An act on something that is not registered changes nothing; the audit names it.
-    """
+    """The fold in progress. `take` in log order; `view` takes a frozen copy at any moment."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -49,14 +49,27 @@ class State:
         self.grants_of: dict[tuple[str, str], tuple[Grant, ...]] = {}
         self.models: dict[str, Model] = {}
         self.tracks: dict[str, Track] = {}
+        self.payees: dict[str, ProposedAccount] = {}
         self.disputes: dict[str, Dispute] = {}
         self.receipts: dict[str, Receipt] = {}
         self.clearances: dict[str, tuple[Clearance, ...]] = {}
         self.audits: tuple[Audit, ...] = ()
 
-    def apply(self, index: int, fact: f.AnyFact) -> None:
-        """Take in the fact at a log index."""
-        self._handlers[type(fact)](self, index, fact)
+    def take(self, index: int, fact: f.AnyFact, said: Registration) -> str | None:
+        """Take in the fact at a log index if its author may say it; else why it has no effect."""
+        refusal = rules.refusal(fact, said, self)
+        if refusal is None:
+            self.apply(index, fact, said)
+        return refusal
+
+    def apply(self, index: int, fact: f.AnyFact, said: Registration = OPERATOR) -> None:
+        """Take in the fact at a log index, whoever says it."""
+        if isinstance(fact, f.PayeeFact):
+            self._payee(index, fact, said)
+        elif isinstance(fact, f.ConfirmFact) and fact.id in self.payees:
+            self._approve_payee(fact, said)
+        else:
+            self._handlers[type(fact)](self, index, fact)
         self.size = index + 1
 
     def view(self, size: int | None = None) -> View:
@@ -78,6 +91,7 @@ class State:
             grants_of=dict(self.grants_of),
             models=dict(self.models),
             tracks=dict(self.tracks),
+            payees=dict(self.payees),
             disputes=dict(self.disputes),
             open_disputes=open_disputes,
             receipts=dict(self.receipts),
@@ -145,6 +159,36 @@ class State:
         known = self.recordings_of.get(fact.work, ())
         if fact.recording not in known:
             self.recordings_of[fact.work] = (*known, fact.recording)
+
+    # --- accounts ---------------------------------------------------------------------------------
+
+    def _payee(self, index: int, fact: f.PayeeFact, said: Registration) -> None:
+        others = [one for one in self.payees.values() if one.party == fact.party]
+        before = [one for one in others if one.first or one.statement != fact.statement]  # one import has its own order
+        alone = fact.first and said.role == "operator" and not before
+        start = fact.start or BEGINNING
+        self.payees[fact.id] = ProposedAccount(
+            id=fact.id,
+            index=index,
+            at=fact.at,
+            party=fact.party,
+            start=start,
+            first=alone,
+            personal=fact.personal,
+            statement=fact.statement,
+            proposed_by=said.party,
+            proposed_key=said.key,
+            effective_from=start if alone else None,
+        )
+
+    def _approve_payee(self, fact: f.ConfirmFact, said: Registration) -> None:
+        proposed = self.payees[fact.id]
+        self.payees[fact.id] = replace(
+            proposed,
+            approved_by=said.party,
+            approved_at=fact.at,
+            effective_from=max(proposed.start, fact.start or fact.at),
+        )
 
     # --- ownership --------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +12,8 @@ from ledger.errors import InputError
 from ledger.registry import payees, personal, quarantine, readers
 from ledger.registry.compare import Author
 from ledger.registry.completing import completed
-from ledger.registry.facts import AnyFact, ConfirmFact, EndFact, ModelFact, ResolveFact, ShareFact
-from ledger.registry.intake import ImportPlan, plan
+from ledger.registry.facts import AnyFact, ConfirmFact, EndFact, ModelFact, PayeeFact, ResolveFact, ShareFact
+from ledger.registry.intake import ImportPlan, Planned, plan
 from ledger.registry.model import RIGHTS, WORLD
 from ledger.registry.readers import RawRow
 from ledger.registry.registry import Progress, Registry
@@ -68,17 +68,27 @@ class Imported:
     summary: tuple[str, ...]
 
 
+Settled = Callable[[], Collection[str]]
+"""The parties for whom money was published, asked only where an import brings accounts."""
+
+
+def nobody() -> Collection[str]:
+    """Where no money was ever published."""
+    return ()
+
+
 def import_files(
     registry: Registry,
     paths: Sequence[Path],
     signer: Signer,
     *,
+    settled: Settled = nobody,
     dry_run: bool = False,
     on_progress: Progress | None = None,
 ) -> Imported:
     """Register what these files say. Good rows are kept whatever becomes of the others."""
     raw = itertools.chain.from_iterable(_resolved(path) for path in paths)
-    return import_rows(registry, raw, signer, dry_run=dry_run, on_progress=on_progress)
+    return import_rows(registry, raw, signer, settled=settled, dry_run=dry_run, on_progress=on_progress)
 
 
 def import_rows(
@@ -86,6 +96,7 @@ def import_rows(
     raw: Iterable[RawRow],
     signer: Signer,
     *,
+    settled: Settled = nobody,
     dry_run: bool = False,
     keep: bool = True,
     on_progress: Progress | None = None,
@@ -101,23 +112,28 @@ def import_rows(
     planned = plan(
         raw, view, author, lambda kind, one: held[kind, one][1] if (kind, one) in held else None, registry.author_of
     )
-    known_payees = _known_payees(registry, planned)
+    accounts = _accounts(registry, view, planned, author, settled)
+    facts = [*planned.facts, *accounts]
+    known_payees = len(planned.payees) - len(accounts)
     accepted, duplicates = planned.accepted - known_payees, planned.duplicates + known_payees
     size = view.size
     if not dry_run:
         done = registry.register(
             planned.facts, signer, known=view.size, at=author.at, blobs=planned.blobs, on_progress=on_progress
         )
+        if accounts:  # a statement of their own: it is what a second person approves
+            done = registry.register(accounts, signer, known=done.size, at=author.at)
         size = done.size
-        _keep_beside(registry, planned, signer, author, refused=keep)
-    told = [] if dry_run else notices(registry.view(), (one.fact for one in planned.facts))
+        if keep:
+            _keep_refused(registry, planned, author)
+    told = [] if dry_run else notices(registry.view(), (one.fact for one in facts))
     return Imported(
         read=planned.read,
         accepted=accepted,
         duplicates=duplicates,
         conflicts=len(planned.conflicts),
         quarantined=len(planned.quarantined),
-        leaves=len(planned.facts),
+        leaves=len(facts),
         size=size,
         dry_run=dry_run,
         refused=_refused(planned, shown=SHOWN if keep else None),
@@ -126,7 +142,7 @@ def import_rows(
     )
 
 
-def replay(registry: Registry, signer: Signer) -> Imported:
+def replay(registry: Registry, signer: Signer, *, settled: Settled = nobody) -> Imported:
     """Import again what the signer handed in and lies in quarantine: what was missing may be registered by now.
 
     Nobody signs for somebody else's rows: that is how what a holder may not say would become the operator's word.
@@ -135,7 +151,7 @@ def replay(registry: Registry, signer: Signer) -> Imported:
     with registry.log.store.reading() as connection:
         rows = quarantine.waiting(connection, author)
         others = quarantine.others(connection, author)
-    done = import_rows(registry, rows, signer, keep=False)
+    done = import_rows(registry, rows, signer, settled=settled, keep=False)
     refused = {(one.list, one.line) for one in done.refused}
     with registry.log.projection() as connection:
         quarantine.replayed(connection, [row.line for row in rows if (row.list, row.line) not in refused])
@@ -175,27 +191,21 @@ def _training_file(path: Path, row: RawRow) -> Path | None:
         return None
 
 
-def _known_payees(registry: Registry, planned: ImportPlan) -> int:
-    """How many of the payees are in the book already."""
+def _accounts(registry: Registry, view: View, planned: ImportPlan, author: Author, settled: Settled) -> list[Planned]:
+    """The accounts that are not in the book already, as the facts that propose them."""
     if not planned.payees:
-        return 0
+        return []
+    parties = settled() if author.role == "operator" else ()
     with registry.log.store.reading() as connection:
-        book = {one.id for one in payees.listed(connection)}
-    return sum(payees.payee_id(row) in book for row in planned.payees)
+        return payees.proposals(connection, view, planned.payees, author, parties)
 
 
-def _keep_beside(registry: Registry, planned: ImportPlan, signer: Signer, author: Author, *, refused: bool) -> None:
-    """What is kept outside the log: payees, and the rows that were not taken."""
-    if not (planned.payees or (refused and (planned.quarantined or planned.conflicts))):
+def _keep_refused(registry: Registry, planned: ImportPlan, author: Author) -> None:
+    """Keep the rows that were not taken, outside the log."""
+    if not (planned.quarantined or planned.conflicts):
         return
     with registry.log.projection() as connection:
-        known = payees.paid_before(connection)
-        for row in sorted(planned.payees, key=lambda row: (row.start or "", payees.payee_id(row))):
-            payees.propose(connection, row, signer, registry.now(), first=row.party not in known)
-            known.add(row.party)  # a second account in one import is a change like any other (M11)
         store = registry.log.store
-        if not refused:
-            return
         quarantine.keep(store, connection, planned.quarantined, "registry", author)
         quarantine.keep(store, connection, planned.conflicts, "registry-conflict", author)
 
@@ -217,6 +227,15 @@ def notices(view: View, stated: Iterable[AnyFact]) -> list[Notice]:
         _trained(f"{fact.id}@{fact.version}", fact.manifest.size)
         for fact in facts
         if isinstance(fact, ModelFact) and fact.manifest is not None
+    ]
+    found += [
+        Notice(
+            kind="accounts wait for a second person: settle proposals",
+            about=fact.party,
+            text=f"account {fact.id} of {fact.party} waits for a second person: settle approve {fact.id} --as PARTY",
+        )
+        for fact in facts
+        if isinstance(fact, PayeeFact) and view.payees[fact.id].effective_from is None
     ]
     return found
 

@@ -51,6 +51,26 @@ class Party(Record, frozen=True, kw_only=True):
     personal: Digest | None = None
 
 
+class ProposedAccount(Record, frozen=True, kw_only=True):
+    """A proposed account of a party, known here by its salted digest alone.
+
+    It counts from `effective_from` on: at once where it is the operator's `first` of the party, else once another
+    person confirmed it and the cooling-off time has passed.
+    """
+
+    party: str
+    start: Instant
+    first: bool
+    personal: Digest | None
+    statement: Digest
+    """The registration statement that proposed it, perhaps beside others."""
+    proposed_by: str
+    proposed_key: str
+    approved_by: str | None = None
+    approved_at: Instant | None = None
+    effective_from: Instant | None = None
+
+
 class Recording(Record, frozen=True, kw_only=True):
     """A sound recording. `artist` is known while the erasable side holds it; `confirmed`: someone vouched for it."""
 

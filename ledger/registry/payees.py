@@ -1,169 +1,260 @@
-"""Where a party's money goes: bank and chain accounts, outside the log and under four eyes.
+"""Where a party's money goes: bank and chain accounts, outside the log, each committed in it and under four eyes.
 
-The operator's first account of a party counts at once; a party whose accounts were erased has had its
-first. Every later change is proposed by one person and approved by another with another key, and takes
-effect only after a cooling-off time, so that neither a stolen session nor one dishonest insider can
-redirect a payout.
+An account is proposed by a leaf that holds its salted digest; the account and the salt stand beside the log, where
+they can be erased. The operator's first account of a party counts at once. Every other one is approved by an
+approver with a key of their own and takes effect after a cooling-off time, so that neither a stolen session nor one
+dishonest insider can redirect a payout. What stands beside the log is believed only where the digest agrees.
+
+Release 0.1 kept accounts in `registry_payee` alone, where whoever could write the database could change them (finding
+M4). They count no more until `adopt` has proposed them here.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from typing import Final, Literal
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select
 
 from ledger.errors import InputError, StateError
-from ledger.registry import tables
-from ledger.registry.model import BEGINNING, Instant
+from ledger.registry import facts as f
+from ledger.registry import personal, tables
+from ledger.registry.compare import Author
+from ledger.registry.intake import Planned
+from ledger.registry.model import BEGINNING, Instant, ProposedAccount
 from ledger.registry.rows import PayeeRow
-from ledger.registry.statement import Signer
-from ledger.types import format_time, parse_time
+from ledger.registry.rules import COOLING_OFF_MINIMUM, cooled
+from ledger.registry.view import View
+from ledger.types import Digest
+
+KIND: Final = "payee"
+DETAILS: Final = ("method", "account", "holder", "bic", "town", "country")
+"""What is kept outside the log."""
+
+PayeeState = Literal["approved", "proposed", "altered", "erased", "not adopted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payee:
-    """One account of a party; it counts from `effective_from` on, once it has one."""
+    """One account of a party; it counts from `effective_from` on, once it has one.
+
+    `holder` is the name that the account is in, `bic`, `town` and `country` what banks ask for beside it. `altered`:
+    what is kept beside the log is not what was registered.
+    """
 
     id: str
     party: str
     method: str
     account: str
+    holder: str | None = None
+    bic: str | None = None
+    town: str | None = None
+    country: str | None = None
     wanted_from: Instant
     proposed_by: str
     proposed_at: Instant
     approved_by: str | None
     approved_at: Instant | None
     effective_from: Instant | None
-
-    @property
-    def state(self) -> str:
-        return "proposed" if self.effective_from is None else "approved"
-
-
-COOLING_OFF_MINIMUM: Final = 1
-"""Hours. Less would let whoever holds both keys for a minute redirect the next payment."""
-
-_FIELDS = (
-    "id",
-    "party",
-    "method",
-    "account",
-    "wanted_from",
-    "proposed_by",
-    "proposed_at",
-    "approved_by",
-    "approved_at",
-    "effective_from",
-)
+    state: PayeeState
+    commitment: Digest | None = None
+    """The salted digest that the log holds of it."""
 
 
-def payee_id(row: PayeeRow) -> str:
-    """The same account of the same party from the same day is the same payee."""
-    parts = "|".join((row.party, row.method, row.account, row.start or BEGINNING))
-    return f"pay-{hashlib.sha256(parts.encode()).hexdigest()[:20]}"
+def listed(connection: Connection, view: View, party: str | None = None) -> list[Payee]:
+    """The accounts, or one party's, oldest first: those of release 0.1 that wait to be adopted, then the log's."""
+    held = personal.load(connection, KIND)
+    book = [
+        *earlier(connection),
+        *(_joined(one, held.get((KIND, one.id))) for one in view.payees.values()),
+    ]
+    return [one for one in book if party in (None, one.party)]
 
 
-def propose(connection: Connection, row: PayeeRow, signer: Signer, at: Instant, *, first: bool) -> Payee | None:
-    """Put an account in the book; None if it stands there already.
-
-    `first`: the party had no account before, so that the operator's act counts without a second person.
-    """
-    tables.ensure(connection)
-    name = payee_id(row)
-    if _find(connection, name) is not None:
-        return None
-    at_once = first and signer.role == "operator"
-    connection.execute(
-        tables.PAYEE.insert().values(
-            id=name,
-            party=row.party,
-            method=row.method,
-            account=row.account,
-            wanted_from=row.start or BEGINNING,
-            proposed_by=signer.party,
-            proposed_key=signer.key.public.id,
-            proposed_at=at,
-            effective_from=(row.start or BEGINNING) if at_once else None,
-        )
+def _joined(account: ProposedAccount, held: tuple[bytes, personal.Fields] | None) -> Payee:
+    """An account as it stands beside the log, and whether that is what the log committed to."""
+    salt, fields = held or (b"", {})
+    state: PayeeState = "proposed" if account.effective_from is None else "approved"
+    if held is None:
+        state = "erased"
+    elif account.personal != personal.digest(salt, fields):
+        state = "altered"
+    return Payee(
+        id=account.id,
+        party=account.party,
+        method=fields.get("method", ""),
+        account=fields.get("account", ""),
+        holder=fields.get("holder"),
+        bic=fields.get("bic"),
+        town=fields.get("town"),
+        country=fields.get("country"),
+        wanted_from=account.start,
+        proposed_by=account.proposed_by,
+        proposed_at=account.at,
+        approved_by=account.approved_by,
+        approved_at=account.approved_at,
+        effective_from=account.effective_from,
+        state=state,
+        commitment=account.personal,
     )
-    return _find(connection, name)
 
 
-def approve(connection: Connection, name: str, signer: Signer, at: Instant, cooling_off_hours: int) -> Payee:
-    """A second person's consent; the account counts when the cooling-off time has passed."""
-    if cooling_off_hours < COOLING_OFF_MINIMUM:
+def current(book: Sequence[Payee], at: Instant) -> dict[str, Payee]:
+    """The account of each party to which a payment made at this instant goes."""
+    counting = [
+        one for one in book if one.state == "approved" and one.effective_from is not None and one.effective_from <= at
+    ]
+    ordered = sorted(counting, key=lambda one: (one.effective_from or "", one.proposed_at, one.id))
+    return {one.party: one for one in ordered}
+
+
+# --- proposing and approving ----------------------------------------------------------------------
+
+
+def details(row: PayeeRow) -> personal.Fields:
+    """What of a row is kept outside the log."""
+    given: Mapping[str, str | None] = {name: getattr(row, name) for name in DETAILS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def proposals(
+    connection: Connection, view: View, rows: Sequence[PayeeRow], author: Author, settled: Collection[str]
+) -> list[Planned]:
+    """The accounts among these rows that are not in the book, each to be registered.
+
+    A party's first counts at once if the operator says it and the party is not among the `settled`, for whom money
+    was published already: whoever enters an account after that knows what it will be paid.
+    """
+    book = listed(connection, view)
+    known = {(one.party, one.wanted_from, _details_of(one)) for one in book}
+    with_account = {one.party for one in book} | _erased(connection) | set(settled)
+    planned: list[Planned] = []
+    for row in sorted(rows, key=lambda row: (row.start or BEGINNING, row.party, *sorted(details(row).items()))):
+        fields, start = details(row), row.start or BEGINNING
+        if (row.party, start, tuple(sorted(fields.items()))) in known:
+            continue
+        first = author.role == "operator" and row.party not in with_account
+        with_account.add(row.party)  # a second account in one import is a change like any other (M11)
+        name = _id(row.party, start, author.at, str(view.size), str(len(planned)))
+        planned.append(Planned(f.PayeeFact(id=name, party=row.party, start=row.start, first=first), fields))
+    return planned
+
+
+def _id(*parts: str) -> str:
+    """An id that says nothing of the account, which anybody could otherwise guess from the log (finding G2)."""
+    return f"pay-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:20]}"
+
+
+def _details_of(payee: Payee) -> tuple[tuple[str, str], ...]:
+    given: Mapping[str, str | None] = {name: getattr(payee, name) for name in DETAILS}
+    return tuple(sorted((name, value) for name, value in given.items() if value))
+
+
+def approval(view: View, author: Author, name: str, hours: int) -> list[Planned]:
+    """A second person's consent to an account, or to all that one statement proposed: by an id or its beginning."""
+    if hours < COOLING_OFF_MINIMUM:
         raise StateError(
-            f"a cooling-off time of {cooling_off_hours} hours protects nobody: set registry.cooling_off_hours to "
+            f"a cooling-off time of {hours} hours protects nobody: set registry.cooling_off_hours to "
             f"{COOLING_OFF_MINIMUM} or more"
         )
-    table = tables.PAYEE
-    row = connection.execute(select(table).where(table.c.id == name)).first() if tables.exist(connection) else None
-    if row is None:
+    proposed = proposed_as(view, name)
+    if not proposed:
         raise InputError(f"payee {name!r} is not in the book; see `settle registry payee list`")
-    if row.effective_from is not None:
-        raise StateError(f"payee {name} counts from {row.effective_from or 'the beginning'} on already")
-    if row.proposed_by == signer.party or row.proposed_key == signer.key.public.id:
+    waiting = [one for one in proposed if one.effective_from is None]
+    if not waiting:
+        since = proposed[0].effective_from or "the beginning"
+        raise StateError(f"payee {proposed[0].id} counts from {since} on already")
+    if author.role != "approver":
+        raise StateError(f"payee {name}: a {author.role} key cannot approve, an approver's can")
+    if waiting[0].proposed_by == author.party:
         raise StateError(
-            f"payee {name} was proposed by {row.proposed_by}; another person with another key must approve"
+            f"payee {name} was proposed by {waiting[0].proposed_by}; another person with another key must approve"
         )
-    if signer.role not in ("operator", "approver"):
-        raise StateError(f"payee {name}: a {signer.role} key cannot approve, an operator's or approver's can")
-    cooled = format_time(parse_time(at) + timedelta(hours=cooling_off_hours))
-    connection.execute(
-        update(table)
-        .where(table.c.id == name)
-        .values(
-            approved_by=signer.party,
-            approved_key=signer.key.public.id,
-            approved_at=at,
-            effective_from=max(cooled, row.wanted_from),
-        )
-    )
-    return _payee(connection.execute(select(table).where(table.c.id == name)).one())
+    start = cooled(author.at, hours)
+    return [Planned(f.ConfirmFact(id=one.id, subject=one.party, start=start)) for one in waiting]
 
 
-def listed(connection: Connection, party: str | None = None) -> list[Payee]:
-    """The book, or one party's page of it, oldest first."""
+def proposed_as(view: View, name: str) -> list[ProposedAccount]:
+    """The account of this id, or those that the statement of this digest proposed; either by its beginning."""
+    if name in view.payees:
+        return [view.payees[name]]
+    if len(name) < SHORTEST:
+        return []
+    accounts = list(view.payees.values())
+    statements = {one.statement for one in accounts if one.statement.startswith(name)}
+    ids = {one.id for one in accounts if one.id.startswith(name)}
+    if len(statements) + len(ids) > 1:
+        raise InputError(f"{name!r} could be any of {', '.join(sorted(statements | ids))}; name one")
+    return [one for one in accounts if one.statement in statements or one.id in ids]
+
+
+SHORTEST: Final = 8
+"""Letters of an id that say which is meant."""
+
+
+# --- accounts of release 0.1 ----------------------------------------------------------------------
+
+
+def earlier(connection: Connection) -> list[Payee]:
+    """The accounts that release 0.1 kept, as far as nobody adopted them."""
     if not tables.exist(connection):
         return []
     table = tables.PAYEE
-    query = select(table).order_by(table.c.proposed_at, table.c.id)
-    return [_payee(row) for row in connection.execute(query if party is None else query.where(table.c.party == party))]
+    return [
+        Payee(
+            id=row.id,
+            party=row.party,
+            method=row.method,
+            account=row.account,
+            wanted_from=row.wanted_from,
+            proposed_by=row.proposed_by,
+            proposed_at=row.proposed_at,
+            approved_by=row.approved_by,
+            approved_at=row.approved_at,
+            effective_from=None,
+            state="not adopted",
+        )
+        for row in connection.execute(select(table).order_by(table.c.proposed_at, table.c.id))
+    ]
 
 
-def paid_before(connection: Connection) -> set[str]:
-    """The parties that have an account or had one before it was erased."""
-    known = {one.party for one in listed(connection)}
-    if tables.made(connection, tables.PAID_BEFORE):
-        known |= set(connection.execute(select(tables.PAID_BEFORE.c.party)).scalars())
-    return known
+def adoption(view: View, waiting: Sequence[Payee], author: Author) -> list[Planned]:
+    """What proposes the accounts of release 0.1, all at once, for one approval."""
+    planned: list[Planned] = []
+    for one in waiting:
+        name = _id(one.party, one.wanted_from, author.at, str(view.size), str(len(planned)))
+        fact = f.PayeeFact(id=name, party=one.party, start=one.wanted_from or None)
+        planned.append(Planned(fact, dict(_details_of(one))))
+    return planned
 
 
-def current(connection: Connection, party: str, at: Instant) -> Payee | None:
-    """The account a payment to a party made at this instant goes to."""
-    counting = [one for one in listed(connection, party) if one.effective_from is not None and one.effective_from <= at]
-    return max(counting, key=lambda one: (one.effective_from or "", one.proposed_at, one.id), default=None)
+def forget_earlier(connection: Connection, ids: Collection[str]) -> None:
+    """Drop the rows of release 0.1 that have been adopted."""
+    for name in ids:
+        connection.execute(tables.PAYEE.delete().where(tables.PAYEE.c.id == name))
 
 
-def erase(connection: Connection, party: str) -> int:
-    """Forget a party's accounts; how many there were. That there were any stays known, by the party's id alone."""
+# --- forgetting -----------------------------------------------------------------------------------
+
+
+def erase(connection: Connection, view: View, party: str) -> int:
+    """Forget a party's accounts; how many there were. That there were any, the log goes on to show."""
     if not tables.exist(connection):
         return 0
     tables.ensure(connection)
     past = tables.PAID_BEFORE
-    erased = connection.execute(tables.PAYEE.delete().where(tables.PAYEE.c.party == party)).rowcount
-    if erased and connection.execute(select(past.c.party).where(past.c.party == party)).first() is None:
+    ids = [(KIND, one.id) for one in view.payees.values() if one.party == party]
+    erased = personal.erase(connection, ids)
+    older = connection.execute(tables.PAYEE.delete().where(tables.PAYEE.c.party == party)).rowcount
+    if older and connection.execute(select(past.c.party).where(past.c.party == party)).first() is None:
         connection.execute(past.insert().values(party=party))
-    return erased
+    return erased + older
 
 
-def _find(connection: Connection, name: str) -> Payee | None:
-    row = connection.execute(select(tables.PAYEE).where(tables.PAYEE.c.id == name)).first()
-    return None if row is None else _payee(row)
-
-
-def _payee(row: Row[Any]) -> Payee:
-    return Payee(**{field: getattr(row, field) for field in _FIELDS})
+def _erased(connection: Connection) -> set[str]:
+    """The parties that had an account in release 0.1 before it was erased."""
+    if not tables.made(connection, tables.PAID_BEFORE):
+        return set()
+    return set(connection.execute(select(tables.PAID_BEFORE.c.party)).scalars())

@@ -27,13 +27,14 @@ def digest(salt: bytes, fields: Fields) -> Digest:
     return hmac.new(salt, canon.encode(dict(fields)), hashlib.sha256).hexdigest()
 
 
-def load(connection: Connection) -> dict[tuple[str, str], tuple[bytes, Fields]]:
-    """Everything held, by (kind, id)."""
+def load(connection: Connection, kind: str | None = None) -> dict[tuple[str, str], tuple[bytes, Fields]]:
+    """Everything held, or what is held of one kind, by (kind, id)."""
     if not tables.exist(connection):
         return {}
     table = tables.PERSONAL
-    rows = connection.execute(select(table.c.kind, table.c.id, table.c.salt, table.c.fields))
-    return {(kind, one): (bytes(salt), json.loads(fields)) for kind, one, salt, fields in rows}
+    query = select(table.c.kind, table.c.id, table.c.salt, table.c.fields)
+    rows = connection.execute(query if kind is None else query.where(table.c.kind == kind))
+    return {(of, one): (bytes(salt), json.loads(fields)) for of, one, salt, fields in rows}
 
 
 def find(connection: Connection, kind: str, one: str) -> tuple[bytes, Fields] | None:

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger.errors import ConflictError
+from ledger.errors import ConflictError, VerificationError
+from ledger.event import Entry
 from ledger.log.append import LeafBatch, Log
-from ledger.log.store import queries
+from ledger.log.store import edge, queries
 from ledger.proofs import canon, tree
+from ledger.proofs.keyring import KeyRing
 from ledger.registry import facts as f
 from ledger.registry import personal, statement, tables
 from ledger.registry.fold import State
 from ledger.registry.intake import Planned
 from ledger.registry.model import Instant, Recording
-from ledger.registry.statement import Signer
+from ledger.registry.reading import RegistryReading, Stated, Statements, read
+from ledger.registry.statement import Registration, Signer
 from ledger.registry.view import View
 from ledger.types import Digest, Head, format_time
 
@@ -53,7 +57,7 @@ class Registry:
     def __init__(self, log: Log, *, entropy: personal.Entropy = secrets.token_bytes) -> None:
         self.log: Final = log
         self._entropy = entropy
-        self._state = State()
+        self._reading = self._fresh()
         self._read = 0
         self._view: View | None = None
 
@@ -67,34 +71,48 @@ class Registry:
         """The registry as known when the log had `size` leaves; by default as known now."""
         wanted = self.log.head().size if size is None else size
         if wanted < self._read:
-            state = State()
-            self._fold(state, 0, wanted)
-            return state.view(wanted)
-        if self._fold(self._state, self._read, wanted) or self._view is None:
-            self._view = self._state.view(wanted)
+            earlier = self._fresh()
+            self._fold(earlier, 0, wanted)
+            return earlier.state.view(wanted)
+        if self._fold(self._reading, self._read, wanted) or self._view is None:
+            self._view = self._reading.state.view(wanted)
         elif self._view.size != wanted:
             self._view = replace(self._view, size=wanted)
         self._read = wanted
         return self._view
 
-    def _fold(self, state: State, start: int, stop: int) -> int:
-        count = 0
-        for index, fact in self.facts(start=start, stop=stop):
-            state.apply(index, fact)
-            count += 1
-        return count
+    def _fresh(self) -> RegistryReading:
+        return RegistryReading(self.log.origin, self.log.blob, self._page)
 
-    def facts(
-        self, *, start: int = 0, stop: int | None = None, types: Collection[str] = f.TYPES
-    ) -> Iterator[tuple[int, f.AnyFact]]:
-        """The registry's facts in log order, each with its index."""
+    def _page(self, start: int, stop: int) -> list[Entry]:
+        return list(self._entries(start, stop))
+
+    def _fold(self, reading: RegistryReading, start: int, stop: int) -> int:
+        before = reading.leaves
+        for _ in reading.take(self._ring(), self._entries(start, stop)):
+            pass
+        return reading.leaves - before
+
+    def _ring(self) -> KeyRing | None:
+        if self.log.trusted is None:
+            return None
+        with self.log.store.reading() as connection:
+            return edge.ring_of(connection, self.log.trusted)
+
+    def facts(self, *, stop: int | None = None, types: Collection[str] = f.TYPES) -> Iterator[tuple[int, f.AnyFact]]:
+        """The registry's facts that count, in log order, each with its index."""
         end = self.log.head().size if stop is None else stop
-        while start < end:
-            with self.log.store.reading() as connection:
-                entries = queries.page(connection, start, end, types, limit=PAGE)
-            for entry in entries:
+        self.view(max(end, self._read))
+        for entry in self._entries(0, end, types):
+            if entry.index not in self._reading.void_leaves:
                 yield entry.index, f.decode(entry.body)
-            start = entries[-1].index + 1 if len(entries) == PAGE else end
+
+    def _entries(self, start: int, stop: int, types: Collection[str] = f.TYPES) -> Iterator[Entry]:
+        while start < stop:
+            with self.log.store.reading() as connection:
+                entries = queries.page(connection, start, stop, types, limit=PAGE)
+            yield from entries
+            start = entries[-1].index + 1 if len(entries) == PAGE else stop
 
     def view_of(self, subject: str, *, size: int | None = None) -> View:
         """A view that knows enough to answer about one id: its own facts and those of whoever owns it.
@@ -112,8 +130,11 @@ class Registry:
         facts |= self._facts_about([key for party in sorted(owners) for key in (party, f"all:{party}")], wanted)
         state = State()
         for index in sorted(facts):
-            state.apply(index, facts[index])
+            state.take(index, facts[index], self._said(facts[index].statement))
         return state.view(wanted)
+
+    def _said(self, digest: Digest) -> Registration:
+        return statement.read(self.log.blob(digest))
 
     def _facts_about(self, keys: Sequence[str], stop: int) -> dict[int, f.AnyFact]:
         about = tables.ABOUT
@@ -168,15 +189,26 @@ class Registry:
             tables.ensure(connection)
             start = tables.projected(connection)
             rows: list[tuple[str, int]] = []
-            while start < head:
-                entries = queries.page(connection, start, head, f.TYPES, limit=PAGE)
-                rows += [(key, one.index) for one in entries for key in set(f.keys_of(f.decode(one.body)))]
-                start = entries[-1].index + 1 if len(entries) == PAGE else head
-                if len(rows) > INDEX_ROWS or start >= head:
-                    rows.sort()  # neighbours in the index are written together
-                    self.log.store.insert(connection, ("registry_about", ("key", "idx")), rows)
+            for stated in self._counting(start, head):
+                if not _repeated(connection, stated):
+                    rows += _keys(stated)
+                if len(rows) > INDEX_ROWS:
+                    self._index(connection, rows)
                     rows = []
+            self._index(connection, rows)
             tables.set_projected(connection, head)
+
+    def _index(self, connection: Connection, rows: list[tuple[str, int]]) -> None:
+        rows.sort()  # neighbours in the index are written together
+        self.log.store.insert(connection, ("registry_about", ("key", "idx")), rows)
+
+    def _counting(self, start: int, stop: int) -> Iterator[Stated]:
+        """The statements that count; whether their rows do, the rules say when they are folded."""
+        ring, statements = self._ring(), Statements(self.log.origin, self.log.blob, self._page)
+        for stated in read(self._entries(start, stop), []):
+            with suppress(VerificationError):
+                statements.check(ring, stated)
+                yield stated
 
     def index_differences(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
         """Where the index is not what the log gives: (key, leaf) that it lacks, and those it should not have."""
@@ -185,7 +217,7 @@ class Registry:
             size = tables.projected(connection)
             made = tables.made(connection, about)
             held = {(key, idx) for key, idx in connection.execute(select(about.c.key, about.c.idx))} if made else set()
-        wanted = {(key, index) for index, fact in self.facts(stop=size) for key in f.keys_of(fact)}
+        wanted = {pair for stated in self._counting(0, size) for pair in _keys(stated)}
         return sorted(wanted - held), sorted(held - wanted)
 
     def rebuild(self) -> None:
@@ -254,6 +286,22 @@ class Registry:
         )
         appended = self.log.commit(batch, unchanged)
         return digest, appended.size
+
+
+def _keys(stated: Stated) -> list[tuple[str, int]]:
+    """What the index says of a statement and its rows."""
+    rows = zip(stated.places, stated.facts, strict=True)
+    return [(_STATEMENT + stated.digest, stated.start), *((key, i) for i, fact in rows for key in set(f.keys_of(fact)))]
+
+
+def _repeated(connection: Connection, stated: Stated) -> bool:
+    """Whether the statement stands in the index already, with rows elsewhere in the log."""
+    about = tables.ABOUT
+    query = select(about.c.idx).where(about.c.key == _STATEMENT + stated.digest, about.c.idx != stated.start)
+    return connection.execute(query).first() is not None
+
+
+_STATEMENT: Final = "statement:"
 
 
 _ORDER: Final = {name: place for place, name in enumerate(f.TYPES)}

@@ -142,11 +142,15 @@ class TrackRow(Row, frozen=True, kw_only=True):
 
 
 class PayeeRow(Row, frozen=True, kw_only=True):
-    """payees: where a party's money goes. Kept outside the log."""
+    """payees: where a party's money goes. Kept outside the log. `holder`: the name that the account is in."""
 
     party: Id
     method: Annotated[str, msgspec.Meta(pattern=r"^(bank|chain)\Z")]
     account: Text
+    holder: Text | None = None
+    bic: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?\Z")] | None = None
+    town: Text | None = None
+    country: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")] | None = None
     start: str | None = None
 
 

@@ -7,17 +7,24 @@ costs one signature a batch and each leaf is still provably its author's: the le
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
+
+import msgspec
 
 from ledger.errors import VerificationError
 from ledger.proofs import canon, dsse, tree
-from ledger.proofs.keys import PrivateKey, PublicKey
+from ledger.proofs.keyring import KeyRing
+from ledger.proofs.keys import PrivateKey
+from ledger.reading.gate import check_signers
 from ledger.types import Role
 
 PAYLOAD_TYPE: Final = "application/vnd.settle.registration+json"
+SIGNING_ROLES: Final[tuple[Role, ...]] = ("operator", "holder", "approver", "attribution", "platform")
 _ADDED: Final = frozenset(("v", "at", "statement", "row"))
+_DECODE: Final = msgspec.json.Decoder().decode
+_ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,12 @@ class Registration:
     role: str
     count: int
     root: str
+    key: str = ""
+    """The id of the key that signed it."""
+
+
+OPERATOR: Final = Registration(origin="", party="", role="operator", count=0, root="")
+"""Who speaks where nobody needs to have signed: rows that are planned, and tests."""
 
 
 def sign(rows: Sequence[bytes], signer: Signer, origin: str) -> dsse.Envelope:
@@ -55,19 +68,47 @@ def sign(rows: Sequence[bytes], signer: Signer, origin: str) -> dsse.Envelope:
     return dsse.sign(PAYLOAD_TYPE, canon.encode(payload), [signer.key])
 
 
-def row_of(leaf: Mapping[str, Any]) -> dict[str, Any]:
-    """The row that a leaf records."""
-    return {name: value for name, value in leaf.items() if name not in _ADDED}
+def read_rows(bodies: Sequence[bytes]) -> list[bytes]:
+    """The rows that these leaves record, as they were signed; VerificationError for a leaf in another spelling."""
+    rows = []
+    for body in bodies:
+        leaf: dict[str, Any] = _DECODE(body)
+        if _ENCODE(leaf) != body:
+            raise VerificationError("a row is not in the canonical spelling")
+        rows.append(_ENCODE({name: value for name, value in leaf.items() if name not in _ADDED}))
+    return rows
 
 
-def open_statement(envelope: bytes, keys: Sequence[PublicKey]) -> tuple[Registration, PublicKey]:
-    """What the statement says, if one of these keys signed it, and which."""
+def check(ring: KeyRing | None, index: int, envelope: bytes, origin: str) -> Registration:
+    """What a statement says that the leaf at this index names; VerificationError unless its author's key counts there.
+
+    Without a ring no signature is checked, which only tests do.
+    """
     parsed = dsse.parse(envelope)
-    payload = canon.decode_object(dsse.verify(parsed, keys, PAYLOAD_TYPE), "registration statement")
+    if parsed.payload_type != PAYLOAD_TYPE:
+        raise VerificationError(f"registration statement of type {parsed.payload_type!r}")
+    said = _said(parsed)
+    if said.origin != origin:
+        raise VerificationError(f"signed for log {said.origin}")
+    if ring is None:
+        return replace(said, key=parsed.signatures[0].keyid)
+    key = check_signers(ring, index, parsed, SIGNING_ROLES)
+    if (key.party, key.role) != (said.party, said.role):
+        raise VerificationError(f"signed by {key.public.id[:16]}, which is no {said.role} key of {said.party}")
+    return replace(said, key=key.public.id)
+
+
+def _said(parsed: dsse.Envelope) -> Registration:
+    payload = canon.decode_object(parsed.payload, "registration statement")
     if set(payload) != {"v", "type", "origin", "party", "role", "count", "root"} or payload["type"] != "registration":
         raise VerificationError(f"registration statement: fields {sorted(payload)}")
-    said = Registration(**{name: payload[name] for name in ("origin", "party", "role", "count", "root")})
-    return said, dsse.signers(parsed, keys)[0]
+    return Registration(**{name: payload[name] for name in ("origin", "party", "role", "count", "root")})
+
+
+def read(envelope: bytes) -> Registration:
+    """What a statement says; whether whoever it names signed it, `check` asks."""
+    parsed = dsse.parse(envelope)
+    return replace(_said(parsed), key=parsed.signatures[0].keyid)
 
 
 def party_of(envelope: bytes) -> str:
@@ -76,10 +117,10 @@ def party_of(envelope: bytes) -> str:
     return str(payload.get("party", ""))
 
 
-def check_rows(said: Registration, leaves: Sequence[Mapping[str, Any]]) -> None:
-    """That these leaves are exactly the statement's rows, in order."""
-    if [leaf["row"] for leaf in leaves] != list(range(said.count)):
-        raise VerificationError(f"statement of {said.count} rows: the log holds {len(leaves)} of them, or out of order")
-    root = tree.root_of(tree.leaf_hashes(canon.encode(row_of(leaf)) for leaf in leaves))
+def check_rows(said: Registration, places: Sequence[int], rows: Sequence[bytes]) -> None:
+    """That these are exactly the statement's rows, in order; `places` are the leaves' own numbers for them."""
+    if list(places) != list(range(said.count)):
+        raise VerificationError(f"statement of {said.count} rows: the log holds {len(places)} of them, or out of order")
+    root = tree.root_of(tree.leaf_hashes(rows))
     if root.hex() != said.root:
         raise VerificationError(f"statement: its rows have root {root.hex()[:16]}, signed was {said.root[:16]}")

@@ -27,6 +27,7 @@ from ledger.registry.model import (
     Link,
     Model,
     Party,
+    ProposedAccount,
     Receipt,
     Recording,
     Share,
@@ -58,6 +59,7 @@ class View:
     models: Mapping[str, Model]
     """By `id@version`."""
     tracks: Mapping[str, Track]
+    payees: Mapping[str, ProposedAccount]
     disputes: Mapping[str, Dispute]
     open_disputes: Mapping[str, Sequence[Dispute]]
     """By subject, and by the recording that it is said to copy."""

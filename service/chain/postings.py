@@ -21,7 +21,6 @@ from contracts.reconcile import Reconciliation, reconcile
 from contracts.results import Claimed, PlannedTransaction, SettledRun
 from ledger.proofs import leaf
 from ledger.types import format_time
-from payouts.accounts.payment import account_digest
 from payouts.life.book import Book
 from payouts.life.records import Payment as Arrived
 from service.chain.pool import opened
@@ -30,7 +29,7 @@ from service.settlement import paying
 from service.settlement.blocking import Blocked
 from service.settlement.carrying import payments_of, posting_name, transfers
 from service.settlement.finding import find_run
-from service.settlement.payees import payees_now
+from service.settlement.payees import made_out_to, payees_now
 from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.stored import Stored, load
 from service.witness.asking import base
@@ -137,7 +136,7 @@ def _published(ws: Workspace, book: Book, stored: Stored, name: str, payments: P
 def _payment(accounts: Mapping[str, Any], payment: Mapping[str, Any]) -> PostedPayment:
     """A payment with its account, which must be the one that the signed batch was made out to."""
     party, account = payment["party"], accounts.get(payment["party"])
-    if account is not None and account_digest(party, account.method, account.account) != payment["account"]:
+    if account is not None and not made_out_to(account, payment["account"]):
         raise PostingError(
             f"the account of {party} has changed since its payment was signed; let that payment fail first"
         )

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ledger.registry import facts
-from ledger.registry.audit import AuditNote, AuditReport
+from ledger.registry.audit import AuditReport
 from ledger.registry.audit import audit as replay
 from ledger.registry.intake import Planned
+from ledger.registry.reading import AuditNote
 from service.log import keys
 from service.registry import signing
 

@@ -2,46 +2,83 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import ConflictError, StateError
 from ledger.registry import payees, personal, quarantine, tables
+from ledger.registry.intake import Planned
 from ledger.registry.rows import PayeeRow, parse
-from ledger.types import format_time
-from service.registry.signing import signer
+from ledger.registry.statement import Signer
+from service.registry.signing import author, signer
+from service.settlement.approvers import approver_key
+from service.settlement.payees import settled_parties
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
 
-def propose_payee(
-    ws: Workspace, party: str, *, method: str, account: str, start: str | None, by: str | None
-) -> payees.Payee:
+def propose_payee(ws: Workspace, row: dict[str, str | None], by: str | None) -> payees.Payee:
     """A new account of a party: it waits for approval unless it is the party's first and the operator's act."""
-    ws.registry.view().party(party)
-    given = {"party": party, "method": method, "account": account, "from": start}
-    row = parse("payees", {name: value for name, value in given.items() if value is not None})
-    who = signer(ws, by)
-    if not isinstance(row, PayeeRow) or (who.role != "operator" and who.party != party):
-        raise StateError(f"only {party} or the operator may propose an account for {party}")
-    with ws.log.projection() as connection:
-        first = party not in payees.paid_before(connection)
-        found = payees.propose(connection, row, who, format_time(ws.clock()), first=first)
-    if found is None:
-        raise ConflictError(f"this account of {party} is in the book already; see `settle registry payee list {party}`")
-    return found
+    parsed = parse("payees", {name: value for name, value in row.items() if value is not None})
+    who, view = signer(ws, by), ws.registry.view()
+    if not isinstance(parsed, PayeeRow) or (who.role != "operator" and who.party != view.party(parsed.party).id):
+        raise StateError(f"only {row['party']} or the operator may propose an account for {row['party']}")
+    view.party(parsed.party)
+    settled = settled_parties(ws) if who.role == "operator" else ()
+    with ws.log.store.reading() as connection:
+        planned = payees.proposals(connection, view, [parsed], author(ws, who), settled)
+    if not planned:
+        raise ConflictError(
+            f"this account of {parsed.party} is in the book already; see `settle registry payee list {parsed.party}`"
+        )
+    ws.registry.register(planned, who, known=view.size, at=author(ws, who).at)
+    return _payees(ws, planned)[0]
 
 
-def approve_payee(ws: Workspace, payee: str, by: str | None) -> payees.Payee:
-    """The second pair of eyes on an account."""
-    hours = ws.settings.number("registry.cooling_off_hours")
+def approve_payee(ws: Workspace, name: str, by: str) -> list[payees.Payee]:
+    """The second pair of eyes on an account, or on all that one statement proposed."""
+    key, _ = approver_key(ws, by)
+    who, view = Signer(key, by, "approver"), ws.registry.view()
+    acting = author(ws, who)
+    planned = payees.approval(view, acting, name, ws.settings.number("registry.cooling_off_hours"))
+    ws.registry.register(planned, who, known=view.size, at=acting.at)
+    return _payees(ws, planned)
+
+
+def _payees(ws: Workspace, planned: list[Planned]) -> list[payees.Payee]:
+    """The accounts that these facts are about, as they stand now."""
+    ids = {getattr(one.fact, "id", "") for one in planned}
+    return [one for one in list_payees(ws, None) if one.id in ids]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """The accounts of release 0.1 that are proposed now; `id` names them all, for one approval."""
+
+    id: str | None
+    accounts: int
+    parties: tuple[str, ...]
+
+
+def adopt_payees(ws: Workspace) -> Adopted:
+    """Propose every account that release 0.1 kept outside the log, for one approval."""
+    who, view = signer(ws), ws.registry.view()
+    with ws.log.store.reading() as connection:
+        waiting = payees.earlier(connection)
+    planned = payees.adoption(view, waiting, author(ws, who))
+    if not planned:
+        return Adopted(id=None, accounts=0, parties=())
+    done = ws.registry.register(planned, who, known=view.size)
     with ws.log.projection() as connection:
-        return payees.approve(connection, payee, signer(ws, by), format_time(ws.clock()), hours)
+        payees.forget_earlier(connection, [one.id for one in waiting])
+    return Adopted(id=done.statements[0], accounts=len(planned), parties=tuple(sorted({one.party for one in waiting})))
 
 
 def list_payees(ws: Workspace, party: str | None) -> list[payees.Payee]:
+    view = ws.registry.view()
     with ws.log.store.reading() as connection:
-        return payees.listed(connection, party)
+        return payees.listed(connection, view, party)
 
 
 def erase(ws: Workspace, party: str) -> dict[str, Any]:
@@ -56,6 +93,6 @@ def erase(ws: Workspace, party: str) -> dict[str, Any]:
     with ws.log.projection() as connection:
         tables.ensure(connection)
         forgotten = personal.erase(connection, [("party", party), *credited, *reasons])
-        accounts = payees.erase(connection, party)
+        accounts = payees.erase(connection, view, party)
         rows = quarantine.forget(connection, party)
     return {"party": party, "personal": forgotten, "accounts": accounts, "quarantined": rows}

@@ -19,6 +19,7 @@ from ledger.registry.view import View
 from ledger.types import Digest
 from service.registry import audio_roots
 from service.registry.signing import author, signer
+from service.settlement.payees import settled_parties
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -30,7 +31,14 @@ def load(
     ws: Workspace, paths: Sequence[Path], *, by: str | None, dry_run: bool, on_progress: Progress | None
 ) -> Imported:
     """`settle registry import`."""
-    done = import_files(ws.registry, paths, signer(ws, by), dry_run=dry_run, on_progress=on_progress)
+    done = import_files(
+        ws.registry,
+        paths,
+        signer(ws, by),
+        settled=lambda: settled_parties(ws),
+        dry_run=dry_run,
+        on_progress=on_progress,
+    )
     if not dry_run:
         audio_roots.remember(ws, [path.parent for path in paths])  # audio paths are relative to these files
     return done
@@ -38,7 +46,7 @@ def load(
 
 def replay(ws: Workspace, by: str | None) -> Imported:
     """`settle registry replay`: what the signer handed in and lies in quarantine, once more."""
-    return replay_quarantine(ws.registry, signer(ws, by))
+    return replay_quarantine(ws.registry, signer(ws, by), settled=lambda: settled_parties(ws))
 
 
 def grant(ws: Workspace, row: Mapping[str, Any], by: str | None) -> Imported:

@@ -7,7 +7,7 @@ Each step is one append; whatever was decided before is found done, and answered
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.log.append import Log
 from ledger.proofs import canon, dsse, leaf
+from ledger.registry.model import ProposedAccount
+from ledger.registry.payees import proposed_as
 from ledger.types import Digest, Period, format_time
 from payouts import derive
 from payouts.accounts.payment import ROUTES, intent_payload
@@ -29,6 +31,7 @@ from payouts.terms import parse_terms
 from service.log import members
 from service.log.logs import listed, sizes
 from service.registry.audit import audit
+from service.registry.people import approve_payee
 from service.settlement.approvers import approver_key, check_by_person, is_demo, one_person
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.carrying import carried, handed_over
@@ -303,7 +306,9 @@ class Approved:
 
 
 def approve(ws: Workspace, subject: str, party: str) -> Approved:
-    """Sign a run, release, adjustment, reversal, terms or lost payment as another person than its maker."""
+    """Sign a run, release, adjustment, reversal, terms, lost payment or account as another person than its maker."""
+    if accounts := proposed_as(ws.registry.view(), subject):
+        return _approve_accounts(ws, subject, accounts, party)
     at = format_time(ws.clock())
     made = read_book(ws)
     named = find(made, subject)
@@ -332,6 +337,24 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
         return DecidedStep(_approved(record, kind, proposal.by, already=False), leaves=[signed(record, key)])
 
     return take(ws, decide)
+
+
+def _approve_accounts(ws: Workspace, subject: str, accounts: Sequence[ProposedAccount], party: str) -> Approved:
+    """Sign where a party's money goes, in the registry."""
+    before = next((one for one in accounts if one.approved_by == party), None)
+    if before is None:
+        approve_payee(ws, subject, party)
+    key, demo = approver_key(ws, party)
+    return Approved(
+        subject=subject,
+        kind="payee",
+        by=party,
+        made_by=accounts[0].proposed_by,
+        key=key.public.id,
+        document=accounts[0].statement,
+        already=before is not None,
+        demo=demo,
+    )
 
 
 def _approved(record: Approve, kind: str, made_by: str, *, already: bool) -> Approved:

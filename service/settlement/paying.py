@@ -19,7 +19,6 @@ from payouts.accounts.payment import (
     ROUTES,
     Instruction,
     Route,
-    account_digest,
     batch_payload,
     reference,
 )
@@ -140,7 +139,7 @@ def _due(
             party=party,
             micros=micros,
             reference=reference(run, party, len(moves[party].attempts) + 1),
-            account=account_digest(party, account.method, account.account),
+            account=str(account.commitment),
             sent=intent.get("sent"),
         )
         # One payment that a bank would refuse must not bring the whole batch back days later.

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.errors import InputError, StateError
 from ledger.registry.payees import Payee as Account
-from payouts.accounts.payment import Instruction, PayeeAccount, account_digest, payment_file
+from payouts.accounts.payment import Instruction, PayeeAccount, payment_file
 from payouts.life.records import Pay
 from service.files import write_whole
 from service.settlement.carrying import payments_of
-from service.settlement.payees import accounts_ever, named
+from service.settlement.payees import accounts_ever, made_out_to, named
 from service.settlement.stored import Stored
 from service.trade import pain
 
@@ -149,7 +149,7 @@ def _transfer(stored: Stored, instruction: Instruction, payee: PayeeAccount) -> 
 def _payee(ws: Workspace, accounts: Mapping[str, Sequence[Account]], instruction: Instruction) -> PayeeAccount:
     """The account a payment was made out to, which need not be the one that counts by now."""
     for account in accounts.get(instruction.party, ()):
-        if account_digest(account.party, account.method, account.account) == instruction.account:
+        if made_out_to(account, instruction.account):
             return named(ws, account)
     raise StateError(
         f"the account that payment {instruction.reference} to {instruction.party} was made out to is not in the payee "

@@ -1,14 +1,19 @@
-"""What waits for a second person: runs, releases, adjustments, reversals, terms and payments, with what they change."""
+"""What waits for a second person, with what it changes: runs, releases, adjustments, terms, payments and accounts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.registry.model import ProposedAccount
+from ledger.registry.payees import Payee, proposed_as
+from ledger.registry.rows import day
 from ledger.shown import money
 from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
 from payouts.life.records import Adjust, Agree, Payment, Proposal, Release, Reverse, Run
+from service.registry.people import list_payees
 from service.settlement.finding import find
 from service.settlement.step import read_book
 from service.settlement.stored import load
@@ -41,6 +46,8 @@ class ProposalShown:
 
 def show(ws: Workspace, subject: str) -> ProposalShown:
     """One proposal, waiting or approved."""
+    if accounts := proposed_as(ws.registry.view(), subject):
+        return _accounts_shown(ws, accounts)
     book = read_book(ws)
     name = find(book, subject)
     return _shown(ws, book, name, book.proposal(name))
@@ -49,7 +56,7 @@ def show(ws: Workspace, subject: str) -> ProposalShown:
 def waiting(ws: Workspace) -> list[ProposalShown]:
     """Every proposal that nobody approved yet and that approval would still give an effect, oldest first."""
     book = read_book(ws)
-    named: dict[str, Proposal] = {
+    made: dict[str, Proposal] = {
         **book.releases,
         **book.adjusts,
         **book.reverses,
@@ -57,8 +64,46 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
         **book.claims,
         **{name: run for name, run in book.runs.items() if (run.period, run.pool, run.sequence) not in book.slots},
     }
-    names = [name for name in named if not book.approved(name)]
-    return sorted((_shown(ws, book, name, named[name]) for name in names), key=lambda one: (one.made_at, one.id))
+    shown = [_shown(ws, book, name, made[name]) for name in made if not book.approved(name)]
+    return sorted([*shown, *_accounts_waiting(ws)], key=lambda one: (one.made_at, one.id))
+
+
+def _accounts_waiting(ws: Workspace) -> list[ProposalShown]:
+    """Accounts that wait for an approver: those that one statement proposed are one proposal."""
+    proposed: dict[str, list[ProposedAccount]] = {}
+    for account in ws.registry.view().payees.values():
+        if account.effective_from is None:
+            proposed.setdefault(account.statement, []).append(account)
+    return [_accounts_shown(ws, accounts) for accounts in proposed.values()]
+
+
+def _accounts_shown(ws: Workspace, accounts: Sequence[ProposedAccount]) -> ProposalShown:
+    """Where money would go from now on: each account in full, for that is what is signed."""
+    book = {one.id: one for one in list_payees(ws, None)}
+    several = len(accounts) > 1
+    return ProposalShown(
+        id=accounts[0].statement if several else accounts[0].id,
+        kind="payee",
+        made_by=accounts[0].proposed_by,
+        made_at=accounts[0].at,
+        party=", ".join(sorted({one.party for one in accounts})),
+        micros=None,
+        currency="",
+        reason="",
+        changes="; ".join(
+            f"money of {one.party} goes to {' '.join(filter(None, destination(book[one.id])))}" for one in accounts
+        ),
+        approved=all(one.approved_by is not None for one in accounts),
+    )
+
+
+def destination(payee: Payee) -> tuple[str, ...]:
+    """An account as a person compares it with a letter or an invoice."""
+    if payee.state in ("altered", "erased"):
+        return (f"an account whose details are {payee.state}; do not approve it",)
+    start = f"from {day(payee.wanted_from)}" if payee.wanted_from else ""
+    details = (payee.holder or "", payee.bic or "", payee.town or "", payee.country or "")
+    return (payee.method, payee.account, *details, start)
 
 
 def _shown(ws: Workspace, book: Book, name: str, proposal: Proposal) -> ProposalShown:

@@ -212,7 +212,7 @@ def test_nobody_s_refused_rows_become_another_s_word(office: Office) -> None:
     assert done.notices == ("4 rows that p-lbl handed in wait on: only who handed them in can replay them",)
     assert counts(importing.replay(office.registry, lbl)) == (1, 0, 0, 3)
     with office.registry.log.store.reading() as connection:
-        assert payees.listed(connection) == []
+        assert payees.listed(connection, office.registry.view()) == []
     assert counts(office.load(refused)) == (3, 0, 0, 0), "the operator may still hand them in knowingly"
 
 

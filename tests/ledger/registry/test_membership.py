@@ -40,7 +40,9 @@ def bundle(office: Office, recording: str, *, leaf: str | None = None) -> bytes:
 
 
 def untrained(office: Office) -> None:
-    office.load(sample() | {"recordings": [*sample()["recordings"], {"id": "rec-x", "title": "Not trained on"}]})
+    office.load(
+        sample() | {"payees": [], "recordings": [*sample()["recordings"], {"id": "rec-x", "title": "Not trained on"}]}
+    )
 
 
 @pytest.mark.parametrize(("recording", "said"), [("rec-1", "rec-1 is in"), ("rec-x", "rec-x is not in")])

@@ -23,7 +23,7 @@ def test_a_second_account_in_one_import_waits_for_a_second_person(june: Month, t
     path.write_text(json.dumps(document))
     load(june.ws, [path], by=None, dry_run=False, on_progress=None)
     with june.ws.log.store.reading() as connection:
-        states = [one.state for one in payees.listed(connection, "eve")]
+        states = [one.state for one in payees.listed(connection, june.ws.registry.view(), "eve")]
     assert sorted(states) == ["approved", "proposed"]
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from ledger.registry.statement import Signer
 from payouts.accounts.account import Correction
 from payouts.accounts.payment import Instruction, PayeeAccount, payment_file
 from payouts.statements import text as statement_text
+from service.registry import people
 from service.settlement import holds, life, paying
 from service.statements import statements
 from service.statements.writing import FORMATS, rendered, safe, write_all
@@ -203,6 +205,10 @@ def test_a_party_without_an_account_is_not_paid_and_not_lost(tmp_path: Path) -> 
     path = tmp_path / "payees.json"
     path.write_text(json.dumps({"payees": [{"party": "ann", "method": "bank", "account": "A", "from": "2020-01-01"}]}))
     import_files(june.ws.registry, [path], Signer(june.ws.signer("operator"), "operator", "operator"))
+    assert paying.due(june.ws, run, "file") == [], "one person names the account of money that is published already"
+    (account,) = people.list_payees(june.ws, "ann")
+    people.approve_payee(june.ws, account.id, "approver")
+    june.now += timedelta(hours=72)
     assert [one["party"] for one in paying.due(june.ws, run, "file")] == ["ann"]
     assert paying.pay(june.ws, run, "file").paid_micros == 360_000_000
 

@@ -1,0 +1,142 @@
+"""The one reading of the registry's leaves: each judged before it has an effect, by its statement and by its rules.
+
+A statement counts if a key of the party and role that it names signed it for this log, and if its rows stand in
+the log whole, in order and once. A row counts if its author may say it (`ledger.registry.rules`). Whatever fails is
+void: it has no effect anywhere, and the reading keeps the reason, which `settle registry audit` lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from ledger.errors import InputError, VerificationError
+from ledger.event import Entry
+from ledger.proofs.keyring import KeyRing
+from ledger.registry import facts as f
+from ledger.registry import statement
+from ledger.registry.fold import State
+from ledger.registry.statement import Registration
+from ledger.types import Digest
+
+Blob = Callable[[Digest], bytes]
+Page = Callable[[int, int], Sequence[Entry]]
+"""The registry's leaves between two indexes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditNote:
+    """One thing to say about one id."""
+
+    kind: str
+    id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """The rows of one statement that follow each other in the log; `bodies` are the leaves, `facts` what they say."""
+
+    digest: Digest
+    places: tuple[int, ...]
+    bodies: tuple[bytes, ...]
+    facts: tuple[f.AnyFact, ...]
+
+    @property
+    def start(self) -> int:
+        """Where the statement's first row stands, by what the first of these says of itself."""
+        return self.places[0] - self.facts[0].row
+
+
+def read(entries: Iterable[Entry], voids: list[AuditNote]) -> Iterator[Stated]:
+    """The leaves by statement; one that says nothing the registry understands is void."""
+
+    def facts() -> Iterator[tuple[Entry, f.AnyFact]]:
+        for entry in entries:
+            try:
+                yield entry, f.decode(entry.body)
+            except VerificationError as problem:
+                voids.append(AuditNote(kind="leaf", id=f"leaf {entry.index}", detail=str(problem)))
+
+    for digest, group in groupby(facts(), key=lambda item: item[1].statement):
+        items = list(group)
+        yield Stated(
+            digest=digest,
+            places=tuple(entry.index for entry, _ in items),
+            bodies=tuple(entry.body for entry, _ in items),
+            facts=tuple(fact for _, fact in items),
+        )
+
+
+class Statements:
+    """Which statements count, in the order of the log."""
+
+    def __init__(self, origin: str, blob: Blob, page: Page | None = None) -> None:
+        self._origin: Final = origin
+        self._blob: Final = blob
+        self._page: Final = page
+        self._first: dict[Digest, int] = {}
+
+    def check(self, ring: KeyRing | None, stated: Stated) -> Registration:
+        """What the statement says; VerificationError unless it counts. Call it once for each, in order."""
+        start = stated.start
+        if self._first.setdefault(stated.digest, start) != start:
+            raise VerificationError("its rows stand in the log twice")
+        try:
+            envelope = self._blob(stated.digest)
+        except InputError as problem:
+            raise VerificationError(str(problem)) from None
+        said = statement.check(ring, stated.places[0], envelope, self._origin)
+        stop = stated.places[-1] + 1
+        whole = stated
+        if self._page is not None and (start < stated.places[0] or len(stated.places) < said.count):
+            whole = self._whole(stated, start, stop, said.count)
+        statement.check_rows(said, [fact.row for fact in whole.facts], statement.read_rows(whole.bodies))
+        return said
+
+    def _whole(self, stated: Stated, start: int, stop: int, count: int) -> Stated:
+        """The statement with the rows before and after these: a reading may begin or end in the middle of it."""
+        if self._page is None or start < 0:
+            return stated
+        before = read(self._page(start, stated.places[0]), [])
+        after = read(self._page(stop, start + count), [])
+        parts = [one for one in (*before, stated, *after) if one.digest == stated.digest]
+        return Stated(
+            digest=stated.digest,
+            places=tuple(place for one in parts for place in one.places),
+            bodies=tuple(body for one in parts for body in one.bodies),
+            facts=tuple(fact for one in parts for fact in one.facts),
+        )
+
+
+class RegistryReading:
+    """The registry's leaves so far: what they add up to, and what has no effect."""
+
+    def __init__(self, origin: str, blob: Blob, page: Page | None = None) -> None:
+        self.state: Final = State()
+        self.voids: list[AuditNote] = []
+        self.void_leaves: set[int] = set()
+        self.leaves = 0
+        self.statements = 0
+        self._statements = Statements(origin, blob, page)
+
+    def take(self, ring: KeyRing | None, entries: Iterable[Entry]) -> Iterator[Stated]:
+        """Take the next leaves in; what was taken is handed on, statement by statement."""
+        for stated in read(entries, self.voids):
+            self.statements += 1
+            self.leaves += len(stated.facts)
+            try:
+                said = self._statements.check(ring, stated)
+            except VerificationError as problem:
+                detail = f"leaves {stated.places[0]} on: {problem}"
+                self.voids.append(AuditNote(kind="statement", id=stated.digest, detail=detail))
+                self.void_leaves.update(stated.places)
+                continue
+            for index, fact in zip(stated.places, stated.facts, strict=True):
+                refusal = self.state.take(index, fact, said)
+                if refusal is not None:
+                    self.voids.append(AuditNote(kind=fact.type, id=f"leaf {index}", detail=refusal))
+                    self.void_leaves.add(index)
+            yield stated
