@@ -10,7 +10,7 @@ claimable for ever, so there it can neither fail nor be written off, unless the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -138,13 +138,14 @@ def check_batch(
     via: str,
     number: int,
     intents: Sequence[Mapping[str, Any]],
-    due: Collection[str],
+    attempts: Mapping[str, int],
 ) -> None:
     """Refuse a batch of payments that are not, each once, what was published and due by this route.
 
-    Whom a batch leaves out stays due; to which account a payment is made out, only the payee book tells.
+    `attempts`: which attempt at its payment is due to each party, none if none is. Whom a batch leaves out stays due;
+    to which account a payment is made out, only the payee book tells.
     """
-    published = {row["party"]: row for row in intents if row["route"] == via and row["party"] in due}
+    published = {row["party"]: row for row in intents if row["route"] == via and row["party"] in attempts}
     instructions = []
     for payment in batch["payments"]:
         party = payment["party"]
@@ -154,11 +155,12 @@ def check_batch(
                 f"batch {number} of run {run[:16]} pays {party}, and no payment to it by {via} is published and due"
             )
         parse_hex(payment["account"], "the digest of an account", 32)
+        name = reference(run, party)  # release 0.1 wrote the first one's under every attempt
         instructions.append(
             Instruction(
                 party=party,
                 micros=int(intent["micros"]),
-                reference=reference(run, party),
+                reference=name if payment["reference"] == name else reference(run, party, attempts[party]),
                 account=payment["account"],
                 sent=intent.get("sent"),
             )

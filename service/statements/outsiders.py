@@ -243,7 +243,9 @@ def _handed_over(ws: Workspace, book: Book) -> Iterator[str]:
                 via=batch.via,
                 number=batch.batch,
                 intents=intents_of(ws.log, book, stored),
-                due={party for party, one in transfers(ws.log, then, stored).items() if one.due},
+                attempts={
+                    party: len(one.attempts) + 1 for party, one in transfers(ws.log, then, stored).items() if one.due
+                },
             )
         except (SettleError, LookupError, TypeError) as problem:
             yield f"payments: {problem}"

@@ -175,6 +175,8 @@ class Quarter:
                 heard = paying.confirm(self.ws, run, party, outcome, note=f"entry {party} {outcome}")
                 if heard.id is not None:
                     self._approve(heard.id)
+        if "failed" in chosen[: len(banked)]:
+            assert paying.pay(self.ws, run, "file").sent == 1
 
     def _corrections(self) -> None:
         line = self.runs["2026-06"]

@@ -119,8 +119,9 @@ def batch() -> dict[str, Any]:
     return batch_payload(RUN, "file", 1, instructions)
 
 
-def check(payload: dict[str, Any], due: tuple[str, ...] = ("ann", "bob", "cy")) -> None:
-    check_batch(payload, run=RUN, via="file", number=1, intents=INTENTS, due=due)
+def check(payload: dict[str, Any], due: tuple[str, ...] = ("ann", "bob", "cy"), attempt: int = 1) -> None:
+    attempts = dict.fromkeys(due, attempt)
+    check_batch(payload, run=RUN, via="file", number=1, intents=INTENTS, attempts=attempts)
 
 
 def test_a_batch_of_what_is_due_holds() -> None:
@@ -130,6 +131,13 @@ def test_a_batch_of_what_is_due_holds() -> None:
     del alone["payments"][1]
     alone["micros"] = "600"
     check(alone)
+    again = batch()
+    check(again, attempt=2)  # as release 0.1 wrote a second attempt
+    for payment in again["payments"]:
+        payment["reference"] = reference(RUN, payment["party"], 2)
+    check(again, attempt=2)
+    with pytest.raises(VerificationError):
+        check(again, attempt=3)
 
 
 FALSE_BATCHES: dict[str, Callable[[dict[str, Any]], Any]] = {
