@@ -66,11 +66,16 @@ def round_shares(
 
 def divide(total: int, weights: Mapping[str, int], *, salt: bytes) -> dict[str, int]:
     """`total` divided in proportion to the weights, summing to it exactly; weights must not all be zero."""
+    return divided_at(total, weights, salt=salt)[0]
+
+
+def divided_at(total: int, weights: Mapping[str, int], *, salt: bytes) -> tuple[dict[str, int], Cutoff | None]:
+    """The same, and where the leftovers ended: with it each name's part follows from its own weight."""
     names = list(weights)
     whole = sum(weights.values())
     if whole <= 0:
         raise ValueError(f"weights sum to {whole}; expected more than zero")
     if len(names) == 1:
-        return {names[0]: total}
-    amounts, _ = round_shares(names, [total * weights[name] for name in names], whole, salt=salt)
-    return dict(zip(names, amounts, strict=True))
+        return {names[0]: total}, None
+    amounts, cutoff = round_shares(names, [total * weights[name] for name in names], whole, salt=salt)
+    return dict(zip(names, amounts, strict=True)), cutoff

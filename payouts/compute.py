@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ledger.types import MILLION, InfluenceVector, Period, format_time
-from payouts.allocate import Cutoff, divide, round_shares
+from payouts.allocate import Cutoff, divide, divided_at, round_shares
 from payouts.division.contribute import Contribution, Contributor, weigh
 from payouts.division.kernel import BILLION, RESERVE, UNATTRIBUTED, Claim, State
 from payouts.division.waterfill import Level, fill
@@ -54,11 +54,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class GroupTotal:
-    """One owner group's weight in the pool and the integer it became."""
+    """One owner group's weight in the pool and the integer it became; `cutoff`: where its own division ended."""
 
     group: str
     weight: int
     micros: int
+    cutoff: Cutoff | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +179,7 @@ def divided(
         GroupTotal(group=group, weight=weight, micros=amount)
         for (group, weight), amount in zip(by_group.items(), micros, strict=False)
     )
-    lines = _lines(groups, weights, salt)
+    groups, lines = _lines(groups, weights, salt)
     sums: dict[str, int] = defaultdict(int)
     for line in lines:
         sums[line.state] += line.micros
@@ -203,22 +204,38 @@ def divided(
     return outcome
 
 
-def _lines(groups: Sequence[GroupTotal], weights: Mapping[Heading, int], salt: bytes) -> tuple[Line, ...]:
+def _lines(
+    groups: Sequence[GroupTotal], weights: Mapping[Heading, int], salt: bytes
+) -> tuple[tuple[GroupTotal, ...], tuple[Line, ...]]:
     """Group -> party -> heading, each integer divided by the same routine, each level blind to the finer one."""
     parties: dict[str, dict[str, dict[Heading, int]]] = defaultdict(lambda: defaultdict(dict))
     for key, weight in weights.items():
         if weight:
             parties[key[0]][key[1]][key] = weight
+    totals: list[GroupTotal] = []
     lines: list[Line] = []
     for total in groups:
-        held_by = parties[total.group]
-        amounts = divide(total.micros, {party: sum(held.values()) for party, held in held_by.items()}, salt=salt)
-        for party, held in held_by.items():
-            parts = divide(amounts[party], {"\0".join(key): weight for key, weight in held.items()}, salt=salt)
-            for key, weight in held.items():
-                group, _, state, reason, ref = key
-                micros = parts["\0".join(key)]
-                lines.append(
-                    Line(group=group, party=party, state=state, reason=reason, ref=ref, weight=weight, micros=micros)
-                )
-    return tuple(sorted(lines))
+        shares = parties[total.group]
+        in_all = {party: sum(headings.values()) for party, headings in shares.items()}
+        amounts, cutoff = divided_at(total.micros, in_all, salt=salt)
+        totals.append(replace(total, cutoff=cutoff))
+        for party, headings in shares.items():
+            lines += party_lines(headings, amounts[party], salt)
+    return tuple(totals), tuple(sorted(lines))
+
+
+def party_lines(headings: Mapping[Heading, int], micros: int, salt: bytes) -> list[Line]:
+    """What a party gets of one group, divided among its headings by their weights."""
+    parts = divide(micros, {"\0".join(key): weight for key, weight in headings.items()}, salt=salt)
+    return [
+        Line(
+            group=key[0],
+            party=key[1],
+            state=key[2],
+            reason=key[3],
+            ref=key[4],
+            weight=weight,
+            micros=parts["\0".join(key)],
+        )
+        for key, weight in headings.items()
+    ]

@@ -13,16 +13,17 @@ from typing import Any, Final, get_args
 
 from ledger.errors import VerificationError
 from ledger.types import Period
-from payouts.accounts.account import Account, Correction, Kind, accounts
+from payouts.accounts.account import Account, Correction, Kind
 from payouts.accounts.clauses import Advance, Agreed, PaidIn, in_force
 from payouts.accounts.deductions import Balance, BalanceKind, Stages
 from payouts.accounts.payment import intent_payload
 from payouts.compute import Line, Outcome, divided
 from payouts.division.kernel import State
-from payouts.document import Given, Uninstalled, group_payload, line_payload, read_group, read_line, same, whole
+from payouts.document import Given, Uninstalled, accounts_for, same
 from payouts.protocols import HoldMatch
+from payouts.tables import Row, check_order, label, line_payload, read_line, whole
 
-Row = dict[str, Any]
+UNCHECKED_CAP: Final = "whether the cap is what rule {} says: it is not installed here in the version that was used"
 FIRST: Final = ("adjustment", "reversal")
 """What a run that follows none may book: there is no earlier run whose money could be released or returned."""
 SIGNS: Final[dict[Kind, int]] = {"release": 1, "returned": 1, "reversal": -1}
@@ -40,7 +41,7 @@ def check_rows(name: str, stated: Sequence[Row], derived: Iterable[Row]) -> None
     if len(stated) != len(expected):
         odd = (stated if len(stated) > len(expected) else expected)[min(len(stated), len(expected))]
         raise VerificationError(
-            f"{name}: {len(stated)} rows, expected {len(expected)}; the first without a match is {_name(odd)}"
+            f"{name}: {len(stated)} rows, expected {len(expected)}; the first without a match is {label(odd)}"
         )
 
 
@@ -49,7 +50,7 @@ def _shown(row: Row, own: Row) -> str:
     if not isinstance(row, dict):
         return f"{str(row)[:60]!r} is not a row"
     field, stated, computed = first_difference(row, own)
-    return f"{_name(row)} has {field} {str(stated)[:200]!r}, computed {str(computed)[:200]!r}"
+    return f"{label(row)} has {field} {str(stated)[:200]!r}, computed {str(computed)[:200]!r}"
 
 
 def first_difference(stated: Row, own: Row) -> tuple[str, Any, Any]:
@@ -64,38 +65,14 @@ def first_difference(stated: Row, own: Row) -> tuple[str, Any, Any]:
     return field, mine, other
 
 
-def _name(row: Row) -> str:
-    names = [str(row[name]) for name in ("group", "party", "state", "reason", "ref") if row.get(name)]
-    return "/".join(names) or "a row"
-
-
-def read_rows(
-    name: str, rows: Sequence[Row], read: Callable[[Row], Any], write: Callable[[Any], Row], key: Callable[[Any], Any]
-) -> list[Any]:
-    """The rows as values; refuses one that is not spelt as `write` spells it, and keys out of order or repeated."""
-    values = []
-    before = None
-    for row in rows:
-        value = read(row)
-        if write(value) != row:
-            raise VerificationError(f"{name}: {str(row)[:200]} is not written as a run writes it")
-        now = key(value)
-        if before is not None and now <= before:
-            raise VerificationError(f"{name}: {_name(row)} is out of order, or is there twice")
-        values.append(value)
-        before = now
-    return values
-
-
 def read_lines(rows: Sequence[Row]) -> list[Line]:
-    """The lines of a run: by group, party, state, reason and ref, each heading once."""
-    lines: list[Line] = read_rows("lines", rows, read_line, line_payload, heading_of)
+    """Lines of a run, in their order, each heading once; refuses one that is not spelt as a run spells it."""
+    check_order("lines", rows)
+    lines = [read_line(row) for row in rows]
+    for row, line in zip(rows, lines, strict=True):
+        if line_payload(line) != row:
+            raise VerificationError(f"lines: {str(row)[:200]} is not written as a run writes it")
     return lines
-
-
-def read_groups(rows: Sequence[Row]) -> list[Any]:
-    """The groups of a run, by name, each once."""
-    return read_rows("groups", rows, read_group, group_payload, lambda group: group.group)
 
 
 def heading_of(line: Line) -> tuple[str, str, State, str, str]:
@@ -158,28 +135,36 @@ def check_lines(lines: Iterable[Line], holds: Sequence[HoldMatch]) -> None:
 # --- accounts -----------------------------------------------------------------------------------
 
 
-def accounts_of(given: Given, rows: Sequence[Row], earned: Mapping[str, int], *, alone: bool = False) -> list[Account]:
+def accounts_of(
+    given: Given, rows: Sequence[Row], earned: Mapping[str, int], with_lines: Iterable[str], *, alone: bool = False
+) -> list[Account]:
     """The accounts, made again from what each opened with, was corrected by, and agreed to.
 
-    `alone`: one party's account without the others', so that corrections of others are not missed.
+    `with_lines`: everybody who has lines. `alone`: one party's account without the others', so that corrections and
+    terms of others are not missed.
     """
+    check_order("accounts", rows)
     stated = [Account.from_payload(row) for row in rows]
+    if given.v > 1 and any(type(row["lines"]["rows"]) is not int for row in rows):
+        raise VerificationError("accounts: the number of a party's lines is a number")
     for one in stated:
         _check_before(given, one)
     _check_corrections(given, stated, alone=alone)
     agreed = tuple(term for one in stated for term in _agreed(given, one))
+    if given.v > 1 and not alone and (odd := {term.id for term in agreed} ^ set(given.agreed)):
+        raise VerificationError(f"terms {min(odd)}: the run was given them, and no account shows them")
     stages = Stages(
         period=given.terms.period,
         agreed=(*agreed, *given.fx),
         before={one.party: one.deductions.before for one in stated if one.deductions.before},
     )
-    return accounts(
-        currency=given.terms.currency,
-        minimum=given.minimum,
+    return accounts_for(
+        given,
         opening={one.party: one.opening for one in stated if one.opening},
         earned=earned,
         corrections=[correction for one in stated for correction in one.corrections],
         stages=stages,
+        with_lines=with_lines,
     )
 
 
@@ -222,7 +207,7 @@ def _agreed(given: Given, one: Account) -> Sequence[Agreed]:
     A run of version 1 leaves them out of an account that has nothing but a currency; what is paid shows it.
     """
     terms, agreed = given.terms, one.deductions.agreed
-    if not one.deductions and one.converted is not None:
+    if given.v == 1 and not one.deductions and one.converted is not None:
         clause = PaidIn(party=one.party, currency=one.converted.currency)
         return (Agreed.of(period=terms.period, note="", clause=clause),)
     for term in agreed:
@@ -274,10 +259,10 @@ def _check_correction(given: Given, one: Correction) -> None:
 # --- payments -----------------------------------------------------------------------------------
 
 
-def check_intents(accounts: Iterable[Account], intents: Sequence[Row]) -> None:
+def check_intents(accounts: Iterable[Account], intents: Sequence[Row], salt_of: Callable[[str], str | None]) -> None:
     """Refuse payments that are not, one for one, what the accounts come to; only the route is publication's own."""
     routes = {row["party"]: row["route"] for row in intents}
     due = [one for one in accounts if one.payable]
     if odd := sorted({one.party for one in due} ^ routes.keys()):
         raise VerificationError(f"{odd[0]}: a payment is published without an account that comes to it, or missing")
-    check_rows("intents", intents, (intent_payload(one, routes.get(one.party)) for one in due))
+    check_rows("intents", intents, (intent_payload(one, routes[one.party], salt_of(one.party)) for one in due))

@@ -1,47 +1,44 @@
 """The run document: what a run was given, what came out, and the roots of the tables behind it.
 
 The run's key is the digest of its inputs alone; the document is a pure function of them, so that the
-same key always names the same bytes. Tables are canonical JSON rows, one a line; each is committed by
-the Merkle root (RFC 6962) of its rows, so that one row can be proven without showing the others.
+same key always names the same bytes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
-
-import msgspec
+from typing import Any, ClassVar
 
 from ledger.errors import VerificationError
 from ledger.proofs import canon, tree
 from ledger.text import parse_hex
 from ledger.types import Digest
-from payouts.accounts.account import Account
+from payouts.accounts.account import Account, Correction, accounts
 from payouts.accounts.clauses import Agreed, Rate
-from payouts.allocate import Cutoff
-from payouts.compute import GroupTotal, Line, Outcome
+from payouts.accounts.deductions import Stages
+from payouts.compute import Outcome
 from payouts.division.waterfill import Level
 from payouts.protocols import HoldMatch, UsageRow
 from payouts.rules.base import Rule
 from payouts.rules.catalogue import is_installed, make_rule
+from payouts.tables import (
+    VERSION,
+    VERSIONS,
+    Salts,
+    SealedTable,
+    account_payloads,
+    cutoff_payload,
+    group_payload,
+    line_payload,
+    read_cutoff,
+    read_group,
+    read_line,
+    usage_payload,
+    whole,
+)
 from payouts.terms import Terms
-
-AMOUNT_DIGITS: Final = 100
-"""Of an amount or a weight: more than any sum of money, and few enough to be read in no time."""
-_WHOLE: Final = re.compile(r"(?:0|-?[1-9][0-9]*)\Z")
-
-
-def whole(text: Any, what: str, low: int | None = 0) -> int:
-    """An amount or weight as tables spell it: a decimal string, one way only, at least `low`."""
-    if not isinstance(text, str) or len(text) > AMOUNT_DIGITS or not _WHOLE.match(text):
-        raise VerificationError(f"{what} is {str(text)[:40]!r}: expected a whole number as a decimal string")
-    value = int(text)
-    if low is not None and value < low:
-        raise VerificationError(f"{what} is {value}: expected {low} or more")
-    return value
 
 
 def same(stated: Any, derived: Any) -> bool:
@@ -74,7 +71,7 @@ def read_rule(payload: Mapping[str, Any]) -> Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """Everything a run depends on; `entries` are the ids of the corrections it books."""
+    """Everything a run depends on; `entries` are the ids of the corrections it books. `v`: by which rules."""
 
     period_root: bytes
     registry_size: int
@@ -92,8 +89,13 @@ class Given:
     """Ids of the terms agreed with parties; each is a digest of what they say."""
     fx: tuple[Agreed, ...] = ()
     """The period's rates from the pool's currency to others."""
+    v: int = VERSION
 
     def __post_init__(self) -> None:
+        if type(self.v) is not int or self.v not in VERSIONS:
+            raise VerificationError(
+                f"the run is of version {self.v!r}; this program reads {', '.join(map(str, VERSIONS))}"
+            )
         for name, value, low in (
             ("registry_size", self.registry_size, 0),
             ("sequence", self.sequence, 1),
@@ -120,9 +122,10 @@ class Given:
             raise VerificationError(f"the run follows none, and {self.carried} micros are carried into it")
 
     @classmethod
-    def from_payload(cls, inputs: Mapping[str, Any]) -> Given:
+    def from_payload(cls, inputs: Mapping[str, Any], v: int) -> Given:
         """The inverse of `payload`: whatever it would not have written is refused."""
         given = cls(
+            v=v,
             period_root=parse_hex(inputs["period_root"], "period_root", tree.HASH_SIZE),
             registry_size=inputs["registry_size"],
             sequence=inputs["sequence"],
@@ -171,46 +174,13 @@ class Given:
     @property
     def key(self) -> Digest:
         """The run's name: equal inputs, equal key."""
-        return canon.digest(canon.encode({"settle": "run", "v": 1, "inputs": self.payload()}))
+        return canon.digest(canon.encode({"settle": "run", "v": self.v, "inputs": self.payload()}))
 
 
 def _check_texts(values: Iterable[Any]) -> None:
     for value in values:
         if value is not None and type(value) is not str:
             raise VerificationError(f"the run's inputs name {value!r}: expected a text")
-
-
-@dataclass(frozen=True, slots=True)
-class SealedTable:
-    """Rows as bytes, with the root that commits them. `data` is what is stored and exported."""
-
-    data: bytes
-    count: int
-    root: bytes
-
-    @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]]) -> SealedTable:
-        lines = [canon.encode(dict(row)) for row in rows]
-        root = tree.root_of([tree.leaf_hash(line) for line in lines])
-        return cls(b"".join(line + b"\n" for line in lines), len(lines), root)
-
-    def payload(self) -> dict[str, Any]:
-        return {"rows": self.count, "root": self.root.hex(), "sha256": canon.digest(self.data)}
-
-    def rows(self) -> list[dict[str, Any]]:
-        return decode_rows(self.data)
-
-
-def decode_rows(data: bytes) -> list[dict[str, Any]]:
-    """The rows of a stored table as values."""
-    return [canon.decode_object(row, "table row") for row in rows_of(data)]
-
-
-def rows_of(data: bytes) -> list[bytes]:
-    """The rows of a stored table, as the bytes whose hashes its root commits."""
-    if data and not data.endswith(b"\n"):
-        raise VerificationError("table: its last row has no end; it was cut short")
-    return data.split(b"\n")[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,16 +197,44 @@ class Document:
         return [table.data for table in self.tables.values()]
 
 
+def accounts_for(
+    given: Given,
+    *,
+    opening: Mapping[str, int],
+    earned: Mapping[str, int],
+    corrections: Iterable[Correction],
+    stages: Stages,
+    with_lines: Iterable[str],
+) -> list[Account]:
+    """The accounts of a run. From version 2 on, whoever has lines or terms has one, were there nothing in it."""
+    return accounts(
+        currency=given.terms.currency,
+        minimum=given.minimum,
+        opening=opening,
+        earned=earned,
+        corrections=corrections,
+        stages=stages,
+        everybody=() if given.v == 1 else {*with_lines, *stages.parties} - {""},
+    )
+
+
 def draw_up(given: Given, usage: Iterable[UsageRow], outcome: Outcome, booked: Iterable[Account]) -> Document:
     """The document of a run. Everything in it follows from `given` and what the log held at the close."""
+    lines = [line_payload(line) for line in outcome.lines]
+    table = SealedTable.of(lines)
+    rows = account_payloads(booked, given.v, lines, table)
+    groups = [group_payload(total, given.v) for total in outcome.groups]
+    if given.v > 1:
+        salts = Salts.of(table, rows)
+        rows, groups = salts.parties(rows), salts.groups(groups)
     tables = {
         "usage": SealedTable.of(map(usage_payload, usage)),
-        "groups": SealedTable.of(map(group_payload, outcome.groups)),
-        "lines": SealedTable.of(map(line_payload, outcome.lines)),
-        "accounts": SealedTable.of(account.payload() for account in booked),
+        "groups": SealedTable.of(groups),
+        "lines": table,
+        "accounts": SealedTable.of(rows),
     }
     payload = {
-        "v": 1,
+        "v": given.v,
         "run": given.key,
         "inputs": given.payload(),
         "result": result_payload(outcome),
@@ -265,65 +263,8 @@ def result_payload(outcome: Outcome) -> dict[str, Any]:
             "unattributed": str(level.unattributed),
             "reserve": str(level.reserve),
         },
-        "cutoff": None
-        if outcome.cutoff is None
-        else {"remainder": str(outcome.cutoff.remainder), "tie": outcome.cutoff.tie.hex()},
+        "cutoff": cutoff_payload(outcome.cutoff),
     }
-
-
-def group_payload(total: GroupTotal) -> dict[str, Any]:
-    """A group's total as a table row."""
-    return {"group": total.group, "weight": str(total.weight), "micros": str(total.micros)}
-
-
-def line_payload(line: Line) -> dict[str, Any]:
-    """A line as a table row."""
-    return {
-        "group": line.group,
-        "party": line.party,
-        "state": line.state,
-        "reason": line.reason,
-        "ref": line.ref,
-        "weight": str(line.weight),
-        "micros": str(line.micros),
-    }
-
-
-def read_line(row: Mapping[str, Any]) -> Line:
-    """The inverse of `line_payload`."""
-    return Line(
-        group=row["group"],
-        party=row["party"],
-        state=row["state"],
-        reason=row["reason"],
-        ref=row["ref"],
-        weight=whole(row["weight"], "a line's weight", 1),
-        micros=whole(row["micros"], "a line's micros"),
-    )
-
-
-def read_group(row: Mapping[str, Any]) -> GroupTotal:
-    """The inverse of `group_payload`."""
-    return GroupTotal(
-        group=row["group"],
-        weight=whole(row["weight"], "a group's weight", 1),
-        micros=whole(row["micros"], "a group's micros"),
-    )
-
-
-def usage_payload(row: UsageRow) -> dict[str, Any]:
-    """A usage row as a table row; sums are decimal strings."""
-    return msgspec.structs.asdict(row) | {
-        "units": str(row.units),
-        "gross": None if row.gross is None else str(row.gross),
-        "count": str(row.count),
-    }
-
-
-def read_usage(row: Mapping[str, Any]) -> UsageRow:
-    """The inverse of `usage_payload`."""
-    gross = None if row["gross"] is None else int(row["gross"])
-    return UsageRow(**{**row, "units": int(row["units"]), "gross": gross, "count": int(row["count"])})
 
 
 def read_outcome(payload: Mapping[str, Any], table: Callable[[str], list[dict[str, Any]]]) -> Outcome:
@@ -344,7 +285,7 @@ def read_outcome(payload: Mapping[str, Any], table: Callable[[str], list[dict[st
             unattributed=int(level["unattributed"]),
             reserve=int(level["reserve"]),
         ),
-        cutoff=None if cutoff is None else Cutoff(int(cutoff["remainder"]), bytes.fromhex(cutoff["tie"])),
+        cutoff=read_cutoff(cutoff),
         groups=tuple(map(read_group, table("groups"))),
         lines=tuple(map(read_line, table("lines"))),
     )

@@ -1,13 +1,12 @@
 """Bundles about money: a holder's own line against what a run committed to, and a whole run against its sums.
 
-Prove and check stand side by side. A `statement` bundle shows one party's lines and nobody else's outside
-its owner group; a `run` bundle holds every row. Both start from what binds a run (`payouts.life.binding`) and
-compare with what follows from it (`payouts.derive`). Standard library, cryptography and msgspec only.
+Prove and check stand side by side. A `statement` bundle shows one party's lines and, from version 2 on, nobody
+else's; a `run` bundle holds every row. Both start from what binds a run (`payouts.life.binding`) and compare with
+what follows from it (`payouts.derive`). Standard library, cryptography and msgspec only.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -22,18 +21,31 @@ from ledger.types import MILLION
 from payouts import derive
 from payouts.accounts.account import Account
 from payouts.allocate import Cutoff, divide
-from payouts.compute import GroupTotal, Line, Outcome
+from payouts.compute import GroupTotal, Line, Outcome, party_lines
 from payouts.division.waterfill import Level
-from payouts.document import group_payload, line_payload, result_payload, same, whole
+from payouts.document import result_payload, same
 from payouts.life.binding import COMMON, Binding, check_binding
+from payouts.tables import (
+    Row,
+    Salts,
+    SealedTable,
+    account_payloads,
+    check_order,
+    check_salt,
+    commitment,
+    group_payload,
+    line_payload,
+    read_cutoff,
+    read_group,
+    unsalted,
+    whole,
+)
 
 TABLES: Final = ("groups", "lines", "accounts")
 UNCHECKED: Final = (
     "how the weights follow from streams and vectors, and balances, terms and open holds from the log before: compute "
     "the period again from settle period export"
 )
-
-Row = dict[str, Any]
 
 
 # --- proving ------------------------------------------------------------------------------------
@@ -64,33 +76,42 @@ class Prover:
 
 def statement_bundle(
     *,
+    v: int,
     checkpoint: bytes,
     keys: Sequence[PlacedLeaf],
     leaves: Mapping[str, Any],
     party: str,
     tables: Mapping[str, Sequence[Row]],
 ) -> bytes:
-    """One party in one run. `leaves` holds the fields of COMMON; `tables` groups, lines, accounts, intents."""
-    groups = {row["group"] for row in tables["lines"] if row["party"] == party}
+    """One party in one run of version `v`. `leaves` holds the fields of COMMON; `tables` TABLES and the intents."""
+    own = [row for row in tables["lines"] if row["party"] == party]
+    groups = {row["group"] for row in own}
+    lines = own if v > 1 else Prover(tables["lines"]).where(lambda row: row["group"] in groups)
     return bundle.encode(
         "statement",
+        v=v,
         checkpoint=checkpoint,
         keys=keys,
         **leaves,
         party=party,
         groups=Prover(tables["groups"]).where(lambda row: row["group"] in groups),
-        lines=Prover(tables["lines"]).where(lambda row: row["group"] in groups),
+        lines=lines,
         account=Prover(tables["accounts"]).where(lambda row: row["party"] == party),
         intent=Prover(tables["intents"]).where(lambda row: row["party"] == party),
     )
 
 
 def run_bundle(
-    *, checkpoint: bytes, keys: Sequence[PlacedLeaf], leaves: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]
+    *,
+    v: int,
+    checkpoint: bytes,
+    keys: Sequence[PlacedLeaf],
+    leaves: Mapping[str, Any],
+    tables: Mapping[str, Sequence[Row]],
 ) -> bytes:
-    """Every row of a run."""
+    """Every row of a run of version `v`."""
     rows = {name: list(tables[name]) for name in (*TABLES, "intents")}
-    return bundle.encode("run", checkpoint=checkpoint, keys=keys, **leaves, **rows)
+    return bundle.encode("run", v=v, checkpoint=checkpoint, keys=keys, **leaves, **rows)
 
 
 # --- checking: what both rest on ----------------------------------------------------------------
@@ -120,16 +141,19 @@ def _guarded(check: Callable[[Examination, Row], None]) -> Callable[[Examination
     return guarded
 
 
-def _check_table(rows: Sequence[Row], table: Row, name: str) -> None:
-    root = tree.root_of([tree.leaf_hash(canon.encode(row)) for row in rows]).hex()
-    digest = hashlib.sha256(b"".join(canon.encode(row) + b"\n" for row in rows)).hexdigest()
-    if (len(rows), root, digest) != (table["rows"], table["root"], table["sha256"]):
-        raise VerificationError(f"{name}: {len(rows)} rows with root {root}, expected {table['rows']}, {table['root']}")
+def _check_table(rows: Sequence[Row], stated: Row, name: str) -> SealedTable:
+    table = SealedTable.of(rows)
+    own = table.payload()
+    if not same(own, stated):
+        raise VerificationError(
+            f"{name}: {table.count} rows with root {own['root']}, expected {stated['rows']}, {stated['root']}"
+        )
+    return table
 
 
-def _note_unchecked(examination: Examination, accounts: Sequence[Row]) -> None:
+def _note_unchecked(examination: Examination, accounts: Sequence[Row], v: int) -> None:
     """What a bundle of money cannot show."""
-    for party in derive.unshown_terms(accounts):
+    for party in derive.unshown_terms(accounts) if v == 1 else ():
         examination.unchecked.append(
             f"the terms by which {party} is paid in another currency: a run of version 1 does not show them where "
             "a party has no others; the rate is the run's own"
@@ -152,25 +176,34 @@ def check_statement(examination: Examination, document: Row) -> None:
         level, cutoff = _check_level(binding)
         step.detail = f"{run['result']['pool']} micros over weight {run['result']['weight']}"
     with examination.step("each owner group's amount follows from its weight") as step:
-        groups = derive.read_groups(_shown(values["groups"], run["tables"]["groups"], "groups"))
+        groups = _groups(binding, _shown(values["groups"], run["tables"]["groups"], "groups"))
         for group in groups:
             _check_group(group, level, cutoff, binding.given.period_root)
         amounts = ", ".join(f"{one.group} {one.micros}" for one in groups) or "none"
         step.detail = f"{amounts} micros of {run['result']['pool']}; weight of all {run['result']['weight']}"
     with examination.step("the party's lines follow from the group's amount") as step:
-        lines = derive.read_lines(_shown(values["lines"], run["tables"]["lines"], "lines"))
+        rows = values["lines"]
+        if binding.given.v == 1:
+            rows = _shown(rows, run["tables"]["lines"], "lines")
+        lines = derive.read_lines(rows)
         derive.check_lines(lines, binding.given.holds)
         if {line.group for line in lines} != {group.group for group in groups}:
             raise VerificationError("the lines and the groups in the bundle do not belong together")
+        check = _check_lines if binding.given.v == 1 else _check_own_lines
         for group in groups:
-            _check_lines(group, [line for line in lines if line.group == group.group], binding.given.period_root)
+            check(group, [line for line in lines if line.group == group.group], binding.given.period_root)
         own = [line for line in lines if line.party == party]
+        if binding.given.v > 1 and own != lines:
+            raise VerificationError(f"lines are shown that are not {party}'s")
         step.detail = f"{counted(len(own), 'line')} of {party} in the bundle, {sum(line.micros for line in own)} micros"
     brought = bool(values["account"])
     with examination.step("the account adds up" if brought else "no account is in the bundle") as step:
         step.detail = _check_own_account(values, binding, own)
-    examination.unchecked.append(_left_out(party) if brought else _no_account(party))
-    _note_unchecked(examination, [item["row"] for item in values["account"]])
+    if not brought:
+        examination.unchecked.append(_no_account(party))
+    else:
+        examination.unchecked.append(_left_out(party) if binding.given.v == 1 else _second_account(party))
+    _note_unchecked(examination, [item["row"] for item in values["account"]], binding.given.v)
 
 
 def _shown(items: Sequence[Row], table: Row, name: str) -> list[Row]:
@@ -180,6 +213,19 @@ def _shown(items: Sequence[Row], table: Row, name: str) -> list[Row]:
     if sorted(set(places)) != places:
         raise VerificationError(f"{name}: rows are shown twice or out of order")
     return rows
+
+
+def _groups(binding: Binding, rows: Sequence[Row]) -> list[GroupTotal]:
+    """Groups that a statement shows, spelt as their run spells them."""
+    check_order("groups", rows)
+    groups = [read_group(row) for row in rows]
+    for row, group in zip(rows, groups, strict=True):
+        own = group_payload(group, binding.given.v)
+        if binding.given.v > 1:
+            own |= {"salt": check_salt(row, "groups")}
+        if row != own:
+            raise VerificationError(f"groups: {str(row)[:200]} is not written as a run writes it")
+    return groups
 
 
 def _check_level(binding: Binding) -> tuple[Level, Cutoff | None]:
@@ -197,10 +243,7 @@ def _check_level(binding: Binding) -> tuple[Level, Cutoff | None]:
         cap=None if stated["cap"] is None else whole(stated["cap"], "cap"),
         **{name: whole(stated[name], name) for name in ("numerator", "denominator", "unattributed", "reserve")},
     )
-    cutoff = None
-    if result["cutoff"] is not None:
-        tie = parse_hex(result["cutoff"]["tie"], "the cut-off", 32)
-        cutoff = Cutoff(whole(result["cutoff"]["remainder"], "the cut-off"), tie)
+    cutoff = read_cutoff(result["cutoff"])
     outcome = Outcome(**sums, level=level, cutoff=cutoff, groups=(), lines=())
     if not same(result_payload(outcome), result):
         raise VerificationError("the result is not written as a run writes it: fields, spelling")
@@ -290,10 +333,30 @@ def _check_lines(group: GroupTotal, lines: Sequence[Line], salt: bytes) -> None:
                 )
 
 
+def _check_own_lines(group: GroupTotal, lines: Sequence[Line], salt: bytes) -> None:
+    """A party's part of a group's integer, by its weight and where the group's division ended; then its own lines'."""
+    (party,) = {line.party for line in lines}
+    weight = sum(line.weight for line in lines)
+    if weight > group.weight or (group.cutoff is not None and group.cutoff.remainder >= group.weight):
+        raise VerificationError(f"group {group.group}: {party}'s lines weigh more than the group, or its cut-off does")
+    micros, remainder = divmod(group.micros * weight, group.weight)
+    micros += remainder > 0 and group.cutoff is not None and group.cutoff.admits(remainder, salt, party)
+    computed = party_lines({derive.heading_of(line): line.weight for line in lines}, micros, salt)
+    for line, own in zip(lines, sorted(computed), strict=True):
+        if line != own:
+            raise VerificationError(f"{party}: a line of {line.micros} micros, computed {own.micros}")
+
+
 def _left_out(party: str) -> str:
     return (
         f"whether {party} has money held in an owner group that this bundle leaves out: what is allocated would show "
         "in the account, what is held only in the run's bundle"
+    )
+
+
+def _second_account(party: str) -> str:
+    return (
+        f"whether the run has a second account of {party}: the run's bundle holds every row, and is refused if it has"
     )
 
 
@@ -316,20 +379,34 @@ def _check_own_account(values: Mapping[str, Any], binding: Binding, own: Sequenc
             raise VerificationError(f"{party} has money allocated and no account in the bundle")
         if intents:
             raise VerificationError(f"{party}: a payment is published, and the account it is from is not in the bundle")
+        if own and binding.given.v > 1:
+            raise VerificationError(f"{party} has lines, and the account that commits them is not in the bundle")
         return f"nothing is shown of what {party} is paid"
-    (one,) = _check_accounts(binding, accounts, intents, {party: earned} if earned else {}, alone=True)
+    (one,) = _check_alone(binding, party, accounts, intents, earned)
+    if binding.given.v > 1 and not same(accounts[0]["lines"], commitment(values["lines"])):
+        raise VerificationError(
+            f"{party}: the account commits {accounts[0]['lines']['rows']} lines, and the bundle shows others: it must "
+            "show all of them"
+        )
     steps = one.deductions.entries
     middle = "".join(f"{step.kind} {step.micros}, " for step in steps)
     return f"opening {one.opening}, earned {one.earned}, {middle}payable {one.payable}, carried {one.carried} micros"
 
 
-def _check_accounts(
-    binding: Binding, rows: Sequence[Row], intents: Sequence[Row], earned: Mapping[str, int], *, alone: bool = False
+def _check_alone(
+    binding: Binding, party: str, rows: Sequence[Row], intents: Sequence[Row], earned: int
 ) -> list[Account]:
-    """Accounts made again, and their payments."""
-    booked = derive.accounts_of(binding.given, rows, earned, alone=alone)
-    derive.check_rows("accounts", rows, (one.payload() for one in booked))
-    derive.check_intents(booked, intents)
+    """One party's account made again, and its payment."""
+    given = binding.given
+    booked = derive.accounts_of(given, rows, {party: earned} if earned else {}, (party,), alone=True)
+    if given.v == 1:
+        derive.check_rows("accounts", rows, (one.payload() for one in booked))
+        derive.check_intents(booked, intents, lambda _: None)
+        return booked
+    salt = check_salt(rows[0], "accounts")
+    taken = {"lines": rows[0]["lines"], "salt": salt}
+    derive.check_rows("accounts", rows, (one.payload(every_term=True) | taken for one in booked))
+    derive.check_intents(booked, intents, lambda _: salt)
     return booked
 
 
@@ -343,10 +420,9 @@ def check_run(examination: Examination, document: Row) -> None:
     with examination.step("the bundle has the fields of its kind"):
         values = dict(zip(names, bundle.fields(document, *names), strict=True))
     binding = check_binding(examination, document, values)
-    result, tables = binding.document["result"], binding.document["tables"]
+    v, result, tables = binding.given.v, binding.document["result"], binding.document["tables"]
     with examination.step("the tables are the ones committed to") as step:
-        for name in TABLES:
-            _check_table(values[name], tables[name], name)
+        committed = {name: _check_table(values[name], tables[name], name) for name in TABLES}
         _check_table(values["intents"], binding.publication["intents"], "intents")
         step.detail = ", ".join(counted(len(values[name]), name.removesuffix("s")) for name in (*TABLES, "intents"))
     with examination.step("the pool is divided by largest remainder") as step:
@@ -357,7 +433,8 @@ def check_run(examination: Examination, document: Row) -> None:
                 f"the pool is {result['pool']} micros, its terms, {outcome.units} units and "
                 f"{binding.given.carried} carried come to {outcome.pool}"
             )
-        derive.check_rows("groups", values["groups"], map(group_payload, outcome.groups))
+        groups = [group_payload(total, v) for total in outcome.groups]
+        derive.check_rows("groups", unsalted(values["groups"]) if v > 1 else values["groups"], groups)
         level = outcome.level
         step.detail = f"{outcome.pool} micros over weight {outcome.weight}, level {level.numerator}/{level.denominator}"
     with examination.step("every group is divided among its lines") as step:
@@ -367,9 +444,19 @@ def check_run(examination: Examination, document: Row) -> None:
     with examination.step("the five parts sum to the pool") as step:
         step.detail = _check_result(result, outcome)
     with examination.step("every account adds up, and pays what was published") as step:
-        _check_accounts(binding, values["accounts"], values["intents"], outcome.allocated_by_party())
-        step.detail = f"{counted(len(values['accounts']), 'account')}, {counted(len(values['intents']), 'payment')}"
-    _note_unchecked(examination, values["accounts"])
+        earned, with_lines = outcome.allocated_by_party(), {line.party for line in lines}
+        stated = values["accounts"]
+        booked = derive.accounts_of(binding.given, stated, earned, with_lines)
+        rows = account_payloads(booked, v, values["lines"], committed["lines"])
+        derive.check_rows("accounts", unsalted(stated) if v > 1 else stated, rows)
+        derive.check_intents(booked, values["intents"], {row["party"]: row.get("salt") for row in stated}.get)
+        step.detail = f"{counted(len(stated), 'account')}, {counted(len(values['intents']), 'payment')}"
+    if v > 1:
+        with examination.step("every row has its salt, so that no neighbour can guess it") as step:
+            salts = Salts.of(committed["lines"], rows)
+            derive.check_rows("groups", values["groups"], salts.groups(groups))
+            derive.check_rows("accounts", stated, salts.parties(rows))
+    _note_unchecked(examination, stated, v)
 
 
 def _check_result(stated: Row, outcome: Outcome) -> str:

@@ -21,6 +21,8 @@ from ledger.text import parse_hex
 SIZE_MAX: Final = 64 * 1024 * 1024
 _NO_BUNDLE: Final = "this is no bundle, or not as it was written: ask whoever gave it to you for the file itself"
 COMMON: Final = ("v", "kind", "checkpoint", "keys")
+VERSIONS: Final = {"run": (1, 2), "statement": (1, 2)}
+"""Kinds of which more than version 1 is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,9 @@ def placed(document: Any, what: str) -> PlacedLeaf:
     return PlacedLeaf(index, encoded, tuple(parse_hex(one, f"{what}: proof", HASH_SIZE) for one in hashes))
 
 
-def encode(kind: str, *, checkpoint: bytes, keys: Sequence[PlacedLeaf] = (), **fields: Any) -> bytes:
+def encode(kind: str, *, v: int = 1, checkpoint: bytes, keys: Sequence[PlacedLeaf] = (), **fields: Any) -> bytes:
     """A bundle of any kind; `fields` are canonical JSON values."""
-    common = {"v": 1, "kind": kind, "checkpoint": checkpoint.decode(), "keys": [key.document() for key in keys]}
+    common = {"v": v, "kind": kind, "checkpoint": checkpoint.decode(), "keys": [key.document() for key in keys]}
     return canon.encode(common | fields)
 
 
@@ -70,8 +72,13 @@ def parse(data: bytes) -> dict[str, Any]:
         raise VerificationError(f"{problem}; {_NO_BUNDLE}") from None
     if missing := [name for name in COMMON if name not in document]:
         raise VerificationError(f"bundle: no field {missing[0]!r}; {_NO_BUNDLE}")
-    if type(document["v"]) is not int or document["v"] != 1:
-        raise VerificationError(f"bundle: version {document['v']!r}; this program reads version 1")
+    versions = VERSIONS.get(str(document["kind"]), (1,))
+    if type(document["v"]) is not int or document["v"] not in versions:
+        known = " and ".join(map(str, versions))
+        raise VerificationError(
+            f"bundle: version {document['v']!r} of a bundle of kind {str(document['kind'])[:40]!r}; this program reads "
+            f"version {known}"
+        )
     if not all(isinstance(document[name], str) for name in ("kind", "checkpoint")) or not isinstance(
         document["keys"], list
     ):
@@ -147,6 +154,7 @@ def event(
 
     An event that its platform signed has `signed` beside them; an unsigned one has no such field.
     """
+    batch: dict[str, Any] = {} if signed is None else {"signed": signed}
     return encode(
         "event",
         checkpoint=checkpoint,
@@ -155,7 +163,7 @@ def event(
         vector=statement(vector),
         evidence=None if evidence is None else evidence.document(),
         assign=None if assign is None else assign.document(),
-        **({} if signed is None else {"signed": signed}),
+        **batch,
     )
 
 

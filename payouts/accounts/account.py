@@ -58,9 +58,18 @@ class Account:
         """Signed as the entries are: negative, unless more is released than is taken."""
         return self.deductions.total
 
-    def payload(self) -> dict[str, Any]:
-        """The account as canonical JSON; amounts are decimal strings. What does not concern it is absent."""
-        more = {"deductions": self.deductions.payload()} if self.deductions else {}
+    @property
+    def moves(self) -> bool:
+        """Whether there is anything in it: money, or a balance beside it."""
+        return bool(self.opening or self.earned or self.corrections or self.deductions)
+
+    def payload(self, *, every_term: bool = False) -> dict[str, Any]:
+        """The account as canonical JSON; amounts are decimal strings. What does not concern it is absent.
+
+        `every_term`: shows terms also where they made no entry (runs of version 2).
+        """
+        shown = self.deductions or (every_term and self.deductions.agreed)
+        more = {"deductions": self.deductions.payload()} if shown else {}
         if self.converted is not None:
             more["converted"] = self.converted.payload()
         return {
@@ -139,7 +148,7 @@ def account(
         corrections=booked,
         payable=due,
         carried=balance - due,
-        deductions=deductions if deductions else NONE,
+        deductions=deductions,
         converted=converted,
     )
 
@@ -152,13 +161,15 @@ def accounts(
     earned: Mapping[str, int],
     corrections: Iterable[Correction],
     stages: Stages | None = None,
+    everybody: Iterable[str] = (),
 ) -> list[Account]:
-    """Every account that has anything in it, by party."""
+    """Every account that has anything in it, and those of `everybody` named, by party."""
+    named = set(everybody)
     by_party: dict[str, list[Correction]] = defaultdict(list)
     for correction in corrections:
         by_party[correction.party].append(correction)
     out = []
-    for party in sorted({*opening, *earned, *by_party, *(stages.parties if stages is not None else ())}):
+    for party in sorted({*opening, *earned, *by_party, *(stages.parties if stages is not None else ()), *named}):
         one = account(
             party=party,
             currency=currency,
@@ -168,6 +179,6 @@ def accounts(
             corrections=by_party.get(party, ()),
             stages=stages,
         )
-        if one.opening or one.earned or one.corrections or one.deductions:
+        if one.moves or party in named:
             out.append(one)
     return out

@@ -98,14 +98,21 @@ class Instruction:
         )
 
 
-def intent_payload(account: Account, route: Any) -> dict[str, Any]:
-    """The one payment a published account comes to, by the route that publication gives it."""
+def intent_payload(account: Account, route: Any, salt: str | None = None) -> dict[str, Any]:
+    """The one payment a published account comes to, by the route that publication gives it.
+
+    `salt`: the account's own (runs of version 2).
+    """
     if route not in ROUTES:
         raise TermsError(f"{account.party}: route {route!r}: expected one of {', '.join(ROUTES)}")
     if account.converted is not None and route == "chain":
         raise TermsError(f"{account.party} is paid in {account.converted.currency}, which the chain does not pay in")
-    plain = {"party": account.party, "micros": str(account.payable), "route": route}
-    return plain if account.converted is None else plain | {"sent": account.converted.sent}
+    row: dict[str, Any] = {"party": account.party, "micros": str(account.payable), "route": route}
+    if account.converted is not None:
+        row["sent"] = account.converted.sent
+    if salt is not None:
+        row["salt"] = salt
+    return row
 
 
 def reference(run: Digest, party: str, attempt: int = 1) -> str:

@@ -49,7 +49,7 @@ def check_binding(examination: Examination, document: Row, values: Mapping[str, 
             step, values["document"], run["statement"], RUN_TYPE, index + 1, "operator"
         )
         calculation = canon.decode_object(payload, "run document")
-        given = _check_document(calculation, run, close, root)
+        given = _check_document(calculation, run, close, root, document["v"])
         rings.author(index, run, "operator")
         step.detail = f"run {run['run']} by {run['by']}, {key}"
     with examination.step("another person approved it, with another key") as step:
@@ -70,8 +70,11 @@ def check_binding(examination: Examination, document: Row, values: Mapping[str, 
             "operator",
         )
         publication = canon.decode_object(payload, "publication")
-        if publication.keys() != {"v", "run", "document", "intents"} or not same(publication["v"], 1):
-            raise VerificationError(f"a publication has the fields {sorted(publication)}")
+        if publication.keys() != {"v", "run", "document", "intents"} or not same(publication["v"], given.v):
+            raise VerificationError(
+                f"a publication has the fields {sorted(publication)}, version {publication.get('v')!r}; the run's is "
+                f"{given.v}"
+            )
         if (publish["run"], publication["run"], publication["document"]) != (run["run"], run["run"], run["statement"]):
             raise VerificationError("the publication is of another run")
         step.detail = f"at {publish['at']}"
@@ -123,12 +126,14 @@ def _check_close(examination: Examination, index: int, body: Row) -> None:
         )
 
 
-def _check_document(document: Row, body: Row, close: Row, root: str) -> Given:
+def _check_document(document: Row, body: Row, close: Row, root: str, v: int) -> Given:
     """What the run was given; the log's words about it are the document's own."""
     run = records.Run.read(body)
-    if document.keys() != {"v", "run", "inputs", "result", "tables"} or not same(document["v"], 1):
-        raise VerificationError(f"a run's document has the fields {sorted(document)}, version {document.get('v')!r}")
-    given = Given.from_payload(document["inputs"])
+    if document.keys() != {"v", "run", "inputs", "result", "tables"} or not same(document["v"], v):
+        raise VerificationError(
+            f"a run's document has the fields {sorted(document)}, version {document.get('v')!r}; the bundle's is {v}"
+        )
+    given = Given.from_payload(document["inputs"], v)
     if not document["run"] == run.run == given.key:
         raise VerificationError(f"the document's inputs make run {given.key}; the log says {run.run}")
     if given.period_root.hex() != root or not (given.terms.period == close["period"] == run.period):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
@@ -21,12 +21,12 @@ from ledger.types import Digest, Period, format_time
 from payouts import derive
 from payouts.accounts.payment import ROUTES, intent_payload
 from payouts.compute import Outcome
-from payouts.document import SealedTable, decode_rows
 from payouts.life.binding import PUBLICATION_TYPE, RUN_TYPE
 from payouts.life.book import Book
 from payouts.life.records import Approve, Close, LogSize, Publish, Reverse, Run
 from payouts.money import parse_amount
 from payouts.rules.catalogue import make_rule
+from payouts.tables import SealedTable, read_table
 from payouts.terms import parse_terms
 from service.log import members
 from service.log.logs import listed, sizes
@@ -211,6 +211,9 @@ def run(ws: Workspace, wanted: RunRequest, *, dry_run: bool = False, on_progress
     book = read_book(ws)
     takes = carried(ws.log, book, period=period, pool=terms.pool, currency=terms.currency)
     given = given_of(ws, book, wanted, takes)
+    earlier = replace(given, v=1)
+    if earlier.key in book.runs:  # release 0.1 calculated it, and it stands as it is
+        given = earlier
     if not dry_run:  # comparing rules stays possible when one of them has been published
         _check_slot(book, period, terms.pool, given.key)
         check_apart(ws.log, book, given.key, terms, wanted.rule)
@@ -404,7 +407,7 @@ def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
         check_publishable(ws, book, stored)
         table = SealedTable.of(_intents(ws, stored, via))
         payload = {
-            "v": 1,
+            "v": stored.v,
             "run": record.run,
             "document": record.statement,
             "intents": table.payload(),
@@ -442,7 +445,7 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
 
 def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[str, Any]]:
     """Each payee's one payment: how much, and by which route, fixed from here on."""
-    accounts = payees_now(ws)
+    accounts, salts = payees_now(ws), stored.salts
     for one in stored.accounts.values():
         if one.payable:
             route = via or route_of(accounts.get(one.party))
@@ -451,7 +454,7 @@ def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[st
                     f"{one.party} is paid in {one.converted.currency}, and the chain pays in {stored.currency}, the "
                     "currency of the pool's token; publish with --via file, or end those terms: settle terms list"
                 )
-            yield intent_payload(one, route)
+            yield intent_payload(one, route, salts.get(one.party))
 
 
 def publication_of(log: Log, published: Publish) -> dict[str, Any]:
@@ -465,10 +468,10 @@ def intents_of(log: Log, book: Book, stored: Stored) -> list[dict[str, Any]]:
     Whoever signs a publication could add to them, and the second person signed the accounts: they must be the same.
     """
     publication = publication_of(log, book.published[stored.record.run])
-    intents = decode_rows(log.blob(publication["intents"]["sha256"]))
+    intents = read_table("intents", log.blob(publication["intents"]["sha256"]))
     if (publication["run"], publication["document"]) != (stored.record.run, stored.record.statement):
         raise VerificationError(f"the publication of run {stored.record.run[:16]} is of another run")
-    derive.check_intents(stored.accounts.values(), intents)
+    derive.check_intents(stored.accounts.values(), intents, stored.salts.get)
     return intents
 
 

@@ -11,7 +11,7 @@ from ledger.log.append import Log
 from ledger.proofs import canon, vector
 from ledger.types import Digest, InfluenceVector, Period
 from payouts import document as doc
-from payouts.accounts.account import Account, accounts
+from payouts.accounts.account import Account
 from payouts.accounts.clauses import Agreed
 from payouts.compute import Inputs, Outcome, compute
 from payouts.document import Document, Given
@@ -132,7 +132,7 @@ def inputs_of(ws: Workspace, given: Given, rows: list[UsageRow]) -> Inputs:
 
 def given_again(stored: Stored) -> Given:
     """What a run was given, from its document."""
-    return replace(Given.from_payload(stored.payload["inputs"]), rule=stored.rule)
+    return replace(Given.from_payload(stored.payload["inputs"], stored.v), rule=stored.rule)
 
 
 def again(ws: Workspace, stored: Stored, **changed: Any) -> Inputs:
@@ -174,13 +174,13 @@ def calculate(
     rows = summed(logs, engine=engine, view=view, terms=given.terms, rule=given.rule, on_progress=on_progress)
     inputs = inputs_of(ws, given, rows)
     outcome = compute(inputs)
-    booked = accounts(
-        currency=given.terms.currency,
-        minimum=given.minimum,
+    booked = doc.accounts_for(
+        given,
         opening=takes.opening,
         earned=outcome.allocated_by_party(),
         corrections=takes.corrections,
         stages=takes.stages,
+        with_lines={line.party for line in outcome.lines},
     )
     return Calculated(outcome=outcome, document=doc.draw_up(given, rows, outcome, booked), accounts=tuple(booked))
 

@@ -11,6 +11,7 @@ from ledger.log.append import Log
 from ledger.proofs import canon, dsse
 from ledger.types import Digest
 from payouts import document as doc
+from payouts import tables
 from payouts.accounts.account import Account
 from payouts.accounts.clauses import Agreed
 from payouts.compute import Outcome
@@ -28,6 +29,11 @@ class Stored:
     record: Run
     payload: dict[str, Any]
     log: Log = field(repr=False)
+
+    @property
+    def v(self) -> int:
+        """By which rules its tables are made, compared and proven."""
+        return int(self.payload["v"])
 
     @property
     def currency(self) -> str:
@@ -75,7 +81,7 @@ class Stored:
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """The rows of one of its tables."""
-        return doc.decode_rows(self.log.blob(self.payload["tables"][name]["sha256"]))
+        return tables.read_table(name, self.log.blob(self.payload["tables"][name]["sha256"]))
 
     @cached_property
     def outcome(self) -> Outcome:
@@ -83,11 +89,18 @@ class Stored:
 
     @cached_property
     def accounts(self) -> dict[str, Account]:
-        return {row["party"]: Account.from_payload(row) for row in self.table("accounts")}
+        """The accounts that have anything in them, by party."""
+        rows = map(Account.from_payload, self.table("accounts"))
+        return {one.party: one for one in rows if one.moves}
+
+    @cached_property
+    def salts(self) -> dict[str, str]:
+        """The salts of accounts and payments, by party; version 1 has none."""
+        return {row["party"]: row["salt"] for row in self.table("accounts") if self.v > 1}
 
     @cached_property
     def usage(self) -> list[UsageRow]:
-        return [doc.read_usage(row) for row in self.table("usage")]
+        return [tables.read_usage(row) for row in self.table("usage")]
 
 
 def load(log: Log, run: Run) -> Stored:

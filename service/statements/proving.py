@@ -20,6 +20,7 @@ def statement_bundle(log: Log, policy: Policy, book: Book, stored: Stored, party
     """One party's lines, account and payment in a published run, to be verified by anybody offline."""
     head = base(log, policy)
     return proof.statement_bundle(
+        v=stored.v,
         checkpoint=head.checkpoint,
         keys=head.keys(),
         leaves=_leaves(log, head, book, stored),
@@ -32,6 +33,7 @@ def run_bundle(log: Log, policy: Policy, book: Book, stored: Stored) -> bytes:
     """Every row of a published run."""
     head = base(log, policy)
     return proof.run_bundle(
+        v=stored.v,
         checkpoint=head.checkpoint,
         keys=head.keys(),
         leaves=_leaves(log, head, book, stored),

@@ -17,13 +17,16 @@ from ledger.proofs.keys import PrivateKey
 from ledger.proofs.verify import Report, verify_bundle
 from ledger.types import parse_time
 from payouts import proof
-from payouts.accounts.account import Correction, accounts
+from payouts.accounts.account import Correction
+from payouts.accounts.deductions import Stages
+from payouts.accounts.payment import intent_payload
 from payouts.compute import compute
-from payouts.document import Given, SealedTable, draw_up
+from payouts.document import Given, accounts_for, draw_up
 from payouts.life import binding
 from payouts.life.records import Approve, Close, LogSize, Publish, Run
 from payouts.protocols import HoldMatch
 from payouts.rules.shapley_capped import ShapleyCapped
+from payouts.tables import SealedTable
 from tests.ledger.world import ORIGIN, World, rotation, seeded, trusted
 from tests.payouts.worlds import inputs, plays, sole, vector
 
@@ -47,6 +50,7 @@ class Month:
     approved_by: str = "carol"
     order: tuple[str, ...] = ("close", "run", "approve", "publish")
     world: World = field(default_factory=World)
+    v: int = 2
 
     def __post_init__(self) -> None:
         world, operator = self.world, self.world.operator_key
@@ -82,7 +86,7 @@ class Month:
             demo=False,
         )
         intents = SealedTable.of(self.tables["intents"]).payload()
-        publication = {"v": 1, "run": run.run, "document": run.statement, "intents": intents} | made.get(
+        publication = {"v": self.v, "run": run.run, "document": run.statement, "intents": intents} | made.get(
             "published", {}
         )
         self.publication = dsse.sign(binding.PUBLICATION_TYPE, canon.encode(publication), [operator])
@@ -115,13 +119,6 @@ class Month:
         )
         outcome = compute(pool)
         correction = Correction(id="c", kind="adjustment", party="p-b", micros=-40_000, run="r", reason="late")
-        booked = accounts(
-            currency="EUR",
-            minimum=50_000,
-            opening={"p-a": 7_000},
-            earned=outcome.allocated_by_party(),
-            corrections=[correction],
-        )
         given = Given(
             period_root=root,
             registry_size=1,
@@ -132,11 +129,21 @@ class Month:
             follows="f" * 64,
             entries=("c",),
             minimum=50_000,
+            v=self.v,
+        )
+        booked = accounts_for(
+            given,
+            opening={"p-a": 7_000},
+            earned=outcome.allocated_by_party(),
+            corrections=[correction],
+            stages=Stages(period="2026-06"),
+            with_lines={line.party for line in outcome.lines},
         )
         document = draw_up(given, pool.usage, outcome, booked)
         tables = {name: table.rows() for name, table in document.tables.items()}
+        salts = {row["party"]: row.get("salt") for row in tables["accounts"]}
         due = [one for one in booked if one.payable]
-        tables["intents"] = [{"party": one.party, "micros": str(one.payable), "route": "file"} for one in due]
+        tables["intents"] = [intent_payload(one, "file", salts[one.party]) for one in due]
         return {"run": document.payload, "tables": tables}
 
     def trust(self) -> trust.Trust:
@@ -154,7 +161,13 @@ class Month:
             "publication": bundle.statement(self.publication.encode()),
         }
         keys = [self.world.placed(index) for index in key_leaves]
-        return {"checkpoint": self.world.checkpoint(), "keys": keys, "leaves": leaves, "tables": self.tables}
+        return {
+            "v": self.v,
+            "checkpoint": self.world.checkpoint(),
+            "keys": keys,
+            "leaves": leaves,
+            "tables": self.tables,
+        }
 
     def run(self, *key_leaves: int) -> bytes:
         return proof.run_bundle(**self._shared(key_leaves))
@@ -164,8 +177,8 @@ class Month:
 
 
 @cache
-def honest() -> Month:
-    return Month()
+def honest(v: int = 2) -> Month:
+    return Month(v=v)
 
 
 def examined(data: bytes) -> Report:
@@ -184,9 +197,10 @@ def refused(data: bytes) -> str:
     return report.steps[-1].detail
 
 
-def test_an_honest_run_and_every_partys_statement() -> None:
+@pytest.mark.parametrize("v", [1, 2])
+def test_an_honest_run_and_every_partys_statement(v: int) -> None:
     """If this fails, an honest operator cannot prove what it paid, or the report says other figures than were paid."""
-    run = accepted(honest().run())
+    run = accepted(honest(v).run())
     assert [step.name for step in run.steps[6:]] == [
         "the bundle has the fields of its kind",
         "the period was closed",
@@ -198,39 +212,39 @@ def test_an_honest_run_and_every_partys_statement() -> None:
         "every group is divided among its lines",
         "the five parts sum to the pool",
         "every account adds up, and pays what was published",
+        *(["every row has its salt, so that no neighbour can guess it"] if v == 2 else []),
     ]
     details = [step.detail for step in run.steps]
     assert details[11:] == [
-        "5 groups, 6 lines, 4 accounts, 4 intents",
+        f"5 groups, 6 lines, {v + 3} accounts, 4 intents",
         details[12],
         "6 lines",
         details[14],
-        "4 accounts, 4 payments",
+        f"{v + 3} accounts, 4 payments",
+        *([""] if v == 2 else []),
     ]
     assert details[12].startswith("1000003 micros over weight 7000000000, level ")
     assert details[14].endswith(" = 1000003")
     assert sum(map(int, details[14].partition(" = ")[0].split(" + "))) == 1_000_003
     for party, said in {
         "p-a": "opening 7000, earned 297000, payable 300000, carried 4000 micros",
-        "p-c": "nothing is shown of what p-c is paid",
+        "p-c": "nothing is shown of what p-c is paid" if v == 1 else "opening 0, earned 0, payable 0, carried 0 micros",
         "p-nobody": "nothing is shown of what p-nobody is paid",
     }.items():
-        report = accepted(honest().statement(party))
+        report = accepted(honest(v).statement(party))
+        shown = party == "p-a" or (party == "p-c" and v == 2)
         assert [step.name for step in report.steps[11:]] == [
             "the pool's level follows from the run's terms and rule",
             "each owner group's amount follows from its weight",
             "the party's lines follow from the group's amount",
-            "the account adds up" if party == "p-a" else "no account is in the bundle",
+            "the account adds up" if shown else "no account is in the bundle",
         ]
         assert report.steps[-1].detail == said
         assert any(remark.startswith("how the weights follow") for remark in report.unchecked)
         assert any(remark.startswith("whether the run was reversed later") for remark in report.unchecked)
-        assert any(
-            remark.startswith(f"whether {party} has money held in an owner group") for remark in report.unchecked
-        ) is (party == "p-a")
-        assert any(remark.startswith(f"whether {party} has an account") for remark in report.unchecked) is (
-            party != "p-a"
-        )
+        beyond = f"whether the run has a second account of {party}" if v == 2 else f"whether {party} has money held in"
+        assert any(remark.startswith(beyond) for remark in report.unchecked) is shown
+        assert any(remark.startswith(f"whether {party} has an account") for remark in report.unchecked) is not shown
 
 
 def test_a_bundle_that_hides_a_partys_money_claims_nothing_of_it() -> None:
@@ -273,12 +287,49 @@ def test_a_bundle_says_that_another_run_may_have_been_published_first() -> None:
         )
 
 
-def test_a_statement_shows_nobody_outside_the_owner_group() -> None:
+def test_a_statement_of_0_1_shows_nobody_outside_the_owner_group() -> None:
     """If this fails, a holder's bundle shows strangers' money, or hides a line that its own is divided beside."""
-    document = json.loads(honest().statement("p-d"))
+    document = json.loads(honest(1).statement("p-d"))
     assert {item["row"]["party"] for item in document["lines"]} == {"p-d", "p-e"}
     assert [item["row"]["group"] for item in document["groups"]] == ["g"]
     assert [item["row"]["party"] for item in document["account"]] == ["p-d"]
+
+
+def test_a_statement_shows_nobody_else() -> None:
+    """If this fails, a holder's bundle shows the money of another member of its owner group."""
+    data = honest().statement("p-d")
+    document = json.loads(data)
+    assert [one["party"] for one in document["lines"]] == ["p-d"]
+    assert [item["row"]["group"] for item in document["groups"]] == ["g"]
+    assert [item["row"]["party"] for item in document["account"]] == ["p-d"]
+    assert [item["row"]["party"] for item in document["intent"]] == ["p-d"]
+    assert not {one for one in ("p-a", "p-b", "p-e", "p-x") if f'"{one}"'.encode() in data}
+
+
+def test_a_neighbours_row_cannot_be_guessed_from_its_hash() -> None:
+    """If this fails, the hashes in a holder's proof tell it what its neighbours are paid, by trying amounts."""
+    month = honest()
+    for table in ("groups", "accounts", "intents"):
+        salts = [row["salt"] for row in month.tables[table]]
+        assert len(set(salts)) == len(salts)
+        assert all(len(salt) == 32 for salt in salts)
+    shown = honest().statement("p-a").decode()
+    others = [row["salt"] for row in month.tables["accounts"] if row["party"] != "p-a"]
+    assert not [salt for salt in others if salt in shown]
+
+
+def test_a_statement_shows_every_line_of_its_party() -> None:
+    """If this fails, an operator leaves a holder's held money out of the bundle, and it verifies."""
+    document = json.loads(honest().statement("p-c"))
+    assert [one["state"] for one in document["lines"]] == ["held"]
+    hidden = canon.encode(document | {"lines": [], "groups": []})
+    assert refused(hidden).endswith(
+        "the account commits 1 lines, and the bundle shows others: it must show all of them"
+    )
+    bare = canon.encode(document | {"account": []})
+    assert refused(bare) == "p-c has lines, and the account that commits them is not in the bundle"
+    of_another = document | {name: json.loads(honest().statement("p-a"))[name] for name in ("lines", "groups")}
+    assert "not p-c's" in refused(canon.encode(of_another))
 
 
 def row(made: Values, table: str, name: str, value: str) -> Values:
@@ -371,7 +422,7 @@ def test_an_operator_who_signs_a_false_figure_is_found_out(false: str) -> None:
 OWN_FIGURES = {
     "a line more, another less": ("p-d", "p-d: a line of"),
     "a group more, another less": ("p-a", "is owed"),
-    "weight in a line": ("p-a", "do not weigh what the group weighs"),
+    "weight in a line": ("p-a", "p-a's lines weigh more than the group"),
     "earned": ("p-a", "p-a has earned"),
     "carried": ("p-a", "p-a has carried"),
     "a correction": ("p-b", "p-b has carried"),
@@ -405,7 +456,7 @@ def of_another_period(made: Values) -> None:
 
 def rename(made: Values) -> None:
     inputs_ = made["run"]["inputs"]
-    made["run"]["run"] = canon.digest(canon.encode({"settle": "run", "v": 1, "inputs": inputs_}))
+    made["run"]["run"] = canon.digest(canon.encode({"settle": "run", "v": made["run"]["v"], "inputs": inputs_}))
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import pytest
 
 from ledger.proofs import canon
 from ledger.proofs.verify import Report, verify_bundle
-from payouts.accounts.account import Account, accounts
+from payouts.accounts.account import accounts
 from payouts.accounts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
 from payouts.accounts.deductions import Balance, Stages
+from payouts.accounts.payment import intent_payload
 from payouts.compute import Inputs, compute
 from payouts.document import Given, draw_up
 from tests.payouts.test_proof import KINDS, Month, Values, rename, unchanged
@@ -53,7 +54,8 @@ class Termed(Month):
         given = self._given(root, pool)
         document = draw_up(given, pool.usage, outcome, booked)
         tables = {name: table.rows() for name, table in document.tables.items()}
-        tables["intents"] = [intent(one) for one in booked if one.payable]
+        salts = {row["party"]: row.get("salt") for row in tables["accounts"]}
+        tables["intents"] = [intent_payload(one, "file", salts[one.party]) for one in booked if one.payable]
         return {"run": document.payload, "tables": tables}
 
     def _given(self, root: bytes, pool: Inputs) -> Given:
@@ -70,13 +72,9 @@ class Termed(Month):
             carried=3,
             agreed=tuple(one.id for one in AGREED),
             fx=(RATE,),
+            v=self.v,
         )
         return replace(given, terms=replace(pool.terms, micros=100_000_000))
-
-
-def intent(one: Account) -> dict[str, Any]:
-    sent = {} if one.converted is None else {"sent": one.converted.sent}
-    return {"party": one.party, "micros": str(one.payable), "route": "file"} | sent
 
 
 def termed(falsify: Callable[[Values], None] = unchanged) -> Termed:
@@ -120,16 +118,27 @@ class CurrencyAlone(Termed):
         return replace(super()._given(root, pool), agreed=(self.term.id,))
 
 
-def test_an_honest_run_with_a_currency_alone() -> None:
+@pytest.mark.parametrize("v", [1, 2])
+def test_an_honest_run_with_a_currency_alone(v: int) -> None:
     """If this fails (finding A), a month in which somebody is merely paid in another currency is called forged."""
-    month = CurrencyAlone()
+    month = CurrencyAlone(v=v)
     for data in (month.run(), month.statement("p-a"), month.statement("p-b")):
         report = examined(data)
         assert report.ok, report.steps[-1]
     remarks = examined(month.statement("p-b")).unchecked
-    assert any(remark.startswith("the terms by which p-b is paid in another currency") for remark in remarks)
-    other = CurrencyAlone(lambda made: account_of(made["tables"], "p-b")["converted"].update(micros="1"))
+    unshown = any(remark.startswith("the terms by which p-b is paid in another currency") for remark in remarks)
+    assert unshown is (v == 1)
+    other = CurrencyAlone(lambda made: account_of(made["tables"], "p-b")["converted"].update(micros="1"), v=v)
     assert "accounts, row" in refused(other.run())
+
+
+def test_terms_cannot_be_left_out_of_an_account() -> None:
+    """If this fails, an operator who was given terms pays as if there were none, and proves it right."""
+
+    def forget(made: Values) -> None:
+        account_of(made["tables"], "p-b")["deductions"]["agreed"].clear()
+
+    assert "the run was given them, and no account shows them" in refused(Termed(forget).run())
 
 
 def account_of(tables: Values, party: str) -> Values:
@@ -169,8 +178,13 @@ def remake(made: Values, party: str, stages: Stages) -> None:
     (new,) = accounts(
         currency="EUR", minimum=0, opening={}, earned={party: int(old["earned"])}, corrections=(), stages=stages
     )
-    made["tables"]["accounts"] = [row for row in made["tables"]["accounts"] if row["party"] != party] + [new.payload()]
-    made["tables"]["intents"] = [row for row in made["tables"]["intents"] if row["party"] != party] + [intent(new)]
+    taken = {name: old[name] for name in ("lines", "salt")}
+    for table, row in (
+        ("accounts", new.payload(every_term=True) | taken),
+        ("intents", intent_payload(new, "file", old["salt"])),
+    ):
+        rows = [one for one in made["tables"][table] if one["party"] != party]
+        made["tables"][table] = sorted([*rows, row], key=lambda one: str(one["party"]))
 
 
 def anothers_rate(made: Values) -> None:

@@ -183,6 +183,7 @@ def test_without_terms_nothing_is_different() -> None:
         minimum=5,
         terms=Terms(period="2026-06", currency="EUR", micros=10**9),
         holds=(HoldMatch(id="h", reason="fraud", party="bob"),),
+        v=1,
     )
     assert run.key == "4c9566424a4e765f07a05cdc4d60884d6f5abfcd31a24e2c6c73e870812501a1"
     release = Correction(id="c", kind="release", party="ann", micros=2, run="r")
