@@ -23,7 +23,6 @@ from payouts.document import Given, Uninstalled, accounts_for, same
 from payouts.protocols import HoldMatch
 from payouts.tables import Row, check_order, label, line_payload, read_line, whole
 
-UNCHECKED_CAP: Final = "whether the cap is what rule {} says: it is not installed here in the version that was used"
 FIRST: Final = ("adjustment", "reversal")
 """What a run that follows none may book: there is no earlier run whose money could be released or returned."""
 SIGNS: Final[dict[Kind, int]] = {"release": 1, "returned": 1, "reversal": -1}

@@ -24,7 +24,7 @@ from payouts.compute import compute
 from payouts.document import Given, accounts_for, draw_up
 from payouts.protocols import HoldMatch
 from payouts.rules.shapley_capped import ShapleyCapped
-from tests.payouts.test_proof import KINDS, Month, Values
+from tests.payouts.proven import KINDS, Month, Values
 from tests.payouts.worlds import inputs, plays, sole, vector
 
 pytestmark = pytest.mark.bench

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.payouts.test_proof import Month, Values, refused, rename
+from tests.payouts.proven import Month, Values, refused, rename
 
 
 def two_lines_under_one_heading(made: Values) -> None:

@@ -18,7 +18,7 @@ from payouts.accounts.deductions import Balance, Stages
 from payouts.accounts.payment import intent_payload
 from payouts.compute import Inputs, compute
 from payouts.document import Given, draw_up
-from tests.payouts.test_proof import KINDS, Month, Values, rename, unchanged
+from tests.payouts.proven import KINDS, Month, Values, rename, unchanged
 from tests.payouts.worlds import inputs, plays, sole, vector
 
 CLAUSES: tuple[Clause, ...] = (

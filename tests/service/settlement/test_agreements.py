@@ -14,12 +14,13 @@ import pytest
 
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.proofs import leaf
+from payouts import document
 from payouts.accounts.account import Account, accounts
 from payouts.accounts.clauses import Advance, Agreed, Clause, PaidIn, Rate, Reserve, Withholding
 from payouts.accounts.deductions import DeductionStep, Stages
 from payouts.life.records import Agree
 from service.bundles import verify_bundle
-from service.settlement import agreements, holds, life, paying, runs
+from service.settlement import agreements, holds, life, paying
 from service.settlement.step import read_book
 from service.settlement.stored import load
 from service.statements import outsiders, statements
@@ -243,11 +244,13 @@ def test_a_holder_sees_a_false_deduction_alone(
     """If this fails, an operator can deduct what the terms do not say, and the holder's own bundle verifies."""
     agree(june, TAX)
 
-    def cheating(**given: Any) -> list[Account]:
-        return [tamper(one) if one.party == "ann" else one for one in accounts(**given)]
+    honest = document.accounts_for
+
+    def cheating(*given: Any, **more: Any) -> list[Account]:
+        return [tamper(one) if one.party == "ann" else one for one in honest(*given, **more)]
 
     with monkeypatch.context() as inside:
-        inside.setattr(runs, "accounts", cheating)
+        inside.setattr(document, "accounts_for", cheating)
         published(june)
     report = verify_bundle(statements.prove(june.ws, "ann", "2026-06"), june.ws.trust)
     assert (report.ok, report.steps[-1].name) == (False, "the account adds up")
