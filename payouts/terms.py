@@ -217,8 +217,11 @@ PARAMS: Final[Mapping[str, tuple[str, str]]] = {
     "reserve": ("0%", "part of the pool kept back for claims to come"),
     "fallback": ("suspense", "events without a reliable vector: suspense or training"),
     "error_max": ("100%", "the measured error above which an estimated vector is not reliable"),
-    "suspense_months": ("36", "months after which money in suspense may be given up; recorded, nothing acts on it"),
-    "suspense_to": ("return", "to whom: return, training or carry; recorded, nothing acts on it"),
+    "suspense_months": (
+        "36",
+        "months after which money in suspense is given up (settle held, the journal)",
+    ),
+    "suspense_to": ("return", "to whom it goes then: return (the payer), training or carry"),
 }
 """The pool terms that may be given as `--param`, with default and meaning; everything else belongs to the rule."""
 

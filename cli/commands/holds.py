@@ -65,6 +65,19 @@ def resolve(
 
 
 @app.command()
+def held(
+    *,
+    period: Annotated[str | None, typer.Option(help="Only what a month's runs left waiting.")] = None,
+    party: Annotated[str | None, typer.Option(help="Only what waits for this party.")] = None,
+) -> None:
+    """All money held or in suspense, by reason, party, month and age, and what would release it."""
+    from cli.finance import held_text
+    from service.settlement import held as waiting
+
+    emit(waiting.report(workspace(), period=period, party=party), text=held_text)
+
+
+@app.command()
 def adjust(
     party: Annotated[str, typer.Argument(help="Whose balance.")],
     *,

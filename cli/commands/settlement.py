@@ -35,10 +35,11 @@ def period_close(name: Annotated[str, typer.Argument(metavar="PERIOD", help="A m
 
 @period.command("show")
 def period_show(name: Annotated[str, typer.Argument(metavar="PERIOD", help="A month, such as 2026-06.")]) -> None:
-    """Where a month stands, and its runs."""
-    from service.settlement import life
+    """Where a month stands, and its runs: the five parts of each pool, beside the month before."""
+    from cli.finance import period_text
+    from service.settlement import months
 
-    emit(life.show(workspace(), name))
+    emit(months.show(workspace(), name), text=period_text)
 
 
 @period.command("export")

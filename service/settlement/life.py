@@ -35,7 +35,7 @@ from service.registry.people import approve_payee
 from service.settlement.approvers import approver_key, check_by_person, is_demo, one_person
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.carrying import carried, handed_over
-from service.settlement.finding import find, find_run, runs_of
+from service.settlement.finding import find, find_run
 from service.settlement.payees import payees_now, route_of
 from service.settlement.pools import check_apart
 from service.settlement.runs import RunRequest, calculate, check_again, check_close, given_of, ready
@@ -96,59 +96,6 @@ def _closed(ws: Workspace, book: Book, period: str, *, already: bool) -> Closed:
     return Closed(
         period=period, period_root=book.period_root(period).hex(), registry_size=record.registry_size, logs=record.logs,
         closed_at=record.at, already=already, demo=one_person(ws),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
-    """A run in a list."""
-
-    run: Digest
-    pool: str
-    sequence: int
-    rule: str
-    state: str
-    approved_by: tuple[str, ...]
-    pool_micros: int
-    currency: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeriodShown:
-    """Where a period stands: open or closed, its runs, what has no effect and why."""
-
-    period: str
-    state: str
-    period_root: Digest | None
-    logs: tuple[LogSize, ...]
-    runs: tuple[RunRow, ...]
-    voids: tuple[str, ...]
-    demo: bool
-
-
-def show(ws: Workspace, period: str) -> PeriodShown:
-    """A period and its runs."""
-    Period.parse(period)
-    book = read_book(ws)
-    record = book.close(period)
-    rows = tuple(_row(ws, book, run) for run in book.runs.values() if run.period == period)
-    order = ("paying", "published", "approved", "calculated", "reversed")
-    states = {row.state for row in rows}
-    state = "open" if record is None else next((name for name in order if name in states), "closed")
-    return PeriodShown(
-        period=period, state=state, period_root=None if record is None else book.period_root(period).hex(),
-        logs=() if record is None else record.logs, runs=rows,
-        voids=tuple(map(str, book.voids)),
-        demo=is_demo(ws, book, [run.run for run in runs_of(book, period)]),
-    )  # fmt: skip
-
-
-def _row(ws: Workspace, book: Book, run: Run) -> RunRow:
-    stored = load(ws.log, run)
-    return RunRow(
-        run=run.run, pool=run.pool, sequence=run.sequence, rule=stored.payload["inputs"]["rule"]["name"],
-        state=book.state_of(run.run), approved_by=tuple(one.by for one in book.approvals.get(run.run, [])),
-        pool_micros=int(stored.payload["result"]["pool"]), currency=stored.currency,
     )  # fmt: skip
 
 

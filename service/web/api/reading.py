@@ -9,7 +9,7 @@ from ledger.errors import InputError
 from ledger.types import Period
 from service import status as standing
 from service.registry import deciding, pages
-from service.settlement import life
+from service.settlement import months
 from service.settlement.step import read_book
 from service.statements import explaining, statements, writing
 from service.web.call import Call, Content
@@ -72,7 +72,7 @@ def explain(call: Call) -> Any:
 def period(call: Call) -> Any:
     """`GET /v1/periods/{period}`: its close and its runs."""
     with call.held.standing.folded() as ws:
-        return life.show(ws, call.params["period"])
+        return months.show(ws, call.params["period"])
 
 
 def run(call: Call) -> Any:
@@ -83,7 +83,7 @@ def run(call: Call) -> Any:
         chosen = [record for record in book.runs.values() if len(name) >= 8 and record.run.startswith(name)]
         if len(chosen) != 1:
             raise NotFoundError(f"run {name!r}")
-        shown = life.show(ws, chosen[0].period)
+        shown = months.show(ws, chosen[0].period)
     return next(row for row in shown.runs if row.run == chosen[0].run)
 
 

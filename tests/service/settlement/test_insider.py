@@ -13,7 +13,7 @@ from ledger.types import Leaf
 from payouts.life.records import Approve, Hold
 from service.bundles import verify_bundle
 from service.log import keys
-from service.settlement import holds, life, paying, step
+from service.settlement import holds, life, months, paying, step
 from service.settlement.approvers import enrol, one_person
 from service.settlement.step import read_book
 from service.statements import statements
@@ -119,7 +119,7 @@ def test_every_output_agrees_on_the_demo_mark(june: Month) -> None:
     enrol(june.ws, "carol")
 
     def marks() -> set[bool]:
-        shown, told = life.show(june.ws, "2026-06"), statements.state(june.ws, "ann", "2026-06")
+        shown, told = months.show(june.ws, "2026-06"), statements.state(june.ws, "ann", "2026-06")
         return {shown.demo, told.demo, explain(june.ws, run, "ann").demo, life.run(june.ws, asked()).demo}
 
     assert marks() == {True}

@@ -11,7 +11,7 @@ from ledger.proofs import leaf
 from ledger.proofs.keys import PrivateKey
 from payouts.life.records import Approve, Publish
 from service.bundles import verify_bundle
-from service.settlement import life, paying
+from service.settlement import life, months, paying
 from service.settlement.step import read_book
 from service.settlement.stored import load
 from service.statements import statements
@@ -58,7 +58,7 @@ def test_the_whole_way(june: Month) -> None:
     again = paying.pay(june.ws, found.run, "file")
     assert again.already
     assert again.batches == 1
-    assert life.show(june.ws, "2026-06").state == "paying"
+    assert months.show(june.ws, "2026-06").state == "paying"
 
 
 def test_refused_on_the_way(june: Month) -> None:
@@ -181,7 +181,7 @@ def test_no_door_lets_one_person_make_and_approve(june: Month) -> None:
     publish = Publish(at="2026-07-02T09:00:00Z", by="operator", key=operator.public.id, run=run, statement="0" * 64)
     june.ws.log.append([leaf.sign(publish.leaf(), operator)])
     assert run not in read_book(june.ws).published
-    assert len(life.show(june.ws, "2026-06").voids) == 7
+    assert len(months.show(june.ws, "2026-06").voids) == 7
 
 
 def test_a_price_for_each_stream(june: Month) -> None:

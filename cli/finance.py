@@ -1,0 +1,70 @@
+"""Months and waiting money as finance reads them at a terminal."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cli.render import as_text, indented
+from cli.shell import plain
+from ledger.shown import NOTHING, money
+
+PARTS: Final = ("allocated", "unattributed", "held", "suspense", "reserve", "pool")
+
+
+def period_text(shown: Any) -> str:
+    """Where a month stands; of each run the five parts of its pool beside those of the month before."""
+    record = plain(shown)
+    runs = record.pop("runs")
+    return "\n\n".join([as_text(record), *(_run(shown.period, run) for run in runs)])
+
+
+def _run(period: str, run: dict[str, Any]) -> str:
+    parts, before = run["parts"], run["before"]
+    earlier = NOTHING if before is None else before["period"]
+    rows = [
+        {"": part, period: money(parts[f"{part}_micros"], run["currency"]), earlier: NOTHING, "change": NOTHING}
+        for part in PARTS
+    ]
+    for row, part in zip(rows, PARTS, strict=True):
+        if before is not None:
+            old, new = before[f"{part}_micros"], parts[f"{part}_micros"]
+            row |= {earlier: money(old, run["currency"]), "change": money(new - old, run["currency"])}
+    head = {
+        name: run[name]
+        for name in ("run", "pool", "rule", "state", "approved_by", "units", "holders", "payable_micros", "currency")
+    }
+    return f"{as_text(head)}\n\n{indented(as_text(rows))}"
+
+
+def held_text(report: Any) -> str:
+    """What waits, by reason, party, month and age, and what would release each."""
+    if not report.lines:
+        return "nothing is held or in suspense"
+    sums = {"by reason": report.by_reason, "by party": report.by_party, "by month": report.by_month}
+    sections = [
+        f"{title}:\n{indented(_totals(totals))}" for title, totals in (sums | {"by age": report.by_age}).items()
+    ]
+    shown = ("period", "pool", "state", "reason", "party", "subject", "micros", "gives_up", "currency")
+    lines = [{name: getattr(line, name) for name in shown} for line in report.lines]
+    steps = {line.reason: line.releases for line in report.lines if line.state in ("held", "suspense")}
+    sections.append(f"lines:\n{indented(_readable(lines))}")
+    sections += ["what releases it:\n" + "\n".join(f"  {reason}: {text}" for reason, text in sorted(steps.items()))]
+    return "\n\n".join(sections)
+
+
+def _totals(totals: Any) -> str:
+    return _readable([plain(total) for total in totals])
+
+
+def _readable(rows: list[dict[str, Any]]) -> str:
+    """Rows with their amounts in their currencies; the currency's own column is not needed then."""
+    return as_text(
+        [
+            {
+                ("amount" if name == "micros" else name): money(value, row["currency"]) if name == "micros" else value
+                for name, value in row.items()
+                if name != "currency"
+            }
+            for row in rows
+        ]
+    )

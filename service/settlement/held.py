@@ -1,0 +1,198 @@
+"""Money that is allocated to nobody's account yet: held or in suspense, over all months, and what would release it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ledger.types import Digest, Period
+from payouts.accounts.deductions import later
+from payouts.compute import Line
+from payouts.life.book import Book
+from payouts.statements.statement import ADVICE, held_line
+from service.settlement.step import read_book
+from service.settlement.stored import Stored, load
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+WaitingState = Literal["held", "suspense", "released", "given up"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingMoney:
+    """Money under one heading of one published run.
+
+    `state`: held or in suspense; `released` from a hold since, to be booked with the pool's next run or booked by one;
+    `given up`, where it was in suspense for as long as the pool's terms say (`gives_up` is the month, `gives_up_to`
+    whom it goes to). `months`: how many have passed since its own. `releases` says what would end its waiting.
+    """
+
+    period: str
+    pool: str
+    run: Digest
+    state: WaitingState
+    reason: str
+    party: str
+    subject: str
+    currency: str
+    micros: int
+    months: int
+    gives_up: str
+    gives_up_to: str
+    ref: str
+    releases: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingTotal:
+    """What waits under one name (a reason, a party, a month, an age), in one currency."""
+
+    name: str
+    state: WaitingState
+    currency: str
+    lines: int
+    micros: int
+    oldest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunParts:
+    """The five disjoint parts of one published run; they sum to its pool."""
+
+    period: str
+    pool: str
+    run: Digest
+    currency: str
+    pool_micros: int
+    allocated_micros: int
+    unattributed_micros: int
+    held_micros: int
+    suspense_micros: int
+    reserve_micros: int
+
+    @classmethod
+    def of(cls, stored: Stored) -> RunParts:
+        outcome, record = stored.outcome, stored.record
+        return cls(
+            period=record.period,
+            pool=record.pool,
+            run=record.run,
+            currency=stored.currency,
+            pool_micros=outcome.pool,
+            allocated_micros=outcome.allocated,
+            unattributed_micros=outcome.unattributed,
+            held_micros=outcome.held,
+            suspense_micros=outcome.suspense,
+            reserve_micros=outcome.reserve,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldReport:
+    """All money that waits, in lines and in sums, beside the five parts of the runs it comes from."""
+
+    lines: tuple[WaitingMoney, ...]
+    by_reason: tuple[WaitingTotal, ...]
+    by_party: tuple[WaitingTotal, ...]
+    by_month: tuple[WaitingTotal, ...]
+    by_age: tuple[WaitingTotal, ...]
+    runs: tuple[RunParts, ...]
+
+
+def report(ws: Workspace, *, period: str | None = None, party: str | None = None) -> HeldReport:
+    """Everything held or in suspense in published runs; of one month, or one party, if asked."""
+    book = read_book(ws)
+    now = Period(ws.clock().year, ws.clock().month)
+    standing = [load(ws.log, run) for run in book.standing() if period in (None, run.period)]
+    lines = [line for stored in standing for line in _lines(book, stored, now) if party in (None, line.party)]
+    lines.sort(key=lambda line: (line.period, line.pool, line.state, -line.micros, line.party, line.subject))
+    return HeldReport(
+        lines=tuple(lines),
+        by_reason=_totals(lines, lambda line: line.reason),
+        by_party=_totals(lines, lambda line: line.party or "nobody known"),
+        by_month=_totals(lines, lambda line: line.period),
+        by_age=_totals(lines, lambda line: _age(line.months)),
+        runs=tuple(map(RunParts.of, standing)),
+    )
+
+
+def _lines(book: Book, stored: Stored, now: Period) -> Iterator[WaitingMoney]:
+    """The held and suspended lines of a run; what a run holds adds up to its own parts, whatever became of it since."""
+    lifted = book.lifted()
+    booked = {entry: run.period for run in book.standing() for entry in load(stored.log, run).entries}
+    record = stored.record
+    sums: dict[tuple[str, ...], int] = {}
+    kept: dict[tuple[str, ...], Line] = {}
+    for line in stored.outcome.lines:
+        if line.state != "allocated" and line.micros:
+            subject = line.group.removeprefix("?") if line.state == "suspense" else ""
+            heading = (line.state, line.reason, line.party, subject, line.ref)
+            sums[heading] = sums.get(heading, 0) + line.micros
+            kept.setdefault(heading, line)
+    for (_, reason, party, subject, _), line in kept.items():
+        ref = line.ref or (held_line(record.run, party, reason) if line.state == "held" else "")
+        gives_up = later(record.period, stored.terms.suspense_months) if line.state == "suspense" else ""
+        state: WaitingState = "held" if line.state == "held" else "suspense"
+        if ref in lifted:
+            state = "released"
+        elif gives_up and gives_up <= str(now):
+            state = "given up"
+        yield WaitingMoney(
+            period=record.period,
+            pool=record.pool,
+            run=record.run,
+            state=state,
+            reason=reason,
+            party=party,
+            subject=subject,
+            currency=stored.currency,
+            micros=sums[line.state, reason, party, subject, line.ref],
+            months=_months(Period.parse(record.period), now),
+            gives_up=gives_up,
+            gives_up_to=stored.terms.suspense_to if gives_up else "",
+            ref=ref,
+            releases=_releases(state, reason, ref, record.period, booked.get(f"{lifted.get(ref)}@{record.run}")),
+        )
+
+
+def _releases(state: WaitingState, reason: str, ref: str, period: str, booked: str | None) -> str:
+    advice = ADVICE.get(reason, "ask the operator")
+    match state:
+        case "released":
+            return f"booked in {booked}" if booked else "released; booked with the pool's next run"
+        case "given up":
+            return "the pool's terms gave it up"
+        case "held":
+            return f"{advice}; then settle hold resolve {ref} --reason TEXT --as PARTY"
+        case _:
+            return f"{advice}; then correct {period} by settle adjust"
+
+
+def _months(first: Period, now: Period) -> int:
+    return max(0, (now.year - first.year) * 12 + now.month - first.month)
+
+
+AGES = ((1, "up to 1 month"), (3, "2 to 3 months"), (12, "4 to 12 months"))
+
+
+def _age(months: int) -> str:
+    return next((name for most, name in AGES if months <= most), "over 12 months")
+
+
+def _totals(lines: Iterable[WaitingMoney], name: Callable[[WaitingMoney], str]) -> tuple[WaitingTotal, ...]:
+    groups: dict[tuple[str, WaitingState, str], list[WaitingMoney]] = {}
+    for line in lines:
+        groups.setdefault((name(line), line.state, line.currency), []).append(line)
+    return tuple(
+        WaitingTotal(
+            name=key[0],
+            state=key[1],
+            currency=key[2],
+            lines=len(group),
+            micros=sum(line.micros for line in group),
+            oldest=min(line.period for line in group),
+        )
+        for key, group in sorted(groups.items())
+    )
