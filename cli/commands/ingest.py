@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from cli.progress import progress
 from cli.shell import emit, leave, say, workspace
 from ledger.errors import ConflictError, InputError
 from ledger.shown import added_up, counted
+from ledger.units import share
 
 if TYPE_CHECKING:
     from service.log.ingesting import Ingested
@@ -26,6 +28,7 @@ app.add_typer(listener, name="listener", help="Listeners' right to be forgotten.
 @app.command()
 def ingest(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="Stream events; - reads standard input.")],
+    *,
     form: Annotated[str, typer.Option("--format", help="ndjson, csv or parquet; by the file's name if absent.")] = "",
     receipts: Annotated[
         Path | None, typer.Option(help="Folder for one .tlog-proof per event, or a file NAME.ndjson for all of them.")
@@ -36,10 +39,14 @@ def ingest(
     batch: Annotated[
         Path | None, typer.Option(help="What the platform signed over FILE; it is taken as signed or not at all.")
     ] = None,
+    max_quarantine: Annotated[
+        str, typer.Option(help="Rows that may be kept aside without exit 5: a number, or a share such as 5%.")
+    ] = "",
 ) -> None:
     """Append stream events; what is appended is answered for, what is not is kept with its reason."""
     from service.log.ingesting import ingest_file
 
+    allowance = quarantine_allowance(max_quarantine)
     with progress("Ingesting", unit="bytes") as advance:
         done = ingest_file(
             workspace(),
@@ -62,6 +69,26 @@ def ingest(
     if done.conflicts:
         say(f"settle: event ids used before with another body: {done.conflicts}; those events were refused")
         leave(EXIT_CODES[ConflictError])
+    if done.read and not done.accepted + done.duplicates:
+        say("settle: no row was taken")
+        leave(EXIT_CODES[ConflictError])
+    if done.quarantined > (allowed := allowance(done.read)):
+        say(
+            f"settle: {done.quarantined:,} rows in quarantine are more than the {allowed:,} allowed by --max-quarantine"
+        )
+        leave(EXIT_CODES[ConflictError])
+
+
+def quarantine_allowance(text: str) -> Callable[[int], int]:
+    """How many of so many rows may be kept aside: by default ten or 1 %, whichever is more."""
+    if not text:
+        return lambda rows: max(10, rows // 100)
+    if text.isdecimal() and text.isascii():
+        return lambda rows: int(text)  # noqa: ARG005  the same of any number
+    part = share(text)
+    if part is None or part > 1:
+        raise InputError(f"--max-quarantine {text!r}: expected a number of rows, or a share such as 5%")
+    return lambda rows: int(rows * part)
 
 
 def _ingested_text(done: Ingested) -> str:

@@ -54,6 +54,9 @@ def import_(
     if done.conflicts:
         say(f"settle: {counted(done.conflicts, 'conflict')} with what is registered, which was kept")
         leave(EXIT_CODES[ConflictError])
+    if done.read and not done.accepted + done.duplicates:
+        say("settle: no row was taken")
+        leave(EXIT_CODES[ConflictError])
 
 
 @app.command()

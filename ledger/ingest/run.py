@@ -32,6 +32,7 @@ from ledger.ingest.signed import Place, Places
 from ledger.log.append import Appended, LeafBatch, Log
 from ledger.log.store import queries, signed, tracks
 from ledger.log.store.store import SALT, SIGNED
+from ledger.lookalikes import skeleton
 from ledger.proofs import canon, leaf
 from ledger.proofs import source as sourcing
 from ledger.proofs.source import EventSource, Home
@@ -218,9 +219,20 @@ class Ingest:
         return plan
 
     def _barred(self, sources: Iterable[str]) -> dict[str, str]:
-        """Sources whose events are taken only where their platform signed them, with what to tell it."""
-        found = (one for name in sources if (one := self._sources.get(name)) is not None and one.signed)
-        return {one.source: _UNSIGNED.format(one.source, one.party) for one in found}
+        """Sources whose events are not taken as they come, with what to tell their platform.
+
+        One that signs, where nothing is signed; and one that nobody registered and that looks like one that was: the
+        same streams would count twice, or unsigned (finding M10).
+        """
+        looks = {skeleton(name, fold=True): name for name in self._sources}
+        barred: dict[str, str] = {}
+        for name in sources:
+            known, double = self._sources.get(name), looks.get(skeleton(name, fold=True))
+            if known is not None and known.signed:
+                barred[name] = _UNSIGNED.format(name, known.party)
+            elif known is None and double is not None:
+                barred[name] = _LOOKS_LIKE.format(name, double)
+        return barred
 
     def _elsewhere(self, sources: Iterable[str]) -> dict[str, str]:
         """Sources that another log takes, with its origin: an event may stand in one log only."""
@@ -418,6 +430,7 @@ def _of_other_sources(rows: Joined, parts: Sequence[Handed]) -> dict[int, tuple[
 
 _UNKNOWN: Final = "track {!r} is not registered; register it, then `settle quarantine replay`"
 _ELSEWHERE: Final = "source {!r} is assigned to log {}: hand its events in there"
+_LOOKS_LIKE: Final = "source {!r} looks like {!r}, which is registered, and is not: hand its events in under that name"
 _UNSIGNED: Final = "source {!r} takes only events that {} signed; hand them in with --batch, see `settle batch sign`"
 
 

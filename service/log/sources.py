@@ -11,6 +11,7 @@ from ledger.errors import ConflictError, InputError, StateError
 from ledger.ingest.checks import check_id
 from ledger.log.append import Check, batch_of
 from ledger.log.store import queries
+from ledger.lookalikes import skeleton
 from ledger.proofs import source
 from ledger.proofs.keys import PublicKey
 from ledger.proofs.source import EventSource
@@ -55,7 +56,12 @@ def settle_source(
     What is not named stays.
     """
     check_id(name, "source")
-    before = sources_of(ws.log).get(name)
+    known = sources_of(ws.log)
+    before = known.get(name)
+    looks = skeleton(name, fold=True)
+    double = next((other for other in known if other != name and skeleton(other, fold=True) == looks), None)
+    if before is None and double is not None:
+        raise ConflictError(f"source {name} looks like {double}, which is registered: its events would count twice")
     speaker = party or (None if before is None else before.party)
     must = (before is not None and before.signed) if signed is None else signed
     takes = _assigned(ws, name, before, log)
