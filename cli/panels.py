@@ -32,6 +32,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "payment",
             "hold",
             "held",
+            "books",
             "adjust",
             "reverse",
             "terms",

@@ -69,6 +69,19 @@ def period_journal(
     emit(outsiders.journals(workspace(), name, out))
 
 
+@app.command()
+def books(
+    *,
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    since: Annotated[str | None, typer.Option("--from", metavar="PERIOD", help="The first month; else all.")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="PERIOD", help="The last month.")] = None,
+) -> None:
+    """Published months as one journal (beancount, CSV), with tax withheld, advances and reserves beside it."""
+    from service.statements import booking
+
+    emit(booking.write_books(workspace(), out, since=since, until=until))
+
+
 @period.command("recompute")
 def period_recompute(
     folder: Annotated[Path, typer.Argument(help="An exported month.")],

@@ -1,14 +1,17 @@
-"""A run as double entry, for the bookkeeper's own tools: plain text in beancount's syntax.
+"""A run as double entry, for the bookkeeper's own tools: what is posted, to which accounts, and beancount's syntax.
 
 Every posting has six decimals and every balance says `~ 0`, because tolerances are inferred from decimals
 and would hide a micro-unit. Parties stand under digests of their ids: account names have rules of their own.
-A conversion is a pair of postings in each currency through `Equity:FX`, so that each currency balances alone.
+A conversion is a pair of postings in each currency through `Equity:FX`, so that each currency balances alone;
+what rounding to whole coins leaves is income of its own. An advance was paid before and elsewhere, so its other
+leg waits in a clearing account for the bookkeeper's own posting of it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
@@ -16,7 +19,7 @@ from ledger.proofs import canon
 from ledger.types import Period
 from payouts.accounts.account import Account
 from payouts.accounts.clauses import Withholding
-from payouts.accounts.deductions import DeductionStep
+from payouts.accounts.deductions import Converted, DeductionStep
 from payouts.compute import Outcome
 
 CONTRA: Final = {
@@ -27,7 +30,7 @@ CONTRA: Final = {
 }
 """Where the other leg of each kind of correction stands."""
 
-_FIXED: Final = (
+FIXED: Final = (
     "Expenses:Royalties",
     "Liabilities:Held",
     "Liabilities:Suspense",
@@ -41,9 +44,19 @@ _FIXED: Final = (
     "Assets:Bank",
 )
 BANK, PAYABLE, FX, GIVEN_UP = "Assets:Bank", "Liabilities:Payable", "Equity:FX", "Expenses:Advances"
+ADVANCED, ROUNDING = "Assets:Clearing:Advances", "Income:Currency:Rounding"
 
 Posting = tuple[str, int, str]
 """Account, micros, currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One transaction; in each currency its postings sum to zero."""
+
+    day: date
+    narration: str
+    postings: tuple[Posting, ...]
 
 
 def holder(party: str) -> str:
@@ -76,97 +89,139 @@ def journal(
     paid: Collection[str],
 ) -> str:
     """One published run from opening balances to what is carried; `paid`: whose payment was handed to a route."""
-    ends = Period.parse(period).end.date()
-    transactions = list(_transactions(currency, outcome, accounts, paid))
-    used: dict[str, set[str]] = {name: {currency} for name in (*_FIXED, *(holder(one.party) for one in accounts))}
-    for _, postings in transactions:
-        for name, micros, unit in postings:
-            if micros:
-                used.setdefault(name, set()).add(unit)
+    ends = last_day(period)
+    entries = [
+        opening_entry(ends, currency, accounts),
+        *run_entries(ends, currency, outcome, accounts),
+        *(payment_entry(ends, unit, micros) for unit, micros in _handed(currency, accounts, paid)),
+    ]
     lines = [f"; period {period}, pool {pool}, run {run}"]
-    lines += [f"{ends} open {name} {','.join(sorted(units))}" for name, units in used.items()]
-    for said, postings in transactions:
-        lines += _transaction(ends, said, postings)
+    always = dict.fromkeys((*FIXED, *(holder(account.party) for account in accounts)), currency)
+    opened = used(entries, always)
+    lines += [f"{ends} open {name} {','.join(sorted(units))}" for name, units in opened.items()]
+    for entry in entries:
+        lines += entry_lines(entry)
     settled = ends + timedelta(days=1)
     lines += [
-        f"; {party}\n{settled} balance {name} {_amount(micros)} ~ 0 {currency}"
-        for party, name, micros in _balances(accounts)
-        if name in used
+        f"; {party}\n{balance_line(settled, name, micros, currency)}"
+        for party, name, micros in balances(accounts)
+        if name in opened
     ]
     for unit, micros in sorted(_due(currency, accounts, paid).items()):
-        lines.append(f"{settled} balance {PAYABLE} {_amount(-micros)} ~ 0 {unit}")
+        lines.append(balance_line(settled, PAYABLE, -micros, unit))
     return "\n".join(lines) + "\n"
 
 
-def _balances(accounts: Sequence[Account]) -> Iterator[tuple[str, str, int]]:
-    """What every account of a party must hold at the end: party, account, micros."""
-    for one in accounts:
-        yield one.party, holder(one.party), -one.carried
-        yield one.party, kept(one.party), -one.deductions.left("reserve")
-        yield one.party, advanced(one.party), one.deductions.left("advance")
+def last_day(period: str) -> date:
+    """The day on which a month's run is posted."""
+    return Period.parse(period).end.date() - timedelta(days=1)
+
+
+def used(entries: Iterable[JournalEntry], always: Mapping[str, str]) -> dict[str, set[str]]:
+    """The accounts that something is posted to, with their currencies; `always`: those opened whether or not."""
+    accounts: dict[str, set[str]] = {name: {currency} for name, currency in always.items()}
+    for entry in entries:
+        for name, micros, unit in entry.postings:
+            if micros:
+                accounts.setdefault(name, set()).add(unit)
+    return accounts
+
+
+def balances(accounts: Sequence[Account]) -> Iterator[tuple[str, str, int]]:
+    """What every account of a party must hold after a run: party, account, micros."""
+    for account in accounts:
+        yield account.party, holder(account.party), -account.carried
+        yield account.party, kept(account.party), -account.deductions.left("reserve")
+        yield account.party, advanced(account.party), account.deductions.left("advance")
 
 
 def _due(currency: str, accounts: Sequence[Account], paid: Collection[str]) -> Mapping[str, int]:
     """What is still to be paid, by currency."""
     due: dict[str, int] = defaultdict(int, {currency: 0})
-    for one in accounts:
-        unit, micros = _sent(one, currency)
-        due[unit] += 0 if one.party in paid else micros
+    for account in accounts:
+        unit, micros = sent(account, currency)
+        due[unit] += 0 if account.party in paid else micros
     return due
 
 
-def _sent(one: Account, currency: str) -> tuple[str, int]:
-    return (currency, one.payable) if one.converted is None else (one.converted.currency, one.converted.micros)
+def _handed(currency: str, accounts: Sequence[Account], paid: Collection[str]) -> list[tuple[str, int]]:
+    handed: dict[str, int] = defaultdict(int)
+    for account in accounts:
+        if account.party in paid:
+            unit, micros = sent(account, currency)
+            handed[unit] += micros
+    return sorted(handed.items())
 
 
-def _transactions(
-    currency: str, outcome: Outcome, accounts: Sequence[Account], paid: Collection[str]
-) -> Iterator[tuple[str, list[Posting]]]:
-    def legs(*postings: tuple[str, int]) -> list[Posting]:
-        return [(name, micros, currency) for name, micros in postings]
+def sent(account: Account, currency: str) -> tuple[str, int]:
+    """Currency and micro-units in which an account is paid."""
+    converted = account.converted
+    return (currency, account.payable) if converted is None else (converted.currency, converted.micros)
 
-    opening = [(holder(one.party), -one.opening) for one in accounts]
-    for one in accounts:
-        for beside in one.deductions.before:
+
+def _legs(currency: str, postings: Iterable[tuple[str, int]]) -> tuple[Posting, ...]:
+    return tuple((name, micros, currency) for name, micros in postings)
+
+
+def opening_entry(day: date, currency: str, accounts: Sequence[Account]) -> JournalEntry:
+    """What a run took over from one that is not in the books."""
+    opening = [(holder(account.party), -account.opening) for account in accounts]
+    for account in accounts:
+        for beside in account.deductions.before:
             reserve = beside.kind == "reserve"
-            opening.append((kept(one.party), -beside.micros) if reserve else (advanced(one.party), beside.micros))
-    yield "Balances carried from the run before", legs(*_balanced("Equity:Opening", opening))
+            name = kept(account.party) if reserve else advanced(account.party)
+            opening.append((name, -beside.micros if reserve else beside.micros))
+    return JournalEntry(
+        day, "Balances carried from the run before", _legs(currency, _balanced("Equity:Opening", opening))
+    )
+
+
+def run_entries(
+    day: date, currency: str, outcome: Outcome, accounts: Sequence[Account], *, carried: int = 0
+) -> Iterator[JournalEntry]:
+    """A run from its pool to what is payable. `carried`: of the pool, what the run before left unattributed."""
     remains = (
         ("Liabilities:Held", -outcome.held),
         ("Liabilities:Suspense", -outcome.suspense),
-        ("Liabilities:Unattributed", -outcome.unattributed),
+        ("Liabilities:Unattributed", carried - outcome.unattributed),
         ("Liabilities:Reserve", -outcome.reserve),
     )
-    earned = [(holder(one.party), -one.earned) for one in accounts]
-    yield "The pool, divided", legs(("Expenses:Royalties", outcome.pool), *earned, *remains)
-    for one in accounts:
-        for correction in one.corrections:
-            said = f"{correction.kind.capitalize()} {correction.id}"
-            yield said, legs(*_balanced(CONTRA[correction.kind], [(holder(one.party), -correction.micros)]))
-        for entry in one.deductions.entries:
-            yield f"{entry.kind.capitalize()} {entry.term}", legs(*_deduction(one, entry))
-    due = [(holder(one.party), one.payable) for one in accounts if one.converted is None]
-    yield "Published: to be paid", legs(*_balanced(PAYABLE, due))
-    for one in accounts:
-        if one.converted is not None:
-            unit, micros = _sent(one, currency)
-            said = f"Published: to be paid in {unit} at {one.converted.rate} of {one.converted.date}"
-            own = legs((holder(one.party), one.payable), (FX, -one.payable))
-            yield f"{said}, {one.converted.source}", [*own, (FX, micros, unit), (PAYABLE, -micros, unit)]
-    handed: dict[str, int] = defaultdict(int)
-    for one in accounts:
-        if one.party in paid:
-            unit, micros = _sent(one, currency)
-            handed[unit] += micros
-    for unit, micros in sorted(handed.items()):
-        yield "Handed over for payment", [(PAYABLE, micros, unit), (BANK, -micros, unit)]
+    earned = [(holder(account.party), -account.earned) for account in accounts]
+    pool = ("Expenses:Royalties", outcome.pool - carried)
+    yield JournalEntry(day, "The pool, divided", _legs(currency, (pool, *earned, *remains)))
+    for account in accounts:
+        for correction in account.corrections:
+            narration = f"{correction.kind.capitalize()} {correction.id}"
+            legs = _balanced(CONTRA[correction.kind], [(holder(account.party), -correction.micros)])
+            yield JournalEntry(day, narration, _legs(currency, legs))
+        for deduction in account.deductions.entries:
+            narration = f"{deduction.kind.capitalize()} {deduction.term}"
+            yield JournalEntry(day, narration, _legs(currency, _deduction(account, deduction)))
+    due = [(holder(account.party), account.payable) for account in accounts if account.converted is None]
+    yield JournalEntry(day, "Published: to be paid", _legs(currency, _balanced(PAYABLE, due)))
+    for account in accounts:
+        if account.converted is not None:
+            yield _conversion(day, currency, account.party, account.payable, account.converted)
+
+
+def _conversion(day: date, currency: str, party: str, payable: int, converted: Converted) -> JournalEntry:
+    unit = converted.currency
+    narration = f"Published: to be paid in {unit} at {converted.rate} of {converted.date}, {converted.source}"
+    own = _legs(currency, ((holder(party), payable), (FX, -payable)))
+    rounding = ((ROUNDING, -converted.rounding), (PAYABLE, -converted.micros))
+    return JournalEntry(day, narration, (*own, *_legs(unit, ((FX, converted.micros + converted.rounding), *rounding))))
+
+
+def payment_entry(day: date, unit: str, micros: int) -> JournalEntry:
+    """Payments handed to a route."""
+    return JournalEntry(day, "Handed over for payment", ((PAYABLE, micros, unit), (BANK, -micros, unit)))
 
 
 def _deduction(one: Account, entry: DeductionStep) -> list[tuple[str, int]]:
     """Both legs of a deduction; an entry is signed as the party sees it, a liability the other way round."""
     match entry.kind:
         case "advance" | "given-up":
-            return _balanced(BANK if entry.kind == "advance" else GIVEN_UP, [(advanced(one.party), entry.micros)])
+            return _balanced(ADVANCED if entry.kind == "advance" else GIVEN_UP, [(advanced(one.party), entry.micros)])
         case "reserve" | "released":
             contra = kept(one.party)
         case "recouped":
@@ -182,15 +237,26 @@ def _balanced(contra: str, postings: Iterable[tuple[str, int]]) -> list[tuple[st
     return [(contra, -sum(micros for _, micros in legs)), *legs]
 
 
-def _transaction(day: date, said: str, postings: Sequence[Posting]) -> list[str]:
+def entry_lines(entry: JournalEntry) -> list[str]:
     """One transaction; nothing at all where every leg is zero."""
-    legs = [one for one in postings if one[1]]
+    legs = [posting for posting in entry.postings if posting[1]]
     if not legs:
         return []
-    quoted = " ".join(said.replace("\\", "").replace('"', "'").split())
-    return [f'{day} * "{quoted}"', *(f"  {name}  {_amount(micros)} {unit}" for name, micros, unit in legs)]
+    postings = (f"  {name}  {amount(micros)} {unit}" for name, micros, unit in legs)
+    return [f'{entry.day} * "{quoted(entry.narration)}"', *postings]
 
 
-def _amount(micros: int) -> str:
+def balance_line(day: date, name: str, micros: int, unit: str) -> str:
+    """What an account must hold when a day begins."""
+    return f"{day} balance {name} {amount(micros)} ~ 0 {unit}"
+
+
+def quoted(text: str) -> str:
+    """A text as it may stand between quotation marks."""
+    return " ".join(text.replace("\\", "").replace('"', "'").split())
+
+
+def amount(micros: int) -> str:
+    """Six decimals, always."""
     sign, magnitude = ("-" if micros < 0 else ""), abs(micros)
     return f"{sign}{magnitude // 1_000_000}.{magnitude % 1_000_000:06d}"
