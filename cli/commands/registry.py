@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.commands.registry_disputes import dispute
+from cli.commands.registry_groups import group
 from cli.commands.registry_models import model
 from cli.commands.registry_payees import payee
 from cli.exits import EXIT_CODES
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Who owns what, who permits what, and what follows from it.")
 app.add_typer(dispute, name="dispute", help="Contest who owns what, and settle it.")
+app.add_typer(group, name="group", help="Who belongs to whom: proposed, consented to, approved.")
 app.add_typer(model, name="model", help="What a model was trained on, with proofs.")
 app.add_typer(payee, name="payee", help="Where money goes: outside the log, under four eyes.")
 

@@ -28,7 +28,7 @@ from ledger.registry.model import (
     State,
     Use,
 )
-from ledger.registry.rules import CONFIRMERS
+from ledger.registry.rules import CONFIRMERS, lacking
 from ledger.registry.view import View
 from ledger.types import MILLION, Digest
 
@@ -172,6 +172,44 @@ def revoke(view: View, author: Author, *, grant: str, when: Instant, uses: Seque
         return []
     fact = f.RevokeFact(grant=grant, grantor=found.grantor, subject=found.subject, start=when, uses=tuple(sorted(uses)))
     return [Planned(fact)]
+
+
+def propose_move(view: View, author: Author, *, party: str, group: str) -> list[Planned]:
+    """A party is to join an owner group, from the month after its approval on; its own name stands for none."""
+    _may_speak_for(author, view.party(party).id)
+    if view.parties[party].groups[-1][1] == group:
+        return []
+    text = "|".join((party, group, author.at, str(view.size)))
+    return [Planned(f.GroupFact(id=f"grp-{hashlib.sha256(text.encode()).hexdigest()[:12]}", party=party, group=group))]
+
+
+def consent_to_move(view: View, author: Author, *, move: str, member: str) -> list[Planned]:
+    """A member of the group that a party joins or leaves agrees to it."""
+    proposed = view.moves.get(move)
+    if proposed is None:
+        raise InputError(f"move {move!r} is not known; see settle proposals")
+    _may_speak_for(author, member)
+    asked = lacking(proposed, view.parties)
+    if not any(member in members for _, members in asked):
+        names = ", ".join(sorted({one for _, members in asked for one in members})) or "nobody any more"
+        raise StateError(f"{member} is not asked to consent to move {move}: {names}")
+    return [Planned(f.ConfirmFact(id=move, subject=member))]
+
+
+def approve_move(view: View, author: Author, *, move: str) -> list[Planned]:
+    """An approver who neither proposed the move nor consented to it agrees, once the members did."""
+    proposed = view.moves[move]
+    if author.role != "approver" or author.party in {proposed.proposed_by, *(by for _, by in proposed.consents)}:
+        raise StateError(f"move {move} is approved by an approver who did not propose it or consent to it")
+    if proposed.approved_by is not None:
+        return []
+    if asked := lacking(proposed, view.parties):
+        group, members = asked[0]
+        raise StateError(
+            f"no member of group {group} has consented to move {move}; one of {', '.join(sorted(members))} does that: "
+            f"settle registry group consent {move} MEMBER"
+        )
+    return [Planned(f.ConfirmFact(id=move, subject=proposed.party))]
 
 
 def open_dispute(

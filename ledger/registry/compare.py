@@ -106,6 +106,8 @@ def _party(row: r.PartyRow, view: View, author: Author, held: PersonalFields | N
     personal = {name: value for name, value in given.items() if value is not None}
     fact = f.PartyFact(id=row.id, kind=row.kind, group=row.group, start=row.start)
     old = view.parties.get(row.id)
+    if old is None and author.role != "operator" and row.group not in (None, row.id):
+        raise InputError(f"party {row.id} joins group {row.group}: a holder's key proposes that once it is registered")
     if old is None:
         return _new(fact, personal)
     if old.kind != row.kind:
@@ -113,15 +115,12 @@ def _party(row: r.PartyRow, view: View, author: Author, held: PersonalFields | N
     moved = _moves(row, old)
     erased = held is None and old.personal is not None
     renamed = not erased and {**(held or {}), **personal} != (held or {})
-    if moved and row.start is not None and row.start < author.at:
-        raise InputError(f"party {row.id} changes its group from {r.day(row.start)}: a change cannot be backdated")
-    if not moved and not renamed:
-        return SAME
-    start = row.start if moved else None
-    return _new(
-        f.PartyFact(id=row.id, kind=row.kind, group=row.group if moved else None, start=start),
-        {**(held or {}), **personal} if renamed else None,
-    )
+    if moved:
+        raise InputError(
+            f"party {row.id} is in group {old.groups[-1][1]}; joining or leaving one is proposed and approved: "
+            f"settle registry group propose {row.id} {row.group}"
+        )
+    return _new(f.PartyFact(id=row.id, kind=row.kind), {**(held or {}), **personal}) if renamed else SAME
 
 
 def _moves(row: r.PartyRow, old: Party) -> bool:

@@ -101,7 +101,10 @@ class ShareFact(Fact, frozen=True, kw_only=True, tag="share"):
 
 
 class ConfirmFact(Fact, frozen=True, kw_only=True, tag="confirm"):
-    """Someone other than the claimant vouches for a share, a link, a recording or a payee's account, by its id."""
+    """Someone other than its author vouches for a share, a link, a recording, an account or a move, by its id.
+
+    `subject` is what it is about; of a move, the party that consents, or the one that moves where it is approved.
+    """
 
     id: str
     subject: str
@@ -186,6 +189,14 @@ class PayeeFact(Fact, frozen=True, kw_only=True, tag="payee"):
     personal: Digest | None = None
 
 
+class GroupFact(Fact, frozen=True, kw_only=True, tag="group"):
+    """It is proposed that a party joins an owner group, or leaves its own: a party alone is a group of its own name."""
+
+    id: str
+    party: str
+    group: str
+
+
 class DisputeFact(Fact, frozen=True, kw_only=True, tag="dispute"):
     """Someone contests the ownership of a subject."""
 
@@ -261,6 +272,7 @@ AnyFact = (
     | ModelFact
     | TrackFact
     | PayeeFact
+    | GroupFact
     | DisputeFact
     | ResolveFact
     | DecisionFact
@@ -281,6 +293,7 @@ TYPES: Final = (
     "model",
     "track",
     "payee",
+    "group",
     "dispute",
     "resolve",
     "decision",
@@ -347,6 +360,7 @@ _KEYS: Final[dict[type, Callable[[Any], tuple[str, ...]]]] = {
     LinkFact: lambda fact: (fact.recording, fact.work),
     ShareFact: lambda fact: (fact.subject, f"of:{fact.party}"),
     PayeeFact: lambda fact: (fact.id, fact.party),
+    GroupFact: lambda fact: (fact.id, fact.party),
     GrantFact: _permission,
     RevokeFact: _permission,
     DisputeFact: lambda fact: (fact.subject, fact.id, *([fact.like] if fact.like else [])),

@@ -18,6 +18,7 @@ from ledger.registry.model import (
     Clearance,
     Dispute,
     Grant,
+    GroupMove,
     Instant,
     Link,
     Model,
@@ -50,6 +51,7 @@ class State:
         self.models: dict[str, Model] = {}
         self.tracks: dict[str, Track] = {}
         self.payees: dict[str, ProposedAccount] = {}
+        self.moves: dict[str, GroupMove] = {}
         self.disputes: dict[str, Dispute] = {}
         self.receipts: dict[str, Receipt] = {}
         self.clearances: dict[str, tuple[Clearance, ...]] = {}
@@ -68,6 +70,10 @@ class State:
             self._payee(index, fact, said)
         elif isinstance(fact, f.ConfirmFact) and fact.id in self.payees:
             self._approve_payee(fact, said)
+        elif isinstance(fact, f.GroupFact):
+            self._propose_move(index, fact, said)
+        elif isinstance(fact, f.ConfirmFact) and fact.id in self.moves:
+            self._confirm_move(fact, said)
         else:
             self._handlers[type(fact)](self, index, fact)
         self.size = index + 1
@@ -92,6 +98,7 @@ class State:
             models=dict(self.models),
             tracks=dict(self.tracks),
             payees=dict(self.payees),
+            moves=dict(self.moves),
             disputes=dict(self.disputes),
             open_disputes=open_disputes,
             receipts=dict(self.receipts),
@@ -189,6 +196,30 @@ class State:
             approved_at=fact.at,
             effective_from=max(proposed.start, fact.start or fact.at),
         )
+
+    # --- groups -----------------------------------------------------------------------------------
+
+    def _propose_move(self, index: int, fact: f.GroupFact, said: Registration) -> None:
+        self.moves[fact.id] = GroupMove(
+            id=fact.id,
+            index=index,
+            at=fact.at,
+            party=fact.party,
+            group=fact.group,
+            statement=fact.statement,
+            proposed_by=said.party,
+            proposed_key=said.key,
+        )
+
+    def _confirm_move(self, fact: f.ConfirmFact, said: Registration) -> None:
+        move = self.moves[fact.id]
+        if said.role != "approver":
+            self.moves[fact.id] = replace(move, consents=(*move.consents, (fact.subject, said.party)))
+            return
+        start = rules.next_month(fact.at)
+        self.moves[fact.id] = replace(move, approved_by=said.party, start=start)
+        party = self.parties[move.party]
+        self.parties[move.party] = replace(party, groups=(*party.groups, (start, move.group)))
 
     # --- ownership --------------------------------------------------------------------------------
 

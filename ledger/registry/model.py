@@ -71,6 +71,21 @@ class ProposedAccount(Record, frozen=True, kw_only=True):
     effective_from: Instant | None = None
 
 
+class GroupMove(Record, frozen=True, kw_only=True):
+    """A proposal that a party joins an owner group: members consent, and an approver who did neither approves it."""
+
+    party: str
+    group: str
+    statement: Digest
+    proposed_by: str
+    proposed_key: str
+    consents: tuple[tuple[str, str], ...] = ()
+    """(member, who signed for it)."""
+    approved_by: str | None = None
+    start: Instant | None = None
+    """From when it counts: the beginning of the month after its approval."""
+
+
 class Recording(Record, frozen=True, kw_only=True):
     """A sound recording. `artist` is known while the erasable side holds it; `confirmed`: someone vouched for it."""
 

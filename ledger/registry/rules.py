@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ledger.registry import facts as f
-from ledger.registry.model import Instant
+from ledger.registry.model import GroupMove, Instant, Party
 from ledger.registry.statement import Registration
-from ledger.types import Role, format_time, parse_time
+from ledger.types import Period, Role, format_time, parse_time
 
 if TYPE_CHECKING:
     from ledger.registry.fold import State
@@ -26,6 +27,7 @@ _SPEAKERS: Final = {
     f.ModelFact: "operator",
     f.DisputeFact: "claimant",
     f.PayeeFact: "party",
+    f.GroupFact: "party",
 }
 """The field that names whose word a row is; the operator may say it for them."""
 
@@ -37,6 +39,8 @@ def refusal(fact: f.AnyFact, said: Registration, state: State) -> str | None:
         or _backdated(fact)
         or _groundless(fact, state)
         or _unapproved_account(fact, said, state)
+        or _unproposed_group(fact, state)
+        or _unapproved_move(fact, said, state)
     )
 
 
@@ -47,6 +51,8 @@ def _unauthorised(fact: f.AnyFact, said: Registration, state: State) -> str | No
     match fact:
         case f.ShareFact(state="confirmed") | f.LinkFact(state="confirmed"):
             allowed = ("operator",)
+        case f.ConfirmFact() if fact.id in state.moves:
+            allowed = ("operator", "holder", "approver")
         case f.ConfirmFact() | f.ResolveFact():
             allowed = CONFIRMERS
         case f.EndFact():
@@ -111,6 +117,60 @@ def _unapproved_account(fact: f.AnyFact, said: Registration, state: State) -> st
     if fact.start is None or fact.start < cooled(fact.at, COOLING_OFF_MINIMUM):
         return f"account {fact.id} would count from {fact.start}, less than {COOLING_OFF_MINIMUM} hour after approval"
     return None
+
+
+def _unproposed_group(fact: f.AnyFact, state: State) -> str | None:
+    """Whether a row puts a party into another group outright, where that takes a proposal (C1).
+
+    Release 0.1 did so; a log is believed to be of that release up to its first proposal of an account or a move.
+    """
+    if not isinstance(fact, f.PartyFact) or fact.id not in state.parties or not (state.payees or state.moves):
+        return None
+    if fact.group is None or fact.group == state.parties[fact.id].groups[-1][1]:
+        return None
+    return f"puts {fact.id} into group {fact.group}, which it does not propose"
+
+
+def _unapproved_move(fact: f.AnyFact, said: Registration, state: State) -> str | None:
+    """Whether a move is proposed of nobody, consented to by no member, or approved too early or by its author (C1)."""
+    if isinstance(fact, f.GroupFact):
+        known = fact.id not in state.moves and fact.party in state.parties
+        return None if known else f"proposes a move {fact.id} again, or of a party that is not registered"
+    move = state.moves.get(fact.id) if isinstance(fact, f.ConfirmFact) else None
+    if move is None or not isinstance(fact, f.ConfirmFact):
+        return None
+    wanting = lacking(move, state.parties)
+    signed = {move.proposed_by, *(by for _, by in move.consents)}
+    if move.approved_by is not None:
+        reason = f"is about move {move.id}, which {move.approved_by} approved already"
+    elif said.role == "approver":
+        mine = said.party in signed or said.key == move.proposed_key
+        reason = f"approves the own move {move.id}" if mine else ""
+        reason = reason or (f"approves move {move.id}, to which {wanting[0][0]} has not consented" if wanting else "")
+    else:
+        mine = any(fact.subject in members for _, members in wanting)
+        allowed = said.role == "operator" or said.party == fact.subject
+        reason = "" if mine and allowed else f"consents for {fact.subject}, who is not asked or did not sign"
+    return reason or None
+
+
+def lacking(move: GroupMove, parties: Mapping[str, Party]) -> list[tuple[str, frozenset[str]]]:
+    """The groups that have not consented to a move, the one joined and the one left, with the members who may.
+
+    A group without other members has nobody to ask.
+    """
+    consented = {member for member, _ in move.consents}
+    waiting = []
+    for group in sorted({move.group, parties[move.party].groups[-1][1]}):
+        members = frozenset(one.id for one in parties.values() if one.groups[-1][1] == group and one.id != move.party)
+        if members and not members & consented:
+            waiting.append((group, members))
+    return waiting
+
+
+def next_month(at: Instant) -> Instant:
+    """The beginning of the month after an instant."""
+    return format_time(Period.parse(at[:7]).end)
 
 
 def cooled(at: Instant, hours: int) -> Instant:

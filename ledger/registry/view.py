@@ -23,6 +23,7 @@ from ledger.registry.model import (
     Decision,
     Dispute,
     Grant,
+    GroupMove,
     Instant,
     Link,
     Model,
@@ -60,6 +61,8 @@ class View:
     """By `id@version`."""
     tracks: Mapping[str, Track]
     payees: Mapping[str, ProposedAccount]
+    moves: Mapping[str, GroupMove]
+    """Between owner groups, proposed or done."""
     disputes: Mapping[str, Dispute]
     open_disputes: Mapping[str, Sequence[Dispute]]
     """By subject, and by the recording that it is said to copy."""
@@ -98,6 +101,10 @@ class View:
                 if since <= at:
                     group = name
         return group
+
+    def members(self, group: str) -> set[str]:
+        """The parties of an owner group, as it was last registered."""
+        return {party.id for party in self.parties.values() if party.groups[-1][1] == group}
 
     def works_of(self, recording: str, at: Instant) -> list[tuple[str, int]]:
         """The works a recording contains at an instant, with their confirmed ppm, in order of id."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import ConflictError, StateError
-from ledger.registry import payees, personal, quarantine, tables
+from ledger.registry import acts, payees, personal, quarantine, tables
 from ledger.registry.intake import Planned
 from ledger.registry.rows import PayeeRow, parse
 from ledger.registry.statement import Signer
@@ -44,6 +44,15 @@ def approve_payee(ws: Workspace, name: str, by: str) -> list[payees.Payee]:
     planned = payees.approval(view, acting, name, ws.settings.number("registry.cooling_off_hours"))
     ws.registry.register(planned, who, known=view.size, at=acting.at)
     return _payees(ws, planned)
+
+
+def approve_move(ws: Workspace, move: str, by: str) -> None:
+    """The second pair of eyes on who belongs to which owner group."""
+    key, _ = approver_key(ws, by)
+    who, view = Signer(key, by, "approver"), ws.registry.view()
+    acting = author(ws, who)
+    planned = acts.approve_move(view, acting, move=move)
+    ws.registry.register(planned, who, known=view.size, at=acting.at)
 
 
 def _payees(ws: Workspace, planned: list[Planned]) -> list[payees.Payee]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.log.append import Log
 from ledger.proofs import canon, dsse, leaf
-from ledger.registry.model import ProposedAccount
+from ledger.registry.model import GroupMove, ProposedAccount
 from ledger.registry.payees import proposed_as
 from ledger.types import Digest, Period, format_time
 from payouts import derive
@@ -31,7 +31,7 @@ from payouts.terms import parse_terms
 from service.log import members
 from service.log.logs import listed, sizes
 from service.registry.audit import audit
-from service.registry.people import approve_payee
+from service.registry.people import approve_move, approve_payee
 from service.settlement.approvers import approver_key, check_by_person, is_demo, one_person
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.carrying import carried, handed_over
@@ -256,9 +256,9 @@ class Approved:
 
 
 def approve(ws: Workspace, subject: str, party: str) -> Approved:
-    """Sign a run, release, adjustment, reversal, terms, lost payment or account as another person than its maker."""
-    if accounts := proposed_as(ws.registry.view(), subject):
-        return _approve_accounts(ws, subject, accounts, party)
+    """Sign a run or another proposal as another person than its maker."""
+    if registered := _approve_registered(ws, subject, party):
+        return registered
     at = format_time(ws.clock())
     made = read_book(ws)
     named = find(made, subject)
@@ -289,20 +289,27 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
     return take(ws, decide)
 
 
-def _approve_accounts(ws: Workspace, subject: str, accounts: Sequence[ProposedAccount], party: str) -> Approved:
-    """Sign where a party's money goes, in the registry."""
-    before = next((one for one in accounts if one.approved_by == party), None)
-    if before is None:
+def _approve_registered(ws: Workspace, subject: str, party: str) -> Approved | None:
+    """Sign where money goes, or who belongs to which owner group: such proposals stand in the registry."""
+    view = ws.registry.view()
+    move, accounts = view.moves.get(subject), proposed_as(view, subject)
+    if move is None and not accounts:
+        return None
+    proposed: Sequence[GroupMove | ProposedAccount] = accounts if move is None else [move]
+    already = any(one.approved_by == party for one in proposed)
+    if not already and move is not None:
+        approve_move(ws, subject, party)
+    elif not already:
         approve_payee(ws, subject, party)
     key, demo = approver_key(ws, party)
     return Approved(
         subject=subject,
-        kind="payee",
+        kind="payee" if move is None else "group",
         by=party,
-        made_by=accounts[0].proposed_by,
+        made_by=proposed[0].proposed_by,
         key=key.public.id,
-        document=accounts[0].statement,
-        already=before is not None,
+        document=proposed[0].statement,
+        already=already,
         demo=demo,
     )
 

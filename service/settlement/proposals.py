@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.registry.model import ProposedAccount
+from ledger.registry.model import GroupMove, ProposedAccount
 from ledger.registry.payees import Payee, proposed_as
 from ledger.registry.rows import day
+from ledger.registry.rules import lacking
 from ledger.shown import money
 from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
@@ -48,6 +49,8 @@ def show(ws: Workspace, subject: str) -> ProposalShown:
     """One proposal, waiting or approved."""
     if accounts := proposed_as(ws.registry.view(), subject):
         return _accounts_shown(ws, accounts)
+    if move := ws.registry.view().moves.get(subject):
+        return _move_shown(ws, move)
     book = read_book(ws)
     name = find(book, subject)
     return _shown(ws, book, name, book.proposal(name))
@@ -65,7 +68,8 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
         **{name: run for name, run in book.runs.items() if (run.period, run.pool, run.sequence) not in book.slots},
     }
     shown = [_shown(ws, book, name, made[name]) for name in made if not book.approved(name)]
-    return sorted([*shown, *_accounts_waiting(ws)], key=lambda one: (one.made_at, one.id))
+    moves = [_move_shown(ws, move) for move in ws.registry.view().moves.values() if move.approved_by is None]
+    return sorted([*shown, *_accounts_waiting(ws), *moves], key=lambda one: (one.made_at, one.id))
 
 
 def _accounts_waiting(ws: Workspace) -> list[ProposalShown]:
@@ -75,6 +79,27 @@ def _accounts_waiting(ws: Workspace) -> list[ProposalShown]:
         if account.effective_from is None:
             proposed.setdefault(account.statement, []).append(account)
     return [_accounts_shown(ws, accounts) for accounts in proposed.values()]
+
+
+def _move_shown(ws: Workspace, move: GroupMove) -> ProposalShown:
+    """Who would belong to whom: a cap counts the members of a group together."""
+    view = ws.registry.view()
+    before = view.parties[move.party].groups[-1][1]
+    asked = ", ".join(f"a member of {group}" for group, _ in lacking(move, view.parties))
+    agreed = ", ".join(member if member == by else f"{member} (by {by})" for member, by in move.consents) or "nobody"
+    return ProposalShown(
+        id=move.id,
+        kind="group",
+        made_by=move.proposed_by,
+        made_at=move.at,
+        party=move.party,
+        micros=None,
+        currency="",
+        reason=f"consented to by {agreed}",
+        changes=f"{move.party} leaves group {before} and joins {move.group} from the month after its approval on"
+        + (f"; {asked} must consent first" if asked and move.approved_by is None else ""),
+        approved=move.approved_by is not None,
+    )
 
 
 def _accounts_shown(ws: Workspace, accounts: Sequence[ProposedAccount]) -> ProposalShown:

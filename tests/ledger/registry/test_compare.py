@@ -58,18 +58,13 @@ def test_a_party_is_renamed_with_all_its_names() -> None:
     )
 
 
-def test_a_party_moves_from_now_on() -> None:
-    """If this fails, money of the past goes to a new owner, or a sale is not recorded."""
-    held = {"name": "Ann"}
-    assert only(compared(party(group="new", start=T2), PARTY, held=held)) == (
-        f.PartyFact(id="ann", kind="person", group="new", start=T2),
-        None,
-    )
-    assert only(compared(party(group="new"), PARTY, held=held))[0] == f.PartyFact(id="ann", kind="person", group="new")
-    with pytest.raises(InputError, match="party ann changes its group from 2026-02-01: a change cannot be backdated"):
-        compared(party(group="new", start=T1), PARTY, held=held)
-    assert only(compared(party(name="Anna", group="new", start=T2), PARTY, held=held)) == (
-        f.PartyFact(id="ann", kind="person", group="new", start=T2),
+def test_a_row_moves_no_party_into_another_group() -> None:
+    """If this fails, one row takes a party into an owner group, or out of a capped one, at once (C1)."""
+    for row in (party(group="new", start=T2), party(group="new"), party(name="Anna", group="new")):
+        with pytest.raises(InputError, match="joining or leaving one is proposed and approved"):
+            compared(row, PARTY, held={"name": "Ann"})
+    assert only(compared(party(name="Anna", group="grp"), PARTY, held={"name": "Ann"})) == (
+        f.PartyFact(id="ann", kind="person"),
         {"name": "Anna"},
     )
 
@@ -79,8 +74,8 @@ def test_repeating_how_a_party_came_to_its_group_moves_nobody() -> None:
     moved = f.PartyFact(id="ann", kind="person", group="new", start=T2, at=T2)
     for row in (party(group="new"), party(group="new", start=T2), party(group="grp"), party(group="grp", start=T1)):
         assert same(compared(row, PARTY, moved, by=author(at=T3), held={})), row
-    back = compared(party(group="grp", start=T3), PARTY, moved, by=author(at=T3), held={})
-    assert only(back)[0] == f.PartyFact(id="ann", kind="person", group="grp", start=T3)
+    with pytest.raises(InputError, match="settle registry group propose ann grp"):
+        compared(party(group="grp", start=T3), PARTY, moved, by=author(at=T3), held={})
 
 
 # --- recordings and works -----------------------------------------------------------------------

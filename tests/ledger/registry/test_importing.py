@@ -334,21 +334,15 @@ def test_names_and_accounts_never_enter_the_log(office: Office) -> None:
     assert b'"personal":' in everything
 
 
-def test_a_change_of_group_counts_from_its_date(office: Office) -> None:
-    """If this fails, a sold label's past streams move to its buyer's group."""
+def test_a_document_moves_nobody_into_another_group(office: Office) -> None:
+    """If this fails, one row of a document takes a party into a group, or out of a capped one, at once (C1)."""
     office.load(sample())
     moved = {"id": "p-lbl", "kind": "label", "group": "big", "from": "2026-07-01"}
-    assert counts(office.load({"parties": [moved]})) == (1, 0, 0, 0)
-    view = office.registry.view()
-    assert (view.group_of("p-lbl", "2026-06-30T00:00:00Z"), view.group_of("p-lbl", "2026-07-01T00:00:00Z")) == (
-        "p-lbl",
-        "big",
-    )
-    assert counts(office.load({"parties": [moved | {"group": "small", "from": "2026-01-01"}]})) == (0, 0, 0, 1)
-    assert counts(office.load({"parties": [moved, {"id": "p-ann", "kind": "person"}]})) == (0, 2, 0, 0)
+    assert counts(office.load({"parties": [moved]})) == (0, 0, 0, 1)
+    assert counts(office.load({"parties": [moved]}, office.holder("p-lbl"))) == (0, 0, 0, 1)
     again = office.load({"parties": [{"id": "p-lbl", "kind": "label", "group": "p-lbl"}]})
     assert counts(again) == (0, 1, 0, 0)
-    assert office.registry.view().group_of("p-lbl", "2026-07-01T00:00:00Z") == "big"
+    assert office.registry.view().group_of("p-lbl", "2026-07-01T00:00:00Z") == "p-lbl"
     assert office.registry.view().group_of("p-ann", "2026-07-01T00:00:00Z") == "ann"
 
 
