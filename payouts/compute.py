@@ -218,7 +218,7 @@ def _lines(
         shares = parties[total.group]
         in_all = {party: sum(headings.values()) for party, headings in shares.items()}
         amounts, cutoff = divided_at(total.micros, in_all, salt=salt)
-        totals.append(replace(total, cutoff=cutoff))
+        totals.append(total if cutoff is None else replace(total, cutoff=cutoff))
         for party, headings in shares.items():
             lines += party_lines(headings, amounts[party], salt)
     return tuple(totals), tuple(sorted(lines))

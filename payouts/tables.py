@@ -55,8 +55,9 @@ class SealedTable:
     root: bytes
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]]) -> SealedTable:
-        lines = [canon.encode(dict(row)) for row in rows]
+    def of(cls, rows: Iterable[Mapping[str, Any]], encode: Callable[[Any], bytes] = canon.encode) -> SealedTable:
+        """`encode`: `canon.encode_again` for rows that were decoded."""
+        lines = [encode(row) for row in rows]
         root = tree.root_of([tree.leaf_hash(line) for line in lines])
         return cls(b"".join(line + b"\n" for line in lines), len(lines), root)
 
@@ -155,27 +156,34 @@ class Salts:
 
     @classmethod
     def of(cls, lines: SealedTable, accounts: Iterable[Row]) -> Salts:
-        """From all lines, and all accounts without their salts."""
+        """From all lines, and what each account opened with, pays and carries."""
         seed = hashlib.sha256(_SALTED + lines.data)
         for row in accounts:
-            seed.update(canon.encode(row) + b"\n")
+            seed.update(f"{row['party']}\0{row['opening']}\0{row['payable']}\0{row['carried']}\n".encode())
         return cls(seed.digest())
+
+    def of_group(self, group: str) -> str:
+        return hashlib.sha256(self.secret + f"group\0{group}".encode()).hexdigest()[: 2 * SALT_SIZE]
+
+    def of_party(self, party: str) -> str:
+        """The salt of a party's account and payment."""
+        return hashlib.sha256(self.secret + f"party\0{party}".encode()).hexdigest()[: 2 * SALT_SIZE]
 
     def groups(self, rows: Iterable[Row]) -> list[Row]:
         """The rows of groups with their salts."""
-        return [row | {"salt": self._salt("group", row["group"])} for row in rows]
+        return [row | {"salt": self.of_group(row["group"])} for row in rows]
 
     def parties(self, rows: Iterable[Row]) -> list[Row]:
-        """The rows of accounts with their salts; a payment has its account's."""
-        return [row | {"salt": self._salt("party", row["party"])} for row in rows]
-
-    def _salt(self, kind: str, name: str) -> str:
-        return hashlib.sha256(self.secret + f"{kind}\0{name}".encode()).digest()[:SALT_SIZE].hex()
+        """The rows of accounts with their salts."""
+        return [row | {"salt": self.of_party(row["party"])} for row in rows]
 
 
 def unsalted(rows: Iterable[Row]) -> list[Row]:
     """Rows without their salts."""
-    return [{name: value for name, value in row.items() if name != "salt"} for row in rows]
+    bare = [row.copy() for row in rows]
+    for row in bare:
+        row.pop("salt", None)
+    return bare
 
 
 def check_salt(row: Row, name: str) -> str:

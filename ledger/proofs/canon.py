@@ -31,6 +31,11 @@ def encode(value: Any) -> bytes:
         raise InputError("canonical JSON: a string holds half of a surrogate pair") from None
 
 
+def encode_again(value: Any) -> bytes:
+    """The canonical bytes of what `decode` gave, or was put together from it: nothing in it needs to be looked at."""
+    return _ENCODER.encode(value).encode()
+
+
 def decode(data: bytes) -> Any:
     """The value whose canonical bytes these are; VerificationError for any other bytes.
 
@@ -38,9 +43,12 @@ def decode(data: bytes) -> Any:
     they do not encode to the bytes they came from.
     """
     try:
-        _check_depth(data)
+        bare = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+        _check_depth(bare)
+        if not bare.isascii() and _FOREIGN_KEY.search(bare):
+            raise InputError("a key is not an ASCII string")
         value = _DECODER.decode(data.decode())
-        same = encode(value) == data
+        same = encode_again(value) == data
     except (ValueError, RecursionError, InputError) as problem:
         raise VerificationError(f"not canonical JSON: {problem}") from None
     if not same:
@@ -88,31 +96,38 @@ def _check(value: Any, depth: int) -> None:
         _check(item, depth - 1)
 
 
-def _check_depth(data: bytes) -> None:
-    """Refuse brackets nested deeper than DEPTH_MAX before the parser sees them.
+def _check_depth(bare: bytes) -> None:
+    """Refuse brackets nested deeper than DEPTH_MAX before the parser sees them; `bare` has no escaped quotes.
 
     The parser recurses in C, and a library elsewhere in the process may have raised the recursion
     limit beyond what the stack holds: such bytes would then end the process, not the parse. Strings
     are taken out, then the innermost pairs, level by level: linear in the input, and in C.
     """
-    if data.count(b"[") + data.count(b"{") <= DEPTH_MAX:
+    if bare.count(b"[") + bare.count(b"{") <= DEPTH_MAX:
         return
-    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
+    brackets = b"".join(bare.split(b'"')[::2]).translate(None, _NOT_BRACKETS)
     for _ in range(DEPTH_MAX):
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     if brackets:
         raise InputError(f"nested deeper than {DEPTH_MAX}, or brackets that do not match")
 
 
+def _bounded(text: str) -> int:
+    value = int(text)
+    if not -INT_MAX <= value <= INT_MAX:
+        raise InputError(f"canonical JSON: integer {text[:40]} is not below 2^53; write it as a string")
+    return value
+
+
 def _refuse_float(text: str) -> Any:
     raise InputError(f"number {text[:40]} is not an integer")
 
 
-# Matches at every quotation mark, also where the string never ends, and never goes back: a string that could fail
-# to match would be scanned to the end of the input once for each mark in it.
-_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.?+)*+"?+', re.DOTALL)
+# From the last letter of a string that is not ASCII to its end: each letter is read once, however long the string.
+# An escaped one needs no look, as it would not be written again as it was read.
+_FOREIGN_KEY: Final = re.compile(rb'[\x80-\xff][^"\x80-\xff]*":')
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _ENCODER: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 )
-_DECODER: Final = json.JSONDecoder(parse_float=_refuse_float, parse_constant=_refuse_float)
+_DECODER: Final = json.JSONDecoder(parse_int=_bounded, parse_float=_refuse_float, parse_constant=_refuse_float)
