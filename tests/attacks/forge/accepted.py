@@ -1,0 +1,51 @@
+"""Changes that nothing can show, and why: what the operator alone states, and what nobody is paid by.
+
+An accepted forgery that stands under none of these is a finding. `docs/security.md` tells readers the same.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.attacks.forge.changes import Forgery
+
+STATED: Final = (
+    "event",
+    "party",
+    "recording",
+    "work",
+    "link",
+    "share",
+    "grant",
+    "model",
+    "track",
+    "payee",
+    "vector",
+    "assign",
+    "source",
+    "hold",
+)
+"""Inputs that an operator signs alone, or takes from a source that does not sign: the runs follow from them."""
+REPEATED: Final = ("segment", "seal", "vector", "key")
+"""What says nothing new when it stands there twice, or is about the log alone."""
+LAST: Final = ("pay", "payment", "publish", "approve", "run", "release", "adjust", "reverse", "agree")
+"""Acts on which nothing stands yet: a log that ends earlier. An earlier checkpoint shows it, or the party who waits."""
+CHOSEN: Final = ("minimum_micros", "suspense_months", "suspense_to", "fallback", "error_max_ppm")
+"""What finance chooses for a run, and the second person signs."""
+AGAIN: Final = ("double", "replay")
+
+
+def unshown(forgery: Forgery) -> str | None:
+    """Why nothing shows this forgery; None if something should have."""
+    how, _, what = forgery.name.partition(" ")
+    what = what.removesuffix(", derived").removesuffix(" and what follows")
+    kind, _, name = what.removeprefix("leaf ").partition(".")
+    leaf = forgery.change.kind == "leaves"
+    reasons = {
+        "stated by the operator alone": kind == "influence" or (leaf and kind in STATED and how not in AGAIN),
+        "says nothing new": leaf and kind in REPEATED,
+        "an act on which nothing stands": leaf and kind in LAST and how in ("drop", "reorder"),
+        "chosen, and approved as it is": kind == "inputs" and forgery.approved and name in CHOSEN,
+        "who is left out of a batch stays due": (how, kind) == ("drop", "payments"),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
