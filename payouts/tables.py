@@ -13,7 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -23,6 +23,7 @@ from ledger.text import parse_hex
 from payouts.accounts.account import Account
 from payouts.allocate import Cutoff
 from payouts.compute import GroupTotal, Line
+from payouts.division.kernel import State
 from payouts.protocols import UsageRow
 
 Row = dict[str, Any]
@@ -239,7 +240,9 @@ def line_payload(line: Line) -> Row:
 
 
 def read_line(row: Mapping[str, Any]) -> Line:
-    """The inverse of `line_payload`."""
+    """The inverse of `line_payload`; money in a state that no line has would belong to none of the pool's parts."""
+    if row["state"] not in get_args(State):
+        raise VerificationError(f"{row['party']}: a line is {row['state']!r}, expected {', '.join(get_args(State))}")
     return Line(
         group=row["group"],
         party=row["party"],

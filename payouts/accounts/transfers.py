@@ -10,7 +10,7 @@ claimable for ever, so there it can neither fail nor be written off, unless the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -139,11 +139,12 @@ def check_batch(
     number: int,
     intents: Sequence[Mapping[str, Any]],
     attempts: Mapping[str, int],
+    accounts: Mapping[str, Collection[Digest]],
 ) -> None:
     """Refuse a batch of payments that are not, each once, what was published and due by this route.
 
-    `attempts`: which attempt at its payment is due to each party, none if none is. Whom a batch leaves out stays due;
-    to which account a payment is made out, only the payee book tells.
+    `attempts`: which attempt at its payment is due to each party, none if none is; whom a batch leaves out stays due.
+    `accounts`: of each party, the accounts that counted then, by their digests in the log; release 0.1 had none.
     """
     published = {row["party"]: row for row in intents if row["route"] == via and row["party"] in attempts}
     instructions = []
@@ -155,6 +156,10 @@ def check_batch(
                 f"batch {number} of run {run[:16]} pays {party}, and no payment to it by {via} is published and due"
             )
         parse_hex(payment["account"], "the digest of an account", 32)
+        if payment["account"] not in accounts.get(party, (payment["account"],)):
+            raise VerificationError(
+                f"batch {number} of run {run[:16]} pays {party} to an account that did not count: {payment['account']}"
+            )
         name = reference(run, party)  # release 0.1 wrote the first one's under every attempt
         instructions.append(
             Instruction(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,7 +236,8 @@ def _handed_over(ws: Workspace, book: Book) -> Iterator[str]:
     """What is wrong with the batches that left, of every run: each pays what was published and due, and no more."""
     for batch in (one for batches in book.batches.values() for one in batches):
         try:
-            then = read_book(ws, book.places["pay", f"{batch.run}/{batch.batch}"].index)
+            index = book.places["pay", f"{batch.run}/{batch.batch}"].index
+            then = read_book(ws, index)
             stored = load(ws.log, book.runs[batch.run])
             check_batch(
                 batch_of(ws.log, batch.statement),
@@ -246,9 +248,19 @@ def _handed_over(ws: Workspace, book: Book) -> Iterator[str]:
                 attempts={
                     party: len(one.attempts) + 1 for party, one in transfers(ws.log, then, stored).items() if one.due
                 },
+                accounts=_accounts(ws, index, batch.at),
             )
         except (SettleError, LookupError, TypeError) as problem:
             yield f"payments: {problem}"
+
+
+def _accounts(ws: Workspace, size: int, at: str) -> dict[str, set[Digest]]:
+    """The digests of the accounts that counted for each party, below a size of the log and at a time."""
+    counting: dict[str, set[Digest]] = defaultdict(set)
+    for account in ws.registry.view(size).payees.values():
+        if account.personal is not None and account.effective_from is not None and account.effective_from <= at:
+            counting[account.party].add(account.personal)
+    return counting
 
 
 def _shipped(folder: Path, trust: Trust, book: Book, period: str) -> Iterator[str]:

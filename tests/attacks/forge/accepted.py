@@ -30,8 +30,17 @@ REPEATED: Final = ("segment", "seal", "vector", "key")
 """What says nothing new when it stands there twice, or is about the log alone."""
 LAST: Final = ("pay", "payment", "publish", "approve", "run", "release", "adjust", "reverse", "agree")
 """Acts on which nothing stands yet: a log that ends earlier. An earlier checkpoint shows it, or the party who waits."""
-CHOSEN: Final = ("minimum_micros", "suspense_months", "suspense_to", "fallback", "error_max_ppm")
-"""What finance chooses for a run, and the second person signs."""
+CHOSEN: Final = (
+    "micros",
+    "price_micros",
+    "reserve_ppm",
+    "minimum_micros",
+    "suspense_months",
+    "suspense_to",
+    "fallback",
+    "error_max_ppm",
+)
+"""What finance chooses for a run, and the second person signs: the run follows from it as from any other choice."""
 AGAIN: Final = ("double", "replay")
 
 

@@ -22,13 +22,14 @@ from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.tile import Tiles, format_entries, format_path
 from ledger.proofs.trust import Trust
-from payouts import derive, document
+from payouts import derive, document, tables
 from payouts.accounts.payment import intent_payload, reference
+from payouts.life import records
 from service.workspace import Workspace
 
 Body = dict[str, Any]
 Kind = Literal["leaves", "rows", "document", "publication", "statement"]
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}|payment-[0-9a-f]{20}")
 OWN_KEYS: Final = ("log", "operator", "attribution")
 
 
@@ -199,6 +200,7 @@ class _Forger:
                     old = honest.hashes[index + n].hex()
                     if len(sealed) == len(window):
                         self._name(old, self.hashes[-1].hex())
+                        self._claims(window[n], body)
             index += len(window)
         return replace(honest, bodies=tuple(self.bodies), blobs=self.blobs)
 
@@ -216,6 +218,12 @@ class _Forger:
     def _name(self, old: str, new: str) -> None:
         if old != new:
             self.names[old] = new
+
+    def _claims(self, old: Body, new: Body) -> None:
+        """What is said of a payment is approved under a name that follows from its content and from what was heard."""
+        if old["type"] == new["type"] == "payment" and old != new:
+            for heard in range(4):
+                self._name(records.Payment.read(old).claim(heard), records.Payment.read(new).claim(heard))
 
     def _registrations(self, windows: Sequence[tuple[list[Body], Callable[[Any], Any]]]) -> None:
         """A registry statement signs the root over its rows: made again from the rows as they are now."""
@@ -322,14 +330,14 @@ class _Forger:
         """A run's document: its inputs name it, its tables are committed by it."""
         inputs = payload["inputs"]
         inputs["registry_size"] = self.sizes[inputs["registry_size"]]
-        tables = {name: table["sha256"] for name, table in honest["tables"].items()}
+        places = {name: table["sha256"] for name, table in honest["tables"].items()}
         moved = inputs["period_root"] != honest["inputs"]["period_root"]
         if edit:
             payload = self.change.edit(payload)
-        if moved or self._passed_on or (self.change.follows and self.change.place in {digest, *tables.values()}):
-            payload["tables"] = self._derived(payload, honest["run"], tables)
+        if moved or self._passed_on or (self.change.follows and self.change.place in {digest, *places.values()}):
+            payload["tables"] = self._derived(payload, honest["run"], places)
         else:
-            payload["tables"] = {name: self._table(table) for name, table in tables.items()}
+            payload["tables"] = {name: self._table(table) for name, table in places.items()}
         if payload["inputs"] != honest["inputs"] and payload["run"] in (honest["run"], self.names.get(honest["run"])):
             payload["run"] = run_key(self.honest, payload)
             self._name(honest["run"], payload["run"])
@@ -355,34 +363,47 @@ class _Forger:
 
     # --- what follows from a change ---------------------------------------------------------------
 
-    def _derived(self, payload: Body, honest_run: str, tables: Mapping[str, str]) -> Body:
+    def _derived(self, payload: Body, honest_run: str, places: Mapping[str, str]) -> Body:
         """The division of the pool and the accounts, anew from the weights that the lines have now."""
         self._passed_on = True
-        rows = {name: self._rows(digest) for name, digest in tables.items()}
-        given = document.Given.from_payload(payload["inputs"])
-        outcome = derive.outcome_of(given, payload["result"], derive.read_lines(rows["lines"]))
+        rows = {name: self._rows(digest) for name, digest in places.items()}
+        given = document.Given.from_payload(payload["inputs"], payload["v"])
+        lines = derive.read_lines(rows["lines"])
+        outcome = derive.outcome_of(given, payload["result"], lines)
         payload["result"] = document.result_payload(outcome)
-        rows["groups"] = list(map(document.group_payload, outcome.groups))
-        rows["lines"] = list(map(document.line_payload, outcome.lines))
         for row in rows["accounts"]:
             before = self._accounts.get(payload["inputs"]["follows"], {}).get(row["party"])
             if before is not None:
                 row["opening"] = before["carried"]
                 if "deductions" in row and "deductions" in before:
                     row["deductions"]["before"] = before["deductions"]["after"]
-        booked = derive.accounts_of(given, rows["accounts"], outcome.allocated_by_party())
-        rows["accounts"] = [account.payload() for account in booked]
-        self._accounts[run_key(self.honest, payload)] = {row["party"]: row for row in rows["accounts"]}
-        due = [intent_payload(account, "file") for account in booked if account.payable]
+        earned, with_lines = outcome.allocated_by_party(), {line.party for line in lines}
+        booked = derive.accounts_of(given, rows["accounts"], earned, with_lines)
+        rows["lines"] = list(map(tables.line_payload, outcome.lines))
+        sealed = tables.SealedTable.of(rows["lines"])
+        rows["groups"] = [tables.group_payload(total, given.v) for total in outcome.groups]
+        rows["accounts"] = tables.account_payloads(booked, given.v, rows["lines"], sealed)
+        if given.v > 1:
+            salts = tables.Salts.of(sealed, rows["accounts"])
+            rows["groups"], rows["accounts"] = salts.groups(rows["groups"]), salts.parties(rows["accounts"])
+        by_party = {row["party"]: row for row in rows["accounts"]}
+        self._accounts[run_key(self.honest, payload)] = by_party
+        due = [
+            intent_payload(account, "file", by_party[account.party].get("salt"))
+            for account in booked
+            if account.payable
+        ]
         self._paid[honest_run] = {row["party"]: row for row in due}
-        return {name: self._committed(digest, rows[name]) for name, digest in tables.items()}
+        return {name: self._committed(digest, rows[name]) for name, digest in places.items()}
 
     def _batch(self, payload: Body, micros: Mapping[str, Body] | None) -> Body:
         """A batch that pays what is due now, to whom it paid before, under references of the run's name now."""
         for payment in payload["payments"]:
             payment["reference"] = reference(payload["run"], payment["party"])
             if micros is not None and payment["party"] in micros:
-                payment |= {name: value for name, value in micros[payment["party"]].items() if name != "route"}
+                payment |= {
+                    name: value for name, value in micros[payment["party"]].items() if name not in ("route", "salt")
+                }
         payload["micros"] = str(sum(int(payment["micros"]) for payment in payload["payments"]))
         return payload
 

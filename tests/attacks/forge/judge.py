@@ -69,6 +69,7 @@ def bundles(history: History, place: RunPlace) -> Iterator[tuple[str, bytes]]:
     tables = {name: history.rows(run["tables"][name]["sha256"]) for name in proof.TABLES}
     tables["intents"] = history.rows(publication["intents"]["sha256"])
     shared: dict[str, Any] = {
+        "v": run["v"],
         "checkpoint": history.checkpoint(),
         "keys": [history.placed(n) for n in history.places("key")],
         "leaves": {
@@ -95,12 +96,12 @@ class Refusal:
     detail: str
 
 
-def verified(history: History, *, statements: bool = True) -> Refusal | None:
+def verified(history: History, *, runs: bool = True, statements: bool = True) -> Refusal | None:
     """What `settle verify` says of each bundle of the runs that stand."""
     for place in published(history):
         for name, data in bundles(history, place):
             of_run = name == place.name
-            if of_run or statements:
+            if runs if of_run else statements:
                 report = verify_bundle(data, history.trust)
                 if not report.ok:
                     by = "verify run" if of_run else "verify statement"

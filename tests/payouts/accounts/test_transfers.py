@@ -121,7 +121,8 @@ def batch() -> dict[str, Any]:
 
 def check(payload: dict[str, Any], due: tuple[str, ...] = ("ann", "bob", "cy"), attempt: int = 1) -> None:
     attempts = dict.fromkeys(due, attempt)
-    check_batch(payload, run=RUN, via="file", number=1, intents=INTENTS, attempts=attempts)
+    accounts = {"ann": {"cd" * 32}}
+    check_batch(payload, run=RUN, via="file", number=1, intents=INTENTS, attempts=attempts, accounts=accounts)
 
 
 def test_a_batch_of_what_is_due_holds() -> None:
@@ -152,6 +153,7 @@ FALSE_BATCHES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "out of order": lambda made: made["payments"].reverse(),
     "another batch": lambda made: made.update(batch=2),
     "a number in another form": lambda made: made.update(batch=True),
+    "an account that did not count": lambda made: made["payments"][0].update(account="ef" * 32),
     "an account that is no digest": lambda made: made["payments"][0].update(account="DE89"),
 }
 
