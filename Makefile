@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.demo-ready
 
-.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-verify bench-registry bench-contracts contracts golden docs pictures wheel clean
+.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-service bench-verify bench-registry bench-contracts contracts golden docs pictures wheel clean
 
 setup: $(STAMP)
 
@@ -94,6 +94,9 @@ bench-payouts: setup
 
 bench-verify: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_verify.py
+
+bench-service: setup
+	$(BIN)/python -m pytest -m bench -s tests/bench/bench_service.py
 
 bench-registry: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_registry.py

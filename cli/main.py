@@ -29,6 +29,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("holds", None),
     ("keys", "key"),
     ("influence", "influence"),
+    ("inbox", None),
     ("ingest", None),
     ("ledger", "ledger"),
     ("payments", "payments"),

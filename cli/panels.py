@@ -16,7 +16,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "Model operator (who influenced a track)",
         ("index", "attribute", "report", "assign", "evidence", "canary", "influence", "truth", "lds"),
     ),
-    ("Streaming platform (events)", ("ingest", "quarantine", "batch", "source", "listener")),
+    ("Streaming platform (events)", ("ingest", "inbox", "quarantine", "batch", "source", "listener")),
     (
         "Finance (from a month to payments)",
         (

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from ledger.ingest import quarantine
 from ledger.shown import counted
 from payouts.life.book import Book
 from service.consuming.positions import Position
 from service.consuming.positions import listed as positions_listed
+from service.inbox import InboxStanding, inbox_standing
 from service.registry.people import list_payees
 from service.scheduler.standing import JobStanding, standing, troubles
 from service.settlement import proposals
@@ -49,6 +51,7 @@ class Status:
     runs: list[RunStanding]
     jobs: list[JobStanding]
     streams: list[Position]
+    inbox: InboxStanding | None
     waiting: list[str]
 
 
@@ -80,6 +83,7 @@ def status(workspace: Workspace) -> Status:
         ],
         jobs=jobs,
         streams=positions_listed(log),
+        inbox=inbox_standing(Path(workspace.path("attribution.inbox"))),
         waiting=[*troubles(jobs), *_waiting(workspace, book, without_vector, kept)],
     )
 

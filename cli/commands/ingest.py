@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.exits import EXIT_CODES
+from cli.exits import EXIT_CODES, OK
 from cli.progress import progress
 from cli.shell import emit, leave, say, workspace
 from ledger.errors import ConflictError, InputError
@@ -16,7 +16,7 @@ from ledger.shown import added_up, counted
 from ledger.units import share
 
 if TYPE_CHECKING:
-    from service.log.ingesting import Ingested
+    from service.log.ingesting import Ingested, IngestedFile
 
 app = typer.Typer(no_args_is_help=True)
 quarantine = typer.Typer(no_args_is_help=True)
@@ -27,11 +27,13 @@ app.add_typer(listener, name="listener", help="Listeners' right to be forgotten.
 
 @app.command()
 def ingest(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="Stream events; - reads standard input.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE|FOLDER|-...", help="Stream events; - reads standard input.")
+    ],
     *,
     form: Annotated[str, typer.Option("--format", help="ndjson, csv or parquet; by the file's name if absent.")] = "",
     receipts: Annotated[
-        Path | None, typer.Option(help="Folder for one .tlog-proof per event, or a file NAME.ndjson for all of them.")
+        Path | None, typer.Option(help="One file NAME.ndjson for every event's receipt, or a folder for a few of them.")
     ] = None,
     source: Annotated[
         str, typer.Option(help="The platform whose file this is; rows that speak for another go to quarantine.")
@@ -42,41 +44,72 @@ def ingest(
     max_quarantine: Annotated[
         str, typer.Option(help="Rows that may be kept aside without exit 5: a number, or a share such as 5%.")
     ] = "",
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="A field under another name: played_at=occurred_at."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse unknown fields instead of leaving them out.")
+    ] = False,
 ) -> None:
-    """Append stream events; what is appended is answered for, what is not is kept with its reason."""
-    from service.log.ingesting import ingest_file
+    """Append stream events; what is appended is answered for, what is not is kept with its reason.
 
-    allowance = quarantine_allowance(max_quarantine)
-    with progress("Ingesting", unit="bytes") as advance:
-        done = ingest_file(
-            workspace(),
-            None if file == "-" else Path(file),
-            form=form or None,
-            receipts=receipts,
-            source=source or None,
-            batch_file=batch,
-            on_progress=advance,
-        )
-    emit(done, text=_ingested_text)
+    Every row needs source, event_id, track, occurred_at, territory and units; product, gross_micros with currency,
+    listener and vector may be there. Other fields are left out and counted; one that looks like a slip of the keyboard
+    (two letters from a known name) is refused. The answer holds the compact receipt: a signed checkpoint, and the
+    ranges of indexes that it covers.
+    """
+    from ledger.ingest.naming import Naming, renaming
+    from service.log.ingesting import ingest_file, ingest_files
+
+    allowance, renamed = quarantine_allowance(max_quarantine), renaming(mapped or ())
+    options: dict[str, Any] = {"form": form or None, "receipts": receipts, "source": source or None}
+    if len(files) == 1 and not Path(files[0]).is_dir():
+        path, naming = None if files[0] == "-" else Path(files[0]), Naming(renamed=renamed, strict=strict)
+        with progress("Ingesting", unit="bytes") as advance:
+            done = ingest_file(workspace(), path, batch_file=batch, naming=naming, on_progress=advance, **options)
+        emit(done, text=_ingested_text)
+        leave(_tell(files[0], done, allowance))
+    if batch is not None or "-" in files:
+        raise InputError("several files are taken one after the other: hand in standard input or a batch alone")
+    paths = list(map(Path, files))
+    results = ingest_files(workspace(), paths, naming=lambda: Naming(renamed=renamed, strict=strict), **options)
+    emit(results, text=_files_text)
+    codes = []
+    for result in results:
+        if result.done is not None:
+            codes.append(_tell(result.file, result.done, allowance))
+        else:
+            say(f"settle: {result.refused}")
+            codes.append(EXIT_CODES[InputError])
+    leave(next(filter(None, codes), OK))
+
+
+def _tell(name: str, done: Ingested, allowance: Callable[[int], int]) -> int:
+    """Say what a person should know beside the counts; the exit code that goes with it."""
     if not done.read and done.incomplete is None:
-        say(f"settle: {'standard input' if file == '-' else file} holds no event row: nothing was taken")
+        say(f"settle: {'standard input' if name == '-' else name} holds no event row: nothing was taken")
+    if done.ignored:
+        ignored = ", ".join(f"{field} ({count:,})" for field, count in sorted(done.ignored.items()))
+        say(f"settle: unknown fields were left out, in so many rows: {ignored}")
     if kept := done.quarantined + done.conflicts:
         made = f"{done.quarantined:,} that could not be taken + {counted(done.conflicts, 'conflict')}"
         say(f"settle: {counted(kept, 'row')} kept in quarantine ({made}); `settle quarantine list` says why")
     if done.incomplete is not None:
         say(f"settle: {done.incomplete}")
-        leave(EXIT_CODES[InputError])
+        return EXIT_CODES[InputError]
     if done.conflicts:
         say(f"settle: event ids used before with another body: {done.conflicts}; those events were refused")
-        leave(EXIT_CODES[ConflictError])
+        return EXIT_CODES[ConflictError]
     if done.read and not done.accepted + done.duplicates:
         say("settle: no row was taken")
-        leave(EXIT_CODES[ConflictError])
+        return EXIT_CODES[ConflictError]
     if done.quarantined > (allowed := allowance(done.read)):
         say(
             f"settle: {done.quarantined:,} rows in quarantine are more than the {allowed:,} allowed by --max-quarantine"
         )
-        leave(EXIT_CODES[ConflictError])
+        return EXIT_CODES[ConflictError]
+    return OK
 
 
 def quarantine_allowance(text: str) -> Callable[[int], int]:
@@ -89,6 +122,25 @@ def quarantine_allowance(text: str) -> Callable[[int], int]:
     if part is None or part > 1:
         raise InputError(f"--max-quarantine {text!r}: expected a number of rows, or a share such as 5%")
     return lambda rows: int(rows * part)
+
+
+def _files_text(results: list[IngestedFile]) -> str:
+    """A line a file."""
+    from cli.render import table
+
+    return table(
+        [
+            {
+                "file": result.file,
+                "read": None if result.done is None else result.done.read,
+                "accepted": None if result.done is None else result.done.accepted,
+                "duplicates": None if result.done is None else result.done.duplicates,
+                "conflicts": None if result.done is None else result.done.conflicts,
+                "quarantined": None if result.done is None else result.done.quarantined,
+            }
+            for result in results
+        ]
+    )
 
 
 def _ingested_text(done: Ingested) -> str:

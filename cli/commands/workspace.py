@@ -53,6 +53,11 @@ def _status_text(it: Status) -> str:
         "registry": f"{counted(it.parties, 'party', 'parties')}, {counted(it.recordings, 'recording')}, "
         f"{counted(it.tracks, 'track')}, {it.without_vector:,} of them without a vector",
         "quarantine": counted(it.quarantined, "row"),
+        **(
+            {}
+            if it.inbox is None
+            else {"inbox": f"{it.inbox.waiting:,} waiting, {it.inbox.done:,} done, {it.inbox.failed:,} failed"}
+        ),
         "closed": ", ".join(it.closed) or "no month yet",
     }
     runs = ["", "runs:", indented(table([plain(run) for run in it.runs]))] if it.runs else []

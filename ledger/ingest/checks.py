@@ -42,7 +42,7 @@ def explain(document: Any) -> StreamEvent:
         raise InputError(f"expected a JSON object, got {_shown(document)}")
     if missing := [name for name in REQUIRED if document.get(name) is None]:
         raise InputError(f"missing {', '.join(missing)}")
-    if unknown := sorted(set(document) - set(FIELDS)):
+    if unknown := sorted(set(document) - set(FIELDS)):  # `ledger.ingest.naming` leaves out what may be
         raise InputError(f"unknown field {unknown[0]!r}; known are {', '.join(FIELDS)}")
     for name, value in document.items():
         if value is None:

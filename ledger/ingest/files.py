@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import PurePath
 from typing import Final
 
 from ledger.errors import InputError
 from ledger.ingest import ndjson, tables
+from ledger.ingest.naming import Naming
 from ledger.ingest.recognise import Reader, of_events
 
-READERS: Final[dict[str, Reader]] = {
-    "ndjson": of_events(ndjson.read),
-    "csv": tables.read_csv,
-    "parquet": tables.read_parquet,
-}
-_SUFFIXES: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".parquet": "parquet"}
+READERS: Final = {"ndjson": ndjson.read, "csv": tables.read_csv, "parquet": tables.read_parquet}
+SUFFIXES: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".parquet": "parquet"}
 
 
-def reader_for(name: str, form: str | None = None) -> Reader:
-    """The reader of this format; without one, the format that the file's name says (`.gz` aside), else NDJSON."""
+def named_as_events(path: PurePath) -> bool:
+    """Whether a file's name says that it holds events (`.gz` aside); hidden ones are somebody's work in progress."""
+    return not path.name.startswith(".") and PurePath(path.name.removesuffix(".gz")).suffix.lower() in SUFFIXES
+
+
+def reader_for(name: str, form: str | None = None, naming: Naming | None = None) -> Reader:
+    """The reader of this format; without one, the format that the file's name says (`.gz` aside), else NDJSON.
+
+    Every unknown field is refused unless `naming` says otherwise.
+    """
     if form is None:
-        form = _SUFFIXES.get(PurePath(name.removesuffix(".gz")).suffix.lower(), "ndjson")
+        form = SUFFIXES.get(PurePath(name.removesuffix(".gz")).suffix.lower(), "ndjson")
     if form not in READERS:
         raise InputError(f"format {form!r}; known are {', '.join(READERS)}")
-    return READERS[form]
+    read = partial(READERS[form], naming=naming)
+    return of_events(read) if form == "ndjson" else read

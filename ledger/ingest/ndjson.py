@@ -12,16 +12,17 @@ from ledger.errors import InputError
 from ledger.event import StreamEvent
 from ledger.ingest.blocks import LineBlock, TooLong, read_blocks
 from ledger.ingest.checks import explain
-from ledger.ingest.rows import Collector, Rows, consecutive
+from ledger.ingest.naming import Naming
+from ledger.ingest.rows import Collector, Rows, as_line, consecutive
 
 _DECODER: Final = msgspec.json.Decoder(StreamEvent)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def read(file: BinaryIO, name: str) -> Iterator[Rows]:
+def read(file: BinaryIO, name: str, naming: Naming | None = None) -> Iterator[Rows]:
     """The events of an NDJSON file, by block."""
     for block in read_blocks(file, name):
-        yield too_long(block) if isinstance(block, TooLong) else decode(block)
+        yield too_long(block) if isinstance(block, TooLong) else decode(block, naming)
 
 
 def too_long(line: TooLong) -> Rows:
@@ -31,16 +32,16 @@ def too_long(line: TooLong) -> Rows:
     return rows.rows()
 
 
-def decode(block: LineBlock) -> Rows:
-    """The events of a block of lines."""
+def decode(block: LineBlock, naming: Naming | None = None) -> Rows:
+    """The events of a block of lines; every unknown field is refused unless `naming` says otherwise."""
     data = block.data
     try:
         events = _DECODER.decode_lines(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _one_by_one(block)
+        return _one_by_one(block, naming or Naming(strict=True))
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
     if len(events) != lines or _may_repeat_keys(data, events):
-        return _one_by_one(block)
+        return _one_by_one(block, naming or Naming(strict=True))
     return consecutive(events, block.first, block.position, lambda: data.split(b"\n"))
 
 
@@ -53,12 +54,18 @@ def _may_repeat_keys(data: bytes, events: list[StreamEvent]) -> bool:
     return b"\\" in data or data.count(b":") != _ENCODER.encode_lines(events).count(b":")
 
 
-def _one_by_one(block: LineBlock) -> Rows:
+def _one_by_one(block: LineBlock, naming: Naming) -> Rows:
     rows = Collector(position=block.position)
     for offset, line in enumerate(block.data.split(b"\n")):
         if line.strip():
             try:
-                rows.take(block.first + offset, line, _quick(line) or parse_line(line))
+                if (event := _quick(line)) is not None:
+                    rows.take(block.first + offset, line, event)
+                    continue
+                document = naming.record(parse_json(line))
+                # Renamed fields have their own names in quarantine, where nobody knows any more how they were mapped.
+                raw = as_line(document) if naming.renamed else line
+                rows.take(block.first + offset, raw, explain(document))
             except InputError as problem:
                 rows.refuse(block.first + offset, line, problem)
     return rows.rows()
@@ -71,11 +78,6 @@ def _quick(line: bytes) -> StreamEvent | None:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return None if _may_repeat_keys(line, [event]) else event
-
-
-def parse_line(line: bytes) -> StreamEvent:
-    """The event of one line; InputError says what is wrong with it."""
-    return explain(parse_json(line))
 
 
 def parse_json(line: bytes) -> Any:

@@ -6,7 +6,6 @@ Otherwise somebody who hands in the wrong file would be thanked for it, and find
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import wraps
 from typing import BinaryIO, Final
 
 from ledger.errors import InputError
@@ -34,7 +33,6 @@ _LOOKED_AT: Final = 1000
 def of_events(read: Reader) -> Reader:
     """A reader that hands on nothing before the first event; InputError if there is none."""
 
-    @wraps(read)
     def recognised(file: BinaryIO, name: str) -> Iterator[Rows]:
         batches = read(file, name)
         held: list[Rows] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO, Final
 
@@ -13,24 +13,14 @@ import msgspec
 from ledger.errors import InputError
 from ledger.event import StreamEvent
 from ledger.ingest.blocks import LineBlock, TooLong, read_blocks
-from ledger.ingest.checks import FIELDS, NUMBERS, REQUIRED, explain
+from ledger.ingest.checks import NUMBERS, REQUIRED, explain
+from ledger.ingest.naming import Naming
 from ledger.ingest.ndjson import parse_json, too_long
 from ledger.ingest.rows import Collector, Rows, as_line
 from ledger.types import format_time
 
 BATCH: Final = 5000
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}\Z", re.ASCII)
-
-
-def check_columns(columns: Sequence[str], name: str) -> None:
-    """Refuse a table that lacks a column or has one too many: better before the first row than at the last."""
-    if missing := [column for column in REQUIRED if column not in columns]:
-        raise InputError(f"{name}: missing column {', '.join(missing)}; it has {', '.join(columns)}")
-    if unknown := [column for column in columns if column not in FIELDS]:
-        raise InputError(f"{name}: unknown column {unknown[0]!r}; known are {', '.join(FIELDS)}")
-    if len(set(columns)) != len(columns):
-        twice = next(column for column in columns if columns.count(column) > 1)
-        raise InputError(f"{name}: column {twice!r} stands there twice")
 
 
 def event_of(record: dict[str, Any]) -> StreamEvent:
@@ -44,9 +34,11 @@ def event_of(record: dict[str, Any]) -> StreamEvent:
 # --- CSV ----------------------------------------------------------------------------------------
 
 
-def read_csv(file: BinaryIO, name: str) -> Iterator[Rows]:
+def read_csv(file: BinaryIO, name: str, naming: Naming | None = None) -> Iterator[Rows]:
     """The events of a CSV file (RFC 4180, UTF-8, a header line, one record a line; an empty cell is absent)."""
     header: list[str] | None = None
+    columns: list[str | None] = []
+    naming = naming or Naming(strict=True)
     for block in read_blocks(file, name):
         if isinstance(block, TooLong):
             yield too_long(block)
@@ -54,22 +46,29 @@ def read_csv(file: BinaryIO, name: str) -> Iterator[Rows]:
         lines, first = block.data.split(b"\n"), block.first
         if header is None:
             header = _header(lines[0], name)
+            columns = naming.columns(header, name)
             lines, first = lines[1:], first + 1
-        yield _records(header, lines, first, block)
+        rows = _records(columns, lines, first, block)
+        _count_ignored(naming, header, columns, len(rows.events) + len(rows.refused))
+        yield rows
     if header is None:
         raise InputError(f"{name} is empty: expected a header line with {', '.join(REQUIRED)}")
 
 
 def _header(line: bytes, name: str) -> list[str]:
     try:
-        columns = _cells(line)
+        return _cells(line)
     except InputError as problem:
         raise InputError(f"{name}: header: {problem}") from None
-    check_columns(columns, name)
-    return columns
 
 
-def _records(header: list[str], lines: list[bytes], first: int, block: LineBlock) -> Rows:
+def _count_ignored(naming: Naming, header: Sequence[str], columns: Sequence[str | None], rows: int) -> None:
+    for column, known in zip(header, columns, strict=True):
+        if known is None:
+            naming.ignored[column] += rows
+
+
+def _records(columns: Sequence[str | None], lines: list[bytes], first: int, block: LineBlock) -> Rows:
     rows = Collector(position=block.position)
     for number, line in enumerate(lines, start=first):
         if not line.strip():
@@ -77,9 +76,9 @@ def _records(header: list[str], lines: list[bytes], first: int, block: LineBlock
         record: Any = line.decode("utf-8", "replace")
         try:
             cells = _cells(line)
-            if len(cells) != len(header):
-                raise InputError(f"{len(cells)} cells, the header has {len(header)}")
-            record = {column: cell for column, cell in zip(header, cells, strict=True) if cell}
+            if len(cells) != len(columns):
+                raise InputError(f"{len(cells)} cells, the header has {len(columns)}")
+            record = {column: cell for column, cell in zip(columns, cells, strict=True) if cell and column is not None}
             rows.take(number, as_line(record), event_of(_typed(dict(record))))
         except InputError as problem:
             rows.refuse(number, as_line(record), problem)
@@ -111,7 +110,7 @@ def _typed(record: dict[str, Any]) -> dict[str, Any]:
 # --- Parquet ------------------------------------------------------------------------------------
 
 
-def read_parquet(file: BinaryIO, name: str) -> Iterator[Rows]:
+def read_parquet(file: BinaryIO, name: str, naming: Naming | None = None) -> Iterator[Rows]:
     """The events of a Parquet file; `occurred_at` may be a timestamp, `vector` a struct or JSON text."""
     try:
         import pyarrow as pa
@@ -122,25 +121,26 @@ def read_parquet(file: BinaryIO, name: str) -> Iterator[Rows]:
         table = pq.ParquetFile(file)
     except (pa.ArrowException, OSError) as problem:
         raise InputError(f"{name} is not Parquet: {problem}") from None
-    check_columns(table.schema_arrow.names, name)
-    for column in NUMBERS:
-        if column in table.schema_arrow.names and not pa.types.is_integer(
-            kind := table.schema_arrow.field(column).type
-        ):
+    naming, header = naming or Naming(strict=True), table.schema_arrow.names
+    columns = naming.columns(header, name)
+    for place, column in enumerate(columns):
+        if column in NUMBERS and not pa.types.is_integer(kind := table.schema_arrow.field(place).type):
             raise InputError(f"{name}: column {column} holds {kind}, expected whole numbers")
+    named = {theirs: ours for theirs, ours in zip(header, columns, strict=True) if ours is not None}
     number = 0
     try:
-        for batch in table.iter_batches(batch_size=BATCH):
-            yield _table_rows(batch.to_pylist(), number + 1, file.tell())
+        for batch in table.iter_batches(batch_size=BATCH, columns=list(named)):
+            _count_ignored(naming, header, columns, batch.num_rows)
+            yield _table_rows(batch.to_pylist(), named, number + 1, file.tell())
             number += batch.num_rows
     except (pa.ArrowException, OSError) as problem:
         raise InputError(f"{name}: damaged after row {number}: {problem}; send the whole file again") from None
 
 
-def _table_rows(records: list[dict[str, Any]], first: int, position: int) -> Rows:
+def _table_rows(records: list[dict[str, Any]], named: Mapping[str, str], first: int, position: int) -> Rows:
     rows = Collector(position=position)
     for number, record in enumerate(records, start=first):
-        present = {column: value for column, value in record.items() if value is not None}
+        present = {named[column]: value for column, value in record.items() if value is not None}
         try:
             present["occurred_at"] = _moment(present.get("occurred_at"))
             if isinstance(present.get("vector"), str):

@@ -21,6 +21,7 @@ from ledger.errors import InputError, SettleError, TransientError
 from ledger.ingest import ndjson
 from ledger.ingest.acknowledged import Counts, Handed
 from ledger.ingest.blocks import KEPT, LINE_MAX, LineBlock
+from ledger.ingest.naming import Naming
 from ledger.ingest.rows import RowRefusal, Rows
 from service.consuming import positions
 from service.consuming.broker import Broker, Message
@@ -201,8 +202,8 @@ def _rows(message: Message) -> tuple[Rows, bool]:
         if body.count(b"\n") > LINES_MAX:
             raise InputError(f"the message has more than {LINES_MAX:,} lines")
         if len(body) <= LINE_MAX:
-            return ndjson.decode(LineBlock(1, body, 0)), True
-        return decoded(body, "ndjson", "the message"), True
+            return ndjson.decode(LineBlock(1, body, 0), Naming()), True
+        return decoded(body, "ndjson", "the message", Naming()), True
     except InputError as problem:
         return _whole(message.body, str(problem)), False
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ledger.errors import InputError, StateError
 from ledger.ingest import erasure, ndjson, quarantine
 from ledger.ingest.acknowledged import Counts
 from ledger.ingest.blocks import LineBlock, TruncatedError, open_file
 from ledger.ingest.checks import check_id
-from ledger.ingest.files import reader_for
+from ledger.ingest.files import SUFFIXES, named_as_events, reader_for
+from ledger.ingest.naming import Naming
 from ledger.ingest.quarantine import Kept, State
 from ledger.ingest.receipts import ReceiptWriter
 from ledger.ingest.run import Ingest
@@ -37,7 +38,9 @@ Progress = Callable[[int, int | None], None]
 class Ingested:
     """What became of a file's events, and on whose word they stand: `signed by PARTY` in `batch`, or `unsigned`.
 
-    `incomplete` says why reading stopped before the end, if it did.
+    `ranges` are [first index, count] of the accepted events in the order of the file, and `checkpoint` covers them:
+    the compact receipt. `ignored` counts the rows in which each unknown field was left out. `incomplete` says why
+    reading stopped before the end, if it did.
     """
 
     read: int
@@ -51,6 +54,42 @@ class Ingested:
     platform: str
     batch: int | None = None
     incomplete: str | None = None
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    checkpoint: str = ""
+    ignored: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestedFile:
+    """One of several files: what became of it, or why nothing of it was taken."""
+
+    file: str
+    done: Ingested | None = None
+    refused: str | None = None
+
+
+def ingest_files(
+    workspace: Workspace, paths: Sequence[Path], *, naming: Callable[[], Naming], **options: Any
+) -> list[IngestedFile]:
+    """Every file, and every file of events in a folder, one after the other; one that is refused stops no other."""
+    results = []
+    for path in _expanded(paths):
+        try:
+            results.append(IngestedFile(file=str(path), done=ingest_file(workspace, path, naming=naming(), **options)))
+        except InputError as problem:
+            results.append(IngestedFile(file=str(path), refused=str(problem)))
+    return results
+
+
+def _expanded(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(file for file in path.rglob("*") if file.is_file() and named_as_events(file))
+        if not inside:
+            raise InputError(f"{path}: no file of events in it; their names end in {', '.join(SUFFIXES)}")
+        yield from inside
 
 
 def ingest_file(
@@ -61,17 +100,22 @@ def ingest_file(
     receipts: Path | None = None,
     source: str | None = None,
     batch_file: Path | None = None,
+    naming: Naming | None = None,
     on_progress: Progress | None = None,
 ) -> Ingested:
     """Append the events of a file, or of standard input (None), block by block, each acknowledged by itself.
 
     With a `source`, the file is that platform's: rows that speak for another go to quarantine. With a
-    `batch_file`, it is a batch that a platform signed: it is taken as signed or not at all.
+    `batch_file`, it is a batch that a platform signed: it is taken as signed or not at all. Every unknown field is
+    refused unless `naming` says otherwise.
     """
     if source is not None:
         check_id(source, "source")
     name = "-" if path is None else str(path)
-    read = reader_for(name, form)
+    if batch_file is not None and naming is not None and naming.renamed:
+        raise InputError("a signed batch is what the platform signed: its fields are not renamed")
+    naming = naming or Naming(strict=True)
+    read = reader_for(name, form, naming)
     home = follow(workspace)
     taken = None if batch_file is None else _taken(workspace, path, batch_file, home, form=form, source=source)
     writer = None if receipts is None else ReceiptWriter(workspace.log, receipts, batches.signers(workspace.log))
@@ -87,6 +131,7 @@ def ingest_file(
     if writer is not None and taken is not None:
         writer.write_batch(taken.batch.source, taken.batch.number, taken.index)
     incomplete = None
+    ranges = IndexRanges()
     total = path.stat().st_size if path is not None and path.exists() else None
     with _opened(path, form) as file:
         try:
@@ -96,13 +141,33 @@ def ingest_file(
                 except HandedOverError:  # nothing was written: the same rows once more, under the successor
                     workspace.renew_log_key()
                     done = run.take(rows)
+                ranges.add(done.first, done.counts.accepted)
                 if writer is not None:
                     writer.write(done)
                 if on_progress is not None:
                     on_progress(rows.position, total)
         except TruncatedError as problem:
             incomplete = str(problem)
-    return _result(workspace, run.counts, incomplete, taken)
+    return replace(
+        _result(workspace, run.counts, incomplete, taken),
+        ranges=ranges.pairs,
+        checkpoint=workspace.log.checkpoint().decode(),
+        ignored=dict(naming.ignored),
+    )
+
+
+@dataclass(slots=True)
+class IndexRanges:
+    """Indexes as [first, count], joined where one range goes on where the last ended."""
+
+    pairs: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, first: int, count: int) -> None:
+        if not count:
+            return
+        if self.pairs and sum(self.pairs[-1]) == first:
+            first, count = self.pairs[-1][0], self.pairs.pop()[1] + count
+        self.pairs.append((first, count))
 
 
 def _taken(
@@ -243,7 +308,7 @@ def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path
     for number, raw in raws.items():
         line = raw if corrected is None else _one_line(corrected)
         before = run.counts.accepted + run.counts.duplicates
-        run.take(ndjson.decode(LineBlock(number, line, 0)))
+        run.take(ndjson.decode(LineBlock(number, line, 0), Naming()))
         if run.counts.accepted + run.counts.duplicates > before:
             released.append(raw)
     with log.store.writing() as tx:

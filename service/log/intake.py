@@ -15,6 +15,7 @@ from typing import Final
 
 from ledger.ingest.acknowledged import Acknowledged, Handed
 from ledger.ingest.files import reader_for
+from ledger.ingest.naming import Naming
 from ledger.ingest.rows import Joined, Rows
 from ledger.ingest.run import Ingest
 from ledger.log.group_commit import Gather
@@ -31,9 +32,9 @@ FOLLOW_SECONDS: Final = 5.0
 """How old a member log's knowledge of its home log may be."""
 
 
-def decoded(body: bytes, form: str, name: str) -> Rows:
+def decoded(body: bytes, form: str, name: str, naming: Naming | None = None) -> Rows:
     """The rows of a whole body; InputError where nothing in it is an event."""
-    parts = list(reader_for(name, form)(io.BytesIO(body), name))
+    parts = list(reader_for(name, form, naming)(io.BytesIO(body), name))
     joined = Joined(parts or [Rows([], lambda _: 0, lambda _: b"")])
     return Rows(joined.events, joined.line, joined.raw, [row for part in parts for row in part.refused])
 

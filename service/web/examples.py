@@ -20,6 +20,7 @@ TAKEN: Final[dict[str, Any]] = {
     "size": 1042,
     "checkpoint": "example.org/ledger\n1042\n...",
     "batch": None,
+    "ignored": {"device": 2},
 }
 RECEIPTS: Final[dict[str, Any]] = {
     "receipts": [{"event_id": "e-1", "index": 1041, "receipt": "c2sp.org/tlog-proof@v1\n..."}],

@@ -377,3 +377,23 @@ def test_seal_checkpoint_and_consistency(home: Path) -> None:
     assert settle_json("ledger", "seal", home=home) == {"index": old, "size": old + 1}
     assert settle_json("ledger", "checkpoint", home=home)["checkpoint"].startswith(f"example.org/log\n{old + 1}\n")
     assert settle_json("ledger", "consistency", str(old), str(old + 1), home=home)["proof"]
+
+
+def test_several_files_and_folders_are_answered_for_one_by_one(home: Path, tmp_path: Path) -> None:
+    """If this fails, one bad file of an hourly folder stops the others, or nobody learns which it was."""
+    folder = tmp_path / "hours"
+    folder.mkdir()
+    for hour in range(3):
+        renamed = row(f"e-{hour}") | {"device": "phone"}
+        renamed["played_at"] = renamed.pop("occurred_at")
+        (folder / f"{hour}.ndjson").write_text(json.dumps(renamed) + "\n")
+    (folder / ".3.ndjson.part").write_text("half a fi")
+    bad = tmp_path / "bad.csv"
+    bad.write_text("colour\nred\n")
+    answer = settle_json("ingest", folder, bad, "--map", "played_at=occurred_at", home=home, code=2)
+    assert [one["done"] and one["done"]["accepted"] for one in answer] == [1, 1, 1, None]
+    assert "missing column" in answer[3]["refused"]
+    first, second = answer[0]["done"], answer[1]["done"]
+    assert first["ignored"] == {"device": 1}
+    assert sum(first["ranges"][-1]) == second["ranges"][0][0]
+    assert second["checkpoint"].splitlines()[1] == str(second["tree_size"])

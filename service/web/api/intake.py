@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from ledger.errors import InputError, StateError, TransientError
 from ledger.ingest import quarantine
 from ledger.ingest.acknowledged import Acknowledged, Handed
 from ledger.ingest.checks import check_id
+from ledger.ingest.naming import Naming
 from ledger.ingest.receipts import receipts
 from ledger.ingest.run import Ingest
 from ledger.log.append import Log
@@ -56,7 +57,7 @@ class IntakeCounts:
     """What became of a body of events. read = accepted + duplicates + conflicts + quarantined.
 
     `ranges` are [first index, count] of the accepted events in the order of the body. `size` and `checkpoint` cover
-    them, and the duplicates too.
+    them, and the duplicates too. `ignored` counts the rows in which each unknown field was left out.
     """
 
     read: int
@@ -70,19 +71,21 @@ class IntakeCounts:
     size: int
     checkpoint: str
     batch: int | None = None
+    ignored: dict[str, int] = field(default_factory=dict)
 
 
 def take_events(call: Call) -> IntakeCounts:
     """`POST /v1/sources/{source}/events`."""
     source = _source(call)
     name = f"sources/{source}"
-    rows = decoded(call.body, _form(call), name)
+    naming = Naming()
+    rows = decoded(call.body, _form(call), name, naming)
     _check_rows(call, len(rows.events) + len(rows.refused))
     try:
         done = call.held.intake.take(Handed(rows=rows, name=name, source=source))
     except StateError as problem:
         raise TransientError(f"the log cannot be written to now: {problem}") from problem
-    return _answer(call, done)
+    return replace(_answer(call, done), ignored=dict(naming.ignored))
 
 
 def take_batch(call: Call) -> IntakeCounts:

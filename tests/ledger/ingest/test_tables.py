@@ -70,7 +70,7 @@ def test_a_bad_record_spoils_its_own_line_only(line: bytes, reason: str) -> None
     ("header", "reason"),
     [
         (b"source,event_id", "missing column track"),
-        (b"source,event_id,track,occurred_at,territory,units,colour", "unknown column 'colour'"),
+        (b"source,event_id,track,occurred_at,territory,units,colour", "unknown field 'colour'"),
         (b"source,event_id,track,occurred_at,territory,units,units", "stands there twice"),
         (b"", "empty|missing"),
     ],

@@ -1,0 +1,65 @@
+"""`settle inbox`: a watched folder for those who do want files."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import typer
+
+from cli.shell import emit, say, workspace
+from ledger.errors import SettleError, VerificationError
+
+app = typer.Typer()
+
+
+@app.command()
+def inbox(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="The setting attribution.inbox if absent.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="The platform whose events these are; others go to quarantine.")] = "",
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="A field under another name: played_at=occurred_at."),
+    ] = None,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the folder.")] = 5.0,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Take what is there and leave: for cron.")] = False,
+) -> None:
+    """Take files of events and audio as they come: to done/ with an answer, or to failed/ with the reason."""
+    from ledger.ingest.naming import Naming, renaming
+    from service.inbox import Inbox, inbox_standing
+    from service.workspace import Workspace
+
+    ws, renamed, stop = workspace(), renaming(mapped or ()), Event()
+    place = folder or Path(ws.path("attribution.inbox"))
+    for role in ("log", "attribution"):  # a passphrase is asked for at the start, not at the first file
+        ws.signer(role)
+
+    def opened() -> Workspace:
+        fresh = Workspace.open(ws.home, clock=ws.clock)
+        fresh.passphrase = ws.passphrase
+        return fresh
+
+    watched = Inbox(place, opened, source=source or None, naming=lambda: Naming(renamed=renamed))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    looks = 2 if once else 0
+    while not stop.is_set():
+        try:
+            for taken in watched.look():
+                say(f"settle: {taken.file}: {'done' if taken.reason is None else taken.reason}")
+        except VerificationError:
+            raise
+        except SettleError as problem:
+            if once:
+                raise
+            say(f"settle: {problem}; trying again")
+        looks -= 1
+        if looks == 0:
+            break
+        stop.wait(every)
+    emit(inbox_standing(place))

@@ -1,0 +1,90 @@
+"""The inbox: files taken once they are whole, answered for beside them, and never twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.errors import TransientError
+from service import inbox as module
+from service.inbox import Inbox, inbox_standing
+from tests.service.month import Month
+from tests.service.web.serving import lines, row
+
+
+def watched(june: Month, folder: Path) -> Inbox:
+    return Inbox(folder, june.reopened, source="acme")
+
+
+def test_a_file_is_taken_once_it_is_whole(june: Month, tmp_path: Path) -> None:
+    """If this fails, half a file is taken while it is still being copied, or a whole one never."""
+    folder = tmp_path / "inbox"
+    inbox = watched(june, folder)
+    assert inbox.look() == []
+    path = folder / "hour.ndjson"
+    path.write_bytes(lines(row("a")))
+    assert inbox.look() == []
+    path.write_bytes(lines(row("a"), row("b")))
+    assert inbox.look() == []
+    (taken,) = inbox.look()
+    assert (taken.file, taken.answer and taken.answer["accepted"]) == ("hour.ndjson", 2)
+    answer = json.loads((folder / "done" / "hour.ndjson.answer.json").read_text())
+    assert answer["ranges"]
+    assert answer["checkpoint"]
+    assert inbox.look() == []
+    standing = inbox_standing(folder)
+    assert standing is not None
+    assert (standing.waiting, standing.done, standing.failed) == (0, 1, 0)
+
+
+def test_a_file_that_cannot_be_used_stands_beside_its_reason(june: Month, tmp_path: Path) -> None:
+    """If this fails, a bad file stops the inbox, is lost, or nobody learns why it failed."""
+    folder = tmp_path / "inbox"
+    inbox = watched(june, folder)
+    folder.mkdir()
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8")
+    (folder / "empty.csv").write_bytes(b"colour\nred\n")
+    (folder / "other.ndjson").write_bytes(lines(row("x", source="other")))
+    (folder / "good.ndjson").write_bytes(lines(row("a"), row("b", track="nobody-knows")))
+    (folder / "song.wav").write_bytes(b"RIFF no sound")
+    inbox.look()
+    taken = {one.file: one for one in inbox.look()}
+    assert {name for name, one in taken.items() if one.reason is None} == {"good.ndjson"}
+    for name in ("photo.jpg", "empty.csv", "other.ndjson", "song.wav"):
+        assert (folder / "failed" / name).is_file()
+        assert (folder / "failed" / f"{name}.reason.txt").read_text().strip() == taken[name].reason
+
+
+def test_the_same_name_again_stands_beside_the_first(june: Month, tmp_path: Path) -> None:
+    """If this fails, the second file of a name overwrites the first one, or its events count twice."""
+    folder = tmp_path / "inbox"
+    inbox = watched(june, folder)
+    for ids in (("a",), ("a", "b")):
+        inbox.look()
+        (folder / "hour.ndjson").write_bytes(lines(*map(row, ids)))
+        inbox.look()
+        (taken,) = inbox.look()
+    assert (taken.file, taken.answer and taken.answer["duplicates"]) == ("hour~2.ndjson", 1)
+
+
+def test_an_interrupted_file_is_taken_again(june: Month, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a crash between moving a file and answering for it loses its events."""
+    folder = tmp_path / "inbox"
+    inbox = watched(june, folder)
+    inbox.look()
+    (folder / "hour.ndjson").write_bytes(lines(row("a")))
+    inbox.look()
+
+    def crash(*_: Any, **__: Any) -> None:
+        raise TransientError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "write_whole", crash)
+        with pytest.raises(TransientError):
+            inbox.look()
+    (taken,) = watched(june, folder).look()
+    assert taken.answer is not None
+    assert (taken.answer["accepted"], taken.answer["duplicates"]) == (0, 1)
