@@ -142,6 +142,8 @@ def run(
     with progress("Usage", unit="events") as advance:
         result = life.run(ws, wanted, dry_run=dry_run, on_progress=advance)
     emit(result, text=_run_text)
+    for question in result.questions:
+        say(f"settle: question: {question}")
     for key in ("tau", "kappa", "min_influence"):
         if key in given:
             part = ppm(given[key])
@@ -205,6 +207,8 @@ def approve(
         f"settle: {shown.kind} {shown.id[:32]} by {shown.made_by}{about}: {amount}{shown.changes}; "
         f"reason: {shown.reason or 'none given'}"
     )
+    for question in shown.questions:
+        say(f"settle: question: {question}")
     if not yes and sys.stdin.isatty() and not typer.confirm("Sign this?", err=True):
         raise InputError("not signed")
     emit(life.approve(ws, shown.id, party))

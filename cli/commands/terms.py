@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.shell import emit, share_option, workspace
+from cli.shell import emit, say, share_option, workspace
 from ledger.errors import InputError
 
 if TYPE_CHECKING:
@@ -138,8 +138,10 @@ def _part(rate: str | None, ppm: int | None) -> int:
 
 
 def _agree(clause: Clause, since: str, note: str, by: str | None) -> None:
-    from service.settlement import agreements, life
+    from service.settlement import agreements, life, proposals
 
     ws = workspace()
     made = agreements.agree(ws, clause, period=since, note=note)
+    for question in proposals.show(ws, made.id).questions:
+        say(f"settle: question: {question}")
     emit(made if by is None else life.approve(ws, made.id, by))

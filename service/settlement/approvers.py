@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from ledger.errors import InputError, StateError
 from ledger.proofs import leaf
@@ -19,14 +19,19 @@ if TYPE_CHECKING:
     from service.workspace import Workspace
 
 APPROVER: Final[Role] = "approver"
-_PARTY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+NAME_MAX: Final = 66
+"""Bytes of a name; percent-encoded, it must fit into the name of a file."""
 
 
 def key_name(party: str) -> str:
     """The name under which a party's own approver key is kept in the workspace's keys."""
-    if not _PARTY.match(party):
-        raise InputError(f"party {party!r} cannot have a key file here: expected letters, digits, '.', '_', '-'")
-    return f"{APPROVER}-{party}"
+    if not party.isprintable() or party != party.strip() or not 0 < len(party.encode()) <= NAME_MAX:
+        raise InputError(
+            f"party {party!r} cannot have a key file here: expected a name such as carol or Carol Lindqvist, of up to "
+            f"{NAME_MAX} bytes"
+        )
+    # A letter that a file's name might not bear, or that would lead out of the folder, stands as %XX.
+    return f"{APPROVER}-{quote(party, safe='')}"
 
 
 def has_own_key(ws: Workspace, party: str) -> bool:

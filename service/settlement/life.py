@@ -27,11 +27,12 @@ from payouts.life.records import Approve, Close, LogSize, Publish, Reverse, Run
 from payouts.money import parse_amount
 from payouts.rules.catalogue import make_rule
 from payouts.tables import SealedTable, read_table
-from payouts.terms import parse_terms
+from payouts.terms import Terms, parse_terms
 from service.log import members
 from service.log.logs import listed, sizes
 from service.registry.audit import audit
 from service.registry.people import approve_move, approve_payee
+from service.settlement import questions
 from service.settlement.approvers import approver_key, check_by_person, is_demo, one_person
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.carrying import carried, handed_over
@@ -134,6 +135,8 @@ class RunResult:
     already: bool
     demo: bool
     lines: tuple[HolderLine, ...]
+    questions: tuple[str, ...]
+    """What looks wrong, or shows another state than is published; it stops nothing."""
 
 
 def request(
@@ -235,6 +238,7 @@ def _result(
         units=outcome.units, holders=len(lines),
         state=book.state_of(record.run) if record.run in book.runs else "calculated",
         engine=record.engine, dry_run=dry_run, already=already, demo=is_demo(ws, book, [record.run]), lines=lines,
+        questions=questions.of_run(ws, book, record.run, Terms.from_payload(payload["inputs"]["terms"]), outcome),
     )  # fmt: skip
 
 

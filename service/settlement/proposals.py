@@ -15,6 +15,7 @@ from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
 from payouts.life.records import Adjust, Agree, Payment, Proposal, Release, Reverse, Run
 from service.registry.people import list_payees
+from service.settlement import questions
 from service.settlement.finding import find
 from service.settlement.step import read_book
 from service.settlement.stored import load
@@ -43,6 +44,8 @@ class ProposalShown:
     reason: str
     changes: str
     approved: bool
+    questions: tuple[str, ...] = ()
+    """What looks wrong in it against last month."""
 
 
 def show(ws: Workspace, subject: str) -> ProposalShown:
@@ -144,7 +147,19 @@ def _shown(ws: Workspace, book: Book, name: str, proposal: Proposal) -> Proposal
         reason=reason,
         changes=changes,
         approved=book.approved(name),
+        questions=_questions(ws, book, proposal),
     )
+
+
+def _questions(ws: Workspace, book: Book, proposal: Proposal) -> tuple[str, ...]:
+    match proposal:
+        case Run(run=run):
+            stored = load(ws.log, proposal)
+            return questions.of_run(ws, book, run, stored.terms, stored.outcome)
+        case Agree(agreed=agreed):
+            return questions.of_terms(ws, book, agreed)
+        case _:
+            return ()
 
 
 def _content(ws: Workspace, book: Book, proposal: Proposal) -> tuple[str, int | None, str, str, str]:
