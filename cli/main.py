@@ -39,6 +39,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("settlement", None),
     ("simulate", None),
     ("registry", "registry"),
+    ("restate", None),
     ("source", "source"),
     ("template", None),
     ("terms", "terms"),

@@ -34,6 +34,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "held",
             "books",
             "adjust",
+            "restate",
             "reverse",
             "terms",
             "chain",

@@ -49,6 +49,7 @@ class Reading:
         self.assigned: dict[str, tuple[int, Digest]] = {}
         """The last assignment of each track."""
         self._first: dict[str, tuple[int, Digest]] = {}
+        self._assignments: dict[str, list[tuple[int, Digest]]] = {}
         self._pairs: dict[tuple[str, Digest], int] = {}
         self._last: dict[str, tuple[BatchStatement, Digest]] = {}
         self._blob = blob
@@ -59,6 +60,15 @@ class Reading:
     def first_assignments(self, size: int) -> dict[str, Digest]:
         """The vector each track was assigned first, below a size: what pays for events that had none."""
         return {track: vector for track, (index, vector) in self._first.items() if index < size}
+
+    def last_assignments(self, size: int) -> dict[str, Digest]:
+        """The vector each track was assigned last, below a size: what a month that is restated pays by."""
+        return {
+            track: vector
+            for track, assignments in self._assignments.items()
+            for index, vector in assignments
+            if index < size
+        }
 
     def pays(self, track: str, vector: Digest, size: int) -> bool:
         """Whether an event below this size may pay by this vector: it was assigned to the track, or came with an event.
@@ -130,6 +140,7 @@ class Reading:
             check_assign(self.ring, index, body, self._blob)
         self.assigned[track] = (index, vector)
         self._first.setdefault(track, (index, vector))
+        self._assignments.setdefault(track, []).append((index, vector))
         self._pairs.setdefault((track, vector), index)
 
     _EFFECTS: ClassVar[Mapping[str, Callable[[Reading, int, Leaf], None]]] = {

@@ -11,13 +11,14 @@ and nobody gains by writing one. The rules, each checked here whatever door the 
 - no two acts bear one name, so that an approval, or the end of a hold, is of one thing;
 - at most one published run per (period, pool, sequence), and only an approved one;
 - a run is paid in numbered batches, after publication, and not once it is reversed;
+- a run has one restatement waiting at a time, and none once it is reversed;
 - a payment that arrived can only be returned, once; that one failed, was lost or returned counts when a second
   person approved it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -42,6 +43,7 @@ from payouts.life.records import (
     Reverse,
     Run,
 )
+from payouts.life.revisions import Restate, Withdraw
 
 RunState = Literal["calculated", "approved", "published", "paying", "reversed"]
 
@@ -82,6 +84,9 @@ class Book:
     releases: dict[str, Release] = field(default_factory=dict)
     adjusts: dict[str, Adjust] = field(default_factory=dict)
     reverses: dict[str, Reverse] = field(default_factory=dict)
+    restates: dict[str, Restate] = field(default_factory=dict)
+    withdrawn: dict[str, Withdraw] = field(default_factory=dict)
+    """Restatements that their maker took back, by the restatement's id."""
     agreements: dict[str, Agree] = field(default_factory=dict)
     voids: list[Void] = field(default_factory=list)
     places: dict[tuple[str, str], RecordPlace] = field(default_factory=dict)
@@ -98,11 +103,20 @@ class Book:
 
     def proposal(self, subject: str) -> Proposal:
         """What a second person may approve under this id."""
-        for found in (self.runs, self.releases, self.adjusts, self.reverses, self.agreements, self.claims):
-            if subject in found:
-                proposal: Proposal = found[subject]
+        for proposals in self._proposals():
+            if subject in proposals:
+                proposal: Proposal = proposals[subject]
                 return proposal
-        raise InputError(f"{subject!r} is not a run, release, adjustment, reversal, terms or payment of this log")
+        raise InputError(
+            f"{subject!r} is not a run, release, adjustment, reversal, restatement, terms or payment of this log"
+        )
+
+    def _proposals(self) -> tuple[Mapping[str, Proposal], ...]:
+        return self.runs, self.releases, self.adjusts, self.reverses, self.restates, self.agreements, self.claims
+
+    def proposal_ids(self) -> list[str]:
+        """The ids of everything that was ever proposed, runs first."""
+        return [name for proposals in self._proposals() for name in proposals]
 
     def document(self, subject: str) -> Digest:
         """What an approval of this proposal signs: a run's signed document, or the hash of the proposal's leaf."""
@@ -157,6 +171,19 @@ class Book:
         standing = [one.agreed for one in self.agreements.values() if self.approved(one.id) and one.id not in ended]
         return in_force(standing, pool=pool, currency=currency, period=period)
 
+    def restatements(self, run: Digest) -> list[Restate]:
+        """The approved restatements of a run that stands, in the order of the log."""
+        if self.reversed(run):
+            return []
+        return [restate for restate in self.restates.values() if restate.run == run and self.approved(restate.id)]
+
+    def waiting_restatement(self, run: Digest) -> Restate | None:
+        """The restatement of a run that waits for a second person."""
+        for restate in self.restates.values():
+            if restate.run == run and not self.approved(restate.id) and restate.id not in self.withdrawn:
+                return restate
+        return None
+
     def payment_of(self, run: Digest, party: str) -> Payment | None:
         """The last thing about a payment that counts."""
         heard = self.payments.get((run, party))
@@ -193,6 +220,7 @@ class Book:
             self.releases,
             self.adjusts,
             self.reverses,
+            self.restates,
             self.agreements,
             self.claims,
         )
@@ -227,6 +255,9 @@ class Book:
         if isinstance(proposal, Reverse) and not earlier:
             last = self.standing(self.runs[proposal.run].pool)[-1:]
             _rule([run.run for run in last] == [proposal.run], f"run {proposal.run} is not the last of its pool")
+        if isinstance(proposal, Restate):
+            _rule(record.subject not in self.withdrawn, f"restatement {record.subject} was withdrawn")
+            _rule(not self.reversed(proposal.run), f"run {proposal.run} is reversed")
         if isinstance(proposal, Payment) and not earlier:
             self._hear(index, proposal, record.subject)
         earlier.append(record)
@@ -320,6 +351,28 @@ class Book:
         self._check_name(record.id)
         self.reverses[record.id] = record
         return record.id
+
+    def _restate(self, index: int, leaf: Leaf) -> str:
+        record = Restate.read(leaf)
+        _rule(record.run in self.published, f"run {record.run} is not published")
+        _rule(not self.reversed(record.run), f"run {record.run} is reversed")
+        run = self.runs[record.run]
+        _rule(record.pool == run.pool, f"run {record.run} is of pool {run.pool}, not of {record.pool}")
+        _rule(record.period > run.period, f"a restatement of {run.period} is booked in a later period")
+        _rule(record.size <= index, "it is said to know more of the log than there is")
+        waiting = self.waiting_restatement(record.run)
+        _rule(waiting is None, f"another restatement of run {record.run} waits for a second person")
+        self._check_name(record.id)
+        self.restates[record.id] = record
+        return record.id
+
+    def _withdraw(self, _: int, leaf: Leaf) -> str:
+        record = Withdraw.read(leaf)
+        _rule(record.proposal in self.restates, f"{record.proposal} is not a restatement of this log")
+        _rule(not self.approved(record.proposal), f"restatement {record.proposal} is approved")
+        _rule(record.proposal not in self.withdrawn, f"restatement {record.proposal} was withdrawn already")
+        self.withdrawn[record.proposal] = record
+        return record.proposal
 
     def _agree(self, _: int, leaf: Leaf) -> str:
         record = Agree.read(leaf)

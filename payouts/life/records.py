@@ -10,15 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import ledger.proofs.leaf
 from ledger.errors import InputError, VerificationError
 from ledger.proofs import canon
-from ledger.types import Digest, Leaf, Period, format_time, parse_time
+from ledger.types import Digest, Leaf, Period, parse_time
 from payouts.accounts.clauses import Agreed
 from payouts.accounts.payment import ROUTES, Route
 from payouts.accounts.transfers import Outcome
+from payouts.life.fields import (
+    author_of,
+    check_fields,
+    check_signed_fields,
+    read_choice,
+    read_count,
+    read_instant,
+    read_list,
+    read_micros,
+    read_text,
+    unsigned_leaf,
+)
+from payouts.life.revisions import Restate, Withdraw
 
 Scope = Literal["party", "subject", "track", "source"]
 SCOPES: Final[tuple[Scope, ...]] = ("party", "subject", "track", "source")
@@ -61,15 +74,16 @@ class Close:
 
     @classmethod
     def read(cls, leaf: Leaf) -> Close:
-        _fields(leaf, "at", "period", "logs", "registry_size")
-        listed = _list(leaf, "logs")
+        check_fields(leaf, "at", "period", "logs", "registry_size")
+        listed = read_list(leaf, "logs")
         if not all(isinstance(log, Mapping) for log in listed):
             raise VerificationError(f"logs are {listed!r}, expected objects")
         logs = tuple(
-            LogSize(origin=_text(log, "origin"), size=_count(log, "size"), root=_text(log, "root")) for log in listed
+            LogSize(origin=read_text(log, "origin"), size=read_count(log, "size"), root=read_text(log, "root"))
+            for log in listed
         )
-        period = str(Period.parse(_text(leaf, "period")))
-        return cls(at=_text(leaf, "at"), period=period, logs=logs, registry_size=_count(leaf, "registry_size"))
+        period = str(Period.parse(read_text(leaf, "period")))
+        return cls(at=read_text(leaf, "at"), period=period, logs=logs, registry_size=read_count(leaf, "registry_size"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +102,29 @@ class Run:
     statement: Digest
 
     def leaf(self) -> Leaf:
-        return _leaf(
-            "run", self, run=self.run, period=self.period, pool=self.pool, sequence=self.sequence,
-            engine=self.engine, statement=self.statement,
-        )  # fmt: skip
+        return unsigned_leaf(
+            "run",
+            self,
+            run=self.run,
+            period=self.period,
+            pool=self.pool,
+            sequence=self.sequence,
+            engine=self.engine,
+            statement=self.statement,
+        )
 
     @classmethod
     def read(cls, leaf: Leaf) -> Run:
-        _signed_fields(leaf, "run", "period", "pool", "sequence", "engine", "statement")
+        check_signed_fields(leaf, "run", "period", "pool", "sequence", "engine", "statement")
         return cls(
-            **_who(leaf), run=_text(leaf, "run"), period=_text(leaf, "period"),
-            pool=_text(leaf, "pool"), sequence=_count(leaf, "sequence"), engine=_text(leaf, "engine"),
-            statement=_text(leaf, "statement"),
-        )  # fmt: skip
+            **author_of(leaf),
+            run=read_text(leaf, "run"),
+            period=read_text(leaf, "period"),
+            pool=read_text(leaf, "pool"),
+            sequence=read_count(leaf, "sequence"),
+            engine=read_text(leaf, "engine"),
+            statement=read_text(leaf, "statement"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +143,17 @@ class Approve:
     demo: bool
 
     def leaf(self) -> Leaf:
-        return _leaf("approve", self, subject=self.subject, document=self.document, demo=self.demo)
+        return unsigned_leaf("approve", self, subject=self.subject, document=self.document, demo=self.demo)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Approve:
-        _signed_fields(leaf, "subject", "document", "demo")
+        check_signed_fields(leaf, "subject", "document", "demo")
         return cls(
-            **_who(leaf), subject=_text(leaf, "subject"), document=_text(leaf, "document"),
-            demo=_choice(leaf, "demo", (False, True)),
-        )  # fmt: skip
+            **author_of(leaf),
+            subject=read_text(leaf, "subject"),
+            document=read_text(leaf, "document"),
+            demo=read_choice(leaf, "demo", (False, True)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +167,12 @@ class Publish:
     statement: Digest
 
     def leaf(self) -> Leaf:
-        return _leaf("publish", self, run=self.run, statement=self.statement)
+        return unsigned_leaf("publish", self, run=self.run, statement=self.statement)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Publish:
-        _signed_fields(leaf, "run", "statement")
-        return cls(**_who(leaf), run=_text(leaf, "run"), statement=_text(leaf, "statement"))
+        check_signed_fields(leaf, "run", "statement")
+        return cls(**author_of(leaf), run=read_text(leaf, "run"), statement=read_text(leaf, "statement"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,15 +188,18 @@ class Pay:
     statement: Digest
 
     def leaf(self) -> Leaf:
-        return _leaf("pay", self, run=self.run, via=self.via, batch=self.batch, statement=self.statement)
+        return unsigned_leaf("pay", self, run=self.run, via=self.via, batch=self.batch, statement=self.statement)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Pay:
-        _signed_fields(leaf, "run", "via", "batch", "statement")
+        check_signed_fields(leaf, "run", "via", "batch", "statement")
         return cls(
-            **_who(leaf), run=_text(leaf, "run"), via=_choice(leaf, "via", ROUTES), batch=_count(leaf, "batch"),
-            statement=_text(leaf, "statement"),
-        )  # fmt: skip
+            **author_of(leaf),
+            run=read_text(leaf, "run"),
+            via=read_choice(leaf, "via", ROUTES),
+            batch=read_count(leaf, "batch"),
+            statement=read_text(leaf, "statement"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +218,9 @@ class Payment:
     reference: str
 
     def leaf(self) -> Leaf:
-        return _leaf("payment", self, run=self.run, party=self.party, outcome=self.outcome, reference=self.reference)
+        return unsigned_leaf(
+            "payment", self, run=self.run, party=self.party, outcome=self.outcome, reference=self.reference
+        )
 
     def claim(self, heard: int) -> str:
         """The proposal's id, when so many outcomes of this payment counted before it."""
@@ -198,11 +229,14 @@ class Payment:
 
     @classmethod
     def read(cls, leaf: Leaf) -> Payment:
-        _signed_fields(leaf, "run", "party", "outcome", "reference")
+        check_signed_fields(leaf, "run", "party", "outcome", "reference")
         return cls(
-            **_who(leaf), run=_text(leaf, "run"), party=_text(leaf, "party"),
-            outcome=_choice(leaf, "outcome", OUTCOMES), reference=_text(leaf, "reference"),
-        )  # fmt: skip
+            **author_of(leaf),
+            run=read_text(leaf, "run"),
+            party=read_text(leaf, "party"),
+            outcome=read_choice(leaf, "outcome", OUTCOMES),
+            reference=read_text(leaf, "reference"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,20 +258,30 @@ class Hold:
     witnesses: str | None = None
 
     def leaf(self) -> Leaf:
-        return _leaf(
-            "hold", self, id=self.id, scope=self.scope, subject=self.subject, reason=self.reason, until=self.until,
+        return unsigned_leaf(
+            "hold",
+            self,
+            id=self.id,
+            scope=self.scope,
+            subject=self.subject,
+            reason=self.reason,
+            until=self.until,
             witnesses=self.witnesses,
-        )  # fmt: skip
+        )
 
     @classmethod
     def read(cls, leaf: Leaf) -> Hold:
         ends, seen = "until" in leaf, "witnesses" in leaf
-        _signed_fields(leaf, "id", "scope", "subject", "reason", *leaf.keys() & {"until", "witnesses"})
+        check_signed_fields(leaf, "id", "scope", "subject", "reason", *leaf.keys() & {"until", "witnesses"})
         return cls(
-            **_who(leaf), id=_text(leaf, "id"), scope=_choice(leaf, "scope", SCOPES), subject=_text(leaf, "subject"),
-            reason=_choice(leaf, "reason", HOLD_REASONS), until=_instant(leaf, "until") if ends else None,
-            witnesses=_text(leaf, "witnesses") if seen else None,
-        )  # fmt: skip
+            **author_of(leaf),
+            id=read_text(leaf, "id"),
+            scope=read_choice(leaf, "scope", SCOPES),
+            subject=read_text(leaf, "subject"),
+            reason=read_choice(leaf, "reason", HOLD_REASONS),
+            until=read_instant(leaf, "until") if ends else None,
+            witnesses=read_text(leaf, "witnesses") if seen else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,16 +299,18 @@ class Expire:
     checkpoint: str | None = None
 
     def leaf(self) -> Leaf:
-        return _leaf("expire", self, id=self.id, hold=self.hold, checkpoint=self.checkpoint)
+        return unsigned_leaf("expire", self, id=self.id, hold=self.hold, checkpoint=self.checkpoint)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Expire:
         shown = "checkpoint" in leaf
-        _signed_fields(leaf, "id", "hold", *(["checkpoint"] if shown else []))
+        check_signed_fields(leaf, "id", "hold", *(["checkpoint"] if shown else []))
         return cls(
-            **{**_who(leaf), "at": _instant(leaf, "at")}, id=_text(leaf, "id"), hold=_text(leaf, "hold"),
-            checkpoint=_text(leaf, "checkpoint") if shown else None,
-        )  # fmt: skip
+            **{**author_of(leaf), "at": read_instant(leaf, "at")},
+            id=read_text(leaf, "id"),
+            hold=read_text(leaf, "hold"),
+            checkpoint=read_text(leaf, "checkpoint") if shown else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,16 +328,16 @@ class Release:
     note: str
 
     def leaf(self) -> Leaf:
-        return _leaf("release", self, id=self.id, hold=self.hold, note=self.note)
+        return unsigned_leaf("release", self, id=self.id, hold=self.hold, note=self.note)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Release:
-        _signed_fields(leaf, "id", "hold", "note")
+        check_signed_fields(leaf, "id", "hold", "note")
         return cls(
-            **_who(leaf),
-            id=_text(leaf, "id"),
-            hold=_text(leaf, "hold"),
-            note=_text(leaf, "note"),
+            **author_of(leaf),
+            id=read_text(leaf, "id"),
+            hold=read_text(leaf, "hold"),
+            note=read_text(leaf, "note"),
         )
 
 
@@ -312,19 +358,33 @@ class Adjust:
     line: Digest
 
     def leaf(self) -> Leaf:
-        return _leaf(
-            "adjust", self, id=self.id, period=self.period, pool=self.pool, currency=self.currency,
-            party=self.party, micros=str(self.micros), reason=self.reason, line=self.line,
-        )  # fmt: skip
+        return unsigned_leaf(
+            "adjust",
+            self,
+            id=self.id,
+            period=self.period,
+            pool=self.pool,
+            currency=self.currency,
+            party=self.party,
+            micros=str(self.micros),
+            reason=self.reason,
+            line=self.line,
+        )
 
     @classmethod
     def read(cls, leaf: Leaf) -> Adjust:
-        _signed_fields(leaf, "id", "period", "pool", "currency", "party", "micros", "reason", "line")
+        check_signed_fields(leaf, "id", "period", "pool", "currency", "party", "micros", "reason", "line")
         return cls(
-            **_who(leaf), id=_text(leaf, "id"), period=_text(leaf, "period"),
-            pool=_text(leaf, "pool"), currency=_text(leaf, "currency"), party=_text(leaf, "party"),
-            micros=read_micros(_text(leaf, "micros")), reason=_text(leaf, "reason"), line=_text(leaf, "line"),
-        )  # fmt: skip
+            **author_of(leaf),
+            id=read_text(leaf, "id"),
+            period=read_text(leaf, "period"),
+            pool=read_text(leaf, "pool"),
+            currency=read_text(leaf, "currency"),
+            party=read_text(leaf, "party"),
+            micros=read_micros(read_text(leaf, "micros")),
+            reason=read_text(leaf, "reason"),
+            line=read_text(leaf, "line"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,15 +399,17 @@ class Reverse:
     reason: str
 
     def leaf(self) -> Leaf:
-        return _leaf("reverse", self, id=self.id, run=self.run, reason=self.reason)
+        return unsigned_leaf("reverse", self, id=self.id, run=self.run, reason=self.reason)
 
     @classmethod
     def read(cls, leaf: Leaf) -> Reverse:
-        _signed_fields(leaf, "id", "run", "reason")
+        check_signed_fields(leaf, "id", "run", "reason")
         return cls(
-            **_who(leaf), id=_text(leaf, "id"), run=_text(leaf, "run"),
-            reason=_text(leaf, "reason"),
-        )  # fmt: skip
+            **author_of(leaf),
+            id=read_text(leaf, "id"),
+            run=read_text(leaf, "run"),
+            reason=read_text(leaf, "reason"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,101 +426,30 @@ class Agree:
         return self.agreed.id
 
     def leaf(self) -> Leaf:
-        return _leaf("agree", self, **self.agreed.payload())
+        return unsigned_leaf("agree", self, **self.agreed.payload())
 
     @classmethod
     def read(cls, leaf: Leaf) -> Agree:
         names = ("id", "period", "note")
-        _signed_fields(leaf, *names, "clause")
+        check_signed_fields(leaf, *names, "clause")
         if not isinstance(leaf["clause"], Mapping):
             raise VerificationError(f"clause is {leaf['clause']!r}, expected an object")
-        texts = {name: _text(leaf, name) for name in names}
+        texts = {name: read_text(leaf, name) for name in names}
         try:
             agreed = Agreed.from_payload({**texts, "clause": leaf["clause"]})
         except InputError as problem:
             raise VerificationError(str(problem)) from None
-        return cls(**_who(leaf), agreed=agreed)
+        return cls(**author_of(leaf), agreed=agreed)
 
 
-Proposal = Run | Release | Adjust | Reverse | Agree | Payment
+Proposal = Run | Release | Adjust | Reverse | Restate | Agree | Payment
 """What one person makes and another must approve; each carries its maker and the maker's key."""
 
-Act = Run | Approve | Publish | Pay | Payment | Hold | Expire | Release | Adjust | Reverse | Agree
+Act = Run | Approve | Publish | Pay | Payment | Hold | Expire | Release | Adjust | Reverse | Restate | Withdraw | Agree
 """What a person does, signed in its leaf."""
 
 TYPES: Final = (
     "close", "run", "approve", "publish", "pay", "payment", "hold", "expire", "release", "adjust", "reverse",
-    "agree",
+    "agree", "restate", "withdraw",
 )  # fmt: skip
 """The leaf types that make up the life of a period."""
-
-
-DIGITS_MAX: Final = 100
-"""Of an amount, its sign among them; more than any sum of money, and few enough to be read as a number."""
-
-
-def read_micros(text: str) -> int:
-    """An amount as leaves write it: a decimal string, one way only."""
-    if len(text) > DIGITS_MAX or not text.removeprefix("-").isdecimal() or str(int(text)) != text:
-        raise VerificationError(f"amount {text!r}: expected whole micro-units as a decimal string")
-    return int(text)
-
-
-def _leaf(kind: str, record: Any, **fields: Any) -> Leaf:
-    return ledger.proofs.leaf.make(kind, parse_time(record.at), by=record.by, **fields)
-
-
-def _who(leaf: Leaf) -> dict[str, str]:
-    return {"at": _text(leaf, "at"), "by": _text(leaf, "by"), "key": _text(leaf, "key")}
-
-
-def _signed_fields(leaf: Leaf, *names: str) -> None:
-    _fields(leaf, "at", "by", "key", "sig", *names)
-    _text(leaf, "sig")
-
-
-def _fields(leaf: Leaf, *names: str) -> None:
-    expected = {"v", "type", *names}
-    if leaf.keys() != expected:
-        odd = sorted(leaf.keys() ^ expected)
-        raise VerificationError(f"{leaf.get('type')} leaf: fields {odd} are missing or unknown")
-
-
-def _text(leaf: Mapping[str, Any], name: str) -> str:
-    value = leaf.get(name)
-    if not isinstance(value, str):
-        raise VerificationError(f"{name} is {value!r}, expected a text")
-    return value
-
-
-def _instant(leaf: Mapping[str, Any], name: str) -> str:
-    """A time written the one way, so that two of them compare as texts."""
-    value = _text(leaf, name)
-    try:
-        known = format_time(parse_time(value))
-    except InputError as problem:
-        raise VerificationError(f"{name}: {problem}") from None
-    if known != value:
-        raise VerificationError(f"{name} is {value!r}, expected {known!r}")
-    return value
-
-
-def _list(leaf: Leaf, name: str) -> list[Any]:
-    value = leaf.get(name)
-    if not isinstance(value, list):
-        raise VerificationError(f"{name} is {value!r}, expected a list")
-    return value
-
-
-def _count(leaf: Mapping[str, Any], name: str) -> int:
-    value = leaf.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise VerificationError(f"{name} is {value!r}, expected a whole number")
-    return value
-
-
-def _choice(leaf: Leaf, name: str, known: tuple[Any, ...]) -> Any:
-    value = leaf.get(name)
-    if not any(value is one or (type(value) is str and value == one) for one in known):
-        raise VerificationError(f"{name} is {value!r}, expected one of {', '.join(map(str, known))}")
-    return value

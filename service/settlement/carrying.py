@@ -18,6 +18,7 @@ from payouts.accounts.deductions import Stages
 from payouts.accounts.transfers import HandedOver, PartyPayment, PaymentNews, follow
 from payouts.life.book import Book
 from payouts.life.records import Pay
+from payouts.life.revisions import Restate, read_document
 from payouts.statements.statement import held_line
 from service.settlement.stored import Stored, load
 
@@ -82,14 +83,32 @@ def _corrections(
                 run=adjust.line,
                 reason=adjust.reason,
             )
+    for restate in book.restates.values():
+        counts = book.approved(restate.id) and not book.reversed(restate.run)
+        if counts and (restate.pool, restate.currency) == (pool, currency) and restate.period <= period:
+            yield from restated_in(log, restate)
     released = book.lifted()
     for stored in before:
-        yield from _released(stored, released)
+        yield from released_from(stored, released)
         yield from _returned(log, book, stored)
     for key in book.published:
         record = book.runs[key]
         if record.pool == pool and book.reversed(key) and (undone := load(log, record)).currency == currency:
             yield from _undone(log, book, before, undone)
+
+
+def restated_in(log: Log, restate: Restate) -> Iterator[Correction]:
+    """What a restatement books, one correction a holder, numbered in the order of its document."""
+    document = read_document(log.blob(restate.statement), restate)
+    for number, share in enumerate(document.shares):
+        yield Correction(
+            id=f"{restate.id}.{number}",
+            kind="adjustment",
+            party=share.party,
+            micros=share.micros,
+            run=restate.run,
+            reason=share.reason,
+        )
 
 
 def reversal(run: Digest) -> str:
@@ -133,7 +152,7 @@ def _undone(log: Log, book: Book, before: list[Stored], undone: Stored) -> Itera
             yield Correction(id=f"reversal@{again}", kind="reversal", party=party, micros=difference, run=run)
 
 
-def _released(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
+def released_from(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
     """Money of a run whose hold, or reason to be held, has been lifted since: by two people, or at its end."""
     run = stored.record.run
     named = {hold.id for hold in stored.holds} | {name for name in released if name.startswith(f"{run}/")}

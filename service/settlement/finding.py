@@ -13,7 +13,7 @@ def find(book: Book, subject: str) -> str:
 
     A period means its published run, else its approved one, else its only one; several are listed, never guessed.
     """
-    known = [*book.runs, *book.releases, *book.adjusts, *book.reverses, *book.agreements, *book.claims]
+    known = book.proposal_ids()
     if subject in known:
         return subject
     matches = [name for name in known if len(subject) >= 8 and name.startswith(subject)] or _of_period(book, subject)
@@ -23,7 +23,7 @@ def find(book: Book, subject: str) -> str:
         raise InputError(f"{subject!r} could be any of {', '.join(name[:16] for name in matches)}; name one")
     _check_run(book, subject)
     raise InputError(
-        f"{subject!r} is not a run, release, adjustment, reversal, terms or payment; "
+        f"{subject!r} is not a run, release, adjustment, reversal, restatement, terms or payment; "
         "see: settle period show PERIOD, settle hold list, settle terms list"
     )
 

@@ -30,7 +30,6 @@ from payouts.tables import SealedTable, read_table
 from payouts.terms import Terms, parse_terms
 from service.log import members
 from service.log.logs import listed, sizes
-from service.registry.audit import audit
 from service.registry.people import approve_move, approve_payee
 from service.settlement import questions
 from service.settlement.approvers import approver_key, check_by_person, is_demo, one_person
@@ -39,7 +38,8 @@ from service.settlement.carrying import carried, handed_over
 from service.settlement.finding import find, find_run
 from service.settlement.payees import payees_now, route_of
 from service.settlement.pools import check_apart
-from service.settlement.runs import RunRequest, calculate, check_again, check_close, given_of, ready
+from service.settlement.restating import check_restatement
+from service.settlement.runs import RunRequest, calculate, check_again, check_close, check_registry, given_of, ready
 from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.stored import Stored, load
 from service.settlement.usage import DEFAULT, Progress, seal
@@ -186,17 +186,6 @@ def run(ws: Workspace, wanted: RunRequest, *, dry_run: bool = False, on_progress
     return _result(ws, book, record, found.outcome, found.document.payload, dry_run=dry_run, already=False)
 
 
-def check_registry(ws: Workspace, size: int) -> None:
-    """Refuse to divide money by a registry that holds what nobody entitled signed (finding V7)."""
-    violations = audit(ws, size=size).violations
-    if violations:
-        note = violations[0]
-        raise VerificationError(
-            f"the registry has {len(violations)} violations, the first: {note.kind} {note.id}: {note.detail}; "
-            "`settle registry audit` lists them, and nothing is paid by it until they are put right"
-        )
-
-
 def _check_slot(book: Book, period: str, pool: str, key: Digest) -> None:
     published = book.slots.get((period, pool, book.sequence(period, pool)))
     if published is not None and published != key:
@@ -268,6 +257,8 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
     named = find(made, subject)
     if named in made.runs and not any(one.by == party for one in made.approvals.get(named, [])):
         check_again(ws, made, load(ws.log, made.runs[named]))
+    if named in made.restates and not made.approved(named):
+        check_restatement(ws, made, made.restates[named])
 
     def decide(book: Book) -> DecidedStep[Approved]:
         name = find(book, subject)
@@ -281,6 +272,8 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
         key, demo = approver_key(ws, party)
         if key.public.id == proposal.key:
             raise StateError(f"{party} would approve with the key this {kind} was made with; use a key of their own")
+        if name in book.withdrawn:
+            raise StateError(f"{name} was withdrawn: {book.withdrawn[name].reason}")
         if isinstance(proposal, Run) and name in book.published:
             raise StateError(f"run {name[:16]} is published already; nothing is left to approve")
         if isinstance(proposal, Run):

@@ -1,4 +1,4 @@
-"""What waits for a second person, with what it changes: runs, releases, adjustments, terms, payments and accounts."""
+"""What waits for a second person, from runs to payees' accounts, with what each changes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from ledger.registry.model import GroupMove, ProposedAccount
 from ledger.registry.payees import Payee, proposed_as
 from ledger.registry.rows import day
 from ledger.registry.rules import lacking
-from ledger.shown import money
+from ledger.shown import counted, money
 from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
 from payouts.life.records import Adjust, Agree, Payment, Proposal, Release, Reverse, Run
+from payouts.life.revisions import Restate, read_document
 from service.registry.people import list_payees
 from service.settlement import questions
 from service.settlement.finding import find
@@ -23,6 +24,8 @@ from service.settlement.stored import load
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
+SHARES_SHOWN = 20
+"""Corrections of a restatement that a summary lists; `settle restate` lists them all."""
 CHANGES = {
     "failed": "the payment is sent again",
     "written-off": "the amount returns to the balance and is booked in the next run",
@@ -66,6 +69,7 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
         **book.releases,
         **book.adjusts,
         **book.reverses,
+        **{name: restate for name, restate in book.restates.items() if name not in book.withdrawn},
         **book.agreements,
         **book.claims,
         **{name: run for name, run in book.runs.items() if (run.period, run.pool, run.sequence) not in book.slots},
@@ -162,7 +166,9 @@ def _questions(ws: Workspace, book: Book, proposal: Proposal) -> tuple[str, ...]
             return ()
 
 
-def _content(ws: Workspace, book: Book, proposal: Proposal) -> tuple[str, int | None, str, str, str]:
+def _content(  # noqa: PLR0911  one answer a kind of proposal
+    ws: Workspace, book: Book, proposal: Proposal
+) -> tuple[str, int | None, str, str, str]:
     """Party, amount, currency, reason, and what changes once it is approved."""
     match proposal:
         case Run():
@@ -180,6 +186,8 @@ def _content(ws: Workspace, book: Book, proposal: Proposal) -> tuple[str, int | 
             stored = load(ws.log, book.runs[proposal.run])
             changes = f"run {proposal.run[:16]} is undone; what it paid is owed back"
             return "", stored.outcome.pool, stored.currency, proposal.reason, changes
+        case Restate():
+            return _restatement(ws, book, proposal)
         case Payment():
             stored = load(ws.log, book.runs[proposal.run])
             one = stored.accounts.get(proposal.party)
@@ -191,3 +199,19 @@ def _content(ws: Workspace, book: Book, proposal: Proposal) -> tuple[str, int | 
             content = clause_payload(agreed.clause)
             terms = ", ".join(f"{name} {value}" for name, value in content.items() if name != "party")
             return agreed.party, None, "", agreed.note, f"from {agreed.period} on: {terms}"
+
+
+def _restatement(ws: Workspace, book: Book, proposal: Restate) -> tuple[str, int | None, str, str, str]:
+    document = read_document(ws.log.blob(proposal.statement), proposal)
+    micros = sum(share.micros for share in document.shares)
+    changes = (
+        f"{counted(len(document.shares), 'correction')} of {book.runs[proposal.run].period}, run {proposal.run[:16]}, "
+        f"to be booked in {proposal.period}, pool {proposal.pool}"
+    )
+    reasons = [
+        f"{share.party} {money(share.micros, proposal.currency)} ({share.reason.partition(': ')[2]})"
+        for share in document.shares[:SHARES_SHOWN]
+    ]
+    if (more := len(document.shares) - SHARES_SHOWN) > 0:
+        reasons.append(f"and {more} more")
+    return "", micros, proposal.currency, "; ".join(reasons), changes

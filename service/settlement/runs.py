@@ -21,6 +21,7 @@ from payouts.protocols import HoldMatch, UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
 from service.log.logs import Listed, listed
+from service.registry.audit import audit
 from service.settlement.carrying import RunCarryover, carried
 from service.settlement.registered import RegistryView
 from service.settlement.step import read_book
@@ -52,6 +53,17 @@ def check_close(book: Book, stored: Stored) -> None:
         raise VerificationError(
             f"run {stored.record.run[:16]} is over period root {inputs['period_root'][:16]}, and {period} was closed "
             f"with {root[:16]}: calculate it again, settle run --period {period}"
+        )
+
+
+def check_registry(ws: Workspace, size: int) -> None:
+    """Refuse to divide money by a registry that holds what nobody entitled signed (finding V7)."""
+    violations = audit(ws, size=size).violations
+    if violations:
+        note = violations[0]
+        raise VerificationError(
+            f"the registry has {len(violations)} violations, the first: {note.kind} {note.id}: {note.detail}; "
+            "`settle registry audit` lists them, and nothing is paid by it until they are put right"
         )
 
 

@@ -32,6 +32,7 @@ from service.registry.audit import audit
 from service.settlement.carrying import batch_of, paid_out, transfers
 from service.settlement.life import intents_of
 from service.settlement.pools import overlapping
+from service.settlement.restating import check_restatement
 from service.settlement.runs import recalculated
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load
@@ -207,6 +208,7 @@ def recompute(folder: Path, trust: Trust, *, newer: LogCopy | None = None, on_pr
             *_examined(ws),
             *map(str, book.voids),
             *_handed_over(ws, book),
+            *_restated(ws, book, period),
             *_shipped(folder, trust, book, period),
         )
         head = ws.log.head()
@@ -261,6 +263,16 @@ def _accounts(ws: Workspace, size: int, at: str) -> dict[str, set[Digest]]:
         if account.personal is not None and account.effective_from is not None and account.effective_from <= at:
             counting[account.party].add(account.personal)
     return counting
+
+
+def _restated(ws: Workspace, book: Book, period: str) -> Iterator[str]:
+    """What is wrong with the restatements that the period's runs book: each is derived again from the log."""
+    booked = {entry.rpartition(".")[0] for run in _published(book, period) for entry in load(ws.log, run).entries}
+    for name in sorted(booked & book.restates.keys()):
+        try:
+            check_restatement(ws, book, book.restates[name], engine=PLAIN)
+        except SettleError as problem:
+            yield str(problem)
 
 
 def _shipped(folder: Path, trust: Trust, book: Book, period: str) -> Iterator[str]:

@@ -1,0 +1,360 @@
+"""`settle restate`: a published month divided again with today's vectors, registry and holds.
+
+Nothing published changes. The differences become one proposal of corrections, booked by a later month's run once
+a second person approved it; what was proposed is derived again before that, and by every auditor after it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
+from ledger.log.append import Log
+from ledger.proofs import canon, dsse
+from ledger.types import Digest, Period, format_time
+from payouts.compute import Inputs, Line, Outcome, compute
+from payouts.life.book import Book
+from payouts.life.revisions import (
+    DOCUMENT_TYPE,
+    OTHER_PARTS,
+    Restate,
+    RestatedShare,
+    RestatementDocument,
+    Withdraw,
+    read_document,
+)
+from payouts.protocols import UsageRow
+from payouts.restating import Cause, Restated, RestatedLine, restated_lines
+from payouts.statements.statement import held_line
+from service.log.logs import listed
+from service.settlement.carrying import released_from, restated_in
+from service.settlement.holds import name_of, said
+from service.settlement.runs import again, check_registry, given_again, holds_of, inputs_of, ready
+from service.settlement.step import DecidedStep, read_book, signed, take
+from service.settlement.stored import Stored, load
+from service.settlement.usage import DEFAULT, Progress, summed
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+PARTS = ("allocated", "unattributed", "held", "suspense", "reserve")
+DESTINATIONS = {
+    "return": "returned to the payer",
+    "training": "what no training set takes; returned to the payer",
+    "carry": "carried into the pool's next run, which divided it",
+}
+"""What became of money that no influence explains, by the term of the pool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRestated:
+    """One of the five parts of the pool; they sum to it, before and after."""
+
+    part: str
+    was_micros: int
+    now_micros: int
+    difference_micros: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restatement:
+    """A published run beside what the same entries come to with today's knowledge, before deductions."""
+
+    run: Digest
+    period: str
+    pool: str
+    sequence: int
+    currency: str
+    size: int
+    """How much of the log was known."""
+    lines: tuple[RestatedLine, ...]
+    parts: tuple[PartRestated, ...]
+    waiting: str | None
+    """The restatement of this run that waits for a second person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestatementProposed:
+    """One proposal of corrections: `settle approve ID --as PARTY`."""
+
+    id: str | None
+    run: Digest
+    into: str
+    currency: str
+    lines: tuple[RestatedLine, ...]
+
+
+def restate(ws: Workspace, period: str, pool: str = "default", *, on_progress: Progress = None) -> Restatement:
+    """What a published month would have come to with what is known now, and what it did come to."""
+    book = read_book(ws)
+    stored = _restatable(ws, book, period, pool)
+    return restated_at(ws, stored, book.size, on_progress=on_progress)
+
+
+def _restatable(ws: Workspace, book: Book, period: str, pool: str) -> Stored:
+    """The run that stands for a period and pool, or why there is none to restate."""
+    Period.parse(period)
+    if book.close(period) is None:
+        raise StateError(f"period {period} is open; only a published month is restated")
+    runs = [run for run in book.runs.values() if (run.period, run.pool) == (period, pool) and run.run in book.published]
+    if standing := [run for run in runs if not book.reversed(run.run)]:
+        return load(ws.log, standing[-1])
+    if runs:
+        undone = next(one for one in book.reverses.values() if one.run == runs[-1].run and book.approved(one.id))
+        raise StateError(
+            f"run {undone.run[:16]} of {period}, pool {pool}, was reversed ({undone.reason}): the month is run again "
+            f"with what is known now, and there is nothing to restate: settle run --period {period}"
+        )
+    raise StateError(
+        f"no run of {period}, pool {pool}, is published; a run that is not is calculated again: settle period show "
+        f"{period}"
+    )
+
+
+def restated_at(
+    ws: Workspace, stored: Stored, size: int, *, engine: str = DEFAULT, on_progress: Progress = None
+) -> Restatement:
+    """A run divided again with what the log held up to a size: the same answer for anybody, at any time."""
+    book = read_book(ws, size)
+    states = list(_states(ws, book, stored, engine, on_progress))
+    released = book.lifted()
+    run = stored.record.run
+
+    def freed(line: Line) -> bool:
+        return not line.ref and held_line(run, line.party, line.reason) in released
+
+    lines = restated_lines(states, _booked(ws.log, book, stored), freed)
+    waiting = read_book(ws).waiting_restatement(run)
+    return Restatement(
+        run=run,
+        period=stored.record.period,
+        pool=stored.record.pool,
+        sequence=stored.record.sequence,
+        currency=stored.currency,
+        size=size,
+        lines=lines,
+        parts=_parts(stored, _other_parts(ws.log, book, stored), states[-1].outcome, lines, freed),
+        waiting=None if waiting is None else waiting.id,
+    )
+
+
+# --- what is known ------------------------------------------------------------------------------
+
+
+def _states(ws: Workspace, book: Book, stored: Stored, engine: str, on_progress: Progress) -> Iterator[Restated]:
+    """The original run, then with today's vectors, then with the registry and the holds of today as well."""
+    original = again(ws, stored)
+    yield Restated(step=None, inputs=original, outcome=stored.outcome)
+    given = given_again(stored)
+    newer = _by_todays_vectors(ws.log, stored.usage, book.size)
+    yield _state("vector", inputs_of(ws, given, newer))
+    check_registry(ws, book.size)
+    logs = listed(ws, book, stored.record.period)
+    rows = summed(
+        logs,
+        engine=ready(ws, logs, engine, dry_run=True, on_progress=on_progress),
+        view=ws.registry.view(book.size),
+        terms=given.terms,
+        rule=given.rule,
+        on_progress=on_progress,
+    )
+    today = inputs_of(ws, replace(given, registry_size=book.size), _by_todays_vectors(ws.log, rows, book.size))
+    yield _state("registry", today)
+    yield _state("hold", replace(today, holds=holds_of(book.open_holds())))
+
+
+def _state(step: str, inputs: Inputs) -> Restated:
+    return Restated(step=step, inputs=inputs, outcome=compute(inputs))  # type: ignore[arg-type]
+
+
+def _by_todays_vectors(log: Log, rows: Sequence[UsageRow], size: int) -> list[UsageRow]:
+    """The same streams by the vector that their track is assigned now; a vector that an event brought stays."""
+    reading = log.reading()
+    assigned = reading.last_assignments(size)
+    return [
+        msgspec.structs.replace(row, vector=assigned[row.track])
+        if row.track in assigned and (row.vector is None or reading.assigned_ever(row.track, row.vector))
+        else row
+        for row in rows
+    ]
+
+
+def _booked(log: Log, book: Book, stored: Stored) -> dict[str, list[Cause]]:
+    """What reached each holder from this run since, or waits for the next: releases and earlier restatements."""
+    booked: dict[str, list[Cause]] = defaultdict(list)
+    for correction in released_from(stored, book.lifted()):
+        hold = correction.id.partition("@")[0]
+        booked[correction.party].append(Cause(kind="release", about=hold, micros=correction.micros))
+    for restate_ in book.restatements(stored.record.run):
+        for correction in restated_in(log, restate_):
+            booked[correction.party].append(Cause(kind="restatement", about=restate_.id, micros=correction.micros))
+    return booked
+
+
+def _other_parts(log: Log, book: Book, stored: Stored) -> dict[str, int]:
+    """What nobody holds of the pool, as the run or its last restatement left it."""
+    earlier = book.restatements(stored.record.run)
+    if earlier:
+        return dict(read_document(log.blob(earlier[-1].statement), earlier[-1]).parts)
+    return {name: getattr(stored.outcome, name) for name in OTHER_PARTS}
+
+
+def _parts(
+    stored: Stored,
+    other: Mapping[str, int],
+    last: Outcome,
+    lines: Sequence[RestatedLine],
+    freed: Callable[[Line], bool],
+) -> tuple[PartRestated, ...]:
+    """The five parts before and after; before, what is held follows from the rest."""
+    was = dict(other)
+    let_go = sum(line.micros for line in last.lines if line.state == "held" and freed(line))
+    now = {name: getattr(last, name) for name in PARTS}
+    now["allocated"] += let_go
+    now["held"] -= let_go
+    was["allocated"] = now["allocated"] - sum(line.difference_micros for line in lines)
+    was["held"] = last.pool - sum(was.values())
+    notes = {
+        "unattributed": DESTINATIONS[stored.terms.unattributed],
+        "suspense": "who is to be paid is not known",
+        "held": "the payee is known, payment is blocked",
+        "reserve": "kept back by the terms, and what caps leave over",
+    }
+    return tuple(
+        PartRestated(
+            part=name,
+            was_micros=was[name],
+            now_micros=now[name],
+            difference_micros=now[name] - was[name],
+            note=notes.get(name, ""),
+        )
+        for name in PARTS
+    )
+
+
+# --- proposing ----------------------------------------------------------------------------------
+
+
+def propose(
+    ws: Workspace, period: str, *, into: str, pool: str = "default", on_progress: Progress = None
+) -> RestatementProposed:
+    """Propose the differences as corrections that a later month's run books; what is booked already is left out."""
+    Period.parse(into)
+    book = read_book(ws)
+    stored = _restatable(ws, book, period, pool)
+    _check_into(book, stored, into)
+    _check_alone(book, stored.record.run)
+    restatement = restated_at(ws, stored, book.size, on_progress=on_progress)
+    owed = tuple(line for line in restatement.lines if line.difference_micros)
+    if not owed:
+        return RestatementProposed(id=None, run=stored.record.run, into=into, currency=stored.currency, lines=())
+    document = _document(restatement, into)
+    maker = ws.signer("operator")
+    envelope = dsse.sign(DOCUMENT_TYPE, canon.encode(document.payload()), [maker])
+    at = format_time(ws.clock())
+
+    def decide(now: Book) -> DecidedStep[RestatementProposed]:
+        run = stored.record.run
+        _check_into(now, stored, into)
+        _check_alone(now, run)
+        if now.reversed(run) or len(now.restatements(run)) != len(book.restatements(run)):
+            raise ConflictError(f"run {run[:16]} was reversed or restated meanwhile; nothing was proposed, try again")
+        nth = sum(restate_.run == run for restate_ in now.restates.values())
+        record = Restate(
+            at=at,
+            by=ws.operator,
+            key=maker.public.id,
+            id=name_of("restate", run=run, into=into, nth=nth),
+            run=run,
+            period=into,
+            pool=stored.record.pool,
+            currency=stored.currency,
+            size=restatement.size,
+            statement=envelope.digest,
+        )
+        answer = RestatementProposed(id=record.id, run=run, into=into, currency=stored.currency, lines=owed)
+        return DecidedStep(answer, leaves=[signed(record, maker)], blobs=[envelope.encode()])
+
+    return take(ws, decide)
+
+
+def _document(restatement: Restatement, into: str) -> RestatementDocument:
+    parts = {part.part: part.now_micros for part in restatement.parts}
+    return RestatementDocument(
+        run=restatement.run,
+        period=into,
+        size=restatement.size,
+        parts={name: parts[name] for name in OTHER_PARTS},
+        shares=tuple(
+            RestatedShare(
+                party=line.holder,
+                was=line.was_micros,
+                now=line.now_micros,
+                reason=f"restatement of {restatement.period}: {line.reason}",
+            )
+            for line in restatement.lines
+            if line.difference_micros
+        ),
+    )
+
+
+def _check_into(book: Book, stored: Stored, into: str) -> None:
+    run = stored.record
+    if into <= run.period:
+        raise InputError(
+            f"run {run.run[:16]} is of {run.period}; its restatement is booked in a later month than {into}"
+        )
+    if any(one.period >= into for one in book.standing(run.pool)):
+        raise StateError(f"{into}, pool {run.pool}, is published or a later month is; name one that is not: --into")
+
+
+def _check_alone(book: Book, run: Digest) -> None:
+    waiting = book.waiting_restatement(run)
+    if waiting is not None:
+        raise StateError(
+            f"restatement {waiting.id} of run {run[:16]} waits for a second person; settle approve {waiting.id} --as "
+            f"PARTY, or take it back: settle restate {book.runs[run].period} --withdraw --reason TEXT"
+        )
+
+
+def withdraw(ws: Workspace, period: str, *, reason: str, pool: str = "default") -> RestatementProposed:
+    """Take back the restatement of a month that nobody approved."""
+    said(reason, "a withdrawal")
+    maker = ws.signer("operator")
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> DecidedStep[RestatementProposed]:
+        stored = _restatable(ws, book, period, pool)
+        waiting = book.waiting_restatement(stored.record.run)
+        if waiting is None:
+            raise StateError(f"no restatement of {period}, pool {pool}, waits for a second person")
+        record = Withdraw(at=at, by=ws.operator, key=maker.public.id, proposal=waiting.id, reason=reason)
+        answer = RestatementProposed(
+            id=waiting.id, run=waiting.run, into=waiting.period, currency=waiting.currency, lines=()
+        )
+        return DecidedStep(answer, leaves=[signed(record, maker)])
+
+    return take(ws, decide)
+
+
+# --- checking -----------------------------------------------------------------------------------
+
+
+def check_restatement(ws: Workspace, book: Book, record: Restate, *, engine: str = DEFAULT) -> None:
+    """Refuse a restatement that does not come out the same when it is derived again from the log it was made of."""
+    document = read_document(ws.log.blob(record.statement), record)
+    stored = load(ws.log, book.runs[record.run])
+    if record.currency != stored.currency:
+        raise VerificationError(f"restatement {record.id} is in {record.currency}, its run in {stored.currency}")
+    derived = _document(restated_at(ws, stored, record.size, engine=engine), record.period)
+    if canon.encode(derived.facts()) != canon.encode(document.facts()):
+        raise VerificationError(
+            f"restatement {record.id} does not come out the same when it is derived again from the log; do not approve "
+            f"it: settle restate {stored.record.period} shows what does"
+        )
