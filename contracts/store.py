@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from ledger.files import keep_private, make_folder
+
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS pool (
@@ -41,8 +43,10 @@ class ChainStore:
     """One connection; every write is a transaction that holds the file's lock from its first read."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self.connection = sqlite3.connect(path, isolation_level=None, timeout=60)
+        for suffix in ("", "-wal", "-shm"):  # it holds signed transactions and the secret behind payee ids
+            keep_private(path.with_name(path.name + suffix))
         self.connection.row_factory = sqlite3.Row
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute("PRAGMA foreign_keys = ON")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.errors import InputError, StateError
+from ledger.files import write_whole
 from ledger.log import export as exporting
 from ledger.log import fsck as checking
 from ledger.log import recover as recovering
@@ -18,7 +19,6 @@ from ledger.proofs import batch, bundle, canon, leaf
 from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.trust import TrustedLog
 from ledger.types import Digest
-from service.files import write_whole
 from service.log import batches
 from service.log.logs import behind
 from service.settlement.step import read_book

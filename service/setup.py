@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import ConflictError
+from ledger.files import keep_private, make_folder, write_whole
 from ledger.proofs import keyfile, trust
 from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
@@ -57,16 +58,17 @@ def create(home: Path, *, origin: str, operator: str, passphrase: bytes | None, 
     """Make settings, role keys, trust.json and an empty log; refuses a folder that holds a workspace."""
     check_new(home)
     origin = origin or f"settle.local/{secrets.token_hex(6)}"
-    home.mkdir(parents=True, exist_ok=True)
-    (home / KEYS).mkdir(mode=0o700)
+    make_folder(home)
+    keep_private(home)
+    make_folder(home / KEYS)
     keys = {role: PrivateKey.generate() for role in OWN_ROLES}
     for role, key in keys.items():
         keyfile.save(home / KEYS / f"{role}.json", key, passphrase)
     party = dict.fromkeys(OWN_ROLES, operator) | {"approver": "approver"}
     trusted = trust.make(origin, [Key(role=role, party=party[role], public=key.public) for role, key in keys.items()])
-    (home / TRUST).write_bytes(trusted.encode())
+    write_whole(home / TRUST, trusted.encode())
     # Last: a folder without settle.toml is not a workspace, so a crash before this leaves nothing half-made in use.
-    (home / CONFIG).write_text(_CONFIG_TEXT.format(origin=origin, operator=operator), encoding="utf-8")
+    write_whole(home / CONFIG, _CONFIG_TEXT.format(origin=origin, operator=operator).encode())
     workspace = Workspace.open(home, clock=clock)
     workspace.passphrase = lambda: passphrase or b""
     size = workspace.log.head().size

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import InputError, StateError
+from ledger.files import keep_private
 from ledger.types import Role
 from service.config import Settings, resolve
 from service.secrets import Passphrase, from_environment
@@ -72,6 +73,8 @@ class Workspace:
     @classmethod
     def open(cls, home: Path, *, clock: Clock = system_clock) -> Workspace:
         """The workspace in this folder, with settings from its settle.toml and the environment."""
+        for place in (home, *home.iterdir()):  # release 0.1 left them to the umask
+            keep_private(place)
         document = (home / CONFIG).read_text(encoding="utf-8")
         return cls(home=home, settings=resolve(document, os.environ), clock=clock)
 

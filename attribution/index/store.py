@@ -10,7 +10,6 @@ on where it stopped, a second one reads only what is new, and two versions never
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +24,7 @@ from attribution.hearing.spectra import Floats
 from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, CatalogueEntry, joined
 from attribution.index.limits import Chance
 from ledger.errors import StateError, VerificationError
+from ledger.files import write_whole
 
 MANIFEST: Final = "catalogue.json"
 _FORMS: Final[dict[str, Form]] = {"audio": "audio", "notes": "notes", "latents": "latents"}
@@ -74,7 +74,7 @@ class IndexStore:
             "seconds": repr(item.seconds),
             "remarks": json.dumps(item.remarks),
         }
-        write_whole(path, save(_arrays(item), metadata=plain))
+        write_whole(path, save(_arrays(item), metadata=plain), durable=False)  # made again from the sound
 
     def get(self, digest: str) -> Features:
         """An item's features as they were kept."""
@@ -186,10 +186,3 @@ def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
 
 def _as_dict(row: IndexRow) -> dict[str, Any]:
     return {name: value for name in IndexRow.__dataclass_fields__ if (value := getattr(row, name)) is not None}
-
-
-def write_whole(place: Path, body: bytes) -> None:
-    """A file whole or not at all, whatever ends this process."""
-    draft = place.with_name(place.name + f".{os.getpid()}.part")
-    draft.write_bytes(body)
-    draft.replace(place)

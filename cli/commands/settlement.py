@@ -341,7 +341,7 @@ def _hand_out(data: bytes, out: Path | None) -> None:
     if out is None:
         emit({"text": data.decode()}, text=lambda answer: str(answer["text"]))
         return
-    from service.files import write_whole
+    from ledger.files import write_whole
 
     write_whole(out, data)
     emit({"path": str(out), "bytes": len(data)})

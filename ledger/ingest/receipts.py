@@ -16,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ledger.errors import InputError
+from ledger.files import make_folder, write_whole
 from ledger.ingest.acknowledged import Acknowledged
 from ledger.log.anchor import content
 from ledger.log.append import Log
@@ -56,7 +57,7 @@ class ReceiptWriter:
         self._log, self._target, self._signers = log, target, signers
         folder = target.parent if target.suffix == ONE_FILE else target
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as failure:
             raise InputError(f"receipts cannot be written to {folder}: {failure.strerror}") from failure
 
@@ -71,9 +72,8 @@ class ReceiptWriter:
                 file.writelines(_line(place, receipt, label(signed_by.get(place[2]))) for place, receipt in found)
             return
         for (source, event_id, _), receipt in found:
-            folder = self._target / file_name(source)
-            folder.mkdir(exist_ok=True)
-            (folder / f"{file_name(event_id)}.tlog-proof").write_bytes(receipt)
+            place = self._target / file_name(source) / f"{file_name(event_id)}.tlog-proof"
+            write_whole(place, receipt, durable=False)  # `settle ledger receipts` writes any of them again
 
     def write_batch(self, source: str, number: int, index: int) -> None:
         """The receipt of a signed batch itself."""
@@ -83,7 +83,7 @@ class ReceiptWriter:
             with self._target.open("a", encoding="utf-8") as file:
                 file.write(_json_line(fields))
             return
-        (self._target / f"{file_name(source)}.batch-{number}.tlog-proof").write_bytes(receipt)
+        write_whole(self._target / f"{file_name(source)}.batch-{number}.tlog-proof", receipt)
 
 
 def _line(place: Place, receipt: bytes, platform: str) -> str:

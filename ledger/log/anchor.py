@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.errors import TransientError, VerificationError
+from ledger.files import write_whole
 from ledger.proofs import checkpoint, note
 from ledger.proofs.checkpoint import Checkpoint
 
@@ -109,15 +110,9 @@ class _HeldFile(AnchorLock):
         self._path, self._folder, self.note = path, folder, signed
 
     def _write(self, signed: bytes) -> None:
-        """Write aside, sync, rename, sync the folder: at every moment the file is the old or the new."""
-        aside = self._path.with_name(self._path.name + ".new")
+        """At every moment the file is the old or the new, on the disk."""
         try:
-            with aside.open("wb") as file:
-                file.write(signed)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.rename(self._path)
-            os.fsync(self._folder)
+            write_whole(self._path, signed)
         except OSError as failure:
             raise TransientError(
                 f"anchor {self._path}: {failure.strerror}; the batch is committed but not acknowledged, "

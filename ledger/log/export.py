@@ -15,7 +15,6 @@ files prove the checkpoint beside them.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ledger.errors import InputError, StateError, VerificationError
+from ledger.files import PUBLIC, write_whole
 from ledger.log.anchor import content
 from ledger.log.append import Log
 from ledger.log.store import queries
@@ -122,11 +122,4 @@ def _blobs(connection: Connection, folder: Path) -> int:
 
 def _write(place: Path, data: bytes) -> None:
     """Whole or not at all, also for a web server that reads meanwhile."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    aside = place.with_name(place.name + ".new")
-    with aside.open("wb") as file:
-        file.write(data)
-        if place.name == "checkpoint":
-            file.flush()
-            os.fsync(file.fileno())
-    aside.rename(place)
+    write_whole(place, data, mode=PUBLIC, durable=place.name == "checkpoint")

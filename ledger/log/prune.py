@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.errors import InputError
+from ledger.files import PUBLIC, write_whole
 from ledger.log.anchor import content
 from ledger.proofs.tile import format_path, prunable
 
@@ -34,7 +35,9 @@ def prune(folder: Path, minimum: int) -> Pruned:
     before = int(place.read_text()) if place.exists() else 0
     if minimum < before:
         raise InputError(f"{folder} is pruned below {before} already; export again for what came before")
-    place.write_text(f"{minimum}\n")  # first: from here on nobody is promised what is about to go
+    write_whole(
+        place, f"{minimum}\n".encode(), mode=PUBLIC
+    )  # first: from here on nobody is promised what is about to go
     removed = 0
     for level, n in prunable(minimum):
         path = folder / format_path(level, n)

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ledger.errors import StateError, TransientError
+from ledger.files import make_folder, whole
 from ledger.segments.errors import SegmentError
 from ledger.segments.manifest import File, Kind
 from ledger.segments.schema import REPETITIVE
@@ -45,7 +46,7 @@ def place(kind: Kind, start: int, stop: int, day: str | None = None) -> str:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """One sealer at a time; the others are told, not kept waiting."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,10 +60,8 @@ def locked(folder: Path) -> Iterator[None]:
 def write(path: Path, rows: pa.Table) -> None:
     """A Parquet file that is wholly there or not there at all."""
     columns = [name for name in REPETITIVE if name in rows.column_names]
-    aside = path.with_name(path.name + ".new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
+        with whole(path) as file:
             pq.write_table(
                 rows,
                 file,
@@ -72,23 +71,10 @@ def write(path: Path, rows: pa.Table) -> None:
                 dictionary_pagesize_limit=_DICTIONARY_MAX,
                 store_schema=False,
             )
-            file.flush()
-            os.fsync(file.fileno())
-        aside.rename(path)
-        sync(path.parent)
     except OSError as failure:
         raise TransientError(
             f"{path}: {failure.strerror}; nothing of this segment was committed, run it again"
         ) from None
-
-
-def sync(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def described(folder: Path, kind: Kind, path: str, rows: pa.Table, day: str | None = None) -> File:

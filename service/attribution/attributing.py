@@ -15,11 +15,11 @@ from attribution.hearing.latents import SUFFIXES as LATENTS
 from attribution.hearing.latents import read_latents
 from attribution.hearing.symbolic import SUFFIXES as NOTES
 from attribution.index.catalogue import Catalogue
-from attribution.index.store import write_whole
 from attribution.judge import details, judge, parameters
 from attribution.methods.byname import method as method_of
 from attribution.methods.protocol import Method
 from ledger.errors import InputError, SettleError
+from ledger.files import write_whole
 from ledger.proofs import canon
 from ledger.types import Digest, InfluenceVector
 from service.attribution.indexing import Progress, store_of

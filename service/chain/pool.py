@@ -21,7 +21,7 @@ from contracts.results import Deployed
 from contracts.signer import CommandSigner, EmbeddedSigner, KeystoreSigner, NoSigner, OfflineSigner, TransactionSigner
 from contracts.store import ChainStore
 from ledger.errors import InputError, StateError
-from service.files import write_whole
+from ledger.files import write_whole
 from service.secrets import keystore_password
 
 if TYPE_CHECKING:

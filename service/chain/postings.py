@@ -19,12 +19,12 @@ from contracts.errors import ChainStateError, PostingError
 from contracts.posting import Pool, PostedPayment, Posting, PublishedRun
 from contracts.reconcile import Reconciliation, reconcile
 from contracts.results import Claimed, PlannedTransaction, SettledRun
+from ledger.files import write_whole
 from ledger.proofs import leaf
 from ledger.types import format_time
 from payouts.life.book import Book
 from payouts.life.records import Payment as Arrived
 from service.chain.pool import opened
-from service.files import write_whole
 from service.settlement import paying
 from service.settlement.blocking import Blocked
 from service.settlement.carrying import payments_of, posting_name, transfers

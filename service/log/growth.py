@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import StateError, VerificationError
+from ledger.files import write_whole
 from ledger.log.append import Log
 from ledger.proofs import tree
 from ledger.types import Digest
-from service.files import write_whole
 
 SEEN: Final = "logs-seen.json"
 Extent = tuple[int, Digest]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from ledger.errors import InputError, StateError, VerificationError
+from ledger.files import sync_folder, write_whole
 from ledger.log.append import Log
 from ledger.proofs import keyfile, keyring, leaf, tree
 from ledger.proofs.keyring import Key, KeyRing
@@ -23,7 +24,6 @@ from ledger.proofs.rings import Rings
 from ledger.proofs.trust import Trust
 from ledger.text import format_base64
 from ledger.types import Head, Leaf
-from service.files import sync_folder, write_whole
 from service.workspace import NEXT, TRUST, Workspace
 
 _SPKI: Final = bytes.fromhex("302a300506032b6570032100")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
+from ledger.files import write_whole
 from ledger.log.append import Log
 from ledger.log.opening import open_log
 from ledger.log.store import queries
@@ -20,7 +21,6 @@ from ledger.proofs import member
 from ledger.proofs.source import EventSource, Home
 from ledger.proofs.trust import Trust, TrustedLog
 from service.config import Settings, resolve
-from service.files import write_whole
 from service.log.growth import check_seen, keep_seen
 from service.workspace import CONFIG, TRUST, Workspace
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.errors import ConflictError, InputError, VerificationError
+from ledger.files import write_whole
 from ledger.ingest.receipts import ONE_FILE
 from ledger.proofs import proof
 from ledger.proofs.proof import Proof
-from service.files import write_whole
 from service.witness.asking import Base, base
 from service.workspace import Workspace
 

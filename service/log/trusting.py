@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ledger.files import write_whole
 from ledger.proofs import policy
 from ledger.proofs.trust import Trust
-from service.files import write_whole
 from service.workspace import TRUST, Workspace
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger.files import write_whole
 from ledger.registry.rows import beside
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ def remember(workspace: Workspace, folders: Iterable[Path]) -> None:
     known = [str(folder) for folder in roots(workspace)[:-1]]
     fresh = [name for name in dict.fromkeys(str(folder.resolve()) for folder in folders) if name not in known]
     if fresh:
-        place = _place(workspace)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps([*fresh, *known], indent=1) + "\n", encoding="utf-8")
+        write_whole(_place(workspace), (json.dumps([*fresh, *known], indent=1) + "\n").encode())
 
 
 def find(workspace: Workspace, audio: str) -> Path | None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import InputError, StateError
+from ledger.files import write_whole
 from ledger.registry.payees import Payee as Account
 from payouts.accounts.payment import Instruction, PayeeAccount, payment_file
 from payouts.life.records import Pay
-from service.files import write_whole
 from service.settlement.carrying import payments_of
 from service.settlement.payees import accounts_ever, made_out_to, named
 from service.settlement.stored import Stored

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.errors import InputError, StateError
+from ledger.files import write_whole
 from ledger.types import Period
 from payouts.accounts.books import BookedRun, beancount, book_entries, spreadsheet
 from payouts.accounts.clauses import Withholding
@@ -19,7 +20,6 @@ from payouts.accounts.deductions import later
 from payouts.accounts.payment import cell
 from payouts.life.book import Book
 from payouts.money import format_amount
-from service.files import write_whole
 from service.settlement.carrying import transfers
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.errors import SettleError, StateError, VerificationError
+from ledger.files import write_whole
 from ledger.ingest.receipts import file_name
 from ledger.log.export import export as export_log
 from ledger.log.fsck import fsck
@@ -24,7 +25,6 @@ from payouts.accounts.transfers import check_batch
 from payouts.life.book import Book
 from service.bundles import read_log, verify_bundle
 from service.config import resolve
-from service.files import write_whole
 from service.log import members
 from service.log.ingesting import quarantined
 from service.log.logs import listed

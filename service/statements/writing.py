@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.errors import InputError
+from ledger.files import write_whole
 from ledger.ingest.receipts import NAME_MAX
 from payouts.statements import pdf as statement_pdf
 from payouts.statements import text as statement_text
 from payouts.statements.statement import Statement
-from service.files import write_whole
 from service.settlement.usage import Progress
 from service.statements.statements import state_all
 

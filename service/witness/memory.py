@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import ConflictError, StateError, TransientError
+from ledger.files import keep_private
 from ledger.proofs.witness import OK, CosignDecision, CosignedHead
 
 REFUSED_MAX: Final = 1_000
@@ -72,6 +73,7 @@ class WitnessStore:
         if path.exists():
             raise ConflictError(f"witness database {path} exists already; nothing was changed")
         with closing(sqlite3.connect(path)) as connection:
+            keep_private(path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
         return cls(path)

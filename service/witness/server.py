@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.errors import ConflictError, InputError, SettleError, StateError, VerificationError
+from ledger.files import make_folder, write_whole
 from ledger.proofs import cosign, keyfile, note, policy
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.note import COSIGNATURE, Note, Vkey
@@ -60,13 +61,13 @@ class Witness:
     def create(cls, folder: Path, name: str, passphrase: bytes | None, clock: Clock) -> Witness:
         """A new witness with a new key and an empty memory."""
         note.check_name(name)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if (folder / LOGS).exists():
             raise ConflictError(f"{folder} already holds a witness; nothing was changed")
         key = PrivateKey.generate()
         keyfile.save(folder / KEY, key, passphrase)
         store = WitnessStore.create(folder / DATABASE)
-        (folder / LOGS).write_text(f"# witness {name}\nquorum none\n", encoding="utf-8")
+        write_whole(folder / LOGS, f"# witness {name}\nquorum none\n".encode())
         return cls(folder, name, key, store, clock)
 
     @classmethod
@@ -94,9 +95,7 @@ class Witness:
         known = self.logs()
         logs = tuple(PolicyLog(vkey) for vkey in (*known, *(vkey for vkey in vkeys if vkey not in known)))
         text = f"# witness {self.name}\n".encode() + Policy(logs).encode()
-        aside = self.folder / (LOGS + ".new")
-        aside.write_bytes(text)
-        aside.rename(self.folder / LOGS)
+        write_whole(self.folder / LOGS, text)
 
     def add_checkpoint(self, body: bytes) -> CosignAnswer:
         """One add-checkpoint request, from bytes to answer; what is cosigned is on disk before this returns."""

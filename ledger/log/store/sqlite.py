@@ -13,6 +13,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ledger.errors import StateError, TransientError
+from ledger.files import keep_private
 from ledger.log.store import guards_sqlite
 from ledger.log.store.schema import VERSION
 from ledger.log.store.schema import LogTable as Schema
@@ -59,6 +60,8 @@ class SqliteStore(Store):
     def create(self) -> None:
         if not self.path.exists():
             self._make()
+        for suffix in ("", "-wal", "-shm"):  # it holds accounts, names and the salts of listeners
+            keep_private(self.path.with_name(self.path.name + suffix))
         with self._translated(), self.readers.connect() as connection:
             found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         if found != VERSION:

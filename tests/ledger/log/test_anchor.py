@@ -55,20 +55,22 @@ def test_it_moves_neither_back_nor_sideways(tmp_path: Path, new: bytes, reason: 
 def test_it_is_synced_before_it_is_answered_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a power cut after the acknowledgement loses the anchor."""
     calls: list[str] = []
-    fsync, rename = os.fsync, Path.rename
+    fsync, replace = os.fsync, Path.replace
 
     def syncing(descriptor: int) -> None:
         calls.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))  # noqa: PTH115, PTH119
         fsync(descriptor)
 
-    def renaming(place: Path, target: Path) -> Path:
-        calls.append("rename")
-        return rename(place, target)
+    def replacing(place: Path, target: Path) -> Path:
+        calls.append("replace")
+        return replace(place, target)
 
     monkeypatch.setattr(os, "fsync", syncing)
-    monkeypatch.setattr(Path, "rename", renaming)
+    monkeypatch.setattr(Path, "replace", replacing)
     move(FileAnchor(tmp_path / "a"), signed(5))
-    assert calls == ["a.new", "rename", tmp_path.name]
+    written, *after = calls
+    assert written.startswith(".a."), "synced under another name than it gets"
+    assert after == ["replace", tmp_path.name]
 
 
 def test_one_holder_at_a_time(tmp_path: Path) -> None:
