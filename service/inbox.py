@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ledger.errors import ConflictError, InputError, StateError
+from ledger.files import write_whole
 from ledger.ingest.files import named_as_events
 from ledger.ingest.naming import Naming
-from service.files import write_whole
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
