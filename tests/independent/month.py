@@ -1,7 +1,7 @@
 """A month computed again from its export: every line of the run, every figure of every statement.
 
-What this cannot do it refuses by an assertion: pools over other aspects than recordings, corrections, opening
-balances, contested ownership, refused permissions. The product's own tests are about those.
+What this cannot do it refuses by an assertion: pools over other aspects than recordings, money carried into a pool,
+refused permissions, disputes that split shares anew. Accounts over several months: `tests.independent.accounts`.
 """
 
 from __future__ import annotations
@@ -65,10 +65,7 @@ class Month:
         self._inputs = run["inputs"]
         terms = self._inputs["terms"]
         assert {name: terms[name] for name in PLAIN_TERMS} == PLAIN_TERMS, terms
-        assert not self._inputs["entries"]
-        assert self._inputs["follows"] is None
         assert self._inputs["carried_micros"] == "0"
-        assert not any(leaf["type"] in {"dispute", "resolve"} for leaf in exported.leaves)
         self._close, self._salt = next(
             (leaf, root) for leaf, root in exported.closes() if leaf["period"] == terms["period"]
         )
@@ -176,7 +173,15 @@ class Month:
         groups = {str(party["id"]): str(party.get("group", party["id"])) for party in self._from.registry["parties"]}
         for row in rows:
             assert self._allowed(row["party"], source), f"{track}: {row['party']} did not permit {source['id']}"
-            yield Claim(groups[row["party"]], row["party"], *why, "allocated"), Fraction(row["ppm"], MILLION)
+            state = ("held", "dispute") if self._disputed(source["id"]) else ("allocated",)
+            yield Claim(groups[row["party"]], row["party"], *why, *state), Fraction(row["ppm"], MILLION)
+
+    def _disputed(self, subject: str) -> bool:
+        """Whether somebody contests this recording, as known at the close; what its holders get is held then."""
+        known = self._from.leaves[: self._close["registry_size"]]
+        over = {leaf["dispute"] for leaf in known if leaf["type"] == "resolve"}
+        opened = [leaf["id"] for leaf in known if leaf["type"] == "dispute" and leaf["subject"] == subject]
+        return any(name not in over for name in opened)
 
     def _allowed(self, party: str, source: Json) -> bool:
         use = source.get("use") or ("train" if source["basis"] == "estimated" else "condition")
@@ -230,6 +235,8 @@ class Month:
 
     def statement(self, party: str) -> Json:
         """The figures of a party's statement in this pool, and the earnings behind them."""
+        assert not self._inputs["entries"], "corrections are for tests.independent.accounts"
+        assert self._inputs["follows"] is None
         earned = sum(m for h, m in self.lines.items() if h.party == party and h.state == "allocated")
         held = sum(m for h, m in self.lines.items() if h.party == party and h.state == "held")
         net = earned // 10_000 * 10_000 if earned >= max(int(self._inputs["minimum_micros"]), 1) else 0
