@@ -31,6 +31,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "payments",
             "payment",
             "hold",
+            "fraud",
             "held",
             "books",
             "adjust",

@@ -161,7 +161,7 @@ def test_a_conflict_inside_a_batch_and_a_row_that_must_wait(acme: Platform) -> N
     settle_json("source", "set", "acme", "--unsigned", home=acme.home)
     settle_json("ingest", before, home=acme.home)
     settle_json("source", "set", "acme", "--signed", home=acme.home)
-    refused = settle_json("ingest", acme.file("loose.ndjson", row("e-5")), home=acme.home)
+    refused = settle_json("ingest", acme.file("loose.ndjson", row("e-5")), home=acme.home, code=5)
     assert (refused["accepted"], refused["quarantined"]) == (0, 1)
     path = acme.file("june.ndjson", row("e-1"), row("e-2"), row("e-3", track="trk-new"))
     done = acme.ingest(path, acme.sign(path), code=5)
@@ -204,7 +204,7 @@ def test_a_batch_whose_key_is_revoked_lets_no_event_in(acme: Platform) -> None:
     """If this fails, whoever stole a platform's key gets events in after the key was revoked, by way of quarantine."""
     acme.enrolled("--signed")
     path = acme.file("june.ndjson", row("e-1", track="trk-new"))
-    assert acme.ingest(path, acme.sign(path))["quarantined"] == 1
+    assert acme.ingest(path, acme.sign(path), code=5)["quarantined"] == 1
     (shown,) = settle_json("batch", "list", home=acme.home)
     key = settle_json("source", "list", home=acme.home)[0]["keys"][0]
     settle_json("key", "revoke", key, "--until", str(shown["index"]), home=acme.home)

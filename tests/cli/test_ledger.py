@@ -270,7 +270,7 @@ def test_a_platforms_file_speaks_for_that_platform(home: Path) -> None:
 
 def test_quarantine_is_listed_shown_and_replayed(home: Path, tmp_path: Path) -> None:
     """If this fails, a refused row is lost, or can only be rescued by hand."""
-    ingest(home, row("e-1", track="trk-9"), row("e-2", units=-1))
+    ingest(home, row("e-1", track="trk-9"), row("e-2", units=-1), code=5)
     waiting = settle_json("quarantine", "list", home=home)
     assert [(one["line"], one["kind"]) for one in waiting] == [(1, "unknown-track"), (2, "invalid")]
     assert json.loads(settle_json("quarantine", "show", str(waiting[1]["id"]), home=home)["raw"])["units"] == -1

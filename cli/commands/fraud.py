@@ -1,0 +1,42 @@
+"""`settle fraud`: which listeners behave like machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.shell import emit, workspace
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def score(
+    period: Annotated[str, typer.Argument(help="A month, YYYY-MM.")],
+    scorer: Annotated[str, typer.Option(help="even-spread, or one that an installed package offers.")] = "even-spread",
+) -> None:
+    """Score a month's listeners; whom to look at, why, and which tracks they played. Nothing is held by it."""
+    from ledger.types import Period
+    from service.fraud.suspects import suspicions
+
+    emit(suspicions(workspace(), Period.parse(period), scorer=scorer))
+
+
+@app.command()
+def devices(
+    file: Annotated[
+        Path | None, typer.Argument(help="NDJSON with source, event_id and device, one object a line.")
+    ] = None,
+    *,
+    forget: Annotated[bool, typer.Option("--forget", help="Erase every device hint.")] = False,
+) -> None:
+    """Take device hints in, beside the log and never in it; or erase them."""
+    from ledger.errors import InputError
+    from service.fraud.suspects import forget_devices, take_devices
+
+    if (file is None) == (not forget):
+        raise InputError("name a file of device hints, or say --forget")
+    ws = workspace()
+    emit({"forgotten": forget_devices(ws)} if file is None else {"taken": take_devices(ws, file)})

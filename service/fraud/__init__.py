@@ -1,0 +1,1 @@
+"""Fraud: which listeners behave like machines, for a person to look at."""
