@@ -83,6 +83,10 @@ ROUTES: Final[tuple[Route, ...]] = (
         "elsewhere.", function=log.trust,
     ),
     Route(
+        method="GET", path="/event.schema.json", who=_PUBLIC, summary="The JSON Schema of a stream event.",
+        function=log.event_schema,
+    ),
+    Route(
         method="GET", path="/v1/log/entries/{index}", who=_PUBLIC, summary="One leaf of the log.", function=log.entry,
         example={"index": 0, "leaf": {"v": 1, "type": "log"}},
     ),

@@ -32,6 +32,13 @@ def trust(call: Call) -> Content:
         return Content(data=(ws.home / TRUST).read_bytes(), media="application/json", cache="no-cache")
 
 
+def event_schema(_: Call) -> dict[str, Any]:
+    """`GET /event.schema.json`: what an event is, for other languages."""
+    from ledger.ingest.event_schema import event_schema as schema
+
+    return schema()
+
+
 def tile(call: Call) -> Content:
     """`GET /tile/...`: hashes or entries; a full tile never changes."""
     named = _TILE.match(call.params["path"])
