@@ -32,14 +32,17 @@ def _pool(pool: PoolStatement) -> list[str]:
     for name, called in FIGURES.items():
         lines.append(f"  {called:<24}{money(getattr(pool, name + '_micros'), pool.currency):>26}")
         if name == "deductions":
-            lines += [f"    {NAMES[one.kind]:<22}{money(one.micros):>22}      {one.note}" for one in pool.deductions]
+            lines += [
+                f"    {NAMES[deduction.kind]:<22}{money(deduction.micros):>22}      {deduction.note}"
+                for deduction in pool.deductions
+            ]
     if (sent := pool.converted) is not None:
-        said = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date})"
-        lines.append(f"  {'Paid as ' + sent.currency:<24}{money(sent.micros, sent.currency):>26}  {said}")
-    left = [one for one in pool.beside if one.closing_micros]
-    for one in left:
-        called = "Advance still to recoup" if one.kind == "advance" else f"In reserve until {one.due}"
-        lines.append(f"  {called:<24}{money(one.closing_micros, pool.currency):>26}  {one.note}")
+        rate = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date})"
+        lines.append(f"  {'Paid as ' + sent.currency:<24}{money(sent.micros, sent.currency):>26}  {rate}")
+    left = [deduction for deduction in pool.beside if deduction.closing_micros]
+    for deduction in left:
+        called = "Advance still to recoup" if deduction.kind == "advance" else f"In reserve until {deduction.due}"
+        lines.append(f"  {called:<24}{money(deduction.closing_micros, pool.currency):>26}  {deduction.note}")
     lines.append(f"  {'Payment':<24}{pool.payment.state} {pool.payment.reference}".rstrip())
     return lines + _earnings(pool) + _waiting(pool)
 
@@ -49,52 +52,54 @@ def _earnings(pool: PoolStatement) -> list[str]:
         return []
     rows = [
         {
-            "track": one.track or "several",
-            "source": one.source,
-            "title": one.source_title or NOTHING,
-            "influence": influence(one),
-            "basis": one.basis,
-            "units": one.units or None,
-            "allocated": money(one.micros),
+            "track": earning.track or "several",
+            "source": earning.source,
+            "title": earning.source_title or NOTHING,
+            "influence": influence(earning),
+            "basis": earning.basis,
+            "units": earning.units or None,
+            "allocated": money(earning.micros),
         }
-        for one in pool.earnings
+        for earning in pool.earnings
     ]
-    streams = [f"  streams: {one.count:,} of {one.source}, {in_words(one.platform)}" for one in pool.streams]
+    streams = [
+        f"  streams: {earning.count:,} of {earning.source}, {in_words(earning.platform)}" for earning in pool.streams
+    ]
     return ["", table(rows), *streams]
 
 
 def _waiting(pool: PoolStatement) -> list[str]:
     lines = []
-    for one in pool.waiting:
+    for amount in pool.waiting:
         lines += [
             "",
-            f"  {FIGURES[one.state]}: {money(one.micros, pool.currency)} of {about(one)}",
-            f"    {one.reason}: {one.advice}",
+            f"  {FIGURES[amount.state]}: {money(amount.micros, pool.currency)} of {about(amount)}",
+            f"    {amount.reason}: {amount.advice}",
         ]
-        lines += [f"    reference: {one.ref}"] if one.ref else []
+        lines += [f"    reference: {amount.ref}"] if amount.ref else []
     return lines
 
 
 def explained_text(found: Explained) -> str:
     """The division first, then what weighed, then the vectors, then the streams."""
     lines = [f"{found.party} in run {found.run[:16]}, pool {money(found.pool_micros, found.currency)}", ""]
-    for one in found.groups:
-        up = ", and one more from the rounding" if one.rounded_up else ""
-        lines.append(f"group {one.group}: weight {one.weight} of {one.weight_of_all}")
-        lines.append(f"  {one.owed} / {one.denominator}, rounded down{up}: {money(one.micros, found.currency)}")
+    for item in found.groups:
+        up = ", and one more from the rounding" if item.rounded_up else ""
+        lines.append(f"group {item.group}: weight {item.weight} of {item.weight_of_all}")
+        lines.append(f"  {item.owed} / {item.denominator}, rounded down{up}: {money(item.micros, found.currency)}")
     for line in found.lines:
         reason = f", {line.reason}" if line.reason else ""
         lines += ["", f"{line.state}{reason}: {money(line.micros, found.currency)}, made up of"]
         pieces = [
             {
-                "track": one.track or "several",
-                "source": one.source,
-                "aspect": one.aspect,
-                "basis": one.basis,
-                "weight": one.weight,
-                "amount": money(one.micros),
+                "track": item.track or "several",
+                "source": item.source,
+                "aspect": item.aspect,
+                "basis": item.basis,
+                "weight": item.weight,
+                "amount": money(item.micros),
             }
-            for one in line.pieces
+            for item in line.pieces
         ]
         lines.append(table(pieces))
     for vector in found.vectors:
@@ -103,11 +108,13 @@ def explained_text(found: Explained) -> str:
         units = shown.counted(vector.units, "unit")
         lines += ["", f"{vector.track}: {units} by vector {vector.digest}, {method}"]
         lines += [
-            f"  {one.id} {shown.with_interval(shown.percent(one.ppm), one.low, one.high)}, {one.basis}"
-            for one in vector.sources
+            f"  {item.id} {shown.with_interval(shown.percent(item.ppm), item.low, item.high)}, {item.basis}"
+            for item in vector.sources
         ]
     if found.track is not None:
         streams = shown.counted(found.streams, "stream")
         lines += ["", f"{streams} of {found.track}; the first {len(found.events)}, each with its proof:"]
-        lines += [f"  {one.occurred_at} {one.territory}  {in_words(one.platform)}  {one.prove}" for one in found.events]
+        lines += [
+            f"  {item.occurred_at} {item.territory}  {in_words(item.platform)}  {item.prove}" for item in found.events
+        ]
     return "\n".join(lines)

@@ -16,8 +16,8 @@ from contracts.results import PlannedTransaction, SettledRun
 def settle(client: PoolClient, run: PublishedRun) -> SettledRun:
     """Post what a run owes; repeating carries on. After a veto, the next call posts it anew."""
     pool = client.book.pool(client.chain_id, run.currency)
-    if known := settled(client, pool, run.run):
-        return known
+    if transaction := settled(client, pool, run.run):
+        return transaction
     posting, data, missing = _prepare(client, pool, run, role="publisher")
     if missing:
         raise PreflightError(

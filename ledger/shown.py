@@ -75,16 +75,16 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 def added_up(read: int, parts: Mapping[str, int]) -> str:
     """What became of rows, as a sum: `6 rows read = 4 accepted + 1 duplicate + 1 conflict + 0 quarantined`."""
-    told = (f"{count:,} {name}" if name.endswith("ed") else counted(count, name) for name, count in parts.items())
-    return f"{counted(read, 'row')} read = {' + '.join(told)}"
+    texts = (f"{count:,} {name}" if name.endswith("ed") else counted(count, name) for name, count in parts.items())
+    return f"{counted(read, 'row')} read = {' + '.join(texts)}"
 
 
 def _together(parts: Sequence[int], unit: int) -> list[int]:
     """Largest remainder: whole units for each part, adding up to the sum rounded half up; ties to the earlier part."""
     floors = [part // unit for part in parts]
     left = (sum(parts) + unit // 2) // unit - sum(floors)
-    for place in sorted(range(len(parts)), key=lambda place: -(parts[place] % unit))[:left]:
-        floors[place] += 1
+    for position in sorted(range(len(parts)), key=lambda position: -(parts[position] % unit))[:left]:
+        floors[position] += 1
     return floors
 
 

@@ -64,8 +64,8 @@ def parse_amount(text: str) -> int:
 def format_amount(micros: int, currency: str) -> str:
     """Micro-units as a decimal text: the currency's own decimals, more only where they are not zero."""
     digits = f"{abs(micros) % MICROS:06d}"
-    kept = digits.rstrip("0").ljust(scale(currency), "0")
-    text = f"{abs(micros) // MICROS}" + (f".{kept}" if kept else "")
+    decimals = digits.rstrip("0").ljust(scale(currency), "0")
+    text = f"{abs(micros) // MICROS}" + (f".{decimals}" if decimals else "")
     return f"-{text}" if micros < 0 else text
 
 

@@ -46,25 +46,25 @@ def prove(workspace: Workspace, *, event: str | None = None, index: int | None =
     if (event is None) == (index is None):
         raise InputError("name one entry: [SOURCE:]EVENT, or --index N")
     log = workspace.log
-    place = index if index is not None else _find(log, event or "")
-    entry = log.entry(place)
+    position = index if index is not None else _find(log, event or "")
+    entry = log.entry(position)
     body = leaf.decode(entry.body)
     resting = base(log, workspace.trust.policy)
-    item, keys = resting.placed(place), resting.keys()
+    item, keys = resting.placed(position), resting.keys()
     if body["type"] == "event":
-        data = _event(resting, body, item, keys, _signed(workspace, resting, place))
+        data = _event(resting, body, item, keys, _signed(workspace, resting, position))
     else:
         statement = log.blob(body["statement"]) if isinstance(body.get("statement"), str) else None
         data = bundle.entry(checkpoint=resting.checkpoint, entry=item, statement_bytes=statement, keys=keys)
-    return Proven(bundle=data, kind=bundle.parse(data)["kind"], index=place, size=resting.size)
+    return Proven(bundle=data, kind=bundle.parse(data)["kind"], index=position, size=resting.size)
 
 
 def _find(log: Log, name: str) -> int:
     """An event by `source:event` or, where only one source has used the id, by the id alone."""
     source, colon, event_id = name.partition(":")
-    found = log.find_event(source, event_id) if colon else None
-    if found is not None:
-        return found
+    index = log.find_event(source, event_id) if colon else None
+    if index is not None:
+        return index
     with log.store.reading() as connection:
         places = queries.find_event_id(connection, name)
     if not places:
@@ -77,19 +77,21 @@ def _find(log: Log, name: str) -> int:
 
 def _signed(workspace: Workspace, resting: Base, index: int) -> dict[str, Any] | None:
     """What shows that the event's platform signed it, where it did."""
-    log, found = resting.log, batches.place_of(workspace, index)
-    if found is None or found[0] >= resting.size:
+    log, position = resting.log, batches.place_of(workspace, index)
+    if position is None or position[0] >= resting.size:
         return None
-    body = leaf.decode(log.entry(found[0]).body)
-    source = batches.speaker(log, body["source"], found[0])
+    body = leaf.decode(log.entry(position[0]).body)
+    source = batches.speaker(log, body["source"], position[0])
     if source is None:
-        raise StateError(f"log {log.origin} holds batch leaf {found[0]}, and nobody speaks for {body['source']} there")
+        raise StateError(
+            f"log {log.origin} holds batch leaf {position[0]}, and nobody speaks for {body['source']} there"
+        )
     return bundle.signed(
-        batch=resting.placed(found[0]),
+        batch=resting.placed(position[0]),
         statement_bytes=log.blob(body["statement"]),
         source=resting.placed(source),
-        place=found[1],
-        proof=batch.prove(log.blob(body["bodies"]), found[1]),
+        place=position[1],
+        proof=batch.prove(log.blob(body["bodies"]), position[1]),
     )
 
 
@@ -98,11 +100,11 @@ def _event(
 ) -> bytes:
     """The event with the vector it pays by, where that was logged, who assigned it, and who signed the event."""
     log, track, digest = resting.log, body["track"], body["vector"]
-    found = _assignment(log, track, digest, item.index)
-    if found is not None and found[0] >= resting.size:
-        found = None  # assigned since: at this checkpoint the event still waits for its vector
-    if found is not None:
-        digest = leaf.decode(found[1])["vector"]
+    assignment = _assignment(log, track, digest, item.index)
+    if assignment is not None and assignment[0] >= resting.size:
+        assignment = None  # assigned since: at this checkpoint the event still waits for its vector
+    if assignment is not None:
+        digest = leaf.decode(assignment[1])["vector"]
     if digest is None:
         return bundle.event(checkpoint=resting.checkpoint, event=item, signed=signed, keys=keys)
     logged = _vector_leaf(log, digest)
@@ -111,7 +113,7 @@ def _event(
         event=item,
         vector=log.blob(digest),
         evidence=None if logged is None else resting.placed(logged[0]),
-        assign=None if found is None else resting.placed(found[0]),
+        assign=None if assignment is None else resting.placed(assignment[0]),
         signed=signed,
         keys=keys,
     )
@@ -154,7 +156,7 @@ class Consistency:
 
 def consistency(workspace: Workspace, old: int, new: int) -> Consistency:
     """The proof that nothing below size `old` has changed up to size `new`."""
-    return Consistency(old=old, new=new, proof=[one.hex() for one in workspace.log.consistency(old, new)])
+    return Consistency(old=old, new=new, proof=[node.hex() for node in workspace.log.consistency(old, new)])
 
 
 # --- health -------------------------------------------------------------------------------------
@@ -204,10 +206,10 @@ def _succeed(workspace: Workspace, log: Log, origin: str, reason: str) -> recove
     heads = recovering.surviving(log)
     log.close()
     for setting in ("log.store", "log.anchor"):
-        place = workspace.path(setting)
-        if "://" in place:
-            raise StateError(f"{setting} is {place}: create a new database for {origin} and name it in settle.toml")
-        for file in (Path(place), Path(place + "-wal"), Path(place + "-shm")):
+        path = workspace.path(setting)
+        if "://" in path:
+            raise StateError(f"{setting} is {path}: create a new database for {origin} and name it in settle.toml")
+        for file in (Path(path), Path(path + "-wal"), Path(path + "-shm")):
             if file.exists():
                 file.rename(_aside(file, log.origin))
     config = workspace.home / CONFIG
@@ -229,4 +231,4 @@ def _aside(file: Path, origin: str) -> Path:
     """A name beside the file that no earlier recovery has taken."""
     base = f"{file.name}.{re.sub(r'[^A-Za-z0-9.-]', '_', origin)}"
     names = (base if n == 0 else f"{base}.{n}" for n in range(10_000))
-    return next(place for name in names if not (place := file.with_name(name)).exists())
+    return next(path for name in names if not (path := file.with_name(name)).exists())

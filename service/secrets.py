@@ -15,12 +15,12 @@ Passphrase = Callable[[], bytes]
 
 def from_environment(environment: Mapping[str, str]) -> Passphrase:
     """SETTLE_PASSPHRASE_FILE, else SETTLE_PASSPHRASE, else a prompt; each is read once, when needed."""
-    known: list[bytes] = []
+    secrets: list[bytes] = []
 
     def passphrase() -> bytes:
-        if not known:
-            known.append(_read(environment))
-        return known[0]
+        if not secrets:
+            secrets.append(_read(environment))
+        return secrets[0]
 
     return passphrase
 

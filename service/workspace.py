@@ -165,10 +165,10 @@ class Workspace:
 
     def _trusted_keys(self) -> tuple[Key, ...]:
         origin = self.settings.text("log.origin")
-        found = self.trust.log(origin)
-        if found is None:
+        log = self.trust.log(origin)
+        if log is None:
             raise StateError(f"{TRUST} does not name log {origin}; put back the one that was published")
-        return found.keys
+        return log.keys
 
     @cached_property
     def registry(self) -> Registry:

@@ -25,9 +25,9 @@ def centred(values: Floats) -> Floats:
 def owner_sums(scores: Floats, items: Sequence[Item], owners: Sequence[str]) -> Floats:
     """Item scores added up by owner: owners x queries from queries x items."""
     table = np.zeros((len(owners), scores.shape[0]))
-    place = {owner: number for number, owner in enumerate(owners)}
+    row_of_owner = {owner: number for number, owner in enumerate(owners)}
     for number, item in enumerate(items):
-        table[place[item.owner]] += scores[:, number]
+        table[row_of_owner[item.owner]] += scores[:, number]
     return table
 
 
@@ -57,9 +57,9 @@ def from_leaving_out(
     """Contrasts from leave-one-out models, the mean over their seeds: the model with everybody cancels."""
     total = np.zeros((len(owners), values.shape[1]))
     counts = np.zeros(len(owners))
-    place = {owner: number for number, owner in enumerate(owners)}
+    row_of_owner = {owner: number for number, owner in enumerate(owners)}
     for job, row in zip(jobs, values, strict=True):
-        number = place[items[job.left_out[0]].owner]
+        number = row_of_owner[items[job.left_out[0]].owner]
         total[number] -= row
         counts[number] += 1
     if (counts != counts[0]).any() or counts[0] == 0:
@@ -73,7 +73,7 @@ def split_half(
     """How far a bank agrees with itself: correlation of its two halves by seed, and both halves' contrasts."""
     seeds = sorted({job.seed for job in jobs})
     first = {seed for number, seed in enumerate(seeds) if number % 2 == 0}
-    picks = [[n for n, job in enumerate(jobs) if (job.seed in first) == wanted] for wanted in (True, False)]
+    picks = [[n for n, job in enumerate(jobs) if (job.seed in first) == in_first] for in_first in (True, False)]
     halves = [from_bank([jobs[n] for n in pick], values[pick], items, owners) for pick in picks]
     return correlation(halves[0], halves[1]), halves[0], halves[1]
 

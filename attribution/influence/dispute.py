@@ -26,15 +26,15 @@ def jobs_of(study: Study, owner: str, seeds: int) -> list[tuple[TrainingJob, Tra
     """For every seed: with everybody, without the owner, and without as many random works of others."""
     if owner not in study.owners:
         raise InputError(f"owner {owner!r} has no training item; owners are {', '.join(study.owners)}")
-    mine = without(study.items, {owner})
-    others = [number for number in range(len(study.items)) if number not in set(mine)]
+    owned = without(study.items, {owner})
+    foreign = [number for number in range(len(study.items)) if number not in set(owned)]
     jobs = []
     for number in range(seeds):
         seed = study.plan.dispute_seed + number
-        drawn = placebo_group([study.items[n] for n in others], len(mine), seed=seed)
-        placebo = tuple(others[n] for n in drawn)
+        drawn = placebo_group([study.items[n] for n in foreign], len(owned), seed=seed)
+        placebo = tuple(foreign[n] for n in drawn)
         jobs.append(
-            (TrainingJob(seed=seed), TrainingJob(seed=seed, left_out=mine), TrainingJob(seed=seed, left_out=placebo))
+            (TrainingJob(seed=seed), TrainingJob(seed=seed, left_out=owned), TrainingJob(seed=seed, left_out=placebo))
         )
     return jobs
 

@@ -106,7 +106,7 @@ def flows(
         parts.setdefault(name, []).append(_flow(chosen[name], inputs, reached))
     joined = {
         name: Flow(
-            torch.cat([one.inputs for one in flow], 1), torch.cat([one.outputs for one in flow], 1), flow[0].rows
+            torch.cat([step.inputs for step in flow], 1), torch.cat([step.outputs for step in flow], 1), flow[0].rows
         )
         for name, flow in parts.items()
     }

@@ -142,9 +142,9 @@ class GradientStore:
         if items_root(items) != self.about["items_root"]:
             raise InputError(f"gradient store {self.folder}: of other training items; build it again")
         total = np.zeros((len(owners), self.rows.shape[1]), np.float64)
-        place = {owner: number for number, owner in enumerate(owners)}
+        row_of_owner = {owner: number for number, owner in enumerate(owners)}
         for number, item in enumerate(items):
-            total[place[item.owner]] += self.rows[number]
+            total[row_of_owner[item.owner]] += self.rows[number]
         return total.astype(np.float32)
 
 
@@ -173,14 +173,14 @@ class RowSearch:
 
     def top(self, queries: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The highest scores of each query and the items they belong to; ask with -queries for the lowest."""
-        found: tuple[NDArray[np.float32], NDArray[np.int64]] = self.index.search(
+        hits: tuple[NDArray[np.float32], NDArray[np.int64]] = self.index.search(
             np.ascontiguousarray(queries, np.float32), count
         )
-        return found
+        return hits
 
 
 def hubs(numbers: NDArray[np.int64], share: float = 0.5) -> Mapping[int, float]:
     """Items that stand among the highest of more than this part of the queries: near to everything."""
-    found, counts = np.unique(numbers, return_counts=True)
+    items, counts = np.unique(numbers, return_counts=True)
     parts = counts / len(numbers)
-    return {int(item): float(part) for item, part in zip(found, parts, strict=True) if part > share}
+    return {int(item): float(part) for item, part in zip(items, parts, strict=True) if part > share}

@@ -123,17 +123,17 @@ class Bench:
 
     def train(self, job: TrainingJob) -> Path:
         """The checkpoint of a job, trained if need be."""
-        place = self.path(job)
-        if not place.is_file():
+        folder = self.path(job)
+        if not folder.is_file():
             weights = torch.ones(len(self.items))
             weights[list(job.left_out)] = 0
             content = encode_checkpoint(train(self.adapter, job.seed, weights))
-            place.parent.mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
             # Written whole or not at all: an interrupted job is trained again, never half read.
-            draft = place.with_suffix(f".{job.seed}.part")
+            draft = folder.with_suffix(f".{job.seed}.part")
             draft.write_bytes(content)
-            draft.replace(place)
-        return place
+            draft.replace(folder)
+        return folder
 
     def train_all(
         self, jobs: Sequence[TrainingJob], on_progress: Callable[[int, int | None], None] | None = None

@@ -61,9 +61,9 @@ def score(study: Study, path: Path, registered: Collection[str] | None = None) -
 def _recordings(study: Study, shares: Floats, beta: Floats, scores: Floats, base: Floats) -> Floats:
     """Each item's share: its owner's, divided by base and EK-FAC within the owner."""
     parts = np.zeros(len(study.items))
-    for place, owner in enumerate(study.owners):
-        mine = np.array([number for number, item in enumerate(study.items) if item.owner == owner])
-        parts[mine] = within_owner(float(shares[place]), base[mine], float(beta[place]), scores[mine])
+    for owner_index, owner in enumerate(study.owners):
+        owned = np.array([number for number, item in enumerate(study.items) if item.owner == owner])
+        parts[owned] = within_owner(float(shares[owner_index]), base[owned], float(beta[owner_index]), scores[owned])
     return parts
 
 

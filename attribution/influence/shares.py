@@ -42,10 +42,10 @@ def item_sizes(cluster_of: Sequence[int]) -> Floats:
 def owner_sizes(items: Sequence[Item], owners: Sequence[str], cluster_of: Sequence[int] | None = None) -> Floats:
     """Each owner's part of the works, duplicates counted once and divided inside; the parts sum to 1."""
     sizes = item_sizes(clusters(items) if cluster_of is None else cluster_of)
-    place = {owner: number for number, owner in enumerate(owners)}
+    row_of_owner = {owner: number for number, owner in enumerate(owners)}
     parts = np.zeros(len(owners))
     for item, size in zip(items, sizes, strict=True):
-        parts[place[item.owner]] += size
+        parts[row_of_owner[item.owner]] += size
     normalised: Floats = parts / parts.sum()
     return normalised
 
@@ -60,9 +60,9 @@ def worth(beta: Floats, gain: Floats, sizes: Floats, c: float) -> Floats:
 def divide(beta: Floats, gain: Floats, sizes: Floats, c: float) -> Division:
     """The shares of each query, and how much of its money the clipping of negative worth moved."""
     phi = worth(beta, gain, sizes, c)
-    kept, lost = np.maximum(phi, 0.0), np.maximum(-phi, 0.0).sum(axis=0)
-    total = kept.sum(axis=0)
-    shares = np.divide(kept, total, out=np.zeros_like(kept), where=total > 0)
+    positive, lost = np.maximum(phi, 0.0), np.maximum(-phi, 0.0).sum(axis=0)
+    total = positive.sum(axis=0)
+    shares = np.divide(positive, total, out=np.zeros_like(positive), where=total > 0)
     clipped = np.divide(lost, total, out=np.ones_like(total), where=total > 0)
     return Division(shares, np.minimum(clipped, 1.0))
 

@@ -148,10 +148,10 @@ def load_adapter(name: str, folder: Path) -> Adapter:
     """The adapter of a study, `package.module:Class`, made from the study's folder."""
     module, _, kind = name.partition(":")
     try:
-        made = getattr(importlib.import_module(module), kind).from_folder(folder)
+        adapter = getattr(importlib.import_module(module), kind).from_folder(folder)
     except (ImportError, AttributeError, ValueError) as problem:
         raise InputError(f"adapter {name!r}: {problem}; expected package.module:Class with from_folder") from None
-    return cast("Adapter", made)
+    return cast("Adapter", adapter)
 
 
 def fit(study: Study) -> dict[str, Any]:
@@ -213,8 +213,8 @@ def measure_lds(study: Study, path: Path, estimator: str = "ekfac") -> dict[str,
     jobs = study.trained(study.subset_jobs, "settle truth --subsets")
     _, data = study.queries(path)
     scores = study.screening(data, estimator)
-    found = asdict(lds.measure(scores, jobs, study.bench.values(jobs, data)))
-    return {"estimator": estimator, "version": VERSION, **found}
+    measured = asdict(lds.measure(scores, jobs, study.bench.values(jobs, data)))
+    return {"estimator": estimator, "version": VERSION, **measured}
 
 
 def _made_with(study: Study, jobs: list[TrainingJob]) -> dict[str, Any]:

@@ -90,14 +90,14 @@ def fit(catalogue: Catalogue, tracks: Sequence[Sample], more: Sequence[Sample]) 
             if aspect != "style" or not track.truth.recording
         ]
         odds[aspect] = posterior.fit(pairs, channels.HEARD_IN[aspect])
-    odds["bands"] = fit_bands(catalogue, [(track, one) for track, one in gathered if track.kind == "style"])
+    odds["bands"] = fit_bands(catalogue, [(track, claims) for track, claims in gathered if track.kind == "style"])
     free = [track for track in (*tracks, *more) if track.kind == "free"]
     looks: list[tuple[float, ...]] = []
     real: list[bool] = []
     for track, evidence in gathered:
-        for one in gate_table(catalogue, track.features, evidence):
-            looks.append(one.looks)
-            real.append(one.source in track.truth.recording)
+        for claims in gate_table(catalogue, track.features, evidence):
+            looks.append(claims.looks)
+            real.append(claims.source in track.truth.recording)
     return Calibration(odds=odds, gate=logistic(np.array(looks), np.array(real)), near=strangers_reach(catalogue, free))
 
 

@@ -59,7 +59,9 @@ def score(
     from attribution.influence.study import Study
     from ledger.proofs.vector import payload
 
-    emit([{"vector": payload(one.vector), "details": one.details} for one in score_tracks(Study(study), tracks)])
+    emit(
+        [{"vector": payload(scored.vector), "details": scored.details} for scored in score_tracks(Study(study), tracks)]
+    )
 
 
 @app.command()

@@ -97,9 +97,9 @@ def fsck() -> None:
     from service.operating import fsck as examine
 
     with progress("Checking", unit="entries") as advance:
-        found = examine(workspace(), on_progress=advance)
-    emit(found)
-    if not found.ok:
+        report = examine(workspace(), on_progress=advance)
+    emit(report)
+    if not report.ok:
         leave(EXIT_CODES[VerificationError])
 
 

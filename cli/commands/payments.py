@@ -52,8 +52,8 @@ def _answers_text(done: Any) -> str:
     lines = [f"{done.file}: {counted(done.settled, 'payment')} settled now"]
     lines += [f"  {totals_line(total)}" for total in done.totals]
     lines += [
-        f"  {made.outcome}: {made.party}, {made.reference}: settle approve {made.id} --as PARTY"
-        for made in done.proposals
+        f"  {proposal.outcome}: {proposal.party}, {proposal.reference}: settle approve {proposal.id} --as PARTY"
+        for proposal in done.proposals
     ]
     counts = (("known before", done.already), ("on their way", done.pending), ("without a reference", done.unnamed))
     lines += [f"  {words}: {count}" for words, count in counts if count]

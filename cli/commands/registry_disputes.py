@@ -66,7 +66,13 @@ def list_(
 
     ws = workspace()
     view = ws.registry.view()
-    emit([pages.dispute(ws, view, one.id) for one in view.disputes.values() if everything or one.resolved_at is None])
+    emit(
+        [
+            pages.dispute(ws, view, matter.id)
+            for matter in view.disputes.values()
+            if everything or matter.resolved_at is None
+        ]
+    )
 
 
 @dispute.command()

@@ -125,8 +125,8 @@ def end(
     from service.settlement import holds, life
 
     ws = workspace()
-    made = holds.release(ws, name, note=reason)
-    emit(made if by is None else life.approve(ws, made.id, by))
+    ended = holds.release(ws, name, note=reason)
+    emit(ended if by is None else life.approve(ws, ended.id, by))
 
 
 def _part(rate: str | None, ppm: int | None) -> int:
@@ -141,7 +141,7 @@ def _agree(clause: Clause, since: str, note: str, by: str | None) -> None:
     from service.settlement import agreements, life, proposals
 
     ws = workspace()
-    made = agreements.agree(ws, clause, period=since, note=note)
-    for question in proposals.show(ws, made.id).questions:
+    agreed = agreements.agree(ws, clause, period=since, note=note)
+    for question in proposals.show(ws, agreed.id).questions:
         say(f"settle: question: {question}")
-    emit(made if by is None else life.approve(ws, made.id, by))
+    emit(agreed if by is None else life.approve(ws, agreed.id, by))

@@ -34,8 +34,8 @@ def verify(
     from service.bundles import read_bundle, read_log, verify_bundle
 
     read = {path: read_bundle(path) for path in bundles}
-    trusted, place = _trust(trust)
-    named = {"path": str(place), "sha256": hashlib.sha256(place.read_bytes()).hexdigest()}
+    trusted, trust_path = _trust(trust)
+    named = {"path": str(trust_path), "sha256": hashlib.sha256(trust_path.read_bytes()).hexdigest()}
     copy = None if log is None else read_log(log)
     answers = [
         {**_document(path, verify_bundle(data, trusted, copy), explain=explain), "trust": named}
@@ -60,8 +60,8 @@ def _trust(flag: Path | None) -> tuple[Trust, Path]:
             "no trust file; give --trust trust.json, or --home or SETTLE_HOME for a workspace of your own: the log's "
             "operator publishes trust.json; get it apart from the bundle"
         )
-    place = flag or find_home(home_flag(), os.environ, Path.cwd()) / TRUST
-    return read_trust(place), place
+    path = flag or find_home(home_flag(), os.environ, Path.cwd()) / TRUST
+    return read_trust(path), path
 
 
 def _document(path: Path, report: Report, *, explain: bool) -> dict[str, Any]:
@@ -84,9 +84,9 @@ def _document(path: Path, report: Report, *, explain: bool) -> dict[str, Any]:
 def _text(answer: dict[str, Any]) -> str:
     """Bundle by bundle; of several the verdict on all of them stands last."""
     bundles = answer.get("bundles", [answer])
-    lines = [line for one in bundles for line in _lines(one)]
+    lines = [line for bundle in bundles for line in _lines(bundle)]
     if len(bundles) > 1:
-        failed = sum(not one["ok"] for one in bundles)
+        failed = sum(not bundle["ok"] for bundle in bundles)
         lines.append(f"FAILED  {failed} of {len(bundles)} bundles" if failed else f"OK  all {len(bundles)} bundles")
     return "\n".join(lines)
 

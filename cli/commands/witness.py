@@ -36,8 +36,8 @@ def init(
     from service.witness.server import Witness
     from service.workspace import system_clock
 
-    made = Witness.create(folder, name, new_passphrase(no_passphrase=no_passphrase), system_clock)
-    emit({"witness": made.name, "vkey": str(made.vkey), "folder": str(folder)})
+    opened = Witness.create(folder, name, new_passphrase(no_passphrase=no_passphrase), system_clock)
+    emit({"witness": opened.name, "vkey": str(opened.vkey), "folder": str(folder)})
 
 
 @witness.command()
@@ -50,13 +50,13 @@ def know(
     from ledger.proofs.note import parse_vkey
     from service.bundles import read_trust
 
-    found = [parse_vkey(one) for one in vkeys or ()]
+    keys = [parse_vkey(text) for text in vkeys or ()]
     if trust is not None:
-        found += [vkey for log in read_trust(trust).logs for vkey in log.current_vkeys()]
-    if not found:
+        keys += [vkey for log in read_trust(trust).logs for vkey in log.current_vkeys()]
+    if not keys:
         raise InputError("name a log: its verifier key, or --trust FILE")
     opened = _open(folder)
-    opened.know(*found)
+    opened.know(*keys)
     emit({"witness": opened.name, "logs": [str(vkey) for vkey in opened.logs()]})
 
 
@@ -84,15 +84,15 @@ def show(folder: Folder) -> None:
     opened = _open(folder)
     refused = [
         {
-            "origin": one.origin,
-            "time": one.time,
-            "reason": one.reason,
-            "held": _text(one.held),
-            "signed": _text(one.note),
+            "origin": fork.origin,
+            "time": fork.time,
+            "reason": fork.reason,
+            "held": _text(fork.held),
+            "signed": _text(fork.note),
         }
-        for one in opened.store.refused()
+        for fork in opened.store.refused()
     ]
-    seen = [{"origin": one.origin, "size": one.size, "root": one.root.hex()} for one in opened.store.seen()]
+    seen = [{"origin": fork.origin, "size": fork.size, "root": fork.root.hex()} for fork in opened.store.seen()]
     emit({"witness": opened.name, "vkey": str(opened.vkey), "seen": seen, "refused": refused})
 
 

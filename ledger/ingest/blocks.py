@@ -77,14 +77,14 @@ def read_blocks(file: BinaryIO, name: str, size: int = BLOCK) -> Iterator[LineBl
 
 
 def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[LineBlock | TooLong]:
-    line, rest, head = 1, b"", b""
+    line, remainder, head = 1, b"", b""
     skipped = 0  # bytes of an over-long line that have gone by already
     broken: TruncatedError | None = None
     while True:
         data, broken = _filled(stream, name, size)
         if not data:
             break
-        if line == 1 and not rest and data.startswith(_BOM):
+        if line == 1 and not remainder and data.startswith(_BOM):
             data = data[len(_BOM) :]
         if skipped:
             end = data.find(b"\n")
@@ -95,20 +95,20 @@ def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[Li
                 break
             yield TooLong(line, skipped + end, head)
             line, skipped, data = line + 1, 0, data[end + 1 :]
-        rest += data
-        cut = rest.rfind(b"\n") + 1
+        remainder += data
+        cut = remainder.rfind(b"\n") + 1
         if cut:
-            yield LineBlock(line, rest[:cut], _position(raw))
-            line += rest.count(b"\n", 0, cut)
-            rest = rest[cut:]
-        if len(rest) > LINE_MAX:
-            head, skipped, rest = rest[:KEPT], len(rest), b""
+            yield LineBlock(line, remainder[:cut], _position(raw))
+            line += remainder.count(b"\n", 0, cut)
+            remainder = remainder[cut:]
+        if len(remainder) > LINE_MAX:
+            head, skipped, remainder = remainder[:KEPT], len(remainder), b""
         if broken is not None:
             break
     if skipped:
         yield TooLong(line, skipped, head)
-    elif rest and broken is None:
-        yield LineBlock(line, rest, _position(raw))
+    elif remainder and broken is None:
+        yield LineBlock(line, remainder, _position(raw))
     if broken is not None:
         raise TruncatedError(f"{broken}; line {line} and what follows are missing: send the whole file again")
 
@@ -119,13 +119,13 @@ def _filled(stream: BinaryIO, name: str, size: int) -> tuple[bytes, TruncatedErr
     Reading in one call would throw away up to a whole block of good rows with the exception.
     """
     parts: list[bytes] = []
-    wanted = size
+    missing = size
     try:
         if not isinstance(stream, gzip.GzipFile):
             return stream.read(size) if stream.seekable() else _arrived(stream, size), None
-        while wanted > 0 and (part := stream.read1(wanted)):
+        while missing > 0 and (part := stream.read1(missing)):
             parts.append(part)
-            wanted -= len(part)
+            missing -= len(part)
     except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
         why = TruncatedError(f"{name}: the compressed data is cut off or damaged ({problem})")
         return b"".join(parts), why
@@ -141,10 +141,10 @@ def _arrived(stream: BinaryIO, size: int) -> bytes:
     """
     pipe = cast("io.BufferedReader", stream)
     parts = [pipe.read1(size)]
-    wanted, until = size - len(parts[0]), monotonic() + LINGER_SECONDS
-    while parts[-1] and wanted > 0 and select([pipe], [], [], max(0.0, until - monotonic()))[0]:
-        parts.append(pipe.read1(wanted))
-        wanted -= len(parts[-1])
+    missing, until = size - len(parts[0]), monotonic() + LINGER_SECONDS
+    while parts[-1] and missing > 0 and select([pipe], [], [], max(0.0, until - monotonic()))[0]:
+        parts.append(pipe.read1(missing))
+        missing -= len(parts[-1])
     return b"".join(parts)
 
 

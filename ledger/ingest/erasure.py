@@ -73,6 +73,6 @@ def _strike_bytes(raw: bytes, listener: str) -> bytes | None:
         json.dumps(listener)[1:-1].encode(),
         json.dumps(listener, ensure_ascii=False)[1:-1].encode(),
     }
-    pattern = b"|".join(rb"(?<![\w-])%b(?![\w-])" % re.escape(one) for one in sorted(spellings))
+    pattern = b"|".join(rb"(?<![\w-])%b(?![\w-])" % re.escape(spelling) for spelling in sorted(spellings))
     struck, count = re.subn(pattern, _STRUCK, raw)
     return struck if count else None

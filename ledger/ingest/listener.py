@@ -36,16 +36,16 @@ class Commitments:
         """Commitments of these keys and perhaps others, from stored salts or new ones."""
         if len(self._known) > REMEMBERED_MAX:
             self.forget()
-        known = self._known
-        for (source, period), listeners in _grouped({key for key in keys if key not in known}).items():
+        commitments = self._known
+        for (source, period), listeners in _grouped({key for key in keys if key not in commitments}).items():
             stored = queries.find_salts(connection, source, period, listeners)
             for listener in listeners:
                 key = (source, listener, period)
                 salt = stored.get(listener)
                 if salt is None:
                     salt = self._new[key] = self._entropy(SALT_SIZE)
-                known[key] = commit(salt, listener)
-        return known
+                commitments[key] = commit(salt, listener)
+        return commitments
 
     def new(self) -> list[tuple[str, str, str, bytes]]:
         """The salts to store in the transaction of the events that use them."""

@@ -34,19 +34,19 @@ Place = tuple[str, str, int]
 
 def receipts(log: Log, places: Iterable[Place]) -> Iterator[tuple[Place, bytes]]:
     """The receipt of each of these events."""
-    wanted = list(places)
+    asked = list(places)
     with log.store.reading() as connection:
-        bodies = queries.bodies(connection, [index for _, _, index in wanted])
+        bodies = queries.bodies(connection, [index for _, _, index in asked])
     first, size, signed = 0, 0, b""
-    for place in wanted:
-        index = place[2]
+    for event in asked:
+        index = event[2]
         if not first <= index < size:
             signed = log.covering(index)
             if log.has_retired(signed):
                 signed = log.checkpoint()
             first, size = index, content(signed).size
         hashes = tree.prove_inclusion(index, size, log.read)
-        yield place, proof.Proof(index=index, hashes=tuple(hashes), checkpoint=signed, extra=bodies[index]).encode()
+        yield event, proof.Proof(index=index, hashes=tuple(hashes), checkpoint=signed, extra=bodies[index]).encode()
 
 
 class ReceiptWriter:
@@ -64,16 +64,16 @@ class ReceiptWriter:
     def write(self, batch: Acknowledged) -> None:
         """Receipts for what this batch added, and again for what was there already."""
         places = [*batch.accepted, *batch.duplicates]
-        found = receipts(self._log, places)
+        pairs = receipts(self._log, places)
         if self._target.suffix == ONE_FILE:
             with self._log.store.reading() as connection:
                 signed_by = parties(connection, [index for _, _, index in places], self._signers)
             with self._target.open("a", encoding="utf-8") as file:
-                file.writelines(_line(place, receipt, label(signed_by.get(place[2]))) for place, receipt in found)
+                file.writelines(_line(event, receipt, label(signed_by.get(event[2]))) for event, receipt in pairs)
             return
-        for (source, event_id, _), receipt in found:
-            place = self._target / file_name(source) / f"{file_name(event_id)}.tlog-proof"
-            write_whole(place, receipt, durable=False)  # `settle ledger receipts` writes any of them again
+        for (source, event_id, _), receipt in pairs:
+            event = self._target / file_name(source) / f"{file_name(event_id)}.tlog-proof"
+            write_whole(event, receipt, durable=False)  # `settle ledger receipts` writes any of them again
 
     def write_batch(self, source: str, number: int, index: int) -> None:
         """The receipt of a signed batch itself."""

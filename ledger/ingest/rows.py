@@ -57,12 +57,12 @@ class Joined:
 
 def consecutive(events: list[StreamEvent], first: int, position: int, raws: Callable[[], list[bytes]]) -> Rows:
     """Rows that stand on consecutive lines; their bytes are asked for only when one is refused."""
-    kept: list[bytes] = []
+    lines: list[bytes] = []
 
     def raw(i: int) -> bytes:
-        if not kept:
-            kept.extend(raws())
-        return kept[i]
+        if not lines:
+            lines.extend(raws())
+        return lines[i]
 
     return Rows(events, lambda i: first + i, raw, position=position)
 

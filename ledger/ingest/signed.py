@@ -57,7 +57,7 @@ def read_bodies(blocks: Iterable[Rows], name: str, source: str) -> bytes:
     seen: dict[str, int] = {}
     for rows in blocks:
         refused = {rows.line(i): reason for i, reason in checker.run(rows.events).items()}
-        refused |= {one.line: one.reason for one in rows.refused}
+        refused |= {refusal.line: refusal.reason for refusal in rows.refused}
         if refused:
             line = min(refused)
             raise InputError(f"{name}, line {line}: {refused[line]}; a batch is signed over good rows only")
@@ -83,12 +83,12 @@ class InOrder:
     def of(self, events: Sequence[StreamEvent], refused: Collection[int]) -> list[Place | None]:
         start, size = self._next, HASH_SIZE
         self._next += len(events)
-        found = body_hashes(events)
-        if not refused and b"".join(found) == self._hashes[start * size : self._next * size]:
+        digests = body_hashes(events)
+        if not refused and b"".join(digests) == self._hashes[start * size : self._next * size]:
             return [(self._index, start + i) for i in range(len(events))]
-        for i, one in enumerate(found):
-            place = (start + i) * size
-            if i not in refused and one != self._hashes[place : place + size]:
+        for i, digest in enumerate(digests):
+            offset = (start + i) * size
+            if i not in refused and digest != self._hashes[offset : offset + size]:
                 raise VerificationError(f"event {events[i].event_id!r} changed while its file was read; send it again")
         return [None if i in refused else (self._index, start + i) for i in range(len(events))]
 
@@ -105,8 +105,8 @@ class PlaceSearch:
         return [None if i in refused else self._find(event) for i, event in enumerate(events)]
 
     def _find(self, event: StreamEvent) -> Place | None:
-        wanted = body_hashes([event])[0]
+        body_hash = body_hashes([event])[0]
         for index, digest in self._batches.get(event.source, ()):
-            if (place := batch.find(self._hashes(digest), wanted)) is not None:
+            if (place := batch.find(self._hashes(digest), body_hash)) is not None:
                 return index, place
         return None

@@ -72,12 +72,14 @@ class LeafBatch:
 
 def batch_of(leaves: Sequence[Leaf], blobs: Iterable[bytes] = ()) -> LeafBatch:
     """Any leaves as a batch; InputError for what is not one."""
-    bodies = [leaf.encode(one) for one in leaves]
+    bodies = [leaf.encode(record) for record in leaves]
     return LeafBatch(
         bodies=bodies,
-        types=[one["type"] for one in leaves],
+        types=[record["type"] for record in leaves],
         hashes=leaf_hashes(bodies),
-        events=[(one["source"], one["event_id"], i) for i, one in enumerate(leaves) if one["type"] == "event"],
+        events=[
+            (record["source"], record["event_id"], i) for i, record in enumerate(leaves) if record["type"] == "event"
+        ],
         blobs={bytes.fromhex(canon.digest(data)): data for data in blobs},
     )
 
@@ -206,20 +208,20 @@ class Log:
         with self._lock, self.anchor.held() as anchor:
             try:
                 with self.store.writing() as tx:
-                    before = self._edge_in(tx)
-                    right_edge.check_anchor(tx, before, anchor.note)
+                    edge = self._edge_in(tx)
+                    right_edge.check_anchor(tx, edge, anchor.note)
                     if check is not None:
-                        check(tx, before.head)
-                    latest = self._check_time(tx, before.head.size, batch)
-                    after, tiles = self._extended(before, batch, key)
-                    signed = checkpoint.sign(self.origin, after.head.size, after.head.root, key)
-                    self._write(tx, batch, before, tiles, (after.head, signed))
+                        check(tx, edge.head)
+                    latest = self._check_time(tx, edge.head.size, batch)
+                    extended, tiles = self._extended(edge, batch, key)
+                    signed = checkpoint.sign(self.origin, extended.head.size, extended.head.root, key)
+                    self._write(tx, batch, edge, tiles, (extended.head, signed))
             except BaseException:
                 self._edge = None  # what the database now holds is for it to say
                 raise
-            self._edge, self._written = after, (after.head.size, latest)
+            self._edge, self._written = extended, (extended.head.size, latest)
             anchor.advance(signed)
-        return Appended(before.head.size, after.head.size, signed)
+        return Appended(edge.head.size, extended.head.size, signed)
 
     def _check_time(self, tx: Connection, size: int, batch: LeafBatch) -> str:
         """Refuse leaves dated before what the log holds already; the latest time in the log with this batch.
@@ -249,10 +251,10 @@ class Log:
                     f"log {self.origin}: the tree of size {last.size} changed; {right_edge.RECOVER}"
                 )
             return self._edge
-        found = right_edge.load(tx, self.origin, self.trusted)
+        edge = right_edge.load(tx, self.origin, self.trusted)
         if self._edge is None:
-            right_edge.check_last_entries(tx, found.head.size)
-        return found
+            right_edge.check_last_entries(tx, edge.head.size)
+        return edge
 
     def _extended(self, before: Edge, batch: LeafBatch, signer: PrivateKey) -> tuple[Edge, list[tile.Changed]]:
         """The edge after a batch; StateError unless the signing key counts at its size.
@@ -260,16 +262,16 @@ class Log:
         Asked inside the lock: while this process waited, another may have handed the log's key over, and what
         the old key signed from there on would make the log impossible to open.
         """
-        after, tiles = before.extended(batch.hashes)
+        edge, tiles = before.extended(batch.hashes)
         ring = before.ring
         if ring is None:
-            return after, tiles
+            return edge, tiles
         for offset, kind in enumerate(batch.types):
             if kind == "key":
                 ring = ring_after(ring, before.head.size + offset, batch.bodies[offset])
-        if not any(key.public == signer.public for key in ring.at(after.head.size, "log")):
+        if not any(key.public == signer.public for key in ring.at(edge.head.size, "log")):
             raise HandedOverError("the log's key was handed over; open the log again")
-        return replace(after, ring=ring), tiles
+        return replace(edge, ring=ring), tiles
 
     def _write(
         self, tx: Connection, batch: LeafBatch, before: Edge, tiles: list[tile.Changed], signed: tuple[Head, bytes]
@@ -339,19 +341,19 @@ class Log:
         end = self.head().size if stop is None else stop
         while start < end:
             with self.store.reading() as connection:
-                found = queries.page(connection, start, end, types)
-            yield from found
-            if len(found) < queries.PAGE:
+                rows = queries.page(connection, start, end, types)
+            yield from rows
+            if len(rows) < queries.PAGE:
                 return
-            start = found[-1].index + 1
+            start = rows[-1].index + 1
 
     def entry(self, index: int) -> Entry:
         """One entry; InputError if there is none of this index."""
         with self.store.reading() as connection:
-            found = queries.page(connection, index, index + 1)
-        if not found:
+            rows = queries.page(connection, index, index + 1)
+        if not rows:
             raise InputError(f"log {self.origin} has no entry {index}")
-        return found[0]
+        return rows[0]
 
     def blob(self, digest: Digest) -> bytes:
         """The matter of this digest, hashed again; InputError if it is not kept here."""
@@ -449,8 +451,8 @@ class Log:
 
     def _signed(self, size: int | None) -> queries.StoredCheckpoint:
         with self.store.reading() as connection:
-            found = queries.last_checkpoint(connection) if size is None else queries.checkpoint_at(connection, size)
-        if found is None:
+            stored = queries.last_checkpoint(connection) if size is None else queries.checkpoint_at(connection, size)
+        if stored is None:
             raise InputError(
                 f"log {self.origin} has no checkpoint"
                 + (
@@ -459,4 +461,4 @@ class Log:
                     else f" of size {size}; there is one per batch, and `settle ledger head` names the newest"
                 )
             )
-        return found
+        return stored

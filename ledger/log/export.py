@@ -91,12 +91,12 @@ def export(
 
 def _present(log: Log, folder: Path, signed: queries.StoredCheckpoint) -> int:
     """The size that the folder already holds."""
-    place = folder / "checkpoint"
-    if not place.exists():
+    path = folder / "checkpoint"
+    if not path.exists():
         if folder.exists() and any(folder.iterdir()):
             raise InputError(f"{folder} holds files and no checkpoint; export into an empty folder")
         return 0
-    there = content(place.read_bytes())
+    there = content(path.read_bytes())
     if there.origin != log.origin or there.size > signed.size:
         raise InputError(
             f"{folder} holds log {there.origin!r} at size {there.size}; not log {log.origin!r} at {signed.size}"
@@ -111,11 +111,11 @@ def _present(log: Log, folder: Path, signed: queries.StoredCheckpoint) -> int:
 def _blobs(connection: Connection, folder: Path) -> int:
     written = 0
     for digest in queries.blob_digests(connection):
-        place = folder / "blob" / digest.hex()[:2] / digest.hex()
-        if not place.exists():
+        path = folder / "blob" / digest.hex()[:2] / digest.hex()
+        if not path.exists():
             data = queries.blob(connection, digest)
             assert data is not None  # noqa: S101  the same snapshot listed it
-            _write(place, data)
+            _write(path, data)
             written += 1
     return written
 

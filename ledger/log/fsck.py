@@ -233,33 +233,35 @@ class _Walk:
             stored = tile[(start - n * WIDTH) * HASH_SIZE : (end - n * WIDTH) * HASH_SIZE]
             if b"".join(hashes[start - first : end - first]) != stored:
                 for index in range(start, end):
-                    place = (index - start) * HASH_SIZE
-                    if stored[place : place + HASH_SIZE] != hashes[index - first]:
+                    offset = (index - start) * HASH_SIZE
+                    if stored[offset : offset + HASH_SIZE] != hashes[index - first]:
                         self._report.bad(index, f"entry {index} is not the one whose hash is in the tree")
 
     def _check_event_ids(self, connection: Connection, events: dict[str, dict[str, int]]) -> None:
         for source, ids in events.items():
             self._events += len(ids)
-            found = queries.find_events(connection, source, list(ids))
+            indexes = queries.find_events(connection, source, list(ids))
             for event_id, index in ids.items():
-                if found.get(event_id) != index:
+                if indexes.get(event_id) != index:
                     self._report.bad(
                         index,
-                        f"event {event_id!r} of {source!r} is entry {index}; its id leads to {found.get(event_id)}",
+                        f"event {event_id!r} of {source!r} is entry {index}; its id leads to {indexes.get(event_id)}",
                     )
 
     def _check_checkpoint(self, signed: StoredCheckpoint) -> None:
         """A checkpoint says what the entries before it add up to."""
         head, size = self._edge.head, signed.size
         try:
-            said = content(signed.note)
+            checkpoint_text = content(signed.note)
         except VerificationError as problem:
             self._report.bad(None, f"checkpoint {size}: {problem}")
             return
-        if (said.origin, said.size) != (self._log.origin, size):
-            self._report.bad(None, f"checkpoint {size} is of {said.origin!r} at size {said.size}")
-        if not head.root == said.root == signed.root:
-            self._report.bad(None, f"checkpoint {size} has root {said.root.hex()}, the entries have {head.root.hex()}")
+        if (checkpoint_text.origin, checkpoint_text.size) != (self._log.origin, size):
+            self._report.bad(None, f"checkpoint {size} is of {checkpoint_text.origin!r} at size {checkpoint_text.size}")
+        if not head.root == checkpoint_text.root == signed.root:
+            self._report.bad(
+                None, f"checkpoint {size} has root {checkpoint_text.root.hex()}, the entries have {head.root.hex()}"
+            )
         if self._signers is not None:
             try:
                 checkpoint.open(signed.note, self._log.origin, self._signers(size))
@@ -283,8 +285,8 @@ class _Walk:
             col(TrackProjection.vector),
             col(TrackProjection.assigned_idx),
         )
-        kept = {(row[0], (row[1], row[2], row[3])) for row in connection.execute(query)}
-        differing = sorted({track for track, _ in kept ^ set(self._tracks.items())})
+        stored_rows = {(row[0], (row[1], row[2], row[3])) for row in connection.execute(query)}
+        differing = sorted({track for track, _ in stored_rows ^ set(self._tracks.items())})
         for track in differing[:PROBLEMS_MAX]:
             self._report.bad(None, f"the projection of track {track!r} differs from the log")
         for digest, data in _blobs(connection):

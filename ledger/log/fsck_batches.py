@@ -30,15 +30,17 @@ class Batches:
         if not placed.rows:
             return
         hashes = lru_cache(maxsize=4)(lambda digest: _blob(connection, digest))
-        known = {index: _known(connection, index) for index in {row[2] for row in placed.rows}}
+        bodies = {index: _known(connection, index) for index in {row[2] for row in placed.rows}}
         for index, _, body in rows:
-            place = placed.find(index)
-            if place is None:
+            position = placed.find(index)
+            if position is None:
                 continue
-            found = known[place[0]]
+            batch_hash = bodies[position[0]]
             try:
-                if found is None or not _agrees(*found, place[1], hashes, canon.decode(body)):
-                    self._bad(index, f"entry {index} does not say what stands at {place[1]} of batch leaf {place[0]}")
+                if batch_hash is None or not _agrees(*batch_hash, position[1], hashes, canon.decode(body)):
+                    self._bad(
+                        index, f"entry {index} does not say what stands at {position[1]} of batch leaf {position[0]}"
+                    )
             except SettleError as problem:
                 self._bad(index, f"entry {index}: {problem}")
 
@@ -55,8 +57,8 @@ def _known(connection: Connection, index: int) -> tuple[BatchStatement, Digest] 
     """What the batch leaf at this index says and where its hashes are, wherever the walk has got to."""
     body = queries.bodies(connection, [index]).get(index)
     try:
-        found = None if body is None else canon.decode_object(body, "leaf")
-        return None if found is None else (batch.of_leaf(found), found["bodies"])
+        body_fields = None if body is None else canon.decode_object(body, "leaf")
+        return None if body_fields is None else (batch.of_leaf(body_fields), body_fields["bodies"])
     except VerificationError:
         return None
 
@@ -64,8 +66,8 @@ def _known(connection: Connection, index: int) -> tuple[BatchStatement, Digest] 
 def _agrees(
     found: BatchStatement, digest: Digest, place: int, hashes: Callable[[Digest], bytes], event: Mapping[str, Any]
 ) -> bool:
-    wanted = hashes(digest)[place * HASH_SIZE : (place + 1) * HASH_SIZE]
-    return event.get("source") == found.source and leaf_hash(batch.body(event)) == wanted
+    expected = hashes(digest)[place * HASH_SIZE : (place + 1) * HASH_SIZE]
+    return event.get("source") == found.source and leaf_hash(batch.body(event)) == expected
 
 
 def blob_of(connection: Connection) -> Callable[[Digest], bytes]:

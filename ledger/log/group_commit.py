@@ -73,27 +73,27 @@ class Gather(Generic[Item, Answer]):
         return self._waiting
 
     def __call__(self, item: Item) -> Answer:
-        place: _Place[Item, Answer] = _Place(item, self._weigh(item))
+        seat: _Place[Item, Answer] = _Place(item, self._weigh(item))
         with self._lock:
-            if self._waiting and self._waiting + place.weight > self._waiting_max:
+            if self._waiting and self._waiting + seat.weight > self._waiting_max:
                 raise OverloadedError(
                     f"{len(self._queue)} callers wait for a commit already; nothing was kept, try again later"
                 )
-            self._queue.append(place)
-            self._waiting += place.weight
+            self._queue.append(seat)
+            self._waiting += seat.weight
             if not self._committing:
                 self._committing = True
-                place.called.set()
+                seat.called.set()
         try:
-            place.called.wait()
-            if not place.done:
+            seat.called.wait()
+            if not seat.done:
                 self._lead()
         except BaseException:
-            self._leave(place)
+            self._leave(seat)
             raise
-        if place.problem is not None:
-            raise place.problem
-        return cast("Answer", place.answer)
+        if seat.problem is not None:
+            raise seat.problem
+        return cast("Answer", seat.answer)
 
     def _lead(self) -> None:
         """Commit for the head of the queue, which is the caller itself, and for those behind it."""
@@ -104,24 +104,24 @@ class Gather(Generic[Item, Answer]):
                 group.append(self._queue.popleft())
                 weight += group[-1].weight
             self._waiting -= weight
-        for place in group:  # until it is known better, nobody may believe anything
-            place.problem = TransientError("the commit was interrupted; send it again to learn what became of it")
+        for seat in group:  # until it is known better, nobody may believe anything
+            seat.problem = TransientError("the commit was interrupted; send it again to learn what became of it")
         try:
-            answers = self._commit([place.item for place in group])
-            for place, answer in zip(group, answers, strict=True):
-                place.answer = answer
-            for place in group:
-                place.problem = None
+            answers = self._commit([seat.item for seat in group])
+            for seat, answer in zip(group, answers, strict=True):
+                seat.answer = answer
+            for seat in group:
+                seat.problem = None
         except Exception as problem:  # noqa: BLE001  it is raised again, in every caller it belongs to
-            for place in group:
-                place.problem = _own(problem)
+            for seat in group:
+                seat.problem = _own(problem)
         finally:
             with self._lock:
-                for place in group:
-                    place.done = True
+                for seat in group:
+                    seat.done = True
                 following = self._hand_on()
-            for place in group:
-                place.called.set()
+            for seat in group:
+                seat.called.set()
             if following is not None:
                 following.called.set()
 
@@ -146,8 +146,8 @@ class Gather(Generic[Item, Answer]):
 def _own(problem: Exception) -> Exception:
     """An exception is one thread's, because raising it writes into it: a copy, or its words where it has none."""
     try:
-        found = copy(problem)
+        error = copy(problem)
     except Exception:  # noqa: BLE001  whatever its constructor asks for
-        found = TransientError(f"the commit failed: {type(problem).__name__}: {problem}")
-    found.__cause__ = problem
-    return found
+        error = TransientError(f"the commit failed: {type(problem).__name__}: {problem}")
+    error.__cause__ = problem
+    return error

@@ -16,16 +16,16 @@ from ledger.proofs.keys import PrivateKey
 
 def open_store(url: str | Path) -> Store:
     """The database of a log, by path (SQLite) or URL."""
-    place = str(url)
-    if place.startswith("sqlite:///"):
-        return SqliteStore(Path(place.removeprefix("sqlite:///")))
-    if place.startswith(("postgresql://", "postgres://")):
+    location = str(url)
+    if location.startswith("sqlite:///"):
+        return SqliteStore(Path(location.removeprefix("sqlite:///")))
+    if location.startswith(("postgresql://", "postgres://")):
         from ledger.log.store.postgres import PostgresStore
 
-        return PostgresStore(place.replace("postgres://", "postgresql://", 1))
-    if "://" not in place:
-        return SqliteStore(Path(place))
-    raise InputError(f"store {place!r}: expected a file path or a postgresql:// URL")
+        return PostgresStore(location.replace("postgres://", "postgresql://", 1))
+    if "://" not in location:
+        return SqliteStore(Path(location))
+    raise InputError(f"store {location!r}: expected a file path or a postgresql:// URL")
 
 
 def open_anchor(place: str | Path, origin: str) -> Anchor:

@@ -31,12 +31,12 @@ def prune(folder: Path, minimum: int) -> Pruned:
     size = content((folder / "checkpoint").read_bytes()).size
     if not 0 <= minimum <= size:
         raise InputError(f"minimum index {minimum} is not within the exported tree of {size}")
-    place = folder / "minimum"
-    before = int(place.read_text()) if place.exists() else 0
-    if minimum < before:
-        raise InputError(f"{folder} is pruned below {before} already; export again for what came before")
+    minimum_path = folder / "minimum"
+    previous = int(minimum_path.read_text()) if minimum_path.exists() else 0
+    if minimum < previous:
+        raise InputError(f"{folder} is pruned below {previous} already; export again for what came before")
     write_whole(
-        place, f"{minimum}\n".encode(), mode=PUBLIC
+        minimum_path, f"{minimum}\n".encode(), mode=PUBLIC
     )  # first: from here on nobody is promised what is about to go
     removed = 0
     for level, n in prunable(minimum):

@@ -57,14 +57,14 @@ class Static:
         """
         first, copy = tuple(trusted), read_copy(folder)
         ring, signed = fold(first, copy.keys), note.parse(copy.note)
-        found = cls(folder, checkpoint.parse(signed.text), copy.note)
-        if found.checkpoint.origin != origin:
-            raise VerificationError(f"{folder} holds log {found.checkpoint.origin!r}; expected {origin!r}")
-        check_signer(signed, found.checkpoint, ring, first, newer)
-        size = found.checkpoint.size
-        if tree_root(size, reader(found.tile)) != found.checkpoint.root:
+        static = cls(folder, checkpoint.parse(signed.text), copy.note)
+        if static.checkpoint.origin != origin:
+            raise VerificationError(f"{folder} holds log {static.checkpoint.origin!r}; expected {origin!r}")
+        check_signer(signed, static.checkpoint, ring, first, newer)
+        size = static.checkpoint.size
+        if tree_root(size, reader(static.tile)) != static.checkpoint.root:
             raise VerificationError(f"{folder}: the exported tiles are not the tree of their checkpoint")
-        return found
+        return static
 
     def tile(self, level: int, n: int) -> bytes:
         """The widest version of a tile that a tree of this size has."""
@@ -93,11 +93,11 @@ class Static:
 
     def blobs(self) -> Iterator[tuple[bytes, bytes]]:
         """Content-addressed matter, hashed again."""
-        for place in sorted((self.folder / "blob").glob("*/*")):
-            data = place.read_bytes()
-            if canon.digest(data) != place.name:
-                raise VerificationError(f"{place} has another digest than its name")
-            yield bytes.fromhex(place.name), data
+        for path in sorted((self.folder / "blob").glob("*/*")):
+            data = path.read_bytes()
+            if canon.digest(data) != path.name:
+                raise VerificationError(f"{path} has another digest than its name")
+            yield bytes.fromhex(path.name), data
 
 
 def read_copy(folder: Path) -> LogCopy:
@@ -131,16 +131,16 @@ def replay(log: Log, static: Static) -> Recovered:
                 "find a newer export, or start a new origin with --new-origin and --reason"
             )
         with log.store.writing() as tx:
-            before = right_edge.load(tx, log.origin, log.trusted)
-            after = _append(log, tx, static, before) if before.head.size < target.size else before
-            _check_prefix(tx, before, static)
-            right_edge.check_anchor(tx, after, anchor.note or static.note)
+            edge = right_edge.load(tx, log.origin, log.trusted)
+            replayed = _append(log, tx, static, edge) if edge.head.size < target.size else edge
+            _check_prefix(tx, edge, static)
+            right_edge.check_anchor(tx, replayed, anchor.note or static.note)
         newest = log.checkpoint()
         if anchor.note is None or content(anchor.note).size < content(newest).size:
             anchor.advance(newest)
     head = log.check()
     return Recovered(
-        origin=log.origin, size=head.size, root=head.root.hex(), replayed=after.head.size - before.head.size
+        origin=log.origin, size=head.size, root=head.root.hex(), replayed=replayed.head.size - edge.head.size
     )
 
 
@@ -162,9 +162,13 @@ def _append(log: Log, tx: Connection, static: Static, edge: Edge) -> Edge:
     for first, bodies in static.entries(edge.head.size):
         leaves = [leaf.decode(body) for body in bodies]
         edge, tiles = edge.extended(leaf_hashes(bodies))
-        types = [one["type"] for one in leaves]
+        types = [fields["type"] for fields in leaves]
         log.store.insert(tx, ENTRY, list(zip(range(first, first + len(bodies)), types, bodies, strict=True)))
-        events = [(one["source"], one["event_id"], first + i) for i, one in enumerate(leaves) if one["type"] == "event"]
+        events = [
+            (fields["source"], fields["event_id"], first + i)
+            for i, fields in enumerate(leaves)
+            if fields["type"] == "event"
+        ]
         log.store.insert(tx, EVENT, events)
         log.store.put_tiles(tx, tiles)
         ring = project_tracks(tx, first, types, bodies, ring)
@@ -183,6 +187,8 @@ def surviving(log: Log) -> list[dict[str, object]]:
     ]
     anchored = log.anchor.read()
     if anchored is not None:
-        said = content(anchored)
-        heads.append({"origin": said.origin, "size": said.size, "root": said.root.hex()})
+        checkpoint_text = content(anchored)
+        heads.append(
+            {"origin": checkpoint_text.origin, "size": checkpoint_text.size, "root": checkpoint_text.root.hex()}
+        )
     return heads

@@ -60,9 +60,9 @@ class BatchStatement:
 
     def fields(self) -> dict[str, Any]:
         """In the signed payload and in the leaf; `previous` and `log` are left out where there is none."""
-        found = {"source": self.source, "number": self.number, "count": self.count, "root": self.root.hex()}
+        fields = {"source": self.source, "number": self.number, "count": self.count, "root": self.root.hex()}
         named = {"previous": self.previous, "log": self.log}
-        return found | {name: value for name, value in named.items() if value is not None}
+        return fields | {name: value for name, value in named.items() if value is not None}
 
 
 def label(party: str | None) -> str:
@@ -109,8 +109,8 @@ def of_leaf(found: Mapping[str, Any]) -> BatchStatement:
 
 def _batch(fields: Mapping[str, Any], what: str) -> BatchStatement:
     if set(fields) - {"previous", "log"} != _FIELDS:
-        known = ", ".join(sorted(_FIELDS))
-        raise VerificationError(f"{what}: fields {sorted(fields)}, expected {known}, and maybe previous and log")
+        expected = ", ".join(sorted(_FIELDS))
+        raise VerificationError(f"{what}: fields {sorted(fields)}, expected {expected}, and maybe previous and log")
     source, number, count, previous = fields["source"], fields["number"], fields["count"], fields.get("previous")
     log = fields.get("log")
     if not isinstance(source, str) or not source:
@@ -139,11 +139,11 @@ def check_log(batch: BatchStatement, origin: str) -> None:
 
 def check_taken(leaf: Mapping[str, Any], envelope: Envelope, origin: str) -> BatchStatement:
     """The batch of a `batch` leaf, once the statement that it names says the same, and says it to this log."""
-    found = of_leaf(leaf)
-    if envelope.payload_type != PAYLOAD_TYPE or parse(envelope.payload) != found:
+    statement = of_leaf(leaf)
+    if envelope.payload_type != PAYLOAD_TYPE or parse(envelope.payload) != statement:
         raise VerificationError(f"it says otherwise than the statement {leaf['statement'][:16]} that it names")
-    check_log(found, origin)
-    return found
+    check_log(statement, origin)
+    return statement
 
 
 def signer(index: int, leaf: Mapping[str, Any], envelope: Envelope, ring: KeyRing) -> Key:
@@ -161,7 +161,7 @@ def signer(index: int, leaf: Mapping[str, Any], envelope: Envelope, ring: KeyRin
 
 def check_follows(batch: BatchStatement, statement: Digest, last: tuple[BatchStatement, Digest] | None) -> None:
     """Refuse a batch that is not the source's next: one is missing, or one was signed twice."""
-    number, before = (0, None) if last is None else (last[0].number, last[1])
+    number, previous = (0, None) if last is None else (last[0].number, last[1])
     named = f"batch {batch.number} of {batch.source}"
     if batch.number > number + 1:
         raise ConflictError(
@@ -171,11 +171,11 @@ def check_follows(batch: BatchStatement, statement: Digest, last: tuple[BatchSta
     if batch.number <= number:
         raise ConflictError(
             f"{named}: the log has {number} of them and holds another statement under this number, not "
-            f"{statement[:16]}; number {number + 1} comes next, after {str(before)[:16]}"
+            f"{statement[:16]}; number {number + 1} comes next, after {str(previous)[:16]}"
         )
-    if batch.previous != before:
+    if batch.previous != previous:
         raise ConflictError(
-            f"{named} follows {str(batch.previous)[:16]}; the log's batch {number} is {str(before)[:16]}: sign it "
+            f"{named} follows {str(batch.previous)[:16]}; the log's batch {number} is {str(previous)[:16]}: sign it "
             "after that one"
         )
 

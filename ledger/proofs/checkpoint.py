@@ -35,14 +35,14 @@ def sign(origin: str, size: int, root: bytes, *keys: PrivateKey) -> bytes:
 
 def parse(text: str) -> Checkpoint:
     """The checkpoint of a note's text."""
-    origin, *rest = text.removesuffix("\n").split("\n")
-    if not text.endswith("\n") or len(rest) < 2 or not origin or not all(rest):
+    origin, *lines = text.removesuffix("\n").split("\n")
+    if not text.endswith("\n") or len(lines) < 2 or not origin or not all(lines):
         raise VerificationError("checkpoint: expected three or more lines, none empty: origin, size, root")
     return Checkpoint(
         origin,
-        parse_decimal(rest[0], "checkpoint size"),
-        parse_base64(rest[1], "checkpoint root", HASH_SIZE),
-        tuple(rest[2:]),
+        parse_decimal(lines[0], "checkpoint size"),
+        parse_base64(lines[1], "checkpoint root", HASH_SIZE),
+        tuple(lines[2:]),
     )
 
 

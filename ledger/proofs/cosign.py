@@ -46,10 +46,10 @@ def verify(text: str, signature: NoteSignature, vkey: Vkey) -> int:
 
 def cosigners(note: Note, trusted: Iterable[Vkey]) -> dict[Vkey, int]:
     """Which of these witnesses cosigned, and when. Lines by others are ignored; a false one sinks the note."""
-    known = {(vkey.name, vkey.id): vkey for vkey in trusted if vkey.kind == COSIGNATURE}
-    found: dict[Vkey, int] = {}
+    witnesses = {(vkey.name, vkey.id): vkey for vkey in trusted if vkey.kind == COSIGNATURE}
+    times: dict[Vkey, int] = {}
     for signature in note.signatures:
-        vkey = known.get((signature.name, signature.id))
+        vkey = witnesses.get((signature.name, signature.id))
         if vkey is not None:
-            found[vkey] = verify(note.text, signature, vkey)
-    return found
+            times[vkey] = verify(note.text, signature, vkey)
+    return times

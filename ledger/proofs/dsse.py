@@ -38,7 +38,9 @@ class Envelope:
             {
                 "payload": format_base64(self.payload),
                 "payloadType": self.payload_type,
-                "signatures": [{"keyid": one.keyid, "sig": format_base64(one.sig)} for one in self.signatures],
+                "signatures": [
+                    {"keyid": signature.keyid, "sig": format_base64(signature.sig)} for signature in self.signatures
+                ],
             }
         )
 
@@ -86,23 +88,23 @@ def signers(envelope: Envelope, keys: Iterable[PublicKey]) -> tuple[PublicKey, .
     """Which of these keys signed. One that is named but did not sign sinks the whole envelope."""
     by_id = {key.id: key for key in keys}
     message = pae(envelope.payload_type, envelope.payload)
-    found: dict[str, PublicKey] = {}
+    keys_by_id: dict[str, PublicKey] = {}
     for signature in envelope.signatures:
         key = by_id.get(signature.keyid)
         if key is not None:
             key.verify(signature.sig, message)
-            found[key.id] = key
-    return tuple(found.values())
+            keys_by_id[key.id] = key
+    return tuple(keys_by_id.values())
 
 
 def verify(envelope: Envelope, keys: Iterable[PublicKey], payload_type: str, *, threshold: int = 1) -> bytes:
     """The payload, if at least `threshold` different keys of `keys` signed it under this type."""
     if envelope.payload_type != payload_type:
         raise VerificationError(f"statement is a {envelope.payload_type!r}, expected {payload_type!r}")
-    known = tuple(keys)
-    valid = signers(envelope, known)
+    candidates = tuple(keys)
+    valid = signers(envelope, candidates)
     if len(valid) < threshold:
-        named = ", ".join(one.keyid[:16] for one in envelope.signatures) or "nobody"
-        wanted = ", ".join(key.id[:16] for key in known) or "nobody"
-        raise VerificationError(f"statement is signed by {named}; {threshold} of {wanted} needed")
+        named = ", ".join(signature.keyid[:16] for signature in envelope.signatures) or "nobody"
+        expected = ", ".join(key.id[:16] for key in candidates) or "nobody"
+        raise VerificationError(f"statement is signed by {named}; {threshold} of {expected} needed")
     return envelope.payload

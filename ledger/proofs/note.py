@@ -130,16 +130,16 @@ def parse_signature(line: str) -> NoteSignature:
 
 def verify(note: Note, trusted: Iterable[Vkey]) -> tuple[Vkey, ...]:
     """Which of these Ed25519 keys signed the note; VerificationError if none did."""
-    known = {(vkey.name, vkey.id): vkey for vkey in trusted if vkey.kind == ED25519}
+    keys = {(vkey.name, vkey.id): vkey for vkey in trusted if vkey.kind == ED25519}
     valid: dict[tuple[str, bytes], Vkey] = {}
     for signature in note.signatures:
-        vkey = known.get((signature.name, signature.id))
+        vkey = keys.get((signature.name, signature.id))
         if vkey is not None:
             vkey.key.verify(signature.value, note.text.encode())
             valid[vkey.name, vkey.id] = vkey
     if not valid:
         signed_by = _names((signature.name, signature.id) for signature in note.signatures)
-        raise VerificationError(f"signed by {signed_by}; you trust {_names(known)}")
+        raise VerificationError(f"signed by {signed_by}; you trust {_names(keys)}")
     return tuple(valid.values())
 
 

@@ -62,7 +62,7 @@ class Policy:
     def encode(self) -> bytes:
         """The policy as text, one space between words, thresholds as numbers."""
         lines = [_line("log", str(log.vkey), log.url) for log in self.logs]
-        lines += [_line("witness", one.name, str(one.vkey), one.url) for one in self.witnesses]
+        lines += [_line("witness", witness.name, str(witness.vkey), witness.url) for witness in self.witnesses]
         lines += [_line("group", group.name, str(group.threshold), *group.members) for group in self.groups]
         lines.append(_line("quorum", self.quorum))
         return "".join(lines).encode("utf-8", "surrogateescape")

@@ -41,14 +41,14 @@ def parse(data: bytes) -> Proof:
         raise VerificationError("proof: not ASCII before its checkpoint") from None
     if not separator or lines[0] != HEADER:
         raise VerificationError(f"proof: expected {HEADER!r}, lines, a blank line and a checkpoint")
-    rest = lines[1:]
+    remaining = lines[1:]
     extra = None
-    if rest and rest[0].startswith("extra "):
-        extra = parse_base64(rest.pop(0).removeprefix("extra "), "proof extra")
-    if not rest or not rest[0].startswith("index "):
+    if remaining and remaining[0].startswith("extra "):
+        extra = parse_base64(remaining.pop(0).removeprefix("extra "), "proof extra")
+    if not remaining or not remaining[0].startswith("index "):
         raise VerificationError("proof: no index line")
-    index = parse_decimal(rest.pop(0).removeprefix("index "), "proof index")
-    if len(rest) > HASHES_MAX:
-        raise VerificationError(f"proof: {len(rest)} hashes, at most {HASHES_MAX}")
-    hashes = tuple(parse_base64(line, "proof hash", HASH_SIZE) for line in rest)
+    index = parse_decimal(remaining.pop(0).removeprefix("index "), "proof index")
+    if len(remaining) > HASHES_MAX:
+        raise VerificationError(f"proof: {len(remaining)} hashes, at most {HASHES_MAX}")
+    hashes = tuple(parse_base64(line, "proof hash", HASH_SIZE) for line in remaining)
     return Proof(index=index, hashes=hashes, checkpoint=checkpoint, extra=extra)

@@ -22,10 +22,10 @@ class Rings:
     """The ring after each `key` leaf of a log (index, leaf), from the trusted keys on."""
 
     def __init__(self, trusted: Iterable[Key], changes: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
-        found = list(changes)
+        changed = list(changes)
         self._after: list[int] = []
         self._rings = [KeyRing(tuple(trusted))]
-        for index, body in found:
+        for index, body in changed:
             if self._after and index < self._after[-1]:
                 raise VerificationError(f"key leaf {index} does not come after key leaf {self._after[-1] - 1}")
             self._rings.append(self.last.apply(index, body))

@@ -52,7 +52,7 @@ class Tiles:
     def append(self, leaf_hashes: Sequence[bytes]) -> list[Changed]:
         """Add leaves; the tiles that grew, with all their hashes, lower levels first."""
         changed: list[Changed] = []
-        rising, level, before = b"".join(leaf_hashes), 0, self.size
+        rising, level, size = b"".join(leaf_hashes), 0, self.size
         if len(rising) != HASH_SIZE * len(leaf_hashes):
             raise VerificationError(f"tiles: a leaf hash is not {HASH_SIZE} bytes long")
         while rising:
@@ -60,7 +60,7 @@ class Tiles:
                 self._edge.append(bytearray())
             buffer = self._edge[level]
             buffer += rising
-            n = (before >> 8 * level) // WIDTH
+            n = (size >> 8 * level) // WIDTH
             roots = []
             full = len(buffer) - len(buffer) % TILE_SIZE
             for start in range(0, full, TILE_SIZE):
@@ -83,8 +83,8 @@ class Tiles:
         for buffer in self._edge:
             width = len(buffer) // HASH_SIZE
             for height, n in reversed(list(subtrees(0, width))):
-                one = fold(bytes(buffer[(n << height) * HASH_SIZE : ((n + 1) << height) * HASH_SIZE]))
-                result = one if result is None else node_hash(one, result)
+                subtree = fold(bytes(buffer[(n << height) * HASH_SIZE : ((n + 1) << height) * HASH_SIZE]))
+                result = subtree if result is None else node_hash(subtree, result)
         return EMPTY_ROOT if result is None else result
 
     @property

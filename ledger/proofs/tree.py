@@ -218,5 +218,5 @@ def consistency_roots(old: int, new: int, proof: Sequence[bytes], old_root: byte
 
 def _check_lengths(*hashes: bytes) -> None:
     """A node of other than 64 bytes could be read as two different pairs."""
-    if any(len(one) != HASH_SIZE for one in hashes):
+    if any(len(node) != HASH_SIZE for node in hashes):
         raise VerificationError(f"a hash in the proof is not {HASH_SIZE} bytes long")

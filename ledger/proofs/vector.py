@@ -214,13 +214,13 @@ def from_declared(document: Any, *, track: str | None = None) -> InfluenceVector
     if track is not None and named != track:
         raise InputError(f"declared vector is of track {named!r}, expected {track!r}")
     decisions = document.get("decisions", [])
-    if not isinstance(decisions, list) or not all(isinstance(one, str) for one in decisions):
+    if not isinstance(decisions, list) or not all(isinstance(decision, str) for decision in decisions):
         raise InputError(f"declared vector of {named}: decisions is a list of receipts' digests")
-    found: dict[str, list[Influence]] = {name: [] for name in ASPECTS}
+    by_aspect: dict[str, list[Influence]] = {name: [] for name in ASPECTS}
     for source in document["sources"]:
         aspect, influence = _declared_source(f"declared vector of {named}", source)
-        found[aspect].append(influence)
-    aspects = {name: _declared_aspect(f"declared vector of {named}, {name}", found[name]) for name in ASPECTS}
+        by_aspect[aspect].append(influence)
+    aspects = {name: _declared_aspect(f"declared vector of {named}, {name}", by_aspect[name]) for name in ASPECTS}
     return validate(
         InfluenceVector(
             track=named,

@@ -115,14 +115,14 @@ class Examination:
         if canon.digest(data) != digest:
             raise VerificationError(f"the statement has digest {canon.digest(data)}; the leaf names {digest}")
         envelope = dsse.parse(data)
-        known = self.ring.of(*roles)
-        signers = dsse.signers(envelope, [key.public for key in known])
-        counting = [key for key in known if key.public in signers and key.counts_at(size)]
+        keys = self.ring.of(*roles)
+        signers = dsse.signers(envelope, [key.public for key in keys])
+        counting = [key for key in keys if key.public in signers and key.counts_at(size)]
         if envelope.payload_type != payload_type:
             raise VerificationError(f"the statement is a {envelope.payload_type!r}, expected {payload_type!r}")
         if not counting:
-            expired = [str(key) for key in known if key.public in signers]
-            named = ", ".join(expired or [one.keyid[:16] for one in envelope.signatures])
+            expired = [str(key) for key in keys if key.public in signers]
+            named = ", ".join(expired or [signature.keyid[:16] for signature in envelope.signatures])
             raise VerificationError(
                 f"the statement is signed by {named}; no {' or '.join(roles)} key that counts at {size}"
             )
@@ -146,12 +146,12 @@ def verify_bundle(
         with examination.step("the bundle is one canonical document of a known kind") as step:
             document = bundle.parse(data)
             kind = document["kind"]
-            known = KINDS if kinds is None else kinds
-            if kind not in known:
-                raise VerificationError(f"kind {kind!r} is not known here; known are {', '.join(sorted(known))}")
+            checkers = KINDS if kinds is None else kinds
+            if kind not in checkers:
+                raise VerificationError(f"kind {kind!r} is not known here; known are {', '.join(sorted(checkers))}")
             step.detail = f"{kind}, {len(data)} bytes, SHA-256 {canon.digest(data)}"
         _common(examination, document, trust)
-        known[kind](examination, document)
+        checkers[kind](examination, document)
     except _EndedError:
         examination.unchecked.append("everything after the step that failed")
     ok = all(step.ok for step in examination.steps)
@@ -195,7 +195,7 @@ def _leaves(items: Sequence[PlacedLeaf]) -> str:
 
 def _trusted(signed: Note, found: Checkpoint, trust: Trust | None) -> tuple[Trust, Sequence[Key]]:
     """The trust, and its keys of the checkpoint's log; the refusal names who signed and who is trusted."""
-    names = ", ".join(f"key {one.id.hex()} of {one.name}" for one in signed.signatures)
+    names = ", ".join(f"key {signature.id.hex()} of {signature.name}" for signature in signed.signatures)
     if trust is None:
         raise VerificationError(
             f"the checkpoint is of log {found.origin}, signed by {names}; give a trust file with --trust"
@@ -276,33 +276,39 @@ def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> N
         examination.unchecked.append("whether the platform reported this event: nothing here is signed by it")
         return
     with examination.step("the platform signed the event") as step:
-        item, envelope, source, place, hashes = bundle.signed_parts(signed)
+        item, envelope, source, position, hashes = bundle.signed_parts(signed)
         body = examination.included(step, item)
-        found, size = batch.of_leaf(body), item.index + 1
+        statement, size = batch.of_leaf(body), item.index + 1
         payload, key = examination.statement(step, envelope, body["statement"], batch.PAYLOAD_TYPE, size, "platform")
-        if (batch.parse(payload), key.party, key.public.id) != (found, body["party"], body["signer"]):
+        if (batch.parse(payload), key.party, key.public.id) != (statement, body["party"], body["signer"]):
             raise VerificationError(f"batch leaf {item.index} says otherwise than the statement that it names")
-        if found.source != event.get("source"):
-            raise VerificationError(f"batch leaf {item.index} is of source {found.source}, not {event.get('source')}")
-        batch.check_log(found, examination.checkpoint.origin)
+        if statement.source != event.get("source"):
+            raise VerificationError(
+                f"batch leaf {item.index} is of source {statement.source}, not {event.get('source')}"
+            )
+        batch.check_log(statement, examination.checkpoint.origin)
         data = batch.body(event)
         start = tree.leaf_hash(data)
         step.explain.append(_shell("00", data.hex(), start))
-        for left, right, result in tree.inclusion_steps(place, found.count, start, hashes):
+        for left, right, result in tree.inclusion_steps(position, statement.count, start, hashes):
             step.explain.append(_shell("01", f"{left.hex()} {right.hex()}", result))
-        tree.check_inclusion(place, found.count, start, hashes, found.root)
-        _author(examination, _speaks(examination, step, source, found.source, key.party), source.index + 1, "operator")
+        tree.check_inclusion(position, statement.count, start, hashes, statement.root)
+        _author(
+            examination, _speaks(examination, step, source, statement.source, key.party), source.index + 1, "operator"
+        )
         if source.index >= item.index:
             raise VerificationError(
-                f"leaf {source.index} lets {key.party} speak for {found.source} after the batch came"
+                f"leaf {source.index} lets {key.party} speak for {statement.source} after the batch came"
             )
-        step.detail = f"event {place} of batch {found.number} of {found.source}, leaf {item.index}, signed by {key}"
+        step.detail = (
+            f"event {position} of batch {statement.number} of {statement.source}, leaf {item.index}, signed by {key}"
+        )
     examination.platform = batch.label(key.party)
-    if found.log is None:
+    if statement.log is None:
         examination.unchecked.append(f"whether {key.party} signed the batch for this log alone: it names none")
     examination.unchecked += [
         f"whether key {key.public.id[:16]} is {key.party}'s own: the operator, or trust.json, says so; ask {key.party}",
-        f"whether another party spoke for {found.source} by then: the last leaf before the batch counts",
+        f"whether another party spoke for {statement.source} by then: the last leaf before the batch counts",
         "whether the platform signed for the listener or for the vector that the event pays by: it did not",
     ]
 
@@ -310,8 +316,8 @@ def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> N
 def _speaks(examination: Examination, step: Step, item: PlacedLeaf, source: str, party: str) -> dict[str, Any]:
     """The leaf by which a party speaks for a source."""
     body = examination.included(step, item)
-    said = sourcing.parse(item.index, body)
-    if (said.source, said.party) != (source, party):
+    stated = sourcing.parse(item.index, body)
+    if (stated.source, stated.party) != (source, party):
         raise VerificationError(f"leaf {item.index} does not let {party} speak for source {source}")
     return body
 
@@ -371,10 +377,10 @@ def _vector(examination: Examination, envelope: Any, evidence: Any, *, track: st
             step.detail = f"leaf {item.index}"
     with examination.step("the vector is signed and is of this track") as step:
         payload, key = examination.statement(step, envelope, digest, vector.PAYLOAD_TYPE, size, *SIGNS_VECTORS)
-        found = vector.parse(payload)
-        if found.track != track:
-            raise VerificationError(f"the vector is of track {found.track}, not {track}")
-        step.detail = f"vector {digest} by method {found.method} {found.version}, signed by {key}"
+        parsed = vector.parse(payload)
+        if parsed.track != track:
+            raise VerificationError(f"the vector is of track {parsed.track}, not {track}")
+        step.detail = f"vector {digest} by method {parsed.method} {parsed.version}, signed by {key}"
     examination.unchecked.append("whether the vector is right: it carries its method's measured error, not a proof")
 
 

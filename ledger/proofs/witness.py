@@ -63,7 +63,7 @@ def parse_request(data: bytes) -> CosignRequest:
     if len(hashes) > PROOF_MAX:
         raise VerificationError(f"add-checkpoint: {len(hashes)} proof lines, at most {PROOF_MAX}")
     old = parse_decimal(first.removeprefix("old "), "add-checkpoint old size")
-    proof = tuple(parse_base64(one, "add-checkpoint proof", HASH_SIZE) for one in hashes)
+    proof = tuple(parse_base64(line, "add-checkpoint proof", HASH_SIZE) for line in hashes)
     return CosignRequest(old=old, proof=proof, checkpoint=signed)
 
 

@@ -62,7 +62,7 @@ def check_signers(ring: KeyRing, index: int, envelope: dsse.Envelope, roles: Seq
     keys = [key for key in ring.of(*roles) if key.counts_for(index)]
     signed = dsse.signers(envelope, [key.public for key in keys])
     if not signed:
-        named = ", ".join(one.keyid[:16] for one in envelope.signatures) or "nobody"
+        named = ", ".join(signature.keyid[:16] for signature in envelope.signatures) or "nobody"
         raise VerificationError(f"its statement is signed by {named}; expected a key of role {' or '.join(roles)}")
     return next(key for key in keys if key.public == signed[0])
 

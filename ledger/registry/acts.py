@@ -37,42 +37,39 @@ def confirm(view: View, author: Author, ids: Sequence[str]) -> list[Planned]:
     """Vouch for shares, links and recordings by id; what is confirmed already is left alone."""
     if author.role not in CONFIRMERS:
         raise StateError(f"a {author.role} key asserts; confirming takes a key of {' or '.join(CONFIRMERS)}")
-    found = {**shares_by_id(view, ids), **_links_by_id(view, ids)}
+    candidates = {**shares_by_id(view, ids), **_links_by_id(view, ids)}
     facts: list[Planned] = []
-    for one in dict.fromkeys(ids):
-        if one in view.all_recordings:
-            if not view.all_recordings[one].confirmed:
-                facts.append(Planned(f.ConfirmFact(id=one, subject=one)))
+    for name in dict.fromkeys(ids):
+        if name in view.all_recordings:
+            if not view.all_recordings[name].confirmed:
+                facts.append(Planned(f.ConfirmFact(id=name, subject=name)))
             continue
-        if one not in found:
-            raise InputError(f"{one!r} is neither a share, a link nor a recording; see `settle registry show SUBJECT`")
-        subject, claimant, state = found[one]
+        if name not in candidates:
+            raise InputError(f"{name!r} is neither a share, a link nor a recording; see `settle registry show SUBJECT`")
+        subject, claimant, state = candidates[name]
         if state == "confirmed":
             continue
         if claimant == author.party and author.role != "operator":
-            raise StateError(f"share {one} is {claimant}'s own: someone else must confirm it")
-        facts.append(Planned(f.ConfirmFact(id=one, subject=subject)))
+            raise StateError(f"share {name} is {claimant}'s own: someone else must confirm it")
+        facts.append(Planned(f.ConfirmFact(id=name, subject=subject)))
     return facts
 
 
 def shares_by_id(view: View, ids: Sequence[str]) -> dict[str, tuple[str, str, str]]:
     """(subject, party, state) of these shares."""
-    wanted = set(ids)
+    asked = set(ids)
     return {
         line.id: (line.subject, line.party, line.state)
         for lines in view.shares_of.values()
         for line in lines
-        if line.id in wanted
+        if line.id in asked
     }
 
 
 def _links_by_id(view: View, ids: Sequence[str]) -> dict[str, tuple[str, str, str]]:
-    wanted = set(ids)
+    asked = set(ids)
     return {
-        link.id: (link.recording, "", link.state)
-        for links in view.links.values()
-        for link in links
-        if link.id in wanted
+        link.id: (link.recording, "", link.state) for links in view.links.values() for link in links if link.id in asked
     }
 
 
@@ -91,8 +88,8 @@ def waiting(view: View, subject: str, parties: Sequence[str] = ()) -> list[str]:
 
     One sentence must not vouch for a claim that its author never saw: a rival's may have come in meanwhile.
     """
-    found = asserted_shares(view, subject)
-    lines = [line for right in RIGHTS for line in view.shares_of.get((subject, right), ()) if line.id in found]
+    shares = asserted_shares(view, subject)
+    lines = [line for right in RIGHTS for line in view.shares_of.get((subject, right), ()) if line.id in shares]
     if unknown := sorted(set(parties) - {line.party for line in lines}):
         raise InputError(f"{unknown[0]} has no share of {subject} that waits for confirmation")
     if not parties and len({line.party for line in lines}) > 1:
@@ -123,15 +120,15 @@ def transfer(
         for line in view.shares_of.get((subject, right), ())
         if (line.party, line.territory, line.state) == (seller, territory, "confirmed") and line.start < when < line.end
     ]
-    held = sum(line.ppm for line in lines)
-    moved = held if ppm is None else ppm
-    if not lines or not 0 < moved <= held:
+    owned = sum(line.ppm for line in lines)
+    moved_ppm = owned if ppm is None else ppm
+    if not lines or not 0 < moved_ppm <= owned:
         raise InputError(
-            f"{seller} holds {held:,} ppm of the {right} right in {subject} ({territory}) at {when}, not {moved:,}"
+            f"{seller} holds {owned:,} ppm of the {right} right in {subject} ({territory}) at {when}, not {moved_ppm:,}"
         )
     facts: list[f.AnyFact] = [f.EndFact(id=line.id, subject=subject, end=when) for line in lines]
     state: State = "confirmed" if author.role == "operator" else "asserted"
-    for party, part in ((buyer, moved), (seller, held - moved)):
+    for party, part in ((buyer, moved_ppm), (seller, owned - moved_ppm)):
         if part:
             row = r.ShareRow(
                 subject=subject, party=party, right=right, ppm=part, territory=territory, start=when, state=state
@@ -161,16 +158,18 @@ def _share_fact(row: r.ShareRow, view: View) -> f.ShareFact:
 
 def revoke(view: View, author: Author, *, grant: str, when: Instant, uses: Sequence[Use] = ()) -> list[Planned]:
     """A grant ends at an instant, for some uses or all; what was made before keeps its permission."""
-    found = view.grants.get(grant)
-    if found is None:
+    existing = view.grants.get(grant)
+    if existing is None:
         raise InputError(f"grant {grant!r} is not registered; see `settle registry show RECORDING`")
     _not_backdated(f"revocation of {grant}", when, author.at)
-    _may_speak_for(author, found.grantor)
-    if wrong := [use for use in uses if use not in found.uses]:
-        raise InputError(f"grant {grant} does not speak of {wrong[0]!r}; it covers {', '.join(found.uses)}")
-    if all(found.end_of(use) <= when for use in uses or found.uses):
+    _may_speak_for(author, existing.grantor)
+    if wrong := [use for use in uses if use not in existing.uses]:
+        raise InputError(f"grant {grant} does not speak of {wrong[0]!r}; it covers {', '.join(existing.uses)}")
+    if all(existing.end_of(use) <= when for use in uses or existing.uses):
         return []
-    fact = f.RevokeFact(grant=grant, grantor=found.grantor, subject=found.subject, start=when, uses=tuple(sorted(uses)))
+    fact = f.RevokeFact(
+        grant=grant, grantor=existing.grantor, subject=existing.subject, start=when, uses=tuple(sorted(uses))
+    )
     return [Planned(fact)]
 
 
@@ -234,7 +233,7 @@ def open_dispute(
     if claimant not in view.parties:
         raise InputError(f"claimant {claimant!r} is not a registered party; import it first")
     if party is not None and not any(
-        line.party == party for one in RIGHTS for line in view.shares_of.get((subject, one), ())
+        line.party == party for owned_right in RIGHTS for line in view.shares_of.get((subject, owned_right), ())
     ):
         raise InputError(f"{party} claims no share of {subject}, so there is nothing of theirs to dispute")
     if like is not None:
@@ -242,9 +241,9 @@ def open_dispute(
     _may_speak_for(author, claimant)
     about = (subject, claimant, right, party, like)
     same = [
-        one.id
-        for one in view.open_disputes.get(subject, ())
-        if (one.subject, one.claimant, one.right, one.party, one.like) == about
+        owned_right.id
+        for owned_right in view.open_disputes.get(subject, ())
+        if (owned_right.subject, owned_right.claimant, owned_right.right, owned_right.party, owned_right.like) == about
     ]
     if same:
         raise ConflictError(f"{claimant} disputes this already, as {same[0]}")
@@ -267,7 +266,7 @@ def _check_like(view: View, subject: str, claimant: str, like: str, part: str | 
         raise InputError(
             f"{like} was registered before {subject}: only the later one can say the earlier is the squatter"
         )
-    if not any(line.party == claimant for one in RIGHTS for line in view.shares_of.get((like, one), ())):
+    if not any(line.party == claimant for right in RIGHTS for line in view.shares_of.get((like, right), ())):
         raise InputError(f"{claimant} claims no share of {like}; import what they claim of it first")
 
 
@@ -286,21 +285,21 @@ def resolve_dispute(
 
     A re-split may reach back to the opening of the dispute, since what was earned since then is held.
     """
-    found = view.disputes.get(dispute)
-    if found is None:
+    existing = view.disputes.get(dispute)
+    if existing is None:
         raise InputError(f"dispute {dispute!r} is not known; see `settle registry dispute list`")
-    if found.resolved_at is not None:
-        raise StateError(f"dispute {dispute} was resolved at {found.resolved_at} ({found.outcome})")
-    if author.role not in CONFIRMERS or author.party == found.claimant:
+    if existing.resolved_at is not None:
+        raise StateError(f"dispute {dispute} was resolved at {existing.resolved_at} ({existing.outcome})")
+    if author.role not in CONFIRMERS or author.party == existing.claimant:
         raise StateError(
-            f"dispute {dispute} is {found.claimant}'s: an operator or approver who is not a party to it resolves it"
+            f"dispute {dispute} is {existing.claimant}'s: an operator or approver who is not a party to it resolves it"
         )
-    fact = f.ResolveFact(dispute=dispute, subject=found.subject, outcome=outcome)
+    fact = f.ResolveFact(dispute=dispute, subject=existing.subject, outcome=outcome)
     if outcome == "released":
         if parts:
             raise InputError("a released dispute leaves the shares as they stand; give parts with --resplit only")
         return [Planned(fact)]
-    fact = replace(fact, **_resplit(view, found, parts or {}, right, when), territory=territory)
+    fact = replace(fact, **_resplit(view, existing, parts or {}, right, when), territory=territory)
     return [Planned(fact)]
 
 
@@ -340,18 +339,18 @@ def _may_speak_for(author: Author, party: str) -> None:
 def parse_uses(text: str) -> tuple[Use, ...]:
     """Uses as typed on a command line: `train,condition`."""
     named = [part.strip() for part in text.replace("|", ",").split(",") if part.strip()]
-    found = tuple(use for use in USES if use in named)
+    uses = tuple(use for use in USES if use in named)
     if wrong := [name for name in named if name not in USES]:
         raise InputError(f"use {wrong[0]!r}: expected some of {', '.join(USES)}")
-    return found
+    return uses
 
 
 def parse_parts(typed: Sequence[str]) -> dict[str, int]:
     """Parts as typed on a command line: `p-ann=600000`."""
     parts: dict[str, int] = {}
-    for one in typed:
-        party, _, ppm = one.rpartition("=")
+    for text in typed:
+        party, _, ppm = text.rpartition("=")
         if not party or not ppm.isdecimal() or party in parts:
-            raise InputError(f"part {one!r}: expected PARTY=PPM, each party once, such as p-ann=600000")
+            raise InputError(f"part {text!r}: expected PARTY=PPM, each party once, such as p-ann=600000")
         parts[party] = int(ppm)
     return parts

@@ -60,15 +60,15 @@ def audit(
             on_progress(reading.leaves, None)
     leaves, violations = reading.leaves, reading.voids
     view = reading.state.view(size)
-    found = tuple(_findings(view, blob))
-    matter = {"size": size, "leaves": leaves, "violations": _plain(violations), "findings": _plain(found)}
+    findings = tuple(_findings(view, blob))
+    matter = {"size": size, "leaves": leaves, "violations": _plain(violations), "findings": _plain(findings)}
     return AuditReport(
         ok=not violations,
         size=size,
         leaves=leaves,
         statements=reading.statements,
         violations=tuple(violations),
-        findings=found,
+        findings=findings,
         digest=canon.digest(canon.encode(matter)),
     )
 

@@ -112,10 +112,10 @@ def _party(row: r.PartyRow, view: View, author: Author, held: PersonalFields | N
         return _new(fact, personal)
     if old.kind != row.kind:
         raise _differs(f"party {row.id}", "kind", old.kind, row.kind)
-    moved = _moves(row, old)
+    new_group = _moves(row, old)
     erased = held is None and old.personal is not None
     renamed = not erased and {**(held or {}), **personal} != (held or {})
-    if moved:
+    if new_group:
         raise InputError(
             f"party {row.id} is in group {old.groups[-1][1]}; joining or leaving one is proposed and approved: "
             f"settle registry group propose {row.id} {row.group}"
@@ -179,9 +179,9 @@ def _recording(
     if row.work is not None:
         state: State = "confirmed" if author.role == "operator" else "asserted"
         link = r.LinkRow(recording=row.id, work=row.work, state=state)
-        others = [one.work for one in view.links.get(row.id, ()) if one.work != row.work]
-        if others and not any(one.work == row.work for one in view.links[row.id]):
-            raise _differs(f"recording {row.id}", "work", others[0], row.work)
+        other_works = [linked.work for linked in view.links.get(row.id, ()) if linked.work != row.work]
+        if other_works and not any(linked.work == row.work for linked in view.links[row.id]):
+            raise _differs(f"recording {row.id}", "work", other_works[0], row.work)
         facts += _link(link, view, author, wrote, keep=True).facts
     return Comparison(facts)
 
@@ -275,10 +275,10 @@ def _grant(row: r.GrantRow, view: View, author: Author) -> Comparison:
             )
         return SAME
     if new.start < author.at and narrows(new):
-        for other in _affected(new, view):
-            if overlaps(other, new, until=author.at):
+        for affected in _affected(new, view):
+            if overlaps(affected, new, until=author.at):
                 raise InputError(
-                    f"grant {row.id} would narrow {other.id} from {r.day(new.start) or 'the beginning'} on, before "
+                    f"grant {row.id} would narrow {affected.id} from {r.day(new.start) or 'the beginning'} on, before "
                     f"its own registration: let it start at {author.at} or later"
                 )
     return _new(fact)
@@ -364,7 +364,7 @@ def _model(row: r.ModelRow, view: View) -> Comparison:
     old = view.models.get(f"{row.id}@{row.version}")
     if old is not None:
         # The list itself is compared, not its root: a version registered by release 0.1 has a root of another form.
-        lists = [None if made is None else made.blob for made in (old.manifest, listed)]
+        lists = [None if training is None else training.blob for training in (old.manifest, listed)]
         if (old.operator, old.weights_sha256, old.licences, lists[0]) != (
             row.operator,
             row.weights_sha256,

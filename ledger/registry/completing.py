@@ -46,7 +46,7 @@ def to_ppm(parts: Sequence[Fraction], names: Sequence[str]) -> list[int]:
     if not 1 - TOLERANCE <= total <= 1 + TOLERANCE:
         return [int(part * MILLION) for part in parts]
     exact = [part / total * MILLION for part in parts]
-    ppm = [int(one) for one in exact]
+    ppm = [int(value) for value in exact]
     missing = MILLION - sum(ppm)
     largest = sorted(range(len(parts)), key=lambda n: (ppm[n] - exact[n], names[n], n))
     for n in largest[:missing]:

@@ -56,19 +56,19 @@ def _same_model(granted: str, asked: str | None) -> bool:
 def holder_answer(party: str, grants: Iterable[Grant], question: Question) -> tuple[Answer, list[Grant], str]:
     """One holder's answer: the most restrictive of the grants that apply, deny if there is none."""
     answer: Answer | None = None
-    found: list[Grant] = []
+    counting: list[Grant] = []
     for grant in grants:
         if applies(grant, question):
-            found.append(grant)
+            counting.append(grant)
             if answer is None or SEVERITY[grant.decision] > SEVERITY[answer]:
                 answer = grant.decision
     if answer is None:
         return (
             "deny",
-            found,
+            counting,
             f"{party} has no grant that covers {question.use} in {question.territory} at {question.at}",
         )
-    decisive = [grant for grant in found if grant.decision == answer]
+    decisive = [grant for grant in counting if grant.decision == answer]
     names = ", ".join(sorted(grant.id for grant in decisive))
     verb = {"allow": "allows", "ask": "wants to be asked about", "deny": "denies"}[answer]
     return answer, decisive, f"{party} {verb} {question.use} by {names}"
@@ -99,7 +99,7 @@ def combine(
         reasons.append(
             f"whether {question.subject} or a copy of it was there first is disputed: nobody is paid until then"
         )
-    grants = {grant.id: grant for _, found, _ in answers for grant in found}
+    grants = {grant.id: grant for _, granted, _ in answers for grant in granted}
     if worst != "allow":
         return Decision(worst, tuple(sorted(grants)), tuple(reasons))
     caps = [grant.cap_ppm for grant in grants.values() if grant.cap_ppm is not None]

@@ -25,52 +25,56 @@ Names = Callable[[str, str], Fields]
 
 def document(view: View, names: Names, manifest: Callable[[Digest], list[str]]) -> dict[str, list[dict[str, Any]]]:
     """The whole registry document."""
-    shares = [line for key in sorted(view.shares_of) for line in sorted(view.shares_of[key], key=lambda one: one.id)]
-    links = [link for recording in sorted(view.links) for link in sorted(view.links[recording], key=lambda one: one.id)]
+    shares = [
+        line for key in sorted(view.shares_of) for line in sorted(view.shares_of[key], key=lambda record: record.id)
+    ]
+    links = [
+        link for recording in sorted(view.links) for link in sorted(view.links[recording], key=lambda record: record.id)
+    ]
     return {
         "parties": [
-            _row(id=one.id, kind=one.kind, group=one.groups[-1][1], **names("party", one.id))
-            for _, one in sorted(view.parties.items())
+            _row(id=record.id, kind=record.kind, group=record.groups[-1][1], **names("party", record.id))
+            for _, record in sorted(view.parties.items())
         ],
-        "works": [_row(id=one.id, title=one.title, iswc=one.iswc) for _, one in sorted(view.works.items())],
+        "works": [_row(id=record.id, title=record.title, iswc=record.iswc) for _, record in sorted(view.works.items())],
         "recordings": [
             _row(
-                id=one.id,
-                title=one.title,
-                isrc=one.isrc,
-                audio=one.audio,
-                style=one.style,
-                **names("recording", one.id),
+                id=record.id,
+                title=record.title,
+                isrc=record.isrc,
+                audio=record.audio,
+                style=record.style,
+                **names("recording", record.id),
             )
-            for _, one in sorted(view.all_recordings.items())
+            for _, record in sorted(view.all_recordings.items())
         ],
         "links": [_link(link) for link in links],
         "shares": [_share(line) for line in shares],
         "grants": [row for _, grant in sorted(view.grants.items()) for row in _grants(grant)],
         "models": [
             _row(
-                id=one.id,
-                version=one.version,
-                operator=one.operator,
-                weights_sha256=one.weights_sha256,
-                licences=list(one.licences) or None,
-                training=None if one.manifest is None else manifest(one.manifest.blob),
+                id=record.id,
+                version=record.version,
+                operator=record.operator,
+                weights_sha256=record.weights_sha256,
+                licences=list(record.licences) or None,
+                training=None if record.manifest is None else manifest(record.manifest.blob),
             )
-            for _, one in sorted(view.models.items())
+            for _, record in sorted(view.models.items())
         ],
         "tracks": [
             _row(
-                id=one.id,
-                title=one.title,
-                model=one.model,
-                version=one.version,
-                generated_at=one.generated_at,
-                audio_sha256=one.audio_sha256,
-                conditioning=list(one.conditioning) or None,
-                decisions=list(one.decisions) or None,
+                id=record.id,
+                title=record.title,
+                model=record.model,
+                version=record.version,
+                generated_at=record.generated_at,
+                audio_sha256=record.audio_sha256,
+                conditioning=list(record.conditioning) or None,
+                decisions=list(record.decisions) or None,
             )
-            for _, one in sorted(view.tracks.items())
-            if not one.draft
+            for _, record in sorted(view.tracks.items())
+            if not record.draft
         ],
     }
 
@@ -80,8 +84,8 @@ def _row(**fields: Any) -> dict[str, Any]:
 
 
 def _dated(start: str, end: str) -> dict[str, str]:
-    found = {} if start == BEGINNING else {"from": r.day(start)}
-    return found if end == FOREVER else {**found, "to": r.day(end)}
+    dates = {} if start == BEGINNING else {"from": r.day(start)}
+    return dates if end == FOREVER else {**dates, "to": r.day(end)}
 
 
 def _link(link: Link) -> dict[str, Any]:

@@ -109,20 +109,20 @@ class State:
     # --- things -----------------------------------------------------------------------------------
 
     def _party(self, index: int, fact: f.PartyFact) -> None:
-        known = self.parties.get(fact.id)
-        if known is None:
+        existing = self.parties.get(fact.id)
+        if existing is None:
             groups: tuple[tuple[Instant, str], ...] = ((BEGINNING, fact.group or fact.id),)
             self.parties[fact.id] = Party(
                 id=fact.id, index=index, at=fact.at, kind=fact.kind, groups=groups, personal=fact.personal
             )
             return
-        if fact.group is not None and fact.group != known.groups[-1][1]:
-            known = replace(known, groups=(*known.groups, (fact.start or fact.at, fact.group)))
-        self.parties[fact.id] = replace(known, kind=fact.kind, personal=fact.personal or known.personal)
+        if fact.group is not None and fact.group != existing.groups[-1][1]:
+            existing = replace(existing, groups=(*existing.groups, (fact.start or fact.at, fact.group)))
+        self.parties[fact.id] = replace(existing, kind=fact.kind, personal=fact.personal or existing.personal)
 
     def _recording(self, index: int, fact: f.RecordingFact) -> None:
-        known = self.recordings.get(fact.id)
-        if known is None:
+        existing = self.recordings.get(fact.id)
+        if existing is None:
             self.recordings[fact.id] = Recording(
                 id=fact.id,
                 index=index,
@@ -135,19 +135,19 @@ class State:
             )
         else:
             self.recordings[fact.id] = replace(
-                known,
-                isrc=known.isrc or fact.isrc,
-                audio=known.audio or fact.audio,
-                style=known.style or fact.style,
-                personal=known.personal or fact.personal,
+                existing,
+                isrc=existing.isrc or fact.isrc,
+                audio=existing.audio or fact.audio,
+                style=existing.style or fact.style,
+                personal=existing.personal or fact.personal,
             )
 
     def _work(self, index: int, fact: f.WorkFact) -> None:
-        known = self.works.get(fact.id)
-        if known is None:
+        existing = self.works.get(fact.id)
+        if existing is None:
             self.works[fact.id] = Work(id=fact.id, index=index, at=fact.at, title=fact.title, iswc=fact.iswc)
         else:
-            self.works[fact.id] = replace(known, iswc=known.iswc or fact.iswc)
+            self.works[fact.id] = replace(existing, iswc=existing.iswc or fact.iswc)
 
     def _link(self, index: int, fact: f.LinkFact) -> None:
         link = Link(
@@ -161,11 +161,11 @@ class State:
             end=fact.end or FOREVER,
             state=fact.state,
         )
-        others = self.links.get(fact.recording, ())
-        self.links[fact.recording] = (*(one for one in others if one.id != link.id), link)
-        known = self.recordings_of.get(fact.work, ())
-        if fact.recording not in known:
-            self.recordings_of[fact.work] = (*known, fact.recording)
+        links = self.links.get(fact.recording, ())
+        self.links[fact.recording] = (*(old for old in links if old.id != link.id), link)
+        recordings = self.recordings_of.get(fact.work, ())
+        if fact.recording not in recordings:
+            self.recordings_of[fact.work] = (*recordings, fact.recording)
 
     # --- accounts ---------------------------------------------------------------------------------
 
@@ -243,7 +243,7 @@ class State:
 
     def _add_share(self, share: Share) -> None:
         key = (share.subject, share.right)
-        self.shares[key] = (*(one for one in self.shares.get(key, ()) if one.id != share.id), share)
+        self.shares[key] = (*(old for old in self.shares.get(key, ()) if old.id != share.id), share)
 
     def _change_shares(self, subject: str, change: Callable[[Share], Share]) -> None:
         for right in RIGHTS:
@@ -346,7 +346,7 @@ class State:
         changed = _revoked(grant, fact.uses or grant.uses, fact.start)
         key = (grant.grantor, grant.subject)
         self.grants[fact.grant] = changed
-        self.grants_of[key] = tuple(changed if one.id == grant.id else one for one in self.grants_of[key])
+        self.grants_of[key] = tuple(changed if old.id == grant.id else old for old in self.grants_of[key])
 
     # --- models, tracks, papers -------------------------------------------------------------------
 
@@ -364,8 +364,8 @@ class State:
         self.models.setdefault(model.key, model)  # a registered version never changes
 
     def _track(self, index: int, fact: f.TrackFact) -> None:
-        known = self.tracks.get(fact.id)
-        first = known.index if known is not None else index
+        existing = self.tracks.get(fact.id)
+        first = existing.index if existing is not None else index
         self.tracks[fact.id] = Track(
             id=fact.id,
             index=first,
@@ -396,8 +396,8 @@ class State:
         )
 
     def _clear(self, index: int, fact: f.ClearFact) -> None:
-        given = Clearance(id=fact.id, index=index, at=fact.at, track=fact.track, vector=fact.vector)
-        self.clearances[fact.track] = (*self.clearances.get(fact.track, ()), given)
+        clearance = Clearance(id=fact.id, index=index, at=fact.at, track=fact.track, vector=fact.vector)
+        self.clearances[fact.track] = (*self.clearances.get(fact.track, ()), clearance)
 
     def _audit(self, index: int, fact: f.AuditFact) -> None:
         audit = Audit(

@@ -51,7 +51,7 @@ def ipi_base(text: str) -> str:
 def ipi_name(text: str) -> str:
     """`14107338` -> `00014107338`: eleven digits, of which the last two check the others."""
     code = _shaped(text, "IPI name number", _IPI_NAME, "up to eleven digits, such as 00014107338").zfill(11)
-    total = sum(int(digit) * (10 - place) for place, digit in enumerate(code[:9])) % 101
+    total = sum(int(digit) * (10 - position) for position, digit in enumerate(code[:9])) % 101
     return _checked(text, "IPI name number", code, f"{(101 - total) % 101 % 100:02d}")
 
 
@@ -102,7 +102,7 @@ def evm_address(text: str) -> str:
 
 
 def _weighted_mod_10(start: int, digits: str) -> str:
-    total = start + sum(place * int(digit) for place, digit in enumerate(digits, 1))
+    total = start + sum(position * int(digit) for position, digit in enumerate(digits, 1))
     return str((10 - total % 10) % 10)
 
 

@@ -107,10 +107,14 @@ def import_rows(
     if on_progress is not None:
         raw = _counted(raw, on_progress)
     with registry.log.store.reading() as connection:
-        held = personal.load(connection)
+        personal_rows = personal.load(connection)
     author = Author(party=signer.party, role=signer.role, at=registry.now())
     planned = plan(
-        raw, view, author, lambda kind, one: held[kind, one][1] if (kind, one) in held else None, registry.author_of
+        raw,
+        view,
+        author,
+        lambda kind, item: personal_rows[kind, item][1] if (kind, item) in personal_rows else None,
+        registry.author_of,
     )
     accounts = _accounts(registry, view, planned, author, settled)
     facts = [*planned.facts, *accounts]
@@ -126,7 +130,7 @@ def import_rows(
         size = done.size
         if keep:
             _keep_refused(registry, planned, author)
-    told = [] if dry_run else notices(registry.view(), (one.fact for one in facts))
+    notes = [] if dry_run else notices(registry.view(), (item.fact for item in facts))
     return Imported(
         read=planned.read,
         accepted=accepted,
@@ -137,8 +141,8 @@ def import_rows(
         size=size,
         dry_run=dry_run,
         refused=_refused(planned, shown=SHOWN if keep else None),
-        notices=tuple(one.text for one in told),
-        summary=tuple(summarised(told)),
+        notices=tuple(item.text for item in notes),
+        summary=tuple(summarised(notes)),
     )
 
 
@@ -150,14 +154,14 @@ def replay(registry: Registry, signer: Signer, *, settled: Settled = nobody) -> 
     author = Author(party=signer.party, role=signer.role, at=registry.now())
     with registry.log.store.reading() as connection:
         rows = quarantine.waiting(connection, author)
-        others = quarantine.others(connection, author)
+        foreign = quarantine.others(connection, author)
     done = import_rows(registry, rows, signer, settled=settled, keep=False)
-    refused = {(one.list, one.line) for one in done.refused}
+    refused = {(refusal.list, refusal.line) for refusal in done.refused}
     with registry.log.projection() as connection:
         quarantine.replayed(connection, [row.line for row in rows if (row.list, row.line) not in refused])
     left = [
         f"{count} rows that {party or 'somebody unnamed'} handed in wait on: only who handed them in can replay them"
-        for party, count in others
+        for party, count in foreign
     ]
     return replace(done, notices=(*done.notices, *left), summary=(*done.summary, *left))
 
@@ -211,24 +215,26 @@ def _keep_refused(registry: Registry, planned: ImportPlan, author: Author) -> No
 
 
 def _refused(planned: ImportPlan, *, shown: int | None) -> tuple[RefusedImport, ...]:
-    found = [
-        RefusedImport(file=one.row.file, list=one.row.list, line=one.row.line, outcome=outcome, reason=one.reason)
+    refusals = [
+        RefusedImport(
+            file=problem.row.file, list=problem.row.list, line=problem.row.line, outcome=outcome, reason=problem.reason
+        )
         for outcome, problems in (("conflict", planned.conflicts), ("quarantined", planned.quarantined))
-        for one in problems
+        for problem in problems
     ]
-    return tuple(found[:shown])
+    return tuple(refusals[:shown])
 
 
 def notices(view: View, stated: Iterable[AnyFact]) -> list[Notice]:
     """What the people concerned should hear: rights that are not whole, training without permission."""
     facts = list(stated)
-    found = [notice for subject in sorted(_touched(facts)) for notice in _rights_not_whole(view, subject)]
-    found += [
+    texts = [notice for subject in sorted(_touched(facts)) for notice in _rights_not_whole(view, subject)]
+    texts += [
         _trained(f"{fact.id}@{fact.version}", fact.manifest.size)
         for fact in facts
         if isinstance(fact, ModelFact) and fact.manifest is not None
     ]
-    found += [
+    texts += [
         Notice(
             kind="accounts wait for a second person: settle proposals",
             about=fact.party,
@@ -237,20 +243,20 @@ def notices(view: View, stated: Iterable[AnyFact]) -> list[Notice]:
         for fact in facts
         if isinstance(fact, PayeeFact) and view.payees[fact.id].effective_from is None
     ]
-    return found
+    return texts
 
 
 def summarised(told: Iterable[Notice]) -> Iterator[str]:
     """A sentence for each kind: how many, and the first of them by name."""
     kinds: dict[str, list[Notice]] = {}
-    for one in told:
-        kinds.setdefault(one.kind, []).append(one)
+    for text in told:
+        kinds.setdefault(text.kind, []).append(text)
     for kind, same in kinds.items():
         if len(same) == 1:
             yield same[0].text
             continue
         more = f" and {len(same) - FIRST:,} more" if len(same) > FIRST else ""
-        yield f"{len(same):,} {kind}: {', '.join(one.about for one in same[:FIRST])}{more}"
+        yield f"{len(same):,} {kind}: {', '.join(text.about for text in same[:FIRST])}{more}"
 
 
 def _trained(model: str, size: int) -> Notice:

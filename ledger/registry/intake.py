@@ -73,9 +73,11 @@ def plan(raw_rows: Iterable[RawRow], view: View, author: Author, known: Known, w
 
 def _once(planned: Sequence[Planned]) -> list[Planned]:
     """Each link once: a row of `links` says more than the `work` column of its recording, which comes before it."""
-    last = {one.fact.id: place for place, one in enumerate(planned) if isinstance(one.fact, f.LinkFact)}
+    last = {item.fact.id: position for position, item in enumerate(planned) if isinstance(item.fact, f.LinkFact)}
     return [
-        one for place, one in enumerate(planned) if not isinstance(one.fact, f.LinkFact) or last[one.fact.id] == place
+        item
+        for position, item in enumerate(planned)
+        if not isinstance(item.fact, f.LinkFact) or last[item.fact.id] == position
     ]
 
 
@@ -126,18 +128,18 @@ _TABLES: Final = {
 def _take(result: ImportPlan, same: Sequence[tuple[RawRow, r.AnyRow]], names: _Names, importing: _Import) -> None:
     """Decide about all rows that are about one thing."""
     raw, row = same[0]
-    if any(other != row for _, other in same[1:]):
+    if any(other_row != row for _, other_row in same[1:]):
         reason = f"{len(same)} rows of this import speak of {identity(row)} and differ; keep the right one"
-        result.conflicts += [Problem(one, reason) for one, _ in same]
+        result.conflicts += [Problem(line, reason) for line, _ in same]
         return
     try:
         check_author(row, importing.author, importing.view)
         check_references(row, names.has)
         outcome = compare(row, importing.view, importing.author, importing.known, importing.wrote)
     except ConflictError as problem:
-        result.conflicts += [Problem(one, str(problem)) for one, _ in same]
+        result.conflicts += [Problem(line, str(problem)) for line, _ in same]
     except InputError as problem:
-        result.quarantined += [Problem(one, str(problem)) for one, _ in same]
+        result.quarantined += [Problem(line, str(problem)) for line, _ in same]
     else:
         _accept(result, outcome, row, len(same))
         names.new[raw.list].add(identity(row))
@@ -184,32 +186,35 @@ def check_author(row: r.AnyRow, author: Author, view: View) -> None:
 
 def check_references(row: r.AnyRow, has: Callable[[str, str], bool]) -> None:
     """That what a row names is registered."""
-    wanted: list[tuple[str, str]] = []
+    references: list[tuple[str, str]] = []
     match row:
         case r.RecordingRow():
             if has("works", row.id):
                 raise ConflictError(f"recording {row.id}: a work has this id")
-            wanted = [] if row.work is None else [("works", row.work)]
+            references = [] if row.work is None else [("works", row.work)]
         case r.LinkRow():
-            wanted = [("recordings", row.recording), ("works", row.work)]
+            references = [("recordings", row.recording), ("works", row.work)]
         case r.ShareRow():
             _check_subject(row.subject, row.right, has)
-            wanted = [("parties", row.party)]
+            references = [("parties", row.party)]
         case r.GrantRow():
             if row.subject != CATALOGUE and not has("recordings", row.subject) and not has("works", row.subject):
                 raise InputError(f"subject {row.subject!r} is neither a registered recording nor a work")
-            wanted = [("parties", row.grantor)]
+            references = [("parties", row.grantor)]
         case r.ModelRow():
-            wanted = [("parties", row.operator)]
+            references = [("parties", row.operator)]
         case r.TrackRow():
-            wanted = [("models", f"{row.model}@{row.version}"), *(("recordings", one) for one in row.conditioning)]
+            references = [
+                ("models", f"{row.model}@{row.version}"),
+                *(("recordings", recording) for recording in row.conditioning),
+            ]
         case r.PayeeRow():
-            wanted = [("parties", row.party)]
+            references = [("parties", row.party)]
         case _:
             pass
-    for name, one in wanted:
-        if not has(name, one):
-            raise InputError(f"{one!r} is not among the registered {name} nor in this import")
+    for name, recording in references:
+        if not has(name, recording):
+            raise InputError(f"{recording!r} is not among the registered {name} nor in this import")
 
 
 def _check_subject(subject: str, right: str, has: Callable[[str, str], bool]) -> None:

@@ -77,14 +77,14 @@ class ManifestTree:
 
     def prove(self, recording: str) -> dict[str, Any]:
         """That a recording was, or was not, in the manifest: one leaf, or the neighbours between which it would be."""
-        place = bisect_left(self._keys, recording.encode())
-        member = place < len(self.ids) and self.ids[place] == recording
-        shown = [place] if member else [index for index in (place - 1, place) if 0 <= index < len(self.ids)]
+        position = bisect_left(self._keys, recording.encode())
+        member = position < len(self.ids) and self.ids[position] == recording
+        shown = [position] if member else [index for index in (position - 1, position) if 0 <= index < len(self.ids)]
         return {"recording": recording, "member": member, "leaves": [self._leaf(index) for index in shown]}
 
     def _leaf(self, index: int) -> dict[str, Any]:
         path = tree.prove_inclusion(index, len(self.ids), self._read)
-        return {"index": index, "id": self.ids[index], "path": [one.hex() for one in path]}
+        return {"index": index, "id": self.ids[index], "path": [node.hex() for node in path]}
 
 
 def check(proof: Mapping[str, Any], *, root: str, size: int) -> bool:
@@ -98,12 +98,12 @@ def check(proof: Mapping[str, Any], *, root: str, size: int) -> bool:
         if len(shown) != 1 or shown[0][1] != key:
             raise VerificationError(f"manifest proof: it does not show {recording!r}")
         return True
-    before = [index for index, found in shown if found < key]
-    after = [index for index, found in shown if found > key]
-    if len(before) + len(after) != len(shown) or len(before) > 1 or len(after) > 1:
+    smaller = [index for index, name in shown if name < key]
+    larger = [index for index, name in shown if name > key]
+    if len(smaller) + len(larger) != len(shown) or len(smaller) > 1 or len(larger) > 1:
         raise VerificationError(f"manifest proof: its leaves do not enclose {recording!r}")
-    left = before[0] if before else -1
-    right = after[0] if after else size
+    left = smaller[0] if smaller else -1
+    right = larger[0] if larger else size
     if right != left + 1:
         raise VerificationError(f"manifest proof: leaves {left} and {right} are not neighbours")
     return False
@@ -116,6 +116,6 @@ def _checked_leaf(leaf: Any, root: str, size: int) -> tuple[int, bytes]:
     if not isinstance(leaf["id"], str) or not isinstance(leaf["path"], list):
         raise VerificationError("manifest proof: a leaf's id is a text and its path a list")
     key = leaf["id"].encode()
-    path = [parse_hex(one, "manifest proof path", HASH) for one in leaf["path"]]
+    path = [parse_hex(node, "manifest proof path", HASH) for node in leaf["path"]]
     tree.check_inclusion(leaf["index"], size, tree.leaf_hash(key), path, parse_hex(root, "manifest root", HASH))
     return leaf["index"], key

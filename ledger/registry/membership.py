@@ -60,11 +60,11 @@ def examine(examination: Examination, document: dict[str, Any]) -> None:
     proofs = [proof] if recordings is None else _recordings(examination, asked, recordings)
     with examination.step("the manifest proof leads to the model's training root") as step:
         shown = {}
-        for one in proofs:
-            if not isinstance(one, dict):
+        for each in proofs:
+            if not isinstance(each, dict):
                 raise VerificationError("the proof is not an object")
-            member = manifest.check(one, root=root, size=size) if version == 1 else sparse.check(one, root=root)
-            shown[str(one["recording"])] = member
+            member = manifest.check(each, root=root, size=size) if version == 1 else sparse.check(each, root=root)
+            shown[str(each["recording"])] = member
         step.detail = "; ".join(
             f"{recording} is {'' if member else 'not '}in the list that the operator committed for {name}"
             for recording, member in shown.items()
@@ -105,19 +105,23 @@ def _recordings(examination: Examination, asked: Any, recordings: Any) -> list[A
             raise VerificationError("asked is a text, recordings a list of at least one")
         proofs = []
         indexes: dict[str, int] = {}
-        for place, one in enumerate(recordings):
-            if not isinstance(one, dict) or set(one) != {"leaf", "proof"} or not isinstance(one["proof"], dict):
-                raise VerificationError(f"recording {place}: expected an object of leaf and proof")
-            item = bundle.placed(one["leaf"], f"recording {place}")
+        for position, recording in enumerate(recordings):
+            if (
+                not isinstance(recording, dict)
+                or set(recording) != {"leaf", "proof"}
+                or not isinstance(recording["proof"], dict)
+            ):
+                raise VerificationError(f"recording {position}: expected an object of leaf and proof")
+            item = bundle.placed(recording["leaf"], f"recording {position}")
             body = examination.included(step, item)
             name = body.get("id")
             if body["type"] != "recording" or not isinstance(name, str):
                 raise VerificationError(f"leaf {item.index} registers no recording")
             if asked not in (name, body.get("isrc")):
                 raise VerificationError(f"leaf {item.index} registers {name}, and {asked} is not its id nor its ISRC")
-            if one["proof"].get("recording") != name or name in indexes:
+            if recording["proof"].get("recording") != name or name in indexes:
                 raise VerificationError(f"leaf {item.index} registers {name}; its proof is about another recording")
             indexes[name] = item.index
-            proofs.append(one["proof"])
+            proofs.append(recording["proof"])
         step.detail = ", ".join(f"{name} at leaf {index}" for name, index in indexes.items())
     return proofs

@@ -81,8 +81,14 @@ def certificate(verdict: Verdict, *, origin: str, size: int, at: Instant, key: P
         "unattributed_ppm": verdict.unattributed_ppm,
         "territory": verdict.territory,
         "sources": [
-            {"aspect": one.aspect, "id": one.id, "ppm": one.ppm, "use": one.use, "decision": one.decision}
-            for one in verdict.sources
+            {
+                "aspect": source.aspect,
+                "id": source.id,
+                "ppm": source.ppm,
+                "use": source.use,
+                "decision": source.decision,
+            }
+            for source in verdict.sources
         ],
     }
     return dsse.sign(CLEARANCE_TYPE, canon.encode(payload), [key])

@@ -104,10 +104,12 @@ def _joined(account: ProposedAccount, held: tuple[bytes, personal.Fields] | None
 def current(book: Sequence[Payee], at: Instant) -> dict[str, Payee]:
     """The account of each party to which a payment made at this instant goes."""
     counting = [
-        one for one in book if one.state == "approved" and one.effective_from is not None and one.effective_from <= at
+        payee
+        for payee in book
+        if payee.state == "approved" and payee.effective_from is not None and payee.effective_from <= at
     ]
-    ordered = sorted(counting, key=lambda one: (one.effective_from or "", one.proposed_at, one.id))
-    return {one.party: one for one in ordered}
+    ordered = sorted(counting, key=lambda payee: (payee.effective_from or "", payee.proposed_at, payee.id))
+    return {payee.party: payee for payee in ordered}
 
 
 # --- proposing and approving ----------------------------------------------------------------------

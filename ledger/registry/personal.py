@@ -34,7 +34,7 @@ def load(connection: Connection, kind: str | None = None) -> dict[tuple[str, str
     table = tables.PERSONAL
     query = select(table.c.kind, table.c.id, table.c.salt, table.c.fields)
     rows = connection.execute(query if kind is None else query.where(table.c.kind == kind))
-    return {(of, one): (bytes(salt), json.loads(fields)) for of, one, salt, fields in rows}
+    return {(of, name): (bytes(salt), json.loads(fields)) for of, name, salt, fields in rows}
 
 
 def find(connection: Connection, kind: str, one: str) -> tuple[bytes, Fields] | None:
@@ -53,12 +53,12 @@ def keep(connection: Connection, held: Sequence[tuple[str, str, bytes, Fields]])
         return
     table = tables.PERSONAL
     clear = delete(table).where(table.c.kind == bindparam("of"), table.c.id == bindparam("one"))
-    connection.execute(clear, [{"of": kind, "one": one} for kind, one, _, _ in held])
+    connection.execute(clear, [{"of": kind, "one": name} for kind, name, _, _ in held])
     connection.execute(
         table.insert(),
         [
-            {"kind": kind, "id": one, "salt": salt, "fields": json.dumps(dict(fields), sort_keys=True)}
-            for kind, one, salt, fields in held
+            {"kind": kind, "id": name, "salt": salt, "fields": json.dumps(dict(fields), sort_keys=True)}
+            for kind, name, salt, fields in held
         ],
     )
 
@@ -67,6 +67,6 @@ def erase(connection: Connection, ids: Iterable[tuple[str, str]]) -> int:
     """Forget these (kind, id); how many were held."""
     table = tables.PERSONAL
     erased = 0
-    for kind, one in ids:
-        erased += connection.execute(delete(table).where(table.c.kind == kind, table.c.id == one)).rowcount
+    for kind, name in ids:
+        erased += connection.execute(delete(table).where(table.c.kind == kind, table.c.id == name)).rowcount
     return erased

@@ -28,16 +28,20 @@ REPLAYED: Final = "replayed"
 def keep(store: Store, connection: Connection, problems: Sequence[Problem], kind: str, author: Author) -> None:
     """Keep these rows as their author's; the same row of the same author is kept once."""
     tables.ensure(connection)
-    known = set(connection.execute(select(_ROWS.c.digest)).scalars())
+    digests = set(connection.execute(select(_ROWS.c.digest)).scalars())
     rows = {}
     for problem in problems:
         row = problem.row
         digest = bytes.fromhex(canon.digest(f"{kind} {author.role} {author.party} {row.list}\n".encode() + row.raw))
-        if digest not in known:
+        if digest not in digests:
             rows[digest] = (digest, kind, row.file, row.line, problem.reason, row.raw, author.at, WAITING)
     store.insert(connection, _COLUMNS, list(rows.values()))
     named = set(connection.execute(select(_BY.c.digest)).scalars())
-    authors = [{"digest": one, "party": author.party, "role": author.role} for one in rows if one not in named]
+    authors = [
+        {"digest": row_digest, "party": author.party, "role": author.role}
+        for row_digest in rows
+        if row_digest not in named
+    ]
     if authors:
         connection.execute(_BY.insert(), authors)
 
@@ -48,12 +52,12 @@ def waiting(connection: Connection, author: Author) -> list[RawRow]:
         return []
     query = select(_ROWS.c.id, _ROWS.c.name, _ROWS.c.raw).join(_BY, _BY.c.digest == _ROWS.c.digest)
     query = query.where(_WAITS, _BY.c.party == author.party, _BY.c.role == author.role)
-    found = []
+    rows = []
     for number, name, raw in connection.execute(query.order_by(_ROWS.c.id)):
         ((listed, (value,)),) = json.loads(bytes(raw)).items()
         texts = isinstance(value, dict) and all(isinstance(cell, str | list) for cell in value.values())
-        found.append(RawRow(list=listed, file=name, line=number, value=value, from_text=texts))
-    return found
+        rows.append(RawRow(list=listed, file=name, line=number, value=value, from_text=texts))
+    return rows
 
 
 def others(connection: Connection, author: Author) -> list[tuple[str, int]]:
@@ -63,8 +67,8 @@ def others(connection: Connection, author: Author) -> list[tuple[str, int]]:
     party = func.coalesce(_BY.c.party, "")
     query = select(party, func.count()).select_from(_ROWS).outerjoin(_BY, _BY.c.digest == _ROWS.c.digest)
     own = and_(_BY.c.party == author.party, _BY.c.role == author.role)
-    found = connection.execute(query.where(_WAITS, or_(_BY.c.party.is_(None), ~own)).group_by(party).order_by(party))
-    return [(name, count) for name, count in found]
+    counts = connection.execute(query.where(_WAITS, or_(_BY.c.party.is_(None), ~own)).group_by(party).order_by(party))
+    return [(name, count) for name, count in counts]
 
 
 def replayed(connection: Connection, numbers: Collection[int]) -> None:
@@ -76,16 +80,16 @@ def replayed(connection: Connection, numbers: Collection[int]) -> None:
 
 def forget(connection: Connection, party: str) -> int:
     """Drop the rows that describe a party or its accounts, whatever became of them; how many there were."""
-    found = []
+    forgotten = []
     rows = select(_ROWS.c.id, _ROWS.c.digest, _ROWS.c.raw).where(_ROWS.c.kind.in_(KINDS))
     digests = []
     for number, digest, raw in connection.execute(rows):
         ((listed, (value,)),) = json.loads(bytes(raw)).items()
         if isinstance(value, dict) and party == value.get({"parties": "id", "payees": "party"}.get(listed, "")):
-            found.append(number)
+            forgotten.append(number)
             digests.append(digest)
-    if found:
+    if forgotten:
         tables.ensure(connection)
         connection.execute(delete(_BY).where(_BY.c.digest.in_(digests)))
-        connection.execute(delete(_ROWS).where(_ROWS.c.id.in_(found)))
-    return len(found)
+        connection.execute(delete(_ROWS).where(_ROWS.c.id.in_(forgotten)))
+    return len(forgotten)

@@ -80,7 +80,9 @@ class CsvReader:
     def rows(self, path: Path) -> Iterator[RawRow]:
         name = path.stem.lower()
         if name not in LISTS:
-            raise InputError(f"{path}: a CSV is named after its list: {', '.join(f'{known}.csv' for known in LISTS)}")
+            raise InputError(
+                f"{path}: a CSV is named after its list: {', '.join(f'{list_name}.csv' for list_name in LISTS)}"
+            )
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as problem:

@@ -69,16 +69,16 @@ class Registry:
 
     def view(self, size: int | None = None) -> View:
         """The registry as known when the log had `size` leaves; by default as known now."""
-        wanted = self.log.head().size if size is None else size
-        if wanted < self._read:
+        at = self.log.head().size if size is None else size
+        if at < self._read:
             earlier = self._fresh()
-            self._fold(earlier, 0, wanted)
-            return earlier.state.view(wanted)
-        if self._fold(self._reading, self._read, wanted) or self._view is None:
-            self._view = self._reading.state.view(wanted)
-        elif self._view.size != wanted:
-            self._view = replace(self._view, size=wanted)
-        self._read = wanted
+            self._fold(earlier, 0, at)
+            return earlier.state.view(at)
+        if self._fold(self._reading, self._read, at) or self._view is None:
+            self._view = self._reading.state.view(at)
+        elif self._view.size != at:
+            self._view = replace(self._view, size=at)
+        self._read = at
         return self._view
 
     def _fresh(self) -> RegistryReading:
@@ -120,18 +120,18 @@ class Registry:
         Reads a handful of leaves through the registry's index instead of all of them.
         """
         self.catch_up()
-        wanted = self.log.head().size if size is None else size
-        first = self._facts_about([subject], wanted)
+        at = self.log.head().size if size is None else size
+        first = self._facts_about([subject], at)
         works = [fact.work for fact in first.values() if isinstance(fact, f.LinkFact)]
-        more = self._facts_about(works, wanted) if works else {}
+        more = self._facts_about(works, at) if works else {}
         facts = first | more
         owners = {fact.party for fact in facts.values() if isinstance(fact, f.ShareFact)}
         owners |= {part.party for fact in facts.values() if isinstance(fact, f.ResolveFact) for part in fact.parts}
-        facts |= self._facts_about([key for party in sorted(owners) for key in (party, f"all:{party}")], wanted)
+        facts |= self._facts_about([key for party in sorted(owners) for key in (party, f"all:{party}")], at)
         state = State()
         for index in sorted(facts):
             state.take(index, facts[index], self._said(facts[index].statement))
-        return state.view(wanted)
+        return state.view(at)
 
     def _said(self, digest: Digest) -> Registration:
         return statement.read(self.log.blob(digest))
@@ -162,18 +162,18 @@ class Registry:
     def personal(self, kind: str, one: str) -> personal.Fields:
         """The erasable fields held of one id."""
         with self.log.store.reading() as connection:
-            found = personal.find(connection, kind, one)
-        return {} if found is None else found[1]
+            fields = personal.find(connection, kind, one)
+        return {} if fields is None else fields[1]
 
     def catalogue(self, size: int | None = None) -> list[Recording]:
         """Every recording in the order of registration, with its artist where that is still held."""
         with self.log.store.reading() as connection:
-            held = personal.load(connection)
+            personal_rows = personal.load(connection)
         return [
-            msgspec.structs.replace(one, artist=held["recording", one.id][1].get("artist"))
-            if ("recording", one.id) in held
-            else one
-            for one in self.view(size).recordings()
+            msgspec.structs.replace(recording, artist=personal_rows["recording", recording.id][1].get("artist"))
+            if ("recording", recording.id) in personal_rows
+            else recording
+            for recording in self.view(size).recordings()
         ]
 
     # --- the index --------------------------------------------------------------------------------
@@ -215,10 +215,12 @@ class Registry:
         about = tables.ABOUT
         with self.log.store.reading() as connection:
             size = tables.projected(connection)
-            made = tables.made(connection, about)
-            held = {(key, idx) for key, idx in connection.execute(select(about.c.key, about.c.idx))} if made else set()
-        wanted = {pair for stated in self._counting(0, size) for pair in _keys(stated)}
-        return sorted(wanted - held), sorted(held - wanted)
+            exists = tables.made(connection, about)
+            stored = (
+                {(key, idx) for key, idx in connection.execute(select(about.c.key, about.c.idx))} if exists else set()
+            )
+        derived = {pair for stated in self._counting(0, size) for pair in _keys(stated)}
+        return sorted(derived - stored), sorted(stored - derived)
 
     def rebuild(self) -> None:
         """Drop the index and build it again from the log."""
@@ -260,25 +262,25 @@ class Registry:
     def _append(
         self, chunk: Sequence[Planned], signer: Signer, known: int, at: Instant, blobs: Sequence[bytes]
     ) -> tuple[Digest, int]:
-        held: list[tuple[str, str, bytes, personal.Fields]] = []
+        personal_rows: list[tuple[str, str, bytes, personal.Fields]] = []
         rows: list[f.AnyFact] = []
-        for one in chunk:
-            fact = one.fact
-            if one.personal:
+        for item in chunk:
+            fact = item.fact
+            if item.personal:
                 salt = self._entropy(personal.SALT_SIZE)
-                held.append((fact.type, f.id_of(fact), salt, one.personal))
-                fact = msgspec.structs.replace(fact, personal=personal.digest(salt, one.personal))
+                personal_rows.append((fact.type, f.id_of(fact), salt, item.personal))
+                fact = msgspec.structs.replace(fact, personal=personal.digest(salt, item.personal))
             rows.append(fact)
         envelope = statement.sign([f.encode(fact) for fact in rows], signer, self.log.origin).encode()
         digest = canon.digest(envelope)
-        bodies = [f.encode_leaf(fact, at=at, statement=digest, row=place) for place, fact in enumerate(rows)]
+        bodies = [f.encode_leaf(fact, at=at, statement=digest, row=row) for row, fact in enumerate(rows)]
 
         def unchanged(connection: Connection, head: Head) -> None:
             if queries.page(connection, known, head.size, f.TYPES, limit=1):
                 raise ConflictError("the registry changed meanwhile; nothing of this batch was registered, try again")
-            if held:
+            if personal_rows:
                 tables.ensure(connection)
-                personal.keep(connection, held)
+                personal.keep(connection, personal_rows)
 
         matter = {bytes.fromhex(canon.digest(blob)): blob for blob in (envelope, *blobs)}
         batch = LeafBatch(

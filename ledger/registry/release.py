@@ -58,34 +58,34 @@ def assess(
     territory: str = WORLD,
 ) -> Verdict:
     """The verdict on a track with its assigned vector; the vector's signature is checked by whoever loads it."""
-    made = view.track(track)
+    record = view.track(track)
     receipts = vector.decisions if vector is not None else ()
 
     def ask(subject: str, use: str) -> Decision:
         return view.decide_track(track, subject, use, territory, receipts=receipts)
 
-    reasons = _paperwork(view, made, vector)
+    reasons = _paperwork(view, record, vector)
     sources: list[TrackSource] = []
     unlicensed, unattributed = 0, 0
     if vector is not None:
         for aspect in ASPECTS:
-            found = [
+            judged = [
                 _judge(aspect, source, ask)
                 for source in vector.aspect(aspect).sources
                 if not source.id.startswith(STYLE_PREFIX)
             ]
-            refused = sum(one.ppm for one in found if one.decision != "allow")
+            refused = sum(item.ppm for item in judged if item.decision != "allow")
             unlicensed = max(unlicensed, refused)
             if refused > limit_ppm:
                 reasons.append(f"{refused:,} ppm of the {aspect} influence is unlicensed; at most {limit_ppm:,} may be")
             reasons += [
-                f"{one.id} influenced the track by {one.ppm:,} ppm; its grant caps that at {one.cap_ppm:,}"
-                for one in found
-                if one.cap_ppm is not None and one.ppm > one.cap_ppm
+                f"{item.id} influenced the track by {item.ppm:,} ppm; its grant caps that at {item.cap_ppm:,}"
+                for item in judged
+                if item.cap_ppm is not None and item.ppm > item.cap_ppm
             ]
-            sources += found
+            sources += judged
         unattributed = vector.recording.unattributed
-    for recording in made.conditioning:
+    for recording in record.conditioning:
         decision = ask(recording, "condition")
         if decision.decision != "allow":
             reasons.append(f"declared conditioning on {recording}: {decision.decision} ({'; '.join(decision.reasons)})")
@@ -118,13 +118,13 @@ def _paperwork(view: View, made: Track, vector: InfluenceVector | None) -> list[
 
 def _judge(aspect: str, source: Influence, ask: Callable[[str, str], Decision]) -> TrackSource:
     use = use_of(source)
-    found = ask(source.id, use)
+    decision = ask(source.id, use)
     return TrackSource(
         aspect=aspect,
         id=source.id,
         ppm=source.ppm,
         use=use,
-        decision=found.decision,
-        reasons=found.reasons,
-        cap_ppm=found.cap_ppm,
+        decision=decision.decision,
+        reasons=decision.reasons,
+        cap_ppm=decision.cap_ppm,
     )

@@ -239,8 +239,8 @@ def right_named(text: str) -> Right:
 
 def beside(path: str) -> str:
     """A path inside the folder that holds the document: whoever hands one in names no other file of this host."""
-    place = PurePosixPath(path)
-    if place.is_absolute() or ".." in place.parts or "\\" in path:
+    location = PurePosixPath(path)
+    if location.is_absolute() or ".." in location.parts or "\\" in path:
         raise InputError(f"path {path!r}: expected one below the folder of the file, with / and without ..")
     return path
 

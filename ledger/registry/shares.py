@@ -28,9 +28,9 @@ def resolve(lines: Sequence[Share], disputes: Sequence[Dispute], *, territory: s
         return Shares("confirmed", parts)
     if any(dispute.like is not None for dispute in disputes):
         return Shares("contested", parts)
-    held = _disputed(parts, disputes)
-    state: SharesState = "disputed" if held else "confirmed"
-    return Shares(state, parts, held)
+    disputed_ppm = _disputed(parts, disputes)
+    state: SharesState = "disputed" if disputed_ppm else "confirmed"
+    return Shares(state, parts, disputed_ppm)
 
 
 def _disputed(parts: Sequence[tuple[str, int]], disputes: Sequence[Dispute]) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def overclaimed(lines: Sequence[Share]) -> frozenset[str]:
     Totals only change where a row starts, so looking at each start is looking at every instant.
     """
     confirmed = [line for line in lines if line.state == "confirmed"]
-    found: set[str] = set()
+    subjects: set[str] = set()
     for territory in {line.territory for line in confirmed}:
         rows = [line for line in confirmed if line.territory == territory]
         if sum(row.ppm for row in rows) <= MILLION:
@@ -55,5 +55,5 @@ def overclaimed(lines: Sequence[Share]) -> frozenset[str]:
         for instant in {row.start for row in rows}:
             live = [row for row in rows if row.start <= instant < row.end]
             if sum(row.ppm for row in live) > MILLION:
-                found.update(row.id for row in live)
-    return frozenset(found)
+                subjects.update(row.id for row in live)
+    return frozenset(subjects)

@@ -37,8 +37,8 @@ class SparseTree:
         self._places: Final = places
         self._height: Final = max(0, len(places) - 1).bit_length()
         starts = _starts(places, self._height)
-        counts = [after - before for before, after in pairwise(starts)]
-        row = [_subtree(places[before:after], self._height) for before, after in pairwise(starts)]
+        counts = [end - start for start, end in pairwise(starts)]
+        row = [_subtree(places[start:end], self._height) for start, end in pairwise(starts)]
         self._starts: Final = starts
         self._levels: Final = [row]
         self._counts: Final = [counts]
@@ -52,8 +52,8 @@ class SparseTree:
 
     def prove(self, name: str) -> dict[str, Any]:
         """The hashes beside the way from the root to where the id belongs, and the place of what stands there."""
-        place = place_of(name)
-        whole = int.from_bytes(place)
+        key = place_of(name)
+        whole = int.from_bytes(key)
         path: list[bytes] = []
         for depth in range(self._height):
             here = whole >> (DEPTH - depth)
@@ -66,13 +66,13 @@ class SparseTree:
         places: Sequence[bytes] = self._places[self._starts[here << width] : self._starts[(here + 1) << width]]
         while len(places) > 1:
             left, right = _split(places, depth)
-            places, beside = (right, left) if _bit(place, depth) else (left, right)
+            places, sibling = (right, left) if _bit(key, depth) else (left, right)
             depth += 1
-            path.append(_subtree(beside, depth))
+            path.append(_subtree(sibling, depth))
         return {
             "recording": name,
-            "member": places == [place],
-            "path": [one.hex() for one in path],
+            "member": places == [key],
+            "path": [node.hex() for node in path],
             "end": places[0].hex() if places else None,
         }
 
@@ -84,16 +84,16 @@ def check(proof: Mapping[str, Any], *, root: str) -> bool:
     name, member, path, end = proof["recording"], proof["member"], proof["path"], proof["end"]
     if not isinstance(name, str) or not isinstance(member, bool) or not isinstance(path, list) or len(path) > DEPTH:
         raise VerificationError("manifest proof: recording is a text, member true or false, path a list")
-    place = place_of(name)
+    key = place_of(name)
     terminal = None if end is None else parse_hex(end, "manifest proof end", SIZE)
-    if (terminal == place) is not member:
+    if (terminal == key) is not member:
         raise VerificationError(f"manifest proof: it does not show whether {name!r} is in the list")
-    if terminal is not None and _prefix(terminal, len(path)) != _prefix(place, len(path)):
+    if terminal is not None and _prefix(terminal, len(path)) != _prefix(key, len(path)):
         raise VerificationError(f"manifest proof: it ends at another place than that of {name!r}")
     current = EMPTY if terminal is None else tree.leaf_hash(terminal)
     for depth in range(len(path) - 1, -1, -1):
-        beside = parse_hex(path[depth], "manifest proof path", SIZE)
-        current = tree.node_hash(beside, current) if _bit(place, depth) else tree.node_hash(current, beside)
+        sibling = parse_hex(path[depth], "manifest proof path", SIZE)
+        current = tree.node_hash(sibling, current) if _bit(key, depth) else tree.node_hash(current, sibling)
     if current != parse_hex(root, "manifest root", SIZE):
         raise VerificationError("manifest proof: its path does not lead to the training root")
     return member
@@ -131,8 +131,8 @@ def _split(places: Sequence[bytes], depth: int) -> tuple[Sequence[bytes], Sequen
 def _starts(places: Sequence[bytes], height: int) -> list[int]:
     """Where the ids of each lowest stored subtree begin, and at last where they end."""
     starts = [0] * ((1 << height) + 1)
-    for place in places:
-        starts[_prefix(place, height) + 1] += 1
+    for key in places:
+        starts[_prefix(key, height) + 1] += 1
     for n in range(1, len(starts)):
         starts[n] += starts[n - 1]
     return starts

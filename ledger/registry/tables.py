@@ -93,8 +93,8 @@ def made(connection: Connection, table: Table) -> bool:
 
 def projected(connection: Connection) -> int:
     """Up to which size the index has read the log."""
-    found = connection.execute(select(_PROJECTED.c.size).where(_PROJECTED.c.name == PROJECTION))
-    return found.scalar_one_or_none() or 0
+    size = connection.execute(select(_PROJECTED.c.size).where(_PROJECTED.c.name == PROJECTION))
+    return size.scalar_one_or_none() or 0
 
 
 def set_projected(connection: Connection, size: int) -> None:

@@ -94,10 +94,10 @@ class View:
 
     def group_of(self, party: str, at: Instant) -> str:
         """The common beneficial owner of a party at an instant; a party without one is its own."""
-        known = self.parties.get(party)
+        record = self.parties.get(party)
         group = party
-        if known is not None:
-            for since, name in known.groups:
+        if record is not None:
+            for since, name in record.groups:
                 if since <= at:
                     group = name
         return group
@@ -120,17 +120,17 @@ class View:
         return resolve(lines, self._disputes(subject, right), territory=territory, at=at)
 
     def _disputes(self, subject: str, right: str) -> Sequence[Dispute]:
-        found = self.open_disputes.get(subject, ())
-        return [one for one in found if one.right is None or one.right == right] if found else ()
+        disputes = self.open_disputes.get(subject, ())
+        return [dispute for dispute in disputes if dispute.right is None or dispute.right == right] if disputes else ()
 
     def share_lines(self, subject: str) -> list[tuple[Share, str]]:
         """Every share row of a subject with what it counts as: asserted, confirmed or conflict."""
-        found: list[tuple[Share, str]] = []
+        share_lines: list[tuple[Share, str]] = []
         for right in RIGHTS:
             lines = self.shares_of.get((subject, right), ())
             conflict = overclaimed(lines)
-            found += [(line, "conflict" if line.id in conflict else line.state) for line in lines]
-        return found
+            share_lines += [(line, "conflict" if line.id in conflict else line.state) for line in lines]
+        return share_lines
 
     def owner_groups(self, recording: str, at: Instant) -> tuple[str, ...]:
         """The groups that hold a recording's master: by confirmed shares, else by asserted ones."""
@@ -186,17 +186,17 @@ class View:
     def _restrictions(self, question: Question) -> list[tuple[Answer, list[Grant], str]]:
         """What else binds a recording: a voice is its performers', and a work's owners may forbid or ask."""
         subject, at = question.subject, question.at
-        found = []
+        restrictions = []
         if question.use == "voice" and (subject, "performer") in self.shares_of:
             performers = self.shares(subject, "performer", question.territory, at)
-            found += [self._holder(party, question) for party, _ in performers.parts]
+            restrictions += [self._holder(party, question) for party, _ in performers.parts]
         for work, _ in self.works_of(subject, at):
             about_work = replace(question, subject=work)
             for party, _ in self.shares(work, "publishing", question.territory, at).parts:
                 answer = self._holder(party, about_work)
                 if answer[0] != "allow" and answer[1]:
-                    found.append(answer)
-        return found
+                    restrictions.append(answer)
+        return restrictions
 
     def decide_track(
         self,
@@ -214,9 +214,9 @@ class View:
         looked at when the track was made. A receipt in the log (named by the track or passed from
         its vector) proves an earlier permission.
         """
-        made = self.track(track)
-        model = self.models.get(f"{made.model}@{made.version}") if made.model else None
-        trained_at = min(model.at, made.at) if model is not None and use == "train" else made.at
+        record = self.track(track)
+        model = self.models.get(f"{record.model}@{record.version}") if record.model else None
+        trained_at = min(model.at, record.at) if model is not None and use == "train" else record.at
         question = Question(
             subject=subject,
             use=use,
@@ -224,16 +224,16 @@ class View:
             at=trained_at,
             licensee=model.operator if model is not None else None,
             model=model.key if model is not None else None,
-            serves_at=made.at,
+            serves_at=record.at,
         )
         decision = self.answer(question)
         if decision.decision != "allow":
-            for digest in (*made.decisions, *receipts):
+            for digest in (*record.decisions, *receipts):
                 receipt = self.receipts.get(digest)
                 if (
                     receipt is not None
-                    and deciding.proves(receipt, question, made)
-                    and (made.form == 1 or not self._narrowed(question, receipt.at, made.at))
+                    and deciding.proves(receipt, question, record)
+                    and (record.form == 1 or not self._narrowed(question, receipt.at, record.at))
                 ):
                     reason = f"decision receipt {digest[:16]} allowed it before the track was registered"
                     return Decision("allow", (), (reason, *decision.reasons))
@@ -241,13 +241,13 @@ class View:
 
     def _narrowed(self, question: Question, since: Instant, until: Instant) -> bool:
         """Whether a permission was revoked or refused between two instants: no receipt outlives that."""
-        before = self.answer(replace(question, at=since, serves_at=since))
-        ended = any(since < end <= until for name in before.grants for _, end in self.grants[name].ends)
-        after = self.answer(replace(question, at=until, serves_at=until))
+        at_start = self.answer(replace(question, at=since, serves_at=since))
+        ended = any(since < end <= until for name in at_start.grants for _, end in self.grants[name].ends)
+        at_end = self.answer(replace(question, at=until, serves_at=until))
         refused = any(
             self.grants[name].decision != "allow"
             and since < max(self.grants[name].at, self.grants[name].start) <= until
-            for name in after.grants
+            for name in at_end.grants
         )
         return ended or refused
 

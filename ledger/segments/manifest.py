@@ -103,12 +103,12 @@ def ordered_digest(hashes: Iterable[bytes]) -> Digest:
 def read(body: bytes, manifest: bytes) -> SegmentManifest:
     """The manifest of a segment leaf; refuses one that the leaf does not name or that says otherwise."""
     fields: Mapping[str, Any] = leaf.decode(body)
-    found = SegmentManifest.parse(manifest)
+    parsed = SegmentManifest.parse(manifest)
     if fields.get("manifest") != canon.digest(manifest):
         raise SegmentError(f"segment leaf of [{fields.get('start')}, {fields.get('stop')}) names another manifest")
-    if (fields.get("start"), fields.get("stop"), fields.get("leaves")) != (found.start, found.stop, found.leaves):
-        raise SegmentError(f"manifest of [{found.start}, {found.stop}) is not what its leaf in the log says")
-    return found
+    if (fields.get("start"), fields.get("stop"), fields.get("leaves")) != (parsed.start, parsed.stop, parsed.leaves):
+        raise SegmentError(f"manifest of [{parsed.start}, {parsed.stop}) is not what its leaf in the log says")
+    return parsed
 
 
 def manifests(log: Log, size: int | None = None) -> list[SegmentManifest]:

@@ -145,10 +145,10 @@ class Agreed:
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Agreed:
         """The inverse of `payload`; an id that does not follow from the rest is refused."""
-        made = cls.of(period=payload["period"], note=payload["note"], clause=read_clause(payload["clause"]))
-        if made.id != payload["id"]:
-            raise TermsError(f"terms {payload['id']}: their content makes {made.id}")
-        return made
+        agreed = cls.of(period=payload["period"], note=payload["note"], clause=read_clause(payload["clause"]))
+        if agreed.id != payload["id"]:
+            raise TermsError(f"terms {payload['id']}: their content makes {agreed.id}")
+        return agreed
 
     @property
     def party(self) -> str:
@@ -187,9 +187,9 @@ class Agreed:
 def in_force(agreed: Iterable[Agreed], *, pool: str, currency: str, period: str) -> tuple[Agreed, ...]:
     """What counts for a run, of everything agreed and not ended, in the order of the log."""
     chosen: dict[tuple[str, ...], Agreed] = {}
-    for one in agreed:
-        if one.counts(pool=pool, currency=currency, period=period):
-            chosen[one.slot] = one
+    for agreed_term in agreed:
+        if agreed_term.counts(pool=pool, currency=currency, period=period):
+            chosen[agreed_term.slot] = agreed_term
     return tuple(chosen.values())
 
 
@@ -201,20 +201,20 @@ def clause_payload(clause: Clause) -> dict[str, Any]:
 
 def read_clause(payload: Mapping[str, Any]) -> Clause:
     """The inverse of `clause_payload`; anything else is refused."""
-    given = dict(payload)
-    kind = _KINDS.get(str(given.pop("kind", None)))
+    arguments = dict(payload)
+    kind = _KINDS.get(str(arguments.pop("kind", None)))
     if kind is None:
         raise TermsError(f"terms of kind {payload.get('kind')!r}: expected one of {', '.join(_KINDS)}")
-    if given.keys() != {field.name for field in fields(kind)}:
-        raise TermsError(f"{kind.kind} terms have the fields {sorted(given)}")
-    for name, value in given.items():
+    if arguments.keys() != {field.name for field in fields(kind)}:
+        raise TermsError(f"{kind.kind} terms have the fields {sorted(arguments)}")
+    for name, value in arguments.items():
         if type(value) is not (int if name in ("ppm", "months") else str):
             raise TermsError(f"{kind.kind} terms: {name} is {value!r}")
-    if "micros" in given:
-        text = given["micros"]
-        given["micros"] = int(text) if _AMOUNT.match(text) else 0
-    made: Clause = kind(**given)
-    return made
+    if "micros" in arguments:
+        text = arguments["micros"]
+        arguments["micros"] = int(text) if _AMOUNT.match(text) else 0
+    clause: Clause = kind(**arguments)
+    return clause
 
 
 def _positive(rate: str) -> bool:

@@ -60,38 +60,38 @@ class Deductions:
     @property
     def total(self) -> int:
         """What the entries add to the account: negative, unless more is released than is taken."""
-        return sum(one.micros for one in self.entries if one.kind not in BESIDE)
+        return sum(step.micros for step in self.entries if step.kind not in BESIDE)
 
     def left(self, kind: BalanceKind) -> int:
         """What is kept, or what is still to be recouped, after the run."""
-        return sum(one.micros for one in self.after if one.kind == kind)
+        return sum(balance.micros for balance in self.after if balance.kind == kind)
 
     def __bool__(self) -> bool:
         return bool(self.before or self.entries)
 
     def note(self, term: str) -> str:
         """The contract or law behind an entry; empty where its terms no longer count."""
-        return next((one.note for one in self.agreed if one.id == term), "")
+        return next((term_.note for term_ in self.agreed if term_.id == term), "")
 
     def payload(self) -> dict[str, Any]:
         return {
-            "agreed": [one.payload() for one in self.agreed],
-            "before": [_row(one) for one in self.before],
-            "entries": [_row(one) for one in self.entries],
-            "after": [_row(one) for one in self.after],
+            "agreed": [agreed.payload() for agreed in self.agreed],
+            "before": [_row(agreed) for agreed in self.before],
+            "entries": [_row(agreed) for agreed in self.entries],
+            "after": [_row(agreed) for agreed in self.after],
         }
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Deductions:
         """The inverse of `payload`."""
-        before, entries, after = (
+        balances_before, entries, balances_after = (
             [row | {"micros": int(row["micros"])} for row in payload[name]] for name in ("before", "entries", "after")
         )
         return cls(
-            agreed=tuple(Agreed.from_payload(one) for one in payload["agreed"]),
-            before=tuple(Balance(**row) for row in before),
+            agreed=tuple(Agreed.from_payload(fields) for fields in payload["agreed"]),
+            before=tuple(Balance(**row) for row in balances_before),
             entries=tuple(DeductionStep(**row) for row in entries),
-            after=tuple(Balance(**row) for row in after),
+            after=tuple(Balance(**row) for row in balances_after),
         )
 
 
@@ -145,19 +145,19 @@ class Stages:
     @property
     def terms(self) -> tuple[str, ...]:
         """Ids of everything agreed with a party, in order."""
-        return tuple(sorted(one.id for one in self.agreed if one.party))
+        return tuple(sorted(agreed.id for agreed in self.agreed if agreed.party))
 
     @property
     def rates(self) -> tuple[Agreed, ...]:
-        return tuple(sorted((one for one in self.agreed if not one.party), key=lambda one: one.id))
+        return tuple(sorted((agreed for agreed in self.agreed if not agreed.party), key=lambda agreed: agreed.id))
 
     @cached_property
     def _by_party(self) -> dict[str, tuple[Agreed, ...]]:
-        found: dict[str, list[Agreed]] = {}
-        for one in self.agreed:
-            if one.party:
-                found.setdefault(one.party, []).append(one)
-        return {party: tuple(clauses) for party, clauses in found.items()}
+        by_party: dict[str, list[Agreed]] = {}
+        for agreed in self.agreed:
+            if agreed.party:
+                by_party.setdefault(agreed.party, []).append(agreed)
+        return {party: tuple(clauses) for party, clauses in by_party.items()}
 
     @property
     def parties(self) -> set[str]:
@@ -169,42 +169,42 @@ class Stages:
 
     def unpriced(self, currency: str) -> list[Agreed]:
         """Terms to pay in a currency for which the period has no rate."""
-        known = {one.clause.to for one in self.agreed if isinstance(one.clause, Rate)} | {currency}
-        return [one for one in self.agreed if one.paid_in is not None and one.paid_in not in known]
+        priced = {agreed.clause.to for agreed in self.agreed if isinstance(agreed.clause, Rate)} | {currency}
+        return [agreed for agreed in self.agreed if agreed.paid_in is not None and agreed.paid_in not in priced]
 
     def deduct(self, party: str, *, currency: str, opening: int, fresh: int, settled: int) -> Deductions:
         """The stages of one account, whose balance is the three together.
 
         `fresh` has not been through the stages; `settled` has: payments that came back or are owed back.
         """
-        agreed, before = self.of(party), self.before.get(party, ())
+        agreed, balances = self.of(party), self.before.get(party, ())
         line = _Line(fresh=fresh, own=opening + fresh, balance=opening + fresh + settled)
-        kept = [one for one in before if one.kind == "reserve"]
-        kept += _reserve(line, agreed, self.period)
-        kept = _release(line, kept, self.period)
-        owed = _recoup(line, agreed, [one for one in before if one.kind == "advance"])
+        reserves = [balance for balance in balances if balance.kind == "reserve"]
+        reserves += _reserve(line, agreed, self.period)
+        reserves = _release(line, reserves, self.period)
+        owed = _recoup(line, agreed, [balance for balance in balances if balance.kind == "advance"])
         _withhold(line, agreed, currency)
-        return Deductions(agreed=agreed, before=before, entries=tuple(line.entries), after=(*kept, *owed))
+        return Deductions(agreed=agreed, before=balances, entries=tuple(line.entries), after=(*reserves, *owed))
 
     def convert(self, party: str, micros: int, currency: str) -> Converted | None:
         """What is paid for so much of the pool's currency, where the party is paid in another."""
-        wanted = next((one.paid_in for one in self.of(party) if one.paid_in is not None), currency)
-        if wanted == currency:
+        target = next((agreed.paid_in for agreed in self.of(party) if agreed.paid_in is not None), currency)
+        if target == currency:
             return None
-        for one in self.agreed:
-            if isinstance(one.clause, Rate) and one.clause.to == wanted:
-                value = one.clause.value
+        for agreed in self.agreed:
+            if isinstance(agreed.clause, Rate) and agreed.clause.to == target:
+                value = agreed.clause.value
                 exact = micros * value.numerator // value.denominator
-                paid, rest = payable(exact, wanted)
+                paid, remainder = payable(exact, target)
                 return Converted(
-                    currency=wanted,
+                    currency=target,
                     micros=paid,
-                    rounding=rest,
-                    rate=one.clause.rate,
-                    date=one.clause.date,
-                    source=one.note,
+                    rounding=remainder,
+                    rate=agreed.clause.rate,
+                    date=agreed.clause.date,
+                    source=agreed.note,
                 )
-        raise TermsError(f"{party} is paid in {wanted}, and {self.period} has no rate; nothing may be paid from this")
+        raise TermsError(f"{party} is paid in {target}, and {self.period} has no rate; nothing may be paid from this")
 
 
 @dataclass(slots=True)
@@ -236,52 +236,52 @@ class _Line:
 
 def _reserve(line: _Line, agreed: Iterable[Agreed], period: str) -> list[Balance]:
     new = []
-    for one in agreed:
-        if isinstance(one.clause, Reserve) and (micros := line.at_most(line.base * one.clause.ppm // MILLION)):
-            due = later(period, one.clause.months)
-            line.book("reserve", one.id, -micros, due)
-            new.append(Balance(kind="reserve", term=one.id, micros=micros, due=due))
+    for term in agreed:
+        if isinstance(term.clause, Reserve) and (micros := line.at_most(line.base * term.clause.ppm // MILLION)):
+            due = later(period, term.clause.months)
+            line.book("reserve", term.id, -micros, due)
+            new.append(Balance(kind="reserve", term=term.id, micros=micros, due=due))
     return new
 
 
 def _release(line: _Line, kept: Iterable[Balance], period: str) -> list[Balance]:
     """Money whose months are over is fresh again: it may be recouped from and taxed, as it was not before."""
     still = []
-    for one in kept:
-        if one.due <= period:
-            line.book("released", one.term, one.micros, one.due)
+    for balance in kept:
+        if balance.due <= period:
+            line.book("released", balance.term, balance.micros, balance.due)
         else:
-            still.append(one)
+            still.append(balance)
     return still
 
 
 def _recoup(line: _Line, agreed: Iterable[Agreed], before: Iterable[Balance]) -> list[Balance]:
     """Each advance takes its part of the same money, the oldest first where it does not suffice."""
     owed = {one.term: one.micros for one in before}
-    base, after = line.base, []
+    base, remaining = line.base, []
     for one in agreed:
         if isinstance(one.clause, Advance):
             if one.id not in owed:
                 line.book("advance", one.id, one.clause.micros)
             outstanding = owed.pop(one.id, one.clause.micros)
-            taken = line.at_most(min(outstanding, base * one.clause.ppm // MILLION))
-            line.book("recouped", one.id, -taken)
-            after.append(Balance(kind="advance", term=one.id, micros=outstanding - taken))
+            recouped = line.at_most(min(outstanding, base * one.clause.ppm // MILLION))
+            line.book("recouped", one.id, -recouped)
+            remaining.append(Balance(kind="advance", term=one.id, micros=outstanding - recouped))
     for term, outstanding in owed.items():
         line.book("given-up", term, -outstanding)
-    return after
+    return remaining
 
 
 def _withhold(line: _Line, agreed: Iterable[Agreed], currency: str) -> None:
     base = line.base
-    for one in agreed:
-        if isinstance(one.clause, Withholding):
-            line.book("tax", one.id, -payable(line.at_most(base * one.clause.ppm // MILLION), currency)[0])
+    for term in agreed:
+        if isinstance(term.clause, Withholding):
+            line.book("tax", term.id, -payable(line.at_most(base * term.clause.ppm // MILLION), currency)[0])
 
 
 def later(period: str, months: int) -> str:
     """The period so many months on."""
-    found = Period.parse(period)
+    month = Period.parse(period)
     for _ in range(months):
-        found = found.next()
-    return str(found)
+        month = month.next()
+    return str(month)

@@ -227,7 +227,7 @@ def _deduction(one: Account, entry: DeductionStep) -> list[tuple[str, int]]:
         case "recouped":
             contra = advanced(one.party)
         case "tax":
-            clause = next(found.clause for found in one.deductions.agreed if found.id == entry.term)
+            clause = next(agreed.clause for agreed in one.deductions.agreed if agreed.id == entry.term)
             contra = f"Liabilities:Tax:WHT:{clause.territory if isinstance(clause, Withholding) else 'ZZ'}"
     return _balanced(contra, [(holder(one.party), -entry.micros)])
 

@@ -33,19 +33,19 @@ def break_down(
 
     The kernels are computed again from the inputs; pieces sum to the line by largest remainder.
     """
-    wanted: dict[Heading, dict[Why, int]] = {
+    totals: dict[Heading, dict[Why, int]] = {
         (line.group, line.party, line.state, line.reason, line.ref): defaultdict(int)
         for line in outcome.lines
         if parties is None or line.party in parties
     }
     for claim, track, weight in contributions(inputs, prepare(inputs)):
-        pieces = wanted.get(heading(claim))
+        pieces = totals.get(heading(claim))
         if pieces is not None:
             pieces[track, claim.source, claim.aspect, claim.basis, claim.via] += weight
     for line in outcome.lines:
-        found = wanted.get((line.group, line.party, line.state, line.reason, line.ref))
-        if found is not None:
-            yield line, _pieces(line, found, inputs.period_root)
+        reasons = totals.get((line.group, line.party, line.state, line.reason, line.ref))
+        if reasons is not None:
+            yield line, _pieces(line, reasons, inputs.period_root)
 
 
 def _pieces(line: Line, weights: dict[Why, int], salt: bytes) -> tuple[Piece, ...]:

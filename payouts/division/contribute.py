@@ -63,15 +63,15 @@ def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow], view: RegistryAnsw
     verdicts = rule.filter(rows)
     if len(verdicts) != len(rows):
         raise RuleError(f"rule {rule.name} judged {len(verdicts)} of {len(rows)} rows: expected a verdict for each")
-    kept = [(row, verdict) for row, verdict in zip(rows, verdicts, strict=True) if verdict != "leaves"]
-    eligible = [row for row, _ in kept]
+    counted = [(row, verdict) for row, verdict in zip(rows, verdicts, strict=True) if verdict != "leaves"]
+    eligible = [row for row, _ in counted]
     weights = rule.weigh(eligible, terms.weight)
     if len(weights) != len(eligible) or min(weights, default=0) < 0:
         raise RuleError(
             f"rule {rule.name} weighed {len(weights)} of {len(eligible)} rows: expected a weight >= 0 for each"
         )
     sums: dict[str, dict[Stream, int]] = {"counts": defaultdict(int), "unattributed": defaultdict(int)}
-    for (row, verdict), weight in zip(kept, weights, strict=True):
+    for (row, verdict), weight in zip(counted, weights, strict=True):
         if weight:
             sums[verdict][Stream(row.track, row.vector, *like(row.territory, row.at), row.source)] += weight
     return Weighed(counted=sums["counts"], unattributed=sums["unattributed"])
@@ -105,11 +105,11 @@ class Contributor:
         summed: dict[Claim, int] = defaultdict(int)
         for stream, weight in sorted(weighed.unattributed.items(), key=_by_stream):
             summed[self._nobody(stream)] += weight * BILLION
-        for found in self._direct(weighed.counted):
-            if found.claim.group.startswith("*"):
-                summed[found.claim] += found.weight
+        for contribution in self._direct(weighed.counted):
+            if contribution.claim.group.startswith("*"):
+                summed[contribution.claim] += contribution.weight
             else:
-                yield found
+                yield contribution
         for claim, weight in sorted(summed.items()):
             yield from self._expanded(claim, weight)
 
@@ -140,17 +140,17 @@ class Contributor:
     def _compute(self, streams: Iterable[Stream]) -> dict[Stream, tuple[str, Version]]:
         """The kernel of each stream with a reliable vector, computed now where it is not yet known."""
         keys: dict[Stream, tuple[str, Version]] = {}
-        wanted: dict[tuple[str, Version], Game] = {}
+        games: dict[tuple[str, Version], Game] = {}
         for stream in streams:
             if stream.vector is None or not self._reliable(self._vectors[stream.vector]):
                 continue
             vector, at = self._vectors[stream.vector], stream.at
             version = version_of(vector, self._terms.aspects, stream.territory, at, self._ownership)
             key = keys[stream] = (stream.vector, version)
-            if key not in self._kernels and key not in wanted:
+            if key not in self._kernels and key not in games:
                 claims = claims_of(vector, self._terms.aspects, stream.territory, at, self._ownership)
-                wanted[key] = game_of(claims, bytes.fromhex(stream.vector))
-        self._kernels.update(zip(wanted, kernels(self._rule, list(wanted.values())), strict=True))
+                games[key] = game_of(claims, bytes.fromhex(stream.vector))
+        self._kernels.update(zip(games, kernels(self._rule, list(games.values())), strict=True))
         return keys
 
     def _reliable(self, vector: InfluenceVector) -> bool:

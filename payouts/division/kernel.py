@@ -81,16 +81,16 @@ def game_of(claims: Sequence[tuple[Claim, int]], salt: bytes) -> Game:
             by_group[claim.group].append((claim, mass))
     groups = sorted(by_group)
     exact = [sum(mass for _, mass in by_group[group]) for group in groups]
-    rest = EXACT - sum(exact)
-    if rest < 0:
+    remainder = EXACT - sum(exact)
+    if remainder < 0:
         raise ValueError(f"claims hold {sum(exact)} of {EXACT}: more than the whole vector")
-    masses = _to_whole(groups, exact, rest, salt)
-    kept = [n for n in range(len(groups)) if masses[n]]
+    masses = _to_whole(groups, exact, remainder, salt)
+    nonzero = [n for n in range(len(groups)) if masses[n]]
     return Game(
         salt,
-        tuple([groups[n] for n in kept]),
-        tuple([masses[n] for n in kept]),
-        tuple([tuple(sorted(by_group[groups[n]])) for n in kept]),
+        tuple([groups[n] for n in nonzero]),
+        tuple([masses[n] for n in nonzero]),
+        tuple([tuple(sorted(by_group[groups[n]])) for n in nonzero]),
     )
 
 
@@ -109,11 +109,11 @@ def _within_group(claims: Sequence[tuple[Claim, int]], ppb: int, salt: bytes) ->
     by_party: dict[str, dict[Claim, int]] = defaultdict(lambda: defaultdict(int))
     for claim, mass in claims:
         by_party[claim.party][claim] += mass
-    parties = divide(ppb, {party: sum(held.values()) for party, held in by_party.items()}, salt=salt)
+    parties = divide(ppb, {party: sum(amounts.values()) for party, amounts in by_party.items()}, salt=salt)
     out: list[Portion] = []
-    for party, held in by_party.items():
-        names = {"\0".join(claim): claim for claim in held}
-        parts = divide(parties[party], {name: held[claim] for name, claim in names.items()}, salt=salt)
+    for party, amounts in by_party.items():
+        names = {"\0".join(claim): claim for claim in amounts}
+        parts = divide(parties[party], {name: amounts[claim] for name, claim in names.items()}, salt=salt)
         out.extend(Portion(claim, parts[name]) for name, claim in names.items())
     return out
 
@@ -128,9 +128,11 @@ def settle_game(game: Game, split: Split | None) -> Kernel:
     """The rule's exact split as ppb: largest remainder with unattributed as one entry, then within groups."""
     if split is None:
         return _beyond_reach(game)
-    rest = split.denominator - sum(split.numerators)
+    remainder = split.denominator - sum(split.numerators)
     scaled = [numerator * BILLION for numerator in split.numerators]
-    ppb, _ = round_shares([*game.groups, UNATTRIBUTED], [*scaled, rest * BILLION], split.denominator, salt=game.salt)
+    ppb, _ = round_shares(
+        [*game.groups, UNATTRIBUTED], [*scaled, remainder * BILLION], split.denominator, salt=game.salt
+    )
     portions: list[Portion] = []
     for claims, part in zip(game.claims, ppb, strict=False):
         if part and len(claims) == 1:

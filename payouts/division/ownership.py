@@ -51,13 +51,13 @@ class Ownership:
     def owners(self, source: str, aspect: Aspect, territory: str, at: str) -> Owners:
         """Owners of a source by aspect; parts sum to 10^12."""
         key = (source, aspect, territory, at)
-        found = self._owners.get(key)
-        if found is None:
+        owners = self._owners.get(key)
+        if owners is None:
             looked_up = (
                 self._works(source, territory, at) if aspect == "composition" else self._master(source, territory, at)
             )
-            found = self._owners[key] = self._same.setdefault(looked_up, looked_up)
-        return found
+            owners = self._owners[key] = self._same.setdefault(looked_up, looked_up)
+        return owners
 
     def publishing(self, work: str, territory: str, at: str) -> Owners:
         """Owners of a whole work."""
@@ -107,8 +107,8 @@ class Ownership:
 
 
 def _standing(shares: OwnedParts, party: str) -> tuple[State, str]:
-    held = shares.state == "disputed" and party in shares.disputed
-    return ("held", "dispute") if held else ("allocated", "")
+    disputed = shares.state == "disputed" and party in shares.disputed
+    return ("held", "dispute") if disputed else ("allocated", "")
 
 
 def use_of(source: Influence) -> str:

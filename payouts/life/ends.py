@@ -13,10 +13,10 @@ def quorum_of(hold: Hold) -> Policy | None:
     """The witnesses whose clocks the hold's end goes by; None where it goes by the operator's."""
     if hold.witnesses is None:
         return None
-    found = policy.parse(hold.witnesses.encode("utf-8", "surrogateescape"))
-    if hold.until is None or found.satisfied(()):
+    quorum = policy.parse(hold.witnesses.encode("utf-8", "surrogateescape"))
+    if hold.until is None or quorum.satisfied(()):
         raise VerificationError(f"hold {hold.id} names witnesses that have nothing to see: no end, or no quorum")
-    return found
+    return quorum
 
 
 def seen(quorum: Policy, until: str, signed: bytes) -> bool:
@@ -24,7 +24,7 @@ def seen(quorum: Policy, until: str, signed: bytes) -> bool:
 
     Of which log and size it is makes no difference: the cosignatures could not be had before their time.
     """
-    cosigned = cosign.cosigners(note.parse(signed), [one.vkey for one in quorum.witnesses])
+    cosigned = cosign.cosigners(note.parse(signed), [witness.vkey for witness in quorum.witnesses])
     come = parse_time(until).timestamp()
     return quorum.satisfied({vkey for vkey, time in cosigned.items() if time >= come})
 

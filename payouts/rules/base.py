@@ -75,19 +75,21 @@ class Rule:
     @classmethod
     def parse(cls, params: Mapping[str, str]) -> Self:
         """The rule with parameters from text; refuses a name it does not know, listing those it does."""
-        known = {field.name: field for field in fields(cls)}
-        given: dict[str, Any] = {}
+        parameters = {field.name: field for field in fields(cls)}
+        values: dict[str, Any] = {}
         for name, text in sorted(params.items()):
-            if name not in known:
-                listed = ", ".join(known) or "none"
+            if name not in parameters:
+                listed = ", ".join(parameters) or "none"
                 raise TermsError(
                     f"{cls.name} has no parameter {name!r}: expected one of its own ({listed}) or a pool term"
                 )
-            given[name] = _value(known[name], text)
-        missing = [name for name, field in known.items() if field.default is dataclasses.MISSING and name not in given]
+            values[name] = _value(parameters[name], text)
+        missing = [
+            name for name, field in parameters.items() if field.default is dataclasses.MISSING and name not in values
+        ]
         if missing:
             raise TermsError(f"{cls.name} needs --param {missing[0]}=...; nothing was computed")
-        return cls(**given)
+        return cls(**values)
 
     def payload(self) -> dict[str, Any]:
         """Name, version and every parameter: part of the run key."""

@@ -49,10 +49,10 @@ def by_halves(masses: Sequence[int], target: int) -> list[int]:
 
 def coalitions(masses: Sequence[int]) -> list[int]:
     """What each coalition holds, by bit mask."""
-    held = [0]
+    masses_of = [0]
     for mass in masses:
-        held += [sum_before + mass for sum_before in held]
-    return held
+        masses_of += [sum_before + mass for sum_before in masses_of]
+    return masses_of
 
 
 def numerator(totals: Sequence[int], with_i: Sequence[int], k: int) -> int:
@@ -63,16 +63,16 @@ def numerator(totals: Sequence[int], with_i: Sequence[int], k: int) -> int:
 def _meet(ours: Sequence[int], others: Sequence[int], k: int, m: int, target: int) -> tuple[list[int], list[list[int]]]:
     """T, and T[i] of each of our k players, from every one of our coalitions joined by all of theirs."""
     sizes: list[list[int]] = [[] for _ in range(m + 1)]
-    for mask, held in enumerate(others):
-        sizes[mask.bit_count()].append(held)
-    groups = [(sorted(held), list(accumulate(sorted(held), initial=0))) for held in sizes]
+    for mask, mass in enumerate(others):
+        sizes[mask.bit_count()].append(mass)
+    groups = [(sorted(mass), list(accumulate(sorted(mass), initial=0))) for mass in sizes]
     totals = [0] * (k + m + 2)
     with_i = [[0] * (k + m + 2) for _ in range(k)]
-    for mask, held in enumerate(ours):
+    for mask, mass in enumerate(ours):
         row = []
-        for theirs, prefix in groups:
-            below = bisect_left(theirs, target - held)
-            row.append(below * held + prefix[below] + (len(theirs) - below) * target)
+        for their_size, prefix in groups:
+            below = bisect_left(their_size, target - mass)
+            row.append(below * mass + prefix[below] + (len(their_size) - below) * target)
         size = mask.bit_count()
         for sums in (totals, *(with_i[i] for i in range(k) if mask >> i & 1)):
             for s, worth in enumerate(row, size):
@@ -102,7 +102,7 @@ def count_exactly(masses: Sequence[int], target: int) -> list[int]:
     by_mass = _numerators_by_mass(small, counted, slot=k + counted.bit_length() + 1)
     numerators = [by_mass[mass] for mass in small]
     if counted != t:
-        numerators = [mass * factorial(k) - found for mass, found in zip(small, numerators, strict=True)]
+        numerators = [mass * factorial(k) - lost for mass, lost in zip(small, numerators, strict=True)]
     return [common * numerator for numerator in numerators]
 
 
@@ -149,9 +149,9 @@ def bring_to(masses: Sequence[int], whole: int, resolution: int) -> list[int]:
     stay behind are unattributed.
     """
     floors = [mass * resolution // whole for mass in masses]
-    rest = whole - sum(masses)
+    missing = whole - sum(masses)
     remainders = [mass * resolution % whole for mass in masses]
-    left = resolution - sum(floors) - rest * resolution // whole
-    ordered = sorted([*remainders, rest * resolution % whole], reverse=True)
+    left = resolution - sum(floors) - missing * resolution // whole
+    ordered = sorted([*remainders, missing * resolution % whole], reverse=True)
     threshold = ordered[left] if left < len(ordered) else -1
     return [floor + (remainder > threshold) for floor, remainder in zip(floors, remainders, strict=True)]

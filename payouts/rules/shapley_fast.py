@@ -86,11 +86,11 @@ def _meet(ours: Ints, others: Ints, target: int) -> tuple[list[int], list[list[i
     order, starts, members, offsets = _by_size(k)
     their_order, their_starts, _, _ = _by_size(m)
     worth = np.empty((len(ours), m + 1), dtype=np.int64)
-    for size, theirs in enumerate(np.split(others[their_order], their_starts[1:])):
-        theirs.sort()
-        prefix = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(theirs)))
-        below = np.searchsorted(theirs, target - ours)
-        worth[:, size] = below * ours + prefix[below] + (len(theirs) - below) * target
+    for size, their_masses in enumerate(np.split(others[their_order], their_starts[1:])):
+        their_masses.sort()
+        prefix = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(their_masses)))
+        below = np.searchsorted(their_masses, target - ours)
+        worth[:, size] = below * ours + prefix[below] + (len(their_masses) - below) * target
     totals = _by_total_size(worth[order], starts, 0, k + m)
     return totals, [_by_total_size(worth[members[i]], offsets[i], 1, k + m) for i in range(k)]
 
@@ -129,7 +129,7 @@ def count_one(masses: Sequence[int], target: int) -> list[int]:
     by_mass = {mass: _numerator(rows, mass, counted) if mass else 0 for mass in set(small)}
     numerators = [by_mass[mass] for mass in small]
     if counted != t:
-        numerators = [mass * factorial(k) - found for mass, found in zip(small, numerators, strict=True)]
+        numerators = [mass * factorial(k) - lost for mass, lost in zip(small, numerators, strict=True)]
     return [common * numerator for numerator in numerators]
 
 

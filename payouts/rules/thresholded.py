@@ -42,9 +42,9 @@ class Thresholded(Rule):
     def kernel(self, masses: Masses) -> Split:
         """Groups at or above the threshold; under `redistribute` they share, by their masses, what all groups held."""
         least = self.min_influence * (WHOLE // MILLION)
-        kept = tuple(mass if mass >= least else 0 for mass in masses)
-        total = sum(kept)
+        above = tuple(mass if mass >= least else 0 for mass in masses)
+        total = sum(above)
         if self.below == "unattributed" or total == 0:
-            return Split(kept, WHOLE)
+            return Split(above, WHOLE)
         whole = sum(masses)
-        return Split(tuple(mass * whole for mass in kept), total * WHOLE)
+        return Split(tuple(mass * whole for mass in above), total * WHOLE)

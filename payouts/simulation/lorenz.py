@@ -68,7 +68,7 @@ def svg(curves: Curves) -> str:
             f'<text x="{LEFT - 8}" y="{down + 4}" text-anchor="end">{tick} %</text>',
         ]
     for n, (label, curve) in enumerate(zip(_legend(curves), curves.values(), strict=True)):
-        places = (_point(place, len(curve) - 1, ppm) for place, ppm in enumerate(curve))
+        places = (_point(position, len(curve) - 1, ppm) for position, ppm in enumerate(curve))
         points = " ".join(f"{x // 100}.{x % 100:02d},{y // 100}.{y % 100:02d}" for x, y in places)
         down = bottom + BELOW + ROW * n + 14
         parts += [
@@ -95,7 +95,7 @@ def png(curves: Curves) -> bytes:
     draw.line((LEFT * by, bottom * by, right * by, TOP * by), fill=EVEN, width=by)
     draw.rectangle((LEFT * by, TOP * by, right * by, bottom * by), outline=FRAME, width=by)
     for n, curve in enumerate(curves.values()):
-        places = (_point(place, len(curve) - 1, ppm) for place, ppm in enumerate(curve))
+        places = (_point(position, len(curve) - 1, ppm) for position, ppm in enumerate(curve))
         points = [(x * by // 100, y * by // 100) for x, y in places]
         draw.line(points, fill=colour(n), width=2 * by, joint="curve")
         down = bottom + BELOW + ROW * n

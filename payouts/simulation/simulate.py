@@ -59,13 +59,13 @@ def concentration(amounts: Sequence[int]) -> Concentration:
 
 def _lorenz(ordered: Sequence[int], total: int) -> Iterator[int]:
     """Linear between holders, as the curve is drawn."""
-    reached, taken = 0, 0
+    reached, summed = 0, 0
     for n in range(PERCENT):
         whole, part = divmod(len(ordered) * n, 100)
-        taken += sum(ordered[reached:whole])
+        summed += sum(ordered[reached:whole])
         reached = whole
         between = part * ordered[whole] if part else 0
-        yield MILLION * (100 * taken + between) // (100 * total)
+        yield MILLION * (100 * summed + between) // (100 * total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +181,8 @@ def attack(inputs: Inputs, outcome: Outcome, *, units: int) -> Attack | None:
         return None
     track = min(played, key=lambda name: (played[name], name))
     made_up = _made_up(rows[track], units, listeners=inputs.rule.listeners)
-    after = compute(replace(inputs, usage=[*inputs.usage, made_up])).allocated_by_party()
-    gains = moved(outcome.allocated_by_party(), after).changes
+    allocated = compute(replace(inputs, usage=[*inputs.usage, made_up])).allocated_by_party()
+    gains = moved(outcome.allocated_by_party(), allocated).changes
     party, gain = max(gains, key=lambda change: (change[1], change[0]), default=("", 0))
     return Attack(
         track=track,

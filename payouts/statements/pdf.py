@@ -79,13 +79,16 @@ def _sums(statement: Statement) -> list[Any]:
         unit = pool.currency if pool.converted is None else pool.converted.currency
         micros = pool.net_micros if pool.converted is None else pool.converted.micros
         paid[unit] = paid.get(unit, 0) + micros
-    told = [f"{_grouped(micros, unit)} {unit}" for unit, micros in sorted(paid.items())] or ["nothing"]
-    held = [
+    paid_texts = [f"{_grouped(micros, unit)} {unit}" for unit, micros in sorted(paid.items())] or ["nothing"]
+    waiting_texts = [
         f"and {_grouped(pool.held_micros, pool.currency)} {pool.currency} held"
         for pool in statement.pools
         if pool.held_micros
     ]
-    lines = [*(_text(one, "right-title") for one in told), *(_text(one, "right-soft") for one in held)]
+    lines = [
+        *(_text(text, "right-title") for text in paid_texts),
+        *(_text(text, "right-soft") for text in waiting_texts),
+    ]
     return [_text(FIGURES["net"], "right-soft"), *lines]
 
 
@@ -102,7 +105,8 @@ def _pool(pool: PoolStatement) -> list[Any]:
     if pool.waiting:
         rows = [["Not paid yet", "What to do", "Amount"]]
         rows += [
-            [f"{FIGURES[one.state]}, {one.reason}: {about(one)}", one.advice, money(one.micros)] for one in pool.waiting
+            [f"{FIGURES[amount.state]}, {amount.reason}: {about(amount)}", amount.advice, money(amount.micros)]
+            for amount in pool.waiting
         ]
         story += [_space(12), _table(rows, [WIDTH * 0.34, WIDTH * 0.44, WIDTH * 0.22], numbers=1)]
     return [*story, _space(6), _text(f"Rule {pool.rule}. Run {pool.run}.", "small")]
@@ -114,13 +118,13 @@ def _account(pool: PoolStatement) -> Any:
         [FIGURES["opening"], "", money(pool.opening_micros)],
         [FIGURES["earned"], "your part of the pool", money(pool.earned_micros)],
     ]
-    rows += [[NAMES[one.kind], one.reason, money(one.micros)] for one in pool.adjustments]
-    rows += [[NAMES[one.kind], _why(one), money(one.micros)] for one in pool.deductions]
+    rows += [[NAMES[adjustment.kind], adjustment.reason, money(adjustment.micros)] for adjustment in pool.adjustments]
+    rows += [[NAMES[adjustment.kind], _why(adjustment), money(adjustment.micros)] for adjustment in pool.deductions]
     total = len(rows) + 1
     rows.append([FIGURES["net"], "", money(pool.net_micros)])
     if (sent := pool.converted) is not None:
-        said = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date}); less than a coin is not paid"
-        rows.append([f"Paid as {sent.currency}", said, money(sent.micros)])
+        rate = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date}); less than a coin is not paid"
+        rows.append([f"Paid as {sent.currency}", rate, money(sent.micros)])
     least = f"payments start at {money(pool.minimum_micros)}" if pool.minimum_micros else ""
     rows.append([FIGURES["carried"], least, money(pool.carried_micros)])
     head = ["Your account", "", pool.currency]
@@ -152,16 +156,16 @@ def _payment(pool: PoolStatement) -> str:
 
 def _earnings(pool: PoolStatement) -> Any:
     rows: list[list[Any]] = [["Track", "Source", "Known how", "Influence", "Units", "Amount"]]
-    for one in pool.earnings:
-        source = (one.source_title or one.source) + (f" (through {one.via})" if one.via else "")
+    for earning in pool.earnings:
+        source = (earning.source_title or earning.source) + (f" (through {earning.via})" if earning.via else "")
         rows.append(
             [
-                one.track_title or one.track or "several",
+                earning.track_title or earning.track or "several",
                 source,
-                f"{one.basis}, {one.aspect}",
-                influence(one),
-                f"{one.units:,}" if one.units else NOTHING,
-                money(one.micros),
+                f"{earning.basis}, {earning.aspect}",
+                influence(earning),
+                f"{earning.units:,}" if earning.units else NOTHING,
+                money(earning.micros),
             ]
         )
     rows.append([FIGURES["earned"], "", "", "", "", money(pool.earned_micros)])
@@ -171,7 +175,7 @@ def _earnings(pool: PoolStatement) -> Any:
 
 def _foot(statement: Statement) -> list[Any]:
     bundle = bundle_name(statement)
-    made = f"settle statement {statement.party} --period {statement.period} --format bundle --out {bundle}"
+    command = f"settle statement {statement.party} --period {statement.period} --format bundle --out {bundle}"
     return [
         _space(14),
         _text("Check it yourself", "heading"),
@@ -182,7 +186,7 @@ def _foot(statement: Statement) -> list[Any]:
         ),
         _text(f"settle verify {bundle} --trust trust.json", "strong"),
         _text(
-            f"The operator, who runs the ledger, makes the first file and sends it to you ({made}). The second, "
+            f"The operator, who runs the ledger, makes the first file and sends it to you ({command}). The second, "
             "trust.json, says whose signatures count: get it another way than the statement, from the operator's "
             "site or from somebody who has it.",
             "soft",
@@ -241,7 +245,7 @@ def _table(rows: list[list[Any]], widths: list[float], *, numbers: int, strong: 
     for n, row in enumerate(rows):
         mark = "-head" if n == 0 else ("-strong" if n == strong else "")
         first = len(row) - numbers
-        cells.append([_text(one, ("number" if k >= first else "cell") + mark) for k, one in enumerate(row)])
+        cells.append([_text(text, ("number" if k >= first else "cell") + mark) for k, text in enumerate(row)])
     return _grid(cells, widths, strong=strong)
 
 
@@ -278,11 +282,11 @@ def _chart(pool: PoolStatement) -> Any:
         foot = height - 15 * n - 12
         length = BARS * int(bar["width"]) / WIDEST
         name = typeset.fit(str(bar["name"]), LABEL - 40, 7.5)
-        beside = typeset.width(name, 7.5) + 4
-        rest = typeset.fit(str(bar["id"]), LABEL - beside, 6)
+        name_width = typeset.width(name, 7.5) + 4
+        label = typeset.fit(str(bar["id"]), LABEL - name_width, 6)
         shapes = [
             *typeset.strings(4, foot + 2.5, name, 7.5, colour=HexColor(INK)),
-            *typeset.strings(4 + beside, foot + 2.5, rest, 6, colour=HexColor(SOFT)),
+            *typeset.strings(4 + name_width, foot + 2.5, label, 6, colour=HexColor(SOFT)),
             Rect(LABEL + 10, foot, length, 10, fillColor=HexColor(BAR), strokeColor=None),
             *typeset.strings(WIDTH - 4, foot + 2.5, str(bar["amount"]), 7.5, colour=HexColor(INK), end=True),
         ]

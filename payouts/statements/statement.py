@@ -213,8 +213,8 @@ _FIGURES: Final = (
 
 
 def _anything(pool: PoolStatement) -> bool:
-    told = pool.earnings or pool.waiting or pool.adjustments or pool.deductions or pool.beside
-    return bool(told or any(getattr(pool, name) for name in _FIGURES))
+    filled = pool.earnings or pool.waiting or pool.adjustments or pool.deductions or pool.beside
+    return bool(filled or any(getattr(pool, name) for name in _FIGURES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,19 +266,19 @@ def earnings_of(pieces: Iterable[Piece], behind: Background) -> tuple[Earning, .
 def _influence(piece: Piece, vectors: Sequence[InfluenceVector]) -> tuple[int | None, int | None, int | None]:
     """What the track's vectors give the source, if they agree, and the widest interval any of them gives it."""
     aspects: dict[str, Aspect] = {"recording": "recording", "composition": "composition", "style": "style"}
-    found = [
+    sources = [
         source
         for vector in vectors
         for source in vector.aspect(aspects[piece.aspect]).sources
         if source.id == piece.source and source.basis == piece.basis
     ]
-    if not found:
+    if not sources:
         return None, None, None
-    given = {source.ppm for source in found}
+    shares = {source.ppm for source in sources}
     return (
-        given.pop() if len(given) == 1 else None,
-        min(source.low for source in found),
-        max(source.high for source in found),
+        shares.pop() if len(shares) == 1 else None,
+        min(source.low for source in sources),
+        max(source.high for source in sources),
     )
 
 
@@ -333,23 +333,27 @@ def deducted_of(found: Deductions) -> tuple[Deducted, ...]:
     """The entries that moved the account, in the order of the stages."""
     return tuple(
         Deducted(
-            kind=one.kind,
-            term=one.term,
-            terms=_said(found, one.term),
-            note=found.note(one.term),
-            due=one.due,
-            micros=one.micros,
+            kind=step.kind,
+            term=step.term,
+            terms=_said(found, step.term),
+            note=found.note(step.term),
+            due=step.due,
+            micros=step.micros,
         )
-        for one in found.entries
-        if one.kind not in BESIDE
+        for step in found.entries
+        if step.kind not in BESIDE
     )
 
 
 def beside_of(found: Deductions) -> tuple[Beside, ...]:
     """Reserves and advances, as they were and as they are."""
-    opening = {(str(one.kind), one.term, one.due): one.micros for one in found.before}
-    opening |= {(one.kind, one.term, one.due): one.micros for one in found.entries if one.kind == "advance"}
-    closing = {(str(one.kind), one.term, one.due): one.micros for one in found.after}
+    opening = {(str(balance.kind), balance.term, balance.due): balance.micros for balance in found.before}
+    opening |= {
+        (balance.kind, balance.term, balance.due): balance.micros
+        for balance in found.entries
+        if balance.kind == "advance"
+    }
+    closing = {(str(balance.kind), balance.term, balance.due): balance.micros for balance in found.after}
     return tuple(
         Beside(
             kind=kind,
@@ -367,7 +371,7 @@ def beside_of(found: Deductions) -> tuple[Beside, ...]:
 
 def _said(found: Deductions, term: str) -> str:
     """Terms in words; empty where they no longer count."""
-    agreed: Agreed | None = next((one for one in found.agreed if one.id == term), None)
+    agreed: Agreed | None = next((agreed_term for agreed_term in found.agreed if agreed_term.id == term), None)
     match agreed.clause if agreed is not None else None:
         case Advance(micros=micros, currency=currency, ppm=ppm):
             return f"advance of {format_amount(micros, currency)} {currency}, recouped at {exact_percent(ppm)}"
@@ -399,7 +403,7 @@ def pool_statement(
     if not isinstance(params, dict):
         raise TypeError(f"rule parameters are {params!r}")
     earned = 0 if account is None else account.earned
-    if sum(one.micros for one in earnings) != earned:
+    if sum(earning.micros for earning in earnings) != earned:
         raise AssertionError(f"run {run}: the earnings do not add up to the account; nothing may be stated from this")
     return PoolStatement(
         run=run,
@@ -415,8 +419,8 @@ def pool_statement(
         earned_micros=earned,
         adjustments_micros=0 if account is None else account.corrected,
         deductions_micros=0 if account is None else account.deducted,
-        held_micros=sum(one.micros for one in waiting if one.state == "held"),
-        suspense_micros=sum(one.micros for one in waiting if one.state == "suspense"),
+        held_micros=sum(earning.micros for earning in waiting if earning.state == "held"),
+        suspense_micros=sum(earning.micros for earning in waiting if earning.state == "suspense"),
         net_micros=0 if account is None else account.payable,
         carried_micros=0 if account is None else account.carried,
         adjustments=() if account is None else account.corrections,

@@ -93,43 +93,61 @@ def _rows(pool: PoolStatement) -> list[dict[str, str]]:
         {"row": "earned", "micros": str(pool.earned_micros)},
     ]
     rows += [
-        {"row": one.kind, "reason": one.reason, "source": one.id, "micros": str(one.micros)} for one in pool.adjustments
+        {"row": item.kind, "reason": item.reason, "source": item.id, "micros": str(item.micros)}
+        for item in pool.adjustments
     ]
     rows += [
-        {"row": one.kind, "reason": one.note, "source": one.term, "micros": str(one.micros)} for one in pool.deductions
+        {"row": item.kind, "reason": item.note, "source": item.term, "micros": str(item.micros)}
+        for item in pool.deductions
     ]
     rows += [{"row": "net", "micros": str(pool.net_micros)}, {"row": "carried", "micros": str(pool.carried_micros)}]
     if (sent := pool.converted) is not None:
         about = f"{sent.rate} of {sent.date}, {sent.source}"
         rows.append({"row": "converted", "reason": about, "currency": sent.currency, "micros": str(sent.micros)})
     rows += [
-        {"row": f"{one.kind} left", "reason": one.note, "source": one.term, "micros": str(one.closing_micros)}
-        for one in pool.beside
+        {
+            "row": f"{item.kind} left",
+            "reason": item.note,
+            "source": item.term,
+            "micros": str(item.closing_micros),
+        }
+        for item in pool.beside
     ]
     rows += [
         {
             "row": "earning",
-            "track": one.track,
-            "track_title": one.track_title,
-            "source": one.source,
-            "source_title": one.source_title,
-            "aspect": one.aspect,
-            "basis": one.basis,
-            "ppm": _optional(one.ppm),
-            "low_ppm": _optional(one.low_ppm),
-            "high_ppm": _optional(one.high_ppm),
-            "units": str(one.units),
-            "micros": str(one.micros),
+            "track": item.track,
+            "track_title": item.track_title,
+            "source": item.source,
+            "source_title": item.source_title,
+            "aspect": item.aspect,
+            "basis": item.basis,
+            "ppm": _optional(item.ppm),
+            "low_ppm": _optional(item.low_ppm),
+            "high_ppm": _optional(item.high_ppm),
+            "units": str(item.units),
+            "micros": str(item.micros),
         }
-        for one in pool.earnings
+        for item in pool.earnings
     ]
     rows += [
-        {"row": "streams", "source": one.source, "reason": one.platform, "units": str(one.count), "micros": "0"}
-        for one in pool.streams
+        {
+            "row": "streams",
+            "source": item.source,
+            "reason": item.platform,
+            "units": str(item.count),
+            "micros": "0",
+        }
+        for item in pool.streams
     ]
     rows += [
-        {"row": one.state, "source": one.subject, "reason": one.reason, "micros": str(one.micros)}
-        for one in pool.waiting
+        {
+            "row": item.state,
+            "source": item.subject,
+            "reason": item.reason,
+            "micros": str(item.micros),
+        }
+        for item in pool.waiting
     ]
     return rows
 
@@ -166,9 +184,9 @@ def _template() -> Template:
 
 def bars(pool: PoolStatement) -> list[dict[str, str | int]]:
     """The chart's bars: `width` of at most WIDEST, a source by its name with its `id` beside it."""
-    titles = {one.source: one.source_title for one in pool.earnings}
-    found = top_sources(pool)
-    widest = max(micros for _, micros in found)
+    titles = {earning.source: earning.source_title for earning in pool.earnings}
+    sources = top_sources(pool)
+    widest = max(micros for _, micros in sources)
     return [
         {
             "name": titles.get(source) or source,
@@ -176,18 +194,18 @@ def bars(pool: PoolStatement) -> list[dict[str, str | int]]:
             "width": max(1, WIDEST * micros // widest),
             "amount": money(micros),
         }
-        for source, micros in found
+        for source, micros in sources
     ]
 
 
 def top_sources(pool: PoolStatement) -> list[tuple[str, int]]:
     """The sources that earned most, over all tracks; the rest as one."""
     sums: dict[str, int] = defaultdict(int)
-    for one in pool.earnings:
-        sums[one.source] += one.micros
+    for earning in pool.earnings:
+        sums[earning.source] += earning.micros
     ordered = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
-    rest = sum(micros for _, micros in ordered[BARS:])
-    return ordered[:BARS] + ([(f"{len(ordered) - BARS} others", rest)] if rest else [])
+    remainder = sum(micros for _, micros in ordered[BARS:])
+    return ordered[:BARS] + ([(f"{len(ordered) - BARS} others", remainder)] if remainder else [])
 
 
 def influence(one: Earning) -> str:

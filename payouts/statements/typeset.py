@@ -154,20 +154,20 @@ def _lines(text: str, room: float, style: Any) -> Sequence[str]:
     """The words, in logical order, on as few lines as they need; a word longer than a line is cut."""
     lines = [""]
     for word in text.split(" "):
-        rest = word
-        wider = f"{lines[-1]} {rest}".strip()
+        pending = word
+        wider = f"{lines[-1]} {pending}".strip()
         if width(wider, style.fontSize, style.fontName) <= room:
             lines[-1] = wider
             continue
-        while width(rest, style.fontSize, style.fontName) > room and len(rest) > 1:
+        while width(pending, style.fontSize, style.fontName) > room and len(pending) > 1:
             cut = next(
                 n
-                for n in range(len(rest) - 1, 0, -1)
-                if n == 1 or width(rest[:n], style.fontSize, style.fontName) <= room
+                for n in range(len(pending) - 1, 0, -1)
+                if n == 1 or width(pending[:n], style.fontSize, style.fontName) <= room
             )
-            lines.append(rest[:cut])
-            rest = rest[cut:]
-        lines.append(rest)
+            lines.append(pending[:cut])
+            pending = pending[cut:]
+        lines.append(pending)
     return [line for line in lines if line]
 
 
@@ -227,6 +227,6 @@ def visual(text: str) -> str:
 
 def _between(levels: Sequence[int | None], at: int) -> int:
     """A space or a sign runs as its neighbours on both sides do, else as the page does."""
-    before = next((level for level in reversed(levels[:at]) if level is not None), 0)
-    after = next((level for level in levels[at + 1 :] if level is not None), 0)
-    return 1 if before and after else 0
+    previous = next((level for level in reversed(levels[:at]) if level is not None), 0)
+    next_level = next((level for level in levels[at + 1 :] if level is not None), 0)
+    return 1 if previous and next_level else 0

@@ -58,8 +58,8 @@ class Grain:
     def bucket(self, occurred_at: str) -> str:
         """The start of the stretch of time in which nothing changes, for an instant as leaves write it."""
         month = occurred_at[:7] + "-01T00:00:00Z"
-        place = bisect_right(self.cuts, occurred_at)
-        return max(month, self.cuts[place - 1]) if place else month
+        position = bisect_right(self.cuts, occurred_at)
+        return max(month, self.cuts[position - 1]) if position else month
 
     def cuts_within(self, day: str) -> tuple[str, ...]:
         """The cuts that fall inside a day, not at its start."""

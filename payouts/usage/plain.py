@@ -90,11 +90,11 @@ def usage(
                 continue
             if grain.gross:
                 _check_gross(part.origin, entry.index, event, terms)
-            one = sums.setdefault(_key(event, assigned, grain), [0, 0, 0])
-            one[0] += event.units
-            one[1] += event.gross_micros or 0
-            one[2] += 1
-    return sorted((_row(key, one, terms, grain) for key, one in sums.items()), key=row_key)
+            totals = sums.setdefault(_key(event, assigned, grain), [0, 0, 0])
+            totals[0] += event.units
+            totals[1] += event.gross_micros or 0
+            totals[2] += 1
+    return sorted((_row(key, totals, terms, grain) for key, totals in sums.items()), key=row_key)
 
 
 def _key(event: UsageLeaf, assigned: VectorBinding, grain: Grain) -> tuple[str | None, ...]:

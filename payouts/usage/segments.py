@@ -94,12 +94,12 @@ def summed(
         return _EMPTY
     resolved = ResolvedBindings.of(sources, assigned)
     selected = _selected(engine, scans, terms, grain)
-    found = engine.run(
+    rows = engine.run(
         expression(selected, engine.local(resolved.numbers), grain, logs=len(sources), buckets=len(buckets))
     )
-    if grain.gross and pc.any(pc.greater(found.column("unpriced"), 0)).as_py():
+    if grain.gross and pc.any(pc.greater(rows.column("unpriced"), 0)).as_py():
         raise _first_offender(engine, selected, sources, terms)
-    return _named(found, resolved, buckets)
+    return _named(rows, resolved, buckets)
 
 
 # --- which files, and how -----------------------------------------------------------------------
@@ -121,13 +121,13 @@ def plan(sources: Sequence[SegmentSelection], grain: Grain, buckets: list[str]) 
                 f"{source.membership.size}; run `settle segments seal`"
             )
         for file in (file for manifest in source.manifests for file in manifest.of("events")):
-            if (taken := _taken(file, source.membership)) is None:
+            if (selection := _taken(file, source.membership)) is None:
                 continue
             day = file.day or ""
             cuts = grain.cuts_within(day)
             starts = [grain.bucket(at) for at in (f"{day}T00:00:00Z", *cuts)]
             codes = tuple(numbers.setdefault(start, len(numbers)) for start in starts)
-            scans.setdefault(Scan(log, codes, cuts, *taken), []).append(f"{source.base}/{file.path}")
+            scans.setdefault(Scan(log, codes, cuts, *selection), []).append(f"{source.base}/{file.path}")
     buckets += numbers
     return scans
 
@@ -168,9 +168,9 @@ def _selected(engine: Engine, scans: Mapping[Scan, Sequence[str]], terms: Terms,
 def _scanned(events: ir.Table, scan: Scan, terms: Terms, grain: Grain) -> ir.Table:
     import ibis
 
-    for name, wanted in (("source", terms.sources), ("product", terms.products), ("territory", terms.territories)):
-        if wanted:
-            events = events.filter(events[name].isin(wanted))
+    for name, accepted in (("source", terms.sources), ("product", terms.products), ("territory", terms.territories)):
+        if accepted:
+            events = events.filter(events[name].isin(accepted))
     if scan.low is not None:
         events = events.filter(events.index >= scan.low)
     if scan.high is not None:
@@ -198,12 +198,12 @@ def _scanned(events: ir.Table, scan: Scan, terms: Terms, grain: Grain) -> ir.Tab
 def _bucket(events: ir.Table, scan: Scan) -> Any:
     import ibis
 
-    *before, last = (ibis.literal(code, "int32") for code in scan.buckets)
-    if not before:
+    *earlier, last = (ibis.literal(code, "int32") for code in scan.buckets)
+    if not earlier:
         return last
     borders = [ibis.timestamp(cut.removesuffix("Z"), timezone="UTC") for cut in scan.cuts]
     return ibis.cases(
-        *((events.occurred_at < cut, code) for cut, code in zip(borders, before, strict=True)), else_=last
+        *((events.occurred_at < cut, code) for cut, code in zip(borders, earlier, strict=True)), else_=last
     )
 
 
@@ -230,7 +230,7 @@ def expression(events: ir.Table, resolved: ir.Table, grain: Grain, *, logs: int,
         "product": grain.products,
         "listener": grain.listeners,
     }
-    apart = [name for name, wanted in optional.items() if wanted]
+    apart = [name for name, needed in optional.items() if needed]
     by_number = events.group_by(*number, *apart).aggregate(
         **{name: events[name].cast(EXACT).sum().cast(EXACT_SUM) for name in sums if name != "count"},
         count=events.count().cast(EXACT_SUM),
@@ -262,13 +262,13 @@ class ResolvedBindings:
 
     @classmethod
     def of(cls, sources: Sequence[SegmentSelection], assigned: VectorBinding) -> ResolvedBindings:
-        known = pa.concat_tables([source.bindings for source in sources]).unify_dictionaries().combine_chunks()
-        texts = {name: known.column(name).combine_chunks() for name in known.column_names}
+        bindings = pa.concat_tables([source.bindings for source in sources]).unify_dictionaries().combine_chunks()
+        texts = {name: bindings.column(name).combine_chunks() for name in bindings.column_names}
         texts["vector"] = _bound(texts["track"], _proven(texts["track"], texts["vector"], assigned), assigned.first)
-        if len(sources) == 1 and texts["vector"].null_count == known.column("vector").null_count:
-            use = rows = np.arange(known.num_rows)
+        if len(sources) == 1 and texts["vector"].null_count == bindings.column("vector").null_count:
+            use = rows = np.arange(bindings.num_rows)
         else:
-            codes = np.zeros(known.num_rows, np.int64)
+            codes = np.zeros(bindings.num_rows, np.int64)
             for column in texts.values():
                 absent = len(column.dictionary)
                 codes = codes * (absent + 1) + np.asarray(column.indices.fill_null(absent))
@@ -299,11 +299,11 @@ def _bound(
 ) -> pa.DictionaryArray:
     """The vectors, where there is none the first that the track was assigned."""
     late = np.flatnonzero(np.asarray(vectors.is_null()))
-    found = [assigned.get(track) for track in tracks.take(pa.array(late)).to_pylist()]
-    known = vectors.dictionary
-    digests = pa.array(found, pa.string())
-    new = pc.unique(digests.drop_null().filter(pc.invert(pc.is_in(digests.drop_null(), known))))
-    values = pa.concat_arrays([known, new])
+    bound = [assigned.get(track) for track in tracks.take(pa.array(late)).to_pylist()]
+    dictionary = vectors.dictionary
+    digests = pa.array(bound, pa.string())
+    new = pc.unique(digests.drop_null().filter(pc.invert(pc.is_in(digests.drop_null(), dictionary))))
+    values = pa.concat_arrays([dictionary, new])
     codes = np.asarray(vectors.indices.fill_null(len(values))).astype(np.int32)
     codes[late] = np.asarray(pc.index_in(digests, values).fill_null(len(values)))
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == len(values)), values)
@@ -337,8 +337,8 @@ def _ranks(codes: pa.DictionaryArray) -> np.ndarray[Any, Any]:
     ranks = np.empty(len(order) + 1, np.int32)
     ranks[order] = np.arange(len(order))
     ranks[-1] = -1
-    found: np.ndarray[Any, Any] = ranks[np.asarray(codes.indices.fill_null(len(order)))]
-    return found
+    ranked: np.ndarray[Any, Any] = ranks[np.asarray(codes.indices.fill_null(len(order)))]
+    return ranked
 
 
 def rows(table: pa.Table, terms: Terms, grain: Grain) -> list[UsageRow]:

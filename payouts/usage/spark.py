@@ -45,11 +45,11 @@ class Spark:
         from pyspark.sql import SparkSession
 
         self.name = master
-        found = "local-cluster[2,1,1024]" if master == LOCAL_CLUSTER else master
+        address = "local-cluster[2,1,1024]" if master == LOCAL_CLUSTER else master
         here = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-        chosen = {**SETTINGS, **(here if _on_this_machine(found) else {}), **settings}
+        chosen = {**SETTINGS, **(here if _on_this_machine(address) else {}), **settings}
         chosen |= {name: SETTINGS[name] for name in _FIXED}
-        builder = SparkSession.builder.master(found).appName("settle usage")
+        builder = SparkSession.builder.master(address).appName("settle usage")
         for name, value in chosen.items():
             builder = builder.config(name, value)
         self._session: Any = builder.getOrCreate()
@@ -61,9 +61,9 @@ class Spark:
         if "://" not in base:
             check_files(Path(base), files)
         elif files:
-            found = self._digests([f"{base}/{file.path}" for file in files])
+            digests = self._digests([f"{base}/{file.path}" for file in files])
             for file in files:
-                if (digest := found.get(file.path)) != file.sha256:
+                if (digest := digests.get(file.path)) != file.sha256:
                     raise SegmentError(
                         f"{base}/{file.path} has digest {digest}, the log committed to {file.sha256}; copy it again "
                         "from the workspace's segments"

@@ -47,7 +47,7 @@ def read_roles(ws: Workspace) -> Roles:
     approvers = ring(ws).of("approver")
     return Roles(
         operator=ws.operator,
-        sources={name: one.party for name, one in sources_of(ws.log).items() if one.party is not None},
+        sources={name: source.party for name, source in sources_of(ws.log).items() if source.party is not None},
         kinds={name: party.kind for name, party in view.parties.items()},
         groups={name: frozenset(group for _, group in party.groups[-1:]) for name, party in view.parties.items()},
         approvers=frozenset(key.party for key in approvers if key.party and key.counts_at(size + 1)),

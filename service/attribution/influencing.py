@@ -20,8 +20,8 @@ def attribute_by_influence(workspace: Workspace, folder: Path, files: list[Path]
     study = Study(folder)
     registered = {recording.id for recording in workspace.registry.view().recordings()}
     started = time.perf_counter()
-    scored = [one for path in files for one in score(study, path, registered)]
-    for one in scored:
-        workspace.log.put_blob(canon.encode(one.details))
+    scored = [vector for path in files for vector in score(study, path, registered)]
+    for vector in scored:
+        workspace.log.put_blob(canon.encode(vector.details))
     spent = (time.perf_counter() - started) / max(len(scored), 1)
-    return record(workspace, [one.vector for one in scored], assign=assign, seconds=[spent] * len(scored))
+    return record(workspace, [vector.vector for vector in scored], assign=assign, seconds=[spent] * len(scored))

@@ -130,7 +130,9 @@ def whisker(one: Mapping[str, Any], hue: str) -> str:
 def timeline(report: Mapping[str, Any]) -> str:
     """Each matched source on its own line, along the track's time: whole colour its sound, half its tune."""
     hues = colours(report)
-    names = list(dict.fromkeys(one["source"] for one in sorted(report["matches"], key=lambda one: one["track_ms"][0])))
+    names = list(
+        dict.fromkeys(each["source"] for each in sorted(report["matches"], key=lambda each: each["track_ms"][0]))
+    )
     length = max(1, report["length_ms"] or max(match["track_ms"][1] for match in report["matches"]))
     every = next((step for step in TICKS if length <= step * 10_000), TICKS[-1])
     height = 22 * len(names) + 20

@@ -45,7 +45,7 @@ def as_pdf(report: dict[str, Any]) -> bytes:
         canvas.setFont(PLAIN, 7)
         canvas.drawRightString(A4[0] - margin, 0.5 * INCH, f"page {page.page}")
 
-    story = [*_head(pen, report), *(part for one in report["aspects"] for part in _aspect(pen, one))]
+    story = [*_head(pen, report), *(part for aspect in report["aspects"] for part in _aspect(pen, aspect))]
     story += _owners(pen, report) + _heard(pen, report) + _sureness(pen, report)
     document.build(story, onFirstPage=footer, onLaterPages=footer)
     return body.getvalue()
@@ -89,7 +89,7 @@ class _Pen:
         from reportlab.lib.colors import HexColor
         from reportlab.platypus import Table, TableStyle
 
-        numbers = [place for place, name in enumerate(head) if name in ("share", "90 % interval", *_ASPECTS)]
+        numbers = [column for column, name in enumerate(head) if name in ("share", "90 % interval", *_ASPECTS)]
         style = [
             ("FONT", (0, 0), (-1, -1), PLAIN, 8),
             ("FONT", (0, 0), (-1, 0), BOLD, 7),
@@ -98,7 +98,7 @@ class _Pen:
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
             ("TEXTCOLOR", (0, 0), (-1, 0), HexColor("#666666")),
             ("TOPPADDING", (0, 0), (-1, -1), 3),
-            *(("ALIGN", (place, 0), (place, -1), "RIGHT") for place in numbers),
+            *(("ALIGN", (column, 0), (column, -1), "RIGHT") for column in numbers),
         ]
         lines = [list(head), *map(list, rows)] if head else list(map(list, rows))
         return Table(lines, colWidths=list(widths), style=TableStyle(style), repeatRows=int(bool(head)))
@@ -144,23 +144,23 @@ def _aspect(pen: _Pen, aspect: Mapping[str, Any]) -> list[Any]:
 
     story = [*pen.heading(aspect["aspect"].capitalize()), pen.quiet(aspect["meaning"])]
     story.append(pen.bar(parts_of_bar(aspect)))
-    told = shares(aspect)
+    shares_shown = shares(aspect)
     rows = [
         (
             [
-                pen.text(", ".join(filter(None, (one["title"] or one["id"], one["artist"]))), 8.5, after=0),
-                pen.quiet(f"{one['id']}, {one['basis']}"),
+                pen.text(", ".join(filter(None, (source["title"] or source["id"], source["artist"]))), 8.5, after=0),
+                pen.quiet(f"{source['id']}, {source['basis']}"),
             ],
             share,
-            pen.bar([(one["id"], one["ppm"], "")], 70, 6),
-            between(one),
-            _permitted(pen, one["permitted"]),
+            pen.bar([(source["id"], source["ppm"], "")], 70, 6),
+            between(source),
+            _permitted(pen, source["permitted"]),
         )
-        for one, share in zip(aspect["sources"], told[:-2], strict=True)
+        for source, share in zip(aspect["sources"], shares_shown[:-2], strict=True)
     ]
     if aspect["further"]:
-        rows.append(([pen.text(f"{aspect['further']} smaller sources", 8.5)], told[-2], "", "", ""))
-    rows.append(([pen.text("unattributed", 8.5, bold=True)], told[-1], "", "", ""))
+        rows.append(([pen.text(f"{aspect['further']} smaller sources", 8.5)], shares_shown[-2], "", "", ""))
+    rows.append(([pen.text("unattributed", 8.5, bold=True)], shares_shown[-1], "", "", ""))
     head = ("source", "share", "", "90 % interval", "permitted use")
     return [KeepTogether([*story, pen.grid(head, rows, (150, 52, 78, 100, 110))])]
 
@@ -178,8 +178,8 @@ def _owners(pen: _Pen, report: Mapping[str, Any]) -> list[Any]:
     story: list[Any] = []
     for title, whose, columns in (("By artist", "by_artist", _ASPECTS[:2]), ("By holder", "by_holder", _ASPECTS)):
         lines = [
-            (pen.text(one["title"], 8.5, after=0, bold=not one["name"]), *(one[name] for name in columns))
-            for one in table(report, whose, columns)
+            (pen.text(row["title"], 8.5, after=0, bold=not row["name"]), *(row[name] for name in columns))
+            for row in table(report, whose, columns)
         ]
         if lines:
             widths = (WIDTH - 80 * len(columns), *(80 for _ in columns))
@@ -192,13 +192,13 @@ def _heard(pen: _Pen, report: Mapping[str, Any]) -> list[Any]:
         return []
     rows = [
         (
-            pen.text(", ".join(filter(None, (one["title"] or one["source"], one["artist"]))), 8.5, after=0),
-            one["aspect"],
-            f"{seconds(one['track_ms'][0])} to {seconds(one['track_ms'][1])}",
-            f"from {seconds(one['source_ms'])}",
-            one["evidence"],
+            pen.text(", ".join(filter(None, (match["title"] or match["source"], match["artist"]))), 8.5, after=0),
+            match["aspect"],
+            f"{seconds(match['track_ms'][0])} to {seconds(match['track_ms'][1])}",
+            f"from {seconds(match['source_ms'])}",
+            match["evidence"],
         )
-        for one in report["matches"]
+        for match in report["matches"]
     ]
     head = ("source", "as", "in the track", "in the source", "evidence")
     return [*pen.heading("Where it is heard"), pen.grid(head, rows, (170, 65, 95, 75, 85))]

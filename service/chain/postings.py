@@ -63,8 +63,8 @@ def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) ->
     pool = client.book.pool(client.chain_id, stored.currency)
     answer: SettledRun | PlannedTransaction | None = None
     for name, payments in batches.items():
-        if known := settling.settled(client, pool, name, look_only=dry_run):
-            answer = known
+        if transaction := settling.settled(client, pool, name, look_only=dry_run):
+            answer = transaction
             continue
         run = _published(ws, book, stored, name, payments)
         answer = settling.dry_run(client, run) if dry_run else settling.settle(client, run)
@@ -82,18 +82,18 @@ def _batches(ws: Workspace, book: Book, run: str) -> dict[str, Payments]:
     """
     if run not in book.batches:
         return {}
-    found = transfers(ws.log, book, load(ws.log, book.runs[run]))
-    waiting = {one.party for name, one in book.claims.items() if one.run == run and not book.approved(name)}
+    states = transfers(ws.log, book, load(ws.log, book.runs[run]))
+    waiting = {claim.party for name, claim in book.claims.items() if claim.run == run and not book.approved(name)}
     batches: dict[str, Payments] = {}
     for batch in book.batches[run]:
         if batch.via == "chain":
             gone = {
                 party
-                for party, one in found.items()
-                for attempt in one.attempts
+                for party, claim in states.items()
+                for attempt in claim.attempts
                 if attempt.batch == batch.batch and attempt.posted is None and (not attempt.alive or party in waiting)
             }
-            payments = [one for one in payments_of(ws.log, batch.statement) if one["party"] not in gone]
+            payments = [claim for claim in payments_of(ws.log, batch.statement) if claim["party"] not in gone]
             if payments:
                 batches[posting_name(run, batch.batch)] = payments
     return batches
@@ -106,7 +106,7 @@ def check_unposted(ws: Workspace, run_id: str, party: str) -> None:
     named = [
         name
         for name, payments in _batches(ws, book, stored.record.run).items()
-        if any(one["party"] == party for one in payments)
+        if any(payment["party"] == party for payment in payments)
     ]
     if not named:
         return

@@ -27,14 +27,14 @@ def watch(ws: Workspace) -> Watched | None:
     size = ws.log.head().size
     with opened(ws) as client:
         earlier = client.waiting()
-        after = client.resume() if earlier else []
+        resumed = client.resume() if earlier else []
         write_down(ws, client)
-        moved = [
+        changes = [
             f"{intent.kind} is {intent.state}"
-            for was, intent in zip(earlier, after, strict=True)
+            for was, intent in zip(earlier, resumed, strict=True)
             if intent.state != was.state
         ]
         waiting = len(client.waiting())
     if written := ws.log.head().size - size:
-        moved.append(f"{written} entries written down")
-    return Watched(moved=moved, waiting=waiting)
+        changes.append(f"{written} entries written down")
+    return Watched(moved=changes, waiting=waiting)

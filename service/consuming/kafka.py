@@ -39,14 +39,14 @@ class KafkaTopic:
             }
         )
         try:
-            found = self._asked(lambda: self._consumer.list_topics(topic, timeout=ASK_SECONDS))
-            about = found.topics[topic]
+            listing = self._asked(lambda: self._consumer.list_topics(topic, timeout=ASK_SECONDS))
+            about = listing.topics[topic]
             if about.error is not None:
                 raise InputError(f"{servers} has no topic {topic!r}: {about.error.str()}")
         except BaseException:
             self.close()
             raise
-        self.generation: Final = str(found.cluster_id)
+        self.generation: Final = str(listing.cluster_id)
         self._partitions = tuple(str(number) for number in sorted(about.partitions))
 
     def _asked(self, ask: Any) -> Any:

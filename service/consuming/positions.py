@@ -111,12 +111,12 @@ def advance(
     tx: Connection, stream: str, partition: str, *, consumer: str, start: int, following: int, behind: int
 ) -> None:
     """Inside the ledger's transaction: the group read from `start` is done, `following` is read next."""
-    moved = tx.execute(
+    updated = tx.execute(
         _row(stream, partition)
         .where(_POSITION.c.consumer == consumer, _POSITION.c.next == start)
         .values(next=following, behind=behind)
     )
-    if moved.rowcount != 1:
+    if updated.rowcount != 1:
         raise LeaseLostError(f"{stream}: partition {partition} is read by another consumer now")
 
 

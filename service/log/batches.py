@@ -58,7 +58,7 @@ def sign_file(
     if last is not None and last[0].source != source:
         raise InputError(f"{previous} is a batch of {last[0].source}, not of {source}")
     hashes = hashes_of(path, source, form)
-    found = BatchStatement(
+    statement = BatchStatement(
         source=source,
         number=1 if last is None else last[0].number + 1,
         previous=None if last is None else last[1].digest,
@@ -66,16 +66,16 @@ def sign_file(
         root=batch.root_of(hashes),
         log=log,
     )
-    envelope = batch.sign(found, key)
+    envelope = batch.sign(statement, key)
     if out.exists() and out.read_bytes() != envelope.encode():
         raise ConflictError(f"{out} holds another batch; a batch that was handed over is never signed anew")
     out.write_bytes(envelope.encode())
     return SignedBatch(
         source=source,
         log=log,
-        number=found.number,
-        count=found.count,
-        root=found.root.hex(),
+        number=statement.number,
+        count=statement.count,
+        root=statement.root.hex(),
         statement=envelope.digest,
         key=key.public.id,
         batch=str(out),
@@ -120,9 +120,9 @@ def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Recor
 
     Signature, source, count, root and place in the source's sequence are checked before anything is appended.
     """
-    found, envelope = read(batch_file)
+    statement, envelope = read(batch_file)
     with open_file(path) as file:
-        return take_rows(ws, reader_for(str(path), form)(file, str(path)), str(path), found, envelope)
+        return take_rows(ws, reader_for(str(path), form)(file, str(path)), str(path), statement, envelope)
 
 
 def take_rows(
@@ -148,23 +148,23 @@ def take_rows(
 
 def _signer(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope) -> Key:
     """The key that signed: a platform's that counts now, of the party that speaks for the source."""
-    known = sources_of(ws.log).get(found.source)
-    if known is None or known.party is None:
+    source = sources_of(ws.log).get(found.source)
+    if source is None or source.party is None:
         raise StateError(
             f"nobody speaks for source {found.source}: the operator says who does, settle source set {found.source} "
             "--party PARTY --public KEY"
         )
     size = ws.log.head().size + 1
-    keys = ring(ws).of("platform", party=known.party)
+    keys = ring(ws).of("platform", party=source.party)
     signers = dsse.signers(envelope, [key.public for key in keys])
     for key in keys:
         if key.public in signers and key.counts_at(size):
             return key
-    named = ", ".join(one.keyid[:16] for one in envelope.signatures) or "nobody"
+    named = ", ".join(signature.keyid[:16] for signature in envelope.signatures) or "nobody"
     retired = [str(key) for key in keys if key.public in signers]
     raise VerificationError(
         f"batch {found.number} of {found.source} is signed by {', '.join(retired) or named}; expected a platform "
-        f"key of {known.party} that counts now, see settle source list"
+        f"key of {source.party} that counts now, see settle source list"
     )
 
 
@@ -174,7 +174,7 @@ def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: 
     def next_of_its_source(tx: Connection, _: Head) -> None:
         batch.check_follows(found, envelope.digest, _last(tx, found.source))
 
-    made = batch.make(
+    record = batch.make(
         ws.clock(),
         found,
         party=key.party,
@@ -182,7 +182,7 @@ def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: 
         statement=envelope.digest,
         bodies=canon.digest(hashes),
     )
-    return ws.log.commit(batch_of([made], [envelope.encode(), hashes]), next_of_its_source).first
+    return ws.log.commit(batch_of([record], [envelope.encode(), hashes]), next_of_its_source).first
 
 
 def _last(tx: Connection, source: str) -> tuple[BatchStatement, Digest] | None:
@@ -205,23 +205,23 @@ def signers(log: Log) -> dict[int, str]:
 
     One whose key was revoked from before the batch is left out, as is one that `fsck` names: its events are unsigned.
     """
-    rings, found = rings_of(log), {}
+    rings, by_index = rings_of(log), {}
     speaking: dict[str, str | None] = {}
     for entry in log.entries(types={source_leaf.TYPE, batch.TYPE}):
         index, body = entry.index, leaf.decode(entry.body)
         with suppress(SettleError):
             if body["type"] == source_leaf.TYPE:
                 if source_leaf.by_operator(rings.at(index), index, body):
-                    said = source_leaf.parse(index, body)
-                    speaking[said.source] = said.party
+                    source = source_leaf.parse(index, body)
+                    speaking[source.source] = source.party
                 continue
             envelope = dsse.parse(log.blob(body["statement"]))
-            taken = batch.check_taken(body, envelope, log.origin)
+            statement = batch.check_taken(body, envelope, log.origin)
             key = batch.signer(index, body, envelope, rings.at(index))
             now = rings.last.find(key.public.id)
-            if speaking.get(taken.source) == key.party and now is not None and now.counts_at(index + 1):
-                found[index] = key.party
-    return found
+            if speaking.get(statement.source) == key.party and now is not None and now.counts_at(index + 1):
+                by_index[index] = key.party
+    return by_index
 
 
 def search(log: Log) -> PlaceSearch:
@@ -277,8 +277,8 @@ def show(ws: Workspace, source: str | None = None) -> list[BatchShown]:
 def place_of(ws: Workspace, index: int) -> tuple[int, int] | None:
     """The batch leaf under which an event stands and its place there; None where nobody's signature counts."""
     with ws.log.store.reading() as connection:
-        found = signed.ranges(connection, index, index + 1).find(index)
-    return None if found is None or found[0] not in signers(ws.log) else found
+        position = signed.ranges(connection, index, index + 1).find(index)
+    return None if position is None or position[0] not in signers(ws.log) else position
 
 
 def speaker(log: Log, source: str, before: int) -> int | None:

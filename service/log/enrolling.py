@@ -40,7 +40,7 @@ def enrol(ws: Workspace, party: str, role: Role, *, name: str, by: str) -> Enrol
 
 def introduction(ws: Workspace, party: str, role: Role, public: PublicKey, *, by: str) -> dict[str, Any]:
     """The leaf by which one of the workspace's own keys introduces a party's."""
-    known = ring(ws).find(public.id)
-    if known is not None:
-        raise ConflictError(f"key {public.id[:16]} is in the log already, as the {known}")
+    key = ring(ws).find(public.id)
+    if key is not None:
+        raise ConflictError(f"key {public.id[:16]} is in the log already, as the {key}")
     return keyring.add(ws.clock(), signer=ws.key(by), role=role, party=party, public=public)

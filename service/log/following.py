@@ -56,7 +56,7 @@ def _alone(size: int) -> Any:
 def _news(ws: Workspace, home: Log) -> tuple[list[dict[str, Any]], list[bytes]]:
     """The leaves that take over what the home log has gained since this log last did, and the vectors they name."""
     done = [leaf.decode(entry.body) for entry in ws.log.entries(types={member.FOLLOW})]
-    check_extends(home, [(one["size"], one["root"]) for one in done[-1:]])
+    check_extends(home, [(checkpoint["size"], checkpoint["root"]) for checkpoint in done[-1:]])
     start = done[-1]["size"] if done else 0
     head = home.head()
     entries = list(home.entries(types=tracks.TYPES, start=start, stop=head.size))
@@ -64,7 +64,7 @@ def _news(ws: Workspace, home: Log) -> tuple[list[dict[str, Any]], list[bytes]]:
         return [], []
     bodies = [leaf.decode(entry.body) for entry in entries]
     registered = [body["id"] for body in bodies if body["type"] == "track"]
-    void = {one.index for one in home.reading().voids}
+    void = {checkpoint.index for checkpoint in home.reading().voids}
     assigned = [
         body
         for entry, body in zip(entries, bodies, strict=True)
@@ -101,5 +101,5 @@ def _vector_leaves(home: Log) -> Iterator[dict[str, Any]]:
 
 def takes(ws: Workspace, home: Home | None, name: str) -> bool:
     """Whether this workspace's log takes a source's events."""
-    said = home or Home(ws.log.origin, sources_of(ws.log))
-    return said.log_of(name) == ws.log.origin
+    sources = home or Home(ws.log.origin, sources_of(ws.log))
+    return sources.log_of(name) == ws.log.origin

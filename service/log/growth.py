@@ -31,9 +31,9 @@ def check_extends(log: Log, extents: Sequence[Extent], *, where: str = "listed")
                 f"log {log.origin} ends at {head.size}, and was {where} with {size} entries: it was rolled back, or "
                 "this is an old copy"
             )
-        if size and (found := tree.root(size, log.read).hex()) != root:
+        if size and (computed := tree.root(size, log.read).hex()) != root:
             raise VerificationError(
-                f"log {log.origin} has root {found} at size {size}, and was {where} with {root}: a fork"
+                f"log {log.origin} has root {computed} at size {size}, and was {where} with {root}: a fork"
             )
 
 
@@ -46,19 +46,19 @@ def check_seen(home: Path, log: Log) -> None:
 def keep_seen(home: Path, log: Log) -> None:
     """Remember how far this log has come, once it is found to have come from where it was seen before."""
     check_seen(home, log)
-    head, known = log.head(), _seen(home)
-    if known.get(log.origin) == (head.size, head.root.hex()):
+    head, seen = log.head(), _seen(home)
+    if seen.get(log.origin) == (head.size, head.root.hex()):
         return
-    known[log.origin] = head.size, head.root.hex()
-    said = {origin: {"size": size, "root": root} for origin, (size, root) in sorted(known.items())}
-    write_whole(home / SEEN, (json.dumps(said, indent=2) + "\n").encode())
+    seen[log.origin] = head.size, head.root.hex()
+    document = {origin: {"size": size, "root": root} for origin, (size, root) in sorted(seen.items())}
+    write_whole(home / SEEN, (json.dumps(document, indent=2) + "\n").encode())
 
 
 def _seen(home: Path) -> dict[str, Extent]:
     path = home / SEEN
     try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return {str(origin): (int(said["size"]), str(said["root"])) for origin, said in found.items()}
+        document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return {str(origin): (int(head["size"]), str(head["root"])) for origin, head in document.items()}
     except (ValueError, AttributeError, LookupError, TypeError) as problem:
         raise StateError(
             f"{path}: {problem!r}; without it a rollback of another log may go unseen: put it back from a copy, or "

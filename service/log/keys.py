@@ -75,8 +75,8 @@ class Public:
 
 def ring(workspace: Workspace, size: int | None = None) -> KeyRing:
     """Every key there has been in this log, from the trusted ones on; as of a size if one is given."""
-    found = rings(workspace)
-    return found.last if size is None else found.at(size)
+    rings_now = rings(workspace)
+    return rings_now.last if size is None else rings_now.at(size)
 
 
 def rings(workspace: Workspace) -> Rings:
@@ -113,33 +113,33 @@ def show(workspace: Workspace) -> list[Shown]:
 
 def rotate(workspace: Workspace, name: str) -> Rotated:
     """Make a successor for the key kept under this name, and retire it in the log."""
-    place, successor = workspace.key_path(name), workspace.key_path(name + NEXT)
-    if not place.is_file():
-        raise InputError(f"no key {name!r} in {place.parent}; `settle key show` lists them")
-    old = keyfile.load(place, workspace.passphrase)
+    path, successor = workspace.key_path(name), workspace.key_path(name + NEXT)
+    if not path.is_file():
+        raise InputError(f"no key {name!r} in {path.parent}; `settle key show` lists them")
+    old = keyfile.load(path, workspace.passphrase)
     workspace.hold(name, old)
     if not successor.exists():
         _own(ring(workspace), old)
-        keyfile.save(successor, PrivateKey.generate(), _passphrase_like(workspace, place))
+        keyfile.save(successor, PrivateKey.generate(), _passphrase_like(workspace, path))
     new = keyfile.load(successor, workspace.passphrase)
-    found = ring(workspace)
-    if found.find(new.public.id) is None:  # otherwise an earlier rotation got as far as its leaf
-        _hand_over(workspace, _own(found, old), old, new)
+    keys = ring(workspace)
+    if keys.find(new.public.id) is None:  # otherwise an earlier rotation got as far as its leaf
+        _hand_over(workspace, _own(keys, old), old, new)
     done = ring(workspace)
-    with place.open("r+b") as retired:
-        successor.replace(place)
-        sync_folder(place.parent)  # before the old key is gone: a power cut must not bring its name back to nothing
+    with path.open("r+b") as retired:
+        successor.replace(path)
+        sync_folder(path.parent)  # before the old key is gone: a power cut must not bring its name back to nothing
         _destroy(retired)
-    for leftover in place.parent.glob(f"{name}.retired-*.json"):  # release 0.1 kept them
+    for leftover in path.parent.glob(f"{name}.retired-*.json"):  # release 0.1 kept them
         with leftover.open("r+b") as retired:
             leftover.unlink()
             _destroy(retired)
-    sync_folder(place.parent)
+    sync_folder(path.parent)
     publish(workspace, done)
     until = _own(done, old).until
     size = workspace.log.head().size
     workspace.reopen()
-    return Rotated(name=name, old=old.public.id, new=new.public.id, until=until, size=size, file=str(place))
+    return Rotated(name=name, old=old.public.id, new=new.public.id, until=until, size=size, file=str(path))
 
 
 def _destroy(private: BinaryIO) -> None:
@@ -172,30 +172,30 @@ def _hand_over(workspace: Workspace, key: Key, old: PrivateKey, new: PrivateKey)
 
 
 def _own(found: KeyRing, key: PrivateKey) -> Key:
-    known = found.find(key.public.id)
-    if known is None:
+    published = found.find(key.public.id)
+    if published is None:
         raise StateError(f"key {key.public.id[:16]} is not in the ring: neither trust.json nor the log introduces it")
-    return known
+    return published
 
 
 def revoke(workspace: Workspace, key_id: str, *, until: int | None, by: str) -> Revoked:
     """Shut a key out from size `until` on, by default from now on."""
-    found = [key for key in ring(workspace).keys if key.public.id.startswith(key_id)]
-    if len(found) != 1 or len(key_id) < 8:
-        raise InputError(f"{len(found)} keys start with {key_id!r}; give more of the id, see `settle key show`")
+    matching = [key for key in ring(workspace).keys if key.public.id.startswith(key_id)]
+    if len(matching) != 1 or len(key_id) < 8:
+        raise InputError(f"{len(matching)} keys start with {key_id!r}; give more of the id, see `settle key show`")
     head = workspace.log.head()
     size = head.size
     limit = size if until is None else until
     signer = workspace.key(by)
-    pinned = head if found[0].role == "log" else None
-    body = keyring.revoke(workspace.clock(), signer=signer, key_id=found[0].public.id, until=limit, head=pinned)
+    pinned = head if matching[0].role == "log" else None
+    body = keyring.revoke(workspace.clock(), signer=signer, key_id=matching[0].public.id, until=limit, head=pinned)
     renewed = ring(workspace).apply(size, body)  # refused here if the signer may not, before it is in the log for good
     published = _published(workspace, renewed)
     _check_usable(workspace, renewed, published, size, body)
     done = workspace.log.append([body], expect_size=size)
     _write(workspace, published)
     workspace.reopen()
-    return Revoked(key=found[0].public.id, until=limit, size=done.size)
+    return Revoked(key=matching[0].public.id, until=limit, size=done.size)
 
 
 def _check_usable(workspace: Workspace, renewed: KeyRing, published: Trust, size: int, body: dict[str, Any]) -> None:
@@ -203,10 +203,10 @@ def _check_usable(workspace: Workspace, renewed: KeyRing, published: Trust, size
     log = workspace.log
     leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"}, stop=size)]
     try:
-        again = keyring.project(published.logs[0].keys, [*leaves, (size, body)])
+        projected = keyring.project(published.logs[0].keys, [*leaves, (size, body)])
     except VerificationError as problem:
         raise StateError(f"not revoked, for the log could not be read with the trust that results: {problem}") from None
-    if set(again.keys) != set(renewed.keys):
+    if set(projected.keys) != set(renewed.keys):
         raise StateError("not revoked: the trust that results leads to other keys than the log does")
     if log.signer.public.id not in {key.public.id for key in renewed.at(size + 1, "log")}:
         raise StateError(
@@ -230,14 +230,14 @@ def _published(workspace: Workspace, found: KeyRing) -> Trust:
     size = log.head().size
     named = {(key.role, key.party) for key in trust.logs[0].keys}
     counting = {key.public.id: key.counts_at for key in found.keys}
-    kept = [
+    keys = [
         _with_root(log, size, key)
         for key in found.keys
         if (key.role, key.party) in named
         or key.until is not None
         or (key.by is not None and not counting[key.by](key.start))
     ]
-    return trust.with_ring(KeyRing(tuple(kept)))
+    return trust.with_ring(KeyRing(tuple(keys)))
 
 
 def _with_root(log: Log, size: int, key: Key) -> Key:

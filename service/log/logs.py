@@ -67,26 +67,26 @@ def _listed_before(book: Book, origin: str) -> list[tuple[int, str]]:
 def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
     """The logs a closed period lists, each opened and found to hold what was listed; none may be missing."""
     registered, home = members.members(ws), Home(ws.log.origin, members.sources_of(ws.log))
-    found = []
-    for one in book.closes[period].logs:
-        if one.origin == ws.log.origin:
+    workspaces = []
+    for closed in book.closes[period].logs:
+        if closed.origin == ws.log.origin:
             log, folder, settings = ws.log, ws.home, ws.settings
-        elif one.origin in registered:
-            log, folder = members.opened(ws, registered[one.origin]), members.folder_of(ws, one.origin)
-            settings = members.settings_of(ws, one.origin)
+        elif closed.origin in registered:
+            log, folder = members.opened(ws, registered[closed.origin]), members.folder_of(ws, closed.origin)
+            settings = members.settings_of(ws, closed.origin)
         else:
-            raise StateError(f"period {period} was closed over log {one.origin}, which nobody registered here")
-        check_extends(log, [(one.size, one.root)])
+            raise StateError(f"period {period} was closed over log {closed.origin}, which nobody registered here")
+        check_extends(log, [(closed.size, closed.root)])
         members.check_sources(home, log)
-        found.append(
+        workspaces.append(
             Listed(
                 log=log,
                 folder=folder,
                 for_cluster=settings.text("payouts.segments"),
-                membership=membership(book, period, one.origin),
+                membership=membership(book, period, closed.origin),
             )
         )
-    return found
+    return workspaces
 
 
 def check_claims(home: Log, sums: Mapping[str, Iterable[UsageRow]]) -> None:
@@ -94,11 +94,11 @@ def check_claims(home: Log, sums: Mapping[str, Iterable[UsageRow]]) -> None:
 
     A member's own leaves are its operator's word; whose source it is and which vector pays is the home log's.
     """
-    said = Home(home.origin, members.sources_of(home))
+    sources = Home(home.origin, members.sources_of(home))
     reading = home.reading()
     for origin, rows in sums.items():
         for row in rows:
-            if (takes := said.log_of(row.source)) != origin:
+            if (takes := sources.log_of(row.source)) != origin:
                 raise members.elsewhere(origin, row.source, takes)
             if origin != home.origin and row.vector is not None and not reading.assigned_ever(row.track, row.vector):
                 raise VerificationError(

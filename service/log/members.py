@@ -45,29 +45,29 @@ def members(ws: Workspace) -> dict[str, TrustedLog]:
 def add(ws: Workspace, place: Path) -> MemberShown:
     """Register the log of another workspace, and let that workspace follow this one. Done again, it is finished."""
     check_home(ws, "registers other logs")
-    other = _workspace(place, ws)
-    theirs = other.settings.text("log.origin")
-    trusted = other.trust.log(theirs)
-    if theirs == ws.log.origin or trusted is None:
-        raise InputError(f"{place} is the workspace of {theirs}, and its trust.json must name that and another log")
-    if other.settings.text("log.home") not in ("", str(ws.home)):
-        raise ConflictError(f"{theirs} follows {other.settings.text('log.home')} already: a log has one home")
-    if theirs not in members(ws):
-        with closing(_open(other, trusted, ws)) as log:
+    joining = _workspace(place, ws)
+    origin = joining.settings.text("log.origin")
+    trusted = joining.trust.log(origin)
+    if origin == ws.log.origin or trusted is None:
+        raise InputError(f"{place} is the workspace of {origin}, and its trust.json must name that and another log")
+    if joining.settings.text("log.home") not in ("", str(ws.home)):
+        raise ConflictError(f"{origin} follows {joining.settings.text('log.home')} already: a log has one home")
+    if origin not in members(ws):
+        with closing(_open(joining, trusted, ws)) as log:
             _check_unused(log)
-    _let_follow(other, ws)
-    remember(ws, theirs, other.home)
-    if theirs not in members(ws):
+    _let_follow(joining, ws)
+    remember(ws, origin, joining.home)
+    if origin not in members(ws):
         ws.log.append([member.make(ws.clock(), trusted, ws.signer("operator"))])
-    return next(one for one in show(ws) if one.origin == theirs)
+    return next(shown for shown in show(ws) if shown.origin == origin)
 
 
 def _check_unused(log: Log) -> None:
     with log.store.reading() as connection:
-        held = queries.sources(connection)
-    if held:
+        names = queries.sources(connection)
+    if names:
         raise StateError(
-            f"log {log.origin} holds events of {', '.join(held[:5])}: a log is registered before its first event, so "
+            f"log {log.origin} holds events of {', '.join(names[:5])}: a log is registered before its first event, so "
             "that none stands in two logs"
         )
 
@@ -82,8 +82,8 @@ def _let_follow(other: Workspace, ws: Workspace) -> None:
     config = other.home / CONFIG
     text = config.read_text(encoding="utf-8")
     if other.settings.text("log.home") == "":
-        head, line, rest = text.partition("[log]\n")
-        write_whole(config, f"{head}{line or '[log]' + chr(10)}home = {json.dumps(str(ws.home))}\n{rest}".encode())
+        head, line, tail = text.partition("[log]\n")
+        write_whole(config, f"{head}{line or '[log]' + chr(10)}home = {json.dumps(str(ws.home))}\n{tail}".encode())
     home = ws.trust.log(ws.log.origin)
     if home is not None and other.trust.log(home.origin) is None:
         write_whole(other.home / TRUST, Trust((*other.trust.logs, home), other.trust.policy).encode())
@@ -96,25 +96,25 @@ def sources_of(log: Log) -> dict[str, EventSource]:
 
 def check_home(ws: Workspace, does: str) -> None:
     """Refuse what only a home log does."""
-    if place := ws.settings.text("log.home"):
-        raise StateError(f"log {ws.log.origin} follows the one in {place}: only that {does}")
+    if home := ws.settings.text("log.home"):
+        raise StateError(f"log {ws.log.origin} follows the one in {home}: only that {does}")
 
 
 def show(ws: Workspace) -> list[MemberShown]:
     """The home log first, then its members."""
-    registered, places, taken = members(ws), _places(ws), sources_of(ws.log)
+    registered, places, sources = members(ws), _places(ws), sources_of(ws.log)
     own = MemberShown(
         origin=ws.log.origin,
         place=str(ws.home),
         size=ws.log.head().size,
-        sources=tuple(sorted(name for name, one in taken.items() if one.log in (None, ws.log.origin))),
+        sources=tuple(sorted(name for name, source in sources.items() if source.log in (None, ws.log.origin))),
     )
     return [own] + [
         MemberShown(
             origin=origin,
             place=places.get(origin),
             size=_size(ws, trusted),
-            sources=tuple(sorted(name for name, one in taken.items() if one.log == origin)),
+            sources=tuple(sorted(name for name, source in sources.items() if source.log == origin)),
         )
         for origin, trusted in sorted(registered.items())
     ]
@@ -141,22 +141,22 @@ def opened(ws: Workspace, trusted: TrustedLog) -> Log:
 
 def look(ws: Workspace) -> dict[str, int]:
     """How far each registered log has come, which is remembered; refuses one that went back or is not there."""
-    found = {}
+    looks = {}
     for origin, trusted in sorted(members(ws).items()):
         log = opened(ws, trusted)
         keep_seen(ws.home, log)
-        found[origin] = log.head().size
-    return found
+        looks[origin] = log.head().size
+    return looks
 
 
 def folder_of(ws: Workspace, origin: str) -> Path:
     """Where the workspace of a registered log is."""
-    place = _places(ws).get(origin)
-    if place is None:
+    folder = _places(ws).get(origin)
+    if folder is None:
         raise StateError(
             f"log {origin} is registered, and {PLACES} does not say where it is: settle ledger logs add DIR"
         )
-    return Path(place)
+    return Path(folder)
 
 
 def settings_of(ws: Workspace, origin: str) -> Settings:
@@ -166,15 +166,15 @@ def settings_of(ws: Workspace, origin: str) -> Settings:
 
 def home_of(ws: Workspace) -> Log | None:
     """The home log that this workspace's log follows; None for a home log."""
-    place = ws.settings.text("log.home")
-    if not place:
+    folder = ws.settings.text("log.home")
+    if not folder:
         return None
-    other = _workspace(Path(place), ws)
-    trusted = ws.trust.log(other.settings.text("log.origin"))
+    home = _workspace(Path(folder), ws)
+    trusted = ws.trust.log(home.settings.text("log.origin"))
     if trusted is None:
-        raise StateError(f"{place} holds log {other.settings.text('log.origin')}, which trust.json does not name")
+        raise StateError(f"{folder} holds log {home.settings.text('log.origin')}, which trust.json does not name")
     if trusted.origin not in ws.others:
-        ws.others[trusted.origin] = _open(other, trusted, ws)
+        ws.others[trusted.origin] = _open(home, trusted, ws)
     return ws.others[trusted.origin]
 
 
@@ -215,8 +215,8 @@ def _nobody() -> NoReturn:
 def _places(ws: Workspace) -> dict[str, str]:
     path = ws.home / PLACES
     try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return {str(origin): str(place) for origin, place in found.items()}
+        document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return {str(origin): str(folder) for origin, folder in document.items()}
     except (ValueError, AttributeError) as problem:
         raise StateError(f"{path}: {problem}; register the logs again with settle ledger logs add") from None
 
@@ -227,8 +227,8 @@ def _places(ws: Workspace) -> dict[str, str]:
 def check_sources(home: Home, log: Log) -> None:
     """Refuse a log with events of a source that another log takes: they would count twice."""
     with log.store.reading() as connection:
-        held = queries.sources(connection)
-    for name in held:
+        names = queries.sources(connection)
+    for name in names:
         if (origin := home.log_of(name)) != log.origin:
             raise elsewhere(log.origin, name, origin)
 

@@ -28,7 +28,7 @@ class Renewed:
 def renew(ws: Workspace, places: Sequence[Path]) -> Renewed:
     """Write anew the receipts in these files and folders whose log key has retired; the others stay as they are."""
     resting = base(ws.log, ws.trust.policy)
-    counts = [_renew_file(resting, path) for place in places for path in _files(place)]
+    counts = [_renew_file(resting, path) for target in places for path in _files(target)]
     return Renewed(receipts=sum(read for read, _ in counts), renewed=sum(new for _, new in counts), size=resting.size)
 
 

@@ -12,8 +12,8 @@ from service.workspace import TRUST, Workspace
 
 def adopt_policy(workspace: Workspace, text: bytes) -> Trust:
     """Put a tlog-policy's witnesses and quorum into trust.json; its log lines are left to trust.json itself."""
-    found = replace(policy.parse(text), logs=())
-    renewed = replace(workspace.trust, policy=found)
+    adopted = replace(policy.parse(text), logs=())
+    renewed = replace(workspace.trust, policy=adopted)
     path = workspace.home / TRUST
     write_whole(path, renewed.encode())
     return renewed

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 def roots(workspace: Workspace) -> list[Path]:
     """Known folders, the newest first, then the workspace's own."""
-    place = _place(workspace)
-    known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else []
-    return [*(Path(folder) for folder in known), workspace.home]
+    path = _place(workspace)
+    folders = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return [*(Path(folder) for folder in folders), workspace.home]
 
 
 def remember(workspace: Workspace, folders: Iterable[Path]) -> None:
     """Look for audio in these folders from now on."""
-    known = [str(folder) for folder in roots(workspace)[:-1]]
-    fresh = [name for name in dict.fromkeys(str(folder.resolve()) for folder in folders) if name not in known]
+    remembered = [str(folder) for folder in roots(workspace)[:-1]]
+    fresh = [name for name in dict.fromkeys(str(folder.resolve()) for folder in folders) if name not in remembered]
     if fresh:
-        write_whole(_place(workspace), (json.dumps([*fresh, *known], indent=1) + "\n").encode())
+        write_whole(_place(workspace), (json.dumps([*fresh, *remembered], indent=1) + "\n").encode())
 
 
 def find(workspace: Workspace, audio: str) -> Path | None:

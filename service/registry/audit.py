@@ -29,11 +29,11 @@ def audit(
     `size` replays an audit of an earlier state: the same leaves give the same digest. `record` enters
     the outcome in the log, signed by the operator, for others to replay.
     """
-    known = ws.log.head().size if size is None else size
+    at = ws.log.head().size if size is None else size
     report = replay(
-        ws.log.entries(types=facts.TYPES, stop=known),
+        ws.log.entries(types=facts.TYPES, stop=at),
         origin=ws.log.origin,
-        size=known,
+        size=at,
         ring=keys.ring(ws),
         blob=ws.log.blob,
         on_progress=on_progress,
@@ -50,8 +50,8 @@ def audit(
 def _index(ws: Workspace) -> Iterator[AuditNote]:
     """Where the index is not what the log gives: whoever can delete a row there hides a revocation from `decide`."""
     lacking, strange = ws.registry.index_differences()
-    for said, rows in (("is not in", lacking), ("should not be in", strange)):
+    for difference, rows in (("is not in", lacking), ("should not be in", strange)):
         for key, index in rows[:SHOWN]:
-            yield AuditNote(kind="index", id=key, detail=f"leaf {index} {said} registry_about; the log is right")
+            yield AuditNote(kind="index", id=key, detail=f"leaf {index} {difference} registry_about; the log is right")
         if len(rows) > SHOWN:
             yield AuditNote(kind="index", id="registry_about", detail=f"and {len(rows) - SHOWN} more like the last")

@@ -83,8 +83,8 @@ def _issue(ws: Workspace, question: Question, use: Use, decision: Decision, *, s
         raise InputError(f"a receipt cannot speak of {question.at}; it is {now}")
     envelope = papers.receipt(question, decision, origin=ws.log.origin, size=size, at=now, key=who.key, track=track)
     fact = papers.receipt_fact(envelope, question, decision.decision, use, track)
-    known = ws.registry.view().size
-    ws.registry.register([Planned(fact)], who, known=known, at=now, blobs=[envelope.encode()])
+    view_size = ws.registry.view().size
+    ws.registry.register([Planned(fact)], who, known=view_size, at=now, blobs=[envelope.encode()])
     return envelope.digest
 
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def export(ws: Workspace, out: Path) -> dict[str, Any]:
     """The registry as it stands: one JSON document if `out` ends in .json, else a folder of CSVs."""
     with ws.log.store.reading() as connection:
-        held = personal.load(connection)
+        personal_rows = personal.load(connection)
 
     def names(kind: str, one: str) -> personal.Fields:
-        found = held.get((kind, one))
-        return {} if found is None else found[1]
+        entry = personal_rows.get((kind, one))
+        return {} if entry is None else entry[1]
 
     document = exporting.document(ws.registry.view(), names, lambda blob: manifest.decode(ws.log.blob(blob)))
     if out.suffix == ".json":
@@ -48,12 +48,12 @@ def prove(ws: Workspace, asked: str, model: str, version: str, out: Path) -> dic
     """
     view = ws.registry.view()
     about, leaves = _leaves(ws, view, asked)
-    found, tree = training.proving(ws, view, model, version)
+    manifest, tree = training.proving(ws, view, model, version)
     proofs = {recording: tree.prove(recording) for recording in leaves}
     resting = base(ws.log, ws.trust.policy)
     bundle = membership.make(
         checkpoint=resting.checkpoint,
-        model=resting.placed(found.index),
+        model=resting.placed(manifest.index),
         asked=about,
         recordings=[(resting.placed(index), proofs[recording]) for recording, index in leaves.items()],
         keys=tuple(resting.keys()),
@@ -61,11 +61,11 @@ def prove(ws: Workspace, asked: str, model: str, version: str, out: Path) -> dic
     out.write_bytes(bundle)
     return {
         "recording": about,
-        "model": found.key,
+        "model": manifest.key,
         "member": any(proof["member"] for proof in proofs.values()),
         "recordings": [{"recording": name, "member": proof["member"]} for name, proof in proofs.items()],
         "training_root": tree.root,
-        "training_size": found.manifest.size if found.manifest else 0,
+        "training_size": manifest.manifest.size if manifest.manifest else 0,
         "bundle": str(out),
     }
 
@@ -78,7 +78,7 @@ def _leaves(ws: Workspace, view: View, asked: str) -> tuple[str, dict[str, int]]
         code = identifiers.isrc(asked)
     except InputError:
         code = None
-    bearing = {name for name, one in view.all_recordings.items() if code is not None and one.isrc == code}
+    bearing = {name for name, recording in view.all_recordings.items() if code is not None and recording.isrc == code}
     if code is None or not bearing:
         raise unknown_recording(ws, asked)
     leaves: dict[str, int] = {}

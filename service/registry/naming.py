@@ -18,34 +18,36 @@ SUGGESTED: Final = 3
 def unknown_party(ws: Workspace, name: str) -> InputError:
     """The refusal of a party's id that is not registered, or of a name given for an id."""
     with ws.log.store.reading() as connection:
-        held = personal.load(connection)
-    named = {one: str(fields.get("name", "")) for (kind, one), (_, fields) in held.items() if kind == "party"}
-    called = [one for one, whole in named.items() if whole.casefold() == name.casefold()]
-    said = f"party {name!r} is not in the registry; expected a party's id"
+        personal_rows = personal.load(connection)
+    named = {
+        party: str(fields.get("name", "")) for (kind, party), (_, fields) in personal_rows.items() if kind == "party"
+    }
+    called = [party for party, whole in named.items() if whole.casefold() == name.casefold()]
+    message = f"party {name!r} is not in the registry; expected a party's id"
     if called:
-        return InputError(f"{said}: {name} is the name of {_listed(called)}")
+        return InputError(f"{message}: {name} is the name of {_listed(called)}")
     meant = _like(name, ws.registry.view().parties) or [
-        one for one in named if named[one] in _like(name, named.values())
+        party for party in named if named[party] in _like(name, named.values())
     ]
-    return InputError(said + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))
+    return InputError(message + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))
 
 
 def unknown_track(ws: Workspace, name: str) -> InputError:
     """The refusal of a track's id that is not registered, or of another thing's id."""
     view = ws.registry.view()
-    said = f"track {name!r} is not registered"
+    message = f"track {name!r} is not registered"
     if name in view.all_recordings or name in view.works:
         kind = "recording" if name in view.all_recordings else "work"
-        return InputError(f"{said}: {name} is a {kind}; expected the id of a generated track")
+        return InputError(f"{message}: {name} is a {kind}; expected the id of a generated track")
     meant = _like(name, view.tracks)
-    return InputError(said + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))
+    return InputError(message + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))
 
 
 def unknown_recording(ws: Workspace, name: str) -> InputError:
     """The refusal of what is neither a registered recording's id nor an ISRC that one bears."""
     meant = _like(name, ws.registry.view().all_recordings)
-    said = f"{name!r} is not the id of a registered recording nor an ISRC that one bears; nothing is proven about it"
-    return InputError(said + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))
+    message = f"{name!r} is not the id of a registered recording nor an ISRC that one bears; nothing is proven about it"
+    return InputError(message + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))
 
 
 _ELSEWHERE: Final = "; ids are case-sensitive, and `settle registry export --out F` lists them all"

@@ -32,7 +32,9 @@ def show(ws: Workspace, name: str) -> dict[str, Any]:
         pages.append(_track(view, name))
     if name in view.disputes:
         pages.append({"kind": "dispute", **dispute(ws, view, name)})
-    if name in view.receipts or any(name == one.id for given in view.clearances.values() for one in given):
+    if name in view.receipts or any(
+        name == clearance.id for clearances in view.clearances.values() for clearance in clearances
+    ):
         pages.append({"kind": "paper", "id": name, **canon.decode(dsse.parse(ws.log.blob(name)).payload)})
     if name.startswith("sh-"):
         pages += [
@@ -64,32 +66,32 @@ def _party(ws: Workspace, view: View, name: str) -> dict[str, Any]:
 
 
 def _recording(ws: Workspace, view: View, name: str, now: Instant) -> dict[str, Any]:
-    one = view.all_recordings[name]
+    recording = view.all_recordings[name]
     return {
         "kind": "recording",
         "id": name,
-        "title": one.title,
+        "title": recording.title,
         "artist": ws.registry.personal("recording", name).get("artist"),
-        "isrc": one.isrc,
-        "audio": one.audio,
-        "style": one.style,
-        "confirmed": one.confirmed,
+        "isrc": recording.isrc,
+        "audio": recording.audio,
+        "style": recording.style,
+        "confirmed": recording.confirmed,
         "works": [{"work": work, "ppm": ppm} for work, ppm in view.works_of(name, now)],
         **_owned(view, name, now),
-        **_registered(one),
+        **_registered(recording),
     }
 
 
 def _work(view: View, name: str, now: Instant) -> dict[str, Any]:
-    one = view.works[name]
+    work = view.works[name]
     return {
         "kind": "work",
         "id": name,
-        "title": one.title,
-        "iswc": one.iswc,
+        "title": work.title,
+        "iswc": work.iswc,
         "recordings": list(view.recordings_of.get(name, ())),
         **_owned(view, name, now),
-        **_registered(one),
+        **_registered(work),
     }
 
 
@@ -102,18 +104,18 @@ def _owned(view: View, name: str, now: Instant) -> dict[str, Any]:
             {
                 "right": right,
                 "territory": territory,
-                "state": found.state,
-                "disputed": list(found.disputed),
-                "parts": [{"party": party, "ppm": ppm} for party, ppm in found.parts],
+                "state": shares.state,
+                "disputed": list(shares.disputed),
+                "parts": [{"party": party, "ppm": ppm} for party, ppm in shares.parts],
             }
             for right in RIGHTS
             if (name, right) in view.shares_of
             for territory in territories or [WORLD]
-            for found in [view.shares(name, right, territory, now)]
+            for shares in [view.shares(name, right, territory, now)]
         ],
         "shares": [_share(line, state) for line, state in lines],
-        "grants": [_grant(one) for _, one in sorted(view.grants.items()) if one.subject == name],
-        "disputes": [one.id for one in view.disputes.values() if name in (one.subject, one.like)],
+        "grants": [_grant(grant) for _, grant in sorted(view.grants.items()) if grant.subject == name],
+        "disputes": [grant.id for grant in view.disputes.values() if name in (grant.subject, grant.like)],
     }
 
 
@@ -154,55 +156,55 @@ def _grant(grant: Grant) -> dict[str, Any]:
 
 
 def _track(view: View, name: str) -> dict[str, Any]:
-    one = view.tracks[name]
+    track = view.tracks[name]
     return {
         "kind": "track",
         "id": name,
-        "title": one.title,
-        "model": one.model,
-        "version": one.version,
-        "generated_at": one.generated_at,
-        "audio_sha256": one.audio_sha256,
-        "draft": one.draft,
-        "conditioning": list(one.conditioning),
-        "decisions": list(one.decisions),
-        "certificates": [given.id for given in view.clearances.get(name, ())],
-        **_registered(one),
+        "title": track.title,
+        "model": track.model,
+        "version": track.version,
+        "generated_at": track.generated_at,
+        "audio_sha256": track.audio_sha256,
+        "draft": track.draft,
+        "conditioning": list(track.conditioning),
+        "decisions": list(track.decisions),
+        "certificates": [clearance.id for clearance in view.clearances.get(name, ())],
+        **_registered(track),
     }
 
 
 def _model(view: View, key: str) -> dict[str, Any]:
-    one = view.models[key]
-    listed = one.manifest
+    model = view.models[key]
+    listed = model.manifest
     return {
         "kind": "model",
-        "id": one.id,
-        "version": one.version,
-        "operator": one.operator,
-        "weights_sha256": one.weights_sha256,
-        "licences": list(one.licences),
+        "id": model.id,
+        "version": model.version,
+        "operator": model.operator,
+        "weights_sha256": model.weights_sha256,
+        "licences": list(model.licences),
         "training_root": None if listed is None else listed.root,
         "training_size": None if listed is None else listed.size,
-        **_registered(one),
+        **_registered(model),
     }
 
 
 def dispute(ws: Workspace, view: View, name: str) -> dict[str, Any]:
     """One dispute, with its reason while that is still held."""
-    one = view.disputes[name]
+    record = view.disputes[name]
     return {
         "id": name,
-        "subject": one.subject,
-        "right": one.right,
-        "party": one.party,
-        "like": one.like,
-        "claimant": one.claimant,
+        "subject": record.subject,
+        "right": record.right,
+        "party": record.party,
+        "like": record.like,
+        "claimant": record.claimant,
         "reason": ws.registry.personal("dispute", name).get("reason"),
-        "evidence": one.evidence,
-        "opened_at": one.at,
-        "resolved_at": one.resolved_at,
-        "outcome": one.outcome,
-        "index": one.index,
+        "evidence": record.evidence,
+        "opened_at": record.at,
+        "resolved_at": record.resolved_at,
+        "outcome": record.outcome,
+        "index": record.index,
     }
 
 

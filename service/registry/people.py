@@ -95,10 +95,10 @@ def erase(ws: Workspace, party: str) -> dict[str, Any]:
     view = ws.registry.view()
     view.party(party)
     with ws.log.store.reading() as connection:
-        held = personal.load(connection)
-    name = held["party", party][1].get("name") if ("party", party) in held else None
-    credited = [key for key, (_, fields) in held.items() if name is not None and fields.get("artist") == name]
-    reasons = [("dispute", one.id) for one in view.disputes.values() if one.claimant == party]
+        personal_rows = personal.load(connection)
+    name = personal_rows["party", party][1].get("name") if ("party", party) in personal_rows else None
+    credited = [key for key, (_, fields) in personal_rows.items() if name is not None and fields.get("artist") == name]
+    reasons = [("dispute", dispute.id) for dispute in view.disputes.values() if dispute.claimant == party]
     with ws.log.projection() as connection:
         tables.ensure(connection)
         forgotten = personal.erase(connection, [("party", party), *credited, *reasons])

@@ -51,8 +51,8 @@ def replay(ws: Workspace, by: str | None) -> Imported:
 
 def grant(ws: Workspace, row: Mapping[str, Any], by: str | None) -> Imported:
     """One grant, typed rather than filed; InputError with the reason if it is refused."""
-    given = {name: value for name, value in row.items() if value is not None}
-    done = import_rows(ws.registry, [RawRow(list="grants", file="-", line=1, value=given)], signer(ws, by))
+    fields = {name: value for name, value in row.items() if value is not None}
+    done = import_rows(ws.registry, [RawRow(list="grants", file="-", line=1, value=fields)], signer(ws, by))
     if done.refused:
         kind = ConflictError if done.conflicts else InputError
         raise kind(done.refused[0].reason)
@@ -81,8 +81,8 @@ def act(ws: Workspace, by: str | None, plan: Callable[[View, Author], list[Plann
     return Done(
         leaves=done.leaves,
         size=done.size,
-        registered=tuple(one.fact.fields() for one in planned),
-        notices=tuple(one.text for one in notices(ws.registry.view(), [one.fact for one in planned])),
+        registered=tuple(item.fact.fields() for item in planned),
+        notices=tuple(item.text for item in notices(ws.registry.view(), [item.fact for item in planned])),
     )
 
 
@@ -90,11 +90,11 @@ def confirm(ws: Workspace, ids: Sequence[str], by: str | None, parties: Sequence
     """Confirm shares, links and recordings by id; for a subject, the shares that wait in it, of these parties."""
 
     def plan(view: View, acting: Author) -> list[Planned]:
-        wanted: list[str] = []
-        for one in ids:
-            is_subject = one in view.all_recordings or one in view.works
-            wanted += (acts.waiting(view, one, parties) if is_subject else []) or [one]
-        return acts.confirm(view, acting, wanted)
+        names: list[str] = []
+        for name in ids:
+            is_subject = name in view.all_recordings or name in view.works
+            names += (acts.waiting(view, name, parties) if is_subject else []) or [name]
+        return acts.confirm(view, acting, names)
 
     return act(ws, by, plan)
 

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 def training(ws: Workspace, view: View, model: str, version: str) -> list[str]:
     """The recordings in the manifest of a model version."""
-    found = view.model(model, version)
-    return manifests.decode(ws.log.blob(_manifest(found).blob))
+    version_record = view.model(model, version)
+    return manifests.decode(ws.log.blob(_manifest(version_record).blob))
 
 
 def proving(ws: Workspace, view: View, model: str, version: str) -> tuple[Model, SparseTree | ManifestTree]:
     """A model version, and the tree of its training list to prove from."""
-    found = view.model(model, version)
-    listed = _manifest(found)
-    return found, manifests.prover(listed, manifests.decode(ws.log.blob(listed.blob)))
+    version_record = view.model(model, version)
+    listed = _manifest(version_record)
+    return version_record, manifests.prover(listed, manifests.decode(ws.log.blob(listed.blob)))
 
 
 def _manifest(found: Model) -> Manifest:
@@ -36,11 +36,13 @@ def _manifest(found: Model) -> Manifest:
 
 def model_named(ws: Workspace, name: str) -> tuple[str, str]:
     """A version named `ID@VERSION`, or the only one there is of a model, or at all."""
-    found = [one for one in ws.registry.view().models.values() if name in ("", one.id, one.key)]
-    if len(found) != 1:
-        known = ", ".join(sorted(one.key for one in found)) or "none"
-        raise InputError(f"model {name or '(not named)'}: say which version with --model ID@VERSION; matching: {known}")
-    return found[0].id, found[0].version
+    models = [model for model in ws.registry.view().models.values() if name in ("", model.id, model.key)]
+    if len(models) != 1:
+        choices = ", ".join(sorted(model.key for model in models)) or "none"
+        raise InputError(
+            f"model {name or '(not named)'}: say which version with --model ID@VERSION; matching: {choices}"
+        )
+    return models[0].id, models[0].version
 
 
 def check_model(ws: Workspace, model: str, version: str, territory: str = WORLD) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def check_model(ws: Workspace, model: str, version: str, territory: str = WORLD)
         "recordings": len(listed),
         "permitted": len(listed) - len(missing),
         "missing": [
-            {"recording": one, "decision": decision.decision, "reasons": decision.reasons} for one, decision in missing
+            {"recording": recording, "decision": decision.decision, "reasons": decision.reasons}
+            for recording, decision in missing
         ],
     }

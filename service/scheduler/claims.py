@@ -77,14 +77,14 @@ def take(log: Log, job: str, turn: datetime, *, holder: str, now: datetime) -> t
     }
     with log.projection() as tx:
         METADATA.create_all(tx)
-        found = _find(tx, job, turn)
-        if found is None:
+        claim = _find(tx, job, turn)
+        if claim is None:
             tx.execute(CLAIM.insert().values(job=job, turn=format_time(turn), attempt=1, **fresh))
             tx.execute(CLAIM.delete().where(CLAIM.c.job == job, CLAIM.c.turn < format_time(turn - KEPT)))
-        elif found.state == "failed" or (found.state == "running" and found.leased_until <= format_time(now)):
-            tx.execute(_mine(CLAIM.update(), found).values(attempt=found.attempt + 1, **fresh))
+        elif claim.state == "failed" or (claim.state == "running" and claim.leased_until <= format_time(now)):
+            tx.execute(_mine(CLAIM.update(), claim).values(attempt=claim.attempt + 1, **fresh))
         else:
-            return found, False
+            return claim, False
         claimed = _find(tx, job, turn)
         assert claimed is not None  # noqa: S101  written in this transaction
         return claimed, True

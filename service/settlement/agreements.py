@@ -41,15 +41,15 @@ def agree(ws: Workspace, clause: Clause, *, period: str, note: str) -> Proposed:
     record = Agree(at=format_time(ws.clock()), by=ws.operator, key=maker.public.id, agreed=agreed)
 
     def decide(book: Book) -> DecidedStep[Proposed]:
-        known = book.agreements.get(agreed.id)
-        if known is None:
+        existing = book.agreements.get(agreed.id)
+        if existing is None:
             return DecidedStep(proposed(agreed.id, "agree", ws), leaves=[signed(record, maker)])
         if agreed.id in book.lifted():
             raise StateError(
                 f"{agreed.id} says the same and was ended; agree anew from a later month or by another note"
             )
         return DecidedStep(
-            Proposed(id=agreed.id, kind="agree", by=known.by, approved=book.approved(agreed.id), already=True)
+            Proposed(id=agreed.id, kind="agree", by=existing.by, approved=book.approved(agreed.id), already=True)
         )
 
     return take(ws, decide)

@@ -76,11 +76,11 @@ def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
 
 def _check_own(ws: Workspace, party: str, key: PrivateKey) -> None:
     """The workspace's approver key acts in no name but its own: a mistyped name is nobody, not another person."""
-    known = ring(ws)
-    own = known.find(key.public.id)
+    keys = ring(ws)
+    own = keys.find(key.public.id)
     if own is not None and own.party == party:
         return
-    parties = sorted({one.party for one in known.of(APPROVER)})
+    parties = sorted({one.party for one in keys.of(APPROVER)})
     if party in parties:
         raise StateError(f"this workspace does not hold {party}'s key; {party} approves where it is kept")
     raise InputError(f"no approver {party!r}; known: {', '.join(parties)}; settle approver add {party}")
@@ -89,7 +89,7 @@ def _check_own(ws: Workspace, party: str, key: PrivateKey) -> None:
 def check_by_person(ws: Workspace, book: Book, run: Digest) -> None:
     """Refuse what only the workspace's own approver key approved, once there are people who approve."""
     approvals = book.approvals.get(run, [])
-    if approvals and all(one.demo for one in approvals) and not one_person(ws):
+    if approvals and all(approval.demo for approval in approvals) and not one_person(ws):
         raise StateError(
             f"run {run[:16]} has demo approvals only, and other people approve here now (finding M5): have one of them "
             "approve it, settle approve ... --as PARTY; a published one is reversed by two people and run again"
@@ -102,8 +102,12 @@ def is_demo(ws: Workspace, book: Book, runs: Collection[Digest]) -> bool:
     Where nothing is approved yet, or nothing was run, the workspace as a whole speaks.
     """
     unapproved = one_person(ws)
-    given = [book.approvals.get(run, []) for run in runs]
-    return any(all(one.demo for one in each) if each else unapproved for each in given) if given else unapproved
+    approvals = [book.approvals.get(run, []) for run in runs]
+    return (
+        any(all(approval.demo for approval in each) if each else unapproved for each in approvals)
+        if approvals
+        else unapproved
+    )
 
 
 def enrol(ws: Workspace, party: str, by: str | None = None) -> Enrolled:

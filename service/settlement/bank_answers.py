@@ -113,13 +113,13 @@ def confirm_all(ws: Workspace, name: str) -> AnswersRead:
 
     def decide(book: Book) -> DecidedStep[AnswersRead]:
         run = find_run(book, run_name)
-        mine = [
+        payments = [
             payment for payment in sent_by_file(ws, book, run.run) if not number or payment.batch.batch == int(number)
         ]
-        if not mine:
+        if not payments:
             raise StateError(f"{name}: nothing of it was handed over by file; settle pay {run.run[:16]} comes first")
         recording = _AnswerRecording(ws, book, maker, at)
-        for payment in mine:
+        for payment in payments:
             if not recording.is_superseded(payment):
                 recording.take(payment, BankAnswer(reference=payment.reference, outcome="settled"), rejected_stays=True)
         return DecidedStep(recording.result(name), leaves=recording.leaves)
@@ -289,10 +289,10 @@ class _AnswerRecording:
         if run not in self._runs:
             self._runs[run] = transfers(self.ws.log, self.book, load(self.ws.log, self.book.runs[run]))
         if (run, party) not in self._standings:
-            heard = len(self.book.payments.get((run, party), ()))
-            waiting = {outcome for outcome in BY_TWO if self._named(payment, outcome).claim(heard) in self.book.claims}
+            count = len(self.book.payments.get((run, party), ()))
+            waiting = {outcome for outcome in BY_TWO if self._named(payment, outcome).claim(count) in self.book.claims}
             transfer = self._runs[run][party]
-            self._standings[run, party] = _PaymentStanding(transfer, transfer.state, heard, waiting)
+            self._standings[run, party] = _PaymentStanding(transfer, transfer.state, count, waiting)
         return self._standings[run, party]
 
     def _named(self, payment: SentPayment, outcome: Outcome, entry: str = "") -> Payment:

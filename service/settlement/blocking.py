@@ -31,8 +31,8 @@ def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]
     A hold on a party blocks it. For one on a source, a track or a platform the run is computed again with
     it: whoever has money held by it then is blocked, and nobody else.
     """
-    known = {hold.id for hold in stored.holds}
-    later = [hold for hold in holds_of(book.open_holds()) if hold.id not in known] + disputes_since(ws, stored)
+    booked = {hold.id for hold in stored.holds}
+    later = [hold for hold in holds_of(book.open_holds()) if hold.id not in booked] + disputes_since(ws, stored)
     blocked = {hold.party: hold.reason for hold in later if hold.party is not None and hold.subject is None}
     wider = {hold.id: hold for hold in later if hold.party is None or hold.subject is not None}
     if wider:
@@ -49,12 +49,12 @@ def disputes_since(ws: Workspace, stored: Stored) -> list[HoldMatch]:
     One about which of two recordings was first is held here as well: the run's lines name payees, and edit nothing.
     """
     view, size = ws.registry.view(), stored.payload["inputs"]["registry_size"]
-    found = []
-    for one in view.disputes.values():
-        if one.index >= size and one.resolved_at is None:
-            linked = [name for name, links in view.links.items() if any(link.work == one.subject for link in links)]
-            found += [
-                HoldMatch(id=one.id, reason="dispute", party=one.party, subject=subject)
-                for subject in (one.subject, *([one.like] if one.like else []), *linked)
+    opened = []
+    for dispute in view.disputes.values():
+        if dispute.index >= size and dispute.resolved_at is None:
+            linked = [name for name, links in view.links.items() if any(link.work == dispute.subject for link in links)]
+            opened += [
+                HoldMatch(id=dispute.id, reason="dispute", party=dispute.party, subject=subject)
+                for subject in (dispute.subject, *([dispute.like] if dispute.like else []), *linked)
             ]
-    return found
+    return opened

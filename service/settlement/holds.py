@@ -119,7 +119,7 @@ def list_holds(ws: Workspace, *, everything: bool = False) -> list[HoldShown]:
 
 
 def _shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
-    releases = [one for one in book.releases.values() if one.hold == hold.id]
+    releases = [release for release in book.releases.values() if release.hold == hold.id]
     lifted = book.lifted().get(hold.id)
     ended = lifted in book.expiries
     state = "ended" if ended else "released" if lifted else "release proposed" if releases else "open"
@@ -169,8 +169,8 @@ def expire(ws: Workspace) -> Expired:
                 checkpoint=None if shown is None else shown.decode(),
             )
             records.append(record)
-        found = Expired(ended=tuple(one.hold for one in records), unseen=tuple(unseen))
-        return DecidedStep(found, leaves=[signed(record, maker) for record in records])
+        expired = Expired(ended=tuple(end.hold for end in records), unseen=tuple(unseen))
+        return DecidedStep(expired, leaves=[signed(record, maker) for record in records])
 
     return take(ws, decide)
 

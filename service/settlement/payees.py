@@ -32,7 +32,7 @@ def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
         for account in view.payees.values()
         if account.approved_by is None and published.get(account.party, account.index) < account.index
     }
-    return payees.current([one for one in book if one.id not in alone], format_time(ws.clock()))
+    return payees.current([payee for payee in book if payee.id not in alone], format_time(ws.clock()))
 
 
 def accounts_ever(ws: Workspace) -> dict[str, list[payees.Payee]]:
@@ -40,10 +40,10 @@ def accounts_ever(ws: Workspace) -> dict[str, list[payees.Payee]]:
     view = ws.registry.view()
     with ws.log.store.reading() as connection:
         book = payees.listed(connection, view)
-    known: dict[str, list[payees.Payee]] = {}
-    for one in book:
-        known.setdefault(one.party, []).append(one)
-    return known
+    accounts: dict[str, list[payees.Payee]] = {}
+    for payee in book:
+        accounts.setdefault(payee.party, []).append(payee)
+    return accounts
 
 
 def made_out_to(account: payees.Payee, digest: Digest) -> bool:

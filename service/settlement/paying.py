@@ -118,13 +118,13 @@ def _due(
     check_close(book, stored)
     check_by_person(ws, book, run)
     intents = intents_of(ws.log, book, stored)
-    mine = [intent for intent in intents if intent["route"] == route]
-    if intents and not mine:
+    on_route = [intent for intent in intents if intent["route"] == route]
+    if intents and not on_route:
         raise ConflictError(
             f"run {short} was published to be paid by {intents[0]['route']}; it is not paid by {route} as well"
         )
     moves = transfers(ws.log, book, stored)
-    waiting = [intent for intent in mine if moves[intent["party"]].due]
+    waiting = [intent for intent in on_route if moves[intent["party"]].due]
     stopped = blocked_parties(ws, book, stored) if waiting else {}
     accounts = payees_now(ws)
     due: list[Instruction] = []
@@ -153,9 +153,9 @@ def _due(
 
 def unconfirmed(log: Log, book: Book, stored: Stored) -> list[str]:
     """Payees of a run on whose payment by file the bank's word is missing; the chain's is read from the chain."""
-    found = transfers(log, book, stored)
+    states = transfers(log, book, stored)
     return sorted(
-        party for party, one in found.items() if one.state == "handed over" and one.attempts[-1].route == "file"
+        party for party, state in states.items() if state.state == "handed over" and state.attempts[-1].route == "file"
     )
 
 
@@ -230,11 +230,11 @@ def confirm(ws: Workspace, run_id: str, party: str, outcome_name: str, *, note: 
     def decide(book: Book) -> DecidedStep[PaymentState]:
         stored = load(ws.log, find_run(book, run_id))
         run = stored.record.run
-        heard = book.payments.get((run, party), [])
-        last = heard[-1].outcome if heard else None
+        news = book.payments.get((run, party), [])
+        last = news[-1].outcome if news else None
         transfer = transfers(ws.log, book, stored).get(party)
         if last == outcome and not (outcome == "failed" and transfer is not None and not transfer.due):
-            name = None if outcome == "settled" else heard[-1].claim(len(heard) - 1)
+            name = None if outcome == "settled" else news[-1].claim(len(news) - 1)
             return DecidedStep(
                 PaymentState(run=run, party=party, outcome=outcome, id=name, approved=True, already=True)
             )
@@ -250,7 +250,7 @@ def confirm(ws: Workspace, run_id: str, party: str, outcome_name: str, *, note: 
             at=at, by=ws.operator, key=maker.public.id, run=run, party=party, outcome=outcome, reference=note
         )
         settled = outcome == "settled"
-        name = None if settled else record.claim(len(heard))
+        name = None if settled else record.claim(len(news))
         already = name in book.claims
         answer = PaymentState(run=run, party=party, outcome=outcome, id=name, approved=settled, already=already)
         return DecidedStep(answer, leaves=() if already else [signed(record, maker)])

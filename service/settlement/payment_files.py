@@ -102,8 +102,8 @@ def write_batch(ws: Workspace, stored: Stored, batch: Pay, form: str) -> list[st
 
 
 def _check_one_format(folder: Path, stem: str, form: str) -> None:
-    others = (extension for name, extension in EXTENSIONS.items() if name != form)
-    written = [path for extension in others for path in sorted(folder.glob(f"{stem}*.{extension}"))]
+    other_extensions = (extension for name, extension in EXTENSIONS.items() if name != form)
+    written = [path for extension in other_extensions for path in sorted(folder.glob(f"{stem}*.{extension}"))]
     if written:
         raise StateError(
             f"it was written as {written[0].name} before, and sending both would pay twice; if no bank has that file, "

@@ -22,19 +22,20 @@ def check_apart(log: Log, book: Book, run: Digest, terms: Terms, rule: Rule) -> 
     """
     if run in book.published or not _takes_streams(terms, rule.name):
         return
-    for other in _published(log, book, terms.period):
-        if other.record.pool != terms.pool and _meet(other, terms):
+    for former in _published(log, book, terms.period):
+        if former.record.pool != terms.pool and _meet(former, terms):
             raise ConflictError(
-                f"pool {terms.pool} of {terms.period} may count streams that pool {other.record.pool} counts, published"
-                f" as run {other.record.run[:16]} ({_said(other.terms)}); an event counts in at most one pool: give it "
-                "other sources, products or territories (--param products=free), or have that run reversed"
+                f"pool {terms.pool} of {terms.period} may count streams that pool {former.record.pool} counts, "
+                f"published as run {former.record.run[:16]} ({_said(former.terms)}); an event counts in at most "
+                "one pool: give it other sources, products or territories (--param products=free), "
+                "or have that run reversed"
             )
-    for other in _owed_back(log, book, terms.period):
-        if not _books_back(terms, other) and _meet(other, terms):
+    for former in _owed_back(log, book, terms.period):
+        if not _books_back(terms, former) and _meet(former, terms):
             raise ConflictError(
                 f"pool {terms.pool} of {terms.period} in {terms.currency} may count streams that run "
-                f"{other.record.run[:16]} ({_said(other.terms)}) paid for; that run is reversed, and what it paid is "
-                f"not booked back yet: run it again as pool {other.record.pool} in {other.currency}, which does so"
+                f"{former.record.run[:16]} ({_said(former.terms)}) paid for; that run is reversed, and what it paid is "
+                f"not booked back yet: run it again as pool {former.record.pool} in {former.currency}, which does so"
             )
 
 
@@ -44,13 +45,13 @@ def overlapping(log: Log, book: Book, period: str) -> tuple[tuple[str, str], ...
     Both stand, or the first was reversed after it had paid, and the second stands without booking that back.
     """
     taking = [stored for stored in _published(log, book, period) if _takes_streams(stored.terms, stored.rule_name)]
-    standing = [(one, other) for one, other in combinations(taking, 2) if one.terms.overlaps(other.terms)]
-    again = [
-        (paid, one)
-        for paid, one in product(_owed_back(log, book, period), taking)
-        if not _books_back(one.terms, paid) and _meet(paid, one.terms)
+    standing = [(first, second) for first, second in combinations(taking, 2) if first.terms.overlaps(second.terms)]
+    repeated = [
+        (paid, first)
+        for paid, first in product(_owed_back(log, book, period), taking)
+        if not _books_back(first.terms, paid) and _meet(paid, first.terms)
     ]
-    return tuple((one.record.pool, other.record.pool) for one, other in (*standing, *again))
+    return tuple((first.record.pool, second.record.pool) for first, second in (*standing, *repeated))
 
 
 def _published(log: Log, book: Book, period: str) -> list[Stored]:
@@ -86,4 +87,4 @@ def _takes_streams(terms: Terms, rule: str) -> bool:
 
 def _said(terms: Terms) -> str:
     criteria = ((name, getattr(terms, name)) for name in ("sources", "products", "territories"))
-    return ", ".join(f"{name}={'|'.join(wanted)}" for name, wanted in criteria if wanted) or "all streams"
+    return ", ".join(f"{name}={'|'.join(values)}" for name, values in criteria if values) or "all streams"

@@ -63,16 +63,16 @@ class RegistryView:
         return self._view.decide_track(track, recording, use, territory, receipts=receipts).decision == "allow"
 
     def model_of(self, track: str) -> tuple[str, str] | None:
-        known = self._view.tracks.get(track)
-        if known is None or known.model is None or known.version is None:
+        record = self._view.tracks.get(track)
+        if record is None or record.model is None or record.version is None:
             return None
-        return known.model, known.version
+        return record.model, record.version
 
     def training_set(self, model: str, version: str) -> Sequence[str]:
-        known = self._view.models.get(f"{model}@{version}")
-        if known is None or known.manifest is None:
+        registered = self._view.models.get(f"{model}@{version}")
+        if registered is None or registered.manifest is None:
             return ()
-        return manifest.decode(self._blob(known.manifest.blob))
+        return manifest.decode(self._blob(registered.manifest.blob))
 
     def style_members(self, style: str) -> Sequence[str]:
         return self._styles.get(style.removeprefix(STYLE_PREFIX), ())

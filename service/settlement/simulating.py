@@ -56,14 +56,14 @@ class Simulation:
 
     def curves(self) -> dict[str, tuple[int, ...]]:
         """Each rule's Lorenz curve."""
-        return {one.rule: one.spread.lorenz for one in self.rules}
+        return {simulated.rule: simulated.spread.lorenz for simulated in self.rules}
 
 
 def contenders(
     rules: str, *, period: str, pool: str | None, currency: str, params: dict[str, str]
 ) -> dict[str, RunRequest]:
     """`name:key=value:...` rules, separated by commas, under the same pool terms."""
-    found: dict[str, RunRequest] = {}
+    requests: dict[str, RunRequest] = {}
     for text in rules.split(","):
         name, *words = text.strip().split(":")
         own = {key: value for key, _, value in (word.partition("=") for word in words)}
@@ -72,24 +72,24 @@ def contenders(
             raise InputError(
                 f"--param {unknown[0]}: expected a pool term; a rule's own goes after its name, {name}:key=value"
             )
-        found[text.strip()] = request(period=period, pool=pool, currency=currency, rule=name, params=shared | own)
-    return found
+        requests[text.strip()] = request(period=period, pool=pool, currency=currency, rule=name, params=shared | own)
+    return requests
 
 
 def run(
     ws: Workspace, rules: dict[str, RunRequest], *, draws: int = 0, attack_units: int = 0, on_progress: Progress = None
 ) -> Simulation:
     """Each rule over the same closed period; the first is what the others are compared with."""
-    made = {name: _inputs(ws, wanted, on_progress) for name, wanted in rules.items()}
-    outcomes = {name: compute(inputs) for name, inputs in made.items()}
+    input_of = {name: _inputs(ws, request, on_progress) for name, request in rules.items()}
+    outcomes = {name: compute(inputs) for name, inputs in input_of.items()}
     amounts = {name: outcome.allocated_by_party() for name, outcome in outcomes.items()}
     everybody = sorted(set().union(*amounts.values()))
     first = next(iter(amounts.values()))
     contending = tuple(
         Contender(
             rule=name,
-            name=made[name].rule.name,
-            params=made[name].rule.payload()["params"],
+            name=input_of[name].rule.name,
+            params=input_of[name].rule.payload()["params"],
             allocated_micros=outcome.allocated,
             unattributed_micros=outcome.unattributed,
             held_micros=outcome.held,
@@ -97,13 +97,13 @@ def run(
             reserve_micros=outcome.reserve,
             spread=simulate.concentration([amounts[name].get(party, 0) for party in everybody]),
             against_first=simulate.moved(first, amounts[name]),
-            noise=simulate.sensitivity(made[name], outcome, seed=SEED, draws=draws) if draws else None,
-            attack=simulate.attack(made[name], outcome, units=attack_units) if attack_units else None,
+            noise=simulate.sensitivity(input_of[name], outcome, seed=SEED, draws=draws) if draws else None,
+            attack=simulate.attack(input_of[name], outcome, units=attack_units) if attack_units else None,
             amounts=amounts[name],
         )
         for name, outcome in outcomes.items()
     )
-    (terms, *_) = [wanted.terms for wanted in rules.values()]
+    (terms, *_) = [request.terms for request in rules.values()]
     (pool, *_) = [outcome.pool for outcome in outcomes.values()]
     return Simulation(
         period=terms.period, currency=terms.currency, pool_micros=pool, population=len(everybody), rules=contending
@@ -114,14 +114,14 @@ def _inputs(ws: Workspace, wanted: RunRequest, on_progress: Progress) -> Inputs:
     """What a run of these terms would be given now."""
     book = read_book(ws)
     takes = carried(ws.log, book, period=wanted.period, pool=wanted.terms.pool, currency=wanted.terms.currency)
-    given = given_of(ws, book, wanted, takes)
+    carryover = given_of(ws, book, wanted, takes)
     logs = listed(ws, book, wanted.period)
     rows = summed(
         logs,
         engine=ready(ws, logs, wanted.engine, dry_run=True, on_progress=on_progress),
-        view=ws.registry.view(given.registry_size),
+        view=ws.registry.view(carryover.registry_size),
         terms=wanted.terms,
         rule=wanted.rule,
         on_progress=on_progress,
     )
-    return inputs_of(ws, given, rows)
+    return inputs_of(ws, carryover, rows)

@@ -27,8 +27,8 @@ def as_html(simulation: Simulation) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, undefined=StrictUndefined)
     return environment.from_string(PAGE.read_text(encoding="utf-8")).render(
         s=simulation,
-        noisy=all(one.noise for one in simulation.rules),
-        attacked=any(one.attack for one in simulation.rules),
+        noisy=all(rule.noise for rule in simulation.rules),
+        attacked=any(rule.attack for rule in simulation.rules),
         most=MOST,
         colour=lorenz.colour,
         curves=Markup(lorenz.svg(simulation.curves())),  # noqa: S704  our own drawing; it escapes its labels

@@ -50,8 +50,8 @@ def read_book(ws: Workspace, size: int | None = None) -> Book:
     """The book as of now, or as it was at a size; every act judged by the keys as they stood where it was written."""
     log = ws.log
     size = log.head().size if size is None else size
-    found = log.entries(types=TYPES, stop=size)
-    leaves = ((entry.index, leaf_hash(entry.body), leaf.decode(entry.body)) for entry in found)
+    entries = log.entries(types=TYPES, stop=size)
+    leaves = ((entry.index, leaf_hash(entry.body), leaf.decode(entry.body)) for entry in entries)
     book = fold(leaves, _authority(rings(ws)))
     book.size = size
     return book
@@ -72,10 +72,10 @@ def _authority(rings: Rings) -> Authority:
 
 def signed(record: Act, key: PrivateKey) -> Leaf:
     """A record as the leaf its author signs; the record names the key already."""
-    made = leaf.sign(record.leaf(), key)
-    if made["key"] != record.key:
+    record_leaf = leaf.sign(record.leaf(), key)
+    if record_leaf["key"] != record.key:
         raise ValueError("a record is signed by the key it names")
-    return made
+    return record_leaf
 
 
 def take(ws: Workspace, decide: Callable[[Book], DecidedStep[Answer]]) -> Answer:
@@ -97,11 +97,11 @@ def take(ws: Workspace, decide: Callable[[Book], DecidedStep[Answer]]) -> Answer
 
 def _check_counts(book: Book, leaves: Sequence[Leaf]) -> None:
     """What is about to be written must have its effect; a log cannot forget a leaf that was void from the start."""
-    known = len(book.voids)
+    void_count = len(book.voids)
     start = book.size
     for index, body in enumerate(leaves, start=start):
         book.add(index, leaf_hash(leaf.encode(body)), body)
-        if len(book.voids) > known:
+        if len(book.voids) > void_count:
             raise StateError(
                 f"this {body['type']} would have no effect, so nothing was written: {book.voids[-1].reason}; "
                 "`settle key show` lists whose key is which, workspace.operator names who acts here"

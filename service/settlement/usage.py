@@ -61,8 +61,8 @@ def seal(ws: Workspace, size: int, on_progress: Progress = None) -> bool:
 
 def sealed_up_to(log: Log, size: int) -> bool:
     """Whether a log's segments reach so far."""
-    known = manifests(log)
-    return bool(known) and known[-1].stop >= size
+    sealed = manifests(log)
+    return bool(sealed) and sealed[-1].stop >= size
 
 
 def assigned_in(log: Log, size: int) -> usage_plain.VectorBinding:
@@ -86,19 +86,19 @@ def summed(
     assigned = assigned_in(home.log, home.membership.size)
     with nullcontext() if engine == PLAIN else _engine(engine) as running:
         sums: dict[str, list[UsageRow]] = {}
-        for one in logs:
+        for closed in logs:
             if running is None:
                 part = usage_plain.EntrySelection(
-                    origin=one.log.origin,
-                    membership=one.membership,
-                    entries=one.log.entries(types={"event"}, stop=one.membership.size),
+                    origin=closed.log.origin,
+                    membership=closed.membership,
+                    entries=closed.log.entries(types={"event"}, stop=closed.membership.size),
                 )
-                found = usage_plain.usage([part], assigned=assigned, terms=terms, grain=grain, on_progress=on_progress)
+                rows = usage_plain.usage([part], assigned=assigned, terms=terms, grain=grain, on_progress=on_progress)
             else:
                 from payouts.usage.segments import usage
 
-                found = usage(running, [_sealed(one, running)], assigned=assigned, terms=terms, grain=grain)
-            sums[one.log.origin] = found
+                rows = usage(running, [_sealed(closed, running)], assigned=assigned, terms=terms, grain=grain)
+            sums[closed.log.origin] = rows
     if len(logs) > 1:
         check_claims(home.log, sums)
     return sorted(chain.from_iterable(sums.values()), key=row_key)
@@ -111,10 +111,10 @@ def _sealed(one: Listed, running: Engine) -> SegmentSelection:
 
     folder = one.folder / SEGMENTS
     base = (one.for_cluster if running.name.startswith(_SPARK) else "") or str(folder)
-    known = [manifest for manifest in manifests(one.log) if manifest.start < one.membership.size]
-    running.check(base, taken_files(known, one.membership))
+    sealed = [manifest for manifest in manifests(one.log) if manifest.start < one.membership.size]
+    running.check(base, taken_files(sealed, one.membership))
     return SegmentSelection(
-        origin=one.log.origin, base=base, manifests=known, membership=one.membership, bindings=load(folder, known)
+        origin=one.log.origin, base=base, manifests=sealed, membership=one.membership, bindings=load(folder, sealed)
     )
 
 

@@ -112,12 +112,12 @@ def explain(ws: Workspace, run_id: str, party: str, track: str | None = None) ->
     inputs = again(ws, stored)
     lines = []
     for line, pieces in break_down(inputs, stored.outcome, {party}):
-        kept = tuple(piece for piece in pieces if track is None or piece.track == track)
-        if kept:
-            lines.append(_line(line, kept))
+        chosen = tuple(piece for piece in pieces if track is None or piece.track == track)
+        if chosen:
+            lines.append(_line(line, chosen))
     if not lines:
         raise _no_lines(ws, stored, party, track)
-    found = [piece for line in lines for piece in line.pieces]
+    all_pieces = [piece for line in lines for piece in line.pieces]
     streams, events = (0, ()) if track is None else _events(ws, stored, track)
     return Explained(
         run=stored.record.run,
@@ -127,7 +127,7 @@ def explain(ws: Workspace, run_id: str, party: str, track: str | None = None) ->
         pool_micros=stored.outcome.pool,
         groups=_groups(stored, {line.group for line in lines}),
         lines=tuple(lines),
-        vectors=_vectors(stored, inputs.vectors, found),
+        vectors=_vectors(stored, inputs.vectors, all_pieces),
         streams=streams,
         events=events,
         demo=is_demo(ws, book, [stored.record.run]),
@@ -188,7 +188,7 @@ def _vectors(
     out = []
     for digest in sorted({row.vector for row in rows if row.vector is not None}):
         vector = vectors[digest]
-        mine = [row for row in rows if row.vector == digest]
+        of_vector = [row for row in rows if row.vector == digest]
         aspects = {"recording": vector.recording, "composition": vector.composition, "style": vector.style}
         out.append(
             VectorExplained(
@@ -199,11 +199,14 @@ def _vectors(
                 model=vector.model,
                 measured_error=vector.error,
                 sources=tuple(
-                    one for name, aspect in aspects.items() for one in aspect.sources if (name, one.id) in concerned
+                    source
+                    for name, aspect in aspects.items()
+                    for source in aspect.sources
+                    if (name, source.id) in concerned
                 ),
                 unattributed_ppm={name: aspect.unattributed for name, aspect in aspects.items()},
-                units=sum(row.units for row in mine),
-                streams=sum(row.count for row in mine),
+                units=sum(row.units for row in of_vector),
+                streams=sum(row.count for row in of_vector),
             )
         )
     return tuple(out)
@@ -216,16 +219,16 @@ def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[Event
     assigned = assigned_in(home.log, home.membership.size)
     count = 0
     shown: list[EventExplained] = []
-    for one in logs:
-        taken = [(index, event) for index, event in _streams(one) if event.track == track]
-        count += len(taken)
-        where = "" if one.log is ws.log else f" --home {one.folder}"
-        first = taken[: EVENTS_SHOWN - len(shown)]
-        with one.log.store.reading() as connection:
-            signed_by = signed.parties(connection, [index for index, _ in first], batches.signers(one.log))
+    for closed in logs:
+        streams = [(index, event) for index, event in _streams(closed) if event.track == track]
+        count += len(streams)
+        where = "" if closed.log is ws.log else f" --home {closed.folder}"
+        first = streams[: EVENTS_SHOWN - len(shown)]
+        with closed.log.store.reading() as connection:
+            signed_by = signed.parties(connection, [index for index, _ in first], batches.signers(closed.log))
         shown += [
             EventExplained(
-                log=one.log.origin,
+                log=closed.log.origin,
                 index=index,
                 source=event.source,
                 event_id=event.event_id,

@@ -29,23 +29,23 @@ Counts = Mapping[str, Mapping[tuple[str, str], int]]
 
 def counted(ws: Workspace, stored: Stored) -> Counts:
     """The run's streams: those that stand in a signed batch one by one, the rest by what is left of the usage."""
-    found: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+    counts: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     totals: Counter[tuple[str, str]] = Counter()
     for row in stored.usage:
         totals[row.track, row.source] += row.count
     for event, party in _signed(ws, stored):
-        found[event.track][event.source, label(party)] += 1
+        counts[event.track][event.source, label(party)] += 1
         totals[event.track, event.source] -= 1
     for (track, source), count in totals.items():
         if count:
-            found[track][source, label(None)] += count
-    return found
+            counts[track][source, label(None)] += count
+    return counts
 
 
 def _signed(ws: Workspace, stored: Stored) -> Iterator[tuple[UsageLeaf, str]]:
     """The events of a run that a platform signed, and who did."""
-    for one in listed(ws, read_book(ws), stored.record.period):
-        yield from _signed_in(one.log, one.membership, stored.terms)
+    for closed in listed(ws, read_book(ws), stored.record.period):
+        yield from _signed_in(closed.log, closed.membership, stored.terms)
 
 
 def _signed_in(log: Log, place: Membership, terms: Terms) -> Iterator[tuple[UsageLeaf, str]]:

@@ -53,14 +53,16 @@ def state_all(ws: Workspace, period: str) -> Iterator[Statement]:
     """The statement of everybody who has an account, a line or a claim in the period, by party."""
     book = read_book(ws)
     drawn = [Drawn(ws, book, load(ws.log, run), None) for run in _runs(book, period)]
-    for party in sorted({party for one in drawn for party in one.parties()}):
+    for party in sorted({party for drawn_run in drawn for party in drawn_run.parties()}):
         yield _statement(ws, book, drawn, party, period)
 
 
 def _statement(ws: Workspace, book: Book, drawn: list[Drawn], party: str, period: str) -> Statement:
-    demo = is_demo(ws, book, [one.stored.record.run for one in drawn])
+    demo = is_demo(ws, book, [drawn_run.stored.record.run for drawn_run in drawn])
     name = str(ws.registry.personal("party", party).get("name", ""))
-    return statement(party=party, name=name, period=period, demo=demo, pools=[one.of(party) for one in drawn])
+    return statement(
+        party=party, name=name, period=period, demo=demo, pools=[drawn_run.of(party) for drawn_run in drawn]
+    )
 
 
 def prove(ws: Workspace, party: str, period: str, pool: str | None = None) -> bytes:
@@ -92,7 +94,7 @@ class Drawn:
         self._book = book
         inputs = again(ws, stored)
         view = ws.registry.view(stored.payload["inputs"]["registry_size"])
-        self._behind = Background.of(stored.usage, inputs.vectors, lambda one: title(view, one))
+        self._behind = Background.of(stored.usage, inputs.vectors, lambda intent: title(view, intent))
         self._streams = counted(ws, stored)
         self._lines: dict[str, list[tuple[Line, Sequence[Piece]]]] = defaultdict(list)
         for line, pieces in break_down(inputs, stored.outcome, parties):
@@ -101,7 +103,7 @@ class Drawn:
         for party, line in _suspended(view, stored):
             self._lines[party].append((line, ()))
         published = stored.record.run in book.published
-        self._intents = {one["party"]: one for one in intents_of(ws.log, book, stored)} if published else None
+        self._intents = {intent["party"]: intent for intent in intents_of(ws.log, book, stored)} if published else None
         self._transfers = transfers(ws.log, book, stored)
         self._stopped = blocked_parties(ws, book, stored) if published else {}
 
@@ -113,7 +115,9 @@ class Drawn:
         """One party's part of the run."""
         stored, record = self.stored, self.stored.record
         lines = self._lines.get(party, [])
-        pieces = [piece for line, found in lines if line.state == "allocated" for piece in found if piece.micros]
+        pieces = [
+            piece for line, line_pieces in lines if line.state == "allocated" for piece in line_pieces if piece.micros
+        ]
         return pool_statement(
             run=record.run,
             pool=record.pool,
@@ -137,25 +141,25 @@ class Drawn:
         intent = self._intents.get(party)
         if intent is None:
             return Settled(state="nothing to pay", route="", reference="")
-        heard = self._book.payment_of(run, party)
+        news = self._book.payment_of(run, party)
         transfer = self._transfers[party]
         name = reference(run, party, max(1, len(transfer.attempts)))
         reason = ""
-        if heard is not None and not (heard.outcome == "failed" and not transfer.due):
-            told: str = heard.outcome
+        if news is not None and not (news.outcome == "failed" and not transfer.due):
+            outcome: str = news.outcome
         elif not transfer.due:
-            told = "handed over"
+            outcome = "handed over"
         else:
             reason = self._stopped.get(party, "")
-            told = "blocked" if reason else "to be paid"
-        return Settled(state=told, route=intent["route"], reference=name, reason=reason)
+            outcome = "blocked" if reason else "to be paid"
+        return Settled(state=outcome, route=intent["route"], reference=name, reason=reason)
 
 
 def title(view: View, one: str) -> str:
     """What a track, a recording or a work is called; empty where nothing of this id has a title."""
-    for known in (view.tracks, view.all_recordings, view.works):
-        if one in known:
-            return known[one].title or ""
+    for records in (view.tracks, view.all_recordings, view.works):
+        if one in records:
+            return records[one].title or ""
     return ""
 
 

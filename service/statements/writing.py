@@ -52,10 +52,10 @@ def write_all(ws: Workspace, period: str, folder: Path, form: str, *, on_progres
     if form not in FORMATS:
         raise InputError(f"format {form!r}: expected one of {', '.join(FORMATS)}")
     count = nil = 0
-    for found in state_all(ws, period):
-        write_whole(folder / f"{period}-{safe(found.party)}.{form}", rendered(found, form), mode=0o600)
+    for statement in state_all(ws, period):
+        write_whole(folder / f"{period}-{safe(statement.party)}.{form}", rendered(statement, form), mode=0o600)
         count += 1
-        nil += found.nil
+        nil += statement.nil
         if on_progress is not None:
             on_progress(count, None)
     return Written(period=period, folder=str(folder), statements=count, nil=nil)

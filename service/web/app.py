@@ -87,26 +87,26 @@ class _Doors:
         return answer
 
     async def _principal(self, route: Route, request: Request) -> Principal | None:
-        held = self._held
-        if held.stopping and route.takes:
+        state = self._held
+        if state.stopping and route.takes:
             raise RefusedError(503, "stopping", "this server is stopping; send it again", retry_after=1)
         header = request.headers.get("authorization", "")
         if not header or ANYBODY in route.who:
-            held.buckets.take("", "requests", 1, held.limits.anonymous_per_second)
-            check(route, None, held.roles, request.path_params)
+            state.buckets.take("", "requests", 1, state.limits.anonymous_per_second)
+            check(route, None, state.roles, request.path_params)
             return None
-        principal = held.remembered(header)
+        principal = state.remembered(header)
         if principal is None:
-            principal = await to_thread.run_sync(held.principal, header, limiter=self._readers)
+            principal = await to_thread.run_sync(state.principal, header, limiter=self._readers)
         if not route.takes:
-            held.buckets.take(principal.key, "requests", 1, held.limits.reads_per_second)
-        await to_thread.run_sync(check, route, principal, held.roles, request.path_params, limiter=self._readers)
+            state.buckets.take(principal.key, "requests", 1, state.limits.reads_per_second)
+        await to_thread.run_sync(check, route, principal, state.roles, request.path_params, limiter=self._readers)
         return principal
 
     async def _answered(
         self, route: Route, request: Request, principal: Principal | None, limiter: CapacityLimiter
     ) -> Response:
-        held, body = self._held, b""
+        state, body = self._held, b""
         for name, value in (*request.path_params.items(), *request.query_params.items()):
             if len(value) > VALUE_MAX or not value.isprintable():
                 raise RefusedError(400, "input", f"{name!r:.80}: expected at most {VALUE_MAX} printable characters")
@@ -115,12 +115,12 @@ class _Doors:
                 request.stream(),
                 encoding=request.headers.get("content-encoding", "").strip().lower(),
                 length=request.headers.get("content-length"),
-                limits=held.limits,
-                in_flight=held.in_flight,
+                limits=state.limits,
+                in_flight=state.in_flight,
             )
         try:
             call = Call(
-                held=held,
+                held=state,
                 principal=principal,
                 params=request.path_params,
                 query=request.query_params,
@@ -130,7 +130,7 @@ class _Doors:
             )
             return await to_thread.run_sync(_respond, route, call, limiter=limiter)
         finally:
-            held.in_flight.remove(len(body))
+            state.in_flight.remove(len(body))
 
     def _problem(self, error: Exception, request_id: str) -> Response:
         status, headers, document = problem_of(error, request_id)

@@ -67,10 +67,10 @@ class Server(uvicorn.Server):
 def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Callable[[str], None]) -> None:
     """Answer until SIGTERM or SIGINT. `started` is told each address once it is listened at."""
     standing = Standing(ws, ("log", "attribution"))
-    held = ServerState(standing=standing, intake=Intake(standing), limits=limits, metrics=Metrics())
+    state = ServerState(standing=standing, intake=Intake(standing), limits=limits, metrics=Metrics())
     _log_as_json()
     config = uvicorn.Config(
-        build(held),
+        build(state),
         host=host,
         port=port,
         loop="uvloop",
@@ -86,7 +86,7 @@ def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Calla
         limit_concurrency=CONNECTIONS,
     )
     try:
-        Server(config, held, started).run()
+        Server(config, state, started).run()
     finally:
         standing.close()
 

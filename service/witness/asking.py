@@ -89,26 +89,26 @@ def ask(log: Log, policy: Policy, *, send: Send | None = None) -> Witnessed:
             "trust.json names no witness with a URL; set a policy with `settle ledger witness policy FILE`"
         )
     signed = log.checkpoint()
-    found = checkpoint.parse(note.parse(signed).text)
-    held = _last_sizes(log)
+    head = checkpoint.parse(note.parse(signed).text)
+    last_sizes = _last_sizes(log)
     answers = []
     for witness in reachable:
         asked, line = _ask_one(
-            log, witness, signed=signed, found=found, old=held.get(str(witness.vkey), 0), send=send or post
+            log, witness, signed=signed, found=head, old=last_sizes.get(str(witness.vkey), 0), send=send or post
         )
         answers.append(asked)
         if line is not None:
-            _keep(log, found.size, witness.vkey, line)
-    cosigned = cosign.cosigners(note.parse(checkpoint_with(log, found.size)), [one.vkey for one in policy.witnesses])
-    return Witnessed(
-        size=found.size, root=found.root.hex(), quorum=policy.satisfied(cosigned), witnesses=tuple(answers)
+            _keep(log, head.size, witness.vkey, line)
+    cosigned = cosign.cosigners(
+        note.parse(checkpoint_with(log, head.size)), [trusted.vkey for trusted in policy.witnesses]
     )
+    return Witnessed(size=head.size, root=head.root.hex(), quorum=policy.satisfied(cosigned), witnesses=tuple(answers))
 
 
 def outstanding(log: Log, policy: Policy) -> list[PolicyWitness]:
     """Witnesses with a URL that have not cosigned the newest checkpoint."""
-    cosigned = cosign.cosigners(note.parse(checkpoint_with(log)), [one.vkey for one in policy.witnesses])
-    return [one for one in policy.witnesses if one.url is not None and one.vkey not in cosigned]
+    cosigned = cosign.cosigners(note.parse(checkpoint_with(log)), [witness.vkey for witness in policy.witnesses])
+    return [witness for witness in policy.witnesses if witness.url is not None and witness.vkey not in cosigned]
 
 
 def _ask_one(
@@ -119,15 +119,15 @@ def _ask_one(
     try:
         answer = send(url, _request(log, min(old, found.size), found.size, signed))
         if answer.status == CONFLICT:
-            held = parse_size(answer.body)
-            if held > found.size:
+            witnessed = parse_size(answer.body)
+            if witnessed > found.size:
                 return Asked(
                     witness=name,
                     outcome="rollback",
-                    detail=f"it holds a tree of {held} leaves, this log has {found.size}: entries were lost here; "
+                    detail=f"it holds a tree of {witnessed} leaves, this log has {found.size}: entries were lost here; "
                     "run `settle ledger fsck`",
                 ), None
-            answer = send(url, _request(log, held, found.size, signed))
+            answer = send(url, _request(log, witnessed, found.size, signed))
         if answer.status == OK:
             line = _cosignature(witness, found, answer.body)
             return Asked(
@@ -137,10 +137,10 @@ def _ask_one(
         return Asked(witness=name, outcome="unreachable", detail=str(problem)), None
     except VerificationError as problem:
         return Asked(witness=name, outcome="refused", detail=f"its answer is not what it should be: {problem}"), None
-    said = answer.body.decode(errors="replace").strip()[:300]
+    text = answer.body.decode(errors="replace").strip()[:300]
     if answer.status == INCONSISTENT:
-        return Asked(witness=name, outcome="fork", detail=f"it has cosigned another tree of this log: {said}"), None
-    return Asked(witness=name, outcome="refused", detail=f"status {answer.status}: {said}"), None
+        return Asked(witness=name, outcome="fork", detail=f"it has cosigned another tree of this log: {text}"), None
+    return Asked(witness=name, outcome="refused", detail=f"status {answer.status}: {text}"), None
 
 
 def _request(log: Log, old: int, new: int, signed: bytes) -> bytes:
@@ -212,7 +212,7 @@ def base(log: Log, policy: Policy) -> Base:
     if policy.satisfied(()):
         signed = checkpoint_with(log)
         return Base(log, checkpoint.parse(note.parse(signed).text).size, signed)
-    vkeys = [one.vkey for one in policy.witnesses]
+    vkeys = [witness.vkey for witness in policy.witnesses]
     for (size,) in _rows(log, "SELECT DISTINCT size FROM witness_cosignature ORDER BY size DESC"):
         signed = checkpoint_with(log, size)
         if policy.satisfied(cosign.cosigners(note.parse(signed), vkeys)) and not log.has_retired(signed):

@@ -92,8 +92,8 @@ class Witness:
 
     def know(self, *vkeys: Vkey) -> None:
         """Accept checkpoints signed by these log keys too."""
-        known = self.logs()
-        logs = tuple(PolicyLog(vkey) for vkey in (*known, *(vkey for vkey in vkeys if vkey not in known)))
+        listed = self.logs()
+        logs = tuple(PolicyLog(vkey) for vkey in (*listed, *(vkey for vkey in vkeys if vkey not in listed)))
         text = f"# witness {self.name}\n".encode() + Policy(logs).encode()
         write_whole(self.folder / LOGS, text)
 
@@ -157,18 +157,18 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(CosignAnswer(MALFORMED, b"expected a body with a length\n"))
         body = self.rfile.read(int(length))
         try:
-            found = self.server.witness.add_checkpoint(body)
+            answer = self.server.witness.add_checkpoint(body)
         except SettleError as problem:  # the memory cannot be read or written: answer nothing that could be believed
             self.server.say(f"settle witness: {problem}")
             return self._send(CosignAnswer(_UNAVAILABLE, b"try again later\n"))
-        if found.status != OK:
-            self.server.say(f"settle witness: {found.status} {found.body.decode(errors='replace').strip()}")
-        return self._send(found)
+        if answer.status != OK:
+            self.server.say(f"settle witness: {answer.status} {answer.body.decode(errors='replace').strip()}")
+        return self._send(answer)
 
     def do_GET(self) -> None:
         match = _LATEST.match(self.path)
-        found = self.server.witness.latest(match[1]) if match else None
-        self._send(CosignAnswer(404, b"not found\n") if found is None else CosignAnswer(OK, found))
+        checkpoint = self.server.witness.latest(match[1]) if match else None
+        self._send(CosignAnswer(404, b"not found\n") if checkpoint is None else CosignAnswer(OK, checkpoint))
 
     def _send(self, found: CosignAnswer) -> None:
         self.send_response(found.status)

@@ -107,8 +107,8 @@ class Latent:
         noise = torch.stack([_noise(latents) for latents in data])
         total = torch.zeros(len(data))
         for level in LEVELS:
-            heard = torch.cat([data + level * noise, torch.full_like(data[:, :1], level)], dim=1)
-            predicted, target = model(heard), noise
+            noisy = torch.cat([data + level * noise, torch.full_like(data[:, :1], level)], dim=1)
+            predicted, target = model(noisy), noise
             if sample is not None:
                 target = predicted.detach() + torch.randn(noise.shape, generator=sample)
             total = total + 0.5 * (predicted - target).square().mean((1, 2))

@@ -49,12 +49,12 @@ def advance(
 ) -> None:
     """One step of Adam on the weighted losses of the step's batch; the denominator is the batch size."""
     chosen = batch_of(training.seed, training.step, recipe.batch, count)
-    mine = weights[chosen]
-    kept = [number for number, weight in zip(chosen, mine.tolist(), strict=True) if weight != 0]
+    chosen_weights = weights[chosen]
+    nonzero = [number for number, weight in zip(chosen, chosen_weights.tolist(), strict=True) if weight != 0]
     gradients: dict[str, Tensor] = {}
     names = [name for name, _ in training.model.named_parameters()]
-    if kept:
-        loss = (finite(losses(kept), f"step {training.step}") * weights[kept]).sum() / len(chosen)
+    if nonzero:
+        loss = (finite(losses(nonzero), f"step {training.step}") * weights[nonzero]).sum() / len(chosen)
         parameters = list(training.model.parameters())
         gradients = dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
     rate, number = recipe.rate_at(training.step), training.step + 1

@@ -36,25 +36,25 @@ class PostgresAnchor(Anchor):
     """One row per log."""
 
     def __init__(self, url: str, origin: str) -> None:
-        place = make_url(url).set(drivername="postgresql+psycopg")
+        address = make_url(url).set(drivername="postgresql+psycopg")
         self._origin = origin
-        self._place = place.render_as_string(hide_password=True)
+        self._place = address.render_as_string(hide_password=True)
         self._engine = create_engine(
-            place, pool_pre_ping=True, connect_args={"options": _OPTIONS, "connect_timeout": 10}
+            address, pool_pre_ping=True, connect_args={"options": _OPTIONS, "connect_timeout": 10}
         )
         self._ready = False
 
     def read(self) -> bytes | None:
         with self._transaction() as connection:
-            found = connection.execute(_READ, {"origin": self._origin}).scalar_one_or_none()
-        return None if found is None else bytes(found)
+            text = connection.execute(_READ, {"origin": self._origin}).scalar_one_or_none()
+        return None if text is None else bytes(text)
 
     @contextmanager
     def held(self) -> Iterator[AnchorLock]:
         with self._transaction() as connection:
             connection.execute(_ROW, {"origin": self._origin})
-            found = connection.execute(_HOLD, {"origin": self._origin}).scalar_one()
-            yield _HeldRow(connection, self._origin, None if found is None else bytes(found))
+            text = connection.execute(_HOLD, {"origin": self._origin}).scalar_one()
+            yield _HeldRow(connection, self._origin, None if text is None else bytes(text))
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

@@ -82,15 +82,15 @@ def load(connection: Connection, origin: str, trusted: Iterable[Key] | None = No
     if signed is None:
         return Edge.empty(origin, trusted)
     tiles = Tiles.load(signed.size, lambda level, n: queries.read_tile(connection, level, n))
-    said = content(signed.note)
-    if (said.origin, said.size) != (origin, signed.size):
+    stated = content(signed.note)
+    if (stated.origin, stated.size) != (origin, signed.size):
         raise VerificationError(
-            f"log {origin}: the last checkpoint is of {said.origin!r} at size {said.size}; {RECOVER}"
+            f"log {origin}: the last checkpoint is of {stated.origin!r} at size {stated.size}; {RECOVER}"
         )
-    if not tiles.root() == said.root == signed.root:
+    if not tiles.root() == stated.root == signed.root:
         raise VerificationError(
             f"log {origin}: the stored tree of size {signed.size} has root {tiles.root().hex()}, "
-            f"its checkpoint says {said.root.hex()}; {RECOVER}"
+            f"its checkpoint says {stated.root.hex()}; {RECOVER}"
         )
     ring = None if trusted is None else ring_of(connection, trusted)
     if ring is not None:
@@ -115,9 +115,9 @@ def _check_pins(connection: Connection, origin: str, size: int, trusted: Iterabl
 def check_last_entries(connection: Connection, size: int) -> None:
     """Hash the last entries again and compare with the tree."""
     for entry in queries.page(connection, max(0, size - CHECKED_ON_OPEN), size, limit=CHECKED_ON_OPEN):
-        n, place = divmod(entry.index, WIDTH)
+        n, offset = divmod(entry.index, WIDTH)
         hashes = queries.read_tile(connection, 0, n)
-        if leaf_hash(entry.body) != hashes[place * HASH_SIZE : (place + 1) * HASH_SIZE]:
+        if leaf_hash(entry.body) != hashes[offset * HASH_SIZE : (offset + 1) * HASH_SIZE]:
             raise VerificationError(
                 f"entry {entry.index} is not the one that was appended; run `settle ledger fsck`. {RECOVER}"
             )

@@ -32,22 +32,22 @@ class NodeReader:
     def __call__(self, level: int, n: int) -> bytes:
         tile_level, height = divmod(level, 8)
         tile, offset = divmod(n << height, WIDTH)
-        place = (offset >> height) * HASH_SIZE
-        found = self._levels(tile_level, tile)
-        if len(found[height]) < place + HASH_SIZE:
-            found = self._load(tile_level, tile)
-        if len(found[height]) < place + HASH_SIZE:
+        offset_in_tile = (offset >> height) * HASH_SIZE
+        levels = self._levels(tile_level, tile)
+        if len(levels[height]) < offset_in_tile + HASH_SIZE:
+            levels = self._load(tile_level, tile)
+        if len(levels[height]) < offset_in_tile + HASH_SIZE:
             raise VerificationError(
                 f"tile {tile_level}/{tile} is too short: it lacks hash {offset + (1 << height) - 1}"
             )
-        return found[height][place : place + HASH_SIZE]
+        return levels[height][offset_in_tile : offset_in_tile + HASH_SIZE]
 
     def _levels(self, level: int, n: int) -> _Levels:
         with self._lock:
-            found = self._tiles.get((level, n))
-            if found is not None:
+            levels = self._tiles.get((level, n))
+            if levels is not None:
                 self._tiles.move_to_end((level, n))
-                return found
+                return levels
         return self._load(level, n)
 
     def _load(self, level: int, n: int) -> _Levels:

@@ -34,27 +34,27 @@ class PostgresStore(Store):
             import psycopg  # noqa: F401  the driver that SQLAlchemy is about to load
         except ImportError:
             raise InputError("a PostgreSQL store needs psycopg: pip install 'settle-engine[postgres]'") from None
-        place = make_url(url).set(drivername="postgresql+psycopg")
+        address = make_url(url).set(drivername="postgresql+psycopg")
         options = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5}
         reading: dict[str, Any] = {"postgresql_readonly": True}
-        self.place = place.render_as_string(hide_password=True)
-        self.writers = create_engine(place, isolation_level="READ COMMITTED", **options)
-        self.readers = create_engine(place, isolation_level="REPEATABLE READ", execution_options=reading, **options)
+        self.place = address.render_as_string(hide_password=True)
+        self.writers = create_engine(address, isolation_level="READ COMMITTED", **options)
+        self.readers = create_engine(address, isolation_level="REPEATABLE READ", execution_options=reading, **options)
         event.listen(self.writers, "connect", _prepare_writer)
 
     def create(self) -> None:
         with self._translated(), self.writers.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('settle migration'))"))
-            found = _version(connection)
-            if found < HEAD:
+            schema = _version(connection)
+            if schema < HEAD:
                 if not _may_create(connection):
                     raise StateError(
-                        f"{self.place}: schema {found or 'none'}, this program needs {HEAD}: open it once as the owner "
-                        "of its tables, then grant its writers what guards_postgres.grants lists"
+                        f"{self.place}: schema {schema or 'none'}, this program needs {HEAD}: open it once as the "
+                        "owner of its tables, then grant its writers what guards_postgres.grants lists"
                     )
                 _migrate(connection)
-        if found > HEAD:
-            raise StateError(f"{self.place}: schema {found}, this program reads {HEAD}; use a release that knows it")
+        if schema > HEAD:
+            raise StateError(f"{self.place}: schema {schema}, this program reads {HEAD}; use a release that knows it")
 
     def lock(self, connection: Connection) -> None:
         """One per schema, held to the transaction's end; what is read after it is the newest there is."""

@@ -75,10 +75,10 @@ def entry_count(connection: Connection) -> int:
 def read_tile(connection: Connection, level: int, n: int) -> bytes:
     """The hashes of a tile; VerificationError if it is missing."""
     query = select(col(TileRow.hashes)).where(col(TileRow.level) == level, col(TileRow.n) == n)
-    found = connection.execute(query).scalar_one_or_none()
-    if found is None:
+    data = connection.execute(query).scalar_one_or_none()
+    if data is None:
         raise VerificationError(f"tile {level}/{n} is missing from the log's database")
-    return bytes(found)
+    return bytes(data)
 
 
 def page(
@@ -128,14 +128,14 @@ def bodies(connection: Connection, indexes: Sequence[int]) -> dict[int, bytes]:
 def last_bodies(connection: Connection, start: int, limit: int) -> list[bytes]:
     """The bytes of the last entries from `start` on that are no events, at most `limit`."""
     query = select(col(EntryRow.idx)).where(text("type <> 'event'")).order_by(text("idx + 0 DESC")).limit(limit)
-    found = [index for index in connection.execute(query).scalars() if index >= start]
-    return list(bodies(connection, found).values())
+    indexes = [index for index in connection.execute(query).scalars() if index >= start]
+    return list(bodies(connection, indexes).values())
 
 
 def blob(connection: Connection, digest: bytes) -> bytes | None:
     """Content-addressed matter."""
-    found = connection.execute(select(col(BlobRow.data)).where(col(BlobRow.digest) == digest)).scalar_one_or_none()
-    return None if found is None else bytes(found)
+    data = connection.execute(select(col(BlobRow.data)).where(col(BlobRow.digest) == digest)).scalar_one_or_none()
+    return None if data is None else bytes(data)
 
 
 def blob_digests(connection: Connection) -> list[bytes]:
@@ -151,12 +151,12 @@ def find_event(connection: Connection, source: str, event_id: str) -> int | None
 
 def sources(connection: Connection) -> list[str]:
     """Every source of which events are stored; as many look-ups as there are sources."""
-    found: list[str] = []
+    names: list[str] = []
     query = select(func.min(col(EventRow.source)))
     while (name := connection.execute(query).scalar_one()) is not None:
-        found.append(name)
+        names.append(name)
         query = select(func.min(col(EventRow.source))).where(col(EventRow.source) > name)
-    return found
+    return names
 
 
 def has_events(connection: Connection, source: str) -> bool:
@@ -196,8 +196,8 @@ def find_assignment(connection: Connection, track: str) -> tuple[str, int] | Non
     query = select(col(TrackProjection.vector), col(TrackProjection.assigned_idx)).where(
         col(TrackProjection.id) == track
     )
-    found = connection.execute(query).first()
-    return None if found is None or found[0] is None or found[1] is None else (found[0], int(found[1]))
+    row = connection.execute(query).first()
+    return None if row is None or row[0] is None or row[1] is None else (row[0], int(row[1]))
 
 
 def find_salts(connection: Connection, source: str, period: str, listeners: Sequence[str]) -> dict[str, bytes]:

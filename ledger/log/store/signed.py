@@ -34,14 +34,14 @@ class Ranges:
         n = bisect_right(self.rows, index, key=lambda row: row[0]) - 1
         if n < 0 or index >= self.rows[n][1]:
             return None
-        first, _, batch, place = self.rows[n]
-        return batch, place + index - first
+        first, _, batch, position = self.rows[n]
+        return batch, position + index - first
 
 
 def ranges(connection: Connection, start: int, stop: int) -> Ranges:
     """The ranges that reach into `[start, stop)`, and perhaps the one before them."""
-    before = select(func.max(col(SignedRow.first))).where(col(SignedRow.first) <= start).scalar_subquery()
-    query = select(*_ROW).where(col(SignedRow.first) >= func.coalesce(before, start), col(SignedRow.first) < stop)
+    start_row = select(func.max(col(SignedRow.first))).where(col(SignedRow.first) <= start).scalar_subquery()
+    query = select(*_ROW).where(col(SignedRow.first) >= func.coalesce(start_row, start), col(SignedRow.first) < stop)
     return Ranges(
         [(row[0], row[1], row[2], row[3]) for row in connection.execute(query.order_by(col(SignedRow.first)))]
     )
@@ -53,13 +53,13 @@ _ROW = (col(SignedRow.first), col(SignedRow.stop), col(SignedRow.batch), col(Sig
 def compress(placed: Iterable[tuple[int, int, int]]) -> list[Row]:
     """(index, batch, place) in order of index, as ranges."""
     rows: list[Row] = []
-    for index, of, place in placed:
+    for index, of, position in placed:
         if rows:
             first, stop, last, start = rows[-1]
-            if (index, of, place) == (stop, last, start + stop - first):
+            if (index, of, position) == (stop, last, start + stop - first):
                 rows[-1] = (first, stop + 1, last, start)
                 continue
-        rows.append((index, index + 1, of, place))
+        rows.append((index, index + 1, of, position))
     return rows
 
 
@@ -69,9 +69,11 @@ def rebuild(store: Store, tx: Connection) -> None:
     for entry in queries.of_type(tx, batch.TYPE):
         leaf = canon.decode(entry.body)
         hashes = queries.blob(tx, bytes.fromhex(leaf["bodies"])) or b""
-        known = places.setdefault(leaf["source"], {})
-        for place in range(len(hashes) // HASH_SIZE):
-            known.setdefault(hashes[place * HASH_SIZE : (place + 1) * HASH_SIZE], (entry.index, place))
+        places_of_source = places.setdefault(leaf["source"], {})
+        for position in range(len(hashes) // HASH_SIZE):
+            places_of_source.setdefault(
+                hashes[position * HASH_SIZE : (position + 1) * HASH_SIZE], (entry.index, position)
+            )
     if places:
         tx.execute(delete(SignedRow))
         store.insert(tx, SIGNED, compress(_found(tx, places)))
@@ -82,7 +84,9 @@ def _found(tx: Connection, places: Mapping[str, Mapping[bytes, tuple[int, int]]]
     while start < size and (page := queries.page(tx, start, size, ["event"])):
         for entry in page:
             event = canon.decode(entry.body)
-            if (known := places.get(event["source"])) and (at := known.get(leaf_hash(batch.body(event)))):
+            if (places_of_source := places.get(event["source"])) and (
+                at := places_of_source.get(leaf_hash(batch.body(event)))
+            ):
                 yield entry.index, *at
         start = page[-1].index + 1
 
@@ -91,6 +95,10 @@ def parties(connection: Connection, indexes: Sequence[int], signers: Mapping[int
     """Who signed these entries, for those that stand in one of these batches (`signers`, by the leaf's index)."""
     if not indexes or not signers:
         return {}
-    found = ranges(connection, min(indexes), max(indexes) + 1)
-    placed = ((index, found.find(index)) for index in indexes)
-    return {index: signers[place[0]] for index, place in placed if place is not None and place[0] in signers}
+    stretches = ranges(connection, min(indexes), max(indexes) + 1)
+    placed = ((index, stretches.find(index)) for index in indexes)
+    return {
+        index: signers[batch_place[0]]
+        for index, batch_place in placed
+        if batch_place is not None and batch_place[0] in signers
+    }

@@ -63,10 +63,10 @@ class SqliteStore(Store):
         for suffix in ("", "-wal", "-shm"):  # it holds accounts, names and the salts of listeners
             keep_private(self.path.with_name(self.path.name + suffix))
         with self._translated(), self.readers.connect() as connection:
-            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if found != VERSION:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        if version != VERSION:
             raise StateError(
-                f"{self.path}: schema version {found}, this program reads {VERSION}; use the release that wrote it"
+                f"{self.path}: schema version {version}, this program reads {VERSION}; use the release that wrote it"
             )
 
     def _make(self) -> None:

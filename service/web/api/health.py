@@ -17,17 +17,17 @@ def healthz(_: Call) -> dict[str, str]:
 
 def readyz(call: Call) -> dict[str, object]:
     """`GET /readyz`: the log can be read and the intake takes events."""
-    held = call.held
-    if held.stopping:
+    state = call.held
+    if state.stopping:
         raise RefusedError(503, "stopping", "this server is stopping", retry_after=RETRY_SECONDS)
     try:
-        with held.standing.workspace() as ws:
+        with state.standing.workspace() as ws:
             size = ws.log.head().size
     except SettleError as problem:
         raise RefusedError(503, "log", f"the log cannot be read: {problem}", retry_after=RETRY_SECONDS) from problem
-    if held.intake.waiting > held.intake.waiting_max // 2:
+    if state.intake.waiting > state.intake.waiting_max // 2:
         raise RefusedError(
-            503, "waiting-events", f"{held.intake.waiting:,} events wait for a commit", retry_after=RETRY_SECONDS
+            503, "waiting-events", f"{state.intake.waiting:,} events wait for a commit", retry_after=RETRY_SECONDS
         )
     return {"status": "ready", "size": size}
 
@@ -36,11 +36,11 @@ def metrics(call: Call) -> Content:
     """`GET /metrics`: for a Prometheus on this machine or one that asks with an operator's key."""
     if any(name in call.headers for name in FORWARDED):
         raise NotFoundError("page")
-    held = call.held
-    held.metrics.waiting.set(held.intake.waiting)
-    held.metrics.in_flight.set(held.in_flight.bytes)
-    with held.standing.workspace() as ws:
-        held.metrics.size.set(ws.log.head().size)
+    state = call.held
+    state.metrics.waiting.set(state.intake.waiting)
+    state.metrics.in_flight.set(state.in_flight.bytes)
+    with state.standing.workspace() as ws:
+        state.metrics.size.set(ws.log.head().size)
         for row in positions.listed(ws.log):
-            held.metrics.behind.labels(row.stream, row.partition).set(row.behind)
-    return Content(data=held.metrics.text(), media="text/plain; version=0.0.4; charset=utf-8")
+            state.metrics.behind.labels(row.stream, row.partition).set(row.behind)
+    return Content(data=state.metrics.text(), media="text/plain; version=0.0.4; charset=utf-8")

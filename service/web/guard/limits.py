@@ -128,10 +128,10 @@ class Buckets:
             now = self._now()
             level, since = self._levels.get((caller, kind), (float(per_second), now))
             level = min(float(per_second), level + (now - since) * per_second)
-            wanted = min(count, per_second)
-            if level < wanted:
+            tokens = min(count, per_second)
+            if level < tokens:
                 self._levels[caller, kind] = (level, now)
-                wait = max(1, ceil((wanted - level) / per_second))
+                wait = max(1, ceil((tokens - level) / per_second))
                 raise RefusedError(
                     429,
                     "rate",
