@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -102,12 +103,11 @@ def test_without_a_check_a_forgery_passes(
     """If this fails, a check refuses nothing that others do not refuse: it is dead, or its forgery is not tried."""
     module, name, replacement, whose, names = CHECKS[check]
     examine = judge(whose, tmp_path / "period")
-    for n, forged in enumerate(forgeries(honest, names, approved=check != "another person approved")):
-        if n > TRIES:
-            break
-        with monkeypatch.context() as patch:
-            patch.setattr(module, name, replacement)
-            passes = examine(forged) is None
-        if passes and examine(forged) is not None:
-            return
+    approved = check != "another person approved"
+    with monkeypatch.context() as patch:  # the forger derives with the program's own functions, and they refuse as well
+        patch.setattr(module, name, replacement)
+        tried = islice(forgeries(honest, names, approved=approved), TRIES)
+        passing = list(islice((forged for forged in tried if examine(forged) is None), 3))
+    if any(examine(forged) is not None for forged in passing):
+        return
     pytest.fail(f"no forgery passes without the check that {check}")
