@@ -59,8 +59,8 @@ class JsonReader:
 
     def rows(self, path: Path) -> Iterator[RawRow]:
         try:
-            document = msgspec.json.decode(path.read_bytes())
-        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            document = json.loads(path.read_bytes(), object_pairs_hook=_once, parse_constant=_refused)
+        except (ValueError, RecursionError) as problem:
             raise InputError(f"{path}: not JSON: {problem}") from None
         if not isinstance(document, dict) or not all(isinstance(rows, list) for rows in document.values()):
             raise InputError(f"{path}: expected an object of lists: {', '.join(LISTS)}")
@@ -69,6 +69,19 @@ class JsonReader:
         for name, rows in document.items():
             for number, value in enumerate(rows, 1):
                 yield RawRow(list=name, file=str(path), line=number, value=value)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object that says each thing once: of two, readers of the file would believe one each (finding L3)."""
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+    return values
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 class CsvReader:

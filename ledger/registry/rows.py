@@ -25,7 +25,9 @@ from ledger.types import MILLION, STYLE_PREFIX, format_time, parse_time
 
 # `\Z`, since `$` also matches before a last newline.
 # No control characters anywhere: what is registered is shown on terminals and pages, and canonical in one spelling.
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^\s|*\x00-\x1f\x7f][^\s|\x00-\x1f\x7f]*\Z")]
+# Nor letters that show nothing or turn the line round: two ids must not look like one.
+_HIDDEN = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=rf"^[^\s|*{_HIDDEN}][^\s|{_HIDDEN}]*\Z")]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 Ppm = Annotated[int, msgspec.Meta(ge=1, le=MILLION)]
 Territory = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2}|WORLD)\Z")]

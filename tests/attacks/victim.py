@@ -62,6 +62,12 @@ class Victim:
         with clock(self.now):
             return settle("--json", *words, home=self.home)
 
+    def plain(self, *words: str | Path) -> str:
+        """What one command shows to a person, however it ends."""
+        with clock(self.now):
+            answer = settle(*words, home=self.home)
+        return answer.out + answer.err
+
     def do(self, *words: str | Path) -> Any:
         """One honest command that must succeed; its document."""
         answer = self.settle(*words)

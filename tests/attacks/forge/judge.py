@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,11 @@ def published(history: History) -> list[RunPlace]:
     return out
 
 
-def bundles(history: History, place: RunPlace) -> Iterator[tuple[str, bytes]]:
-    """The run's bundle and every party's statement bundle, as a modified program would draw them."""
+def bundles(history: History, place: RunPlace, keys: Sequence[int] | None = None) -> Iterator[tuple[str, bytes]]:
+    """The run's bundle and every party's statement bundle, as a modified program would draw them.
+
+    `keys`: the key leaves that it shows, if not all.
+    """
     body = history.bodies[place.run]
     run = history.payload(body["statement"])
     publication_digest = history.bodies[place.publish]["statement"]
@@ -71,7 +74,7 @@ def bundles(history: History, place: RunPlace) -> Iterator[tuple[str, bytes]]:
     shared: dict[str, Any] = {
         "v": run["v"],
         "checkpoint": history.checkpoint(),
-        "keys": [history.placed(n) for n in history.places("key")],
+        "keys": [history.placed(n) for n in (history.places("key") if keys is None else keys)],
         "leaves": {
             "close": history.placed(place.close).document(),
             "run": history.placed(place.run).document(),
