@@ -133,6 +133,10 @@ class Victim:
         self.do("statement", party, "--period", "2026-06", "--format", "bundle", "--out", path)
         return path
 
+    def document(self, path: Path) -> Any:
+        """What a bundle says."""
+        return json.loads(path.read_bytes())
+
     def run_bundle(self) -> Path:
         folder = self.home.parent / "bundles"
         self.do("period", "export", "2026-06", "--out", folder)
