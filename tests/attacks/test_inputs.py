@@ -148,9 +148,12 @@ def test_f1_a_small_parquet_file_wants_no_gigabytes(victim: Victim) -> None:
     pq.write_table(table, path, compression="zstd")
     done = subprocess.run(
         [sys.executable, "-c", "import sys; from cli.main import main; main(sys.argv[1:])", "--json", "ingest", path],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "SETTLE_HOME": str(victim.home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30)),
-    )  # fmt: skip
+    )
     assert done.returncode in (2, 5), done.stderr[-500:]
     assert json.loads(done.stdout or "{}").get("accepted", 0) == 0

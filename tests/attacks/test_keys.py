@@ -56,22 +56,32 @@ def test_v7_registry_rows_and_vectors_that_nobody_signed_pay_nobody(victim: Vict
         facts.PartyFact(id="p-mal", kind="person"),
         facts.RecordingFact(id="rec-mal", title="M"),
         facts.ShareFact(
-            id="shr-mal", subject="rec-mal", party="p-mal", right="master", ppm=1_000_000, territory="WORLD",
+            id="shr-mal",
+            subject="rec-mal",
+            party="p-mal",
+            right="master",
+            ppm=1_000_000,
+            territory="WORLD",
             state="confirmed",
         ),
         facts.GrantFact(
             id="g-mal", grantor="p-mal", subject="rec-mal", uses=("condition",), decision="allow", territory="WORLD"
         ),
-    ]  # fmt: skip
+    ]
     signer = Signer(key=stranger, party="operator", role="operator")
     envelope = statement.sign([facts.encode(row) for row in rows], signer, ws.log.origin)
     influence = Influence(id="rec-mal", ppm=1_000_000, basis="declared", low=1_000_000, high=1_000_000, use="condition")
     aspect = AspectVector(sources=(influence,), unattributed=0)
     forged = vector.sign(InfluenceVector(track="trk-1", recording=aspect, method="declared", version="1"), stranger)
     event = leaf.event(
-        source="acme", event_id="e-8", track="trk-1", occurred_at="2026-06-13T11:05:00Z", territory="SE", units=997,
+        source="acme",
+        event_id="e-8",
+        track="trk-1",
+        occurred_at="2026-06-13T11:05:00Z",
+        territory="SE",
+        units=997,
         vector=forged.digest,
-    )  # fmt: skip
+    )
     bodies = [
         leaf.decode(facts.encode_leaf(row, at=at, statement=envelope.digest, row=n)) for n, row in enumerate(rows)
     ]

@@ -157,8 +157,14 @@ def test_d2_a_handler_of_a_signed_file_declares_no_vector(victim: Victim) -> Non
     key = victim.home.parent / "acme.key"
     public = victim.do("batch", "key", key, "--no-passphrase")["public"]
     victim.do("source", "set", "acme", "--party", "p-acme", "--signed", "--public", public)
-    row = {"source": "acme", "event_id": "s-1", "track": "trk-new", "occurred_at": "2026-06-20T11:05:00Z",
-           "territory": "SE", "units": 1000}  # fmt: skip
+    row = {
+        "source": "acme",
+        "event_id": "s-1",
+        "track": "trk-new",
+        "occurred_at": "2026-06-20T11:05:00Z",
+        "territory": "SE",
+        "units": 1000,
+    }
     path = victim.write("b.ndjson", row)
     victim.do("batch", "sign", path, "--source", "acme", "--key", key)
     victim.write(

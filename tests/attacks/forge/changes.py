@@ -12,16 +12,82 @@ from tests.attacks.forge.history import Body, Change, History
 from tests.attacks.forge.judge import published
 
 NUMBERS: Final = frozenset(
-    ("micros", "weight", "units", "ppm", "opening", "earned", "payable", "carried", "rounding", "count", "gross",
-     "gross_micros", "pool", "allocated", "unattributed", "held", "suspense", "reserve", "weight_unattributed", "cap",
-     "numerator", "denominator", "remainder", "minimum_micros", "carried_micros", "registry_size", "sequence",
-     "price_micros", "reserve_ppm", "size", "batch", "number", "row", "months")
-)  # fmt: skip
+    (
+        "micros",
+        "weight",
+        "units",
+        "ppm",
+        "opening",
+        "earned",
+        "payable",
+        "carried",
+        "rounding",
+        "count",
+        "gross",
+        "gross_micros",
+        "pool",
+        "allocated",
+        "unattributed",
+        "held",
+        "suspense",
+        "reserve",
+        "weight_unattributed",
+        "cap",
+        "numerator",
+        "denominator",
+        "remainder",
+        "minimum_micros",
+        "carried_micros",
+        "registry_size",
+        "sequence",
+        "price_micros",
+        "reserve_ppm",
+        "size",
+        "batch",
+        "number",
+        "row",
+        "months",
+    )
+)
 NAMES: Final = frozenset(
-    ("party", "group", "subject", "track", "source", "vector", "run", "period", "grantor", "territory", "state", "kind",
-     "currency", "origin", "outcome", "via", "route", "follows", "hold", "line", "recording", "decision", "right", "by",
-     "rule", "aspect", "to", "rate", "due", "term", "model", "event_id", "id", "ref", "from")
-)  # fmt: skip
+    (
+        "party",
+        "group",
+        "subject",
+        "track",
+        "source",
+        "vector",
+        "run",
+        "period",
+        "grantor",
+        "territory",
+        "state",
+        "kind",
+        "currency",
+        "origin",
+        "outcome",
+        "via",
+        "route",
+        "follows",
+        "hold",
+        "line",
+        "recording",
+        "decision",
+        "right",
+        "by",
+        "rule",
+        "aspect",
+        "to",
+        "rate",
+        "due",
+        "term",
+        "model",
+        "event_id",
+        "id",
+        "ref",
+        "from",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
