@@ -1,13 +1,13 @@
 """Every holder's account over several months computed again: corrections, reserve, recoupment, tax, conversion.
 
 Written from docs/deductions.md, from the leaves of an exported log and from the lines of `tests.independent.month`;
-of a run's own accounts nothing is read. What it cannot do it refuses: adjustments, reversals, ended terms, minimums.
+of a run's own accounts nothing is read. What it cannot do it refuses: adjustments, reversals, balances below zero.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import floor
@@ -67,8 +67,23 @@ class Terms:
         return Fraction(found)
 
 
-def quarter(months: Sequence[tuple[Exported, Json]]) -> Iterator[tuple[Month, dict[str, Holding]]]:
-    """Each month's lines and accounts, the second from the first month's on; months in order, one pool."""
+def restated(was: Month, now: Month) -> dict[str, int]:
+    """What each holder would have had more or less, held money included: its hold was lifted, or it is still held."""
+    out: dict[str, int] = defaultdict(int)
+    for month, sign in ((now, 1), (was, -1)):
+        for heading, micros in month.lines.items():
+            if heading.state in {"allocated", "held"}:
+                out[heading.party] += sign * micros
+    return {party: micros for party, micros in out.items() if micros}
+
+
+def quarter(
+    months: Sequence[tuple[Exported, Json]], booked: Mapping[str, Mapping[str, int]]
+) -> Iterator[tuple[Month, dict[str, Holding]]]:
+    """Each month's lines and accounts, the second from the first month's on; months in order, one pool.
+
+    `booked`: by month, the restatements of earlier months that it books.
+    """
     before: dict[str, Holding] = {}
     earlier: list[tuple[str, Month]] = []
     for exported, run in months:
@@ -76,6 +91,8 @@ def quarter(months: Sequence[tuple[Exported, Json]]) -> Iterator[tuple[Month, di
         at = next(n for n, leaf in enumerate(exported.leaves) if leaf["type"] == "run" and leaf["run"] == run["run"])
         terms = Terms(_approved(exported.leaves[:at], "agree"), exported.period)
         fresh = _released(exported, at, earlier)
+        for party, micros in booked.get(exported.period, {}).items():
+            fresh[party] += micros
         earned: dict[str, int] = defaultdict(int)
         for heading, micros in again.lines.items():
             if heading.state == "allocated":

@@ -7,7 +7,7 @@ refused permissions, disputes that split shares anew. Accounts over several mont
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -58,10 +58,11 @@ Weights = dict[Heading, dict[tuple[str, Claim], int]]
 
 
 class Month:
-    """One published run, computed again."""
+    """One published run, computed again; `instead`: with these vectors in place of others."""
 
-    def __init__(self, exported: Exported, run: Json) -> None:
+    def __init__(self, exported: Exported, run: Json, instead: Mapping[str, str] | None = None) -> None:
         self._from = exported
+        self._instead = instead or {}
         self._inputs = run["inputs"]
         terms = self._inputs["terms"]
         assert {name: terms[name] for name in PLAIN_TERMS} == PLAIN_TERMS, terms
@@ -112,6 +113,7 @@ class Month:
         for event in self._events():
             track, units = event["track"], event["units"]
             digest = event["vector"] or first.get(track)
+            digest = self._instead.get(digest or "", digest)
             self.units[track] += units
             if digest is None:
                 lost = Claim(f"?track:{track}", "", "", "recording", "estimated", "suspense", "no-vector")

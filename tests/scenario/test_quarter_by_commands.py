@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cli.support import settle_json
-from tests.independent.accounts import Holding, quarter
+from tests.independent.accounts import Holding, quarter, restated
 from tests.independent.exported import Exported
 from tests.independent.month import Month as Again
 from tests.scenario.banks import read_answer
@@ -233,12 +233,16 @@ def july(finance: Office) -> None:
 
 
 def august(finance: Office) -> None:
-    """The dispute ends as it began and what it held is paid; July's reserve is released; a batch is confirmed."""
+    """The dispute ends and what it held is paid; June is restated by the mended vector; a batch is confirmed."""
     (dispute,) = finance("registry", "dispute", "list")
     finance("registry", "dispute", "resolve", dispute["id"], "--release", "--as", "approver")
     for line in finance("held", "--period", "2026-07")["lines"]:
         if line["state"] == "held":
             finance("hold", "resolve", line["ref"], "--reason", "the claim was withdrawn", "--as", "Carol Lindqvist")
+    proposed = finance("restate", "2026-06", "--propose", "--into", "2026-08")
+    assert proposed["id"]
+    finance("restate", "2026-06", "--propose", "--into", "2026-08", code=4)
+    finance.approve_all()
     finance.streams("august", "2026-08", {"trk-1": 70, "trk-2": 10, "trk-3": 29})
     finance.close("2026-08", "900.00")
     finance("payments", "confirm", "--all-of", finance.runs["2026-08"])
@@ -265,7 +269,13 @@ def again(office: Office) -> dict[str, tuple[Again, dict[str, Holding]]]:
     office("registry", "export", "--out", office.home.parent / "registry-export.json")
     exported = [Exported(office.exports[month], office.home.parent / "registry-export.json") for month in MONTHS]
     months = [(one, one.runs[0]) for one in exported]
-    return dict(zip(MONTHS, quarter(months), strict=True))
+    wrong, *_, right = [leaf["vector"] for leaf in exported[-1].leaves if _assigns(leaf, "trk-3")]
+    june_again = restated(Again(*months[0]), Again(exported[-1], exported[0].runs[0], instead={wrong: right}))
+    return dict(zip(MONTHS, quarter(months, {"2026-08": june_again}), strict=True))
+
+
+def _assigns(leaf: dict[str, Any], track: str) -> bool:
+    return (leaf["type"], leaf.get("track")) == ("assign", track)
 
 
 def test_every_line_and_account_is_what_a_stranger_computes(
@@ -301,6 +311,15 @@ def test_every_trouble_left_its_mark(office: Office, again: dict[str, tuple[Agai
     assert accounts["2026-06"]["p-ann"].recouped > 0 < accounts["2026-06"]["p-ann"].tax
     assert sum(sum(holding.advances.values()) for holding in accounts["2026-08"].values()) < 300_000_000
     assert {holding.paid[0] for holding in accounts["2026-06"].values() if holding.paid} == {"NOK", "SEK"}
+
+
+def test_a_restated_month_has_nothing_left_to_restate(office: Office) -> None:
+    """If this fails, a correction is proposed twice, or a part of it is missing."""
+    after = office("restate", "2026-06")
+    assert not any(line["difference_micros"] for line in after["lines"])
+    assert office("restate", "2026-06", "--propose", "--into", "2026-09")["id"] is None
+    corrected = {party: office.statements["2026-08", party]["adjustments_micros"] for party in IBANS}
+    assert corrected["p-ann"] < 0 < corrected["p-cy"]
 
 
 def test_the_bank_was_told_what_the_statements_say(
