@@ -125,10 +125,12 @@ def reference(run: Digest, party: str, attempt: int = 1) -> str:
     return first if attempt == 1 else f"{first}-{attempt}"
 
 
-def batch_payload(run: Digest, via: str, batch: int, instructions: Sequence[Instruction]) -> dict[str, Any]:
-    """What is signed when a batch leaves."""
+def batch_payload(
+    run: Digest, via: str, batch: int, instructions: Sequence[Instruction], *, v: int = 2
+) -> dict[str, Any]:
+    """What is signed when a batch leaves; in version 1 (release 0.1) accounts have digests that the log has not."""
     return {
-        "v": 1,
+        "v": v,
         "run": run,
         "via": via,
         "batch": batch,

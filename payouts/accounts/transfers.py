@@ -10,15 +10,11 @@ claimable for ever, so there it can neither fail nor be written off, unless the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from ledger.errors import VerificationError
-from ledger.proofs import canon
-from ledger.text import parse_hex
-from ledger.types import Digest
-from payouts.accounts.payment import Instruction, Route, batch_payload, reference
+from payouts.accounts.payment import Route
 
 State = Literal["planned", "handed over", "settled", "failed", "written-off", "returned"]
 Outcome = Literal["settled", "failed", "written-off", "returned"]
@@ -129,49 +125,3 @@ def follow(payable: Mapping[str, int], history: Iterable[HandedOver | PaymentNew
             for party in sorted(event.parties & transfers.keys()):
                 transfers[party].hand_over(event)
     return transfers
-
-
-def check_batch(
-    batch: Mapping[str, Any],
-    *,
-    run: Digest,
-    via: str,
-    number: int,
-    intents: Sequence[Mapping[str, Any]],
-    attempts: Mapping[str, int],
-    accounts: Mapping[str, Collection[Digest]],
-) -> None:
-    """Refuse a batch of payments that are not, each once, what was published and due by this route.
-
-    `attempts`: which attempt at its payment is due to each party, none if none is; whom a batch leaves out stays due.
-    `accounts`: of each party, the accounts that counted then, by their digests in the log; release 0.1 had none.
-    """
-    published = {row["party"]: row for row in intents if row["route"] == via and row["party"] in attempts}
-    instructions = []
-    for payment in batch["payments"]:
-        party = payment["party"]
-        intent = published.pop(party, None)
-        if intent is None:
-            raise VerificationError(
-                f"batch {number} of run {run[:16]} pays {party}, and no payment to it by {via} is published and due"
-            )
-        parse_hex(payment["account"], "the digest of an account", 32)
-        if payment["account"] not in accounts.get(party, (payment["account"],)):
-            raise VerificationError(
-                f"batch {number} of run {run[:16]} pays {party} to an account that did not count: {payment['account']}"
-            )
-        name = reference(run, party)  # release 0.1 wrote the first one's under every attempt
-        instructions.append(
-            Instruction(
-                party=party,
-                micros=int(intent["micros"]),
-                reference=name if payment["reference"] == name else reference(run, party, attempts[party]),
-                account=payment["account"],
-                sent=intent.get("sent"),
-            )
-        )
-    derived = batch_payload(run, via, number, instructions)
-    if canon.encode(dict(batch)) != canon.encode(derived):
-        raise VerificationError(
-            f"batch {number} of run {run[:16]} is {str(dict(batch))[:400]}, published and due is {str(derived)[:400]}"
-        )

@@ -32,7 +32,8 @@ def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]
     it: whoever has money held by it then is blocked, and nobody else.
     """
     booked = {hold.id for hold in stored.holds}
-    later = [hold for hold in holds_of(book.open_holds()) if hold.id not in booked] + disputes_since(ws, stored)
+    later = [hold for hold in holds_of(book.open_holds()) if hold.id not in booked]
+    later += disputes_since(ws, book, stored)
     blocked = {hold.party: hold.reason for hold in later if hold.party is not None and hold.subject is None}
     wider = {hold.id: hold for hold in later if hold.party is None or hold.subject is not None}
     if wider:
@@ -43,12 +44,12 @@ def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]
     return blocked
 
 
-def disputes_since(ws: Workspace, stored: Stored) -> list[HoldMatch]:
+def disputes_since(ws: Workspace, book: Book, stored: Stored) -> list[HoldMatch]:
     """Ownership disputes opened since the run's registry: as holds on the recordings they are about.
 
     One about which of two recordings was first is held here as well: the run's lines name payees, and edit nothing.
     """
-    view, size = ws.registry.view(), stored.payload["inputs"]["registry_size"]
+    view, size = ws.registry.view(book.size), stored.payload["inputs"]["registry_size"]
     opened = []
     for dispute in view.disputes.values():
         if dispute.index >= size and dispute.resolved_at is None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ledger.registry import payees
-from ledger.registry.model import ProposedAccount
+from ledger.registry.model import Instant, ProposedAccount
 from ledger.types import Digest, format_time
 from payouts.accounts.payment import PayeeAccount, Route, account_digest
+from payouts.life.book import Book
 from service.settlement.step import read_book
 from service.settlement.stored import load
 
@@ -19,20 +20,32 @@ if TYPE_CHECKING:
 def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
     """The account in force of every party that has one, as the log commits to it (finding M4).
 
-    Not in force are: one that waits for approval or cools off, one whose details beside the log are not those that
-    were registered, one that only release 0.1 knew, and one that an operator alone entered for a party after money
-    was published to it (M11).
+    Not in force is one whose details beside the log are not those that were registered; no earlier one takes its place.
     """
     view = ws.registry.view()
     with ws.log.store.reading() as connection:
-        book = payees.listed(connection, view)
-    published = _first_published(ws, view.payees)
-    alone = {
-        account.id
-        for account in view.payees.values()
-        if account.approved_by is None and published.get(account.party, account.index) < account.index
-    }
-    return payees.current([payee for payee in book if payee.id not in alone], format_time(ws.clock()))
+        accounts = {payee.commitment: payee for payee in payees.listed(connection, view) if payee.state == "approved"}
+    counting = accounts_at(ws, read_book(ws), format_time(ws.clock())) or {}
+    return {party: accounts[digest] for party, digest in counting.items() if digest in accounts}
+
+
+def accounts_at(ws: Workspace, book: Book, at: Instant) -> dict[str, Digest] | None:
+    """The digest of the account that counts for each party, at a size of the log and a time; None before there are any.
+
+    None counts that waits for approval or cools off, nor one that an operator alone entered for a party after money
+    was published to it (M11).
+    """
+    proposed = ws.registry.view(book.size).payees
+    published = _first_published(ws, book, proposed)
+    counting = [
+        (account.effective_from, account.at, account.id, account)
+        for account in proposed.values()
+        if account.effective_from is not None
+        and account.effective_from <= at
+        and (account.approved_by is not None or published.get(account.party, account.index) >= account.index)
+    ]
+    latest = {account.party: str(account.personal) for *_, account in sorted(counting, key=lambda row: row[:3])}
+    return latest if proposed else None
 
 
 def accounts_ever(ws: Workspace) -> dict[str, list[payees.Payee]]:
@@ -58,18 +71,17 @@ def made_out_to(account: payees.Payee, digest: Digest) -> bool:
 
 def settled_parties(ws: Workspace) -> set[str]:
     """The parties for whom money was published."""
-    return set(_published(ws))
+    return set(_published(ws, read_book(ws)))
 
 
-def _first_published(ws: Workspace, accounts: Mapping[str, ProposedAccount]) -> dict[str, int]:
+def _first_published(ws: Workspace, book: Book, accounts: Mapping[str, ProposedAccount]) -> dict[str, int]:
     """Where money was first published to each party, as far as an account was entered without a second person since."""
     last = max((one.index for one in accounts.values() if one.approved_by is None), default=0)
-    return _published(ws, last)
+    return _published(ws, book, last)
 
 
-def _published(ws: Workspace, before: int | None = None) -> dict[str, int]:
+def _published(ws: Workspace, book: Book, before: int | None = None) -> dict[str, int]:
     """The parties with money in published runs, and the index of the first publication; those before an index."""
-    book = read_book(ws)
     places = [(book.places["publish", run].index, run) for run in book.published]
     found: dict[str, int] = {}
     for index, run in sorted(places):

@@ -14,13 +14,13 @@ from ledger.errors import ConflictError, InputError, StateError
 from ledger.log.append import Log
 from ledger.proofs import canon, dsse
 from ledger.types import Digest, format_time
+from payouts.accounts.batches import Payable
 from payouts.accounts.payment import (
     PAYMENTS_TYPE,
     ROUTES,
     Instruction,
     Route,
     batch_payload,
-    reference,
 )
 from payouts.accounts.transfers import FROM, Outcome, PartyPayment
 from payouts.life.book import Book
@@ -123,27 +123,28 @@ def _due(
         raise ConflictError(
             f"run {short} was published to be paid by {intents[0]['route']}; it is not paid by {route} as well"
         )
-    moves = transfers(ws.log, book, stored)
-    waiting = [intent for intent in on_route if moves[intent["party"]].due]
+    payments = transfers(ws.log, book, stored)
+    waiting = [intent for intent in on_route if payments[intent["party"]].due]
     stopped = blocked_parties(ws, book, stored) if waiting else {}
-    accounts = payees_now(ws)
+    accounts = {party: payee for party, payee in payees_now(ws).items() if route_of(payee) == route}
+    payable = Payable(
+        run=run,
+        intents=intents,
+        payments=payments,
+        stopped=stopped,
+        accounts={party: str(payee.commitment) for party, payee in accounts.items()},
+    )
+    may_leave = {instruction.party: instruction for instruction in payable.instructions(route)}
     due: list[Instruction] = []
     blocked: list[Blocked] = []
     for intent in waiting:
         party, micros = intent["party"], int(intent["micros"])
-        account = accounts.get(party)
-        if party in stopped or account is None or route_of(account) != route:
+        instruction = may_leave.get(party)
+        if instruction is None:
             blocked.append(Blocked(party=party, micros=micros, reason=stopped.get(party, "payee-incomplete")))
             continue
-        instruction = Instruction(
-            party=party,
-            micros=micros,
-            reference=reference(run, party, len(moves[party].attempts) + 1),
-            account=str(account.commitment),
-            sent=intent.get("sent"),
-        )
         # One payment that a bank would refuse must not bring the whole batch back days later.
-        detail = obstacle(ws, stored, instruction, account, form) if route == "file" else ""
+        detail = obstacle(ws, stored, instruction, accounts[party], form) if route == "file" else ""
         if detail:
             blocked.append(Blocked(party=party, micros=micros, reason="payee-incomplete", detail=detail))
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ from ledger.proofs import canon
 from ledger.proofs.retired import LogCopy
 from ledger.proofs.trust import Trust, TrustedLog
 from ledger.types import Digest, Period
+from payouts.accounts.batches import Payable, check_batch
 from payouts.accounts.journal import journal
-from payouts.accounts.transfers import check_batch
 from payouts.life.book import Book
 from service.bundles import read_log, verify_bundle
 from service.config import resolve
@@ -29,8 +28,10 @@ from service.log import members
 from service.log.ingesting import quarantined
 from service.log.logs import listed
 from service.registry.audit import audit
+from service.settlement.blocking import blocked_parties
 from service.settlement.carrying import batch_of, paid_out, transfers
 from service.settlement.life import intents_of
+from service.settlement.payees import accounts_at
 from service.settlement.pools import overlapping
 from service.settlement.restating import check_restatement
 from service.settlement.runs import recalculated
@@ -235,34 +236,21 @@ def _examined(ws: Workspace) -> Iterator[str]:
 
 
 def _handed_over(ws: Workspace, book: Book) -> Iterator[str]:
-    """What is wrong with the batches that left, of every run: each pays what was published and due, and no more."""
+    """What is wrong with the batches that left, of every run: each pays what may leave there, and no more."""
     for batch in (one for batches in book.batches.values() for one in batches):
         try:
-            index = book.places["pay", f"{batch.run}/{batch.batch}"].index
-            then = read_book(ws, index)
+            then = read_book(ws, book.places["pay", f"{batch.run}/{batch.batch}"].index)
             stored = load(ws.log, book.runs[batch.run])
-            check_batch(
-                batch_of(ws.log, batch.statement),
+            payable = Payable(
                 run=batch.run,
-                via=batch.via,
-                number=batch.batch,
                 intents=intents_of(ws.log, book, stored),
-                attempts={
-                    party: len(one.attempts) + 1 for party, one in transfers(ws.log, then, stored).items() if one.due
-                },
-                accounts=_accounts(ws, index, batch.at),
+                payments=transfers(ws.log, then, stored),
+                stopped=blocked_parties(ws, then, stored),
+                accounts=accounts_at(ws, then, batch.at),
             )
+            check_batch(batch_of(ws.log, batch.statement), payable, via=batch.via, number=batch.batch)
         except (SettleError, LookupError, TypeError) as problem:
             yield f"payments: {problem}"
-
-
-def _accounts(ws: Workspace, size: int, at: str) -> dict[str, set[Digest]]:
-    """The digests of the accounts that counted for each party, below a size of the log and at a time."""
-    counting: dict[str, set[Digest]] = defaultdict(set)
-    for account in ws.registry.view(size).payees.values():
-        if account.personal is not None and account.effective_from is not None and account.effective_from <= at:
-            counting[account.party].add(account.personal)
-    return counting
 
 
 def _restated(ws: Workspace, book: Book, period: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.payouts.proven import Month, Values, refused, rename
+from tests.support import packages_after
 
 
 def two_lines_under_one_heading(made: Values) -> None:
@@ -94,3 +95,10 @@ FORMS: dict[str, Callable[[Values], None]] = {
 def test_a_run_of_another_form_is_refused(form: str) -> None:
     """If this fails, rows that a check passes over (repeated, respelt, unsorted) carry money or hide it."""
     assert refused(Month(FORMS[form]).run())
+
+
+def test_a_checker_of_money_needs_few_libraries() -> None:
+    """If this fails, an auditor of runs, statements and claims must trust and install more than the verifier."""
+    few = {"ledger", "payouts", "cryptography", "_cffi_backend", "_openssl", "msgspec", "typing_extensions"}
+    assert packages_after("import payouts.proof, ledger.registry.membership") <= few
+    assert packages_after("import contracts.claims") <= few | {"contracts", "sha3", "_pysha3"}  # keccak, as the chain

@@ -50,7 +50,7 @@ def test_what_is_signed_names_every_payment_and_their_sum() -> None:
         "sent": {"currency": "JPY", "micros": "800000000"},
     }
     assert batch_payload(RUN, "file", 2, [BOB, ANN]) == {
-        "v": 1,
+        "v": 2,
         "run": RUN,
         "via": "file",
         "batch": 2,

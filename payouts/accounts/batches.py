@@ -1,0 +1,75 @@
+"""Batches of payments: what may leave by a route follows from what was published and what happened since.
+
+Whoever pays and whoever audits call one function. It is given the published payments, where each of them stands, whom
+a hold or a dispute stops, and to which account of each party the log commits; a batch is compared with it whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ledger.errors import VerificationError
+from ledger.proofs import canon
+from ledger.text import parse_hex
+from ledger.types import Digest
+from payouts.accounts.payment import Instruction, batch_payload, reference
+from payouts.accounts.transfers import PartyPayment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payable:
+    """What decides a run's batches at one place of the log.
+
+    `accounts`: the digest of the account that counts for each party there; None in a log of release 0.1, which
+    committed to none.
+    """
+
+    run: Digest
+    intents: Sequence[Mapping[str, Any]]
+    payments: Mapping[str, PartyPayment]
+    stopped: Collection[str]
+    accounts: Mapping[str, Digest] | None
+
+    def instructions(self, via: str) -> list[Instruction]:
+        """All that may leave by a route: published for it, due, stopped by nothing, with an account to go to."""
+        return [
+            Instruction(
+                party=party,
+                micros=int(intent["micros"]),
+                reference=reference(self.run, party, len(self.payments[party].attempts) + 1),
+                account="" if self.accounts is None else self.accounts[party],
+                sent=intent.get("sent"),
+            )
+            for intent in self.intents
+            if intent["route"] == via
+            and self.payments[(party := intent["party"])].due
+            and party not in self.stopped
+            and (self.accounts is None or party in self.accounts)
+        ]
+
+
+def check_batch(batch: Mapping[str, Any], at: Payable, *, via: str, number: int) -> None:
+    """Refuse a batch that pays anything but what may leave there. Whom it leaves out stays due."""
+    derived = {instruction.party: instruction for instruction in at.instructions(via)}
+    instructions = []
+    for payment in batch["payments"]:
+        instruction = derived.pop(payment["party"], None)
+        if instruction is None:
+            raise VerificationError(
+                f"batch {number} of run {at.run[:16]} pays {payment['party']}, and no payment to it by {via} is "
+                "published, due, free of holds and to an account that counts"
+            )
+        if at.accounts is None:
+            parse_hex(payment["account"], "the digest of an account", 32)
+            instruction = replace(instruction, account=payment["account"])
+            first = reference(at.run, instruction.party)  # release 0.1 wrote it under every attempt
+            if payment["reference"] == first:
+                instruction = replace(instruction, reference=first)
+        instructions.append(instruction)
+    own = batch_payload(at.run, via, number, instructions, v=1 if at.accounts is None else 2)
+    if canon.encode(dict(batch)) != canon.encode(own):
+        raise VerificationError(
+            f"batch {number} of run {at.run[:16]} is {str(dict(batch))[:400]}, published and due is {str(own)[:400]}"
+        )
