@@ -48,6 +48,12 @@ def held_text(report: Any) -> str:
     lines = [{name: getattr(line, name) for name in shown} for line in report.lines]
     steps = {line.reason: line.releases for line in report.lines if line.state in ("held", "suspense")}
     sections.append(f"lines:\n{indented(_readable(lines))}")
+    sections += [
+        f"{run.period}, pool {run.pool}: restatements have left {money(run.suspense_now_micros, run.currency)} of "
+        f"{money(run.suspense_micros, run.currency)} in suspense"
+        for run in report.runs
+        if run.suspense_now_micros != run.suspense_micros
+    ]
     sections += ["what releases it:\n" + "\n".join(f"  {reason}: {text}" for reason, text in sorted(steps.items()))]
     return "\n\n".join(sections)
 

@@ -73,6 +73,8 @@ class BookedRun:
     paid: Mapping[str, date] = field(default_factory=dict)
     carried: int = 0
     gives_up: tuple[str, str] = ("", "")
+    restated: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By restatement that this run books: what it adds to the parts of the earlier pool that no holder has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def book_entries(runs: Sequence[BookedRun], undone: Sequence[BookedRun] = ()) ->
         posted = run_entries(ends, run.currency, run.outcome, run.accounts, carried=run.carried)
         entries += [BookEntry(entry, run) for entry in posted]
         entries += [BookEntry(entry, run) for entry in _came_back(ends, run, included)]
+        entries += [BookEntry(entry, run) for entry in _restatements(ends, run)]
         entries += [BookEntry(entry, run) for entry in _payments(run)]
         due, to = run.gives_up
         if due and due <= last and run.outcome.suspense:
@@ -119,6 +122,21 @@ def _payments(run: BookedRun) -> Iterator[JournalEntry]:
             sums[run.paid[account.party], unit] += micros
     for (day, unit), micros in sorted(sums.items()):
         yield payment_entry(day, unit, micros)
+
+
+def _restatements(day: date, run: BookedRun) -> Iterator[JournalEntry]:
+    """What holders are booked by a restatement came out of the other parts of that pool: it is no expense."""
+    for name, moved in run.restated.items():
+        booked = sum(
+            correction.micros
+            for account in run.accounts
+            for correction in account.corrections
+            if correction.id.rpartition(".")[0] == name
+        )
+        held = -booked - sum(moved.values())
+        parts = [(f"Liabilities:{part.capitalize()}", -micros) for part, micros in sorted(moved.items())]
+        legs = [*parts, ("Liabilities:Held", -held), ("Expenses:Adjustments", -booked)]
+        yield JournalEntry(day, f"Restated: {name}", tuple((account, micros, run.currency) for account, micros in legs))
 
 
 def _came_back(day: date, run: BookedRun, included: Mapping[str, BookedRun]) -> Iterator[JournalEntry]:

@@ -18,7 +18,7 @@ from payouts.accounts.deductions import Stages
 from payouts.accounts.transfers import HandedOver, PartyPayment, PaymentNews, follow
 from payouts.life.book import Book
 from payouts.life.records import Pay
-from payouts.life.revisions import Restate, read_document
+from payouts.life.revisions import OTHER_PARTS, Restate, read_document
 from payouts.statements.statement import held_line
 from service.settlement.stored import Stored, load
 
@@ -109,6 +109,26 @@ def restated_in(log: Log, restate: Restate) -> Iterator[Correction]:
             run=restate.run,
             reason=share.reason,
         )
+
+
+def other_parts(log: Log, book: Book, run: Digest, before: Restate | None = None) -> dict[str, int]:
+    """What nobody holds of a run's pool, as the run left it or its last restatement, of those before one, did."""
+    earlier = []
+    for restate in book.restatements(run):
+        if before is not None and restate.id == before.id:
+            break
+        earlier.append(restate)
+    if earlier:
+        return dict(read_document(log.blob(earlier[-1].statement), earlier[-1]).parts)
+    outcome = load(log, book.runs[run]).outcome
+    return {name: getattr(outcome, name) for name in OTHER_PARTS}
+
+
+def parts_moved(log: Log, book: Book, restate: Restate) -> dict[str, int]:
+    """What a restatement adds to each part of the pool that nobody holds."""
+    was = other_parts(log, book, restate.run, restate)
+    now = read_document(log.blob(restate.statement), restate).parts
+    return {name: now[name] - was[name] for name in OTHER_PARTS}
 
 
 def reversal(run: Digest) -> str:

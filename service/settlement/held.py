@@ -11,6 +11,7 @@ from payouts.accounts.deductions import later
 from payouts.compute import Line
 from payouts.life.book import Book
 from payouts.statements.statement import ADVICE, held_line
+from service.settlement.carrying import other_parts
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load
 
@@ -71,9 +72,11 @@ class RunParts:
     held_micros: int
     suspense_micros: int
     reserve_micros: int
+    suspense_now_micros: int
+    """What restatements have left in suspense."""
 
     @classmethod
-    def of(cls, stored: Stored) -> RunParts:
+    def of(cls, book: Book, stored: Stored) -> RunParts:
         outcome, record = stored.outcome, stored.record
         return cls(
             period=record.period,
@@ -86,6 +89,7 @@ class RunParts:
             held_micros=outcome.held,
             suspense_micros=outcome.suspense,
             reserve_micros=outcome.reserve,
+            suspense_now_micros=other_parts(stored.log, book, record.run)["suspense"],
         )
 
 
@@ -114,7 +118,7 @@ def report(ws: Workspace, *, period: str | None = None, party: str | None = None
         by_party=_totals(lines, lambda line: line.party or "nobody known"),
         by_month=_totals(lines, lambda line: line.period),
         by_age=_totals(lines, lambda line: _age(line.months)),
-        runs=tuple(map(RunParts.of, standing)),
+        runs=tuple(RunParts.of(book, stored) for stored in standing),
     )
 
 
@@ -167,7 +171,7 @@ def _releases(state: WaitingState, reason: str, ref: str, period: str, booked: s
         case "held":
             return f"{advice}; then settle hold resolve {ref} --reason TEXT --as PARTY"
         case _:
-            return f"{advice}; then correct {period} by settle adjust"
+            return f"{advice}; then settle restate {period} --propose --into MONTH"
 
 
 def _months(first: Period, now: Period) -> int:

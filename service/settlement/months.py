@@ -87,7 +87,7 @@ def _row(ws: Workspace, book: Book, run: Run) -> RunRow:
         payable_micros=sum(account.payable for account in stored.accounts.values()),
         holders=sum(account.earned > 0 for account in stored.accounts.values()),
         units=stored.outcome.units,
-        parts=RunParts.of(stored),
+        parts=RunParts.of(book, stored),
         before=_before(ws, book, run, stored.currency),
     )
 
@@ -97,5 +97,5 @@ def _before(ws: Workspace, book: Book, run: Run, currency: str) -> RunParts | No
     for earlier in reversed(book.standing(run.pool, before=run.period)):
         stored = load(ws.log, earlier)
         if stored.currency == currency:
-            return RunParts.of(stored)
+            return RunParts.of(book, stored)
     return None

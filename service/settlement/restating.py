@@ -32,7 +32,7 @@ from payouts.protocols import UsageRow
 from payouts.restating import Cause, Restated, RestatedLine, restated_lines
 from payouts.statements.statement import held_line
 from service.log.logs import listed
-from service.settlement.carrying import released_from, restated_in
+from service.settlement.carrying import other_parts, released_from, restated_in
 from service.settlement.holds import name_of, said
 from service.settlement.runs import again, check_registry, given_again, holds_of, inputs_of, ready
 from service.settlement.step import DecidedStep, read_book, signed, take
@@ -139,7 +139,7 @@ def restated_at(
         currency=stored.currency,
         size=size,
         lines=lines,
-        parts=_parts(stored, _other_parts(ws.log, book, stored), states[-1].outcome, lines, freed),
+        parts=_parts(stored, other_parts(ws.log, book, run), states[-1].outcome, lines, freed),
         waiting=None if waiting is None else waiting.id,
     )
 
@@ -195,14 +195,6 @@ def _booked(log: Log, book: Book, stored: Stored) -> dict[str, list[Cause]]:
         for correction in restated_in(log, restate_):
             booked[correction.party].append(Cause(kind="restatement", about=restate_.id, micros=correction.micros))
     return booked
-
-
-def _other_parts(log: Log, book: Book, stored: Stored) -> dict[str, int]:
-    """What nobody holds of the pool, as the run or its last restatement left it."""
-    earlier = book.restatements(stored.record.run)
-    if earlier:
-        return dict(read_document(log.blob(earlier[-1].statement), earlier[-1]).parts)
-    return {name: getattr(stored.outcome, name) for name in OTHER_PARTS}
 
 
 def _parts(

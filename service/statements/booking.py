@@ -20,7 +20,7 @@ from payouts.accounts.deductions import later
 from payouts.accounts.payment import cell
 from payouts.life.book import Book
 from payouts.money import format_amount
-from service.settlement.carrying import transfers
+from service.settlement.carrying import parts_moved, transfers
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load
 
@@ -145,6 +145,11 @@ def _booked(ws: Workspace, book: Book, stored: Stored) -> BookedRun:
         paid=paid,
         carried=int(stored.payload["inputs"].get("carried_micros", 0)),
         gives_up=(later(record.period, terms.suspense_months), terms.suspense_to),
+        restated={
+            restate.id: parts_moved(ws.log, book, restate)
+            for restate in book.restates.values()
+            if f"{restate.id}.0" in stored.entries
+        },
     )
 
 

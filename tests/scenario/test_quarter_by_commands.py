@@ -6,6 +6,8 @@ exported months, and the books are judged by an accounting program written by ot
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -346,6 +348,9 @@ def test_the_books_of_the_quarter_balance(
     program = Path(sys.executable).parent / "bean-check"
     done = subprocess.run([program, books["files"][0]], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(_bytes(books["files"][1]).decode())))
+    adjusted = [int(row["amount"].replace(".", "")) for row in rows if row["account"] == "Expenses:Adjustments"]
+    assert sum(adjusted) == 0 < max(adjusted), "a restatement moves money that was there, and costs nothing"
     withheld = sum(again[month][1]["p-ann"].tax for month in MONTHS)
     assert [(row["territory"], row["party"], row["withheld_micros"]) for row in books["tax"]] == [
         ("DE", "p-ann", withheld)
