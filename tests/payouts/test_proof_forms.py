@@ -102,3 +102,12 @@ def test_a_checker_of_money_needs_few_libraries() -> None:
     few = {"ledger", "payouts", "cryptography", "_cffi_backend", "_openssl", "msgspec", "typing_extensions"}
     assert packages_after("import payouts.proof, ledger.registry.membership") <= few
     assert packages_after("import contracts.claims") <= few | {"contracts", "sha3", "_pysha3"}  # keccak, as the chain
+
+
+def test_a_line_in_a_state_that_no_line_has_is_refused() -> None:
+    """If this fails (finding V13), one word in a table stops the verifier with a traceback instead of a refusal."""
+
+    def falsify(made: Values) -> None:
+        made["tables"]["lines"][0]["state"] = "owed"
+
+    assert "a line is 'owed'" in refused(Month(falsify).run())
