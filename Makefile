@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.demo-ready
 
-.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-service bench-verify bench-registry bench-contracts contracts golden docs pictures wheel clean
+.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel clean
 
 setup: $(STAMP)
 
@@ -100,6 +100,12 @@ bench-service: setup
 
 bench-registry: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_registry.py
+
+# Trains some 150 small models the first time (about 15 minutes of one core); INFLUENCE_DIR keeps them for the next run.
+INFLUENCE_DIR ?= /tmp/settle-influence
+bench-influence: setup
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[dev,bench]'
+	$(BIN)/python -m tests.bench.influence.table --dir $(INFLUENCE_DIR)
 
 bench-contracts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_contracts.py
