@@ -50,6 +50,12 @@ SETTINGS: Final = (
     Setting(
         "registry", "clear_ppm", 10_000, 'unlicensed influence above this keeps a track from being clear; "1%" too'
     ),
+    Setting(
+        "registry",
+        "clear_unattributed_ppm",
+        200_000,
+        'unattributed influence above this keeps a track from being clear; "20%" too',
+    ),
     Setting("payouts", "minimum_micros", 0, 'a payee\'s balance below this is carried to the next period; "20.00" too'),
     Setting("payouts", "debtor_name", "", "name of the account that pays, as its bank has it; in pain.001 files"),
     Setting("payouts", "debtor_iban", "", "IBAN of the account that pays; in pain.001 files"),

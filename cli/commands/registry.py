@@ -277,13 +277,29 @@ def clear(
         str | None, typer.Option(help="Unlicensed influence allowed, such as 1%; by default registry.clear_ppm.")
     ] = None,
     limit_ppm: Annotated[int | None, typer.Option(help="The same in parts per million.")] = None,
+    unattributed_limit: Annotated[
+        str | None,
+        typer.Option(help="Unattributed influence allowed, such as 20%; by default registry.clear_unattributed_ppm."),
+    ] = None,
     territory: Territory = "WORLD",
 ) -> None:
-    """The release gate: a signed certificate if the track is royalty-clean, else every reason it is not."""
+    """The release gate: a signed certificate if the track is royalty-clean, else every reason it is not.
+
+    Looks at the model's training list, the track's sources and what of it is unattributed; not at what is paid for it.
+    """
     from service.registry import deciding
 
-    allowed = share_option("--limit", limit, "--limit-ppm", limit_ppm)
-    emit(deciding.clear(workspace(), track, limit_ppm=allowed, territory=territory))
+    emit(
+        deciding.clear(
+            workspace(),
+            track,
+            limit_ppm=share_option("--limit", limit, "--limit-ppm", limit_ppm),
+            unattributed_limit_ppm=share_option(
+                "--unattributed-limit", unattributed_limit, "--unattributed-limit", None
+            ),
+            territory=territory,
+        )
+    )
 
 
 @app.command()

@@ -69,7 +69,7 @@ def receipt_fact(
 def certificate(verdict: Verdict, *, origin: str, size: int, at: Instant, key: PrivateKey) -> dsse.Envelope:
     """That a track with this vector was royalty-clean, by this measure, as known then."""
     payload = {
-        "v": 1,
+        "v": 2,
         "type": "clearance",
         "origin": origin,
         "size": size,
@@ -79,6 +79,9 @@ def certificate(verdict: Verdict, *, origin: str, size: int, at: Instant, key: P
         "limit_ppm": verdict.limit_ppm,
         "unlicensed_ppm": verdict.unlicensed_ppm,
         "unattributed_ppm": verdict.unattributed_ppm,
+        "unattributed_limit_ppm": verdict.unattributed_limit_ppm,
+        "trained_on": verdict.trained_on,
+        "trained_without": verdict.trained_without,
         "territory": verdict.territory,
         "sources": [
             {

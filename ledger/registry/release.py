@@ -1,13 +1,13 @@
 """The release gate: is a generated track royalty-clean?
 
-Clear means: registered with its model, a signed and assigned vector, every declared source permitted,
-and not more unlicensed influence in any aspect than the stated limit. Influence nobody could attribute
-is reported, not held against the track.
+Clear means: registered with its model, every recording of the model's training list permitted when the version
+was registered, a signed and assigned vector, every declared source permitted, and no more unlicensed and
+unattributed influence than the stated limits. What is paid for the track is not looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ledger.registry.model import WORLD, Answer, Decision, Track
@@ -30,7 +30,11 @@ class TrackSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether a track may be released, with every reason against it."""
+    """Whether a track may be released, with every reason against it.
+
+    `trained_on` and `trained_without` count the recordings of the model's training list, and those of them that
+    were not permitted.
+    """
 
     track: str
     clear: bool
@@ -39,6 +43,9 @@ class Verdict:
     limit_ppm: int
     unlicensed_ppm: int
     unattributed_ppm: int
+    unattributed_limit_ppm: int
+    trained_on: int
+    trained_without: int
     sources: tuple[TrackSource, ...]
     reasons: tuple[str, ...]
 
@@ -55,9 +62,14 @@ def assess(
     vector: InfluenceVector | None,
     *,
     limit_ppm: int,
+    unattributed_limit_ppm: int,
+    listed: Sequence[str] | None,
     territory: str = WORLD,
 ) -> Verdict:
-    """The verdict on a track with its assigned vector; the vector's signature is checked by whoever loads it."""
+    """The verdict on a track with its assigned vector; the vector's signature is checked by whoever loads it.
+
+    `listed`: the recordings that the track's model was trained on; None where no list was registered.
+    """
     record = view.track(track)
     receipts = vector.decisions if vector is not None else ()
 
@@ -65,6 +77,14 @@ def assess(
         return view.decide_track(track, subject, use, territory, receipts=receipts)
 
     reasons = _paperwork(view, record, vector)
+    denied = _denied(view, record, listed, territory)
+    if listed is None and not record.draft:
+        reasons.append(f"its model {record.model}@{record.version} has no training list")
+    elif denied:
+        reasons.append(
+            f"{len(denied):,} of the {len(listed or ()):,} recordings that its model was trained on were not "
+            f"permitted, such as {denied[0]}"
+        )
     sources: list[TrackSource] = []
     unlicensed, unattributed = 0, 0
     if vector is not None:
@@ -85,6 +105,11 @@ def assess(
             ]
             sources += judged
         unattributed = vector.recording.unattributed
+        if unattributed > unattributed_limit_ppm:
+            reasons.append(
+                f"{unattributed:,} ppm of the recording influence is unattributed; at most {unattributed_limit_ppm:,} "
+                "may be"
+            )
     for recording in record.conditioning:
         decision = ask(recording, "condition")
         if decision.decision != "allow":
@@ -97,6 +122,9 @@ def assess(
         limit_ppm=limit_ppm,
         unlicensed_ppm=unlicensed,
         unattributed_ppm=unattributed,
+        unattributed_limit_ppm=unattributed_limit_ppm,
+        trained_on=len(listed or ()),
+        trained_without=len(denied),
         sources=tuple(sources),
         reasons=tuple(reasons),
     )
@@ -114,6 +142,14 @@ def _paperwork(view: View, made: Track, vector: InfluenceVector | None) -> list[
     elif vector.track != made.id:
         reasons.append(f"the assigned vector is of track {vector.track}")
     return reasons
+
+
+def _denied(view: View, track: Track, listed: Sequence[str] | None, territory: str) -> list[str]:
+    """The recordings of the model's training list that were not permitted."""
+    model = view.models.get(f"{track.model}@{track.version}")
+    if model is None:
+        return []
+    return [recording for recording, _ in view.unlicensed(listed or (), model, territory)]
 
 
 def _judge(aspect: str, source: Influence, ask: Callable[[str, str], Decision]) -> TrackSource:

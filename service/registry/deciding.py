@@ -12,9 +12,11 @@ from ledger.registry.decide import Question
 from ledger.registry.intake import Planned
 from ledger.registry.model import USES, WORLD, Decision, Instant, Use
 from ledger.registry.rows import instant
+from ledger.registry.view import View
 from ledger.types import Digest, InfluenceVector, Role, format_time
 from service.log import keys
 from service.registry.signing import signer
+from service.registry.training import training
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -103,14 +105,32 @@ def size_named(ws: Workspace, text: str) -> int:
 # --- releasing ------------------------------------------------------------------------------------
 
 
-def clear(ws: Workspace, track: str, *, limit_ppm: int | None, territory: str = WORLD) -> dict[str, Any]:
+def clear(
+    ws: Workspace,
+    track: str,
+    *,
+    limit_ppm: int | None,
+    unattributed_limit_ppm: int | None = None,
+    territory: str = WORLD,
+) -> dict[str, Any]:
     """`settle registry clear`: the verdict, and a signed certificate when it is clear."""
     view = ws.registry.view()
     assigned = ws.log.assignments().get(track)
     vector = None if assigned is None else _vector(ws, assigned[0])
-    limit = ws.settings.number("registry.clear_ppm") if limit_ppm is None else limit_ppm
+    settings = ws.settings
     verdict = release.assess(
-        view, track, None if assigned is None else assigned[0], vector, limit_ppm=limit, territory=territory
+        view,
+        track,
+        None if assigned is None else assigned[0],
+        vector,
+        limit_ppm=settings.number("registry.clear_ppm") if limit_ppm is None else limit_ppm,
+        unattributed_limit_ppm=(
+            settings.number("registry.clear_unattributed_ppm")
+            if unattributed_limit_ppm is None
+            else unattributed_limit_ppm
+        ),
+        listed=_training_list(ws, view, track),
+        territory=territory,
     )
     certificate: Digest | None = None
     if verdict.clear:
@@ -127,9 +147,19 @@ def clear(ws: Workspace, track: str, *, limit_ppm: int | None, territory: str = 
         "unlicensed_ppm": verdict.unlicensed_ppm,
         "unattributed_ppm": verdict.unattributed_ppm,
         "limit_ppm": verdict.limit_ppm,
+        "unattributed_limit_ppm": verdict.unattributed_limit_ppm,
+        "trained_on": verdict.trained_on,
+        "trained_without": verdict.trained_without,
         "sources": verdict.sources,
         "certificate": certificate,
     }
+
+
+def _training_list(ws: Workspace, view: View, track: str) -> list[str] | None:
+    """The recordings that a track's model was trained on; None where no list was registered."""
+    record = view.track(track)
+    model = view.models.get(f"{record.model}@{record.version}")
+    return None if model is None or model.manifest is None else training(ws, view, model.id, model.version)
 
 
 def _vector(ws: Workspace, digest: Digest) -> InfluenceVector:

@@ -79,7 +79,9 @@ def test_a_track_is_cleared_once_it_is_attributed(home: Path) -> None:
     }
     (home / "declared.json").write_text(json.dumps(declared), encoding="utf-8")
     settle_json("attribute", "--declared", home / "declared.json", home=home)
-    cleared = settle_json("registry", "clear", "trk-1", home=home)
+    unexplained = settle_json("registry", "clear", "trk-1", home=home)
+    assert (unexplained["clear"], unexplained["certificate"], unexplained["trained_without"]) == (False, None, 0)
+    cleared = settle_json("registry", "clear", "trk-1", "--unattributed-limit", "40%", home=home)
     assert (cleared["clear"], cleared["unlicensed_ppm"], cleared["unattributed_ppm"]) == (True, 0, 400_000)
     paper = settle_json("registry", "show", cleared["certificate"], home=home)
     assert (paper["type"], paper["track"], paper["vector"]) == ("clearance", "trk-1", cleared["vector"])

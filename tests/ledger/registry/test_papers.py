@@ -66,18 +66,25 @@ def test_a_certificate_says_by_what_measure_a_track_was_clean() -> None:
         limit_ppm=10,
         unlicensed_ppm=5,
         unattributed_ppm=6,
+        unattributed_limit_ppm=7,
+        trained_on=8,
+        trained_without=0,
         sources=(source,),
         reasons=(),
     )
     envelope = papers.certificate(verdict, **ISSUED)
     assert payload(envelope, papers.CLEARANCE_TYPE) == {
         **HEADER,
+        "v": 2,
         "type": "clearance",
         "track": "t",
         "vector": "a" * 64,
         "limit_ppm": 10,
         "unlicensed_ppm": 5,
         "unattributed_ppm": 6,
+        "unattributed_limit_ppm": 7,
+        "trained_on": 8,
+        "trained_without": 0,
         "territory": "SE",
         "sources": [{"aspect": "recording", "id": "rec", "ppm": 5, "use": "train", "decision": "ask"}],
     }

@@ -22,9 +22,42 @@ def vector(*sources: tuple[str, int, str | None], track: str = "trk-1", **more: 
     return InfluenceVector(track=track, recording=aspect, method="declared", version="1", **more)
 
 
-def judge(office: Office, found: InfluenceVector | None, limit: int = 10_000) -> Verdict:
+def judge(
+    office: Office,
+    found: InfluenceVector | None,
+    limit: int = 10_000,
+    *,
+    unattributed: int = 1_000_000,
+    listed: tuple[str, ...] | None = (),
+) -> Verdict:
     digest = None if found is None else "ab" * 32
-    return release.assess(office.registry.view(), "trk-1", digest, found, limit_ppm=limit)
+    return release.assess(
+        office.registry.view(),
+        "trk-1",
+        digest,
+        found,
+        limit_ppm=limit,
+        unattributed_limit_ppm=unattributed,
+        listed=listed,
+    )
+
+
+def test_a_training_list_without_permission_is_no_clean_track(office: Office) -> None:
+    """If this fails, a track is certified though its model was trained on recordings whose owners refused."""
+    office.load(sample())
+    clean = vector(("rec-1", 600_000, "condition"))
+    denied = judge(office, clean, listed=("rec-1", "rec-unknown"))
+    assert (denied.clear, denied.trained_on, denied.trained_without) == (False, 2, 1)
+    assert "1 of the 2 recordings" in denied.reasons[0]
+    assert "no training list" in judge(office, clean, listed=None).reasons[0]
+
+
+def test_more_unattributed_than_allowed_is_no_clean_track(office: Office) -> None:
+    """If this fails, a track is certified of which nobody knows what half of it was made from."""
+    office.load(sample())
+    assert judge(office, vector(("rec-1", 600_000, "condition")), unattributed=400_000).clear
+    over = judge(office, vector(("rec-1", 599_999, "condition")), unattributed=400_000)
+    assert "400,001 ppm of the recording influence is unattributed" in over.reasons[0]
 
 
 def test_a_clean_track_is_clear(office: Office) -> None:
@@ -76,7 +109,15 @@ def test_a_draft_is_not_released(office: Office) -> None:
     office.load(sample())
     known = office.registry.view().size
     office.registry.register([Planned(TrackFact(id="trk-draft", draft=True))], office.operator, known=known)
-    verdict = release.assess(office.registry.view(), "trk-draft", "ab" * 32, vector(track="trk-draft"), limit_ppm=0)
+    verdict = release.assess(
+        office.registry.view(),
+        "trk-draft",
+        "ab" * 32,
+        vector(track="trk-draft"),
+        limit_ppm=0,
+        unattributed_limit_ppm=0,
+        listed=None,
+    )
     assert "is a draft" in verdict.reasons[0]
 
 
