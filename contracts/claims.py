@@ -101,6 +101,11 @@ def examine(examination: Examination, document: dict[str, Any]) -> None:
     with examination.step("the claim is of this posting and this payee") as step:
         row = _row(claim, body)
         step.detail = f"{claim['party']} at {claim['leaf'][3]}: {claim['leaf'][4]} base units since the beginning"
+        chain, pool, _, account, amount = claim["leaf"]
+        examination.proved.append(
+            f"{claim['party']} may claim {amount} base units since the beginning at pool {pool} of chain {chain}, for "
+            f"account {account}"
+        )
     with examination.step("the leaf leads to the posted root (keccak-256)") as step:
         root = root_from(leaf_hash(row), [bytes.fromhex(sibling[2:]) for sibling in claim["proof"]])
         if "0x" + root.hex() != claim["root"]:

@@ -18,7 +18,7 @@ from ledger.proofs.verify import Examination
 from ledger.shown import counted
 from ledger.text import parse_hex
 from ledger.types import MILLION
-from payouts import derive
+from payouts import derive, verdict
 from payouts.accounts.account import Account
 from payouts.allocate import Cutoff, divide
 from payouts.compute import GroupTotal, Line, Outcome, party_lines
@@ -203,6 +203,7 @@ def check_statement(examination: Examination, document: Row) -> None:
         examination.unchecked.append(_no_account(party))
     else:
         examination.unchecked.append(_left_out(party) if binding.given.v == 1 else _second_account(party))
+    examination.proved += verdict.of_party(binding, party, own, [item["row"] for item in values["account"]])
     _note_unchecked(examination, [item["row"] for item in values["account"]], binding.given.v)
 
 
@@ -454,6 +455,7 @@ def check_run(examination: Examination, document: Row) -> None:
     if v > 1:
         with examination.step("every row has its salt, so that no neighbour can guess it") as step:
             _check_salts(Salts.of(committed["lines"], stated), values["groups"], stated)
+    examination.proved += verdict.of_run(binding, outcome, booked)
     _note_unchecked(examination, stated, v)
 
 

@@ -75,6 +75,7 @@ def _document(path: Path, report: Report, *, explain: bool) -> dict[str, Any]:
         "bundle": str(path),
         "kind": report.kind,
         **platform,
+        "proved": report.proved,
         "steps": steps,
         "unchecked": report.unchecked,
         "cautions": report.cautions,
@@ -102,7 +103,8 @@ def _lines(answer: dict[str, Any]) -> list[str]:
     verdict = _verdict(answer)
     explained = any("explain" in step for step in answer["steps"])
     trust = f"  trusting {answer['trust']['path']}, SHA-256 {answer['trust']['sha256']}"
-    return [verdict, *_reported(answer), trust, *lines, *([verdict] if explained else [])]
+    proved = [f"  proved: {said}" for said in answer["proved"]]
+    return [verdict, *proved, *_reported(answer), trust, *lines, *([verdict] if explained else [])]
 
 
 def _verdict(answer: dict[str, Any]) -> str:

@@ -52,7 +52,8 @@ class Report:
     """What was checked, in order, and what was not; `ok` only if every step is.
 
     `platform`, of an event alone: `signed by PARTY` where that was shown, else `unsigned`. `cautions` are what
-    the verdict's own line must say beside OK, because a reader would take OK for more than was checked.
+    the verdict's own line must say beside OK, because a reader would take OK for more than was checked. `proved`
+    says in plain words what holds, of whom and how much.
     """
 
     ok: bool
@@ -61,6 +62,7 @@ class Report:
     unchecked: tuple[str, ...]
     platform: str | None = None
     cautions: tuple[str, ...] = ()
+    proved: tuple[str, ...] = ()
 
 
 class _EndedError(Exception):
@@ -80,6 +82,7 @@ class Examination:
         self.steps: list[Step] = []
         self.unchecked: list[str] = []
         self.cautions: list[str] = []
+        self.proved: list[str] = []
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
@@ -157,7 +160,8 @@ def verify_bundle(
     ok = all(step.ok for step in examination.steps)
     platform = examination.platform if ok else None
     steps, unchecked = tuple(examination.steps), tuple(examination.unchecked)
-    return Report(ok, kind, steps, unchecked, platform, tuple(examination.cautions) if ok else ())
+    cautions, proved = (examination.cautions, examination.proved) if ok else ((), ())
+    return Report(ok, kind, steps, unchecked, platform, tuple(cautions), tuple(proved))
 
 
 # --- the common steps ---------------------------------------------------------------------------
@@ -257,6 +261,10 @@ def _event(examination: Examination, document: dict[str, Any]) -> None:
         if bound is None and assign is None and (envelope, evidence) != (None, None):
             raise VerificationError("the event has no vector, and the bundle brings one")
         step.detail = f"leaf {item.index}: event {body.get('event_id')} of {body.get('source')}, track {track}"
+        examination.proved.append(
+            f"{counted(int(body['units']), 'unit')} of track {track}, reported by {body.get('source')} for "
+            f"{body.get('occurred_at')} as {body.get('event_id')}, {'is' if body['units'] == 1 else 'are'} in the log"
+        )
     _platform(examination, body, signed)
     if assign is not None:
         bound, size = _assigned(examination, assign, track, bound, event=item.index)
@@ -401,6 +409,7 @@ def _entry(examination: Examination, document: dict[str, Any]) -> None:
         item = bundle.placed(entry, "entry")
         body = examination.included(step, item)
         step.detail = f"leaf {item.index}: {body['type']}"
+        examination.proved.append(f"entry {item.index} of log {examination.checkpoint.origin} is this {body['type']}")
     if body["type"] == "event":
         examination.unchecked.append("whether the platform signed this event: `settle ledger prove` bundles say so")
     if remark := leaf.remark(item.index, body):

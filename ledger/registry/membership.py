@@ -69,6 +69,7 @@ def examine(examination: Examination, document: dict[str, Any]) -> None:
             f"{recording} is {'' if member else 'not '}in the list that the operator committed for {name}"
             for recording, member in shown.items()
         )
+        examination.proved.append(step.detail)
     if version == 1 and not all(shown.values()):
         examination.cautions.append(ORDER)
     if recordings is None:

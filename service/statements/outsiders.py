@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from ledger.log.export import export as export_log
 from ledger.log.fsck import fsck
 from ledger.log.recover import Static, replay
 from ledger.proofs import canon
+from ledger.proofs.batch import UNSIGNED
 from ledger.proofs.retired import LogCopy
 from ledger.proofs.trust import Trust, TrustedLog
 from ledger.types import Digest, Period
@@ -38,6 +40,7 @@ from service.settlement.runs import recalculated
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load
 from service.settlement.usage import PLAIN
+from service.statements import platforms
 from service.statements.proving import run_bundle
 from service.verify_page import PAGE
 from service.witness.asking import base
@@ -153,12 +156,17 @@ def _published(book: Book, period: str) -> list[Run]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAgain:
-    """One run computed again: `ok` if every byte of its document and tables came out the same."""
+    """One run computed again: `ok` if every byte of its document and tables came out the same.
+
+    `streams` were taken, `unsigned` of them by no platform.
+    """
 
     run: Digest
     pool: str
     pool_micros: int
     lines: int
+    streams: int
+    unsigned: int
     ok: bool
 
 
@@ -308,4 +316,16 @@ def _again(ws: Workspace, book: Book, stored: Stored, on_progress: Progress) -> 
     found = recalculated(ws, book, stored, engine=PLAIN, on_progress=on_progress)
     same = canon.encode(found.document.payload) == canon.encode(stored.payload)
     outcome, record = found.outcome, stored.record
-    return RunAgain(run=record.run, pool=record.pool, pool_micros=outcome.pool, lines=len(outcome.lines), ok=same)
+    streams: Counter[str] = Counter()
+    for behind in platforms.counted(ws, stored).values():
+        for (_, platform), count in behind.items():
+            streams[platform] += count
+    return RunAgain(
+        run=record.run,
+        pool=record.pool,
+        pool_micros=outcome.pool,
+        lines=len(outcome.lines),
+        streams=streams.total(),
+        unsigned=streams[UNSIGNED],
+        ok=same,
+    )

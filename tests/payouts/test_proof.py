@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.proofs import canon, leaf
+from payouts import verdict
 from tests.ledger.world import ORIGIN, World, rotation, seeded
 from tests.payouts.proven import AT_TIME, Month, Values, accepted, examined, honest, refused, rename
 
@@ -62,6 +63,23 @@ def test_an_honest_run_and_every_partys_statement(v: int) -> None:
         beyond = f"whether the run has a second account of {party}" if v == 2 else f"whether {party} has money held in"
         assert any(remark.startswith(beyond) for remark in report.unchecked) is shown
         assert any(remark.startswith(f"whether {party} has an account") for remark in report.unchecked) is not shown
+
+
+def test_a_verdict_says_what_was_proved_of_whom_and_how_much() -> None:
+    """If this fails, a person reads OK and must search the steps for what it is about."""
+    run = accepted(honest().run()).proved
+    assert run[0].startswith("the published run of 2026-06, pool default, divides 1.000003 EUR: ")
+    assert run[1].startswith("it pays 4 parties ")
+    assert run[2] == verdict.UNSIGNED_SHARE
+    earned, remark = accepted(honest().statement("p-a")).proved
+    assert earned == (
+        "in the published run of 2026-06, pool default, p-a earned 0.297000 EUR, is paid 0.300000 EUR and carries "
+        "0.004000 EUR"
+    )
+    assert remark == run[2]
+    assert " EUR of it waits" in accepted(honest().statement("p-c")).proved[0]
+    assert accepted(honest().statement("p-nobody")).proved[0].startswith("p-nobody: this bundle shows no money in the")
+    assert not examined(b"{}").proved
 
 
 def test_a_bundle_that_hides_a_partys_money_claims_nothing_of_it() -> None:

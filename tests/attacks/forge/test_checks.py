@@ -37,7 +37,8 @@ def given(document: Any, _body: Any, _close: Any, _root: str, v: int) -> Given:
 
 
 def again(_ws: Any, _book: Any, stored: Any, _progress: Any) -> outsiders.RunAgain:
-    return outsiders.RunAgain(run=stored.record.run, pool=stored.record.pool, pool_micros=0, lines=0, ok=True)
+    run, pool = stored.record.run, stored.record.pool
+    return outsiders.RunAgain(run=run, pool=pool, pool_micros=0, lines=0, streams=0, unsigned=0, ok=True)
 
 
 CHECKS: dict[str, tuple[Any, str, Any, str, tuple[str, ...]]] = {
