@@ -1,0 +1,194 @@
+"""Money of several months under any order of bank answers, reversals, holds, new runs and crashes, for real.
+
+The model knows nothing but what each standing run earned a payee. At every hand-over all that was ever handed over and
+did not come back is at most that; when all is booked, what was earned is paid, on its way, due or carried.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from ledger.errors import SettleError
+from ledger.types import Period
+from payouts.accounts.transfers import FROM, Outcome, PartyPayment
+from service.settlement import holds, life, paying
+from service.settlement.carrying import transfers
+from service.settlement.step import read_book
+from service.settlement.stored import Stored, load
+from tests.service.month import Month, asked, month, published
+
+PARTIES = ("ann", "bob")
+OUTCOMES: tuple[Outcome, ...] = tuple(FROM)
+POOLS = ("400.00", "1000.00", "1700.00")
+
+
+@cache
+def settled_june() -> tuple[TemporaryDirectory[str], int]:
+    """June, published: made once, copied for every example."""
+    folder = TemporaryDirectory(prefix="settle-machine-")
+    june = month(Path(folder.name) / "home")
+    published(june)
+    june.ws.close()
+    return folder, june.events
+
+
+class Money(RuleBasedStateMachine):
+    """Finance, its bank and its second person, who do anything at any time."""
+
+    @initialize()
+    def begin(self) -> None:
+        template, events = settled_june()
+        self.folder = TemporaryDirectory(prefix="settle-machine-")
+        shutil.copytree(template.name, self.folder.name, dirs_exist_ok=True)
+        self.month = Month(Path(self.folder.name) / "home", events=events)
+        self.period = Period.parse("2026-06")
+
+    def teardown(self) -> None:
+        if hasattr(self, "month"):
+            self.next_month("1000.00")
+            self.everything_is_somewhere()
+            self.month.ws.close()
+            self.folder.cleanup()
+
+    # --- what the log says -----------------------------------------------------------------------
+
+    def runs(self, *, standing: bool) -> list[Stored]:
+        book = read_book(self.month.ws)
+        return [
+            load(self.month.ws.log, book.runs[run]) for run in book.published if not (standing and book.reversed(run))
+        ]
+
+    def payments(self, stored: Stored) -> dict[str, PartyPayment]:
+        return transfers(self.month.ws.log, read_book(self.month.ws), stored)
+
+    def earned(self) -> Counter[str]:
+        """What standing runs gave each payee, money whose hold ended among it."""
+        total: Counter[str] = Counter()
+        for stored in self.runs(standing=True):
+            for party, account in stored.accounts.items():
+                released = sum(one.micros for one in account.corrections if one.kind == "release")
+                total[party] += account.earned + released
+        return total
+
+    def moved(self) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for stored in self.runs(standing=False):
+            total.update({party: one.moved for party, one in self.payments(stored).items()})
+        return total
+
+    def everything_is_somewhere(self) -> None:
+        """After a run that booked all there was: earned = moved + due + carried, for every payee."""
+        placed = self.moved()
+        standing = self.runs(standing=True)
+        for stored in standing:
+            placed.update({party: one.micros for party, one in self.payments(stored).items() if one.due})
+        carried = {party: one.carried for party, one in standing[-1].accounts.items()}
+        for party, earned in self.earned().items():
+            assert earned == placed[party] + carried.get(party, 0), party
+
+    # --- what people and the bank do ---------------------------------------------------------------
+
+    def tried(self, step: Callable[[], object]) -> None:
+        """A step that may be refused; what it did is judged by the laws."""
+        with suppress(SettleError):
+            step()
+
+    @rule()
+    def pay(self) -> None:
+        before = self.moved()
+        for stored in self.runs(standing=True):
+            self.tried(partial(paying.pay, self.month.ws, stored.record.run, "file"))
+        earned = self.earned()
+        for party, micros in self.moved().items():
+            assert micros == before[party] or micros <= earned[party], f"{party} is handed more than it earned"
+
+    @rule(party=st.sampled_from(PARTIES), outcome=st.sampled_from(OUTCOMES), nth=st.integers(0, 5))
+    def hear(self, party: str, outcome: Outcome, nth: int) -> None:
+        """The bank says anything of any payment, also of a run that was reversed; a second person approves it."""
+        runs = self.runs(standing=False)
+        run = runs[nth % len(runs)].record.run
+        before = self.payments(runs[nth % len(runs)])[party].state
+
+        def say() -> None:
+            heard = paying.confirm(self.month.ws, run, party, outcome, note="entry 7")
+            if heard.id is not None and not heard.approved:
+                life.approve(self.month.ws, heard.id, "approver")
+
+        self.tried(say)
+        after = self.payments(runs[nth % len(runs)])[party].state
+        assert after == before or (after == outcome and before in FROM[outcome])
+
+    @rule(pool=st.sampled_from(POOLS))
+    def reverse(self, pool: str) -> None:
+        """The newest month is undone as a whole and settled anew."""
+        run = self.runs(standing=True)[-1].record
+        undo = holds.reverse(self.month.ws, run.run, reason="wrong pool")
+        life.approve(self.month.ws, undo.id, "approver")
+        self.settle(run.period, pool)
+
+    @rule(pool=st.sampled_from(POOLS))
+    @precondition(lambda self: self.period < Period.parse("2026-09"))
+    def next_month(self, pool: str) -> None:
+        self.period = self.period.next()
+        ends = self.period.end
+        self.month.now = datetime(ends.year, ends.month, 3, 9, tzinfo=UTC)
+        self.month.stream(["trk-1"] * 2 + ["trk-2"], at=f"{self.period}-09T10:00:00Z")
+        life.close(self.month.ws, str(self.period))
+        self.settle(str(self.period), pool)
+
+    def settle(self, period: str, pool: str) -> None:
+        run = life.run(self.month.ws, asked(period=period, pool=pool)).run
+        life.approve(self.month.ws, run, "approver")
+        life.publish(self.month.ws, run)
+
+    @rule(party=st.sampled_from(PARTIES))
+    def hold(self, party: str) -> None:
+        """Money of a party is held, and let go again by the next call."""
+        for opened in holds.list_holds(self.month.ws):
+            life.approve(self.month.ws, holds.release(self.month.ws, opened.id, note="cleared").id, "approver")
+            return
+        holds.open_hold(self.month.ws, scope="party", subject=party, reason="fraud")
+
+    @rule(files_too=st.booleans())
+    def crash(self, *, files_too: bool) -> None:
+        """The process ends anywhere; the payment files may be lost with it."""
+        self.month.ws.close()
+        if files_too:
+            shutil.rmtree(self.month.home / "payments", ignore_errors=True)
+        self.month.ws = self.month.reopened()
+
+
+def played(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        Money,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_nobody_is_paid_twice_and_nothing_is_lost() -> None:
+    """If this fails, some order of answers, reversals and crashes pays a payee twice, or loses its money."""
+    played(examples=2, steps=8)
+
+
+@pytest.mark.slow
+def test_nobody_is_paid_twice_and_nothing_is_lost_in_many_orders() -> None:
+    """If this fails, some rare order of answers, reversals and crashes pays a payee twice, or loses its money."""
+    played(examples=25, steps=20)
