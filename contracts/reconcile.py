@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -35,8 +36,13 @@ class Reconciliation:
     lines: tuple[ReconciliationLine, ...]
 
 
-def reconcile(client: PoolClient, pool: Pool, runs: Mapping[str, int]) -> Reconciliation:
-    """Compare; `runs` is what each run's payments handed to the chain come to, in base units."""
+def reconcile(
+    client: PoolClient, pool: Pool, runs: Mapping[str, int], written_off: Mapping[str, int]
+) -> Reconciliation:
+    """Compare; `runs` is what each run's payments handed to the chain come to, in base units.
+
+    `written_off` is what the ledger says the contract wrote off, by the transaction that each entry names.
+    """
     client.preflight(pool, signing=False)
     status, balance = client.status(pool), client.balance(pool)
     standing = [
@@ -48,7 +54,11 @@ def reconcile(client: PoolClient, pool: Pool, runs: Mapping[str, int]) -> Reconc
     posted_runs = {posting.run for posting in standing}
     claimed = sum(int(client.read(pool, "claimed", leaf.payee_id)) for leaf in leaves)
     paid = sum(int(event["amount"]) for event, _ in client.events(pool, "Paid"))
-    lapsed = sum(int(event["amount"]) for event, _ in client.events(pool, "WrittenOff"))
+    lapsed_by: Counter[str] = Counter()
+    for event, transaction in client.events(pool, "WrittenOff"):
+        lapsed_by[transaction] += int(event["amount"])
+    lapsed = lapsed_by.total()
+    agreed = sum(micros for transaction, micros in written_off.items() if lapsed_by[transaction] == micros)
     swept = sum(int(event["amount"]) for event, _ in client.events(pool, "Swept"))
     came, went = _moved(client, pool, incoming=True), _moved(client, pool, incoming=False)
     lines = (
@@ -56,6 +66,8 @@ def reconcile(client: PoolClient, pool: Pool, runs: Mapping[str, int]) -> Reconc
         _line("sum of the leaves = the contract's total", sum(leaf.cumulative for leaf in leaves), status["total"]),
         _line("sum of claimed by payee = the contract's claimed", claimed, status["claimed"]),
         _line("events paid + written off = the contract's claimed", paid + lapsed, status["claimed"]),
+        _line("written off in the ledger = written off by the contract", sum(written_off.values()), lapsed),
+        _line("written off in the ledger = where an event says as much", sum(written_off.values()), agreed),
         _line("events paid + swept = the token's transfers out", paid + swept, went),
         _line("the token's transfers in - out = the pool's balance", came - went, balance),
         ReconciliationLine(

@@ -7,7 +7,8 @@ Which payments of a run go to the chain is decided in `service.settlement.paying
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -341,6 +342,7 @@ def check(ws: Workspace, currency: str) -> Reconciliation:
     """Run totals, leaves, contract state and token movements side by side; every line must agree."""
     book = read_book(ws)
     owed: dict[str, int] = {}
+    written_off: Counter[str] = Counter()
     with opened(ws, signing=False) as client:
         pool = client.book.pool(client.chain_id, currency)
         for record in book.runs.values():
@@ -348,4 +350,14 @@ def check(ws: Workspace, currency: str) -> Reconciliation:
             if stored.currency == currency:
                 for name, payments in _batches(ws, book, stored.record.run).items():
                     owed[name] = sum(pool.base_units(int(payment["micros"])) for payment in payments)
-        return reconcile(client, pool, owed)
+                for transaction, micros in _written_off(ws, book, stored):
+                    written_off[transaction] += pool.base_units(micros)
+        return reconcile(client, pool, owed, written_off)
+
+
+def _written_off(ws: Workspace, book: Book, stored: Stored) -> Iterator[tuple[str, int]]:
+    """Payments of a run that a chain had and that count as written off: the contract's transaction, and micro-units."""
+    for party, payment in transfers(ws.log, book, stored).items():
+        last = book.payment_of(stored.record.run, party)
+        if payment.state == "written-off" and last is not None and payment.attempts[-1].posted is not None:
+            yield last.reference, payment.micros

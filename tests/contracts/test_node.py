@@ -96,7 +96,7 @@ def test_deploy_post_claim_and_reconcile(office: Office) -> None:
     second = settling.settle(office.client, run(2))
     assert second.sequence == 2
     assert pushing.push(office.client, office.pool).paid == 4_000_006
-    assert reconcile(office.client, office.pool, {"run-1": 4_000_006, "run-2": 4_000_006}).ok
+    assert reconcile(office.client, office.pool, {"run-1": 4_000_006, "run-2": 4_000_006}, {}).ok
 
 
 def test_window_and_veto(anvil: Anvil, tmp_path: Path) -> None:
