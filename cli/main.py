@@ -26,6 +26,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("chain", "chain"),
     ("consume", None),
     ("demo", None),
+    ("disputes", "dispute"),
     ("fraud", "fraud"),
     ("holds", None),
     ("keys", "key"),

@@ -36,6 +36,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "books",
             "adjust",
             "restate",
+            "dispute",
             "reverse",
             "terms",
             "chain",

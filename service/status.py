@@ -15,7 +15,7 @@ from service.consuming.positions import listed as positions_listed
 from service.inbox import InboxStanding, inbox_standing
 from service.registry.people import list_payees
 from service.scheduler.standing import JobStanding, standing, troubles
-from service.settlement import proposals
+from service.settlement import disputes, proposals
 from service.settlement.approvers import one_person
 from service.settlement.paying import unconfirmed
 from service.settlement.step import read_book
@@ -119,5 +119,14 @@ def _waiting(ws: Workspace, book: Book, without_vector: int, kept: list[quaranti
             )
     if any(payee.state == "not adopted" for payee in list_payees(ws, None)):
         yield "accounts of release 0.1 are not paid before two people adopt them: settle registry payee adopt"
+    yield from _disputes(ws)
     for hold in book.open_holds():
         yield f"hold {hold.id} is open: settle hold list"
+
+
+def _disputes(ws: Workspace) -> Iterator[str]:
+    listed = disputes.shown_all(ws)
+    late = [shown.id for shown in listed if shown.overdue]
+    if listed:
+        overdue = f", {len(late)} overdue ({', '.join(late)})" if late else ""
+        yield f"{counted(len(listed), 'dispute')} open{overdue}: settle dispute list"

@@ -27,6 +27,7 @@ from ledger.reading.gate import Void
 from ledger.types import Digest, Leaf
 from payouts.accounts.clauses import Agreed, in_force
 from payouts.life import records
+from payouts.life.disputes import Admit, Answer, Appeal, Decide, Disputes, LineDispute
 from payouts.life.ends import check_come, quorum_of
 from payouts.life.records import (
     Adjust,
@@ -88,6 +89,7 @@ class Book:
     withdrawn: dict[str, Withdraw] = field(default_factory=dict)
     """Restatements that their maker took back, by the restatement's id."""
     agreements: dict[str, Agree] = field(default_factory=dict)
+    disputes: Disputes = field(default_factory=Disputes)
     voids: list[Void] = field(default_factory=list)
     places: dict[tuple[str, str], RecordPlace] = field(default_factory=dict)
     """Where each record stands, by (leaf type, id); a pay leaf's id is `run/batch`."""
@@ -107,12 +109,20 @@ class Book:
             if subject in proposals:
                 proposal: Proposal = proposals[subject]
                 return proposal
-        raise InputError(
-            f"{subject!r} is not a run, release, adjustment, reversal, restatement, terms or payment of this log"
-        )
+        raise InputError(f"{subject!r} is not a run, or anything else that a second person approves, in this log")
 
     def _proposals(self) -> tuple[Mapping[str, Proposal], ...]:
-        return self.runs, self.releases, self.adjusts, self.reverses, self.restates, self.agreements, self.claims
+        return (
+            self.runs,
+            self.releases,
+            self.adjusts,
+            self.reverses,
+            self.restates,
+            self.agreements,
+            self.claims,
+            self.disputes.admits,
+            self.disputes.resolves,
+        )
 
     def proposal_ids(self) -> list[str]:
         """The ids of everything that was ever proposed, runs first."""
@@ -223,6 +233,7 @@ class Book:
             self.restates,
             self.agreements,
             self.claims,
+            self.disputes.ids(),
         )
         _rule(all(name not in one for one in named), f"something named {name} is in the log already")
 
@@ -258,6 +269,10 @@ class Book:
         if isinstance(proposal, Restate):
             _rule(record.subject not in self.withdrawn, f"restatement {record.subject} was withdrawn")
             _rule(not self.reversed(proposal.run), f"run {proposal.run} is reversed")
+        if isinstance(proposal, Admit) and not earlier:
+            self.disputes.admit_by_two(proposal)
+        if isinstance(proposal, Decide) and not earlier:
+            self.disputes.decide(proposal, record.by)
         if isinstance(proposal, Payment) and not earlier:
             self._hear(index, proposal, record.subject)
         earlier.append(record)
@@ -321,6 +336,10 @@ class Book:
 
     def _expire(self, _: int, leaf: Leaf) -> str:
         record = Expire.read(leaf)
+        if record.hold in self.disputes.files:
+            self._check_name(record.id)
+            self.disputes.lapse(record.hold, record.at)
+            return record.id
         hold = self.holds.get(record.hold)
         if hold is None or hold.until is None:
             raise VerificationError(f"{record.hold} is not a hold with an end")
@@ -373,6 +392,36 @@ class Book:
         _rule(record.proposal not in self.withdrawn, f"restatement {record.proposal} was withdrawn already")
         self.withdrawn[record.proposal] = record
         return record.proposal
+
+    def _contest(self, _: int, leaf: Leaf) -> str:
+        record = LineDispute.read(leaf)
+        _rule(record.run in self.published, f"run {record.run} is not published")
+        _rule(not self.reversed(record.run), f"run {record.run} is reversed")
+        self._check_name(record.id)
+        self.disputes.open(record)
+        return record.id
+
+    def _admit(self, _: int, leaf: Leaf) -> str:
+        record = Admit.read(leaf)
+        self._check_name(record.id)
+        self.disputes.admit(record)
+        return record.id
+
+    def _answer(self, index: int, leaf: Leaf) -> str:
+        record = Answer.read(leaf)
+        self.disputes.answer(record)
+        return f"{record.dispute}/{index}"
+
+    def _decide(self, _: int, leaf: Leaf) -> str:
+        record = Decide.read(leaf)
+        self._check_name(record.id)
+        self.disputes.resolve(record)
+        return record.id
+
+    def _appeal(self, _: int, leaf: Leaf) -> str:
+        record = Appeal.read(leaf)
+        self.disputes.take_appeal(record)
+        return record.dispute
 
     def _agree(self, _: int, leaf: Leaf) -> str:
         record = Agree.read(leaf)

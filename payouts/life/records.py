@@ -19,6 +19,7 @@ from ledger.types import Digest, Leaf, Period, parse_time
 from payouts.accounts.clauses import Agreed
 from payouts.accounts.payment import ROUTES, Route
 from payouts.accounts.transfers import Outcome
+from payouts.life.disputes import Admit, Answer, Appeal, Decide, LineDispute
 from payouts.life.fields import (
     author_of,
     check_fields,
@@ -442,14 +443,33 @@ class Agree:
         return cls(**author_of(leaf), agreed=agreed)
 
 
-Proposal = Run | Release | Adjust | Reverse | Restate | Agree | Payment
+Proposal = Run | Release | Adjust | Reverse | Restate | Agree | Payment | Admit | Decide
 """What one person makes and another must approve; each carries its maker and the maker's key."""
 
-Act = Run | Approve | Publish | Pay | Payment | Hold | Expire | Release | Adjust | Reverse | Restate | Withdraw | Agree
+Act = (
+    Run
+    | Approve
+    | Publish
+    | Pay
+    | Payment
+    | Hold
+    | Expire
+    | Release
+    | Adjust
+    | Reverse
+    | Restate
+    | Withdraw
+    | Agree
+    | LineDispute
+    | Admit
+    | Answer
+    | Decide
+    | Appeal
+)
 """What a person does, signed in its leaf."""
 
 TYPES: Final = (
     "close", "run", "approve", "publish", "pay", "payment", "hold", "expire", "release", "adjust", "reverse",
-    "agree", "restate", "withdraw",
+    "agree", "restate", "withdraw", "contest", "admit", "answer", "decide", "appeal",
 )  # fmt: skip
 """The leaf types that make up the life of a period."""

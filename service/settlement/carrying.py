@@ -6,7 +6,7 @@ Corrections come from adjustments, from holds lifted since, and from what became
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from payouts.accounts.account import Correction
 from payouts.accounts.deductions import Stages
 from payouts.accounts.transfers import HandedOver, PartyPayment, PaymentNews, follow
 from payouts.life.book import Book
+from payouts.life.disputes import DisputeFile
 from payouts.life.records import Pay
 from payouts.life.revisions import OTHER_PARTS, Restate, read_document
 from payouts.statements.statement import held_line
@@ -87,6 +88,11 @@ def _corrections(
         counts = book.approved(restate.id) and not book.reversed(restate.run)
         if counts and (restate.pool, restate.currency) == (pool, currency) and restate.period <= period:
             yield from restated_in(log, restate)
+    entries = {entry for stored in before for entry in stored.entries}
+    for dispute in book.disputes.files.values():
+        disputed = book.runs[dispute.opened.run]
+        if disputed.pool == pool and not book.reversed(disputed.run):
+            yield from disputed_in(load(log, disputed), dispute, currency, entries)
     released = book.lifted()
     for stored in before:
         yield from released_from(stored, released)
@@ -129,6 +135,42 @@ def parts_moved(log: Log, book: Book, restate: Restate) -> dict[str, int]:
     was = other_parts(log, book, restate.run, restate)
     now = read_document(log.blob(restate.statement), restate).parts
     return {name: now[name] - was[name] for name in OTHER_PARTS}
+
+
+def disputed_in(stored: Stored, dispute: DisputeFile, currency: str, entries: Collection[str]) -> Iterator[Correction]:
+    """What a dispute moves: the other side's money while it is held, back when that ends, and what outcomes award.
+
+    At most what the claimant claims is held, and no more than the other side was allocated by the disputed run.
+    `entries`: what runs have booked; money that was never held by one need not go back.
+    """
+    opened = dispute.opened
+    if stored.currency != currency:
+        return
+
+    def correction(name: str, party: str, micros: int, reason: str) -> Correction:
+        return Correction(
+            id=f"{opened.id}.{name}", kind="adjustment", party=party, micros=micros, run=opened.run, reason=reason
+        )
+
+    held = held_by(stored, dispute)
+    if dispute.admitted is not None and held and (dispute.holds_money or f"{opened.id}.held" in entries):
+        yield correction("held", opened.against, -held, f"dispute {opened.id}: held until {dispute.admitted.until}")
+        if not dispute.holds_money:
+            yield correction("back", opened.against, held, f"dispute {opened.id}: no longer held")
+    awarded = 0
+    for outcome in dispute.outcomes:
+        if moved := outcome.micros - awarded:
+            reason = f"dispute {opened.id}: {outcome.decision}"
+            yield correction(f"award.{outcome.round}", opened.claimant, moved, reason)
+            if opened.against:
+                yield correction(f"cost.{outcome.round}", opened.against, -moved, reason)
+        awarded = outcome.micros
+
+
+def held_by(stored: Stored, dispute: DisputeFile) -> int:
+    """How much of the other side's money an admitted dispute holds."""
+    account = stored.accounts.get(dispute.opened.against)
+    return 0 if account is None else max(0, min(dispute.opened.micros, account.earned))
 
 
 def reversal(run: Digest) -> str:

@@ -169,6 +169,11 @@ def expire(ws: Workspace) -> Expired:
                 checkpoint=None if shown is None else shown.decode(),
             )
             records.append(record)
+        for name, dispute in book.disputes.files.items():
+            if dispute.holds_money and dispute.admitted is not None and dispute.admitted.until <= at:
+                records.append(
+                    Expire(at=at, by=ws.operator, key=maker.public.id, id=name_of("expire", hold=name), hold=name)
+                )
         expired = Expired(ended=tuple(end.hold for end in records), unseen=tuple(unseen))
         return DecidedStep(expired, leaves=[signed(record, maker) for record in records])
 

@@ -13,6 +13,7 @@ from ledger.registry.rules import lacking
 from ledger.shown import counted, money
 from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
+from payouts.life.disputes import Admit, Decide
 from payouts.life.records import Adjust, Agree, Payment, Proposal, Release, Reverse, Run
 from payouts.life.revisions import Restate, read_document
 from service.registry.people import list_payees
@@ -69,6 +70,8 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
         **book.releases,
         **book.adjusts,
         **book.reverses,
+        **{name: admit for name, admit in book.disputes.admits.items() if _waits(book, admit)},
+        **{name: outcome for name, outcome in book.disputes.resolves.items() if _stands(book, outcome)},
         **{name: restate for name, restate in book.restates.items() if name not in book.withdrawn},
         **book.agreements,
         **book.claims,
@@ -186,6 +189,9 @@ def _content(  # noqa: PLR0911  one answer a kind of proposal
             stored = load(ws.log, book.runs[proposal.run])
             changes = f"run {proposal.run[:16]} is undone; what it paid is owed back"
             return "", stored.outcome.pool, stored.currency, proposal.reason, changes
+        case Admit() | Decide():
+            run = book.runs[book.disputes.file(proposal.dispute).opened.run]
+            return _disputed(book, load(ws.log, run).currency, proposal)
         case Restate():
             return _restatement(ws, book, proposal)
         case Payment():
@@ -199,6 +205,28 @@ def _content(  # noqa: PLR0911  one answer a kind of proposal
             content = clause_payload(agreed.clause)
             terms = ", ".join(f"{name} {value}" for name, value in content.items() if name != "party")
             return agreed.party, None, "", agreed.note, f"from {agreed.period} on: {terms}"
+
+
+def _waits(book: Book, admit: Admit) -> bool:
+    """Whether an admission still waits for the second person that it needs."""
+    dispute = book.disputes.file(admit.dispute)
+    return dispute.admitted is None and dispute.is_open
+
+
+def _stands(book: Book, outcome: Decide) -> bool:
+    """Whether an outcome may still be approved."""
+    dispute = book.disputes.file(outcome.dispute)
+    return dispute.is_open and outcome.round == len(dispute.outcomes) + 1
+
+
+def _disputed(book: Book, currency: str, proposal: Admit | Decide) -> tuple[str, int | None, str, str, str]:
+    opened = book.disputes.file(proposal.dispute).opened
+    if isinstance(proposal, Admit):
+        changes = f"dispute {opened.id} is admitted although an earlier one like it was rejected; money is held"
+        return opened.claimant, opened.micros, currency, opened.text, f"{changes} until {proposal.until}"
+    changes = f"dispute {opened.id} of {opened.claimant} is {proposal.decision}"
+    paid = f"; {opened.against or 'the operator'} bears it" if proposal.micros else ""
+    return opened.claimant, proposal.micros, currency, proposal.text, changes + paid
 
 
 def _restatement(ws: Workspace, book: Book, proposal: Restate) -> tuple[str, int | None, str, str, str]:

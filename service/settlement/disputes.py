@@ -1,0 +1,366 @@
+"""Disputes of lines of a published run: entered for somebody entitled, admitted, answered, decided by two people.
+
+Ownership disputes are facts of the registry (`service.registry`); both stand in one list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger.errors import InputError, StateError
+from ledger.registry.model import RIGHTS
+from ledger.types import Digest, format_time
+from payouts.life.book import Book
+from payouts.life.disputes import ABOUT, DAYS, Admit, Answer, Appeal, Decide, DisputeFile, LineDispute, after
+from payouts.life.records import Act
+from payouts.money import parse_amount
+from service.registry import pages
+from service.registry.naming import unknown_party
+from service.settlement.carrying import held_by
+from service.settlement.finding import find_run
+from service.settlement.holds import name_of, said
+from service.settlement.step import DecidedStep, read_book, signed, take
+from service.settlement.stored import Stored, load
+
+if TYPE_CHECKING:
+    from ledger.registry.view import View
+    from service.workspace import Workspace
+
+OWNERSHIP = "ownership"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenInDispute:
+    """Something said in a dispute, by a party or with an outcome, and the digests of the files behind it."""
+
+    at: str
+    what: str
+    party: str
+    text: str
+    evidence: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeShown:
+    """A dispute and where it stands. `due`: when something is to happen next; `overdue`: that has passed."""
+
+    id: str
+    about: str
+    subject: str
+    period: str
+    run: Digest | None
+    claimant: str
+    against: str
+    currency: str
+    claimed_micros: int | None
+    held_micros: int
+    state: str
+    opened_at: str
+    next: str
+    due: str | None
+    overdue: bool
+    spoken: tuple[SpokenInDispute, ...]
+
+
+# --- looking ------------------------------------------------------------------------------------
+
+
+def shown_all(ws: Workspace, *, everything: bool = False) -> list[DisputeShown]:
+    """Disputes of lines and of ownership, oldest first: those still open, or all."""
+    book, view = read_book(ws), ws.registry.view()
+    listed = [_shown(ws, book, dispute) for dispute in book.disputes.files.values() if everything or dispute.is_open]
+    listed += [_ownership(ws, view, one.id) for one in view.disputes.values() if everything or one.resolved_at is None]
+    return sorted(listed, key=lambda shown: (shown.opened_at, shown.id))
+
+
+def show(ws: Workspace, name: str) -> DisputeShown:
+    """One dispute with everything that was said in it."""
+    book, view = read_book(ws), ws.registry.view()
+    if name in book.disputes.files:
+        return _shown(ws, book, book.disputes.file(name))
+    if name in view.disputes:
+        return _ownership(ws, view, name)
+    raise InputError(f"{name!r} is not a dispute; see: settle dispute list --all")
+
+
+def overdue(ws: Workspace) -> list[DisputeShown]:
+    """Open disputes in which something should have happened by now."""
+    return [shown for shown in shown_all(ws) if shown.overdue]
+
+
+def _shown(ws: Workspace, book: Book, dispute: DisputeFile) -> DisputeShown:
+    opened = dispute.opened
+    stored = load(ws.log, book.runs[opened.run])
+    step, due = _next(dispute)
+    return DisputeShown(
+        id=opened.id,
+        about=opened.about,
+        subject=opened.subject,
+        period=stored.record.period,
+        run=opened.run,
+        claimant=opened.claimant,
+        against=opened.against,
+        currency=stored.currency,
+        claimed_micros=opened.micros,
+        held_micros=held_by(stored, dispute) if dispute.holds_money else 0,
+        state=dispute.state,
+        opened_at=opened.at,
+        next=step,
+        due=due,
+        overdue=due is not None and due < format_time(ws.clock()),
+        spoken=_spoken(dispute),
+    )
+
+
+def _next(dispute: DisputeFile) -> tuple[str, str | None]:
+    """What is to happen next, and by when."""
+    if not dispute.is_open:
+        if len(dispute.outcomes) == 1:
+            return f"closed; {' and '.join(dispute.parties)} may appeal", None
+        return "closed", None
+    if dispute.appeal is not None:
+        return "another outcome, approved by a third person", after(dispute.appeal.at)
+    if dispute.admitted is None:
+        return "the operator admits it, or two people reject it", after(dispute.opened.at)
+    if not dispute.answers and dispute.opened.against:
+        return f"{dispute.opened.against} answers", dispute.admitted.until
+    return "two people decide", dispute.admitted.until
+
+
+def _spoken(dispute: DisputeFile) -> tuple[SpokenInDispute, ...]:
+    opened, appeal = dispute.opened, dispute.appeal
+    spoken = [
+        SpokenInDispute(at=opened.at, what="claim", party=opened.claimant, text=opened.text, evidence=opened.evidence)
+    ]
+    spoken += [
+        SpokenInDispute(at=one.at, what="answer", party=one.party, text=one.text, evidence=one.evidence)
+        for one in dispute.answers
+    ]
+    spoken += [
+        SpokenInDispute(at=one.at, what=f"outcome {one.round}: {one.decision}", party="", text=one.text, evidence=())
+        for one in dispute.outcomes
+    ]
+    if appeal is not None:
+        spoken.append(
+            SpokenInDispute(at=appeal.at, what="appeal", party=appeal.party, text=appeal.text, evidence=appeal.evidence)
+        )
+    return tuple(sorted(spoken, key=lambda said_: said_.at))
+
+
+def _ownership(ws: Workspace, view: View, name: str) -> DisputeShown:
+    page: dict[str, Any] = pages.dispute(ws, view, name)
+    is_open = page["resolved_at"] is None
+    evidence = (page["evidence"],) if page["evidence"] else ()
+    text = page["reason"] or ""
+    return DisputeShown(
+        id=name,
+        about=OWNERSHIP,
+        subject=page["subject"],
+        period="",
+        run=None,
+        claimant=page["claimant"],
+        against=page["party"] or "",
+        currency="",
+        claimed_micros=None,
+        held_micros=0,
+        state="opened" if is_open else str(page["outcome"]),
+        opened_at=page["opened_at"],
+        next="settle dispute resolve --release or --resplit" if is_open else "closed",
+        due=after(page["opened_at"]) if is_open else None,
+        overdue=is_open and after(page["opened_at"]) < format_time(ws.clock()),
+        spoken=(
+            SpokenInDispute(at=page["opened_at"], what="claim", party=page["claimant"], text=text, evidence=evidence),
+        ),
+    )
+
+
+# --- acting -------------------------------------------------------------------------------------
+
+
+def open_dispute(
+    ws: Workspace,
+    run_id: str,
+    *,
+    about: str,
+    claimant: str,
+    amount: str,
+    text: str,
+    against: str = "",
+    subject: str = "",
+    evidence: Sequence[Digest] = (),
+) -> DisputeShown:
+    """Enter what somebody entitled objects to in a published run. Nothing is held before it is admitted."""
+    if about not in ABOUT:
+        raise InputError(f"a dispute is about one of {', '.join(ABOUT)}, or of ownership; not {about!r}")
+    said(text, "a dispute")
+    micros = parse_amount(amount)
+    if micros <= 0:
+        raise InputError(f"a dispute claims more than nothing, not {amount}")
+    if claimant == against:
+        raise InputError(f"{claimant} cannot dispute their own money; --against names the other side")
+    needs_subject = about in ("influence", "permission")
+    if needs_subject != bool(subject):
+        raise InputError(
+            f"a dispute about an {about} names the track or recording: --subject"
+            if needs_subject
+            else f"a dispute about {about} is about the line as a whole; leave out --subject"
+        )
+
+    def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
+        run = find_run(book, run_id)
+        if run.run not in book.published or book.reversed(run.run):
+            raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}; only what is published is disputed")
+        stored = load(ws.log, run)
+        _check_entitled(ws, stored, claimant=claimant, subject=subject, against=against)
+        content = {"run": run.run, "about": about, "subject": subject, "claimant": claimant}
+        nth = sum(
+            (one.opened.run, one.opened.about, one.opened.subject, one.opened.claimant)
+            == (run.run, about, subject, claimant)
+            for one in book.disputes.files.values()
+        )
+        name = name_of("dispute", **content, nth=nth)
+        record = LineDispute(
+            at=at,
+            by=ws.operator,
+            key=key,
+            id=name,
+            run=run.run,
+            about=ABOUT[[*ABOUT].index(about)],
+            subject=subject,
+            claimant=claimant,
+            against=against,
+            micros=micros,
+            text=text,
+            evidence=tuple(evidence),
+        )
+        for other in book.disputes.files.values():
+            if other.opened.slot == record.slot and other.is_open:
+                raise StateError(f"{claimant} disputes this already, as {other.opened.id}: settle dispute show")
+        return record, name
+
+    return show(ws, _write(ws, decide))
+
+
+def _check_entitled(ws: Workspace, stored: Stored, *, claimant: str, subject: str, against: str) -> None:
+    """Whoever has a line in the run, or a registered share in what it is about, may dispute it; strangers may not."""
+    view = ws.registry.view()
+    if claimant not in view.parties and claimant not in stored.accounts:
+        raise unknown_party(ws, claimant)
+    lines = {line.party for line in stored.outcome.lines}
+    shares = (
+        {share.party for right in RIGHTS for share in view.shares_of.get((subject, right), ())} if subject else set()
+    )
+    if claimant not in lines | shares | stored.accounts.keys():
+        raise StateError(
+            f"{claimant} has no line in run {stored.record.run[:16]} and no share in {subject or 'it'}: only somebody "
+            "entitled opens a dispute; an ownership claim comes first: settle registry dispute open"
+        )
+    if against and against not in lines:
+        raise InputError(f"{against} has no line in run {stored.record.run[:16]} that could be disputed")
+    known = {row.track for row in stored.usage} | view.all_recordings.keys() | view.works.keys()
+    if subject and subject not in known:
+        raise InputError(f"{subject!r} is no track of run {stored.record.run[:16]}, recording or work")
+
+
+def admit(ws: Workspace, name: str) -> DisputeShown:
+    """Take a dispute up: what is claimed is held from the next run on, for at most 30 days.
+
+    After a rejection of the same, a second person has to agree.
+    """
+
+    def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
+        dispute = book.disputes.file(name)
+        if not dispute.is_open or dispute.admitted is not None:
+            raise StateError(f"dispute {name} is {dispute.state}; there is nothing to admit")
+        record = Admit(at=at, by=ws.operator, key=key, id=name_of("admit", dispute=name), dispute=name, until=after(at))
+        if record.id in book.disputes.admits:
+            raise StateError(
+                f"admission {record.id} waits for a second person, because an earlier dispute like it was rejected: "
+                f"settle approve {record.id} --as PARTY"
+            )
+        return record, name
+
+    return show(ws, _write(ws, decide))
+
+
+def answer(ws: Workspace, name: str, *, party: str, text: str, evidence: Sequence[Digest] = ()) -> DisputeShown:
+    """Enter what a party to a dispute says to it."""
+    said(text, "an answer")
+
+    def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
+        dispute = book.disputes.file(name)
+        _check_party(dispute, party)
+        if not dispute.is_open:
+            raise StateError(f"dispute {name} is {dispute.state}; nothing is answered any more")
+        record = Answer(at=at, by=ws.operator, key=key, dispute=name, party=party, text=text, evidence=tuple(evidence))
+        return record, name
+
+    return show(ws, _write(ws, decide))
+
+
+def appeal(ws: Workspace, name: str, *, party: str, text: str, evidence: Sequence[Digest] = ()) -> DisputeShown:
+    """Ask for a second outcome, once, within 30 days of the first; a third person approves it."""
+    said(text, "an appeal")
+
+    def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
+        dispute = book.disputes.file(name)
+        _check_party(dispute, party)
+        if len(dispute.outcomes) != 1 or dispute.appeal is not None:
+            raise StateError(f"dispute {name} is {dispute.state}; only a first outcome is appealed, once")
+        if at > after(dispute.outcomes[0].at):
+            raise StateError(f"the outcome of {name} is of {dispute.outcomes[0].at}; it was final {DAYS} days later")
+        record = Appeal(at=at, by=ws.operator, key=key, dispute=name, party=party, text=text, evidence=tuple(evidence))
+        return record, name
+
+    return show(ws, _write(ws, decide))
+
+
+def resolve(ws: Workspace, name: str, *, upheld: str | None, text: str) -> str:
+    """Propose an outcome: what the claimant gets, or nothing (None). Returns the proposal's id."""
+    said(text, "an outcome")
+    micros = 0 if upheld is None else parse_amount(upheld)
+
+    def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
+        dispute = book.disputes.file(name)
+        if not dispute.is_open:
+            raise StateError(f"dispute {name} is {dispute.state}; an appeal comes first: settle dispute appeal {name}")
+        if upheld is not None and not 0 < micros <= dispute.opened.micros:
+            raise InputError("an upheld dispute gives the claimant more than nothing and at most what was claimed")
+        number = len(dispute.outcomes) + 1
+        decision: Any = "rejected" if upheld is None else "upheld"
+        proposal = name_of("outcome", dispute=name, round=number, micros=str(micros), text=text)
+        record = Decide(
+            at=at,
+            by=ws.operator,
+            key=key,
+            id=proposal,
+            dispute=name,
+            round=number,
+            decision=decision,
+            micros=micros,
+            text=text,
+        )
+        if proposal in book.disputes.resolves:
+            raise StateError(f"this outcome waits for a second person: settle approve {proposal} --as PARTY")
+        return record, proposal
+
+    return _write(ws, decide)
+
+
+def _check_party(dispute: DisputeFile, party: str) -> None:
+    if party not in dispute.parties:
+        raise StateError(f"{party} is no party to dispute {dispute.opened.id}: {' and '.join(dispute.parties)} are")
+
+
+def _write(ws: Workspace, decide: Any) -> str:
+    """One signed record; `decide` gives it and the name to answer with."""
+    maker = ws.signer("operator")
+    at = format_time(ws.clock())
+
+    def step(book: Book) -> DecidedStep[str]:
+        record, name = decide(book, at, maker.public.id)
+        return DecidedStep(name, leaves=[signed(record, maker)])
+
+    return take(ws, step)
