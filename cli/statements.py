@@ -8,7 +8,17 @@ from cli.render import table
 from ledger import shown
 from ledger.proofs.batch import in_words
 from ledger.shown import NOTHING, money
-from payouts.statements.text import FIGURES, NAMES, about, bundle_name, influence
+from payouts.statements.text import (
+    FIGURES,
+    NAMES,
+    about,
+    bundle_name,
+    formula,
+    headline,
+    influence,
+    next_steps,
+    own_share,
+)
 
 if TYPE_CHECKING:
     from payouts.statements.statement import PoolStatement, Statement
@@ -17,18 +27,23 @@ if TYPE_CHECKING:
 
 def statement_text(found: Statement) -> str:
     """The figures of a statement, then where they come from, then how to check it."""
-    lines = [f"Statement {found.period} for {found.name or found.party}" + ("  [demo]" if found.demo else "")]
+    issuer = found.issuer
+    lines = [f"Royalty statement, {found.month}, for {found.name or found.party}" + ("  [demo]" if found.demo else "")]
+    if issuer.name:
+        lines.append("  " + ", ".join(filter(None, (issuer.name, issuer.address, issuer.contact))))
     if found.nil:
         return "\n".join([*lines, "nothing was allocated, held, corrected or carried"])
     for pool in found.pools:
         lines += _pool(pool)
+        lines += ["", "What happens next:", *(f"  {step}" for step in next_steps(found, pool))]
     lines += ["", "Check it: the operator makes the bundle and sends it, you verify it with nothing but trust.json:"]
     lines += [f"  settle verify {bundle_name(found)} --trust trust.json"]
     return "\n".join(lines)
 
 
 def _pool(pool: PoolStatement) -> list[str]:
-    lines = ["", f"pool {pool.pool}, {pool.state}, rule {pool.rule}, run {pool.run[:16]}"]
+    amount, state = headline(pool)
+    lines = ["", f"{amount} {state}", f"pool {pool.pool}, {pool.state}, rule {pool.rule}, run {pool.run[:16]}"]
     for name, called in FIGURES.items():
         lines.append(f"  {called:<24}{money(getattr(pool, name + '_micros'), pool.currency):>26}")
         if name == "deductions":
@@ -57,6 +72,8 @@ def _earnings(pool: PoolStatement) -> list[str]:
             "title": earning.source_title or NOTHING,
             "influence": influence(earning),
             "basis": earning.basis,
+            "part of pool": shown.exact_percent(earning.aspect_ppm),
+            "own share": own_share(earning),
             "units": earning.units or None,
             "allocated": money(earning.micros),
         }
@@ -65,7 +82,7 @@ def _earnings(pool: PoolStatement) -> list[str]:
     streams = [
         f"  streams: {earning.count:,} of {earning.source}, {in_words(earning.platform)}" for earning in pool.streams
     ]
-    return ["", table(rows), *streams]
+    return ["", table(rows), *streams, f"  {formula(pool)}"]
 
 
 def _waiting(pool: PoolStatement) -> list[str]:

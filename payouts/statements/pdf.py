@@ -6,12 +6,25 @@ from functools import cache
 from io import BytesIO
 from typing import Any, Final
 
-from ledger.shown import NOTHING, money
-from ledger.types import Period
-from payouts.money import format_amount
+from ledger.shown import NOTHING, cents, cents_together, exact_percent, money
 from payouts.statements import typeset
 from payouts.statements.statement import Beside, Deducted, PoolStatement, Statement
-from payouts.statements.text import FIGURES, NAMES, WIDEST, about, bars, bundle_name, influence
+from payouts.statements.text import (
+    FIGURES,
+    NAMES,
+    WIDEST,
+    about,
+    account_cents,
+    bars,
+    bundle_name,
+    formula,
+    headline,
+    influence,
+    next_steps,
+    own_share,
+    paid,
+    places,
+)
 
 INK, SOFT, LINE, BAR, MARK, TINT = "#1c2430", "#5b6675", "#d7dce3", "#3763a8", "#b3261e", "#f3f5f9"
 WIDTH: Final = 483.0
@@ -32,7 +45,7 @@ def as_pdf(statement: Statement) -> bytes:
 
     story = _head(statement)
     for pool in statement.pools:
-        story += _pool(pool)
+        story += _pool(statement, pool)
     story += _foot(statement)
     body = BytesIO()
     document = SimpleDocTemplate(
@@ -43,7 +56,7 @@ def as_pdf(statement: Statement) -> bytes:
         topMargin=MARGIN,
         bottomMargin=64,
         invariant=1,
-        title=f"Statement {statement.period} for {statement.party}",
+        title=f"Royalty statement, {statement.month}, for {statement.party}",
         author="Settle",
     )
     document.build(story, canvasmaker=_numbered(f"Statement {statement.period}, party {statement.party}"))
@@ -55,9 +68,14 @@ def as_pdf(statement: Statement) -> bytes:
 
 def _head(statement: Statement) -> list[Any]:
     """Whose statement, of which month, and what it comes to."""
-    month = Period.parse(statement.period).start.strftime("%B %Y")
+    issuer = statement.issuer
     whose = [
-        _text(f"Royalty statement, {month}", "soft"),
+        *(
+            [_text(", ".join(filter(None, (issuer.name, issuer.address, issuer.contact))), "soft")]
+            if issuer.name
+            else []
+        ),
+        _text(f"Royalty statement, {statement.month}", "soft"),
         _text(statement.name or statement.party, "title"),
         _text(f"Party {statement.party}", "soft"),
     ]
@@ -74,60 +92,65 @@ def _head(statement: Statement) -> list[Any]:
 
 def _sums(statement: Statement) -> list[Any]:
     """The figure a reader looks for first: what is paid, in the currency it is paid in."""
-    paid: dict[str, int] = {}
-    for pool in statement.pools:
-        unit = pool.currency if pool.converted is None else pool.converted.currency
-        micros = pool.net_micros if pool.converted is None else pool.converted.micros
-        paid[unit] = paid.get(unit, 0) + micros
-    paid_texts = [f"{_grouped(micros, unit)} {unit}" for unit, micros in sorted(paid.items())] or ["nothing"]
-    waiting_texts = [
-        f"and {_grouped(pool.held_micros, pool.currency)} {pool.currency} held"
-        for pool in statement.pools
-        if pool.held_micros
+    headlines = [headline(pool) for pool in statement.pools] or [("nothing", "")]
+    held_texts = [f"and {paid(pool.held_micros, pool.currency)} held" for pool in statement.pools if pool.held_micros]
+    amounts = [
+        part for amount, state in headlines for part in (_text(amount, "right-title"), _text(state, "right-soft"))
     ]
-    lines = [
-        *(_text(text, "right-title") for text in paid_texts),
-        *(_text(text, "right-soft") for text in waiting_texts),
-    ]
-    return [_text(FIGURES["net"], "right-soft"), *lines]
+    return [*amounts, *(_text(words, "right-soft") for words in held)]
 
 
-def _pool(pool: PoolStatement) -> list[Any]:
-    story = [_text(f"Pool {pool.pool}", "heading")]
+def _pool(statement: Statement, pool: PoolStatement) -> list[Any]:
+    named = len(statement.pools) > 1 or pool.pool != "default"
+    story = [_text(f"Pool {pool.pool}" if named else "Your account", "heading")]
     if pool.state not in ("published", "paying"):
         story.append(_text(f"Not binding: this run is {pool.state}.", "mark"))
+    if (before := pool.earlier) is not None:
+        earned = f"in {before.last_period} {cents(before.last_earned_micros)}"
+        year = f"in {before.year} so far {cents(before.year_earned_micros)}, {cents(before.year_net_micros)} to be paid"
+        story.append(
+            _text(f"{FIGURES['earned']} {cents(pool.earned_micros)} {pool.currency}; {earned}; {year}.", "soft")
+        )
     story += [_account(pool), _space(4), _text(_payment(pool), "soft")]
     if pool.beside:
         rows = [["Beside the account", "Terms", "Before", "Now"], *map(_beside, pool.beside)]
         story += [_space(6), _table(rows, [WIDTH * 0.27, WIDTH * 0.33, WIDTH * 0.2, WIDTH * 0.2], numbers=2)]
     if pool.earnings:
-        story += [_text("Where it comes from", "heading"), _chart(pool), _space(8), _earnings(pool)]
+        story += [_text("Where it comes from", "heading"), _chart(pool), _space(8), _text(formula(pool), "soft")]
+        story += [_space(4), _earnings(pool), _space(4)]
+        story.append(_text(f"{pool.plays:,} streams, {places(pool)}.", "soft"))
     if pool.waiting:
         rows = [["Not paid yet", "What to do", "Amount"]]
         rows += [
-            [f"{FIGURES[amount.state]}, {amount.reason}: {about(amount)}", amount.advice, money(amount.micros)]
-            for amount in pool.waiting
+            [f"{FIGURES[waiting.state]}, {waiting.reason}: {about(waiting)}", waiting.advice, cents(waiting.micros)]
+            for waiting in pool.waiting
         ]
         story += [_space(12), _table(rows, [WIDTH * 0.34, WIDTH * 0.44, WIDTH * 0.22], numbers=1)]
+    story.append(_text("What happens next", "heading"))
+    story += [_text(step, "soft") for step in next_steps(statement, pool)]
+    exact = [[f"Appendix: exact figures, {pool.currency}", ""]]
+    exact += [[called, money(getattr(pool, f"{name}_micros"))] for name, called in FIGURES.items()]
+    story += [_space(10), _table(exact, [WIDTH * 0.5, WIDTH * 0.3], numbers=1)]
     return [*story, _space(6), _text(f"Rule {pool.rule}. Run {pool.run}.", "small")]
 
 
 def _account(pool: PoolStatement) -> Any:
     """From the opening balance to what is paid and carried: each row a step, the steps add up."""
+    shown = account_cents(pool)
     rows: list[list[Any]] = [
-        [FIGURES["opening"], "", money(pool.opening_micros)],
-        [FIGURES["earned"], "your part of the pool", money(pool.earned_micros)],
+        [FIGURES["opening"], "", shown["opening"]],
+        [FIGURES["earned"], "your part of the pool", shown["earned"]],
     ]
-    rows += [[NAMES[adjustment.kind], adjustment.reason, money(adjustment.micros)] for adjustment in pool.adjustments]
-    rows += [[NAMES[adjustment.kind], _why(adjustment), money(adjustment.micros)] for adjustment in pool.deductions]
+    rows += [[NAMES[item.kind], item.reason, cents(item.micros)] for item in pool.adjustments]
+    rows += [[NAMES[item.kind], _why(item), cents(item.micros)] for item in pool.deductions]
     total = len(rows) + 1
-    rows.append([FIGURES["net"], "", money(pool.net_micros)])
+    rows.append([FIGURES["net"], "", shown["net"]])
     if (sent := pool.converted) is not None:
         rate = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date}); less than a coin is not paid"
-        rows.append([f"Paid as {sent.currency}", rate, money(sent.micros)])
-    least = f"payments start at {money(pool.minimum_micros)}" if pool.minimum_micros else ""
-    rows.append([FIGURES["carried"], least, money(pool.carried_micros)])
-    head = ["Your account", "", pool.currency]
+        rows.append([f"Paid as {sent.currency}", rate, paid(sent.micros, sent.currency)])
+    least = f"payments start at {cents(pool.minimum_micros)}" if pool.minimum_micros else ""
+    rows.append([FIGURES["carried"], least, shown["carried"]])
+    head = ["To the hundredth; exact in the appendix", "", pool.currency]
     return _table([head, *rows], [WIDTH * 0.27, WIDTH * 0.5, WIDTH * 0.23], numbers=1, strong=total)
 
 
@@ -155,22 +178,25 @@ def _payment(pool: PoolStatement) -> str:
 
 
 def _earnings(pool: PoolStatement) -> Any:
-    rows: list[list[Any]] = [["Track", "Source", "Known how", "Influence", "Units", "Amount"]]
-    for earning in pool.earnings:
+    rows: list[list[Any]] = [["Track", "Source", "Influence", "Part of pool", "Your share", "Units", "Amount"]]
+    amounts = cents_together([earning.micros for earning in pool.earnings])
+    for earning, amount in zip(pool.earnings, amounts, strict=True):
         source = (earning.source_title or earning.source) + (f" (through {earning.via})" if earning.via else "")
+        late = f" ({earning.late_units:,} late)" if earning.late_units else ""
         rows.append(
             [
                 earning.track_title or earning.track or "several",
-                source,
-                f"{earning.basis}, {earning.aspect}",
+                f"{source}, {earning.aspect}, {earning.basis}",
                 influence(earning),
-                f"{earning.units:,}" if earning.units else NOTHING,
-                money(earning.micros),
+                exact_percent(earning.aspect_ppm),
+                own_share(earning),
+                f"{earning.units:,}{late}" if earning.units else NOTHING,
+                amount,
             ]
         )
-    rows.append([FIGURES["earned"], "", "", "", "", money(pool.earned_micros)])
-    widths = [WIDTH * part for part in (0.18, 0.18, 0.14, 0.25, 0.08, 0.17)]
-    return _table(rows, widths, numbers=3, strong=len(rows) - 1)
+    rows.append([FIGURES["earned"], "", "", "", "", "", cents(pool.earned_micros)])
+    widths = [WIDTH * part for part in (0.18, 0.23, 0.2, 0.1, 0.09, 0.09, 0.11)]
+    return _table(rows, widths, numbers=5, strong=len(rows) - 1)
 
 
 def _foot(statement: Statement) -> list[Any]:
@@ -293,11 +319,6 @@ def _chart(pool: PoolStatement) -> Any:
         for shape in shapes:
             picture.add(shape)
     return picture
-
-
-def _grouped(micros: int, currency: str) -> str:
-    whole, point, part = format_amount(micros, currency).partition(".")
-    return f"{int(whole):,}{point}{part}"
 
 
 def _numbered(said: str) -> Any:

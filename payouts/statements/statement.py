@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.shown import exact_percent
-from ledger.types import Aspect, Digest, InfluenceVector
+from ledger.types import MILLION, Aspect, Digest, InfluenceVector, Period
 from payouts.accounts.account import Account, Correction
 from payouts.accounts.clauses import Advance, Agreed, Reserve, Withholding
 from payouts.accounts.deductions import BESIDE, Converted, Deductions
@@ -20,6 +20,7 @@ from payouts.compute import Line
 from payouts.division.breakdown import Piece
 from payouts.money import format_amount
 from payouts.protocols import UsageRow
+from payouts.statements.recomputing import UNKNOWN, Factors
 
 ADVICE: Final = {
     "permission": "the use was not permitted when the track was made; grant it, or agree with the operator",
@@ -63,6 +64,12 @@ class Earning:
     high_ppm: int | None
     units: int
     micros: int
+    aspect_ppm: int = MILLION
+    """What part of the pool goes to the aspect."""
+    share: int | None = None
+    """The holder's own, of 10^12; None where influence x aspect x share x units x value does not make the amount."""
+    late_units: int = 0
+    """Units of earlier months among `units`, reported after those were closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +137,30 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """The same pool before: the last month, and the calendar year up to and with this one."""
+
+    last_period: str
+    last_earned_micros: int
+    last_net_micros: int
+    year: str
+    year_earned_micros: int
+    year_net_micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Who issues the statement and pays; from the settings."""
+
+    name: str = ""
+    address: str = ""
+    contact: str = ""
+
+
+ANONYMOUS: Final = Issuer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStatement:
     """One party in one run. `state` says whether it binds: only from `published` on."""
 
@@ -157,6 +188,13 @@ class PoolStatement:
     streams: tuple[Streams, ...]
     waiting: tuple[Waiting, ...]
     payment: Settled
+    plays: int = 0
+    """Streams behind the earnings."""
+    territories: tuple[str, ...] = ()
+    """Those that shares or permissions tell apart; WORLD stands for all others."""
+    unit_value: str = ""
+    """What a unit brings, in the pool's currency, where influence, aspect and share are whole."""
+    earlier: Earlier | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,9 +216,17 @@ class Statement:
     carried_micros: int
     currency: str
     pools: tuple[PoolStatement, ...]
+    issuer: Issuer = ANONYMOUS
+
+    @property
+    def month(self) -> str:
+        """The period as people say it: June 2026."""
+        return Period.parse(self.period).start.strftime("%B %Y")
 
 
-def statement(*, party: str, name: str, period: str, demo: bool, pools: Sequence[PoolStatement]) -> Statement:
+def statement(
+    *, party: str, name: str, period: str, demo: bool, pools: Sequence[PoolStatement], issuer: Issuer = ANONYMOUS
+) -> Statement:
     """A party's statement over its runs; the sums stand at the top where all are in one currency."""
     currencies = {pool.currency for pool in pools}
     sums: dict[str, int] = defaultdict(int)
@@ -194,6 +240,7 @@ def statement(*, party: str, name: str, period: str, demo: bool, pools: Sequence
         period=period,
         demo=demo,
         pools=tuple(pools),
+        issuer=issuer,
         nil=not any(_anything(pool) for pool in pools),
         currency=currencies.pop() if len(currencies) == 1 else "",
         **{figure: sums[figure] for figure in _FIGURES},
@@ -239,11 +286,14 @@ class Background:
         return cls(units, by_track, title)
 
 
-def earnings_of(pieces: Iterable[Piece], behind: Background) -> tuple[Earning, ...]:
+def earnings_of(
+    pieces: Iterable[Piece], behind: Background, factors: Factors | None = None, party: str = ""
+) -> tuple[Earning, ...]:
     """Pieces with the interval of their influence and the units behind them, largest first."""
     out = []
     for piece in pieces:
         ppm, low, high = _influence(piece, behind.vectors.get(piece.track, ()))
+        factor = UNKNOWN if factors is None else factors.of(piece, party, ppm)
         out.append(
             Earning(
                 track=piece.track,
@@ -258,6 +308,9 @@ def earnings_of(pieces: Iterable[Piece], behind: Background) -> tuple[Earning, .
                 high_ppm=high,
                 units=behind.units.get(piece.track, 0),
                 micros=piece.micros,
+                aspect_ppm=factor.aspect_ppm,
+                share=factor.share,
+                late_units=factor.late_units,
             )
         )
     return tuple(sorted(out, key=lambda one: (-one.micros, one.track, one.source, one.aspect, one.basis, one.via)))
@@ -397,6 +450,9 @@ def pool_statement(
     streams: Sequence[Streams],
     waiting: Sequence[Waiting],
     payment: Settled,
+    territories: Sequence[str] = (),
+    unit_value: str = "",
+    earlier: Earlier | None = None,
 ) -> PoolStatement:
     """One party's part of a run, with its figures checked against each other."""
     params = rule["params"]
@@ -415,6 +471,10 @@ def pool_statement(
         currency=currency,
         minimum_micros=minimum,
         payment=payment,
+        plays=sum(one.count for one in streams),
+        territories=tuple(territories),
+        unit_value=unit_value,
+        earlier=earlier,
         opening_micros=0 if account is None else account.opening,
         earned_micros=earned,
         adjustments_micros=0 if account is None else account.corrected,

@@ -9,10 +9,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from ledger.proofs.batch import in_words
-from ledger.shown import NOTHING, interval, money, percent, with_interval
+from ledger.registry.model import WORLD
+from ledger.shown import NOTHING, cents, cents_together, exact_percent, interval, money, with_interval
 from payouts.accounts.payment import cell
 from payouts.money import format_amount
-from payouts.statements.statement import Earning, PoolStatement, Statement, Waiting
+from payouts.statements.recomputing import share_in_words
+from payouts.statements.statement import ADVICE, Earning, PoolStatement, Statement, Waiting
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -34,7 +36,11 @@ COLUMNS: Final = (
     "ppm",
     "low_ppm",
     "high_ppm",
+    "aspect_ppm",
+    "share",
     "units",
+    "late_units",
+    "unit_value",
     "currency",
     "amount",
     "micros",
@@ -64,6 +70,92 @@ NAMES: Final = {
     "reversal": "Paid by a run since undone",
 }
 """What each kind of correction, deduction and balance is called on a page."""
+STATES: Final = {
+    "to be paid": "to be paid",
+    "blocked": "not paid for now",
+    "handed over": "on its way",
+    "settled": "paid",
+    "failed": "came back, is sent again",
+    "returned": "came back, is in your balance again",
+    "written-off": "did not arrive, is in your balance again",
+    "nothing to pay": "nothing to pay now",
+    "not published": "not final",
+}
+"""What a payment's state means to whoever waits for it."""
+
+
+def headline(pool: PoolStatement) -> tuple[str, str]:
+    """The amount that a reader looks for first, in the currency it is paid in, and what becomes of it."""
+    state = STATES.get(pool.payment.state, pool.payment.state)
+    if pool.converted is not None:
+        return paid(pool.converted.micros, pool.converted.currency), state
+    return paid(pool.net_micros, pool.currency), state
+
+
+def paid(micros: int, currency: str) -> str:
+    """What a bank is told: whole minor units of the currency, with its code."""
+    whole, point, part = format_amount(micros, currency).partition(".")
+    return f"{int(whole):,}{point}{part} {currency}"
+
+
+def next_steps(statement: Statement, pool: PoolStatement) -> list[str]:
+    """What happens now, and what the reader can do."""
+    steps = []
+    if pool.payment.state == "to be paid":
+        steps.append("You need do nothing: the payment is sent with the operator's next batch.")
+    if pool.payment.state == "blocked":
+        steps.append(
+            f"Your payment waits ({pool.payment.reason}): {ADVICE.get(pool.payment.reason, 'ask the operator')}."
+        )
+    if pool.carried_micros > 0:
+        why = f"below {cents(pool.minimum_micros)} {pool.currency} nothing is sent" if pool.minimum_micros else ""
+        why = why or "less than a coin cannot be sent"
+        steps.append(f"{money(pool.carried_micros, pool.currency)} is carried to the next month: {why}.")
+    if pool.carried_micros < 0:
+        steps.append(f"{money(-pool.carried_micros, pool.currency)} is taken from what the next months bring.")
+    if pool.waiting:
+        steps.append("What is held or in suspense is paid once its reason ends; the table above says what ends it.")
+    contact = f" {statement.issuer.contact}" if statement.issuer.contact else ""
+    steps.append(
+        "To contest an influence, an amount, a permission or a payment, write to the issuer"
+        f"{contact} with the line, what you claim and your evidence. It is entered as a dispute: at most what you "
+        "claim is held of the other side's money, for at most 30 days, and two people decide."
+    )
+    return steps
+
+
+def account_cents(pool: PoolStatement) -> dict[str, str]:
+    """The account's figures to the hundredth, so that opening + ... + deductions = paid + carried as shown."""
+    names = ("opening", "earned", "adjustments", "deductions")
+    sides = (names, ("net", "carried"))
+    shown: dict[str, str] = {}
+    for side in sides:
+        figures = [getattr(pool, f"{name}_micros") for name in side]
+        shown |= dict(zip(side, cents_together(figures), strict=True))
+    return shown
+
+
+def formula(pool: PoolStatement) -> str:
+    """How a line's amount comes about."""
+    return (
+        "Amount = influence x part of the pool x your share x units x the value of a unit, which is "
+        f"{pool.unit_value} {pool.currency}, but for rounding. An estimated influence stands with the interval it lies "
+        "in, nine times in ten."
+    )
+
+
+def own_share(one: Earning) -> str:
+    """The holder's own share of a line's source, where it explains the amount."""
+    return NOTHING if one.share is None else share_in_words(one.share)
+
+
+def places(pool: PoolStatement) -> str:
+    """Where the streams were: territories that rights tell apart by code, all others together."""
+    named = [territory for territory in pool.territories if territory != WORLD]
+    others = WORLD in pool.territories
+    if not named:
+        return "all territories"
+    return ", ".join(named) + (" and all others" if others else "")
 
 
 def as_csv(statement: Statement) -> bytes:
@@ -125,7 +217,11 @@ def _rows(pool: PoolStatement) -> list[dict[str, str]]:
             "ppm": _optional(item.ppm),
             "low_ppm": _optional(item.low_ppm),
             "high_ppm": _optional(item.high_ppm),
+            "aspect_ppm": str(item.aspect_ppm),
+            "share": _optional(item.share),
             "units": str(item.units),
+            "late_units": str(item.late_units),
+            "unit_value": pool.unit_value,
             "micros": str(item.micros),
         }
         for item in pool.earnings
@@ -164,6 +260,15 @@ def as_html(statement: Statement) -> str:
         influence=influence,
         about=about,
         bars=bars,
+        headline=headline,
+        steps=next_steps,
+        cents=account_cents,
+        own_share=own_share,
+        places=places,
+        formula=formula,
+        percent=exact_percent,
+        hundredths=cents,
+        amounts=lambda pool: cents_together([one.micros for one in pool.earnings]),
         name=NAMES.__getitem__,
         figure=FIGURES,
         platform=in_words,
@@ -214,7 +319,7 @@ def influence(one: Earning) -> str:
         return NOTHING
     if one.ppm is None:
         return f"{interval(one.low_ppm, one.high_ppm)} %"
-    return with_interval(percent(one.ppm), one.low_ppm, one.high_ppm)
+    return with_interval(exact_percent(one.ppm), one.low_ppm, one.high_ppm)
 
 
 def about(one: Waiting) -> str:

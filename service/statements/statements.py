@@ -14,8 +14,11 @@ from payouts.compute import Line
 from payouts.division.breakdown import Piece, break_down
 from payouts.life.book import Book
 from payouts.life.records import Run
+from payouts.statements.recomputing import Factors, value_in_words
 from payouts.statements.statement import (
     Background,
+    Earlier,
+    Issuer,
     PoolStatement,
     Settled,
     Statement,
@@ -60,9 +63,9 @@ def state_all(ws: Workspace, period: str) -> Iterator[Statement]:
 def _statement(ws: Workspace, book: Book, drawn: list[Drawn], party: str, period: str) -> Statement:
     demo = is_demo(ws, book, [drawn_run.stored.record.run for drawn_run in drawn])
     name = str(ws.registry.personal("party", party).get("name", ""))
-    return statement(
-        party=party, name=name, period=period, demo=demo, pools=[drawn_run.of(party) for drawn_run in drawn]
-    )
+    issuer = Issuer(**{field: ws.settings.text(f"payouts.issuer_{field}") for field in ("name", "address", "contact")})
+    pools = [drawn_run.of(party) for drawn_run in drawn]
+    return statement(party=party, name=name, period=period, demo=demo, pools=pools, issuer=issuer)
 
 
 def prove(ws: Workspace, party: str, period: str, pool: str | None = None) -> bytes:
@@ -94,7 +97,15 @@ class Drawn:
         self._book = book
         inputs = again(ws, stored)
         view = ws.registry.view(stored.payload["inputs"]["registry_size"])
-        self._behind = Background.of(stored.usage, inputs.vectors, lambda intent: title(view, intent))
+        self._behind = Background.of(stored.usage, inputs.vectors, lambda name: title(view, name))
+        self._factors = Factors(
+            period=stored.record.period,
+            aspects=stored.terms.aspects,
+            usage=stored.usage,
+            view=inputs.view,
+            outcome=stored.outcome,
+        )
+        self._before = _before(ws, book, stored)
         self._streams = counted(ws, stored)
         self._lines: dict[str, list[tuple[Line, Sequence[Piece]]]] = defaultdict(list)
         for line, pieces in break_down(inputs, stored.outcome, parties):
@@ -118,6 +129,7 @@ class Drawn:
         pieces = [
             piece for line, line_pieces in lines if line.state == "allocated" for piece in line_pieces if piece.micros
         ]
+        tracks = {piece.track for piece in pieces}
         return pool_statement(
             run=record.run,
             pool=record.pool,
@@ -127,10 +139,33 @@ class Drawn:
             currency=stored.currency,
             minimum=int(stored.payload["inputs"]["minimum_micros"]),
             account=stored.accounts.get(party),
-            earnings=earnings_of(pieces, self._behind),
-            streams=behind(self._streams, {piece.track for piece in pieces}),
+            earnings=earnings_of(pieces, self._behind, self._factors, party),
+            streams=behind(self._streams, tracks),
+            territories=sorted({place for track in tracks for place in self._factors.territories.get(track, ())}),
+            unit_value=value_in_words(self._factors.value),
+            earlier=self._earlier(party),
             waiting=waiting_of(record.run, lines, self._behind.title),
             payment=self._payment(party),
+        )
+
+    def _earlier(self, party: str) -> Earlier | None:
+        """The pool's last month for this party, and the year so far."""
+        if not self._before:
+            return None
+        period, accounts = self.stored.record.period, self.stored.accounts
+        year = [
+            accounts.get(party),
+            *(run.accounts.get(party) for run in self._before if run.record.period[:4] == period[:4]),
+        ]
+        last = self._before[-1]
+        then = last.accounts.get(party)
+        return Earlier(
+            last_period=last.record.period,
+            last_earned_micros=0 if then is None else then.earned,
+            last_net_micros=0 if then is None else then.payable,
+            year=period[:4],
+            year_earned_micros=sum(one.earned for one in year if one is not None),
+            year_net_micros=sum(one.payable for one in year if one is not None),
         )
 
     def _payment(self, party: str) -> Settled:
@@ -153,6 +188,14 @@ class Drawn:
             reason = self._stopped.get(party, "")
             outcome = "blocked" if reason else "to be paid"
         return Settled(state=outcome, route=intent["route"], reference=name, reason=reason)
+
+
+def _before(ws: Workspace, book: Book, stored: Stored) -> list[Stored]:
+    """The pool's standing runs of earlier months in this currency, oldest first: those of the year and the last one."""
+    record = stored.record
+    runs = book.standing(record.pool, before=record.period)
+    kept = [run for run in runs if run.period[:4] == record.period[:4]] or runs[-1:]
+    return [one for run in kept if (one := load(ws.log, run)).currency == stored.currency]
 
 
 def title(view: View, one: str) -> str:
