@@ -97,7 +97,7 @@ def _sums(statement: Statement) -> list[Any]:
     amounts = [
         part for amount, state in headlines for part in (_text(amount, "right-title"), _text(state, "right-soft"))
     ]
-    return [*amounts, *(_text(words, "right-soft") for words in held)]
+    return [*amounts, *(_text(words, "right-soft") for words in held_texts)]
 
 
 def _pool(statement: Statement, pool: PoolStatement) -> list[Any]:
