@@ -125,8 +125,8 @@ def _waiting(ws: Workspace, book: Book, without_vector: int, kept: list[quaranti
 
 
 def _disputes(ws: Workspace) -> Iterator[str]:
-    listed = disputes.shown_all(ws)
-    late = [shown.id for shown in listed if shown.overdue]
-    if listed:
+    open_disputes = disputes.shown_all(ws)
+    late = [shown.id for shown in open_disputes if shown.overdue]
+    if open_disputes:
         overdue = f", {len(late)} overdue ({', '.join(late)})" if late else ""
-        yield f"{counted(len(listed), 'dispute')} open{overdue}: settle dispute list"
+        yield f"{counted(len(open_disputes), 'dispute')} open{overdue}: settle dispute list"

@@ -64,16 +64,16 @@ def list_(everything: Annotated[bool, typer.Option("--all", help="Closed ones to
     def text(shown: list[disputes.DisputeShown]) -> str:
         rows = [
             {
-                "dispute": one.id,
-                "about": f"{one.about} {one.subject}".strip(),
-                "claimant": one.claimant,
-                "against": one.against or NOTHING,
-                "claimed": NOTHING if one.claimed_micros is None else money(one.claimed_micros, one.currency),
-                "state": one.state,
-                "next": one.next,
-                "due": f"{one.due or NOTHING}{' (overdue)' if one.overdue else ''}",
+                "dispute": row.id,
+                "about": f"{row.about} {row.subject}".strip(),
+                "claimant": row.claimant,
+                "against": row.against or NOTHING,
+                "claimed": NOTHING if row.claimed_micros is None else money(row.claimed_micros, row.currency),
+                "state": row.state,
+                "next": row.next,
+                "due": f"{row.due or NOTHING}{' (overdue)' if row.overdue else ''}",
             }
-            for one in shown
+            for row in shown
         ]
         return table(rows) if rows else "no open dispute"
 

@@ -144,18 +144,18 @@ def formula(pool: PoolStatement) -> str:
     )
 
 
-def own_share(one: Earning) -> str:
+def own_share(earning: Earning) -> str:
     """The holder's own share of a line's source, where it explains the amount."""
-    return NOTHING if one.share is None else share_in_words(one.share)
+    return NOTHING if earning.share is None else share_in_words(earning.share)
 
 
 def places(pool: PoolStatement) -> str:
     """Where the streams were: territories that rights tell apart by code, all others together."""
-    named = [territory for territory in pool.territories if territory != WORLD]
+    codes = [territory for territory in pool.territories if territory != WORLD]
     others = WORLD in pool.territories
-    if not named:
+    if not codes:
         return "all territories"
-    return ", ".join(named) + (" and all others" if others else "")
+    return ", ".join(codes) + (" and all others" if others else "")
 
 
 def as_csv(statement: Statement) -> bytes:
@@ -268,7 +268,7 @@ def as_html(statement: Statement) -> str:
         formula=formula,
         percent=exact_percent,
         hundredths=cents,
-        amounts=lambda pool: cents_together([one.micros for one in pool.earnings]),
+        amounts=lambda pool: cents_together([earning.micros for earning in pool.earnings]),
         name=NAMES.__getitem__,
         figure=FIGURES,
         platform=in_words,

@@ -152,11 +152,13 @@ def disputed_in(stored: Stored, dispute: DisputeFile, currency: str, entries: Co
             id=f"{opened.id}.{name}", kind="adjustment", party=party, micros=micros, run=opened.run, reason=reason
         )
 
-    held = held_by(stored, dispute)
-    if dispute.admitted is not None and held and (dispute.holds_money or f"{opened.id}.held" in entries):
-        yield correction("held", opened.against, -held, f"dispute {opened.id}: held until {dispute.admitted.until}")
+    micros_held = held_by(stored, dispute)
+    if dispute.admitted is not None and micros_held and (dispute.holds_money or f"{opened.id}.held" in entries):
+        yield correction(
+            "held", opened.against, -micros_held, f"dispute {opened.id}: held until {dispute.admitted.until}"
+        )
         if not dispute.holds_money:
-            yield correction("back", opened.against, held, f"dispute {opened.id}: no longer held")
+            yield correction("back", opened.against, micros_held, f"dispute {opened.id}: no longer held")
     awarded = 0
     for outcome in dispute.outcomes:
         if moved := outcome.micros - awarded:

@@ -70,9 +70,9 @@ class DisputeShown:
 def shown_all(ws: Workspace, *, everything: bool = False) -> list[DisputeShown]:
     """Disputes of lines and of ownership, oldest first: those still open, or all."""
     book, view = read_book(ws), ws.registry.view()
-    listed = [_shown(ws, book, dispute) for dispute in book.disputes.files.values() if everything or dispute.is_open]
-    listed += [_ownership(ws, view, one.id) for one in view.disputes.values() if everything or one.resolved_at is None]
-    return sorted(listed, key=lambda shown: (shown.opened_at, shown.id))
+    rows = [_shown(ws, book, dispute) for dispute in book.disputes.files.values() if everything or dispute.is_open]
+    rows += [_ownership(ws, view, fact.id) for fact in view.disputes.values() if everything or fact.resolved_at is None]
+    return sorted(rows, key=lambda shown: (shown.opened_at, shown.id))
 
 
 def show(ws: Workspace, name: str) -> DisputeShown:
@@ -135,12 +135,14 @@ def _spoken(dispute: DisputeFile) -> tuple[SpokenInDispute, ...]:
         SpokenInDispute(at=opened.at, what="claim", party=opened.claimant, text=opened.text, evidence=opened.evidence)
     ]
     spoken += [
-        SpokenInDispute(at=one.at, what="answer", party=one.party, text=one.text, evidence=one.evidence)
-        for one in dispute.answers
+        SpokenInDispute(at=entry.at, what="answer", party=entry.party, text=entry.text, evidence=entry.evidence)
+        for entry in dispute.answers
     ]
     spoken += [
-        SpokenInDispute(at=one.at, what=f"outcome {one.round}: {one.decision}", party="", text=one.text, evidence=())
-        for one in dispute.outcomes
+        SpokenInDispute(
+            at=outcome.at, what=f"outcome {outcome.round}: {outcome.decision}", party="", text=outcome.text, evidence=()
+        )
+        for outcome in dispute.outcomes
     ]
     if appeal is not None:
         spoken.append(
@@ -216,9 +218,9 @@ def open_dispute(
         _check_entitled(ws, stored, claimant=claimant, subject=subject, against=against)
         content = {"run": run.run, "about": about, "subject": subject, "claimant": claimant}
         nth = sum(
-            (one.opened.run, one.opened.about, one.opened.subject, one.opened.claimant)
+            (other.opened.run, other.opened.about, other.opened.subject, other.opened.claimant)
             == (run.run, about, subject, claimant)
-            for one in book.disputes.files.values()
+            for other in book.disputes.files.values()
         )
         name = name_of("dispute", **content, nth=nth)
         record = LineDispute(
@@ -259,8 +261,8 @@ def _check_entitled(ws: Workspace, stored: Stored, *, claimant: str, subject: st
         )
     if against and against not in lines:
         raise InputError(f"{against} has no line in run {stored.record.run[:16]} that could be disputed")
-    known = {row.track for row in stored.usage} | view.all_recordings.keys() | view.works.keys()
-    if subject and subject not in known:
+    subjects = {row.track for row in stored.usage} | view.all_recordings.keys() | view.works.keys()
+    if subject and subject not in subjects:
         raise InputError(f"{subject!r} is no track of run {stored.record.run[:16]}, recording or work")
 
 

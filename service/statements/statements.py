@@ -164,8 +164,8 @@ class Drawn:
             last_earned_micros=0 if then is None else then.earned,
             last_net_micros=0 if then is None else then.payable,
             year=period[:4],
-            year_earned_micros=sum(one.earned for one in year if one is not None),
-            year_net_micros=sum(one.payable for one in year if one is not None),
+            year_earned_micros=sum(account.earned for account in year if account is not None),
+            year_net_micros=sum(account.payable for account in year if account is not None),
         )
 
     def _payment(self, party: str) -> Settled:
@@ -194,8 +194,8 @@ def _before(ws: Workspace, book: Book, stored: Stored) -> list[Stored]:
     """The pool's standing runs of earlier months in this currency, oldest first: those of the year and the last one."""
     record = stored.record
     runs = book.standing(record.pool, before=record.period)
-    kept = [run for run in runs if run.period[:4] == record.period[:4]] or runs[-1:]
-    return [one for run in kept if (one := load(ws.log, run)).currency == stored.currency]
+    relevant = [run for run in runs if run.period[:4] == record.period[:4]] or runs[-1:]
+    return [before for run in relevant if (before := load(ws.log, run)).currency == stored.currency]
 
 
 def title(view: View, one: str) -> str:
