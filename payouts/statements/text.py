@@ -297,7 +297,7 @@ def bars(pool: PoolStatement) -> list[dict[str, str | int]]:
             "name": titles.get(source) or source,
             "id": source if titles.get(source) else "",
             "width": max(1, WIDEST * micros // widest),
-            "amount": money(micros),
+            "amount": cents(micros),
         }
         for source, micros in sources
     ]
