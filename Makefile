@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.demo-ready
 
-.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-payouts bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel clean
+.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-recordings bench-payouts bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel clean
 
 setup: $(STAMP)
 
@@ -88,6 +88,10 @@ bench-attribution: setup
 bench-tunes: setup
 	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m tests.bench.bench_tunes $(BENCH_ARGS)
+
+# Fetches Debian packages of music with apt; sox damages it, libchromaprint-tools (fpcalc) is measured beside it.
+bench-recordings: setup
+	$(BIN)/python -m tests.bench.bench_recordings $(BENCH_ARGS)
 
 bench-payouts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_payouts.py

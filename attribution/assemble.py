@@ -44,7 +44,10 @@ def assemble(
     claimed = {
         aspect: claim(
             shares[aspect],
-            calibration.threshold(method, CHANNELS[aspect], above_chance=aspect in estimate.above_chance),
+            max(
+                calibration.threshold(method, CHANNELS[aspect], above_chance=aspect in estimate.above_chance),
+                estimate.least.get(aspect, 0.0),
+            ),
         )
         for aspect in ASPECTS
     }

@@ -1,6 +1,6 @@
 """Sound files in, one kind of sound out: mono, 16 kHz, float32. An edge: it reads files.
 
-Whatever libsndfile reads (WAV, FLAC, OGG, MP3 and more) is mixed to mono in blocks and resampled as
+What libsndfile reads (WAV, AIFF, FLAC, OGG with Vorbis or Opus, MP3) is mixed to mono in blocks and resampled as
 it streams, so that memory follows the result and not the file. What cannot be judged is refused
 with a reason; silence and very short clips are not refused, they end as wholly unattributed.
 """
@@ -21,6 +21,10 @@ SAMPLE_RATE: Final = 16_000
 SECONDS_MAX: Final = 1_200
 """Twenty minutes: a longer recording is a programme, to be cut into its pieces first."""
 _BLOCK: Final = 1 << 17
+EXPECTED: Final = "WAV, AIFF, FLAC, OGG, Opus or MP3"
+_OGG_PAGE_MOST, _OGG_LAST = 65_307, 4
+_RIFF_UNKNOWN: Final = 0xFFFF_F000
+"""A writer that does not know the length announces about the most that there can be."""
 _RATE_RANGE: Final = (2_000, 768_000)
 
 Pcm = npt.NDArray[np.float32]
@@ -36,6 +40,7 @@ class Clip:
     source_rate: int
     channels: int
     clipped_ppm: int
+    truncated: bool = False
 
     @property
     def seconds(self) -> float:
@@ -67,6 +72,7 @@ def decode(path: Path) -> Clip:
             resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
             parts: list[Pcm] = []
             read = clipped = 0
+            promised = stream.frames
             while len(block := stream.read(_BLOCK, dtype="float32", always_2d=True)):
                 read += len(block)
                 clipped += int(np.count_nonzero(np.abs(block).max(axis=1) >= 0.999))
@@ -77,7 +83,8 @@ def decode(path: Path) -> Clip:
                 np.asarray(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True), dtype=np.float32)
             )
     except (soundfile.LibsndfileError, RuntimeError, ValueError) as problem:
-        raise InputError(f"{path}: not sound that can be decoded ({problem}); expected WAV, FLAC, OGG or MP3") from None
+        reason = _kind_of(path) or str(problem)
+        raise InputError(f"{path}: not sound that can be decoded ({reason}); expected {EXPECTED}") from None
     if read == 0:
         raise InputError(f"{path}: holds no sound at all; is it truncated?")
     pcm = np.concatenate(parts)
@@ -88,7 +95,35 @@ def decode(path: Path) -> Clip:
         source_rate=rate,
         channels=channels,
         clipped_ppm=1_000_000 * clipped // read,
+        truncated=read < 0.98 * promised or _ends_early(path),
     )
+
+
+def _kind_of(path: Path) -> str:
+    """What a file is that no decoder takes, by its first bytes; empty where they say nothing."""
+    with path.open("rb") as stream:
+        head = stream.read(64)
+    if head[4:8] == b"ftyp":
+        return "it is MPEG-4, as in .m4a and .mp4"
+    if head and all(32 <= byte < 127 or byte in b"\r\n\t" for byte in head):
+        return "it holds text"
+    return "" if head else "it is empty"
+
+
+def _ends_early(path: Path) -> bool:
+    """Whether an Ogg stream lacks its last page, or a WAV file some of the sound that it announces."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        head = stream.read(12)
+        if head[:4] == b"OggS":
+            stream.seek(max(0, size - 2 * _OGG_PAGE_MOST))
+            tail = stream.read()
+            page = tail.rfind(b"OggS")
+            return page < 0 or len(tail) < page + 6 or not tail[page + 5] & _OGG_LAST
+        if head[:4] == b"RIFF":
+            announced = int.from_bytes(head[4:8], "little")
+            return announced < _RIFF_UNKNOWN and announced + 8 > size
+    return False
 
 
 def clip_of(pcm: Pcm) -> Clip:

@@ -16,6 +16,8 @@ import numpy as np
 
 from attribution.hearing import latents, melody, symbolic
 from attribution.hearing.audio import Clip, decode, file_digest
+from attribution.hearing.constellation import NONE as NO_STARS
+from attribution.hearing.constellation import Constellation, constellation
 from attribution.hearing.encoders.handmade import MAKERS, HandMade
 from attribution.hearing.encoders.protocol import Encoder
 from attribution.hearing.landmarks import Landmarks, landmarks
@@ -26,10 +28,11 @@ from attribution.weights.load import constants, digest
 from ledger.errors import InputError
 from ledger.proofs import canon
 
+ENDS_EARLY: Final = "the file ends early: what it lacks could not be compared"
 Form = Literal["audio", "notes", "latents"]
 POOL: Final = 4
 """Mel frames in a block of `power`: 128 ms, long enough to forgive an excerpt that starts between frames."""
-VERSION: Final = "3"
+VERSION: Final = "4"
 
 NO_MARKS: Final = Landmarks(hashes=np.zeros(0, np.int64), frames=np.zeros(0, np.int64))
 NO_POWER: Final = np.zeros((0, BANDS), np.float32)
@@ -46,6 +49,7 @@ class Features:
     segments: Mapping[str, Floats] = field(default_factory=dict)
     power: Floats = field(default_factory=lambda: NO_POWER)
     marks: Landmarks = NO_MARKS
+    stars: Constellation = NO_STARS
     line: MelodyLine = melody.EMPTY
     latents: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     remarks: tuple[str, ...] = ()
@@ -54,6 +58,17 @@ class Features:
     def count(self) -> int:
         """How many segments there are."""
         return len(next(iter(self.segments.values()))) if self.segments else 0
+
+    @property
+    def unfit(self) -> str | None:
+        """Why a recording is not indexed, if it is not: it would stand for sound that is not in its file."""
+        if self.form != "audio":
+            return None
+        if ENDS_EARLY in self.remarks:
+            return "ends early; is it truncated?"
+        if not self.count:
+            return f"{self.seconds:.1f} s is shorter than one window of analysis (4.1 s)"
+        return None if any(rows.any() for rows in self.segments.values()) else "holds nothing but silence"
 
 
 @cache
@@ -83,9 +98,15 @@ def features_of_clip(clip: Clip) -> Features:
         segments={encoder.name: encoder.encode(picture) for encoder in encoders()},
         power=power.astype(np.float32),
         marks=landmarks(picture.bins),
+        stars=constellation(picture.tones),
         line=melody.heard(picture.bins),
         remarks=_remarks(clip, picture.segments),
     )
+
+
+def silent(clip: Clip) -> bool:
+    """Whether there is no sound in it."""
+    return not float(np.abs(clip.pcm).max(initial=0.0)) > 1e-4
 
 
 def _remarks(clip: Clip, segments: int) -> tuple[str, ...]:
@@ -94,8 +115,10 @@ def _remarks(clip: Clip, segments: int) -> tuple[str, ...]:
         remarks.append(
             f"{clip.seconds:.1f} s is shorter than one window of analysis (4.1 s): nothing can be attributed"
         )
-    elif not float(np.abs(clip.pcm).max()) > 1e-4:
+    elif silent(clip):
         remarks.append("silence: nothing can be attributed")
+    if clip.truncated:
+        remarks.append(ENDS_EARLY)
     if clip.clipped_ppm > 10_000:
         remarks.append(f"{clip.clipped_ppm / 10_000:.1f} % of the samples are clipped: shares are less sure")
     if clip.source_rate < 16_000:

@@ -1,7 +1,8 @@
-"""The two pictures of a clip that every encoder starts from, computed once.
+"""The pictures of a clip that every encoder starts from, computed once.
 
 Mel power every 32 ms (48 bands) for timbre and rhythm, semitone power every 64 ms (72 semitones from
-C2) for pitch. Computed in torch on one thread, so that the same clip gives the same bytes.
+C2) for pitch; and power by thirds of a semitone every 32 ms, from which constellations are read. Computed in
+torch on one thread, so that the same clip gives the same bytes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 BANDS: Final = 48
 SEMITONES: Final = 72
 LOWEST: Final = 36
+STEPS_PER_OCTAVE: Final = 36
+STEP_LOWEST: Final = 180.0
+STEPS: Final = 178
+"""Thirds of a semitone from 180 to 5,440 Hz: what most filters, telephones and small loudspeakers let through."""
 MEL_HOP: Final = 512
 SEMITONE_HOP: Final = 1024
 MEL_SECONDS: Final = MEL_HOP / SAMPLE_RATE
@@ -43,6 +48,7 @@ class Spectra:
     mel: Floats  # (frames, 48)
     semitones: Floats  # (frames at half the rate, 72)
     bins: Floats  # (frames, 513)
+    tones: Floats  # (frames, 178), thirds of a semitone
 
     @property
     def segments(self) -> int:
@@ -74,19 +80,20 @@ def one_thread() -> Iterator[None]:
 
 
 def spectra(pcm: Pcm) -> Spectra:
-    """Both pictures of a clip of any length, a second of silence included."""
+    """All pictures of a clip of any length, a second of silence included."""
     import torch
 
     with one_thread(), torch.inference_mode():
         wave = torch.from_numpy(np.ascontiguousarray(pcm, dtype=np.float32))
         short = _power(wave, 1024, MEL_HOP)
-        long = _power(wave, 4096, SEMITONE_HOP)
-        mel_bank, semitone_bank = (torch.from_numpy(bank) for bank in _banks())
+        long = _power(wave, 4096, MEL_HOP)
+        mel_bank, semitone_bank, step_bank = (torch.from_numpy(bank) for bank in _banks())
         return Spectra(
             seconds=len(pcm) / SAMPLE_RATE,
             mel=(short @ mel_bank.T).numpy(),
-            semitones=(long @ semitone_bank.T).numpy(),
+            semitones=(long[:: SEMITONE_HOP // MEL_HOP] @ semitone_bank.T).numpy(),
             bins=short.numpy(),
+            tones=(long @ step_bank.T).numpy(),
         )
 
 
@@ -99,10 +106,9 @@ def _power(wave: torch.Tensor, size: int, hop: int) -> torch.Tensor:
 
 
 @cache
-def _banks() -> tuple[Floats, Floats]:
-    """Triangular mel bands over the short spectrum, Gaussian semitones over the long one."""
-    low, high = _mel(40.0), _mel(7_600.0)
-    edges = _hertz(np.linspace(low, high, BANDS + 2))
+def _banks() -> tuple[Floats, Floats, Floats]:
+    """Triangular mel bands over the short spectrum, Gaussian semitones and thirds of them over the long one."""
+    edges = _band_edges()
     hertz = np.fft.rfftfreq(1024, 1 / SAMPLE_RATE)
     rise = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
@@ -117,7 +123,21 @@ def _banks() -> tuple[Floats, Floats]:
     thin = semitone.sum(axis=1) < 0.5
     nearest = np.abs(pitch[None, :] - centres[:, None]).argmin(axis=1)
     semitone[np.nonzero(thin)[0], nearest[thin]] = 1.0
-    return mel.astype(np.float32), semitone.astype(np.float32)
+    octaves = np.arange(STEPS) / STEPS_PER_OCTAVE
+    step_hertz = STEP_LOWEST * 2**octaves
+    width = 0.6 * np.maximum(step_hertz * (2 ** (1 / STEPS_PER_OCTAVE) - 1), fine[1])
+    step = np.exp(-0.5 * ((fine[None, :] - step_hertz[:, None]) / width[:, None]) ** 2)
+    step /= step.sum(axis=1, keepdims=True)
+    return mel.astype(np.float32), semitone.astype(np.float32), step.astype(np.float32)
+
+
+def band_centres() -> npt.NDArray[np.float64]:
+    """The frequency in the middle of each mel band."""
+    return _band_edges()[1:-1]
+
+
+def _band_edges() -> npt.NDArray[np.float64]:
+    return _hertz(np.linspace(_mel(40.0), _mel(7_600.0), BANDS + 2))
 
 
 def _mel(hertz: float) -> float:

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from attribution.hearing.features import Features, Form
-from attribution.hearing.landmarks import LandmarkIndex
 from attribution.hearing.spectra import Floats, unit
+from attribution.index.alignments import LandmarkIndex
 from attribution.index.evidence import Evidence
 from attribution.index.limits import Chance
 from attribution.index.nearest import Nearest
+from attribution.index.patterns import PatternIndex
 from attribution.index.tunes import TuneIndex
 from ledger.proofs import canon, tree
 
@@ -101,6 +102,10 @@ class Catalogue:
     @cached_property
     def landmarks(self) -> LandmarkIndex:
         return LandmarkIndex([recording.features.marks for recording in self.recordings])
+
+    @cached_property
+    def patterns(self) -> PatternIndex:
+        return PatternIndex([recording.features.stars for recording in self.recordings])
 
     @cached_property
     def tunes(self) -> TuneIndex:

@@ -1,33 +1,44 @@
-"""Near-duplicates: the same recording again, re-sung, re-instrumented or nudged in pitch and tempo.
+"""Near-duplicates: a recording again, whole or in parts, nudged in pitch, tempo or colour; or its piece re-recorded.
 
-Likeness of two recordings is the mean over the segments of one of its best cosine with any segment of
-the other, in the chroma encoder's space (blind to key and offset), or the share of landmarks they have
-in common at one offset, whichever is more. A copy registered later moves no money: see `sort_out`.
+Two recordings of sound are alike where landmarks say that one runs along the other for a large part of either: faster,
+in another key, filtered, looped or cut in pieces. Or where the mean over the segments of one of its best cosine with
+any segment of the other, in the chroma encoder's space (blind to key and offset), is that of one piece played twice.
+A copy moves no money: see `sort_out`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from attribution.hearing.features import Features
+from attribution.index.alignments import coverage
 from attribution.index.nearest import Nearest
+from attribution.index.patterns import PatternIndex
 
 LIKE: Final = 0.62
 """Likeness from which two recordings are near-duplicates; docs/methods.md has the measured error rates."""
+PLAYED_TWICE: Final = 0.72
+"""Mean cosine of segments from which two recordings are alike: of distinct real recordings the most alike have 0.69."""
+SURELY: Final = 14.0
+"""Standard deviations of shared landmarks from which a recording runs along another: distinct real ones reach 10."""
+PART: Final = 0.4
+"""The part of either recording that must run along the other."""
 _NEIGHBOURS: Final = 24
+_RUNNING: Final = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrant:
-    """A recording at the index's door, in order of registration."""
+    """A recording at the index's door, in order of registration. Those registered by one statement have one `since`."""
 
     id: str
     groups: frozenset[str]
     confirmed: bool
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,23 +50,23 @@ class CopyVerdict:
     kept_out: str | None = None
 
 
-def likeness(one: Features, other: Features) -> float:
-    """0..1; both directions' mean, so that an excerpt is not a duplicate of a whole. Latents by cosine."""
-    if one.form != other.form:
+def likeness(first: Features, second: Features) -> float:
+    """0..1: how like two items are by what they hold all along; an excerpt is not like the whole. Latents by cosine."""
+    if first.form != second.form:
         return 0.0
-    if one.form == "latents":
-        if one.latents.shape != other.latents.shape:
+    if first.form == "latents":
+        if first.latents.shape != second.latents.shape:
             return 0.0
         return float(
-            np.sum(one.latents * other.latents)
-            / max(np.linalg.norm(one.latents) * np.linalg.norm(other.latents), 1e-12)
+            np.sum(first.latents * second.latents)
+            / max(np.linalg.norm(first.latents) * np.linalg.norm(second.latents), 1e-12)
         )
-    if one.form == "notes":
-        same = one.line.pitches.tobytes() == other.line.pitches.tobytes() and len(one.line) > 0
+    if first.form == "notes":
+        same = first.line.pitches.tobytes() == second.line.pitches.tobytes() and len(first.line) > 0
         return 1.0 if same else 0.0
-    if not one.count or not other.count:
-        return 1.0 if one.judged_sha256 == other.judged_sha256 else 0.0
-    cosine = one.segments["chroma"] @ other.segments["chroma"].T
+    if not first.count or not second.count:
+        return 1.0 if first.judged_sha256 == second.judged_sha256 else 0.0
+    cosine = first.segments["chroma"] @ second.segments["chroma"].T
     return float((cosine.max(axis=1).mean() + cosine.max(axis=0).mean()) / 2)
 
 
@@ -64,31 +75,101 @@ def sort_out(entrants: Sequence[Entrant], features: Callable[[str], Features]) -
 
     Like an earlier recording of the same group: credited through that one, so the cluster counts once.
     Like an earlier recording of another group: kept out until someone other than the claimant confirms it.
+    Like a recording of another group that one statement registered with it: neither is earlier, so both are kept out
+    until one of them is confirmed.
     """
+    alike = pairs_alike(entrants, features)
+    by_id = {entrant.id: entrant for entrant in entrants}
+    contested = {
+        name: other_id
+        for name, likes in alike.items()
+        for other_id in sorted(likes, key=lambda other_id: (likes[other_id], other_id))
+        if _undecided(by_id[name], by_id[other_id])
+    }
     verdicts: dict[str, CopyVerdict] = {}
     let_in: dict[str, Entrant] = {}
-    for entrant, nearby in zip(entrants, _nearby(entrants, features), strict=True):
-        entrant_features = features(entrant.id)
-        likest = max(
-            ((likeness(entrant_features, features(name)), name) for name in nearby if name in let_in),
-            key=lambda pair: (pair[0], pair[1]),
-            default=(0.0, ""),
-        )
-        verdicts[entrant.id] = _judge(entrant, likest, let_in)
+    # Of those that one statement registered, a confirmed one stands before the others.
+    places = _first_of_statement(entrants)
+    for entrant in sorted(entrants, key=lambda entrant: (places[entrant.id], not entrant.confirmed)):
+        likes = alike[entrant.id]
+        if entrant.id in contested:
+            other_id = contested[entrant.id]
+            reason = f"like {other_id} of another group, registered by the same statement; confirm one of them"
+            verdicts[entrant.id] = CopyVerdict(like=other_id, likeness=likes[other_id], kept_out=reason)
+            continue
+        earlier = [(score, name) for name, score in likes.items() if name in let_in or name in contested]
+        own = [pair for pair in earlier if by_id[pair[1]].groups & entrant.groups]
+        score, name = max(own or earlier, default=(0.0, ""))
+        verdicts[entrant.id] = _judge(entrant, score, by_id.get(name))
         if verdicts[entrant.id].kept_out is None:
             let_in[entrant.id] = entrant
-    return verdicts
+    return {entrant.id: verdicts[entrant.id] for entrant in entrants}
 
 
-def _judge(entrant: Entrant, likest: tuple[float, str], let_in: dict[str, Entrant]) -> CopyVerdict:
-    score, name = likest
-    if score < LIKE:
-        return CopyVerdict(likeness=score)
-    if let_in[name].groups & entrant.groups:
-        return CopyVerdict(like=name, likeness=score, kept_out=f"same group as {name}; its cluster is credited once")
-    if entrant.confirmed:
-        return CopyVerdict(like=name, likeness=score)
-    return CopyVerdict(like=name, likeness=score, kept_out=f"like the earlier {name} of another group; not confirmed")
+def _first_of_statement(entrants: Sequence[Entrant]) -> dict[str, int]:
+    """For each recording the place of the first that the same statement registered."""
+    first: dict[str, int] = {}
+    return {
+        entrant.id: first.setdefault(entrant.since, position) if entrant.since else position
+        for position, entrant in enumerate(entrants)
+    }
+
+
+def _undecided(first: Entrant, second: Entrant) -> bool:
+    """Whether nothing says which of two like recordings was first."""
+    together = first.since != "" and first.since == second.since
+    return together and not first.groups & second.groups and not first.confirmed and not second.confirmed
+
+
+def _judge(entrant: Entrant, score: float, likest: Entrant | None) -> CopyVerdict:
+    if likest is None:
+        return CopyVerdict()
+    if likest.groups & entrant.groups:
+        reason: str | None = f"same group as {likest.id}; its cluster is credited once"
+    elif entrant.confirmed:
+        reason = None
+    else:
+        reason = f"like the earlier {likest.id} of another group; not confirmed"
+    return CopyVerdict(like=likest.id, likeness=score, kept_out=reason)
+
+
+def pairs_alike(entrants: Sequence[Entrant], features: Callable[[str], Features]) -> dict[str, dict[str, float]]:
+    """By recording, those that are near-duplicates of it, both ways, and how much so."""
+    alike: dict[str, dict[str, float]] = {entrant.id: {} for entrant in entrants}
+    for name, alike_ids in [*_alike_all_along(entrants, features), *_running_along(entrants, features)]:
+        for other_id, score in alike_ids.items():
+            for first, second in ((name, other_id), (other_id, name)):
+                alike[first][second] = max(score, alike[first].get(second, 0.0))
+    return alike
+
+
+def _running_along(
+    entrants: Sequence[Entrant], features: Callable[[str], Features]
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """For each recording of sound those that run along it, or that it runs along, for a large part."""
+    names = [entrant.id for entrant in entrants if len(features(entrant.id).stars)]
+    stars = [features(name).stars for name in names]
+    index = PatternIndex(stars)
+    for row, name in enumerate(names):
+        parts = {
+            names[line.row]: coverage(line, stars[row], stars[line.row])
+            for line in index.align(stars[row], most=_RUNNING)
+            if line.row != row and line.strength >= SURELY
+        }
+        # On the scale of likeness: what runs along for PART is as like as what is LIKE all along.
+        scale = (1 - LIKE) / (1 - PART)
+        yield name, {other_id: LIKE + scale * (part - PART) for other_id, part in parts.items() if part >= PART}
+
+
+def _alike_all_along(
+    entrants: Sequence[Entrant], features: Callable[[str], Features]
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """For each recording those that are like it all along."""
+    for entrant, nearby in zip(entrants, _nearby(entrants, features), strict=True):
+        features_here = features(entrant.id)
+        least = PLAYED_TWICE if features_here.form == "audio" else LIKE
+        scores = {name: likeness(features_here, features(name)) for name in nearby}
+        yield entrant.id, {name: score for name, score in scores.items() if score >= least}
 
 
 def _nearby(entrants: Sequence[Entrant], features: Callable[[str], Features]) -> list[list[str]]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from attribution.hearing import landmarks
 from attribution.hearing.spectra import Floats
-from attribution.index import tunes
+from attribution.index import alignments, tunes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,5 +18,5 @@ class Evidence:
     rows: npt.NDArray[np.int64]
     table: Floats
     loud: npt.NDArray[np.bool_]
-    marks: tuple[landmarks.LandmarkAlignment, ...]
+    marks: tuple[alignments.LandmarkAlignment, ...]
     lines: tuple[tunes.TuneAlignment, ...]

@@ -14,10 +14,14 @@ TUNE_LEAST: Final = 36.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chance:
-    """The limits of a catalogue: margin of a recording, strength of a tune by what the track is made of."""
+    """The limits of a catalogue: margin of a recording, strength of a tune by what the track is made of; in style the
+    likeness of the nearest recording, and the share of a group where none is so near.
+    """
 
     recording: float = 0.0
     tunes: Mapping[str, float] = field(default_factory=dict)
+    near: float = 0.0
+    groups: float = 0.0
 
     def tune(self, form: Form) -> float:
         """The strength a tune needs; where nothing of that form is indexed, the most that any form needs."""

@@ -17,8 +17,10 @@ from typing import Any, Final
 import numpy as np
 
 from attribution.hearing import features as kept
+from attribution.hearing.constellation import NONE as NO_STARS
+from attribution.hearing.constellation import Constellation
 from attribution.hearing.features import NO_MARKS, NO_POWER, Features, Form
-from attribution.hearing.landmarks import Landmarks
+from attribution.hearing.landmarks import pairs
 from attribution.hearing.melody import MelodyLine
 from attribution.hearing.spectra import Floats
 from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, CatalogueEntry, joined
@@ -82,7 +84,15 @@ class IndexStore:
 
     def sketch(self, digest: str) -> Features:
         """The little of an item's features by which near-duplicates are judged."""
-        few = {"segments.chroma", "latents", "line.onsets", "line.lengths", "line.pitches"}
+        few = {
+            "segments.chroma",
+            "stars.frames",
+            "stars.steps",
+            "latents",
+            "line.onsets",
+            "line.lengths",
+            "line.pitches",
+        }
         return _features(*self._read(digest, few))
 
     def screened(self, digest: str) -> Floats:
@@ -134,7 +144,10 @@ class IndexStore:
 
     def catalogue(self) -> Catalogue:
         """The searchable recordings; StateError when nothing is indexed."""
-        document = self.manifest() or {"recordings": []}
+        document = self.manifest()
+        if document is None and (self.folder / MANIFEST).is_file():
+            raise StateError("the index was made by another version; run `settle index` to read the sound again")
+        document = document or {"recordings": []}
         rows = [row for row in (IndexRow(**row) for row in document["recordings"]) if row.kept_out is None]
         if not rows:
             raise StateError("nothing is indexed; import recordings with `audio` paths, then run `settle index`")
@@ -148,22 +161,22 @@ def _arrays(item: Features) -> dict[str, Any]:
     arrays: dict[str, Any] = {f"segments.{name}": rows for name, rows in item.segments.items()}
     arrays |= {"power": item.power, "latents": item.latents}
     arrays |= {
-        "marks.hashes": item.marks.hashes.astype(np.int32),
-        "marks.frames": item.marks.frames.astype(np.int32),
-        "marks.peaks": item.marks.peaks,
+        "marks.peaks": item.marks.peaks.astype(np.uint16),
+        "stars.frames": item.stars.frames.astype(np.uint16),
+        "stars.steps": np.rint(item.stars.steps * 100).astype(np.uint16),
     }
     arrays |= {"line.onsets": item.line.onsets, "line.lengths": item.line.lengths, "line.pitches": item.line.pitches}
     return arrays
 
 
 def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
-    marks = NO_MARKS
-    if "marks.hashes" in arrays:
-        marks = Landmarks(
-            hashes=arrays["marks.hashes"].astype(np.int64),
-            frames=arrays["marks.frames"].astype(np.int64),
-            peaks=arrays["marks.peaks"],
-        )
+    marks, stars = NO_MARKS, NO_STARS
+    if "marks.peaks" in arrays:
+        peaks = arrays["marks.peaks"].astype(np.int64)
+        marks = pairs(peaks[:, 0], peaks[:, 1])
+    if "stars.frames" in arrays:
+        steps = np.round(arrays["stars.steps"] / 100, 2).astype(np.float32)
+        stars = Constellation(frames=arrays["stars.frames"].astype(np.int32), steps=steps)
     line = MelodyLine(onsets=arrays["line.onsets"], lengths=arrays["line.lengths"], pitches=arrays["line.pitches"])
     segments = {
         encoder.name: arrays[f"segments.{encoder.name}"]
@@ -178,6 +191,7 @@ def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
         segments=segments,
         power=arrays.get("power", NO_POWER),
         marks=marks,
+        stars=stars,
         line=line,
         latents=arrays["latents"],
         remarks=tuple(json.loads(plain["remarks"])),

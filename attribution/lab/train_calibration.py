@@ -29,7 +29,8 @@ from attribution.lab.evaluate import conformal, ranked, top_hits, weight_error
 from attribution.methods import channels, posterior
 from attribution.methods.byname import NAMES, method
 from attribution.methods.calibration import EDGES, SMALLEST, Calibration
-from attribution.methods.ivd import closest, gate_table, style_shares
+from attribution.methods.chance import closest
+from attribution.methods.ivd import gate_table, style_shares
 from attribution.methods.posterior import Odds
 from attribution.methods.protocol import Estimate
 from ledger.types import ASPECTS, Aspect

@@ -9,17 +9,20 @@ each judged against the others, and the best that is reached follows Gumbel's la
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from attribution.hearing.features import Features, Form
-from attribution.hearing.landmarks import LandmarkAlignment
+from attribution.index.alignments import LandmarkAlignment
 from attribution.index.catalogue import Catalogue, CatalogueEntry
+from attribution.index.evidence import Evidence
 from attribution.index.limits import TUNE_LEAST, Chance
 from attribution.index.tunes import TuneIndex
-from attribution.methods import aligned
-from attribution.methods.channels import aligned_recordings
+from attribution.methods import aligned, posterior
+from attribution.methods.calibration import shipped
+from attribution.methods.channels import aligned_recordings, gather, likeness_by
 
 PROBES: Final = 64
 TUNE_PROBES: Final = 128
@@ -30,7 +33,8 @@ RECORDING_RATE: Final = 0.1
 
 Both rates were chosen on other tunes, players and invented worlds than those in docs/benchmarks.md.
 """
-MARGIN: Final = 25.0
+STYLE_RATE: Final = 0.02
+MARGIN: Final = 14.0
 """About what strangers reach in invented catalogues: asked for where there is no other recording to measure with."""
 REACH: Final = 2.0
 """No limit is more than so many times what half of a catalogue reaches: whoever registers versions and medleys makes
@@ -38,7 +42,7 @@ recordings each other's source, and must not silence the whole catalogue by it."
 NOTED: Final[tuple[Form, ...]] = ("audio", "notes")
 """The forms that have tunes."""
 ALIGNED: Final = 16
-SHARE_WORTH: Final = 250.0
+SHARE_WORTH: Final = 100.0
 """How many standard deviations of shared peaks explaining the whole of a track's power is worth."""
 SURE: Final = 30.0
 _MIDDLE, _HIGH = 0.5, 0.9
@@ -49,11 +53,9 @@ def margins(marks: Sequence[LandmarkAlignment], parts: Sequence[aligned.Explaine
 
     Recordings by the same players share peaks with a track, but all of them do, and explain little each.
     """
-    usual = float(np.median([min(mark.surprise, SURE) for mark in marks])) if marks else 0.0
-    return [
-        round(min(mark.surprise, SURE) - usual + SHARE_WORTH * part.share, 3)
-        for mark, part in zip(marks, parts, strict=False)
-    ]
+    sure = [(min(mark.surprise, SURE) + min(mark.local, SURE)) / 2 for mark in marks]
+    usual = float(np.median(sure)) if marks else 0.0
+    return [round(value - usual + SHARE_WORTH * part.share, 3) for value, part in zip(sure, parts, strict=False)]
 
 
 def chance_in(catalogue: Catalogue) -> Chance:
@@ -69,7 +71,8 @@ def measure(sketches: Mapping[str, Features], recordings: Iterable[CatalogueEntr
     """The limits, from the lines of all recordings and the whole features of those that `probes` names."""
     probe_names = set(probes([name for name, sketch in sketches.items() if sketch.form == "audio"], PROBES))
     sample = Catalogue([sketch for sketch in recordings if sketch.id in probe_names], chance=Chance())
-    return Chance(recording=recording_limit(sample), tunes=tune_limits(sketches))
+    near, groups = style_limits(sample)
+    return Chance(recording=recording_limit(sample), tunes=tune_limits(sketches), near=near, groups=groups)
 
 
 def probes(ids: Sequence[str], most: int) -> list[str]:
@@ -85,9 +88,44 @@ def recording_limit(sample: Catalogue) -> float:
     for row in range(len(sample)):
         item = sample.features(row)
         marks = [alignment for alignment in aligned_recordings(sample, item) if alignment.row != row]
-        chance_margins = margins(marks, aligned.explain(sample, item, marks[:ALIGNED]))
+        chance_margins = margins(marks, aligned.explain(sample, item, marks[:ALIGNED], background=True))
         best.append(max(chance_margins, default=0.0))
     return round(max(0.0, limit(best, RECORDING_RATE, MARGIN)), 3)
+
+
+def style_limits(sample: Catalogue) -> tuple[float, float]:
+    """The likeness in style, and the posterior share of a group, that STYLE_RATE of other people's music reaches.
+
+    Each of a sample is asked about those of other groups. Produced music is more alike than invented bands are, and
+    how much so differs from catalogue to catalogue.
+    """
+    nearest: list[float] = []
+    largest: list[float] = []
+    for row in range(len(sample)):
+        evidence = gather(sample, sample.features(row))
+        own = sample.styles[row]
+        columns = [
+            column
+            for column, row_there in enumerate(evidence.rows)
+            if row_there != row and (own is None or sample.styles[row_there] != own)
+        ]
+        elsewhere = replace(evidence, rows=evidence.rows[columns], table=evidence.table[:, columns])
+        nearest.append(closest(elsewhere))
+        shares: dict[str, float] = {}
+        for row_there, share in zip(elsewhere.rows, posterior.shares(elsewhere, shipped().odds["style"]), strict=True):
+            group = sample.styles[row_there] or sample.ids[row_there]
+            shares[group] = shares.get(group, 0.0) + float(share)
+        largest.append(max(shares.values(), default=0.0))
+    near, groups = (min(1.0, limit(values, STYLE_RATE, 0.0)) for values in (nearest, largest))
+    return round(near, 4), round(groups, 4)
+
+
+def closest(evidence: Evidence) -> float:
+    """The highest likeness in style of any stretch of the track with any recording.
+
+    One stretch tells more than all together: what a track takes from one band is in a part of it.
+    """
+    return round(float(likeness_by(evidence, "style").max(initial=0.0)), 4)
 
 
 def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from attribution.hearing import landmarks
 from attribution.hearing.features import Features
 from attribution.hearing.spectra import HOP, HOP_SECONDS, WINDOW, WINDOW_SECONDS, Floats
+from attribution.index.alignments import LandmarkAlignment, coincide, together
 from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, joined
 from attribution.index.evidence import Evidence
 
@@ -74,14 +74,17 @@ def _gather(catalogue: Catalogue, item: Features) -> Evidence:
     return Evidence(rows=rows, table=table, loud=loud, marks=marks, lines=lines)
 
 
-def aligned_recordings(catalogue: Catalogue, item: Features) -> tuple[landmarks.LandmarkAlignment, ...]:
-    """The recordings whose peaks the track shares at one offset more than chance allows, most surprising first."""
-    if not len(item.marks.hashes):
-        return ()
-    votes = catalogue.landmarks.vote(item.marks, least=VOTES_LEAST, most=ALIGNED_MAX)
-    sources = [catalogue.features(vote.row).marks for vote in votes]
-    length = int(item.marks.peaks[:, 0].max()) + 1
-    return tuple(landmarks.coincide(item.marks, sources, votes, length))[:24]
+def aligned_recordings(catalogue: Catalogue, item: Features) -> tuple[LandmarkAlignment, ...]:
+    """The recordings that run along the track, as they are or in another key and tempo, most surprising first."""
+    best = {line.row: line for line in catalogue.patterns.align(item.stars, least=VOTES_LEAST, most=ALIGNED_MAX)}
+    if len(item.marks.hashes):
+        votes = catalogue.landmarks.vote(item.marks, least=VOTES_LEAST, most=ALIGNED_MAX)
+        sources = [catalogue.features(vote.row).marks for vote in votes]
+        length = int(item.marks.peaks[:, 0].max()) + 1
+        for line in coincide(item.marks, sources, votes, length):
+            pattern = best.get(line.row)
+            best[line.row] = line if pattern is None else together(line, pattern)
+    return tuple(sorted(best.values(), key=lambda line: (-line.strength, line.row))[:24])
 
 
 def _note_segments(item: Features) -> int:

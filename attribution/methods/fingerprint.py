@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from attribution.hearing.features import Features
-from attribution.hearing.spectra import HOP_SECONDS, WINDOW_SECONDS
+from attribution.hearing.spectra import HOP_SECONDS, STEPS_PER_OCTAVE, WINDOW_SECONDS
+from attribution.index.alignments import LandmarkAlignment
 from attribution.index.catalogue import Catalogue
 from attribution.index.evidence import Evidence
 from attribution.methods import channels, posterior
@@ -46,6 +47,17 @@ class Fingerprint:
         }
 
 
+def landmark_words(mark: LandmarkAlignment) -> str:
+    """How many landmarks agree, and the change of key and tempo by which they do."""
+    words = [f"{mark.votes} landmarks"]
+    if mark.tempo != 1.0:
+        words.append(f"{100 * (1 / mark.tempo - 1):+.0f} % length")
+    semitones = -12 * mark.shift / STEPS_PER_OCTAVE
+    if abs(semitones) >= 0.25:
+        words.append(f"{semitones:+.1f} semitones")
+    return ", ".join(words)
+
+
 def matches(catalogue: Catalogue, item: Features, evidence: Evidence, count: int = 12) -> tuple[Match, ...]:
     """Where in the track and where in the source: by landmarks, by tune, and by the nearest segments in style."""
     passages = [
@@ -54,8 +66,8 @@ def matches(catalogue: Catalogue, item: Features, evidence: Evidence, count: int
             aspect="recording",
             track_start=round(float(mark.frames[0]) * FRAME_SECONDS, 2),
             track_end=round(float(mark.frames[-1]) * FRAME_SECONDS, 2),
-            source_start=round(float(mark.frames[0] + mark.offset) * FRAME_SECONDS, 2),
-            evidence=f"{mark.votes} landmarks",
+            source_start=round(float(mark.frames[0] * mark.tempo + mark.offset) * FRAME_SECONDS, 2),
+            evidence=landmark_words(mark),
         )
         for mark in evidence.marks[:count]
         if len(mark.frames)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from attribution.hearing.features import Features
 from attribution.methods import channels
+from attribution.methods.chance import chance_in
 from attribution.methods.fingerprint import Fingerprint, matches
 from attribution.methods.ivd import above_chance, recording_shares, style_shares, tune_shares
 from attribution.methods.latent import attribute_latents
@@ -28,7 +29,7 @@ class Hybrid(Fingerprint):
             return attribute_latents(self.catalogue, item)
         evidence = channels.gather(self.catalogue, item)
         recording = recording_shares(self.catalogue, item, evidence, self.calibration)
-        clear = above_chance(evidence, self.calibration)
+        clear = above_chance(self.catalogue, evidence, self.calibration)
         divided = "style" in clear
         style = style_shares(self.catalogue, evidence, self.calibration) if divided else self.shares(evidence, "style")
         shares: dict[Aspect, dict[str, float]] = {
@@ -39,6 +40,7 @@ class Hybrid(Fingerprint):
         return Estimate(
             shares=shares,
             above_chance=clear,
+            least={} if divided else {"style": chance_in(self.catalogue).groups},
             matches=matches(self.catalogue, item, evidence),
             remarks=item.remarks,
         )

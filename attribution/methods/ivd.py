@@ -17,7 +17,7 @@ from attribution.index.catalogue import Catalogue
 from attribution.index.evidence import Evidence
 from attribution.methods import aligned, channels, posterior
 from attribution.methods.calibration import Calibration, shipped
-from attribution.methods.chance import ALIGNED, SURE, chance_in, margins
+from attribution.methods.chance import ALIGNED, SURE, chance_in, closest, margins
 from attribution.methods.fingerprint import matches
 from attribution.methods.latent import attribute_latents
 from attribution.methods.protocol import Estimate
@@ -49,7 +49,7 @@ class Decomposed:
         if item.form == "latents":
             return attribute_latents(self.catalogue, item)
         evidence = channels.gather(self.catalogue, item)
-        clear = above_chance(evidence, self.calibration)
+        clear = above_chance(self.catalogue, evidence, self.calibration)
         shares: dict[Aspect, dict[str, float]] = {
             "recording": recording_shares(self.catalogue, item, evidence, self.calibration),
             "composition": tune_shares(self.catalogue, item, evidence),
@@ -74,7 +74,7 @@ class Look:
 
 def gate_table(catalogue: Catalogue, item: Features, evidence: Evidence) -> list[Look]:
     """The most surprising aligned recordings."""
-    parts = aligned.explain(catalogue, item, evidence.marks[:ALIGNED])
+    parts = aligned.explain(catalogue, item, evidence.marks[:ALIGNED], background=True)
     return [
         Look(
             source=catalogue.ids[mark.row],
@@ -124,19 +124,11 @@ def tune_shares(catalogue: Catalogue, item: Features, evidence: Evidence) -> dic
     return {catalogue.ids[row]: round(float(part), 9) for row, part in zip(rows, parts, strict=True)}
 
 
-def closest(evidence: Evidence) -> float:
-    """The highest likeness in style of any stretch of the track with any recording.
-
-    One stretch tells more than all together: what a track takes from one band is in a part of it.
-    """
-    return round(float(channels.likeness_by(evidence, "style").max(initial=0.0)), 4)
-
-
-def above_chance(evidence: Evidence, calibration: Calibration) -> frozenset[Aspect]:
+def above_chance(catalogue: Catalogue, evidence: Evidence, calibration: Calibration) -> frozenset[Aspect]:
     """The aspects in which strangers' tracks get no shares: recording and composition, by the catalogue's limits; and
-    style, where some stretch sounds more like a recording than strangers' tracks do.
+    style, where some stretch sounds more like a recording than strangers' tracks do, here and in invented music.
     """
-    return NEAR if closest(evidence) > calibration.near else LIMITED
+    return NEAR if closest(evidence) > max(calibration.near, chance_in(catalogue).near) else LIMITED
 
 
 def style_shares(catalogue: Catalogue, evidence: Evidence, calibration: Calibration) -> dict[str, float]:

@@ -31,10 +31,12 @@ class Estimate:
     `shares`: by aspect, each recording's share of the whole track; what they leave is unattributed.
     In the style aspect the recordings are evidence for their style groups, never paid by name.
     `above_chance`: aspects in which strangers' tracks get no shares; there small ones are claimed as well.
+    `least`: what strangers' shares reach in this catalogue, where that is measured: no smaller one is claimed.
     """
 
     shares: Mapping[Aspect, Mapping[str, float]] = field(default_factory=dict)
     above_chance: frozenset[Aspect] = frozenset()
+    least: Mapping[Aspect, float] = field(default_factory=dict)
     matches: tuple[Match, ...] = ()
     remarks: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from attribution.hearing.audio import EXPECTED
 from attribution.hearing.features import Features, read
 from attribution.hearing.latents import SUFFIXES as LATENTS
 from attribution.hearing.latents import read_latents
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 SOUNDS: Final = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".opus"})
 READABLE: Final = SOUNDS | NOTES | LATENTS
+OTHER_SOUNDS: Final = frozenset(
+    {".m4a", ".mp4", ".aac", ".wma", ".ac3", ".amr", ".ape", ".wv", ".mka", ".webm", ".ra", ".dsf", ".mpc", ".3gp"}
+)
+"""What people have that cannot be decoded: named where a folder holds it, not passed over."""
 AT_ONCE: Final = 64
 """Vectors recorded in one step: what is computed again at most when a long folder is interrupted."""
 
@@ -67,7 +72,7 @@ def attribute_files(
     chosen, catalogue = fitted(workspace, method)
     workspace.log.put_blob(canon.encode(parameters(chosen)))
     tracks = workspace.registry.view().tracks
-    results, latents_of = AttributionResults(), lru_cache(maxsize=1)(read_latents)
+    results, latents_of = AttributionResults(failed=_undecodable(paths)), lru_cache(maxsize=1)(read_latents)
     for begin in range(0, len(items), AT_ONCE):
         vectors: list[InfluenceVector] = []
         seconds: list[float] = []
@@ -100,6 +105,17 @@ def _items(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     for path in _files(paths):
         names = _names(path) if path.suffix.lower() in LATENTS else []
         yield from ((name, path) for name in names) if len(names) > 1 else [(path.stem, path)]
+
+
+def _undecodable(paths: Sequence[Path]) -> list[dict[str, str]]:
+    """The sound in folders that no decoder here reads, each with what to do."""
+    return [
+        {"track": entry.stem, "reason": f"{entry}: {entry.suffix} cannot be decoded; export it as {EXPECTED}"}
+        for path in paths
+        if path.is_dir()
+        for entry in sorted(path.iterdir())
+        if entry.suffix.lower() in OTHER_SOUNDS
+    ]
 
 
 def _names(path: Path) -> list[str]:

@@ -63,8 +63,9 @@ def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexe
     store = store_of(workspace)
     readings, failed, added = _read_all(workspace, store, on_progress)
     sketches = {reading.recording.id: store.sketch(reading.digest) for reading in readings}
+    readings, unfit = _fit(readings, sketches)
     readings, strange = _of_one_width(readings, sketches)
-    failed += strange
+    failed += unfit + strange
     if not readings:
         reasons = (
             "; ".join(reading["reason"] for reading in failed[:3]) or "no recording in the registry has an `audio` path"
@@ -127,10 +128,21 @@ def _read_all(
 
 
 def _file_of(workspace: Workspace, one: Recording) -> Path:
-    path = audio_roots.find(workspace, one.audio or "")
+    path = audio_roots.find(workspace, one.id, one.audio or "")
     if path is None:
         raise InputError(f"recording {one.id}: no file {one.audio} beside any imported registry document")
     return path
+
+
+def _fit(held: list[IndexReading], sketches: dict[str, Features]) -> tuple[list[IndexReading], list[dict[str, str]]]:
+    """Recordings that can stand for their sound; silence, fragments and truncated files are refused."""
+    failed = [
+        {"id": reading.recording.id, "reason": f"{reading.path}: {why}; hand in the whole recording"}
+        for reading in held
+        if (why := sketches[reading.recording.id].unfit) is not None
+    ]
+    refused = {problem["id"] for problem in failed}
+    return [reading for reading in held if reading.recording.id not in refused], failed
 
 
 def _of_one_width(
@@ -158,6 +170,7 @@ def _entrants(workspace: Workspace, held: list[IndexReading]) -> list[Entrant]:
             id=reading.recording.id,
             groups=frozenset(view.owner_groups(reading.recording.id, now)),
             confirmed=reading.recording.confirmed,
+            since=str(reading.recording.at),
         )
         for reading in held
     ]

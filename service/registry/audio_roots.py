@@ -1,13 +1,14 @@
 """Where recordings' files are: the folders that registry documents were imported from.
 
 A recording's `audio` is a path relative to the document that named it, and the ledger keeps it as
-written. The folders are this host's own business, so they are kept beside the index, not in the log.
+written. The folders are this host's own business, so they are kept beside the index, not in the log. A recording is
+bound to the folder of its own document, so that a later document's folder cannot put other sound in its place.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,13 +34,38 @@ def remember(workspace: Workspace, folders: Iterable[Path]) -> None:
         write_whole(_place(workspace), (json.dumps([*fresh, *remembered], indent=1) + "\n").encode())
 
 
-def find(workspace: Workspace, audio: str) -> Path | None:
-    """The file that a recording's `audio` names, in the newest folder that has it; InputError for one outside them all.
+def bind(workspace: Workspace, audio: Mapping[str, str], folders: Iterable[Path]) -> None:
+    """Look for these recordings' files (path by id) only in the first of these folders that has them."""
+    bound = _bound(workspace)
+    for name, path in audio.items():
+        holders = [folder.resolve() for folder in folders if (folder / path).is_file()]
+        if holders:
+            bound.setdefault(name, str(holders[0]))
+    place = _bound_place(workspace)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(bound, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
-    An import refuses such a path; a log may be older than that.
+
+def find(workspace: Workspace, recording: str, audio: str) -> Path | None:
+    """The file that a recording's `audio` names, beside its own document; InputError for a path that leads outside.
+
+    A recording that is bound to no folder, as in a workspace of an earlier version, has the oldest folder's file.
+    An import refuses a path that leads outside; a log may be older than that.
     """
     beside(audio)
-    return next((root / audio for root in roots(workspace) if (root / audio).is_file()), None)
+    folder = _bound(workspace).get(recording)
+    places = [Path(folder)] if folder is not None else [workspace.home, *reversed(roots(workspace)[:-1])]
+    return next((place / audio for place in places if (place / audio).is_file()), None)
+
+
+def _bound(workspace: Workspace) -> dict[str, str]:
+    place = _bound_place(workspace)
+    bound: dict[str, str] = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
+    return bound
+
+
+def _bound_place(workspace: Workspace) -> Path:
+    return workspace.home / "index" / "audio.json"
 
 
 def _place(workspace: Workspace) -> Path:

@@ -31,6 +31,7 @@ def load(
     ws: Workspace, paths: Sequence[Path], *, by: str | None, dry_run: bool, on_progress: Progress | None
 ) -> Imported:
     """`settle registry import`."""
+    before = _audio(ws)
     done = import_files(
         ws.registry,
         paths,
@@ -40,8 +41,15 @@ def load(
         on_progress=on_progress,
     )
     if not dry_run:
-        audio_roots.remember(ws, [path.parent for path in paths])  # audio paths are relative to these files
+        folders = [path.parent for path in paths]  # audio paths are relative to these files
+        audio_roots.remember(ws, folders)
+        audio_roots.bind(ws, {name: path for name, path in _audio(ws).items() if name not in before}, folders)
     return done
+
+
+def _audio(ws: Workspace) -> dict[str, str]:
+    """By recording the path of its sound."""
+    return {recording.id: recording.audio for recording in ws.registry.view().recordings() if recording.audio}
 
 
 def replay(ws: Workspace, by: str | None) -> Imported:

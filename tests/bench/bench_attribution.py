@@ -127,7 +127,8 @@ def _score(scores: Scores, name: str, sample: Sample, estimate: Estimate, styles
     for channel in ASPECT_OF:
         truth = getattr(sample.truth, channel)
         limited = ASPECT_OF[channel] in estimate.above_chance
-        claimed = claim(found[channel], calibration.threshold(name, channel, above_chance=limited))
+        threshold = calibration.threshold(name, channel, above_chance=limited)
+        claimed = claim(found[channel], max(threshold, estimate.least.get(ASPECT_OF[channel], 0.0)))
         if channel in ("recording", "composition"):
             named = named or bool(claimed)
         if channel == "groups":

@@ -26,6 +26,7 @@ import soundfile
 import torch
 
 from attribution.hearing.audio import clip_of, decode
+from attribution.hearing.constellation import Constellation
 from attribution.hearing.features import Features, features_of_clip, read
 from attribution.hearing.landmarks import Landmarks
 from attribution.hearing.spectra import unit
@@ -50,9 +51,11 @@ def perturbed(item: Features, number: int) -> Features:
     marks = Landmarks(
         hashes=item.marks.hashes ^ int(rng.integers(1 << 22)), frames=item.marks.frames, peaks=item.marks.peaks
     )
+    moved = rng.permutation(len(item.stars))
+    stars = Constellation(frames=item.stars.frames, steps=item.stars.steps[moved])
     steps = np.cumsum(rng.integers(-3, 4, size=len(item.line))).astype(np.int16)
     line = replace(item.line, pitches=(item.line.pitches + steps).astype(np.int16))
-    return replace(item, segments=segments, marks=marks, line=line, judged_sha256=f"{number:064x}")
+    return replace(item, segments=segments, marks=marks, stars=stars, line=line, judged_sha256=f"{number:064x}")
 
 
 def cpu(work: Callable[[], Any], rounds: int) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import soxr
 
 from attribution.hearing.audio import clip_of
 from attribution.hearing.features import Features, features_of_clip
@@ -65,3 +67,39 @@ def test_latents_and_notes_have_likeness_of_their_own() -> None:
     assert likeness(one, two) == 0.0
     assert likeness(one, tune) == 0.0
     assert likeness(tune, tune) == 1.0
+
+
+def test_of_two_alike_in_one_statement_neither_is_first(world: synth.World) -> None:
+    """If this fails, the alphabet decides whose recording it is when a copy is handed in beside the original."""
+    kept = {"copy": heard(world.pieces[0], 0.002), "original": heard(world.pieces[0]), "other": heard(world.pieces[1])}
+
+    def outside(confirmed: str = "") -> dict[str, bool]:
+        entrants = [
+            Entrant(id=name, groups=frozenset({f"p-{name}"}), confirmed=name == confirmed, since="2026-06-01")
+            for name in kept
+        ]
+        return {name: one.kept_out is not None for name, one in sort_out(entrants, kept.__getitem__).items()}
+
+    assert outside() == {"copy": True, "original": True, "other": False}
+    assert outside("original") == {"copy": True, "original": False, "other": False}
+
+
+@pytest.mark.parametrize("how", ["12 % faster", "looped", "shuffled", "half"])
+def test_a_reworked_copy_is_recognised(world: synth.World, how: str) -> None:
+    """If this fails, a copy that is sped up, looped or cut in pieces is let in and takes the original's money (D4)."""
+    pcm, other = perform(world.pieces[0], 24.0), perform(world.pieces[1], 24.0)
+    reworked = {
+        "12 % faster": soxr.resample(pcm, 16_000 * 1.12, 16_000),
+        "looped": np.tile(pcm[64_000:128_000], 6),
+        "shuffled": np.concatenate([pcm[64_000 * k : 64_000 * (k + 1)] for k in (3, 0, 5, 2, 4, 1)]),
+        "half": np.concatenate([pcm[:192_000], other[:192_000]]),
+    }[how]
+    kept = {
+        "first": features_of_clip(clip_of(pcm)),
+        "copy": features_of_clip(clip_of(np.ascontiguousarray(reworked, dtype=np.float32))),
+    }
+    entrants = [Entrant(id=name, groups=frozenset({name}), confirmed=False, since=name) for name in kept]
+    verdicts = sort_out(entrants, kept.__getitem__)
+    assert verdicts["first"].kept_out is None
+    assert verdicts["copy"].like == "first"
+    assert verdicts["copy"].kept_out is not None

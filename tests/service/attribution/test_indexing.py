@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import safetensors.numpy
+import soundfile
 
 from attribution.lab import synth
 from ledger.errors import InputError
@@ -174,4 +176,42 @@ def test_a_terminal_shows_how_far_it_is(made: Sounding) -> None:
 def test_no_file_outside_the_imported_folders_is_looked_for(made: Sounding, audio: str) -> None:
     """If this fails, a recording that an older release registered has any file of this host read as sound."""
     with pytest.raises(InputError, match=r"without \.\."):
-        audio_roots.find(Workspace.open(made.home), audio)
+        audio_roots.find(Workspace.open(made.home), "rec-1", audio)
+
+
+def test_a_later_documents_folder_does_not_replace_earlier_sound(made: Sounding) -> None:
+    """If this fails, who hands in a file of the same name puts noise in the place of another's recording (D1)."""
+    made.add({"first": made.write("01.wav", synth.perform(WORLD.pieces[0], 6.0))})
+    other = made.home / "other"
+    other.mkdir()
+    noise = np.random.default_rng(1).standard_normal(96_000).astype(np.float32) * 0.1
+    soundfile.write(other / "01.wav", noise, 16_000)
+    (other / "registry.json").write_text(
+        json.dumps({"recordings": [{"id": "mine", "title": "Mine", "audio": "01.wav"}]})
+    )
+    made.settle("registry", "import", other / "registry.json")
+    workspace = Workspace.open(made.home)
+    assert audio_roots.find(workspace, "first", "01.wav") == (made.label / "01.wav").resolve()
+    assert audio_roots.find(workspace, "mine", "01.wav") == (other / "01.wav").resolve()
+
+
+def test_what_cannot_stand_for_its_sound_is_refused_with_the_reason(made: Sounding) -> None:
+    """If this fails, silence, a fragment or half a file is indexed and nobody is told."""
+    sound = synth.perform(WORLD.pieces[0], 6.0)
+    files = {
+        "whole": made.write("whole.wav", sound),
+        "silent": made.write("silent.wav", np.zeros(96_000, np.float32)),
+        "short": made.write("short.wav", sound[:32_000]),
+    }
+    soundfile.write(made.label / "cut.ogg", sound, 16_000)
+    body = (made.label / "cut.ogg").read_bytes()
+    (made.label / "cut.ogg").write_bytes(body[: len(body) * 2 // 3])
+    (made.label / "words.mp3").write_text("this is no music at all\n" * 20)
+    made.add(files | {"cut": "cut.ogg", "words": "words.mp3"})
+    found = made.settle("index")
+    reasons = {one["id"]: one["reason"] for one in found["failed"]}
+    assert found["recordings"] == 1
+    assert "silence" in reasons["silent"]
+    assert "shorter than one window" in reasons["short"]
+    assert "truncated" in reasons["cut"]
+    assert "holds text" in reasons["words"]
