@@ -145,10 +145,14 @@ class _Walk:
     def _take(self, connection: Connection, first: int, rows: list[tuple[int, str, bytes]]) -> None:
         events: dict[str, dict[str, int]] = {}
         assigned = self._assigned
+        signed: dict[int, str] = {}
         for index, kind, body in rows:
             event = _event(body) if kind == "event" else None
             if event is not None:
                 events.setdefault(event.source, {})[event.event_id] = index
+                speaker = self._reading.sources.get(event.source)
+                if speaker is not None and speaker.signed:
+                    signed[index] = event.source
                 if event.vector != assigned.get(event.track):
                     self._check_binding(index, event.track, event.vector)
                 continue
@@ -157,6 +161,7 @@ class _Walk:
             except (VerificationError, KeyError, TypeError) as problem:
                 self._report.bad(index, f"entry {index}: {problem}")
         self._batches.compare(connection, first, rows)
+        self._batches.check_signed(connection, signed)
         hashes = leaf_hashes([body for _, _, body in rows])
         self._compare_tiles(connection, first, hashes)
         self._check_event_ids(connection, events)

@@ -44,6 +44,16 @@ class Batches:
             except SettleError as problem:
                 self._bad(index, f"entry {index}: {problem}")
 
+    def check_signed(self, connection: Connection, sources: Mapping[int, str]) -> None:
+        """Each of these events, of sources whose platform signs, stands in a batch.
+
+        One that was altered after it was signed matches no batch: it would count as unsigned (finding V14).
+        """
+        placed = signed.ranges(connection, min(sources, default=0), max(sources, default=-1) + 1)
+        for index, source in sources.items():
+            if placed.find(index) is None:
+                self._bad(index, f"entry {index} is of source {source}, which signs its events, and stands in no batch")
+
     def check_projection(self, connection: Connection, size: int) -> None:
         """Nothing is said to be signed that is not in the log."""
         last = -1

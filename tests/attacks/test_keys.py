@@ -109,3 +109,27 @@ def test_r1_a_key_rotated_under_a_writer_loses_no_event(victim: Victim) -> None:
     assert fresh.signer("log").public != retired
     assert {leaf.decode(entry.body)["event_id"] for entry in fresh.log.entries(types={"event"})} >= {"pipe-1", "pipe-2"}
     fresh.close()
+
+
+def test_v14_a_source_that_signs_has_no_unsigned_event(victim: Victim) -> None:
+    """If this fails, whoever holds the log key alters a platform's signed event, and it counts as an unsigned one."""
+    victim.do("registry", "import", victim.write("p.json", {"parties": [{"id": "p-acme", "kind": "platform"}]}))
+    public = victim.do("batch", "key", victim.home.parent / "acme.key", "--no-passphrase")["public"]
+    victim.do("source", "set", "acme", "--party", "p-acme", "--signed", "--public", public)
+    assert victim.do("ledger", "fsck")["ok"]
+    ws = victim.open()
+    ws.log.append(
+        [
+            leaf.event(
+                source="acme",
+                event_id="altered",
+                track="trk-1",
+                occurred_at="2026-06-13T11:05:00Z",
+                territory="SE",
+                units=997,
+                vector=ws.log.reading().assigned["trk-1"][1],
+            )
+        ]
+    )
+    ws.close()
+    assert victim.settle("ledger", "fsck").code != 0

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ledger.proofs import leaf
+from ledger.proofs.keys import PrivateKey
 from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
 from payouts.accounts.clauses import Rate
-from service.log import members
+from service.log import batches, members
 from service.log.ingesting import ingest_file
 from service.log.sources import settle_source
 from service.settlement import agreements, approvers, holds, life, paying
@@ -30,6 +31,8 @@ WALLETS = {
     "cy": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
     "dee": "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
 }
+PLATFORM = PrivateKey.from_seed(b"platform".ljust(32, b"."))
+"""The key of whoever speaks for source gamma, which signs its batches."""
 PARTIES = ("ann", "bob", "cy", "dee")
 
 
@@ -58,6 +61,7 @@ def base(folder: Path, *, chain: bool, logs: int) -> Path:
         create(place, origin=SECOND, operator="operator", passphrase=None, clock=lambda: EARLY)
         members.add(june.ws, place)
         settle_source(june.ws, "beta", log=SECOND)
+    settle_source(june.ws, "gamma", party="ann", public=PLATFORM.public.raw.hex(), signed=True)
     june.ws.close()
     return folder
 
@@ -127,8 +131,23 @@ class Quarter:
             self._month.stream(
                 [track], at=f"{month}-0{n + 1}T11:05:00Z", units=units[n], territory="DE" if n == 3 else "SE"
             )
+        self._stream_signed(month)
         if self.plan.logs == 2:
             self._stream_second(month)
+
+    def _stream_signed(self, month: str) -> None:
+        """A batch of source gamma, signed by its platform."""
+        row = {"source": "gamma", "territory": "SE", "units": 2, "gross_micros": 900, "currency": "EUR"}
+        rows = [
+            row | {"event_id": f"g-{month}-{track}", "track": track, "occurred_at": f"{month}-11T10:00:00Z"}
+            for track in ("trk-1", "trk-2")
+        ]
+        path, signed = (self.folder / f"gamma-{month}.{end}" for end in ("ndjson", "batch"))
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        before = self.folder / "gamma-2026-06.batch"
+        previous = before if month != "2026-06" else None
+        batches.sign_file(path, PLATFORM, source="gamma", log=self.ws.log.origin, previous=previous, out=signed)
+        assert ingest_file(self.ws, path, batch_file=signed).accepted == len(rows)
 
     def _stream_second(self, month: str) -> None:
         row = {"source": "beta", "territory": "SE", "units": self.plan.units[5], "gross_micros": 700, "currency": "EUR"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.attacks.forge.changes import Forgery
+from tests.attacks.forge.history import Body, History
 
 STATED: Final = (
     "event",
@@ -44,12 +45,19 @@ CHOSEN: Final = (
 AGAIN: Final = ("double", "replay")
 
 
-def unshown(forgery: Forgery) -> str | None:
+def signed_by_platform(body: Body) -> bool:
+    """Whether a platform answers for this leaf: an event of a source that signs, or its batch."""
+    return body["type"] in ("event", "batch") and body["source"] == "gamma"
+
+
+def unshown(forgery: Forgery, honest: History) -> str | None:
     """Why nothing shows this forgery; None if something should have."""
     how, _, what = forgery.name.partition(" ")
     what = what.removesuffix(", derived").removesuffix(" and what follows")
     kind, _, name = what.removeprefix("leaf ").partition(".")
     leaf = forgery.change.kind == "leaves"
+    if leaf and signed_by_platform(honest.bodies[int(forgery.change.place)]):
+        return None
     reasons = {
         "stated by the operator alone": kind == "influence" or (leaf and kind in STATED and how not in AGAIN),
         "says nothing new": leaf and kind in REPEATED,

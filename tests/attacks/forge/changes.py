@@ -80,6 +80,7 @@ NAMES: Final = frozenset(
         "to",
         "rate",
         "due",
+        "signed_for",
         "term",
         "model",
         "event_id",

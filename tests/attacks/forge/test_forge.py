@@ -58,14 +58,14 @@ class Campaign:
             if refusal is LATER:
                 continue
             self.tried += 1
-            self.take(forgery, refusal)
+            self.take(forgery, honest, refusal)
         self.seconds = time.process_time() - before
         return self
 
-    def take(self, forgery: Forgery, refusal: Refusal | None) -> None:
+    def take(self, forgery: Forgery, honest: History, refusal: Refusal | None) -> None:
         if refusal is not None:
             self.steps[forgery.name.partition(".")[0], refusal.by, refusal.step] += 1
-        elif (why := unshown(forgery)) is not None:
+        elif (why := unshown(forgery, honest)) is not None:
             self.unshown[why] += 1
         else:
             self.accepted.append(forgery)
