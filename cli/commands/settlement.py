@@ -236,11 +236,12 @@ def publish(
 def _published_text(done: Any) -> str:
     """What binds now, what is to be paid by which route, and the next step."""
     payable = f"{counted(done.payees, 'payment')}, {money(done.payable_micros, done.currency)} to be paid"
+    currencies = [f"  {totals_line(total)}" for total in done.totals] if len(done.totals) > 1 else []
     routes = [f"  by {via}: {counted(count, 'payee')}" for via, count in done.routes.items() if count]
     said = "was published before" if done.already else "is published: its statements bind"
     head = f"run {done.run} of {done.period}, pool {done.pool}, {said}"
     following = [f"next: settle pay {done.run[:16]} --via {via}" for via in done.due]
-    return "\n".join([head, payable, *routes, *_blocked_lines(done), *following])
+    return "\n".join([head, payable, *currencies, *routes, *_blocked_lines(done), *following])
 
 
 def _blocked_lines(done: Any) -> list[str]:

@@ -37,6 +37,7 @@ from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.carrying import carried, handed_over
 from service.settlement.finding import find, find_run
 from service.settlement.payees import payees_now, route_of
+from service.settlement.payment_files import CurrencyTotal, paid_in, totals
 from service.settlement.pools import check_apart
 from service.settlement.restating import check_restatement
 from service.settlement.runs import RunRequest, calculate, check_again, check_close, check_registry, given_of, ready
@@ -336,6 +337,8 @@ class Published:
     currency: str
     payees: int
     payable_micros: int
+    totals: tuple[CurrencyTotal, ...]
+    """What is to be paid in each currency that payees get."""
     routes: dict[str, int]
     due: dict[str, int]
     blocked: tuple[Blocked, ...]
@@ -442,6 +445,7 @@ def _published(ws: Workspace, book: Book, stored: Stored, intents: list[dict[str
     return Published(
         run=record.run, period=record.period, pool=record.pool, sequence=record.sequence,
         currency=stored.currency, payees=len(intents),
-        payable_micros=sum(int(intent["micros"]) for intent in intents), routes=routes, due=dict(due), blocked=blocked,
-        already=already, demo=is_demo(ws, book, [record.run]),
+        payable_micros=sum(int(intent["micros"]) for intent in intents),
+        totals=totals(paid_in(intent, stored.currency) for intent in intents), routes=routes, due=dict(due),
+        blocked=blocked, already=already, demo=is_demo(ws, book, [record.run]),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.errors import InputError, StateError
 from ledger.files import write_whole
@@ -35,6 +35,12 @@ class CurrencyTotal:
     currency: str
     payments: int
     micros: int
+
+
+def paid_in(intent: Mapping[str, Any], currency: str) -> tuple[str, int]:
+    """Currency and micro-units that the payee of an intent gets; `currency` is the pool's."""
+    sent = intent.get("sent")
+    return (currency, int(intent["micros"])) if sent is None else (sent["currency"], int(sent["micros"]))
 
 
 def totals(amounts: Iterable[tuple[str, int]]) -> tuple[CurrencyTotal, ...]:

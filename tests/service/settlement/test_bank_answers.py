@@ -22,6 +22,7 @@ from service.settlement.bank_answers import AnswersRead
 from service.settlement.carrying import transfers
 from service.settlement.step import read_book
 from service.settlement.stored import load
+from tests.cli.support import settle
 from tests.service.month import Month, month, published
 from tests.service.trade.other_bank import Movement, account_report, debits, orders, status_report
 
@@ -107,7 +108,10 @@ def test_each_currency_has_its_own_file_and_total(june: Month) -> None:
     ):
         life.approve(june.ws, agreements.agree(june.ws, clause, period="2026-06", note=note).id, "approver")
     run = published(june)
+    due = life.publish(june.ws, run).totals
     paid = paying.pay(june.ws, run, "file", "pain.001")
+    assert due == paid.totals
+    assert "in NOK: 1 payment" in settle("publish", run, home=june.home).out
     assert [Path(path).name.rpartition("-")[2] for path in paid.files] == ["EUR.xml", "NOK.xml"]
     for path, total in zip(paid.files, paid.totals, strict=True):
         found = orders(Path(path).read_bytes())
