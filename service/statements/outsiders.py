@@ -20,6 +20,7 @@ from ledger.proofs import canon
 from ledger.proofs.batch import UNSIGNED
 from ledger.proofs.retired import LogCopy
 from ledger.proofs.trust import Trust, TrustedLog
+from ledger.shown import money
 from ledger.types import Digest, Period
 from payouts.accounts.batches import Payable, check_batch
 from payouts.accounts.journal import journal
@@ -217,6 +218,7 @@ def recompute(folder: Path, trust: Trust, *, newer: LogCopy | None = None, on_pr
             *_examined(ws),
             *map(str, book.voids),
             *_handed_over(ws, book),
+            *_overpaid(ws, book),
             *_restated(ws, book, period),
             *_shipped(folder, trust, book, period),
         )
@@ -259,6 +261,18 @@ def _handed_over(ws: Workspace, book: Book) -> Iterator[str]:
             check_batch(batch_of(ws.log, batch.statement), payable, via=batch.via, number=batch.batch)
         except (SettleError, LookupError, TypeError) as problem:
             yield f"payments: {problem}"
+
+
+def _overpaid(ws: Workspace, book: Book) -> Iterator[str]:
+    """What left more than once, which release 0.1 allowed: it has its effect, and shows."""
+    for run in book.published:
+        stored = load(ws.log, book.runs[run])
+        for party, payment in transfers(ws.log, book, stored).items():
+            if payment.overpaid:
+                yield (
+                    f"payments: {money(payment.overpaid, stored.currency)} of run {run[:16]} were handed to {party} "
+                    "beyond its one payment (findings M1 to M3)"
+                )
 
 
 def _restated(ws: Workspace, book: Book, period: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ledger.proofs.keys import PrivateKey
 from ledger.proofs.trust import Trust, make
 from service.log import ingesting
 from service.settlement import holds, life, paying
+from service.settlement.step import read_book, signed
 from service.statements import outsiders
 from tests.service.month import Month, july, published
 
@@ -31,6 +33,19 @@ def test_an_outsider_comes_to_the_same_bytes(june: Month, tmp_path: Path) -> Non
         again = outsiders.recompute(out, june.ws.trust)
         assert again.ok
         assert [one.run for one in again.runs] == [key]
+
+
+def test_money_that_left_twice_is_a_finding(june: Month, tmp_path: Path) -> None:
+    """If this fails, a log in which a payment left twice, as release 0.1 allowed (M1 to M3), passes an audit."""
+    run = published(june)
+    paying.pay(june.ws, run, "file")
+    (batch,) = read_book(june.ws).batches[run]
+    june.ws.log.append([signed(replace(batch, batch=2), june.ws.signer("operator"))])
+    outsiders.export(june.ws, "2026-06", tmp_path / "out")
+    again = outsiders.recompute(tmp_path / "out", june.ws.trust)
+    assert not again.ok
+    named = [problem for problem in again.problems if problem.endswith("(findings M1 to M3)")]
+    assert any("were handed to ann beyond its one payment" in problem for problem in named)
 
 
 def test_an_export_counts_what_it_does_not_hold(june: Month, tmp_path: Path) -> None:
