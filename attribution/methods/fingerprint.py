@@ -23,7 +23,7 @@ class Fingerprint:
     """FAISS neighbours, landmarks and tunes -> evidence by segment -> posterior."""
 
     name = "fingerprint"
-    version = "2"
+    version = "3"
 
     def __init__(self, calibration: Calibration | None = None) -> None:
         self.calibration = calibration or shipped()

@@ -22,7 +22,7 @@ class Hybrid(Fingerprint):
     """Screen, decide, decompose."""
 
     name = "hybrid"
-    version = "3"
+    version = "4"
 
     def attribute(self, item: Features) -> Estimate:
         if item.form == "latents":

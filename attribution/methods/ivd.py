@@ -37,7 +37,7 @@ class Decomposed:
     """Every aspect by decomposition."""
 
     name = "ivd"
-    version = "3"
+    version = "4"
 
     def __init__(self, calibration: Calibration | None = None) -> None:
         self.calibration = calibration or shipped()
