@@ -1,0 +1,128 @@
+"""A platform engineer's day with the service: what surprises her is explained by the answer alone, and nothing is lost.
+
+Hourly files, a retry after a timeout, a schema that changes at noon, a mistyped source, an empty hour, a day sent
+again, a key rotated while she sends, and at night receipts that a stranger's code checks.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.client import Client, ServiceError
+from service.log.keys import rotate
+from service.workspace import Workspace
+from tests.independent.receipt import event_of
+from tests.service.web.serving import Served, bearer, lines, row, served_month, serving, token
+
+PATH = "/v1/sources/acme/events"
+NDJSON = {"content-type": "application/x-ndjson"}
+
+
+def hour(number: int, count: int = 20, **fields: Any) -> list[dict[str, Any]]:
+    return [
+        row(f"h{number:02d}-{i}", occurred_at=f"2026-06-03T{number:02d}:{i:02d}:00Z", **fields) for i in range(count)
+    ]
+
+
+def post(server: Served, secret: str, rows: list[dict[str, Any]], path: str = PATH) -> tuple[int, dict[str, Any]]:
+    status, _, body = server.request("POST", path, lines(*rows), NDJSON | bearer(secret))
+    document: dict[str, Any] = json.loads(body)
+    return status, document
+
+
+def events_in(home: Path) -> dict[str, dict[str, Any]]:
+    ws = Workspace.open(home)
+    try:
+        leaves = [json.loads(entry.body) for entry in ws.log.entries(types=["event"])]
+        found = {leaf["event_id"]: leaf for leaf in leaves if leaf["event_id"].startswith("h")}
+        assert len(found) == sum(leaf["event_id"].startswith("h") for leaf in leaves)
+        return found
+    finally:
+        ws.close()
+
+
+@pytest.mark.slow
+def test_a_day(tmp_path: Path) -> None:
+    """If this fails, an ordinary day loses or doubles events, or an answer explains nothing."""
+    home = tmp_path / "home"
+    june = served_month(home)
+    secret = token(june, "ann", "platform")
+    trust = json.loads((home / "trust.json").read_text())
+    june.ws.close()
+    with serving(home) as server:
+        client = Client(f"http://{server.host}:{server.port}", secret, source="acme")
+        for number in range(8):
+            (answer,) = client.send(hour(number))
+            assert answer["accepted"] == 20
+
+        morning = client.receipts(["h00-0"])["h00-0"].decode()
+        assert json.loads(event_of(morning, trust))["event_id"] == "h00-0"
+
+        # 08:00: the answer is lost on the way. Sent again, everything is a duplicate, and the checkpoint covers it.
+        assert post(server, secret, hour(8))[0] == 200
+        _, again = post(server, secret, hour(8))
+        assert (again["accepted"], again["duplicates"], again["refused"]) == (0, 20, [])
+
+        # 12:00: a release adds a field, and renames another one by a letter.
+        _, added = post(server, secret, hour(12, device="phone"))
+        assert (added["accepted"], added["ignored"]) == (20, {"device": 20})
+        renamed = [
+            {"teritory" if name == "territory" else name: value for name, value in one.items()} for one in hour(13)
+        ]
+        _, slips = post(server, secret, renamed)
+        assert (slips["accepted"], slips["quarantined"]) == (0, 20)
+        assert "'teritory', which looks like 'territory'" in slips["refused"][0]["reason"]
+        mixed = [*hour(13, 10), hour(13)[10] | {"gros_micros": 1}]
+        _, named = post(server, secret, mixed)
+        assert (named["accepted"], [one["line"] for one in named["refused"]]) == (10, [11])
+        assert "'gross_micros'" in named["refused"][0]["reason"]
+
+        # 14:00: a mistyped source, in the path and in the rows.
+        status, problem = post(server, secret, hour(14), "/v1/sources/acne/events")
+        assert (status, problem["cause"]) == (404, "not-found")
+        assert "acne" in problem["detail"]
+        _, foreign = post(server, secret, hour(14, source="acne"))
+        assert (foreign["accepted"], foreign["quarantined"]) == (0, 20)
+        assert "'acne'" in foreign["refused"][0]["reason"]
+
+        # 15:00: nobody listened. 16:00: a track that the registry does not know yet.
+        status, empty = post(server, secret, [])
+        assert (status, empty["read"], empty["accepted"]) == (200, 0, 0)
+        _, unknown = post(server, secret, hour(16, 3, track="trk-new"))
+        assert [one["kind"] for one in unknown["refused"]] == ["unknown-track"] * 3
+        status, _, body = server.request("GET", "/v1/sources/acme/quarantine", headers=bearer(secret))
+        assert json.loads(body)["waiting"] == 44
+
+        # 17:00: the operator rotates the log's key while she sends.
+        (before,) = client.send(hour(17, 10))
+        rotate(Workspace.open(home), "log")
+        (after,) = client.send(hour(17))
+        assert (before["accepted"], after["accepted"], after["duplicates"]) == (10, 10, 10)
+        later = json.loads((home / "trust.json").read_text())
+
+        # 22:00: the whole day again, to be sure; an id used twice with another body is told.
+        day = [one for number in (*range(9), 12, 17) for one in hour(number)]
+        (answer,) = client.send(day)
+        assert (answer["accepted"], answer["duplicates"], answer["conflicts"]) == (0, len(day), 0)
+        _, conflict = post(server, secret, [hour(3)[0] | {"units": 2}])
+        assert (conflict["conflicts"], conflict["refused"][0]["kind"]) == (1, "conflict")
+
+        # 23:00: receipts, checked by somebody else's code; the trust file of the evening names the key's successor.
+        receipts = client.receipts(["h00-0", "h12-7", "h17-15"])
+        for name, receipt in receipts.items():
+            assert json.loads(event_of(receipt.decode(), later))["event_id"] == name
+        with pytest.raises(ValueError, match="path"):
+            event_of(morning.replace("index ", "index 1"), trust)
+        client.close()
+        stranger = Client(f"http://{server.host}:{server.port}", "settle_" + "0" * 56, source="acme")
+        with pytest.raises(ServiceError, match="401 key"):
+            list(stranger.send(hour(1)))
+        stranger.close()
+    taken = events_in(home)
+    expected = {one["event_id"] for one in [*day, *hour(13, 10)]}
+    assert taken.keys() == expected
+    assert all(leaf["units"] == 1 for leaf in taken.values())
