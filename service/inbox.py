@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -29,6 +30,8 @@ DONE: Final = "done"
 FAILED: Final = "failed"
 ANSWER: Final = ".answer.json"
 REASON: Final = ".reason.txt"
+VECTOR: Final = ".vector"
+"""Of a file that holds a declared vector."""
 _SECOND: Final = re.compile(r"~[0-9]+\Z")
 """What stands behind a file's name where one of that name was there already."""
 
@@ -60,10 +63,12 @@ class Inbox:
     open_workspace: Callable[[], Workspace]
     source: str | None = None
     naming: Callable[[], Naming] = Naming
+    resident: bool = False
+    """Whether the method stays fitted between files: for a process that lives long."""
     _seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
-    def look(self) -> list[InboxFile]:
-        """Take every file that has not changed since the last look."""
+    def look(self, stopping: Callable[[], bool] = lambda: False) -> list[InboxFile]:
+        """Take every file that has not changed since the last look, until `stopping` says to leave the rest."""
         for name in (DONE, FAILED):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         seen = {path: _state_of(path) for path in _files(self.folder)}
@@ -76,6 +81,8 @@ class Inbox:
         try:
             taken = [self._take(ws, path) for path in interrupted]
             for path in ready:
+                if stopping():
+                    break
                 moved = _free(self.folder / DONE, path.name)
                 path.replace(moved)
                 taken.append(self._take(ws, moved))
@@ -103,12 +110,20 @@ class Inbox:
             if done.read and not done.accepted and not done.duplicates:
                 raise InputError(f"none of its {done.read:,} rows was taken; settle quarantine list says why")
             return dict(msgspec.to_builtins(done))
-        from service.attribution.attributing import READABLE, attribute_files
+        track = unquote(_SECOND.sub("", path.stem))
+        if path.suffix == VECTOR:
+            from service.attribution.vectors import declare, read_declared
+
+            named = [document.get("track") for document in read_declared(path) if isinstance(document, dict)]
+            if named != [track]:
+                raise InputError(f"expected one declared vector, of track {track!r}")
+            return dict(msgspec.to_builtins(declare(ws, path)[0]))
+        from service.attribution.attributing import READABLE, attribute_files, fitted, resident
 
         if path.suffix.lower() not in READABLE:
             raise InputError(f"{path.name} is neither a file of events nor one that can be heard or read as notes")
-        track = _SECOND.sub("", path.stem)
-        results = attribute_files(ws, [path], track=track, method="", assign=True)
+        fit = resident if self.resident else fitted
+        results = attribute_files(ws, [path], track=track, method="", assign=True, fit=fit)
         if results.failed:
             raise InputError(results.failed[0]["reason"])
         return dict(msgspec.to_builtins(results.answers[0]))

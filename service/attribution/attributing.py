@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -55,8 +55,27 @@ def fitted(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
     return chosen, catalogue
 
 
+_resident: dict[tuple[Path, str], tuple[Digest, Method, Catalogue]] = {}
+
+
+def resident(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
+    """As `fitted`, and kept for the life of the process until the index changes."""
+    place = (workspace.home, name)
+    state = canon.digest(canon.encode(store_of(workspace).manifest() or {}))
+    if place not in _resident or _resident[place][0] != state:
+        _resident[place] = (state, *fitted(workspace, name))
+    return _resident[place][1:]
+
+
 def attribute_files(
-    workspace: Workspace, paths: Sequence[Path], *, track: str, method: str, assign: bool, on_progress: Progress = None
+    workspace: Workspace,
+    paths: Sequence[Path],
+    *,
+    track: str,
+    method: str,
+    assign: bool,
+    on_progress: Progress = None,
+    fit: Callable[[Workspace, str], tuple[Method, Catalogue]] = fitted,
 ) -> AttributionResults:
     """Attribute every file (folders: every file in them that can be read) and record the vectors.
 
@@ -69,7 +88,7 @@ def attribute_files(
     names = [name for name, _ in items]
     if len(set(names)) != len(names):
         raise InputError(f"two files for track {max(names, key=names.count)!r}: attribute them one by one with --track")
-    chosen, catalogue = fitted(workspace, method)
+    chosen, catalogue = fit(workspace, method)
     workspace.log.put_blob(canon.encode(parameters(chosen)))
     tracks = workspace.registry.view().tracks
     results, latents_of = AttributionResults(failed=_undecodable(paths)), lru_cache(maxsize=1)(read_latents)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from service.attribution import queue
 from service.web import examples
-from service.web.api import health, intake, log, reading
+from service.web.api import health, intake, log, reading, tracks
 from service.web.call import Call
 from service.web.guard.allowed import ANYBODY
 
@@ -101,6 +102,16 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         method="GET", path="/v1/tracks/{track}", who=_PUBLIC, summary="A track, and the vector that it pays by.",
         function=reading.track,
+    ),
+    Route(
+        method="POST", path="/v1/tracks/{track}/file", who=_who("operator"), takes=tuple(queue.FORMS),
+        summary="Hand in a registered track's sound, notes or declared vector, to be attributed.",
+        function=tracks.hand_in, example={"track": "trk-1", "state": "waiting", "answer": None, "reason": None},
+    ),
+    Route(
+        method="GET", path="/v1/tracks/{track}/attribution", who=_who("operator", "auditor"),
+        summary="Where a track that was handed in stands: none, waiting, done or failed.", function=tracks.attribution,
+        example={"track": "trk-1", "state": "failed", "answer": None, "reason": "not a sound file"},
     ),
     Route(
         method="GET", path="/v1/decisions", who=_PUBLIC,

@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ledger.types import format_time
+from service.attribution.queue import QueueWorker
 from service.log.intake import Intake
 from service.standing import Standing
 from service.web.app import build
@@ -85,10 +86,20 @@ def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Calla
         timeout_graceful_shutdown=DRAIN_SECONDS,
         limit_concurrency=CONNECTIONS,
     )
+    worker = QueueWorker(ws.home, lambda: _reopened(ws))
+    worker.start()
     try:
         Server(config, state, started).run()
     finally:
+        worker.stop()
         standing.close()
+
+
+def _reopened(ws: Workspace) -> Workspace:
+    """A workspace of its own for what the queue records, without asking for the passphrase again."""
+    fresh = Workspace.open(ws.home, clock=ws.clock)
+    fresh.passphrase = ws.passphrase
+    return fresh
 
 
 def _address(listening: socket.socket) -> str:

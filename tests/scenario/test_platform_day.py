@@ -7,6 +7,7 @@ again, a key rotated while she sends, and at night receipts that a stranger's co
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,6 @@ def hour(number: int, count: int = 20, **fields: Any) -> list[dict[str, Any]]:
     ]
 
 
-def post(server: Served, secret: str, rows: list[dict[str, Any]], path: str = PATH) -> tuple[int, dict[str, Any]]:
-    status, _, body = server.request("POST", path, lines(*rows), NDJSON | bearer(secret))
-    document: dict[str, Any] = json.loads(body)
-    return status, document
-
-
 def events_in(home: Path) -> dict[str, dict[str, Any]]:
     ws = Workspace.open(home)
     try:
@@ -43,6 +38,22 @@ def events_in(home: Path) -> dict[str, dict[str, Any]]:
         return found
     finally:
         ws.close()
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the engineer has: the service, her access key, the client, and the trust file that she was given."""
+
+    home: Path
+    server: Served
+    secret: str
+    client: Client
+    trust: dict[str, Any]
+
+    def post(self, rows: list[dict[str, Any]], path: str = PATH) -> tuple[int, dict[str, Any]]:
+        status, _, body = self.server.request("POST", path, lines(*rows), NDJSON | bearer(self.secret))
+        document: dict[str, Any] = json.loads(body)
+        return status, document
 
 
 @pytest.mark.slow
@@ -55,74 +66,84 @@ def test_a_day(tmp_path: Path) -> None:
     june.ws.close()
     with serving(home) as server:
         client = Client(f"http://{server.host}:{server.port}", secret, source="acme")
-        for number in range(8):
-            (answer,) = client.send(hour(number))
-            assert answer["accepted"] == 20
-
-        morning = client.receipts(["h00-0"])["h00-0"].decode()
-        assert json.loads(event_of(morning, trust))["event_id"] == "h00-0"
-
-        # 08:00: the answer is lost on the way. Sent again, everything is a duplicate, and the checkpoint covers it.
-        assert post(server, secret, hour(8))[0] == 200
-        _, again = post(server, secret, hour(8))
-        assert (again["accepted"], again["duplicates"], again["refused"]) == (0, 20, [])
-
-        # 12:00: a release adds a field, and renames another one by a letter.
-        _, added = post(server, secret, hour(12, device="phone"))
-        assert (added["accepted"], added["ignored"]) == (20, {"device": 20})
-        renamed = [
-            {"teritory" if name == "territory" else name: value for name, value in one.items()} for one in hour(13)
-        ]
-        _, slips = post(server, secret, renamed)
-        assert (slips["accepted"], slips["quarantined"]) == (0, 20)
-        assert "'teritory', which looks like 'territory'" in slips["refused"][0]["reason"]
-        mixed = [*hour(13, 10), hour(13)[10] | {"gros_micros": 1}]
-        _, named = post(server, secret, mixed)
-        assert (named["accepted"], [one["line"] for one in named["refused"]]) == (10, [11])
-        assert "'gross_micros'" in named["refused"][0]["reason"]
-
-        # 14:00: a mistyped source, in the path and in the rows.
-        status, problem = post(server, secret, hour(14), "/v1/sources/acne/events")
-        assert (status, problem["cause"]) == (404, "not-found")
-        assert "acne" in problem["detail"]
-        _, foreign = post(server, secret, hour(14, source="acne"))
-        assert (foreign["accepted"], foreign["quarantined"]) == (0, 20)
-        assert "'acne'" in foreign["refused"][0]["reason"]
-
-        # 15:00: nobody listened. 16:00: a track that the registry does not know yet.
-        status, empty = post(server, secret, [])
-        assert (status, empty["read"], empty["accepted"]) == (200, 0, 0)
-        _, unknown = post(server, secret, hour(16, 3, track="trk-new"))
-        assert [one["kind"] for one in unknown["refused"]] == ["unknown-track"] * 3
-        status, _, body = server.request("GET", "/v1/sources/acme/quarantine", headers=bearer(secret))
-        assert json.loads(body)["waiting"] == 44
-
-        # 17:00: the operator rotates the log's key while she sends.
-        (before,) = client.send(hour(17, 10))
-        rotate(Workspace.open(home), "log")
-        (after,) = client.send(hour(17))
-        assert (before["accepted"], after["accepted"], after["duplicates"]) == (10, 10, 10)
-        later = json.loads((home / "trust.json").read_text())
-
-        # 22:00: the whole day again, to be sure; an id used twice with another body is told.
-        day = [one for number in (*range(9), 12, 17) for one in hour(number)]
-        (answer,) = client.send(day)
-        assert (answer["accepted"], answer["duplicates"], answer["conflicts"]) == (0, len(day), 0)
-        _, conflict = post(server, secret, [hour(3)[0] | {"units": 2}])
-        assert (conflict["conflicts"], conflict["refused"][0]["kind"]) == (1, "conflict")
-
-        # 23:00: receipts, checked by somebody else's code; the trust file of the evening names the key's successor.
-        receipts = client.receipts(["h00-0", "h12-7", "h17-15"])
-        for name, receipt in receipts.items():
-            assert json.loads(event_of(receipt.decode(), later))["event_id"] == name
-        with pytest.raises(ValueError, match="path"):
-            event_of(morning.replace("index ", "index 1"), trust)
+        desk = Desk(home, server, secret, client, trust)
+        receipt = _morning(desk)
+        _schema_changes(desk)
+        _afternoon(desk)
+        day = _evening(desk)
+        _night(desk, receipt)
         client.close()
-        stranger = Client(f"http://{server.host}:{server.port}", "settle_" + "0" * 56, source="acme")
-        with pytest.raises(ServiceError, match="401 key"):
-            list(stranger.send(hour(1)))
-        stranger.close()
     taken = events_in(home)
-    expected = {one["event_id"] for one in [*day, *hour(13, 10)]}
-    assert taken.keys() == expected
+    assert taken.keys() == {one["event_id"] for one in [*day, *hour(13, 10)]}
     assert all(leaf["units"] == 1 for leaf in taken.values())
+
+
+def _morning(desk: Desk) -> str:
+    """Hourly files, a first receipt, and an answer that is lost on the way."""
+    for number in range(8):
+        (answer,) = desk.client.send(hour(number))
+        assert answer["accepted"] == 20
+    receipt = desk.client.receipts(["h00-0"])["h00-0"].decode()
+    assert json.loads(event_of(receipt, desk.trust))["event_id"] == "h00-0"
+    assert desk.post(hour(8))[0] == 200
+    _, again = desk.post(hour(8))
+    assert (again["accepted"], again["duplicates"], again["refused"]) == (0, 20, [])
+    return receipt
+
+
+def _schema_changes(desk: Desk) -> None:
+    """A release adds a field, and misspells others."""
+    _, added = desk.post(hour(12, device="phone"))
+    assert (added["accepted"], added["ignored"]) == (20, {"device": 20})
+    renamed = [{"teritory" if name == "territory" else name: value for name, value in one.items()} for one in hour(13)]
+    _, slips = desk.post(renamed)
+    assert (slips["accepted"], slips["quarantined"]) == (0, 20)
+    assert "'teritory', which looks like 'territory'" in slips["refused"][0]["reason"]
+    _, named = desk.post([*hour(13, 10), hour(13)[10] | {"gros_micros": 1}])
+    assert (named["accepted"], [one["line"] for one in named["refused"]]) == (10, [11])
+    assert "'gros_micros'" in named["refused"][0]["reason"]
+
+
+def _afternoon(desk: Desk) -> None:
+    """A mistyped source in the path and in the rows, an hour without streams, a track that is not registered yet."""
+    status, problem = desk.post(hour(14), "/v1/sources/acne/events")
+    assert (status, problem["cause"]) == (404, "not-found")
+    assert "acne" in problem["detail"]
+    _, foreign = desk.post(hour(14, source="acne"))
+    assert (foreign["accepted"], foreign["quarantined"]) == (0, 20)
+    assert "'acne'" in foreign["refused"][0]["reason"]
+    status, empty = desk.post([])
+    assert (status, empty["read"], empty["accepted"]) == (200, 0, 0)
+    _, unknown = desk.post(hour(16, 3, track="trk-new"))
+    assert [one["kind"] for one in unknown["refused"]] == ["unknown-track"] * 3
+    _, _, body = desk.server.request("GET", "/v1/sources/acme/quarantine", headers=bearer(desk.secret))
+    assert json.loads(body)["waiting"] == 44
+
+
+def _evening(desk: Desk) -> list[dict[str, Any]]:
+    """The log's key is rotated while she sends; then the whole day again, to be sure, and an id used twice."""
+    (before,) = desk.client.send(hour(17, 10))
+    rotate(Workspace.open(desk.home), "log")
+    (after,) = desk.client.send(hour(17))
+    assert (before["accepted"], after["accepted"], after["duplicates"]) == (10, 10, 10)
+    day = [one for number in (*range(9), 12, 17) for one in hour(number)]
+    (answer,) = desk.client.send(day)
+    assert (answer["accepted"], answer["duplicates"], answer["conflicts"]) == (0, len(day), 0)
+    _, conflict = desk.post([hour(3)[0] | {"units": 2}])
+    assert (conflict["conflicts"], conflict["refused"][0]["kind"]) == (1, "conflict")
+    return day
+
+
+def _night(desk: Desk, morning: str) -> None:
+    """Receipts, checked by somebody else's code; the trust file of the evening names the key's successor."""
+    later = json.loads((desk.home / "trust.json").read_text())
+    receipts = desk.client.receipts(["h00-0", "h12-7", "h17-15"])
+    assert len(receipts) == 3
+    for name, receipt in receipts.items():
+        assert json.loads(event_of(receipt.decode(), later))["event_id"] == name
+    with pytest.raises(ValueError, match="path"):
+        event_of(morning.replace("index ", "index 1"), desk.trust)
+    stranger = Client(f"http://{desk.server.host}:{desk.server.port}", "settle_" + "0" * 56, source="acme")
+    with pytest.raises(ServiceError, match="401 key"):
+        list(stranger.send(hour(1)))
+    stranger.close()

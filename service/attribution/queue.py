@@ -1,0 +1,125 @@
+"""Tracks that wait to be attributed by the server: each a file in a durable queue, answered for beside it.
+
+The queue is an inbox of its own, so a crash loses nothing and a track handed in twice is attributed twice. The server
+keeps the method fitted: what takes seconds at the command line, loading the catalogue, happens once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from ledger.errors import InputError, TransientError
+from ledger.files import write_whole
+from ledger.ingest.checks import check_id
+from service.inbox import ANSWER, DONE, FAILED, REASON, VECTOR, Inbox
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+FOLDER: Final = "queue"
+FORMS: Final = {
+    "audio/wav": ".wav",
+    "audio/flac": ".flac",
+    "audio/mpeg": ".mp3",
+    "audio/ogg": ".ogg",
+    "audio/midi": ".mid",
+    "application/json": VECTOR,
+}
+"""Content types that are taken: sound, notes, or a declared vector."""
+WAITING_MAX: Final = 1_000
+NAME_MAX: Final = 180
+"""Of a track's id as a file name: file systems end at 255 bytes, and suffixes stand behind it."""
+LOOK_SECONDS: Final = 0.5
+BACKOFF_SECONDS: Final = 30.0
+"""After a failure that is not the file's, such as a disk or a missing library."""
+
+_LOG: Final = logging.getLogger("settle.web")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedTrack:
+    """Where a track stands: none (never handed in), waiting, done with its vector, or failed with the reason."""
+
+    track: str
+    state: str
+    answer: dict[str, Any] | None = None
+    reason: str | None = None
+
+
+def enqueue(ws: Workspace, track: str, media: str, body: bytes) -> QueuedTrack:
+    """Keep a registered track's file until it is attributed; on return it is durable."""
+    check_id(track, "track")
+    if not body:
+        raise InputError("the body is empty: send the track's sound or notes, or its declared vector")
+    if track not in ws.registry.view().tracks:
+        raise InputError(f"track {track!r} is not registered; register it first")
+    folder = ws.home / FOLDER
+    if folder.is_dir() and sum(1 for _ in folder.iterdir()) >= WAITING_MAX:
+        raise TransientError(f"{WAITING_MAX:,} tracks wait to be attributed already; send it again later")
+    name = _name_of(track)
+    for outcome in (folder / DONE, folder / FAILED):  # what was said of an earlier file is not said of this one
+        for former in outcome.glob(f"{name}.*") if outcome.is_dir() else ():
+            former.unlink(missing_ok=True)
+    write_whole(folder / f"{name}{FORMS[media]}", body)
+    return QueuedTrack(track=track, state="waiting")
+
+
+def queued(ws: Workspace, track: str) -> QueuedTrack:
+    """Where a track stands in the queue."""
+    check_id(track, "track")
+    folder, name = ws.home / FOLDER, _name_of(track)
+    for suffix in FORMS.values():
+        if (folder / f"{name}{suffix}").exists():
+            return QueuedTrack(track=track, state="waiting")
+        if (answer := folder / DONE / f"{name}{suffix}{ANSWER}").exists():
+            return QueuedTrack(track=track, state="done", answer=json.loads(answer.read_text(encoding="utf-8")))
+        if (folder / DONE / f"{name}{suffix}").exists():
+            return QueuedTrack(track=track, state="waiting")
+        if (reason := folder / FAILED / f"{name}{suffix}{REASON}").exists():
+            return QueuedTrack(track=track, state="failed", reason=reason.read_text(encoding="utf-8").strip())
+    return QueuedTrack(track=track, state="none")
+
+
+def _name_of(track: str) -> str:
+    """A track's id as a file name, without a mark that means something to a file system or to the inbox."""
+    name = quote(track, safe="").replace(".", "%2E").replace("~", "%7E")
+    if len(name) > NAME_MAX:
+        raise InputError(f"track: its id is too long for the queue, at most {NAME_MAX} plain characters")
+    return name
+
+
+@dataclass(slots=True, eq=False)
+class QueueWorker:
+    """One thread that attributes what waits, for as long as the server runs."""
+
+    home: Path
+    open_workspace: Callable[[], Workspace]
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="attribution queue", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the file that is being attributed, and no further one."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        queue = Inbox(self.home / FOLDER, self.open_workspace, resident=True)
+        while not self._stop.wait(LOOK_SECONDS):
+            try:
+                for taken in queue.look(self._stop.is_set):
+                    _LOG.info("attributed %s: %s", taken.file, "done" if taken.reason is None else "failed")
+            except Exception:  # noqa: BLE001  whatever it is: the file stays, and the server goes on
+                _LOG.exception("the attribution queue failed; trying again in %g seconds", BACKOFF_SECONDS)
+                self._stop.wait(BACKOFF_SECONDS)

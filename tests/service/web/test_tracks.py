@@ -1,0 +1,47 @@
+"""Tracks handed in over HTTP: kept until they are attributed, and answered for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from service.attribution.queue import FOLDER, QueueWorker
+from tests.service.month import DECLARED, Month
+from tests.service.web.serving import bearer, client, served_month, token
+from tests.support import until
+
+
+def test_a_declared_vector_waits_and_is_recorded(tmp_path: Path) -> None:
+    """If this fails, a track handed in over HTTP is lost, attributed under another's name, or never answered for."""
+    june = served_month(tmp_path / "home")
+    secret = bearer(token(june, "operator", "operator"))
+    declared = json.dumps(DECLARED[0] | {"track": "trk-3"}).encode()
+    with client(june) as web:
+
+        def ask(method: str, path: str, content: bytes | None = None, media: str = "application/json") -> Any:
+            return web.request(method, path, headers=secret | {"content-type": media}, content=content)
+
+        assert ask("GET", "/v1/tracks/trk-3/attribution").json()["state"] == "none"
+        assert ask("POST", "/v1/tracks/trk-3/file", declared).json()["state"] == "waiting"
+        assert ask("POST", "/v1/tracks/nobody/file", declared).json()["cause"] == "input"
+        assert ask("POST", "/v1/tracks/trk-3/file", declared, "text/plain").json()["cause"] == "media"
+        assert ask("POST", "/v1/tracks/..%2F..%2Fx/file", declared).status_code in (400, 404)
+        assert ask("POST", "/v1/tracks/trk-2/file", b"{}").json()["state"] == "waiting"
+        worker = QueueWorker(june.home, june.reopened)
+        worker.start()
+        until(lambda: ask("GET", "/v1/tracks/trk-3/attribution").json()["state"] == "done")
+        until(lambda: ask("GET", "/v1/tracks/trk-2/attribution").json()["state"] == "failed")
+        worker.stop()
+        assert ask("GET", "/v1/tracks/trk-3/attribution").json()["answer"]["assigned"] is True
+        assert ask("GET", "/v1/tracks/trk-2/attribution").json()["reason"]
+    assert "trk-3" in june.reopened().log.assignments()
+
+
+def test_what_waits_survives_a_restart(june: Month) -> None:
+    """If this fails, a server that is killed forgets the tracks that wait."""
+    from service.attribution.queue import enqueue, queued
+
+    enqueue(june.ws, "trk-3", "application/json", json.dumps(DECLARED[0] | {"track": "trk-3"}).encode())
+    assert (june.home / FOLDER / "trk-3.vector").is_file()
+    assert queued(june.reopened(), "trk-3").state == "waiting"
