@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import socket
@@ -86,6 +87,9 @@ def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Calla
         timeout_graceful_shutdown=DRAIN_SECONDS,
         limit_concurrency=CONNECTIONS,
     )
+    # What is loaded by now stays: the collector need not walk all of it each time that requests leave something behind.
+    gc.collect()
+    gc.freeze()
     worker = QueueWorker(ws.home, lambda: _reopened(ws))
     worker.start()
     try:
