@@ -87,6 +87,7 @@ def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Calla
         timeout_graceful_shutdown=DRAIN_SECONDS,
         limit_concurrency=CONNECTIONS,
     )
+    state.roles()  # reads log and registry for the first time: no caller waits for that
     # What is loaded by now stays: the collector need not walk all of it each time that requests leave something behind.
     gc.collect()
     gc.freeze()
