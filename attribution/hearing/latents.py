@@ -13,6 +13,7 @@ import numpy as np
 
 from attribution.hearing.spectra import Floats
 from ledger.errors import InputError
+from ledger.ingest.tables import check_packing
 
 SUFFIXES: Final = frozenset({".npy", ".safetensors", ".parquet"})
 WIDTH_MAX: Final = 65_536
@@ -58,6 +59,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
 def _parquet(path: Path) -> dict[str, Any]:
     import pyarrow.parquet
 
+    check_packing(pyarrow.parquet.read_metadata(path), str(path))
     table = pyarrow.parquet.read_table(path)
     if not {"id", "latent"} <= set(table.column_names):
         raise InputError(f"{path}: columns {table.column_names}, expected id and latent")

@@ -342,6 +342,6 @@ def enrol(party: Annotated[str, typer.Argument(help="A registered party.")]) -> 
 @app.command()
 def erase(party: Annotated[str, typer.Argument(help="A registered party.")]) -> None:
     """Forget a party's name, identifiers and accounts; what the log proves stays."""
-    from service.registry import people
+    from service.registry import erasing
 
-    emit(people.erase(workspace(), party))
+    emit(erasing.erase(workspace(), party))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import delete, select, update
 from sqlmodel import col
@@ -20,8 +20,9 @@ from ledger.ingest.quarantine import row_digest
 from ledger.ingest.rows import as_line
 from ledger.log.store.schema import QuarantineRow, SaltRow
 from ledger.log.store.store import Store
+from ledger.lookalikes import skeleton
 
-_STRUCK: Final = b"[erased]"
+_STRUCK: Final = "[erased]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,41 +39,68 @@ def erase(store: Store, source: str, listener: str) -> Erased:
     with store.writing() as tx:
         gone = tx.execute(delete(SaltRow).where(col(SaltRow.source) == source, col(SaltRow.listener) == listener))
         rows = 0
-        for number, raw in tx.execute(select(col(QuarantineRow.id), col(QuarantineRow.raw))).all():
-            struck = strike(bytes(raw), source, listener)
-            if struck is not None:
+        columns = (col(QuarantineRow.id), col(QuarantineRow.raw), col(QuarantineRow.reason))
+        for number, raw, reason in tx.execute(select(*columns)).all():
+            if (struck := strike(bytes(raw), reason, source, listener)) is not None:
                 tx.execute(
                     update(QuarantineRow)
                     .where(col(QuarantineRow.id) == number)
-                    .values(raw=struck, digest=row_digest(f"{number} erased ".encode() + struck))
+                    .values(
+                        raw=struck.raw,
+                        reason=struck.reason,
+                        digest=row_digest(f"{number} erased ".encode() + struck.raw),
+                    )
                 )
                 rows += 1
     store.scrub()
     return Erased(source=source, salts=gone.rowcount, rows=rows)
 
 
-def strike(raw: bytes, source: str, listener: str) -> bytes | None:
-    """The row without the listener; None if it does not speak of them."""
+class StruckRow(NamedTuple):
+    """A row in quarantine, and why it lies there, without the listener."""
+
+    raw: bytes
+    reason: str
+
+
+def strike(raw: bytes, reason: str, source: str, listener: str) -> StruckRow | None:
+    """The row and its reason without the listener, wherever they name them; None if they do not.
+
+    A readable row of another source is left alone: the same id is somebody else there.
+    """
+    pattern = _pattern(listener)
     try:
         document = parse_json(raw)
     except InputError:
-        return _strike_bytes(raw, listener)
-    if not isinstance(document, dict) or document.get("source") not in (None, source):
-        return None
-    return as_line(_without(document)) if document.get("listener") == listener else None
+        struck = re.sub(pattern.encode(), _STRUCK.encode(), raw)
+    else:
+        if not _is_of(document, source):
+            return None
+        without = _struck(document, listener, pattern)
+        struck = raw if without == document else as_line(without)
+    told = re.sub(pattern, _STRUCK, reason)
+    return None if (struck, told) == (raw, reason) else StruckRow(struck, told)
 
 
-def _without(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name != "listener"}
+def _is_of(document: Any, source: str) -> bool:
+    named = document.get("source") if isinstance(document, dict) else None
+    return not isinstance(named, str) or skeleton(named.strip(), fold=True) == skeleton(source, fold=True)
 
 
-def _strike_bytes(raw: bytes, listener: str) -> bytes | None:
-    """In a row nobody could read, every whole-word occurrence of the id, however it is spelled."""
-    spellings = {
-        listener.encode(),
-        json.dumps(listener)[1:-1].encode(),
-        json.dumps(listener, ensure_ascii=False)[1:-1].encode(),
-    }
-    pattern = b"|".join(rb"(?<![\w-])%b(?![\w-])" % re.escape(spelling) for spelling in sorted(spellings))
-    struck, count = re.subn(pattern, _STRUCK, raw)
-    return struck if count else None
+def _struck(value: Any, listener: str, pattern: str) -> Any:
+    """The value without the field of the listener, and with the id struck out of every text that bears it."""
+    match value:
+        case dict():
+            kept = {key: item for key, item in value.items() if (key, item) != ("listener", listener)}
+            return {re.sub(pattern, _STRUCK, key): _struck(item, listener, pattern) for key, item in kept.items()}
+        case list():
+            return [_struck(item, listener, pattern) for item in value]
+        case str():
+            return re.sub(pattern, _STRUCK, value)
+    return value
+
+
+def _pattern(listener: str) -> str:
+    """Every whole-word occurrence of the id, however it is spelled in JSON."""
+    spellings = {listener, json.dumps(listener)[1:-1], json.dumps(listener, ensure_ascii=False)[1:-1]}
+    return "|".join(rf"(?<![\w-]){re.escape(spelling)}(?![\w-])" for spelling in sorted(spellings))

@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.errors import InputError
 from ledger.event import StreamEvent
-from ledger.ingest.blocks import LineBlock, TooLong, read_blocks
+from ledger.ingest.blocks import LINE_MAX, LineBlock, TooLong, read_blocks
 from ledger.ingest.checks import NUMBERS, REQUIRED, explain
 from ledger.ingest.naming import Naming
 from ledger.ingest.ndjson import parse_json, too_long
@@ -20,6 +20,10 @@ from ledger.ingest.rows import Collector, Rows, as_line
 from ledger.types import format_time
 
 BATCH: Final = 5000
+PART_MAX: Final = 64 << 20
+"""Bytes of rows that are turned into Python values at a time."""
+ROW_MEAN_MAX: Final = 64 << 10
+"""Bytes that the rows of a row group may unpack to, on average."""
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}\Z", re.ASCII)
 
 
@@ -118,9 +122,14 @@ def read_parquet(file: BinaryIO, name: str, naming: Naming | None = None) -> Ite
     except ImportError:
         raise InputError("reading Parquet needs pyarrow: pip install 'settle-engine[payouts]'") from None
     try:
-        table = pq.ParquetFile(file)
+        schema = pq.read_schema(file)
+        texts = [
+            field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+        ]
+        table = pq.ParquetFile(file, read_dictionary=texts)  # a long value that repeats is then held once
     except (pa.ArrowException, OSError) as problem:
         raise InputError(f"{name} is not Parquet: {problem}") from None
+    check_packing(table.metadata, name)
     naming, header = naming or Naming(strict=True), table.schema_arrow.names
     columns = naming.columns(header, name)
     for place, column in enumerate(columns):
@@ -131,10 +140,40 @@ def read_parquet(file: BinaryIO, name: str, naming: Naming | None = None) -> Ite
     try:
         for batch in table.iter_batches(batch_size=BATCH, columns=list(named)):
             _count_ignored(naming, header, columns, batch.num_rows)
-            yield _table_rows(batch.to_pylist(), named, number + 1, file.tell())
-            number += batch.num_rows
+            for part in _parts(batch, f"{name}: after row {number}"):
+                yield _table_rows(part.to_pylist(), named, number + 1, file.tell())
+                number += part.num_rows
     except (pa.ArrowException, OSError) as problem:
         raise InputError(f"{name}: damaged after row {number}: {problem}; send the whole file again") from None
+
+
+def check_packing(about: Any, name: str) -> None:
+    """Refuse a table that a few bytes unpack to more than rows of events, or of latents, are (finding F1)."""
+    for group in range(about.num_row_groups):
+        packed = about.row_group(group)
+        plain = sum(packed.column(column).total_uncompressed_size for column in range(about.num_columns))
+        if not 0 <= plain <= max(PART_MAX, packed.num_rows * ROW_MEAN_MAX):
+            raise InputError(
+                f"{name}: {packed.num_rows:,} rows of row group {group + 1} unpack to {plain:,} bytes; "
+                f"expected at most {ROW_MEAN_MAX:,} bytes a row"
+            )
+
+
+def _parts(batch: Any, where: str) -> Iterator[Any]:
+    """A batch in parts that fit into memory as Python values; InputError for a row longer than a line may be."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    longest = batch.nbytes // max(batch.num_rows, 1)
+    for column in batch.columns:
+        texts = column.dictionary if pa.types.is_dictionary(column.type) else column
+        if texts.type in (pa.string(), pa.large_string()):
+            longest += pc.max(pc.binary_length(texts)).as_py() or 0
+    if longest > LINE_MAX:
+        raise InputError(f"{where}: a row of up to {longest:,} bytes; expected at most {LINE_MAX:,}")
+    rows = max(PART_MAX // max(longest, 1), 1)
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)
 
 
 def _table_rows(records: list[dict[str, Any]], named: Mapping[str, str], first: int, position: int) -> Rows:

@@ -1,12 +1,12 @@
-"""People: where a party is paid, who approved it, and forgetting somebody."""
+"""People: where a party is paid, whose group it belongs to, and who approved it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ledger.errors import ConflictError, StateError
-from ledger.registry import acts, payees, personal, quarantine, tables
+from ledger.registry import acts, payees
 from ledger.registry.intake import Planned
 from ledger.registry.rows import PayeeRow, parse
 from ledger.registry.statement import Signer
@@ -88,20 +88,3 @@ def list_payees(ws: Workspace, party: str | None) -> list[payees.Payee]:
     view = ws.registry.view()
     with ws.log.store.reading() as connection:
         return payees.listed(connection, view, party)
-
-
-def erase(ws: Workspace, party: str) -> dict[str, Any]:
-    """Forget a person: names, what they were credited as, accounts and reasons go; what the log proves stays."""
-    view = ws.registry.view()
-    view.party(party)
-    with ws.log.store.reading() as connection:
-        personal_rows = personal.load(connection)
-    name = personal_rows["party", party][1].get("name") if ("party", party) in personal_rows else None
-    credited = [key for key, (_, fields) in personal_rows.items() if name is not None and fields.get("artist") == name]
-    reasons = [("dispute", dispute.id) for dispute in view.disputes.values() if dispute.claimant == party]
-    with ws.log.projection() as connection:
-        tables.ensure(connection)
-        forgotten = personal.erase(connection, [("party", party), *credited, *reasons])
-        accounts = payees.erase(connection, view, party)
-        rows = quarantine.forget(connection, party)
-    return {"party": party, "personal": forgotten, "accounts": accounts, "quarantined": rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -43,3 +44,44 @@ def test_g1_an_upgrade_shuts_what_release_01_left_open(published: Victim) -> Non
     published.do("status")
     assert not [name for name in open_to_others(published.home) if name.count("/") < 2]
     assert stat.S_IMODE(published.home.stat().st_mode) == 0o700
+
+
+SECRET = "LISTENER-SECRET-77"
+
+
+def test_g3_a_listener_is_erased_wherever_a_row_names_them(victim: Victim) -> None:
+    """If this fails, an id that was to be forgotten is still in quarantined rows or in the reasons beside them."""
+    row = {"source": "acme", "track": "trk-1", "occurred_at": "2026-06-07T11:05:00Z", "territory": "SE", "units": 1}
+    rows = [
+        row | {"event_id": "L-1", "listener": SECRET},
+        row | {"event_id": "L-2", "track": "nope", "listener": SECRET},
+        row | {"event_id": "L-3", "listener": f" {SECRET}"},
+        row | {"event_id": "L-4", "Listener": SECRET},
+        row | {"event_id": f"L-5 {SECRET}", "track": "nope", "listener": SECRET},
+        row | {"event_id": "L-6", "source": "acme ", "listener": SECRET},
+        row | {"event_id": "L-7", "listener": [SECRET]},
+    ]
+    victim.settle("ingest", victim.write("listeners.ndjson", *rows))
+    victim.settle("ingest", victim.write("other.ndjson", row | {"event_id": "O", "source": "beta", "Listener": SECRET}))
+    victim.do("listener", "erase", "acme", SECRET)
+    shown = [victim.do("quarantine", "show", str(one["id"])) for one in victim.do("quarantine", "list", "--all")]
+    bearing = [one for one in shown if SECRET in json.dumps(one)]
+    assert len(bearing) == 1, "only the other platform's row still names its own listener"
+    assert "beta" in json.dumps(bearing[0])
+
+
+def test_g3_an_erasure_lists_the_files_that_are_left(published: Victim) -> None:
+    """If this fails, a person is told that all is forgotten while their account lies in a payment file."""
+    published.do("pay", "2026-06", "--via", "file")
+    published.do("statements", "--period", "2026-06", "--out", published.home / "statements")
+    done = published.do("registry", "erase", "p-ann")
+    assert done["accounts"] == 1
+    left = set(done["files"])
+    holding = {
+        str(path.relative_to(published.home))
+        for path in published.home.rglob("*")
+        if path.is_file() and b"SE4550000000058398257466" in path.read_bytes()
+    }
+    assert holding, "the payment file is there"
+    assert holding <= left, "what is left in databases or files is not told"
+    assert any("p-ann" in name for name in left), "her statements are not named"

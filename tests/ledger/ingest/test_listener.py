@@ -89,9 +89,10 @@ def test_erased_rows_can_still_be_replayed(tmp_path: Path) -> None:
 
 def test_strike_leaves_others_alone() -> None:
     """If this fails, erasing one listener damages another's row."""
-    assert strike(b'{"source": "acme", "listener": "u-770"}', "acme", "u-77") is None
-    assert strike(b'{"source": "other", "listener": "u-77"}', "acme", "u-77") is None
-    assert strike(b"acme,e,u-77,u-770,xu-77", "acme", "u-77") == b"acme,e,[erased],u-770,xu-77"
+    assert strike(b'{"source": "acme", "listener": "u-770"}', "", "acme", "u-77") is None
+    assert strike(b'{"source": "other", "listener": "u-77"}', "", "acme", "u-77") is None
+    struck = strike(b"acme,e,u-77,u-770,xu-77", "listener u-77: odd", "acme", "u-77")
+    assert struck == (b"acme,e,[erased],u-770,xu-77", "listener [erased]: odd")
 
 
 def test_a_commitment_is_hmac_sha256() -> None:

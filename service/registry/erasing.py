@@ -1,0 +1,56 @@
+"""Forgetting a person: what the program holds goes, and the files that it once wrote are listed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ledger.registry import payees, personal, quarantine, tables
+from service.registry.people import list_payees
+from service.statements.writing import safe
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+_DATABASE: Final = re.compile(r"\.db(-wal|-shm)?\Z|\.parquet\Z")
+"""Where the program itself erases; and segments, which hold no names."""
+
+
+def erase(ws: Workspace, party: str) -> dict[str, Any]:
+    """Forget a person: names, what they were credited as, accounts and reasons go; what the log proves stays.
+
+    Files that were written of them are not the program's to delete: those that a bank was sent are books of account.
+    `files` lists them.
+    """
+    view = ws.registry.view()
+    view.party(party)
+    with ws.log.store.reading() as connection:
+        held = personal.load(connection)
+    name = held["party", party][1].get("name") if ("party", party) in held else None
+    credited = [key for key, (_, fields) in held.items() if name is not None and fields.get("artist") == name]
+    reasons = [("dispute", one.id) for one in view.disputes.values() if one.claimant == party]
+    spellings = {one.account for one in list_payees(ws, party)} | {
+        one.holder for one in list_payees(ws, party) if one.holder
+    }
+    with ws.log.projection() as connection:
+        tables.ensure(connection)
+        forgotten = personal.erase(connection, [("party", party), *credited, *reasons])
+        accounts = payees.erase(connection, view, party)
+        rows = quarantine.forget(connection, party)
+    ws.log.store.scrub()
+    files = _files_about(ws.home, party, filter(None, (name, *spellings)))
+    return {"party": party, "personal": forgotten, "accounts": accounts, "quarantined": rows, "files": files}
+
+
+def _files_about(home: Path, party: str, texts: Iterable[str]) -> list[str]:
+    """The files of a workspace, databases aside, that are named after a party or hold one of these texts."""
+    needles = [text.encode() for text in texts]
+    named = re.compile(rf"(?<![\w-]){re.escape(safe(party))}(?![\w-])")
+    kept = (path for path in sorted(home.rglob("*")) if path.is_file() and not _DATABASE.search(path.name))
+    return [
+        str(path.relative_to(home))
+        for path in kept
+        if named.search(path.name) or any(needle in path.read_bytes() for needle in needles)
+    ]
