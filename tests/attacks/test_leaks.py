@@ -68,20 +68,3 @@ def test_g3_a_listener_is_erased_wherever_a_row_names_them(victim: Victim) -> No
     bearing = [one for one in shown if SECRET in json.dumps(one)]
     assert len(bearing) == 1, "only the other platform's row still names its own listener"
     assert "beta" in json.dumps(bearing[0])
-
-
-def test_g3_an_erasure_lists_the_files_that_are_left(published: Victim) -> None:
-    """If this fails, a person is told that all is forgotten while their account lies in a payment file."""
-    published.do("pay", "2026-06", "--via", "file")
-    published.do("statements", "--period", "2026-06", "--out", published.home / "statements")
-    done = published.do("registry", "erase", "p-ann")
-    assert done["accounts"] == 1
-    left = set(done["files"])
-    holding = {
-        str(path.relative_to(published.home))
-        for path in published.home.rglob("*")
-        if path.is_file() and b"SE4550000000058398257466" in path.read_bytes()
-    }
-    assert holding, "the payment file is there"
-    assert holding <= left, "what is left in databases or files is not told"
-    assert any("p-ann" in name for name in left), "her statements are not named"

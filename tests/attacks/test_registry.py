@@ -62,7 +62,6 @@ def test_c3_a_claimant_holds_no_money_by_disputing_without_end(victim: Victim) -
     assert allocated(victim.calculate()).get("p-ann") == 600_000_000
 
 
-@OPEN
 def test_g3_erasing_a_listener_leaves_nothing(victim: Victim) -> None:
     """If this fails, the operator says that a person was erased, and their id stays in quarantined rows and reasons."""
     row = {"source": "acme", "track": "trk-1", "occurred_at": "2026-06-07T11:05:00Z", "territory": "SE", "units": 1}
@@ -81,7 +80,6 @@ def test_g3_erasing_a_listener_leaves_nothing(victim: Victim) -> None:
     assert not holding(victim.home, SECRET)
 
 
-@OPEN
 def test_g3_erasing_a_party_says_where_its_account_still_stands(published: Victim) -> None:
     """If this fails, a payee who was erased stands in payment files with name and account, and nobody is told."""
     published.do("pay", "2026-06", "--via", "file")

@@ -20,7 +20,6 @@ from tests.ledger.logs import TickingClock
 from tests.ledger.reference import Reference
 from tests.ledger.world import ORIGIN, seeded
 
-OPEN = pytest.mark.xfail(raises=AssertionError)
 KEY = seeded("log")
 TREE = Reference([b"%d" % n for n in range(20)])
 DRIPPING = 120
@@ -66,7 +65,6 @@ def test_h1_an_honest_log_is_not_kept_as_forked(witness: Witness, port: int) -> 
 
 
 @pytest.mark.slow
-@OPEN
 def test_h2_slow_clients_stop_no_honest_log(port: int) -> None:
     """If this fails, some hundred connections that send a letter at a time stop a witness for as long as they like."""
     head = b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 100000\r\n\r\nx"
