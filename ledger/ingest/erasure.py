@@ -37,7 +37,9 @@ class Erased:
 def erase(store: Store, source: str, listener: str) -> Erased:
     """Forget this listener of this source; doing it again changes nothing."""
     with store.writing() as tx:
-        gone = tx.execute(delete(SaltRow).where(col(SaltRow.source) == source, col(SaltRow.listener) == listener))
+        salted = select(col(SaltRow.source)).where(col(SaltRow.listener) == listener).distinct()
+        spelled = [name for name in tx.execute(salted).scalars() if _is_named(name, source)]
+        gone = tx.execute(delete(SaltRow).where(col(SaltRow.source).in_(spelled), col(SaltRow.listener) == listener))
         rows = 0
         columns = (col(QuarantineRow.id), col(QuarantineRow.raw), col(QuarantineRow.reason))
         for number, raw, reason in tx.execute(select(*columns)).all():
@@ -84,7 +86,12 @@ def strike(raw: bytes, reason: str, source: str, listener: str) -> StruckRow | N
 
 def _is_of(document: Any, source: str) -> bool:
     named = document.get("source") if isinstance(document, dict) else None
-    return not isinstance(named, str) or skeleton(named.strip(), fold=True) == skeleton(source, fold=True)
+    return not isinstance(named, str) or _is_named(named, source)
+
+
+def _is_named(name: str, source: str) -> bool:
+    """Whether a row that was refused for how it spells its source is one of it all the same."""
+    return skeleton(name.strip(), fold=True) == skeleton(source, fold=True)
 
 
 def _struck(value: Any, listener: str, pattern: str) -> Any:
