@@ -57,6 +57,21 @@ def open_(
     )
 
 
+@dispute.command()
+def admit(
+    name: Annotated[str, typer.Argument(metavar="DISPUTE", help="The dispute's id.")],
+    by: Annotated[
+        str | None, typer.Option("--as", metavar="PARTY", help="An approver, instead of the operator.")
+    ] = None,
+) -> None:
+    """Find that a holder's dispute may hold money: for 30 days. After a rejection it takes two people."""
+    from service.registry import pages, people
+
+    ws = workspace()
+    people.admit_dispute(ws, name, by)
+    emit(pages.dispute(ws, ws.registry.view(), name))
+
+
 @dispute.command("list")
 def list_(
     everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,

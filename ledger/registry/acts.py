@@ -28,7 +28,7 @@ from ledger.registry.model import (
     State,
     Use,
 )
-from ledger.registry.rules import CONFIRMERS, lacking
+from ledger.registry.rules import CONFIRMERS, lacking, open_by
 from ledger.registry.view import View
 from ledger.types import MILLION, Digest
 
@@ -247,12 +247,28 @@ def open_dispute(
     ]
     if same:
         raise ConflictError(f"{claimant} disputes this already, as {same[0]}")
+    if (another := open_by(view.disputes.values(), claimant, subject, author.at)) is not None:
+        raise ConflictError(f"{claimant} disputes {subject} already, as {another}; one at a time")
     text = "|".join((subject, claimant, right or "", party or "", *([like] if like else []), author.at, str(view.size)))
     name = f"dsp-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     fact = f.DisputeFact(
         id=name, subject=subject, claimant=claimant, right=right, party=party, like=like, evidence=evidence
     )
     return [Planned(fact, {"reason": reason} if reason else None)]
+
+
+def admit_dispute(view: View, author: Author, *, dispute: str) -> list[Planned]:
+    """Somebody who does not claim it finds that a dispute may hold money; from then on it does."""
+    disputed = view.disputes.get(dispute)
+    if disputed is None:
+        raise InputError(f"dispute {dispute!r} is not known; see `settle registry dispute list`")
+    if disputed.resolved_at is not None or disputed.holds:
+        return []
+    if author.role not in CONFIRMERS or author.party in (disputed.claimant, *disputed.admitted_by):
+        raise StateError(
+            f"dispute {dispute} is admitted by an operator or approver who does not claim it and has not admitted it"
+        )
+    return [Planned(f.ConfirmFact(id=dispute, subject=disputed.subject))]
 
 
 def _check_like(view: View, subject: str, claimant: str, like: str, part: str | None) -> None:

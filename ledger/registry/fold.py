@@ -74,6 +74,10 @@ class State:
             self._propose_move(index, fact, said)
         elif isinstance(fact, f.ConfirmFact) and fact.id in self.moves:
             self._confirm_move(fact, said)
+        elif isinstance(fact, f.DisputeFact):
+            self._dispute(index, fact, said)
+        elif isinstance(fact, f.ConfirmFact) and fact.id in self.disputes:
+            self._admit(self.disputes[fact.id], fact.at, said.party)
         else:
             self._handlers[type(fact)](self, index, fact)
         self.size = index + 1
@@ -82,7 +86,7 @@ class State:
         """The state so far, known at `size` (by default just after the last fact applied)."""
         open_disputes: dict[str, list[Dispute]] = {}
         for dispute in self.disputes.values():
-            if dispute.resolved_at is None:
+            if dispute.holds:
                 for subject in filter(None, (dispute.subject, dispute.like)):
                     open_disputes.setdefault(subject, []).append(dispute)
         return View(
@@ -268,7 +272,12 @@ class State:
             lambda share: replace(share, end=min(share.end, fact.end)) if share.id == fact.id else share,
         )
 
-    def _dispute(self, index: int, fact: f.DisputeFact) -> None:
+    @property
+    def is_of_01(self) -> bool:
+        """Whether nothing shows yet that a later release than 0.1 writes this log, which knows neither leaf."""
+        return not self.payees and not self.moves
+
+    def _dispute(self, index: int, fact: f.DisputeFact, said: Registration) -> None:
         self.disputes[fact.id] = Dispute(
             id=fact.id,
             index=index,
@@ -280,7 +289,14 @@ class State:
             like=fact.like,
             evidence=fact.evidence,
             personal=fact.personal,
+            admissions=0 if self.is_of_01 else rules.admissions(fact, self.disputes.values()),
         )
+        if said.role == "operator" and not self.is_of_01:
+            self._admit(self.disputes[fact.id], fact.at, said.party)
+
+    def _admit(self, dispute: Dispute, at: Instant, by: str) -> None:
+        admitted = replace(dispute, admitted_by=(*dispute.admitted_by, by))
+        self.disputes[dispute.id] = replace(admitted, until=rules.held_until(at)) if admitted.holds else admitted
 
     def _resolve(self, index: int, fact: f.ResolveFact) -> None:
         dispute = self.disputes.get(fact.dispute)
@@ -417,7 +433,6 @@ class State:
         f.RevokeFact: _revoke,
         f.ModelFact: _model,
         f.TrackFact: _track,
-        f.DisputeFact: _dispute,
         f.ResolveFact: _resolve,
         f.DecisionFact: _decision,
         f.ClearFact: _clear,

@@ -214,6 +214,17 @@ class Dispute(Record, frozen=True, kw_only=True):
     personal: Digest | None = None
     resolved_at: Instant | None = None
     outcome: Outcome | None = None
+    admitted_by: tuple[str, ...] = ()
+    """Who found that it may hold money; the operator who opens one has."""
+    admissions: int = 0
+    """How many people must find so: none in a log of release 0.1, two after the same claimant was rejected."""
+    until: Instant = FOREVER
+    """What is earned from then on is not held."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether money is held for it now: it is not resolved, and admitted."""
+        return self.resolved_at is None and len(self.admitted_by) >= self.admissions
 
 
 class Receipt(Record, frozen=True, kw_only=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ledger.registry import facts as f
-from ledger.registry.model import GroupMove, Instant, Party
+from ledger.registry.model import Dispute, GroupMove, Instant, Party
 from ledger.registry.statement import Registration
 from ledger.types import Period, Role, format_time, parse_time
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CONFIRMERS: Final[tuple[Role, ...]] = ("operator", "approver")
 """Whose confirmation counts."""
+DISPUTE_DAYS: Final = 30
+"""Days from its admission on for which a dispute holds what is earned: whoever decides has as long."""
 COOLING_OFF_MINIMUM: Final = 1
 """Hours. Less would let whoever holds both keys for a minute redirect the next payment."""
 
@@ -41,6 +43,7 @@ def refusal(fact: f.AnyFact, said: Registration, state: State) -> str | None:
         or _unapproved_account(fact, said, state)
         or _unproposed_group(fact, state)
         or _unapproved_move(fact, said, state)
+        or _inadmissible(fact, said, state)
     )
 
 
@@ -124,7 +127,7 @@ def _unproposed_group(fact: f.AnyFact, state: State) -> str | None:
 
     Release 0.1 did so; a log is believed to be of that release up to its first proposal of an account or a move.
     """
-    if not isinstance(fact, f.PartyFact) or fact.id not in state.parties or not (state.payees or state.moves):
+    if not isinstance(fact, f.PartyFact) or fact.id not in state.parties or state.is_of_01:
         return None
     if fact.group is None or fact.group == state.parties[fact.id].groups[-1][1]:
         return None
@@ -152,6 +155,36 @@ def _unapproved_move(fact: f.AnyFact, said: Registration, state: State) -> str |
         allowed = said.role == "operator" or said.party == fact.subject
         reason = "" if mine and allowed else f"consents for {fact.subject}, who is not asked or did not sign"
     return reason or None
+
+
+def _inadmissible(fact: f.AnyFact, said: Registration, state: State) -> str | None:
+    """Whether a dispute repeats one that is open, or is admitted by whoever may not or did already (C3)."""
+    if isinstance(fact, f.DisputeFact) and not state.is_of_01:
+        same = open_by(state.disputes.values(), fact.claimant, fact.subject, fact.at)
+        return f"opens a second dispute of {fact.claimant} about {fact.subject}, beside {same}" if same else None
+    if isinstance(fact, f.ConfirmFact) and (dispute := state.disputes.get(fact.id)) is not None:
+        if said.party == dispute.claimant or said.party in dispute.admitted_by:
+            return f"admits dispute {dispute.id} as {said.party}, who claims it or admitted it already"
+        if dispute.resolved_at is not None or dispute.holds:
+            return f"admits dispute {dispute.id}, which waits for nobody"
+    return None
+
+
+def open_by(disputes: Iterable[Dispute], claimant: str, subject: str, at: Instant) -> str | None:
+    """The id of the dispute of a claimant about a subject that is neither resolved nor over at an instant."""
+    mine = (one for one in disputes if (one.claimant, one.subject) == (claimant, subject))
+    return next((one.id for one in mine if one.resolved_at is None and at < one.until), None)
+
+
+def admissions(fact: f.DisputeFact, disputes: Iterable[Dispute]) -> int:
+    """How many people must admit a dispute: one, and a second one after the same claimant was rejected."""
+    mine = (one for one in disputes if (one.claimant, one.subject) == (fact.claimant, fact.subject))
+    return 2 if any(one.outcome == "released" for one in mine) else 1
+
+
+def held_until(at: Instant) -> Instant:
+    """The end of the time for which an admitted dispute holds what is earned."""
+    return cooled(at, 24 * DISPUTE_DAYS)
 
 
 def lacking(move: GroupMove, parties: Mapping[str, Party]) -> list[tuple[str, frozenset[str]]]:

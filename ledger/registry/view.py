@@ -117,11 +117,11 @@ class View:
     def shares(self, subject: str, right: str, territory: str, at: Instant) -> Shares:
         """Who owns a right of a subject, there and then. `short` with no parts when nobody is known."""
         lines = self.shares_of.get((subject, right), ())
-        return resolve(lines, self._disputes(subject, right), territory=territory, at=at)
+        return resolve(lines, self._disputes(subject, right, at), territory=territory, at=at)
 
-    def _disputes(self, subject: str, right: str) -> Sequence[Dispute]:
+    def _disputes(self, subject: str, right: str, at: Instant) -> Sequence[Dispute]:
         disputes = self.open_disputes.get(subject, ())
-        return [dispute for dispute in disputes if dispute.right is None or dispute.right == right] if disputes else ()
+        return [one for one in disputes if one.right in (None, right) and at < one.until] if disputes else ()
 
     def share_lines(self, subject: str) -> list[tuple[Share, str]]:
         """Every share row of a subject with what it counts as: asserted, confirmed or conflict."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import ConflictError, StateError
 from ledger.registry import acts, payees
 from ledger.registry.intake import Planned
+from ledger.registry.model import Dispute
 from ledger.registry.rows import PayeeRow, parse
 from ledger.registry.statement import Signer
 from service.registry.signing import author, signer
@@ -53,6 +54,15 @@ def approve_move(ws: Workspace, move: str, by: str) -> None:
     acting = author(ws, who)
     planned = acts.approve_move(view, acting, move=move)
     ws.registry.register(planned, who, known=view.size, at=acting.at)
+
+
+def admit_dispute(ws: Workspace, dispute: str, by: str | None) -> Dispute:
+    """Find that a dispute may hold money: the operator, or after a rejection an approver as well."""
+    who = signer(ws) if by is None else Signer(approver_key(ws, by)[0], by, "approver")
+    view, acting = ws.registry.view(), author(ws, who)
+    planned = acts.admit_dispute(view, acting, dispute=dispute)
+    ws.registry.register(planned, who, known=view.size, at=acting.at)
+    return ws.registry.view().disputes[dispute]
 
 
 def _payees(ws: Workspace, planned: list[Planned]) -> list[payees.Payee]:

@@ -52,7 +52,7 @@ def disputes_since(ws: Workspace, book: Book, stored: Stored) -> list[HoldMatch]
     view, size = ws.registry.view(book.size), stored.payload["inputs"]["registry_size"]
     opened = []
     for dispute in view.disputes.values():
-        if dispute.index >= size and dispute.resolved_at is None:
+        if dispute.index >= size and dispute.holds:
             linked = [name for name, links in view.links.items() if any(link.work == dispute.subject for link in links)]
             opened += [
                 HoldMatch(id=dispute.id, reason="dispute", party=dispute.party, subject=subject)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.registry.model import GroupMove, ProposedAccount
+from ledger.registry.model import Dispute, GroupMove, ProposedAccount
 from ledger.registry.payees import Payee, proposed_as
 from ledger.registry.rows import day
-from ledger.registry.rules import lacking
+from ledger.registry.rules import DISPUTE_DAYS, lacking
 from ledger.shown import counted, money
 from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
@@ -79,7 +79,9 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
     }
     shown = [_shown(ws, book, name, made[name]) for name in made if not book.approved(name)]
     moves = [_move_shown(ws, move) for move in ws.registry.view().moves.values() if move.approved_by is None]
-    return sorted([*shown, *_accounts_waiting(ws), *moves], key=lambda one: (one.made_at, one.id))
+    disputes = [_dispute_shown(one) for one in ws.registry.view().disputes.values() if one.resolved_at is None]
+    waiting = [*moves, *(one for one in disputes if not one.approved)]
+    return sorted([*shown, *_accounts_waiting(ws), *waiting], key=lambda one: (one.made_at, one.id))
 
 
 def _accounts_waiting(ws: Workspace) -> list[ProposalShown]:
@@ -89,6 +91,22 @@ def _accounts_waiting(ws: Workspace) -> list[ProposalShown]:
         if account.effective_from is None:
             proposed.setdefault(account.statement, []).append(account)
     return [_accounts_shown(ws, accounts) for accounts in proposed.values()]
+
+
+def _dispute_shown(dispute: Dispute) -> ProposalShown:
+    """Whose money would be held for whom."""
+    return ProposalShown(
+        id=dispute.id,
+        kind="dispute",
+        made_by=dispute.claimant,
+        made_at=dispute.at,
+        party=dispute.party or "",
+        micros=None,
+        currency="",
+        reason=f"admitted by {', '.join(dispute.admitted_by) or 'nobody'} of {dispute.admissions}",
+        changes=f"what {dispute.subject} earns in the next {DISPUTE_DAYS} days is held: settle registry dispute admit",
+        approved=dispute.holds,
+    )
 
 
 def _move_shown(ws: Workspace, move: GroupMove) -> ProposalShown:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from tests.attacks.victim import ALLOWED, Victim, allocated, declared
 
-OPEN = pytest.mark.xfail(raises=AssertionError)
 SECRET = "LISTENER-SECRET-77"
 
 
@@ -49,7 +46,6 @@ def test_c2_a_receipt_licenses_no_track_after_the_revocation(victim: Victim) -> 
     assert allocated(victim.calculate()).get("p-ann", 0) <= 2_000_000
 
 
-@OPEN
 def test_c3_a_claimant_holds_no_money_by_disputing_without_end(victim: Victim) -> None:
     """If this fails, a holder's key alone holds another's money for ever: each release is followed by a new dispute."""
     victim.do("registry", "enrol", "p-bob")
