@@ -31,7 +31,7 @@ def consume(
         bool, typer.Option("--again", help="From the stream's beginning; what was taken before is a duplicate.")
     ] = False,
 ) -> None:
-    """Append the events of a broker's stream, each once, until interrupted; several consumers share its partitions."""
+    """Append the events of a broker's stream, each once; several consumers share its partitions."""
     from service.consuming.connecting import opener
     from service.consuming.process import consume as read
 

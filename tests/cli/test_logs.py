@@ -22,7 +22,7 @@ def test_two_logs_and_one_run(home: Path, tmp_path: Path) -> None:  # noqa: F811
         file = tmp_path / f"{name}.ndjson"
         file.write_bytes(lines(*(row(f"e-{n}", source=name) for n in range(3))))
         assert settle_json("ingest", file, home=place)["accepted"] == 3
-    assert settle_json("ingest", tmp_path / "beta.ndjson", home=home)["quarantined"] == 3
+    assert settle_json("ingest", tmp_path / "beta.ndjson", home=home, code=5)["quarantined"] == 3
     kept = settle_json("quarantine", "list", home=home)
     assert {(one["kind"], "assigned to log example.org/second" in one["reason"]) for one in kept} == {("source", True)}
     assert [one["sources"] for one in settle_json("ledger", "logs", "list", home=home)] == [[], ["beta"]]

@@ -21,6 +21,7 @@ from payouts.accounts.payment import Instruction, PayeeAccount, payment_file
 from payouts.statements import text as statement_text
 from service.registry import people
 from service.settlement import holds, life, paying
+from service.settlement.payees import settled_parties
 from service.statements import statements
 from service.statements.writing import FORMATS, rendered, safe, write_all
 from tests.service.month import ALLOW, JULY_OVER, Month, asked, july, month, published
@@ -204,7 +205,12 @@ def test_a_party_without_an_account_is_not_paid_and_not_lost(tmp_path: Path) -> 
     assert (paid.payments, {one.reason for one in paid.blocked}) == (0, {"payee-incomplete"})
     path = tmp_path / "payees.json"
     path.write_text(json.dumps({"payees": [{"party": "ann", "method": "bank", "account": "A", "from": "2020-01-01"}]}))
-    import_files(june.ws.registry, [path], Signer(june.ws.signer("operator"), "operator", "operator"))
+    import_files(
+        june.ws.registry,
+        [path],
+        Signer(june.ws.signer("operator"), "operator", "operator"),
+        settled=lambda: settled_parties(june.ws),
+    )
     assert paying.due(june.ws, run, "file") == [], "one person names the account of money that is published already"
     (account,) = people.list_payees(june.ws, "ann")
     people.approve_payee(june.ws, account.id, "approver")
