@@ -70,7 +70,7 @@ def held(
     period: Annotated[str | None, typer.Option(help="Only what a month's runs left waiting.")] = None,
     party: Annotated[str | None, typer.Option(help="Only what waits for this party.")] = None,
 ) -> None:
-    """All money held or in suspense, by reason, party, month and age, and what would release it."""
+    """Show money held or in suspense; by reason, party, month and age, and what would release it."""
     from cli.finance import held_text
     from service.settlement import held as waiting
 

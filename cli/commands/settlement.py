@@ -76,7 +76,7 @@ def books(
     since: Annotated[str | None, typer.Option("--from", metavar="PERIOD", help="The first month; else all.")] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="PERIOD", help="The last month.")] = None,
 ) -> None:
-    """Published months as one journal (beancount, CSV), with tax withheld, advances and reserves beside it."""
+    """Write published months as one journal; beancount and CSV, with tax withheld, advances and reserves beside it."""
     from service.statements import booking
 
     emit(booking.write_books(workspace(), out, since=since, until=until))
