@@ -80,17 +80,19 @@ def _eigenvectors(covariance: Tensor) -> Tensor:
 def scores(
     adapter: Adapter, model: nn.Module, factors: Mapping[str, Factor], queries: Any, damping: float = DAMPING
 ) -> NDArray[np.float64]:
-    """What each query's log-likelihood loses without each item: queries x items."""
+    """What each query's log-likelihood loses without each item, by the layers that have factors: queries x items."""
     count = len(adapter.items())
     asked, losses = flows(adapter, model, queries)
     prepared = {
         layer: factors[layer].rotate(flow) / (factors[layer].eigenvalues + damping * factors[layer].eigenvalues.mean())
         for layer, flow in asked.items()
+        if layer in factors
     }
     table = np.zeros((len(losses), count))
     for numbers in batches(count):
-        for layer, flow in flows(adapter, model, adapter.data(numbers))[0].items():
-            rotated = factors[layer].rotate(flow)
-            product = prepared[layer].flatten(1) @ rotated.flatten(1).T
+        parts = flows(adapter, model, adapter.data(numbers))[0]
+        for layer, query in prepared.items():
+            rotated = factors[layer].rotate(parts[layer])
+            product = query.flatten(1) @ rotated.flatten(1).T
             table[:, np.asarray(numbers)] += product.double().numpy()
     return table / count

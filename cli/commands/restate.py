@@ -29,7 +29,7 @@ def restate(
     reason: Annotated[str, typer.Option(help="Why it is taken back; it stands in the ledger.")] = "",
     pool_name: Annotated[str, typer.Option(help="Which pool, where there are several.")] = "default",
 ) -> None:
-    """Divide a past month again with today's knowledge; vectors, registry and holds: who was due what, and why it differs.
+    """Divide a past month again with today's knowledge; who was due what, and why it differs.
 
     Amounts are before deductions; deductions and exchange rate are those of the month that books the difference.
     Nothing published changes. What earlier restatements and releases booked is counted as paid.
