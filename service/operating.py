@@ -17,6 +17,7 @@ from ledger.log.append import Log
 from ledger.log.store import queries
 from ledger.proofs import batch, bundle, canon, leaf
 from ledger.proofs.bundle import PlacedLeaf
+from ledger.proofs.form import FORM
 from ledger.proofs.trust import TrustedLog
 from ledger.types import Digest
 from service.log import batches
@@ -217,12 +218,12 @@ def _succeed(workspace: Workspace, log: Log, origin: str, reason: str) -> recove
     write_whole(config, re.sub(r'(?m)^origin = ".*"$', f'origin = "{origin}"', text, count=1).encode())
     trusted = workspace.trust
     keys = tuple(replace(key, start=0) for key in trusted.logs[0].keys if key.until is None)
-    successor = TrustedLog(origin, keys)  # its sizes begin anew, and with them those at which keys count
+    successor = TrustedLog(origin, keys, form=0)  # its sizes begin anew, and with them those at which keys count
     write_whole(workspace.home / TRUST, replace(trusted, logs=(successor, *trusted.logs)).encode())
     renewed = Workspace.open(workspace.home, clock=workspace.clock)
     renewed.passphrase = workspace.passphrase
     begun = renewed.open_log(check=False)
-    begun.begin(leaf.log(workspace.clock(), origin=origin, follows=heads, reason=reason))
+    begun.begin(leaf.log(workspace.clock(), origin=origin, form=FORM, follows=heads, reason=reason))
     head = begun.check()
     return recovering.Recovered(origin=origin, size=head.size, root=head.root.hex(), replayed=0)
 

@@ -65,7 +65,9 @@ def create(home: Path, *, origin: str, operator: str, passphrase: bytes | None, 
     for role, key in keys.items():
         keyfile.save(home / KEYS / f"{role}.json", key, passphrase)
     party = dict.fromkeys(OWN_ROLES, operator) | {"approver": "approver"}
-    trusted = trust.make(origin, [Key(role=role, party=party[role], public=key.public) for role, key in keys.items()])
+    trusted = trust.make(
+        origin, [Key(role=role, party=party[role], public=key.public) for role, key in keys.items()], form=0
+    )
     write_whole(home / TRUST, trusted.encode())
     # Last: a folder without settle.toml is not a workspace, so a crash before this leaves nothing half-made in use.
     write_whole(home / CONFIG, _CONFIG_TEXT.format(origin=origin, operator=operator).encode())

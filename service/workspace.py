@@ -23,9 +23,8 @@ from service.secrets import Passphrase, from_environment
 
 if TYPE_CHECKING:
     from ledger.log.append import Log
-    from ledger.proofs.keyring import Key
     from ledger.proofs.keys import PrivateKey
-    from ledger.proofs.trust import Trust
+    from ledger.proofs.trust import Trust, TrustedLog
     from ledger.registry.registry import Registry
 
 CONFIG: Final = "settle.toml"
@@ -101,7 +100,7 @@ class Workspace:
                 raise StateError(f"no key file {path}; this workspace cannot sign as {name}")
             if self.key_path(name + NEXT).exists():
                 raise StateError(f"a rotation of key {name} was interrupted; finish it with `settle key rotate {name}`")
-            self._keys[name] = load(path, self.passphrase)
+            self._keys[name] = load(path, self.passphrase).for_log(self.settings.text("log.origin"))
         return self._keys[name]
 
     def hold(self, name: str, key: PrivateKey) -> None:
@@ -153,7 +152,8 @@ class Workspace:
             signer=lambda: self.signer("log"),
             anchor=self.path("log.anchor"),
             clock=self.clock,
-            trusted=self._trusted_keys(),
+            trusted=self._trusted_log().keys,
+            form=self._trusted_log().form,
             check=check,
         )
         self._logs.append(log)
@@ -163,12 +163,12 @@ class Workspace:
     def _logs(self) -> list[Log]:
         return []
 
-    def _trusted_keys(self) -> tuple[Key, ...]:
+    def _trusted_log(self) -> TrustedLog:
         origin = self.settings.text("log.origin")
         log = self.trust.log(origin)
         if log is None:
             raise StateError(f"{TRUST} does not name log {origin}; put back the one that was published")
-        return log.keys
+        return log
 
     @cached_property
     def registry(self) -> Registry:

@@ -33,7 +33,7 @@ from ledger.log.append import Appended, LeafBatch, Log
 from ledger.log.store import queries, signed, tracks
 from ledger.log.store.store import SALT, SIGNED
 from ledger.lookalikes import skeleton
-from ledger.proofs import canon, leaf
+from ledger.proofs import leaf
 from ledger.proofs import source as sourcing
 from ledger.proofs.source import EventSource, Home
 from ledger.proofs.tree import leaf_hashes
@@ -243,9 +243,7 @@ class Ingest:
         """Make the batch's tracks known, where they are registered; return the event ids that are taken."""
         if len(self._tracks) > TRACKS_MAX or queries.page(connection, self._tracks_at, size, _BINDING, limit=1):
             self._tracks.clear()
-            said = queries.page(connection, 0, size, ["key", sourcing.TYPE], limit=size)
-            leaves = ((entry.index, canon.decode(entry.body)) for entry in said)
-            self._sources = sourcing.heard(self._log.trusted, leaves)
+            self._sources = self._log.sources()
         self._tracks_at = size
         if missing := {event.track for event in events if event.track not in self._tracks}:
             self._tracks.update(queries.find_tracks(connection, sorted(missing)))

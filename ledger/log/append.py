@@ -33,10 +33,12 @@ from ledger.log.store.nodes import NodeReader
 from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT, Store
 from ledger.log.store.tracks import after as ring_after
 from ledger.log.store.tracks import project_tracks
-from ledger.proofs import canon, checkpoint, leaf, note, proof, tile, tree
+from ledger.proofs import canon, checkpoint, keyring, leaf, note, proof, tile, tree
+from ledger.proofs import source as sourcing
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.note import Vkey
+from ledger.proofs.source import EventSource
 from ledger.proofs.tree import Read, leaf_hashes
 from ledger.reading.reading import Reading
 from ledger.types import Digest, Head, Leaf, parse_time
@@ -267,7 +269,7 @@ class Log:
         if ring is None:
             return edge, tiles
         for offset, kind in enumerate(batch.types):
-            if kind == "key":
+            if kind in keyring.TYPES:
                 ring = ring_after(ring, before.head.size + offset, batch.bodies[offset])
         if not any(key.public == signer.public for key in ring.at(edge.head.size, "log")):
             raise HandedOverError("the log's key was handed over; open the log again")
@@ -384,6 +386,13 @@ class Log:
             self._reading.size = size
             return self._reading
 
+    def sources(self) -> dict[str, EventSource]:
+        """Who speaks for each source, from the few leaves that say so and those that say which keys count."""
+        reading = Reading(self.origin, self._dated(), self.blob)
+        for entry in self.entries(types=(*keyring.TYPES, sourcing.TYPE)):
+            reading.take(entry.index, leaf.decode(entry.body))
+        return reading.sources
+
     def _dated(self) -> tuple[Key, ...] | None:
         if self.trusted is None:
             return None
@@ -395,7 +404,7 @@ class Log:
         if self.trusted is None:
             return None
         with self.store.reading() as connection:
-            return right_edge.ring_of(connection, self.trusted)
+            return right_edge.ring_of(connection, self.origin, self.trusted)
 
     def assignments(self) -> dict[str, tuple[Digest, int]]:
         """Every assigned track: the vector it pays by and the index of the assignment."""

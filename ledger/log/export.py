@@ -26,7 +26,7 @@ from ledger.files import PUBLIC, write_whole
 from ledger.log.anchor import content
 from ledger.log.append import Log
 from ledger.log.store import queries
-from ledger.proofs import leaf
+from ledger.proofs import keyring, leaf
 from ledger.proofs.tile import WIDTH, format_entries, format_path, tiles_of
 from ledger.proofs.tree import HASH_SIZE
 from ledger.proofs.trust import parse as parse_trust
@@ -77,7 +77,7 @@ def export(
         files += _blobs(connection, folder)
         keys = [
             json.dumps({"index": entry.index, "leaf": leaf.decode(entry.body)}, ensure_ascii=False) + "\n"
-            for entry in queries.page(connection, 0, signed.size, ["key"], limit=signed.size)
+            for entry in queries.page(connection, 0, signed.size, keyring.TYPES, limit=signed.size)
         ]
     _write(folder / "keys.ndjson", "".join(keys).encode())
     if trust is not None:

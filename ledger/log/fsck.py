@@ -111,7 +111,9 @@ class _Walk:
         trusted = self._log.trusted
         if trusted is not None:
             try:
-                self._signers = right_edge.signers(self._log.origin, right_edge.ring_of(connection, trusted))
+                self._signers = right_edge.signers(
+                    self._log.origin, right_edge.ring_of(connection, self._log.origin, trusted)
+                )
                 trusted = right_edge.dated_in(connection, trusted)
             except (VerificationError, KeyError) as problem:
                 self._report.bad(None, str(problem))
@@ -198,9 +200,6 @@ class _Walk:
             self._take_signed(index, body)
         elif kind == "track":
             self._tracks.setdefault(body["id"], (index, None, None))
-        elif kind == "follow":
-            for track in body["tracks"]:
-                self._tracks.setdefault(track, (index, None, None))
         elif kind == "expire" and (remark := leaf.remark(index, body)) is not None:
             self._report.unchecked.append(remark)
 
@@ -210,6 +209,9 @@ class _Walk:
             void = self._reading.voids[-1]
             self._report.voids.append(void)
             self._report.bad(index, str(void))
+        elif body["type"] == "follow":
+            for track in body["tracks"]:
+                self._tracks.setdefault(track, (index, None, None))
         elif body["type"] == "vector":
             self._carried.add((body["track"], body["statement"]))
         elif body["type"] == "assign" and body["track"] in self._tracks:

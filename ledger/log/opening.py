@@ -10,6 +10,8 @@ from ledger.log.anchor import Anchor, FileAnchor
 from ledger.log.append import Clock, Log
 from ledger.log.store.sqlite import SqliteStore
 from ledger.log.store.store import Store
+from ledger.proofs import leaf
+from ledger.proofs.form import FORM
 from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
 
@@ -45,12 +47,13 @@ def open_log(
     anchor: str | Path,
     clock: Clock,
     trusted: Sequence[Key] | None = None,
+    form: int | None = None,
     check: bool = True,
 ) -> Log:
     """The log of this name, made if neither database nor anchor holds anything yet.
 
     `trusted` are its first keys, as trust.json has them: with them, a stored checkpoint that none of
-    them or of their successors signed is refused.
+    them or of their successors signed is refused. A new log is of form 2 if trust.json states a `form`.
 
     Refuses (VerificationError) a database that is damaged at its end, behind its anchor or on
     another branch; `check=False` is for the tools that examine and mend such a log.
@@ -62,7 +65,7 @@ def open_log(
         return log
     try:
         if log.check().size == 0:
-            log.begin()
+            log.begin(leaf.log(clock(), origin=origin, form=None if form is None else FORM))
     except BaseException:
         log.close()
         raise

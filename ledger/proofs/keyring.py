@@ -30,7 +30,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from ledger.errors import VerificationError
-from ledger.proofs import leaf
+from ledger.proofs import form, leaf
+from ledger.proofs.form import Line
 from ledger.proofs.keys import PrivateKey, PublicKey
 from ledger.proofs.note import Vkey
 from ledger.proofs.tree import HASH_SIZE
@@ -39,6 +40,9 @@ from ledger.types import ROLES, Head, Role
 
 BY_OPERATOR: Final[tuple[Role, ...]] = ("attribution", "platform", "holder")
 """Roles whose keys an operator's key may add and revoke; the others answer for themselves."""
+
+TYPES: Final = ("log", form.TYPE, "key")
+"""The leaves that say which keys count, and from where on signed leaves must name their log."""
 
 _FIELDS: Final = {"v", "type", "at", "action", "key", "sig"}
 _ACTIONS: Final = {
@@ -83,9 +87,16 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """Every key there has been, in the order in which they came."""
+    """Every key there has been, in the order in which they came, and the line after which leaves have form 2."""
 
     keys: tuple[Key, ...] = ()
+    line: Line | None = None
+    """Without it no leaf is asked which log it was signed for."""
+
+    def check_form(self, index: int, body: Mapping[str, Any]) -> None:
+        """Refuse a signed leaf that was signed for another log, or for none although it stands after the line."""
+        if self.line is not None:
+            self.line.check(index, body)
 
     def at(self, size: int, *roles: Role, party: str | None = None) -> tuple[Key, ...]:
         """The keys of these roles that count at this size."""
@@ -104,22 +115,39 @@ class KeyRing:
         return tuple(Vkey(origin, key.public) for key in self.of("log"))
 
     def apply(self, index: int, body: Mapping[str, Any]) -> KeyRing:
-        """The ring after the `key` leaf at this index; VerificationError if nobody entitled signed it."""
+        """The ring after the leaf of TYPES at this index; VerificationError if nobody entitled signed it."""
+        if body.get("type") == "log":
+            return self if self.line is None else replace(self, line=self.line.after_first(index, body))
+        if body.get("type") == form.TYPE:
+            return self._draw(index, body)
         action, where = body.get("action"), f"key leaf {index}"
-        fields = set(body) - _PIN if set(body) >= _PIN and action != "add" else set(body)
+        fields = set(body) - {form.SIGNED_FOR}
+        fields = fields - _PIN if fields >= _PIN and action != "add" else fields
         if not isinstance(action, str) or body.get("type") != "key" or fields != _ACTIONS.get(action):
             raise VerificationError(f"{where}: not a leaf that adds, rotates or revokes a key")
         signer = self.find(body["key"])
         if signer is None or index + 1 < signer.start:
             raise VerificationError(_not_counting(where, index, body, signer))
         leaf.check_signature(body, signer.public)
+        self.check_form(index, body)
         if action == "revoke":
-            after = self._revoke(where, index, signer, body)
+            renewed = self._revoke(where, index, signer, body)
         else:
-            after = self._introduce(where, index, signer, body)
-        if not signer.counts_for(index) and after.keys != self.keys:
+            renewed = self._introduce(where, index, signer, body)
+        if not signer.counts_for(index) and renewed.keys != self.keys:
             raise VerificationError(_not_counting(where, index, body, signer))
-        return after
+        return renewed
+
+    def _draw(self, index: int, body: Mapping[str, Any]) -> KeyRing:
+        """The ring after a `form` leaf, which the operator signs."""
+        signer = self.find(body.get("key"))
+        if signer is None or signer.role != "operator" or not signer.counts_for(index):
+            raise VerificationError(
+                f"form leaf {index}: signed by {signer or 'nobody known'}, expected an operator's key"
+            )
+        leaf.check_signature(body, signer.public)
+        self.check_form(index, body)
+        return self if self.line is None else replace(self, line=self.line.after(index, body))
 
     def _introduce(self, where: str, index: int, signer: Key, body: Mapping[str, Any]) -> KeyRing:
         role, party = body["role"], body["party"]
@@ -133,7 +161,7 @@ class KeyRing:
         new = () if known else (key,)
         if body["action"] == "add":
             _check_entitled(where, signer, role)
-            return KeyRing((*self.keys, *new))
+            return replace(self, keys=(*self.keys, *new))
         if (signer.role, signer.party) != (role, party):
             raise VerificationError(
                 f"{where}: rotates the key of {signer.party}, {signer.role}, to another role or party"
@@ -143,7 +171,7 @@ class KeyRing:
             raise VerificationError(
                 f"{where}: the old key retires at {until}, before the size {index + 1} of its last act"
             )
-        return KeyRing((*self._retire(signer, until, index, root), *new))
+        return replace(self, keys=(*self._retire(signer, until, index, root), *new))
 
     def _revoke(self, where: str, index: int, signer: Key, body: Mapping[str, Any]) -> KeyRing:
         key = self.find(body["revokes"])
@@ -151,7 +179,7 @@ class KeyRing:
             raise VerificationError(f"{where}: revokes key {str(body['revokes'])[:16]}, which is not known")
         _check_entitled(where, signer, key.role)
         root = _pinned(where, index, key, body)
-        return KeyRing(self._retire(key, _size(where, body["until"]), index, root))
+        return replace(self, keys=self._retire(key, _size(where, body["until"]), index, root))
 
     def _retire(self, key: Key, until: int, index: int, root: bytes | None) -> tuple[Key, ...]:
         """Ends the key, never later than it was to end anyway. `root` is that of the tree before the leaf."""
@@ -195,9 +223,11 @@ def _pinned(where: str, index: int, ended: Key, body: Mapping[str, Any]) -> byte
     return root
 
 
-def project(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> KeyRing:
+def project(
+    trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: Line | None = None
+) -> KeyRing:
     """The ring after these `key` leaves (index, leaf), which must come in the order of the log."""
-    ring, last = KeyRing(tuple(trusted)), -1
+    ring, last = KeyRing(tuple(trusted), line), -1
     for index, body in leaves:
         if index <= last:
             raise VerificationError(f"key leaf {index} does not come after key leaf {last}")
@@ -205,21 +235,29 @@ def project(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any
     return ring
 
 
-def fold(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> KeyRing:
+def fold(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: Line | None = None) -> KeyRing:
     """The ring after all `key` leaves of a log, in order; one that nobody entitled signed is void and changes nothing.
 
     Whoever holds the log key alone can append such a leaf, and it must not keep anybody from reading the log.
     """
-    ring = KeyRing(tuple(trusted))
+    ring = KeyRing(tuple(trusted), line)
     for index, body in leaves:
-        with suppress(VerificationError):
-            ring = ring.apply(index, body)
+        ring = after(ring, index, body)
     return ring
 
 
-def valid(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> list[int]:
-    """The indexes of those `key` leaves that are not void: what a bundle shows of them."""
-    ring, indexes = KeyRing(tuple(trusted)), []
+def after(ring: KeyRing, index: int, body: Mapping[str, Any]) -> KeyRing:
+    """The ring after one more leaf, which changes nothing if it is void."""
+    with suppress(VerificationError):
+        return ring.apply(index, body)
+    return ring
+
+
+def valid(
+    trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: Line | None = None
+) -> list[int]:
+    """The indexes of those leaves that are not void: what a bundle shows of them."""
+    ring, indexes = KeyRing(tuple(trusted), line), []
     for index, body in leaves:
         with suppress(VerificationError):
             ring = ring.apply(index, body)
@@ -244,10 +282,10 @@ def dated(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]
         key = unknown.get(ended) if isinstance(ended, str) else None
         if key is not None and ended == body.get("key") and index + 1 > (key.until or 0):
             continue  # finding V5: a stolen key "ends" itself long after its end, so as to have counted in between
-        ring = fold(ring.keys, [(index, body)])
-        after = ring.find(ended)
-        if key is not None and after is not None and after.until is not None and after.until <= (key.until or 0):
-            given.setdefault(key.public.id, index if after.since is None else after.since)
+        ring = after(ring, index, body)
+        now = ring.find(ended)
+        if key is not None and now is not None and now.until is not None and now.until <= (key.until or 0):
+            given.setdefault(key.public.id, index if now.since is None else now.since)
     return tuple(replace(key, since=given.get(key.public.id, key.since)) for key in keys)
 
 

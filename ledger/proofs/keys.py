@@ -50,14 +50,18 @@ class PublicKey:
 
 
 class PrivateKey:
-    """An Ed25519 private key. Its repr names the public half only."""
+    """An Ed25519 private key. Its repr names the public half only.
 
-    __slots__ = ("_key", "public")
+    With `log`, the origin of the log in which its owner acts, the leaves that it signs name that log.
+    """
+
+    __slots__ = ("_key", "log", "public")
 
     public: PublicKey
+    log: str | None
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
+    def __init__(self, key: Ed25519PrivateKey, log: str | None = None) -> None:
+        self._key, self.log = key, log
         self.public = PublicKey(key.public_key().public_bytes_raw())
 
     @classmethod
@@ -71,6 +75,10 @@ class PrivateKey:
         if len(seed) != KEY_SIZE:
             raise VerificationError(f"private key: {len(seed)} bytes, expected {KEY_SIZE}")
         return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    def for_log(self, origin: str) -> PrivateKey:
+        """The same key, for leaves of this log."""
+        return PrivateKey(self._key, origin)
 
     @property
     def seed(self) -> bytes:

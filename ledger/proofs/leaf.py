@@ -73,9 +73,10 @@ def make(kind: str, at: datetime, **fields: Any) -> dict[str, Any]:
 
 
 def sign(leaf: Leaf, key: PrivateKey) -> dict[str, Any]:
-    """The leaf with its author's key id and signature in it: `key` and `sig`."""
-    signature = key.sign(pae(PAYLOAD_TYPE, canon.encode(dict(leaf))))
-    return {**leaf, "key": key.public.id, "sig": format_base64(signature)}
+    """The leaf with its author's key id and signature in it: `key` and `sig`; before them the log it is for."""
+    body = dict(leaf) if key.log is None else {**leaf, "signed_for": key.log}
+    signature = key.sign(pae(PAYLOAD_TYPE, canon.encode(body)))
+    return {**body, "key": key.public.id, "sig": format_base64(signature)}
 
 
 def check_signature(leaf: Leaf, key: PublicKey) -> None:
@@ -130,10 +131,15 @@ def event(
 
 
 def log(
-    at: datetime, *, origin: str, follows: Sequence[dict[str, Any]] = (), reason: str | None = None
+    at: datetime,
+    *,
+    origin: str,
+    form: int | None = None,
+    follows: Sequence[dict[str, Any]] = (),
+    reason: str | None = None,
 ) -> dict[str, Any]:
-    """The first leaf of a log. After a recovery it holds the heads of the log it `follows`, and why."""
-    return make("log", at, origin=origin, follows=list(follows) or None, reason=reason)
+    """The first leaf of a log, of form 2 if it says so. After a recovery it holds the heads it `follows`, and why."""
+    return make("log", at, origin=origin, form=form, follows=list(follows) or None, reason=reason)
 
 
 def vector(at: datetime, *, track: str, statement: Digest, method: str) -> dict[str, Any]:

@@ -33,11 +33,13 @@ def parse(index: int, body: Mapping[str, Any]) -> TrustedLog:
     """The log that a `member` leaf registers; whether the operator signed it is for the caller to check."""
     if body.get("type") != TYPE:
         raise VerificationError(f"leaf {index} registers no log")
-    return trust.parse_log({"origin": body.get("origin"), "keys": body.get("keys")})
+    drawn = {} if body.get("form") is None else {"form": body["form"]}
+    return trust.parse_log({"origin": body.get("origin"), "keys": body.get("keys"), **drawn})
 
 
-def follow(at: datetime, home: Head, tracks: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The leaves by which a member takes over the home log's tracks; one at least, for the head itself."""
+def follow(at: datetime, home: Head, tracks: Sequence[str], signer: PrivateKey) -> Iterator[dict[str, Any]]:
+    """The leaves by which a member's operator takes over the home log's tracks; one at least, for the head itself."""
     for start in range(0, max(1, len(tracks)), TRACKS_MAX):
         some = list(tracks[start : start + TRACKS_MAX])
-        yield leaf.make(FOLLOW, at, origin=home.origin, size=home.size, root=home.root.hex(), tracks=some)
+        body = leaf.make(FOLLOW, at, origin=home.origin, size=home.size, root=home.root.hex(), tracks=some)
+        yield leaf.sign(body, signer)

@@ -14,21 +14,32 @@ from typing import Any
 
 from ledger.errors import VerificationError
 from ledger.proofs import leaf
-from ledger.proofs.keyring import Key, KeyRing
+from ledger.proofs.form import Line
+from ledger.proofs.keyring import Key, KeyRing, after
 from ledger.types import Leaf, Role
 
 
 class Rings:
-    """The ring after each `key` leaf of a log (index, leaf), from the trusted keys on."""
+    """The ring after each `key` leaf of a log (index, leaf), from the trusted keys on.
 
-    def __init__(self, trusted: Iterable[Key], changes: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+    A void leaf among them is refused where a bundle shows it (`strict`), and passed over where a whole log is read.
+    """
+
+    def __init__(
+        self,
+        trusted: Iterable[Key],
+        changes: Iterable[tuple[int, Mapping[str, Any]]],
+        line: Line | None = None,
+        *,
+        strict: bool = True,
+    ) -> None:
         changed = list(changes)
         self._after: list[int] = []
-        self._rings = [KeyRing(tuple(trusted))]
+        self._rings = [KeyRing(tuple(trusted), line)]
         for index, body in changed:
             if self._after and index < self._after[-1]:
                 raise VerificationError(f"key leaf {index} does not come after key leaf {self._after[-1] - 1}")
-            self._rings.append(self.last.apply(index, body))
+            self._rings.append(self.last.apply(index, body) if strict else after(self.last, index, body))
             self._after.append(index + 1)
 
     @property
@@ -60,6 +71,7 @@ def author(ring: KeyRing, index: int, body: Leaf, role: Role) -> Key:
         )
         raise VerificationError(f"the {body['type']} leaf is signed by {named}; expected a key of role {role}{why}")
     leaf.check_signature(body, key.public)
+    ring.check_form(index, body)
     demo = role == "approver" and body.get("demo") is True
     if key.party != body.get("by") and not demo:
         raise VerificationError(f"the {body['type']} leaf is said to be by {body.get('by')}, and is signed by {key}")

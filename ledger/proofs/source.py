@@ -6,14 +6,13 @@ source without one is anybody's: its events are taken unsigned, as they always w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from ledger.errors import VerificationError
 from ledger.proofs import leaf
-from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PrivateKey
 
 TYPE: Final = "source"
@@ -60,29 +59,3 @@ def parse(index: int, body: Mapping[str, Any]) -> EventSource:
     if not all(one is None or isinstance(one, str) for one in (party, log)):
         raise VerificationError(f"source leaf {index}: party {party!r}, log {log!r}: expected a party's id, an origin")
     return EventSource(index=index, source=source, party=party, signed=signed, log=log)
-
-
-def sources(leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, EventSource]:
-    """Every source that these `source` leaves (index, leaf) speak of, as the last of each says."""
-    return {one.source: one for one in (parse(index, body) for index, body in leaves)}
-
-
-def by_operator(ring: KeyRing, index: int, body: Mapping[str, Any]) -> bool:
-    """Whether an operator's key that counts there signed this leaf; VerificationError for a false signature."""
-    key = ring.find(body.get("key"))
-    if key is None or key.role != "operator" or not key.counts_for(index):
-        return False
-    leaf.check_signature(body, key.public)
-    return True
-
-
-def heard(trusted: Sequence[Key] | None, leaves: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, EventSource]:
-    """What `key` and `source` leaves, in order, say of sources; without trusted keys nobody's word is doubted."""
-    ring = None if trusted is None else KeyRing(tuple(trusted))
-    believed = []
-    for index, body in leaves:
-        if body["type"] != TYPE:
-            ring = None if ring is None else ring.apply(index, body)
-        elif ring is None or by_operator(ring, index, body):
-            believed.append((index, body))
-    return sources(believed)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ledger.errors import InputError, VerificationError
 from ledger.proofs import canon, policy
+from ledger.proofs.form import Line
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PublicKey
 from ledger.proofs.note import Vkey, check_name, parse_vkey
@@ -34,6 +35,13 @@ class TrustedLog:
 
     origin: str
     keys: tuple[Key, ...]
+    form: int | None = None
+    """The index of the first leaf of form 2; None where the file does not say it."""
+
+    @property
+    def line(self) -> Line:
+        """Where trust says that the line is."""
+        return Line(self.origin, self.form)
 
     def vkeys(self) -> tuple[Vkey, ...]:
         return tuple(Vkey(self.origin, key.public) for key in self.keys if key.role == "log")
@@ -67,7 +75,8 @@ class Trust:
 
     def with_ring(self, ring: KeyRing) -> Trust:
         """The trust to publish after key leaves of the home log: its keys with the sizes at which they count."""
-        return replace(self, logs=(TrustedLog(self.origin, ring.keys), *self.logs[1:]))
+        form = self.logs[0].form if ring.line is None else ring.line.index
+        return replace(self, logs=(TrustedLog(self.origin, ring.keys, form), *self.logs[1:]))
 
     def policy_file(self) -> bytes:
         """The same trust as a tlog-policy file, for other people's tools, which know no ends of keys.
@@ -78,9 +87,9 @@ class Trust:
         return Policy(logs, self.policy.witnesses, self.policy.groups, self.policy.quorum).encode()
 
 
-def make(origin: str, keys: Iterable[Key], witnesses: Policy = NO_QUORUM) -> Trust:
+def make(origin: str, keys: Iterable[Key], witnesses: Policy = NO_QUORUM, *, form: int | None = None) -> Trust:
     """Trust in one log."""
-    return Trust((TrustedLog(check_name(origin), tuple(keys)),), witnesses)
+    return Trust((TrustedLog(check_name(origin), tuple(keys), form),), witnesses)
 
 
 def parse(data: bytes) -> Trust:
@@ -106,18 +115,23 @@ def parse(data: bytes) -> Trust:
 
 def format_log(log: TrustedLog) -> dict[str, Any]:
     """A log as it stands in the file: origin and keys."""
-    return {"origin": log.origin, "keys": [_format_key(log.origin, key) for key in log.keys]}
+    drawn = {} if log.form is None else {"form": log.form}
+    return {"origin": log.origin, **drawn, "keys": [_format_key(log.origin, key) for key in log.keys]}
 
 
 def parse_log(document: Any) -> TrustedLog:
     """The log that stands so."""
-    if not isinstance(document, dict) or set(document) != {"origin", "keys"} or not isinstance(document["origin"], str):
-        raise VerificationError("a log is an object of origin and keys")
+    fields = {"origin", "keys"}
+    if not isinstance(document, dict) or set(document) - {"form"} != fields or not isinstance(document["origin"], str):
+        raise VerificationError("a log is an object of origin, keys and at most form")
+    form = document.get("form")
+    if form is not None and not (type(form) is int and form >= 0):
+        raise VerificationError(f"form is {form!r}, expected the index of the first leaf of form 2")
     origin = check_name(document["origin"])
     keys = tuple(_parse_key(origin, key) for key in _list(document["keys"], "keys"))
     if not any(key.role == "log" for key in keys) or len({key.public.raw for key in keys}) != len(keys):
         raise VerificationError(f"log {origin}: expected a key of role log, and no key twice")
-    return TrustedLog(origin, keys)
+    return TrustedLog(origin, keys, form)
 
 
 def _format_key(origin: str, key: Key) -> dict[str, Any]:

@@ -28,10 +28,11 @@ from ledger.proofs import batch, bundle, canon, checkpoint, cosign, dsse, keyrin
 from ledger.proofs import source as sourcing
 from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.checkpoint import Checkpoint
+from ledger.proofs.form import SIGNED_FOR
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.note import Note
 from ledger.proofs.retired import LogCopy, check_signer
-from ledger.proofs.trust import Trust
+from ledger.proofs.trust import Trust, TrustedLog
 from ledger.shown import counted
 from ledger.types import ROLES, Digest, Role, format_time
 
@@ -110,7 +111,10 @@ class Examination:
     def statement(
         self, step: Step, document: Any, digest: Digest, payload_type: str, size: int, *roles: Role
     ) -> tuple[bytes, Key]:
-        """The payload of an envelope with this digest, signed by a key of these roles that counts at this size."""
+        """The payload of an envelope with this digest, signed by a key of these roles that counts at this size.
+
+        A platform's signature must stand to this day, so that a stolen key can be shut out from when it was stolen.
+        """
         if not isinstance(document, dict):
             raise VerificationError(f"the statement {digest[:16]} is missing from the bundle")
         data = canon.encode(document)
@@ -120,7 +124,7 @@ class Examination:
         envelope = dsse.parse(data)
         keys = self.ring.of(*roles)
         signers = dsse.signers(envelope, [key.public for key in keys])
-        counting = [key for key in keys if key.public in signers and key.counts_at(size)]
+        counting = [key for key in keys if key.public in signers and _counts(key, size)]
         if envelope.payload_type != payload_type:
             raise VerificationError(f"the statement is a {envelope.payload_type!r}, expected {payload_type!r}")
         if not counting:
@@ -130,6 +134,28 @@ class Examination:
                 f"the statement is signed by {named}; no {' or '.join(roles)} key that counts at {size}"
             )
         return envelope.payload, counting[0]
+
+    def author(self, index: int, body: dict[str, Any], *roles: Role) -> Key:
+        """The key that signed the leaf at this index within itself, one of these roles that counts there."""
+        key = self.ring.find(body.get("key"))
+        if key is None or key.role not in roles or not key.counts_for(index):
+            named = key or f"key {str(body.get('key'))[:16]}"
+            raise VerificationError(
+                f"signed by {named}; expected a key of role {' or '.join(roles)} that counts at {index + 1}"
+            )
+        leaf.check_signature(body, key.public)
+        self.ring.check_form(index, body)
+        return key
+
+    def author_since_form_2(self, index: int, body: dict[str, Any], *roles: Role) -> None:
+        """The same of a leaf that release 0.1 left unsigned: without a signature it counts before the line alone."""
+        line = self.ring.line
+        if "sig" in body or (line is not None and line.index is not None and index >= line.index):
+            self.author(index, body, *roles)
+
+
+def _counts(key: Key, size: int) -> bool:
+    return key.counts_at(size) if key.role == "platform" else key.counts_for(size - 1)
 
 
 Kind = Callable[[Examination, dict[str, Any]], None]
@@ -175,10 +201,11 @@ def _common(examination: Examination, document: dict[str, Any], trust: Trust | N
         step.detail = f"log {examination.checkpoint.origin}, size {examination.checkpoint.size}"
     with examination.step("later keys follow from the trusted keys") as step:
         items = [bundle.placed(item, f"key leaf {n}") for n, item in enumerate(document["keys"])]
-        examination.ring = keyring.project(trusted, [(item.index, leaf.decode(item.body)) for item in items])
-        step.detail = f"{counted(len(trusted), 'trusted key')}, {_leaves(items)}"
+        leaves = [(item.index, leaf.decode(item.body)) for item in items]
+        examination.ring = keyring.project(trusted.keys, leaves, trusted.line)
+        step.detail = f"{counted(len(trusted.keys), 'trusted key')}, {_leaves(items)}"
     with examination.step("the checkpoint is signed by a log key that counts at its size") as step:
-        key = check_signer(signed, examination.checkpoint, examination.ring, trusted, examination.copy)
+        key = check_signer(signed, examination.checkpoint, examination.ring, trusted.keys, examination.copy)
         step.detail = str(key)
         step.explain.append(f"# the signed text has SHA-256 {canon.digest(signed.text.encode())}")
     with examination.step("enough witnesses cosigned the checkpoint") as step:
@@ -187,6 +214,10 @@ def _common(examination: Examination, document: dict[str, Any], trust: Trust | N
         for item in items:
             examination.included(step, item)
         step.detail = f"{_leaves(items)} under root {examination.checkpoint.root.hex()}"
+    if examination.ring.line is None or examination.ring.line.index is None:
+        examination.unchecked.append(
+            "for which log its signed leaves were signed: trust.json names no line from which on each must say so"
+        )
     examination.unchecked += [
         "whether a key was retired by a leaf that this bundle leaves out: compare trust.json with the newest published",
         "whether what was recorded is true: the log proves what was recorded, in which order and by whom it was signed",
@@ -197,7 +228,7 @@ def _leaves(items: Sequence[PlacedLeaf]) -> str:
     return counted(len(items), "key leaf", "key leaves")
 
 
-def _trusted(signed: Note, found: Checkpoint, trust: Trust | None) -> tuple[Trust, Sequence[Key]]:
+def _trusted(signed: Note, found: Checkpoint, trust: Trust | None) -> tuple[Trust, TrustedLog]:
     """The trust, and its keys of the checkpoint's log; the refusal names who signed and who is trusted."""
     names = ", ".join(f"key {signature.id.hex()} of {signature.name}" for signature in signed.signatures)
     if trust is None:
@@ -211,7 +242,7 @@ def _trusted(signed: Note, found: Checkpoint, trust: Trust | None) -> tuple[Trus
             f"the checkpoint is of log {found.origin}, signed by {names}; you trust {trusted}; "
             "another log needs its own operator's trust.json"
         )
-    return trust, log.keys
+    return trust, log
 
 
 def _witnesses(signed: Note, examination: Examination) -> str:
@@ -295,15 +326,15 @@ def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> N
                 f"batch leaf {item.index} is of source {statement.source}, not {event.get('source')}"
             )
         batch.check_log(statement, examination.checkpoint.origin)
+        named = {} if statement.log is None else {SIGNED_FOR: statement.log}
+        examination.ring.check_form(item.index, named)
         data = batch.body(event)
         start = tree.leaf_hash(data)
         step.explain.append(_shell("00", data.hex(), start))
         for left, right, result in tree.inclusion_steps(position, statement.count, start, hashes):
             step.explain.append(_shell("01", f"{left.hex()} {right.hex()}", result))
         tree.check_inclusion(position, statement.count, start, hashes, statement.root)
-        _author(
-            examination, _speaks(examination, step, source, statement.source, key.party), source.index + 1, "operator"
-        )
+        examination.author(source.index, _speaks(examination, step, source, statement.source, key.party), "operator")
         if source.index >= item.index:
             raise VerificationError(
                 f"leaf {source.index} lets {key.party} speak for {statement.source} after the batch came"
@@ -366,7 +397,7 @@ def _assigned(
             raise VerificationError(f"leaf {item.index} assigns vector {digest}; expected {bound}")
         if event is not None and (item.index < event) != (bound is not None):
             raise VerificationError(f"event {event} cannot have been bound by an assignment at {item.index}")
-        key = _author(examination, body, item.index + 1, "attribution")
+        key = examination.author(item.index, body, "attribution")
         step.detail = f"leaf {item.index}, signed by {key}"
     if bound is None:
         examination.unchecked.append("whether this is the first assignment after the event: the first one counts")
@@ -392,14 +423,23 @@ def _vector(examination: Examination, envelope: Any, evidence: Any, *, track: st
     examination.unchecked.append("whether the vector is right: it carries its method's measured error, not a proof")
 
 
-def _author(examination: Examination, body: dict[str, Any], size: int, *roles: Role) -> Key:
-    """The key that signed a leaf within itself, one of these roles that counts at this size."""
-    key = examination.ring.find(body.get("key"))
-    if key is None or key.role not in roles or not key.counts_at(size):
-        named = key or f"key {str(body.get('key'))[:16]}"
-        raise VerificationError(f"signed by {named}; expected a key of role {' or '.join(roles)} that counts at {size}")
-    leaf.check_signature(body, key.public)
-    return key
+SIGNED_BY: Final[Mapping[str, Role]] = {"assign": "attribution", "approve": "approver"}
+"""The role that signs a leaf of this type within itself; an operator signs all others."""
+
+
+def _entry_author(examination: Examination, index: int, body: dict[str, Any]) -> None:
+    """Who signed the leaf within itself, where it is of a kind that its author signs."""
+    kind = body["type"]
+    if "sig" not in body and kind not in ("close", "follow"):
+        examination.unchecked.append(f"who wrote the {kind} leaf: its author does not sign it within itself")
+        return
+    with examination.step("the leaf's author signed it") as step:
+        if kind in keyring.TYPES:
+            examination.ring.apply(index, body)  # raises if the leaf is void
+        else:
+            examination.author_since_form_2(index, body, SIGNED_BY.get(kind, "operator"))
+        key = examination.ring.find(body.get("key"))
+        step.detail = "not signed, before the line" if key is None else str(key)
 
 
 def _entry(examination: Examination, document: dict[str, Any]) -> None:
@@ -410,6 +450,7 @@ def _entry(examination: Examination, document: dict[str, Any]) -> None:
         body = examination.included(step, item)
         step.detail = f"leaf {item.index}: {body['type']}"
         examination.proved.append(f"entry {item.index} of log {examination.checkpoint.origin} is this {body['type']}")
+    _entry_author(examination, item.index, body)
     if body["type"] == "event":
         examination.unchecked.append("whether the platform signed this event: `settle ledger prove` bundles say so")
     if remark := leaf.remark(item.index, body):

@@ -54,7 +54,15 @@ def check_author(ring: KeyRing, index: int, body: Leaf, *roles: Role) -> Key:
         named = key or f"key {str(body.get('key'))[:16]}, which is not known"
         raise VerificationError(f"it is signed by {named}; expected a key of role {' or '.join(roles)} that counts")
     leaf.check_signature(body, key.public)
+    ring.check_form(index, body)
     return key
+
+
+def check_author_since_form_2(ring: KeyRing, index: int, body: Leaf, *roles: Role) -> None:
+    """Refuse a leaf that an author signs since form 2: one without a signature counts before the line alone."""
+    drawn = ring.line is not None and ring.line.index is not None and index >= ring.line.index
+    if drawn or "sig" in body:
+        check_author(ring, index, body, *roles)
 
 
 def check_signers(ring: KeyRing, index: int, envelope: dsse.Envelope, roles: Sequence[Role]) -> Key:

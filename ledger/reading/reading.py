@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledger.errors import SettleError, VerificationError
-from ledger.proofs import batch, dsse, member, source
+from ledger.proofs import batch, dsse, keyring, member, source
 from ledger.proofs.batch import BatchStatement
+from ledger.proofs.form import SIGNED_FOR, Line
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.source import EventSource
 from ledger.proofs.trust import TrustedLog
 from ledger.reading.assignments import Blob, check_assign, check_vector
-from ledger.reading.gate import Replays, Void, check_author, text
+from ledger.reading.gate import Replays, Void, check_author, check_author_since_form_2, text
 from ledger.types import Digest, Leaf
 
 
@@ -33,13 +34,13 @@ class TakenBatch:
 class Reading:
     """The leaves of one log up to `size`. Without trusted keys no signature is checked, which only tests do."""
 
-    TYPES: Final = ("key", "source", "member", "batch", "vector", "assign")
+    TYPES: Final = (*keyring.TYPES, "source", "member", "follow", "batch", "vector", "assign")
     """The leaves that it takes; others have no effect here."""
 
     def __init__(self, origin: str, trusted: Sequence[Key] | None, blob: Blob) -> None:
         self.origin: Final = origin
         self.size = 0
-        self.ring: KeyRing | None = None if trusted is None else KeyRing(tuple(trusted))
+        self.ring: KeyRing | None = None if trusted is None else KeyRing(tuple(trusted), Line(origin))
         self.voids: list[Void] = []
         self.sources: dict[str, EventSource] = {}
         self.members: dict[str, TrustedLog] = {}
@@ -92,7 +93,8 @@ class Reading:
         if effect is None:
             return True
         try:
-            if self.ring is not None and kind != "key":  # a key leaf repeated says what the ring says already
+            if self.ring is not None and kind not in keyring.TYPES:
+                # A key leaf that is repeated says what the ring says already.
                 self._replays.check(index, body)
             effect(self, index, body)
         except (SettleError, KeyError, TypeError) as problem:
@@ -103,6 +105,10 @@ class Reading:
     def _key(self, index: int, body: Leaf) -> None:
         if self.ring is not None:
             self.ring = self.ring.apply(index, body)
+
+    def _follow(self, index: int, body: Leaf) -> None:
+        if self.ring is not None:
+            check_author_since_form_2(self.ring, index, body, "operator")
 
     def _source(self, index: int, body: Leaf) -> None:
         if self.ring is not None:
@@ -119,6 +125,8 @@ class Reading:
     def _batch(self, index: int, body: Leaf) -> None:
         envelope = dsse.parse(self._blob(text(body, "statement")))
         found = batch.check_taken(body, envelope, self.origin)
+        if self.ring is not None:
+            self.ring.check_form(index, {} if found.log is None else {SIGNED_FOR: found.log})
         batch.check_bodies(found, self._blob(text(body, "bodies")))
         batch.check_follows(found, text(body, "statement"), self._last.get(found.source))
         self._last[found.source] = found, text(body, "statement")
@@ -144,7 +152,10 @@ class Reading:
         self._pairs.setdefault((track, vector), index)
 
     _EFFECTS: ClassVar[Mapping[str, Callable[[Reading, int, Leaf], None]]] = {
+        "log": _key,
+        "form": _key,
         "key": _key,
+        "follow": _follow,
         "source": _source,
         "member": _member,
         "batch": _batch,

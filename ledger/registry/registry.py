@@ -97,7 +97,7 @@ class Registry:
         if self.log.trusted is None:
             return None
         with self.log.store.reading() as connection:
-            return edge.ring_of(connection, self.log.trusted)
+            return edge.ring_of(connection, self.log.origin, self.log.trusted)
 
     def facts(self, *, stop: int | None = None, types: Collection[str] = f.TYPES) -> Iterator[tuple[int, f.AnyFact]]:
         """The registry's facts that count, in log order, each with its index."""

@@ -38,6 +38,8 @@ def check_binding(examination: Examination, document: Row, values: Mapping[str, 
     with examination.step("the period was closed") as step:
         close = _leaf(examination, step, values["close"], "close")
         _check_close(examination, values["close"]["index"], close)
+        examination.ring = rings.at(values["close"]["index"])
+        examination.author_since_form_2(values["close"]["index"], close, "operator")
         root = tree.leaf_hash(canon.encode(values["close"]["leaf"])).hex()
         step.detail = f"period {close.get('period')} at {close.get('at')}, period root {root}"
     with examination.step("the run is in the log, with a document signed by the operator") as step:
@@ -94,7 +96,11 @@ def _rings(examination: Examination, document: Row) -> Rings:
     """The bundle's keys as they stood at every size."""
     items = [bundle.placed(item, f"key leaf {n}") for n, item in enumerate(document["keys"])]
     trusted = examination.trust.log(examination.checkpoint.origin)
-    return Rings(trusted.keys if trusted else (), [(item.index, leaf.decode(item.body)) for item in items])
+    return Rings(
+        trusted.keys if trusted else (),
+        [(item.index, leaf.decode(item.body)) for item in items],
+        trusted.line if trusted else None,
+    )
 
 
 def _leaf(examination: Examination, step: Step, document: Any, kind: str) -> Row:

@@ -4,7 +4,7 @@ State is nothing but this fold, so that a crash before an append is nothing and 
 leaf that breaks a rule has no effect and is kept as a `Void` with the reason: a log cannot forget it,
 and nobody gains by writing one. The rules, each checked here whatever door the leaf came through:
 
-- every act is signed within its leaf by a key of its author's role (`Authority`);
+- every act is signed within its leaf by a key of its author's role (`Authority`), a close since form 2;
 - a period closes once, and in order; a run belongs to a closed period;
 - what one person makes only another person with another person's key can approve;
 - a hold ends by itself only once its time has come, by the clocks of the witnesses that it names;
@@ -207,7 +207,7 @@ class Book:
         step = _STEPS.get(kind) if isinstance(kind, str) else None
         if step is not None:
             try:
-                signer = "" if kind == "close" else self.authority(index, leaf)
+                signer = self.authority(index, leaf)
                 if kind == "approve":
                     self._check_apart(leaf, signer)
                 name = step(self, index, leaf)

@@ -35,6 +35,8 @@ def check_signed_fields(leaf: Leaf, *names: str) -> None:
 
 def check_fields(leaf: Leaf, *names: str) -> None:
     expected = {"v", "type", *names}
+    if "sig" in leaf and "signed_for" in leaf:  # form 2, see `ledger.proofs.form`
+        expected.add("signed_for")
     if leaf.keys() != expected:
         odd = sorted(leaf.keys() ^ expected)
         raise VerificationError(f"{leaf.get('type')} leaf: fields {odd} are missing or unknown")

@@ -2,8 +2,8 @@
 
 `Record.leaf()` is the leaf before its author signs it (`ledger.proofs.leaf.sign` adds `key` and `sig`), and
 `Record.read(leaf)` accepts exactly what comes of that. Anything else is a VerificationError, which the
-fold turns into a void, because a log cannot forget a bad leaf. A close is signed by nobody: it states
-where the log stood, which the log's own checkpoint signs.
+fold turns into a void, because a log cannot forget a bad leaf. A close of release 0.1 is signed by nobody: it
+states where the log stood, which the log's own checkpoint signs. Since form 2 the operator signs it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Close:
 
     @classmethod
     def read(cls, leaf: Leaf) -> Close:
-        check_fields(leaf, "at", "period", "logs", "registry_size")
+        check_fields(leaf, "at", "period", "logs", "registry_size", *(("key", "sig") if "sig" in leaf else ()))
         listed = read_list(leaf, "logs")
         if not all(isinstance(log, Mapping) for log in listed):
             raise VerificationError(f"logs are {listed!r}, expected objects")

@@ -23,6 +23,7 @@ from ledger.proofs import source as source_leaf
 from ledger.proofs.batch import BatchStatement
 from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
+from ledger.reading.gate import check_author
 from ledger.types import Digest, Head
 from service.log.keys import ring, rings_of
 from service.log.members import sources_of
@@ -211,9 +212,9 @@ def signers(log: Log) -> dict[int, str]:
         index, body = entry.index, leaf.decode(entry.body)
         with suppress(SettleError):
             if body["type"] == source_leaf.TYPE:
-                if source_leaf.by_operator(rings.at(index), index, body):
-                    source = source_leaf.parse(index, body)
-                    speaking[source.source] = source.party
+                check_author(rings.at(index), index, body, "operator")
+                source = source_leaf.parse(index, body)
+                speaking[source.source] = source.party
                 continue
             envelope = dsse.parse(log.blob(body["statement"]))
             statement = batch.check_taken(body, envelope, log.origin)

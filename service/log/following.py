@@ -47,7 +47,7 @@ def follow(ws: Workspace) -> Home | None:
 
 def _alone(size: int) -> Any:
     def check(tx: Connection, head: Head) -> None:
-        if queries.page(tx, size, head.size, (member.FOLLOW, "key"), 1):
+        if queries.page(tx, size, head.size, (member.FOLLOW, *keyring.TYPES), 1):
             raise ConflictError("another process took over from the home log meanwhile")
 
     return check
@@ -71,7 +71,11 @@ def _news(ws: Workspace, home: Log) -> tuple[list[dict[str, Any]], list[bytes]]:
         if body["type"] == "assign" and entry.index not in void
     ]
     vectors = {body["vector"]: home.blob(body["vector"]) for body in assigned}
-    leaves = [*member.follow(ws.clock(), head, registered), *_keys(ws, home), *_assignments(ws, home, assigned)]
+    leaves = [
+        *member.follow(ws.clock(), head, registered, ws.signer("operator")),
+        *_keys(ws, home),
+        *_assignments(ws, home, assigned),
+    ]
     return leaves, list(vectors.values())
 
 

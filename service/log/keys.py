@@ -9,6 +9,7 @@ While a rotation is unfinished nothing can be signed with the old key; running i
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -17,6 +18,7 @@ from ledger.errors import InputError, StateError, VerificationError
 from ledger.files import sync_folder, write_whole
 from ledger.log.append import Log
 from ledger.proofs import keyfile, keyring, leaf, tree
+from ledger.proofs.form import Line
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.note import Vkey
@@ -85,14 +87,17 @@ def rings(workspace: Workspace) -> Rings:
     trusted = workspace.trust.log(log.origin)
     if trusted is None:
         raise StateError(f"trust.json does not name log {log.origin}; nobody's signature can be believed without it")
-    leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"})]
-    return Rings(keyring.dated(trusted.keys, leaves), leaves)
+    return _rings(log, trusted.keys)
 
 
 def rings_of(log: Log) -> Rings:
     """The same of any log that was opened with its first keys, another workspace's too."""
-    leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"})]
-    return Rings(keyring.dated(log.trusted or (), leaves), leaves)
+    return _rings(log, log.trusted or ())
+
+
+def _rings(log: Log, trusted: Sequence[Key]) -> Rings:
+    leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types=keyring.TYPES)]
+    return Rings(keyring.dated(trusted, leaves), leaves, Line(log.origin), strict=False)
 
 
 def show(workspace: Workspace) -> list[Shown]:
@@ -116,7 +121,7 @@ def rotate(workspace: Workspace, name: str) -> Rotated:
     path, successor = workspace.key_path(name), workspace.key_path(name + NEXT)
     if not path.is_file():
         raise InputError(f"no key {name!r} in {path.parent}; `settle key show` lists them")
-    old = keyfile.load(path, workspace.passphrase)
+    old = keyfile.load(path, workspace.passphrase).for_log(workspace.log.origin)
     workspace.hold(name, old)
     if not successor.exists():
         _own(ring(workspace), old)
@@ -201,9 +206,10 @@ def revoke(workspace: Workspace, key_id: str, *, until: int | None, by: str) -> 
 def _check_usable(workspace: Workspace, renewed: KeyRing, published: Trust, size: int, body: dict[str, Any]) -> None:
     """Refuse a revocation after which this log could not be opened: it would be in it for good."""
     log = workspace.log
-    leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types={"key"}, stop=size)]
+    leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types=keyring.TYPES, stop=size)]
     try:
-        projected = keyring.project(published.logs[0].keys, [*leaves, (size, body)])
+        renewed.apply(size, body)
+        projected = keyring.fold(published.logs[0].keys, [*leaves, (size, body)], Line(log.origin))
     except VerificationError as problem:
         raise StateError(f"not revoked, for the log could not be read with the trust that results: {problem}") from None
     if set(projected.keys) != set(renewed.keys):
@@ -237,7 +243,7 @@ def _published(workspace: Workspace, found: KeyRing) -> Trust:
         or key.until is not None
         or (key.by is not None and not counting[key.by](key.start))
     ]
-    return trust.with_ring(KeyRing(tuple(keys)))
+    return trust.with_ring(KeyRing(tuple(keys), found.line))
 
 
 def _with_root(log: Log, size: int, key: Key) -> Key:

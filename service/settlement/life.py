@@ -83,7 +83,7 @@ def close(ws: Workspace, period: str, *, on_progress: Progress = None) -> Closed
         head = ws.log.head(book.size)  # nothing is decided about what came since the book was read
         sealing = leaf.seal(now, size=head.size, root=head.root, chain=head.chain)
         closing = Close(at=at, period=period, logs=sizes(ws, book, head), registry_size=head.size)
-        return DecidedStep(None, leaves=[sealing, closing.leaf()])
+        return DecidedStep(None, leaves=[sealing, leaf.sign(closing.leaf(), ws.signer("operator"))])
 
     before = read_book(ws).close(period) is not None
     take(ws, decide)

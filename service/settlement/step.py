@@ -16,11 +16,11 @@ from sqlalchemy import Connection
 from ledger.errors import ConflictError, StateError
 from ledger.log.append import batch_of
 from ledger.log.store import queries
-from ledger.proofs import leaf
+from ledger.proofs import keyring, leaf
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.rings import Rings
 from ledger.proofs.tree import leaf_hash
-from ledger.reading.gate import Replays
+from ledger.reading.gate import Replays, check_author_since_form_2
 from ledger.types import Head, Leaf, Role
 from payouts.life.book import Authority, Book, fold
 from payouts.life.records import TYPES, Act
@@ -63,6 +63,9 @@ def _authority(rings: Rings) -> Authority:
     replays = Replays()
 
     def check(index: int, body: Leaf) -> str:
+        if body["type"] == "close":
+            check_author_since_form_2(rings.at(index), index, body, "operator")
+            return ""
         replays.check(index, body)
         role: Role = "approver" if body["type"] == "approve" else "operator"
         return rings.author(index, body, role).party
@@ -111,7 +114,7 @@ def _check_counts(book: Book, leaves: Sequence[Leaf]) -> None:
 
 def _unmoved(size: int) -> Callable[[Connection, Head], None]:
     def check(tx: Connection, head: Head) -> None:
-        if queries.page(tx, size, head.size, (*TYPES, "key"), 1):
+        if queries.page(tx, size, head.size, (*TYPES, *keyring.TYPES), 1):
             raise _StepOvertakenError(f"the life of a period moved on after entry {size}")
 
     return check

@@ -22,6 +22,7 @@ from ledger.log.append import Log
 from ledger.proofs import checkpoint, cosign, keyring, leaf, note, tree
 from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.checkpoint import Checkpoint
+from ledger.proofs.form import Line
 from ledger.proofs.note import Note, NoteSignature, Vkey
 from ledger.proofs.policy import Policy, PolicyWitness
 from ledger.proofs.witness import (
@@ -201,10 +202,14 @@ class Base:
 
     def keys(self) -> list[PlacedLeaf]:
         """Every key leaf that is not void: what leads from the trusted keys to those that count at this size."""
-        leaves = [(entry.index, leaf.decode(entry.body)) for entry in self.log.entries(types={"key"}, stop=self.size)]
+        leaves = [
+            (entry.index, leaf.decode(entry.body)) for entry in self.log.entries(types=keyring.TYPES, stop=self.size)
+        ]
         if self.log.trusted is None:
             return [self.placed(index) for index, _ in leaves]
-        return [self.placed(index) for index in keyring.valid(keyring.dated(self.log.trusted, leaves), leaves)]
+        shown = [(index, body) for index, body in leaves if body["type"] != "log"]  # trust.json says where a log begins
+        trusted = keyring.dated(self.log.trusted, leaves)
+        return [self.placed(index) for index in keyring.valid(trusted, shown, Line(self.log.origin))]
 
 
 def base(log: Log, policy: Policy) -> Base:

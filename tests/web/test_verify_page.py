@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ledger.proofs import bundle
+from ledger.proofs import bundle, form, leaf
 from ledger.proofs import trust as trust_file
 from ledger.proofs.verify import verify_bundle
+from ledger.types import Head
 from service.verify_page import PAGE, build
-from tests.ledger.proofs.test_retired import NEW, Handed
-from tests.ledger.world import World, rotation, seeded
+from tests.ledger.proofs.test_retired import SUCCESSOR, Handed
+from tests.ledger.reading.test_form import COPIED, FIRST, NEW, OLD
+from tests.ledger.world import AT, ORIGIN, World, rotation, seeded
 from tests.support import ROOT
 from tests.web.browser_verifier import as_verdict, browser_verdicts
 
@@ -119,14 +121,30 @@ def test_v6_a_retired_log_key_gets_the_same_verdict(*, pinned: bool) -> None:
         handed.entry(1, 5, old),
         handed.entry(1, handed.end, old),
         handed.entry(1, handed.end + 1, old, keys=[handed.end]),
-        handed.entry(1, handed.end + 1, NEW),
-        handed.entry(1, size, NEW, keys=[handed.end]),
-        handed.entry(1, size, old, NEW, keys=[handed.end]),
+        handed.entry(1, handed.end + 1, SUCCESSOR),
+        handed.entry(1, size, SUCCESSOR, keys=[handed.end]),
+        handed.entry(1, size, old, SUCCESSOR, keys=[handed.end]),
         bundle.entry(checkpoint=forged.checkpoint(), entry=forged.placed(1), keys=[forged.placed(index)]),
         bundle.entry(checkpoint=forged.checkpoint(None, thief), entry=forged.placed(1), keys=[forged.placed(index)]),
     ]
     for trusted in (handed.before, handed.newest):
         assert_same_verdicts(trusted.encode(), bundles)
+
+
+@needs_node
+@pytest.mark.parametrize("drawn", [None, 0, 1])
+def test_the_line_of_form_2_gets_the_same_verdict(drawn: int | None) -> None:
+    """If this fails, the page believes a leaf that was copied from another log, or an old one after the line."""
+    world = World()
+    world.append(FIRST[1], form.draw(AT, Head(ORIGIN, 1, bytes(32), b""), world.operator_key))
+    first = world.append(*NEW, *OLD, *COPIED)
+    world.append({**NEW[0], "party": "thief"}, leaf.make("close", AT, period="2026-06", logs=[], registry_size=0))
+    bundles = [
+        bundle.entry(checkpoint=world.checkpoint(), entry=world.placed(n), keys=keys)
+        for n in range(1, world.size)
+        for keys in ([], [world.placed(1)], [world.placed(1), world.placed(first + 3)])
+    ]
+    assert_same_verdicts(trust_file.make(ORIGIN, world.trust().logs[0].keys, form=drawn).encode(), bundles)
 
 
 @needs_node

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from ledger.errors import VerificationError
 from ledger.log.anchor import content
 from ledger.log.store import queries
-from ledger.proofs import chain, checkpoint, leaf
+from ledger.proofs import chain, checkpoint, keyring, leaf
+from ledger.proofs.form import Line
 from ledger.proofs.keyring import Key, KeyRing, dated, fold
 from ledger.proofs.note import Vkey
 from ledger.proofs.tile import WIDTH, Changed, Tiles, reader
@@ -39,7 +40,7 @@ class Edge:
     @classmethod
     def empty(cls, origin: str, trusted: Iterable[Key] | None = None) -> Edge:
         tiles = Tiles()
-        ring = None if trusted is None else KeyRing(tuple(trusted))
+        ring = None if trusted is None else KeyRing(tuple(trusted), Line(origin))
         return cls(Head(origin, 0, tiles.root(), chain.genesis(origin)), tiles, ring)
 
     def extended(self, leaf_hashes: Sequence[bytes]) -> tuple[Edge, list[Changed]]:
@@ -52,13 +53,17 @@ class Edge:
 
 def dated_in(connection: Connection, trusted: Iterable[Key]) -> tuple[Key, ...]:
     """The trusted keys with `since`, where trust leaves it out and a leaf of this log gave the end."""
-    return dated(trusted, ((entry.index, leaf.decode(entry.body)) for entry in queries.of_type(connection, "key")))
+    return dated(trusted, _key_leaves(connection))
 
 
-def ring_of(connection: Connection, trusted: Iterable[Key]) -> KeyRing:
-    """The trusted keys and their proven successors, as all key leaves leave them."""
-    leaves = ((entry.index, leaf.decode(entry.body)) for entry in queries.of_type(connection, "key"))
-    return fold(dated_in(connection, trusted), leaves)
+def ring_of(connection: Connection, origin: str, trusted: Iterable[Key]) -> KeyRing:
+    """The trusted keys and their proven successors, as all key leaves of this log leave them."""
+    leaves = _key_leaves(connection)
+    return fold(dated(trusted, leaves), leaves, Line(origin))
+
+
+def _key_leaves(connection: Connection) -> list[tuple[int, dict[str, Any]]]:
+    return [(entry.index, leaf.decode(entry.body)) for entry in queries.of_types(connection, keyring.TYPES)]
 
 
 def signers(origin: str, ring: KeyRing) -> Callable[[int], list[Vkey]]:
@@ -92,7 +97,7 @@ def load(connection: Connection, origin: str, trusted: Iterable[Key] | None = No
             f"log {origin}: the stored tree of size {signed.size} has root {tiles.root().hex()}, "
             f"its checkpoint says {stated.root.hex()}; {RECOVER}"
         )
-    ring = None if trusted is None else ring_of(connection, trusted)
+    ring = None if trusted is None else ring_of(connection, origin, trusted)
     if ring is not None:
         checkpoint.open(signed.note, origin, signers(origin, ring)(signed.size))
         _check_pins(connection, origin, signed.size, trusted or ())

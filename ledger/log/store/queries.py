@@ -99,6 +99,11 @@ def of_type(connection: Connection, kind: str) -> list[Entry]:
     return page(connection, 0, INT_MAX, [kind], limit=INT_MAX)
 
 
+def of_types(connection: Connection, kinds: Collection[str]) -> list[Entry]:
+    """Every entry of these rarer types, in order."""
+    return page(connection, 0, INT_MAX, kinds, limit=INT_MAX)
+
+
 def last_of_type(connection: Connection, kind: str) -> Entry | None:
     """The newest entry of one of the rarer types."""
     query = select(col(EntryRow.idx), col(EntryRow.body)).where(col(EntryRow.type) == kind, text("type <> 'event'"))

@@ -7,15 +7,16 @@ the newest assignment before it. It can be dropped and built again from the log 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
 from ledger.errors import InputError, VerificationError
 from ledger.log.store import queries
-from ledger.proofs import canon
+from ledger.proofs import canon, keyring
 from ledger.proofs.keyring import KeyRing
 from ledger.reading.assignments import check_assign
+from ledger.reading.gate import check_author_since_form_2
 from ledger.types import Digest
 
 TYPES: Final = ("track", "assign", "follow")
@@ -42,14 +43,17 @@ def project_tracks(
         return data
 
     for offset, kind in enumerate(types):
-        if kind == "key" and ring is not None:
+        if kind in keyring.TYPES and ring is not None:
             ring = after(ring, first + offset, bodies[offset])
             continue
         if kind == "track":
             leaf = canon.decode(bodies[offset])
             connection.execute(_REGISTER, {"id": leaf["id"], "idx": first + offset})
         elif kind == "follow":
-            for track in canon.decode(bodies[offset])["tracks"]:
+            leaf = canon.decode(bodies[offset])
+            if not _is_followed(ring, first + offset, leaf):
+                continue
+            for track in leaf["tracks"]:
                 connection.execute(_REGISTER, {"id": track, "idx": first + offset})
         elif kind == "assign":
             leaf = canon.decode(bodies[offset])
@@ -65,11 +69,21 @@ def project_tracks(
 
 
 def after(ring: KeyRing, index: int, body: bytes) -> KeyRing:
-    """The keys after the `key` leaf at this index, which changes nothing if nobody entitled signed it."""
+    """The keys after the leaf at this index, which changes nothing if nobody entitled signed it."""
     try:
         return ring.apply(index, canon.decode_object(body, "leaf"))
     except VerificationError:
         return ring
+
+
+def _is_followed(ring: KeyRing | None, index: int, leaf: dict[str, Any]) -> bool:
+    """Whether a `follow` leaf counts: after the line the operator signs it."""
+    try:
+        if ring is not None:
+            check_author_since_form_2(ring, index, leaf, "operator")
+    except VerificationError:
+        return False
+    return True
 
 
 def _is_replay(connection: Connection, first: int, offset: int, track: str, bodies: Sequence[bytes]) -> bool:

@@ -38,7 +38,7 @@ def test_anything_else_registers_no_log(changed: dict[str, Any]) -> None:
 def test_tracks_are_taken_over_in_leaves_that_fit(tracks: int, leaves: list[int]) -> None:
     """If this fails, a track is left out, or a leaf is too large for the log, or the head is not noted."""
     names = [f"t{n}" for n in range(tracks)]
-    found = list(member.follow(AT, HOME, names))
+    found = list(member.follow(AT, HOME, names, OPERATOR))
     assert [len(one["tracks"]) for one in found] == leaves
     assert [name for one in found for name in one["tracks"]] == names
     assert {(one["type"], one["origin"], one["size"], one["root"]) for one in found} == {

@@ -16,7 +16,7 @@ from ledger.proofs.verify import Report, verify_bundle
 from ledger.types import Head, Role
 from tests.ledger.world import AT, ORIGIN, World, event_leaf, reader, rotation, seeded
 
-NEW = seeded("log 2")
+SUCCESSOR = seeded("log 2")
 
 
 class Handed:
@@ -26,7 +26,9 @@ class Handed:
         self.world = World()
         self.world.append(leaf.log(AT, origin=ORIGIN), *(event_leaf(n, None) for n in range(7)))
         self.before = self.world.trust()
-        self.end = rotation(self.world, "log", self.world.log_key, NEW, until=None if pinned else self.world.size + 1)
+        self.end = rotation(
+            self.world, "log", self.world.log_key, SUCCESSOR, until=None if pinned else self.world.size + 1
+        )
         self.world.append(event_leaf(8, None), event_leaf(9, None))
         keys = self.before.logs[0].keys
         self.newest = self.before.with_ring(keyring.fold(keys, self.key_leaves()))
@@ -45,7 +47,7 @@ class Handed:
     def copy(self, *signers: PrivateKey) -> LogCopy:
         read = reader(self.world.hashes())
         return LogCopy(
-            self.world.checkpoint(None, *(signers or (NEW,))),
+            self.world.checkpoint(None, *(signers or (SUCCESSOR,))),
             self.key_leaves(),
             lambda old, new: tree.prove_consistency(old, new, read),
         )
@@ -65,10 +67,10 @@ def test_a_key_that_still_counts_needs_no_copy(handed: Handed) -> None:
     """If this fails, an honest proof under the log's newest key is refused."""
     size = handed.world.size
     assert verify_bundle(handed.entry(1, 5, handed.world.log_key), handed.before).ok
-    assert verify_bundle(handed.entry(1, handed.end + 1, NEW), handed.newest).ok
+    assert verify_bundle(handed.entry(1, handed.end + 1, SUCCESSOR), handed.newest).ok
     for trusted in (handed.before, handed.newest):
-        assert verify_bundle(handed.entry(1, size, NEW, keys=[handed.end]), trusted).ok
-        assert verify_bundle(handed.entry(1, size, handed.world.log_key, NEW, keys=[handed.end]), trusted).ok
+        assert verify_bundle(handed.entry(1, size, SUCCESSOR, keys=[handed.end]), trusted).ok
+        assert verify_bundle(handed.entry(1, size, handed.world.log_key, SUCCESSOR, keys=[handed.end]), trusted).ok
 
 
 def test_the_last_head_of_a_retired_key_verifies_by_its_pin(handed: Handed) -> None:
@@ -172,7 +174,7 @@ def test_what_pins_no_log_key(size: int, until: int, role: Role) -> None:
         signer=signers[role],
         role=role,
         party="operator",
-        public=NEW.public,
+        public=SUCCESSOR.public,
         until=until,
         head=head,
     )

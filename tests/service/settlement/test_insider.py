@@ -133,7 +133,7 @@ def test_an_approver_key_of_the_maker_is_the_makers(june: Month) -> None:
     """If this fails, the operator introduces an approver key as their own and approves with it in any name."""
     life.close(june.ws, "2026-06")
     run = life.run(june.ws, asked()).run
-    own = PrivateKey.generate()
+    own = PrivateKey.generate().for_log(june.ws.log.origin)
     june.ws.log.append(
         [keyring.add(june.now, signer=june.ws.signer("approver"), role="approver", party="operator", public=own.public)]
     )

@@ -33,15 +33,17 @@ async function parseTrust(bytes) {
 }
 
 async function parseTrustedLog(document) {
-  if (!hasFields(document, "origin", "keys") || typeof document.origin !== "string" || !Array.isArray(document.keys)) {
-    refuse("trust file: a log is an object of origin and keys");
+  const { form = null, ...fields } = isObject(document) ? document : {};
+  if (!hasFields(fields, "origin", "keys") || typeof document.origin !== "string" || !Array.isArray(document.keys) ||
+      !(form === null || isSize(form))) {
+    refuse("trust file: a log is an object of origin, keys and at most form");
   }
   const keys = await Promise.all(document.keys.map((key) => parseTrustedKey(checkName(document.origin), key)));
   const ids = new Set(keys.map((key) => key.public.id));
   if (!keys.some((key) => key.role === "log") || ids.size !== keys.length) {
     refuse(`trust file: log ${document.origin}: expected a key of role log, and no key twice`);
   }
-  return { origin: document.origin, keys };
+  return { origin: document.origin, keys, form };
 }
 
 async function parseTrustedKey(origin, document) {
@@ -162,26 +164,50 @@ function findKey(ring, id) {
   return ring.find((key) => key.public.id === id) ?? null;
 }
 
-// The keys after these key leaves, each of which must be signed by a key entitled to it.
-async function keysAfter(trusted, leaves) {
+// --- the line from which on signed leaves name their log (form 2) ---
+
+const FORM_FIELDS = ["v", "type", "at", "form", "size", "root", "signed_for", "key", "sig"];
+
+// Refuses a leaf that was signed for another log, or for none although it stands after the line.
+function checkForm(line, index, leaf) {
+  const named = leaf.signed_for ?? null;
+  if (named !== null && named !== line.origin) refuse(`it was signed for log ${named}, not for ${line.origin}`);
+  if (named === null && line.index !== null && index >= line.index) refuse("it does not say for which log it was signed");
+}
+
+async function lineAfterLeaf(line, ring, index, leaf) {
+  const signer = findKey(ring, leaf.key);
+  if (!signer || signer.role !== "operator" || !countsForLeaf(signer, index)) refuse(`form leaf ${index}: not signed by the operator`);
+  await checkLeafSignature(leaf, signer.public);
+  checkForm(line, index, leaf);
+  if (!hasFields(leaf, ...FORM_FIELDS) || leaf.form !== 2 || leaf.size !== index) refuse(`form leaf ${index}: not a leaf that draws the line`);
+  if (line.index !== null && line.index !== index) refuse(`the line is drawn at entry ${line.index} already`);
+  return { ...line, index };
+}
+
+// The keys, and the line, after these leaves, each of which must be signed by a key entitled to it.
+async function keysAfter(trusted, line, leaves) {
   let ring = trusted;
   let last = -1;
   for (const { index, leaf } of leaves) {
     if (index <= last) refuse(`key leaf ${index} does not come after key leaf ${last}`);
-    ring = await keysAfterLeaf(ring, index, leaf);
+    if (leaf.type === "form") line = await lineAfterLeaf(line, ring, index, leaf);
+    else ring = await keysAfterLeaf(ring, line, index, leaf);
     last = index;
   }
-  return ring;
+  return { ring, line };
 }
 
-async function keysAfterLeaf(ring, index, leaf) {
+async function keysAfterLeaf(ring, line, index, leaf) {
   const where = `key leaf ${index}`;
   const pin = leaf.action !== "add" && PIN_FIELDS.every((name) => Object.hasOwn(leaf, name)) ? PIN_FIELDS : [];
-  const fields = Object.hasOwn(KEY_ACTIONS, leaf.action) ? [...KEY_ACTIONS[leaf.action], ...pin] : [];
+  const forLog = Object.hasOwn(leaf, "signed_for") ? ["signed_for"] : [];
+  const fields = Object.hasOwn(KEY_ACTIONS, leaf.action) ? [...KEY_ACTIONS[leaf.action], ...pin, ...forLog] : [];
   if (leaf.type !== "key" || !hasFields(leaf, ...fields)) refuse(`${where}: not a leaf that adds, rotates or revokes a key`);
   const signer = findKey(ring, leaf.key);
   if (!signer || index + 1 < signer.start) refuse(`${where}: its signer is not known or does not count at ${index + 1}`);
   await checkLeafSignature(leaf, signer.public);
+  checkForm(line, index, leaf);
   const after = leaf.action === "revoke" ? ringAfterRevocation(ring, where, index, signer, leaf) : await ringAfterKey(ring, where, index, signer, leaf);
   const changed = after.length !== ring.length || after.some((key, n) => key.until !== ring[n].until);
   return changed && !countsForLeaf(signer, index) ? refuse(`${where}: its signer does not count at ${index + 1}`) : after;

@@ -37,14 +37,17 @@ class Examination {
     const envelope = parseEnvelope(document);
     const signers = await statementSigners(envelope, this.ring.filter((key) => roles.includes(key.role)));
     if (payloadType !== null && envelope.payloadType !== payloadType) refuse(`the statement is a ${envelope.payloadType}`);
-    const key = this.ring.find((candidate) => signers.includes(candidate) && countsAt(candidate, size));
+    // A platform's signature must stand to this day; others count if nobody could know of their end then.
+    const counts = (key) => (key.role === "platform" ? countsAt(key, size) : countsForLeaf(key, size - 1));
+    const key = this.ring.find((candidate) => signers.includes(candidate) && counts(candidate));
     return key ? { envelope, key } : refuse(`the statement is not signed by a ${roles.join(" or ")} key that counts at ${size}`);
   }
 
-  async author(leaf, size, role) {
+  async author(leaf, index, role) {
     const key = findKey(this.ring, leaf.key);
-    if (!key || key.role !== role || !countsAt(key, size)) refuse(`not signed by a key of role ${role} that counts at ${size}`);
+    if (!key || key.role !== role || !countsForLeaf(key, index)) refuse(`not signed by a key of role ${role} that counts at ${index + 1}`);
     await checkLeafSignature(leaf, key.public);
+    checkForm(this.line, index, leaf);
     return key;
   }
 }
@@ -92,13 +95,15 @@ async function checkCommon(examination, document, trust) {
     note = parseNote(document.checkpoint);
     examination.checkpoint = parseCheckpoint(note.text);
     const { origin, size } = examination.checkpoint;
-    trusted = trust.logs.find((log) => log.origin === origin)?.keys ?? refuse(`the checkpoint is of log ${origin}, which you do not trust`);
+    const log = trust.logs.find((other) => other.origin === origin) ?? refuse(`the checkpoint is of log ${origin}, which you do not trust`);
+    trusted = log.keys;
+    examination.line = { origin, index: log.form };
     return `log ${origin}, size ${size}`;
   });
   const { origin, size } = examination.checkpoint;
   await examination.step("later keys follow from the trusted keys", async () => {
     leaves = document.keys.map((item, n) => parsePlaced(item, `key leaf ${n}`));
-    examination.ring = await keysAfter(trusted, leaves);
+    Object.assign(examination, await keysAfter(trusted, examination.line, leaves));
     return `${trusted.length} trusted keys, ${leaves.length} key leaves`;
   });
   await examination.step("the checkpoint is signed by a log key that counts at its size", async () => {
@@ -179,6 +184,7 @@ async function checkPlatform(examination, event, signed) {
     }
     if (batch.source !== event.source) refuse(`batch leaf ${placed.index} is of source ${batch.source}, not ${event.source}`);
     if (batch.log !== undefined && batch.log !== examination.checkpoint.origin) refuse(`the batch was signed for log ${batch.log}`);
+    checkForm(examination.line, placed.index, batch.log === undefined ? {} : { signed_for: batch.log });
     const body = Object.fromEntries(EVENT_BODY.filter((name) => event[name] != null).map((name) => [name, event[name]]));
     await checkInclusion(signed.place, batch.count, await leafHash(encodeCanonical(body)), hashes, parseHex(batch.root, "batch: root", 32));
     const source = await examination.included(sourcePlaced);
@@ -186,7 +192,7 @@ async function checkPlatform(examination, event, signed) {
         !(source.log === undefined || typeof source.log === "string")) {
       refuse(`leaf ${sourcePlaced.index} does not let ${party} speak for source ${batch.source}`);
     }
-    await examination.author(source, sourcePlaced.index + 1, "operator");
+    await examination.author(source, sourcePlaced.index, "operator");
     if (sourcePlaced.index >= placed.index) refuse(`leaf ${sourcePlaced.index} lets ${party} speak for ${batch.source} after the batch came`);
     return `event ${signed.place} of batch ${batch.number} of ${batch.source}, leaf ${placed.index}, signed by ${describeKey(key)}`;
   });
@@ -231,7 +237,7 @@ async function checkAssignment(examination, assign, track, bound, event) {
     if (leaf.type !== "assign" || leaf.track !== track || typeof digest !== "string") refuse(`leaf ${placed.index} does not assign a vector to track ${track}`);
     if (bound !== null && bound !== digest) refuse(`leaf ${placed.index} assigns vector ${digest}; expected ${bound}`);
     if (event !== null && placed.index < event !== (bound !== null)) refuse(`event ${event} cannot have been bound by an assignment at ${placed.index}`);
-    return `leaf ${placed.index}, signed by ${describeKey(await examination.author(leaf, placed.index + 1, "attribution"))}`;
+    return `leaf ${placed.index}, signed by ${describeKey(await examination.author(leaf, placed.index, "attribution"))}`;
   });
   if (bound === null) examination.unchecked.push("whether this is the first assignment after the event: the first one counts");
   return [digest, placed.index + 1];
@@ -257,6 +263,25 @@ async function checkVector(examination, envelope, evidence, track, digest, size)
   examination.unchecked.push("whether the vector is right: it carries its method's measured error, not a proof");
 }
 
+// Who signed the leaf within itself, where it is of a kind that its author signs.
+async function checkEntryAuthor(examination, { index, leaf }) {
+  const isSigned = Object.hasOwn(leaf, "sig");
+  if (!isSigned && leaf.type !== "close" && leaf.type !== "follow") {
+    examination.unchecked.push(`who wrote the ${leaf.type} leaf: its author does not sign it within itself`);
+    return;
+  }
+  await examination.step("the leaf's author signed it", async () => {
+    const { ring, line } = examination;
+    if (leaf.type === "log") return "";
+    if (leaf.type === "form") await lineAfterLeaf(line, ring, index, leaf);
+    else if (leaf.type === "key") await keysAfterLeaf(ring, line, index, leaf);
+    else if (isSigned || (line.index !== null && index >= line.index)) {
+      await examination.author(leaf, index, { assign: "attribution", approve: "approver" }[leaf.type] ?? "operator");
+    } else return "not signed, before the line";
+    return describeKey(findKey(ring, leaf.key));
+  });
+}
+
 async function checkEntry(examination, document) {
   let placed;
   await examination.step("the leaf is in the tree", async () => {
@@ -265,6 +290,7 @@ async function checkEntry(examination, document) {
     await examination.included(placed);
     return `leaf ${placed.index}: ${placed.leaf.type}`;
   });
+  await checkEntryAuthor(examination, placed);
   const named = placed.leaf.statement ?? null;
   if (placed.leaf.type === "event") examination.unchecked.push("whether the platform signed this event: `settle ledger prove` bundles say so");
   if (document.statement === null) {

@@ -78,7 +78,10 @@ def test_tracks_that_a_home_log_registers(place: Place) -> None:
     home = Head("example.org/home", 7, bytes(32), bytes(32))
     names = [f"trk-{n}" for n in range(450)]
     log.append(
-        [*member.follow(log.clock(), home, names), leaf.assign(log.clock(), track="trk-3", vector=VECTOR, signer=KEY)]
+        [
+            *member.follow(log.clock(), home, names, KEY),
+            leaf.assign(log.clock(), track="trk-3", vector=VECTOR, signer=KEY),
+        ]
     )
     counts = take(log, lines(row("e-1", track="trk-3"), row("e-2", track="trk-449"), row("e-3", track="trk-450")))
     assert (counts.accepted, counts.unresolved, counts.quarantined) == (2, 1, 1)
