@@ -32,31 +32,31 @@ class LogCopy:
 
 
 def check_signer(
-    signed: Note, found: Checkpoint, ring: KeyRing, trusted: Sequence[Key], copy: LogCopy | None = None
+    signed: Note, head: Checkpoint, ring: KeyRing, trusted: Sequence[Key], copy: LogCopy | None = None
 ) -> Key:
     """The log key by which this checkpoint is believed; `trusted` are the keys from which the ring follows."""
-    valid = {vkey.key for vkey in note.verify(signed, ring.vkeys(found.origin))}
+    valid = {vkey.key for vkey in note.verify(signed, ring.vkeys(head.origin))}
     signers = [key for key in ring.of("log") if key.public in valid]
-    counting = [key for key in signers if key.counts_at(found.size)]
+    counting = [key for key in signers if key.counts_at(head.size)]
     if not counting:
-        raise VerificationError(f"the checkpoint has size {found.size} and is signed by {signers[0]}")
+        raise VerificationError(f"the checkpoint has size {head.size} and is signed by {signers[0]}")
     for key in counting:
         if not has_retired(key, ring, trusted):
             return key
     key = counting[0]
-    if key.root is not None and key.until == found.size:
-        if key.root != found.root:
+    if key.root is not None and key.until == head.size:
+        if key.root != head.root:
             raise VerificationError(
-                f"retired log key: it ended with root {key.root.hex()} at size {found.size}, the checkpoint says "
-                f"{found.root.hex()} (finding V6)"
+                f"retired log key: it ended with root {key.root.hex()} at size {head.size}, the checkpoint says "
+                f"{head.root.hex()} (finding V6)"
             )
         return key
     if copy is None:
         raise VerificationError(
-            f"retired log key: give --log, a newer export of the log, which shows that the tree of size {found.size} "
+            f"retired log key: give --log, a newer export of the log, which shows that the tree of size {head.size} "
             f"is a part of it (finding V6); signed by the {key}"
         )
-    _check_prefix(found, trusted, copy)
+    _check_prefix(head, trusted, copy)
     return key
 
 

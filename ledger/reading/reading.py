@@ -113,29 +113,29 @@ class Reading:
     def _source(self, index: int, body: Leaf) -> None:
         if self.ring is not None:
             check_author(self.ring, index, body, "operator")
-        found = source.parse(index, body)
-        self.sources[found.source] = found
+        parsed = source.parse(index, body)
+        self.sources[parsed.source] = parsed
 
     def _member(self, index: int, body: Leaf) -> None:
         if self.ring is not None:
             check_author(self.ring, index, body, "operator")
-        found = member.parse(index, body)
-        self.members.setdefault(found.origin, found)
+        parsed = member.parse(index, body)
+        self.members.setdefault(parsed.origin, parsed)
 
     def _batch(self, index: int, body: Leaf) -> None:
         envelope = dsse.parse(self._blob(text(body, "statement")))
-        found = batch.check_taken(body, envelope, self.origin)
+        parsed = batch.check_taken(body, envelope, self.origin)
         if self.ring is not None:
-            self.ring.check_form(index, {} if found.log is None else {SIGNED_FOR: found.log})
-        batch.check_bodies(found, self._blob(text(body, "bodies")))
-        batch.check_follows(found, text(body, "statement"), self._last.get(found.source))
-        self._last[found.source] = found, text(body, "statement")
-        speaker = self.sources.get(found.source)
+            self.ring.check_form(index, {} if parsed.log is None else {SIGNED_FOR: parsed.log})
+        batch.check_bodies(parsed, self._blob(text(body, "bodies")))
+        batch.check_follows(parsed, text(body, "statement"), self._last.get(parsed.source))
+        self._last[parsed.source] = parsed, text(body, "statement")
+        speaker = self.sources.get(parsed.source)
         if speaker is None or speaker.party != body["party"]:
-            raise VerificationError(f"{body['party']} did not speak for source {found.source} then")
+            raise VerificationError(f"{body['party']} did not speak for source {parsed.source} then")
         if self.ring is not None:
             batch.signer(index, body, envelope, self.ring)
-        self.batches[index] = TakenBatch(found, text(body, "statement"), text(body, "party"))
+        self.batches[index] = TakenBatch(parsed, text(body, "statement"), text(body, "party"))
 
     def _vector(self, index: int, body: Leaf) -> None:
         track, statement = text(body, "track"), text(body, "statement")

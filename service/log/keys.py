@@ -176,8 +176,8 @@ def _hand_over(workspace: Workspace, key: Key, old: PrivateKey, new: PrivateKey)
         workspace.log.append([end(head)], expect_size=head.size)
 
 
-def _own(found: KeyRing, key: PrivateKey) -> Key:
-    published = found.find(key.public.id)
+def _own(matching_keys: KeyRing, key: PrivateKey) -> Key:
+    published = matching_keys.find(key.public.id)
     if published is None:
         raise StateError(f"key {key.public.id[:16]} is not in the ring: neither trust.json nor the log introduces it")
     return published
@@ -221,12 +221,12 @@ def _check_usable(workspace: Workspace, renewed: KeyRing, published: Trust, size
         )
 
 
-def publish(workspace: Workspace, found: KeyRing) -> None:
+def publish(workspace: Workspace, matching_keys: KeyRing) -> None:
     """Write trust.json anew: its keys with the sizes at which they count, and their successors."""
-    _write(workspace, _published(workspace, found))
+    _write(workspace, _published(workspace, matching_keys))
 
 
-def _published(workspace: Workspace, found: KeyRing) -> Trust:
+def _published(workspace: Workspace, matching_keys: KeyRing) -> Trust:
     """The trust that says what these keys are now.
 
     Beside the keys of whom it named it names keys that have retired, and those that a key brought in
@@ -235,15 +235,15 @@ def _published(workspace: Workspace, found: KeyRing) -> Trust:
     trust, log = workspace.trust, workspace.log
     size = log.head().size
     named = {(key.role, key.party) for key in trust.logs[0].keys}
-    counting = {key.public.id: key.counts_at for key in found.keys}
+    counting = {key.public.id: key.counts_at for key in matching_keys.keys}
     keys = [
         _with_root(log, size, key)
-        for key in found.keys
+        for key in matching_keys.keys
         if (key.role, key.party) in named
         or key.until is not None
         or (key.by is not None and not counting[key.by](key.start))
     ]
-    return trust.with_ring(KeyRing(tuple(keys), found.line))
+    return trust.with_ring(KeyRing(tuple(keys), matching_keys.line))
 
 
 def _with_root(log: Log, size: int, key: Key) -> Key:
