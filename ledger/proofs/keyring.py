@@ -155,10 +155,10 @@ class KeyRing:
             raise VerificationError(f"{where}: role {role!r} of party {party!r}")
         public = PublicKey(parse_hex(body["public"], f"{where}: public", 32))
         key = Key(role=role, party=party, public=public, start=index + 1, by=signer.public.id)
-        known = self.find(public.id)  # newly published trust names the successor too; its sizes are kept as they are
-        if known is not None and (known.role, known.party) != (role, party):
-            raise VerificationError(f"{where}: key {public.id[:16]} is already the {known}")
-        new = () if known else (key,)
+        same_key = self.find(public.id)  # newly published trust names the successor too; its sizes are kept as they are
+        if same_key is not None and (same_key.role, same_key.party) != (role, party):
+            raise VerificationError(f"{where}: key {public.id[:16]} is already the {same_key}")
+        new = () if same_key else (key,)
         if body["action"] == "add":
             _check_entitled(where, signer, role)
             return replace(self, keys=(*self.keys, *new))
@@ -185,11 +185,11 @@ class KeyRing:
         """Ends the key, never later than it was to end anyway. `root` is that of the tree before the leaf."""
         if key.until is not None and key.until <= until:
             return self.keys
-        known = index if key.until is None else key.until  # what the first end took stays taken
+        ended_at = index if key.until is None else key.until  # what the first end took stays taken
         retired = replace(
             key,
             until=until,
-            since=known if key.since is None else min(known, key.since),
+            since=ended_at if key.since is None else min(ended_at, key.since),
             root=root if until == index else None,
         )
         return tuple(retired if other is key else other for other in self.keys)
@@ -275,7 +275,7 @@ def dated(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]
     unknown = {key.public.id: key for key in keys if key.until is not None and key.since is None}
     if not unknown:
         return keys
-    given: dict[str, int] = {}
+    first_ends: dict[str, int] = {}
     ring = KeyRing(tuple(replace(key, until=None) if key.public.id in unknown else key for key in keys))
     for index, body in leaves:
         ended = body.get("revokes") if body.get("action") == "revoke" else body.get("key")
@@ -285,8 +285,8 @@ def dated(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]
         ring = after(ring, index, body)
         now = ring.find(ended)
         if key is not None and now is not None and now.until is not None and now.until <= (key.until or 0):
-            given.setdefault(key.public.id, index if now.since is None else now.since)
-    return tuple(replace(key, since=given.get(key.public.id, key.since)) for key in keys)
+            first_ends.setdefault(key.public.id, index if now.since is None else now.since)
+    return tuple(replace(key, since=first_ends.get(key.public.id, key.since)) for key in keys)
 
 
 # --- leaves -------------------------------------------------------------------------------------
