@@ -24,7 +24,7 @@ from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT
 from ledger.log.store.tracks import project_tracks
 from ledger.proofs import canon, checkpoint, leaf, note, tree
 from ledger.proofs.checkpoint import Checkpoint
-from ledger.proofs.form import Line
+from ledger.proofs.form import FormLine
 from ledger.proofs.keyring import Key, fold
 from ledger.proofs.retired import LogCopy, check_signer
 from ledger.proofs.tile import WIDTH, format_path, parse_entries, reader
@@ -57,7 +57,7 @@ class Static:
         An export under a key that has retired since is opened with a `newer` copy of the log.
         """
         first, copy = tuple(trusted), read_copy(folder)
-        ring, signed = fold(first, copy.keys, Line(origin)), note.parse(copy.note)
+        ring, signed = fold(first, copy.keys, FormLine(origin)), note.parse(copy.note)
         static = cls(folder, checkpoint.parse(signed.text), copy.note)
         if static.checkpoint.origin != origin:
             raise VerificationError(f"{folder} holds log {static.checkpoint.origin!r}; expected {origin!r}")

@@ -25,7 +25,7 @@ _FIELDS: Final = {"v", "type", "at", "form", "size", "root", SIGNED_FOR, "key", 
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FormLine:
     """Where the line of a log is: the index of the first leaf of form 2; None where none is known."""
 
     origin: str
@@ -41,7 +41,7 @@ class Line:
                 f"it does not say for which log it was signed; from entry {self.index} on every signed leaf does"
             )
 
-    def after_first(self, index: int, body: Mapping[str, Any]) -> Line:
+    def after_first(self, index: int, body: Mapping[str, Any]) -> FormLine:
         """The line after the `log` leaf, which draws it where a log is of form 2 from the start."""
         if body.get("form") is None or index != 0:
             return self
@@ -49,7 +49,7 @@ class Line:
             raise VerificationError(f"the log is of form {body['form']!r}; this program reads forms 1 and {FORM}")
         return self._drawn_at(0)
 
-    def after(self, index: int, body: Mapping[str, Any]) -> Line:
+    def after(self, index: int, body: Mapping[str, Any]) -> FormLine:
         """The line after a `form` leaf, whose author has been checked."""
         if set(body) != _FIELDS or type(body["form"]) is not int or body["form"] != FORM:
             raise VerificationError(f"form leaf {index}: expected the fields {sorted(_FIELDS)}, and form {FORM}")
@@ -57,7 +57,7 @@ class Line:
             raise VerificationError(f"form leaf {index}: it states a tree of size {body['size']!r}")
         return self._drawn_at(index)
 
-    def _drawn_at(self, index: int) -> Line:
+    def _drawn_at(self, index: int) -> FormLine:
         if self.index not in (None, index):
             raise VerificationError(f"the line is drawn at entry {self.index} already, not at {index}")
         return replace(self, index=index)

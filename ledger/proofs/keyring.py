@@ -31,7 +31,7 @@ from typing import Any, Final
 
 from ledger.errors import VerificationError
 from ledger.proofs import form, leaf
-from ledger.proofs.form import Line
+from ledger.proofs.form import FormLine
 from ledger.proofs.keys import PrivateKey, PublicKey
 from ledger.proofs.note import Vkey
 from ledger.proofs.tree import HASH_SIZE
@@ -90,7 +90,7 @@ class KeyRing:
     """Every key there has been, in the order in which they came, and the line after which leaves have form 2."""
 
     keys: tuple[Key, ...] = ()
-    line: Line | None = None
+    line: FormLine | None = None
     """Without it no leaf is asked which log it was signed for."""
 
     def check_form(self, index: int, body: Mapping[str, Any]) -> None:
@@ -224,7 +224,7 @@ def _pinned(where: str, index: int, ended: Key, body: Mapping[str, Any]) -> byte
 
 
 def project(
-    trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: Line | None = None
+    trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: FormLine | None = None
 ) -> KeyRing:
     """The ring after these `key` leaves (index, leaf), which must come in the order of the log."""
     ring, last = KeyRing(tuple(trusted), line), -1
@@ -235,7 +235,9 @@ def project(
     return ring
 
 
-def fold(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: Line | None = None) -> KeyRing:
+def fold(
+    trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: FormLine | None = None
+) -> KeyRing:
     """The ring after all `key` leaves of a log, in order; one that nobody entitled signed is void and changes nothing.
 
     Whoever holds the log key alone can append such a leaf, and it must not keep anybody from reading the log.
@@ -254,7 +256,7 @@ def after(ring: KeyRing, index: int, body: Mapping[str, Any]) -> KeyRing:
 
 
 def valid(
-    trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: Line | None = None
+    trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: FormLine | None = None
 ) -> list[int]:
     """The indexes of those leaves that are not void: what a bundle shows of them."""
     ring, indexes = KeyRing(tuple(trusted), line), []

@@ -14,7 +14,7 @@ from typing import Any
 from ledger.errors import VerificationError
 from ledger.proofs import checkpoint, keyring, note, tree
 from ledger.proofs.checkpoint import Checkpoint
-from ledger.proofs.form import Line
+from ledger.proofs.form import FormLine
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.note import Note
 
@@ -80,7 +80,7 @@ def _check_prefix(old: Checkpoint, trusted: Sequence[Key], copy: LogCopy) -> Non
         raise VerificationError(
             f"the log given is {new.origin} at size {new.size}; expected {old.origin} at size {old.size} or later"
         )
-    check_signer(signed, new, keyring.fold(trusted, copy.keys, Line(new.origin)), trusted)
+    check_signer(signed, new, keyring.fold(trusted, copy.keys, FormLine(new.origin)), trusted)
     try:
         tree.check_consistency(old.size, new.size, copy.prove(old.size, new.size), old.root, new.root)
     except VerificationError as problem:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ledger.errors import VerificationError
 from ledger.proofs import leaf
-from ledger.proofs.form import Line
+from ledger.proofs.form import FormLine
 from ledger.proofs.keyring import Key, KeyRing, after
 from ledger.types import Leaf, Role
 
@@ -29,7 +29,7 @@ class Rings:
         self,
         trusted: Iterable[Key],
         changes: Iterable[tuple[int, Mapping[str, Any]]],
-        line: Line | None = None,
+        line: FormLine | None = None,
         *,
         strict: bool = True,
     ) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ledger.errors import InputError, VerificationError
 from ledger.proofs import canon, policy
-from ledger.proofs.form import Line
+from ledger.proofs.form import FormLine
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PublicKey
 from ledger.proofs.note import Vkey, check_name, parse_vkey
@@ -39,9 +39,9 @@ class TrustedLog:
     """The index of the first leaf of form 2; None where the file does not say it."""
 
     @property
-    def line(self) -> Line:
+    def line(self) -> FormLine:
         """Where trust says that the line is."""
-        return Line(self.origin, self.form)
+        return FormLine(self.origin, self.form)
 
     def vkeys(self) -> tuple[Vkey, ...]:
         return tuple(Vkey(self.origin, key.public) for key in self.keys if key.role == "log")

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from ledger.errors import SettleError, VerificationError
 from ledger.proofs import batch, dsse, keyring, member, source
 from ledger.proofs.batch import BatchStatement
-from ledger.proofs.form import SIGNED_FOR, Line
+from ledger.proofs.form import SIGNED_FOR, FormLine
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.source import EventSource
 from ledger.proofs.trust import TrustedLog
@@ -40,7 +40,7 @@ class Reading:
     def __init__(self, origin: str, trusted: Sequence[Key] | None, blob: Blob) -> None:
         self.origin: Final = origin
         self.size = 0
-        self.ring: KeyRing | None = None if trusted is None else KeyRing(tuple(trusted), Line(origin))
+        self.ring: KeyRing | None = None if trusted is None else KeyRing(tuple(trusted), FormLine(origin))
         self.voids: list[Void] = []
         self.sources: dict[str, EventSource] = {}
         self.members: dict[str, TrustedLog] = {}

@@ -18,7 +18,7 @@ from ledger.errors import InputError, StateError, VerificationError
 from ledger.files import sync_folder, write_whole
 from ledger.log.append import Log
 from ledger.proofs import keyfile, keyring, leaf, tree
-from ledger.proofs.form import Line
+from ledger.proofs.form import FormLine
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.note import Vkey
@@ -97,7 +97,7 @@ def rings_of(log: Log) -> Rings:
 
 def _rings(log: Log, trusted: Sequence[Key]) -> Rings:
     leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types=keyring.TYPES)]
-    return Rings(keyring.dated(trusted, leaves), leaves, Line(log.origin), strict=False)
+    return Rings(keyring.dated(trusted, leaves), leaves, FormLine(log.origin), strict=False)
 
 
 def show(workspace: Workspace) -> list[Shown]:
@@ -209,7 +209,7 @@ def _check_usable(workspace: Workspace, renewed: KeyRing, published: Trust, size
     leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types=keyring.TYPES, stop=size)]
     try:
         renewed.apply(size, body)
-        projected = keyring.fold(published.logs[0].keys, [*leaves, (size, body)], Line(log.origin))
+        projected = keyring.fold(published.logs[0].keys, [*leaves, (size, body)], FormLine(log.origin))
     except VerificationError as problem:
         raise StateError(f"not revoked, for the log could not be read with the trust that results: {problem}") from None
     if set(projected.keys) != set(renewed.keys):

@@ -22,7 +22,7 @@ from ledger.log.append import Log
 from ledger.proofs import checkpoint, cosign, keyring, leaf, note, tree
 from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.checkpoint import Checkpoint
-from ledger.proofs.form import Line
+from ledger.proofs.form import FormLine
 from ledger.proofs.note import Note, NoteSignature, Vkey
 from ledger.proofs.policy import Policy, PolicyWitness
 from ledger.proofs.witness import (
@@ -209,7 +209,7 @@ class Base:
             return [self.placed(index) for index, _ in leaves]
         shown = [(index, body) for index, body in leaves if body["type"] != "log"]  # trust.json says where a log begins
         trusted = keyring.dated(self.log.trusted, leaves)
-        return [self.placed(index) for index in keyring.valid(trusted, shown, Line(self.log.origin))]
+        return [self.placed(index) for index in keyring.valid(trusted, shown, FormLine(self.log.origin))]
 
 
 def base(log: Log, policy: Policy) -> Base:

@@ -12,7 +12,7 @@ from ledger.errors import VerificationError
 from ledger.log.anchor import content
 from ledger.log.store import queries
 from ledger.proofs import chain, checkpoint, keyring, leaf
-from ledger.proofs.form import Line
+from ledger.proofs.form import FormLine
 from ledger.proofs.keyring import Key, KeyRing, dated, fold
 from ledger.proofs.note import Vkey
 from ledger.proofs.tile import WIDTH, Changed, Tiles, reader
@@ -40,7 +40,7 @@ class Edge:
     @classmethod
     def empty(cls, origin: str, trusted: Iterable[Key] | None = None) -> Edge:
         tiles = Tiles()
-        ring = None if trusted is None else KeyRing(tuple(trusted), Line(origin))
+        ring = None if trusted is None else KeyRing(tuple(trusted), FormLine(origin))
         return cls(Head(origin, 0, tiles.root(), chain.genesis(origin)), tiles, ring)
 
     def extended(self, leaf_hashes: Sequence[bytes]) -> tuple[Edge, list[Changed]]:
@@ -59,7 +59,7 @@ def dated_in(connection: Connection, trusted: Iterable[Key]) -> tuple[Key, ...]:
 def ring_of(connection: Connection, origin: str, trusted: Iterable[Key]) -> KeyRing:
     """The trusted keys and their proven successors, as all key leaves of this log leave them."""
     leaves = _key_leaves(connection)
-    return fold(dated(trusted, leaves), leaves, Line(origin))
+    return fold(dated(trusted, leaves), leaves, FormLine(origin))
 
 
 def _key_leaves(connection: Connection) -> list[tuple[int, dict[str, Any]]]:

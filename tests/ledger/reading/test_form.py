@@ -103,7 +103,7 @@ def test_trust_names_the_line() -> None:
     """If this fails, readers of trust.json cannot tell an old leaf from one that ought to name its log."""
     named = trust.make(ORIGIN, WORLD.trust().logs[0].keys, form=4)
     assert trust.parse(named.encode()) == named
-    assert named.with_ring(keyring.KeyRing(named.logs[0].keys, form.Line(ORIGIN, 6))).logs[0].form == 6
+    assert named.with_ring(keyring.KeyRing(named.logs[0].keys, form.FormLine(ORIGIN, 6))).logs[0].form == 6
     assert member.parse(0, member.make(AT, named.logs[0], WORLD.operator_key)) == named.logs[0]
     document = json.loads(named.encode())
     for wrong in (-1, "4", True):
