@@ -19,15 +19,15 @@ def period_text(shown: Any) -> str:
 
 
 def _run(period: str, run: dict[str, Any]) -> str:
-    parts, before = run["parts"], run["before"]
-    earlier = NOTHING if before is None else before["period"]
+    parts, last_month = run["parts"], run["before"]
+    earlier = NOTHING if last_month is None else last_month["period"]
     rows = [
         {"": part, period: money(parts[f"{part}_micros"], run["currency"]), earlier: NOTHING, "change": NOTHING}
         for part in PARTS
     ]
     for row, part in zip(rows, PARTS, strict=True):
-        if before is not None:
-            old, new = before[f"{part}_micros"], parts[f"{part}_micros"]
+        if last_month is not None:
+            old, new = last_month[f"{part}_micros"], parts[f"{part}_micros"]
             row |= {earlier: money(old, run["currency"]), "change": money(new - old, run["currency"])}
     head = {
         name: run[name]

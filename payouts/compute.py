@@ -169,9 +169,9 @@ def divided(
     for key, weight in weights.items():
         by_group[key[0]] += weight
     by_group = {group: weight for group, weight in sorted(by_group.items()) if weight}
-    kept = pool * terms.reserve_ppm // MILLION
-    cap = None if cap_ppm is None else (pool - kept) * cap_ppm // MILLION
-    level = fill(by_group, unattributed, pool - kept, cap)
+    reserve = pool * terms.reserve_ppm // MILLION
+    cap = None if cap_ppm is None else (pool - reserve) * cap_ppm // MILLION
+    level = fill(by_group, unattributed, pool - reserve, cap)
     names = [*by_group, UNATTRIBUTED, RESERVE]
     owed = [level.owed(weight) for weight in by_group.values()]
     micros, cutoff = round_shares(names, [*owed, level.unattributed, level.reserve], level.denominator, salt=salt)
@@ -189,7 +189,7 @@ def divided(
         unattributed=micros[-2],
         held=sums["held"],
         suspense=sums["suspense"],
-        reserve=kept + micros[-1],
+        reserve=reserve + micros[-1],
         units=units,
         weight=sum(by_group.values()) + unattributed,
         weight_unattributed=unattributed,

@@ -57,11 +57,11 @@ def first_difference(stated: Row, own: Row) -> tuple[str, Any, Any]:
     absent = "absent"
     differing = [name for name in sorted({*stated, *own}) if not same(stated.get(name, absent), own.get(name, absent))]
     field = differing[0] if differing else "a field called absent"
-    mine, other = stated.get(field, absent), own.get(field, absent)
-    if isinstance(mine, dict) and isinstance(other, dict):
-        inner, mine, other = first_difference(mine, other)
-        return f"{field}.{inner}", mine, other
-    return field, mine, other
+    stated_value, own_value = stated.get(field, absent), own.get(field, absent)
+    if isinstance(stated_value, dict) and isinstance(own_value, dict):
+        inner, stated_value, own_value = first_difference(stated_value, own_value)
+        return f"{field}.{inner}", stated_value, own_value
+    return field, stated_value, own_value
 
 
 def read_lines(rows: Sequence[Row]) -> list[Line]:
@@ -111,7 +111,7 @@ def cap_ppm(given: Given, result: Row) -> int | None:
 
 def check_lines(lines: Iterable[Line], holds: Sequence[HoldMatch]) -> None:
     """Refuse a line whose state is none, or contradicts the holds the run was given."""
-    known = {hold.id: hold for hold in holds}
+    holds_by_id = {hold.id: hold for hold in holds}
     blocked = {hold.party for hold in holds if hold.party and not (hold.subject or hold.track or hold.source)}
     for line in lines:
         if line.state == "allocated":
@@ -124,7 +124,7 @@ def check_lines(lines: Iterable[Line], holds: Sequence[HoldMatch]) -> None:
         elif not line.reason:
             raise VerificationError(f"{line.party or line.group}: a line is {line.state} without a reason")
         elif line.state == "held" and line.ref:
-            hold = known.get(line.ref)
+            hold = holds_by_id.get(line.ref)
             if hold is None or hold.reason != line.reason or hold.party not in (None, line.party):
                 raise VerificationError(f"{line.party}: money is held by {line.ref}, which no hold of the run allows")
 
@@ -144,22 +144,22 @@ def accounts_of(
     stated = [Account.from_payload(row) for row in rows]
     if given.v > 1 and any(type(row["lines"]["rows"]) is not int for row in rows):
         raise VerificationError("accounts: the number of a party's lines is a number")
-    for one in stated:
-        _check_before(given, one)
+    for booked in stated:
+        _check_before(given, booked)
     _check_corrections(given, stated, alone=alone)
-    agreed = tuple(term for one in stated for term in _agreed(given, one))
+    agreed = tuple(term for booked in stated for term in _agreed(given, booked))
     if given.v > 1 and not alone and (odd := {term.id for term in agreed} ^ set(given.agreed)):
         raise VerificationError(f"terms {min(odd)}: the run was given them, and no account shows them")
     stages = Stages(
         period=given.terms.period,
         agreed=(*agreed, *given.fx),
-        before={one.party: one.deductions.before for one in stated if one.deductions.before},
+        before={booked.party: booked.deductions.before for booked in stated if booked.deductions.before},
     )
     return accounts_for(
         given,
-        opening={one.party: one.opening for one in stated if one.opening},
+        opening={booked.party: booked.opening for booked in stated if booked.opening},
         earned=earned,
-        corrections=[correction for one in stated for correction in one.corrections],
+        corrections=[correction for booked in stated for correction in booked.corrections],
         stages=stages,
         with_lines=with_lines,
     )
@@ -167,17 +167,17 @@ def accounts_of(
 
 def _check_before(given: Given, one: Account) -> None:
     """What a run took over for a party from the run it follows: signs, spellings of balances, and nothing at first."""
-    before = one.deductions.before
-    _check_texts(one.party, one.party, *(text for balance in before for text in (balance.term, balance.due)))
+    balances = one.deductions.before
+    _check_texts(one.party, one.party, *(text for balance in balances for text in (balance.term, balance.due)))
     if not one.party:
         raise VerificationError("an account is nobody's")
-    if given.follows is None and (one.opening or before):
+    if given.follows is None and (one.opening or balances):
         raise VerificationError(f"{one.party}: the run follows none, and its account opens with a balance")
-    names = [(balance.kind, balance.term, balance.due) for balance in before]
+    names = [(balance.kind, balance.term, balance.due) for balance in balances]
     if len(set(names)) != len(names):
         raise VerificationError(f"{one.party}: a balance from before stands there twice")
     advances = {term.id: term.clause.micros for term in one.deductions.agreed if isinstance(term.clause, Advance)}
-    for balance in before:
+    for balance in balances:
         _check_balance(one.party, balance, advances)
 
 
@@ -222,15 +222,15 @@ def unshown_terms(rows: Iterable[Row]) -> list[str]:
 
 def _check_corrections(given: Given, stated: Sequence[Account], *, alone: bool) -> None:
     booked: dict[str, set[str]] = defaultdict(set)
-    for one in stated:
-        for correction in one.corrections:
+    for booked_account in stated:
+        for correction in booked_account.corrections:
             _check_correction(given, correction)
-            if one.party in booked[correction.id]:
-                raise VerificationError(f"{one.party}: correction {correction.id} is booked twice")
-            booked[correction.id].add(one.party)
+            if booked_account.party in booked[correction.id]:
+                raise VerificationError(f"{booked_account.party}: correction {correction.id} is booked twice")
+            booked[correction.id].add(booked_account.party)
             shared = correction.kind in ("release", "reversal")
             if len(booked[correction.id]) > 1 and not shared:
-                raise VerificationError(f"{one.party}: correction {correction.id} is booked for two parties")
+                raise VerificationError(f"{booked_account.party}: correction {correction.id} is booked for two parties")
     odd = set(booked) - set(given.entries) if alone else set(booked) ^ set(given.entries)
     if odd:
         raise VerificationError(f"correction {min(odd)}: the run's entries and its accounts do not name the same")
@@ -259,7 +259,9 @@ def _check_correction(given: Given, one: Correction) -> None:
 def check_intents(accounts: Iterable[Account], intents: Sequence[Row], salt_of: Callable[[str], str | None]) -> None:
     """Refuse payments that are not, one for one, what the accounts come to; only the route is publication's own."""
     routes = {row["party"]: row["route"] for row in intents}
-    due = [one for one in accounts if one.payable]
-    if odd := sorted({one.party for one in due} ^ routes.keys()):
+    due = [account for account in accounts if account.payable]
+    if odd := sorted({account.party for account in due} ^ routes.keys()):
         raise VerificationError(f"{odd[0]}: a payment is published without an account that comes to it, or missing")
-    check_rows("intents", intents, (intent_payload(one, routes[one.party], salt_of(one.party)) for one in due))
+    check_rows(
+        "intents", intents, (intent_payload(account, routes[account.party], salt_of(account.party)) for account in due)
+    )

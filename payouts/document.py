@@ -108,14 +108,14 @@ class Given:
             ("holds", [hold.id for hold in self.holds]),
             ("entries", self.entries),
             ("agreed", self.agreed),
-            ("fx", [one.id for one in self.fx]),
+            ("fx", [term.id for term in self.fx]),
         ):
             if len(set(ids)) != len(ids):
                 raise VerificationError(f"the run's {name} name something twice")
         terms = self.terms
-        if len({one.slot for one in self.fx}) != len(self.fx) or not all(
-            isinstance(one.clause, Rate) and one.counts(pool=terms.pool, currency=terms.currency, period=terms.period)
-            for one in self.fx
+        if len({term.slot for term in self.fx}) != len(self.fx) or not all(
+            isinstance(term.clause, Rate) and term.counts(pool=terms.pool, currency=terms.currency, period=terms.period)
+            for term in self.fx
         ):
             raise VerificationError("the run's fx are not one rate a currency, from the pool's and of its month")
         if self.follows is None and self.carried:
@@ -124,7 +124,7 @@ class Given:
     @classmethod
     def from_payload(cls, inputs: Mapping[str, Any], v: int) -> Given:
         """The inverse of `payload`: whatever it would not have written is refused."""
-        given = cls(
+        parsed = cls(
             v=v,
             period_root=parse_hex(inputs["period_root"], "period_root", tree.HASH_SIZE),
             registry_size=inputs["registry_size"],
@@ -139,12 +139,12 @@ class Given:
             agreed=tuple(inputs.get("agreed", ())),
             fx=tuple(map(Agreed.from_payload, inputs["fx"] or ())),
         )
-        if given.follows is not None:
-            parse_hex(given.follows, "follows", tree.HASH_SIZE)
-        _check_texts([*given.entries, *given.agreed, *(value for hold in inputs["holds"] for value in hold.values())])
-        if not same(given.payload(), inputs):
+        if parsed.follows is not None:
+            parse_hex(parsed.follows, "follows", tree.HASH_SIZE)
+        _check_texts([*parsed.entries, *parsed.agreed, *(value for hold in inputs["holds"] for value in hold.values())])
+        if not same(parsed.payload(), inputs):
             raise VerificationError("the run's inputs are not written as a run writes them: fields, order, spelling")
-        return given
+        return parsed
 
     def payload(self) -> dict[str, Any]:
         return {
@@ -168,7 +168,7 @@ class Given:
             "entries": sorted(self.entries),
             "minimum_micros": str(self.minimum),
             "carried_micros": str(self.carried),
-            "fx": [one.payload() for one in self.fx] or None,
+            "fx": [term.payload() for term in self.fx] or None,
         } | ({"agreed": sorted(self.agreed)} if self.agreed else {})
 
     @property

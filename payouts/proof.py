@@ -67,7 +67,7 @@ class Prover:
     def prove(self, index: int) -> Row:
         """A row with its place and its path."""
         path = tree.prove_inclusion(index, len(self.rows), self._read)
-        return {"index": index, "row": self.rows[index], "path": [one.hex() for one in path]}
+        return {"index": index, "row": self.rows[index], "path": [node.hex() for node in path]}
 
     def where(self, wanted: Callable[[Row], bool]) -> list[Row]:
         """Every row that is wanted, proven."""
@@ -122,7 +122,7 @@ def _row(item: Any, table: Row, name: str) -> Row:
     if not isinstance(item, dict) or set(item) != {"index", "row", "path"} or type(item["index"]) is not int:
         raise VerificationError(f"{name}: a row has index, row and path")
     row: Row = item["row"]
-    path = [parse_hex(one, f"{name}: path", tree.HASH_SIZE) for one in item["path"]]
+    path = [parse_hex(node, f"{name}: path", tree.HASH_SIZE) for node in item["path"]]
     root = parse_hex(table["root"], f"{name}: root", tree.HASH_SIZE)
     tree.check_inclusion(item["index"], table["rows"], tree.leaf_hash(canon.encode(row)), path, root)
     return row
@@ -179,7 +179,7 @@ def check_statement(examination: Examination, document: Row) -> None:
         groups = _groups(binding, _shown(values["groups"], run["tables"]["groups"], "groups"))
         for group in groups:
             _check_group(group, level, cutoff, binding.given.period_root)
-        amounts = ", ".join(f"{one.group} {one.micros}" for one in groups) or "none"
+        amounts = ", ".join(f"{group_total.group} {group_total.micros}" for group_total in groups) or "none"
         step.detail = f"{amounts} micros of {run['result']['pool']}; weight of all {run['result']['weight']}"
     with examination.step("the party's lines follow from the group's amount") as step:
         rows = values["lines"]
@@ -235,8 +235,8 @@ def _check_level(binding: Binding) -> tuple[Level, Cutoff | None]:
     Without a cap in force it follows wholly. Under one, the weights of those at the cap stay unseen; everything
     else about it is checked.
     """
-    given, result = binding.given, binding.document["result"]
-    terms = given.terms
+    inputs, result = binding.given, binding.document["result"]
+    terms = inputs.terms
     names = ("pool", "allocated", "unattributed", "held", "suspense", "reserve", "units", "weight")
     sums = {name: whole(result[name], name) for name in (*names, "weight_unattributed")}
     stated = result["level"]
@@ -249,19 +249,19 @@ def _check_level(binding: Binding) -> tuple[Level, Cutoff | None]:
     if not same(result_payload(outcome), result):
         raise VerificationError("the result is not written as a run writes it: fields, spelling")
     price = terms.micros if terms.micros is not None else (terms.price_micros or 0) * outcome.units
-    if price + given.carried != outcome.pool:
+    if price + inputs.carried != outcome.pool:
         raise VerificationError(
             f"the pool is {outcome.pool} micros, its terms and {outcome.units} units come to {price}, and "
-            f"{given.carried} are carried"
+            f"{inputs.carried} are carried"
         )
     if sum(sums[name] for name in ("allocated", "unattributed", "held", "suspense", "reserve")) != outcome.pool:
         raise VerificationError(f"the parts do not sum to the pool of {outcome.pool} micros")
-    _check_filled(outcome, outcome.pool * terms.reserve_ppm // MILLION, derive.cap_ppm(given, result))
-    salt = given.period_root
+    _check_filled(outcome, outcome.pool * terms.reserve_ppm // MILLION, derive.cap_ppm(inputs, result))
+    salt = inputs.period_root
     left = {"*unattributed": level.unattributed, "*reserve": level.reserve}
     amounts = {name: _rounded(owed, level, cutoff, salt, name) for name, owed in left.items()}
-    kept = outcome.pool * terms.reserve_ppm // MILLION
-    if (amounts["*unattributed"], kept + amounts["*reserve"]) != (outcome.unattributed, outcome.reserve):
+    reserve = outcome.pool * terms.reserve_ppm // MILLION
+    if (amounts["*unattributed"], reserve + amounts["*reserve"]) != (outcome.unattributed, outcome.reserve):
         raise VerificationError("unattributed and reserve are not what the level leaves")
     return level, cutoff
 
@@ -290,11 +290,11 @@ def _fits_cap(level: Level, cap: int, pool: int, total: int, nobody: int) -> boo
     if level.denominator == total:  # everybody stands at the cap
         over = level.numerator == cap * total and level.unattributed == pool * nobody
         return over and (cap == 0 or (pool * (total - nobody) - level.reserve) % (cap * total) == 0)
-    below, rest = divmod(level.denominator, total)
+    below, remainder = divmod(level.denominator, total)
     capped = pool * (total - nobody) - level.numerator
     whole_groups = capped >= 0 and (capped == 0 if cap == 0 else capped % (cap * total) == 0)
     return (
-        rest == 0
+        remainder == 0
         and 0 < below < total - nobody + 1
         and level.reserve == 0
         and whole_groups
@@ -383,30 +383,32 @@ def _check_own_account(values: Mapping[str, Any], binding: Binding, own: Sequenc
         if own and binding.given.v > 1:
             raise VerificationError(f"{party} has lines, and the account that commits them is not in the bundle")
         return f"nothing is shown of what {party} is paid"
-    (one,) = _check_alone(binding, party, accounts, intents, earned)
+    (sole,) = _check_alone(binding, party, accounts, intents, earned)
     if binding.given.v > 1 and not same(accounts[0]["lines"], commitment(values["lines"])):
         raise VerificationError(
             f"{party}: the account commits {accounts[0]['lines']['rows']} lines, and the bundle shows others: it must "
             "show all of them"
         )
-    steps = one.deductions.entries
+    steps = sole.deductions.entries
     middle = "".join(f"{step.kind} {step.micros}, " for step in steps)
-    return f"opening {one.opening}, earned {one.earned}, {middle}payable {one.payable}, carried {one.carried} micros"
+    return (
+        f"opening {sole.opening}, earned {sole.earned}, {middle}payable {sole.payable}, carried {sole.carried} micros"
+    )
 
 
 def _check_alone(
     binding: Binding, party: str, rows: Sequence[Row], intents: Sequence[Row], earned: int
 ) -> list[Account]:
     """One party's account made again, and its payment."""
-    given = binding.given
-    booked = derive.accounts_of(given, rows, {party: earned} if earned else {}, (party,), alone=True)
-    if given.v == 1:
-        derive.check_rows("accounts", rows, (one.payload() for one in booked))
+    inputs = binding.given
+    booked = derive.accounts_of(inputs, rows, {party: earned} if earned else {}, (party,), alone=True)
+    if inputs.v == 1:
+        derive.check_rows("accounts", rows, (account.payload() for account in booked))
         derive.check_intents(booked, intents, lambda _: None)
         return booked
     salt = check_salt(rows[0], "accounts")
-    taken = {"lines": rows[0]["lines"], "salt": salt}
-    derive.check_rows("accounts", rows, (one.payload(every_term=True) | taken for one in booked))
+    committed = {"lines": rows[0]["lines"], "salt": salt}
+    derive.check_rows("accounts", rows, (account.payload(every_term=True) | committed for account in booked))
     derive.check_intents(booked, intents, lambda _: salt)
     return booked
 
@@ -473,7 +475,7 @@ def _check_result(stated: Row, outcome: Outcome) -> str:
     """What the document says came of the pool is what came of it."""
     derived = result_payload(outcome)
     if not same(stated, derived):
-        field, mine, other = derive.first_difference(stated, derived)
-        raise VerificationError(f"the run says {field} {str(mine)[:200]}, computed {other}")
+        field, stated_value, derived_value = derive.first_difference(stated, derived)
+        raise VerificationError(f"the run says {field} {str(stated_value)[:200]}, computed {derived_value}")
     parts = [derived[name] for name in ("allocated", "unattributed", "held", "suspense", "reserve")]
     return " + ".join(parts) + f" = {outcome.pool}"

@@ -102,12 +102,12 @@ def restated_lines(
         causes_of[party] += [
             Cause(kind=cause.kind, about=cause.about, micros=-cause.micros) for cause in booked.get(party, ())
         ]
-    before = _pieces(states[0], parties, lambda _: False)
+    original = _pieces(states[0], parties, lambda _: False)
     for state in states[1:]:
-        after = _pieces(state, parties, freed if state is states[-1] else lambda _: False)
+        restated = _pieces(state, parties, freed if state is states[-1] else lambda _: False)
         for party in parties:
-            causes_of[party] += _causes(state.step, before[party], after[party])
-        before = after
+            causes_of[party] += _causes(state.step, original[party], restated[party])
+        original = restated
     return tuple(
         RestatedLine(
             holder=party,

@@ -102,15 +102,15 @@ def read_table(name: str, data: bytes) -> list[Row]:
 
 def check_order(name: str, rows: Iterable[Row]) -> None:
     """Refuse rows that do not stand in the table's order, each key once."""
-    key, before = KEYS[name], None
+    key, previous = KEYS[name], None
     for row in rows:
         try:
             now = key(row)
-            if before is not None and now <= before:
+            if previous is not None and now <= previous:
                 raise VerificationError(f"{name}: {label(row)} is out of order, or is there twice")
         except (LookupError, TypeError):
             raise VerificationError(f"{name}: {str(row)[:200]} is not a row of this table") from None
-        before = now
+        previous = now
 
 
 def label(row: Row) -> str:
@@ -141,7 +141,7 @@ def commitments(rows: Sequence[Row], table: SealedTable) -> dict[str, Row]:
     for row, data in zip(rows, rows_of(table.data), strict=True):
         digests[row["party"]].update(data + b"\n")
         counts[row["party"]] += 1
-    return {party: {"rows": counts[party], "sha256": found.hexdigest()} for party, found in digests.items()}
+    return {party: {"rows": counts[party], "sha256": hasher.hexdigest()} for party, hasher in digests.items()}
 
 
 def commitment(lines: Sequence[Row]) -> Row:
@@ -257,9 +257,9 @@ def read_line(row: Mapping[str, Any]) -> Line:
 def account_payloads(accounts: Iterable[Account], v: int, rows: Sequence[Row], lines: SealedTable) -> list[Row]:
     """The accounts as table rows, without their salts; from version 2 on each commits its party's own lines."""
     if v == 1:
-        return [one.payload() for one in accounts]
+        return [account.payload() for account in accounts]
     own, none = commitments(rows, lines), commitment(())
-    return [one.payload(every_term=True) | {"lines": own.get(one.party, none)} for one in accounts]
+    return [account.payload(every_term=True) | {"lines": own.get(account.party, none)} for account in accounts]
 
 
 def usage_payload(row: UsageRow) -> Row:

@@ -101,13 +101,13 @@ class Terms:
             raise TermsError(
                 f"aspects sum to {total} ppm: expected 1000000; for example aspects=recording:70%,composition:30%"
             )
-        ordered = tuple((name, ppm) for name in ASPECTS for given, ppm in self.aspects if given == name and ppm)
+        ordered = tuple((name, ppm) for name in ASPECTS for aspect, ppm in self.aspects if aspect == name and ppm)
         object.__setattr__(self, "aspects", ordered)
 
     def overlaps(self, other: Terms) -> bool:
         """Whether an event may meet the criteria of both: unless one of them names, for both, nothing in common."""
         criteria = ((getattr(self, name), getattr(other, name)) for name in ("sources", "products", "territories"))
-        return not any(mine and theirs and set(mine).isdisjoint(theirs) for mine, theirs in criteria)
+        return not any(own and others_ and set(own).isdisjoint(others_) for own, others_ in criteria)
 
     def cover(self, source: str, product: str | None, territory: str) -> bool:
         """Whether the pool shares out over such events."""
@@ -130,16 +130,16 @@ class Terms:
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Terms:
         """The inverse of `payload`."""
-        given = dict(payload)
-        unknown = sorted(set(given) - {field.name for field in fields(cls)})
+        values = dict(payload)
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:
             raise TermsError(f"terms have unknown fields {unknown}: written by another version?")
         for name in ("micros", "price_micros"):
-            given[name] = None if given.get(name) is None else int(given[name])
+            values[name] = None if values.get(name) is None else int(values[name])
         for name in ("sources", "products", "territories"):
-            given[name] = tuple(given.get(name, ()))
-        given["aspects"] = tuple(given["aspects"].items())
-        return cls(**given)
+            values[name] = tuple(values.get(name, ()))
+        values["aspects"] = tuple(values["aspects"].items())
+        return cls(**values)
 
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
@@ -230,7 +230,7 @@ def parse_terms(
     *, period: str, currency: str, pool: str = "default", micros: int | None = None, params: Mapping[str, str]
 ) -> tuple[Terms, dict[str, str]]:
     """The terms, and the parameters that are the rule's to understand."""
-    mine = {name: text for name, text in params.items() if name in _PARAMS}
-    given: dict[str, Any] = {_PARAMS[name][0]: _PARAMS[name][1](name, text) for name, text in mine.items()}
-    terms = Terms(period=period, currency=currency, pool=pool, micros=micros, **given)
-    return terms, {name: text for name, text in params.items() if name not in mine}
+    own_params = {name: text for name, text in params.items() if name in _PARAMS}
+    values: dict[str, Any] = {_PARAMS[name][0]: _PARAMS[name][1](name, text) for name, text in own_params.items()}
+    terms = Terms(period=period, currency=currency, pool=pool, micros=micros, **values)
+    return terms, {name: text for name, text in params.items() if name not in own_params}

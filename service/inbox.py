@@ -79,14 +79,14 @@ class Inbox:
             return []
         ws = self.open_workspace()
         try:
-            taken = [self._take(ws, path) for path in interrupted]
+            results = [self._take(ws, path) for path in interrupted]
             for path in ready:
                 if stopping():
                     break
-                moved = _free(self.folder / DONE, path.name)
-                path.replace(moved)
-                taken.append(self._take(ws, moved))
-            return taken
+                target = _free(self.folder / DONE, path.name)
+                path.replace(target)
+                results.append(self._take(ws, target))
+            return results
         finally:
             ws.close()
 
@@ -95,9 +95,9 @@ class Inbox:
         try:
             answer = self._answer(ws, path)
         except (InputError, ConflictError, StateError) as problem:
-            moved = _free(self.folder / FAILED, path.name)
-            write_whole(_beside(moved, REASON), f"{problem}\n".encode())
-            path.replace(moved)
+            target = _free(self.folder / FAILED, path.name)
+            write_whole(_beside(target, REASON), f"{problem}\n".encode())
+            path.replace(target)
             return InboxFile(file=path.name, reason=str(problem))
         write_whole(_beside(path, ANSWER), json.dumps(answer, indent=1).encode() + b"\n")
         return InboxFile(file=path.name, answer=answer)

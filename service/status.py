@@ -64,7 +64,7 @@ def status(workspace: Workspace) -> Status:
     without_vector = len(view.tracks.keys() - log.assignments().keys())
     jobs = standing(workspace)
     with log.store.reading() as connection:
-        kept = quarantine.listed(connection)
+        quarantined = quarantine.listed(connection)
     return Status(
         home=str(workspace.home),
         origin=head.origin,
@@ -75,7 +75,7 @@ def status(workspace: Workspace) -> Status:
         recordings=len(view.all_recordings),
         tracks=len(view.tracks),
         without_vector=without_vector,
-        quarantined=len(kept),
+        quarantined=len(quarantined),
         closed=sorted(book.closes),
         runs=[
             RunStanding(period=run.period, pool=run.pool, run=run.run, state=book.state_of(run.run))
@@ -84,7 +84,7 @@ def status(workspace: Workspace) -> Status:
         jobs=jobs,
         streams=positions_listed(log),
         inbox=inbox_standing(Path(workspace.path("attribution.inbox"))),
-        waiting=[*troubles(jobs), *_waiting(workspace, book, without_vector, kept)],
+        waiting=[*troubles(jobs), *_waiting(workspace, book, without_vector, quarantined)],
     )
 
 
@@ -108,9 +108,9 @@ def _waiting(ws: Workspace, book: Book, without_vector: int, kept: list[quaranti
                 f"{run.period}, pool {run.pool}: {counted(len(parties), 'payment')} handed over, not confirmed: "
                 f"settle payments read FILE, or settle payments confirm --all-of {short}"
             )
-    others = [one for one in proposals.waiting(ws) if one.kind != "run"]
-    if others:
-        yield f"{counted(len(others), 'proposal')} for a second person: settle proposals"
+    proposed = [proposal for proposal in proposals.waiting(ws) if proposal.kind != "run"]
+    if proposed:
+        yield f"{counted(len(proposed), 'proposal')} for a second person: settle proposals"
     for payee in list_payees(ws, None):
         if payee.state == "altered":
             yield (

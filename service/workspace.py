@@ -72,8 +72,8 @@ class Workspace:
     @classmethod
     def open(cls, home: Path, *, clock: Clock = system_clock) -> Workspace:
         """The workspace in this folder, with settings from its settle.toml and the environment."""
-        for place in (home, *home.iterdir()):  # release 0.1 left them to the umask
-            keep_private(place)
+        for path in (home, *home.iterdir()):  # release 0.1 left them to the umask
+            keep_private(path)
         document = (home / CONFIG).read_text(encoding="utf-8")
         return cls(home=home, settings=resolve(document, os.environ), clock=clock)
 

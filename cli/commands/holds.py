@@ -37,11 +37,11 @@ def open_(
     from service.settlement import holds
 
     chosen = {"party": party, "subject": recording, "track": track, "source": source}
-    given = [(scope, subject) for scope, subject in chosen.items() if subject is not None]
-    if len(given) != 1:
+    subjects = [(scope, subject) for scope, subject in chosen.items() if subject is not None]
+    if len(subjects) != 1:
         raise InputError("name one of --party, --recording, --track, --source")
     end = None if until is None else parse_time(instant(until))
-    emit(holds.open_hold(workspace(), scope=given[0][0], subject=given[0][1], reason=reason, until=end))
+    emit(holds.open_hold(workspace(), scope=subjects[0][0], subject=subjects[0][1], reason=reason, until=end))
 
 
 @hold.command("list")

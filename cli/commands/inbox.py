@@ -35,7 +35,7 @@ def inbox(
     from service.workspace import Workspace
 
     ws, renamed, stop = workspace(), renaming(mapped or ()), Event()
-    place = folder or Path(ws.path("attribution.inbox"))
+    folder_path = folder or Path(ws.path("attribution.inbox"))
     for role in ("log", "attribution"):  # a passphrase is asked for at the start, not at the first file
         ws.signer(role)
 
@@ -44,14 +44,14 @@ def inbox(
         fresh.passphrase = ws.passphrase
         return fresh
 
-    watched = Inbox(place, opened, source=source or None, naming=lambda: Naming(renamed=renamed))
+    watched = Inbox(folder_path, opened, source=source or None, naming=lambda: Naming(renamed=renamed))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     looks = 2 if once else 0
     while not stop.is_set():
         try:
-            for taken in watched.look():
-                say(f"settle: {taken.file}: {'done' if taken.reason is None else taken.reason}")
+            for result in watched.look():
+                say(f"settle: {result.file}: {'done' if result.reason is None else result.reason}")
         except VerificationError:
             raise
         except SettleError as problem:
@@ -62,4 +62,4 @@ def inbox(
         if looks == 0:
             break
         stop.wait(every)
-    emit(inbox_standing(place))
+    emit(inbox_standing(folder_path))

@@ -92,9 +92,9 @@ def _tell(name: str, done: Ingested, allowance: Callable[[int], int]) -> int:
     if done.ignored:
         ignored = ", ".join(f"{field} ({count:,})" for field, count in sorted(done.ignored.items()))
         say(f"settle: unknown fields were left out, in so many rows: {ignored}")
-    if kept := done.quarantined + done.conflicts:
-        made = f"{done.quarantined:,} that could not be taken + {counted(done.conflicts, 'conflict')}"
-        say(f"settle: {counted(kept, 'row')} kept in quarantine ({made}); `settle quarantine list` says why")
+    if kept_rows := done.quarantined + done.conflicts:
+        parts = f"{done.quarantined:,} that could not be taken + {counted(done.conflicts, 'conflict')}"
+        say(f"settle: {counted(kept_rows, 'row')} kept in quarantine ({parts}); `settle quarantine list` says why")
     if done.incomplete is not None:
         say(f"settle: {done.incomplete}")
         return EXIT_CODES[InputError]

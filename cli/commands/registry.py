@@ -88,12 +88,12 @@ def _imported(done: Imported, *, shown: int, notices: Sequence[str]) -> str:
     became = "would become" if done.dry_run else "became"
     lines = [added_up(done.read, counts)]
     lines.append(f"{became} {counted(done.leaves, 'leaf', 'leaves')} of the log, which has {done.size:,}")
-    if refused := sorted(done.refused, key=lambda one: (one.file, one.list, one.line))[:shown]:
-        lines += ["", "not taken:", indented(table([plain(one) for one in refused]))]
+    if refused := sorted(done.refused, key=lambda refusal: (refusal.file, refusal.list, refusal.line))[:shown]:
+        lines += ["", "not taken:", indented(table([plain(refusal) for refusal in refused]))]
     if more := done.conflicts + done.quarantined - len(refused):
         lines.append(f"  and {more:,} more" + ("" if done.dry_run else ": settle quarantine list"))
     if notices:
-        lines += ["", "to know:", *(f"  {one}" for one in notices)]
+        lines += ["", "to know:", *(f"  {refusal}" for refusal in notices)]
     if len(notices) < len(done.notices):
         lines.append("  (--verbose or --json lists each)")
     return "\n".join(lines)

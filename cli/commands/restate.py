@@ -85,14 +85,14 @@ def _holders(lines: tuple[RestatedLine, ...]) -> list[str]:
         return ["nobody's amount differs"]
     out = []
     for line in lines:
-        held = (
+        held_text = (
             ""
             if line.was_held_micros == line.now_held_micros
             else (f", held {money(line.was_held_micros)} -> {money(line.now_held_micros)}")
         )
         out.append(
             f"{line.holder}: {money(line.was_micros)} -> {money(line.now_micros)}, difference "
-            f"{money(line.difference_micros)}{held}"
+            f"{money(line.difference_micros)}{held_text}"
         )
         out += [f"  {money(cause.micros):>20}  {cause}" for cause in line.causes]
     return out

@@ -128,25 +128,25 @@ def run(
     """Turn a closed month into exact amounts. Two equal runs are one run."""
     from service.settlement import life
 
-    given = parameters(param or [])
-    wanted = life.request(
+    params = parameters(param or [])
+    request = life.request(
         period=name,
         pool=pool,
         currency=currency,
         rule=rule,
-        params=given,
+        params=params,
         name=pool_name,
         engine=engine,
     )
     ws = workspace()
     with progress("Usage", unit="events") as advance:
-        result = life.run(ws, wanted, dry_run=dry_run, on_progress=advance)
+        result = life.run(ws, request, dry_run=dry_run, on_progress=advance)
     emit(result, text=_run_text)
     for question in result.questions:
         say(f"settle: question: {question}")
     for key in ("tau", "kappa", "min_influence"):
-        if key in given:
-            part = ppm(given[key])
+        if key in params:
+            part = ppm(params[key])
             say(f"settle: {key} = {part:,} ppm ({exact_percent(part)})")
     if not result.units:
         say(
@@ -172,13 +172,15 @@ def _run_text(result: Any) -> str:
     """The run as a person reads it: where the pool went, then who got how much."""
     parts = ("allocated", "unattributed", "held", "suspense", "reserve")
     head = plain(result) | {"lines": None}
-    kept = {key: head[key] for key in ("run", "period", "pool", "rule", "units", "holders", "state", "dry_run", "demo")}
+    shown_fields = {
+        key: head[key] for key in ("run", "period", "pool", "rule", "units", "holders", "state", "dry_run", "demo")
+    }
     amounts = [f"{part:<14}{money(head[part + '_micros'], head['currency']):>26}" for part in parts]
     total = f"{'pool':<14}{money(head['pool_micros'], head['currency']):>26}"
     lines = [f"  {line.holder:<24}{money(line.micros, head['currency']):>26}" for line in result.lines]
     return "\n".join(
         [
-            as_text(kept),
+            as_text(shown_fields),
             "",
             *amounts,
             total,
@@ -238,8 +240,8 @@ def _published_text(done: Any) -> str:
     payable = f"{counted(done.payees, 'payment')}, {money(done.payable_micros, done.currency)} to be paid"
     currencies = [f"  {totals_line(total)}" for total in done.totals] if len(done.totals) > 1 else []
     routes = [f"  by {via}: {counted(count, 'payee')}" for via, count in done.routes.items() if count]
-    said = "was published before" if done.already else "is published: its statements bind"
-    head = f"run {done.run} of {done.period}, pool {done.pool}, {said}"
+    verdict = "was published before" if done.already else "is published: its statements bind"
+    head = f"run {done.run} of {done.period}, pool {done.pool}, {verdict}"
     following = [f"next: settle pay {done.run[:16]} --via {via}" for via in done.due]
     return "\n".join([head, payable, *currencies, *routes, *_blocked_lines(done), *following])
 
@@ -329,11 +331,11 @@ def statement(
     else:
         if form == "pdf" and out is None:
             raise InputError("a PDF is not for the terminal; name its file with --out")
-        found = statements.state(ws, party, name)
+        state = statements.state(ws, party, name)
         if out is None and form in ("text", "json"):
-            emit(found, text=_as_json if form == "json" else statement_text)
+            emit(state, text=_as_json if form == "json" else statement_text)
             return
-        data = statement_text(found).encode() if form == "text" else writing.rendered(found, form)
+        data = statement_text(state).encode() if form == "text" else writing.rendered(state, form)
     _hand_out(data, out)
 
 

@@ -92,8 +92,8 @@ def check_id(value: str | None, name: str) -> None:
     if not 0 < len(value) <= ID_MAX:
         raise InputError(f"{name}: {len(value)} characters, expected 1 to {ID_MAX}")
     if not value.isprintable():
-        found = next(mark for mark in value if not mark.isprintable())
-        raise InputError(f"{name}: contains U+{ord(found):04X}, which is not printable")
+        unprintable = next(mark for mark in value if not mark.isprintable())
+        raise InputError(f"{name}: contains U+{ord(unprintable):04X}, which is not printable")
 
 
 def _check_spelling(value: str, name: str) -> None:

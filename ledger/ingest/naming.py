@@ -31,38 +31,38 @@ class Naming:
         """A row with the fields that an event has; InputError names one that may not be left out."""
         if not isinstance(document, dict) or FIELDS_SET.issuperset(document):
             return document
-        taken: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         unknown = []
         for name, value in document.items():
-            known = self.renamed.get(name, name)
-            if known not in FIELDS_SET:
-                self.refuse(known)
-                unknown.append(known)
-            elif known in taken or (known != name and known in document):
-                raise InputError(f"{known!r} stands there twice, once as {name!r}")
+            field = self.renamed.get(name, name)
+            if field not in FIELDS_SET:
+                self.refuse(field)
+                unknown.append(field)
+            elif field in fields or (field != name and field in document):
+                raise InputError(f"{field!r} stands there twice, once as {name!r}")
             else:
-                taken[known] = value
+                fields[field] = value
         self.ignored.update(unknown)
-        return taken
+        return fields
 
     def columns(self, columns: Sequence[str], name: str) -> list[str | None]:
         """A table's columns by the names of an event's fields, None for one that is left out.
 
         Refuses a table that lacks a column: better before the first row than at the last.
         """
-        known = [self.renamed.get(column, column) for column in columns]
-        if missing := [column for column in REQUIRED if column not in known]:
+        fields = [self.renamed.get(column, column) for column in columns]
+        if missing := [column for column in REQUIRED if column not in fields]:
             raise InputError(f"{name}: missing column {', '.join(missing)}; it has {', '.join(columns)}")
-        for column in known:
+        for column in fields:
             if column not in FIELDS_SET:
                 try:
                     self.refuse(column)
                 except InputError as problem:
                     raise InputError(f"{name}: {problem}") from None
-        if len(set(known)) != len(known):
-            twice = next(column for column in known if known.count(column) > 1)
+        if len(set(fields)) != len(fields):
+            twice = next(column for column in fields if fields.count(column) > 1)
             raise InputError(f"{name}: column {twice!r} stands there twice")
-        return [column if column in FIELDS_SET else None for column in known]
+        return [column if column in FIELDS_SET else None for column in fields]
 
     def refuse(self, name: str) -> None:
         """InputError for an unknown field that is meant as a known one, or for every one where `strict`."""
@@ -79,33 +79,33 @@ def renaming(pairs: Iterable[str]) -> dict[str, str]:
     """`THEIRS=OURS` as it stands on a command line; InputError for what is no field of an event."""
     renamed: dict[str, str] = {}
     for pair in pairs:
-        theirs, equals, ours = pair.partition("=")
-        if not equals or not theirs or ours not in FIELDS_SET:
+        column, equals, ours = pair.partition("=")
+        if not equals or not column or ours not in FIELDS_SET:
             raise InputError(f"{pair!r}: expected THEIRS=OURS, where OURS is one of {', '.join(FIELDS)}")
-        if theirs in FIELDS_SET:
-            raise InputError(f"{pair!r}: {theirs!r} is a field of an event itself")
-        if theirs in renamed:
-            raise InputError(f"{theirs!r} is mapped twice: to {renamed[theirs]} and to {ours}")
-        renamed[theirs] = ours
+        if column in FIELDS_SET:
+            raise InputError(f"{pair!r}: {column!r} is a field of an event itself")
+        if column in renamed:
+            raise InputError(f"{column!r} is mapped twice: to {renamed[column]} and to {ours}")
+        renamed[column] = ours
     return renamed
 
 
 @lru_cache(maxsize=1024)
 def nearest(name: str) -> str | None:
     """The known field that this one looks like, if there is one."""
-    near = [(distance(name.lower(), known), known) for known in FIELDS if abs(len(name) - len(known)) <= SLIP]
+    near = [(distance(name.lower(), field), field) for field in FIELDS if abs(len(name) - len(field)) <= SLIP]
     best = min(near, default=(SLIP + 1, ""))
     return best[1] if best[0] <= SLIP else None
 
 
 def distance(left: str, right: str) -> int:
     """Letters added, dropped, changed, or swapped with their neighbour, to make one word of the other."""
-    before, row = list[int](), list(range(len(right) + 1))
+    above, row = list[int](), list(range(len(right) + 1))
     for i, letter in enumerate(left):
-        previous, before, row = before, row, [i + 1]
-        for j, other in enumerate(right):
-            cost = min(before[j + 1] + 1, row[j] + 1, before[j] + (letter != other))
-            if i and j and letter == right[j - 1] and left[i - 1] == other:
+        previous, above, row = above, row, [i + 1]
+        for j, sign in enumerate(right):
+            cost = min(above[j + 1] + 1, row[j] + 1, above[j] + (letter != sign))
+            if i and j and letter == right[j - 1] and left[i - 1] == sign:
                 cost = min(cost, previous[j - 1] + 1)
             row.append(cost)
     return row[-1]

@@ -92,11 +92,11 @@ def parse_json(line: bytes) -> Any:
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
         names = [name for name, _ in pairs]
         raise InputError(f"key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
-    return found
+    return fields
 
 
 def _no_constant(text: str) -> Any:

@@ -35,19 +35,19 @@ def of_events(read: Reader) -> Reader:
 
     def recognised(file: BinaryIO, name: str) -> Iterator[Rows]:
         batches = read(file, name)
-        held: list[Rows] = []
+        blocks: list[Rows] = []
         count = 0
         for rows in batches:
-            held.append(rows)
+            blocks.append(rows)
             if rows.events or any(map(_meant, rows.refused)):
-                yield from held
+                yield from blocks
                 yield from batches
                 return
             count += len(rows.refused)
             if count > ROWS_MAX:
                 break
         if count:
-            refused = [one for rows in held for one in rows.refused]
+            refused = [refusal for rows in blocks for refusal in rows.refused]
             raise InputError(_another(name, refused) or _no_events(name, count, refused[0]))
 
     return recognised
@@ -59,7 +59,7 @@ def _meant(row: RowRefusal) -> bool:
 
 def _another(name: str, refused: list[RowRefusal]) -> str:
     """What this looks like instead, if it is something that another command takes."""
-    text = b"\n".join(one.raw for one in refused[:_LOOKED_AT])
+    text = b"\n".join(refusal.raw for refusal in refused[:_LOOKED_AT])
     for key, what in _OTHERS.items():
         if key in text:
             return f"{name} is no file of stream events; it looks like {what} {name}. Nothing was written."

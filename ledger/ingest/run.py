@@ -162,9 +162,11 @@ class Ingest:
         plan = _Plan(size=0 if newest is None else newest.size, parts=parts, signed=places)
         plan.refused = [[("invalid", refused) for refused in part.rows.refused] for part in parts]
         used = self._look_up(connection, rows.events, plan.size)
-        speaking = [None if (one := e.listener) is None else (e.source, one, e.occurred_at[:7]) for e in rows.events]
+        speaking = [
+            None if (speaker := e.listener) is None else (e.source, speaker, e.occurred_at[:7]) for e in rows.events
+        ]
         listeners = self._commitments.prepare(connection, filter(None, speaking))
-        known, taken, bodies, unset = self._tracks, plan.places, plan.bodies, msgspec.UNSET
+        tracks, event_places, bodies, unset = self._tracks, plan.places, plan.bodies, msgspec.UNSET
         sources = {event.source for event in rows.events}
         barred, elsewhere = self._barred(sources), self._elsewhere(sources)
         for i, event in enumerate(rows.events):
@@ -176,8 +178,8 @@ class Ingest:
             if key in used:
                 plan.repeated.append((i, used[key]))
                 continue
-            if key in taken:
-                plan.doubled.append((i, taken[key]))
+            if key in event_places:
+                plan.doubled.append((i, event_places[key]))
                 continue
             if source in elsewhere:
                 self._refuse(plan, rows, i, "source", _ELSEWHERE.format(source, elsewhere[source]))
@@ -185,10 +187,10 @@ class Ingest:
             if source in barred and not (places and places[i]):
                 self._refuse(plan, rows, i, "source", barred[source])
                 continue
-            if track not in known:
+            if track not in tracks:
                 self._refuse(plan, rows, i, "unknown-track", _UNKNOWN.format(track))
                 continue
-            vector = known[track]
+            vector = tracks[track]
             if event.vector is not None:
                 try:
                     vector = self._carry(plan, event)
@@ -215,7 +217,7 @@ class Ingest:
                     )
                 )
             )
-            taken[key] = i
+            event_places[key] = i
         return plan
 
     def _barred(self, sources: Iterable[str]) -> dict[str, str]:
@@ -227,10 +229,10 @@ class Ingest:
         looks = {skeleton(name, fold=True): name for name in self._sources}
         barred: dict[str, str] = {}
         for name in sources:
-            known, double = self._sources.get(name), looks.get(skeleton(name, fold=True))
-            if known is not None and known.signed:
-                barred[name] = _UNSIGNED.format(name, known.party)
-            elif known is None and double is not None:
+            registered, double = self._sources.get(name), looks.get(skeleton(name, fold=True))
+            if registered is not None and registered.signed:
+                barred[name] = _UNSIGNED.format(name, registered.party)
+            elif registered is None and double is not None:
                 barred[name] = _LOOKS_LIKE.format(name, double)
         return barred
 
@@ -263,9 +265,9 @@ class Ingest:
             raise InputError(
                 f"vector: track {event.track!r} pays by the vector assigned to it, {assigned[:16]}; send none"
             )
-        found = self._carried.take(event.vector, track=event.track, territory=event.territory)
-        plan.vectors[found.digest] = found
-        return found.digest
+        carried = self._carried.take(event.vector, track=event.track, territory=event.territory)
+        plan.vectors[carried.digest] = carried
+        return carried.digest
 
     @staticmethod
     def _refuse(plan: _Plan, rows: Joined, i: int, kind: Kind, reason: str) -> None:
@@ -340,17 +342,19 @@ class Ingest:
         if not any(plan.signed):
             return
         accepted = enumerate(plan.places.values(), start=first)
-        known = _ranges_of(tx, plan.repeated)
-        repeated = {index: i for i, index in plan.repeated if known.find(index) is None and i not in plan.conflicts}
+        ranges = _ranges_of(tx, plan.repeated)
+        repeated = {index: i for i, index in plan.repeated if ranges.find(index) is None and i not in plan.conflicts}
         placed = ((index, plan.signed[i]) for index, i in sorted([*repeated.items(), *accepted]))
-        self._log.store.insert(tx, SIGNED, signed.compress((index, *place) for index, place in placed if place))
+        self._log.store.insert(
+            tx, SIGNED, signed.compress((index, *batch_place) for index, batch_place in placed if batch_place)
+        )
 
     def _batch(self, plan: _Plan) -> LeafBatch:
         """Vectors that came with the events first, then the events."""
         now = self._log.clock()
         vectors = [
-            leaf.encode(leaf.vector(now, track=one.track, statement=one.digest, method=one.method))
-            for one in plan.vectors.values()
+            leaf.encode(leaf.vector(now, track=carried.track, statement=carried.digest, method=carried.method))
+            for carried in plan.vectors.values()
         ]
         bodies = vectors + plan.bodies
         return LeafBatch(
@@ -358,7 +362,7 @@ class Ingest:
             types=["vector"] * len(vectors) + ["event"] * len(plan.bodies),
             hashes=leaf_hashes(bodies),
             events=[(*key, len(vectors) + offset) for offset, key in enumerate(plan.places)],
-            blobs={bytes.fromhex(one.digest): one.envelope for one in plan.vectors.values()},
+            blobs={bytes.fromhex(carried.digest): carried.envelope for carried in plan.vectors.values()},
         )
 
     def _check_still_true(self, tx: Connection, plan: _Plan, size: int) -> None:
@@ -367,8 +371,8 @@ class Ingest:
         by_source: dict[str, list[str]] = defaultdict(list)
         for source, event_id in plan.places:
             by_source[source].append(event_id)
-        taken = any(queries.find_events(tx, source, ids) for source, ids in by_source.items())
-        if bindings or taken or self._commitments.raced(tx):
+        appended = any(queries.find_events(tx, source, ids) for source, ids in by_source.items())
+        if bindings or appended or self._commitments.raced(tx):
             raise _MovedError(f"log {self._log.origin} moved from {plan.size} to {size} meanwhile")
 
     # --- counting ---------------------------------------------------------------------------------

@@ -107,6 +107,6 @@ class PlaceSearch:
     def _find(self, event: StreamEvent) -> Place | None:
         body_hash = body_hashes([event])[0]
         for index, digest in self._batches.get(event.source, ()):
-            if (place := batch.find(self._hashes(digest), body_hash)) is not None:
-                return index, place
+            if (position := batch.find(self._hashes(digest), body_hash)) is not None:
+                return index, position
         return None

@@ -67,8 +67,8 @@ def _header(line: bytes, name: str) -> list[str]:
 
 
 def _count_ignored(naming: Naming, header: Sequence[str], columns: Sequence[str | None], rows: int) -> None:
-    for column, known in zip(header, columns, strict=True):
-        if known is None:
+    for column, field in zip(header, columns, strict=True):
+        if field is None:
             naming.ignored[column] += rows
 
 
@@ -132,10 +132,10 @@ def read_parquet(file: BinaryIO, name: str, naming: Naming | None = None) -> Ite
     check_packing(table.metadata, name)
     naming, header = naming or Naming(strict=True), table.schema_arrow.names
     columns = naming.columns(header, name)
-    for place, column in enumerate(columns):
-        if column in NUMBERS and not pa.types.is_integer(kind := table.schema_arrow.field(place).type):
+    for position, column in enumerate(columns):
+        if column in NUMBERS and not pa.types.is_integer(kind := table.schema_arrow.field(position).type):
             raise InputError(f"{name}: column {column} holds {kind}, expected whole numbers")
-    named = {theirs: ours for theirs, ours in zip(header, columns, strict=True) if ours is not None}
+    named = {column_name: ours for column_name, ours in zip(header, columns, strict=True) if ours is not None}
     number = 0
     try:
         for batch in table.iter_batches(batch_size=BATCH, columns=list(named)):

@@ -97,7 +97,7 @@ class FileAnchor(Anchor):
             raise TransientError(f"anchor {self.path}: {failure.strerror}") from failure
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
-            yield _HeldFile(self.path, folder, self.read())
+            yield _HeldFile(self.path, self.read())
         finally:
             os.close(folder)
 
@@ -106,8 +106,8 @@ class FileAnchor(Anchor):
 
 
 class _HeldFile(AnchorLock):
-    def __init__(self, path: Path, folder: int, signed: bytes | None) -> None:
-        self._path, self._folder, self.note = path, folder, signed
+    def __init__(self, path: Path, signed: bytes | None) -> None:
+        self._path, self.note = path, signed
 
     def _write(self, signed: bytes) -> None:
         """At every moment the file is the old or the new, on the disk."""

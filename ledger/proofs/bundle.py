@@ -34,7 +34,7 @@ class PlacedLeaf:
     hashes: tuple[bytes, ...]
 
     def document(self) -> dict[str, Any]:
-        return {"index": self.index, "leaf": leaf.decode(self.body), "proof": [one.hex() for one in self.hashes]}
+        return {"index": self.index, "leaf": leaf.decode(self.body), "proof": [node.hex() for node in self.hashes]}
 
 
 def placed(document: Any, what: str) -> PlacedLeaf:
@@ -48,7 +48,7 @@ def placed(document: Any, what: str) -> PlacedLeaf:
         raise VerificationError(f"{what}: {len(hashes)} hashes, at most {HASHES_MAX}")
     encoded = canon.encode(body)
     leaf.decode(encoded)
-    return PlacedLeaf(index, encoded, tuple(parse_hex(one, f"{what}: proof", HASH_SIZE) for one in hashes))
+    return PlacedLeaf(index, encoded, tuple(parse_hex(node, f"{what}: proof", HASH_SIZE) for node in hashes))
 
 
 def encode(kind: str, *, v: int = 1, checkpoint: bytes, keys: Sequence[PlacedLeaf] = (), **fields: Any) -> bytes:
@@ -74,10 +74,10 @@ def parse(data: bytes) -> dict[str, Any]:
         raise VerificationError(f"bundle: no field {missing[0]!r}; {_NO_BUNDLE}")
     versions = VERSIONS.get(str(document["kind"]), (1,))
     if type(document["v"]) is not int or document["v"] not in versions:
-        known = " and ".join(map(str, versions))
+        expected = " and ".join(map(str, versions))
         raise VerificationError(
             f"bundle: version {document['v']!r} of a bundle of kind {str(document['kind'])[:40]!r}; this program reads "
-            f"version {known}"
+            f"version {expected}"
         )
     if not all(isinstance(document[name], str) for name in ("kind", "checkpoint")) or not isinstance(
         document["keys"], list
@@ -119,7 +119,7 @@ def signed(
         "statement": statement(statement_bytes),
         "source": source.document(),
         "place": place,
-        "proof": [one.hex() for one in proof],
+        "proof": [node.hex() for node in proof],
     }
 
 
@@ -127,12 +127,12 @@ def signed_parts(document: Any) -> tuple[PlacedLeaf, Any, PlacedLeaf, int, tuple
     """Batch leaf, statement, source leaf, place and proof; nothing of them is proven yet."""
     if not isinstance(document, dict) or set(document) != {"batch", "statement", "source", "place", "proof"}:
         raise VerificationError("signed: expected an object of batch, statement, source, place and proof")
-    place, hashes = document["place"], document["proof"]
-    if type(place) is not int or not isinstance(hashes, list) or len(hashes) > HASHES_MAX:
+    position, hashes = document["place"], document["proof"]
+    if type(position) is not int or not isinstance(hashes, list) or len(hashes) > HASHES_MAX:
         raise VerificationError(f"signed: place is a number, proof a list of at most {HASHES_MAX} hashes")
-    proven = tuple(parse_hex(one, "signed: proof", HASH_SIZE) for one in hashes)
+    proven = tuple(parse_hex(node, "signed: proof", HASH_SIZE) for node in hashes)
     batch, source = placed(document["batch"], "batch"), placed(document["source"], "source")
-    return batch, document["statement"], source, place, proven
+    return batch, document["statement"], source, position, proven
 
 
 def statement(envelope: bytes | None) -> Any:

@@ -192,12 +192,12 @@ class KeyRing:
             since=ended_at if key.since is None else min(ended_at, key.since),
             root=root if until == index else None,
         )
-        return tuple(retired if other is key else other for other in self.keys)
+        return tuple(retired if each is key else each for each in self.keys)
 
 
 def _not_counting(where: str, index: int, body: Mapping[str, Any], signer: Key | None) -> str:
-    known = f"is {signer}" if signer else "is not known"
-    return f"{where}: its signer {str(body['key'])[:16]} {known}; it must count at {index + 1}"
+    identity = f"is {signer}" if signer else "is not known"
+    return f"{where}: its signer {str(body['key'])[:16]} {identity}; it must count at {index + 1}"
 
 
 def _check_entitled(where: str, signer: Key, role: Role) -> None:

@@ -40,8 +40,8 @@ class Home:
 
     def log_of(self, source: str) -> str:
         """The origin of the log that takes this source's events."""
-        found = self.sources.get(source)
-        return self.origin if found is None or found.log is None else found.log
+        source_record = self.sources.get(source)
+        return self.origin if source_record is None or source_record.log is None else source_record.log
 
 
 def make(
@@ -56,6 +56,6 @@ def parse(index: int, body: Mapping[str, Any]) -> EventSource:
     source, party, signed, log = (body.get(name) for name in ("source", "party", "signed", "log"))
     if body.get("type") != TYPE or not isinstance(source, str) or not isinstance(signed, bool):
         raise VerificationError(f"leaf {index} does not speak of a source")
-    if not all(one is None or isinstance(one, str) for one in (party, log)):
+    if not all(value is None or isinstance(value, str) for value in (party, log)):
         raise VerificationError(f"source leaf {index}: party {party!r}, log {log!r}: expected a party's id, an origin")
     return EventSource(index=index, source=source, party=party, signed=signed, log=log)

@@ -190,7 +190,7 @@ def consent_to_move(view: View, author: Author, *, move: str, member: str) -> li
     _may_speak_for(author, member)
     asked = lacking(proposed, view.parties)
     if not any(member in members for _, members in asked):
-        names = ", ".join(sorted({one for _, members in asked for one in members})) or "nobody any more"
+        names = ", ".join(sorted({party_id for _, members in asked for party_id in members})) or "nobody any more"
         raise StateError(f"{member} is not asked to consent to move {move}: {names}")
     return [Planned(f.ConfirmFact(id=move, subject=member))]
 

@@ -102,8 +102,8 @@ def _filled(what: str, pairs: Mapping[str, tuple[Any, Any]]) -> bool:
 
 
 def _party(row: r.PartyRow, view: View, author: Author, held: PersonalFields | None) -> Comparison:
-    given = {"name": row.name, "ipi": row.ipi, "isni": row.isni, "dpid": row.dpid}
-    personal = {name: value for name, value in given.items() if value is not None}
+    personal_fields = {"name": row.name, "ipi": row.ipi, "isni": row.isni, "dpid": row.dpid}
+    personal = {name: value for name, value in personal_fields.items() if value is not None}
     fact = f.PartyFact(id=row.id, kind=row.kind, group=row.group, start=row.start)
     old = view.parties.get(row.id)
     if old is None and author.role != "operator" and row.group not in (None, row.id):

@@ -174,9 +174,11 @@ class State:
     # --- accounts ---------------------------------------------------------------------------------
 
     def _payee(self, index: int, fact: f.PayeeFact, said: Registration) -> None:
-        others = [one for one in self.payees.values() if one.party == fact.party]
-        before = [one for one in others if one.first or one.statement != fact.statement]  # one import has its own order
-        alone = fact.first and said.role == "operator" and not before
+        accounts = [account for account in self.payees.values() if account.party == fact.party]
+        earlier = [
+            account for account in accounts if account.first or account.statement != fact.statement
+        ]  # one import has its own order
+        alone = fact.first and said.role == "operator" and not earlier
         start = fact.start or BEGINNING
         self.payees[fact.id] = ProposedAccount(
             id=fact.id,

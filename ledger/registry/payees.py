@@ -65,12 +65,12 @@ class Payee:
 
 def listed(connection: Connection, view: View, party: str | None = None) -> list[Payee]:
     """The accounts, or one party's, oldest first: those of release 0.1 that wait to be adopted, then the log's."""
-    held = personal.load(connection, KIND)
+    personal_rows = personal.load(connection, KIND)
     book = [
         *earlier(connection),
-        *(_joined(one, held.get((KIND, one.id))) for one in view.payees.values()),
+        *(_joined(payee, personal_rows.get((KIND, payee.id))) for payee in view.payees.values()),
     ]
-    return [one for one in book if party in (None, one.party)]
+    return [payee for payee in book if party in (None, payee.party)]
 
 
 def _joined(account: ProposedAccount, held: tuple[bytes, personal.Fields] | None) -> Payee:
@@ -117,8 +117,8 @@ def current(book: Sequence[Payee], at: Instant) -> dict[str, Payee]:
 
 def details(row: PayeeRow) -> personal.Fields:
     """What of a row is kept outside the log."""
-    given: Mapping[str, str | None] = {name: getattr(row, name) for name in DETAILS}
-    return {name: value for name, value in given.items() if value is not None}
+    values: Mapping[str, str | None] = {name: getattr(row, name) for name in DETAILS}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def proposals(
@@ -130,12 +130,12 @@ def proposals(
     was published already: whoever enters an account after that knows what it will be paid.
     """
     book = listed(connection, view)
-    known = {(one.party, one.wanted_from, _details_of(one)) for one in book}
-    with_account = {one.party for one in book} | _erased(connection) | set(settled)
+    proposed = {(payee.party, payee.wanted_from, _details_of(payee)) for payee in book}
+    with_account = {payee.party for payee in book} | _erased(connection) | set(settled)
     planned: list[Planned] = []
     for row in sorted(rows, key=lambda row: (row.start or BEGINNING, row.party, *sorted(details(row).items()))):
         fields, start = details(row), row.start or BEGINNING
-        if (row.party, start, tuple(sorted(fields.items()))) in known:
+        if (row.party, start, tuple(sorted(fields.items()))) in proposed:
             continue
         first = author.role == "operator" and row.party not in with_account
         with_account.add(row.party)  # a second account in one import is a change like any other (M11)
@@ -150,8 +150,8 @@ def _id(*parts: str) -> str:
 
 
 def _details_of(payee: Payee) -> tuple[tuple[str, str], ...]:
-    given: Mapping[str, str | None] = {name: getattr(payee, name) for name in DETAILS}
-    return tuple(sorted((name, value) for name, value in given.items() if value))
+    values: Mapping[str, str | None] = {name: getattr(payee, name) for name in DETAILS}
+    return tuple(sorted((name, value) for name, value in values.items() if value))
 
 
 def approval(view: View, author: Author, name: str, hours: int) -> list[Planned]:
@@ -164,7 +164,7 @@ def approval(view: View, author: Author, name: str, hours: int) -> list[Planned]
     proposed = proposed_as(view, name)
     if not proposed:
         raise InputError(f"payee {name!r} is not in the book; see `settle registry payee list`")
-    waiting = [one for one in proposed if one.effective_from is None]
+    waiting = [payee for payee in proposed if payee.effective_from is None]
     if not waiting:
         since = proposed[0].effective_from or "the beginning"
         raise StateError(f"payee {proposed[0].id} counts from {since} on already")
@@ -175,7 +175,7 @@ def approval(view: View, author: Author, name: str, hours: int) -> list[Planned]
             f"payee {name} was proposed by {waiting[0].proposed_by}; another person with another key must approve"
         )
     start = cooled(author.at, hours)
-    return [Planned(f.ConfirmFact(id=one.id, subject=one.party, start=start)) for one in waiting]
+    return [Planned(f.ConfirmFact(id=payee.id, subject=payee.party, start=start)) for payee in waiting]
 
 
 def proposed_as(view: View, name: str) -> list[ProposedAccount]:
@@ -185,11 +185,11 @@ def proposed_as(view: View, name: str) -> list[ProposedAccount]:
     if len(name) < SHORTEST:
         return []
     accounts = list(view.payees.values())
-    statements = {one.statement for one in accounts if one.statement.startswith(name)}
-    ids = {one.id for one in accounts if one.id.startswith(name)}
+    statements = {payee.statement for payee in accounts if payee.statement.startswith(name)}
+    ids = {payee.id for payee in accounts if payee.id.startswith(name)}
     if len(statements) + len(ids) > 1:
         raise InputError(f"{name!r} could be any of {', '.join(sorted(statements | ids))}; name one")
-    return [one for one in accounts if one.statement in statements or one.id in ids]
+    return [payee for payee in accounts if payee.statement in statements or payee.id in ids]
 
 
 SHORTEST: Final = 8
@@ -225,10 +225,10 @@ def earlier(connection: Connection) -> list[Payee]:
 def adoption(view: View, waiting: Sequence[Payee], author: Author) -> list[Planned]:
     """What proposes the accounts of release 0.1, all at once, for one approval."""
     planned: list[Planned] = []
-    for one in waiting:
-        name = _id(one.party, one.wanted_from, author.at, str(view.size), str(len(planned)))
-        fact = f.PayeeFact(id=name, party=one.party, start=one.wanted_from or None)
-        planned.append(Planned(fact, dict(_details_of(one))))
+    for payee in waiting:
+        name = _id(payee.party, payee.wanted_from, author.at, str(view.size), str(len(planned)))
+        fact = f.PayeeFact(id=name, party=payee.party, start=payee.wanted_from or None)
+        planned.append(Planned(fact, dict(_details_of(payee))))
     return planned
 
 
@@ -247,7 +247,7 @@ def erase(connection: Connection, view: View, party: str) -> int:
         return 0
     tables.ensure(connection)
     past = tables.PAID_BEFORE
-    ids = [(KIND, one.id) for one in view.payees.values() if one.party == party]
+    ids = [(KIND, payee.id) for payee in view.payees.values() if payee.party == party]
     erased = personal.erase(connection, ids)
     older = connection.execute(tables.PAYEE.delete().where(tables.PAYEE.c.party == party)).rowcount
     if older and connection.execute(select(past.c.party).where(past.c.party == party)).first() is None:

@@ -88,26 +88,26 @@ class Statements:
             envelope = self._blob(stated.digest)
         except InputError as problem:
             raise VerificationError(str(problem)) from None
-        said = statement.check(ring, stated.places[0], envelope, self._origin)
+        registration = statement.check(ring, stated.places[0], envelope, self._origin)
         stop = stated.places[-1] + 1
         whole = stated
-        if self._page is not None and (start < stated.places[0] or len(stated.places) < said.count):
-            whole = self._whole(stated, start, stop, said.count)
-        statement.check_rows(said, [fact.row for fact in whole.facts], statement.read_rows(whole.bodies))
-        return said
+        if self._page is not None and (start < stated.places[0] or len(stated.places) < registration.count):
+            whole = self._whole(stated, start, stop, registration.count)
+        statement.check_rows(registration, [fact.row for fact in whole.facts], statement.read_rows(whole.bodies))
+        return registration
 
     def _whole(self, stated: Stated, start: int, stop: int, count: int) -> Stated:
         """The statement with the rows before and after these: a reading may begin or end in the middle of it."""
         if self._page is None or start < 0:
             return stated
-        before = read(self._page(start, stated.places[0]), [])
-        after = read(self._page(stop, start + count), [])
-        parts = [one for one in (*before, stated, *after) if one.digest == stated.digest]
+        earlier = read(self._page(start, stated.places[0]), [])
+        later = read(self._page(stop, start + count), [])
+        parts = [part for part in (*earlier, stated, *later) if part.digest == stated.digest]
         return Stated(
             digest=stated.digest,
-            places=tuple(place for one in parts for place in one.places),
-            bodies=tuple(body for one in parts for body in one.bodies),
-            facts=tuple(fact for one in parts for fact in one.facts),
+            places=tuple(index for part in parts for index in part.places),
+            bodies=tuple(body for part in parts for body in part.bodies),
+            facts=tuple(fact for part in parts for fact in part.facts),
         )
 
 
@@ -128,14 +128,14 @@ class RegistryReading:
             self.statements += 1
             self.leaves += len(stated.facts)
             try:
-                said = self._statements.check(ring, stated)
+                registration = self._statements.check(ring, stated)
             except VerificationError as problem:
                 detail = f"leaves {stated.places[0]} on: {problem}"
                 self.voids.append(AuditNote(kind="statement", id=stated.digest, detail=detail))
                 self.void_leaves.update(stated.places)
                 continue
             for index, fact in zip(stated.places, stated.facts, strict=True):
-                refusal = self.state.take(index, fact, said)
+                refusal = self.state.take(index, fact, registration)
                 if refusal is not None:
                     self.voids.append(AuditNote(kind=fact.type, id=f"leaf {index}", detail=refusal))
                     self.void_leaves.add(index)

@@ -88,10 +88,10 @@ class Registry:
         return list(self._entries(start, stop))
 
     def _fold(self, reading: RegistryReading, start: int, stop: int) -> int:
-        before = reading.leaves
+        leaves = reading.leaves
         for _ in reading.take(self._ring(), self._entries(start, stop)):
             pass
-        return reading.leaves - before
+        return reading.leaves - leaves
 
     def _ring(self) -> KeyRing | None:
         if self.log.trusted is None:

@@ -137,8 +137,8 @@ def _unproposed_group(fact: f.AnyFact, state: State) -> str | None:
 def _unapproved_move(fact: f.AnyFact, said: Registration, state: State) -> str | None:
     """Whether a move is proposed of nobody, consented to by no member, or approved too early or by its author (C1)."""
     if isinstance(fact, f.GroupFact):
-        known = fact.id not in state.moves and fact.party in state.parties
-        return None if known else f"proposes a move {fact.id} again, or of a party that is not registered"
+        moved_before = fact.id not in state.moves and fact.party in state.parties
+        return None if moved_before else f"proposes a move {fact.id} again, or of a party that is not registered"
     move = state.moves.get(fact.id) if isinstance(fact, f.ConfirmFact) else None
     if move is None or not isinstance(fact, f.ConfirmFact):
         return None
@@ -147,13 +147,13 @@ def _unapproved_move(fact: f.AnyFact, said: Registration, state: State) -> str |
     if move.approved_by is not None:
         reason = f"is about move {move.id}, which {move.approved_by} approved already"
     elif said.role == "approver":
-        mine = said.party in signed or said.key == move.proposed_key
-        reason = f"approves the own move {move.id}" if mine else ""
+        own = said.party in signed or said.key == move.proposed_key
+        reason = f"approves the own move {move.id}" if own else ""
         reason = reason or (f"approves move {move.id}, to which {wanting[0][0]} has not consented" if wanting else "")
     else:
-        mine = any(fact.subject in members for _, members in wanting)
+        own = any(fact.subject in members for _, members in wanting)
         allowed = said.role == "operator" or said.party == fact.subject
-        reason = "" if mine and allowed else f"consents for {fact.subject}, who is not asked or did not sign"
+        reason = "" if own and allowed else f"consents for {fact.subject}, who is not asked or did not sign"
     return reason or None
 
 
@@ -195,7 +195,9 @@ def lacking(move: GroupMove, parties: Mapping[str, Party]) -> list[tuple[str, fr
     consented = {member for member, _ in move.consents}
     waiting = []
     for group in sorted({move.group, parties[move.party].groups[-1][1]}):
-        members = frozenset(one.id for one in parties.values() if one.groups[-1][1] == group and one.id != move.party)
+        members = frozenset(
+            party.id for party in parties.values() if party.groups[-1][1] == group and party.id != move.party
+        )
         if members and not members & consented:
             waiting.append((group, members))
     return waiting

@@ -87,15 +87,17 @@ def check(ring: KeyRing | None, index: int, envelope: bytes, origin: str) -> Reg
     parsed = dsse.parse(envelope)
     if parsed.payload_type != PAYLOAD_TYPE:
         raise VerificationError(f"registration statement of type {parsed.payload_type!r}")
-    said = _said(parsed)
-    if said.origin != origin:
-        raise VerificationError(f"signed for log {said.origin}")
+    registration = _said(parsed)
+    if registration.origin != origin:
+        raise VerificationError(f"signed for log {registration.origin}")
     if ring is None:
-        return replace(said, key=parsed.signatures[0].keyid)
+        return replace(registration, key=parsed.signatures[0].keyid)
     key = check_signers(ring, index, parsed, SIGNING_ROLES)
-    if (key.party, key.role) != (said.party, said.role):
-        raise VerificationError(f"signed by {key.public.id[:16]}, which is no {said.role} key of {said.party}")
-    return replace(said, key=key.public.id)
+    if (key.party, key.role) != (registration.party, registration.role):
+        raise VerificationError(
+            f"signed by {key.public.id[:16]}, which is no {registration.role} key of {registration.party}"
+        )
+    return replace(registration, key=key.public.id)
 
 
 def _said(parsed: dsse.Envelope) -> Registration:

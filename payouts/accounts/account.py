@@ -78,13 +78,13 @@ class Account:
             "earned": str(self.earned),
             "corrections": [
                 {
-                    "id": one.id,
-                    "kind": one.kind,
-                    "micros": str(one.micros),
-                    "run": one.run,
-                    "reason": one.reason,
+                    "id": correction.id,
+                    "kind": correction.kind,
+                    "micros": str(correction.micros),
+                    "run": correction.run,
+                    "reason": correction.reason,
                 }
-                for one in self.corrections
+                for correction in self.corrections
             ],
             "payable": str(self.payable),
             "carried": str(self.carried),
@@ -101,14 +101,14 @@ class Account:
             earned=int(payload["earned"]),
             corrections=tuple(
                 Correction(
-                    id=one["id"],
-                    kind=one["kind"],
+                    id=correction["id"],
+                    kind=correction["kind"],
                     party=party,
-                    micros=int(one["micros"]),
-                    run=one["run"],
-                    reason=one["reason"],
+                    micros=int(correction["micros"]),
+                    run=correction["run"],
+                    reason=correction["reason"],
                 )
-                for one in payload["corrections"]
+                for correction in payload["corrections"]
             ),
             payable=int(payload["payable"]),
             carried=int(payload["carried"]),
@@ -129,8 +129,8 @@ def account(
 ) -> Account:
     """One party's account. `minimum`: a balance below it is carried whole."""
     booked = tuple(sorted(corrections))
-    fresh = earned + sum(one.micros for one in booked if one.kind in FRESH)
-    settled = sum(one.micros for one in booked if one.kind not in FRESH)
+    fresh = earned + sum(correction.micros for correction in booked if correction.kind in FRESH)
+    settled = sum(correction.micros for correction in booked if correction.kind not in FRESH)
     balance = opening + fresh + settled
     deductions, converted = NONE, None
     if stages is not None:
@@ -170,7 +170,7 @@ def accounts(
         by_party[correction.party].append(correction)
     out = []
     for party in sorted({*opening, *earned, *by_party, *(stages.parties if stages is not None else ()), *named}):
-        one = account(
+        derived = account(
             party=party,
             currency=currency,
             minimum=minimum,
@@ -179,6 +179,6 @@ def accounts(
             corrections=by_party.get(party, ()),
             stages=stages,
         )
-        if one.moves or party in named:
-            out.append(one)
+        if derived.moves or party in named:
+            out.append(derived)
     return out

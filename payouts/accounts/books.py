@@ -146,11 +146,11 @@ def _came_back(day: date, run: BookedRun, included: Mapping[str, BookedRun]) -> 
             origin = included.get(correction.run)
             if correction.kind != "returned" or origin is None:
                 continue
-            before = next((one for one in origin.accounts if one.party == account.party), None)
-            if before is None:
+            earlier = next((candidate for candidate in origin.accounts if candidate.party == account.party), None)
+            if earlier is None:
                 continue
-            unit, micros = sent(before, origin.currency)
-            postings = _through_fx(PAYABLE, RETURNED, (unit, micros), (origin.currency, before.payable))
+            unit, micros = sent(earlier, origin.currency)
+            postings = _through_fx(PAYABLE, RETURNED, (unit, micros), (origin.currency, earlier.payable))
             yield JournalEntry(day, f"Came back: {correction.id}", postings)
 
 

@@ -257,16 +257,16 @@ def _release(line: _Line, kept: Iterable[Balance], period: str) -> list[Balance]
 
 def _recoup(line: _Line, agreed: Iterable[Agreed], before: Iterable[Balance]) -> list[Balance]:
     """Each advance takes its part of the same money, the oldest first where it does not suffice."""
-    owed = {one.term: one.micros for one in before}
+    owed = {balance.term: balance.micros for balance in before}
     base, remaining = line.base, []
-    for one in agreed:
-        if isinstance(one.clause, Advance):
-            if one.id not in owed:
-                line.book("advance", one.id, one.clause.micros)
-            outstanding = owed.pop(one.id, one.clause.micros)
-            recouped = line.at_most(min(outstanding, base * one.clause.ppm // MILLION))
-            line.book("recouped", one.id, -recouped)
-            remaining.append(Balance(kind="advance", term=one.id, micros=outstanding - recouped))
+    for balance in agreed:
+        if isinstance(balance.clause, Advance):
+            if balance.id not in owed:
+                line.book("advance", balance.id, balance.clause.micros)
+            outstanding = owed.pop(balance.id, balance.clause.micros)
+            recouped = line.at_most(min(outstanding, base * balance.clause.ppm // MILLION))
+            line.book("recouped", balance.id, -recouped)
+            remaining.append(Balance(kind="advance", term=balance.id, micros=outstanding - recouped))
     for term, outstanding in owed.items():
         line.book("given-up", term, -outstanding)
     return remaining

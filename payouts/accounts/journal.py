@@ -167,10 +167,10 @@ def opening_entry(day: date, currency: str, accounts: Sequence[Account]) -> Jour
     """What a run took over from one that is not in the books."""
     opening = [(holder(account.party), -account.opening) for account in accounts]
     for account in accounts:
-        for beside in account.deductions.before:
-            reserve = beside.kind == "reserve"
+        for balance in account.deductions.before:
+            reserve = balance.kind == "reserve"
             name = kept(account.party) if reserve else advanced(account.party)
-            opening.append((name, -beside.micros if reserve else beside.micros))
+            opening.append((name, -balance.micros if reserve else balance.micros))
     return JournalEntry(
         day, "Balances carried from the run before", _legs(currency, _balanced("Equity:Opening", opening))
     )

@@ -134,8 +134,8 @@ def batch_payload(
         "run": run,
         "via": via,
         "batch": batch,
-        "micros": str(sum(one.micros for one in instructions)),
-        "payments": [one.payload() for one in sorted(instructions)],
+        "micros": str(sum(instruction.micros for instruction in instructions)),
+        "payments": [instruction.payload() for instruction in sorted(instructions)],
     }
 
 

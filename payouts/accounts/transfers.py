@@ -70,17 +70,17 @@ class PartyPayment:
     @property
     def due(self) -> bool:
         """Whether it may be handed over: it never was, or it came back and nothing else of it is on its way."""
-        return self.state in ("planned", "failed") and not any(one.alive for one in self.attempts)
+        return self.state in ("planned", "failed") and not any(attempt.alive for attempt in self.attempts)
 
     @property
     def moved(self) -> int:
         """Micros that arrived or are on their way; of a chain, what it has posted."""
-        return self.micros * sum(self._moves(one) for one in self.attempts)
+        return self.micros * sum(self._moves(attempt) for attempt in self.attempts)
 
     @property
     def overpaid(self) -> int:
         """What was handed over beyond the one payment: only a log of release 0.1 can show any."""
-        return self.micros * max(0, sum(one.alive for one in self.attempts) - 1)
+        return self.micros * max(0, sum(attempt.alive for attempt in self.attempts) - 1)
 
     def _moves(self, one: HandOver) -> bool:
         return one.alive and (one.route == "file" or one.posted is not None or self.state == "settled")

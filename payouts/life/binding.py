@@ -51,7 +51,7 @@ def check_binding(examination: Examination, document: Row, values: Mapping[str, 
             step, values["document"], run["statement"], RUN_TYPE, index + 1, "operator"
         )
         calculation = canon.decode_object(payload, "run document")
-        given = _check_document(calculation, run, close, root, document["v"])
+        inputs = _check_document(calculation, run, close, root, document["v"])
         rings.author(index, run, "operator")
         step.detail = f"run {run['run']} by {run['by']}, {key}"
     with examination.step("another person approved it, with another key") as step:
@@ -72,10 +72,10 @@ def check_binding(examination: Examination, document: Row, values: Mapping[str, 
             "operator",
         )
         publication = canon.decode_object(payload, "publication")
-        if publication.keys() != {"v", "run", "document", "intents"} or not same(publication["v"], given.v):
+        if publication.keys() != {"v", "run", "document", "intents"} or not same(publication["v"], inputs.v):
             raise VerificationError(
                 f"a publication has the fields {sorted(publication)}, version {publication.get('v')!r}; the run's is "
-                f"{given.v}"
+                f"{inputs.v}"
             )
         if (publish["run"], publication["run"], publication["document"]) != (run["run"], run["run"], run["statement"]):
             raise VerificationError("the publication is of another run")
@@ -89,7 +89,7 @@ def check_binding(examination: Examination, document: Row, values: Mapping[str, 
         f"whether {run['period']} was closed before by another entry, and this run is over a close without effect: "
         "settle period show lists it, settle period recompute refuses it"
     )
-    return Binding(given=given, document=calculation, publication=publication)
+    return Binding(given=inputs, document=calculation, publication=publication)
 
 
 def _rings(examination: Examination, document: Row) -> Rings:
@@ -124,7 +124,7 @@ def _check_order(earlier: Row, later: Row) -> None:
 def _check_close(examination: Examination, index: int, body: Row) -> None:
     """A close lists the log it stands in, no further than to where it stands, and no log twice."""
     close = records.Close.read(body)
-    sizes = {one.origin: one.size for one in close.logs}
+    sizes = {log.origin: log.size for log in close.logs}
     home = examination.checkpoint.origin
     if len(sizes) != len(close.logs) or home not in sizes or sizes[home] > index or close.registry_size > index:
         raise VerificationError(
@@ -139,19 +139,19 @@ def _check_document(document: Row, body: Row, close: Row, root: str, v: int) -> 
         raise VerificationError(
             f"a run's document has the fields {sorted(document)}, version {document.get('v')!r}; the bundle's is {v}"
         )
-    given = Given.from_payload(document["inputs"], v)
-    if not document["run"] == run.run == given.key:
-        raise VerificationError(f"the document's inputs make run {given.key}; the log says {run.run}")
-    if given.period_root.hex() != root or not (given.terms.period == close["period"] == run.period):
-        raise VerificationError(f"the run is over period root {given.period_root.hex()}, the close has {root}")
-    if given.registry_size != close["registry_size"]:
-        raise VerificationError(f"the run saw a registry of {given.registry_size} entries, not the close's")
-    if (given.terms.pool, given.sequence) != (run.pool, run.sequence):
+    inputs = Given.from_payload(document["inputs"], v)
+    if not document["run"] == run.run == inputs.key:
+        raise VerificationError(f"the document's inputs make run {inputs.key}; the log says {run.run}")
+    if inputs.period_root.hex() != root or not (inputs.terms.period == close["period"] == run.period):
+        raise VerificationError(f"the run is over period root {inputs.period_root.hex()}, the close has {root}")
+    if inputs.registry_size != close["registry_size"]:
+        raise VerificationError(f"the run saw a registry of {inputs.registry_size} entries, not the close's")
+    if (inputs.terms.pool, inputs.sequence) != (run.pool, run.sequence):
         raise VerificationError(
-            f"the document is of pool {given.terms.pool}, sequence {given.sequence}; "
+            f"the document is of pool {inputs.terms.pool}, sequence {inputs.sequence}; "
             f"the log says {run.pool}, {run.sequence}"
         )
-    return given
+    return inputs
 
 
 def _check_approvals(examination: Examination, step: Step, rings: Rings, approvals: Any, placed: Row) -> str:

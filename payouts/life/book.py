@@ -178,7 +178,11 @@ class Book:
     def agreed(self, *, pool: str, currency: str, period: str) -> tuple[Agreed, ...]:
         """The terms in force for a run: approved, not ended, the newest where only one can count."""
         ended = self.lifted()
-        standing = [one.agreed for one in self.agreements.values() if self.approved(one.id) and one.id not in ended]
+        standing = [
+            agreement.agreed
+            for agreement in self.agreements.values()
+            if self.approved(agreement.id) and agreement.id not in ended
+        ]
         return in_force(standing, pool=pool, currency=currency, period=period)
 
     def restatements(self, run: Digest) -> list[Restate]:
@@ -196,8 +200,8 @@ class Book:
 
     def payment_of(self, run: Digest, party: str) -> Payment | None:
         """The last thing about a payment that counts."""
-        heard = self.payments.get((run, party))
-        return heard[-1] if heard else None
+        news = self.payments.get((run, party))
+        return news[-1] if news else None
 
     # --- folding ----------------------------------------------------------------------------------
 
@@ -235,7 +239,7 @@ class Book:
             self.claims,
             self.disputes.ids(),
         )
-        _rule(all(name not in one for one in named), f"something named {name} is in the log already")
+        _rule(all(name not in names for names in named), f"something named {name} is in the log already")
 
     def _close(self, index: int, leaf: Leaf) -> str:
         record = Close.read(leaf)
@@ -260,7 +264,10 @@ class Book:
         _rule(record.key != proposal.key, f"{record.subject} was made with the key that approves it")
         _rule(record.document == self.document(record.subject), f"{record.by} signed another {record.subject}")
         earlier = self.approvals.setdefault(record.subject, [])
-        _rule(all(record.by != one.by and record.key != one.key for one in earlier), f"{record.by} approved it already")
+        _rule(
+            all(record.by != approval.by and record.key != approval.key for approval in earlier),
+            f"{record.by} approved it already",
+        )
         if isinstance(proposal, Run):
             _rule(record.subject not in self.published, f"run {record.subject} is published")
         if isinstance(proposal, Reverse) and not earlier:
@@ -303,15 +310,15 @@ class Book:
     def _payment(self, index: int, leaf: Leaf) -> str:
         record = Payment.read(leaf)
         _rule(record.run in self.batches, f"run {record.run} has no payments")
-        heard = self.payments.get((record.run, record.party), [])
-        _rule(_open_to(heard, record.outcome), f"the payment to {record.party} is final")
+        news = self.payments.get((record.run, record.party), [])
+        _rule(_open_to(news, record.outcome), f"the payment to {record.party} is final")
         if record.outcome == "settled":
-            self._count(index, record, heard)
+            self._count(index, record, news)
             return f"{record.run}/{record.party}"
-        name = record.claim(len(heard))
+        name = record.claim(len(news))
         self._check_name(name)
-        again = record.outcome == "failed" and len(heard) >= len(self.batches[record.run])
-        _rule(not again, f"the payment to {record.party} was not sent again since it failed")
+        repeated = record.outcome == "failed" and len(news) >= len(self.batches[record.run])
+        _rule(not repeated, f"the payment to {record.party} was not sent again since it failed")
         self.claims[name] = record
         return name
 
@@ -321,10 +328,10 @@ class Book:
 
     def _hear(self, index: int, claim: Payment, name: str) -> None:
         """What was claimed of a payment counts from here on, unless something else did meanwhile."""
-        heard = self.payments.get((claim.run, claim.party), [])
-        _rule(_open_to(heard, claim.outcome), f"the payment to {claim.party} is final")
-        _rule(claim.claim(len(heard)) == name, f"something else became of the payment to {claim.party} meanwhile")
-        self._count(index, claim, heard)
+        news = self.payments.get((claim.run, claim.party), [])
+        _rule(_open_to(news, claim.outcome), f"the payment to {claim.party} is final")
+        _rule(claim.claim(len(news)) == name, f"something else became of the payment to {claim.party} meanwhile")
+        self._count(index, claim, news)
 
     def _hold(self, _: int, leaf: Leaf) -> str:
         record = Hold.read(leaf)
@@ -352,8 +359,8 @@ class Book:
     def _release(self, _: int, leaf: Leaf) -> str:
         record = Release.read(leaf)
         run = record.hold.partition("/")[0]
-        known = record.hold in self.holds or record.hold in self.agreements or run in self.published
-        _rule(known, f"{record.hold} is not held in the log")
+        releasable = record.hold in self.holds or record.hold in self.agreements or run in self.published
+        _rule(releasable, f"{record.hold} is not held in the log")
         self._check_name(record.id)
         self.releases[record.id] = record
         return record.id

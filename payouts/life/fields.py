@@ -53,11 +53,11 @@ def read_instant(leaf: Mapping[str, Any], name: str) -> str:
     """A time written the one way, so that two of them compare as texts."""
     value = read_text(leaf, name)
     try:
-        known = format_time(parse_time(value))
+        canonical = format_time(parse_time(value))
     except InputError as problem:
         raise VerificationError(f"{name}: {problem}") from None
-    if known != value:
-        raise VerificationError(f"{name} is {value!r}, expected {known!r}")
+    if canonical != value:
+        raise VerificationError(f"{name} is {value!r}, expected {canonical!r}")
     return value
 
 
@@ -77,6 +77,6 @@ def read_count(leaf: Mapping[str, Any], name: str) -> int:
 
 def read_choice(leaf: Leaf, name: str, known: tuple[Any, ...]) -> Any:
     value = leaf.get(name)
-    if not any(value is one or (type(value) is str and value == one) for one in known):
+    if not any(value is choice or (type(value) is str and value == choice) for choice in known):
         raise VerificationError(f"{name} is {value!r}, expected one of {', '.join(map(str, known))}")
     return value

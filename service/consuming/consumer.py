@@ -112,8 +112,8 @@ class Consumer:
         """Receive once and append what came; how many messages."""
         broker = self._connected()
         self._lease_when_due(broker)
-        wanted = max(1, min(GROUP_EVENTS, GROUP_BYTES // self._message_bytes))
-        messages = [message for message in broker.receive(wanted, WAIT_SECONDS) if message.partition in self._positions]
+        limit = max(1, min(GROUP_EVENTS, GROUP_BYTES // self._message_bytes))
+        messages = [message for message in broker.receive(limit, WAIT_SECONDS) if message.partition in self._positions]
         if not messages:
             return 0
         self._message_bytes = max(1, sum(len(message.body) for message in messages) // len(messages))

@@ -146,8 +146,8 @@ def _longest_pause(plays: PlayColumns, listeners: int) -> Floats:
 
 def _device_listeners(plays: PlayColumns, listeners: int) -> Ints:
     """The most accounts on any device that a listener uses."""
-    known = plays.device != UNKNOWN
-    pairs = np.unique(np.stack([plays.device[known], plays.listener[known]]), axis=1)
+    stated = plays.device != UNKNOWN
+    pairs = np.unique(np.stack([plays.device[stated], plays.listener[stated]]), axis=1)
     shared = np.zeros(listeners, dtype=np.int64)
     if pairs.size:
         np.maximum.at(shared, pairs[1], np.bincount(pairs[0])[pairs[0]])

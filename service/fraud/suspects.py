@@ -136,10 +136,10 @@ def _answer(
 ) -> Suspicions:
     streams = np.bincount(plays.listener, minlength=len(listeners))
     points, suspected = result.points, result.held
-    theirs = np.bincount(plays.track[suspected[plays.listener]], minlength=len(tracks))
+    suspect_plays = np.bincount(plays.track[suspected[plays.listener]], minlength=len(tracks))
     of_tracks = np.bincount(plays.track, minlength=len(tracks))
     chosen = sorted(map(int, np.flatnonzero(suspected)), key=lambda i: (-int(streams[i]), listeners[i]))
-    touched = sorted(map(int, np.flatnonzero(theirs)), key=lambda i: (-int(theirs[i]), tracks[i]))
+    touched = sorted(map(int, np.flatnonzero(suspect_plays)), key=lambda i: (-int(suspect_plays[i]), tracks[i]))
     return Suspicions(
         period=str(period),
         scorer=scorer,
@@ -159,7 +159,8 @@ def _answer(
             for i in chosen[:SHOWN]
         ],
         tracks=[
-            SuspectTrack(track=tracks[i], streams=int(of_tracks[i]), suspected=int(theirs[i])) for i in touched[:SHOWN]
+            SuspectTrack(track=tracks[i], streams=int(of_tracks[i]), suspected=int(suspect_plays[i]))
+            for i in touched[:SHOWN]
         ],
     )
 
@@ -179,11 +180,11 @@ def take_devices(ws: Workspace, path: Path) -> int:
         raise InputError(f"{path}: expected one object a line with source, event_id and device: {problem}") from None
     with ws.log.projection() as tx:
         _METADATA.create_all(tx)
-        known = {(row.source, row.event_id) for row in tx.execute(select(_DEVICE.c.source, _DEVICE.c.event_id))}
+        stored = {(row.source, row.event_id) for row in tx.execute(select(_DEVICE.c.source, _DEVICE.c.event_id))}
         new = {
             (hint.source, hint.event_id): hashlib.sha256(hint.device.encode()).digest()
             for hint in hints
-            if (hint.source, hint.event_id) not in known
+            if (hint.source, hint.event_id) not in stored
         }
         if new:
             tx.execute(
@@ -207,5 +208,5 @@ def _devices(log: Log, ids: Sequence[tuple[str, str]]) -> Any:
             return np.full(len(ids), UNKNOWN, dtype=np.int64)
         hints = {(row.source, row.event_id): bytes(row.device) for row in connection.execute(select(_DEVICE))}
     numbers = {device: number for number, device in enumerate(sorted(Counter(hints.values())))}
-    known = (hints.get(key) for key in ids)
-    return np.array([UNKNOWN if device is None else numbers[device] for device in known], dtype=np.int64)
+    hinted = (hints.get(key) for key in ids)
+    return np.array([UNKNOWN if device is None else numbers[device] for device in hinted], dtype=np.int64)

@@ -117,7 +117,7 @@ def ingest_file(
     naming = naming or Naming(strict=True)
     read = reader_for(name, form, naming)
     home = follow(workspace)
-    taken = None if batch_file is None else _taken(workspace, path, batch_file, home, form=form, source=source)
+    recorded = None if batch_file is None else _taken(workspace, path, batch_file, home, form=form, source=source)
     writer = None if receipts is None else ReceiptWriter(workspace.log, receipts, batches.signers(workspace.log))
     run = Ingest(
         workspace.log,
@@ -126,10 +126,10 @@ def ingest_file(
         source=source,
         home=home,
         admit=Admission(workspace) if home is None else None,
-        places=None if taken is None else taken.places,
+        places=None if recorded is None else recorded.places,
     )
-    if writer is not None and taken is not None:
-        writer.write_batch(taken.batch.source, taken.batch.number, taken.index)
+    if writer is not None and recorded is not None:
+        writer.write_batch(recorded.batch.source, recorded.batch.number, recorded.index)
     incomplete = None
     ranges = IndexRanges()
     total = path.stat().st_size if path is not None and path.exists() else None
@@ -149,7 +149,7 @@ def ingest_file(
         except TruncatedError as problem:
             incomplete = str(problem)
     return replace(
-        _result(workspace, run.counts, incomplete, taken),
+        _result(workspace, run.counts, incomplete, recorded),
         ranges=ranges.pairs,
         checkpoint=workspace.log.checkpoint().decode(),
         ignored=dict(naming.ignored),
@@ -182,12 +182,12 @@ def _taken(
     """The batch of a file, taken into the log before the file's events."""
     if path is None:
         raise InputError("a signed batch is read twice, first to check it: name the file of its events")
-    found = batches.read(batch_file)[0]
-    if source not in (None, found.source):
-        raise InputError(f"{batch_file} is a batch of {found.source}, and this file is taken as one of {source!r}")
-    if not takes(workspace, home, found.source):
+    statement = batches.read(batch_file)[0]
+    if source not in (None, statement.source):
+        raise InputError(f"{batch_file} is a batch of {statement.source}, and this file is taken as one of {source!r}")
+    if not takes(workspace, home, statement.source):
         raise StateError(
-            f"source {found.source} is assigned to another log than {workspace.log.origin}: hand it in there"
+            f"source {statement.source} is assigned to another log than {workspace.log.origin}: hand it in there"
         )
     return batches.take(workspace, path, batch_file, form)
 
@@ -228,12 +228,12 @@ class Admission:
     def __call__(self, found: InfluenceVector, territory: str) -> Envelope:
         view = self._workspace.registry.view()
         for aspect in (found.recording, found.composition):
-            for one in aspect.sources:
-                if one.id not in view.all_recordings and one.id not in view.works:
-                    raise InputError(f"vector: {one.id!r} is not registered")
-                decision = view.decide_track(found.track, one.id, one.use or "condition", territory)
+            for influence in aspect.sources:
+                if influence.id not in view.all_recordings and influence.id not in view.works:
+                    raise InputError(f"vector: {influence.id!r} is not registered")
+                decision = view.decide_track(found.track, influence.id, influence.use or "condition", territory)
                 if decision.decision != "allow":
-                    raise InputError(f"vector: {one.id}: {decision.decision}: {'; '.join(decision.reasons)}")
+                    raise InputError(f"vector: {influence.id}: {decision.decision}: {'; '.join(decision.reasons)}")
         return vector.sign(found, self._workspace.signer("attribution"))
 
 
@@ -273,12 +273,14 @@ def discard(workspace: Workspace, numbers: Sequence[int], reason: str) -> Discar
     if not reason.strip():
         raise InputError("--reason is empty: say why these rows will never be taken")
     if not reason.isprintable():
-        found = next(mark for mark in reason if not mark.isprintable())
-        raise InputError(f"--reason contains U+{ord(found):04X}, which is not printable: write one line of plain text")
-    said = f"discarded by {workspace.operator} at {format_time(workspace.clock())}: {reason}"
+        unprintable = next(mark for mark in reason if not mark.isprintable())
+        raise InputError(
+            f"--reason contains U+{ord(unprintable):04X}, which is not printable: write one line of plain text"
+        )
+    note = f"discarded by {workspace.operator} at {format_time(workspace.clock())}: {reason}"
     chosen = sorted(set(numbers))
     with workspace.log.store.writing() as tx:
-        done = quarantine.discard(tx, chosen, said)
+        done = quarantine.discard(tx, chosen, note)
         left = len(quarantine.listed(tx))
     return Discarded(discarded=done, already=len(chosen) - done, waiting=left)
 
@@ -307,9 +309,9 @@ def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path
     released = []
     for number, raw in raws.items():
         line = raw if corrected is None else _one_line(corrected)
-        before = run.counts.accepted + run.counts.duplicates
+        resolved = run.counts.accepted + run.counts.duplicates
         run.take(ndjson.decode(LineBlock(number, line, 0), Naming()))
-        if run.counts.accepted + run.counts.duplicates > before:
+        if run.counts.accepted + run.counts.duplicates > resolved:
             released.append(raw)
     with log.store.writing() as tx:
         quarantine.release(tx, released)

@@ -39,7 +39,7 @@ class SourceShown:
 
 def show(ws: Workspace) -> list[SourceShown]:
     """Every source, by name."""
-    return [_shown(ws, one) for _, one in sorted(sources_of(ws.log).items())]
+    return [_shown(ws, source) for _, source in sorted(sources_of(ws.log).items())]
 
 
 def settle_source(
@@ -56,15 +56,22 @@ def settle_source(
     What is not named stays.
     """
     check_id(name, "source")
-    known = sources_of(ws.log)
-    before = known.get(name)
+    registered = sources_of(ws.log)
+    previous = registered.get(name)
     looks = skeleton(name, fold=True)
-    double = next((other for other in known if other != name and skeleton(other, fold=True) == looks), None)
-    if before is None and double is not None:
+    double = next(
+        (
+            double_name
+            for double_name in registered
+            if double_name != name and skeleton(double_name, fold=True) == looks
+        ),
+        None,
+    )
+    if previous is None and double is not None:
         raise ConflictError(f"source {name} looks like {double}, which is registered: its events would count twice")
-    speaker = party or (None if before is None else before.party)
-    must = (before is not None and before.signed) if signed is None else signed
-    takes = _assigned(ws, name, before, log)
+    speaker = party or (None if previous is None else previous.party)
+    must = (previous is not None and previous.signed) if signed is None else signed
+    takes = _assigned(ws, name, previous, log)
     if party is not None:
         registry_of(ws).view().party(party)
     leaves = []
@@ -75,11 +82,11 @@ def settle_source(
         leaves.append(enrolling.introduction(ws, speaker, "platform", key, by="operator"))
     if must and speaker is None:
         raise StateError(f"nobody speaks for source {name}, so nobody could sign its events: name a --party")
-    if before is None or (before.party, before.signed, before.log) != (speaker, must, takes):
+    if previous is None or (previous.party, previous.signed, previous.log) != (speaker, must, takes):
         now, signer = ws.clock(), ws.signer("operator")
         leaves.append(source.make(now, source=name, party=speaker, signed=must, log=takes, signer=signer))
     if leaves:
-        ws.log.commit(batch_of(leaves), _unused(name, ws.log.origin, None if before is None else before.log, takes))
+        ws.log.commit(batch_of(leaves), _unused(name, ws.log.origin, None if previous is None else previous.log, takes))
     return _shown(ws, sources_of(ws.log)[name])
 
 

@@ -67,8 +67,8 @@ def admit_dispute(ws: Workspace, dispute: str, by: str | None) -> Dispute:
 
 def _payees(ws: Workspace, planned: list[Planned]) -> list[payees.Payee]:
     """The accounts that these facts are about, as they stand now."""
-    ids = {getattr(one.fact, "id", "") for one in planned}
-    return [one for one in list_payees(ws, None) if one.id in ids]
+    ids = {getattr(item.fact, "id", "") for item in planned}
+    return [item for item in list_payees(ws, None) if item.id in ids]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +90,10 @@ def adopt_payees(ws: Workspace) -> Adopted:
         return Adopted(id=None, accounts=0, parties=())
     done = ws.registry.register(planned, who, known=view.size)
     with ws.log.projection() as connection:
-        payees.forget_earlier(connection, [one.id for one in waiting])
-    return Adopted(id=done.statements[0], accounts=len(planned), parties=tuple(sorted({one.party for one in waiting})))
+        payees.forget_earlier(connection, [payee.id for payee in waiting])
+    return Adopted(
+        id=done.statements[0], accounts=len(planned), parties=tuple(sorted({payee.party for payee in waiting}))
+    )
 
 
 def list_payees(ws: Workspace, party: str | None) -> list[payees.Payee]:

@@ -80,7 +80,7 @@ def _check_own(ws: Workspace, party: str, key: PrivateKey) -> None:
     own = keys.find(key.public.id)
     if own is not None and own.party == party:
         return
-    parties = sorted({one.party for one in keys.of(APPROVER)})
+    parties = sorted({approver_key.party for approver_key in keys.of(APPROVER)})
     if party in parties:
         raise StateError(f"this workspace does not hold {party}'s key; {party} approves where it is kept")
     raise InputError(f"no approver {party!r}; known: {', '.join(parties)}; settle approver add {party}")

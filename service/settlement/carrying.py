@@ -46,16 +46,16 @@ def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> R
     published = book.slots.get((period, pool, book.sequence(period, pool)))
     if published is not None:
         standing = standing[: [run.run for run in standing].index(published)]
-    before = [stored for run in standing if (stored := load(log, run)).currency == currency]
-    booked = {entry for stored in before for entry in stored.entries}
+    earlier = [stored for run in standing if (stored := load(log, run)).currency == currency]
+    booked = {entry for stored in earlier for entry in stored.entries}
     waiting = [
-        one
-        for one in _corrections(log, book, before, pool=pool, currency=currency, period=period)
-        if one.id not in booked
+        item
+        for item in _corrections(log, book, earlier, pool=pool, currency=currency, period=period)
+        if item.id not in booked
     ]
-    last = before[-1] if before else None
-    opening = {} if last is None else {party: one.carried for party, one in last.accounts.items() if one.carried}
-    kept = {} if last is None else {party: one.deductions.after for party, one in last.accounts.items()}
+    last = earlier[-1] if earlier else None
+    opening = {} if last is None else {party: item.carried for party, item in last.accounts.items() if item.carried}
+    carried_over = {} if last is None else {party: item.deductions.after for party, item in last.accounts.items()}
     left = last.outcome.unattributed if last is not None and last.terms.unattributed == "carry" else 0
     return RunCarryover(
         follows=None if last is None else last.record.run,
@@ -64,7 +64,7 @@ def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> R
         stages=Stages(
             period=period,
             agreed=book.agreed(pool=pool, currency=currency, period=period),
-            before={party: balances for party, balances in kept.items() if balances},
+            before={party: balances for party, balances in carried_over.items() if balances},
         ),
         unattributed=left,
     )
@@ -183,9 +183,9 @@ def reversal(run: Digest) -> str:
 def _returned(log: Log, book: Book, stored: Stored) -> Iterator[Correction]:
     """Payments of a standing run that will never arrive, or came back after they had: owed again."""
     run = stored.record.run
-    for party, one in transfers(log, book, stored).items():
-        if one.state in ("written-off", "returned"):
-            yield Correction(id=f"returned@{run}/{party}", kind="returned", party=party, micros=one.micros, run=run)
+    for party, payment in transfers(log, book, stored).items():
+        if payment.state in ("written-off", "returned"):
+            yield Correction(id=f"returned@{run}/{party}", kind="returned", party=party, micros=payment.micros, run=run)
 
 
 def _undone(log: Log, book: Book, before: list[Stored], undone: Stored) -> Iterator[Correction]:
@@ -198,22 +198,22 @@ def _undone(log: Log, book: Book, before: list[Stored], undone: Stored) -> Itera
     for stored in before:
         if any(run in entry for entry in stored.entries):
             for account in stored.accounts.values():
-                for one in account.corrections:
-                    if one.run == run and one.kind in ("reversal", "returned"):
-                        booked[one.party].append(one.micros)
+                for correction in account.corrections:
+                    if correction.run == run and correction.kind in ("reversal", "returned"):
+                        booked[correction.party].append(correction.micros)
     first = not booked
-    for party, moved in paid_out(log, book, undone, every=True).items():
-        difference = -moved - sum(booked[party])
+    for party, paid in paid_out(log, book, undone, every=True).items():
+        difference = -paid - sum(booked[party])
         if not difference:
             continue
         if first:
             yield Correction(id=reversal(run), kind="reversal", party=party, micros=difference, run=run)
             continue
-        again = f"{run}/{party}/{len(booked[party])}"
+        name = f"{run}/{party}/{len(booked[party])}"
         if difference > 0:
-            yield Correction(id=f"returned@{again}", kind="returned", party=party, micros=difference, run=run)
+            yield Correction(id=f"returned@{name}", kind="returned", party=party, micros=difference, run=run)
         else:
-            yield Correction(id=f"reversal@{again}", kind="reversal", party=party, micros=difference, run=run)
+            yield Correction(id=f"reversal@{name}", kind="reversal", party=party, micros=difference, run=run)
 
 
 def released_from(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
@@ -234,7 +234,7 @@ def released_from(stored: Stored, released: dict[str, str]) -> Iterator[Correcti
 def transfers(log: Log, book: Book, stored: Stored) -> dict[str, PartyPayment]:
     """Where each payment of a run stands; what is neither settled nor on its way may be handed over."""
     run = stored.record.run
-    posted = _posted(log, book, run) if any(one.via == "chain" for one in book.batches.get(run, [])) else {}
+    posted = _posted(log, book, run) if any(batch.via == "chain" for batch in book.batches.get(run, [])) else {}
     history: list[HandedOver | PaymentNews] = []
     for index, record in book.history.get(run, []):
         if isinstance(record, Pay):
@@ -252,7 +252,7 @@ def transfers(log: Log, book: Book, stored: Stored) -> dict[str, PartyPayment]:
             history.append(
                 PaymentNews(index=index, party=record.party, outcome=record.outcome, reference=record.reference)
             )
-    payable = {party: one.payable for party, one in stored.accounts.items() if one.payable}
+    payable = {party: batch.payable for party, batch in stored.accounts.items() if batch.payable}
     return follow(payable, history)
 
 
@@ -273,12 +273,12 @@ def _posted(log: Log, book: Book, run: Digest) -> dict[str, int]:
 
 def paid_out(log: Log, book: Book, stored: Stored, *, every: bool = False) -> dict[str, int]:
     """What each payee of a run was paid, or is on its way to it; `every`: nothing, too."""
-    return {party: one.moved for party, one in transfers(log, book, stored).items() if one.moved or every}
+    return {party: payment.moved for party, payment in transfers(log, book, stored).items() if payment.moved or every}
 
 
 def handed_over(log: Log, book: Book, stored: Stored) -> set[str]:
     """Payees whose payment is not to be handed over (again)."""
-    return {party for party, one in transfers(log, book, stored).items() if not one.due}
+    return {party for party, payment in transfers(log, book, stored).items() if not payment.due}
 
 
 def batch_of(log: Log, statement: Digest) -> dict[str, Any]:

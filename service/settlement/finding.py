@@ -13,10 +13,10 @@ def find(book: Book, subject: str) -> str:
 
     A period means its published run, else its approved one, else its only one; several are listed, never guessed.
     """
-    known = book.proposal_ids()
-    if subject in known:
+    names = book.proposal_ids()
+    if subject in names:
         return subject
-    matches = [name for name in known if len(subject) >= 8 and name.startswith(subject)] or _of_period(book, subject)
+    matches = [name for name in names if len(subject) >= 8 and name.startswith(subject)] or _of_period(book, subject)
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -45,17 +45,17 @@ def _of_period(book: Book, subject: str) -> list[str]:
     period, _, pool = subject.partition("/")
     runs = [run.run for run in book.runs.values() if run.period == period and pool in ("", run.pool)]
     for states in (("published", "paying"), ("approved",), ("calculated",)):
-        if found := [run for run in runs if book.state_of(run) in states]:
-            return found
+        if matching := [run for run in runs if book.state_of(run) in states]:
+            return matching
     return runs
 
 
 def find_run(book: Book, run_id: str) -> Run:
     """The run of this id or beginning of one."""
-    found = book.proposal(find(book, run_id))
-    if not isinstance(found, Run):
+    proposal = book.proposal(find(book, run_id))
+    if not isinstance(proposal, Run):
         raise InputError(f"{run_id!r} is not a run; see: settle period show PERIOD")
-    return found
+    return proposal
 
 
 def runs_of(book: Book, period: str) -> list[Run]:
@@ -64,7 +64,7 @@ def runs_of(book: Book, period: str) -> list[Run]:
     rank = {"reversed": 0, "calculated": 1, "approved": 2, "published": 3, "paying": 3}
     for run in book.runs.values():
         if run.period == period:
-            other = chosen.get(run.pool)
-            if other is None or rank[book.state_of(run.run)] >= rank[book.state_of(other.run)]:
+            earlier = chosen.get(run.pool)
+            if earlier is None or rank[book.state_of(run.run)] >= rank[book.state_of(earlier.run)]:
                 chosen[run.pool] = run
     return [chosen[pool] for pool in sorted(chosen)]

@@ -128,14 +128,14 @@ def _lines(book: Book, stored: Stored, now: Period) -> Iterator[WaitingMoney]:
     booked = {entry: run.period for run in book.standing() for entry in load(stored.log, run).entries}
     record = stored.record
     sums: dict[tuple[str, ...], int] = {}
-    kept: dict[tuple[str, ...], Line] = {}
+    lines: dict[tuple[str, ...], Line] = {}
     for line in stored.outcome.lines:
         if line.state != "allocated" and line.micros:
             subject = line.group.removeprefix("?") if line.state == "suspense" else ""
             heading = (line.state, line.reason, line.party, subject, line.ref)
             sums[heading] = sums.get(heading, 0) + line.micros
-            kept.setdefault(heading, line)
-    for (_, reason, party, subject, _), line in kept.items():
+            lines.setdefault(heading, line)
+    for (_, reason, party, subject, _), line in lines.items():
         ref = line.ref or (held_line(record.run, party, reason) if line.state == "held" else "")
         gives_up = later(record.period, stored.terms.suspense_months) if line.state == "suspense" else ""
         state: WaitingState = "held" if line.state == "held" else "suspense"

@@ -85,12 +85,12 @@ def close(ws: Workspace, period: str, *, on_progress: Progress = None) -> Closed
         closing = Close(at=at, period=period, logs=sizes(ws, book, head), registry_size=head.size)
         return DecidedStep(None, leaves=[sealing, leaf.sign(closing.leaf(), ws.signer("operator"))])
 
-    before = read_book(ws).close(period) is not None
+    closed_before = read_book(ws).close(period) is not None
     take(ws, decide)
     book = read_book(ws)
     with suppress(StateError):  # somebody else is sealing here right now, and a run will ask again
         seal(ws, book.closes[period].logs[0].size, on_progress)
-    return _closed(ws, book, period, already=before)
+    return _closed(ws, book, period, already=closed_before)
 
 
 def _closed(ws: Workspace, book: Book, period: str, *, already: bool) -> Closed:
@@ -152,8 +152,8 @@ def request(
 ) -> RunRequest:
     """What finance typed, as values; anything unknown or impossible is refused before anything is read."""
     micros = None if pool is None else parse_amount(pool)
-    terms, rest = parse_terms(period=period, currency=currency, pool=name, micros=micros, params=params)
-    return RunRequest(period=period, terms=terms, rule=make_rule(rule, rest), engine=engine)
+    terms, rule_params = parse_terms(period=period, currency=currency, pool=name, micros=micros, params=params)
+    return RunRequest(period=period, terms=terms, rule=make_rule(rule, rule_params), engine=engine)
 
 
 def run(ws: Workspace, wanted: RunRequest, *, dry_run: bool = False, on_progress: Progress = None) -> RunResult:
@@ -161,30 +161,30 @@ def run(ws: Workspace, wanted: RunRequest, *, dry_run: bool = False, on_progress
     period, terms = wanted.period, wanted.terms
     book = read_book(ws)
     takes = carried(ws.log, book, period=period, pool=terms.pool, currency=terms.currency)
-    given = given_of(ws, book, wanted, takes)
-    earlier = replace(given, v=1)
+    inputs = given_of(ws, book, wanted, takes)
+    earlier = replace(inputs, v=1)
     if earlier.key in book.runs:  # release 0.1 calculated it, and it stands as it is
-        given = earlier
+        inputs = earlier
     if not dry_run:  # comparing rules stays possible when one of them has been published
-        _check_slot(book, period, terms.pool, given.key)
-        check_apart(ws.log, book, given.key, terms, wanted.rule)
-    if given.key in book.runs:
-        stored = load(ws.log, book.runs[given.key])
+        _check_slot(book, period, terms.pool, inputs.key)
+        check_apart(ws.log, book, inputs.key, terms, wanted.rule)
+    if inputs.key in book.runs:
+        stored = load(ws.log, book.runs[inputs.key])
         return _result(ws, book, stored.record, stored.outcome, stored.payload, dry_run=dry_run, already=True)
-    check_registry(ws, given.registry_size)
+    check_registry(ws, inputs.registry_size)
     logs = listed(ws, book, period)
     engine = ready(ws, logs, wanted.engine, dry_run=dry_run, on_progress=on_progress)
-    found = calculate(ws, book, given, takes, engine=engine, on_progress=on_progress)
+    calculated = calculate(ws, book, inputs, takes, engine=engine, on_progress=on_progress)
     maker = ws.signer("operator")
-    envelope = dsse.sign(RUN_TYPE, canon.encode(found.document.payload), [maker])
+    envelope = dsse.sign(RUN_TYPE, canon.encode(calculated.document.payload), [maker])
     record = Run(
-        at=format_time(ws.clock()), by=ws.operator, key=maker.public.id, run=given.key, period=period, pool=terms.pool,
-        sequence=given.sequence, engine=engine, statement=envelope.digest,
+        at=format_time(ws.clock()), by=ws.operator, key=maker.public.id, run=inputs.key, period=period, pool=terms.pool,
+        sequence=inputs.sequence, engine=engine, statement=envelope.digest,
     )  # fmt: skip
     if not dry_run:
-        take(ws, lambda now: _record(ws, now, wanted, record, [envelope.encode(), *found.document.blobs]))
+        take(ws, lambda now: _record(ws, now, wanted, record, [envelope.encode(), *calculated.document.blobs]))
         book = read_book(ws)
-    return _result(ws, book, record, found.outcome, found.document.payload, dry_run=dry_run, already=False)
+    return _result(ws, book, record, calculated.outcome, calculated.document.payload, dry_run=dry_run, already=False)
 
 
 def _check_slot(book: Book, period: str, pool: str, key: Digest) -> None:
@@ -254,12 +254,12 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
     if registered := _approve_registered(ws, subject, party):
         return registered
     at = format_time(ws.clock())
-    made = read_book(ws)
-    named = find(made, subject)
-    if named in made.runs and not any(one.by == party for one in made.approvals.get(named, [])):
-        check_again(ws, made, load(ws.log, made.runs[named]))
-    if named in made.restates and not made.approved(named):
-        check_restatement(ws, made, made.restates[named])
+    current = read_book(ws)
+    named = find(current, subject)
+    if named in current.runs and not any(approval.by == party for approval in current.approvals.get(named, [])):
+        check_again(ws, current, load(ws.log, current.runs[named]))
+    if named in current.restates and not current.approved(named):
+        check_restatement(ws, current, current.restates[named])
 
     def decide(book: Book) -> DecidedStep[Approved]:
         name = find(book, subject)
@@ -294,7 +294,7 @@ def _approve_registered(ws: Workspace, subject: str, party: str) -> Approved | N
     if move is None and not accounts:
         return None
     proposed: Sequence[GroupMove | ProposedAccount] = accounts if move is None else [move]
-    already = any(one.approved_by == party for one in proposed)
+    already = any(proposal.approved_by == party for proposal in proposed)
     if not already and move is not None:
         approve_move(ws, subject, party)
     elif not already:
@@ -388,7 +388,7 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
     _check_slot(book, record.period, record.pool, record.run)
     check_apart(ws.log, book, record.run, stored.terms, stored.rule)
     takes = carried(ws.log, book, period=record.period, pool=record.pool, currency=stored.currency)
-    waiting = {one.id for one in takes.corrections}
+    waiting = {correction.id for correction in takes.corrections}
     if takes.follows != stored.follows or record.sequence != book.sequence(record.period, record.pool):
         raise StateError(f"run {short} was calculated before another run of its pool was published; run it again")
     if missing := set(stored.entries) - waiting:
@@ -400,15 +400,16 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
 def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[str, Any]]:
     """Each payee's one payment: how much, and by which route, fixed from here on."""
     accounts, salts = payees_now(ws), stored.salts
-    for one in stored.accounts.values():
-        if one.payable:
-            route = via or route_of(accounts.get(one.party))
-            if one.converted is not None and route == "chain":
+    for account in stored.accounts.values():
+        if account.payable:
+            route = via or route_of(accounts.get(account.party))
+            if account.converted is not None and route == "chain":
                 raise StateError(
-                    f"{one.party} is paid in {one.converted.currency}, and the chain pays in {stored.currency}, the "
-                    "currency of the pool's token; publish with --via file, or end those terms: settle terms list"
+                    f"{account.party} is paid in {account.converted.currency}, and the chain pays in "
+                    f"{stored.currency}, the currency of the pool's token; publish with --via file, or end those "
+                    "terms: settle terms list"
                 )
-            yield intent_payload(one, route, salts.get(one.party))
+            yield intent_payload(account, route, salts.get(account.party))
 
 
 def publication_of(log: Log, published: Publish) -> dict[str, Any]:
@@ -436,7 +437,9 @@ def _published(ws: Workspace, book: Book, stored: Stored, intents: list[dict[str
     for intent in intents:
         routes[intent["route"]] = routes.get(intent["route"], 0) + 1
     handed = handed_over(ws.log, book, stored)
-    due = Counter(one["route"] for one in intents if one["party"] not in stopped and one["party"] not in handed)
+    due = Counter(
+        payment["route"] for payment in intents if payment["party"] not in stopped and payment["party"] not in handed
+    )
     blocked = tuple(
         Blocked(party=intent["party"], micros=int(intent["micros"]), reason=stopped[intent["party"]])
         for intent in intents

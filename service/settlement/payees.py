@@ -76,20 +76,20 @@ def settled_parties(ws: Workspace) -> set[str]:
 
 def _first_published(ws: Workspace, book: Book, accounts: Mapping[str, ProposedAccount]) -> dict[str, int]:
     """Where money was first published to each party, as far as an account was entered without a second person since."""
-    last = max((one.index for one in accounts.values() if one.approved_by is None), default=0)
+    last = max((payee.index for payee in accounts.values() if payee.approved_by is None), default=0)
     return _published(ws, book, last)
 
 
 def _published(ws: Workspace, book: Book, before: int | None = None) -> dict[str, int]:
     """The parties with money in published runs, and the index of the first publication; those before an index."""
     places = [(book.places["publish", run].index, run) for run in book.published]
-    found: dict[str, int] = {}
+    first_by_party: dict[str, int] = {}
     for index, run in sorted(places):
         if before is None or index < before:
             for party, account in load(ws.log, book.runs[run]).accounts.items():
                 if account.payable:
-                    found.setdefault(party, index)
-    return found
+                    first_by_party.setdefault(party, index)
+    return first_by_party
 
 
 def named(ws: Workspace, account: payees.Payee) -> PayeeAccount:

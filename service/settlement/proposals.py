@@ -66,7 +66,7 @@ def show(ws: Workspace, subject: str) -> ProposalShown:
 def waiting(ws: Workspace) -> list[ProposalShown]:
     """Every proposal that nobody approved yet and that approval would still give an effect, oldest first."""
     book = read_book(ws)
-    made: dict[str, Proposal] = {
+    proposals: dict[str, Proposal] = {
         **book.releases,
         **book.adjusts,
         **book.reverses,
@@ -77,7 +77,7 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
         **book.claims,
         **{name: run for name, run in book.runs.items() if (run.period, run.pool, run.sequence) not in book.slots},
     }
-    shown = [_shown(ws, book, name, made[name]) for name in made if not book.approved(name)]
+    shown = [_shown(ws, book, name, proposals[name]) for name in proposals if not book.approved(name)]
     moves = [_move_shown(ws, move) for move in ws.registry.view().moves.values() if move.approved_by is None]
     disputes = [_dispute_shown(one) for one in ws.registry.view().disputes.values() if one.resolved_at is None]
     waiting = [*moves, *(one for one in disputes if not one.approved)]
@@ -112,7 +112,7 @@ def _dispute_shown(dispute: Dispute) -> ProposalShown:
 def _move_shown(ws: Workspace, move: GroupMove) -> ProposalShown:
     """Who would belong to whom: a cap counts the members of a group together."""
     view = ws.registry.view()
-    before = view.parties[move.party].groups[-1][1]
+    old_group = view.parties[move.party].groups[-1][1]
     asked = ", ".join(f"a member of {group}" for group, _ in lacking(move, view.parties))
     agreed = ", ".join(member if member == by else f"{member} (by {by})" for member, by in move.consents) or "nobody"
     return ProposalShown(
@@ -124,7 +124,7 @@ def _move_shown(ws: Workspace, move: GroupMove) -> ProposalShown:
         micros=None,
         currency="",
         reason=f"consented to by {agreed}",
-        changes=f"{move.party} leaves group {before} and joins {move.group} from the month after its approval on"
+        changes=f"{move.party} leaves group {old_group} and joins {move.group} from the month after its approval on"
         + (f"; {asked} must consent first" if asked and move.approved_by is None else ""),
         approved=move.approved_by is not None,
     )
@@ -132,21 +132,22 @@ def _move_shown(ws: Workspace, move: GroupMove) -> ProposalShown:
 
 def _accounts_shown(ws: Workspace, accounts: Sequence[ProposedAccount]) -> ProposalShown:
     """Where money would go from now on: each account in full, for that is what is signed."""
-    book = {one.id: one for one in list_payees(ws, None)}
+    book = {payee.id: payee for payee in list_payees(ws, None)}
     several = len(accounts) > 1
     return ProposalShown(
         id=accounts[0].statement if several else accounts[0].id,
         kind="payee",
         made_by=accounts[0].proposed_by,
         made_at=accounts[0].at,
-        party=", ".join(sorted({one.party for one in accounts})),
+        party=", ".join(sorted({payee.party for payee in accounts})),
         micros=None,
         currency="",
         reason="",
         changes="; ".join(
-            f"money of {one.party} goes to {' '.join(filter(None, destination(book[one.id])))}" for one in accounts
+            f"money of {payee.party} goes to {' '.join(filter(None, destination(book[payee.id])))}"
+            for payee in accounts
         ),
-        approved=all(one.approved_by is not None for one in accounts),
+        approved=all(payee.approved_by is not None for payee in accounts),
     )
 
 
@@ -194,7 +195,7 @@ def _content(  # noqa: PLR0911  one answer a kind of proposal
     match proposal:
         case Run():
             stored = load(ws.log, proposal)
-            payable = sum(one.payable for one in stored.accounts.values())
+            payable = sum(account.payable for account in stored.accounts.values())
             changes = (
                 f"{len(stored.accounts)} accounts of {proposal.period}, pool {proposal.pool}, may be published; "
                 f"{money(payable, stored.currency)} is payable"
@@ -214,8 +215,8 @@ def _content(  # noqa: PLR0911  one answer a kind of proposal
             return _restatement(ws, book, proposal)
         case Payment():
             stored = load(ws.log, book.runs[proposal.run])
-            one = stored.accounts.get(proposal.party)
-            micros = None if one is None else one.payable
+            account = stored.accounts.get(proposal.party)
+            micros = None if account is None else account.payable
             return proposal.party, micros, stored.currency, proposal.reference, CHANGES[proposal.outcome]
         case Release():
             return "", None, "", proposal.note, f"{proposal.hold} ends"

@@ -55,11 +55,11 @@ def _another_state(ws: Workspace, book: Book, run: Digest, terms: Terms, outcome
     """A month that is published is calculated with what is known now: holds and terms that came since."""
     for published in book.standing(terms.pool):
         if published.period == terms.period and published.run != run:
-            before = load(ws.log, published).outcome
+            published_outcome = load(ws.log, published).outcome
             yield (
                 f"{terms.period}, pool {terms.pool}, is published as run {published.run[:16]}, which allocated "
-                f"{money(before.allocated, terms.currency)}; this calculation shows what is known now, and allocates "
-                f"{money(outcome.allocated, terms.currency)}"
+                f"{money(published_outcome.allocated, terms.currency)}; this calculation shows what is known now, and "
+                f"allocates {money(outcome.allocated, terms.currency)}"
             )
 
 
@@ -83,22 +83,22 @@ def _unpaid_rights(ws: Workspace, terms: Terms) -> Iterator[str]:
 
 
 def _other_amount(ws: Workspace, book: Book, terms: Terms, outcome: Outcome) -> Iterator[str]:
-    before = _run_before(ws, book, terms)
-    if before is None:
+    last_run = _run_before(ws, book, terms)
+    if last_run is None:
         return
-    pool = before.outcome.pool
+    pool = last_run.outcome.pool
     if outcome.pool > pool * POOL_RATIO_MAX or outcome.pool * POOL_RATIO_MAX < pool:
         yield (
             f"pool {terms.pool} is {money(outcome.pool, terms.currency)} in {terms.period} and was "
-            f"{money(pool, terms.currency)} in {before.record.period}"
+            f"{money(pool, terms.currency)} in {last_run.record.period}"
         )
     changed = [
         name
         for name in ("aspects", "unattributed", "reserve_ppm", "weight", "fallback", "error_max_ppm")
-        if getattr(before.terms, name) != getattr(terms, name)
+        if getattr(last_run.terms, name) != getattr(terms, name)
     ]
     if changed:
-        yield f"pool {terms.pool} has other terms than in {before.record.period}: {', '.join(changed)}"
+        yield f"pool {terms.pool} has other terms than in {last_run.record.period}: {', '.join(changed)}"
 
 
 def _run_before(ws: Workspace, book: Book, terms: Terms) -> Stored | None:
@@ -127,8 +127,8 @@ def _earlier(book: Book, agreed: Agreed) -> Agreed | None:
 def _other_rate(rate: Rate, earlier: Agreed | None) -> Iterator[str]:
     if earlier is None or not isinstance(earlier.clause, Rate):
         return
-    before = earlier.clause.value
-    change = abs(rate.value - before) / before
+    last_rate = earlier.clause.value
+    change = abs(rate.value - last_rate) / last_rate
     if change > RATE_CHANGE_MAX:
         percent = exact_percent(min(int(change * MILLION), MILLION * 100))
         yield (

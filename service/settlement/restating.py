@@ -106,7 +106,9 @@ def _restatable(ws: Workspace, book: Book, period: str, pool: str) -> Stored:
     if standing := [run for run in runs if not book.reversed(run.run)]:
         return load(ws.log, standing[-1])
     if runs:
-        undone = next(one for one in book.reverses.values() if one.run == runs[-1].run and book.approved(one.id))
+        undone = next(
+            record for record in book.reverses.values() if record.run == runs[-1].run and book.approved(record.id)
+        )
         raise StateError(
             f"run {undone.run[:16]} of {period}, pool {pool}, was reversed ({undone.reason}): the month is run again "
             f"with what is known now, and there is nothing to restate: settle run --period {period}"
@@ -151,20 +153,20 @@ def _states(ws: Workspace, book: Book, stored: Stored, engine: str, on_progress:
     """The original run, then with today's vectors, then with the registry and the holds of today as well."""
     original = again(ws, stored)
     yield Restated(step=None, inputs=original, outcome=stored.outcome)
-    given = given_again(stored)
+    inputs = given_again(stored)
     newer = _by_todays_vectors(ws.log, stored.usage, book.size)
-    yield _state("vector", inputs_of(ws, given, newer))
+    yield _state("vector", inputs_of(ws, inputs, newer))
     check_registry(ws, book.size)
     logs = listed(ws, book, stored.record.period)
     rows = summed(
         logs,
         engine=ready(ws, logs, engine, dry_run=True, on_progress=on_progress),
         view=ws.registry.view(book.size),
-        terms=given.terms,
-        rule=given.rule,
+        terms=inputs.terms,
+        rule=inputs.rule,
         on_progress=on_progress,
     )
-    today = inputs_of(ws, replace(given, registry_size=book.size), _by_todays_vectors(ws.log, rows, book.size))
+    today = inputs_of(ws, replace(inputs, registry_size=book.size), _by_todays_vectors(ws.log, rows, book.size))
     yield _state("registry", today)
     yield _state("hold", replace(today, holds=holds_of(book.open_holds())))
 
@@ -302,7 +304,7 @@ def _check_into(book: Book, stored: Stored, into: str) -> None:
         raise InputError(
             f"run {run.run[:16]} is of {run.period}; its restatement is booked in a later month than {into}"
         )
-    if any(one.period >= into for one in book.standing(run.pool)):
+    if any(later.period >= into for later in book.standing(run.pool)):
         raise StateError(f"{into}, pool {run.pool}, is published or a later month is; name one that is not: --into")
 
 

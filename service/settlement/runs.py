@@ -70,8 +70,8 @@ def check_registry(ws: Workspace, size: int) -> None:
 def holds_of(records: Iterable[HoldRecord]) -> tuple[HoldMatch, ...]:
     """Open holds as the computation takes them, by id."""
     return tuple(
-        HoldMatch(id=one.id, reason=one.reason, **{one.scope: one.subject})
-        for one in sorted(records, key=lambda one: one.id)
+        HoldMatch(id=record.id, reason=record.reason, **{record.scope: record.subject})
+        for record in sorted(records, key=lambda record: record.id)
     )
 
 
@@ -80,8 +80,8 @@ def given_of(ws: Workspace, book: Book, request: RunRequest, takes: RunCarryover
     close = book.close(request.period)
     if close is None:
         raise StateError(f"period {request.period} is open; close it first: settle period close {request.period}")
-    for one in takes.stages.unpriced(request.terms.currency):
-        raise StateError(_unpriced(one, request.terms.currency, request.period))
+    for currency in takes.stages.unpriced(request.terms.currency):
+        raise StateError(_unpriced(currency, request.terms.currency, request.period))
     return Given(
         period_root=book.period_root(request.period),
         registry_size=close.registry_size,
@@ -90,7 +90,7 @@ def given_of(ws: Workspace, book: Book, request: RunRequest, takes: RunCarryover
         rule=request.rule,
         holds=holds_of(book.open_holds()),
         follows=takes.follows,
-        entries=tuple(sorted({one.id for one in takes.corrections})),
+        entries=tuple(sorted({currency.id for currency in takes.corrections})),
         minimum=ws.settings.number("payouts.minimum_micros"),
         carried=takes.unattributed,
         agreed=takes.stages.terms,
@@ -169,7 +169,7 @@ def ready(ws: Workspace, logs: Sequence[Listed], engine: str, *, dry_run: bool, 
     check_engine(engine)
     if engine == PLAIN:
         return PLAIN
-    behind = [one for one in logs if not sealed_up_to(one.log, one.membership.size)]
+    behind = [closed for closed in logs if not sealed_up_to(closed.log, closed.membership.size)]
     if not behind:
         return engine
     if dry_run or (behind[0].log is ws.log and not seal(ws, behind[0].membership.size, on_progress)):
@@ -205,27 +205,27 @@ def recalculated(ws: Workspace, book: Book, stored: Stored, *, engine: str, on_p
     terms = stored.terms
     then = read_book(ws, book.places["run", stored.record.run].index)
     takes = carried(ws.log, then, period=terms.period, pool=terms.pool, currency=terms.currency)
-    given = replace(
+    inputs = replace(
         given_again(stored),
         period_root=then.period_root(terms.period),
         registry_size=then.closes[terms.period].registry_size,
         sequence=then.sequence(terms.period, terms.pool),
         holds=holds_of(then.open_holds()),
         follows=takes.follows,
-        entries=tuple(sorted({one.id for one in takes.corrections})),
+        entries=tuple(sorted({correction.id for correction in takes.corrections})),
         carried=takes.unattributed,
         agreed=takes.stages.terms,
         fx=takes.stages.rates,
     )
-    return calculate(ws, then, given, takes, engine=engine, on_progress=on_progress)
+    return calculate(ws, then, inputs, takes, engine=engine, on_progress=on_progress)
 
 
 def check_again(ws: Workspace, book: Book, stored: Stored) -> None:
     """Refuse a run that does not come out the same, byte for byte, when it is calculated again from the log."""
     logs = listed(ws, book, stored.record.period)
     engine = ready(ws, logs, DEFAULT, dry_run=True, on_progress=None)
-    found = recalculated(ws, book, stored, engine=engine)
-    if canon.encode(found.document.payload) != canon.encode(stored.payload):
+    calculated = recalculated(ws, book, stored, engine=engine)
+    if canon.encode(calculated.document.payload) != canon.encode(stored.payload):
         raise VerificationError(
             f"run {stored.record.run[:16]} does not come out the same when it is calculated again from the log; do "
             f"not approve it: settle run --period {stored.record.period} makes one that does"

@@ -66,12 +66,12 @@ class Stored:
 
     @property
     def rule(self) -> Rule:
-        given = self.payload["inputs"]["rule"]
-        rule = make_rule(given["name"], {name: str(value) for name, value in given["params"].items()})
-        if rule.version != given["version"]:
+        rule_fields = self.payload["inputs"]["rule"]
+        rule = make_rule(rule_fields["name"], {name: str(value) for name, value in rule_fields["params"].items()})
+        if rule.version != rule_fields["version"]:
             raise StateError(
-                f"run {self.record.run[:16]} used {rule.name} version {given['version']}; version {rule.version} is "
-                "installed here, install the other to explain it"
+                f"run {self.record.run[:16]} used {rule.name} version {rule_fields['version']}; version {rule.version} "
+                "is installed here, install the other to explain it"
             )
         return rule
 
@@ -91,7 +91,7 @@ class Stored:
     def accounts(self) -> dict[str, Account]:
         """The accounts that have anything in them, by party."""
         rows = map(Account.from_payload, self.table("accounts"))
-        return {one.party: one for one in rows if one.moves}
+        return {account.party: account for account in rows if account.moves}
 
     @cached_property
     def salts(self) -> dict[str, str]:

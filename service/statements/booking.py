@@ -105,12 +105,12 @@ def write_books(ws: Workspace, folder: Path, *, since: str | None = None, until:
     names = _names(ws, [*standing, *chosen])
     entries = book_entries(runs, undone)
     tax = list(_tax(standing, names))
-    beside = _beside(standing, names)
+    balances = _beside(standing, names)
     files = {
         "books.beancount": beancount(runs, entries, names).encode(),
         "books.csv": spreadsheet(entries, runs, names),
         "tax.csv": _table(TaxRow, tax),
-        "beside.csv": _table(BesideRow, beside),
+        "beside.csv": _table(BesideRow, balances),
     }
     for name, data in files.items():
         write_whole(folder / name, data)
@@ -121,7 +121,7 @@ def write_books(ws: Workspace, folder: Path, *, since: str | None = None, until:
         entries=len(entries),
         files=tuple(str(folder / name) for name in files),
         tax=tuple(_tax_totals(tax)),
-        beside=tuple(beside),
+        beside=tuple(balances),
     )
 
 
@@ -209,14 +209,14 @@ def _beside(runs: Sequence[Stored], names: dict[str, str]) -> list[BesideRow]:
     contracts: dict[str, str] = {}
     for stored in runs:
         for account in stored.accounts.values():
-            deductions, place = account.deductions, (account.party, stored.record.pool, stored.currency)
+            deductions, key = account.deductions, (account.party, stored.record.pool, stored.currency)
             contracts |= {term.id: term.note for term in deductions.agreed}
             for balance in deductions.before if stored.follows not in included else ():
-                sums.setdefault((balance.kind, balance.term, *place), Counter())["added"] += balance.micros
+                sums.setdefault((balance.kind, balance.term, *key), Counter())["added"] += balance.micros
             for entry in deductions.entries:
                 if entry.kind in MOVES:
                     kind, move = MOVES[entry.kind]
-                    sums.setdefault((kind, entry.term, *place), Counter())[move] += abs(entry.micros)
+                    sums.setdefault((kind, entry.term, *key), Counter())[move] += abs(entry.micros)
     return [
         BesideRow(
             kind=kind,
@@ -225,13 +225,13 @@ def _beside(runs: Sequence[Stored], names: dict[str, str]) -> list[BesideRow]:
             name=names.get(party, ""),
             pool=pool,
             contract=contracts.get(term, ""),
-            added_micros=moved["added"],
-            taken_micros=moved["taken"],
-            given_up_micros=moved["given up"],
-            left_micros=moved["added"] - moved["taken"] - moved["given up"],
+            added_micros=micros["added"],
+            taken_micros=micros["taken"],
+            given_up_micros=micros["given up"],
+            left_micros=micros["added"] - micros["taken"] - micros["given up"],
             currency=currency,
         )
-        for (kind, term, party, pool, currency), moved in sorted(sums.items())
+        for (kind, term, party, pool, currency), micros in sorted(sums.items())
     ]
 
 

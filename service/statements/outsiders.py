@@ -82,8 +82,8 @@ def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = 
         cosigned=base(ws.log, ws.trust.policy).checkpoint,
         on_progress=on_progress,
     )
-    others = [one.log for one in listed(ws, book, period)[1:]]
-    files = exported.files + sum(export_log(log, folder / _place(log.origin)).files for log in others)
+    members_logs = [listed_log.log for listed_log in listed(ws, book, period)[1:]]
+    files = exported.files + sum(export_log(log, folder / _place(log.origin)).files for log in members_logs)
     names = []
     for run in runs:
         name = f"{period}-{run.pool}-{run.sequence}.bundle"
@@ -104,7 +104,7 @@ def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = 
         period=period,
         period_root=book.period_root(period).hex(),
         size=exported.size,
-        logs=(ws.log.origin, *(log.origin for log in others)),
+        logs=(ws.log.origin, *(log.origin for log in members_logs)),
         runs=tuple(names),
         files=files + len(names) + 2,
         waiting=len(quarantined(ws)),
@@ -203,15 +203,15 @@ def recompute(folder: Path, trust: Trust, *, newer: LogCopy | None = None, on_pr
     trusted = trust.log(origin)
     if trusted is None:
         raise VerificationError(f"the export is of log {origin}, which the trust file does not name")
-    with tempfile.TemporaryDirectory(prefix="settle-again-") as place:
-        ws = _rebuilt(Path(place) / "home", trust, trusted, folder / "log", newer)
+    with tempfile.TemporaryDirectory(prefix="settle-again-") as scratch:
+        ws = _rebuilt(Path(scratch) / "home", trust, trusted, folder / "log", newer)
         book = read_book(ws)
         needed = {log.origin for close in book.closes.values() for log in close.logs if close.period <= period}
-        for n, (name, other) in enumerate(sorted(members.members(ws).items())):
+        for n, (name, member) in enumerate(sorted(members.members(ws).items())):
             if name in needed:
-                again = Path(place) / str(n)
-                _rebuilt(again, Trust((other,)), other, folder / _place(name)).log.close()
-                members.remember(ws, name, again)
+                member_home = Path(scratch) / str(n)
+                _rebuilt(member_home, Trust((member,)), member, folder / _place(name)).log.close()
+                members.remember(ws, name, member_home)
         runs = tuple(_again(ws, book, load(ws.log, run), on_progress) for run in _published(book, period))
         twice = overlapping(ws.log, book, period)
         problems = (
@@ -247,7 +247,7 @@ def _examined(ws: Workspace) -> Iterator[str]:
 
 def _handed_over(ws: Workspace, book: Book) -> Iterator[str]:
     """What is wrong with the batches that left, of every run: each pays what may leave there, and no more."""
-    for batch in (one for batches in book.batches.values() for one in batches):
+    for batch in (batch_ for batches in book.batches.values() for batch_ in batches):
         try:
             then = read_book(ws, book.places["pay", f"{batch.run}/{batch.batch}"].index)
             stored = load(ws.log, book.runs[batch.run])
@@ -327,9 +327,9 @@ def _about(folder: Path) -> dict[str, object]:
 def _again(ws: Workspace, book: Book, stored: Stored, on_progress: Progress) -> RunAgain:
     """A run computed again from the log, and its payments derived again from its accounts."""
     intents_of(ws.log, book, stored)
-    found = recalculated(ws, book, stored, engine=PLAIN, on_progress=on_progress)
-    same = canon.encode(found.document.payload) == canon.encode(stored.payload)
-    outcome, record = found.outcome, stored.record
+    calculated = recalculated(ws, book, stored, engine=PLAIN, on_progress=on_progress)
+    same = canon.encode(calculated.document.payload) == canon.encode(stored.payload)
+    outcome, record = calculated.outcome, stored.record
     streams: Counter[str] = Counter()
     for behind in platforms.counted(ws, stored).values():
         for (_, platform), count in behind.items():

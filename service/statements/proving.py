@@ -55,7 +55,7 @@ def _leaves(log: Log, head: Base, book: Book, stored: Stored) -> dict[str, Any]:
         "close": at("close", stored.record.period),
         "run": at("run", run),
         "document": bundle.statement(log.blob(stored.record.statement)),
-        "approvals": [at("approve", f"{run}/{one.by}") for one in book.approvals[run]],
+        "approvals": [at("approve", f"{run}/{approval.by}") for approval in book.approvals[run]],
         "publish": at("publish", run),
         "publication": bundle.statement(log.blob(published.statement)),
     }

@@ -102,8 +102,8 @@ def take_batch(call: Call) -> IntakeCounts:
         home = follow(ws)
         if not takes(ws, home, source):
             raise StateError(f"source {source} is assigned to another log than {ws.log.origin}: hand it in there")
-        taken = batches.take_rows(ws, [rows], name, statement, envelope)
-        ingest = Ingest(ws.log, name=name, entropy=secrets.token_bytes, source=source, home=home, places=taken.places)
+        counts = batches.take_rows(ws, [rows], name, statement, envelope)
+        ingest = Ingest(ws.log, name=name, entropy=secrets.token_bytes, source=source, home=home, places=counts.places)
         return ingest.take(rows)
 
     return replace(_answer(call, call.held.standing.acting(act)), batch=statement.number)
@@ -206,31 +206,31 @@ def one_receipt(call: Call) -> Receipts:
 def many_receipts(call: Call) -> Receipts:
     """`POST /v1/sources/{source}/receipts`: up to 1,000 ids."""
     try:
-        wanted = msgspec.json.decode(call.body, type=Wanted).event_ids
+        event_ids = msgspec.json.decode(call.body, type=Wanted).event_ids
     except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
         raise InputError(f'expected {{"event_ids": [...]}}: {problem}') from None
-    if len(wanted) > RECEIPTS_MAX:
-        raise RefusedError(413, "rows", f"{len(wanted):,} receipts in one request, at most {RECEIPTS_MAX:,}")
-    return _receipts(call, wanted)
+    if len(event_ids) > RECEIPTS_MAX:
+        raise RefusedError(413, "rows", f"{len(event_ids):,} receipts in one request, at most {RECEIPTS_MAX:,}")
+    return _receipts(call, event_ids)
 
 
 def _receipts(call: Call, wanted: list[str]) -> Receipts:
     source = _source(call)
     with call.held.standing.workspace() as ws:
         places = _places(ws.log, source, wanted)
-        found = [
-            EventReceipt(event_id=place[1], index=place[2], receipt=receipt.decode())
-            for place, receipt in receipts(ws.log, places.values())
+        lines = [
+            EventReceipt(event_id=event[1], index=event[2], receipt=receipt.decode())
+            for event, receipt in receipts(ws.log, places.values())
         ]
-    return Receipts(receipts=found, missing=[name for name in dict.fromkeys(wanted) if name not in places])
+    return Receipts(receipts=lines, missing=[name for name in dict.fromkeys(wanted) if name not in places])
 
 
 def _places(log: Log, source: str, wanted: list[str]) -> dict[str, tuple[str, str, int]]:
     for name in wanted:
         check_id(name, "event_id")
     with log.store.reading() as connection:
-        found = queries.find_events(connection, source, list(dict.fromkeys(wanted))) if wanted else {}
-    return {name: (source, name, found[name]) for name in dict.fromkeys(wanted) if name in found}
+        indexes = queries.find_events(connection, source, list(dict.fromkeys(wanted))) if wanted else {}
+    return {name: (source, name, indexes[name]) for name in dict.fromkeys(wanted) if name in indexes}
 
 
 def quarantined(call: Call) -> dict[str, Any]:

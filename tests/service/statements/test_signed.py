@@ -55,4 +55,4 @@ def test_a_statement_counts_what_was_signed(tmp_path: Path) -> None:
     ]
     whole = state(ws, "ann", "2026-06")
     assert "3 of beta, signed by ann" in as_html(whole)
-    assert b",streams,,,beta,,,,signed by ann,,,,3," in as_csv(whole)
+    assert b",streams,,,beta,,,,signed by ann,,,,,,3," in as_csv(whole)
