@@ -15,7 +15,7 @@ from service.consuming.positions import listed as positions_listed
 from service.inbox import InboxStanding, inbox_standing
 from service.registry.people import list_payees
 from service.scheduler.standing import JobStanding, standing, troubles
-from service.settlement import disputes, proposals
+from service.settlement import line_disputes, proposals
 from service.settlement.approvers import one_person
 from service.settlement.paying import unconfirmed
 from service.settlement.step import read_book
@@ -125,7 +125,7 @@ def _waiting(ws: Workspace, book: Book, without_vector: int, kept: list[quaranti
 
 
 def _disputes(ws: Workspace) -> Iterator[str]:
-    open_disputes = disputes.shown_all(ws)
+    open_disputes = line_disputes.shown_all(ws)
     late = [shown.id for shown in open_disputes if shown.overdue]
     if open_disputes:
         overdue = f", {len(late)} overdue ({', '.join(late)})" if late else ""

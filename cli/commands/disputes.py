@@ -39,10 +39,10 @@ def open_(
 
     Who owns a recording or work is disputed with `settle registry dispute open`.
     """
-    from service.settlement import disputes
+    from service.settlement import line_disputes
 
     emit(
-        disputes.open_dispute(
+        line_disputes.open_dispute(
             workspace(),
             run_id,
             about=about,
@@ -59,9 +59,9 @@ def open_(
 @app.command("list")
 def list_(everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False) -> None:
     """Open disputes of lines and of ownership, oldest first, with what is due and what is overdue."""
-    from service.settlement import disputes
+    from service.settlement import line_disputes
 
-    def text(shown: list[disputes.DisputeShown]) -> str:
+    def text(shown: list[line_disputes.DisputeShown]) -> str:
         rows = [
             {
                 "dispute": row.id,
@@ -77,39 +77,39 @@ def list_(everything: Annotated[bool, typer.Option("--all", help="Closed ones to
         ]
         return table(rows) if rows else "no open dispute"
 
-    emit(disputes.shown_all(workspace(), everything=everything), text=text)
+    emit(line_disputes.shown_all(workspace(), everything=everything), text=text)
 
 
 @app.command()
 def show(name: Name) -> None:
     """One dispute with everything that was said in it."""
-    from service.settlement import disputes
+    from service.settlement import line_disputes
 
-    emit(disputes.show(workspace(), name))
+    emit(line_disputes.show(workspace(), name))
 
 
 @app.command()
 def admit(name: Name) -> None:
     """Take a dispute up: what is claimed is held from the next run on, for at most 30 days."""
-    from service.settlement import disputes
+    from service.settlement import line_disputes
 
-    emit(disputes.admit(workspace(), name))
+    emit(line_disputes.admit(workspace(), name))
 
 
 @app.command()
 def answer(name: Name, *, party: Party, text: Text, evidence: Evidence = None) -> None:
     """Enter what the other side answers."""
-    from service.settlement import disputes
+    from service.settlement import line_disputes
 
-    emit(disputes.answer(workspace(), name, party=party, text=text, evidence=_digests(evidence)))
+    emit(line_disputes.answer(workspace(), name, party=party, text=text, evidence=_digests(evidence)))
 
 
 @app.command()
 def appeal(name: Name, *, party: Party, text: Text, evidence: Evidence = None) -> None:
     """Ask for a second outcome, once, within 30 days of the first; a third person approves that one."""
-    from service.settlement import disputes
+    from service.settlement import line_disputes
 
-    emit(disputes.appeal(workspace(), name, party=party, text=text, evidence=_digests(evidence)))
+    emit(line_disputes.appeal(workspace(), name, party=party, text=text, evidence=_digests(evidence)))
 
 
 @app.command()
@@ -127,12 +127,12 @@ def resolve(
 
     A dispute of ownership is ended with `settle registry dispute resolve`.
     """
-    from service.settlement import disputes, life
+    from service.settlement import life, line_disputes
 
     if rejected == (upheld is not None):
         raise InputError("say either --upheld AMOUNT or --rejected; of ownership: settle registry dispute resolve")
     ws = workspace()
-    proposal = disputes.resolve(ws, name, upheld=upheld, text=text)
+    proposal = line_disputes.resolve(ws, name, upheld=upheld, text=text)
     if by is None:
         emit({"id": proposal, "dispute": name, "approved": False})
     else:

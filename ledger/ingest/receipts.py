@@ -22,7 +22,7 @@ from ledger.log.anchor import content
 from ledger.log.append import Log
 from ledger.log.store import queries
 from ledger.log.store.signed import parties
-from ledger.proofs import proof, tree
+from ledger.proofs import tlog_proof, tree
 from ledger.proofs.batch import label
 
 ONE_FILE: Final = ".ndjson"
@@ -46,7 +46,10 @@ def receipts(log: Log, places: Iterable[Place]) -> Iterator[tuple[Place, bytes]]
                 signed = log.checkpoint()
             first, size = index, content(signed).size
         hashes = tree.prove_inclusion(index, size, log.read)
-        yield event, proof.Proof(index=index, hashes=tuple(hashes), checkpoint=signed, extra=bodies[index]).encode()
+        yield (
+            event,
+            tlog_proof.Proof(index=index, hashes=tuple(hashes), checkpoint=signed, extra=bodies[index]).encode(),
+        )
 
 
 class ReceiptWriter:

@@ -33,7 +33,7 @@ from ledger.log.store.nodes import NodeReader
 from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT, Store
 from ledger.log.store.tracks import after as ring_after
 from ledger.log.store.tracks import project_tracks
-from ledger.proofs import canon, checkpoint, keyring, leaf, note, proof, tile, tree
+from ledger.proofs import canon, checkpoint, keyring, leaf, note, tile, tlog_proof, tree
 from ledger.proofs import source as sourcing
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PrivateKey
@@ -446,7 +446,7 @@ class Log:
         """A `.tlog-proof` of an entry in the tree of a checkpoint, by default the newest."""
         signed = self._signed(size)
         hashes = tree.prove_inclusion(index, signed.size, self.read)
-        return proof.Proof(index=index, hashes=tuple(hashes), checkpoint=signed.note).encode()
+        return tlog_proof.Proof(index=index, hashes=tuple(hashes), checkpoint=signed.note).encode()
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """The hashes that show the tree of size `old` to be a prefix of that of size `new`."""

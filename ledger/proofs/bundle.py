@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.errors import VerificationError
-from ledger.proofs import canon, leaf, proof
-from ledger.proofs.proof import HASHES_MAX
+from ledger.proofs import canon, leaf, tlog_proof
+from ledger.proofs.tlog_proof import HASHES_MAX
 from ledger.proofs.tree import HASH_SIZE
 from ledger.text import parse_hex
 
@@ -64,8 +64,8 @@ def parse(data: bytes) -> dict[str, Any]:
     """
     if len(data) > SIZE_MAX:
         raise VerificationError(f"bundle: {len(data)} bytes, at most {SIZE_MAX}")
-    if data.startswith(proof.HEADER.encode()):
-        return _receipt(proof.parse(data))
+    if data.startswith(tlog_proof.HEADER.encode()):
+        return _receipt(tlog_proof.parse(data))
     try:
         document = canon.decode_object(data, "bundle")
     except VerificationError as problem:
@@ -86,7 +86,7 @@ def parse(data: bytes) -> dict[str, Any]:
     return document
 
 
-def _receipt(receipt: proof.Proof) -> dict[str, Any]:
+def _receipt(receipt: tlog_proof.Proof) -> dict[str, Any]:
     if receipt.extra is None:
         raise VerificationError(
             "receipt: its leaf does not stand in it as extra data; check it against the leaf's bytes"

@@ -27,8 +27,8 @@ from ledger.reading.gate import Void
 from ledger.types import Digest, Leaf
 from payouts.accounts.clauses import Agreed, in_force
 from payouts.life import records
-from payouts.life.disputes import Admit, Answer, Appeal, Decide, Disputes, LineDispute
 from payouts.life.ends import check_come, quorum_of
+from payouts.life.line_disputes import Admit, Answer, Appeal, Decide, Disputes, LineDispute
 from payouts.life.records import (
     Adjust,
     Agree,

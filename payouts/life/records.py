@@ -19,7 +19,6 @@ from ledger.types import Digest, Leaf, Period, parse_time
 from payouts.accounts.clauses import Agreed
 from payouts.accounts.payment import ROUTES, Route
 from payouts.accounts.transfers import Outcome
-from payouts.life.disputes import Admit, Answer, Appeal, Decide, LineDispute
 from payouts.life.fields import (
     author_of,
     check_fields,
@@ -32,6 +31,7 @@ from payouts.life.fields import (
     read_text,
     unsigned_leaf,
 )
+from payouts.life.line_disputes import Admit, Answer, Appeal, Decide, LineDispute
 from payouts.life.revisions import Restate, Withdraw
 
 Scope = Literal["party", "subject", "track", "source"]

@@ -20,7 +20,7 @@ from payouts.compute import Line
 from payouts.division.breakdown import Piece
 from payouts.money import format_amount
 from payouts.protocols import UsageRow
-from payouts.statements.recomputing import UNKNOWN, Factors
+from payouts.statements.line_factors import UNKNOWN, Factors
 
 ADVICE: Final = {
     "permission": "the use was not permitted when the track was made; grant it, or agree with the operator",

@@ -13,7 +13,7 @@ from ledger.registry.model import WORLD
 from ledger.shown import NOTHING, cents, cents_together, exact_percent, interval, money, with_interval
 from payouts.accounts.payment import cell
 from payouts.money import format_amount
-from payouts.statements.recomputing import share_in_words
+from payouts.statements.line_factors import share_in_words
 from payouts.statements.statement import ADVICE, Earning, PoolStatement, Statement, Waiting
 
 if TYPE_CHECKING:

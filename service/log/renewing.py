@@ -10,8 +10,8 @@ from pathlib import Path
 from ledger.errors import ConflictError, InputError, VerificationError
 from ledger.files import write_whole
 from ledger.ingest.receipts import ONE_FILE
-from ledger.proofs import proof
-from ledger.proofs.proof import Proof
+from ledger.proofs import tlog_proof
+from ledger.proofs.tlog_proof import Proof
 from service.witness.asking import Base, base
 from service.workspace import Workspace
 
@@ -68,7 +68,7 @@ def _renew_file(resting: Base, path: Path) -> tuple[int, int]:
 def _renewed(resting: Base, path: Path, receipt: bytes) -> bytes | None:
     """The receipt under the new checkpoint; None if the one it rests on still counts."""
     try:
-        old = proof.parse(receipt)
+        old = tlog_proof.parse(receipt)
     except VerificationError as problem:
         raise InputError(f"{path}: not a receipt: {problem}") from None
     if not resting.log.has_retired(old.checkpoint):

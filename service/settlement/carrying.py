@@ -17,7 +17,7 @@ from payouts.accounts.account import Correction
 from payouts.accounts.deductions import Stages
 from payouts.accounts.transfers import HandedOver, PartyPayment, PaymentNews, follow
 from payouts.life.book import Book
-from payouts.life.disputes import DisputeFile
+from payouts.life.line_disputes import DisputeFile
 from payouts.life.records import Pay
 from payouts.life.revisions import OTHER_PARTS, Restate, read_document
 from payouts.statements.statement import held_line

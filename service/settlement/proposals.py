@@ -13,7 +13,7 @@ from ledger.registry.rules import DISPUTE_DAYS, lacking
 from ledger.shown import counted, money
 from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
-from payouts.life.disputes import Admit, Decide
+from payouts.life.line_disputes import Admit, Decide
 from payouts.life.records import Adjust, Agree, Payment, Proposal, Release, Reverse, Run
 from payouts.life.revisions import Restate, read_document
 from service.registry.people import list_payees

@@ -14,7 +14,7 @@ from payouts.compute import Line
 from payouts.division.breakdown import Piece, break_down
 from payouts.life.book import Book
 from payouts.life.records import Run
-from payouts.statements.recomputing import Factors, value_in_words
+from payouts.statements.line_factors import Factors, value_in_words
 from payouts.statements.statement import (
     Background,
     Earlier,

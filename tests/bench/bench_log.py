@@ -18,7 +18,7 @@ from ledger.log.anchor import content
 from ledger.log.append import LeafBatch, Log
 from ledger.log.fsck import fsck
 from ledger.log.opening import open_log
-from ledger.proofs import leaf, proof, tree
+from ledger.proofs import leaf, tlog_proof, tree
 from tests.bench.bench_ingest import TRACKS, write_events
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, log_in
 from tests.postgres import database, server_url
@@ -70,7 +70,7 @@ def test_a_million_entries(tmp_path: Path) -> None:
     for _ in range(PROOFS):
         index = moments.randrange(size)
         start = time.perf_counter()
-        found = proof.parse(log.inclusion(index))
+        found = tlog_proof.parse(log.inclusion(index))
         made.append(time.perf_counter() - start)
         body, root = log.entry(index).body, content(found.checkpoint).root
         start = time.perf_counter()

@@ -11,7 +11,7 @@ import pytest
 from service.bundles import verify_bundle
 from service.settlement.step import read_book
 from service.settlement.stored import load
-from service.statements import outsiders, proving
+from service.statements import auditing, proving
 from service.statements.statements import state
 from tests.months.plan import RULES, TERMS, plan
 from tests.months.played import PARTIES, Quarter, base, copied
@@ -42,8 +42,8 @@ def check(quarter: Quarter) -> None:
     book = read_book(ws)
     for month, run in quarter.runs.items():
         folder = quarter.folder / month
-        outsiders.export(ws, month, folder)
-        again = outsiders.recompute(folder, trust)
+        auditing.export(ws, month, folder)
+        again = auditing.recompute(folder, trust)
         assert again.ok, (quarter.plan, month, again)
         stored = load(ws.log, book.runs[run])
         for party in PARTIES:

@@ -17,7 +17,7 @@ from service.chain import postings
 from service.log.ingesting import ingest_file
 from service.settlement import life, paying
 from service.settlement.step import read_book
-from service.statements import outsiders, statements
+from service.statements import auditing, statements
 from service.statements.writing import rendered
 from service.workspace import Workspace
 from tests.release.keep import PERIOD, RELEASES
@@ -63,7 +63,7 @@ def test_its_bundles_still_verify(release: Path) -> None:
 def test_its_exported_period_is_computed_again(release: Path) -> None:
     """If this fails, an auditor with this version comes to other bytes than the version that published."""
     trust = parse((release / "trust.json").read_bytes())
-    again = outsiders.recompute(release / "period", trust)
+    again = auditing.recompute(release / "period", trust)
     assert again.ok
     assert len(again.runs) == 1
 

@@ -13,7 +13,7 @@ from ledger.errors import SettleError
 from ledger.proofs import bundle
 from payouts import proof
 from service.bundles import verify_bundle
-from service.statements import outsiders
+from service.statements import auditing
 from tests.attacks.forge.history import Body, History
 
 TABLES = (*proof.TABLES, "intents")
@@ -126,7 +126,7 @@ def recomputed(history: History, folder: Path, others: Path | None = None) -> Re
             if place.period == period:
                 (folder / place.name).write_bytes(next(bundles(history, place))[1])
         try:
-            again = outsiders.recompute(folder, history.trust)
+            again = auditing.recompute(folder, history.trust)
         except SettleError as problem:
             return Refusal(by="recompute", step="the logs are rebuilt", detail=str(problem))
         if not again.ok:

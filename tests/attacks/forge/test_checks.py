@@ -14,7 +14,7 @@ from ledger.errors import SettleError
 from payouts import derive, proof
 from payouts.document import Given
 from payouts.life import binding
-from service.statements import outsiders
+from service.statements import auditing
 from tests.attacks.forge.changes import Forger
 from tests.attacks.forge.history import History
 from tests.attacks.forge.judge import Refusal, recomputed, verified
@@ -36,9 +36,9 @@ def given(document: Any, _body: Any, _close: Any, _root: str, v: int) -> Given:
     return Given.from_payload(document["inputs"], v)
 
 
-def again(_ws: Any, _book: Any, stored: Any, _progress: Any) -> outsiders.RunAgain:
+def again(_ws: Any, _book: Any, stored: Any, _progress: Any) -> auditing.RunAgain:
     run, pool = stored.record.run, stored.record.pool
-    return outsiders.RunAgain(run=run, pool=pool, pool_micros=0, lines=0, streams=0, unsigned=0, ok=True)
+    return auditing.RunAgain(run=run, pool=pool, pool_micros=0, lines=0, streams=0, unsigned=0, ok=True)
 
 
 CHECKS: dict[str, tuple[Any, str, Any, str, tuple[str, ...]]] = {
@@ -56,9 +56,9 @@ CHECKS: dict[str, tuple[Any, str, Any, str, tuple[str, ...]]] = {
     "a group gets what its weight is owed": (proof, "_check_group", nothing, "statement", ("unit groups",)),
     "a party's lines are divided by largest remainder": (proof, "_check_own_lines", nothing, "statement", ("",)),
     "the account follows": (derive, "check_rows", nothing, "statement", ("unit accounts",)),
-    "batches pay what is due": (outsiders, "check_batch", nothing, "recompute", ("unit payments", "swap payments")),
-    "the run comes out the same": (outsiders, "_again", again, "recompute", ("unit usage", "swap usage")),
-    "logs and registry are examined": (outsiders, "_examined", lambda _: (), "recompute", ("double leaf", "drop leaf")),
+    "batches pay what is due": (auditing, "check_batch", nothing, "recompute", ("unit payments", "swap payments")),
+    "the run comes out the same": (auditing, "_again", again, "recompute", ("unit usage", "swap usage")),
+    "logs and registry are examined": (auditing, "_examined", lambda _: (), "recompute", ("double leaf", "drop leaf")),
 }
 
 

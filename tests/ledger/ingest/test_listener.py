@@ -11,7 +11,7 @@ from ledger.ingest.listener import commit
 from ledger.log.anchor import content
 from ledger.log.append import Log
 from ledger.log.fsck import fsck
-from ledger.proofs import leaf, proof, tree
+from ledger.proofs import leaf, tlog_proof, tree
 from tests.ledger.ingest.streams import events, known_log, lines, row, take
 from tests.ledger.logs import log_in
 
@@ -47,7 +47,7 @@ def test_erasing_forgets_the_person_and_breaks_no_proof(tmp_path: Path) -> None:
     take(log, lines(row("y", track="nobody", listener="u-78")))
     index = log.find_event("acme", "a")
     assert index is not None
-    before = proof.parse(log.inclusion(index))
+    before = tlog_proof.parse(log.inclusion(index))
     gone = erase(log.store, "acme", "u-77")
     assert (gone.salts, gone.rows) == (2, 3)
     assert erase(log.store, "acme", "u-77") == type(gone)(source="acme", salts=0, rows=0)

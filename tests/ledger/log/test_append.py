@@ -9,7 +9,7 @@ import pytest
 
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.log import anchor
-from ledger.proofs import checkpoint, leaf, note, proof, tree
+from ledger.proofs import checkpoint, leaf, note, tlog_proof, tree
 from tests.ledger.logs import KEY, ORIGIN, TickingClock, event, log_in
 from tests.ledger.logs import note as remark
 
@@ -89,7 +89,7 @@ def test_proofs_lead_to_signed_roots(tmp_path: Path) -> None:
     for size in sizes:
         signed = checkpoint.parse(note.parse(log.checkpoint(size)).text)
         for index in range(0, size, 37):
-            found = proof.parse(log.inclusion(index, size))
+            found = tlog_proof.parse(log.inclusion(index, size))
             tree.check_inclusion(index, size, tree.leaf_hash(log.entry(index).body), found.hashes, signed.root)
     for old, new in itertools.pairwise(sizes):
         roots = [anchor.content(log.checkpoint(size)).root for size in (old, new)]
@@ -102,7 +102,7 @@ def test_a_receipt_is_given_again_as_it_was(tmp_path: Path) -> None:
     first = log.append([event("e-1"), event("e-2")])
     log.append([event("e-3")])
     assert log.covering(1) == log.covering(2) == first.checkpoint
-    assert proof.parse(log.inclusion(1, first.size)).checkpoint == first.checkpoint
+    assert tlog_proof.parse(log.inclusion(1, first.size)).checkpoint == first.checkpoint
 
 
 def test_assignments_follow_the_newest_leaf(tmp_path: Path) -> None:

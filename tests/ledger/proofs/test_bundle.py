@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ledger.errors import VerificationError
 from ledger.proofs import bundle, canon, leaf
 from ledger.proofs.bundle import PlacedLeaf
-from ledger.proofs.proof import Proof
+from ledger.proofs.tlog_proof import Proof
 from tests.golden import check_golden
 from tests.ledger.world import story
 

@@ -17,7 +17,7 @@ from ledger.proofs import bundle, canon, cosign, dsse, keyring, leaf, note, poli
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.note import COSIGNATURE, Vkey
 from ledger.proofs.policy import Policy
-from ledger.proofs.proof import Proof
+from ledger.proofs.tlog_proof import Proof
 from ledger.proofs.trust import Trust
 from ledger.proofs.verify import Report, verify_bundle
 from tests.ledger.world import AT, DECLARED, ORIGIN, Story, World, event_leaf, rotation, seeded, story, trusted

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.proofs import canon, proof, trust, verify
+from ledger.proofs import canon, tlog_proof, trust, verify
 from ledger.proofs.bundle import PlacedLeaf, encode
 from ledger.proofs.keyring import Key
 from ledger.registry import facts, manifest, membership
@@ -21,7 +21,7 @@ KINDS = {**verify.KINDS, membership.KIND: membership.examine}
 
 def placed(office: Office, index: int) -> PlacedLeaf:
     log = office.registry.log
-    return PlacedLeaf(index, log.entry(index).body, proof.parse(log.inclusion(index)).hashes)
+    return PlacedLeaf(index, log.entry(index).body, tlog_proof.parse(log.inclusion(index)).hashes)
 
 
 def bundle(office: Office, recording: str, *, leaf: str | None = None) -> bytes:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from ledger.errors import InputError, StateError
-from service.settlement import disputes, holds, life, proposals
+from service.settlement import holds, life, line_disputes, proposals
 from service.settlement.approvers import enrol
 from service.settlement.step import read_book
 from service.settlement.stored import load
@@ -27,11 +27,11 @@ def opened(made: Month, **changed: str) -> str:
         "subject": "trk-1",
     } | changed
     run = read_book(made.ws).standing()[0].run
-    return disputes.open_dispute(made.ws, run, **terms).id
+    return line_disputes.open_dispute(made.ws, run, **terms).id
 
 
 def decided(made: Month, name: str, upheld: str | None, *, by: str = "approver", text: str = "listened to") -> None:
-    life.approve(made.ws, disputes.resolve(made.ws, name, upheld=upheld, text=text), by)
+    life.approve(made.ws, line_disputes.resolve(made.ws, name, upheld=upheld, text=text), by)
 
 
 def adjustments(made: Month, party: str, period: str) -> list[int]:
@@ -42,14 +42,14 @@ def test_what_is_claimed_is_held_once_admitted_and_moves_when_upheld(june: Month
     """If this fails, a dispute holds more than is claimed, or its outcome pays somebody else or twice."""
     published(june)
     name = opened(june)
-    assert disputes.show(june.ws, name).held_micros == 0
-    shown = disputes.admit(june.ws, name)
+    assert line_disputes.show(june.ws, name).held_micros == 0
+    shown = line_disputes.admit(june.ws, name)
     assert (shown.state, shown.held_micros, shown.next) == ("admitted", 50_000_000, "bob answers")
     july(june)
     assert adjustments(june, "bob", "2026-07") == [-50_000_000]
     (row,) = statements.state(june.ws, "bob", "2026-07").pools[0].adjustments
     assert row.reason == f"dispute {name}: held until 2026-08-01T09:00:00Z"
-    disputes.answer(june.ws, name, party="bob", text="no")
+    line_disputes.answer(june.ws, name, party="bob", text="no")
     decided(june, name, "20.00")
     august(june)
     assert sorted(adjustments(june, "bob", "2026-08")) == [-20_000_000, 50_000_000]
@@ -71,20 +71,20 @@ def test_no_more_is_held_than_the_other_side_was_allocated(june: Month) -> None:
     """If this fails, whoever claims a fortune blocks a fortune."""
     published(june)
     name = opened(june, amount="1000000.00")
-    assert disputes.admit(june.ws, name).held_micros == 120_000_000
+    assert line_disputes.admit(june.ws, name).held_micros == 120_000_000
 
 
 def test_a_hold_ends_at_its_date_without_an_outcome(june: Month) -> None:
     """If this fails, an undecided dispute holds money for ever."""
     published(june)
     name = opened(june)
-    disputes.admit(june.ws, name)
+    line_disputes.admit(june.ws, name)
     july(june)
     june.now += timedelta(days=31)
     assert holds.expire(june.ws).ended == (name,)
     august(june)
     assert adjustments(june, "bob", "2026-08") == [50_000_000]
-    assert disputes.overdue(june.ws)[0].id == name
+    assert line_disputes.overdue(june.ws)[0].id == name
     assert any("1 overdue" in line for line in status(june.ws).waiting)
 
 
@@ -92,7 +92,7 @@ def test_what_no_run_held_need_not_go_back(june: Month) -> None:
     """If this fails, a dispute that ended before the next run still fills the statements."""
     published(june)
     name = opened(june)
-    disputes.admit(june.ws, name)
+    line_disputes.admit(june.ws, name)
     decided(june, name, None)
     july(june)
     assert adjustments(june, "bob", "2026-07") == []
@@ -130,14 +130,14 @@ def test_one_dispute_of_the_same_at_a_time_and_two_people_after_a_rejection(june
     first = opened(june)
     with pytest.raises(StateError, match=f"already, as {first}"):
         opened(june)
-    disputes.admit(june.ws, first)
+    line_disputes.admit(june.ws, first)
     decided(june, first, None)
     again = opened(june)
-    assert disputes.admit(june.ws, again).state == "opened"
+    assert line_disputes.admit(june.ws, again).state == "opened"
     (waiting,) = [one for one in proposals.waiting(june.ws) if one.kind == "admit"]
     assert waiting.micros == 50_000_000
     life.approve(june.ws, waiting.id, "approver")
-    assert disputes.show(june.ws, again).state == "admitted"
+    assert line_disputes.show(june.ws, again).state == "admitted"
     assert not [one for one in proposals.waiting(june.ws) if one.kind == "admit"]
 
 
@@ -147,19 +147,19 @@ def test_an_outcome_is_appealed_once_and_decided_by_a_third_person(june: Month) 
     enrol(june.ws, "ann")
     name = opened(june)
     with pytest.raises(StateError, match="only a first outcome"):
-        disputes.appeal(june.ws, name, party="ann", text="too early")
+        line_disputes.appeal(june.ws, name, party="ann", text="too early")
     decided(june, name, None, by="ann")
     with pytest.raises(StateError, match="no party"):
-        disputes.appeal(june.ws, name, party="cy", text="me too")
-    disputes.appeal(june.ws, name, party="ann", text="listen again")
-    proposal = disputes.resolve(june.ws, name, upheld="30.00", text="heard it")
+        line_disputes.appeal(june.ws, name, party="cy", text="me too")
+    line_disputes.appeal(june.ws, name, party="ann", text="listen again")
+    proposal = line_disputes.resolve(june.ws, name, upheld="30.00", text="heard it")
     with pytest.raises(StateError, match="approved the outcome"):
         life.approve(june.ws, proposal, "ann")
     enrol(june.ws, "bob", "ann")
     life.approve(june.ws, proposal, "bob")
-    assert disputes.show(june.ws, name).state == "upheld"
+    assert line_disputes.show(june.ws, name).state == "upheld"
     with pytest.raises(StateError, match="upheld"):
-        disputes.appeal(june.ws, name, party="bob", text="and again")
+        line_disputes.appeal(june.ws, name, party="bob", text="and again")
     august(june, "2026-07", by="bob")
     assert adjustments(june, "ann", "2026-07") == [30_000_000]
     assert adjustments(june, "bob", "2026-07") == [-30_000_000]
@@ -169,4 +169,4 @@ def test_an_outcome_gives_no_more_than_was_claimed(june: Month) -> None:
     """If this fails, a dispute pays more than its claimant asked for."""
     published(june)
     with pytest.raises(InputError, match="at most what was claimed"):
-        disputes.resolve(june.ws, opened(june), upheld="50.01", text="generous")
+        line_disputes.resolve(june.ws, opened(june), upheld="50.01", text="generous")

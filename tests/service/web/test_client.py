@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.proofs import proof
+from ledger.proofs import tlog_proof
 from service.client import Client, ServiceError
 from tests.service.web.serving import row, served_month, serving, token
 from tests.support import packages_after
@@ -25,7 +25,7 @@ def test_events_are_sent_in_batches_and_proven(tmp_path: Path) -> None:
         assert [answer["duplicates"] for answer in client.send([row("n-1")])] == [1]
         receipts = client.receipts(["n-3", "nowhere"])
         assert list(receipts) == ["n-3"]
-        assert b'"n-3"' in (proof.parse(receipts["n-3"]).extra or b"")
+        assert b'"n-3"' in (tlog_proof.parse(receipts["n-3"]).extra or b"")
         client.close()
         stranger = Client(f"http://{server.host}:{server.port}", secret, source="other")
         with pytest.raises(ServiceError, match="404 not-found"):

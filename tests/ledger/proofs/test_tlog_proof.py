@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import VerificationError
-from ledger.proofs import proof
-from ledger.proofs.proof import Proof
+from ledger.proofs import tlog_proof
+from ledger.proofs.tlog_proof import Proof
 
 HASH = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 HEAD = "c2sp.org/tlog-proof@v1\n"
@@ -18,7 +18,7 @@ def test_known_bytes() -> None:
     """If this fails, other people's tools do not read our receipts."""
     receipt = Proof(index=7, hashes=(bytes(32),), checkpoint=b"the\n\ncheckpoint\n", extra=b"leaf")
     assert receipt.encode().decode() == f"{HEAD}extra bGVhZg==\nindex 7\n{HASH}\n\nthe\n\ncheckpoint\n"
-    assert proof.parse(receipt.encode()) == receipt
+    assert tlog_proof.parse(receipt.encode()) == receipt
 
 
 def test_the_specifications_example() -> None:
@@ -30,7 +30,7 @@ def test_the_specifications_example() -> None:
         "RoopEkOdqkqYMB4MJXrbt/hMjOxsVn0IrWjpz1ZMMes=",
     ]
     data = (HEAD + "index 73894\n" + "\n".join(hashes) + "\n\nexample.com/fancylog\n109482\n").encode()
-    parsed = proof.parse(data)
+    parsed = tlog_proof.parse(data)
     assert (parsed.index, len(parsed.hashes), parsed.extra) == (73894, 4, None)
     assert parsed.encode() == data
 
@@ -58,7 +58,7 @@ def test_the_specifications_example() -> None:
 def test_what_is_no_receipt(text: str) -> None:
     """If this fails, a receipt is read that others refuse, or refused with a crash."""
     with pytest.raises(VerificationError):
-        proof.parse(text.encode())
+        tlog_proof.parse(text.encode())
 
 
 @given(
@@ -70,7 +70,7 @@ def test_what_is_no_receipt(text: str) -> None:
 def test_receipts_are_read_as_written(index: int, hashes: list[bytes], checkpoint: bytes, extra: bytes | None) -> None:
     """If this fails, a receipt changes on the way through us."""
     receipt = Proof(index=index, hashes=tuple(hashes), checkpoint=checkpoint, extra=extra)
-    assert proof.parse(receipt.encode()) == receipt
+    assert tlog_proof.parse(receipt.encode()) == receipt
 
 
 @given(
@@ -81,7 +81,7 @@ def test_receipts_are_read_as_written(index: int, hashes: list[bytes], checkpoin
 def test_any_bytes(data: bytes) -> None:
     """If this fails, a foreign file crashes the reader, or a receipt has two spellings."""
     try:
-        parsed = proof.parse(data)
+        parsed = tlog_proof.parse(data)
     except VerificationError:
         return
     assert parsed.encode() == data

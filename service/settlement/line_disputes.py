@@ -13,7 +13,7 @@ from ledger.errors import InputError, StateError
 from ledger.registry.model import RIGHTS
 from ledger.types import Digest, format_time
 from payouts.life.book import Book
-from payouts.life.disputes import ABOUT, DAYS, Admit, Answer, Appeal, Decide, DisputeFile, LineDispute, after
+from payouts.life.line_disputes import ABOUT, DAYS, Admit, Answer, Appeal, Decide, DisputeFile, LineDispute, after
 from payouts.life.records import Act
 from payouts.money import parse_amount
 from service.registry import pages
