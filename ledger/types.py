@@ -25,6 +25,9 @@ Basis = Literal["declared", "estimated"]
 Role = Literal["log", "attribution", "platform", "operator", "approver", "holder"]
 ROLES: Final[tuple[Role, ...]] = ("log", "attribution", "platform", "operator", "approver", "holder")
 
+WORKSPACE_APPROVER: Final = "approver"
+"""The party of the approver's key that `settle init` makes and the operator holds: nobody's, so good for demos only."""
+
 STYLE_PREFIX: Final = "style:"
 """A source id that starts so names a style group, not a recording."""
 

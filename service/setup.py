@@ -13,7 +13,7 @@ from ledger.files import keep_private, make_folder, write_whole
 from ledger.proofs import keyfile, trust
 from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
-from ledger.types import Role
+from ledger.types import WORKSPACE_APPROVER, Role
 from service.secrets import choose
 from service.workspace import CONFIG, KEYS, TRUST, Clock, Workspace, system_clock
 
@@ -64,7 +64,7 @@ def create(home: Path, *, origin: str, operator: str, passphrase: bytes | None, 
     keys = {role: PrivateKey.generate() for role in OWN_ROLES}
     for role, key in keys.items():
         keyfile.save(home / KEYS / f"{role}.json", key, passphrase)
-    party = dict.fromkeys(OWN_ROLES, operator) | {"approver": "approver"}
+    party = dict.fromkeys(OWN_ROLES, operator) | {"approver": WORKSPACE_APPROVER}
     trusted = trust.make(
         origin, [Key(role=role, party=party[role], public=key.public) for role, key in keys.items()], form=0
     )

@@ -11,13 +11,16 @@ from typing import Any, Final
 
 from ledger.errors import VerificationError
 from ledger.proofs import bundle, canon, leaf, tree
+from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.rings import Rings
 from ledger.proofs.verify import Examination, Step
+from ledger.types import WORKSPACE_APPROVER
 from payouts.document import Given, same
 from payouts.life import records
 
 RUN_TYPE: Final = "application/vnd.settle.run+json"
 PUBLICATION_TYPE: Final = "application/vnd.settle.publication+json"
+INTRODUCED_ALONE: Final = "approver introduced by the operator alone"
 COMMON: Final = ("close", "run", "document", "approvals", "publish", "publication")
 
 Row = dict[str, Any]
@@ -160,6 +163,7 @@ def _check_approvals(examination: Examination, step: Step, rings: Rings, approva
         raise VerificationError("nobody's approval is in the bundle")
     names: list[str] = []
     signers: set[str] = set()
+    introduced_alone: list[bool] = []
     for item in approvals:
         body = _leaf(examination, step, item, "approve")
         records.Approve.read(body)
@@ -176,5 +180,21 @@ def _check_approvals(examination: Examination, step: Step, rings: Rings, approva
             examination.unchecked.append(
                 f"who {body['by']} is: approved with the workspace's own approver key (one person may hold both: demo)"
             )
+        else:
+            introduced_alone.append(_introduced_alone(rings.at(item["index"]), key))
         names.append(f"{body['by']} with {key}")
+    if introduced_alone and all(introduced_alone):
+        examination.cautions.append(INTRODUCED_ALONE)
     return ", ".join(names)
+
+
+def _introduced_alone(ring: KeyRing, key: Key) -> bool:
+    """Whether an approver's key goes back to the workspace's own, which the operator holds, and to no person's (M5).
+
+    Approvers bring in approvers, so the chain leads to a key that trust names. An operator who invents a person
+    begins it with the workspace's own key; a person whom the reader trusts is named there as well.
+    """
+    first: Key | None = key
+    while first is not None and first.by is not None:
+        first = ring.find(first.by)
+    return first is None or first.party == WORKSPACE_APPROVER

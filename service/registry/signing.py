@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ledger.errors import StateError
 from ledger.registry.compare import Author
 from ledger.registry.statement import Signer
-from ledger.types import Role, format_time
+from ledger.types import WORKSPACE_APPROVER, Role, format_time
 from service.log import enrolling, keys
 from service.log.enrolling import Enrolled
 
@@ -25,8 +25,8 @@ def signer(ws: Workspace, party: str | None = None) -> Signer:
     """
     if party is None or party == ws.operator:
         who = Signer(ws.signer("operator"), ws.operator, "operator")
-    elif party == "approver":
-        who = Signer(ws.signer("approver"), "approver", "approver")
+    elif party == WORKSPACE_APPROVER:
+        who = Signer(ws.signer("approver"), WORKSPACE_APPROVER, "approver")
     elif ws.key_path(f"{HOLDER}-{party}").is_file():
         who = Signer(ws.key(f"{HOLDER}-{party}"), party, "holder")
     else:

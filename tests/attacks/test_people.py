@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 
 import pytest
 
 from payouts.accounts.payment import account_digest
+from payouts.life.binding import INTRODUCED_ALONE
 from tests.attacks.victim import Victim, declared
 
 SWAPPED = "GB82WEST12345698765432"
@@ -151,6 +153,34 @@ def test_m5_an_operator_enrols_no_approver_alone(victim: Victim) -> None:
     run = victim.calculate()["run"]
     enrolled = victim.settle("approver", "add", "dave")
     assert enrolled.code != 0 or victim.settle("approve", run, "--as", "dave").code != 0
+
+
+def test_m5_verify_says_who_introduced_the_approver(victim: Victim) -> None:
+    """If this fails, an operator invents the second person, and a verdict of OK keeps it from whoever reads it."""
+    victim.publish()
+    bundles = (victim.run_bundle(), victim.bundle("p-ann"))
+    for bundle in bundles:
+        assert victim.verify(bundle).json["cautions"] == [INTRODUCED_ALONE]
+        first_line = victim.plain("verify", bundle, "--trust", victim.home / "trust.json").splitlines()[0]
+        assert first_line.endswith(f"steps hold; {INTRODUCED_ALONE}")
+    trust = json.loads((victim.home / "trust.json").read_bytes())
+    carol = victim.do("key", "export", "approver-carol")["public"]
+    start = next(key["counts_from"] for key in victim.do("key", "show") if key["party"] == "carol")
+    trust["logs"][0]["keys"].append({"role": "approver", "party": "carol", "public": carol, "from": start})
+    newly_published = victim.write("trust.json", trust)
+    for bundle in bundles:
+        assert victim.settle("verify", bundle, "--trust", newly_published).json["cautions"] == []
+
+
+def test_m5_a_demo_approval_keeps_its_own_remark(victim: Victim) -> None:
+    """If this fails, a bundle of a demo does not say that one person may hold both keys, or says it as of a person."""
+    victim.do("key", "revoke", victim.do("key", "export", "approver-carol")["key"], "--by", "approver")
+    run = victim.calculate()["run"]
+    victim.do("approve", run, "--as", "approver")
+    victim.do("publish", run)
+    report = victim.verify(victim.run_bundle()).json
+    assert report["cautions"] == []
+    assert any(remark.startswith("who approver is") for remark in report["unchecked"])
 
 
 @pytest.mark.parametrize("alias", ["Acme", "ACME", "\u0430cme", "\uff41cme", "ac\u200bme"])
