@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.demo-ready
 
-.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants check format bench bench-ingest bench-attribution bench-tunes bench-recordings bench-payouts bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel clean
+.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants forge check format bench bench-ingest bench-attribution bench-tunes bench-recordings bench-payouts bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel clean
 
 setup: $(STAMP)
 
@@ -74,6 +74,10 @@ check: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# 5,000 forgeries and 300 honest months, each verified and computed again: an hour or two.
+forge: setup
+	SETTLE_FORGERIES=500 SETTLE_QUARTERS=150 $(BIN)/python -m pytest -m slow -n 2 tests/attacks/forge tests/months $(PYTEST_ARGS)
 
 bench: setup
 	$(BIN)/python -m pytest -m bench -s -q $(filter-out tests/bench/bench_attribution.py,$(wildcard tests/bench/bench_*.py)) $(PYTEST_ARGS)
