@@ -28,7 +28,7 @@ from payouts.life.records import Payment as Arrived
 from service.chain.pool import opened
 from service.settlement import paying
 from service.settlement.blocking import Blocked
-from service.settlement.carrying import payments_of, posting_name, transfers
+from service.settlement.carrying import payments_of, posting_name, posts, transfers
 from service.settlement.finding import find_run
 from service.settlement.payees import made_out_to, payees_now
 from service.settlement.step import DecidedStep, read_book, signed, take
@@ -227,7 +227,7 @@ def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
         posting = _posting_of(ws, client, stored)
         salt = client.salt()
         write_down(ws, client)
-    proven = _post_leaf(ws.log, posting)
+    proven = _post_leaf(ws.log, read_book(ws), posting)
     if proven is None:
         raise ChainStateError(f"posting {posting.sequence} is not final yet: settle chain resume, then again")
     resting = base(ws.log, ws.trust.policy)
@@ -273,20 +273,16 @@ def _posting_of(ws: Workspace, client: PoolClient, stored: Stored) -> Posting:
 # --- writing down, comparing --------------------------------------------------------------------
 
 
-def _post_leaf(log: Log, posting: Posting) -> int | None:
+def _post_leaf(log: Log, book: Book, posting: Posting) -> int | None:
     """Where the log has this posting."""
     fields = claims.post_fields(posting)
-    for entry in log.entries(types={claims.POST}):
-        if fields.items() <= leaf.decode(entry.body).items():
-            return entry.index
-    return None
+    return next((index for index, post in posts(log, book) if fields.items() <= post.items()), None)
 
 
 def write_down(ws: Workspace, client: PoolClient) -> None:
     """What is final on the chain becomes part of the log: postings, and which payments arrived."""
     written = {
-        (body["chain_id"], body["pool"], body["sequence"], body["root"])
-        for body in (leaf.decode(entry.body) for entry in ws.log.entries(types={claims.POST}))
+        (post["chain_id"], post["pool"], post["sequence"], post["root"]) for _, post in posts(ws.log, read_book(ws))
     }
     for pool in client.book.pools(client.chain_id):
         final = []

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.errors import VerificationError
 from ledger.log.append import Log
 from ledger.proofs import canon, dsse, leaf
-from ledger.types import Digest
+from ledger.types import Digest, Leaf
 from payouts.accounts.account import Correction
 from payouts.accounts.deductions import Stages
 from payouts.accounts.transfers import HandedOver, PartyPayment, PaymentNews, follow
@@ -261,13 +263,26 @@ def posting_name(run: Digest, batch: int) -> str:
     return run if batch == 1 else f"{run}/{batch}"
 
 
-def _posted(log: Log, book: Book, run: Digest) -> dict[str, int]:
-    """Where the log says first that a chain has each batch of a run, up to where the book was read."""
-    posted: dict[str, int] = {}
+def posts(log: Log, book: Book) -> Iterator[tuple[int, Leaf]]:
+    """The leaves by which an operator says that a chain has a batch, with their index, up to where the book was read.
+
+    Others with their type have no effect: with the log key alone, money that no chain has would look posted, or
+    what a chain has would not be written down.
+    """
     for entry in log.entries(types={"post"}, stop=book.size):
-        name = str(leaf.decode(entry.body).get("run"))
+        body = leaf.decode(entry.body)
+        with suppress(VerificationError):
+            book.authority(entry.index, body)
+            yield entry.index, body
+
+
+def _posted(log: Log, book: Book, run: Digest) -> dict[str, int]:
+    """Where the log says first that a chain has each batch of a run."""
+    posted: dict[str, int] = {}
+    for index, post in posts(log, book):
+        name = str(post.get("run"))
         if name.partition("/")[0] == run:
-            posted.setdefault(name, entry.index)
+            posted.setdefault(name, index)
     return posted
 
 

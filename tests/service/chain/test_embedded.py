@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,15 @@ import pytest
 
 from cli.exits import EXIT_CODES
 from ledger.errors import VerificationError
+from ledger.proofs import leaf
+from ledger.proofs.keys import PrivateKey
 from ledger.proofs.trust import parse
 from service.bundles import verify_bundle
 from service.settlement import life
+from service.settlement.carrying import transfers
 from service.settlement.step import read_book
+from service.settlement.stored import load
+from service.workspace import Workspace
 from tests.cli.support import settle_json
 from tests.service.chain.on_chain import PARTIES, PAYS, REFUSED, account, chain, run_of
 from tests.service.month import Month, asked, month
@@ -43,10 +49,36 @@ def test_a_month_is_settled_on_the_chain(june: Month, tmp_path: Path) -> None:
         assert (heard.outcome, heard.reference) == ("settled", paid["claims"]["transactions"][0])
     report = chain(june, "check", "--currency", "EUR")
     assert report["ok"]
-    assert {line["left"] for line in report["lines"][:5]} == {630_000_000}
+    assert {line["left"] for line in report["lines"][:4]} == {630_000_000}
     status = chain(june, "status")
     assert (status["pools"][0]["claimed"], status["pools"][0]["balance"]) == (630_000_000, 0)
     assert {intent["state"] for intent in status["intents"]} == {"final"}
+
+
+def test_only_an_operator_says_that_a_chain_has_a_batch(june: Month, tmp_path: Path) -> None:
+    """If this fails, with the log key alone an unpaid batch looks posted, or a posting is never written down."""
+    run = run_of(june)
+    chain(june, "deploy", "--currency", "EUR")
+    settle_json("pay", run, "--via", "chain", home=june.home, code=REFUSED)
+    chain(june, "fund", "630.00", "--currency", "EUR")
+    shutil.copytree(june.home, tmp_path / "copy")  # where the attacker sees what will be posted
+    settle_json("chain", "settle", run, home=tmp_path / "copy")
+    ahead = Workspace.open(tmp_path / "copy", clock=june.ws.clock)
+    (genuine,) = (leaf.decode(entry.body) for entry in ahead.log.entries(types={"post"}))
+    ahead.close()
+    ws = june.reopened()
+    fields = {name: value for name, value in genuine.items() if name not in ("key", "sig")}
+    ws.log.append([fields, *(leaf.sign(fields, key) for key in (PrivateKey.generate(), ws.signer("approver")))])
+    book = read_book(ws)
+    states = transfers(ws.log, book, load(ws.log, book.runs[run]))
+    assert {(state.attempts[-1].posted, state.moved) for state in states.values()} == {(None, 0)}
+    chain(june, "settle", run)
+    ws = june.reopened()
+    book = read_book(ws)
+    states = transfers(ws.log, book, load(ws.log, book.runs[run]))
+    written = [entry.index for entry in ws.log.entries(types={"post"})]
+    assert len(written) == 4
+    assert {state.attempts[-1].posted for state in states.values()} == {written[-1]}
 
 
 @pytest.fixture
