@@ -175,10 +175,18 @@ def export(workspace: Workspace, folder: Path, *, on_progress: Progress | None =
 
 
 def fsck(workspace: Workspace, *, on_progress: Progress | None = None) -> checking.Examined:
-    """Examine the whole log, even one that would not open; then whether the logs of this home only grew."""
+    """Examine the whole log, even one that would not open; then its acts, and whether the logs of this home only grew.
+
+    An act without effect is a problem here as it is in `period recompute`: no honest command writes one.
+    """
     examined = checking.fsck(workspace.open_log(check=False), on_progress=on_progress)
-    if examined.ok and not workspace.settings.text("log.home"):
-        for problem in behind(workspace, read_book(workspace)):
+    whole = examined.problems == [str(void) for void in examined.voids][: checking.PROBLEMS_MAX]
+    if whole and not workspace.settings.text("log.home"):  # a damaged log has no acts to be read
+        book = read_book(workspace)
+        for void in book.voids:
+            examined.voids.append(void)
+            examined.bad(void.index, str(void))
+        for problem in behind(workspace, book):
             examined.bad(None, problem)
     return examined
 
