@@ -265,6 +265,10 @@ class Ingest:
             raise InputError(
                 f"vector: track {event.track!r} pays by the vector assigned to it, {assigned[:16]}; send none"
             )
+        speaker = self._sources.get(event.source)
+        if speaker is not None and speaker.party is not None:
+            # No batch covers a vector: whoever handles the file after its platform could add one (finding D2).
+            raise InputError(_UNCOVERED.format(speaker.party, event.source))
         carried = self._carried.take(event.vector, track=event.track, territory=event.territory)
         plan.vectors[carried.digest] = carried
         return carried.digest
@@ -433,6 +437,11 @@ def _of_other_sources(rows: Joined, parts: Sequence[Handed]) -> dict[int, tuple[
 _UNKNOWN: Final = "track {!r} is not registered; register it, then `settle quarantine replay`"
 _ELSEWHERE: Final = "source {!r} is assigned to log {}: hand its events in there"
 _LOOKS_LIKE: Final = "source {!r} looks like {!r}, which is registered, and is not: hand its events in under that name"
+_UNCOVERED: Final = (
+    "vector: {} speaks for source {!r}, and its signature covers no vector: anybody may have added this one; expected "
+    "an event without: declare the track's (`settle attribute --declared FILE`), then hand in the row without its own "
+    "(`settle quarantine replay ID --with FILE`)"
+)
 _UNSIGNED: Final = "source {!r} takes only events that {} signed; hand them in with --batch, see `settle batch sign`"
 
 

@@ -13,7 +13,6 @@ from scipy.signal import resample_poly
 
 from tests.attacks.victim import ORIGIN, Victim
 
-OPEN = pytest.mark.xfail(raises=AssertionError)
 RATE = 16_000
 Wave = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -144,7 +143,6 @@ def test_d4_an_altered_copy_takes_no_share(label: Victim, tmp_path: Path) -> Non
         assert not set(shares(label, made["rec-speed12"], aspect)) & set(made)
 
 
-@OPEN
 def test_d2_a_handler_of_a_signed_file_declares_no_vector(victim: Victim) -> None:
     """If this fails, whoever carries a signed file adds who is paid for its streams, and it still verifies."""
     rows = {

@@ -12,6 +12,7 @@ import pytest
 from ledger.errors import VerificationError
 from ledger.ingest import ndjson, quarantine
 from ledger.ingest.acknowledged import Counts
+from ledger.ingest.carried import Admit
 from ledger.ingest.run import Ingest
 from ledger.ingest.signed import InOrder, Places, PlaceSearch, read_bodies
 from ledger.log.append import Log, batch_of
@@ -80,8 +81,8 @@ def took(
     return index, hashes, envelope.digest
 
 
-def take(log: Log, data: bytes, places: Places | None = None) -> Counts:
-    run = Ingest(log, name="june", entropy=entropy(), places=places)
+def take(log: Log, data: bytes, places: Places | None = None, admit: Admit | None = None) -> Counts:
+    run = Ingest(log, name="june", entropy=entropy(), places=places, admit=admit)
     for rows in blocks(data):
         run.take(rows)
     return run.counts
@@ -136,6 +137,25 @@ def test_a_source_is_what_its_operator_says(place: Place) -> None:
     assert take(log, lines(row("e-1"))).quarantined == 1
     examined = fsck(log)
     assert [problem for problem in examined.problems if f"entry {thief}: the source leaf is void" in str(problem)]
+
+
+@pytest.mark.parametrize("in_batch", [True, False])
+def test_a_registered_sources_event_brings_no_vector(place: Place, in_batch: bool) -> None:
+    """If this fails, whoever handles a platform's file, signed or not, adds who is paid for its streams."""
+    log = prepared(place)
+    log.append([leaf.make("track", log.clock(), id="trk-2")])
+    plain = [row("e-1", track="trk-2"), row("e-2", track="trk-2")]
+    altered = lines(plain[0] | {"vector": {"sources": [{"recording": "rec-2", "ppm": 1_000_000}]}}, plain[1])
+    index, hashes, _ = took(log, lines(*plain))
+    counts = take(
+        log,
+        altered,
+        InOrder(index, hashes) if in_batch else None,
+        admit=lambda declared, _territory: vector.sign(declared, ATTRIBUTION),
+    )
+    assert (counts.accepted, counts.unresolved, counts.quarantined) == (1, 1, 1)
+    assert not list(log.entries(types=["vector"]))
+    assert take(log, lines(plain[0]), PlaceSearch({"acme": [(index, canon.digest(hashes))]}, log.blob)).accepted == 1
 
 
 def test_a_replayed_row_finds_its_place(place: Place) -> None:
