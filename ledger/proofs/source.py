@@ -45,10 +45,21 @@ class Home:
 
 
 def make(
-    at: datetime, *, source: str, party: str | None, signed: bool, signer: PrivateKey, log: str | None = None
+    at: datetime,
+    *,
+    source: str,
+    party: str | None,
+    signed: bool,
+    signer: PrivateKey,
+    log: str | None = None,
+    follows: int | None = None,
 ) -> dict[str, Any]:
-    """The leaf that says who speaks for a source, and which log takes its events."""
-    return leaf.sign(leaf.make(TYPE, at, source=source, party=party, signed=signed, log=log), signer)
+    """The leaf that says who speaks for a source, and which log takes its events.
+
+    `follows` is the index of the source's leaf before it: without it, what is said again within a second would have the
+    same signature, and be void as a repetition.
+    """
+    return leaf.sign(leaf.make(TYPE, at, source=source, party=party, signed=signed, log=log, follows=follows), signer)
 
 
 def parse(index: int, body: Mapping[str, Any]) -> EventSource:

@@ -84,7 +84,10 @@ def settle_source(
         raise StateError(f"nobody speaks for source {name}, so nobody could sign its events: name a --party")
     if previous is None or (previous.party, previous.signed, previous.log) != (speaker, must, takes):
         now, signer = ws.clock(), ws.signer("operator")
-        leaves.append(source.make(now, source=name, party=speaker, signed=must, log=takes, signer=signer))
+        follows = None if previous is None else previous.index
+        leaves.append(
+            source.make(now, source=name, party=speaker, signed=must, log=takes, signer=signer, follows=follows)
+        )
     if leaves:
         ws.log.commit(batch_of(leaves), _unused(name, ws.log.origin, None if previous is None else previous.log, takes))
     return _shown(ws, sources_of(ws.log)[name])

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.files import write_whole
+from ledger.files import make_folder, write_whole
 from ledger.registry.rows import beside
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def bind(workspace: Workspace, audio: Mapping[str, str], folders: Iterable[Path]
         if holders:
             bound.setdefault(name, str(holders[0]))
     place = _bound_place(workspace)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(bound, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    make_folder(place.parent)
+    write_whole(place, (json.dumps(bound, indent=1, sort_keys=True) + "\n").encode())
 
 
 def find(workspace: Workspace, recording: str, audio: str) -> Path | None:

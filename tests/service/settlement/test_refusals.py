@@ -78,7 +78,7 @@ def test_a_listed_log_that_is_missing_stops_the_run(tmp_path: Path) -> None:
         LogSize(origin="example.org/other", size=9, root="0" * 64),
     )
     close = Close(at="2026-07-02T09:00:00Z", period="2026-06", logs=logs, registry_size=head.size)
-    made.ws.log.append([leaf.decode(leaf.encode(close.leaf()))])
+    made.ws.log.append([leaf.sign(leaf.decode(leaf.encode(close.leaf())), made.ws.signer("operator"))])
     with pytest.raises(StateError, match="other, which nobody registered"):
         life.run(made.ws, asked())
 
