@@ -32,8 +32,8 @@ def digest(text: str) -> str:
 
 
 def assign(track: str, vector: str, seconds: int = 0) -> dict[str, Any]:
-    """An assignment, so many seconds later: the same words in the same second would be a repetition, and void."""
-    return leaf.assign(AT + timedelta(seconds=seconds), track=track, vector=digest(vector), signer=KEY)
+    """An assignment, at a second of its own: the same words in the same second would be a repetition, and void."""
+    return leaf.assign(AT - timedelta(seconds=10_000 - seconds), track=track, vector=digest(vector), signer=KEY)
 
 
 def streams(seed: int, count: int, *, source: str = "acme", money: bool = False) -> list[dict[str, Any]]:
