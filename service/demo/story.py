@@ -144,7 +144,7 @@ def _attribute(story: Story, planted: list[sounds.Planted]) -> None:
     for track in story.facts["influence"]:
         if track["kind"] == "verbatim":
             # Its share may be measured too small, and the table beside says so; that nobody names it may not happen.
-            story.must(f"the main source of {track['track']}, an easy track, named", track["named"], True)
+            story.must(f"the main source of {track['track']}, an easy track", track["named"], track["true"])
 
 
 def _beside(planted: sounds.Planted, found: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _beside(planted: sounds.Planted, found: dict[str, Any]) -> dict[str, Any]:
         "true_ppm": planted.recordings.get(planted.main or "", 0),
         "estimated": best and best["id"],
         "estimated_ppm": best["ppm"] if best else 0,
-        "named": planted.main in {source["id"] for source in found["sources"]},
+        "named": next((source["id"] for source in found["sources"] if source["id"] == planted.main), None),
         "unattributed_ppm": found["unattributed"],
     }
 

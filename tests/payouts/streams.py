@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,8 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def assign(track: str, vector: str, seconds: int = 0) -> dict[str, Any]:
-    """An assignment, at a second of its own: the same words in the same second would be a repetition, and void."""
-    return leaf.assign(AT - timedelta(seconds=10_000 - seconds), track=track, vector=digest(vector), signer=KEY)
+def assign(track: str, vector: str) -> dict[str, Any]:
+    return leaf.assign(AT, track=track, vector=digest(vector), signer=KEY)
 
 
 def streams(seed: int, count: int, *, source: str = "acme", money: bool = False) -> list[dict[str, Any]]:
@@ -44,8 +42,9 @@ def streams(seed: int, count: int, *, source: str = "acme", money: bool = False)
     for n in range(count):
         track = f"trk-{min(int(r.expovariate(0.3)), 12)}"
         if r.random() < 0.05 and track != "trk-3":
-            now[track] = f"{track}/{r.randrange(3)}"
-            out.append(assign(track, now[track], n))
+            # Never one from before: the same words in the same second would be a repetition, and void.
+            now[track] = f"{track}/{r.randrange(3)}/{n}"
+            out.append(assign(track, now[track]))
         month, day = r.choice([(5, 31), (6, 1), (6, 15), (6, 15), (6, 30), (7, 1)])
         fields: dict[str, Any] = {"product": r.choice([None, "premium", "free"]), "units": r.randrange(4)}
         if money or r.random() < 0.5:
