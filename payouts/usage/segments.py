@@ -264,8 +264,10 @@ class ResolvedBindings:
     def of(cls, sources: Sequence[SegmentSelection], assigned: VectorBinding) -> ResolvedBindings:
         bindings = pa.concat_tables([source.bindings for source in sources]).unify_dictionaries().combine_chunks()
         texts = {name: bindings.column(name).combine_chunks() for name in bindings.column_names}
-        texts["vector"] = _bound(texts["track"], _proven(texts["track"], texts["vector"], assigned), assigned.first)
-        if len(sources) == 1 and texts["vector"].null_count == bindings.column("vector").null_count:
+        stated, proven = texts["vector"], _proven(texts["track"], texts["vector"], assigned)
+        texts["vector"] = _bound(texts["track"], proven, assigned.first)
+        # A binding that is not proven takes its track's vector, and is then the same as another: those are added up.
+        if len(sources) == 1 and stated.null_count == proven.null_count == texts["vector"].null_count:
             use = rows = np.arange(bindings.num_rows)
         else:
             codes = np.zeros(bindings.num_rows, np.int64)
