@@ -220,7 +220,7 @@ def recompute(folder: Path, trust: Trust, *, newer: LogCopy | None = None, on_pr
             *_handed_over(ws, book),
             *_overpaid(ws, book),
             *_restated(ws, book, period),
-            *_shipped(folder, trust, book, period),
+            *_shipped(folder, trust, book, period, newer),
         )
         head = ws.log.head()
         ws.reopen()
@@ -285,7 +285,7 @@ def _restated(ws: Workspace, book: Book, period: str) -> Iterator[str]:
             yield str(problem)
 
 
-def _shipped(folder: Path, trust: Trust, book: Book, period: str) -> Iterator[str]:
+def _shipped(folder: Path, trust: Trust, book: Book, period: str, newer: LogCopy | None = None) -> Iterator[str]:
     """What is wrong with the bundles of the period's runs that came with the logs."""
     for run in _published(book, period):
         name = f"{period}-{run.pool}-{run.sequence}.bundle"
@@ -294,7 +294,7 @@ def _shipped(folder: Path, trust: Trust, book: Book, period: str) -> Iterator[st
         except OSError:
             yield f"{name} is missing from the export"
             continue
-        report = verify_bundle(data, trust, read_log(folder))
+        report = verify_bundle(data, trust, newer or read_log(folder))
         if not report.ok:
             yield f"{name} fails at step {report.steps[-1].n}: {report.steps[-1].detail}"
         elif canon.decode_object(data, "bundle").get("run", {}).get("index") != book.places["run", run.run].index:
