@@ -27,7 +27,7 @@ def test_what_the_demo_ends_with(played: Played) -> None:
     assert told["events"] == EVENTS
     assert list(told["rules"]) == ["pro-rata", "thresholded", "shapley-capped"]
     assert sum(told["rules"]["pro-rata"].values()) == told["paid_micros"]
-    assert all(one["estimated"] == one["true"] for one in told["influence"] if one["kind"] == "verbatim")
+    assert all(one["named"] == one["true"] for one in told["influence"] if one["kind"] == "verbatim")
     assert all(Path(told["paths"][name]).exists() for name in ("report", "statement", "bundle", "audit"))
     assert len(list((played.home / "inputs" / "audio").glob("*.wav"))) == told["recordings"]
 
