@@ -75,7 +75,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# 5,000 forgeries and 300 honest months, each verified and computed again: an hour or two.
+# 5,000 forgeries and 300 honest months, each verified and computed again: hours.
 forge: setup
 	SETTLE_FORGERIES=500 SETTLE_QUARTERS=150 $(BIN)/python -m pytest -m slow -n 2 tests/attacks/forge tests/months $(PYTEST_ARGS)
 
@@ -109,7 +109,7 @@ bench-service: setup
 bench-registry: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_registry.py
 
-# Trains some 150 small models the first time (about 15 minutes of one core); INFLUENCE_DIR keeps them for the next run.
+# Trains 118 small models the first time (13 minutes on a shared machine); INFLUENCE_DIR keeps them for the next run.
 INFLUENCE_DIR ?= /tmp/settle-influence
 bench-influence: setup
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[dev,bench]'

@@ -24,7 +24,7 @@ FEW = 120
 """Forgeries in the default suite. Bundles judge each in hundredths of a second; ten need the month computed again."""
 PLANS = (0, 3, 6, 9, 12, 18, 24, 29, 31, 47)
 EACH = int(os.environ.get("SETTLE_FORGERIES", "100"))
-"""Forgeries a history in the slow suite; `make forge` takes 500, 5,000 in all, in about an hour."""
+"""Forgeries a history in the slow suite; `make forge` takes 500, 5,000 in all, in hours."""
 DIGESTS = ("the tables are the ones committed to", "the bundle is one canonical document of a known kind")
 """Steps that compare digests alone. The forger makes every digest again, so no forgery is refused by one."""
 
