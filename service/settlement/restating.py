@@ -29,7 +29,7 @@ from payouts.life.revisions import (
     read_document,
 )
 from payouts.protocols import UsageRow
-from payouts.restating import Cause, Restated, RestatedLine, restated_lines
+from payouts.restating import Cause, Knowledge, Restated, RestatedLine, restated_lines
 from payouts.statements.statement import held_line
 from service.log.logs import listed
 from service.settlement.carrying import other_parts, released_from, restated_in
@@ -171,8 +171,8 @@ def _states(ws: Workspace, book: Book, stored: Stored, engine: str, on_progress:
     yield _state("hold", replace(today, holds=holds_of(book.open_holds())))
 
 
-def _state(step: str, inputs: Inputs) -> Restated:
-    return Restated(step=step, inputs=inputs, outcome=compute(inputs))  # type: ignore[arg-type]
+def _state(step: Knowledge, inputs: Inputs) -> Restated:
+    return Restated(step=step, inputs=inputs, outcome=compute(inputs))
 
 
 def _by_todays_vectors(log: Log, rows: Sequence[UsageRow], size: int) -> list[UsageRow]:
