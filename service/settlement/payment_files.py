@@ -109,7 +109,9 @@ def write_batch(ws: Workspace, stored: Stored, batch: Pay, form: str) -> list[st
 
 def _check_one_format(folder: Path, stem: str, form: str) -> None:
     other_extensions = (extension for name, extension in EXTENSIONS.items() if name != form)
-    written = [path for extension in other_extensions for path in sorted(folder.glob(f"{stem}*.{extension}"))]
+    # Release 0.1 named no currency. Batch 1 is not batch 10, whose name begins the same.
+    patterns = (f"{stem}{currency}.{extension}" for extension in other_extensions for currency in ("", "-*"))
+    written = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
     if written:
         raise StateError(
             f"it was written as {written[0].name} before, and sending both would pay twice; if no bank has that file, "

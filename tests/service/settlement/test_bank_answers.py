@@ -142,6 +142,16 @@ def test_a_batch_is_written_in_one_format(june: Month) -> None:
     assert "pay twice" in other.unwritten[0]
 
 
+def test_the_file_of_another_batch_is_not_taken_for_the_batchs_own(june: Month) -> None:
+    """If this fails, somebody is told to delete the file of batch 10, which a bank may have, to get that of batch 1."""
+    run = published(june)
+    first = paying.pay(june.ws, run, "file", "pain.001")
+    (name,) = map(Path, first.files)
+    name.rename(name.with_name(name.name.replace("-1-EUR.xml", "-10-EUR.xml")))
+    again = paying.pay(june.ws, run, "file", "csv")
+    assert (len(again.files), again.unwritten) == (1, ())
+
+
 def test_no_file_is_written_for_an_account_that_is_not_named(tmp_path: Path) -> None:
     """If this fails, payments are handed over and there is no file to hand over."""
     made = month(tmp_path / "home")
