@@ -274,10 +274,14 @@ class Disputes:
             for other in self.files.values()
         )
 
+    def open_like(self, record: LineDispute) -> str | None:
+        """The id of another open dispute of the same claimant about the same."""
+        return next(
+            (name for name, other in self.files.items() if other.opened.slot == record.slot and other.is_open), None
+        )
+
     def open(self, record: LineDispute) -> None:
-        for other in self.files.values():
-            if other.opened.slot == record.slot and other.is_open:
-                raise VerificationError(f"{record.claimant} disputes this already, as {other.opened.id}")
+        self._check_alone(record)
         self.files[record.id] = DisputeFile(record)
 
     def admit(self, record: Admit) -> None:
@@ -321,6 +325,7 @@ class Disputes:
         )
         _check(record.party in dispute.parties, f"{record.party} is no party to dispute {record.dispute}")
         _check(record.at <= after(dispute.outcomes[0].at), f"an outcome is appealed within {DAYS} days")
+        self._check_alone(dispute.opened)
         dispute.appeal = record
 
     def lapse(self, name: str, at: str) -> None:
@@ -333,6 +338,11 @@ class Disputes:
     def ids(self) -> Mapping[str, object]:
         """Every name in use."""
         return {**self.files, **self.admits, **self.resolves}
+
+    def _check_alone(self, record: LineDispute) -> None:
+        """Two open disputes of the same could both be upheld, and paid."""
+        other = self.open_like(record)
+        _check(other is None, f"{record.claimant} disputes this already, as {other}")
 
     @staticmethod
     def _check_open(dispute: DisputeFile) -> None:

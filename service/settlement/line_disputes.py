@@ -237,9 +237,7 @@ def open_dispute(
             text=text,
             evidence=tuple(evidence),
         )
-        for other in book.disputes.files.values():
-            if other.opened.slot == record.slot and other.is_open:
-                raise StateError(f"{claimant} disputes this already, as {other.opened.id}: settle dispute show")
+        _check_alone(book, record)
         return record, name
 
     return show(ws, _write(ws, decide))
@@ -313,6 +311,7 @@ def appeal(ws: Workspace, name: str, *, party: str, text: str, evidence: Sequenc
             raise StateError(f"dispute {name} is {dispute.state}; only a first outcome is appealed, once")
         if at > after(dispute.outcomes[0].at):
             raise StateError(f"the outcome of {name} is of {dispute.outcomes[0].at}; it was final {DAYS} days later")
+        _check_alone(book, dispute.opened)
         record = Appeal(at=at, by=ws.operator, key=key, dispute=name, party=party, text=text, evidence=tuple(evidence))
         return record, name
 
@@ -349,6 +348,12 @@ def resolve(ws: Workspace, name: str, *, upheld: str | None, text: str) -> str:
         return record, proposal
 
     return _write(ws, decide)
+
+
+def _check_alone(book: Book, opened: LineDispute) -> None:
+    other = book.disputes.open_like(opened)
+    if other is not None:
+        raise StateError(f"{opened.claimant} disputes this already, as {other}: settle dispute show")
 
 
 def _check_party(dispute: DisputeFile, party: str) -> None:

@@ -170,3 +170,17 @@ def test_an_outcome_gives_no_more_than_was_claimed(june: Month) -> None:
     published(june)
     with pytest.raises(InputError, match="at most what was claimed"):
         line_disputes.resolve(june.ws, opened(june), upheld="50.01", text="generous")
+
+
+def test_an_outcome_is_not_appealed_beside_a_new_dispute_of_the_same(june: Month) -> None:
+    """If this fails, a claimant who was rejected opens the same again, appeals as well, and is paid twice."""
+    published(june)
+    first = opened(june)
+    decided(june, first, None)
+    second = opened(june)
+    size = june.ws.log.head().size
+    with pytest.raises(StateError, match=f"already, as {second}"):
+        line_disputes.appeal(june.ws, first, party="ann", text="listen again")
+    assert june.ws.log.head().size == size
+    decided(june, second, None)
+    assert line_disputes.appeal(june.ws, first, party="ann", text="listen again").state == "appealed"
