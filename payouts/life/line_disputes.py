@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from ledger.errors import InputError, VerificationError
 from ledger.text import parse_hex
@@ -118,8 +118,8 @@ class Admit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the other side, or whoever is heard, says to a dispute."""
+class _Statement:
+    """What a party says in a dispute. The leaf type is the name of the class."""
 
     at: str
     by: str
@@ -131,14 +131,24 @@ class Answer:
 
     def leaf(self) -> Leaf:
         return unsigned_leaf(
-            "answer", self, dispute=self.dispute, party=self.party, text=self.text, evidence=list(self.evidence)
+            type(self).__name__.lower(),
+            self,
+            dispute=self.dispute,
+            party=self.party,
+            text=self.text,
+            evidence=list(self.evidence),
         )
 
     @classmethod
-    def read(cls, leaf: Leaf) -> Answer:
+    def read(cls, leaf: Leaf) -> Self:
         names = ("dispute", "party", "text")
         check_signed_fields(leaf, *names, "evidence")
         return cls(**author_of(leaf), **{name: read_text(leaf, name) for name in names}, evidence=_digests(leaf))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(_Statement):
+    """What the other side, or whoever is heard, says to a dispute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,27 +197,8 @@ class Decide:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Appeal:
+class Appeal(_Statement):
     """Either side asks for a second outcome, once, within 30 days of the first."""
-
-    at: str
-    by: str
-    key: str
-    dispute: str
-    party: str
-    text: str
-    evidence: tuple[Digest, ...]
-
-    def leaf(self) -> Leaf:
-        return unsigned_leaf(
-            "appeal", self, dispute=self.dispute, party=self.party, text=self.text, evidence=list(self.evidence)
-        )
-
-    @classmethod
-    def read(cls, leaf: Leaf) -> Appeal:
-        names = ("dispute", "party", "text")
-        check_signed_fields(leaf, *names, "evidence")
-        return cls(**author_of(leaf), **{name: read_text(leaf, name) for name in names}, evidence=_digests(leaf))
 
 
 def _digests(leaf: Leaf) -> tuple[Digest, ...]:
@@ -286,18 +277,19 @@ class Disputes:
 
     def admit(self, record: Admit) -> None:
         """An admission counts at once, unless it needs a second person."""
-        dispute = self.file(record.dispute)
-        self._check_open(dispute)
-        _check(dispute.admitted is None, f"dispute {record.dispute} is admitted already")
+        dispute = self._to_admit(record)
         self.admits[record.id] = record
         if not self.rejected_before(dispute.opened):
             dispute.admitted = record
 
     def admit_by_two(self, record: Admit) -> None:
+        self._to_admit(record).admitted = record
+
+    def _to_admit(self, record: Admit) -> DisputeFile:
         dispute = self.file(record.dispute)
         self._check_open(dispute)
         _check(dispute.admitted is None, f"dispute {record.dispute} is admitted already")
-        dispute.admitted = record
+        return dispute
 
     def answer(self, record: Answer) -> None:
         dispute = self.file(record.dispute)
