@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -109,8 +109,11 @@ def report(ws: Workspace, *, period: str | None = None, party: str | None = None
     """Everything held or in suspense in published runs; of one month, or one party, if asked."""
     book = read_book(ws)
     now = Period(ws.clock().year, ws.clock().month)
-    standing = [load(ws.log, run) for run in book.standing() if period in (None, run.period)]
-    lines = [line for stored in standing for line in _lines(book, stored, now) if party in (None, line.party)]
+    published = [load(ws.log, run) for run in book.standing()]
+    booked = {entry: stored.record.period for stored in published for entry in stored.entries}
+    standing = [stored for stored in published if period in (None, stored.record.period)]
+    lifted = book.lifted()
+    lines = [line for stored in standing for line in _lines(stored, now, lifted, booked) if party in (None, line.party)]
     lines.sort(key=lambda line: (line.period, line.pool, line.state, -line.micros, line.party, line.subject))
     return HeldReport(
         lines=tuple(lines),
@@ -122,10 +125,11 @@ def report(ws: Workspace, *, period: str | None = None, party: str | None = None
     )
 
 
-def _lines(book: Book, stored: Stored, now: Period) -> Iterator[WaitingMoney]:
-    """The held and suspended lines of a run; what a run holds adds up to its own parts, whatever became of it since."""
-    lifted = book.lifted()
-    booked = {entry: run.period for run in book.standing() for entry in load(stored.log, run).entries}
+def _lines(stored: Stored, now: Period, lifted: Mapping[str, str], booked: Mapping[str, str]) -> Iterator[WaitingMoney]:
+    """The held and suspended lines of a run; what a run holds adds up to its own parts, whatever became of it since.
+
+    `booked`: the month whose run booked each entry.
+    """
     record = stored.record
     sums: dict[tuple[str, ...], int] = {}
     lines: dict[tuple[str, ...], Line] = {}
