@@ -303,10 +303,11 @@ class Disputes:
         self.resolves[record.id] = record
 
     def decide(self, record: Decide, by: str) -> None:
-        """An outcome counts from its approval on; after an appeal a third person approves it."""
+        """An outcome counts from its approval on; after an appeal somebody approves it who had no part in the first."""
         dispute = self.file(record.dispute)
         self._check_outcome(dispute, record)
         _check(by not in dispute.decided_by, f"{by} approved the outcome that is appealed")
+        _check(all(by != outcome.by for outcome in dispute.outcomes), f"{by} proposed the outcome that is appealed")
         dispute.outcomes.append(record)
         dispute.decided_by.append(by)
 

@@ -12,6 +12,7 @@ from ledger.proofs.tree import leaf_hash
 from ledger.types import Leaf
 from payouts.accounts.clauses import Agreed, Reserve
 from payouts.life.book import fold
+from payouts.life.line_disputes import Appeal, Decide, LineDispute
 from payouts.life.records import (
     Act,
     Adjust,
@@ -212,6 +213,28 @@ def test_what_became_of_a_payment() -> None:
     assert book.payment_of(RUNS[0], "bob") is None
     once = book_of(*PAID, payment("failed"), agreed("failed"), payment("settled"))
     assert [one.outcome for one in once.payments[RUNS[0], "ann"]] == ["failed", "settled"]
+
+
+def test_who_proposed_an_outcome_does_not_decide_its_appeal() -> None:
+    """If this fails, two operators who approve for each other decide a dispute, and its appeal as well."""
+
+    def outcome(number: int, by: str) -> Decide:
+        terms: dict[str, Any] = {"decision": "upheld", "micros": 5, "text": "heard"}
+        name = f"outcome-{number}"
+        return Decide(at=AT, by=by, key=f"k-{by}", id=name, dispute="dispute-1", round=number, **terms)
+
+    contest = LineDispute(
+        **MAKES, id="dispute-1", run=RUNS[0], about="amount", subject="", claimant="ann", against="bob", micros=9,
+        text="more", evidence=(),
+    )  # fmt: skip
+    appeal = Appeal(**MAKES, dispute="dispute-1", party="bob", text="less", evidence=())
+    second = outcome(2, "carol")
+    judged = (*PAID, contest, *both(outcome(1, "operator"), "outcome-1"), appeal, second)
+    document = leaf_hash(encode(dict(as_leaf(second)))).hex()
+    by_maker = book_of(*judged, approve("outcome-2", by="operator", document=document))
+    assert [void.reason for void in by_maker.voids] == ["operator proposed the outcome that is appealed"]
+    by_third = book_of(*judged, approve("outcome-2", by="dan", document=document))
+    assert (by_third.voids, by_third.disputes.file("dispute-1").state) == ([], "upheld")
 
 
 def test_only_the_last_run_of_a_pool_is_undone() -> None:
