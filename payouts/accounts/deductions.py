@@ -76,9 +76,9 @@ class Deductions:
     def payload(self) -> dict[str, Any]:
         return {
             "agreed": [agreed.payload() for agreed in self.agreed],
-            "before": [_row(agreed) for agreed in self.before],
-            "entries": [_row(agreed) for agreed in self.entries],
-            "after": [_row(agreed) for agreed in self.after],
+            "before": [_row(balance) for balance in self.before],
+            "entries": [_row(step) for step in self.entries],
+            "after": [_row(balance) for balance in self.after],
         }
 
     @classmethod
@@ -259,16 +259,16 @@ def _recoup(line: _Line, agreed: Iterable[Agreed], before: Iterable[Balance]) ->
     """Each advance takes its part of the same money, the oldest first where it does not suffice."""
     owed = {balance.term: balance.micros for balance in before}
     base, remaining = line.base, []
-    for balance in agreed:
-        if isinstance(balance.clause, Advance):
-            if balance.id not in owed:
-                line.book("advance", balance.id, balance.clause.micros)
-            outstanding = owed.pop(balance.id, balance.clause.micros)
-            recouped = line.at_most(min(outstanding, base * balance.clause.ppm // MILLION))
-            line.book("recouped", balance.id, -recouped)
-            remaining.append(Balance(kind="advance", term=balance.id, micros=outstanding - recouped))
-    for term, outstanding in owed.items():
-        line.book("given-up", term, -outstanding)
+    for term in agreed:
+        if isinstance(term.clause, Advance):
+            if term.id not in owed:
+                line.book("advance", term.id, term.clause.micros)
+            outstanding = owed.pop(term.id, term.clause.micros)
+            recouped = line.at_most(min(outstanding, base * term.clause.ppm // MILLION))
+            line.book("recouped", term.id, -recouped)
+            remaining.append(Balance(kind="advance", term=term.id, micros=outstanding - recouped))
+    for ended, outstanding in owed.items():
+        line.book("given-up", ended, -outstanding)
     return remaining
 
 
