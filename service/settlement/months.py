@@ -12,7 +12,7 @@ from service.settlement.approvers import is_demo
 from service.settlement.finding import runs_of
 from service.settlement.held import RunParts
 from service.settlement.step import read_book
-from service.settlement.stored import load
+from service.settlement.stored import last_published, load
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -75,6 +75,7 @@ def show(ws: Workspace, period: str) -> PeriodShown:
 
 def _row(ws: Workspace, book: Book, run: Run) -> RunRow:
     stored = load(ws.log, run)
+    earlier = last_published(ws.log, book, pool=run.pool, currency=stored.currency, before=run.period)
     return RunRow(
         run=run.run,
         pool=run.pool,
@@ -88,14 +89,5 @@ def _row(ws: Workspace, book: Book, run: Run) -> RunRow:
         holders=sum(account.earned > 0 for account in stored.accounts.values()),
         units=stored.outcome.units,
         parts=RunParts.of(book, stored),
-        before=_before(ws, book, run, stored.currency),
+        before=None if earlier is None else RunParts.of(book, earlier),
     )
-
-
-def _before(ws: Workspace, book: Book, run: Run, currency: str) -> RunParts | None:
-    """The parts of the pool's last published run of an earlier month."""
-    for earlier in reversed(book.standing(run.pool, before=run.period)):
-        stored = load(ws.log, earlier)
-        if stored.currency == currency:
-            return RunParts.of(book, stored)
-    return None

@@ -15,7 +15,7 @@ from payouts.accounts.clauses import Advance, Agreed, Rate, Reserve, Withholding
 from payouts.compute import Outcome
 from payouts.life.book import Book
 from payouts.terms import Terms
-from service.settlement.stored import Stored, load
+from service.settlement.stored import last_published, load
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -83,7 +83,7 @@ def _unpaid_rights(ws: Workspace, terms: Terms) -> Iterator[str]:
 
 
 def _other_amount(ws: Workspace, book: Book, terms: Terms, outcome: Outcome) -> Iterator[str]:
-    last_run = _run_before(ws, book, terms)
+    last_run = last_published(ws.log, book, pool=terms.pool, currency=terms.currency, before=terms.period)
     if last_run is None:
         return
     pool = last_run.outcome.pool
@@ -99,14 +99,6 @@ def _other_amount(ws: Workspace, book: Book, terms: Terms, outcome: Outcome) -> 
     ]
     if changed:
         yield f"pool {terms.pool} has other terms than in {last_run.record.period}: {', '.join(changed)}"
-
-
-def _run_before(ws: Workspace, book: Book, terms: Terms) -> Stored | None:
-    for run in reversed(book.standing(terms.pool, before=terms.period)):
-        stored = load(ws.log, run)
-        if stored.currency == terms.currency:
-            return stored
-    return None
 
 
 def _earlier(book: Book, agreed: Agreed) -> Agreed | None:
@@ -149,14 +141,13 @@ def _other_share(agreed: Agreed, ppm: int, earlier: Agreed | None) -> Iterator[s
 
 def _large_advance(ws: Workspace, book: Book, advance: Advance) -> Iterator[str]:
     """An advance that two years of the party's last month would not recoup: a digit too many, perhaps."""
-    for run in reversed(book.standing(advance.pool)):
-        stored = load(ws.log, run)
-        if stored.currency == advance.currency:
-            account = stored.accounts.get(advance.party)
-            earned = 0 if account is None else account.earned
-            if advance.micros > earned * ADVANCE_RATIO_MAX:
-                yield (
-                    f"an advance of {money(advance.micros, advance.currency)} to {advance.party}, who earned "
-                    f"{money(earned, advance.currency)} in {run.period}"
-                )
-            return
+    last_run = last_published(ws.log, book, pool=advance.pool, currency=advance.currency)
+    if last_run is None:
+        return
+    account = last_run.accounts.get(advance.party)
+    earned = 0 if account is None else account.earned
+    if advance.micros > earned * ADVANCE_RATIO_MAX:
+        yield (
+            f"an advance of {money(advance.micros, advance.currency)} to {advance.party}, who earned "
+            f"{money(earned, advance.currency)} in {last_run.record.period}"
+        )

@@ -15,6 +15,7 @@ from payouts import tables
 from payouts.accounts.account import Account
 from payouts.accounts.clauses import Agreed
 from payouts.compute import Outcome
+from payouts.life.book import Book
 from payouts.life.records import Run
 from payouts.protocols import HoldMatch, UsageRow
 from payouts.rules.base import Rule
@@ -116,3 +117,9 @@ def load(log: Log, run: Run) -> Stored:
             f"is of {stated[0]}, pool {stated[1]}, sequence {stated[2]}: it is not approved, published or paid"
         )
     return Stored(run, payload, log)
+
+
+def last_published(log: Log, book: Book, *, pool: str, currency: str, before: str | None = None) -> Stored | None:
+    """The newest published run of a pool in a currency; of the months before one, if named."""
+    newest_first = (load(log, run) for run in reversed(book.standing(pool, before=before)))
+    return next((stored for stored in newest_first if stored.currency == currency), None)
