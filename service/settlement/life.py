@@ -279,8 +279,12 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
             raise StateError(f"run {name[:16]} is published already; nothing is left to approve")
         if isinstance(proposal, Run):
             check_close(book, load(ws.log, proposal))
-        if isinstance(proposal, Reverse) and book.standing(book.runs[proposal.run].pool)[-1].run != proposal.run:
-            raise ConflictError(f"a later run builds on {proposal.run[:16]} by now; correct it by adjustments instead")
+        if isinstance(proposal, Reverse) and not book.approved(name):
+            last = book.standing(book.runs[proposal.run].pool)[-1:]
+            if [run.run for run in last] != [proposal.run]:
+                raise ConflictError(
+                    f"a later run builds on {proposal.run[:16]} by now; correct it by adjustments instead"
+                )
         record = Approve(at=at, by=party, key=key.public.id, subject=name, document=book.document(name), demo=demo)
         return DecidedStep(_approved(record, kind, proposal.by, already=False), leaves=[signed(record, key)])
 

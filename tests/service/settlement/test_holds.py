@@ -100,6 +100,15 @@ def test_adjustments_need_two_and_are_booked_once(june: Month) -> None:
     assert bob.adjustments_micros == 0
 
 
+def test_a_third_person_may_sign_under_a_reversal_as_well(june: Month) -> None:
+    """If this fails, another signature under the reversal of a pool's only run ends in a traceback."""
+    run = published(june)
+    proposal = holds.reverse(june.ws, run, reason="wrong pool").id
+    life.approve(june.ws, proposal, "approver")
+    enrol(june.ws, "ann", "approver")
+    assert not life.approve(june.ws, proposal, "ann").already
+
+
 def test_a_reversed_run_makes_room_for_another(june: Month) -> None:
     """If this fails, a wrong published run cannot be undone, or what it paid is paid a second time."""
     run = published(june)
