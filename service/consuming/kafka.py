@@ -10,14 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from ledger.errors import InputError, TransientError
 from service.consuming.broker import Message
 
 GROUP: Final = "settle"
 ASK_SECONDS: Final = 10.0
-_FIXED: Final = frozenset({"bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.reset"})
+_FIXED: Final = frozenset(
+    {"bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.reset", "enable.partition.eof"}
+)
 
 
 class KafkaTopic:
@@ -28,16 +30,21 @@ class KafkaTopic:
         self._topic = topic
         self._next: dict[str, int] = {}
         self._ends: dict[str, int] = {}
-        self._consumer = Consumer(
-            {
-                **properties,
-                "bootstrap.servers": servers,
-                "group.id": GROUP,
-                "enable.auto.commit": False,
-                # A position that the broker no longer has is said, not passed over.
-                "auto.offset.reset": "error",
-            }
-        )
+        settings = {
+            # What fails is said by us; librdkafka would write it on standard error as well, twenty times a second.
+            "log_level": 2,
+            **properties,
+            "bootstrap.servers": servers,
+            "group.id": GROUP,
+            "enable.auto.commit": False,
+            "enable.partition.eof": False,
+            # A position that the broker no longer has is said, not passed over.
+            "auto.offset.reset": "error",
+        }
+        try:
+            self._consumer = Consumer(settings)
+        except KafkaException as problem:  # nothing has been asked of a broker yet: the settings are wrong
+            raise InputError(f"settings of librdkafka: {problem.args[0].str()}") from None
         try:
             listing = self._asked(lambda: self._consumer.list_topics(topic, timeout=ASK_SECONDS))
             about = listing.topics[topic]
@@ -83,8 +90,6 @@ class KafkaTopic:
         received = []
         for message in self._asked(lambda: self._consumer.consume(most, seconds)):
             if (problem := message.error()) is not None:
-                if problem.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name in this library
-                    continue
                 raise TransientError(f"{self.stream}: {problem.str()}")
             received.append(Message(str(message.partition()), message.offset(), message.value() or b""))
             self._next[received[-1].partition] = message.offset() + 1

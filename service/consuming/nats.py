@@ -66,6 +66,9 @@ class NatsStream:
         await self._client.connect(
             server,
             allow_reconnect=False,
+            # Else it tries for two minutes without a word; trying again is for the consumer, which says so.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
             connect_timeout=CONNECT_SECONDS,
             user_credentials=None if credentials is None else str(credentials),
             error_cb=self._note,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -211,3 +213,19 @@ def test_settings_that_decide_what_is_read_cannot_be_overridden(tmp_path: Any) -
 def test_a_workspace_without_consumers_lists_no_positions(june: Month) -> None:
     """If this fails, asking for positions fails where nothing was ever consumed."""
     assert positions.listed(Workspace.open(june.ws.home).log) == []
+
+
+def test_a_server_that_is_not_there_is_told_at_once() -> None:
+    """If this fails, a mistyped address is tried for two minutes without a word."""
+    began = time.monotonic()
+    with pytest.raises(TransientError, match="no servers"):
+        opener("nats://127.0.0.1:1/EVENTS")()
+    assert time.monotonic() - began < 30
+
+
+def test_a_setting_that_librdkafka_does_not_know_is_named(tmp_path: Path) -> None:
+    """If this fails, a mistyped setting ends in a traceback."""
+    settings = tmp_path / "kafka.properties"
+    settings.write_text("security.protocoll=SSL\n")
+    with pytest.raises(InputError, match=r"security\.protocoll"):
+        opener("kafka://127.0.0.1:1/plays", credentials=settings)()
