@@ -3,14 +3,17 @@
 A file is taken once it has not changed between two looks. It moves to `done/` before anything is read, so that a
 track's file stays where the ledger's host remembers it; an answer beside it says what became of it, and a file of
 `done/` without one was interrupted and is taken again. A file that cannot be used moves to `failed/`, with the reason
-beside it.
+beside it. Of several processes that watch one folder, one at a time takes files.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -69,36 +72,59 @@ class Inbox:
 
     def look(self, stopping: Callable[[], bool] = lambda: False) -> list[InboxFile]:
         """Take every file that has not changed since the last look, until `stopping` says to leave the rest."""
+        self.prepare()
+        with _alone(self.folder) as alone:
+            return self._taken(stopping) if alone else []
+
+    def prepare(self) -> None:
+        """Make the folders; InputError where there can be none."""
         for name in (DONE, FAILED):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
-        seen = {path: _state_of(path) for path in _files(self.folder)}
+            try:
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            except OSError as problem:
+                raise InputError(f"{self.folder} cannot be an inbox: {problem.strerror or problem}") from None
+
+    def _taken(self, stopping: Callable[[], bool]) -> list[InboxFile]:
+        seen = {path: state for path in _files(self.folder) if (state := _state_of(path)) is not None}
         ready = [path for path, state in seen.items() if self._seen.get(path) == state]
         self._seen = seen
         interrupted = [path for path in _files(self.folder / DONE) if not _beside(path, ANSWER).exists()]
         if not ready and not interrupted:
             return []
+        results: list[InboxFile] = []
+        failure: Exception | None = None
         ws = self.open_workspace()
         try:
-            results = [self._take(ws, path) for path in interrupted]
-            for path in ready:
+            for path in (*interrupted, *ready):
                 if stopping():
                     break
-                target = _free(self.folder / DONE, path.name)
-                path.replace(target)
-                results.append(self._take(ws, target))
-            return results
+                try:
+                    taken = path
+                    if path.parent == self.folder:
+                        taken = path.replace(_free(self.folder / DONE, path.name))
+                    results.append(self._take(ws, taken))
+                except Exception as problem:  # noqa: BLE001  raised below: the other files do not wait for this one
+                    failure = failure or problem
         finally:
             ws.close()
+        if failure is not None:
+            raise failure
+        return results
 
     def _take(self, ws: Workspace, path: Path) -> InboxFile:
         """What became of a file in `done/`. A disk or database that fails is raised: the file is taken again then."""
+        answer, reason = None, None
         try:
             answer = self._answer(ws, path)
         except (InputError, ConflictError, StateError) as problem:
+            reason = str(problem)
+        if not path.exists():  # taken away meanwhile: an answer would stand beside the next file of this name
+            return InboxFile(file=path.name, answer=answer, reason=reason)
+        if reason is not None:
             target = _free(self.folder / FAILED, path.name)
-            write_whole(_beside(target, REASON), f"{problem}\n".encode())
+            write_whole(_beside(target, REASON), f"{reason}\n".encode())
             path.replace(target)
-            return InboxFile(file=path.name, reason=str(problem))
+            return InboxFile(file=path.name, reason=reason)
         write_whole(_beside(path, ANSWER), json.dumps(answer, indent=1).encode() + b"\n")
         return InboxFile(file=path.name, answer=answer)
 
@@ -148,8 +174,27 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _state_of(path: Path) -> tuple[int, int]:
-    about = path.stat()
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether no other process takes this folder's files now: what it works on would look interrupted to us."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except BlockingIOError:
+            alone = False
+        yield alone
+    finally:
+        os.close(handle)
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    """What changes with a file; None where somebody took it away meanwhile."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return None
     return about.st_size, about.st_mtime_ns
 
 
@@ -160,7 +205,7 @@ def _beside(path: Path, suffix: str) -> Path:
 def _free(folder: Path, name: str) -> Path:
     """A name that no file of the folder has: a second file of one name stands beside the first."""
     path, number = folder / name, 1
-    while path.exists():
+    while path.exists() or _beside(path, ANSWER).exists():
         number += 1
         path = folder / f"{Path(name).stem}~{number}{Path(name).suffix}"
     return path

@@ -45,6 +45,7 @@ def inbox(
         return fresh
 
     watched = Inbox(folder_path, opened, source=source or None, naming=lambda: Naming(renamed=renamed))
+    watched.prepare()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     looks = 2 if once else 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import TransientError
+from ledger.errors import InputError, TransientError
 from service import inbox as module
 from service.inbox import Inbox, inbox_standing
 from tests.service.month import Month
@@ -88,3 +88,80 @@ def test_an_interrupted_file_is_taken_again(june: Month, tmp_path: Path, monkeyp
     (taken,) = watched(june, folder).look()
     assert taken.answer is not None
     assert (taken.answer["accepted"], taken.answer["duplicates"]) == (0, 1)
+
+
+def test_a_file_that_brings_an_error_of_ours_to_light_keeps_no_other_waiting(
+    june: Month, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, one such file stops the whole inbox for good: it is taken first each time."""
+    folder = tmp_path / "inbox"
+    inbox = watched(june, folder)
+    inbox.look()
+    answer = Inbox._answer
+
+    def stumble(self: Inbox, ws: Any, path: Path) -> dict[str, Any]:
+        if path.name == "bad.ndjson":
+            raise ZeroDivisionError
+        return answer(self, ws, path)
+
+    monkeypatch.setattr(Inbox, "_answer", stumble)
+    for name in ("bad", "good"):
+        (folder / f"{name}.ndjson").write_bytes(lines(row(name)))
+    inbox.look()
+    with pytest.raises(ZeroDivisionError):
+        inbox.look()
+    assert (folder / "done" / "good.ndjson.answer.json").is_file()
+    (folder / "late.ndjson").write_bytes(lines(row("late")))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            inbox.look()
+    assert (folder / "done" / "late.ndjson.answer.json").is_file()
+    assert (folder / "done" / "bad.ndjson").is_file()
+
+
+def test_what_another_process_works_on_is_not_taken_for_interrupted(
+    june: Month, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, two servers of one workspace attribute every track twice and move each other's files."""
+    folder = tmp_path / "inbox"
+    inbox, second = watched(june, folder), watched(june, folder)
+    answer, seen = Inbox._answer, []
+
+    def meanwhile(self: Inbox, ws: Any, path: Path) -> dict[str, Any]:
+        seen.append(second.look())
+        return answer(self, ws, path)
+
+    monkeypatch.setattr(Inbox, "_answer", meanwhile)
+    inbox.look()
+    (folder / "hour.ndjson").write_bytes(lines(row("a")))
+    inbox.look()
+    (taken,) = inbox.look()
+    assert (taken.answer and taken.answer["accepted"], seen) == (1, [[]])
+
+
+def test_a_file_taken_away_meanwhile_leaves_no_answer_for_the_next_of_its_name(
+    june: Month, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, the next file of that name looks answered, and a crash while it is taken loses it."""
+    folder = tmp_path / "inbox"
+    inbox = watched(june, folder)
+    answer = Inbox._answer
+
+    def removed(self: Inbox, ws: Any, path: Path) -> dict[str, Any]:
+        done = answer(self, ws, path)
+        path.unlink()
+        return done
+
+    monkeypatch.setattr(Inbox, "_answer", removed)
+    inbox.look()
+    (folder / "hour.ndjson").write_bytes(lines(row("a")))
+    inbox.look()
+    inbox.look()
+    assert list((folder / "done").iterdir()) == []
+
+
+def test_a_file_is_no_inbox(june: Month, tmp_path: Path) -> None:
+    """If this fails, a mistyped folder ends in a traceback."""
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be an inbox"):
+        watched(june, tmp_path / "file").look()
