@@ -60,6 +60,8 @@ _resident: dict[tuple[Path, str], tuple[Digest, Method, Catalogue]] = {}
 
 def resident(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
     """As `fitted`, and kept for the life of the process until the index changes."""
+    # The method is named here, not in `fitted`: the setting may change while the process lives.
+    name = name or workspace.settings.text("attribution.method")
     place = (workspace.home, name)
     state = canon.digest(canon.encode(store_of(workspace).manifest() or {}))
     if place not in _resident or _resident[place][0] != state:

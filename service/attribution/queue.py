@@ -67,7 +67,11 @@ def enqueue(ws: Workspace, track: str, media: str, body: bytes) -> QueuedTrack:
     for outcome in (folder / DONE, folder / FAILED):  # what was said of an earlier file is not said of this one
         for former in outcome.glob(f"{name}.*") if outcome.is_dir() else ():
             former.unlink(missing_ok=True)
-    write_whole(folder / f"{name}{FORMS[media]}", body)
+    path = folder / f"{name}{FORMS[media]}"
+    write_whole(path, body)
+    for former in folder.glob(f"{name}.*"):  # in another form: taken in its turn, it might be the one that pays
+        if former != path:
+            former.unlink(missing_ok=True)
     return QueuedTrack(track=track, state="waiting")
 
 
@@ -120,6 +124,6 @@ class QueueWorker:
             try:
                 for taken in queue.look(self._stop.is_set):
                     _LOG.info("attributed %s: %s", taken.file, "done" if taken.reason is None else "failed")
-            except Exception:  # noqa: BLE001  whatever it is: the file stays, and the server goes on
+            except Exception:  # noqa: BLE001  logged: its file is tried again, and the server goes on
                 _LOG.exception("the attribution queue failed; trying again in %g seconds", BACKOFF_SECONDS)
                 self._stop.wait(BACKOFF_SECONDS)

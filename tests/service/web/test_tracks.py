@@ -45,3 +45,12 @@ def test_what_waits_survives_a_restart(june: Month) -> None:
     enqueue(june.ws, "trk-3", "application/json", json.dumps(DECLARED[0] | {"track": "trk-3"}).encode())
     assert (june.home / FOLDER / "trk-3.vector").is_file()
     assert queued(june.reopened(), "trk-3").state == "waiting"
+
+
+def test_a_track_handed_in_again_in_another_form_waits_once(june: Month) -> None:
+    """If this fails, both wait, and the one that was to be replaced may be attributed last and pay."""
+    from service.attribution.queue import enqueue
+
+    enqueue(june.ws, "trk-3", "audio/wav", b"RIFF")
+    enqueue(june.ws, "trk-3", "application/json", json.dumps(DECLARED[0] | {"track": "trk-3"}).encode())
+    assert [path.name for path in (june.home / FOLDER).iterdir() if path.is_file()] == ["trk-3.vector"]
