@@ -24,9 +24,10 @@ def read_(file: Annotated[Path, typer.Argument(help="pain.002, camt.053 or camt.
 
     Failed and returned ones are proposals for a second person: settle proposals.
     """
+    from service.bundles import read_file
     from service.settlement import bank_answers
 
-    _answer(bank_answers.read_answers(workspace(), file.read_bytes()))
+    _answer(bank_answers.read_answers(workspace(), read_file(file)))
 
 
 @app.command()

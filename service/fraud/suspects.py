@@ -7,7 +7,6 @@ from a side table that can be erased; they never enter a leaf.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +18,7 @@ from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, inspect, sele
 
 from ledger.errors import InputError
 from ledger.types import Period, format_time, parse_time
+from service.bundles import read_file
 from service.fraud.scoring import UNKNOWN, PlayColumns, Suspicion, scorer_named
 
 if TYPE_CHECKING:
@@ -174,9 +174,10 @@ def _seconds(text: str, start: datetime) -> int:
 
 def take_devices(ws: Workspace, path: Path) -> int:
     """Take the device hints of a file (NDJSON: source, event_id, device) into the side table; how many were new."""
+    data = read_file(path)
     try:
-        hints = msgspec.json.Decoder(DeviceHint).decode_lines(path.read_bytes())
-    except (msgspec.MsgspecError, OSError) as problem:
+        hints = msgspec.json.Decoder(DeviceHint).decode_lines(data)
+    except msgspec.MsgspecError as problem:
         raise InputError(f"{path}: expected one object a line with source, event_id and device: {problem}") from None
     with ws.log.projection() as tx:
         _METADATA.create_all(tx)
@@ -207,6 +208,6 @@ def _devices(log: Log, ids: Sequence[tuple[str, str]]) -> Any:
         if not inspect(connection).has_table(_DEVICE.name):
             return np.full(len(ids), UNKNOWN, dtype=np.int64)
         hints = {(row.source, row.event_id): bytes(row.device) for row in connection.execute(select(_DEVICE))}
-    numbers = {device: number for number, device in enumerate(sorted(Counter(hints.values())))}
+    numbers = {device: number for number, device in enumerate(sorted(set(hints.values())))}
     hinted = (hints.get(key) for key in ids)
     return np.array([UNKNOWN if device is None else numbers[device] for device in hinted], dtype=np.int64)
