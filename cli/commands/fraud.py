@@ -9,7 +9,7 @@ import typer
 
 from cli.shell import emit, workspace
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, help="Listeners who behave like machines: whom to look at, and why.")
 
 
 @app.command()
