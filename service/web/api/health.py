@@ -33,7 +33,7 @@ def readyz(call: Call) -> dict[str, object]:
 
 
 def metrics(call: Call) -> Content:
-    """`GET /metrics`: for a Prometheus on this machine or one that asks with an operator's key."""
+    """`GET /metrics`: for a Prometheus that asks this server itself; what comes through a proxy is refused."""
     if any(name in call.headers for name in FORWARDED):
         raise NotFoundError("page")
     state = call.held
