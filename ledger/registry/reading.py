@@ -89,6 +89,10 @@ class Statements:
         except InputError as problem:
             raise VerificationError(str(problem)) from None
         registration = statement.check(ring, stated.places[0], envelope, self._origin)
+        if registration.after is not None and start < registration.after:
+            raise VerificationError(
+                f"it was signed when the log had {registration.after} entries, and stands at {start}"
+            )
         stop = stated.places[-1] + 1
         whole = stated
         if self._page is not None and (start < stated.places[0] or len(stated.places) < registration.count):

@@ -271,7 +271,10 @@ class Registry:
                 personal_rows.append((fact.type, f.id_of(fact), salt, item.personal))
                 fact = msgspec.structs.replace(fact, personal=personal.digest(salt, item.personal))
             rows.append(fact)
-        envelope = statement.sign([f.encode(fact) for fact in rows], signer, self.log.origin).encode()
+        encoded = [f.encode(fact) for fact in rows]
+        envelope = statement.sign(encoded, signer, self.log.origin).encode()
+        if self._has(canon.digest(envelope)):
+            envelope = statement.sign(encoded, signer, self.log.origin, after=known).encode()
         digest = canon.digest(envelope)
         bodies = [f.encode_leaf(fact, at=at, statement=digest, row=row) for row, fact in enumerate(rows)]
 
@@ -288,6 +291,10 @@ class Registry:
         )
         appended = self.log.commit(batch, unchanged)
         return digest, appended.size
+
+    def _has(self, digest: Digest) -> bool:
+        with self.log.store.reading() as connection:
+            return queries.blob(connection, bytes.fromhex(digest)) is not None
 
 
 def _keys(stated: Stated) -> list[tuple[str, int]]:

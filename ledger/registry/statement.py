@@ -22,6 +22,7 @@ from ledger.types import Role
 
 PAYLOAD_TYPE: Final = "application/vnd.settle.registration+json"
 SIGNING_ROLES: Final[tuple[Role, ...]] = ("operator", "holder", "approver", "attribution", "platform")
+_SAID: Final = ("origin", "party", "role", "count", "root")
 _ADDED: Final = frozenset(("v", "at", "statement", "row"))
 _DECODE: Final = msgspec.json.Decoder().decode
 _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
@@ -45,6 +46,8 @@ class Registration:
     role: str
     count: int
     root: str
+    after: int | None = None
+    """The size of the log after which it was signed; stated where the same rows were signed before."""
     key: str = ""
     """The id of the key that signed it."""
 
@@ -53,10 +56,14 @@ OPERATOR: Final = Registration(origin="", party="", role="operator", count=0, ro
 """Who speaks where nobody needs to have signed: rows that are planned, and tests."""
 
 
-def sign(rows: Sequence[bytes], signer: Signer, origin: str) -> dsse.Envelope:
-    """The statement over these rows, each as canonical JSON."""
+def sign(rows: Sequence[bytes], signer: Signer, origin: str, *, after: int | None = None) -> dsse.Envelope:
+    """The statement over these rows, each as canonical JSON.
+
+    `after` tells it from an earlier one over the same rows: without it, whoever comes back to what they said first
+    would sign that statement again, and it would be void as a copy.
+    """
     root = tree.root_of(tree.leaf_hashes(rows))
-    payload = {
+    payload: dict[str, Any] = {
         "v": 1,
         "type": "registration",
         "origin": origin,
@@ -65,6 +72,8 @@ def sign(rows: Sequence[bytes], signer: Signer, origin: str) -> dsse.Envelope:
         "count": len(rows),
         "root": root.hex(),
     }
+    if after is not None:
+        payload["after"] = after
     return dsse.sign(PAYLOAD_TYPE, canon.encode(payload), [signer.key])
 
 
@@ -102,9 +111,11 @@ def check(ring: KeyRing | None, index: int, envelope: bytes, origin: str) -> Reg
 
 def _said(parsed: dsse.Envelope) -> Registration:
     payload = canon.decode_object(parsed.payload, "registration statement")
-    if set(payload) != {"v", "type", "origin", "party", "role", "count", "root"} or payload["type"] != "registration":
+    if set(payload) - {"after"} != {"v", "type", *_SAID} or payload["type"] != "registration":
         raise VerificationError(f"registration statement: fields {sorted(payload)}")
-    return Registration(**{name: payload[name] for name in ("origin", "party", "role", "count", "root")})
+    if type(payload.get("after", 0)) is not int:
+        raise VerificationError(f"registration statement: after is {payload['after']!r}, expected a size")
+    return Registration(**{name: payload[name] for name in _SAID}, after=payload.get("after"))
 
 
 def read(envelope: bytes) -> Registration:

@@ -89,3 +89,27 @@ def test_a_reading_that_stops_within_a_statement_reads_on(office: Office) -> Non
     registry = trusting(office)
     for size in range(office.registry.log.head().size + 1):
         assert registry.view(size) == office.registry.view(size)
+
+
+def test_who_comes_back_to_what_they_said_first_is_heard(office: Office) -> None:
+    """If this fails, a correction that is taken back counts for nobody, although its import was accepted."""
+    office.load(sample())
+    claim = {"subject": "rec-1", "party": "p-pub", "right": "performer", "state": "asserted"}
+    for ppm in (500_000, 400_000, 500_000, 400_000, 500_000):
+        assert office.load({"shares": [claim | {"ppm": ppm}]}, office.holder("p-pub")).accepted == 1
+        registry = trusting(office, office.holder("p-pub"))
+        for view in (registry.view(), registry.view_of("rec-1")):
+            assert [line.ppm for line in view.shares_of["rec-1", "performer"]] == [ppm]
+    assert registry.index_differences() == ([], [])
+
+
+def test_a_statement_stands_after_the_size_that_it_names(office: Office) -> None:
+    """If this fails, a statement signed for one place in the log counts at an earlier one."""
+    office.load(sample())
+    size = office.registry.log.head().size
+    for after, counts in ((size + 2, False), (size + 1, True)):
+        fact = replace(FORGED, id=f"sh-{after}")
+        envelope = statement.sign([f.encode(fact)], office.operator, ORIGIN, after=after)
+        body = f.encode_leaf(fact, at=AT, statement=envelope.digest, row=0)
+        office.registry.log.append([leaf.decode(body)], blobs=[envelope.encode()])
+        assert ("p-pub" in parties(trusting(office))) == counts
