@@ -148,10 +148,20 @@ def vector(at: datetime, *, track: str, statement: Digest, method: str) -> dict[
 
 
 def assign(
-    at: datetime, *, track: str, vector: Digest, signer: PrivateKey, reason: str | None = None
+    at: datetime,
+    *,
+    track: str,
+    vector: Digest,
+    signer: PrivateKey,
+    reason: str | None = None,
+    follows: int | None = None,
 ) -> dict[str, Any]:
-    """From here on the track pays by this vector; signed by the attribution role."""
-    return sign(make("assign", at, track=track, vector=vector, reason=reason), signer)
+    """From here on the track pays by this vector; signed by the attribution role.
+
+    `follows` is the index of the track's assignment before it: without it, a vector that is assigned again within a
+    second would have the same signature, and the assignment would be void as a repetition.
+    """
+    return sign(make("assign", at, track=track, vector=vector, reason=reason, follows=follows), signer)
 
 
 def seal(at: datetime, *, size: int, root: bytes, chain: bytes) -> dict[str, Any]:

@@ -95,11 +95,14 @@ def record(
     paying = workspace.log.assignments()
     for candidate, spent in zip(vectors, seconds, strict=True):
         envelope = vector.sign(candidate, key)
-        if not assign or paying.get(candidate.track, ("", 0))[0] != envelope.digest:
+        paid_by, follows = paying.get(candidate.track, (None, None))
+        if not assign or paid_by != envelope.digest:
             blobs.append(envelope.encode())
             leaves.append(leaf.vector(now, track=candidate.track, statement=envelope.digest, method=candidate.method))
             if assign:
-                leaves.append(leaf.assign(now, track=candidate.track, vector=envelope.digest, signer=key))
+                leaves.append(
+                    leaf.assign(now, track=candidate.track, vector=envelope.digest, signer=key, follows=follows)
+                )
         answers.append(
             Attributed(
                 track=candidate.track,
@@ -133,10 +136,13 @@ def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> Ass
     if digest not in {statement for statement, _ in statements}:
         listed = ", ".join(statement[:16] for statement, _ in statements) or "none"
         raise InputError(f"track {track} has no vector {digest[:16]}; recorded are: {listed}")
-    if workspace.log.assignments().get(track, (None, 0))[0] == digest:
+    paid_by, follows = workspace.log.assignments().get(track, (None, None))
+    if paid_by == digest:
         raise StateError(f"track {track} already pays by vector {digest[:16]}")
-    key = workspace.signer("attribution")
-    done = workspace.log.append([leaf.assign(workspace.clock(), track=track, vector=digest, signer=key, reason=reason)])
+    now, key = workspace.clock(), workspace.signer("attribution")
+    done = workspace.log.append(
+        [leaf.assign(now, track=track, vector=digest, signer=key, reason=reason, follows=follows)]
+    )
     return AssignedVector(track=track, digest=digest, index=done.first, reason=reason)
 
 

@@ -66,11 +66,11 @@ def _news(ws: Workspace, home: Log) -> tuple[list[dict[str, Any]], list[bytes]]:
     registered = [body["id"] for body in bodies if body["type"] == "track"]
     void = {checkpoint.index for checkpoint in home.reading().voids}
     assigned = [
-        body
+        (entry.index, body)
         for entry, body in zip(entries, bodies, strict=True)
         if body["type"] == "assign" and entry.index not in void
     ]
-    vectors = {body["vector"]: home.blob(body["vector"]) for body in assigned}
+    vectors = {body["vector"]: home.blob(body["vector"]) for _, body in assigned}
     leaves = [
         *member.follow(ws.clock(), head, registered, ws.signer("operator")),
         *_keys(ws, home),
@@ -89,14 +89,19 @@ def _keys(ws: Workspace, home: Log) -> Iterator[dict[str, Any]]:
             )
 
 
-def _assignments(ws: Workspace, home: Log, assigned: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Each of the home log's assignments, in its order, with the evidence that its vector was logged."""
+def _assignments(ws: Workspace, home: Log, assigned: list[tuple[int, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Each of the home log's assignments, in its order, with the evidence that its vector was logged.
+
+    Each says which entry of the home log it repeats. They are signed at one time: a track that went back to a vector
+    would otherwise have two assignments of one signature, the second of them void.
+    """
     logged = {body["statement"]: body for body in _vector_leaves(home)} if assigned else {}
     now, key = ws.clock(), ws.signer("attribution")
-    for body in assigned:
+    for index, body in assigned:
         if (evidence := logged.get(body["vector"])) is not None:
             yield leaf.vector(now, track=body["track"], statement=body["vector"], method=evidence["method"])
-        yield leaf.assign(now, track=body["track"], vector=body["vector"], signer=key, reason=f"as in {home.origin}")
+        reason = f"as in entry {index} of {home.origin}"
+        yield leaf.assign(now, track=body["track"], vector=body["vector"], signer=key, reason=reason)
 
 
 def _vector_leaves(home: Log) -> Iterator[dict[str, Any]]:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ledger.log.fsck import fsck
 from ledger.proofs import canon
+from service.attribution.vectors import assign, declare
 from service.workspace import Workspace
 from tests.cli.support import settle, settle_json
+from tests.service.month import DECLARED, Month
 
 ONE = {"track": "trk-1", "sources": [{"recording": "rec-1", "aspect": "recording", "ppm": 600_000, "use": "condition"}]}
 TWO = {"track": "trk-2", "sources": [{"recording": "rec-2", "ppm": 250_000}]}
@@ -54,6 +57,23 @@ def test_evidence_does_not_pay_until_assigned(home: Path, tmp_path: Path) -> Non
     assert canon.decode(log.entry(done["index"]).body)["reason"] == "declared in error"
     settle_json("assign", "trk-1", other["digest"], "--reason", "again", home=home, code=4)
     settle_json("assign", "trk-1", "0" * 64, "--reason", "no such vector", home=home, code=2)
+
+
+def test_an_assignment_said_again_within_a_second_counts(june: Month) -> None:
+    """If this fails, whoever takes a correction back at once is told so, and the track goes on paying by it."""
+    ws = june.ws
+    corrected = june.home.parent / "corrected.json"
+    corrected.write_text(json.dumps({**DECLARED[0], "sources": []}))
+    original = june.home.parent / "original.json"
+    original.write_text(json.dumps(DECLARED[0]))
+    (other,) = declare(ws, corrected, assign=False)
+    for digest in (other.digest, june.digests["trk-1"]) * 2:
+        done = assign(ws, "trk-1", digest, "declared in error")
+        assert ws.log.assignments()["trk-1"] == ws.log.reading().assigned["trk-1"][::-1] == (digest, done.index)
+    for path in (corrected, original) * 2:
+        (said,) = declare(ws, path, assign=True)
+        assert ws.log.assignments()["trk-1"][0] == ws.log.reading().assigned["trk-1"][1] == said.digest
+    assert fsck(ws.log).ok
 
 
 def test_one_malformed_line_records_nothing(home: Path, tmp_path: Path) -> None:

@@ -152,6 +152,20 @@ def test_events_of_a_member_bind_and_are_proven_there(two: Two) -> None:
     assert examined.ok, examined.problems
 
 
+def test_a_member_takes_over_that_a_track_went_back_to_a_vector(two: Two) -> None:
+    """If this fails, a member pays by the vector that the home log took back: it signs both assignments at one time."""
+    for declared in ({**DECLARED[0], "sources": [{"recording": "rec-3", "ppm": 400_000}]}, DECLARED[0]):
+        two.june.now += timedelta(days=1)
+        two.june.assign(declared)
+    second = two.second()
+    assert following.follow(second) is not None
+    assigned = two.home.log.assignments()["trk-1"][0]
+    assert second.log.assignments()["trk-1"][0] == assigned
+    assert second.log.reading().assigned["trk-1"][1] == assigned
+    examined = fsck(second.log)
+    assert examined.ok, examined.problems
+
+
 def test_a_run_stops_without_a_listed_log(two: Two, tmp_path: Path) -> None:
     """If this fails, a period is settled over part of its events and nobody is told."""
     second = two.second()
