@@ -33,13 +33,14 @@ from ledger.log.store.nodes import NodeReader
 from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT, Store
 from ledger.log.store.tracks import after as ring_after
 from ledger.log.store.tracks import project_tracks
-from ledger.proofs import canon, checkpoint, keyring, leaf, note, tile, tlog_proof, tree
+from ledger.proofs import canon, checkpoint, keyring, leaf, member, note, tile, tlog_proof, tree
 from ledger.proofs import source as sourcing
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.note import Vkey
 from ledger.proofs.source import EventSource
 from ledger.proofs.tree import Read, leaf_hashes
+from ledger.proofs.trust import TrustedLog
 from ledger.reading.reading import Reading
 from ledger.types import Digest, Head, Leaf, parse_time
 
@@ -388,10 +389,18 @@ class Log:
 
     def sources(self) -> dict[str, EventSource]:
         """Who speaks for each source, from the few leaves that say so and those that say which keys count."""
+        return self._reading_of(sourcing.TYPE).sources
+
+    def members(self) -> dict[str, TrustedLog]:
+        """Every log that was registered here, with its first keys; from few leaves likewise."""
+        return self._reading_of(member.TYPE).members
+
+    def _reading_of(self, kind: str) -> Reading:
+        """What the leaves of one type add up to that is judged by the keys alone: no vector is checked for it."""
         reading = Reading(self.origin, self._dated(), self.blob)
-        for entry in self.entries(types=(*keyring.TYPES, sourcing.TYPE)):
+        for entry in self.entries(types=(*keyring.TYPES, kind)):
             reading.take(entry.index, leaf.decode(entry.body))
-        return reading.sources
+        return reading
 
     def _dated(self) -> tuple[Key, ...] | None:
         if self.trusted is None:

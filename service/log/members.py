@@ -39,7 +39,7 @@ class MemberShown:
 
 def members(ws: Workspace) -> dict[str, TrustedLog]:
     """Every registered log with its first keys, by origin; only the operator's word counts."""
-    return dict(ws.log.reading().members)
+    return ws.log.members()
 
 
 def add(ws: Workspace, place: Path) -> MemberShown:
@@ -91,7 +91,7 @@ def _let_follow(other: Workspace, ws: Workspace) -> None:
 
 def sources_of(log: Log) -> dict[str, EventSource]:
     """Every source that a log knows; only its operator's word counts."""
-    return dict(log.reading().sources)
+    return log.sources()
 
 
 def check_home(ws: Workspace, does: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import ConflictError, InputError, SettleError, StateError, VerificationError
+from ledger.log.append import Log
 from ledger.log.fsck import fsck
 from ledger.proofs import leaf, member
 from ledger.proofs.keys import PrivateKey
@@ -292,6 +293,18 @@ def test_a_member_writes_its_own_leaves_and_settles_nothing_by_them(
     life.close(two.home, "2026-06")
     with pytest.raises(VerificationError, match=reason):
         life.run(two.home, asked())
+
+
+def test_who_speaks_and_which_logs_belong_here_takes_no_vector_to_say(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, listing sources and taking a batch check the signature of every vector that was ever logged."""
+    ws = two.june.reopened()
+    acts = ws.log.reading()
+    monkeypatch.setattr(Log, "blob", lambda _, digest: pytest.fail(f"reads {digest}"))
+    again = two.june.reopened()
+    assert members.sources_of(again.log) == acts.sources != {}
+    assert members.members(again) == acts.members != {}
 
 
 def test_only_the_operator_registers_a_log(two: Two) -> None:
