@@ -7,7 +7,6 @@ every effect bears the index of its leaf, so that one reading answers for every 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledger.errors import SettleError, VerificationError
@@ -20,15 +19,6 @@ from ledger.proofs.trust import TrustedLog
 from ledger.reading.assignments import Blob, check_assign, check_vector
 from ledger.reading.gate import Replays, Void, check_author, check_author_since_form_2, text
 from ledger.types import Digest, Leaf
-
-
-@dataclass(frozen=True, slots=True)
-class TakenBatch:
-    """A signed batch that counts: what it says, by which statement, and who signed it."""
-
-    batch: BatchStatement
-    statement: Digest
-    party: str
 
 
 class Reading:
@@ -44,7 +34,6 @@ class Reading:
         self.voids: list[Void] = []
         self.sources: dict[str, EventSource] = {}
         self.members: dict[str, TrustedLog] = {}
-        self.batches: dict[int, TakenBatch] = {}
         self.vectors: dict[tuple[str, Digest], int] = {}
         """The first leaf that logs this vector of this track, signed by the attribution role."""
         self.assigned: dict[str, tuple[int, Digest]] = {}
@@ -135,7 +124,6 @@ class Reading:
             raise VerificationError(f"{body['party']} did not speak for source {parsed.source} then")
         if self.ring is not None:
             batch.signer(index, body, envelope, self.ring)
-        self.batches[index] = TakenBatch(parsed, text(body, "statement"), text(body, "party"))
 
     def _vector(self, index: int, body: Leaf) -> None:
         track, statement = text(body, "track"), text(body, "statement")
