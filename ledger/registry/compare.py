@@ -15,8 +15,8 @@ from ledger.errors import ConflictError, InputError
 from ledger.registry import facts as f
 from ledger.registry import manifest
 from ledger.registry import rows as r
+from ledger.registry.fold import as_grant
 from ledger.registry.model import (
-    BEGINNING,
     CATALOGUE,
     FOREVER,
     WORLD,
@@ -295,28 +295,6 @@ def _affected(new: Grant, view: View) -> Iterator[Grant]:
         for line in view.shares_of.get((recording, "master"), ()):
             yield from view.grants_of.get((line.party, recording), ())
             yield from view.grants_of.get((line.party, CATALOGUE), ())
-
-
-def as_grant(fact: f.GrantFact) -> Grant:
-    """The record that a grant fact becomes, not yet placed in the log."""
-    return Grant(
-        id=fact.id,
-        index=-1,
-        at="",
-        grantor=fact.grantor,
-        subject=fact.subject,
-        uses=fact.uses,
-        decision=fact.decision,
-        territory=fact.territory,
-        start=fact.start or BEGINNING,
-        end=fact.end or FOREVER,
-        licensee=fact.licensee,
-        model=fact.model,
-        floor_micros=fact.floor_micros,
-        currency=fact.currency,
-        cap_ppm=fact.cap_ppm,
-        sunset=fact.sunset,
-    )
 
 
 def terms(grant: Grant) -> tuple[Any, ...]:

@@ -335,24 +335,7 @@ class State:
     # --- permission -------------------------------------------------------------------------------
 
     def _grant(self, index: int, fact: f.GrantFact) -> None:
-        grant = Grant(
-            id=fact.id,
-            index=index,
-            at=fact.at,
-            grantor=fact.grantor,
-            subject=fact.subject,
-            uses=fact.uses,
-            decision=fact.decision,
-            territory=fact.territory,
-            start=fact.start or BEGINNING,
-            end=fact.end or FOREVER,
-            licensee=fact.licensee,
-            model=fact.model,
-            floor_micros=fact.floor_micros,
-            currency=fact.currency,
-            cap_ppm=fact.cap_ppm,
-            sunset=fact.sunset,
-        )
+        grant = as_grant(fact, index)
         key = (fact.grantor, fact.subject)
         self.grants[fact.id] = grant
         self.grants_of[key] = (*self.grants_of.get(key, ()), grant)
@@ -440,6 +423,28 @@ class State:
         f.ClearFact: _clear,
         f.AuditFact: _audit,
     }
+
+
+def as_grant(fact: f.GrantFact, index: int = -1) -> Grant:
+    """The record that a grant fact becomes at this index; without one, while it is only planned."""
+    return Grant(
+        id=fact.id,
+        index=index,
+        at=fact.at,
+        grantor=fact.grantor,
+        subject=fact.subject,
+        uses=fact.uses,
+        decision=fact.decision,
+        territory=fact.territory,
+        start=fact.start or BEGINNING,
+        end=fact.end or FOREVER,
+        licensee=fact.licensee,
+        model=fact.model,
+        floor_micros=fact.floor_micros,
+        currency=fact.currency,
+        cap_ppm=fact.cap_ppm,
+        sunset=fact.sunset,
+    )
 
 
 def _revoked(grant: Grant, uses: Iterable[Use], start: Instant) -> Grant:
