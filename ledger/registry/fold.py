@@ -51,6 +51,8 @@ class State:
         self.models: dict[str, Model] = {}
         self.tracks: dict[str, Track] = {}
         self.payees: dict[str, ProposedAccount] = {}
+        self._payees_of: dict[str, list[str]] = {}
+        """By party the ids of its accounts: a book of many parties is not searched for each account."""
         self.moves: dict[str, GroupMove] = {}
         self.disputes: dict[str, Dispute] = {}
         self.receipts: dict[str, Receipt] = {}
@@ -174,7 +176,9 @@ class State:
     # --- accounts ---------------------------------------------------------------------------------
 
     def _payee(self, index: int, fact: f.PayeeFact, said: Registration) -> None:
-        accounts = [account for account in self.payees.values() if account.party == fact.party]
+        ids = self._payees_of.setdefault(fact.party, [])
+        accounts = [self.payees[name] for name in ids]
+        ids.append(fact.id)
         earlier = [
             account for account in accounts if account.first or account.statement != fact.statement
         ]  # one import has its own order
