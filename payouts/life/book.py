@@ -171,6 +171,12 @@ class Book:
             if self.approved(release.id) and release.hold not in expired
         }
 
+    def lifted_at(self, name: str) -> int:
+        """Where in the log a release, by its first approval, or an expiry came to count."""
+        if name in self.expiries:
+            return self.places["expire", name].index
+        return min(self.places["approve", f"{name}/{approval.by}"].index for approval in self.approvals[name])
+
     def open_holds(self) -> list[Hold]:
         lifted = self.lifted()
         return [hold for hold in self.holds.values() if hold.id not in lifted]

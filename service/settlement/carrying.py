@@ -95,9 +95,8 @@ def _corrections(
         disputed = book.runs[dispute.opened.run]
         if disputed.pool == pool and not book.reversed(disputed.run):
             yield from disputed_in(load(log, disputed), dispute, currency, entries)
-    released = book.lifted()
     for stored in before:
-        yield from released_from(stored, released)
+        yield from releases_of(book, stored, entries)
         yield from _returned(log, book, stored)
     for key in book.published:
         record = book.runs[key]
@@ -216,6 +215,19 @@ def _undone(log: Log, book: Book, before: list[Stored], undone: Stored) -> Itera
             yield Correction(id=f"returned@{name}", kind="returned", party=party, micros=difference, run=run)
         else:
             yield Correction(id=f"reversal@{name}", kind="reversal", party=party, micros=difference, run=run)
+
+
+def releases_of(book: Book, stored: Stored, entries: Collection[str]) -> Iterator[Correction]:
+    """What a run's own lines release, among `entries` that later runs have booked or still to be booked.
+
+    Once a run is restated its lines may name others than today's holders: what is lifted after that is paid by
+    the next restatement, or it would be paid to the holder of then and the holder of now.
+    """
+    restatements = book.restatements(stored.record.run)
+    first = book.places["restate", restatements[0].id].index if restatements else book.size
+    for correction in released_from(stored, book.lifted()):
+        if correction.id in entries or book.lifted_at(correction.id.partition("@")[0]) < first:
+            yield correction
 
 
 def released_from(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:

@@ -32,7 +32,7 @@ from payouts.protocols import UsageRow
 from payouts.restating import Cause, Knowledge, Restated, RestatedLine, restated_lines
 from payouts.statements.statement import held_line
 from service.log.logs import listed
-from service.settlement.carrying import other_parts, released_from, restated_in
+from service.settlement.carrying import other_parts, releases_of, restated_in
 from service.settlement.holds import name_of, said
 from service.settlement.runs import again, check_registry, given_again, holds_of, inputs_of, ready
 from service.settlement.step import DecidedStep, read_book, signed, take
@@ -190,7 +190,9 @@ def _by_todays_vectors(log: Log, rows: Sequence[UsageRow], size: int) -> list[Us
 def _booked(log: Log, book: Book, stored: Stored) -> dict[str, list[Cause]]:
     """What reached each holder from this run since, or waits for the next: releases and earlier restatements."""
     booked: dict[str, list[Cause]] = defaultdict(list)
-    for correction in released_from(stored, book.lifted()):
+    later = (load(log, run) for run in book.standing(stored.record.pool))
+    entries = {entry for run in later if run.currency == stored.currency for entry in run.entries}
+    for correction in releases_of(book, stored, entries):
         hold = correction.id.partition("@")[0]
         booked[correction.party].append(Cause(kind="release", about=hold, micros=correction.micros))
     for restate_ in book.restatements(stored.record.run):

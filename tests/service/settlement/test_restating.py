@@ -116,6 +116,39 @@ def test_released_money_is_not_booked_twice(june: Month) -> None:
     assert lines_of(june) == {}
 
 
+def test_what_is_released_after_a_restatement_goes_to_its_holder_of_now(june: Month) -> None:
+    """If this fails, money held for one party, restated to another and then released is paid to both."""
+    hold = holds.open_hold(june.ws, scope="subject", subject="rec-2", reason="fraud")
+    published(june)
+    june.assign({"track": "trk-1", "sources": [{"recording": "rec-1", "ppm": 800_000}]})
+    differences = lines_of(june)
+    assert differences["ann"] > 0
+    booked(june)
+    life.approve(june.ws, holds.release(june.ws, hold.id, note="all real").id, "approver")
+    july(june)
+    shown = {party: statements.state(june.ws, party, "2026-07").pools[0].adjustments for party in ("ann", "bob")}
+    assert [one.micros for one in shown["ann"]] == [differences["ann"]]
+    assert not shown["bob"]
+    assert lines_of(june) == {}
+
+
+def test_what_is_released_after_a_restatement_is_paid_by_the_next(june: Month) -> None:
+    """If this fails, money that is still its holder's is lost because its month was restated before its release."""
+    hold = holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")
+    published(june)
+    june.assign(
+        {"track": "trk-1", "sources": [{"recording": "rec-1", "ppm": 300_000}, {"recording": "rec-2", "ppm": 200_000}]}
+    )
+    booked(june)
+    life.approve(june.ws, holds.release(june.ws, hold.id, note="all real").id, "approver")
+    waiting = lines_of(june)
+    assert waiting["bob"] > 0
+    booked(june)
+    july(june)
+    assert sum(one.micros for one in statements.state(june.ws, "bob", "2026-07").pools[0].adjustments) == waiting["bob"]
+    assert lines_of(june) == {}
+
+
 def test_one_restatement_waits_at_a_time_and_can_be_taken_back(june: Month) -> None:
     """If this fails, two proposals correct the same money, or one that nobody wants blocks the next for ever."""
     published(june)
