@@ -54,7 +54,13 @@ CHECKS: dict[str, tuple[Any, str, Any, str, tuple[str, ...]]] = {
     "the document is the run's": (binding, "_check_document", given, "run", ("unit inputs", "move leaf run")),
     "another person approved": (binding, "_check_approvals", named, "run", ("",)),
     "a group gets what its weight is owed": (proof, "_check_group", nothing, "statement", ("unit groups",)),
-    "a party's lines are divided by largest remainder": (proof, "_check_own_lines", nothing, "statement", ("",)),
+    "a party's lines are divided by largest remainder": (
+        proof,
+        "_check_own_lines",
+        nothing,
+        "statement",
+        ("unit groups", "swap groups"),
+    ),
     "the account follows": (derive, "check_rows", nothing, "statement", ("unit accounts",)),
     "batches pay what is due": (auditing, "check_batch", nothing, "recompute", ("unit payments", "swap payments")),
     "the run comes out the same": (auditing, "_again", again, "recompute", ("unit usage", "swap usage")),
@@ -108,7 +114,8 @@ def test_without_a_check_a_forgery_passes(
     with monkeypatch.context() as patch:  # the forger derives with the program's own functions, and they refuse as well
         patch.setattr(module, name, replacement)
         tried = islice(forgeries(honest, names, approved=approved), TRIES)
-        passing = list(islice((forged for forged in tried if examine(forged) is None), 3))
+        passing = [forged for forged in tried if examine(forged) is None]
+    # Some pass with the check as well: they change nothing that anybody holds (accepted.py).
     if any(examine(forged) is not None for forged in passing):
         return
     pytest.fail(f"no forgery passes without the check that {check}")
