@@ -134,6 +134,7 @@ class State:
                 index=index,
                 at=fact.at,
                 title=fact.title,
+                statement=fact.statement,
                 isrc=fact.isrc,
                 audio=fact.audio,
                 style=fact.style,

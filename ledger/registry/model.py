@@ -87,9 +87,13 @@ class GroupMove(Record, frozen=True, kw_only=True):
 
 
 class Recording(Record, frozen=True, kw_only=True):
-    """A sound recording. `artist` is known while the erasable side holds it; `confirmed`: someone vouched for it."""
+    """A sound recording. `artist` is known while the erasable side holds it; `confirmed`: someone vouched for it.
+
+    `statement` is the registration statement that first named it.
+    """
 
     title: str
+    statement: Digest
     artist: str | None = None
     isrc: str | None = None
     audio: str | None = None

@@ -170,7 +170,7 @@ def _entrants(workspace: Workspace, held: list[IndexReading]) -> list[Entrant]:
             id=reading.recording.id,
             groups=frozenset(view.owner_groups(reading.recording.id, now)),
             confirmed=reading.recording.confirmed,
-            since=str(reading.recording.at),
+            since=reading.recording.statement,
         )
         for reading in held
     ]

@@ -15,6 +15,7 @@ from service import operating
 from service.bundles import verify_bundle
 from service.chain import postings
 from service.log.ingesting import ingest_file
+from service.registry import people
 from service.settlement import life, paying
 from service.settlement.step import read_book
 from service.statements import auditing, statements
@@ -83,6 +84,12 @@ def test_its_workspace_opens_as_it_was_left(ws: Workspace, release: Path, about:
 @pytest.mark.slow
 def test_its_workspace_goes_on(ws: Workspace, tmp_path: Path) -> None:
     """If this fails, an updated operator cannot append to the log or settle the next month."""
+    adopted = people.adopt_payees(ws)
+    assert adopted.id is not None
+    life.approve(ws, adopted.id, "approver")
+    then = ws.clock()
+    ws.close()
+    ws = Workspace.open(tmp_path / "home", clock=lambda: then + timedelta(days=4))  # the accounts have cooled off
     rows = tmp_path / "more.ndjson"
     event = {
         "source": "acme",

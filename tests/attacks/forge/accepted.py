@@ -56,6 +56,8 @@ def unshown(forgery: Forgery, honest: History) -> str | None:
     what = what.removesuffix(", derived").removesuffix(" and what follows")
     kind, _, name = what.removeprefix("leaf ").partition(".")
     leaf = forgery.change.kind == "leaves"
+    if leaf and (how, kind) == ("reorder", "batch"):
+        return "a batch and its events in another order"
     if leaf and signed_by_platform(honest.bodies[int(forgery.change.place)]):
         return None
     reasons = {

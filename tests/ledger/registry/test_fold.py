@@ -117,10 +117,10 @@ def test_a_recording_is_filled_in_and_never_overwritten() -> None:
     full = f.RecordingFact(id="rec", title="Other", isrc="I", audio="A", style="S", personal=D1, at=T2)
     other = f.RecordingFact(id="rec", title="Third", isrc="J", audio="B", style="T", personal=D2, at=T3)
     assert after(full).recording("rec") == Recording(
-        id="rec", index=7, at=T2, title="Other", isrc="I", audio="A", style="S", personal=D1
+        id="rec", index=7, at=T2, title="Other", statement="", isrc="I", audio="A", style="S", personal=D1
     )
     assert after(bare, full, other).recording("rec") == Recording(
-        id="rec", index=7, at=T1, title="R", isrc="I", audio="A", style="S", personal=D1
+        id="rec", index=7, at=T1, title="R", statement="", isrc="I", audio="A", style="S", personal=D1
     )
 
 

@@ -25,7 +25,7 @@ from tests.golden import check_golden
 from tests.payouts.strategies import pools
 from tests.payouts.years import CURRENCY, POOL, year
 
-ROOTS: Final = re.compile(r"\b(Assets|Liabilities|Expenses|Equity):")
+ROOTS: Final = re.compile(r"\b(Assets|Liabilities|Expenses|Equity|Income):")
 DATED: Final = re.compile(r"\d{4}-\d\d-\d\d ")
 AMOUNT: Final = re.compile(r"-?\d+\.\d{6}\b")
 TOGETHER: Final = 50

@@ -75,7 +75,7 @@ def test_what_is_brought_together_has_one_answer() -> None:
 def test_what_nobody_owns_takes_no_part_of_a_style() -> None:
     """If this fails, whoever registers recordings by the thousand dilutes a style's pool."""
     recordings = {
-        name: Recording(id=name, index=n, at=FAR, title=name, style="blues")
+        name: Recording(id=name, index=n, at=FAR, title=name, statement="", style="blues")
         for n, name in enumerate(("rec", "claimed", "nobody", "sold"))
     }
     owned = share(1, "p", "WORLD", "2026-01-01T00:00:00Z")
