@@ -17,8 +17,8 @@ ROOMS: Final[dict[str, str]] = {
     # kind of bundle: "module:function" that adds its steps
     "claim": "contracts.claims:examine",
     "membership": "ledger.registry.membership:examine",
-    "run": "payouts.proof:check_run",
-    "statement": "payouts.proof:check_statement",
+    "run": "payouts.bundles:check_run",
+    "statement": "payouts.bundles:check_statement",
 }
 
 

@@ -49,11 +49,11 @@ def period_export(
     out: Annotated[Path, typer.Option(help="A folder, new or of an earlier export.")],
 ) -> None:
     """Hand a month to an outsider: the log as static files and a bundle for each published run."""
-    from service.statements import auditing
+    from service.statements import recomputing
 
     ws = workspace()
     with progress("Exporting", unit="tiles") as advance:
-        exported = auditing.export(ws, name, out, on_progress=advance)
+        exported = recomputing.export(ws, name, out, on_progress=advance)
     emit(exported)
 
 
@@ -64,9 +64,9 @@ def period_journal(
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("journal"),
 ) -> None:
     """Published runs as double entry, for bookkeepers' own tools; beancount syntax."""
-    from service.statements import auditing
+    from service.statements import recomputing
 
-    emit(auditing.journals(workspace(), name, out))
+    emit(recomputing.journals(workspace(), name, out))
 
 
 @app.command()
@@ -93,11 +93,11 @@ def period_recompute(
 ) -> None:
     """Compute an exported month again, as an outsider: rebuild its log, compare every run to the byte."""
     from service.bundles import read_log, read_trust
-    from service.statements import auditing
+    from service.statements import recomputing
 
     with progress("Computing", unit="events") as advance:
         newer = None if log is None else read_log(log)
-        done = auditing.recompute(folder, read_trust(trust), newer=newer, on_progress=advance)
+        done = recomputing.recompute(folder, read_trust(trust), newer=newer, on_progress=advance)
     emit(done)
     if not done.ok:
         leave(EXIT_CODES[VerificationError])

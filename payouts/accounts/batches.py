@@ -15,7 +15,7 @@ from ledger.proofs import canon
 from ledger.text import parse_hex
 from ledger.types import Digest
 from payouts.accounts.payment import Instruction, batch_payload, reference
-from payouts.accounts.transfers import PartyPayment
+from payouts.accounts.payment_states import PartyPayment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

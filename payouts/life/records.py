@@ -18,7 +18,7 @@ from ledger.proofs import canon
 from ledger.types import Digest, Leaf, Period, parse_time
 from payouts.accounts.clauses import Agreed
 from payouts.accounts.payment import ROUTES, Route
-from payouts.accounts.transfers import Outcome
+from payouts.accounts.payment_states import Outcome
 from payouts.life.fields import (
     author_of,
     check_fields,

@@ -12,7 +12,7 @@ from attribution.hearing.audio import file_digest
 from attribution.hearing.features import Features, digest_of, read
 from attribution.hearing.latents import read_latents
 from attribution.index.catalogue import CatalogueEntry, leaf_hashes
-from attribution.index.clusters import CopyVerdict, Entrant, sort_out
+from attribution.index.copies import CopyVerdict, Entrant, sort_out
 from attribution.index.hubs import hubs
 from attribution.index.limits import Chance
 from attribution.index.store import IndexRow, IndexStore

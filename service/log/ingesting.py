@@ -13,13 +13,13 @@ from typing import Any, BinaryIO
 from ledger.errors import InputError, StateError
 from ledger.ingest import erasure, ndjson, quarantine
 from ledger.ingest.acknowledged import Counts
+from ledger.ingest.admission import Ingest
 from ledger.ingest.blocks import LineBlock, TruncatedError, open_file
 from ledger.ingest.checks import check_id
 from ledger.ingest.files import SUFFIXES, named_as_events, reader_for
 from ledger.ingest.naming import Naming
 from ledger.ingest.quarantine import Kept, State
 from ledger.ingest.receipts import ReceiptWriter
-from ledger.ingest.run import Ingest
 from ledger.log.append import HandedOverError
 from ledger.proofs import vector
 from ledger.proofs.batch import label

@@ -14,10 +14,10 @@ from time import monotonic
 from typing import Final
 
 from ledger.ingest.acknowledged import Acknowledged, Handed
+from ledger.ingest.admission import Ingest
 from ledger.ingest.files import reader_for
 from ledger.ingest.naming import Naming
 from ledger.ingest.rows import Joined, Rows
-from ledger.ingest.run import Ingest
 from ledger.log.group_commit import Gather
 from service.log.following import follow
 from service.log.ingesting import Admission

@@ -15,7 +15,7 @@ from ledger.proofs.keys import PrivateKey
 from ledger.shown import counted, money
 from ledger.types import Digest, Leaf, format_time
 from payouts.accounts.payment import Instruction, reference
-from payouts.accounts.transfers import Outcome, PartyPayment, State
+from payouts.accounts.payment_states import Outcome, PartyPayment, State
 from payouts.life.book import Book
 from payouts.life.records import Pay, Payment
 from service.settlement.carrying import payments_of, transfers

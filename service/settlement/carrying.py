@@ -17,7 +17,7 @@ from ledger.proofs import canon, dsse, leaf
 from ledger.types import Digest, Leaf
 from payouts.accounts.account import Correction
 from payouts.accounts.deductions import Stages
-from payouts.accounts.transfers import HandedOver, PartyPayment, PaymentNews, follow
+from payouts.accounts.payment_states import HandedOver, PartyPayment, PaymentNews, follow
 from payouts.life.book import Book
 from payouts.life.line_disputes import DisputeFile
 from payouts.life.records import Pay

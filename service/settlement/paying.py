@@ -22,7 +22,7 @@ from payouts.accounts.payment import (
     Route,
     batch_payload,
 )
-from payouts.accounts.transfers import FROM, Outcome, PartyPayment
+from payouts.accounts.payment_states import FROM, Outcome, PartyPayment
 from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, Pay, Payment
 from service.settlement.approvers import check_by_person, is_demo

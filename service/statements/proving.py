@@ -9,7 +9,7 @@ from ledger.errors import StateError
 from ledger.log.append import Log
 from ledger.proofs import bundle
 from ledger.proofs.policy import Policy
-from payouts import proof
+from payouts import bundles
 from payouts.life.book import Book
 from service.settlement.life import intents_of
 from service.settlement.stored import Stored
@@ -19,7 +19,7 @@ from service.witness.asking import Base, base
 def statement_bundle(log: Log, policy: Policy, book: Book, stored: Stored, party: str) -> bytes:
     """One party's lines, account and payment in a published run, to be verified by anybody offline."""
     head = base(log, policy)
-    return proof.statement_bundle(
+    return bundles.statement_bundle(
         v=stored.v,
         checkpoint=head.checkpoint,
         keys=head.keys(),
@@ -32,7 +32,7 @@ def statement_bundle(log: Log, policy: Policy, book: Book, stored: Stored, party
 def run_bundle(log: Log, policy: Policy, book: Book, stored: Stored) -> bytes:
     """Every row of a published run."""
     head = base(log, policy)
-    return proof.run_bundle(
+    return bundles.run_bundle(
         v=stored.v,
         checkpoint=head.checkpoint,
         keys=head.keys(),
@@ -62,5 +62,5 @@ def _leaves(log: Log, head: Base, book: Book, stored: Stored) -> dict[str, Any]:
 
 
 def _tables(log: Log, book: Book, stored: Stored) -> dict[str, Sequence[dict[str, Any]]]:
-    tables: dict[str, Sequence[dict[str, Any]]] = {name: stored.table(name) for name in proof.TABLES}
+    tables: dict[str, Sequence[dict[str, Any]]] = {name: stored.table(name) for name in bundles.TABLES}
     return tables | {"intents": intents_of(log, book, stored)}

@@ -16,7 +16,7 @@ from service.settlement import life
 from service.settlement.step import read_book, signed
 from service.settlement.stored import load
 from tests.attacks.forge.history import History
-from tests.attacks.forge.judge import bundles, published
+from tests.attacks.forge.judge import bundles_of, published
 from tests.attacks.victim import Victim, allocated
 
 
@@ -43,7 +43,7 @@ def test_v5_a_revoked_approvers_key_counts_no_more(victim: Victim) -> None:
     ws.close()
     (place,) = published(history)
     for shown in ([last], history.places("key"), []):
-        for name, data in bundles(history, place, shown):
+        for name, data in bundles_of(history, place, shown):
             assert not verify_bundle(data, history.trust).ok, (name, shown)
     assert victim.recompute().code != 0
 

@@ -17,7 +17,7 @@ import torch
 from attribution.hearing.audio import clip_of
 from attribution.hearing.features import Features, features_of_clip
 from attribution.index.catalogue import Catalogue, CatalogueEntry
-from attribution.index.clusters import LIKE, Entrant, likeness, sort_out
+from attribution.index.copies import LIKE, Entrant, likeness, sort_out
 from attribution.lab import evaluate, synth
 from attribution.lab.render import Pcm, level_to, render, vary_sound
 from attribution.lab.synth import InventedPiece, perform

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from ledger.ingest import ndjson
-from ledger.ingest.run import ingest
+from ledger.ingest.admission import ingest
 from ledger.log.opening import open_log
 from ledger.proofs import leaf, vector
 from ledger.proofs.vector import from_declared

@@ -13,7 +13,7 @@ import pytest
 
 from ledger.event import EventLeaf
 from ledger.ingest import ndjson
-from ledger.ingest.run import ingest
+from ledger.ingest.admission import ingest
 from ledger.log.anchor import content
 from ledger.log.append import LeafBatch, Log
 from ledger.log.fsck import fsck

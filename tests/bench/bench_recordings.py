@@ -26,7 +26,7 @@ import torch
 from attribution.hearing.audio import SAMPLE_RATE, Pcm, clip_of
 from attribution.hearing.features import Features, features_of_clip
 from attribution.index.catalogue import Catalogue, CatalogueEntry
-from attribution.index.clusters import Entrant, sort_out
+from attribution.index.copies import Entrant, sort_out
 from attribution.judge import judge
 from attribution.lab import evaluate
 from attribution.methods.byname import method

@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ledger.ingest import ndjson
+from ledger.ingest.admission import Ingest
 from ledger.ingest.blocks import LineBlock, read_blocks
 from ledger.ingest.rows import Rows
-from ledger.ingest.run import Ingest
 from ledger.log.opening import open_log
 from tests.ledger.ingest.streams import lines, row
 from tests.ledger.logs import KEY, ORIGIN, TickingClock

@@ -14,8 +14,8 @@ import pytest
 
 from ledger.errors import TransientError
 from ledger.ingest import ndjson
+from ledger.ingest.admission import Ingest
 from ledger.ingest.blocks import LineBlock
-from ledger.ingest.run import Ingest
 from ledger.log.append import Log
 from ledger.log.fsck import fsck
 from ledger.log.store import queries

@@ -12,7 +12,7 @@ import pytest
 from service.bundles import verify_bundle
 from service.settlement.step import read_book
 from service.settlement.stored import load
-from service.statements import auditing, proving
+from service.statements import proving, recomputing
 from service.statements.statements import state
 from tests.months.plan import RULES, TERMS, plan
 from tests.months.played import PARTIES, Quarter, base, copied
@@ -45,8 +45,8 @@ def check(quarter: Quarter) -> None:
     book = read_book(ws)
     for month, run in quarter.runs.items():
         folder = quarter.folder / month
-        auditing.export(ws, month, folder)
-        again = auditing.recompute(folder, trust)
+        recomputing.export(ws, month, folder)
+        again = recomputing.recompute(folder, trust)
         assert again.ok, (quarter.plan, month, again)
         stored = load(ws.log, book.runs[run])
         for party in PARTIES:

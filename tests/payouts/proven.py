@@ -12,7 +12,7 @@ from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.verify import Report, verify_bundle
 from ledger.types import parse_time
-from payouts import proof
+from payouts import bundles
 from payouts.accounts.account import Correction
 from payouts.accounts.deductions import Stages
 from payouts.accounts.payment import intent_payload
@@ -28,7 +28,7 @@ from tests.payouts.worlds import inputs, plays, sole, vector
 
 AT = "2026-07-02T09:00:00Z"
 AT_TIME = parse_time(AT)
-KINDS = {"statement": proof.check_statement, "run": proof.check_run}
+KINDS = {"statement": bundles.check_statement, "run": bundles.check_run}
 CAROL = seeded("carol")
 Values = dict[str, Any]
 
@@ -166,10 +166,10 @@ class Month:
         }
 
     def run(self, *key_leaves: int) -> bytes:
-        return proof.run_bundle(**self._shared(key_leaves))
+        return bundles.run_bundle(**self._shared(key_leaves))
 
     def statement(self, party: str, *key_leaves: int) -> bytes:
-        return proof.statement_bundle(**self._shared(key_leaves), party=party)
+        return bundles.statement_bundle(**self._shared(key_leaves), party=party)
 
 
 @cache

@@ -18,7 +18,7 @@ from service.log.keys import rotate
 from service.operating import prove
 from service.registry import exporting
 from service.settlement import holds
-from service.statements import auditing, statements
+from service.statements import recomputing, statements
 from service.statements.writing import rendered
 from tests.service.chain.on_chain import PARTIES, published_june, run_of
 from tests.service.month import Month
@@ -81,7 +81,7 @@ def _hand_out(june: Month, folder: Path) -> None:
     for name, claim in enumerate(sorted((folder / "claims").glob("*.bundle"))[:1]):
         shutil.copy(claim, bundles / f"claim-{name}.bundle")
     shutil.rmtree(folder / "claims")
-    auditing.export(june.ws, PERIOD, folder / "period")
+    recomputing.export(june.ws, PERIOD, folder / "period")
     for party in PARTIES:
         (folder / f"{party}.json").write_bytes(rendered(statements.state(june.ws, party, PERIOD), "json"))
 

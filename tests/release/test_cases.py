@@ -13,7 +13,7 @@ from service import operating
 from service.bundles import verify_bundle
 from service.log import members
 from service.settlement.step import read_book
-from service.statements import auditing
+from service.statements import recomputing
 from service.workspace import Workspace
 from tests.support import ROOT
 
@@ -48,7 +48,7 @@ def test_a_period_of_0_1_is_computed_again(case: Path) -> None:
     """If this fails, an auditor comes to other bytes over a month that 0.1 settled honestly."""
     trust = parse((case / "trust.json").read_bytes())
     for period in sorted((case / "periods").iterdir()):
-        assert auditing.recompute(period, trust).ok, period.name
+        assert recomputing.recompute(period, trust).ok, period.name
 
 
 def test_a_workspace_of_0_1_opens(case: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from service.log.ingesting import ingest_file
 from service.registry import people
 from service.settlement import life, paying
 from service.settlement.step import read_book
-from service.statements import auditing, statements
+from service.statements import recomputing, statements
 from service.statements.writing import rendered
 from service.workspace import Workspace
 from tests.release.keep import PERIOD, RELEASES
@@ -64,7 +64,7 @@ def test_its_bundles_still_verify(release: Path) -> None:
 def test_its_exported_period_is_computed_again(release: Path) -> None:
     """If this fails, an auditor with this version comes to other bytes than the version that published."""
     trust = parse((release / "trust.json").read_bytes())
-    again = auditing.recompute(release / "period", trust)
+    again = recomputing.recompute(release / "period", trust)
     assert again.ok
     assert len(again.runs) == 1
 

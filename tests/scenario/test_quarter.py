@@ -17,7 +17,7 @@ from service.settlement import holds, life, paying
 from service.settlement.carrying import paid_out
 from service.settlement.step import read_book
 from service.settlement.stored import load
-from service.statements import auditing, statements
+from service.statements import recomputing, statements
 from tests.service.month import Month, month
 
 HOLDERS = ("ann", "bob", "cy", "dee")
@@ -115,7 +115,7 @@ def test_the_quarter_stands_up_to_outsiders(quarter: tuple[Month, list[str]], tm
     for period in MONTHS:
         for pool in ("default", "micro"):
             assert verify_bundle(statements.prove(made.ws, "dee", period, pool), made.ws.trust).ok
-        auditing.export(made.ws, period, tmp_path / "out" / period)
-        again = auditing.recompute(tmp_path / "out" / period, made.ws.trust)
+        recomputing.export(made.ws, period, tmp_path / "out" / period)
+        again = recomputing.recompute(tmp_path / "out" / period, made.ws.trust)
         assert again.ok
         assert len(again.runs) == 2

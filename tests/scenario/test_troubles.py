@@ -31,7 +31,7 @@ from service.settlement import holds, life, paying
 from service.settlement.carrying import paid_out
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load
-from service.statements import auditing, statements
+from service.statements import recomputing, statements
 from tests.independent.exported import Exported
 from tests.independent.month import Heading
 from tests.independent.month import Month as Again
@@ -125,7 +125,7 @@ def _june(told: Quarter) -> None:
     assert paid is not None
     assert paid.paid == 60_000_000
     assert postings.check(ws, "EUR").ok
-    auditing.export(ws, JUNE, told.folder / JUNE)
+    recomputing.export(ws, JUNE, told.folder / JUNE)
     exporting.export(ws, told.folder / "registry.json")
     postings.claim_files(ws, run, told.folder / "claims")
     told.bundles = {
@@ -308,10 +308,10 @@ def test_what_june_handed_out_still_verifies(quarter: Quarter) -> None:
             report = verify_bundle(data, trust, copy)
             assert report.ok, (name, report.steps[-1])
         assert trust is not None
-        assert auditing.recompute(quarter.folder / JUNE, trust, newer=copy).ok
+        assert recomputing.recompute(quarter.folder / JUNE, trust, newer=copy).ok
     for period in (JUNE, JULY, AUGUST):
-        auditing.export(quarter.made.ws, period, quarter.folder / "late" / period)
-        assert auditing.recompute(quarter.folder / "late" / period, quarter.made.ws.trust).ok
+        recomputing.export(quarter.made.ws, period, quarter.folder / "late" / period)
+        assert recomputing.recompute(quarter.folder / "late" / period, quarter.made.ws.trust).ok
 
 
 def test_june_is_computed_again_by_a_stranger(quarter: Quarter) -> None:

@@ -28,7 +28,7 @@ from service.settlement.carrying import payments_of
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load
 from service.setup import create
-from service.statements import auditing, statements
+from service.statements import recomputing, statements
 from service.workspace import Workspace
 from tests.postgres import database, server_url
 from tests.service.chain.on_chain import PARTIES, account
@@ -197,6 +197,6 @@ def test_it_stands_up_to_outsiders(story: Story, tmp_path: Path) -> None:
         for party in PARTIES:
             report = verify_bundle(statements.prove(story.ws, party, period), story.ws.trust)
             assert report.ok, report.steps[-1]
-        auditing.export(story.ws, period, tmp_path / period)
-        again = auditing.recompute(tmp_path / period, story.ws.trust)
+        recomputing.export(story.ws, period, tmp_path / period)
+        again = recomputing.recompute(tmp_path / period, story.ws.trust)
         assert (again.ok, len(again.runs)) == (True, 1)

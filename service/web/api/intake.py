@@ -13,10 +13,10 @@ import msgspec
 from ledger.errors import InputError, StateError, TransientError
 from ledger.ingest import quarantine
 from ledger.ingest.acknowledged import Acknowledged, Handed
+from ledger.ingest.admission import Ingest
 from ledger.ingest.checks import check_id
 from ledger.ingest.naming import Naming
 from ledger.ingest.receipts import receipts
-from ledger.ingest.run import Ingest
 from ledger.log.append import Log
 from ledger.log.store import queries
 from service.log import batches

@@ -11,12 +11,12 @@ from typing import Any
 
 from ledger.errors import SettleError
 from ledger.proofs import bundle
-from payouts import proof
+from payouts import bundles
 from service.bundles import verify_bundle
-from service.statements import auditing
+from service.statements import recomputing
 from tests.attacks.forge.history import Body, History
 
-TABLES = (*proof.TABLES, "intents")
+TABLES = (*bundles.TABLES, "intents")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def published(history: History) -> list[RunPlace]:
     return out
 
 
-def bundles(history: History, place: RunPlace, keys: Sequence[int] | None = None) -> Iterator[tuple[str, bytes]]:
+def bundles_of(history: History, place: RunPlace, keys: Sequence[int] | None = None) -> Iterator[tuple[str, bytes]]:
     """The run's bundle and every party's statement bundle, as a modified program would draw them.
 
     `keys`: the key leaves that it shows, if not all.
@@ -69,7 +69,7 @@ def bundles(history: History, place: RunPlace, keys: Sequence[int] | None = None
     run = history.payload(body["statement"])
     publication_digest = history.bodies[place.publish]["statement"]
     publication = history.payload(publication_digest)
-    tables = {name: history.rows(run["tables"][name]["sha256"]) for name in proof.TABLES}
+    tables = {name: history.rows(run["tables"][name]["sha256"]) for name in bundles.TABLES}
     tables["intents"] = history.rows(publication["intents"]["sha256"])
     shared: dict[str, Any] = {
         "v": run["v"],
@@ -85,9 +85,9 @@ def bundles(history: History, place: RunPlace, keys: Sequence[int] | None = None
         },
         "tables": tables,
     }
-    yield place.name, proof.run_bundle(**shared)
+    yield place.name, bundles.run_bundle(**shared)
     for party in sorted({row["party"] for row in tables["accounts"]}):
-        yield f"{place.name} {party}", proof.statement_bundle(**shared, party=party)
+        yield f"{place.name} {party}", bundles.statement_bundle(**shared, party=party)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class Refusal:
 def verified(history: History, *, runs: bool = True, statements: bool = True) -> Refusal | None:
     """What `settle verify` says of each bundle of the runs that stand."""
     for place in published(history):
-        for name, data in bundles(history, place):
+        for name, data in bundles_of(history, place):
             of_run = name == place.name
             if runs if of_run else statements:
                 report = verify_bundle(data, history.trust)
@@ -124,9 +124,9 @@ def recomputed(history: History, folder: Path, others: Path | None = None) -> Re
         (folder / "period.json").write_text(json.dumps(about))
         for place in places:
             if place.period == period:
-                (folder / place.name).write_bytes(next(bundles(history, place))[1])
+                (folder / place.name).write_bytes(next(bundles_of(history, place))[1])
         try:
-            again = auditing.recompute(folder, history.trust)
+            again = recomputing.recompute(folder, history.trust)
         except SettleError as problem:
             return Refusal(by="recompute", step="the logs are rebuilt", detail=str(problem))
         if not again.ok:

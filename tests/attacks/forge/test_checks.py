@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ledger.errors import SettleError
-from payouts import derive, proof
+from payouts import bundles, derive
 from payouts.document import Given
 from payouts.life import binding
-from service.statements import auditing
+from service.statements import recomputing
 from tests.attacks.forge.changes import Forger
 from tests.attacks.forge.history import History
 from tests.attacks.forge.judge import Refusal, recomputed, verified
@@ -36,9 +36,9 @@ def given(document: Any, _body: Any, _close: Any, _root: str, v: int) -> Given:
     return Given.from_payload(document["inputs"], v)
 
 
-def again(_ws: Any, _book: Any, stored: Any, _progress: Any) -> auditing.RunAgain:
+def again(_ws: Any, _book: Any, stored: Any, _progress: Any) -> recomputing.RunAgain:
     run, pool = stored.record.run, stored.record.pool
-    return auditing.RunAgain(run=run, pool=pool, pool_micros=0, lines=0, streams=0, unsigned=0, ok=True)
+    return recomputing.RunAgain(run=run, pool=pool, pool_micros=0, lines=0, streams=0, unsigned=0, ok=True)
 
 
 CHECKS: dict[str, tuple[Any, str, Any, str, tuple[str, ...]]] = {
@@ -48,23 +48,29 @@ CHECKS: dict[str, tuple[Any, str, Any, str, tuple[str, ...]]] = {
     "lines agree with the holds": (derive, "check_lines", nothing, "run", ("move lines, derived",)),
     "a first run opens with nothing": (derive, "_check_before", nothing, "run", ("unit accounts, derived",)),
     "corrections are the run's entries": (derive, "_check_corrections", nothing, "run", ("move accounts, derived",)),
-    "the result is what follows": (proof, "_check_result", named, "run", ("unit result", "negate result")),
+    "the result is what follows": (bundles, "_check_result", named, "run", ("unit result", "negate result")),
     "acts stand in order": (binding, "_check_order", nothing, "run", ("reorder leaf",)),
     "a close lists its own log": (binding, "_check_close", nothing, "run", ("unit leaf close", "move leaf close")),
     "the document is the run's": (binding, "_check_document", given, "run", ("unit inputs", "move leaf run")),
     "another person approved": (binding, "_check_approvals", named, "run", ("",)),
-    "a group gets what its weight is owed": (proof, "_check_group", nothing, "statement", ("unit groups",)),
+    "a group gets what its weight is owed": (bundles, "_check_group", nothing, "statement", ("unit groups",)),
     "a party's lines are divided by largest remainder": (
-        proof,
+        bundles,
         "_check_own_lines",
         nothing,
         "statement",
         ("unit groups", "swap groups"),
     ),
     "the account follows": (derive, "check_rows", nothing, "statement", ("unit accounts",)),
-    "batches pay what is due": (auditing, "check_batch", nothing, "recompute", ("unit payments", "swap payments")),
-    "the run comes out the same": (auditing, "_again", again, "recompute", ("unit usage", "swap usage")),
-    "logs and registry are examined": (auditing, "_examined", lambda _: (), "recompute", ("double leaf", "drop leaf")),
+    "batches pay what is due": (recomputing, "check_batch", nothing, "recompute", ("unit payments", "swap payments")),
+    "the run comes out the same": (recomputing, "_again", again, "recompute", ("unit usage", "swap usage")),
+    "logs and registry are examined": (
+        recomputing,
+        "_examined",
+        lambda _: (),
+        "recompute",
+        ("double leaf", "drop leaf"),
+    ),
 }
 
 

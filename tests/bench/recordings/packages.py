@@ -15,7 +15,7 @@ from attribution.hearing.audio import SAMPLE_RATE, Pcm
 from attribution.hearing.constellation import constellation
 from attribution.hearing.spectra import spectra
 from attribution.index.alignments import coverage
-from attribution.index.clusters import PART, SURELY
+from attribution.index.copies import PART, SURELY
 from attribution.index.patterns import PatternIndex
 
 SPLITS: Final[dict[str, tuple[str, ...]]] = {

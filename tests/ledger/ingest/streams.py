@@ -11,8 +11,8 @@ from typing import Any
 
 from ledger.ingest import ndjson
 from ledger.ingest.acknowledged import Counts
+from ledger.ingest.admission import Ingest
 from ledger.ingest.carried import Admit
-from ledger.ingest.run import Ingest
 from ledger.log.append import Log
 from ledger.proofs import leaf
 from tests.ledger.logs import KEY, TickingClock, log_in

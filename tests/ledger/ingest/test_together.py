@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.ingest import ndjson, quarantine
 from ledger.ingest.acknowledged import Acknowledged, Handed
-from ledger.ingest.run import Ingest
+from ledger.ingest.admission import Ingest
 from ledger.log.append import Log
 from tests.ledger.ingest.streams import entropy, events, known_log, lines, row
 from tests.support import examples

@@ -11,7 +11,7 @@ import pytest
 from ledger.errors import VerificationError
 from payouts.accounts.batches import Payable, check_batch
 from payouts.accounts.payment import Instruction, batch_payload, reference
-from payouts.accounts.transfers import HandedOver, Outcome, PaymentNews, follow
+from payouts.accounts.payment_states import HandedOver, Outcome, PaymentNews, follow
 
 RUN, ACCOUNT = "ab" * 32, "cd" * 32
 INTENTS: tuple[dict[str, Any], ...] = (

@@ -9,7 +9,7 @@ from ledger.proofs.canon import encode
 from ledger.proofs.tree import leaf_hash
 from ledger.types import Leaf
 from payouts.accounts.clauses import Advance, Agreed, PaidIn, Rate, Reserve, Withholding
-from payouts.accounts.transfers import Outcome
+from payouts.accounts.payment_states import Outcome
 from payouts.life.book import Book, fold
 from payouts.life.records import (
     Act,

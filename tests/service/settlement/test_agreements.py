@@ -24,7 +24,7 @@ from service.bundles import verify_bundle
 from service.settlement import agreements, holds, life, paying
 from service.settlement.step import read_book
 from service.settlement.stored import load
-from service.statements import auditing, statements
+from service.statements import recomputing, statements
 from service.statements.proving import run_bundle
 from tests.service.month import Month, asked, july, published
 
@@ -87,9 +87,9 @@ def _stands_up_to_outsiders(june: Month, folder: Path) -> None:
             assert verify_bundle(statements.prove(june.ws, party, period), june.ws.trust).ok
         stored = load(june.ws.log, next(run for run in book.standing() if run.period == period))
         assert verify_bundle(run_bundle(june.ws.log, june.ws.trust.policy, book, stored), june.ws.trust).ok
-        auditing.export(june.ws, period, folder / period)
-        assert auditing.recompute(folder / period, june.ws.trust).ok
-        (file,) = auditing.journals(june.ws, period, folder / "journal").files
+        recomputing.export(june.ws, period, folder / period)
+        assert recomputing.recompute(folder / period, june.ws.trust).ok
+        (file,) = recomputing.journals(june.ws, period, folder / "journal").files
         subprocess.run([Path(sys.executable).parent / "bean-check", file], check=True, capture_output=True)
 
 

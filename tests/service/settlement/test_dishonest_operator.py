@@ -14,7 +14,7 @@ from service.bundles import verify_bundle
 from service.settlement import life, runs
 from service.settlement.step import read_book
 from service.settlement.stored import load
-from service.statements import auditing, statements
+from service.statements import recomputing, statements
 from service.statements.proving import run_bundle
 from tests.service.month import Month, published
 
@@ -101,8 +101,8 @@ def test_an_outsider_who_computes_again_sees_everything(
 ) -> None:
     """If this fails, some wrong figure survives a recomputation from the log."""
     cheat(june, monkeypatch, tamper)
-    auditing.export(june.ws, "2026-06", tmp_path / "out")
-    again = auditing.recompute(tmp_path / "out", june.ws.trust)
+    recomputing.export(june.ws, "2026-06", tmp_path / "out")
+    again = recomputing.recompute(tmp_path / "out", june.ws.trust)
     assert not again.ok
 
 
@@ -113,8 +113,8 @@ def test_a_hold_that_nobody_opened_is_seen(june: Month, monkeypatch: pytest.Monk
         inside.setattr(runs, "holds_of", lambda _: invented)
         published(june)
     assert statements.state(june.ws, "ann", "2026-06").held_micros == 360_000_000
-    auditing.export(june.ws, "2026-06", tmp_path / "out")
-    assert not auditing.recompute(tmp_path / "out", june.ws.trust).ok
+    recomputing.export(june.ws, "2026-06", tmp_path / "out")
+    assert not recomputing.recompute(tmp_path / "out", june.ws.trust).ok
 
 
 def test_an_honest_run_stands_all_of_this(june: Month, tmp_path: Path) -> None:
@@ -125,5 +125,5 @@ def test_an_honest_run_stands_all_of_this(june: Month, tmp_path: Path) -> None:
     assert verify_bundle(statements.prove(june.ws, "ann", "2026-06"), june.ws.trust).ok
     whole = run_bundle(june.ws.log, june.ws.trust.policy, book, load(june.ws.log, book.runs[run]))
     assert verify_bundle(whole, june.ws.trust).ok
-    auditing.export(june.ws, "2026-06", tmp_path / "out")
-    assert auditing.recompute(tmp_path / "out", june.ws.trust).ok
+    recomputing.export(june.ws, "2026-06", tmp_path / "out")
+    assert recomputing.recompute(tmp_path / "out", june.ws.trust).ok

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from ledger.errors import SettleError
 from ledger.types import Period
-from payouts.accounts.transfers import FROM, Outcome, PartyPayment
+from payouts.accounts.payment_states import FROM, Outcome, PartyPayment
 from service.settlement import holds, life, paying
 from service.settlement.carrying import transfers
 from service.settlement.step import read_book

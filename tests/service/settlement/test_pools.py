@@ -14,7 +14,7 @@ from payouts.rules.training import Training
 from service.settlement import holds, life, paying, pools
 from service.settlement.step import read_book
 from service.settlement.stored import load
-from service.statements import auditing
+from service.statements import recomputing
 from tests.service.month import Month, asked, published
 
 
@@ -99,8 +99,8 @@ def test_an_outsider_sees_pools_that_overlap(june: Month, tmp_path: Path, monkey
     run = beside(june, {"territories": "SE"}).run
     life.approve(june.ws, run, "approver")
     life.publish(june.ws, run)
-    auditing.export(june.ws, "2026-06", tmp_path / "out")
-    again = auditing.recompute(tmp_path / "out", june.ws.trust)
+    recomputing.export(june.ws, "2026-06", tmp_path / "out")
+    again = recomputing.recompute(tmp_path / "out", june.ws.trust)
     assert all(one.ok for one in again.runs)
     assert again.overlapping == (("default", "second"),)
     assert not again.ok
@@ -165,8 +165,8 @@ def test_an_outsider_sees_a_month_paid_again_under_another_name(
     run = life.run(june.ws, asked(**changed)).run
     life.approve(june.ws, run, "approver")
     life.publish(june.ws, run)
-    auditing.export(june.ws, "2026-06", tmp_path / "out")
-    again = auditing.recompute(tmp_path / "out", june.ws.trust)
+    recomputing.export(june.ws, "2026-06", tmp_path / "out")
+    again = recomputing.recompute(tmp_path / "out", june.ws.trust)
     assert all(one.ok for one in again.runs)
     assert again.overlapping == (("default", changed.get("name", "default")),)
     assert not again.ok

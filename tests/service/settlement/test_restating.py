@@ -26,7 +26,7 @@ from service.settlement import holds, life, proposals, restating
 from service.settlement.runs import given_again, holds_of, inputs_of
 from service.settlement.step import read_book, signed
 from service.settlement.stored import load
-from service.statements import auditing, statements
+from service.statements import recomputing, statements
 from tests.service.month import DECLARED, Month, asked, july, month, published
 
 OTHER = {"track": "trk-1", "sources": [{"recording": "rec-1", "ppm": 300_000}, {"recording": "rec-3", "ppm": 500_000}]}
@@ -221,8 +221,8 @@ def test_a_forged_restatement_is_refused_by_approver_and_auditor(june: Month, tm
         life.approve(june.ws, forged.id, "approver")
     approve_blindly(june, forged.id)
     july(june)
-    auditing.export(june.ws, "2026-07", tmp_path / "export")
-    again = auditing.recompute(tmp_path / "export", june.ws.trust)
+    recomputing.export(june.ws, "2026-07", tmp_path / "export")
+    again = recomputing.recompute(tmp_path / "export", june.ws.trust)
     assert not again.ok
     assert [problem[:55] for problem in again.problems] == ["restatement restate-forged does not come out the same w"]
     assert run
@@ -248,8 +248,8 @@ def test_an_auditor_derives_a_restatement_again(june: Month, tmp_path: Path) -> 
     june.assign(OTHER)
     booked(june)
     july(june)
-    auditing.export(june.ws, "2026-07", tmp_path / "export")
-    again = auditing.recompute(tmp_path / "export", june.ws.trust)
+    recomputing.export(june.ws, "2026-07", tmp_path / "export")
+    again = recomputing.recompute(tmp_path / "export", june.ws.trust)
     assert (again.ok, again.problems) == (True, ())
 
 

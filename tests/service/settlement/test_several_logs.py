@@ -31,7 +31,7 @@ from service.settlement import life
 from service.settlement.step import read_book
 from service.settlement.usage import folder_of
 from service.setup import create
-from service.statements import auditing
+from service.statements import recomputing
 from service.statements.explaining import explain
 from service.statements.statements import state
 from service.workspace import Workspace
@@ -348,16 +348,16 @@ def test_an_outsider_computes_a_period_of_two_logs_again(two: Two, tmp_path: Pat
     life.approve(two.home, run, "approver")
     life.publish(two.home, run)
     out = tmp_path / "out"
-    exported = auditing.export(two.home, "2026-06", out)
+    exported = recomputing.export(two.home, "2026-06", out)
     assert exported.logs == ("example.org/test", SECOND)
     trust = two.home.trust
-    again = auditing.recompute(out, trust)
+    again = recomputing.recompute(out, trust)
     assert (again.ok, [one.run for one in again.runs]) == (True, [run])
     tile = next((out / "logs").glob("*/tile/entries/*.p/*"))
     data = tile.read_bytes()
     tile.write_bytes(data.replace(b"trk-1", b"trk-2"))
     with pytest.raises(VerificationError):
-        auditing.recompute(out, trust)
+        recomputing.recompute(out, trust)
     shutil.rmtree(out / "logs")
     with pytest.raises(InputError, match="not an exported log"):
-        auditing.recompute(out, trust)
+        recomputing.recompute(out, trust)

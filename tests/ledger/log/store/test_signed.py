@@ -12,8 +12,8 @@ import pytest
 from ledger.errors import VerificationError
 from ledger.ingest import ndjson, quarantine
 from ledger.ingest.acknowledged import Counts
+from ledger.ingest.admission import Ingest
 from ledger.ingest.carried import Admit
-from ledger.ingest.run import Ingest
 from ledger.ingest.signed import InOrder, Places, PlaceSearch, read_bodies
 from ledger.log.append import Log, batch_of
 from ledger.log.export import export

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from payouts.accounts.payment import Route
-from payouts.accounts.transfers import FROM, HandedOver, Outcome, PartyPayment, PaymentNews, follow
+from payouts.accounts.payment_states import FROM, HandedOver, Outcome, PartyPayment, PaymentNews, follow
 
 MICROS = 600
 OUTCOMES: tuple[Outcome, ...] = tuple(FROM)

@@ -8,7 +8,7 @@ import soxr
 
 from attribution.hearing.audio import clip_of
 from attribution.hearing.features import Features, features_of_clip
-from attribution.index.clusters import LIKE, Entrant, likeness, sort_out
+from attribution.index.copies import LIKE, Entrant, likeness, sort_out
 from attribution.lab import synth
 from attribution.lab.render import vary_sound
 from attribution.lab.synth import InventedPiece, perform

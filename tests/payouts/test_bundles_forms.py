@@ -100,7 +100,7 @@ def test_a_run_of_another_form_is_refused(form: str) -> None:
 def test_a_checker_of_money_needs_few_libraries() -> None:
     """If this fails, an auditor of runs, statements and claims must trust and install more than the verifier."""
     few = {"ledger", "payouts", "cryptography", "_cffi_backend", "_openssl", "msgspec", "typing_extensions"}
-    assert packages_after("import payouts.proof, ledger.registry.membership") <= few
+    assert packages_after("import payouts.bundles, ledger.registry.membership") <= few
     assert packages_after("import contracts.claims") <= few | {"contracts", "sha3", "_pysha3"}  # keccak, as the chain
 
 

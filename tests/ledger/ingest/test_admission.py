@@ -9,8 +9,8 @@ import pytest
 
 from ledger.errors import InputError
 from ledger.ingest import ndjson, quarantine
+from ledger.ingest.admission import Ingest
 from ledger.ingest.blocks import LineBlock
-from ledger.ingest.run import Ingest
 from ledger.log.append import Log
 from ledger.proofs import canon, leaf, vector
 from ledger.proofs.dsse import Envelope
