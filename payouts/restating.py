@@ -3,6 +3,9 @@
 Knowledge is replaced in steps, each with everything before it: today's vectors, then today's registry, then today's
 holds. What a step changes for a holder is taken apart by track, source or hold, in integers that add up to the
 difference. All of it is before deductions.
+
+An award from a dispute of the run counts as received as far as today's knowledge gives the claimant the same money.
+What it gives beyond that stands as two people decided it.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ CAUSES: Final = {
     "pool": "what others in the pool are due",
     "release": "already released from hold {}",
     "restatement": "already booked by {}",
+    "award": "already awarded in dispute {}",
 }
 """Why a holder's amount differs; what is named is a track, a recording or work, or an id."""
 CAUSES_NAMED: Final = 3
@@ -46,6 +50,19 @@ class Cause:
 
     def __str__(self) -> str:
         return CAUSES.get(self.kind, self.kind + " of {}").format(self.about)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Award:
+    """What the outcome of a dispute moved from one party of the run to another, and what it was about."""
+
+    dispute: str
+    claimant: str
+    against: str
+    """Empty where nobody's money was contested."""
+    names: frozenset[str]
+    """The track, recordings or works that were disputed; empty for a line as a whole."""
+    micros: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +137,63 @@ def restated_lines(
         )
         for party in parties
     )
+
+
+def explained_awards(states: Sequence[Restated], awards: Sequence[Award], freed: Freed) -> dict[str, int]:
+    """By dispute, how much of its award today's knowledge gives the claimant as well.
+
+    It is what the disputed tracks and sources bring the claimant more than in the original run: entitled to, and not
+    held. Awards about the same share that amount; those about a line as a whole come after the more precise ones.
+    """
+    claimants = {award.claimant for award in awards}
+    if not claimants:
+        return {}
+    gains = _gains(states, claimants, freed)
+    explained: dict[str, int] = {}
+    before: list[tuple[Award, set[tuple[str, str]]]] = []
+    for award in sorted(awards, key=lambda award: not award.names):
+        disputed = {piece for piece in gains[award.claimant] if not award.names or award.names & set(piece)}
+        gain = min(sum(gains[award.claimant][piece][side] for piece in disputed) for side in (0, 1))
+        shared = sum(
+            explained[other.dispute]
+            for other, pieces in before
+            if other.claimant == award.claimant and pieces & disputed
+        )
+        explained[award.dispute] = max(0, min(award.micros, gain - shared))
+        before.append((award, disputed))
+    return explained
+
+
+def _gains(
+    states: Sequence[Restated], claimants: Collection[str], freed: Freed
+) -> dict[str, dict[tuple[str, str], tuple[int, int]]]:
+    """By claimant, and by track and source: what is earned more than in the original run, and what is due more.
+
+    Due is what is earned or held: money that was held and is released was due before and is no new knowledge.
+    """
+    earned_was, due_was = (_pieces(states[0], claimants, count) for count in (lambda _: False, lambda _: True))
+    earned_now, due_now = (_pieces(states[-1], claimants, count) for count in (freed, lambda _: True))
+    nothing = _Piece()
+    return {
+        party: {
+            piece: (
+                earned_now[party].get(piece, nothing).micros - earned_was[party].get(piece, nothing).micros,
+                due_now[party].get(piece, nothing).micros - due_was[party].get(piece, nothing).micros,
+            )
+            for piece in sorted({*due_was[party], *due_now[party]})
+        }
+        for party in claimants
+    }
+
+
+def award_causes(award: Award, explained: int) -> dict[str, Cause]:
+    """The explained part of an award as something booked: received by its claimant, paid by the other side."""
+    moved = {award.claimant: explained, award.against: -explained}
+    return {
+        party: Cause(kind="award", about=award.dispute, micros=micros)
+        for party, micros in moved.items()
+        if party and micros
+    }
 
 
 def earned(outcome: Outcome, freed: Freed) -> dict[str, int]:

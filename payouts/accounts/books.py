@@ -134,7 +134,10 @@ def _restatements(day: date, run: BookedRun) -> Iterator[JournalEntry]:
             if correction.id.rpartition(".")[0] == name
         )
         held = -booked - sum(moved.values())
-        parts = [(f"Liabilities:{part.capitalize()}", -micros) for part, micros in sorted(moved.items())]
+        parts = [
+            ("Expenses:Adjustments" if part == "award" else f"Liabilities:{part.capitalize()}", -micros)
+            for part, micros in sorted(moved.items())
+        ]
         legs = [*parts, ("Liabilities:Held", -held), ("Expenses:Adjustments", -booked)]
         yield JournalEntry(day, f"Restated: {name}", tuple((account, micros, run.currency) for account, micros in legs))
 

@@ -11,7 +11,8 @@ and nobody gains by writing one. The rules, each checked here whatever door the 
 - no two acts bear one name, so that an approval, or the end of a hold, is of one thing;
 - at most one published run per (period, pool, sequence), and only an approved one;
 - a run is paid in numbered batches, after publication, and not once it is reversed;
-- a run has one restatement waiting at a time, and none once it is reversed;
+- a run has one restatement waiting at a time, and none once it is reversed; one that does not know of the last
+  award from the run's disputes cannot be approved;
 - a payment that arrived can only be returned, once; that one failed, was lost or returned counts when a second
   person approved it.
 """
@@ -282,10 +283,12 @@ class Book:
         if isinstance(proposal, Restate):
             _rule(record.subject not in self.withdrawn, f"restatement {record.subject} was withdrawn")
             _rule(not self.reversed(proposal.run), f"run {proposal.run} is reversed")
+            decided = self.disputes.decided_since(proposal.run, proposal.size)
+            _rule(decided is None, f"{decided} was decided since restatement {record.subject} was calculated")
         if isinstance(proposal, Admit) and not earlier:
             self.disputes.admit_by_two(proposal)
         if isinstance(proposal, Decide) and not earlier:
-            self.disputes.decide(proposal, record.by)
+            self.disputes.decide(proposal, record.by, index)
         if isinstance(proposal, Payment) and not earlier:
             self._hear(index, proposal, record.subject)
         earlier.append(record)

@@ -219,6 +219,8 @@ class DisputeFile:
     """Approved by a second person: one, and one more after an appeal."""
     decided_by: list[str] = field(default_factory=list)
     """Who approved each outcome."""
+    decided_at: list[int] = field(default_factory=list)
+    """Where in the log each outcome came to count."""
     appeal: Appeal | None = None
     lapsed: bool = False
     """Its hold reached its end."""
@@ -302,7 +304,7 @@ class Disputes:
         self._check_outcome(dispute, record)
         self.resolves[record.id] = record
 
-    def decide(self, record: Decide, by: str) -> None:
+    def decide(self, record: Decide, by: str, index: int) -> None:
         """An outcome counts from its approval on; after an appeal somebody approves it who had no part in the first."""
         dispute = self.file(record.dispute)
         self._check_outcome(dispute, record)
@@ -310,6 +312,7 @@ class Disputes:
         _check(all(by != outcome.by for outcome in dispute.outcomes), f"{by} proposed the outcome that is appealed")
         dispute.outcomes.append(record)
         dispute.decided_by.append(by)
+        dispute.decided_at.append(index)
 
     def take_appeal(self, record: Appeal) -> None:
         dispute = self.file(record.dispute)
@@ -327,6 +330,17 @@ class Disputes:
         admitted = dispute.admitted
         _check(dispute.holds_money and admitted is not None and admitted.until <= at, f"{name} has not reached its end")
         dispute.lapsed = True
+
+    def decided_since(self, run: Digest, size: int) -> str | None:
+        """The id of a dispute of this run of which an outcome came to count at this size of the log or later."""
+        return next(
+            (
+                name
+                for name, dispute in self.files.items()
+                if dispute.opened.run == run and any(index >= size for index in dispute.decided_at)
+            ),
+            None,
+        )
 
     def ids(self) -> Mapping[str, object]:
         """Every name in use."""

@@ -101,12 +101,16 @@ class RestatedShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestatementDocument:
-    """What a restatement's signed document says. `parts`: what the pool's other parts came to (OTHER_PARTS)."""
+    """What a restatement's signed document says. `parts`: what the pool's other parts came to (OTHER_PARTS).
+
+    `awards`: by dispute, the part of its award that counts as received here.
+    """
 
     run: Digest
     period: str
     size: int
     parts: Mapping[str, int]
+    awards: Mapping[str, int]
     shares: tuple[RestatedShare, ...]
 
     def payload(self) -> dict[str, Any]:
@@ -116,6 +120,7 @@ class RestatementDocument:
             "into": self.period,
             "size": self.size,
             "parts": {name: str(self.parts[name]) for name in OTHER_PARTS},
+            **({"awards": {name: str(micros) for name, micros in self.awards.items()}} if self.awards else {}),
             "lines": [
                 {
                     "party": share.party,
@@ -146,6 +151,7 @@ def read_document(data: bytes, record: Restate) -> RestatementDocument:
             period=read_text(payload, "into"),
             size=read_count(payload, "size"),
             parts={name: read_micros(payload["parts"][name]) for name in OTHER_PARTS},
+            awards={name: read_micros(micros) for name, micros in payload.get("awards", {}).items()},
             shares=tuple(
                 RestatedShare(
                     party=read_text(row, "party"),
@@ -164,6 +170,8 @@ def read_document(data: bytes, record: Restate) -> RestatementDocument:
         raise VerificationError(f"restatement {record.id}: its document is not written as a restatement writes it")
     if (document.run, document.period, document.size) != (record.run, record.period, record.size):
         raise VerificationError(f"restatement {record.id}: its document is of another run, month or log size")
+    if any(micros <= 0 for micros in document.awards.values()):
+        raise VerificationError(f"restatement {record.id}: an award that counts as received comes to nothing")
     parties = [share.party for share in document.shares]
     if sorted(set(parties)) != parties or not all(share.party and share.micros for share in document.shares):
         raise VerificationError(f"restatement {record.id}: its lines are out of order, repeated, or come to nothing")

@@ -6,7 +6,7 @@ Corrections come from adjustments, from holds lifted since, and from what became
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from payouts.accounts.payment_states import HandedOver, PartyPayment, PaymentNew
 from payouts.life.book import Book
 from payouts.life.line_disputes import DisputeFile
 from payouts.life.records import Pay
-from payouts.life.revisions import OTHER_PARTS, Restate, read_document
+from payouts.life.revisions import OTHER_PARTS, Restate, RestatementDocument, read_document
 from payouts.statements.statement import held_line
 from service.settlement.stored import Stored, load
 
@@ -120,22 +120,40 @@ def restated_in(log: Log, restate: Restate) -> Iterator[Correction]:
 
 def other_parts(log: Log, book: Book, run: Digest, before: Restate | None = None) -> dict[str, int]:
     """What nobody holds of a run's pool, as the run left it or its last restatement, of those before one, did."""
-    earlier = []
-    for restate in book.restatements(run):
-        if before is not None and restate.id == before.id:
-            break
-        earlier.append(restate)
-    if earlier:
-        return dict(read_document(log.blob(earlier[-1].statement), earlier[-1]).parts)
+    last = _last_restated(log, book, run, before)
+    if last is not None:
+        return dict(last.parts)
     outcome = load(log, book.runs[run]).outcome
     return {name: getattr(outcome, name) for name in OTHER_PARTS}
 
 
 def parts_moved(log: Log, book: Book, restate: Restate) -> dict[str, int]:
-    """What a restatement adds to each part of the pool that nobody holds."""
+    """What a restatement adds to each part of the pool that nobody holds, and what it pays instead of the payer."""
     was = other_parts(log, book, restate.run, restate)
-    now = read_document(log.blob(restate.statement), restate).parts
-    return {name: now[name] - was[name] for name in OTHER_PARTS}
+    document = read_document(log.blob(restate.statement), restate)
+    moved = {name: document.parts[name] - was[name] for name in OTHER_PARTS}
+    return moved | {"award": awards_replaced(log, book, restate.run, document.awards, restate)}
+
+
+def awards_replaced(log: Log, book: Book, run: Digest, awards: Mapping[str, int], before: Restate | None = None) -> int:
+    """Of awards that were nobody else's money, what these explain more than the last restatement before one did."""
+    last = _last_restated(log, book, run, before)
+
+    def outside(explained: Mapping[str, int]) -> int:
+        files = book.disputes.files
+        return sum(micros for name, micros in explained.items() if name in files and not files[name].opened.against)
+
+    return outside(awards) - (0 if last is None else outside(last.awards))
+
+
+def _last_restated(log: Log, book: Book, run: Digest, before: Restate | None) -> RestatementDocument | None:
+    """The document of a run's last restatement, of those before one."""
+    earlier = []
+    for restate in book.restatements(run):
+        if before is not None and restate.id == before.id:
+            break
+        earlier.append(restate)
+    return read_document(log.blob(earlier[-1].statement), earlier[-1]) if earlier else None
 
 
 def disputed_in(stored: Stored, dispute: DisputeFile, currency: str, entries: Collection[str]) -> Iterator[Correction]:

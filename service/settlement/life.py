@@ -23,7 +23,8 @@ from payouts.accounts.payment import ROUTES, intent_payload
 from payouts.compute import Outcome
 from payouts.life.binding import PUBLICATION_TYPE, RUN_TYPE
 from payouts.life.book import Book
-from payouts.life.records import Approve, Close, LogSize, Publish, Reverse, Run
+from payouts.life.records import Approve, Close, LogSize, Proposal, Publish, Reverse, Run
+from payouts.life.revisions import Restate
 from payouts.money import parse_amount
 from payouts.rules.catalogue import make_rule
 from payouts.tables import SealedTable, read_table
@@ -39,7 +40,7 @@ from service.settlement.finding import find, find_run
 from service.settlement.payees import payees_now, route_of
 from service.settlement.payment_files import CurrencyTotal, paid_in, totals
 from service.settlement.pools import check_apart
-from service.settlement.restating import check_restatement
+from service.settlement.restating import check_not_restated, check_restatement
 from service.settlement.runs import RunRequest, calculate, check_again, check_close, check_registry, given_of, ready
 from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.stored import Stored, load
@@ -256,10 +257,7 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
     at = format_time(ws.clock())
     current = read_book(ws)
     named = find(current, subject)
-    if named in current.runs and not any(approval.by == party for approval in current.approvals.get(named, [])):
-        check_again(ws, current, load(ws.log, current.runs[named]))
-    if named in current.restates and not current.approved(named):
-        check_restatement(ws, current, current.restates[named])
+    _check_derived(ws, current, named, party)
 
     def decide(book: Book) -> DecidedStep[Approved]:
         name = find(book, subject)
@@ -279,16 +277,35 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
             raise StateError(f"run {name[:16]} is published already; nothing is left to approve")
         if isinstance(proposal, Run):
             check_close(book, load(ws.log, proposal))
-        if isinstance(proposal, Reverse) and not book.approved(name):
-            last = book.standing(book.runs[proposal.run].pool)[-1:]
-            if [run.run for run in last] != [proposal.run]:
-                raise ConflictError(
-                    f"a later run builds on {proposal.run[:16]} by now; correct it by adjustments instead"
-                )
+        _check_current(book, proposal, name)
         record = Approve(at=at, by=party, key=key.public.id, subject=name, document=book.document(name), demo=demo)
         return DecidedStep(_approved(record, kind, proposal.by, already=False), leaves=[signed(record, key)])
 
     return take(ws, decide)
+
+
+def _check_derived(ws: Workspace, book: Book, name: str, party: str) -> None:
+    """Refuse what does not come out the same when whoever approves it calculates it again."""
+    if name in book.runs and not any(approval.by == party for approval in book.approvals.get(name, [])):
+        check_again(ws, book, load(ws.log, book.runs[name]))
+    if name in book.restates and not book.approved(name):
+        check_restatement(ws, book, book.restates[name])
+    if name in book.disputes.resolves and not book.approved(name):
+        outcome = book.disputes.resolves[name]
+        check_not_restated(ws, outcome.dispute, outcome.micros)
+
+
+def _check_current(book: Book, proposal: Proposal, name: str) -> None:
+    """Refuse a correction that was overtaken by what counts since it was proposed."""
+    if isinstance(proposal, Reverse) and not book.approved(name):
+        last = book.standing(book.runs[proposal.run].pool)[-1:]
+        if [run.run for run in last] != [proposal.run]:
+            raise ConflictError(f"a later run builds on {proposal.run[:16]} by now; correct it by adjustments instead")
+    if isinstance(proposal, Restate) and (decided := book.disputes.decided_since(proposal.run, proposal.size)):
+        raise ConflictError(
+            f"dispute {decided} was decided since {name} was calculated; take it back and propose again: settle "
+            f"restate {book.runs[proposal.run].period} --withdraw --reason TEXT"
+        )
 
 
 def _approve_registered(ws: Workspace, subject: str, party: str) -> Approved | None:

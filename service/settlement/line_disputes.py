@@ -21,6 +21,7 @@ from service.registry.naming import unknown_party
 from service.settlement.carrying import held_by
 from service.settlement.finding import find_run
 from service.settlement.holds import name_of, said
+from service.settlement.restating import check_not_restated
 from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.stored import Stored, load
 
@@ -322,6 +323,7 @@ def resolve(ws: Workspace, name: str, *, upheld: str | None, text: str) -> str:
     """Propose an outcome: what the claimant gets, or nothing (None). Returns the proposal's id."""
     said(text, "an outcome")
     micros = 0 if upheld is None else parse_amount(upheld)
+    check_not_restated(ws, name, micros)
 
     def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
         dispute = book.disputes.file(name)

@@ -19,6 +19,7 @@ from ledger.proofs import canon, dsse
 from ledger.types import Digest, Period, format_time
 from payouts.compute import Inputs, Line, Outcome, compute
 from payouts.life.book import Book
+from payouts.life.line_disputes import LineDispute
 from payouts.life.revisions import (
     DOCUMENT_TYPE,
     OTHER_PARTS,
@@ -28,11 +29,21 @@ from payouts.life.revisions import (
     Withdraw,
     read_document,
 )
+from payouts.money import format_amount
 from payouts.protocols import UsageRow
-from payouts.restating import Cause, Knowledge, Restated, RestatedLine, restated_lines
+from payouts.restating import (
+    Award,
+    Cause,
+    Knowledge,
+    Restated,
+    RestatedLine,
+    award_causes,
+    explained_awards,
+    restated_lines,
+)
 from payouts.statements.statement import held_line
 from service.log.logs import listed
-from service.settlement.carrying import other_parts, releases_of, restated_in
+from service.settlement.carrying import awards_replaced, other_parts, releases_of, restated_in
 from service.settlement.holds import name_of, said
 from service.settlement.runs import again, check_registry, given_again, holds_of, inputs_of, ready
 from service.settlement.step import DecidedStep, read_book, signed, take
@@ -75,6 +86,8 @@ class Restatement:
     """How much of the log was known."""
     lines: tuple[RestatedLine, ...]
     parts: tuple[PartRestated, ...]
+    awards: dict[str, int]
+    """By dispute, the part of its award that today's knowledge gives as well: it counts as received."""
     waiting: str | None
     """The restatement of this run that waits for a second person."""
 
@@ -125,13 +138,16 @@ def restated_at(
     """A run divided again with what the log held up to a size: the same answer for anybody, at any time."""
     book = read_book(ws, size)
     states = list(_states(ws, book, stored, engine, on_progress))
-    released = book.lifted()
     run = stored.record.run
-
-    def freed(line: Line) -> bool:
-        return not line.ref and held_line(run, line.party, line.reason) in released
-
-    lines = restated_lines(states, _booked(ws.log, book, stored), freed)
+    awards, freed = _awards(ws, book, stored), _freed(book, run)
+    explained = explained_awards(states, awards, freed)
+    booked = _booked(ws.log, book, stored)
+    for award in awards:
+        for party, cause in award_causes(award, explained[award.dispute]).items():
+            booked[party].append(cause)
+    lines = restated_lines(states, booked, freed)
+    explained = {dispute: micros for dispute, micros in explained.items() if micros}
+    replaced = awards_replaced(ws.log, book, run, explained)
     waiting = read_book(ws).waiting_restatement(run)
     return Restatement(
         run=run,
@@ -141,9 +157,59 @@ def restated_at(
         currency=stored.currency,
         size=size,
         lines=lines,
-        parts=_parts(stored, other_parts(ws.log, book, run), states[-1].outcome, lines, freed),
+        parts=_parts(stored, other_parts(ws.log, book, run), states[-1].outcome, lines, freed, replaced=replaced),
+        awards=explained,
         waiting=None if waiting is None else waiting.id,
     )
+
+
+def _freed(book: Book, run: Digest) -> Callable[[Line], bool]:
+    """Which lines of a run, held by the registry, two people let go."""
+    released = book.lifted()
+    return lambda line: not line.ref and held_line(run, line.party, line.reason) in released
+
+
+def _awards(ws: Workspace, book: Book, stored: Stored) -> list[Award]:
+    """What outcomes of disputes of a run moved, as far as they count by now, in the order in which they were opened."""
+    return [
+        _award(ws, book, dispute.opened, dispute.outcomes[-1].micros)
+        for dispute in book.disputes.files.values()
+        if dispute.opened.run == stored.record.run and dispute.outcomes
+    ]
+
+
+def _award(ws: Workspace, book: Book, opened: LineDispute, micros: int) -> Award:
+    view = ws.registry.view(book.size)
+    linked = (name for name, links in view.links.items() if any(link.work == opened.subject for link in links))
+    return Award(
+        dispute=opened.id,
+        claimant=opened.claimant,
+        against=opened.against,
+        names=frozenset({opened.subject, *linked} if opened.subject else ()),
+        micros=micros,
+    )
+
+
+def check_not_restated(ws: Workspace, dispute: str, micros: int) -> None:
+    """Refuse an outcome that gives the claimant what a restatement of the run gave them already."""
+    current = read_book(ws)
+    opened = current.disputes.file(dispute).opened
+    restatements = current.restatements(opened.run)
+    if not restatements or not micros:
+        return
+    book = read_book(ws, restatements[-1].size)
+    stored = load(ws.log, current.runs[opened.run])
+    award = _award(ws, current, opened, micros)
+    others = [other for other in _awards(ws, book, stored) if other.dispute != opened.id]
+    states = list(_states(ws, book, stored, DEFAULT, None))
+    explained = explained_awards(states, [*others, award], _freed(book, opened.run))[opened.id]
+    counted = read_document(ws.log.blob(restatements[-1].statement), restatements[-1]).awards.get(opened.id, 0)
+    if explained > counted:
+        rest = format_amount(micros - explained + counted, stored.currency)
+        raise StateError(
+            f"restatement {restatements[-1].id} gave {opened.claimant} {format_amount(explained, stored.currency)} "
+            f"{stored.currency} of this already; uphold at most {rest}, or reject: settle dispute resolve {opened.id}"
+        )
 
 
 # --- what is known ------------------------------------------------------------------------------
@@ -207,14 +273,19 @@ def _parts(
     last: Outcome,
     lines: Sequence[RestatedLine],
     freed: Callable[[Line], bool],
+    *,
+    replaced: int,
 ) -> tuple[PartRestated, ...]:
-    """The five parts before and after; before, what is held follows from the rest."""
+    """The five parts before and after; before, what is held follows from the rest.
+
+    `replaced`: what the payer awarded out of no holder's money, and the pool pays instead.
+    """
     was = dict(other)
     let_go = sum(line.micros for line in last.lines if line.state == "held" and freed(line))
     now = {name: getattr(last, name) for name in PARTS}
     now["allocated"] += let_go
     now["held"] -= let_go
-    was["allocated"] = now["allocated"] - sum(line.difference_micros for line in lines)
+    was["allocated"] = now["allocated"] - sum(line.difference_micros for line in lines) - replaced
     was["held"] = last.pool - sum(was.values())
     notes = {
         "unattributed": DESTINATIONS[stored.terms.unattributed],
@@ -287,6 +358,7 @@ def _document(restatement: Restatement, into: str) -> RestatementDocument:
         period=into,
         size=restatement.size,
         parts={name: parts[name] for name in OTHER_PARTS},
+        awards=restatement.awards,
         shares=tuple(
             RestatedShare(
                 party=line.holder,
