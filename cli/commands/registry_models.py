@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.shell import emit, workspace
+from cli.shell import emit, leave, workspace
 
 model = typer.Typer(no_args_is_help=True)
 
@@ -36,3 +36,22 @@ def prove(
 
     ws = workspace()
     emit(exporting.prove(ws, recording, *training.model_named(ws, name), out))
+
+
+@model.command()
+def audit(
+    study: Annotated[Path, typer.Argument(help="The study that the operator submits: items and adapter.")],
+    tracks: Annotated[Path, typer.Argument(help="A sample of tracks that the model made, as the adapter reads them.")],
+    weights: Annotated[Path, typer.Option(help="The weights that the operator submits: a checkpoint of the adapter.")],
+    name: Name = "",
+    items: Annotated[int, typer.Option(min=1, help="How many training items to try on the weights.")] = 100,
+) -> None:
+    """Compare a model's weights and training items with what was registered; state each owner's fair share."""
+    from service.attribution import model_audit
+    from service.registry import training
+
+    ws = workspace()
+    answer = model_audit.audit(ws, training.model_named(ws, name), study, weights, tracks, items=items)
+    emit(answer, model_audit.as_text)
+    if not answer.ok:
+        leave(3)
