@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import tempfile
 from collections import Counter
@@ -15,7 +14,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from ledger.errors import ConflictError, InputError, StateError, VerificationError
+from ledger.errors import InputError, StateError, VerificationError
 from ledger.proofs import canon, dsse
 from ledger.registry import acts
 from ledger.registry.importing import import_files
@@ -23,11 +22,11 @@ from ledger.registry.statement import Signer
 from payouts.compute import compute
 from payouts.life.revisions import DOCUMENT_TYPE, Restate
 from service.registry import registering
-from service.settlement import holds, life, line_disputes, proposals, restating
+from service.settlement import holds, life, proposals, restating
 from service.settlement.runs import given_again, holds_of, inputs_of
 from service.settlement.step import read_book, signed
 from service.settlement.stored import load
-from service.statements import booking, recomputing, statements
+from service.statements import recomputing, statements
 from tests.service.month import DECLARED, Month, asked, july, month, published
 
 OTHER = {"track": "trk-1", "sources": [{"recording": "rec-1", "ppm": 300_000}, {"recording": "rec-3", "ppm": 500_000}]}
@@ -413,94 +412,3 @@ class _History:
 
 def _fields(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__struct_fields__}
-
-
-# --- awards from disputes -----------------------------------------------------------------------
-
-MORE_FOR_ANN = {
-    "track": "trk-1",
-    "sources": [{"recording": "rec-1", "ppm": 700_000}, {"recording": "rec-2", "ppm": 100_000}],
-}
-"""Ann has 60.00 more of June by this vector, and bob as much less."""
-
-
-def awarded(made: Month, amount: str, *, against: str = "bob", subject: str = "trk-1") -> str:
-    """A dispute of ann about her influence on a track, upheld by two people."""
-    run = read_book(made.ws).standing()[0].run
-    name = line_disputes.open_dispute(
-        made.ws, run, about="influence", claimant="ann", amount="200.00", text="heard", against=against, subject=subject
-    ).id
-    life.approve(made.ws, line_disputes.resolve(made.ws, name, upheld=amount, text="listened to"), "approver")
-    return name
-
-
-def settled_in_july(made: Month) -> dict[str, int]:
-    """What each holder is booked in July for June."""
-    july(made)
-    accounts = load(made.ws.log, read_book(made.ws).standing()[-1]).accounts.values()
-    return {
-        account.party: sum(correction.micros for correction in account.corrections)
-        for account in accounts
-        if account.corrections
-    }
-
-
-@pytest.mark.parametrize(("amount", "in_july"), [("20.00", 60_000_000), ("60.00", 60_000_000), ("100.00", 100_000_000)])
-def test_an_award_counts_as_received_by_a_later_restatement(june: Month, amount: str, in_july: int) -> None:
-    """If this fails, money awarded in a dispute is paid again once the vector is put right, or is taken back."""
-    published(june)
-    awarded(june, amount)
-    assert lines_of(june) == {}
-    june.assign(MORE_FOR_ANN)
-    if lines_of(june):
-        booked(june)
-    assert lines_of(june) == {}
-    assert settled_in_july(june) == {"ann": in_july, "bob": -in_july}
-    assert lines_of(june) == {}
-
-
-def test_an_award_about_something_else_stands_beside_a_restatement(june: Month) -> None:
-    """If this fails, putting right one track takes back what was awarded for another."""
-    published(june)
-    awarded(june, "20.00", subject="trk-2", against="cy")
-    june.assign(MORE_FOR_ANN)
-    booked(june)
-    assert settled_in_july(june) == {"ann": 80_000_000, "bob": -60_000_000, "cy": -20_000_000}
-
-
-def test_an_award_after_the_restatement_is_refused_as_far_as_it_is_paid(june: Month) -> None:
-    """If this fails, who was paid by a restatement is awarded the same money."""
-    published(june)
-    june.assign(MORE_FOR_ANN)
-    booked(june)
-    with pytest.raises(StateError, match=r"gave ann 60.00 EUR of this already; uphold at most 10.00"):
-        awarded(june, "70.00")
-    (name,) = read_book(june.ws).disputes.files
-    with pytest.raises(StateError, match="of this already"):
-        line_disputes.resolve(june.ws, name, upheld="60.00", text="heard twice")
-
-
-def test_a_restatement_that_does_not_know_an_award_cannot_be_approved(june: Month) -> None:
-    """If this fails, an award that comes between a restatement's proposal and its approval is paid twice."""
-    published(june)
-    june.assign(MORE_FOR_ANN)
-    waiting = str(restating.propose(june.ws, "2026-06", into="2026-07").id)
-    name = awarded(june, "60.00")
-    with pytest.raises(ConflictError, match=f"{name} was decided since"):
-        life.approve(june.ws, waiting, "approver")
-    approve_blindly(june, waiting)
-    assert not read_book(june.ws).approved(waiting)
-
-
-def test_an_award_that_nobody_else_paid_is_replaced_by_the_pool(june: Month, tmp_path: Path) -> None:
-    """If this fails, an award out of the payer's own money is paid again, or leaves books that do not add up."""
-    published(june)
-    awarded(june, "60.00", against="")
-    june.assign(MORE_FOR_ANN)
-    assert lines_of(june) == {"bob": -60_000_000}
-    booked(june)
-    assert lines_of(june) == {}
-    assert settled_in_july(june) == {"ann": 60_000_000, "bob": -60_000_000}
-    booking.write_books(june.ws, tmp_path / "books")
-    rows = list(csv.DictReader((tmp_path / "books" / "books.csv").read_text().splitlines()))
-    assert {row["account"] for row in rows if "Restated" in " ".join(row.values())} == {"Expenses:Adjustments"}
