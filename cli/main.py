@@ -25,6 +25,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("batch", "batch"),
     ("chain", "chain"),
     ("consume", None),
+    ("db", "db"),
     ("demo", None),
     ("disputes", "dispute"),
     ("fraud", "fraud"),

@@ -44,7 +44,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     ("Rights holder (what came of it, and why)", ("statement", "statements", "explain")),
     ("Auditor (proofs)", ("verify", "ledger", "witness")),
-    ("Operator (keys, files, the clock, HTTP)", ("key", "segments", "scheduler", "serve", "consume", "access")),
+    ("Operator (keys, files, the clock, HTTP)", ("key", "segments", "scheduler", "serve", "consume", "access", "db")),
 )
 """Every top-level command stands in one of them."""
 

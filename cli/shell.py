@@ -95,7 +95,10 @@ def origin_here() -> str | None:
 def end() -> None:
     """Give back what the command opened; another one may follow in this process."""
     while _shell.opened:
-        _shell.opened.pop().close()
+        ended = _shell.opened.pop()
+        if remark := ended.remark():
+            say(f"settle: {remark}")
+        ended.close()
 
 
 def share_option(name: str, text: str | None, ppm_name: str, ppm: int | None) -> int | None:

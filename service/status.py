@@ -13,6 +13,7 @@ from payouts.life.book import Book
 from service.consuming.positions import Position
 from service.consuming.positions import listed as positions_listed
 from service.inbox import InboxStanding, inbox_standing
+from service.log import upgrading
 from service.registry.people import list_payees
 from service.scheduler.standing import JobStanding, standing, troubles
 from service.settlement import line_disputes, proposals
@@ -20,7 +21,7 @@ from service.settlement.approvers import one_person
 from service.settlement.paying import unconfirmed
 from service.settlement.step import read_book
 from service.settlement.stored import load
-from service.workspace import Workspace
+from service.workspace import UPGRADE_DUE, Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,11 @@ def status(workspace: Workspace) -> Status:
         jobs=jobs,
         streams=positions_listed(log),
         inbox=inbox_standing(Path(workspace.path("attribution.inbox"))),
-        waiting=[*troubles(jobs), *_waiting(workspace, book, without_vector, quarantined)],
+        waiting=[
+            *troubles(jobs),
+            *([UPGRADE_DUE] if upgrading.is_due(workspace) else []),
+            *_waiting(workspace, book, without_vector, quarantined),
+        ],
     )
 
 

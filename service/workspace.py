@@ -33,6 +33,8 @@ KEYS: Final = "keys"
 NEXT: Final = ".next"
 """What follows a key's name while its successor waits beside it."""
 
+UPGRADE_DUE: Final = "the log is of release 0.1's form, and its programs still append to it: settle db upgrade"
+
 Clock = Callable[[], datetime]
 
 
@@ -113,6 +115,13 @@ class Workspace:
             self._logs.pop().close()
         while self.others:
             self.others.popitem()[1].close()
+
+    def remark(self) -> str | None:
+        """What the operator should know once a command is over; None if there is nothing to say."""
+        log: Log | None = self.__dict__.get("log")
+        if log is None or not log.wrote_old_form:
+            return None
+        return UPGRADE_DUE
 
     def reopen(self) -> None:
         """Forget what was loaded, after keys or trust.json have changed on disk."""

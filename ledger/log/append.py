@@ -129,6 +129,8 @@ class Log:
         self._edge: Edge | None = None
         self._reading: Reading | None = None
         self._written: tuple[int, str] = (0, "")  # the size up to which times have been read, and the latest of them
+        self.wrote_old_form = False
+        """Whether this program has appended to the log before its line of form 2 was drawn."""
         self._lock = threading.RLock()
         self.read: Final[Read] = NodeReader(self._read_tile)
         """Hashes of complete subtrees, for provers."""
@@ -223,6 +225,8 @@ class Log:
                 self._edge = None  # what the database now holds is for it to say
                 raise
             self._edge, self._written = extended, (extended.head.size, latest)
+            line = None if extended.ring is None else extended.ring.line
+            self.wrote_old_form = line is not None and line.index is None
             anchor.advance(signed)
         return Appended(edge.head.size, extended.head.size, signed)
 

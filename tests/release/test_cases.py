@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,11 +30,18 @@ def case(request: pytest.FixtureRequest) -> Path:
 
 
 def opened(case: Path, folder: Path) -> Workspace:
-    """A copy of the case's workspace, opened two months later."""
+    """A copy of the case's workspace, opened two months later, and of the one whose log it registered, if it did."""
     shutil.copytree(case / "workspace", folder / "home")
-    for key in (folder / "home" / "keys").iterdir():
+    if (case / "second").exists():
+        shutil.copytree(case / "second", folder / "second")
+    for key in folder.glob("*/keys/*"):
         key.chmod(0o600)  # git keeps no more of a file's mode than whether it runs
-    return Workspace.open(folder / "home", clock=lambda: LATER)
+    ws = Workspace.open(folder / "home", clock=lambda: LATER)
+    if (folder / "second").exists():
+        members.remember(ws, "example.org/second", folder / "second")
+        settings = folder / "second" / "settle.toml"
+        settings.write_text(re.sub('home = ".*"', f'home = "{ws.home}"', settings.read_text()))
+    return ws
 
 
 @pytest.mark.parametrize("name", BUNDLES)
@@ -54,11 +62,6 @@ def test_a_period_of_0_1_is_computed_again(case: Path) -> None:
 def test_a_workspace_of_0_1_opens(case: Path, tmp_path: Path) -> None:
     """If this fails, an update closes an operator's workspace or calls its honest log damaged."""
     ws = opened(case, tmp_path)
-    if (case / "second").exists():
-        shutil.copytree(case / "second", tmp_path / "second")
-        for key in (tmp_path / "second" / "keys").iterdir():
-            key.chmod(0o600)
-        members.remember(ws, "example.org/second", tmp_path / "second")
     assert operating.fsck(ws).ok
     assert not read_book(ws).voids
     ws.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Connection, create_engine, event, inspect, text
@@ -14,8 +15,11 @@ from ledger.log.store.store import Store, Table
 if TYPE_CHECKING:
     import psycopg
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration; a database of a later one is refused."""
+
+RELEASE_0_1: Final = "0002"
+"""The migration up to which release 0.1 opens a database; `settle db upgrade` alone goes beyond it."""
 
 COPY_FROM: Final = 64
 """Rows from which COPY pays for its round trip."""
@@ -46,15 +50,30 @@ class PostgresStore(Store):
         with self._translated(), self.writers.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('settle migration'))"))
             schema = _version(connection)
-            if schema < HEAD:
-                if not _may_create(connection):
-                    raise StateError(
-                        f"{self.place}: schema {schema or 'none'}, this program needs {HEAD}: open it once as the "
-                        "owner of its tables, then grant its writers what guards_postgres.grants lists"
-                    )
-                _migrate(connection)
+            if schema < RELEASE_0_1:
+                self._check_owner(connection, schema or "none")
+                _migrate(connection, RELEASE_0_1 if schema else HEAD)
         if schema > HEAD:
             raise StateError(f"{self.place}: schema {schema}, this program reads {HEAD}; use a release that knows it")
+
+    def _check_owner(self, connection: Connection, schema: str) -> None:
+        if not _may_create(connection):
+            raise StateError(
+                f"{self.place}: schema {schema}, this program needs {HEAD}: run this once as the owner of its tables, "
+                "then grant its writers what guards_postgres.grants lists"
+            )
+
+    def opens_in_0_1(self, connection: Connection) -> bool:
+        return _version(connection) <= RELEASE_0_1
+
+    def shut_to_0_1(self, connection: Connection) -> None:
+        self._check_owner(connection, RELEASE_0_1)
+        _migrate(connection, HEAD)
+
+    def back_up(self, folder: Path) -> Path:  # noqa: ARG002  for other stores
+        raise InputError(
+            f"{self.place}: a copy of a PostgreSQL database is made with pg_dump; make one, then give --no-backup"
+        )
 
     def lock(self, connection: Connection) -> None:
         """One per schema, held to the transaction's end; what is read after it is the newest there is."""
@@ -121,11 +140,11 @@ def _may_create(connection: Connection) -> bool:
     return bool(connection.execute(text(query)).scalar_one())
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "ledger.log.store:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -13,8 +13,11 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Text, text
 from sqlmodel import Field, SQLModel
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the schema as a whole; SQLite keeps it in `user_version`, PostgreSQL in Alembic's own table."""
+
+RELEASE_0_1: Final = 1
+"""The version that programs of release 0.1 open. The tables are the same; only `settle db upgrade` raises it."""
 
 _STRICT: Final = {"sqlite_strict": True}
 _STRICT_BY_KEY: Final = {"sqlite_strict": True, "sqlite_with_rowid": False}

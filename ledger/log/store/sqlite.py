@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ledger.errors import StateError, TransientError
-from ledger.files import keep_private
+from ledger.files import PRIVATE, keep_private, make_folder, sync_folder
 from ledger.log.store import guards_sqlite
-from ledger.log.store.schema import VERSION
+from ledger.log.store.schema import RELEASE_0_1, VERSION
 from ledger.log.store.schema import LogTable as Schema
 from ledger.log.store.store import Store, Table
 
@@ -63,11 +65,37 @@ class SqliteStore(Store):
         for suffix in ("", "-wal", "-shm"):  # it holds accounts, names and the salts of listeners
             keep_private(self.path.with_name(self.path.name + suffix))
         with self._translated(), self.readers.connect() as connection:
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if version != VERSION:
+            version = _version(connection)
+        if version not in (RELEASE_0_1, VERSION):
             raise StateError(
-                f"{self.path}: schema version {version}, this program reads {VERSION}; use the release that wrote it"
+                f"{self.path}: schema version {version}, this program reads {RELEASE_0_1} and {VERSION}; "
+                "use the release that wrote it"
             )
+
+    def opens_in_0_1(self, connection: Connection) -> bool:
+        return _version(connection) == RELEASE_0_1
+
+    def shut_to_0_1(self, connection: Connection) -> None:
+        """The version is a part of the file's first page: it changes with the transaction, or not at all."""
+        connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+
+    def back_up(self, folder: Path) -> Path:
+        make_folder(folder)
+        copy = folder / self.path.name
+        partial = copy.with_name(f".{copy.name}.partial")  # a crash leaves no copy that looks whole
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=PRIVATE)
+        with self._translated(), self._driver_errors(), closing(sqlite3.connect(partial)) as target:
+            raw = self.readers.raw_connection()
+            try:
+                cast("sqlite3.Connection", raw.driver_connection).backup(target)
+            finally:
+                raw.close()
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(copy)
+        sync_folder(folder)
+        return copy
 
     def _make(self) -> None:
         """Tables, guards and version in one transaction, by an engine without the authorizer."""
@@ -119,6 +147,10 @@ _CONNECT: dict[str, Any] = {
     "check_same_thread": False,
     "cached_statements": 64,
 }
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
 
 
 def _pragmas(connection: sqlite3.Connection, *settings: str) -> None:

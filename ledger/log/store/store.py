@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
@@ -38,6 +39,18 @@ class Store(ABC):
     @abstractmethod
     def create(self) -> None:
         """Make the tables and their guards where they are absent; refuse a schema of another version."""
+
+    @abstractmethod
+    def opens_in_0_1(self, connection: Connection) -> bool:
+        """Whether programs of release 0.1 still open this database, and append to it."""
+
+    @abstractmethod
+    def shut_to_0_1(self, connection: Connection) -> None:
+        """Raise the schema's version, in this transaction, so that programs of release 0.1 refuse the database."""
+
+    @abstractmethod
+    def back_up(self, folder: Path) -> Path:
+        """Copy the whole database, as it is at one moment, into a folder; answers where the copy is."""
 
     @abstractmethod
     def lock(self, connection: Connection) -> None:

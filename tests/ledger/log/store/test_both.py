@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -49,6 +50,25 @@ def test_append_read_prove(place: Place) -> None:
     assert log.assignments() == {"trk-1": (VECTOR, 2)}
     tree.check_consistency(303, 903, log.consistency(303, 903), tree.root(303, log.read), log.head().root)
     assert fsck(log).ok
+
+
+def test_a_database_of_0_1_is_shut_to_it_in_a_transaction(place: Place) -> None:
+    """If this fails, a store of release 0.1 cannot be upgraded, or is half upgraded after a crash."""
+    log = prepared(place)
+    with log.store.reading() as connection:
+        assert not log.store.opens_in_0_1(connection), "a new database is not for release 0.1"
+    old = {"sqlite": "PRAGMA user_version = 1", "postgres": "UPDATE alembic_version SET version_num = '0002'"}
+    place.edit(old[place.kind])
+    log = place.open()
+    with suppress(KeyboardInterrupt), log.store.writing() as tx:
+        log.store.shut_to_0_1(tx)
+        raise KeyboardInterrupt
+    with log.store.writing() as tx:
+        assert log.store.opens_in_0_1(tx)
+        log.store.shut_to_0_1(tx)
+    with log.store.reading() as connection:
+        assert not log.store.opens_in_0_1(connection)
+    assert place.open().check().size == log.head().size
 
 
 def test_duplicates_conflicts_and_quarantine(place: Place) -> None:
