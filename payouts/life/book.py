@@ -6,6 +6,7 @@ and nobody gains by writing one. The rules, each checked here whatever door the 
 
 - every act is signed within its leaf by a key of its author's role (`Authority`), a close since form 2;
 - a period closes once, and in order; a run belongs to a closed period;
+- whoever disputes a line has a part in it, and its hold has one end, in the thirty days after it was proposed;
 - what one person makes only another person with another person's key can approve;
 - a hold ends by itself only once its time has come, by the clocks of the witnesses that it names;
 - no two acts bear one name, so that an approval, or the end of a hold, is of one thing;
@@ -60,6 +61,8 @@ class RecordPlace:
 
 Authority = Callable[[int, Leaf], str]
 """The party whose key signed the leaf at this index; VerificationError unless it counts there, in the author's role."""
+Entitlement = Callable[[int, LineDispute, Run], None]
+"""VerificationError unless whoever opens the dispute at this index had a part in what it is about, by that run."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class Book:
     """Everything the leaves so far add up to. `size` is the log size up to which they were read."""
 
     authority: Authority
+    entitlement: Entitlement
     size: int = 0
     closes: dict[str, Close] = field(default_factory=dict)
     runs: dict[Digest, Run] = field(default_factory=dict)
@@ -176,6 +180,10 @@ class Book:
         """Where in the log a release, by its first approval, or an expiry came to count."""
         if name in self.expiries:
             return self.places["expire", name].index
+        return self.counts_from(name)
+
+    def counts_from(self, name: str) -> int:
+        """Where in the log the first second person approved this proposal."""
         return min(self.places["approve", f"{name}/{approval.by}"].index for approval in self.approvals[name])
 
     def open_holds(self) -> list[Hold]:
@@ -286,7 +294,7 @@ class Book:
             decided = self.disputes.decided_since(proposal.run, proposal.size)
             _rule(decided is None, f"{decided} was decided since restatement {record.subject} was calculated")
         if isinstance(proposal, Admit) and not earlier:
-            self.disputes.admit_by_two(proposal)
+            self.disputes.admit_by_two(proposal, index, record.at)
         if isinstance(proposal, Decide) and not earlier:
             self.disputes.decide(proposal, record.by, index)
         if isinstance(proposal, Payment) and not earlier:
@@ -409,18 +417,19 @@ class Book:
         self.withdrawn[record.proposal] = record
         return record.proposal
 
-    def _contest(self, _: int, leaf: Leaf) -> str:
+    def _contest(self, index: int, leaf: Leaf) -> str:
         record = LineDispute.read(leaf)
         _rule(record.run in self.published, f"run {record.run} is not published")
         _rule(not self.reversed(record.run), f"run {record.run} is reversed")
         self._check_name(record.id)
+        self.entitlement(index, record, self.runs[record.run])
         self.disputes.open(record)
         return record.id
 
-    def _admit(self, _: int, leaf: Leaf) -> str:
+    def _admit(self, index: int, leaf: Leaf) -> str:
         record = Admit.read(leaf)
         self._check_name(record.id)
-        self.disputes.admit(record)
+        self.disputes.admit(record, index)
         return record.id
 
     def _answer(self, index: int, leaf: Leaf) -> str:
@@ -460,9 +469,9 @@ def _rule(holds: bool, broken: str) -> None:  # noqa: FBT001  the condition is t
         raise VerificationError(broken)
 
 
-def fold(leaves: Iterable[tuple[int, bytes, Leaf]], authority: Authority) -> Book:
+def fold(leaves: Iterable[tuple[int, bytes, Leaf]], authority: Authority, entitlement: Entitlement) -> Book:
     """The book of these leaves: (index, leaf hash, leaf), by index; other types are passed over."""
-    book = Book(authority=authority)
+    book = Book(authority=authority, entitlement=entitlement)
     for index, leaf_hash, leaf in leaves:
         book.add(index, leaf_hash, leaf)
     return book

@@ -214,6 +214,12 @@ class DisputeFile:
 
     opened: LineDispute
     admitted: Admit | None = None
+    admitted_at: int = 0
+    """Where in the log it came to be admitted."""
+    beside: tuple[str, ...] = ()
+    """Disputes of the same money that held some of it then."""
+    awarded_before: int = 0
+    """What outcomes of other disputes had taken of the same money by then."""
     answers: list[Answer] = field(default_factory=list)
     outcomes: list[Decide] = field(default_factory=list)
     """Approved by a second person: one, and one more after an appeal."""
@@ -277,15 +283,29 @@ class Disputes:
         self._check_alone(record)
         self.files[record.id] = DisputeFile(record)
 
-    def admit(self, record: Admit) -> None:
+    def admit(self, record: Admit, index: int) -> None:
         """An admission counts at once, unless it needs a second person."""
         dispute = self._to_admit(record)
         self.admits[record.id] = record
         if not self.rejected_before(dispute.opened):
-            dispute.admitted = record
+            self._take_up(dispute, record, index)
 
-    def admit_by_two(self, record: Admit) -> None:
-        self._to_admit(record).admitted = record
+    def admit_by_two(self, record: Admit, index: int, at: str) -> None:
+        """A second person agreed at this place of the log and time, which must not be after the hold's end."""
+        _check(at < record.until, f"admission {record.id} waited until its end, {record.until}; it is admitted anew")
+        self._take_up(self._to_admit(record), record, index)
+
+    def _take_up(self, dispute: DisputeFile, record: Admit, index: int) -> None:
+        """Note what else was claimed of the same money: together they hold no more than there is."""
+        others = [
+            other
+            for other in self.files.values()
+            if other is not dispute
+            and (other.opened.run, other.opened.against) == (dispute.opened.run, dispute.opened.against)
+        ]
+        dispute.beside = tuple(other.opened.id for other in others if other.holds_money)
+        dispute.awarded_before = sum(other.outcomes[-1].micros for other in others if other.outcomes)
+        dispute.admitted, dispute.admitted_at = record, index
 
     def _to_admit(self, record: Admit) -> DisputeFile:
         dispute = self.file(record.dispute)

@@ -93,8 +93,9 @@ def _corrections(
     entries = {entry for stored in before for entry in stored.entries}
     for dispute in book.disputes.files.values():
         disputed = book.runs[dispute.opened.run]
-        if disputed.pool == pool and not book.reversed(disputed.run):
-            yield from disputed_in(load(log, disputed), dispute, currency, entries)
+        same_pool = disputed.pool == pool and not book.reversed(disputed.run)
+        if same_pool and load(log, disputed).currency == currency:
+            yield from disputed_in(log, book, dispute, entries)
     for stored in before:
         yield from releases_of(book, stored, entries)
         yield from _returned(log, book, stored)
@@ -156,22 +157,19 @@ def _last_restated(log: Log, book: Book, run: Digest, before: Restate | None) ->
     return read_document(log.blob(earlier[-1].statement), earlier[-1]) if earlier else None
 
 
-def disputed_in(stored: Stored, dispute: DisputeFile, currency: str, entries: Collection[str]) -> Iterator[Correction]:
+def disputed_in(log: Log, book: Book, dispute: DisputeFile, entries: Collection[str]) -> Iterator[Correction]:
     """What a dispute moves: the other side's money while it is held, back when that ends, and what outcomes award.
 
-    At most what the claimant claims is held, and no more than the other side was allocated by the disputed run.
     `entries`: what runs have booked; money that was never held by one need not go back.
     """
     opened = dispute.opened
-    if stored.currency != currency:
-        return
 
     def correction(name: str, party: str, micros: int, reason: str) -> Correction:
         return Correction(
             id=f"{opened.id}.{name}", kind="adjustment", party=party, micros=micros, run=opened.run, reason=reason
         )
 
-    micros_held = held_by(stored, dispute)
+    micros_held = held_by(log, book, dispute)
     if dispute.admitted is not None and micros_held and (dispute.holds_money or f"{opened.id}.held" in entries):
         yield correction(
             "held", opened.against, -micros_held, f"dispute {opened.id}: held until {dispute.admitted.until}"
@@ -188,10 +186,32 @@ def disputed_in(stored: Stored, dispute: DisputeFile, currency: str, entries: Co
         awarded = outcome.micros
 
 
-def held_by(stored: Stored, dispute: DisputeFile) -> int:
-    """How much of the other side's money an admitted dispute holds."""
-    account = stored.accounts.get(dispute.opened.against)
-    return 0 if account is None else max(0, min(dispute.opened.micros, account.earned))
+def held_by(log: Log, book: Book, dispute: DisputeFile) -> int:
+    """How much of the other side's money an admitted dispute holds, as the log stood when it was admitted.
+
+    At most what is claimed, and what the run and its restatements gave the other side, less what earlier disputes of it
+    hold or took. That it does not change later is what lets a run give back exactly what one before it held.
+    """
+    opened = dispute.opened
+    account = load(log, book.runs[opened.run]).accounts.get(opened.against)
+    moved = [
+        (book.counts_from(restate.id), share.micros)
+        for restate in book.restatements(opened.run)
+        for share in restated_in(log, restate)
+        if share.party == opened.against
+    ]
+    admitted = [
+        other
+        for other in book.disputes.files.values()
+        if other.admitted is not None and (other.opened.run, other.opened.against) == (opened.run, opened.against)
+    ]
+    amounts = {opened.id: 0}
+    for other in sorted(admitted, key=lambda other: other.admitted_at):
+        there = (0 if account is None else account.earned) - other.awarded_before
+        there += sum(micros for index, micros in moved if index < other.admitted_at)
+        there -= sum(amounts[name] for name in other.beside)
+        amounts[other.opened.id] = max(0, min(other.opened.micros, there))
+    return amounts[opened.id]
 
 
 def reversal(run: Digest) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError, StateError
-from ledger.registry.model import RIGHTS
 from ledger.types import Digest, format_time
 from payouts.life.book import Book
 from payouts.life.line_disputes import ABOUT, DAYS, Admit, Answer, Appeal, Decide, DisputeFile, LineDispute, after
@@ -19,11 +18,12 @@ from payouts.money import parse_amount
 from service.registry import pages
 from service.registry.naming import unknown_party
 from service.settlement.carrying import held_by
+from service.settlement.entitled import check_entitled
 from service.settlement.finding import find_run
 from service.settlement.holds import name_of, said
 from service.settlement.restating import check_not_restated
 from service.settlement.step import DecidedStep, read_book, signed, take
-from service.settlement.stored import Stored, load
+from service.settlement.stored import load
 
 if TYPE_CHECKING:
     from ledger.registry.view import View
@@ -105,7 +105,7 @@ def _shown(ws: Workspace, book: Book, dispute: DisputeFile) -> DisputeShown:
         against=opened.against,
         currency=stored.currency,
         claimed_micros=opened.micros,
-        held_micros=held_by(stored, dispute) if dispute.holds_money else 0,
+        held_micros=held_by(ws.log, book, dispute) if dispute.holds_money else 0,
         state=dispute.state,
         opened_at=opened.at,
         next=step,
@@ -216,7 +216,9 @@ def open_dispute(
         if run.run not in book.published or book.reversed(run.run):
             raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}; only what is published is disputed")
         stored = load(ws.log, run)
-        _check_entitled(ws, stored, claimant=claimant, subject=subject, against=against)
+        if claimant not in ws.registry.view().parties and claimant not in stored.accounts:
+            raise unknown_party(ws, claimant)
+        check_entitled(ws, stored, claimant=claimant, subject=subject, against=against)
         content = {"run": run.run, "about": about, "subject": subject, "claimant": claimant}
         nth = sum(
             (other.opened.run, other.opened.about, other.opened.subject, other.opened.claimant)
@@ -244,43 +246,24 @@ def open_dispute(
     return show(ws, _write(ws, decide))
 
 
-def _check_entitled(ws: Workspace, stored: Stored, *, claimant: str, subject: str, against: str) -> None:
-    """Whoever has a line in the run, or a registered share in what it is about, may dispute it; strangers may not."""
-    view = ws.registry.view()
-    if claimant not in view.parties and claimant not in stored.accounts:
-        raise unknown_party(ws, claimant)
-    lines = {line.party for line in stored.outcome.lines}
-    shares = (
-        {share.party for right in RIGHTS for share in view.shares_of.get((subject, right), ())} if subject else set()
-    )
-    if claimant not in lines | shares | stored.accounts.keys():
-        raise StateError(
-            f"{claimant} has no line in run {stored.record.run[:16]} and no share in {subject or 'it'}: only somebody "
-            "entitled opens a dispute; an ownership claim comes first: settle registry dispute open"
-        )
-    if against and against not in lines:
-        raise InputError(f"{against} has no line in run {stored.record.run[:16]} that could be disputed")
-    subjects = {row.track for row in stored.usage} | view.all_recordings.keys() | view.works.keys()
-    if subject and subject not in subjects:
-        raise InputError(f"{subject!r} is no track of run {stored.record.run[:16]}, recording or work")
-
-
 def admit(ws: Workspace, name: str) -> DisputeShown:
     """Take a dispute up: what is claimed is held from the next run on, for at most 30 days.
 
-    After a rejection of the same, a second person has to agree.
+    After a rejection of the same, a second person has to agree, before those days are over; else it is admitted anew.
     """
 
     def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
         dispute = book.disputes.file(name)
         if not dispute.is_open or dispute.admitted is not None:
             raise StateError(f"dispute {name} is {dispute.state}; there is nothing to admit")
-        record = Admit(at=at, by=ws.operator, key=key, id=name_of("admit", dispute=name), dispute=name, until=after(at))
-        if record.id in book.disputes.admits:
+        asked = [admit for admit in book.disputes.admits.values() if admit.dispute == name]
+        if waiting := [admit.id for admit in asked if admit.until > at]:
             raise StateError(
-                f"admission {record.id} waits for a second person, because an earlier dispute like it was rejected: "
-                f"settle approve {record.id} --as PARTY"
+                f"admission {waiting[0]} waits for a second person, because an earlier dispute like it was rejected: "
+                f"settle approve {waiting[0]} --as PARTY"
             )
+        admission = name_of("admit", dispute=name, **({"nth": len(asked)} if asked else {}))
+        record = Admit(at=at, by=ws.operator, key=key, id=admission, dispute=name, until=after(at))
         return record, name
 
     return show(ws, _write(ws, decide))

@@ -11,6 +11,7 @@ from ledger.registry.payees import Payee, proposed_as
 from ledger.registry.rows import day
 from ledger.registry.rules import DISPUTE_DAYS, lacking
 from ledger.shown import counted, money
+from ledger.types import format_time
 from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
 from payouts.life.line_disputes import Admit, Decide
@@ -70,7 +71,7 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
         **book.releases,
         **book.adjusts,
         **book.reverses,
-        **{name: admit for name, admit in book.disputes.admits.items() if _waits(book, admit)},
+        **{name: admit for name, admit in book.disputes.admits.items() if _waits(ws, book, admit)},
         **{name: outcome for name, outcome in book.disputes.resolves.items() if _stands(book, outcome)},
         **{name: restate for name, restate in book.restates.items() if name not in book.withdrawn},
         **book.agreements,
@@ -226,10 +227,10 @@ def _content(  # noqa: PLR0911  one answer a kind of proposal
             return agreed.party, None, "", agreed.note, f"from {agreed.period} on: {terms}"
 
 
-def _waits(book: Book, admit: Admit) -> bool:
-    """Whether an admission still waits for the second person that it needs."""
+def _waits(ws: Workspace, book: Book, admit: Admit) -> bool:
+    """Whether an admission still waits for the second person that it needs, and its days are not over."""
     dispute = book.disputes.file(admit.dispute)
-    return dispute.admitted is None and dispute.is_open
+    return dispute.admitted is None and dispute.is_open and admit.until > format_time(ws.clock())
 
 
 def _stands(book: Book, outcome: Decide) -> bool:

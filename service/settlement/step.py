@@ -25,6 +25,7 @@ from ledger.types import Head, Leaf, Role
 from payouts.life.book import Authority, Book, fold
 from payouts.life.records import TYPES, Act
 from service.log.keys import rings
+from service.settlement.entitled import entitlement
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -52,7 +53,7 @@ def read_book(ws: Workspace, size: int | None = None) -> Book:
     size = log.head().size if size is None else size
     entries = log.entries(types=TYPES, stop=size)
     leaves = ((entry.index, leaf_hash(entry.body), leaf.decode(entry.body)) for entry in entries)
-    book = fold(leaves, _authority(rings(ws)))
+    book = fold(leaves, _authority(rings(ws)), entitlement(ws))
     book.size = size
     return book
 

@@ -37,6 +37,7 @@ from tests.payouts.life.acting import (
     LATER,
     PEOPLE,
     RUNS,
+    admit_anybody,
     as_leaf,
     believe,
     book_of,
@@ -150,4 +151,4 @@ def test_nothing_else_reads(record: Act | Close, data: st.DataObject) -> None:
     )
     with pytest.raises(VerificationError):
         type(record).read(changed)
-    assert len(fold([(0, b"\0" * 32, changed)], believe).voids) == 1
+    assert len(fold([(0, b"\0" * 32, changed)], believe, admit_anybody).voids) == 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
 from ledger.errors import InputError, StateError
 from service.settlement import holds, life, line_disputes, proposals
 from service.settlement.approvers import enrol
-from service.settlement.step import read_book
+from service.settlement.step import read_book, signed
 from service.settlement.stored import load
 from service.statements import statements
 from service.status import status
@@ -184,3 +186,60 @@ def test_an_outcome_is_not_appealed_beside_a_new_dispute_of_the_same(june: Month
     assert june.ws.log.head().size == size
     decided(june, second, None)
     assert line_disputes.appeal(june.ws, first, party="ann", text="listen again").state == "appealed"
+
+
+def test_disputes_of_one_line_hold_no_more_than_it_is_worth(june: Month) -> None:
+    """If this fails, two claimants together hold more of a party's money than the party was allocated."""
+    published(june)
+    first = opened(june, amount="100.00")
+    second = opened(june, amount="100.00", claimant="cy")
+    assert line_disputes.admit(june.ws, first).held_micros == 100_000_000
+    assert line_disputes.admit(june.ws, second).held_micros == 20_000_000
+    july(june)
+    assert sorted(adjustments(june, "bob", "2026-07")) == [-100_000_000, -20_000_000]
+    decided(june, first, None)
+    assert line_disputes.show(june.ws, second).held_micros == 20_000_000
+    decided(june, second, "50.00")
+    august(june)
+    assert sorted(adjustments(june, "bob", "2026-08")) == [-50_000_000, 20_000_000, 100_000_000]
+
+
+def test_a_dispute_holds_nothing_that_an_earlier_one_took(june: Month) -> None:
+    """If this fails, money that was awarded away is held as if it were still there."""
+    published(june)
+    decided(june, opened(june, amount="100.00"), "100.00")
+    second = opened(june, amount="100.00", claimant="cy")
+    assert line_disputes.admit(june.ws, second).held_micros == 20_000_000
+
+
+@pytest.mark.parametrize("changed", [{"claimant": "stranger"}, {"against": "nobody"}, {"subject": "trk-9"}])
+def test_a_dispute_of_a_stranger_has_no_effect_whatever_wrote_it(june: Month, changed: dict[str, str]) -> None:
+    """If this fails, an operator's own program holds a party's money for somebody who has no part in it."""
+    published(june)
+    name = opened(june)
+    genuine = replace(read_book(june.ws).disputes.file(name).opened, id="dispute-forged", claimant="cy")
+    forged = replace(genuine, **cast("dict[str, Any]", changed))
+    maker = june.ws.signer("operator")
+    june.ws.log.append([signed(forged, maker)])
+    book = read_book(june.ws)
+    assert forged.id not in book.disputes.files
+    assert changed.popitem()[1] in book.voids[-1].reason
+
+
+def test_an_admission_that_waited_too_long_is_renewed(june: Month) -> None:
+    """If this fails, a dispute to which nobody agreed in time is stuck for ever, or holds money for days gone by."""
+    published(june)
+    decided(june, opened(june), None)
+    again = opened(june)
+    line_disputes.admit(june.ws, again)
+    (late,) = [one.id for one in proposals.waiting(june.ws) if one.kind == "admit"]
+    with pytest.raises(StateError, match=f"admission {late} waits"):
+        line_disputes.admit(june.ws, again)
+    june.now += timedelta(days=31)
+    assert not [one for one in proposals.waiting(june.ws) if one.kind == "admit"]
+    with pytest.raises(StateError, match="waited until its end"):
+        life.approve(june.ws, late, "approver")
+    line_disputes.admit(june.ws, again)
+    (renewed,) = [one.id for one in proposals.waiting(june.ws) if one.kind == "admit"]
+    life.approve(june.ws, renewed, "approver")
+    assert (renewed != late, line_disputes.show(june.ws, again).state) == (True, "admitted")

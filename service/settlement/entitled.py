@@ -1,0 +1,75 @@
+"""Who may dispute a line of a published run: derived from the run and the registry, at every reading of the log.
+
+The command asks it before a dispute is entered, the book asks it of what is in the log: an operator's program of its
+own must not hold money for a stranger either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from ledger.errors import InputError, SettleError, StateError, VerificationError
+from ledger.log.append import Log
+from ledger.registry.model import RIGHTS
+from payouts.life.book import Entitlement
+from payouts.life.line_disputes import LineDispute
+from payouts.life.records import Run
+from service.settlement.stored import Stored, load
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+_ANSWERS: MutableMapping[Log, dict[tuple[int, LineDispute], str | None]] = WeakKeyDictionary()
+"""What was found of each entry of a log: it follows from what stands before it, and that never changes."""
+
+
+def check_entitled(
+    ws: Workspace, stored: Stored, *, claimant: str, subject: str, against: str, size: int | None = None
+) -> None:
+    """Whoever has a line in the run, or a registered share in what it is about, may dispute it; strangers may not."""
+    lines = {line.party for line in stored.outcome.lines}
+    entitled = lines | stored.accounts.keys()
+    subjects = {row.track for row in stored.usage} if subject else set()
+    if subject:
+        view = ws.registry.view_of(subject, size=size)
+        subjects |= view.all_recordings.keys() | view.works.keys()
+        entitled |= {share.party for right in RIGHTS for share in view.shares_of.get((subject, right), ())}
+    if claimant not in entitled:
+        raise StateError(
+            f"{claimant} has no line in run {stored.record.run[:16]} and no share in {subject or 'it'}: only somebody "
+            "entitled opens a dispute; an ownership claim comes first: settle registry dispute open"
+        )
+    if against and against not in lines:
+        raise InputError(f"{against} has no line in run {stored.record.run[:16]} that could be disputed")
+    if subject and subject not in subjects:
+        raise InputError(f"{subject!r} is no track of run {stored.record.run[:16]}, recording or work")
+
+
+def entitlement(ws: Workspace) -> Entitlement:
+    """The same check of a dispute in the log, by what the log held where it stands."""
+    answers = _ANSWERS.setdefault(ws.log, {})
+
+    def check(index: int, opened: LineDispute, run: Run) -> None:
+        if (index, opened) not in answers:
+            answers[index, opened] = _refusal(ws, index, opened, run)
+        if refusal := answers[index, opened]:
+            raise VerificationError(refusal)
+
+    return check
+
+
+def _refusal(ws: Workspace, index: int, opened: LineDispute, run: Run) -> str | None:
+    try:
+        check_entitled(
+            ws,
+            load(ws.log, run),
+            claimant=opened.claimant,
+            subject=opened.subject,
+            against=opened.against,
+            size=index,
+        )
+    except SettleError as problem:
+        return str(problem)
+    return None
