@@ -32,7 +32,7 @@ from service.log.ingesting import quarantined
 from service.log.logs import listed
 from service.registry.audit import audit
 from service.settlement.blocking import blocked_parties
-from service.settlement.carrying import batch_of, paid_out, transfers
+from service.settlement.carrying import batch_of, carried, paid_out, transfers
 from service.settlement.life import intents_of
 from service.settlement.payees import accounts_at
 from service.settlement.pools import overlapping
@@ -219,6 +219,7 @@ def recompute(folder: Path, trust: Trust, *, newer: LogCopy | None = None, on_pr
             *map(str, book.voids),
             *_handed_over(ws, book),
             *_overpaid(ws, book),
+            *(problem for run in runs if not run.ok for problem in _lost(ws, book, load(ws.log, book.runs[run.run]))),
             *_restated(ws, book, period),
             *_shipped(folder, trust, book, period, newer),
         )
@@ -273,6 +274,28 @@ def _overpaid(ws: Workspace, book: Book) -> Iterator[str]:
                     f"payments: {money(payment.overpaid, stored.currency)} of run {run[:16]} were handed to {party} "
                     "beyond its one payment (findings M1 to M3)"
                 )
+
+
+def _lost(ws: Workspace, book: Book, stored: Stored) -> Iterator[str]:
+    """What a run of release 0.1 booked wrongly of a reversed run's payments: money that its payees never got."""
+    if stored.v != 1:
+        return
+    then, terms = read_book(ws, book.places["run", stored.record.run].index), stored.terms
+    due = carried(ws.log, then, period=terms.period, pool=terms.pool, currency=terms.currency).corrections
+    booked = [correction for account in stored.accounts.values() for correction in account.corrections]
+    missing: Counter[tuple[Digest, str]] = Counter()
+    for sign, corrections in ((1, due), (-1, booked)):
+        for correction in corrections:
+            if correction.kind in ("reversal", "returned") and then.reversed(correction.run):
+                missing[correction.run, correction.party] += sign * correction.micros
+    for (run, party), micros in sorted(missing.items()):
+        if micros:
+            by_chain = any(batch.via == "chain" for batch in book.batches.get(run, []))
+            cause = "was never posted (finding M7)" if by_chain else "failed after the reversal (finding M6)"
+            yield (
+                f"run {stored.record.run[:16]} owes {party} {money(micros, stored.currency)} more: its payment in the "
+                f"reversed run {run[:16]} {cause}; the next run made with this release books it"
+            )
 
 
 def _restated(ws: Workspace, book: Book, period: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from ledger.proofs.trust import parse
 from service import operating
 from service.bundles import verify_bundle
 from service.log import members
+from service.settlement.carrying import carried
 from service.settlement.step import read_book
 from service.statements import recomputing
 from service.workspace import Workspace
@@ -21,7 +22,11 @@ from tests.support import ROOT
 CASES = ROOT / "tests" / "golden" / "cases-0.1.0"
 LATER = datetime(2026, 9, 1, tzinfo=UTC)
 NAMES = ("currency", "keys", "logs", "money")
-BUNDLES = sorted(path.relative_to(CASES).as_posix() for path in CASES.glob("**/*.bundle"))
+BUNDLES = sorted(path.relative_to(CASES).as_posix() for name in NAMES for path in (CASES / name).glob("**/*.bundle"))
+UNSAFE = (  # with the month that lost money, who lost it, and how much
+    ("failed_after_reversal", "2026-07", "M6", {"p-ann": 600_000_000}),
+    ("never_posted", "2026-06", "M7", {"p-ann": 600_000_000, "p-bob": 200_000_000}),
+)
 
 
 @pytest.fixture(params=NAMES)
@@ -64,4 +69,24 @@ def test_a_workspace_of_0_1_opens(case: Path, tmp_path: Path) -> None:
     ws = opened(case, tmp_path)
     assert operating.fsck(ws).ok
     assert not read_book(ws).voids
+    ws.close()
+
+
+@pytest.mark.parametrize(("name", "period", "finding", "lost"), UNSAFE, ids=["M6", "M7"])
+def test_a_month_in_which_0_1_lost_money_is_refused_and_put_right(
+    name: str, period: str, finding: str, lost: dict[str, int], tmp_path: Path
+) -> None:
+    """If this fails, an auditor passes a month in which payees lost money, or nobody ever pays it."""
+    case = CASES / "unsafe" / name
+    again = recomputing.recompute(case / "periods" / period, parse((case / "trust.json").read_bytes()))
+    assert not again.ok
+    assert len(again.problems) == len(lost)
+    for party, problem in zip(lost, again.problems, strict=True):
+        assert f"finding {finding}" in problem
+        assert party in problem
+    ws = opened(case, tmp_path)
+    book = read_book(ws)
+    waiting = carried(ws.log, book, period="2026-08", pool="default", currency="EUR").corrections
+    assert {each.party: each.micros for each in waiting if each.kind == "returned"} == lost
+    assert operating.fsck(ws).ok
     ws.close()
