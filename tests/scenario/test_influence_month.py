@@ -1,0 +1,125 @@
+"""A month paid by influence inside a model, by commands alone: from the bank to a dispute that retraining settles.
+
+The model is a toy, so nothing here says how good the estimate is (`make bench-influence` does): only that what was
+estimated is what was signed, paid and proven.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ledger.types import MILLION
+from tests.attribution.influence.small import works
+from tests.attribution.influence.test_study import PLAN
+from tests.cli.support import settle_json
+
+pytestmark = pytest.mark.slow  # trains some twenty small models
+
+OWNERS = [f"owner-{number}" for number in range(4)]
+TRACKS = [work.id for work in works(48)[44:]]
+
+
+def registry() -> dict[str, Any]:
+    trained = works(32)
+    return {
+        "parties": [{"id": owner, "name": owner, "kind": "person"} for owner in OWNERS],
+        "recordings": [{"id": work.id, "title": work.id} for work in trained],
+        "shares": [
+            {"subject": work.id, "party": work.owner, "right": "master", "ppm": MILLION, "state": "confirmed"}
+            for work in trained
+        ],
+        "grants": [
+            {"id": f"g-{work.id}", "grantor": work.owner, "subject": work.id, "uses": ["train"], "decision": "allow"}
+            for work in trained
+        ],
+        "models": [{"id": "m", "version": "1", "operator": "owner-0", "training": [work.id for work in trained]}],
+        "tracks": [{"id": name, "model": "m", "version": "1"} for name in TRACKS],
+        "payees": [
+            {"party": owner, "method": "bank", "account": f"ACC-{owner}", "from": "2020-01-01"} for owner in OWNERS
+        ],
+    }
+
+
+def test_a_month_is_paid_by_what_retraining_would_change(tmp_path: Path) -> None:
+    """If this fails, an operator who opens a model cannot pay by it, or a dispute of influence has no exact answer."""
+    torch.set_num_threads(1)
+    study, home = tmp_path / "study", tmp_path / "home"
+    study.mkdir()
+    every = works(48)
+    for name, part in (("works", every[:32]), ("held", every[32:44]), ("tracks", every[44:])):
+        rows = [json.dumps({"id": work.id, "owner": work.owner, "tokens": work.tokens}) for work in part]
+        (study / f"{name}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    (study / "study.json").write_text(json.dumps(PLAN), encoding="utf-8")
+    (tmp_path / "registry.json").write_text(json.dumps(registry()), encoding="utf-8")
+    events = [
+        {
+            "source": "acme",
+            "event_id": f"e-{n}",
+            "track": name,
+            "occurred_at": "2026-06-03T10:00:00Z",
+            "territory": "SE",
+            "units": n + 1,
+            "listener": "u-1",
+        }
+        for n, name in enumerate(TRACKS)
+    ]
+    (tmp_path / "june.ndjson").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+
+    def settle(*words: str | Path, code: int = 0) -> Any:
+        return settle_json(*words, home=home, code=code)
+
+    settle("init", "--origin", "example.org/influence", "--no-passphrase")
+    settle("registry", "import", tmp_path / "registry.json")
+    assert settle("influence", "bank", study)["trained"] == 6
+    assert settle("influence", "bank", study)["trained"] == 0, "what is trained stays"
+    fitted = settle("influence", "fit", study)
+    assert settle("influence", "report", study) == fitted
+
+    tracks = study / "tracks.jsonl"
+    answers = settle("influence", "score", study, tracks)
+    scored = {answer["vector"]["track"]: answer["vector"]["recording"] for answer in answers}
+    signed = settle("attribute", tracks, "--method", "influence", "--study", study)
+    assert {answer["track"]: answer["vector"]["recording"] for answer in signed} == scored, (
+        "what is signed is estimated"
+    )
+
+    settle("ingest", tmp_path / "june.ndjson", "--source", "acme")
+    settle("approver", "add", "carol")
+    settle("period", "close", "2026-06")
+    run = settle("run", "--period", "2026-06", "--pool", "1000.00", "--currency", "EUR")
+    settle("approve", run["run"], "--as", "carol", "--yes")
+    settle("publish", run["run"])
+    statements = {owner: settle("statement", owner, "--period", "2026-06")["pools"][0] for owner in OWNERS}
+    owner_of = {work.id: work.owner for work in every}
+    paid = {(line["track"], line["source"]): line["ppm"] for owner in OWNERS for line in statements[owner]["earnings"]}
+    assert paid == {
+        (track, source["id"]): source["ppm"] for track, part in scored.items() for source in part["sources"]
+    }
+    for owner, statement in statements.items():
+        assert {owner_of[line["source"]] for line in statement["earnings"]} <= {owner}
+
+    trust = home / "trust.json"
+    for owner in OWNERS:
+        if statements[owner]["earnings"]:
+            settle("statement", owner, "--period", "2026-06", "--format", "bundle", "--out", tmp_path / "s.bundle")
+            assert settle("verify", tmp_path / "s.bundle", "--trust", trust)["ok"]
+    settle("period", "export", "2026-06", "--out", tmp_path / "june")
+    assert settle("period", "recompute", tmp_path / "june", "--trust", trust)["ok"]
+
+    price = settle("influence", "dispute", study, tracks, "--owner", "owner-1", "--seeds", "2", "--dry-run")
+    assert (price["trainings"], price["trained"]) == (6, 0)
+    exact = settle("influence", "dispute", study, tracks, "--owner", "owner-1", "--seeds", "2")
+    assert exact["producer_seed"] not in exact["seeds"]
+    (tmp_path / "exact.json").write_text(json.dumps(exact), encoding="utf-8")
+    claimed = ("--about", "influence", "--claimant", "owner-1", "--amount", "1.00", "--subject", TRACKS[0])
+    opened = settle(
+        "dispute", "open", "2026-06", *claimed, "--text", "more of it is ours", "--evidence", tmp_path / "exact.json"
+    )
+    outcome = "--upheld=1.00" if exact["contrast_ppm"] > 0 else "--rejected"
+    settle("dispute", "resolve", opened["id"], outcome, "--text", "retrained without the owner", "--as", "carol")
+    assert settle("dispute", "show", opened["id"])["state"] in ("upheld", "rejected")
