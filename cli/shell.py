@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +108,22 @@ def share_option(name: str, text: str | None, ppm_name: str, ppm: int | None) ->
     if text is not None and ppm is not None:
         raise InputError(f"{name} and {ppm_name} say the same; expected one of them")
     return ppm if text is None else percentage(text, name)
+
+
+def mapping_pairs(mapped: Sequence[str] | None) -> list[str]:
+    """What `--map` says: pairs, and of `@FILE` the pairs that were saved there."""
+    from ledger.tabular import mapping_lines
+
+    pairs: list[str] = []
+    for pair in mapped or ():
+        if not pair.startswith("@"):
+            pairs.append(pair)
+            continue
+        try:
+            pairs += mapping_lines(Path(pair[1:]).read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError) as problem:
+            raise InputError(f"--map {pair}: {problem}; expected a file with one COLUMN=FIELD a line") from None
+    return pairs
 
 
 def plain(value: Any) -> Any:

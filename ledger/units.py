@@ -13,7 +13,8 @@ from typing import Final
 from ledger.errors import InputError
 from ledger.types import MILLION
 
-_PERCENT: Final = re.compile(r"(\d{1,3})(?:\.(\d{1,12}))?\s?%\Z", re.ASCII)
+_PERCENT: Final = re.compile(r"(\d{1,3})(?:[.,](\d{1,12}))?[ \u00a0\u202f]?%\Z", re.ASCII)
+"""A comma is a decimal sign here: no share is of a thousand percent, so nobody groups its digits."""
 _FRACTION: Final = re.compile(r"(\d{1,9})/(\d{1,9})\Z", re.ASCII)
 _PPM: Final = re.compile(r"\d{1,18}\Z", re.ASCII)
 _AMOUNT: Final = re.compile(r"(-?)(\d{1,30})(?:\.(\d{1,6}))?\Z", re.ASCII)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.shell import emit, say, workspace
+from cli.shell import emit, mapping_pairs, say, workspace
 from ledger.errors import SettleError, VerificationError
 
 app = typer.Typer()
@@ -23,7 +23,11 @@ def inbox(
     source: Annotated[str, typer.Option(help="The platform whose events these are; others go to quarantine.")] = "",
     mapped: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="THEIRS=OURS", help="A field under another name: played_at=occurred_at."),
+        typer.Option(
+            "--map",
+            metavar="THEIRS=OURS",
+            help="A field under another name: played_at=occurred_at; THEIRS= leaves it out, @FILE reads saved pairs.",
+        ),
     ] = None,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the folder.")] = 5.0,
     *,
@@ -34,7 +38,7 @@ def inbox(
     from service.inbox import Inbox, inbox_standing
     from service.workspace import Workspace
 
-    ws, renamed, stop = workspace(), renaming(mapped or ()), Event()
+    ws, renamed, stop = workspace(), renaming(mapping_pairs(mapped)), Event()
     folder_path = folder or Path(ws.path("attribution.inbox"))
     for role in ("log", "attribution"):  # a passphrase is asked for at the start, not at the first file
         ws.signer(role)

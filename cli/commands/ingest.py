@@ -10,7 +10,7 @@ import typer
 
 from cli.exits import EXIT_CODES, OK
 from cli.progress import progress
-from cli.shell import emit, leave, say, workspace
+from cli.shell import emit, leave, mapping_pairs, say, workspace
 from ledger.errors import ConflictError, InputError
 from ledger.shown import added_up, counted
 from ledger.units import share
@@ -31,7 +31,7 @@ def ingest(
         list[str], typer.Argument(metavar="FILE|FOLDER|-...", help="Stream events; - reads standard input.")
     ],
     *,
-    form: Annotated[str, typer.Option("--format", help="ndjson, csv or parquet; by the file's name if absent.")] = "",
+    form: Annotated[str, typer.Option("--format", help="ndjson, csv (also TSV), parquet; by the name if absent.")] = "",
     receipts: Annotated[
         Path | None, typer.Option(help="One file NAME.ndjson for every event's receipt, or a folder for a few of them.")
     ] = None,
@@ -46,7 +46,11 @@ def ingest(
     ] = "",
     mapped: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="THEIRS=OURS", help="A field under another name: played_at=occurred_at."),
+        typer.Option(
+            "--map",
+            metavar="THEIRS=OURS",
+            help="A field under another name: played_at=occurred_at; THEIRS= leaves it out, @FILE reads saved pairs.",
+        ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse unknown fields instead of leaving them out.")
@@ -62,7 +66,7 @@ def ingest(
     from ledger.ingest.naming import Naming, renaming
     from service.log.ingesting import ingest_file, ingest_files
 
-    allowance, renamed = quarantine_allowance(max_quarantine), renaming(mapped or ())
+    allowance, renamed = quarantine_allowance(max_quarantine), renaming(mapping_pairs(mapped))
     options: dict[str, Any] = {"form": form or None, "receipts": receipts, "source": source or None}
     if len(files) == 1 and not Path(files[0]).is_dir():
         path, naming = None if files[0] == "-" else Path(files[0]), Naming(renamed=renamed, strict=strict)

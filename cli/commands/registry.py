@@ -15,7 +15,7 @@ from cli.commands.registry_payees import payee
 from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.render import indented, table
-from cli.shell import emit, leave, plain, say, share_option, workspace
+from cli.shell import emit, leave, mapping_pairs, plain, say, share_option, workspace
 from ledger.errors import ConflictError, InputError, VerificationError
 from ledger.shown import added_up, counted
 
@@ -40,16 +40,37 @@ Territory = Annotated[str, typer.Option(help="A country such as SE, or WORLD.")]
 
 @app.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Registry documents (.json) or lists (.csv).")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Registry documents (.json) or tables of a list (.csv, .tsv)."),
+    ],
+    *,
+    list_name: Annotated[
+        str, typer.Option("--list", help="Which list the tables are, where their names do not say: shares.")
+    ] = "",
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="COLUMN=FIELD",
+            help="What a table's column means: Song=title; COLUMN= leaves it out, @FILE reads saved pairs.",
+        ),
+    ] = None,
     by: By = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Register what files say: parties, recordings, works, shares, grants, models, tracks and payees."""
+    """Register what files say: parties, recordings, works, shares, grants, models, tracks and payees.
+
+    A table has commas, semicolons or tabs between its cells, in UTF-8 or Windows-1252. Its shares are ppm, 12.5%, 1/3,
+    or a column `percent`. `settle template LIST.csv` shows the columns of a list.
+    """
+    from ledger.registry.readers import table_reader
     from service.registry import registering
 
+    tables = table_reader(list_name, mapping_pairs(mapped))
     with progress("Registering", unit="leaves") as advance:
-        done = registering.load(workspace(), files, by=by, dry_run=dry_run, on_progress=advance)
+        done = registering.load(workspace(), files, tables=tables, by=by, dry_run=dry_run, on_progress=advance)
     emit(done, text=_everything if verbose else _summary)
     if done.quarantined and not dry_run:
         say(f"settle: {counted(done.quarantined, 'row')} kept in quarantine; `settle quarantine list` says why")

@@ -12,7 +12,14 @@ from ledger.ingest.naming import Naming
 from ledger.ingest.recognise import Reader, of_events
 
 READERS: Final = {"ndjson": ndjson.read, "csv": tables.read_csv, "parquet": tables.read_parquet}
-SUFFIXES: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".parquet": "parquet"}
+SUFFIXES: Final = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "ndjson",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+}
 
 
 def named_as_events(path: PurePath) -> bool:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+from ledger import tabular
 from ledger.errors import InputError
 from ledger.ingest.checks import FIELDS, REQUIRED
-
-SLIP: Final = 2
-"""Letters added, dropped, changed or swapped: so few make another word of a known name."""
+from ledger.tabular import LEFT_OUT
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +34,9 @@ class Naming:
         unknown = []
         for name, value in document.items():
             field = self.renamed.get(name, name)
-            if field not in FIELDS_SET:
+            if field == LEFT_OUT:
+                unknown.append(name)
+            elif field not in FIELDS_SET:
                 self.refuse(field)
                 unknown.append(field)
             elif field in fields or (field != name and field in document):
@@ -50,17 +51,18 @@ class Naming:
 
         Refuses a table that lacks a column: better before the first row than at the last.
         """
-        fields = [self.renamed.get(column, column) for column in columns]
+        fields = [self.renamed.get(column, _spelled(column)) for column in columns]
         if missing := [column for column in REQUIRED if column not in fields]:
             raise InputError(f"{name}: missing column {', '.join(missing)}; it has {', '.join(columns)}")
         for column in fields:
-            if column not in FIELDS_SET:
+            if column not in FIELDS_SET and column != LEFT_OUT:
                 try:
                     self.refuse(column)
                 except InputError as problem:
                     raise InputError(f"{name}: {problem}") from None
-        if len(set(fields)) != len(fields):
-            twice = next(column for column in fields if fields.count(column) > 1)
+        named = [column for column in fields if column != LEFT_OUT]
+        if len(set(named)) != len(named):
+            twice = next(column for column in named if named.count(column) > 1)
             raise InputError(f"{name}: column {twice!r} stands there twice")
         return [column if column in FIELDS_SET else None for column in fields]
 
@@ -72,40 +74,21 @@ class Naming:
             raise InputError(f"unknown field {name!r}; known are {', '.join(FIELDS)}")
 
 
+def _spelled(column: str) -> str:
+    """A column by the field that it names in other letters (`Event ID`), else as it stands."""
+    field = tabular.spelled(column)
+    return field if field in FIELDS_SET else column
+
+
 FIELDS_SET: Final = frozenset(FIELDS)
 
 
 def renaming(pairs: Iterable[str]) -> dict[str, str]:
     """`THEIRS=OURS` as it stands on a command line; InputError for what is no field of an event."""
-    renamed: dict[str, str] = {}
-    for pair in pairs:
-        column, equals, ours = pair.partition("=")
-        if not equals or not column or ours not in FIELDS_SET:
-            raise InputError(f"{pair!r}: expected THEIRS=OURS, where OURS is one of {', '.join(FIELDS)}")
-        if column in FIELDS_SET:
-            raise InputError(f"{pair!r}: {column!r} is a field of an event itself")
-        if column in renamed:
-            raise InputError(f"{column!r} is mapped twice: to {renamed[column]} and to {ours}")
-        renamed[column] = ours
-    return renamed
+    return tabular.renaming(pairs, FIELDS)
 
 
 @lru_cache(maxsize=1024)
 def nearest(name: str) -> str | None:
     """The known field that this one looks like, if there is one."""
-    near = [(distance(name.lower(), field), field) for field in FIELDS if abs(len(name) - len(field)) <= SLIP]
-    best = min(near, default=(SLIP + 1, ""))
-    return best[1] if best[0] <= SLIP else None
-
-
-def distance(left: str, right: str) -> int:
-    """Letters added, dropped, changed, or swapped with their neighbour, to make one word of the other."""
-    above, row = list[int](), list(range(len(right) + 1))
-    for i, letter in enumerate(left):
-        previous, above, row = above, row, [i + 1]
-        for j, sign in enumerate(right):
-            cost = min(above[j + 1] + 1, row[j] + 1, above[j] + (letter != sign))
-            if i and j and letter == right[j - 1] and left[i - 1] == sign:
-                cost = min(cost, previous[j - 1] + 1)
-            row.append(cost)
-    return row[-1]
+    return tabular.nearest(name, FIELDS)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from ledger.ingest.checks import NUMBERS, REQUIRED, explain
 from ledger.ingest.naming import Naming
 from ledger.ingest.ndjson import parse_json, too_long
 from ledger.ingest.rows import Collector, Rows, as_line
+from ledger.tabular import Lettering, cells, separator
 from ledger.types import format_time
 
 BATCH: Final = 5000
@@ -39,31 +40,37 @@ def event_of(record: dict[str, Any]) -> StreamEvent:
 
 
 def read_csv(file: BinaryIO, name: str, naming: Naming | None = None) -> Iterator[Rows]:
-    """The events of a CSV file (RFC 4180, UTF-8, a header line, one record a line; an empty cell is absent)."""
+    """The events of a CSV or TSV file: a header line, one record a line; an empty cell is absent."""
     header: list[str] | None = None
     columns: list[str | None] = []
+    lettering = Lettering()
+    split = partial(_split, lettering, ",")
     naming = naming or Naming(strict=True)
     for block in read_blocks(file, name):
         if isinstance(block, TooLong):
             yield too_long(block)
             continue
         lines, first = block.data.split(b"\n"), block.first
+        lettering.learn(lines)
         if header is None:
-            header = _header(lines[0], name)
+            try:
+                text = lettering.text(lines[0]).removesuffix("\r")
+                sign = separator(text)
+                header = cells(text, sign)
+            except InputError as problem:
+                raise InputError(f"{name}: header: {problem}") from None
             columns = naming.columns(header, name)
+            split = partial(_split, lettering, sign)
             lines, first = lines[1:], first + 1
-        rows = _records(columns, lines, first, block)
+        rows = _records(columns, lines, first, block, split)
         _count_ignored(naming, header, columns, len(rows.events) + len(rows.refused))
         yield rows
     if header is None:
         raise InputError(f"{name} is empty: expected a header line with {', '.join(REQUIRED)}")
 
 
-def _header(line: bytes, name: str) -> list[str]:
-    try:
-        return _cells(line)
-    except InputError as problem:
-        raise InputError(f"{name}: header: {problem}") from None
+def _split(lettering: Lettering, sign: str, line: bytes) -> list[str]:
+    return cells(lettering.text(line).removesuffix("\r"), sign)
 
 
 def _count_ignored(naming: Naming, header: Sequence[str], columns: Sequence[str | None], rows: int) -> None:
@@ -72,32 +79,23 @@ def _count_ignored(naming: Naming, header: Sequence[str], columns: Sequence[str 
             naming.ignored[column] += rows
 
 
-def _records(columns: Sequence[str | None], lines: list[bytes], first: int, block: LineBlock) -> Rows:
+def _records(
+    columns: Sequence[str | None], lines: list[bytes], first: int, block: LineBlock, split: Callable[[bytes], list[str]]
+) -> Rows:
     rows = Collector(position=block.position)
     for number, line in enumerate(lines, start=first):
         if not line.strip():
             continue
         record: Any = line.decode("utf-8", "replace")
         try:
-            cells = _cells(line)
-            if len(cells) != len(columns):
-                raise InputError(f"{len(cells)} cells, the header has {len(columns)}")
-            record = {column: cell for column, cell in zip(columns, cells, strict=True) if cell and column is not None}
+            row = split(line)
+            if len(row) != len(columns):
+                raise InputError(f"{len(row)} cells, the header has {len(columns)}")
+            record = {column: cell for column, cell in zip(columns, row, strict=True) if cell and column is not None}
             rows.take(number, as_line(record), event_of(_typed(dict(record))))
         except InputError as problem:
             rows.refuse(number, as_line(record), problem)
     return rows.rows()
-
-
-def _cells(line: bytes) -> list[str]:
-    """One record; a quote left open spoils its own line and no other."""
-    try:
-        text = line.decode().removesuffix("\r")
-        return next(csv.reader([text], strict=True)) if '"' in text else text.split(",")
-    except UnicodeDecodeError as problem:
-        raise InputError(f"not UTF-8: byte 0x{line[problem.start]:02X} at column {problem.start + 1}") from None
-    except csv.Error as problem:
-        raise InputError(f"not CSV: {problem}") from None
 
 
 def _typed(record: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -18,6 +18,7 @@ import msgspec
 
 from ledger.errors import InputError
 from ledger.registry.rows import LISTS
+from ledger.tabular import Lettering, fields_of, renaming, separator
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a cell starts that a spreadsheet would run."""
@@ -84,32 +85,120 @@ def _refused(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-class CsvReader:
-    """One list, in a file named after it (`shares.csv`). `line` is the line of the file; an empty cell is absent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReader:
+    """One list, as CSV or TSV in whatever form people's programs write it. `line` is the line of the file.
+
+    `list` says which list it is, else the file's name does (`shares.csv`). `renamed` maps its columns to our fields. An
+    empty cell is absent.
+    """
+
+    list: str = ""
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def accepts(self, path: Path) -> bool:
-        return path.suffix.lower() == ".csv"
+        return path.suffix.lower() in (".csv", ".tsv", ".txt")
 
     def rows(self, path: Path) -> Iterator[RawRow]:
-        name = path.stem.lower()
+        name = self.list or path.stem.lower()
         if name not in LISTS:
             raise InputError(
-                f"{path}: a CSV is named after its list: {', '.join(f'{list_name}.csv' for list_name in LISTS)}"
+                f"{path}: a table is named after its list, such as shares.csv, or --list says which it is: "
+                f"{', '.join(LISTS)}"
             )
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as problem:
-            raise InputError(f"{path}: not UTF-8: {problem}") from None
         lists = list_columns(name)
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        for record in reader:
-            value: dict[str, Any] = {}
-            for column, cell in record.items():
-                if column is None or cell is None:
-                    value[column or "(cells beyond the header)"] = cell
-                elif text := _unquoted(cell.strip()):
-                    value[column.strip()] = text.split("|") if column.strip() in lists else text
-            yield RawRow(list=name, file=str(path), line=reader.line_num, value=value, from_text=True)
+        for line, record in _records(path, name, self.renamed):
+            value: dict[str, Any] = {
+                column: cell.split("|") if column in lists else cell for column, cell in record.items()
+            }
+            yield RawRow(list=name, file=str(path), line=line, value=value, from_text=True)
+
+
+def table_reader(name: str, pairs: Sequence[str]) -> TableReader:
+    """The reader of tables of a list, "" where their names say which; the pairs are COLUMN=FIELD."""
+    if name and name not in LISTS:
+        raise InputError(f"list {name!r}: expected one of {', '.join(LISTS)}")
+    known = (name,) if name else tuple(LISTS)
+    fields = dict.fromkeys(field for list_name in known for field in table_fields(list_name))
+    return TableReader(list=name, renamed=renaming(pairs, tuple(fields)))
+
+
+PERCENT: Final = "percent"
+"""A column of tables alone: a share by its number of percent, with or without the sign. It is read as `ppm`."""
+
+
+def table_fields(name: str) -> tuple[str, ...]:
+    """What the columns of a list's table may mean."""
+    own = tuple(columns(name))
+    return (*own, PERCENT) if "ppm" in own else own
+
+
+def _records(path: Path, name: str, renamed: Mapping[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a table with their lines, by field; InputError for a table that cannot be read as a whole."""
+    text = _text(path)
+    header, _, _ = text.lstrip("\r\n").partition("\n")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator(header))
+    named: Sequence[str] | None = None
+    meaning: list[str | None] = []
+    while True:
+        try:
+            row = [_unquoted(cell.strip()) for cell in next(reader)]
+        except StopIteration:
+            break
+        except csv.Error as problem:
+            raise InputError(f"{path}: line {reader.line_num}: not CSV: {problem}") from None
+        if not any(row):
+            continue
+        if named is None:
+            named = row
+            meaning = fields_of(named, table_fields(name), renamed, str(path))
+            _check_required(path, name, meaning)
+            continue
+        record = {column: cell for column, cell in zip(meaning, row, strict=False) if cell and column is not None}
+        # A cell without a column is a row out of step: it is kept aside with what stood there.
+        record |= {f"(cell {n} beyond the header)": cell for n, cell in enumerate(row[len(named) :], len(named) + 1)}
+        record |= {
+            f"(cell {n}, whose column has no name)": cell
+            for n, (column, cell) in enumerate(zip(named, row, strict=False), 1)
+            if cell and not column
+        }
+        if (part := record.pop(PERCENT, None)) is not None:
+            record["ppm"] = part if part.endswith("%") or "/" in part else f"{part}%"
+        yield reader.line_num, record
+
+
+def _check_required(path: Path, name: str, meaning: Sequence[str | None]) -> None:
+    fields = {"ppm" if column == PERCENT else column for column in meaning}
+    if len(fields) < len(set(meaning)):
+        raise InputError(f"{path}: ppm and {PERCENT} say the same; expected one of them")
+    required = [item.encode_name for item in msgspec.structs.fields(LISTS[name]) if item.required]
+    if missing := [column for column in required if column not in fields]:
+        raise InputError(
+            f"{path}: no column for {', '.join(missing)}, which every row of {name} needs; say which it is with "
+            f"--map COLUMN={missing[0]}"
+        )
+
+
+def _text(path: Path) -> str:
+    """The letters of a table: UTF-8, with its mark or without, UTF-16 with its mark, or Windows-1252."""
+    data = path.read_bytes()
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError as problem:
+            raise InputError(f"{path}: not UTF-16 as its first bytes say: {problem}") from None
+    if data.startswith(b"PK\x03\x04"):
+        raise InputError(f"{path} is a workbook or a zip archive: save the sheet as CSV first")
+    lettering = Lettering()
+    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    lettering.learn(lines)
+    texts = []
+    for number, line in enumerate(lines, 1):
+        try:
+            texts.append(lettering.text(line))
+        except InputError as problem:
+            raise InputError(f"{path}: line {number}: {problem}") from None
+    return "\n".join(texts)
 
 
 def _unquoted(cell: str) -> str:
@@ -117,17 +206,16 @@ def _unquoted(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
-READERS: Final[tuple[Reader, ...]] = (JsonReader(), CsvReader())
-
-
-def read(path: Path) -> Iterator[RawRow]:
-    """The rows of a file, by whichever reader accepts it."""
+def read(path: Path, tables: TableReader | None = None) -> Iterator[RawRow]:
+    """The rows of a file, by whichever reader accepts it; `tables` says how tables are read."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    for reader in READERS:
+    readers: tuple[Reader, ...] = (JsonReader(), tables or TableReader())
+    for reader in readers:
         if reader.accepts(path):
             return reader.rows(path)
-    raise InputError(f"{path}: expected a .json registry document or a .csv named after its list")
+    advice = ": save the sheet as CSV first" if path.suffix.lower() in (".xlsx", ".xls", ".ods") else ""
+    raise InputError(f"{path}: expected a .json registry document, or a .csv or .tsv table of one list{advice}")
 
 
 def columns(name: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from ledger.registry.compare import Author
 from ledger.registry.importing import Imported, import_files, import_rows, notices
 from ledger.registry.importing import replay as replay_quarantine
 from ledger.registry.intake import Planned
-from ledger.registry.readers import RawRow
+from ledger.registry.readers import RawRow, TableReader
 from ledger.registry.view import View
 from ledger.types import Digest
 from service.registry import audio_roots
@@ -28,7 +28,13 @@ Progress = Callable[[int, int | None], None]
 
 
 def load(
-    ws: Workspace, paths: Sequence[Path], *, by: str | None, dry_run: bool, on_progress: Progress | None
+    ws: Workspace,
+    paths: Sequence[Path],
+    *,
+    by: str | None,
+    dry_run: bool,
+    on_progress: Progress | None,
+    tables: TableReader | None = None,
 ) -> Imported:
     """`settle registry import`."""
     before = _audio(ws)
@@ -36,6 +42,7 @@ def load(
         ws.registry,
         paths,
         signer(ws, by),
+        tables=tables,
         settled=lambda: settled_parties(ws),
         dry_run=dry_run,
         on_progress=on_progress,

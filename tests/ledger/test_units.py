@@ -22,6 +22,8 @@ from ledger.types import MILLION
         ("15.825 %", 158_250),
         ("0.0001%", 1),
         ("1/4", 250_000),
+        ("15,5%", 155_000),
+        ("15,5\u00a0%", 155_000),
         ("158250", 158_250),
     ],
 )
@@ -37,10 +39,11 @@ def test_a_share_printed_is_read_back_as_the_same(ppm: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["0.00001%", "1/3", "15,5%", "-5%", "1e3", "15.5", "%", "1/0", "\u0661%", "60 percent", ""]
+    "text",
+    ["0.00001%", "1/3", "1,5,5%", "15,5", "-5%", "1e3", "15.5", "%", "1/0", "\u0661%", "60 percent", ""],
 )
 def test_a_share_that_is_not_exact_or_not_clear_is_refused(text: str) -> None:
-    """If this fails, a share is rounded, or a comma makes it ten times what was agreed."""
+    """If this fails, a share is rounded, or read as another than what was agreed."""
     with pytest.raises(InputError, match="tax"):
         units.ppm(text, "tax")
 

@@ -54,7 +54,7 @@ def test_csv_says_what_ndjson_says() -> None:
         (b"acme,e,trk-1,2026-06-03T11:05:00Z,SE,premium,1.0,,,", "units: expected a whole number, got '1.0'"),
         (b"acme,e,trk-1,2026-06-03T11:05:00Z,SE,premium", "6 cells, the header has 10"),
         (b'acme,"e,trk-1,2026-06-03T11:05:00Z,SE,premium,1,,,', "not CSV"),
-        (b"acme,caf\xe9,trk-1,2026-06-03T11:05:00Z,SE,premium,1,,,", "not UTF-8"),
+        (b"acme,caf\x81,trk-1,2026-06-03T11:05:00Z,SE,premium,1,,,", "neither UTF-8 nor Windows-1252"),
         (b"acme,e,,2026-06-03T11:05:00Z,SE,premium,1,,,", "missing track"),
     ],
 )
@@ -64,6 +64,29 @@ def test_a_bad_record_spoils_its_own_line_only(line: bytes, reason: str) -> None
     events, refused = read_rows(b"\r\n".join([good[0], good[1], line, good[2], b""]))
     assert [event.event_id for event in events] == ["a", "b"]
     assert [(one.line, reason in one.reason) for one in refused] == [(3, True)]
+
+
+@pytest.mark.parametrize(("sign", "encoding"), [(";", "cp1252"), ("\t", "utf-8-sig"), (",", "cp1252")])
+def test_a_table_from_excel_says_what_ndjson_says(sign: str, encoding: str) -> None:
+    """If this fails, a platform must rewrite the file that its spreadsheet program saves."""
+    records = [row("a"), row("caf\u00e9"), row("with ; , and tab\t".strip())]
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=sign)
+    writer.writerow([name.replace("_", " ").title() for name in records[0]])
+    writer.writerows(record.values() for record in records)
+    events, refused = read_rows(out.getvalue().encode(encoding))
+    assert (events, refused) == ([StreamEvent(**record) for record in records], [])
+
+
+def test_a_row_in_another_encoding_than_its_table_is_kept_aside() -> None:
+    """If this fails, an id is garbled, and its event counts as another than the one that was sent."""
+    good = as_csv(row("a"), row("caf\u00e9")).decode().encode("cp1252")
+    events, refused = read_rows(good)
+    assert ([event.event_id for event in events], refused) == (["a", "caf\u00e9"], [])
+    mixed = good + as_csv(row("\u00fc")).split(b"\r\n", 1)[1]
+    events, refused = read_rows(mixed)
+    assert [event.event_id for event in events] == ["a", "\u00fc"]
+    assert "not UTF-8" in refused[0].reason
 
 
 @pytest.mark.parametrize(
