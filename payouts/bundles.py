@@ -23,7 +23,7 @@ from payouts.accounts.account import Account
 from payouts.allocate import Cutoff, divide
 from payouts.compute import GroupTotal, Line, Outcome, party_lines
 from payouts.division.waterfill import Level
-from payouts.document import result_payload, same
+from payouts.document import Given, result_payload, same
 from payouts.life.binding import COMMON, Binding, check_binding
 from payouts.tables import (
     Row,
@@ -151,9 +151,9 @@ def _check_table(rows: Sequence[Row], stated: Row, name: str) -> SealedTable:
     return table
 
 
-def _note_unchecked(examination: Examination, accounts: Sequence[Row], v: int) -> None:
+def _note_unchecked(examination: Examination, accounts: Sequence[Row], given: Given) -> None:
     """What a bundle of money cannot show."""
-    for party in derive.unshown_terms(accounts) if v == 1 else ():
+    for party in derive.unshown_terms(given, accounts):
         examination.unchecked.append(
             f"the terms by which {party} is paid in another currency: a run of version 1 does not show them where "
             "a party has no others; the rate is the run's own"
@@ -204,7 +204,7 @@ def check_statement(examination: Examination, document: Row) -> None:
     else:
         examination.unchecked.append(_left_out(party) if binding.given.v == 1 else _second_account(party))
     examination.proved += verdict.of_party(binding, party, own, [item["row"] for item in values["account"]])
-    _note_unchecked(examination, [item["row"] for item in values["account"]], binding.given.v)
+    _note_unchecked(examination, [item["row"] for item in values["account"]], binding.given)
 
 
 def _shown(items: Sequence[Row], table: Row, name: str) -> list[Row]:
@@ -458,7 +458,7 @@ def check_run(examination: Examination, document: Row) -> None:
         with examination.step("every row has its salt, so that no neighbour can guess it") as step:
             _check_salts(Salts.of(committed["lines"], stated), values["groups"], stated)
     examination.proved += verdict.of_run(binding, outcome, booked)
-    _note_unchecked(examination, stated, v)
+    _note_unchecked(examination, stated, binding.given)
 
 
 def _check_salts(salts: Salts, groups: Sequence[Row], accounts: Sequence[Row]) -> None:

@@ -14,12 +14,13 @@ from typing import Any, Final, get_args
 from ledger.errors import VerificationError
 from ledger.types import Period
 from payouts.accounts.account import Account, Correction, Kind
-from payouts.accounts.clauses import Advance, Agreed, PaidIn, in_force
+from payouts.accounts.clauses import Advance, Agreed, PaidIn, Rate, in_force
 from payouts.accounts.deductions import Balance, BalanceKind, Stages
 from payouts.accounts.payment import intent_payload
 from payouts.compute import Line, Outcome, divided
 from payouts.division.kernel import State
 from payouts.document import Given, Uninstalled, accounts_for, same
+from payouts.money import payable
 from payouts.protocols import HoldMatch
 from payouts.tables import Row, check_order, label, line_payload, read_line, whole
 
@@ -204,8 +205,8 @@ def _agreed(given: Given, one: Account) -> Sequence[Agreed]:
     A run of version 1 leaves them out of an account that has nothing but a currency; what is paid shows it.
     """
     terms, agreed = given.terms, one.deductions.agreed
-    if given.v == 1 and not one.deductions and one.converted is not None:
-        clause = PaidIn(party=one.party, currency=one.converted.currency)
+    if (unshown := _unshown_currency(given, one)) is not None:
+        clause = PaidIn(party=one.party, currency=unshown)
         return (Agreed.of(period=terms.period, note="", clause=clause),)
     for term in agreed:
         if term.party != one.party or term.id not in given.agreed:
@@ -215,9 +216,28 @@ def _agreed(given: Given, one: Account) -> Sequence[Agreed]:
     return agreed
 
 
-def unshown_terms(rows: Iterable[Row]) -> list[str]:
-    """Parties whose account converts by terms that it does not show."""
-    return [row["party"] for row in rows if "converted" in row and "deductions" not in row]
+def unshown_terms(given: Given, rows: Iterable[Row]) -> list[str]:
+    """Parties whose account is paid, or carried, in a currency by terms that it does not show."""
+    accounts = map(Account.from_payload, rows)
+    return [account.party for account in accounts if _unshown_currency(given, account) is not None]
+
+
+def _unshown_currency(given: Given, one: Account) -> str | None:
+    """The currency in which an account of a run of version 1 must be paid by terms that it does not show.
+
+    What is worth less than that currency's smallest coin is carried whole, and not even the currency shows: then it is
+    one to which the run has such a rate. Without any, the account is to be paid in the pool's own.
+    """
+    if given.v != 1 or one.deductions or one.payable < 0:
+        return None
+    if one.converted is not None:
+        return one.converted.currency
+    terms, balance = given.terms, one.opening + one.earned + one.corrected
+    due = payable(balance, terms.currency)[0] if balance >= max(given.minimum, 1) else 0
+    for rate in (term.clause for term in given.fx if isinstance(term.clause, Rate)):
+        if due and not one.payable and not payable(due * rate.value.numerator // rate.value.denominator, rate.to)[0]:
+            return rate.to
+    return None
 
 
 def _check_corrections(given: Given, stated: Sequence[Account], *, alone: bool) -> None:

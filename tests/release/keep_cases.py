@@ -168,9 +168,9 @@ def money(folder: Path, out: Path) -> None:
     op.hand_out(out, "2026-06", "2026-07")
 
 
-def currency(folder: Path, out: Path) -> None:
+def currency(folder: Path, out: Path, *, name: str = "currency", rate: str = "1.10") -> None:
     """Bob is paid in another currency and has no other terms (finding A)."""
-    op = Operator(folder, "currency")
+    op = Operator(folder, name)
     op.register()
     op.stream("e-1", "e-2")
     op.settle("period", "close", "2026-06")
@@ -183,7 +183,7 @@ def currency(folder: Path, out: Path) -> None:
         "--period",
         "2026-06",
         "--rate",
-        "1.10",
+        rate,
         "--date",
         "2026-06-30",
         "--source",
@@ -191,6 +191,11 @@ def currency(folder: Path, out: Path) -> None:
     )
     op.publish()
     op.hand_out(out, "2026-06")
+
+
+def coin(folder: Path, out: Path) -> None:
+    """The same where all that Bob earned is worth less than the smallest coin of his currency: he carries it."""
+    currency(folder, out, name="coin", rate="0.00001")
 
 
 def logs(folder: Path, out: Path) -> None:
@@ -264,7 +269,7 @@ def main(folder: Path) -> None:
         vars(service.workspace.Workspace)[name].__func__.__kwdefaults__["clock"] = lambda: CLOCK[0]
     assert service.setup.create.__kwdefaults__ is not None
     service.setup.create.__kwdefaults__["clock"] = lambda: CLOCK[0]
-    for case in (keys, money, currency, logs, *UNSAFE):
+    for case in (keys, money, currency, coin, logs, *UNSAFE):
         CLOCK[0] = JUNE_OVER
         out = folder / "unsafe" / case.__name__ if case in UNSAFE else folder / case.__name__
         shutil.rmtree(out, ignore_errors=True)

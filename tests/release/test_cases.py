@@ -21,7 +21,7 @@ from tests.support import ROOT
 
 CASES = ROOT / "tests" / "golden" / "cases-0.1.0"
 LATER = datetime(2026, 9, 1, tzinfo=UTC)
-NAMES = ("currency", "keys", "logs", "money")
+NAMES = ("coin", "currency", "keys", "logs", "money")
 BUNDLES = sorted(path.relative_to(CASES).as_posix() for name in NAMES for path in (CASES / name).glob("**/*.bundle"))
 UNSAFE = (  # with the month that lost money, who lost it, and how much
     ("failed_after_reversal", "2026-07", "M6", {"p-ann": 600_000_000}),
