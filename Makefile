@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.demo-ready
 
-.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants forge check format bench bench-ingest bench-attribution bench-tunes bench-recordings bench-payouts bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel clean
+.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants forge check format bench bench-ingest bench-attribution bench-tunes bench-recordings bench-payouts bench-statements bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel clean
 
 setup: $(STAMP)
 
@@ -99,6 +99,10 @@ bench-recordings: setup
 
 bench-payouts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_payouts.py
+
+# Full size takes hours to make; SETTLE_BENCH_HOLDERS=100000 SETTLE_BENCH_EVENTS=1000000 is a tenth.
+bench-statements: setup
+	$(BIN)/python -m pytest -m bench -s tests/bench/bench_statements.py
 
 bench-verify: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_verify.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from cli.render import as_text, indented
@@ -56,6 +57,36 @@ def held_text(report: Any) -> str:
     ]
     sections += ["what releases it:\n" + "\n".join(f"  {reason}: {text}" for reason, text in sorted(steps.items()))]
     return "\n\n".join(sections)
+
+
+def payments_text(payments: Any) -> str:
+    """Payments as a table, their sums by state and currency, and what a second person has to approve."""
+    if not payments:
+        return "no payment"
+    rows = [
+        {
+            "month": payment.period,
+            "pool": payment.pool,
+            "party": payment.party,
+            "name": payment.name,
+            "amount": money(payment.micros, payment.currency),
+            "state": f"{payment.state}: {payment.reason}" if payment.reason else payment.state,
+            "route": payment.route,
+            "attempt": payment.attempt or None,
+            "reference": payment.reference,
+        }
+        for payment in payments
+    ]
+    sums: Counter[tuple[str, str]] = Counter()
+    for payment in payments:
+        sums[payment.state, payment.currency] += payment.micros
+    totals = [{"state": state, "sum": money(micros, currency)} for (state, currency), micros in sorted(sums.items())]
+    waiting = [
+        f"{payment.party}, {payment.reference}: {payment.waits} waits for settle approve {payment.proposal} --as PARTY"
+        for payment in payments
+        if payment.proposal
+    ]
+    return "\n\n".join([as_text(rows), as_text(totals), *waiting])
 
 
 def _totals(totals: Any) -> str:

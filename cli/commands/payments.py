@@ -9,12 +9,14 @@ import typer
 
 from cli.commands.settlement import totals_line
 from cli.exits import EXIT_CODES
+from cli.finance import payments_text
 from cli.shell import emit, leave, workspace
 from ledger.errors import ConflictError
 from ledger.shown import counted
 
 app = typer.Typer(
-    no_args_is_help=True, help="What banks say of payments: read from their files, or confirmed by batch."
+    no_args_is_help=True,
+    help="Payments and where they stand; what banks say of them, read from their files or confirmed by batch.",
 )
 
 
@@ -28,6 +30,23 @@ def read_(file: Annotated[Path, typer.Argument(help="pain.002, camt.053 or camt.
     from service.settlement import bank_answers
 
     _answer(bank_answers.read_answers(workspace(), read_file(file)))
+
+
+@app.command("list")
+def list_(
+    run: Annotated[str, typer.Argument(help="A month or a run; all published ones if left out.")] = "",
+    party: Annotated[str, typer.Option(help="Only this payee's.")] = "",
+    state: Annotated[
+        str, typer.Option(help="to be paid, blocked, handed over, settled, failed, written-off or returned.")
+    ] = "",
+    route: Annotated[str, typer.Option(help="file or chain.")] = "",
+    reference: Annotated[str, typer.Option(help="As it stands in the bank's files, or its beginning.")] = "",
+) -> None:
+    """List payments with their state, attempt and reference, and what waits for a second person."""
+    from service.settlement.payment_list import PaymentFilter, payments
+
+    limits = PaymentFilter(run=run, party=party, state=state, route=route, reference=reference)
+    emit(payments(workspace(), limits), text=payments_text)
 
 
 @app.command()

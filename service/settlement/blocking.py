@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ledger.registry.facts import DisputeFact
 from payouts.compute import compute
 from payouts.life.book import Book
 from payouts.protocols import HoldMatch
 from service.settlement.runs import again, holds_of
 from service.settlement.stored import Stored
+
+DISPUTE: Final = str(DisputeFact.__struct_config__.tag)
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -49,8 +52,10 @@ def disputes_since(ws: Workspace, book: Book, stored: Stored) -> list[HoldMatch]
 
     One about which of two recordings was first is held here as well: the run's lines name payees, and edit nothing.
     """
-    view, size = ws.registry.view(book.size), stored.payload["inputs"]["registry_size"]
-    opened = []
+    size = stored.payload["inputs"]["registry_size"]
+    if not any(ws.log.entries(types={DISPUTE}, start=size, stop=book.size)):
+        return []  # the usual case, and a view reads the whole registry
+    view, opened = ws.registry.view(book.size), []
     for dispute in view.disputes.values():
         if dispute.index >= size and dispute.holds:
             linked = [name for name, links in view.links.items() if any(link.work == dispute.subject for link in links)]

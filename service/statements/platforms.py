@@ -3,69 +3,117 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
-from ledger.log.append import Log
 from ledger.log.store import queries, signed
 from ledger.proofs.batch import label
+from ledger.segments.manifest import manifests
 from payouts.statements.statement import Streams
 from payouts.terms import Terms
-from payouts.usage.grain import Membership
 from payouts.usage.plain import UsageLeaf
 from service.log import batches
-from service.log.logs import listed
-from service.settlement.step import read_book
+from service.log.logs import Listed
 from service.settlement.stored import Stored
-
-if TYPE_CHECKING:
-    from service.workspace import Workspace
+from service.settlement.usage import SEGMENTS, sealed_up_to
 
 Counts = Mapping[str, Mapping[tuple[str, str], int]]
 """By track: how many streams of each (source, label) a run took."""
 
+Signers = Mapping[str, Mapping[int, str]]
+"""By log, whose signature counts for each batch leaf."""
 
-def counted(ws: Workspace, stored: Stored) -> Counts:
-    """The run's streams: those that stand in a signed batch one by one, the rest by what is left of the usage."""
+
+def signers_of(logs: Sequence[Listed]) -> Signers:
+    """Who signed the batches of each log; a key that is revoked later may change it."""
+    return {closed.log.origin: batches.signers(closed.log) for closed in logs}
+
+
+def counted(logs: Sequence[Listed], signers: Signers, stored: Stored, *, from_leaves: bool = False) -> Counts:
+    """The run's streams: those that stand in a signed batch one by one, the rest by what is left of the usage.
+
+    `from_leaves`: sealed segments are not asked, which are the operator's shorter way.
+    """
     counts: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     totals: Counter[tuple[str, str]] = Counter()
     for row in stored.usage:
         totals[row.track, row.source] += row.count
-    for event, party in _signed(ws, stored):
-        counts[event.track][event.source, label(party)] += 1
-        totals[event.track, event.source] -= 1
+    for closed in logs:
+        stretches = _signed_stretches(closed, signers[closed.log.origin])
+        for (track, source, party), count in _signed_in(
+            closed, stretches, stored.terms, from_leaves=from_leaves
+        ).items():
+            counts[track][source, label(party)] += count
+            totals[track, source] -= count
     for (track, source), count in totals.items():
         if count:
             counts[track][source, label(None)] += count
     return counts
 
 
-def _signed(ws: Workspace, stored: Stored) -> Iterator[tuple[UsageLeaf, str]]:
-    """The events of a run that a platform signed, and who did."""
-    for closed in listed(ws, read_book(ws), stored.record.period):
-        yield from _signed_in(closed.log, closed.membership, stored.terms)
+SignedCounts = Counter[tuple[str, str, str]]
+"""How many events of a track and a source a party signed."""
+Stretches = Sequence[tuple[int, int, str]]
+"""Entries of a log from the first up to the second, and who signed them."""
 
 
-def _signed_in(log: Log, place: Membership, terms: Terms) -> Iterator[tuple[UsageLeaf, str]]:
-    signers = batches.signers(log)
+def _signed_stretches(closed: Listed, signers: Mapping[int, str]) -> Stretches:
+    size = closed.membership.size
+    with closed.log.store.reading() as connection:
+        rows = signed.ranges(connection, 0, size).rows
+    return [
+        (first, min(stop, size), signers[batch]) for first, stop, batch, _ in rows if batch in signers and first < size
+    ]
+
+
+def _signed_in(closed: Listed, stretches: Stretches, terms: Terms, *, from_leaves: bool) -> SignedCounts:
+    by_the_column = not from_leaves and stretches and sealed_up_to(closed.log, closed.membership.size)
+    if by_the_column and (closed.folder / SEGMENTS).is_dir():
+        with suppress(ImportError):
+            return _by_the_column(closed, stretches, terms)
+    return _one_by_one(closed, stretches, terms)
+
+
+def _one_by_one(closed: Listed, stretches: Stretches, terms: Terms) -> SignedCounts:
+    counts: SignedCounts = Counter()
     decode = msgspec.json.Decoder(UsageLeaf).decode
-    with log.store.reading() as connection:
-        rows = signed.ranges(connection, 0, place.size).rows
-    for first, stop, batch, _ in rows:
-        if batch not in signers:
-            continue
-        for start in range(first, min(stop, place.size), queries.PAGE):
-            end = min(stop, place.size, start + queries.PAGE)
-            with log.store.reading() as connection:
-                page = queries.page(connection, start, end)
+    for first, stop, party in stretches:
+        for start in range(first, stop, queries.PAGE):
+            with closed.log.store.reading() as connection:
+                page = queries.page(connection, start, min(stop, start + queries.PAGE))
             for entry in page:
                 event = decode(entry.body)
-                if place.takes(entry.index, event.occurred_at) and terms.cover(
+                if closed.membership.takes(entry.index, event.occurred_at) and terms.cover(
                     event.source, event.product, event.territory
                 ):
-                    yield event, signers[batch]
+                    counts[event.track, event.source, party] += 1
+    return counts
+
+
+def _by_the_column(closed: Listed, stretches: Stretches, terms: Terms) -> SignedCounts:
+    """The same from sealed segments, whose files are checked against the digests in the log: millions in a second."""
+    from ledger.segments import files
+    from ledger.segments.bindings import load
+    from payouts.usage.segments import SegmentSelection, taken_files
+    from payouts.usage.stretches import counted_by_party
+
+    sealed = [manifest for manifest in manifests(closed.log) if manifest.start < closed.membership.size]
+    folder = closed.folder / SEGMENTS
+    for file in taken_files(sealed, closed.membership):
+        files.check(folder, file)
+    selection = SegmentSelection(
+        origin=closed.log.origin,
+        base=str(folder),
+        manifests=sealed,
+        membership=closed.membership,
+        bindings=load(folder, sealed),
+    )
+    counts: SignedCounts = Counter()
+    for party, track, source, count in counted_by_party(selection, stretches, terms):
+        counts[track, source, party] += count
+    return counts
 
 
 def behind(counts: Counts, tracks: Collection[str]) -> tuple[Streams, ...]:

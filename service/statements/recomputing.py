@@ -354,7 +354,8 @@ def _again(ws: Workspace, book: Book, stored: Stored, on_progress: Progress) -> 
     same = canon.encode(calculated.document.payload) == canon.encode(stored.payload)
     outcome, record = calculated.outcome, stored.record
     streams: Counter[str] = Counter()
-    for behind in platforms.counted(ws, stored).values():
+    logs = listed(ws, book, stored.record.period)
+    for behind in platforms.counted(logs, platforms.signers_of(logs), stored, from_leaves=True).values():
         for (_, platform), count in behind.items():
             streams[platform] += count
     return RunAgain(

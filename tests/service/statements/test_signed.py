@@ -11,7 +11,12 @@ from payouts.statements.statement import Streams
 from payouts.statements.text import as_csv, as_html
 from service.log import batches
 from service.log.ingesting import ingest_file
+from service.log.logs import listed
 from service.settlement.life import close, request, run
+from service.settlement.step import read_book
+from service.settlement.stored import load
+from service.settlement.usage import seal
+from service.statements import platforms
 from service.statements.explaining import explain
 from service.statements.statements import state
 from tests.service.month import month
@@ -53,6 +58,11 @@ def test_a_statement_counts_what_was_signed(tmp_path: Path) -> None:
     assert sorted({(one.source, one.platform) for one in explained.events}) == [
         (one.source, one.platform) for one in expected
     ]
+    stored, logs = load(ws.log, read_book(ws).runs[done.run]), listed(ws, read_book(ws), "2026-06")
+    from_leaves = platforms.counted(logs, platforms.signers_of(logs), stored, from_leaves=True)
+    assert from_leaves["trk-2"] == {("acme", "unsigned"): 3, ("beta", "signed by ann"): 3}
+    assert seal(ws, ws.log.head().size)
+    assert platforms.counted(logs, platforms.signers_of(logs), stored) == from_leaves
     whole = state(ws, "ann", "2026-06")
     assert "3 of beta, signed by ann" in as_html(whole)
     assert b",streams,,,beta,,,,signed by ann,,,,,,3," in as_csv(whole)

@@ -1,0 +1,148 @@
+"""Every payment of the published runs and where it stands: planned, blocked, on its way, settled, or come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import InputError, StateError
+from ledger.types import Digest
+from payouts.accounts.payment import ROUTES, reference
+from payouts.accounts.transfers import PartyPayment
+from payouts.life.book import Book
+from payouts.life.records import OUTCOMES, Payment, Run
+from service.registry.naming import unknown_party
+from service.settlement.blocking import blocked_parties
+from service.settlement.carrying import transfers
+from service.settlement.finding import find_run
+from service.settlement.life import intents_of
+from service.settlement.step import read_book
+from service.settlement.stored import load
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+STATES: Final = ("to be paid", "blocked", "handed over", *OUTCOMES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPayment:
+    """One party's payment in one run.
+
+    `state`: one of STATES; `reason` says why it is blocked. `attempt`: 0 until it is handed over. `micros` of
+    `currency` is what the payee gets. `waits`: what the bank said that a second person has not approved yet, with
+    the proposal's id: settle approve ID --as PARTY.
+    """
+
+    period: str
+    pool: str
+    run: Digest
+    run_state: str
+    party: str
+    name: str
+    state: str
+    reason: str
+    route: str
+    attempt: int
+    batch: int | None
+    reference: str
+    micros: int
+    currency: str
+    waits: str
+    proposal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFilter:
+    """What a listing is limited to; nothing of what is empty. `run`: a month, a run or its first characters."""
+
+    run: str = ""
+    party: str = ""
+    state: str = ""
+    route: str = ""
+    reference: str = ""
+
+
+def payment_state(transfer: PartyPayment, news: Payment | None, blocked: str) -> tuple[str, str]:
+    """Where a payment of a published run stands, and why where it is blocked (`blocked`: by what)."""
+    if news is not None and not (news.outcome == "failed" and not transfer.due):
+        return news.outcome, ""
+    if not transfer.due:
+        return "handed over", ""
+    return ("blocked", blocked) if blocked else ("to be paid", "")
+
+
+def payments(ws: Workspace, limits: PaymentFilter) -> list[ListedPayment]:
+    """The payments that meet all limits, by month, pool and party."""
+    _check(limits)
+    book = read_book(ws)
+    runs = sorted(_runs(book, limits.run), key=lambda run: (run.period, run.pool, run.sequence))
+    listed = [payment for run in runs for payment in _of_run(ws, book, run)]
+    paid = {payment.party for payment in listed}
+    if limits.party and limits.party not in {*paid, *ws.registry.view_of(limits.party).parties}:
+        raise unknown_party(ws, limits.party)
+    return [payment for payment in listed if _meets(payment, limits)]
+
+
+def _check(limits: PaymentFilter) -> None:
+    for called, value, accepted in (("state", limits.state, STATES), ("route", limits.route, ROUTES)):
+        if value and value not in accepted:
+            raise InputError(f"{called} {value!r}: expected one of {', '.join(accepted)}")
+
+
+def _meets(payment: ListedPayment, limits: PaymentFilter) -> bool:
+    return (
+        limits.party in ("", payment.party)
+        and limits.state in ("", payment.state)
+        and limits.route in ("", payment.route)
+        and payment.reference.startswith(limits.reference)
+    )
+
+
+def _runs(book: Book, name: str) -> list[Run]:
+    published = [book.runs[run] for run in book.published]
+    if not name:
+        return published
+    if of_month := [run for run in published if run.period == name]:
+        return of_month
+    run = find_run(book, name)
+    if run not in published:
+        raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}, not published: it has no payments yet")
+    return [run]
+
+
+def _of_run(ws: Workspace, book: Book, run: Run) -> Iterator[ListedPayment]:
+    stored = load(ws.log, run)
+    on_their_way = transfers(ws.log, book, stored)
+    stopped = {} if book.reversed(run.run) else blocked_parties(ws, book, stored)
+    proposed = _proposed(book, run.run)
+    for intent in intents_of(ws.log, book, stored):
+        party = intent["party"]
+        transfer = on_their_way[party]
+        state, reason = payment_state(transfer, book.payment_of(run.run, party), stopped.get(party, ""))
+        sent = intent.get("sent") or {"currency": stored.currency, "micros": intent["micros"]}
+        proposal = proposed.get(party, "")
+        yield ListedPayment(
+            period=run.period,
+            pool=run.pool,
+            run=run.run,
+            run_state=book.state_of(run.run),
+            party=party,
+            name=str(ws.registry.personal("party", party).get("name", "")),
+            state=state,
+            reason=reason,
+            route=intent["route"],
+            attempt=len(transfer.attempts),
+            batch=transfer.attempts[-1].batch if transfer.attempts else None,
+            reference=reference(run.run, party, max(1, len(transfer.attempts))),
+            micros=int(sent["micros"]),
+            currency=sent["currency"],
+            waits=book.claims[proposal].outcome if proposal else "",
+            proposal=proposal,
+        )
+
+
+def _proposed(book: Book, run: Digest) -> Mapping[str, str]:
+    """The proposal on each party's payment that waits for a second person."""
+    return {claim.party: name for name, claim in book.claims.items() if claim.run == run and not book.approved(name)}
