@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from payouts.accounts.transfers import PartyPayment
-
 from ledger.errors import InputError, StateError
 from ledger.types import Digest
 from payouts.accounts.payment import ROUTES, reference
+from payouts.accounts.payment_states import PartyPayment
 from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, Payment, Run
 from service.registry.naming import unknown_party
