@@ -131,6 +131,20 @@ def show(
 
 
 @app.command()
+def find(
+    text: Annotated[str, typer.Argument(help="An ISRC, ISWC, IPI or ISNI, or words of a title, artist or name.")],
+    field: Annotated[str, typer.Option("--in", help="isrc, iswc, ipi, isni, title, artist or name.")] = "",
+) -> None:
+    """Parties, recordings, works and tracks by their codes, or by words, whatever their case and accents."""
+    from service.registry import searching
+
+    answer = searching.find(workspace(), text, field)
+    emit(answer, text=lambda matches: table([plain(match) for match in matches.matches]) or "nothing fits")
+    if answer.more:
+        say(f"settle: {answer.more:,} more fit; ask for more words, or one field with --in")
+
+
+@app.command()
 def decide(
     recording: Annotated[str, typer.Argument(metavar="RECORDING", help="A recording or a work.")],
     *,

@@ -16,6 +16,7 @@ from ledger.proofs import canon
 from ledger.proofs.keyring import KeyRing
 from ledger.registry import facts as f
 from ledger.registry import manifest
+from ledger.registry.duplicates import duplicates
 from ledger.registry.model import FOREVER, Manifest
 from ledger.registry.reading import AuditNote, Blob, RegistryReading
 from ledger.registry.shares import overclaimed
@@ -25,10 +26,11 @@ from ledger.types import Digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
-    """What an audit of a log's registry came to. `digest` is over everything else in it but `index`.
+    """What an audit of a log's registry came to. `digest` is over everything else in it but `index` and `duplicates`.
 
     `index`: where the table that finds a recording's leaves is not what the log gives. It is beside the
-    log, so another audit of the same log does not see it.
+    log, so another audit of the same log does not see it. `duplicates`: what is registered twice, or likely is; it came
+    with release 0.2, and audits that were recorded before keep their digest.
     """
 
     ok: bool
@@ -39,6 +41,7 @@ class AuditReport:
     findings: tuple[AuditNote, ...]
     digest: Digest
     index: tuple[AuditNote, ...] = ()
+    duplicates: tuple[AuditNote, ...] = ()
 
 
 def audit(
@@ -70,6 +73,7 @@ def audit(
         violations=tuple(violations),
         findings=findings,
         digest=canon.digest(canon.encode(matter)),
+        duplicates=tuple(doubled.note() for doubled in duplicates(view)),
     )
 
 

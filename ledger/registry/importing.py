@@ -9,10 +9,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.errors import InputError
-from ledger.registry import payees, personal, quarantine, readers
+from ledger.registry import duplicates, payees, personal, quarantine, readers
 from ledger.registry.compare import Author
 from ledger.registry.completing import completed
-from ledger.registry.facts import AnyFact, ConfirmFact, EndFact, ModelFact, PayeeFact, ResolveFact, ShareFact
+from ledger.registry.facts import (
+    AnyFact,
+    ConfirmFact,
+    EndFact,
+    ModelFact,
+    PayeeFact,
+    RecordingFact,
+    ResolveFact,
+    ShareFact,
+    WorkFact,
+)
 from ledger.registry.intake import ImportPlan, Planned, plan
 from ledger.registry.model import RIGHTS, WORLD
 from ledger.registry.readers import RawRow, TableReader
@@ -235,6 +245,8 @@ def notices(view: View, stated: Iterable[AnyFact]) -> list[Notice]:
         for fact in facts
         if isinstance(fact, ModelFact) and fact.manifest is not None
     ]
+    if any(isinstance(fact, RecordingFact | WorkFact) for fact in facts):
+        texts += _registered_twice(view, {fact.id for fact in facts if isinstance(fact, RecordingFact | WorkFact)})
     texts += [
         Notice(
             kind="accounts wait for a second person: settle proposals",
@@ -268,6 +280,17 @@ def _trained(model: str, size: int) -> Notice:
         text=f"model {model}: to see which, if any, of its {trained} not permitted: "
         f"`settle registry model check --model {model}`",
     )
+
+
+def _registered_twice(view: View, names: set[str]) -> Iterator[Notice]:
+    """A notice for each group of duplicates that one of these recordings or works is in."""
+    for doubled in duplicates.duplicates(view):
+        if not names.isdisjoint(doubled.names):
+            yield Notice(
+                kind=f"of kind {doubled.kind}: what one earns may be another's; `settle registry audit` lists them",
+                about=doubled.key,
+                text=f"{doubled.kind} {doubled.key}: {', '.join(doubled.names)}: what one earns may be another's",
+            )
 
 
 def _touched(facts: Iterable[AnyFact]) -> set[str]:
