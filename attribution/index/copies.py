@@ -8,7 +8,7 @@ A copy moves no money: see `sort_out`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,14 +71,18 @@ def likeness(first: Features, second: Features) -> float:
 
 
 def sort_out(entrants: Sequence[Entrant], features: Callable[[str], Features]) -> dict[str, CopyVerdict]:
-    """Who is let in, in order of registration.
+    """Who is let in, in order of registration, by what is alike in their features."""
+    return decide(entrants, pairs_alike(entrants, features))
+
+
+def decide(entrants: Sequence[Entrant], alike: Mapping[str, Mapping[str, float]]) -> dict[str, CopyVerdict]:
+    """Who is let in, in order of registration, given who is like whom (both ways) and how much.
 
     Like an earlier recording of the same group: credited through that one, so the cluster counts once.
     Like an earlier recording of another group: kept out until someone other than the claimant confirms it.
     Like a recording of another group that one statement registered with it: neither is earlier, so both are kept out
     until one of them is confirmed.
     """
-    alike = pairs_alike(entrants, features)
     by_id = {entrant.id: entrant for entrant in entrants}
     contested = {
         name: other_id

@@ -33,6 +33,9 @@ TRANSPOSED: Final = 12
 """Steps up or down that are searched: four semitones."""
 TEMPI: Final = np.exp(np.arange(-19, 20) * 0.01)
 """Tempi that are searched, 17 % slower to 21 % faster."""
+UNCHANGED: Final = np.ones(1)
+CLEARLY: Final = 1.15
+"""How many times as sure an alignment at another tempo must be as one at the recording's own."""
 NEAR_TEMPO: Final = 0.16
 """How far the lengths of two equal triples are apart at most, besides the tempo (logarithm): peaks lie on frames."""
 OFFSET_CELL: Final = 6
@@ -109,11 +112,10 @@ class PatternIndex:
         peaks = TrackPeaks(track)
         best: dict[int, tuple[LandmarkAlignment, Shared]] = {}
         for row, shared_by_key in _candidates(shared, least, most):
-            line = _line(row, shared_by_key, TEMPI)
-            if line.votes >= least:
-                judged = peaks.judge(line, self._stars[row])
-                if row not in best or judged.strength > best[row][0].strength:
-                    best[row] = judged, shared_by_key
+            lines = [line for line in _lines(row, shared_by_key) if line.votes >= least]
+            for line in (peaks.judge(line, self._stars[row]) for line in lines):
+                if row not in best or _likelier(line, best[row][0]):
+                    best[row] = line, shared_by_key
         lines = [self._with_others(peaks, *pair) for pair in best.values()]
         return sorted(lines, key=lambda line: (-line.strength, line.row))
 
@@ -203,8 +205,21 @@ def _candidates(shared: Shared, least: int, most: int) -> list[tuple[int, Shared
     return chosen
 
 
+def _lines(row: int, shared: Shared) -> list[LandmarkAlignment]:
+    """The alignment with the most votes, and the one at the recording's own tempo: in a short excerpt of music that
+    goes round, triples of several offsets agree on a tempo that is not there, and only all peaks tell.
+    """
+    unchanged, best = _line(row, shared, UNCHANGED), _line(row, shared, TEMPI)
+    return [unchanged] if best.tempo == 1.0 and best.votes == unchanged.votes else [unchanged, best]
+
+
+def _likelier(line: LandmarkAlignment, other: LandmarkAlignment) -> bool:
+    """Whether an alignment is surer than one found before it; at a tempo of its own, clearly."""
+    return line.strength > other.strength * (1.0 if line.tempo == 1.0 else CLEARLY)
+
+
 def _line(row: int, shared: Shared, tempi: npt.NDArray[np.float64]) -> LandmarkAlignment:
-    """The tempo and the offset on which most triples agree, refined by least squares through them."""
+    """The tempo and the offset on which most triples agree; of several tempi, refined by least squares through them."""
     best, votes, likeliest = np.zeros(0, np.int64), 0, 1.0
     for tempo in tempi:
         fits = np.flatnonzero(np.abs(shared.tempi - np.log(tempo)) < NEAR_TEMPO)
@@ -221,7 +236,8 @@ def _line(row: int, shared: Shared, tempi: npt.NDArray[np.float64]) -> LandmarkA
     if not votes:
         return LandmarkAlignment(row=row, offset=0.0, votes=0, frames=best)
     agreed = shared.part(best)
-    tempo, offset = _refined(agreed, likeliest)
+    tempo = _refined(agreed, likeliest) if len(tempi) > 1 else likeliest
+    offset = float(np.median(agreed.source - tempo * agreed.track))
     return LandmarkAlignment(
         row=row,
         offset=round(offset, 3),
@@ -232,7 +248,7 @@ def _line(row: int, shared: Shared, tempi: npt.NDArray[np.float64]) -> LandmarkA
     )
 
 
-def _refined(agreed: Shared, tempo: float) -> tuple[float, float]:
+def _refined(agreed: Shared, tempo: float) -> float:
     """Least squares through triples that agree; the tempo stays where they are too close together to tell it."""
     track, source = agreed.track.astype(np.float64), agreed.source.astype(np.float64)
     spread = track - track.mean()
@@ -240,9 +256,7 @@ def _refined(agreed: Shared, tempo: float) -> tuple[float, float]:
         slope = float(spread @ source / (spread @ spread))
         if abs(np.log(max(slope, 0.1) / tempo)) < 0.03:
             tempo = slope
-    if abs(tempo - 1.0) < 0.002:
-        tempo = 1.0
-    return tempo, float(np.median(source - tempo * track))
+    return 1.0 if abs(tempo - 1.0) < 0.002 else tempo
 
 
 class TrackPeaks:

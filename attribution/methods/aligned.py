@@ -62,7 +62,7 @@ def explain(
     atoms = np.stack(
         [_laid(catalogue.features(alignment.row).power, alignment, len(track)) for alignment in alignments]
     )
-    filters, typical = _filters(track, atoms), track.mean(axis=0) + 1e-9
+    filters, typical = _filters(track, atoms, alignments), track.mean(axis=0) + 1e-9
     audible_bands = _not_lost(filters)
     atoms = (atoms * filters[:, None, :] / typical)[:, :, audible_bands]
     for block in range(blocks):
@@ -86,17 +86,33 @@ def explain(
     return [_summary(parts[:, j], float(share[j])) for j in range(len(alignments))]
 
 
-def _filters(track: Doubles, atoms: Doubles) -> Doubles:
-    """For each recording and band the gain that fits the whole track, beside a steady background."""
+def _filters(track: Doubles, atoms: Doubles, alignments: Sequence[LandmarkAlignment]) -> Doubles:
+    """For each recording and band the gain that fits the track where the recording is laid, beside a steady background.
+
+    What sounds elsewhere is somebody else's: it would be taken for background, and take power away from a recording
+    that runs in a quiet part.
+    """
     filters = np.zeros((len(atoms), BANDS))
-    for band in range(BANDS):
-        columns = np.concatenate([atoms[:, :, band], np.ones((1, len(track)))])
-        norms = np.linalg.norm(columns, axis=1)
-        audible = np.flatnonzero(norms > 1e-12)
-        columns = columns[audible] / norms[audible, None]
-        gains = nonnegative_lasso(columns @ columns.T, columns @ track[:, band], 0.0) / norms[audible]
-        filters[audible[:-1], band] = gains[:-1]
+    for row, (atom, alignment) in enumerate(zip(atoms, alignments, strict=True)):
+        where = _core(_support(alignment, len(track)) & atom.any(axis=1))
+        for band in range(BANDS):
+            columns = np.stack([atom[where, band], np.ones(int(where.sum()))])
+            norms = np.linalg.norm(columns, axis=1)
+            if norms[0] > 1e-12:
+                columns /= norms[:, None]
+                gains = nonnegative_lasso(columns @ columns.T, columns @ track[where, band], 0.0)
+                filters[row, band] = gains[0] / norms[0]
     return filters
+
+
+def _core(laid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Where a recording is laid, without the blocks at both ends, in which something else may sound already."""
+    if not laid.any():
+        return laid
+    ends = np.ones(BLOCK, np.bool_)
+    wide = np.concatenate([ends, laid, ends])
+    core = np.lib.stride_tricks.sliding_window_view(wide, 2 * BLOCK + 1).all(axis=1)
+    return core if core.sum() >= BLOCK else laid
 
 
 def _not_lost(filters: Doubles) -> npt.NDArray[np.bool_]:

@@ -102,9 +102,6 @@ def _tempo(rng: Rng) -> tuple[str, str, str]:
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "verbatim": lambda pcm, _: pcm,
-    "MP3 64k": lambda pcm, _: coded(pcm, "mp3"),
-    "Opus": lambda pcm, _: coded(pcm, "opus"),
-    "-3 dB": lambda pcm, _: pcm * np.float32(0.708),
     "low-pass 3 kHz": lambda pcm, _: filtered(pcm, "low", 3_000),
     "low-pass 5 kHz": lambda pcm, _: filtered(pcm, "low", 5_000),
     "low-pass 7 kHz": lambda pcm, _: filtered(pcm, "low", 7_000),
@@ -112,13 +109,16 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "high-pass 150 Hz": lambda pcm, _: filtered(pcm, "high", 150),
     "high-pass 300 Hz": lambda pcm, _: filtered(pcm, "high", 300),
     "telephone": lambda pcm, _: filtered(pcm, "band", (300, 3_400)),
-    "noise 12 dB": noisy,
-    "room": room,
-    "all damages together": everything,
     "pitch": lambda pcm, rng: sox(pcm, *_pitch(rng)),
     "tempo": lambda pcm, rng: sox(pcm, *_tempo(rng)),
     "pitch and tempo": lambda pcm, rng: sox(pcm, *_pitch(rng), *_tempo(rng)),
     "speed": lambda pcm, rng: faster(pcm, float(rng.choice(SPEEDS))),
+    "noise 12 dB": noisy,
+    "room": room,
+    "all damages together": everything,
+    "MP3 64k": lambda pcm, _: coded(pcm, "mp3"),
+    "Opus": lambda pcm, _: coded(pcm, "opus"),
+    "-3 dB": lambda pcm, _: pcm * np.float32(0.708),
 }
 
 
