@@ -111,7 +111,7 @@ def _core(laid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         return laid
     ends = np.ones(BLOCK, np.bool_)
     wide = np.concatenate([ends, laid, ends])
-    core = np.lib.stride_tricks.sliding_window_view(wide, 2 * BLOCK + 1).all(axis=1)
+    core = np.asarray(np.lib.stride_tricks.sliding_window_view(wide, 2 * BLOCK + 1).all(axis=1), dtype=np.bool_)
     return core if core.sum() >= BLOCK else laid
 
 
