@@ -123,7 +123,8 @@ def prepare(inputs: Inputs) -> list[UsageRow]:
     """The pool's rows, gathered and checked; nothing is computed from rows that do not fit the terms."""
     if len(inputs.period_root) != 32:
         raise ValueError(f"period root of {len(inputs.period_root)} bytes: expected 32")
-    rows = gather(inputs.terms, inputs.usage)
+    rejected = {hold.id for hold in inputs.holds if hold.rejected is not None}
+    rows = gather(inputs.terms, (row for row in inputs.usage if row.hold not in rejected))
     check_vectors(rows, inputs.vectors)
     return rows
 

@@ -126,7 +126,8 @@ def check_lines(lines: Iterable[Line], holds: Sequence[HoldMatch]) -> None:
             raise VerificationError(f"{line.party or line.group}: a line is {line.state} without a reason")
         elif line.state == "held" and line.ref:
             hold = holds_by_id.get(line.ref)
-            if hold is None or hold.reason != line.reason or hold.party not in (None, line.party):
+            allows = hold is not None and hold.rejected is None and hold.party in (None, line.party)
+            if hold is None or not allows or hold.reason != line.reason:
                 raise VerificationError(f"{line.party}: money is held by {line.ref}, which no hold of the run allows")
 
 

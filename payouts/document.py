@@ -162,6 +162,8 @@ class Given:
                     "track": hold.track,
                     "source": hold.source,
                 }
+                | ({} if hold.listeners is None else {"listeners": hold.listeners})
+                | ({} if hold.rejected is None else {"rejected": hold.rejected})
                 for hold in sorted(self.holds, key=lambda hold: hold.id)
             ],
             "follows": self.follows,

@@ -17,6 +17,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
     `vector` is the digest the events are bound to; None is a track without one. `listener` is the salted
     digest, present only where the rule asks for it. `gross` and `currency` are present where every event has them.
+    `hold` is the id of the hold on listeners that these events fall under.
     """
 
     track: str
@@ -30,6 +31,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, order=True):
     gross: int | None = None
     currency: str | None = None
     count: int = 1
+    hold: str | None = None
 
 
 class OwnedParts(Protocol):
@@ -84,7 +86,9 @@ class HoldMatch:
     """Blocks payment, never allocation, of every line that matches all of the fields given.
 
     `reason` is a code (fraud, dispute, payee-incomplete ...); `id` leads a reader to the hold's own record.
-    `subject` is a source id as vectors name it; `source` is a platform.
+    `subject` is a source id as vectors name it; `source` is a platform. `listeners` is the digest of a list of
+    listeners; usage rows name the hold whose list has them. With `rejected`, the id of what two people decided,
+    those rows are not part of the pool.
     """
 
     id: str
@@ -93,3 +97,5 @@ class HoldMatch:
     subject: str | None = None
     track: str | None = None
     source: str | None = None
+    listeners: str | None = None
+    rejected: str | None = None

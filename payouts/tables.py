@@ -75,7 +75,8 @@ class SealedTable:
 def _usage_key(row: Row) -> tuple[str, ...]:
     """Absent sorts before present and never equals an empty text."""
     marked = ("" if row[name] is None else "=" + row[name] for name in ("vector", "product", "listener", "currency"))
-    return (row["track"], row["territory"], row["at"], row["source"], *marked)
+    hold = row.get("hold")  # only rows under a hold on listeners have the field
+    return (row["track"], row["territory"], row["at"], row["source"], *marked, "" if hold is None else "=" + hold)
 
 
 def _by(*names: str) -> Callable[[Row], tuple[str, ...]]:
@@ -264,11 +265,14 @@ def account_payloads(accounts: Iterable[Account], v: int, rows: Sequence[Row], l
 
 def usage_payload(row: UsageRow) -> Row:
     """A usage row as a table row; sums are decimal strings."""
-    return msgspec.structs.asdict(row) | {
+    payload = msgspec.structs.asdict(row) | {
         "units": str(row.units),
         "gross": None if row.gross is None else str(row.gross),
         "count": str(row.count),
     }
+    if row.hold is None:
+        del payload["hold"]
+    return payload
 
 
 def read_usage(row: Mapping[str, Any]) -> UsageRow:

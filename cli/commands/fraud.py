@@ -25,6 +25,27 @@ def score(
 
 
 @app.command()
+def hold(
+    period: Annotated[str, typer.Argument(help="A month, YYYY-MM.")],
+    *,
+    scorer: Annotated[str, typer.Option(help="even-spread, or one that an installed package offers.")] = "even-spread",
+    until: Annotated[
+        str | None, typer.Option(help="A date or time from which it ends by itself; by default two people end it.")
+    ] = None,
+    except_: Annotated[
+        list[str] | None, typer.Option("--except", metavar="LISTENER", help="Not this suspect; may be repeated.")
+    ] = None,
+) -> None:
+    """Hold the streams of a month's suspects: runs calculated from now on show their money as held."""
+    from ledger.registry.rows import instant
+    from ledger.types import Period, parse_time
+    from service.fraud.holding import hold_suspects
+
+    end = None if until is None else parse_time(instant(until))
+    emit(hold_suspects(workspace(), Period.parse(period), scorer=scorer, until=end, spared=except_ or ()))
+
+
+@app.command()
 def devices(
     file: Annotated[
         Path | None, typer.Argument(help="NDJSON with source, event_id and device, one object a line.")

@@ -64,6 +64,18 @@ def resolve(
     emit(proposed if by is None else life.approve(ws, proposed.id, by))
 
 
+@hold.command()
+def reject(
+    name: Annotated[str, typer.Argument(metavar="HOLD", help="A hold on listeners.")], *, reason: Reason, by: By = None
+) -> None:
+    """Propose to leave the streams out that a hold on listeners names; they count no longer when another approves."""
+    from service.settlement import holds, life
+
+    ws = workspace()
+    proposed = holds.reject(ws, name, note=reason)
+    emit(proposed if by is None else life.approve(ws, proposed.id, by))
+
+
 @app.command()
 def held(
     *,

@@ -37,13 +37,14 @@ class Contribution(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """Rows that divide alike: one track, one vector, one territory and time bucket, one platform."""
+    """Rows that divide alike: one track, one vector, one territory and time bucket, one platform, one hold or none."""
 
     track: str
     vector: str | None
     territory: str
     at: str
     source: str
+    hold: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow], view: RegistryAnsw
     sums: dict[str, dict[Stream, int]] = {"counts": defaultdict(int), "unattributed": defaultdict(int)}
     for (row, verdict), weight in zip(counted, weights, strict=True):
         if weight:
-            sums[verdict][Stream(row.track, row.vector, *like(row.territory, row.at), row.source)] += weight
+            sums[verdict][Stream(row.track, row.vector, *like(row.territory, row.at), row.source, row.hold)] += weight
     return Weighed(counted=sums["counts"], unattributed=sums["unattributed"])
 
 
@@ -201,10 +202,12 @@ def _in_equal_parts(group: str) -> Claim:
 
 def _by_stream(item: tuple[Stream, int]) -> tuple[str, ...]:
     stream, _ = item
-    return (stream.track, stream.vector or "", stream.territory, stream.at, stream.source)
+    return (stream.track, stream.vector or "", stream.territory, stream.at, stream.source, stream.hold or "")
 
 
 def _matches(hold: HoldMatch, claim: Claim, stream: Stream | None) -> bool:
+    if hold.listeners is not None and (stream is None or hold.id != stream.hold):
+        return False
     if hold.track is not None and (stream is None or hold.track != stream.track):
         return False
     if hold.source is not None and (stream is None or hold.source != stream.source):

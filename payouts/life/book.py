@@ -31,6 +31,7 @@ from payouts.accounts.clauses import Agreed, in_force
 from payouts.life import records
 from payouts.life.ends import check_come, quorum_of
 from payouts.life.line_disputes import Admit, Answer, Appeal, Decide, Disputes, LineDispute
+from payouts.life.listener_holds import Reject
 from payouts.life.records import (
     Adjust,
     Agree,
@@ -88,6 +89,7 @@ class Book:
     holds: dict[str, Hold] = field(default_factory=dict)
     expiries: dict[str, Expire] = field(default_factory=dict)
     releases: dict[str, Release] = field(default_factory=dict)
+    rejects: dict[str, Reject] = field(default_factory=dict)
     adjusts: dict[str, Adjust] = field(default_factory=dict)
     reverses: dict[str, Reverse] = field(default_factory=dict)
     restates: dict[str, Restate] = field(default_factory=dict)
@@ -120,6 +122,7 @@ class Book:
         return (
             self.runs,
             self.releases,
+            self.rejects,
             self.adjusts,
             self.reverses,
             self.restates,
@@ -186,9 +189,13 @@ class Book:
         """Where in the log the first second person approved this proposal."""
         return min(self.places["approve", f"{name}/{approval.by}"].index for approval in self.approvals[name])
 
+    def rejected(self) -> dict[str, str]:
+        """Holds on listeners whose streams count no longer, by which approved rejection."""
+        return {reject.hold: reject.id for reject in self.rejects.values() if self.approved(reject.id)}
+
     def open_holds(self) -> list[Hold]:
-        lifted = self.lifted()
-        return [hold for hold in self.holds.values() if hold.id not in lifted]
+        ended = self.lifted().keys() | self.rejected().keys()
+        return [hold for hold in self.holds.values() if hold.id not in ended]
 
     def agreed(self, *, pool: str, currency: str, period: str) -> tuple[Agreed, ...]:
         """The terms in force for a run: approved, not ended, the newest where only one can count."""
@@ -247,6 +254,7 @@ class Book:
             self.holds,
             self.expiries,
             self.releases,
+            self.rejects,
             self.adjusts,
             self.reverses,
             self.restates,
@@ -293,6 +301,10 @@ class Book:
             _rule(not self.reversed(proposal.run), f"run {proposal.run} is reversed")
             decided = self.disputes.decided_since(proposal.run, proposal.size)
             _rule(decided is None, f"{decided} was decided since restatement {record.subject} was calculated")
+        if isinstance(proposal, Release) and not earlier:
+            _rule(proposal.hold not in self.rejected(), f"what hold {proposal.hold} names was rejected")
+        if isinstance(proposal, Reject) and not earlier:
+            _rule(proposal.hold not in self.lifted(), f"hold {proposal.hold} has ended already")
         if isinstance(proposal, Admit) and not earlier:
             self.disputes.admit_by_two(proposal, index, record.at)
         if isinstance(proposal, Decide) and not earlier:
@@ -368,7 +380,7 @@ class Book:
         if hold is None or hold.until is None:
             raise VerificationError(f"{record.hold} is not a hold with an end")
         check_come(hold, record)
-        _rule(record.hold not in self.lifted(), f"hold {record.hold} has ended already")
+        _rule(hold in self.open_holds(), f"hold {record.hold} has ended already")
         self._check_name(record.id)
         self.expiries[record.id] = record
         return record.id
@@ -380,6 +392,14 @@ class Book:
         _rule(releasable, f"{record.hold} is not held in the log")
         self._check_name(record.id)
         self.releases[record.id] = record
+        return record.id
+
+    def _reject(self, _: int, leaf: Leaf) -> str:
+        record = Reject.read(leaf)
+        hold = self.holds.get(record.hold)
+        _rule(hold is not None and hold.scope == "listeners", f"{record.hold} is no hold on listeners")
+        self._check_name(record.id)
+        self.rejects[record.id] = record
         return record.id
 
     def _adjust(self, _: int, leaf: Leaf) -> str:

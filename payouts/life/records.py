@@ -32,11 +32,12 @@ from payouts.life.fields import (
     unsigned_leaf,
 )
 from payouts.life.line_disputes import Admit, Answer, Appeal, Decide, LineDispute
+from payouts.life.listener_holds import Reject
 from payouts.life.revisions import Restate, Withdraw
 
-Scope = Literal["party", "subject", "track", "source"]
-SCOPES: Final[tuple[Scope, ...]] = ("party", "subject", "track", "source")
-"""What a hold is about: a payee, a source of influence, a generated track, a platform."""
+Scope = Literal["party", "subject", "track", "source", "listeners"]
+SCOPES: Final[tuple[Scope, ...]] = ("party", "subject", "track", "source", "listeners")
+"""What a hold is about: a payee, a source of influence, a generated track, a platform, streams of listeners."""
 
 HOLD_REASONS: Final = ("fraud", "dispute", "rights", "payee-incomplete", "legal", "tax")
 """Why money may be held; `payouts.statements.statement.ADVICE` has the words that a party reads."""
@@ -242,8 +243,9 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Money of a party, a source, a track or a platform's streams that is not to be paid for now.
+    """Money of a party, a source, a track, a platform's or some listeners' streams that is not to be paid for now.
 
+    `statement` is there for `listeners` alone: the digest of their list, `subject` being its month.
     With `until`, whoever opened it said from the outset when it may end without a second person; with `witnesses`, a
     tlog-policy, whose clocks must show that the time has come.
     """
@@ -257,6 +259,7 @@ class Hold:
     reason: str
     until: str | None = None
     witnesses: str | None = None
+    statement: Digest | None = None
 
     def leaf(self) -> Leaf:
         return unsigned_leaf(
@@ -268,12 +271,14 @@ class Hold:
             reason=self.reason,
             until=self.until,
             witnesses=self.witnesses,
+            statement=self.statement,
         )
 
     @classmethod
     def read(cls, leaf: Leaf) -> Hold:
-        ends, seen = "until" in leaf, "witnesses" in leaf
-        check_signed_fields(leaf, "id", "scope", "subject", "reason", *leaf.keys() & {"until", "witnesses"})
+        ends, seen, lists = "until" in leaf, "witnesses" in leaf, leaf.get("scope") == "listeners"
+        present = leaf.keys() & {"until", "witnesses"} | ({"statement"} if lists else set())
+        check_signed_fields(leaf, "id", "scope", "subject", "reason", *present)
         return cls(
             **author_of(leaf),
             id=read_text(leaf, "id"),
@@ -282,6 +287,7 @@ class Hold:
             reason=read_choice(leaf, "reason", HOLD_REASONS),
             until=read_instant(leaf, "until") if ends else None,
             witnesses=read_text(leaf, "witnesses") if seen else None,
+            statement=read_text(leaf, "statement") if lists else None,
         )
 
 
@@ -443,7 +449,7 @@ class Agree:
         return cls(**author_of(leaf), agreed=agreed)
 
 
-Proposal = Run | Release | Adjust | Reverse | Restate | Agree | Payment | Admit | Decide
+Proposal = Run | Release | Reject | Adjust | Reverse | Restate | Agree | Payment | Admit | Decide
 """What one person makes and another must approve; each carries its maker and the maker's key."""
 
 Act = (
@@ -455,6 +461,7 @@ Act = (
     | Hold
     | Expire
     | Release
+    | Reject
     | Adjust
     | Reverse
     | Restate
@@ -469,7 +476,7 @@ Act = (
 """What a person does, signed in its leaf."""
 
 TYPES: Final = (
-    "close", "run", "approve", "publish", "pay", "payment", "hold", "expire", "release", "adjust", "reverse",
+    "close", "run", "approve", "publish", "pay", "payment", "hold", "expire", "release", "reject", "adjust", "reverse",
     "agree", "restate", "withdraw", "contest", "admit", "answer", "decide", "appeal",
 )  # fmt: skip
 """The leaf types that make up the life of a period."""

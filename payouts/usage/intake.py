@@ -14,7 +14,7 @@ from payouts.terms import Terms
 
 def row_key(row: UsageRow) -> tuple[str, ...]:
     """Every field but the sums; absent sorts before present and never equals an empty text."""
-    texts = (row.vector, row.product, row.listener, row.currency)
+    texts = (row.vector, row.product, row.listener, row.currency, row.hold)
     marked = tuple("" if text is None else "=" + text for text in texts)
     return (row.track, row.territory, row.at, row.source, *marked)
 

@@ -23,6 +23,10 @@ from payouts.usage.intake import row_key
 
 _TOLD_EVERY: Final = 65_536
 
+ListenerHolds = Mapping[tuple[str, Digest], str]
+"""By source and listener, the id of the hold that their streams fall under."""
+NO_HOLDS: Final[ListenerHolds] = {}
+
 
 class UsageLeaf(msgspec.Struct, frozen=True):
     """The fields of an event leaf that usage looks at."""
@@ -71,6 +75,7 @@ def usage(
     assigned: VectorBinding,
     terms: Terms,
     grain: Grain,
+    holds: ListenerHolds = NO_HOLDS,
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> list[UsageRow]:
     """The usage of a pool, sorted: what `payouts.usage.segments.usage` gives."""
@@ -90,14 +95,14 @@ def usage(
                 continue
             if grain.gross:
                 _check_gross(part.origin, entry.index, event, terms)
-            totals = sums.setdefault(_key(event, assigned, grain), [0, 0, 0])
+            totals = sums.setdefault(_key(event, assigned, grain, holds), [0, 0, 0])
             totals[0] += event.units
             totals[1] += event.gross_micros or 0
             totals[2] += 1
     return sorted((_row(key, totals, terms, grain) for key, totals in sums.items()), key=row_key)
 
 
-def _key(event: UsageLeaf, assigned: VectorBinding, grain: Grain) -> tuple[str | None, ...]:
+def _key(event: UsageLeaf, assigned: VectorBinding, grain: Grain, holds: ListenerHolds) -> tuple[str | None, ...]:
     return (
         event.track,
         assigned.of(event.track, event.vector),
@@ -106,11 +111,12 @@ def _key(event: UsageLeaf, assigned: VectorBinding, grain: Grain) -> tuple[str |
         event.source,
         event.product if grain.products else None,
         event.listener if grain.listeners else None,
+        holds.get((event.source, event.listener)) if holds and event.listener is not None else None,
     )
 
 
 def _row(key: tuple[str | None, ...], sums: list[int], terms: Terms, grain: Grain) -> UsageRow:
-    track, vector, territory, at, source, product, listener = key
+    track, vector, territory, at, source, product, listener, hold = key
     return UsageRow(
         track=track or "",
         vector=vector,
@@ -123,6 +129,7 @@ def _row(key: tuple[str | None, ...], sums: list[int], terms: Terms, grain: Grai
         gross=sums[1] if grain.gross else None,
         currency=terms.currency if grain.gross else None,
         count=sums[2],
+        hold=hold,
     )
 
 

@@ -24,7 +24,7 @@ from payouts.errors import UsageError
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
 from payouts.usage.grain import ELSEWHERE, Grain, Membership
-from payouts.usage.plain import VectorBinding, no_gross
+from payouts.usage.plain import NO_HOLDS, ListenerHolds, VectorBinding, no_gross
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -78,14 +78,26 @@ class Scan:
 
 
 def usage(
-    engine: Engine, sources: Sequence[SegmentSelection], *, assigned: VectorBinding, terms: Terms, grain: Grain
+    engine: Engine,
+    sources: Sequence[SegmentSelection],
+    *,
+    assigned: VectorBinding,
+    terms: Terms,
+    grain: Grain,
+    holds: ListenerHolds = NO_HOLDS,
 ) -> list[UsageRow]:
     """The usage of a pool, sorted; `assigned` says by which vector each event pays."""
-    return rows(summed(engine, sources, assigned=assigned, terms=terms, grain=grain), terms, grain)
+    return rows(summed(engine, sources, assigned=assigned, terms=terms, grain=grain, holds=holds), terms, grain)
 
 
 def summed(
-    engine: Engine, sources: Sequence[SegmentSelection], *, assigned: VectorBinding, terms: Terms, grain: Grain
+    engine: Engine,
+    sources: Sequence[SegmentSelection],
+    *,
+    assigned: VectorBinding,
+    terms: Terms,
+    grain: Grain,
+    holds: ListenerHolds = NO_HOLDS,
 ) -> pa.Table:
     """The usage of a pool as a table: texts as codes, sums as exact decimals, in the order of `usage`."""
     buckets: list[str] = []
@@ -94,9 +106,10 @@ def summed(
         return _EMPTY
     resolved = ResolvedBindings.of(sources, assigned)
     selected = _selected(engine, scans, terms, grain)
-    rows = engine.run(
-        expression(selected, engine.local(resolved.numbers), grain, logs=len(sources), buckets=len(buckets))
-    )
+    numbers = engine.local(resolved.numbers)
+    if holds:
+        selected = _with_holds(engine, selected, holds)
+    rows = engine.run(expression(selected, numbers, grain, logs=len(sources), buckets=len(buckets), holds=bool(holds)))
     if grain.gross and pc.any(pc.greater(rows.column("unpriced"), 0)).as_py():
         raise _first_offender(engine, selected, sources, terms)
     return _named(rows, resolved, buckets)
@@ -187,12 +200,21 @@ def _scanned(events: ir.Table, scan: Scan, terms: Terms, grain: Grain) -> ir.Tab
     }
     if grain.products:
         columns["product"] = events.product
-    if grain.listeners:
-        columns["listener"] = events.listener
+    columns["listener"] = events.listener
     if grain.gross:
         priced = events.gross_micros.notnull() & events.currency.identical_to(terms.currency)
         columns |= {"gross": events.gross_micros, "unpriced": priced.ifelse(0, 1)}
     return events.select(**columns)
+
+
+def _with_holds(engine: Engine, events: ir.Table, holds: ListenerHolds) -> ir.Table:
+    """The events with the id of the hold on listeners that each falls under, or null."""
+    rows = [(source, listener, hold) for (source, listener), hold in sorted(holds.items())]
+    names = ("held_source", "held_listener", "hold")
+    columns = zip(*rows, strict=True)
+    listed = engine.local(pa.table({name: pa.array(column) for name, column in zip(names, columns, strict=True)}))
+    joined = events.left_join(listed, [events.source == listed.held_source, events.listener == listed.held_listener])
+    return joined.drop("held_source", "held_listener")
 
 
 def _bucket(events: ir.Table, scan: Scan) -> Any:
@@ -215,7 +237,9 @@ def _territory(events: ir.Table, grain: Grain) -> Any:
     return events.territory.isin(grain.territories).ifelse(events.territory, ELSEWHERE)
 
 
-def expression(events: ir.Table, resolved: ir.Table, grain: Grain, *, logs: int, buckets: int) -> ir.Table:
+def expression(
+    events: ir.Table, resolved: ir.Table, grain: Grain, *, logs: int, buckets: int, holds: bool = False
+) -> ir.Table:
     """Events summed by platform, track, vector, time and whatever else the grain keeps apart.
 
     First by the numbers that events carry, which is most of the work; then once more with those numbers
@@ -229,6 +253,7 @@ def expression(events: ir.Table, resolved: ir.Table, grain: Grain, *, logs: int,
         "territory": bool(grain.territories),
         "product": grain.products,
         "listener": grain.listeners,
+        "hold": holds,
     }
     apart = [name for name, needed in optional.items() if needed]
     by_number = events.group_by(*number, *apart).aggregate(
@@ -243,7 +268,7 @@ def expression(events: ir.Table, resolved: ir.Table, grain: Grain, *, logs: int,
 
 
 _CODES: Final = pa.dictionary(pa.int32(), pa.string())
-_TEXTS: Final = ("track", "territory", "at", "source", "vector", "product", "listener")
+_TEXTS: Final = ("track", "territory", "at", "source", "vector", "product", "listener", "hold")
 """In the order in which usage is sorted."""
 _EMPTY: Final = pa.table(
     {name: pa.array([], _CODES) for name in _TEXTS} | {name: pa.array([], pa.int64()) for name in ("units", "count")}
@@ -317,7 +342,7 @@ def _named(found: pa.Table, resolved: ResolvedBindings, buckets: Sequence[str]) 
     texts: dict[str, pa.DictionaryArray] = {name: column.take(use) for name, column in resolved.texts.items()}
     bucket = found.column("bucket").combine_chunks() if "bucket" in found.column_names else _zeros(found.num_rows)
     texts["at"] = pa.DictionaryArray.from_arrays(bucket, pa.array(buckets, pa.string()))
-    for name in ("territory", "product", "listener"):
+    for name in ("territory", "product", "listener", "hold"):
         if name in found.column_names:
             texts[name] = found.column(name).combine_chunks().dictionary_encode()
         else:
@@ -361,8 +386,9 @@ def rows(table: pa.Table, terms: Terms, grain: Grain) -> list[UsageRow]:
             gross=money,
             currency=currency,
             count=count,
+            hold=hold,
         )
-        for track, territory, at, source, vector, product, listener, units, count, money in zip(
+        for track, territory, at, source, vector, product, listener, hold, units, count, money in zip(
             *(_texts(table.column(name)) for name in _TEXTS), *sums, gross, strict=False
         )
     ]

@@ -82,7 +82,7 @@ class SuspectTrack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicions:
-    """A month seen by one scorer. Nothing is held by it: `settle hold open` holds, and two people let go."""
+    """A month seen by one scorer. Nothing is held by it: `settle fraud hold` holds, and two people let go."""
 
     period: str
     scorer: str
@@ -95,8 +95,8 @@ class Suspicions:
     tracks: list[SuspectTrack]
 
 
-def suspicions(ws: Workspace, period: Period, *, scorer: str) -> Suspicions:
-    """Score every listener of a month; the suspects with the most streams first."""
+def suspicions(ws: Workspace, period: Period, *, scorer: str, shown: int | None = SHOWN) -> Suspicions:
+    """Score every listener of a month; the suspects with the most streams first, so many of them (None: all)."""
     score = scorer_named(scorer)
     listeners: dict[tuple[str, str], int] = {}
     tracks: dict[str, int] = {}
@@ -121,7 +121,9 @@ def suspicions(ws: Workspace, period: Period, *, scorer: str) -> Suspicions:
     plays = PlayColumns(listener=columns[:, 0], track=columns[:, 1], at=columns[:, 2], device=_devices(ws.log, ids))
     result = score(plays, len(listeners))
     names, titles = list(listeners), list(tracks)
-    return _answer(plays, result, period=period, scorer=scorer, listeners=names, tracks=titles, without=without)
+    return _answer(
+        plays, result, period=period, scorer=scorer, listeners=names, tracks=titles, without=without, shown=shown
+    )
 
 
 def _answer(
@@ -133,6 +135,7 @@ def _answer(
     listeners: Sequence[tuple[str, str]],
     tracks: Sequence[str],
     without: int,
+    shown: int | None,
 ) -> Suspicions:
     streams = np.bincount(plays.listener, minlength=len(listeners))
     points, suspected = result.points, result.held
@@ -156,11 +159,11 @@ def _answer(
                 points=int(points[i]),
                 reasons=[name for name, holds in result.reasons.items() if holds[i]],
             )
-            for i in chosen[:SHOWN]
+            for i in chosen[:shown]
         ],
         tracks=[
             SuspectTrack(track=tracks[i], streams=int(of_tracks[i]), suspected=int(suspect_plays[i]))
-            for i in touched[:SHOWN]
+            for i in touched[:shown]
         ],
     )
 

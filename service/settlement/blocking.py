@@ -32,10 +32,11 @@ def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]
     """Whose money holds opened since the calculation concern, with the reason of the hold.
 
     A hold on a party blocks it. For one on a source, a track or a platform the run is computed again with
-    it: whoever has money held by it then is blocked, and nobody else.
+    it: whoever has money held by it then is blocked, and nobody else. One on listeners blocks nobody: spread over
+    thousands of tracks it would stop everybody's whole payment, and a restatement takes its part back.
     """
     booked = {hold.id for hold in stored.holds}
-    later = [hold for hold in holds_of(book.open_holds()) if hold.id not in booked]
+    later = [hold for hold in holds_of(book) if hold.id not in booked and hold.listeners is None]
     later += disputes_since(ws, book, stored)
     blocked = {hold.party: hold.reason for hold in later if hold.party is not None and hold.subject is None}
     wider = {hold.id: hold for hold in later if hold.party is None or hold.subject is not None}

@@ -18,7 +18,7 @@ from service.settlement.stored import Stored, load
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
-WaitingState = Literal["held", "suspense", "released", "given up"]
+WaitingState = Literal["held", "suspense", "released", "rejected", "given up"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class WaitingMoney:
     """Money under one heading of one published run.
 
     `state`: held or in suspense; `released` from a hold since, to be booked with the pool's next run or booked by one;
+    `rejected`, where two people decided that the streams do not count: a restatement divides it among the others;
     `given up`, where it was in suspense for as long as the pool's terms say (`gives_up` is the month, `gives_up_to`
     whom it goes to). `months`: how many have passed since its own. `releases` says what would end its waiting.
     """
@@ -112,8 +113,7 @@ def report(ws: Workspace, *, period: str | None = None, party: str | None = None
     published = [load(ws.log, run) for run in book.standing()]
     booked = {entry: stored.record.period for stored in published for entry in stored.entries}
     standing = [stored for stored in published if period in (None, stored.record.period)]
-    lifted = book.lifted()
-    lines = [line for stored in standing for line in _lines(stored, now, lifted, booked) if party in (None, line.party)]
+    lines = [line for stored in standing for line in _lines(stored, now, book, booked) if party in (None, line.party)]
     lines.sort(key=lambda line: (line.period, line.pool, line.state, -line.micros, line.party, line.subject))
     return HeldReport(
         lines=tuple(lines),
@@ -125,12 +125,12 @@ def report(ws: Workspace, *, period: str | None = None, party: str | None = None
     )
 
 
-def _lines(stored: Stored, now: Period, lifted: Mapping[str, str], booked: Mapping[str, str]) -> Iterator[WaitingMoney]:
+def _lines(stored: Stored, now: Period, book: Book, booked: Mapping[str, str]) -> Iterator[WaitingMoney]:
     """The held and suspended lines of a run; what a run holds adds up to its own parts, whatever became of it since.
 
     `booked`: the month whose run booked each entry.
     """
-    record = stored.record
+    record, lifted, rejected = stored.record, book.lifted(), book.rejected()
     sums: dict[tuple[str, ...], int] = {}
     lines: dict[tuple[str, ...], Line] = {}
     for line in stored.outcome.lines:
@@ -145,6 +145,8 @@ def _lines(stored: Stored, now: Period, lifted: Mapping[str, str], booked: Mappi
         state: WaitingState = "held" if line.state == "held" else "suspense"
         if ref in lifted:
             state = "released"
+        elif ref in rejected:
+            state = "rejected"
         elif gives_up and gives_up <= str(now):
             state = "given up"
         yield WaitingMoney(
@@ -170,6 +172,8 @@ def _releases(state: WaitingState, reason: str, ref: str, period: str, booked: s
     match state:
         case "released":
             return f"booked in {booked}" if booked else "released; booked with the pool's next run"
+        case "rejected":
+            return f"settle restate {period} --propose --into MONTH divides it among the others"
         case "given up":
             return "the pool's terms gave it up"
         case "held":

@@ -16,6 +16,7 @@ from ledger.proofs import canon
 from ledger.types import Digest, Period, format_time
 from payouts.life.book import Book
 from payouts.life.ends import quorum_of
+from payouts.life.listener_holds import Reject
 from payouts.life.records import HOLD_REASONS, SCOPES, Adjust, Expire, Hold, Release, Reverse, Scope
 from payouts.money import parse_amount, scale
 from payouts.statements.statement import held_line
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldShown:
-    """A hold and where it stands: open, release proposed, released (by `release`), ended."""
+    """A hold and where it stands: open, release or rejection proposed, released or rejected (by `release`), ended."""
 
     id: str
     scope: str
@@ -70,8 +71,8 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
     With `until` it may end by itself from then on, by the clocks of trust.json's witnesses if it asks for any; without,
     only two people end it.
     """
-    if scope not in SCOPES:
-        raise InputError(f"a hold is about one of {', '.join(SCOPES)}, not {scope!r}")
+    if scope not in SCOPES or scope == "listeners":
+        raise InputError(f"a hold is about one of {', '.join(SCOPES)}, not {scope!r}; on listeners: settle fraud hold")
     if reason not in HOLD_REASONS:
         raise InputError(f"reason {reason!r}: expected one of {', '.join(HOLD_REASONS)}")
     if not subject:
@@ -81,11 +82,7 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
     about: Scope = SCOPES[SCOPES.index(scope)]
     maker = ws.signer("operator")
     at = format_time(ws.clock())
-    end = None if until is None else format_time(until)
-    if end is not None and end <= at:
-        raise InputError(f"a hold until {end} would be over already: it is {at}")
-    policy = ws.trust.policy
-    witnesses = None if end is None or policy.satisfied(()) else policy.encode().decode("utf-8", "surrogateescape")
+    end, witnesses = end_of(ws, at, until)
 
     def decide(book: Book) -> DecidedStep[HoldShown]:
         same = [
@@ -93,7 +90,7 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
         ]
         for hold in same:
             if hold in book.open_holds() and (hold.until is None or hold.until == end):
-                return DecidedStep(_shown(book, hold, already=True))
+                return DecidedStep(shown(book, hold, already=True))
         name = name_of("hold", scope=scope, subject=subject, reason=reason, nth=len(same))
         record = Hold(
             at=at,
@@ -106,23 +103,38 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
             until=end,
             witnesses=witnesses,
         )
-        return DecidedStep(_shown(book, record, already=False), leaves=[signed(record, maker)])
+        return DecidedStep(shown(book, record, already=False), leaves=[signed(record, maker)])
 
     return take(ws, decide)
+
+
+def end_of(ws: Workspace, at: str, until: datetime | None) -> tuple[str | None, str | None]:
+    """The end that a new hold names, and the witnesses whose clocks it goes by, where trust.json asks for any."""
+    end = None if until is None else format_time(until)
+    if end is not None and end <= at:
+        raise InputError(f"a hold until {end} would be over already: it is {at}")
+    policy = ws.trust.policy
+    unwitnessed = end is None or policy.satisfied(())
+    return end, None if unwitnessed else policy.encode().decode("utf-8", "surrogateescape")
 
 
 def list_holds(ws: Workspace, *, everything: bool = False) -> list[HoldShown]:
     """Open holds, oldest first; all there ever were, if asked."""
     book = read_book(ws)
     chosen = list(book.holds.values()) if everything else book.open_holds()
-    return [_shown(book, hold, already=False) for hold in chosen]
+    return [shown(book, hold, already=False) for hold in chosen]
 
 
-def _shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
-    releases = [release for release in book.releases.values() if release.hold == hold.id]
-    lifted = book.lifted().get(hold.id)
+def shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
+    """A hold as commands answer it."""
+    endings: list[Release | Reject] = [*book.releases.values(), *book.rejects.values()]
+    proposals = [ending for ending in endings if ending.hold == hold.id]
+    lifted, rejected = book.lifted().get(hold.id), book.rejected().get(hold.id)
     ended = lifted in book.expiries
-    state = "ended" if ended else "released" if lifted else "release proposed" if releases else "open"
+    if proposals and not (lifted or rejected):
+        state = "rejection proposed" if isinstance(proposals[-1], Reject) else "release proposed"
+    else:
+        state = "ended" if ended else "released" if lifted else "rejected" if rejected else "open"
     return HoldShown(
         id=hold.id,
         scope=hold.scope,
@@ -132,7 +144,7 @@ def _shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
         opened_by=hold.by,
         until=hold.until,
         state=state,
-        release=None if ended else lifted or (releases[-1].id if releases else None),
+        release=None if ended else lifted or rejected or (proposals[-1].id if proposals else None),
         already=already,
     )
 
@@ -202,6 +214,29 @@ def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
             )
         record = Release(at=at, by=ws.operator, key=maker.public.id, id=name, hold=hold_id, note=note)
         return DecidedStep(proposed(record.id, "release", ws), leaves=[signed(record, maker)])
+
+    return take(ws, decide)
+
+
+def reject(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
+    """Propose that the streams which a hold on listeners names are left out of every run calculated from then on."""
+    said(note, "a rejection")
+    maker = ws.signer("operator")
+    at = format_time(ws.clock())
+
+    def decide(book: Book) -> DecidedStep[Proposed]:
+        hold = book.holds.get(hold_id)
+        if hold is None or hold.scope != "listeners":
+            raise InputError(f"{hold_id!r} is no hold on listeners; only streams are rejected: see settle hold list")
+        if hold_id in book.lifted():
+            raise StateError(f"hold {hold_id} has ended; hold its listeners again first: settle fraud hold")
+        name = name_of("reject", hold=hold_id)
+        if name in book.rejects:
+            return DecidedStep(
+                Proposed(id=name, kind="reject", by=book.rejects[name].by, already=True, approved=book.approved(name))
+            )
+        record = Reject(at=at, by=ws.operator, key=maker.public.id, id=name, hold=hold_id, note=note)
+        return DecidedStep(proposed(record.id, "reject", ws), leaves=[signed(record, maker)])
 
     return take(ws, decide)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ledger.registry.model import Dispute, GroupMove, ProposedAccount
 from ledger.registry.payees import Payee, proposed_as
@@ -15,6 +15,7 @@ from ledger.types import format_time
 from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
 from payouts.life.line_disputes import Admit, Decide
+from payouts.life.listener_holds import Reject
 from payouts.life.records import Adjust, Agree, Payment, Proposal, Release, Reverse, Run
 from payouts.life.revisions import Restate, read_document
 from service.registry.people import list_payees
@@ -68,7 +69,8 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
     """Every proposal that nobody approved yet and that approval would still give an effect, oldest first."""
     book = read_book(ws)
     proposals: dict[str, Proposal] = {
-        **book.releases,
+        **_undecided(book, book.releases),
+        **_undecided(book, book.rejects),
         **book.adjusts,
         **book.reverses,
         **{name: admit for name, admit in book.disputes.admits.items() if _waits(ws, book, admit)},
@@ -83,6 +85,14 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
     disputes = [_dispute_shown(one) for one in ws.registry.view().disputes.values() if one.resolved_at is None]
     waiting = [*moves, *(one for one in disputes if not one.approved)]
     return sorted([*shown, *_accounts_waiting(ws), *waiting], key=lambda one: (one.made_at, one.id))
+
+
+Ending = TypeVar("Ending", Release, Reject)
+
+
+def _undecided(book: Book, proposals: Mapping[str, Ending]) -> dict[str, Ending]:
+    """Without those about a hold whose end was decided otherwise."""
+    return {name: ending for name, ending in proposals.items() if ending.hold not in book.rejected()}
 
 
 def _accounts_waiting(ws: Workspace) -> list[ProposalShown]:
@@ -221,6 +231,9 @@ def _content(  # noqa: PLR0911  one answer a kind of proposal
             return proposal.party, micros, stored.currency, proposal.reference, CHANGES[proposal.outcome]
         case Release():
             return "", None, "", proposal.note, f"{proposal.hold} ends"
+        case Reject():
+            changes = f"the streams that hold {proposal.hold} names are left out of every run calculated from now on"
+            return "", None, "", proposal.note, changes
         case Agree(agreed=agreed):
             content = clause_payload(agreed.clause)
             terms = ", ".join(f"{name} {value}" for name, value in content.items() if name != "party")

@@ -30,7 +30,7 @@ from payouts.life.revisions import (
     read_document,
 )
 from payouts.money import format_amount
-from payouts.protocols import UsageRow
+from payouts.protocols import HoldMatch, UsageRow
 from payouts.restating import (
     Award,
     Cause,
@@ -48,7 +48,7 @@ from service.settlement.holds import name_of, said
 from service.settlement.runs import again, check_registry, given_again, holds_of, inputs_of, ready
 from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.stored import Stored, load
-from service.settlement.usage import DEFAULT, Progress, summed
+from service.settlement.usage import DEFAULT, Progress, listeners_under, summed
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -224,17 +224,25 @@ def _states(ws: Workspace, book: Book, stored: Stored, engine: str, on_progress:
     yield _state("vector", inputs_of(ws, inputs, newer))
     check_registry(ws, book.size)
     logs = listed(ws, book, stored.record.period)
-    rows = summed(
-        logs,
-        engine=ready(ws, logs, engine, dry_run=True, on_progress=on_progress),
-        view=ws.registry.view(book.size),
-        terms=inputs.terms,
-        rule=inputs.rule,
-        on_progress=on_progress,
-    )
-    today = inputs_of(ws, replace(inputs, registry_size=book.size), _by_todays_vectors(ws.log, rows, book.size))
+    now = replace(inputs, registry_size=book.size)
+
+    def known_under(holds: tuple[HoldMatch, ...]) -> Inputs:
+        rows = summed(
+            logs,
+            engine=ready(ws, logs, engine, dry_run=True, on_progress=on_progress),
+            view=ws.registry.view(book.size),
+            terms=inputs.terms,
+            rule=inputs.rule,
+            holds=holds,
+            on_progress=on_progress,
+        )
+        return inputs_of(ws, replace(now, holds=holds), _by_todays_vectors(ws.log, rows, book.size))
+
+    today, holds = known_under(inputs.holds), holds_of(book)
     yield _state("registry", today)
-    yield _state("hold", replace(today, holds=holds_of(book.open_holds())))
+    # Rows are told apart by the holds on listeners alone: where those are the same, so are the rows.
+    same = listeners_under(ws.log, holds) == listeners_under(ws.log, inputs.holds)
+    yield _state("hold", replace(today, holds=holds) if same else known_under(holds))
 
 
 def _state(step: Knowledge, inputs: Inputs) -> Restated:

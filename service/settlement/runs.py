@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from payouts.accounts.clauses import Agreed
 from payouts.compute import Inputs, Outcome, compute
 from payouts.document import Document, Given
 from payouts.life.book import Book
-from payouts.life.records import Hold as HoldRecord
 from payouts.protocols import HoldMatch, UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
@@ -67,11 +66,18 @@ def check_registry(ws: Workspace, size: int) -> None:
         )
 
 
-def holds_of(records: Iterable[HoldRecord]) -> tuple[HoldMatch, ...]:
-    """Open holds as the computation takes them, by id."""
+def holds_of(book: Book) -> tuple[HoldMatch, ...]:
+    """The holds that bear on a run, by id: the open ones, and those whose streams two people rejected."""
+    rejected = book.rejected()
+    bearing = [*book.open_holds(), *(book.holds[name] for name in rejected)]
     return tuple(
-        HoldMatch(id=record.id, reason=record.reason, **{record.scope: record.subject})
-        for record in sorted(records, key=lambda record: record.id)
+        HoldMatch(
+            id=record.id,
+            reason=record.reason,
+            rejected=rejected.get(record.id),
+            **{record.scope: record.subject if record.statement is None else record.statement},
+        )
+        for record in sorted(bearing, key=lambda record: record.id)
     )
 
 
@@ -88,7 +94,7 @@ def given_of(ws: Workspace, book: Book, request: RunRequest, takes: RunCarryover
         sequence=book.sequence(request.period, request.terms.pool),
         terms=request.terms,
         rule=request.rule,
-        holds=holds_of(book.open_holds()),
+        holds=holds_of(book),
         follows=takes.follows,
         entries=tuple(sorted({currency.id for currency in takes.corrections})),
         minimum=ws.settings.number("payouts.minimum_micros"),
@@ -183,7 +189,15 @@ def calculate(
     """The run: usage, outcome, accounts, document. Reads, writes nothing."""
     logs = listed(ws, book, given.terms.period)
     view = ws.registry.view(given.registry_size)
-    rows = summed(logs, engine=engine, view=view, terms=given.terms, rule=given.rule, on_progress=on_progress)
+    rows = summed(
+        logs,
+        engine=engine,
+        view=view,
+        terms=given.terms,
+        rule=given.rule,
+        holds=given.holds,
+        on_progress=on_progress,
+    )
     inputs = inputs_of(ws, given, rows)
     outcome = compute(inputs)
     booked = doc.accounts_for(
@@ -210,7 +224,7 @@ def recalculated(ws: Workspace, book: Book, stored: Stored, *, engine: str, on_p
         period_root=then.period_root(terms.period),
         registry_size=then.closes[terms.period].registry_size,
         sequence=then.sequence(terms.period, terms.pool),
-        holds=holds_of(then.open_holds()),
+        holds=holds_of(then),
         follows=takes.follows,
         entries=tuple(sorted({correction.id for correction in takes.corrections})),
         carried=takes.unattributed,

@@ -122,6 +122,7 @@ def _inputs(ws: Workspace, wanted: RunRequest, on_progress: Progress) -> Inputs:
         view=ws.registry.view(carryover.registry_size),
         terms=wanted.terms,
         rule=wanted.rule,
+        holds=carryover.holds,
         on_progress=on_progress,
     )
     return inputs_of(ws, carryover, rows)

@@ -103,6 +103,11 @@ class Stored:
     def usage(self) -> list[UsageRow]:
         return [tables.read_usage(row) for row in self.table("usage")]
 
+    @cached_property
+    def paid_usage(self) -> list[UsageRow]:
+        """What allocated lines come from: the usage that no hold on listeners stopped."""
+        return [row for row in self.usage if row.hold is None]
+
 
 def load(log: Log, run: Run) -> Stored:
     """The run behind a record; its document must carry the record's own id."""

@@ -5,7 +5,7 @@ Which of them sums makes no difference to a single unit, so the engine's name is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,8 @@ from ledger.errors import InputError, StateError
 from ledger.log.append import Log
 from ledger.registry.view import View
 from ledger.segments.manifest import manifests
-from payouts.protocols import UsageRow
+from payouts.life.listener_holds import read_listeners
+from payouts.protocols import HoldMatch, UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
 from payouts.usage import plain as usage_plain
@@ -74,7 +75,14 @@ def assigned_in(log: Log, size: int) -> usage_plain.VectorBinding:
 
 
 def summed(
-    logs: Sequence[Listed], *, engine: str, view: View, terms: Terms, rule: Rule, on_progress: Progress
+    logs: Sequence[Listed],
+    *,
+    engine: str,
+    view: View,
+    terms: Terms,
+    rule: Rule,
+    holds: Sequence[HoldMatch],
+    on_progress: Progress,
 ) -> list[UsageRow]:
     """The usage of one pool in one period, sorted: over every log of the close, the home log first.
 
@@ -84,6 +92,7 @@ def summed(
     grain = grain_of(view, terms, rule)
     home = logs[0]
     assigned = assigned_in(home.log, home.membership.size)
+    listeners = listeners_under(home.log, holds)
     with nullcontext() if engine == PLAIN else _engine(engine) as running:
         sums: dict[str, list[UsageRow]] = {}
         for closed in logs:
@@ -93,15 +102,27 @@ def summed(
                     membership=closed.membership,
                     entries=closed.log.entries(types={"event"}, stop=closed.membership.size),
                 )
-                rows = usage_plain.usage([part], assigned=assigned, terms=terms, grain=grain, on_progress=on_progress)
+                rows = usage_plain.usage(
+                    [part], assigned=assigned, terms=terms, grain=grain, holds=listeners, on_progress=on_progress
+                )
             else:
                 from payouts.usage.segments import usage
 
-                rows = usage(running, [_sealed(closed, running)], assigned=assigned, terms=terms, grain=grain)
+                sealed = [_sealed(closed, running)]
+                rows = usage(running, sealed, assigned=assigned, terms=terms, grain=grain, holds=listeners)
             sums[closed.log.origin] = rows
     if len(logs) > 1:
         check_claims(home.log, sums)
     return sorted(chain.from_iterable(sums.values()), key=row_key)
+
+
+def listeners_under(log: Log, holds: Iterable[HoldMatch]) -> usage_plain.ListenerHolds:
+    """The listeners whose streams fall under these holds; under the first by id, where several name one."""
+    listeners: dict[tuple[str, str], str] = {}
+    for hold in sorted((hold for hold in holds if hold.listeners is not None), key=lambda hold: hold.id):
+        for held in read_listeners(log.blob(str(hold.listeners)), str(hold.listeners)).listeners:
+            listeners.setdefault((held.source, held.listener), hold.id)
+    return listeners
 
 
 def _sealed(one: Listed, running: Engine) -> SegmentSelection:

@@ -128,11 +128,11 @@ def _taken_apart(ws: Workspace, stored: Stored, streams: Counts) -> Iterator[Par
     """Everybody's part, in the order of the parties."""
     inputs = again(ws, stored)
     view = ws.registry.view(stored.payload["inputs"]["registry_size"])
-    background = Background.of(stored.usage, inputs.vectors, lambda name: title(view, name))
+    background = Background.of(stored.paid_usage, inputs.vectors, lambda name: title(view, name))
     factors = Factors(
         period=stored.record.period,
         aspects=stored.terms.aspects,
-        usage=stored.usage,
+        usage=stored.paid_usage,
         view=inputs.view,
         outcome=stored.outcome,
     )

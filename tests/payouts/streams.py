@@ -18,7 +18,7 @@ from ledger.types import Period
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
 from payouts.usage.grain import Grain, Membership
-from payouts.usage.plain import EntrySelection, VectorBinding
+from payouts.usage.plain import NO_HOLDS, EntrySelection, ListenerHolds, VectorBinding
 from payouts.usage.plain import usage as plain_usage
 from payouts.usage.segments import Engine, SegmentSelection, taken_files, usage
 from tests.ledger.logs import KEY, TickingClock, event
@@ -94,21 +94,28 @@ def assigned_in(log: Log, size: int) -> VectorBinding:
 
 
 def by_engine(
-    engine: Engine, logs: Sequence[tuple[Log, Path, Membership]], terms: Terms, grain: Grain
+    engine: Engine,
+    logs: Sequence[tuple[Log, Path, Membership]],
+    terms: Terms,
+    grain: Grain,
+    holds: ListenerHolds = NO_HOLDS,
 ) -> list[UsageRow]:
     home, _, member = logs[0]
     assigned = assigned_in(home, member.size)
-    return usage(engine, [source_of(*one) for one in logs], assigned=assigned, terms=terms, grain=grain)
+    parts = [source_of(*one) for one in logs]
+    return usage(engine, parts, assigned=assigned, terms=terms, grain=grain, holds=holds)
 
 
-def by_hand(logs: Sequence[tuple[Log, Path, Membership]], terms: Terms, grain: Grain) -> list[UsageRow]:
+def by_hand(
+    logs: Sequence[tuple[Log, Path, Membership]], terms: Terms, grain: Grain, holds: ListenerHolds = NO_HOLDS
+) -> list[UsageRow]:
     home, _, member = logs[0]
     assigned = assigned_in(home, member.size)
     parts = [
         EntrySelection(origin=log.origin, membership=one, entries=log.entries(types={"event"}, stop=one.size))
         for log, _, one in logs
     ]
-    return plain_usage(parts, assigned=assigned, terms=terms, grain=grain)
+    return plain_usage(parts, assigned=assigned, terms=terms, grain=grain, holds=holds)
 
 
 def sealed_log(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ledger.errors import VerificationError
 from ledger.proofs import leaf
 from payouts.life.book import fold
+from payouts.life.listener_holds import Reject
 from payouts.life.records import (
     HOLD_REASONS,
     OUTCOMES,
@@ -85,6 +86,16 @@ def acts() -> st.SearchStrategy[Act | Close]:
             reason=reasons,
             until=st.sampled_from((None, AT, LATER)),
         ),
+        record(
+            Hold,
+            id=ids,
+            scope=st.just("listeners"),
+            subject=st.just("2026-06"),
+            reason=reasons,
+            until=st.sampled_from((None, AT)),
+            statement=st.just(DOC),
+        ),
+        record(Reject, id=ids, hold=ids, note=st.just("n")),
         record(Expire, id=ids, hold=ids),
         record(Release, id=ids, hold=ids, note=st.just("n")),
         record(
@@ -119,7 +130,9 @@ def test_the_rules_hold_whatever_is_written(records: list[Act | Close]) -> None:
     assert book.batches.keys() <= book.published.keys()
     ended = [book.holds[one.hold] for one in book.expiries.values()]
     assert all(hold.until == AT for hold in ended)
-    assert {hold.id for hold in book.open_holds()} == book.holds.keys() - book.lifted().keys()
+    assert {hold.id for hold in book.open_holds()} == book.holds.keys() - book.lifted().keys() - book.rejected().keys()
+    assert not book.lifted().keys() & book.rejected().keys()
+    assert {book.holds[name].scope for name in book.rejected()} <= {"listeners"}
     assert len(book.places) + len(book.voids) == len(records)
 
 

@@ -52,6 +52,7 @@ CUT_LOGS = st.fixed_dictionaries(
         "span": st.integers(20, 300),
         "grain": st.sampled_from((Grain(), FINE, Grain(territories=("SE",)))),
         "before": st.one_of(st.none(), st.integers(0, 250)),
+        "held": st.sets(st.integers(0, 4), max_size=3),
     }
 )
 
@@ -67,9 +68,10 @@ def test_the_expression_is_the_sum_by_hand(
     leaves = streams(made["seed"], made["count"])
     folder = sealed_log(log, home / "segments", leaves, cuts=made["cuts"], span=made["span"])
     logs = [(log, folder, membership(log.head().size * 9 // 10, made["before"]))]
-    expected = by_hand(logs, TERMS, made["grain"])
+    holds = {("acme", digest(f"listener {n}")): f"hold-{n % 2}" for n in made["held"]}
+    expected = by_hand(logs, TERMS, made["grain"], holds)
     sealed_log(log, folder, [event("late to the party")])
-    assert by_engine(engine, logs, TERMS, made["grain"]) == expected
+    assert by_engine(engine, logs, TERMS, made["grain"], holds) == expected
     log.close()
 
 

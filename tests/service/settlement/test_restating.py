@@ -406,7 +406,7 @@ class _History:
             type(row)(**{**_fields(row), "vector": assigned[row.track][0] if row.track in assigned else row.vector})
             for row in stored.usage
         ]
-        inputs = inputs_of(ws, replace(knowing, registry_size=book.size, holds=holds_of(book.open_holds())), rows)
+        inputs = inputs_of(ws, replace(knowing, registry_size=book.size, holds=holds_of(book)), rows)
         return compute(inputs).allocated_by_party()
 
 
