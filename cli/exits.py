@@ -1,4 +1,4 @@
-"""The one table from kinds of error to exit codes."""
+"""The table from kinds of error to exit codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXIT_CODES: Final[dict[type[SettleError], int]] = {
 
 
 def kind_of(error: BaseException) -> str:
-    """What a JSON answer calls this error: the kind's name without `Error`, or `bug`."""
+    """Return the error's kind in JSON: the class name without `Error`, or `bug`."""
     for kind in EXIT_CODES:
         if isinstance(error, kind):
             return kind.__name__.removesuffix("Error").lower()
@@ -28,7 +28,7 @@ def kind_of(error: BaseException) -> str:
 
 
 def exit_code(error: BaseException) -> int:
-    """The exit code of a failure; whatever is not one of the five kinds is a bug."""
+    """Return a failure's exit code; an error that is not one of the five kinds is a bug."""
     for kind, code in EXIT_CODES.items():
         if isinstance(error, kind):
             return code

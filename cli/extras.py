@@ -1,4 +1,4 @@
-"""Which extra brings a library: a command that lacks one says so, instead of ending like a bug."""
+"""Name the extra that installs a missing library, so that the error tells the user what to install."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ EXTRAS: Final[dict[str, str]] = {
 
 
 def explained(error: Exception) -> Exception:
-    """A missing library of ours as something that a person can put right; any other error as it is."""
+    """Return a missing library as an error with a remedy, and any other error unchanged."""
     missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if missing not in EXTRAS:
         return error

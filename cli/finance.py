@@ -1,4 +1,4 @@
-"""Months and waiting money as finance reads them at a terminal."""
+"""Text of a month's state and of held money, for the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PARTS: Final = ("allocated", "unattributed", "held", "suspense", "reserve", "poo
 
 
 def period_text(shown: Any) -> str:
-    """Where a month stands; of each run the five parts of its pool beside those of the month before."""
+    """Return a month's state, and the five parts of each run's pool compared with the month before."""
     record = plain(shown)
     runs = record.pop("runs")
     return "\n\n".join([as_text(record), *(_run(shown.period, run) for run in runs)])
@@ -38,7 +38,7 @@ def _run(period: str, run: dict[str, Any]) -> str:
 
 
 def held_text(report: Any) -> str:
-    """What waits, by reason, party, month and age, and what would release each."""
+    """Return held money by reason, party, month and age, with the step that releases it."""
     if not report.lines:
         return "nothing is held or in suspense"
     sums = {"by reason": report.by_reason, "by party": report.by_party, "by month": report.by_month}
@@ -94,7 +94,7 @@ def _totals(totals: Any) -> str:
 
 
 def _readable(rows: list[dict[str, Any]]) -> str:
-    """Rows with their amounts in their currencies; the currency's own column is not needed then."""
+    """Return the rows with each amount in its currency, without the currency column."""
     return as_text(
         [
             {

@@ -1,6 +1,6 @@
-"""The `settle` command: which room answers which word.
+"""The `settle` command: which module implements which command.
 
-Each room's module in `cli/commands/` holds its commands and imports nothing heavy at the top, so
+Each module in `cli/commands/` contains commands and imports nothing heavy at the top, so
 that `settle --help` and `settle verify` start as fast as the command framework itself.
 """
 
@@ -54,15 +54,15 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
 
 
 def build(word: str | None = None) -> typer.Typer:
-    """The command tree from the table above; only what answers to `word`, if anything does.
+    """Build the command tree from the table above; only the command `word`, if there is one.
 
-    Preparing every command's parameters costs more than verifying a bundle, so a command that is
-    named pays for itself alone. Help and mistyped words get the whole tree.
+    Preparing every command's parameters costs more than verifying a bundle, so only the named
+    command is prepared. Help and mistyped words get the whole tree.
     """
     app = typer.Typer(
         name="settle",
         cls=Panels,
-        help="Settlement for AI-generated music: who influenced a track, what they are owed, and proof of both.",
+        help="Settlement for AI-generated music: attribute tracks, compute what rights holders are owed, prove both.",
         epilog="Every command says more with --help. The two options of every command may stand anywhere in a line.",
         no_args_is_help=True,
         invoke_without_command=True,
@@ -87,19 +87,19 @@ def build(word: str | None = None) -> typer.Typer:
 
 
 def _name(command: typer.models.CommandInfo) -> str:
-    """The word a command answers to: its own, else its function's."""
+    """Return a command's name: its own, or its function's."""
     return command.name or (command.callback.__name__.replace("_", "-") if command.callback else "")
 
 
 def _root(
     home: Annotated[  # noqa: ARG001  shown here; `shell.begin` takes it wherever it stands
         Path | None,
-        typer.Option("--home", metavar="D", help="Any command: the workspace; else the nearest settle.toml."),
+        typer.Option("--home", metavar="D", help="Any command: the workspace; by default the nearest settle.toml."),
     ] = None,
     as_json: Annotated[  # noqa: ARG001  likewise
         bool, typer.Option("--json", help="Any command: answer with one JSON document.")
     ] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     if version:
         from importlib.metadata import version as installed
@@ -109,12 +109,12 @@ def _root(
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run one command and leave with its exit code."""
+    """Run one command and exit with its code."""
     raise SystemExit(run(sys.argv[1:] if argv is None else argv))
 
 
 def run(argv: list[str]) -> int:
-    """Run one command; the exit code, with failures reported and never a traceback for expected ones."""
+    """Run one command and return its exit code; report expected failures without a traceback."""
     from typer._click.exceptions import ClickException  # typer carries its own click and exports only parts of it
 
     words = shell.begin(argv)

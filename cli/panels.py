@@ -1,4 +1,4 @@
-"""The list of commands: by whom they are for, in the order of the work, each with a summary that is never cut off."""
+"""The list of commands, by user and in the order of the work, each with a summary that is never cut off."""
 
 from __future__ import annotations
 
@@ -42,9 +42,12 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "chain",
         ),
     ),
-    ("Rights holder (what came of it, and why)", ("statement", "statements", "explain")),
+    ("Rights holder (statements and explanations)", ("statement", "statements", "explain")),
     ("Auditor (proofs)", ("verify", "ledger", "witness")),
-    ("Operator (keys, files, the clock, HTTP)", ("key", "segments", "scheduler", "serve", "consume", "access", "db")),
+    (
+        "Operator (keys, files, scheduled jobs, HTTP)",
+        ("key", "segments", "scheduler", "serve", "consume", "access", "db"),
+    ),
 )
 """Every top-level command stands in one of them."""
 
@@ -54,7 +57,7 @@ _NARROWEST: Final = 40
 
 
 class Commands(PlainGroup):
-    """A group whose help lists its commands with what they do, in whole clauses."""
+    """A command group whose help lists its commands with uncut summaries."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         self._section(ctx, formatter, "Commands", self.list_commands(ctx))
@@ -70,7 +73,7 @@ class Commands(PlainGroup):
 
 
 class Panels(Commands):
-    """The whole command line, by the people who use it."""
+    """The top command group; its help lists the commands by user."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         command_names = self.list_commands(ctx)
@@ -79,14 +82,14 @@ class Panels(Commands):
 
 
 def summary(command: Any, room: int) -> str:
-    """A command's first sentence; where it is too long for a line, what stands before a colon or semicolon."""
+    """Return a command's first sentence; if it is too long for a line, only the part before a colon or semicolon."""
     first = " ".join((command.short_help or command.help or "").split("\n\n")[0].split())
     sentence = re.split(r"\.(?: |$)", first)[0]
     return sentence if len(sentence) <= room else _CLAUSE.split(sentence)[0]
 
 
 def with_summaries(app: typer.Typer) -> None:
-    """Every group below lists its commands so."""
+    """Give every subgroup the same form of help."""
     for group in app.registered_groups:
         if group.typer_instance is not None:
             group.typer_instance.info.cls = Commands

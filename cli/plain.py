@@ -1,7 +1,7 @@
 """Commands whose arguments are texts, paths and switches, checked without the framework's validation library.
 
 The framework loads pydantic to turn a word into a `Path`, which costs as much as everything else
-that checking a bundle needs. A command that takes nothing harder says `cls=PlainCommand`.
+that checking a bundle needs. A command with such simple arguments uses `cls=PlainCommand`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MAKERS: Final[dict[Any, Any]] = {str: str, bool: bool, Path: Path, list[str]: s
 
 @dataclass(frozen=True)
 class _Plain(RuntimeParam):
-    """One word, or a list of words, as what the annotation says."""
+    """Convert one word, or a list of words, to the annotated type."""
 
     def _coerce_value(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002  the framework's signature
         make = _MAKERS[self.annotation]

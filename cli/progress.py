@@ -11,7 +11,7 @@ Advance = Callable[[int, int | None], None]
 
 @contextmanager
 def progress(label: str, *, unit: str = "") -> Iterator[Advance | None]:
-    """A callback `(done, total or None)` that draws a bar; None when nobody is watching.
+    """Return a callback `(done, total or None)` that draws a bar; None if stderr is no terminal.
 
     The bar appears with the first call: before it, a person may be asked for a passphrase, and a bar that moves below
     the question hides it.

@@ -12,12 +12,12 @@ _FIGURE: Final = re.compile(r"-?\d[\d,]*(\.\d+)?( [A-Z]{3}| %)?\Z", re.ASCII)
 
 
 def as_text(value: Any) -> str:
-    """Readable text of any JSON value: what the `--json` form says, with money and parts as people write them."""
+    """Return readable text of any JSON value, with money and shares as people write them."""
     return _as_text(_readable(value, ""))
 
 
 def _readable(value: Any, currency: str) -> Any:
-    """`pool_micros` as `pool` in its currency, `cap_ppm` as `cap` in percent; nothing is rounded."""
+    """Return `pool_micros` as `pool` in its currency, `cap_ppm` as `cap` in percent, without rounding."""
     if isinstance(value, list):
         return [_readable(item, currency) for item in value]
     if not isinstance(value, dict):
@@ -41,7 +41,7 @@ def _readable(value: Any, currency: str) -> Any:
 
 
 def _unit(name: str) -> tuple[str, str]:
-    """A field's name without its unit, and the unit where it is one that people do not count in."""
+    """Return a field's name without its unit, and the unit if it is micros or ppm."""
     alone = {"micros": "amount", "ppm": "share"}
     if name in alone:
         return alone[name], name
@@ -58,7 +58,7 @@ def _as_text(value: Any) -> str:
 
 
 def fields(record: dict[str, Any]) -> str:
-    """One field a line, names aligned; nested lists of records follow as tables of their own."""
+    """Return one field per line, names aligned; nested lists of records follow as tables."""
     flat = {name: value for name, value in record.items() if not _is_nested(value)}
     width = max((len(name) for name in flat), default=0)
     lines = [f"{name:<{width}}  {cell(value)}" for name, value in flat.items()]
@@ -70,12 +70,12 @@ def fields(record: dict[str, Any]) -> str:
 
 
 def indented(text: str) -> str:
-    """Under a heading."""
+    """Return the lines indented under a heading."""
     return "\n".join(f"  {line}" for line in text.splitlines())
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Records as columns: numbers to the right, text to the left, a header in the fields' own words."""
+    """Return records as columns: numbers to the right, text to the left, headers from the field names."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     body = [[cell(row.get(name)) for name in names] for row in rows]
     widths = [max(len(name), *(len(line[i]) for line in body)) for i, name in enumerate(names)]
@@ -94,7 +94,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def cell(value: Any) -> str:
-    """One value in one line; what is not there is a dash, what is empty says so."""
+    """Return one value in one line: a dash for a missing value, `none` or similar for an empty one."""
     if value is None or value == "":
         return NOTHING
     if isinstance(value, bool):

@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 
 
 class RulesCommand(TyperCommand):
-    """A command whose help says what `--param` may hold."""
+    """A command whose help lists the values of `--param`."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         from payouts.rules.catalogue import installed
@@ -29,7 +29,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def _doc(field: dataclasses.Field[Any]) -> str:
-    """What a parameter means, and what it may be where that is a choice."""
+    """Return a parameter's meaning, with its choices if there are any."""
     choices = "|".join(field.metadata.get("choices", ()))
     needed = " (required)" if field.default is dataclasses.MISSING else ""
     doc: str = field.metadata.get("doc", "")

@@ -1,4 +1,4 @@
-"""What every command shares: global flags, the workspace, one way to answer, one way to fail.
+"""Shared by all commands: global flags, the workspace, output and failures.
 
 Data goes to stdout, everything else to stderr. With `--json` stdout carries exactly one JSON
 document, whatever the exit code.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Shell:
-    """The flags that hold for the whole invocation."""
+    """The global flags of one invocation."""
 
     as_json: bool = False
     home: Path | None = None
@@ -58,7 +58,7 @@ def begin(argv: list[str]) -> list[str]:
 
 @contextmanager
 def nested() -> Iterator[None]:
-    """Run another command inside this one (the demo does) and come back to this one's flags."""
+    """Run another command inside this one, as the demo does, and restore this one's flags."""
     outer = dataclasses.replace(_shell)
     try:
         yield
@@ -76,7 +76,7 @@ def home_flag() -> Path | None:
 
 
 def workspace() -> Workspace:
-    """The workspace this invocation is about; see `service.workspace` for how it is found."""
+    """Return the workspace of this invocation; `service.workspace` says how it is found."""
     from service.workspace import Workspace
 
     opened = Workspace.find(_shell.home)
@@ -85,7 +85,7 @@ def workspace() -> Workspace:
 
 
 def origin_here() -> str | None:
-    """The log of the workspace that this invocation finds; None where there is none."""
+    """Return the origin of this invocation's workspace, or None if there is no workspace."""
     try:
         return workspace().settings.text("log.origin")
     except InputError:
@@ -93,7 +93,7 @@ def origin_here() -> str | None:
 
 
 def end() -> None:
-    """Give back what the command opened; another one may follow in this process."""
+    """Close what the command opened, because another command may follow in this process."""
     while _shell.opened:
         ended = _shell.opened.pop()
         if remark := ended.remark():
@@ -102,7 +102,7 @@ def end() -> None:
 
 
 def share_option(name: str, text: str | None, ppm_name: str, ppm: int | None) -> int | None:
-    """A share given as a percentage or in ppm, in ppm; never both."""
+    """Return a share in ppm, given as a percentage or in ppm, but not both."""
     from ledger.units import percentage
 
     if text is not None and ppm is not None:
@@ -127,7 +127,7 @@ def mapping_pairs(mapped: Sequence[str] | None) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """A result as JSON types: dataclasses by field, tuples as lists, paths and times as text."""
+    """Return a result as JSON types: dataclasses by field, tuples as lists, paths and times as text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -140,7 +140,7 @@ def plain(value: Any) -> Any:
 
 
 def emit(result: Any, text: Callable[[Any], str] | None = None) -> None:
-    """Answer: one JSON document with `--json`, otherwise `text(result)` or a plain table of fields."""
+    """Print the result: one JSON document with `--json`, otherwise `text(result)` or a plain table of fields."""
     from cli.render import as_text
 
     _shell.answered = True
@@ -152,14 +152,14 @@ def emit(result: Any, text: Callable[[Any], str] | None = None) -> None:
 
 
 def say(message: str) -> None:
-    """A remark for the person at the terminal; never data."""
+    """Print a remark to stderr; never data."""
     sys.stderr.write(printable(message.rstrip("\n")) + "\n")
 
 
 def printable(text: str) -> str:
-    """Returns a text without what a terminal would obey or a reader could not see, each such mark spelled out.
+    """Return a text with control and invisible characters spelled out.
 
-    Ids, titles and origins come from outside: escape sequences could rewrite what stands on the screen.
+    Ids, titles and origins come from outside: their escape sequences could rewrite the screen.
     """
     if text.isprintable():
         return text
@@ -172,7 +172,7 @@ def printable(text: str) -> str:
 
 
 def leave(code: int) -> NoReturn:
-    """End the command with this exit code after an answer has been given."""
+    """End the command with this exit code after its output was printed."""
     raise typer.Exit(code)
 
 
@@ -184,6 +184,6 @@ def fail(error: BaseException) -> int:
 
 
 def refuse(message: str, kind: str = "usage") -> None:
-    """With `--json`, the document that stands in for an answer that cannot be given."""
+    """With `--json`, print the document of a failure."""
     if _shell.as_json and not _shell.answered:
         emit({"ok": False, "error": {"kind": kind, "message": message}})

@@ -1,4 +1,4 @@
-"""Statements and explanations as a person reads them on a terminal: the words and figures of the page and the PDF."""
+"""Text of statements and explanations for the terminal, with the words and figures of the page and the PDF."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def statement_text(found: Statement) -> str:
-    """The figures of a statement, then where they come from, then how to check it."""
+    """Return a statement's figures, their origin, and how to check it."""
     issuer = found.issuer
     lines = [f"Royalty statement, {found.month}, for {found.name or found.party}" + ("  [demo]" if found.demo else "")]
     if issuer.name:
@@ -98,7 +98,7 @@ def _waiting(pool: PoolStatement) -> list[str]:
 
 
 def explained_text(found: Explained) -> str:
-    """The division first, then what weighed, then the vectors, then the streams."""
+    """Return an explanation: the division, the weights, the vectors, the streams."""
     lines = [f"{found.party} in run {found.run[:16]}, pool {money(found.pool_micros, found.currency)}", ""]
     for item in found.groups:
         up = ", and one more from the rounding" if item.rounded_up else ""

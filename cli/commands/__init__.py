@@ -1,1 +1,1 @@
-"""One module a room; each holds thin commands and nothing else."""
+"""The commands, one module per area; each module contains thin commands only."""

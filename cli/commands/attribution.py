@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def index() -> None:
-    """Read recordings into the search index: audio, notes or latents; only what is new is read."""
+    """Add recordings to the search index: audio, notes or latents. Only new recordings are read."""
     from service.attribution.indexing import build_index
 
     with progress("Indexing", unit="recordings") as advance:
@@ -30,9 +30,11 @@ def index() -> None:
 def attribute(
     files: Annotated[list[Path] | None, typer.Argument(help="Sound, MIDI or latent files, or folders of them.")] = None,
     declared: Annotated[
-        Path | None, typer.Option(help="Vectors that a generator declares: JSON, or one object a line.")
+        Path | None, typer.Option(help="Vectors that a generator declares: JSON, or one object per line.")
     ] = None,
-    track: Annotated[str, typer.Option(help="The track's id, for a single file; its stem unless given.")] = "",
+    track: Annotated[
+        str, typer.Option(help="The track's id, for a single file; by default the file's name without extension.")
+    ] = "",
     method: Annotated[str, typer.Option(help="chroma, fingerprint, ivd, hybrid or influence.")] = "",
     *,
     study: Annotated[Path | None, typer.Option(help="For influence: the folder of the model's study.")] = None,
@@ -40,7 +42,7 @@ def attribute(
         bool, typer.Option("--no-assign", help="Record the vector as evidence only; it pays nobody.")
     ] = False,
 ) -> None:
-    """Say who influenced a track: a signed vector into the ledger, payable unless --no-assign."""
+    """Attribute a track: sign its influence vector and assign it, unless --no-assign."""
     if (declared is None) == (not files):
         raise InputError("name files to attribute, or --declared FILE: one of the two")
     if declared is not None:
@@ -71,12 +73,12 @@ def attribute(
 @app.command()
 def canary(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Recordings no track can come from; invented ones unless given.")
+        list[Path] | None, typer.Argument(help="Recordings from which no track can come; by default invented ones.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many to invent, of each kind of file.")] = 20,
     method: Annotated[str, typer.Option(help="chroma, fingerprint, ivd or hybrid.")] = "",
 ) -> None:
-    """Judge the attributed tracks again with canaries in the catalogue: whatever they get is a false attribution."""
+    """Attribute the tracks again with canaries in the catalogue. A share for a canary is a false attribution."""
     from service.attribution.canaries import check
 
     with progress("Judging again", unit="tracks") as advance:
@@ -90,9 +92,9 @@ def canary(
 def assign(
     track: Annotated[str, typer.Argument(help="The track's id.")],
     digest: Annotated[str, typer.Argument(help="Digest of one of its recorded vectors.")],
-    reason: Annotated[str, typer.Option(help="Why; the holders read it.")],
+    reason: Annotated[str, typer.Option(help="The reason; holders can read it.")],
 ) -> None:
-    """Make another recorded vector the one that pays, from now on."""
+    """Assign another recorded vector to a track; it pays for later events."""
     from service.attribution.vectors import assign as make_payable
 
     emit(make_payable(workspace(), track, digest, reason))
@@ -102,9 +104,9 @@ def assign(
 def report(
     track: Annotated[str, typer.Argument(help="The track's id.")],
     form: Annotated[str, typer.Option("--format", help="html, json or pdf.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Where to write it; TRACK.html or TRACK.pdf unless given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; by default TRACK.html or TRACK.pdf.")] = None,
 ) -> None:
-    """Who influenced a track, how much and how surely: the royalty report, with what is not known."""
+    """Write a track's royalty report: sources, shares, certainty, and the unattributed part."""
     from service.attribution.report import report as royalty_report
     from service.attribution.report import report_text, write_report
 
@@ -123,9 +125,9 @@ def report(
 @app.command()
 def evidence(
     track: Annotated[str, typer.Argument(help="The track's id.")],
-    out: Annotated[Path, typer.Option(help="A folder for the bundle; made if absent.")],
+    out: Annotated[Path, typer.Option(help="A folder for the bundle; created if it does not exist.")],
 ) -> None:
-    """What a third party needs to judge an attribution and rerun it."""
+    """Write the evidence folder: all that a third party needs to judge an attribution and run it again."""
     from service.attribution.evidence import write_evidence
 
     emit(write_evidence(workspace(), track, out))

@@ -1,4 +1,4 @@
-"""Signed batches: a platform's own signature under the events it hands over."""
+"""Signed batches: a platform makes a key, signs files of events, and lists its batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ app = typer.Typer(no_args_is_help=True, help="Sign batches of events as the plat
 
 @app.command()
 def key(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the new key goes; keep it where you sign.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to write the new key; keep it on the machine where you sign.")
+    ],
     no_passphrase: Annotated[bool, typer.Option("--no-passphrase", help="Leave the key file unencrypted.")] = False,
 ) -> None:
     """Make a platform's key; its public half goes to the operator. Needs no workspace."""
@@ -37,16 +39,18 @@ def sign(
     log: Annotated[
         str | None,
         typer.Option(
-            help="The log it is for, as its trust.json says; by default the previous batch's, or the one here."
+            help="Origin of the log, from its trust.json; by default that of the previous batch, or of this workspace."
         ),
     ] = None,
     previous: Annotated[
-        Path | None, typer.Option(help="The batch signed before this one; none for a source's first.")
+        Path | None, typer.Option(help="The batch before this one; leave out for a source's first.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the batch goes; FILE.batch if absent.")] = None,
-    form: Annotated[str, typer.Option("--format", help="ndjson, csv or parquet; by the file's name if absent.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Where to write the batch; by default FILE.batch.")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="ndjson, csv or parquet; by default from the file's name.")
+    ] = "",
 ) -> None:
-    """Sign a file of events for one log: hand over FILE and FILE.batch together. Needs no workspace and no network."""
+    """Sign a file of events for one log; send FILE and FILE.batch together. Needs no workspace and no network."""
     from ledger.errors import InputError
     from ledger.proofs import keyfile
     from service.log import batches
@@ -66,7 +70,7 @@ def sign(
 
 @app.command("list")
 def list_(source: Annotated[str, typer.Argument(metavar="[SOURCE]", help="Of one source only.")] = "") -> None:
-    """The batches in the log: signed by whom, over how many events, and how many of them are here."""
+    """List the batches in the log: the signer, the number of events, and how many of them are in the log."""
     from service.log import batches
 
     emit(batches.show(workspace(), source or None))

@@ -1,4 +1,4 @@
-"""Settling on a chain: the pool, postings, claims, and what is under way."""
+"""Settlement on a chain: the pool, postings, claims, and pending transactions."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ Run = Annotated[str, typer.Argument(metavar="RUN", help="A published run.")]
 @app.command()
 def deploy(
     currency: Currency,
-    token: Annotated[str | None, typer.Option(help="The token's address; the embedded chain makes test money.")] = None,
-    window: Annotated[
-        int | None, typer.Option(help="Seconds in which a posting may be vetoed; 259200 unless told.")
+    token: Annotated[
+        str | None, typer.Option(help="The token's address; on the embedded chain a test token is created.")
     ] = None,
-    owner: Annotated[str | None, typer.Option(help="Owner's account, best a multisig; else the publisher.")] = None,
-    guardian: Annotated[str | None, typer.Option(help="Guardian's account; else the publisher.")] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Seconds during which a posting can be vetoed; by default 259200.")
+    ] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Owner's account, preferably a multisig; by default the publisher.")
+    ] = None,
+    guardian: Annotated[str | None, typer.Option(help="Guardian's account; by default the publisher.")] = None,
 ) -> None:
     """Deploy the pool that pays a currency, once per chain."""
     from service.chain import pool
@@ -56,7 +60,9 @@ def anchor(currency: Currency) -> None:
 @app.command()
 def settle(
     run_id: Run,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be signed; needs no key.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the transaction without signing it; needs no key.")
+    ] = False,
 ) -> None:
     """Post the root of what a run pays on the chain; claims follow once its window has passed."""
     from service.chain import postings
@@ -77,7 +83,7 @@ def claim(
     run_id: Run,
     party: Annotated[list[str] | None, typer.Option(help="Only this payee; may be repeated.")] = None,
 ) -> None:
-    """Push what the chain still owes, to everybody or to these payees."""
+    """Claim on behalf of payees: everybody who is still owed money, or only these."""
     from service.chain import postings
 
     emit(postings.claim(workspace(), run_id, party or []))
@@ -85,7 +91,7 @@ def claim(
 
 @app.command()
 def veto(currency: Currency) -> None:
-    """Strike the pending posting, as guardian or owner; the run can be posted again."""
+    """Veto the pending posting, as guardian or owner; the run can be posted again."""
     from service.chain import pool
 
     emit(pool.veto(workspace(), currency))
@@ -105,10 +111,10 @@ def pause(
 @app.command()
 def status(
     adopt_nonce: Annotated[
-        bool, typer.Option("--adopt-nonce", help="Believe the node's transaction count, after you have looked.")
+        bool, typer.Option("--adopt-nonce", help="Accept the node's transaction count, after you have checked it.")
     ] = False,
 ) -> None:
-    """The pools as the chain has them, and everything that was to happen there."""
+    """Show the pools on the chain, and every transaction and its state."""
     from service.chain import pool
 
     emit(pool.status(workspace(), adopt_nonce=adopt_nonce))
@@ -116,7 +122,7 @@ def status(
 
 @app.command()
 def check(currency: Currency) -> None:
-    """Reconcile runs with the chain: totals, leaves, contract state, token movements; 3 if a line differs."""
+    """Reconcile runs with the chain: totals, leaves, contract state, token transfers; exit code 3 if a line differs."""
     from service.chain import postings
 
     report = postings.check(workspace(), currency)
@@ -127,17 +133,19 @@ def check(currency: Currency) -> None:
 
 @app.command()
 def resume(
-    replace: Annotated[bool, typer.Option("--replace", help="Outbid what waits to be mined, by an eighth.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the pending transaction with one that pays 12.5 % more gas.")
+    ] = False,
 ) -> None:
-    """Carry on with whatever is under way, after a failure or a wait."""
+    """Continue pending transactions after a failure or a wait."""
     from service.chain import pool
 
     emit(pool.resume(workspace(), replace=replace))
 
 
 @app.command()
-def export(out: Annotated[Path, typer.Option(help="File to carry to the machine that has the key.")]) -> None:
-    """Write out the transactions that wait for a signature made elsewhere."""
+def export(out: Annotated[Path, typer.Option(help="File for the machine that has the key.")]) -> None:
+    """Export the transactions that wait for a signature from another machine."""
     from service.chain import pool
 
     emit(pool.export(workspace(), out))
@@ -145,7 +153,7 @@ def export(out: Annotated[Path, typer.Option(help="File to carry to the machine 
 
 @app.command("import")
 def take_in(file: Annotated[Path, typer.Argument(help='JSON list of {"key": ..., "raw": "0x..."}.')]) -> None:
-    """Take in transactions signed elsewhere, and send them."""
+    """Import transactions signed on another machine, and send them."""
     from service.chain import pool
 
     emit(pool.take_in(workspace(), file))

@@ -1,4 +1,4 @@
-"""`settle consume`: events from message brokers."""
+"""`settle consume`: append events from message brokers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ app = typer.Typer()
 def consume(
     url: Annotated[str, typer.Argument(metavar="URL", help="nats://HOST:PORT/STREAM or kafka://HOST:PORT/TOPIC.")],
     source: Annotated[
-        str, typer.Option(help="The platform whose stream this is; events that speak for another go to quarantine.")
+        str, typer.Option(help="The platform of this stream; events that name another source go to quarantine.")
     ] = "",
     *,
     subject: Annotated[
         list[str] | None,
-        typer.Option(help="NATS: a subject to read as a partition of its own; every subject in one if absent."),
+        typer.Option(
+            help="NATS: a subject to read as a separate partition; by default all subjects are one partition."
+        ),
     ] = None,
     credentials: Annotated[
         Path | None, typer.Option(help="A NATS credentials file; for Kafka, a file of librdkafka's settings.")
     ] = None,
-    drain: Annotated[bool, typer.Option("--drain", help="Leave once nothing is left to read.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="Exit when there is nothing left to read.")] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="From the stream's beginning; what was taken before is a duplicate.")
+        bool,
+        typer.Option("--again", help="Read from the stream's beginning; events that the log contains are duplicates."),
     ] = False,
 ) -> None:
     """Append the events of a broker's stream, each once; several consumers share its partitions."""

@@ -1,4 +1,4 @@
-"""`settle demo`: a made-up month, told in the product's own commands."""
+"""`settle demo`: play an invented month with Settle's own commands."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option("--dir", help="Where to make the demo's workspace; must be new.")] = Path(
+    folder: Annotated[Path, typer.Option("--dir", help="Folder for the demo's workspace; must not exist yet.")] = Path(
         "settle-demo"
     ),
     events: Annotated[int, typer.Option(help="How many stream events the month has.", min=1000)] = 100_000,
 ) -> None:
-    """Play a made-up month from catalogue to verified payout; every figure is checked."""
+    """Play an invented month from catalogue to verified payout; every figure is checked."""
     from service.demo.story import Story, tell
 
     if (folder / "settle.toml").exists():
@@ -42,7 +42,7 @@ def demo(
 
 
 def _run(words: Sequence[str]) -> tuple[int, Any]:
-    """One command of the story, in this process; its answer is taken from the JSON it prints."""
+    """Run one command of the demo in this process and return the JSON that it prints."""
     from cli.main import run
 
     out = io.StringIO()
@@ -52,7 +52,7 @@ def _run(words: Sequence[str]) -> tuple[int, Any]:
 
 
 def closing(told: dict[str, Any]) -> str:
-    """The tables the demo ends with: influence found beside the truth, and where every micro-unit went."""
+    """Return the final tables of the demo: estimated and true influence, and the division of every micro-unit."""
     title = f"{told['period']}: {told['events']:,} events, {told['tracks']} tracks, {told['recordings']} recordings"
     holders = sorted({holder for lines in told["rules"].values() for holder in lines})
     by_rule = [

@@ -12,15 +12,15 @@ from cli.shell import emit, workspace
 from ledger.errors import InputError
 from ledger.shown import NOTHING, money
 
-app = typer.Typer(no_args_is_help=True, help="Object to a line, or to who owns what, and settle it.")
+app = typer.Typer(no_args_is_help=True, help="Disputes of statement lines and of ownership.")
 
 Name = Annotated[str, typer.Argument(metavar="DISPUTE", help="The dispute's id.")]
-Text = Annotated[str, typer.Option(help="What is said; it stands in the ledger.")]
+Text = Annotated[str, typer.Option(help="The text; the ledger contains it.")]
 Evidence = Annotated[
     list[Path] | None, typer.Option(help="A file; its digest goes into the ledger, the file stays with you. Repeat.")
 ]
 By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Approve at once as this other person.")]
-Party = Annotated[str, typer.Option(help="Who says it.")]
+Party = Annotated[str, typer.Option(help="The party that answers or appeals.")]
 
 
 @app.command("open")
@@ -28,16 +28,18 @@ def open_(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The published run, or its month.")],
     *,
     about: Annotated[str, typer.Option(help="influence, amount, permission or payment.")],
-    claimant: Annotated[str, typer.Option(help="Who objects: has a line in the run, or a share in --subject.")],
-    amount: Annotated[str, typer.Option(help="What is claimed, such as 120.00; no more is ever held.")],
+    claimant: Annotated[
+        str, typer.Option(help="The objecting party: it has a line in the run, or a share in --subject.")
+    ],
+    amount: Annotated[str, typer.Option(help="The claimed amount, such as 120.00; no more is held.")],
     text: Text,
-    against: Annotated[str, typer.Option(help="Whose money is contested; nobody's by default.")] = "",
+    against: Annotated[str, typer.Option(help="The party whose money is contested; by default none.")] = "",
     subject: Annotated[str, typer.Option(help="The track, recording or work of an influence or permission.")] = "",
     evidence: Evidence = None,
 ) -> None:
-    """Enter somebody's objection to a line. Nothing is held until it is admitted.
+    """Open a dispute of a line. No money is held until the dispute is admitted.
 
-    Who owns a recording or work is disputed with `settle registry dispute open`.
+    For the ownership of a recording or work, use `settle registry dispute open`.
     """
     from service.settlement import line_disputes
 
@@ -58,7 +60,7 @@ def open_(
 
 @app.command("list")
 def list_(everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False) -> None:
-    """Open disputes of lines and of ownership, oldest first, with what is due and what is overdue."""
+    """List open disputes of lines and of ownership, oldest first, with their next and overdue steps."""
     from service.settlement import line_disputes
 
     def text(shown: list[line_disputes.DisputeShown]) -> str:
@@ -82,7 +84,7 @@ def list_(everything: Annotated[bool, typer.Option("--all", help="Closed ones to
 
 @app.command()
 def show(name: Name) -> None:
-    """One dispute with everything that was said in it."""
+    """Show one dispute with all its texts."""
     from service.settlement import line_disputes
 
     emit(line_disputes.show(workspace(), name))
@@ -90,7 +92,7 @@ def show(name: Name) -> None:
 
 @app.command()
 def admit(name: Name) -> None:
-    """Take a dispute up: what is claimed is held from the next run on, for at most 30 days."""
+    """Admit a dispute: the next run holds the claimed amount, for at most 30 days."""
     from service.settlement import line_disputes
 
     emit(line_disputes.admit(workspace(), name))
@@ -98,7 +100,7 @@ def admit(name: Name) -> None:
 
 @app.command()
 def answer(name: Name, *, party: Party, text: Text, evidence: Evidence = None) -> None:
-    """Enter what the other side answers."""
+    """Record the other side's answer."""
     from service.settlement import line_disputes
 
     emit(line_disputes.answer(workspace(), name, party=party, text=text, evidence=_digests(evidence)))
@@ -106,7 +108,7 @@ def answer(name: Name, *, party: Party, text: Text, evidence: Evidence = None) -
 
 @app.command()
 def appeal(name: Name, *, party: Party, text: Text, evidence: Evidence = None) -> None:
-    """Ask for a second outcome, once, within 30 days of the first; a third person approves that one."""
+    """Appeal once, within 30 days of the outcome; a third person approves the second outcome."""
     from service.settlement import line_disputes
 
     emit(line_disputes.appeal(workspace(), name, party=party, text=text, evidence=_digests(evidence)))
@@ -116,16 +118,16 @@ def appeal(name: Name, *, party: Party, text: Text, evidence: Evidence = None) -
 def resolve(
     name: Name,
     *,
-    upheld: Annotated[str | None, typer.Option(metavar="AMOUNT", help="What the claimant gets.")] = None,
+    upheld: Annotated[str | None, typer.Option(metavar="AMOUNT", help="The amount that the claimant gets.")] = None,
     rejected: Annotated[bool, typer.Option("--rejected", help="The claimant gets nothing.")] = False,
-    text: Annotated[str, typer.Option(help="Why; it stands in the ledger and in the statements.")] = "",
+    text: Annotated[str, typer.Option(help="The reason; the ledger and the statements contain it.")] = "",
     by: Annotated[
         str | None, typer.Option("--as", metavar="PARTY", help="Approve at once as this other person.")
     ] = None,
 ) -> None:
-    """Propose the outcome of a dispute of a line; it counts when another person approves.
+    """Propose the outcome of a dispute of a line; it takes effect when another person approves it.
 
-    A dispute of ownership is ended with `settle registry dispute resolve`.
+    For a dispute of ownership, use `settle registry dispute resolve`.
     """
     from service.settlement import life, line_disputes
 

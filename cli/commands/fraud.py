@@ -9,7 +9,7 @@ import typer
 
 from cli.shell import emit, workspace
 
-app = typer.Typer(no_args_is_help=True, help="Listeners who behave like machines: whom to look at, and why.")
+app = typer.Typer(no_args_is_help=True, help="Listeners who behave like machines, and the reasons.")
 
 
 @app.command()
@@ -17,7 +17,7 @@ def score(
     period: Annotated[str, typer.Argument(help="A month, YYYY-MM.")],
     scorer: Annotated[str, typer.Option(help="even-spread, or one that an installed package offers.")] = "even-spread",
 ) -> None:
-    """Score a month's listeners; whom to look at, why, and which tracks they played. Nothing is held by it."""
+    """List a month's suspicious listeners, the reasons, and the tracks that they played. Opens no hold."""
     from ledger.types import Period
     from service.fraud.suspects import suspicions
 
@@ -48,12 +48,12 @@ def hold(
 @app.command()
 def devices(
     file: Annotated[
-        Path | None, typer.Argument(help="NDJSON with source, event_id and device, one object a line.")
+        Path | None, typer.Argument(help="NDJSON with source, event_id and device, one object per line.")
     ] = None,
     *,
     forget: Annotated[bool, typer.Option("--forget", help="Erase every device hint.")] = False,
 ) -> None:
-    """Take device hints in, beside the log and never in it; or erase them."""
+    """Import device hints, which are stored outside the log; or erase them."""
     from ledger.errors import InputError
     from service.fraud.suspects import forget_devices, take_devices
 

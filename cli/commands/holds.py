@@ -1,4 +1,4 @@
-"""Holds and corrections: what stops money, what lifts that again, what mends a published line."""
+"""Holds and corrections: open and release holds, adjust lines, reverse runs, record payments."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ledger.types import parse_time
 app = typer.Typer(no_args_is_help=True)
 hold = typer.Typer(no_args_is_help=True)
 approver = typer.Typer(no_args_is_help=True)
-app.add_typer(hold, name="hold", help="Stop money for a reason; two people let it go again.")
-app.add_typer(approver, name="approver", help="Who approves, with keys of their own.")
+app.add_typer(hold, name="hold", help="Block payments for a reason; two people release them.")
+app.add_typer(approver, name="approver", help="People who approve, each with a key of their own.")
 
-Reason = Annotated[str, typer.Option(help="In a sentence; it stands in the ledger.")]
+Reason = Annotated[str, typer.Option(help="The reason in a sentence; the ledger contains it.")]
 By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Approve at once as this other person.")]
 
 
 @hold.command("open")
 def open_(
     *,
-    party: Annotated[str | None, typer.Option(help="Whatever this party is owed.")] = None,
-    recording: Annotated[str | None, typer.Option(help="Whatever comes through this recording.")] = None,
-    track: Annotated[str | None, typer.Option(help="Whatever this generated track earned.")] = None,
-    source: Annotated[str | None, typer.Option(help="Whatever this platform reported.")] = None,
+    party: Annotated[str | None, typer.Option(help="All money of this party.")] = None,
+    recording: Annotated[str | None, typer.Option(help="All money from this recording.")] = None,
+    track: Annotated[str | None, typer.Option(help="All money from this generated track.")] = None,
+    source: Annotated[str | None, typer.Option(help="All money from this platform's events.")] = None,
     reason: Annotated[str, typer.Option(help="fraud, dispute, rights, payee-incomplete, legal or tax.")],
     until: Annotated[
-        str | None, typer.Option(help="A date or time from which it ends by itself; by default two people end it.")
+        str | None, typer.Option(help="A date or time at which it ends automatically; by default two people end it.")
     ] = None,
 ) -> None:
-    """Stop payment of what concerns one party, recording, track or platform. Nobody else's money moves."""
+    """Block the payments of one party, recording, track or platform. Others are not affected."""
     from ledger.registry.rows import instant
     from service.settlement import holds
 
@@ -56,7 +56,7 @@ def list_(everything: Annotated[bool, typer.Option("--all", help="Released ones 
 def resolve(
     name: Annotated[str, typer.Argument(metavar="HOLD", help="The hold's id.")], *, reason: Reason, by: By = None
 ) -> None:
-    """Propose to release a hold; it is lifted when another person approves."""
+    """Propose to release a hold; it ends when another person approves."""
     from service.settlement import holds, life
 
     ws = workspace()
@@ -79,10 +79,10 @@ def reject(
 @app.command()
 def held(
     *,
-    period: Annotated[str | None, typer.Option(help="Only what a month's runs left waiting.")] = None,
-    party: Annotated[str | None, typer.Option(help="Only what waits for this party.")] = None,
+    period: Annotated[str | None, typer.Option(help="Only money of this month's runs.")] = None,
+    party: Annotated[str | None, typer.Option(help="Only money of this party.")] = None,
 ) -> None:
-    """Show money held or in suspense; by reason, party, month and age, and what would release it."""
+    """Show money held or in suspense: by reason, party, month and age, with the step that releases it."""
     from cli.finance import held_text
     from service.settlement import held as waiting
 
@@ -91,9 +91,9 @@ def held(
 
 @app.command()
 def adjust(
-    party: Annotated[str, typer.Argument(help="Whose balance.")],
+    party: Annotated[str, typer.Argument(help="The party whose balance changes.")],
     *,
-    period: Annotated[str, typer.Option(help="The later month it is booked in.")],
+    period: Annotated[str, typer.Option(help="The later month that books it.")],
     amount: Annotated[str, typer.Option(help="Such as 12.50 or -12.50.")],
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")],
     line: Annotated[str, typer.Option(metavar="RUN", help="The published run whose line it corrects.")],
@@ -101,7 +101,7 @@ def adjust(
     pool_name: Annotated[str, typer.Option(help="Which pool, where there are several.")] = "default",
     by: By = None,
 ) -> None:
-    """Propose a correction of a published line; it counts when another person approves."""
+    """Propose a correction of a published line; it takes effect when another person approves."""
     from service.settlement import holds, life
 
     ws = workspace()
@@ -118,7 +118,7 @@ def reverse(
     reason: Reason,
     by: By = None,
 ) -> None:
-    """Propose to undo a published run as a whole; when another person approves, the month is run again."""
+    """Propose to reverse a whole published run; after another person approves, run the month again."""
     from service.settlement import holds, life
 
     ws = workspace()
@@ -129,11 +129,11 @@ def reverse(
 @app.command()
 def payment(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run that is being paid.")],
-    party: Annotated[str, typer.Argument(help="Whose payment.")],
+    party: Annotated[str, typer.Argument(help="The payee's party id.")],
     outcome: Annotated[str, typer.Argument(help="settled, failed (is sent again), written-off, returned.")],
     note: Annotated[str, typer.Option(help="The bank's own reference.")] = "",
 ) -> None:
-    """Write down what the bank said of one payment."""
+    """Record the bank's answer for one payment."""
     from service.settlement import paying
 
     ws = workspace()
@@ -148,7 +148,8 @@ def payment(
 def approver_add(
     party: Annotated[str, typer.Argument(help="A person other than the operator.")],
     by: Annotated[
-        str | None, typer.Option("--as", metavar="PARTY", help="Who introduces them: an approver, once there is one.")
+        str | None,
+        typer.Option("--as", metavar="PARTY", help="The introducing party: an approver, if there is one already."),
     ] = None,
 ) -> None:
     """Give a person an approver's key of their own, introduced in the log."""

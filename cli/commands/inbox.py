@@ -1,4 +1,4 @@
-"""`settle inbox`: a watched folder for those who do want files."""
+"""`settle inbox`: process files of events and audio from a watched folder."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ app = typer.Typer()
 @app.command()
 def inbox(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="The setting attribution.inbox if absent.")
+        Path | None, typer.Argument(metavar="DIR", help="By default the setting attribution.inbox.")
     ] = None,
-    source: Annotated[str, typer.Option(help="The platform whose events these are; others go to quarantine.")] = "",
+    source: Annotated[str, typer.Option(help="The platform of these events; events of others go to quarantine.")] = "",
     mapped: Annotated[
         list[str] | None,
         typer.Option(
             "--map",
             metavar="THEIRS=OURS",
-            help="A field under another name: played_at=occurred_at; THEIRS= leaves it out, @FILE reads saved pairs.",
+            help="A field under another name: played_at=occurred_at; THEIRS= ignores it, @FILE reads saved pairs.",
         ),
     ] = None,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the folder.")] = 5.0,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two checks of the folder.")] = 5.0,
     *,
-    once: Annotated[bool, typer.Option("--once", help="Take what is there and leave: for cron.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Process the files that are there and exit: for cron.")] = False,
 ) -> None:
-    """Take files of events and audio as they come: to done/ with an answer, or to failed/ with the reason."""
+    """Process new files of events and audio; each moves to done/ with its result, or to failed/ with the reason."""
     from ledger.ingest.naming import Naming, renaming
     from service.inbox import Inbox, inbox_standing
     from service.workspace import Workspace

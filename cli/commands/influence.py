@@ -1,4 +1,4 @@
-"""Influence inside a model: train its bank, fit the estimators, score tracks, settle a dispute exactly."""
+"""Influence inside a model: train the bank, fit the estimators, score tracks, decide disputes by retraining."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Tracks = Annotated[Path, typer.Argument(help="A file of tracks, in the form that
 
 @app.command()
 def bank(study: StudyFolder) -> None:
-    """Train the study's bank: models without a third of the owners each; what is trained stays."""
+    """Train the study's bank: models that each leave out a third of the owners. Finished models are kept."""
     from attribution.influence.study import Study
 
     opened = Study(study)
@@ -33,7 +33,7 @@ def bank(study: StudyFolder) -> None:
 
 @app.command()
 def fit(study: StudyFolder) -> None:
-    """Train the checkpoints, then weigh the estimators on held-out works against the bank."""
+    """Train the checkpoints, then fit the estimators' weights on held-out works against the bank."""
     from attribution.influence.study import Study
     from attribution.influence.study import fit as fit_study
 
@@ -47,9 +47,9 @@ def fit(study: StudyFolder) -> None:
 def score(
     study: StudyFolder,
     tracks: Tracks,
-    record: Annotated[bool, typer.Option("--record", help="Sign the vectors into the ledger; they pay.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Sign and assign the vectors; they pay.")] = False,
 ) -> None:
-    """Who influenced each track, by the fitted estimators; nothing is recorded unless --record."""
+    """Estimate who influenced each track; nothing is recorded unless --record."""
     if record:
         from service.attribution.influencing import attribute_by_influence
 
@@ -69,10 +69,10 @@ def dispute(
     study: StudyFolder,
     tracks: Tracks,
     owner: Annotated[str, typer.Option(help="The owner whose influence is disputed.")],
-    seeds: Annotated[int, typer.Option(min=2, help="How many seeds; more bring a smaller error.")] = 8,
+    seeds: Annotated[int, typer.Option(min=2, help="Number of seeds; more seeds give a smaller error.")] = 8,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="State the cost and train nothing.")] = False,
 ) -> None:
-    """Train again without the owner, over several seeds, beside a placebo; resumable."""
+    """Train again without the owner, over several seeds, and compare with a placebo; can be resumed."""
     from attribution.influence import dispute as exact
     from attribution.influence.study import Study
 
@@ -89,7 +89,7 @@ def dispute(
 
 @app.command()
 def report(study: StudyFolder) -> None:
-    """How good the study's fit is: held-out correlation, skill, noise floor, agreement of the estimators."""
+    """Report the quality of the study's fit: held-out correlation, skill, noise floor, agreement of estimators."""
     from attribution.influence.study import Study, read_fit
 
     emit(read_fit(Study(study)))

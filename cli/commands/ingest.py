@@ -1,4 +1,4 @@
-"""Events at the command line: taken in, kept aside where they cannot be, their listeners forgotten when they ask."""
+"""Commands for events: append files, handle quarantined rows, erase listeners."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 quarantine = typer.Typer(no_args_is_help=True)
 listener = typer.Typer(no_args_is_help=True)
-app.add_typer(quarantine, name="quarantine", help="Rows that were not taken, until they can be.")
-app.add_typer(listener, name="listener", help="Listeners' right to be forgotten.")
+app.add_typer(quarantine, name="quarantine", help="Rejected rows that wait for a correction.")
+app.add_typer(listener, name="listener", help="Erase a listener on request.")
 
 
 @app.command()
@@ -31,37 +31,39 @@ def ingest(
         list[str], typer.Argument(metavar="FILE|FOLDER|-...", help="Stream events; - reads standard input.")
     ],
     *,
-    form: Annotated[str, typer.Option("--format", help="ndjson, csv (also TSV), parquet; by the name if absent.")] = "",
+    form: Annotated[
+        str, typer.Option("--format", help="ndjson, csv (also TSV) or parquet; by default from the file's name.")
+    ] = "",
     receipts: Annotated[
         Path | None, typer.Option(help="One file NAME.ndjson for every event's receipt, or a folder for a few of them.")
     ] = None,
     source: Annotated[
-        str, typer.Option(help="The platform whose file this is; rows that speak for another go to quarantine.")
+        str, typer.Option(help="The platform of this file; rows that name another source go to quarantine.")
     ] = "",
     batch: Annotated[
-        Path | None, typer.Option(help="What the platform signed over FILE; it is taken as signed or not at all.")
+        Path | None, typer.Option(help="The signed batch of FILE; the file is accepted as signed or not at all.")
     ] = None,
     max_quarantine: Annotated[
-        str, typer.Option(help="Rows that may be kept aside without exit 5: a number, or a share such as 5%.")
+        str, typer.Option(help="Rows that may be quarantined without exit code 5: a number, or a share such as 5%.")
     ] = "",
     mapped: Annotated[
         list[str] | None,
         typer.Option(
             "--map",
             metavar="THEIRS=OURS",
-            help="A field under another name: played_at=occurred_at; THEIRS= leaves it out, @FILE reads saved pairs.",
+            help="A field under another name: played_at=occurred_at; THEIRS= ignores it, @FILE reads saved pairs.",
         ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse unknown fields instead of leaving them out.")
     ] = False,
 ) -> None:
-    """Append stream events; what is appended is answered for, what is not is kept with its reason.
+    """Append stream events to the log. Accepted events get receipts; rejected rows go to quarantine with a reason.
 
     Every row needs source, event_id, track, occurred_at, territory and units; product, gross_micros with currency,
-    listener and vector may be there. Other fields are left out and counted; one that looks like a slip of the keyboard
-    (two letters from a known name) is refused. The answer holds the compact receipt: a signed checkpoint, and the
-    ranges of indexes that it covers.
+    listener and vector are optional. Other fields are left out and counted. A name that looks like a typing error
+    (within two letters of a known name) is refused. The answer contains the compact receipt: a signed checkpoint,
+    and the ranges of indexes that it covers.
     """
     from ledger.ingest.naming import Naming, renaming
     from service.log.ingesting import ingest_file, ingest_files
@@ -90,7 +92,7 @@ def ingest(
 
 
 def _tell(name: str, done: Ingested, allowance: Callable[[int], int]) -> int:
-    """Say what a person should know beside the counts; the exit code that goes with it."""
+    """Print remarks about the counts and return the exit code."""
     if not done.read and done.incomplete is None:
         say(f"settle: {'standard input' if name == '-' else name} holds no event row: nothing was taken")
     if done.ignored:
@@ -117,7 +119,7 @@ def _tell(name: str, done: Ingested, allowance: Callable[[int], int]) -> int:
 
 
 def quarantine_allowance(text: str) -> Callable[[int], int]:
-    """How many of so many rows may be kept aside: by default ten or 1 %, whichever is more."""
+    """Return how many rows may be quarantined without exit code 5: by default ten or 1 %, whichever is more."""
     if not text:
         return lambda rows: max(10, rows // 100)
     if text.isdecimal() and text.isascii():
@@ -173,7 +175,7 @@ def quarantine_list(
     everything: Annotated[bool, typer.Option("--all", help="Also rows that were replayed or discarded.")] = False,
     kind: Annotated[str | None, typer.Option(help="Only these: invalid, unknown-track, conflict, registry...")] = None,
 ) -> None:
-    """Rows that wait, with file, line and reason."""
+    """List waiting rows with file, line and reason."""
     from service.log.ingesting import quarantined
 
     rows = quarantined(workspace(), state=None if everything else "waiting", kind=kind)
@@ -182,7 +184,7 @@ def quarantine_list(
 
 @quarantine.command("show")
 def quarantine_show(number: Annotated[int, typer.Argument(metavar="ID")]) -> None:
-    """One row, as it was handed in."""
+    """Show one row as it was sent."""
     from service.log.ingesting import quarantined_row
 
     emit(quarantined_row(workspace(), number))
@@ -190,10 +192,10 @@ def quarantine_show(number: Annotated[int, typer.Argument(metavar="ID")]) -> Non
 
 @quarantine.command("replay")
 def quarantine_replay(
-    numbers: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="All that wait if absent.")] = None,
+    numbers: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="By default all waiting rows.")] = None,
     corrected: Annotated[Path | None, typer.Option("--with", help="A file with the corrected row, for one ID.")] = None,
 ) -> None:
-    """Try rows again: once a track is registered, or with a corrected row."""
+    """Try rows again, after a track was registered or with a corrected row."""
     from service.log.ingesting import replay
 
     done = replay(workspace(), numbers or (), corrected=corrected)
@@ -211,7 +213,7 @@ def quarantine_discard(
     *,
     reason: Annotated[str, typer.Option(help="Why not; it stays with the row.")],
 ) -> None:
-    """Close rows that will never be taken: they wait no longer, and stay on record with who closed them and why."""
+    """Close rows that will never be accepted. They stay on record with the reason and the person who closed them."""
     from service.log.ingesting import discard
 
     emit(discard(workspace(), numbers, reason))
@@ -242,7 +244,7 @@ def listener_erase(
     source: Annotated[str, typer.Argument(help="The platform.")],
     listener_id: Annotated[str, typer.Argument(metavar="ID", help="The listener, as the platform calls them.")],
 ) -> None:
-    """Forget a person: nobody can tell any more which commitments in the log were theirs; no proof changes."""
+    """Erase a listener: nobody can then link the log's commitments to this person. Proofs stay valid."""
     from service.log.ingesting import erase_listener
 
     emit(erase_listener(workspace(), source, listener_id))

@@ -1,4 +1,4 @@
-"""Keys: which count, handing one over, shutting one out, giving out the public half."""
+"""Keys: show, rotate, revoke, and export the public half."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import typer
 
 from cli.shell import emit, workspace
 
-app = typer.Typer(no_args_is_help=True, help="Keys and their roles: who may sign what, and since when.")
+app = typer.Typer(no_args_is_help=True, help="Keys and their roles: what each may sign, and since when.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A key's name here, such as log or approver-ben.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="A key's name in this workspace, such as log or approver-ben.")
+]
 
 
 @app.command()
 def show() -> None:
-    """Every key of the log: its role, its party, the sizes at which it counts, and whether it is kept here."""
+    """List the log's keys: role, party, the sizes at which each is valid, and whether this workspace has it."""
     from service.log import keys
 
     emit(keys.show(workspace()))
@@ -23,7 +25,7 @@ def show() -> None:
 
 @app.command()
 def rotate(name: Name) -> None:
-    """Make a successor and retire the old key in the log; what it signed before verifies for ever."""
+    """Replace a key with a new one and retire the old key in the log. Earlier signatures stay valid."""
     from service.log import keys
 
     emit(keys.rotate(workspace(), name))
@@ -32,10 +34,10 @@ def rotate(name: Name) -> None:
 @app.command()
 def revoke(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The beginning of the key's id.")],
-    until: Annotated[int | None, typer.Option(help="The last size at which it counts; may lie in the past.")] = None,
-    by: Annotated[str, typer.Option(help="Name of the key that says so.")] = "operator",
+    until: Annotated[int | None, typer.Option(help="The last size at which it is valid; may be in the past.")] = None,
+    by: Annotated[str, typer.Option(help="Name of the key that signs the revocation.")] = "operator",
 ) -> None:
-    """Shut a key out: nothing it signs, or has signed beyond the given size, counts any more."""
+    """Revoke a key. Its signatures after log size N are no longer accepted."""
     from service.log import keys
 
     emit(keys.revoke(workspace(), key, until=until, by=by))
@@ -43,7 +45,7 @@ def revoke(
 
 @app.command()
 def export(name: Name) -> None:
-    """The public half in every spelling: key id, hex, C2SP verifier key, PEM."""
+    """Print the public half in all forms: key id, hex, C2SP verifier key, PEM."""
     from service.log import keys
 
     emit(keys.export(workspace(), name))

@@ -1,4 +1,4 @@
-"""The log at the command line: heads and proofs out, its health looked after."""
+"""Commands for the log: heads, proofs, export, checks, recovery, and further logs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ledger.errors import VerificationError
 app = typer.Typer(no_args_is_help=True, help="The log: heads, proofs, export, health.")
 logs = typer.Typer(no_args_is_help=True)
 receipts = typer.Typer(no_args_is_help=True)
-app.add_typer(receipts, name="receipts", help="Receipts that were handed out.")
-app.add_typer(logs, name="logs", help="Further logs under this one: each takes the sources assigned to it.")
+app.add_typer(receipts, name="receipts", help="Receipts that were issued before.")
+app.add_typer(logs, name="logs", help="Further logs under this one; each accepts the sources assigned to it.")
 
 
 @app.command()
 def head() -> None:
-    """Where the log stands: size, tree root, chain head."""
+    """Show the log's size, tree root and chain head."""
     emit(workspace().log.head())
 
 
@@ -31,9 +31,9 @@ def prove(
         str, typer.Argument(metavar="[SOURCE:]EVENT", help="An event's id, with its source if needed.")
     ] = "",
     index: Annotated[int | None, typer.Option(help="Any entry, by its index.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write the bundle; standard output if absent.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the bundle; by default standard output.")] = None,
 ) -> None:
-    """A bundle that proves one entry to anyone who has the operator's trust.json."""
+    """Write a bundle that proves one entry to anyone who has the operator's trust.json."""
     from service.operating import prove as make
 
     proven = make(workspace(), event=event or None, index=index)
@@ -45,7 +45,7 @@ def consistency(
     old: Annotated[int, typer.Argument(help="A smaller size of the log.")],
     new: Annotated[int, typer.Argument(help="A larger one, or the same.")],
 ) -> None:
-    """The hashes that show the log at OLD to be a prefix of the log at NEW."""
+    """Print the hashes which prove that the log of size OLD is a prefix of the log of size NEW."""
     from service.operating import consistency as make
 
     emit(make(workspace(), old, new))
@@ -53,9 +53,9 @@ def consistency(
 
 @app.command()
 def checkpoint(
-    size: Annotated[int | None, typer.Option(help="The checkpoint of this size; the newest if absent.")] = None,
+    size: Annotated[int | None, typer.Option(help="The checkpoint of this size; by default the newest.")] = None,
 ) -> None:
-    """A signed checkpoint with the cosignatures it was given, byte for byte as C2SP clients read it."""
+    """Print a signed checkpoint with its cosignatures, byte for byte as C2SP clients read it."""
     from service.witness.asking import checkpoint_with
 
     signed = checkpoint_with(workspace().log, size)
@@ -64,16 +64,16 @@ def checkpoint(
 
 @app.command()
 def seal() -> None:
-    """Commit the tree to the chain's head; done hourly by the scheduler and at every close."""
+    """Commit the tree to the chain's head; the scheduler does this hourly, and so does every close."""
     done = workspace().log.seal()
     emit({"index": done.first, "size": done.size})
 
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="Where the static log goes; what is there already is extended.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for the static log; an earlier export in it is extended.")],
 ) -> None:
-    """The log as static files (C2SP tlog-tiles) that any web server can publish and any client read."""
+    """Export the log as static files (C2SP tlog-tiles), which any web server can publish."""
     from service.operating import export as write
 
     with progress("Exporting", unit="tiles") as advance:
@@ -82,10 +82,10 @@ def export(
 
 @app.command()
 def prune(
-    folder: Annotated[Path, typer.Argument(help="An exported log; the log itself keeps everything.")],
-    below: Annotated[int, typer.Option(help="The first index that the export must still hold.")],
+    folder: Annotated[Path, typer.Argument(help="An exported log; the log itself is not changed.")],
+    below: Annotated[int, typer.Option(help="The first index that the export must keep.")],
 ) -> None:
-    """Drop an export's oldest entries as C2SP tlog-tiles allows; what is left proves all the rest."""
+    """Drop an export's oldest entries as C2SP tlog-tiles allows; the remaining entries can still be proven."""
     from ledger.log.prune import prune as drop
 
     emit(drop(folder, below))
@@ -93,7 +93,7 @@ def prune(
 
 @app.command()
 def fsck() -> None:
-    """Read everything again: every entry re-encoded, hashed, chained, compared; leaves with 3 if one is not right."""
+    """Check the whole log: encode, hash, chain and compare every entry; exits with 3 if one is wrong."""
     from service.operating import fsck as examine
 
     with progress("Checking", unit="entries") as advance:
@@ -108,10 +108,12 @@ def recover(
     tiles: Annotated[
         Path | None, typer.Option("--from", help="An export of the log that is newer than the database.")
     ] = None,
-    new_origin: Annotated[str, typer.Option(help="Give the log up at what is left and go on under this name.")] = "",
-    reason: Annotated[str, typer.Option(help="What happened; it stands in the new log's first leaf.")] = "",
+    new_origin: Annotated[
+        str, typer.Option(help="Start a successor log with this name from the remaining entries.")
+    ] = "",
+    reason: Annotated[str, typer.Option(help="The reason; the new log's first leaf contains it.")] = "",
 ) -> None:
-    """Bring a rolled-back log up to what it has answered for, or start its successor."""
+    """Restore a rolled-back log to all acknowledged entries, or start its successor."""
     from service.operating import recover as mend
 
     emit(mend(workspace(), tiles=tiles, new_origin=new_origin or None, reason=reason or None))
@@ -123,7 +125,7 @@ def receipts_renew(
         list[Path], typer.Argument(metavar="PATH...", help="Receipts, or folders of them, as settle ingest wrote them.")
     ],
 ) -> None:
-    """Write receipts anew whose log key has been handed over since, so that they verify by themselves again."""
+    """Write receipts again if the log key was rotated, so that they verify without an export."""
     from service.log.renewing import renew
 
     emit(renew(workspace(), places))
@@ -136,7 +138,7 @@ def receipts_renew(
 def logs_add(
     place: Annotated[Path, typer.Argument(metavar="DIR", help="The other log's workspace; it will follow this one.")],
 ) -> None:
-    """Register another workspace's log: what it takes is settled here, with this log's registry."""
+    """Register another workspace's log: its events are settled here, with this log's registry."""
     from service.log import members
 
     emit(members.add(workspace(), place))
@@ -144,7 +146,7 @@ def logs_add(
 
 @logs.command("list")
 def logs_list() -> None:
-    """This log and those registered with it: where each is, how far it has come, the sources it takes."""
+    """List this log and its registered logs: folder, size, and sources."""
     from service.log import members
 
     emit(members.show(workspace()))

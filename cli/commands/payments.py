@@ -1,4 +1,4 @@
-"""Payments by bank: what was handed over, and what the bank's own files say of it."""
+"""Payments by bank: read the bank's files, and confirm payments by batch."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ledger.shown import counted
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Payments and where they stand; what banks say of them, read from their files or confirmed by batch.",
+    help="Payments and their states; the banks' answers, read from files or confirmed by batch.",
 )
 
 
 @app.command("read")
 def read_(file: Annotated[Path, typer.Argument(help="pain.002, camt.053 or camt.054, as the bank sent it.")]) -> None:
-    """Record by reference which payments arrived, failed or came back; a file read twice changes nothing.
+    """Record which payments arrived, failed or came back, by their references. Reading twice changes nothing.
 
-    Failed and returned ones are proposals for a second person: settle proposals.
+    Failed and returned payments become proposals for a second person: settle proposals.
     """
     from service.bundles import read_file
     from service.settlement import bank_answers
@@ -52,7 +52,10 @@ def list_(
 @app.command()
 def confirm(
     name: Annotated[
-        str, typer.Option("--all-of", metavar="RUN|RUN/BATCH", help="Every payment of it that was handed over by file.")
+        str,
+        typer.Option(
+            "--all-of", metavar="RUN|RUN/BATCH", help="Confirm every payment of the run that was handed over by file."
+        ),
     ],
 ) -> None:
     """Record that the payments of a run, or of one batch of it, have all arrived."""
@@ -68,7 +71,7 @@ def _answer(done: Any) -> None:
 
 
 def _answers_text(done: Any) -> str:
-    """What was recorded, what waits for a second person, what nobody here knows."""
+    """Return the recorded answers, the proposals, and the references that are not from this log."""
     lines = [f"{done.file}: {counted(done.settled, 'payment')} settled now"]
     lines += [f"  {totals_line(total)}" for total in done.totals]
     lines += [

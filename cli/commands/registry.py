@@ -1,4 +1,4 @@
-"""The registry: who owns what, who permits what, and what follows from it."""
+"""The registry: parties, ownership, permissions, and decisions based on them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from ledger.shown import added_up, counted
 if TYPE_CHECKING:
     from ledger.registry.importing import Imported
 
-app = typer.Typer(no_args_is_help=True, help="Who owns what, who permits what, and what follows from it.")
-app.add_typer(dispute, name="dispute", help="Contest who owns what, and settle it.")
-app.add_typer(group, name="group", help="Who belongs to whom: proposed, consented to, approved.")
-app.add_typer(model, name="model", help="What a model was trained on, with proofs.")
-app.add_typer(payee, name="payee", help="Where money goes: outside the log, under four eyes.")
+app = typer.Typer(no_args_is_help=True, help="Parties, ownership, permissions, training sets and payees.")
+app.add_typer(dispute, name="dispute", help="Contest the ownership of a recording or work.")
+app.add_typer(group, name="group", help="Owner groups: propose, consent, approve.")
+app.add_typer(model, name="model", help="Training sets of models, with proofs.")
+app.add_typer(payee, name="payee", help="Payees' accounts: stored outside the log; two people change them.")
 
 FEW: Final = 5
 """Rows shown of those that were not taken."""
 
 By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Sign as this party instead of the operator.")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Every notice, and as many rows that were not taken as --json has.")
+    bool, typer.Option("--verbose", "-v", help="Show every notice, and as many rejected rows as --json.")
 ]
 Territory = Annotated[str, typer.Option(help="A country such as SE, or WORLD.")]
 
@@ -46,21 +46,21 @@ def import_(
     ],
     *,
     list_name: Annotated[
-        str, typer.Option("--list", help="Which list the tables are, where their names do not say: shares.")
+        str, typer.Option("--list", help="The list that the tables contain, if their names do not say it: shares.")
     ] = "",
     mapped: Annotated[
         list[str] | None,
         typer.Option(
             "--map",
             metavar="COLUMN=FIELD",
-            help="What a table's column means: Song=title; COLUMN= leaves it out, @FILE reads saved pairs.",
+            help="The field of a table's column: Song=title; COLUMN= ignores the column, @FILE reads saved pairs.",
         ),
     ] = None,
     by: By = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the result without changing anything.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Register what files say: parties, recordings, works, shares, grants, models, tracks and payees.
+    """Register parties, recordings, works, shares, grants, models, tracks and payees from files.
 
     A table has commas, semicolons or tabs between its cells, in UTF-8 or Windows-1252. Its shares are ppm, 12.5%, 1/3,
     or a column `percent`. `settle template LIST.csv` shows the columns of a list.
@@ -84,14 +84,14 @@ def import_(
 
 @app.command()
 def replay(by: By = None, verbose: Verbose = False) -> None:
-    """Import again what you handed in and lies in quarantine: what was missing then may be registered by now."""
+    """Import your quarantined rows again, for example after a missing recording was registered."""
     from service.registry import registering
 
     emit(registering.replay(workspace(), by), text=_everything if verbose else _summary)
 
 
 def _summary(done: Imported) -> str:
-    """Counts that add up, the first rows that were not taken, and a line for each kind of notice."""
+    """Return the counts, the first rejected rows, and a line for each kind of notice."""
     return _imported(done, shown=FEW, notices=done.summary)
 
 
@@ -124,7 +124,7 @@ def _imported(done: Imported, *, shown: int, notices: Sequence[str]) -> str:
 def show(
     name: Annotated[str, typer.Argument(metavar="ID", help="Any id: party, recording, work, grant, track...")],
 ) -> None:
-    """Everything the registry holds about one id, with its history."""
+    """Show everything in the registry about one id, with its history."""
     from service.registry import pages
 
     emit(pages.show(workspace(), name))
@@ -150,14 +150,18 @@ def decide(
     *,
     use: Annotated[str, typer.Option(help="train, condition, style, voice or sample.")],
     at: Annotated[str | None, typer.Option(help="In force at this date or time; by default now.")] = None,
-    known_at: Annotated[str | None, typer.Option(help="As known then: a date, a time, or a size of the log.")] = None,
+    known_at: Annotated[
+        str | None, typer.Option(help="With the entries of that time: a date, a time, or a size of the log.")
+    ] = None,
     territory: Territory = "WORLD",
     licensee: Annotated[str | None, typer.Option(help="The party that wants to use it.")] = None,
     model: Annotated[str | None, typer.Option(help="The model it is for: ID or ID@VERSION.")] = None,
-    receipt: Annotated[bool, typer.Option("--receipt", help="Sign the answer and keep it in the log.")] = False,
-    track: Annotated[str | None, typer.Option(help="The track a receipt is for; else 24 hours.")] = None,
+    receipt: Annotated[bool, typer.Option("--receipt", help="Sign the answer and record it in the log.")] = False,
+    track: Annotated[
+        str | None, typer.Option(help="The receipt's track; without it the receipt is valid for 24 hours.")
+    ] = None,
 ) -> None:
-    """May this be used so, there, then, by them? allow, deny or ask, with the grants and the reasons."""
+    """Decide whether a use is permitted: allow, deny or ask, with the grants and the reasons."""
     from service.registry import deciding
 
     answer = deciding.decide(
@@ -183,7 +187,7 @@ def confirm(
     party: Annotated[list[str] | None, typer.Option(help="Of a subject, only this claimant's shares; repeat.")] = None,
     by: By = None,
 ) -> None:
-    """Vouch for what was asserted: only confirmed shares are paid."""
+    """Confirm asserted shares; only confirmed shares are paid."""
     from service.registry import registering
 
     emit(registering.confirm(workspace(), ids, by, party or ()))
@@ -197,7 +201,7 @@ def grant(
     *,
     uses: Annotated[str, typer.Option(help="train,condition,style,voice,sample: some of them.")],
     name: Annotated[str, typer.Option("--id", help="The grant's own id.")],
-    grantor: Annotated[str | None, typer.Option(help="Whose permission it is; by default who signs.")] = None,
+    grantor: Annotated[str | None, typer.Option(help="The party that grants; by default the signer.")] = None,
     decision: Annotated[str, typer.Option(help="allow, deny or ask.")] = "allow",
     start: Annotated[str | None, typer.Option("--from", help="A date; by default now.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="A date; by default without end.")] = None,
@@ -209,10 +213,10 @@ def grant(
     floor: Annotated[str | None, typer.Option(help="The least price per use, such as 0.002.")] = None,
     floor_micros: Annotated[int | None, typer.Option(help="The same in micro-units.")] = None,
     currency: Annotated[str | None, typer.Option(help="Of the floor.")] = None,
-    sunset: Annotated[str | None, typer.Option(help="After this date even trained versions may not serve.")] = None,
+    sunset: Annotated[str | None, typer.Option(help="After this date, trained versions may no longer be used.")] = None,
     by: By = None,
 ) -> None:
-    """Permit, forbid, or ask to be asked. Grants are never changed: revoke one and grant anew."""
+    """Allow or deny uses, or require a request. Grants are never changed: revoke one and make a new one."""
     from ledger.registry.acts import parse_uses
     from ledger.units import micros
     from service.registry import registering, signing
@@ -250,7 +254,7 @@ def revoke(
     ] = None,
     by: By = None,
 ) -> None:
-    """End a grant. What was generated before keeps its permission, and goes on being paid."""
+    """Revoke a grant. Earlier tracks keep their permission and continue to pay."""
     from ledger.registry import acts
     from ledger.registry.rows import instant
     from service.registry import registering
@@ -270,16 +274,18 @@ def revoke(
 def transfer(
     subject: Annotated[str, typer.Argument(help="A recording or a work.")],
     *,
-    seller: Annotated[str, typer.Option("--from", metavar="PARTY", help="Who holds the share.")],
-    buyer: Annotated[str, typer.Option("--to", metavar="PARTY", help="Who gets it.")],
+    seller: Annotated[str, typer.Option("--from", metavar="PARTY", help="The party that holds the share.")],
+    buyer: Annotated[str, typer.Option("--to", metavar="PARTY", help="The party that gets the share.")],
     right: Annotated[str, typer.Option(help="master, publishing, performer or neighbouring.")] = "master",
-    share: Annotated[str | None, typer.Option(help="How much, such as 50%; by default all the seller holds.")] = None,
+    share: Annotated[
+        str | None, typer.Option(help="The part, such as 50%; by default the seller's whole share.")
+    ] = None,
     ppm: Annotated[int | None, typer.Option(help="The same in parts per million.")] = None,
     when: Annotated[str | None, typer.Option("--on", help="A date; by default now, never the past.")] = None,
     territory: Territory = "WORLD",
     by: By = None,
 ) -> None:
-    """A share changes hands. What was earned before stays the seller's."""
+    """Transfer a share. Earlier earnings stay with the seller."""
     from ledger.registry import acts
     from ledger.registry.rows import instant, right_named
     from service.registry import registering
@@ -318,9 +324,9 @@ def clear(
     ] = None,
     territory: Territory = "WORLD",
 ) -> None:
-    """The release gate: a signed certificate if the track is royalty-clean, else every reason it is not.
+    """Check a track before release: sign a certificate if it is clear, else list every reason.
 
-    Looks at the model's training list, the track's sources and what of it is unattributed; not at what is paid for it.
+    Checks the model's training list, the track's sources and its unattributed part, but not its payments.
     """
     from service.registry import deciding
 
@@ -339,14 +345,12 @@ def clear(
 
 @app.command()
 def audit(
-    size: Annotated[
-        int | None, typer.Option(help="The registry as it was at this size: replays an earlier audit.")
-    ] = None,
+    size: Annotated[int | None, typer.Option(help="Audit the registry as it was at this size of the log.")] = None,
     record: Annotated[
-        bool, typer.Option("--record", help="Enter the outcome in the log, for others to replay.")
+        bool, typer.Option("--record", help="Record the result in the log, so that others can compare it.")
     ] = False,
 ) -> None:
-    """Replay the registry from the log alone: signatures, authority, dates, training sets, tracks."""
+    """Check the whole registry from the log alone: signatures, authority, dates, training sets, tracks."""
     from service.registry import audit
 
     with progress("Auditing", unit="leaves") as advance:
@@ -358,9 +362,9 @@ def audit(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Option(help="A .json file for one document, or a folder for one CSV a list.")],
+    out: Annotated[Path, typer.Option(help="A .json file for one document, or a folder for one CSV per list.")],
 ) -> None:
-    """The registry as it stands, in the form that import reads."""
+    """Export the registry as it is now in force, in the form that import reads."""
     from service.registry import exporting
 
     emit(exporting.export(workspace(), out))
@@ -368,7 +372,7 @@ def export(
 
 @app.command()
 def enrol(party: Annotated[str, typer.Argument(help="A registered party.")]) -> None:
-    """Give a party a key of its own, so that it can sign for itself with --as."""
+    """Give a party a key of its own, so that it can sign with --as."""
     from service.registry import signing
 
     emit(signing.enrol(workspace(), party))
@@ -376,7 +380,7 @@ def enrol(party: Annotated[str, typer.Argument(help="A registered party.")]) -> 
 
 @app.command()
 def erase(party: Annotated[str, typer.Argument(help="A registered party.")]) -> None:
-    """Forget a party's name, identifiers and accounts; what the log proves stays."""
+    """Erase a party's name, identifiers and accounts. Proofs stay valid."""
     from service.registry import erasing
 
     emit(erasing.erase(workspace(), party))

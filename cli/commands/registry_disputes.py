@@ -19,19 +19,19 @@ By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Sign as t
 def open_(
     subject: Annotated[str, typer.Argument(help="A recording or a work.")],
     *,
-    claimant: Annotated[str, typer.Option(help="Who contests the ownership.")],
-    reason: Annotated[str, typer.Option(help="In a sentence; kept outside the log.")],
+    claimant: Annotated[str, typer.Option(help="The party that contests the ownership.")],
+    reason: Annotated[str, typer.Option(help="The reason in a sentence; stored outside the log.")],
     right: Annotated[str | None, typer.Option(help="Only this right.")] = None,
     party: Annotated[str | None, typer.Option(help="Only this holder's share.")] = None,
     like: Annotated[
-        str | None, typer.Option(help="The claimant's own later recording, of which the subject is said to be a copy.")
+        str | None, typer.Option(help="The claimant's own recording, registered later, of which the subject is a copy.")
     ] = None,
     evidence: Annotated[Path | None, typer.Option(help="A file; its digest goes into the log.")] = None,
     by: By = None,
 ) -> None:
-    """Contest who owns something: what the contested holders earn is held until it is resolved.
+    """Contest an ownership: the contested holders' earnings are held until the dispute is resolved.
 
-    With --like, which of two recordings was first is asked, and what both earn goes to suspense.
+    With --like, the dispute is about which of two recordings was first; the earnings of both go to suspense.
     """
     from ledger.registry import acts
     from ledger.registry.rows import right_named
@@ -64,7 +64,7 @@ def admit(
         str | None, typer.Option("--as", metavar="PARTY", help="An approver, instead of the operator.")
     ] = None,
 ) -> None:
-    """Find that a holder's dispute may hold money: for 30 days. After a rejection it takes two people."""
+    """Admit a holder's dispute: it holds money for 30 days. After a rejection, two people must admit the next."""
     from service.registry import pages, people
 
     ws = workspace()
@@ -76,7 +76,7 @@ def admit(
 def list_(
     everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
 ) -> None:
-    """Open disputes, oldest first."""
+    """List open disputes, oldest first."""
     from service.registry import pages
 
     ws = workspace()
@@ -94,16 +94,16 @@ def list_(
 def resolve(
     name: Annotated[str, typer.Argument(metavar="DISPUTE", help="The dispute's id.")],
     *,
-    release: Annotated[bool, typer.Option("--release", help="The shares stand as they were.")] = False,
-    resplit: Annotated[
-        list[str] | None, typer.Option(metavar="PARTY=PPM", help="The shares from now on; repeat.")
-    ] = None,
+    release: Annotated[bool, typer.Option("--release", help="The shares do not change.")] = False,
+    resplit: Annotated[list[str] | None, typer.Option(metavar="PARTY=PPM", help="The new shares; repeat.")] = None,
     right: Annotated[str | None, typer.Option(help="Which right, if the dispute is about all.")] = None,
     territory: Annotated[str, typer.Option(help="A country such as SE, or WORLD.")] = "WORLD",
-    start: Annotated[str | None, typer.Option("--from", help="From when; by default the dispute's opening.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Date from which they apply; by default the dispute's opening.")
+    ] = None,
     by: By = None,
 ) -> None:
-    """End a dispute: release what was held, or split it anew from the dispute's opening on."""
+    """Resolve a dispute: release the held money, or set new shares from the dispute's opening on."""
     from ledger.registry import acts
     from ledger.registry.rows import instant, right_named
     from service.registry import registering

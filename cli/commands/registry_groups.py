@@ -19,7 +19,7 @@ def propose(
     name: Annotated[str, typer.Argument(metavar="GROUP", help="The group to join; the party's own id to leave one.")],
     by: By = None,
 ) -> None:
-    """Propose that a party joins an owner group; it counts from the month after its approval."""
+    """Propose that a party joins an owner group; it applies from the month after its approval."""
     from ledger.registry import acts
     from service.registry import registering
 
@@ -32,7 +32,7 @@ def propose(
 @group.command()
 def consent(
     move: Annotated[str, typer.Argument(metavar="ID", help="The proposal's id; settle proposals lists them.")],
-    member: Annotated[str, typer.Argument(help="A member of the group that is joined or left.")],
+    member: Annotated[str, typer.Argument(help="A member of the group that the party joins or leaves.")],
     by: By = None,
 ) -> None:
     """Consent as a member of a group that a party joins or leaves."""

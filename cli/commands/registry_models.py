@@ -1,4 +1,4 @@
-"""Models: is the training set permitted, and was a recording in it."""
+"""Models: check permissions of training sets, prove membership, audit weights."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from cli.shell import emit, leave, workspace
 
 model = typer.Typer(no_args_is_help=True)
 
-Name = Annotated[
-    str, typer.Option("--model", metavar="ID@VERSION", help="Which version; may be left out if there is one.")
-]
+Name = Annotated[str, typer.Option("--model", metavar="ID@VERSION", help="The version; optional if there is only one.")]
 
 
 @model.command()
 def check(name: Name = "") -> None:
-    """Which recordings of the training set were not permitted when the version was registered, and why."""
+    """List the recordings of the training set that were not permitted at registration, with the reasons."""
     from service.registry import training
 
     ws = workspace()

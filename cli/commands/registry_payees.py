@@ -1,4 +1,4 @@
-"""Payees: list and approve. A new account is proposed by importing it."""
+"""Payees' accounts: list, propose and approve. Importing an account proposes it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ payee = typer.Typer(no_args_is_help=True)
 
 
 @payee.command("list")
-def list_(party: Annotated[str | None, typer.Argument(help="Only this party's.")] = None) -> None:
-    """The accounts in the book: where money goes, and what waits for approval or cools off."""
+def list_(party: Annotated[str | None, typer.Argument(help="Only this party's accounts.")] = None) -> None:
+    """List the payees' accounts, including those that wait for approval or for the cooling-off time."""
     from service.registry import people
 
     emit(people.list_payees(workspace(), party))
@@ -26,13 +26,13 @@ def propose(
     account: Annotated[str, typer.Option(help="An IBAN or other account number, or 0x and forty hex digits.")],
     method: Annotated[str, typer.Option(help="bank or chain.")] = "bank",
     start: Annotated[str | None, typer.Option("--from", help="Not before this date.")] = None,
-    holder: Annotated[str | None, typer.Option(help="The name that the account is in.")] = None,
+    holder: Annotated[str | None, typer.Option(help="The name of the account's holder.")] = None,
     bic: Annotated[str | None, typer.Option(help="The bank's BIC.")] = None,
     town: Annotated[str | None, typer.Option(help="The town of the account's holder.")] = None,
     country: Annotated[str | None, typer.Option(help="The country of the account's holder, such as SE.")] = None,
     by: Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Sign as this party.")] = None,
 ) -> None:
-    """Put a new account in the book; someone else must approve it."""
+    """Propose a new account; another person must approve it."""
     from service.registry import people
 
     row = {
@@ -53,9 +53,11 @@ def approve(
     name: Annotated[
         str, typer.Argument(metavar="PAYEE", help="The id that `payee list` shows, or the id of a proposal of several.")
     ],
-    by: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who approves: not who proposed.")] = "approver",
+    by: Annotated[
+        str, typer.Option("--as", metavar="PARTY", help="The approver; must not be the proposer.")
+    ] = "approver",
 ) -> None:
-    """The second person's consent; the account counts after the cooling-off time."""
+    """Approve an account as the second person; it is valid after the cooling-off time."""
     from service.registry import people
 
     approved = people.approve_payee(workspace(), name, by)

@@ -1,4 +1,4 @@
-"""Restate: what a published month would have come to with what is known now, and the proposal that books it."""
+"""Restate: compute a published month again with today's data, and propose the differences."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def restate(
     *,
     propose: Annotated[bool, typer.Option("--propose", help="Propose the differences to a second person.")] = False,
     into: Annotated[str | None, typer.Option(metavar="PERIOD", help="The later month that books them.")] = None,
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take back the proposal that waits.")] = False,
-    reason: Annotated[str, typer.Option(help="Why it is taken back; it stands in the ledger.")] = "",
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw the open proposal.")] = False,
+    reason: Annotated[str, typer.Option(help="The reason for the withdrawal; the ledger contains it.")] = "",
     pool_name: Annotated[str, typer.Option(help="Which pool, where there are several.")] = "default",
 ) -> None:
-    """Divide a past month again with today's knowledge; who was due what, and why it differs.
+    """Compute a past month again with today's data; show who should have received what, and why it differs.
 
     Amounts are before deductions; deductions and exchange rate are those of the month that books the difference.
-    Nothing published changes. What earlier restatements and releases booked is counted as paid.
+    Published runs do not change. Amounts that earlier restatements and releases booked count as paid.
     """
     from service.settlement import restating
 

@@ -1,4 +1,4 @@
-"""`settle scheduler`: what is done by the clock."""
+"""`settle scheduler`: run scheduled jobs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ app = typer.Typer()
 
 @app.command()
 def scheduler(
-    once: Annotated[str, typer.Option(metavar="JOB", help="Do this job's present turn and leave: for cron.")] = "",
+    once: Annotated[str, typer.Option(metavar="JOB", help="Run this job's current turn and exit: for cron.")] = "",
 ) -> None:
-    """Do what is due by the clock: seal, witness, attribute, close, watch; until interrupted, any number at once."""
+    """Run jobs at their times, until interrupted: seal, witness, attribute, close, follow the chain."""
     from service.scheduler import process
     from service.scheduler.jobs import job_named
     from service.scheduler.work import do

@@ -1,4 +1,4 @@
-"""`settle segments`: sealed stretches of the log as Parquet."""
+"""`settle segments`: write, verify and repair ranges of the log as Parquet."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import typer
 from cli.progress import progress
 from cli.shell import emit, workspace
 
-app = typer.Typer(help="Sealed stretches of the log as Parquet files: seal, verify, mend.", no_args_is_help=True)
+app = typer.Typer(help="Sealed ranges of the log as Parquet files: seal, verify, mend.", no_args_is_help=True)
 
 
 @app.command()
 def seal(
     stop: Annotated[int | None, typer.Option(help="Seal leaves below this index; by default all.")] = None,
 ) -> None:
-    """Seal every leaf that is in no segment yet; hourly, or before a run."""
+    """Seal all leaves that are in no segment yet; run hourly, or before a settlement run."""
     from ledger.segments.seal import seal as seal_segments
     from service.settlement.usage import folder_of
 
@@ -28,7 +28,7 @@ def seal(
 
 @app.command()
 def verify() -> None:
-    """Write every leaf again from its row, hash it, and compare with the tree that the log has signed."""
+    """Encode every leaf from its row, hash it, and compare with the signed tree."""
     from ledger.segments.check import verify_segments
     from ledger.segments.manifest import manifests
     from service.settlement.usage import folder_of
@@ -41,7 +41,7 @@ def verify() -> None:
 
 @app.command()
 def mend() -> None:
-    """Make missing or damaged files of sealed segments again from the log."""
+    """Write missing or damaged files of sealed segments again from the log."""
     from ledger.segments.seal import mend as mend_segments
     from service.settlement.usage import folder_of
 

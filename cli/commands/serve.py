@@ -1,4 +1,4 @@
-"""The HTTP service at the command line: serving, and the access keys that it asks for."""
+"""The HTTP service: serve requests, and manage access keys."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ app = typer.Typer()
 access = typer.Typer(no_args_is_help=True)
 key = typer.Typer(no_args_is_help=True)
 app.add_typer(access, name="access", help="Who may use the HTTP service.")
-access.add_typer(key, name="key", help="Access keys: each belongs to a party, ends, and can be revoked.")
+access.add_typer(key, name="key", help="Access keys: each belongs to a party, expires, and can be revoked.")
 
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen at; TLS is a reverse proxy's.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    host: Annotated[str, typer.Option(help="Address to listen on; use a reverse proxy for TLS.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 chooses a free one.")] = 8080,
     events_per_second: Annotated[int, typer.Option(min=1, help="What one access key may send.")] = 50_000,
     rows: Annotated[int, typer.Option(min=1, help="Rows that one body may hold.")] = 50_000,
 ) -> None:
-    """Take events and answer questions over HTTP, until interrupted; what was taken is finished first."""
+    """Accept events and answer requests over HTTP, until interrupted; accepted requests are finished first."""
     from service.web.guard.limits import Limits
     from service.web.server import serve as answer
 
@@ -36,9 +36,9 @@ def key_add(
     scope: Annotated[
         list[str] | None, typer.Option(help="Only in this role: platform, holder, auditor, approver, operator.")
     ] = None,
-    expires: Annotated[str, typer.Option(help="A day or an instant, UTC; a year from now if absent.")] = "",
+    expires: Annotated[str, typer.Option(help="A day or a time, UTC; by default a year from now.")] = "",
 ) -> None:
-    """Make an access key; its token is shown this once."""
+    """Make an access key; its token is shown only once."""
     from service.access import keys
 
     emit(keys.add(workspace(), party, scopes=scope or (), expires=expires or None))
@@ -46,7 +46,7 @@ def key_add(
 
 @key.command("list")
 def key_list() -> None:
-    """Every access key, without its token."""
+    """List all access keys, without their tokens."""
     from service.access import keys
 
     emit(keys.listed(workspace().log))
@@ -54,9 +54,9 @@ def key_list() -> None:
 
 @key.command("revoke")
 def key_revoke(
-    name: Annotated[str, typer.Argument(metavar="ID", help="See `settle access key list`.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="The key's id; `settle access key list` shows it.")],
 ) -> None:
-    """End an access key; a running server refuses it within a second."""
+    """Revoke an access key; a running server refuses it within a second."""
     from service.access import keys
 
     emit(keys.revoke(workspace(), name))

@@ -1,4 +1,4 @@
-"""Settlement: close a period, run a pool, approve, publish, pay, and read what came of it."""
+"""Settlement: close a period, run a pool, approve, publish, pay, and write statements."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ledger.units import ppm
 
 app = typer.Typer(no_args_is_help=True)
 period = typer.Typer(no_args_is_help=True)
-app.add_typer(period, name="period", help="Close a period, look at it, hand it to an outsider.")
+app.add_typer(period, name="period", help="Close a period, show it, export it.")
 
 
 @period.command("close")
 def period_close(name: Annotated[str, typer.Argument(metavar="PERIOD", help="A month, such as 2026-06.")]) -> None:
-    """Freeze a month: which logs, how far, which registry. Closing it again changes nothing."""
+    """Close a month: record its logs, their sizes and the registry. Closing it again changes nothing."""
     from service.settlement import life
 
     ws = workspace()
@@ -35,7 +35,7 @@ def period_close(name: Annotated[str, typer.Argument(metavar="PERIOD", help="A m
 
 @period.command("show")
 def period_show(name: Annotated[str, typer.Argument(metavar="PERIOD", help="A month, such as 2026-06.")]) -> None:
-    """Where a month stands, and its runs: the five parts of each pool, beside the month before."""
+    """Show a month's state and its runs: the five parts of each pool, compared with the month before."""
     from cli.finance import period_text
     from service.settlement import months
 
@@ -48,7 +48,7 @@ def period_export(
     *,
     out: Annotated[Path, typer.Option(help="A folder, new or of an earlier export.")],
 ) -> None:
-    """Hand a month to an outsider: the log as static files and a bundle for each published run."""
+    """Export a month for an outsider: the log as static files and a bundle for each published run."""
     from service.statements import recomputing
 
     ws = workspace()
@@ -63,7 +63,7 @@ def period_journal(
     *,
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("journal"),
 ) -> None:
-    """Published runs as double entry, for bookkeepers' own tools; beancount syntax."""
+    """Write published runs as double entry in beancount syntax."""
     from service.statements import recomputing
 
     emit(recomputing.journals(workspace(), name, out))
@@ -73,10 +73,12 @@ def period_journal(
 def books(
     *,
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
-    since: Annotated[str | None, typer.Option("--from", metavar="PERIOD", help="The first month; else all.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="PERIOD", help="The first month; by default all.")
+    ] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="PERIOD", help="The last month.")] = None,
 ) -> None:
-    """Write published months as one journal; beancount and CSV, with tax withheld, advances and reserves beside it."""
+    """Write published months as one journal: beancount and CSV, with tax withheld, advances and reserves."""
     from service.statements import booking
 
     emit(booking.write_books(workspace(), out, since=since, until=until))
@@ -86,12 +88,12 @@ def books(
 def period_recompute(
     folder: Annotated[Path, typer.Argument(help="An exported month.")],
     *,
-    trust: Annotated[Path, typer.Option(help="The operator's trust.json, from elsewhere than the export.")],
+    trust: Annotated[Path, typer.Option(help="The operator's trust.json, from another source than the export.")],
     log: Annotated[
         Path | None, typer.Option(help="A newer export of the log, if the log key of this one has retired.")
     ] = None,
 ) -> None:
-    """Compute an exported month again, as an outsider: rebuild its log, compare every run to the byte."""
+    """Recompute an exported month as an outsider: rebuild its log and compare every run byte for byte."""
     from service.bundles import read_log, read_trust
     from service.statements import recomputing
 
@@ -111,21 +113,23 @@ def run(
     pool: Annotated[
         str | None,
         typer.Option(
-            help="Required, unless --param price= says what a stream brings: the amount shared out, such as 1000000.00."
+            help="Amount to distribute, such as 1000000.00. Required unless --param price= gives a price per stream."
         ),
     ] = None,
-    rule: Annotated[str, typer.Option(help="How influence becomes weight; they stand below.")] = "pro-rata",
+    rule: Annotated[str, typer.Option(help="Payout rule; the rules are listed below.")] = "pro-rata",
     param: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="A term of the pool or of the rule, see below.")
     ] = None,
-    pool_name: Annotated[str, typer.Option(help="Which pool, where there are several.")] = "default",
+    pool_name: Annotated[str, typer.Option(help="Name of the pool, if there are several.")] = "default",
     engine: Annotated[
         str,
-        typer.Option(help="What sums the usage: duckdb over the log's segments, log, spark://... or local-cluster."),
+        typer.Option(
+            help="Engine that sums the usage: duckdb over the log's segments, log, spark://... or local-cluster."
+        ),
     ] = "duckdb",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Calculate, show, change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compute and show the run without storing it.")] = False,
 ) -> None:
-    """Turn a closed month into exact amounts. Two equal runs are one run."""
+    """Compute the exact amounts of a closed month. The same inputs always give the same run."""
     from service.settlement import life
 
     params = parameters(param or [])
@@ -194,11 +198,11 @@ def _run_text(result: Any) -> str:
 @app.command()
 def approve(
     subject: Annotated[str, typer.Argument(metavar="RUN", help="A run, release, adjustment or reversal.")],
-    party: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who approves; not the one who made it.")],
+    party: Annotated[str, typer.Option("--as", metavar="PARTY", help="The approver; must not be the maker.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; for scripts.")] = False,
 ) -> None:
-    """Sign what another person made, once it was shown and checked."""
+    """Show, check and sign a proposal of another person."""
     from service.settlement import life, proposals
 
     ws = workspace()
@@ -218,7 +222,7 @@ def approve(
 
 @app.command("proposals")
 def proposals_() -> None:
-    """Everything that waits for a second person, and what it changes."""
+    """List everything that needs a second person, with its effect."""
     from service.settlement import proposals
 
     emit(proposals.waiting(workspace()))
@@ -227,16 +231,18 @@ def proposals_() -> None:
 @app.command()
 def publish(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="An approved run.")],
-    via: Annotated[str | None, typer.Option(help="file or chain for all; else each payee's own route.")] = None,
+    via: Annotated[
+        str | None, typer.Option(help="file or chain for all payees; by default each payee's own route.")
+    ] = None,
 ) -> None:
-    """Make a run binding: statements are fixed, every payee has one payment with one route."""
+    """Publish a run: it becomes final, and each payee gets one payment by one route."""
     from service.settlement import life
 
     emit(life.publish(workspace(), run_id, via=via), text=_published_text)
 
 
 def _published_text(done: Any) -> str:
-    """What binds now, what is to be paid by which route, and the next step."""
+    """Return the published run's payments by route, and the next step."""
     payable = f"{counted(done.payees, 'payment')}, {money(done.payable_micros, done.currency)} to be paid"
     currencies = [f"  {totals_line(total)}" for total in done.totals] if len(done.totals) > 1 else []
     routes = [f"  by {via}: {counted(count, 'payee')}" for via, count in done.routes.items() if count]
@@ -247,7 +253,7 @@ def _published_text(done: Any) -> str:
 
 
 def _blocked_lines(done: Any) -> list[str]:
-    """Payments that wait, whom they are for and why; the reasons are explained in statements."""
+    """Return the blocked payments with payee and reason; statements explain the reasons."""
     return [
         f"blocked: {payment.party}, {money(payment.micros, done.currency)}: {payment.detail or payment.reason}"
         for payment in done.blocked
@@ -260,10 +266,10 @@ def pay(
     *,
     via: Annotated[str, typer.Option(help="file: payment files for the bank; chain: the contract.")] = "file",
     form: Annotated[
-        str, typer.Option("--format", help="Of the files: csv, or pain.001 (ISO 20022, needs payouts.debtor_*).")
+        str, typer.Option("--format", help="Format of the files: csv, or pain.001 (ISO 20022, needs payouts.debtor_*).")
     ] = "csv",
 ) -> None:
-    """Hand what may be paid now to its route, once; what a hold blocks stays behind."""
+    """Pay what may be paid now, each payment once; payments on hold are left out."""
     if via == "chain":
         from service.chain import postings
 
@@ -274,7 +280,7 @@ def pay(
 
 
 def _paid_text(done: Any) -> str:
-    """What this call sent, apart from what the run has sent by this route so far, and what it left behind."""
+    """Return what this call paid, what the run has paid by this route so far, and what is blocked."""
     sent = f"{counted(done.sent, 'payment')}, {money(done.sent_micros, done.currency)}, handed over now"
     so_far = f"{counted(done.payments, 'payment')}, {money(done.paid_micros, done.currency)}"
     lines = [
@@ -297,7 +303,7 @@ def _paid_text(done: Any) -> str:
 
 
 def totals_line(total: Any) -> str:
-    """What banks are told to pay in one currency, in its coins."""
+    """Return the number and sum of the payments in one currency."""
     from payouts.money import format_amount
 
     amount = format_amount(total.micros, total.currency)
@@ -305,7 +311,7 @@ def totals_line(total: Any) -> str:
 
 
 def _unconfirmed_lines(run: str, parties: tuple[str, ...]) -> list[str]:
-    """What ends the run: the bank's word on each payment."""
+    """Return the next step: record the bank's answer for each payment."""
     if not parties:
         return []
     confirmed = f"settle payments read FILE, or settle payments confirm --all-of {run[:16]}"
@@ -318,10 +324,10 @@ def statement(
     party: Annotated[str, typer.Argument(help="Party id.")],
     name: Annotated[str, typer.Option("--period", help="A closed month, such as 2026-06.")],
     form: Annotated[str, typer.Option("--format", help="text, json, csv, html, pdf or bundle (proof).")] = "text",
-    pool_name: Annotated[str | None, typer.Option(help="For a bundle: which pool, where there are several.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write it; stdout unless given.")] = None,
+    pool_name: Annotated[str | None, typer.Option(help="For a bundle: name of the pool, if there are several.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; by default stdout.")] = None,
 ) -> None:
-    """What a party is allocated and paid, and why not more: held, carried; with --format bundle, the proof."""
+    """Write a party's statement: allocated, paid, held and carried; with --format bundle, its proof."""
     from cli.statements import statement_text
     from service.statements import statements, writing
 
@@ -340,7 +346,7 @@ def statement(
 
 
 def _hand_out(data: bytes, out: Path | None) -> None:
-    """A document to a file, or as it is to stdout."""
+    """Write a document to a file or to stdout."""
     if out is None:
         emit({"text": data.decode()}, text=lambda answer: str(answer["text"]))
         return
@@ -360,10 +366,10 @@ def _as_json(found: Any) -> str:
 def statements(
     name: Annotated[str, typer.Option("--period", help="A month with a run.")],
     *,
-    out: Annotated[Path, typer.Option(help="The folder to write to, one file a party.")],
+    out: Annotated[Path, typer.Option(help="The folder to write to, one file per party.")],
     form: Annotated[str, typer.Option("--format", help="json, csv, html or pdf.")] = "html",
 ) -> None:
-    """Everybody's statement for a month, a file each."""
+    """Write every party's statement for a month, one file each."""
     from service.statements import writing
 
     ws = workspace()
@@ -374,10 +380,10 @@ def statements(
 @app.command()
 def explain(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run.")],
-    party: Annotated[str, typer.Argument(help="Whose lines.")],
-    track: Annotated[str | None, typer.Argument(help="Down to the streams of this track.")] = None,
+    party: Annotated[str, typer.Argument(help="The party whose lines are explained.")],
+    track: Annotated[str | None, typer.Argument(help="Show the streams of this track.")] = None,
 ) -> None:
-    """Walk a line back to its streams: the division, the vectors, and the command that proves each."""
+    """Explain a statement line: its division, vectors and streams, and the commands that prove them."""
     from cli.statements import explained_text
     from service.statements.explaining import explain as walk
 

@@ -1,4 +1,4 @@
-"""Simulate: what another rule would have paid."""
+"""`settle simulate`: compare payout rules on one closed month."""
 
 from __future__ import annotations
 
@@ -27,21 +27,25 @@ def simulate(
     currency: Annotated[str, typer.Option(help="ISO 4217 code of the pool, such as EUR.")],
     pool: Annotated[
         str | None,
-        typer.Option(help="Required, unless --param price= says what a stream brings: the amount, such as 1000000.00."),
+        typer.Option(
+            help="Amount to distribute, such as 1000000.00. Required unless --param price= gives a price per stream."
+        ),
     ] = None,
     rules: Annotated[
         str,
         typer.Option(help="Rules, comma-separated, each with its parameters: shapley-capped:tau=500000:kappa=250000."),
     ] = "pro-rata,shapley-capped:tau=500000",
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A term of the pool.")] = None,
-    draws: Annotated[int, typer.Option(min=0, help="Draw the vectors within their intervals so often.")] = 0,
-    attack: Annotated[int, typer.Option(min=0, help="Make up so many streams of the least-played track.")] = 0,
+    draws: Annotated[
+        int, typer.Option(min=0, help="Number of random draws of the vectors within their intervals.")
+    ] = 0,
+    attack: Annotated[int, typer.Option(min=0, help="Number of invented streams of the least-played track.")] = 0,
     html: Annotated[Path | None, typer.Option(help="Write a page with all of it here.")] = None,
     plot: Annotated[
         list[Path] | None, typer.Option(help="Write the Lorenz curves here: a file named *.svg or *.png.")
     ] = None,
 ) -> None:
-    """Compare rules on one closed month: spread, winners and losers, noise, fraud. Changes nothing."""
+    """Compare rules on one closed month: spread, winners and losers, noise, fraud. Stores nothing."""
     from cli.commands.settlement import parameters
     from payouts.simulation import lorenz
     from service.settlement import simulating
@@ -65,7 +69,7 @@ def simulate(
 
 
 def _text(result: Simulation) -> str:
-    """One row a rule, all but the first beside the first; noise and attack only where they were asked for."""
+    """Return one row per rule, compared with the first; noise and attack only on request."""
     first = result.rules[0]
     rows = [
         {

@@ -1,4 +1,4 @@
-"""Sources of events: who speaks for each, and with which keys."""
+"""Sources of events: assign parties, keys and logs, and list them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import typer
 
 from cli.shell import emit, workspace
 
-app = typer.Typer(no_args_is_help=True, help="Sources of events: who speaks for each, with which keys.")
+app = typer.Typer(no_args_is_help=True, help="Sources of events: the party and keys of each.")
 
 
 @app.command("set")
 def set_(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="As the events name it.")],
-    party: Annotated[str | None, typer.Option(help="The registered party that speaks for it.")] = None,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The source's name in events.")],
+    party: Annotated[str | None, typer.Option(help="The registered party that reports its events.")] = None,
     public: Annotated[str | None, typer.Option(help="A key of that party's, as `settle batch key` printed it.")] = None,
     signed: Annotated[
         bool | None, typer.Option("--signed/--unsigned", help="Whether events without a signature are refused.")
     ] = None,
     log: Annotated[
-        str | None, typer.Option(help="The registered log that takes its events, by origin; for good.")
+        str | None, typer.Option(help="The registered log that accepts its events, by origin; cannot be changed later.")
     ] = None,
 ) -> None:
-    """Say who speaks for a source, bring in a key, ask for signatures, assign it to a log; what is not named stays."""
+    """Set a source's party, key, signing rule or log; settings that are not given stay."""
     from service.log import sources
 
     emit(sources.settle_source(workspace(), source, party=party, public=public, signed=signed, log=log))
@@ -31,7 +31,7 @@ def set_(
 
 @app.command("list")
 def list_() -> None:
-    """Every source that the log knows: its party, whether it must sign, and the keys that count now."""
+    """List all sources: party, whether signatures are required, and the keys that are valid now."""
     from service.log import sources
 
     emit(sources.show(workspace()))

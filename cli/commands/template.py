@@ -1,4 +1,4 @@
-"""Templates: an example of each file the product reads, to start from."""
+"""Templates: print an example of each file that Settle reads."""
 
 from __future__ import annotations
 

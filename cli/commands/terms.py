@@ -1,4 +1,4 @@
-"""Terms of parties: what is taken from their money before it is paid, the currency it is paid in, and at which rate."""
+"""Terms of parties: advances, reserves, withholding tax, payment currency and exchange rates."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ledger.errors import InputError
 if TYPE_CHECKING:
     from payouts.accounts.clauses import Clause
 
-app = typer.Typer(no_args_is_help=True, help="Advances, reserves, tax, currencies and rates; two people agree them.")
+app = typer.Typer(no_args_is_help=True, help="Advances, reserves, tax, currencies and rates; two people agree on them.")
 
-Party = Annotated[str, typer.Argument(help="Whose money.")]
-Rate = Annotated[str | None, typer.Option("--rate", help="How much of it, such as 15.825%.")]
+Party = Annotated[str, typer.Argument(help="The party.")]
+Rate = Annotated[str | None, typer.Option("--rate", help="The part, such as 15.825%.")]
 Ppm = Annotated[int | None, typer.Option(help="The same in parts per million: 150000 is 15%.")]
-Since = Annotated[str, typer.Option("--from", metavar="PERIOD", help="The first month it counts for.")]
-Reason = Annotated[str, typer.Option(help="The contract behind it; it stands in the ledger.")]
+Since = Annotated[str, typer.Option("--from", metavar="PERIOD", help="The first month to which it applies.")]
+Reason = Annotated[str, typer.Option(help="The contract; the ledger contains it.")]
 By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Approve at once as this other person.")]
 
 
@@ -26,16 +26,16 @@ By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Approve a
 def advance(
     party: Party,
     *,
-    amount: Annotated[str, typer.Option(help="What was paid in advance, such as 1000.00.")],
+    amount: Annotated[str, typer.Option(help="The amount paid in advance, such as 1000.00.")],
     currency: Annotated[str, typer.Option(help="ISO 4217 code; also the pool's.")],
     rate: Rate = None,
     ppm: Ppm = None,
     since: Since,
     reason: Reason,
-    pool_name: Annotated[str, typer.Option(help="Which pool it is recouped from.")] = "default",
+    pool_name: Annotated[str, typer.Option(help="The pool from which it is recouped.")] = "default",
     by: By = None,
 ) -> None:
-    """Money a party has had already: taken back at this part of what it gets, until all is recouped."""
+    """Recoup an advance: deduct this part of the party's money until the advance is repaid."""
     from payouts.accounts.clauses import Advance
     from payouts.money import parse_amount
 
@@ -49,7 +49,7 @@ def reserve(
     *,
     rate: Rate = None,
     ppm: Ppm = None,
-    months: Annotated[int, typer.Option(help="Months until what was kept is released.")],
+    months: Annotated[int, typer.Option(help="Months until the reserve is released.")],
     since: Since,
     reason: Reason,
     by: By = None,
@@ -66,12 +66,12 @@ def withhold(
     *,
     rate: Rate = None,
     ppm: Ppm = None,
-    territory: Annotated[str, typer.Option(help="Whose tax it is, such as SE.")],
-    law: Annotated[str, typer.Option(help="The law or treaty; it stands on the statement.")],
+    territory: Annotated[str, typer.Option(help="The territory of the tax, such as SE.")],
+    law: Annotated[str, typer.Option(help="The law or treaty; the statement shows it.")],
     since: Since,
     by: By = None,
 ) -> None:
-    """Withhold tax for a territory from what a party gets."""
+    """Withhold tax for a territory from a party's money."""
     from payouts.accounts.clauses import Withholding
 
     _agree(Withholding(party=party, ppm=_part(rate, ppm), territory=territory), since, law, by)
@@ -97,13 +97,13 @@ def rate(
     source: Annotated[str, typer.Argument(metavar="FROM", help="The pool's currency, such as EUR.")],
     target: Annotated[str, typer.Argument(metavar="TO", help="The currency that is paid, such as USD.")],
     *,
-    period: Annotated[str, typer.Option(help="The month it counts for.")],
-    value: Annotated[str, typer.Option("--rate", help="What one FROM is worth in TO: 1.0861, or 10861/10000.")],
-    day: Annotated[str, typer.Option("--date", help="The day it is of, such as 2026-06-30.")],
-    published: Annotated[str, typer.Option("--source", help="Who published it.")],
+    period: Annotated[str, typer.Option(help="The month to which it applies.")],
+    value: Annotated[str, typer.Option("--rate", help="The value of one FROM in TO: 1.0861, or 10861/10000.")],
+    day: Annotated[str, typer.Option("--date", help="The day of the rate, such as 2026-06-30.")],
+    published: Annotated[str, typer.Option("--source", help="The publisher of the rate.")],
     by: By = None,
 ) -> None:
-    """The one rate at which a month's money is converted."""
+    """Set a month's exchange rate."""
     from payouts.accounts.clauses import Rate
 
     _agree(Rate(currency=source, to=target, rate=value, date=day), period, published, by)
@@ -111,7 +111,7 @@ def rate(
 
 @app.command("list")
 def list_(everything: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False) -> None:
-    """Terms and rates, oldest first."""
+    """List terms and rates, oldest first."""
     from service.settlement import agreements
 
     emit(agreements.listed(workspace(), everything=everything))
@@ -121,7 +121,7 @@ def list_(everything: Annotated[bool, typer.Option("--all", help="Ended ones too
 def end(
     name: Annotated[str, typer.Argument(metavar="TERMS", help="The id of the terms.")], *, reason: Reason, by: By = None
 ) -> None:
-    """Propose to end terms; when another person approves, no later run is under them."""
+    """Propose to end terms; after another person approves, they do not apply to later runs."""
     from service.settlement import holds, life
 
     ws = workspace()
@@ -130,7 +130,7 @@ def end(
 
 
 def _part(rate: str | None, ppm: int | None) -> int:
-    """The share that one of the two options says."""
+    """Return the share that one of the two options gives."""
     part = share_option("--rate", rate, "--ppm", ppm)
     if part is None:
         raise InputError("how much of it? expected --rate, such as --rate 15.825%")

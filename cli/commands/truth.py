@@ -19,9 +19,9 @@ def truth(
     subsets: Annotated[
         bool, typer.Option("--subsets", help="Train random halves of the items, for settle lds, not the bank.")
     ] = False,
-    plan: Annotated[bool, typer.Option("--plan", help="List the trainings and do none.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="List the trainings without running them.")] = False,
 ) -> None:
-    """Train the models that estimators are judged by; what is trained stays."""
+    """Train the models that estimators are compared with; finished models are kept."""
     from attribution.influence.study import Study
 
     opened = Study(study)
@@ -40,7 +40,7 @@ def lds(
     tracks: Annotated[Path, typer.Argument(help="A file of tracks, in the form that the study's adapter reads.")],
     estimator: Annotated[str, typer.Option(help="ekfac, logra or trak.")] = "ekfac",
 ) -> None:
-    """How well item scores predict retraining: beside the most that seeds allow."""
+    """Measure how well item scores predict retraining; shows the limit that seeds set too."""
     from attribution.influence.study import Study, measure_lds
 
     emit(measure_lds(Study(study), tracks, estimator))

@@ -1,4 +1,4 @@
-"""Check a bundle offline: what was checked, what was not, and on what it rests."""
+"""`settle verify`: check bundles offline; print the verdict, the steps, and what was not checked."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ app = typer.Typer(no_args_is_help=True)
 @app.command(cls=PlainCommand)
 def verify(
     bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles or .tlog-proof receipts.")],
-    trust: Annotated[Path | None, typer.Option(help="The operator's trust.json; a workspace has its own.")] = None,
+    trust: Annotated[
+        Path | None, typer.Option(help="The operator's trust.json; by default the workspace's own.")
+    ] = None,
     log: Annotated[
         Path | None, typer.Option(help="A newer export of the log, for proofs under a log key that has retired.")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Each hash step, to be redone with sha256sum.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print each hash step as a command for sha256sum.")
+    ] = False,
 ) -> None:
-    """Check bundles with nothing but a trust file; leaves with 3 unless every step holds."""
+    """Check bundles offline with a trust file; exits with 3 unless every step holds."""
     from service.bundles import read_bundle, read_log, verify_bundle
 
     read = {path: read_bundle(path) for path in bundles}
@@ -48,9 +52,9 @@ def verify(
 
 
 def _trust(flag: Path | None) -> tuple[Trust, Path]:
-    """The trust file that somebody named, and its place.
+    """Return the trust file that the user named, and its path.
 
-    Never the one of the folder that the command stands in: whoever sent the bundle may have sent that folder.
+    Never use a file of the current folder: the sender of the bundle may have sent that folder too.
     """
     from service.bundles import read_trust
     from service.workspace import TRUST, find_home
@@ -83,7 +87,7 @@ def _document(path: Path, report: Report, *, explain: bool) -> dict[str, Any]:
 
 
 def _text(answer: dict[str, Any]) -> str:
-    """Bundle by bundle; of several the verdict on all of them stands last."""
+    """Return the text for each bundle, and for several bundles the overall verdict last."""
     bundles = answer.get("bundles", [answer])
     lines = [line for bundle in bundles for line in _lines(bundle)]
     if len(bundles) > 1:
@@ -93,7 +97,7 @@ def _text(answer: dict[str, Any]) -> str:
 
 
 def _lines(answer: dict[str, Any]) -> list[str]:
-    """The verdict, the steps, what they leave open; the verdict again where it has gone out of sight."""
+    """Return the verdict, the steps and what was not checked; the verdict again if the text is long."""
     lines = []
     for step in answer["steps"]:
         detail = f": {step['detail']}" if step["detail"] else ""
@@ -108,7 +112,7 @@ def _lines(answer: dict[str, Any]) -> list[str]:
 
 
 def _verdict(answer: dict[str, Any]) -> str:
-    """In a line: whether it holds, and if not, where it breaks."""
+    """Return the verdict in a line, with the failed step if there is one."""
     if answer["ok"]:
         cautions = "".join(f"; {caution}" for caution in answer["cautions"])
         return f"OK  {answer['bundle']}: all {len(answer['steps'])} steps hold{cautions}"
@@ -117,7 +121,7 @@ def _verdict(answer: dict[str, Any]) -> str:
 
 
 def _reported(answer: dict[str, Any]) -> list[str]:
-    """On whose word an event stands."""
+    """Return who vouches for an event."""
     from ledger.proofs.batch import UNSIGNED
 
     if "platform" not in answer:

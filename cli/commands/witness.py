@@ -16,8 +16,8 @@ from ledger.errors import InputError, TransientError, VerificationError
 app = typer.Typer(no_args_is_help=True)
 witness = typer.Typer(no_args_is_help=True)
 asking = typer.Typer(no_args_is_help=True)
-app.add_typer(witness, name="witness", help="Cosign other people's logs as a witness; notice when one forks.")
-ledger.add_typer(asking, name="witness", help="Have this workspace's log witnessed.")
+app.add_typer(witness, name="witness", help="Cosign other people's logs as a witness; detect forks.")
+ledger.add_typer(asking, name="witness", help="Ask witnesses to cosign this workspace's log.")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The witness's folder.")]
 
@@ -31,7 +31,7 @@ def init(
     name: Annotated[str, typer.Option(help="The witness's name, such as witness.example/w1.")],
     no_passphrase: Annotated[bool, typer.Option("--no-passphrase", help="Leave the key file unencrypted.")] = False,
 ) -> None:
-    """Make a witness: a key and an empty memory. Its vkey goes into the policies of those who trust it."""
+    """Make a witness: a key and an empty database. People who trust it put its vkey into their policies."""
     from service.setup import new_passphrase
     from service.witness.server import Witness
     from service.workspace import system_clock
@@ -46,7 +46,7 @@ def know(
     vkeys: Annotated[list[str] | None, typer.Argument(metavar="[VKEY]...", help="Verifier keys of logs.")] = None,
     trust: Annotated[Path | None, typer.Option(help="A trust.json: all log keys in it.")] = None,
 ) -> None:
-    """Let the witness cosign these logs; known before, they stay known."""
+    """Let the witness cosign these logs; logs that it knows already stay."""
     from ledger.proofs.note import parse_vkey
     from service.bundles import read_trust
 
@@ -80,7 +80,7 @@ def serve(
 
 @witness.command()
 def show(folder: Folder) -> None:
-    """What the witness holds of each log, and the contradictions it was shown."""
+    """Show the witness's checkpoint of each log, and the contradictions that it received."""
     opened = _open(folder)
     refused = [
         {
@@ -121,10 +121,10 @@ def _read(path: Path) -> bytes:
 @asking.command("policy")
 def set_policy(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A tlog-policy file; without it, show ours.")
+        Path | None, typer.Argument(metavar="[FILE]", help="A tlog-policy file; without it, show the current policy.")
     ] = None,
 ) -> None:
-    """Say in trust.json whose cosignatures a checkpoint needs; its readers must fetch it again."""
+    """Set in trust.json which cosignatures a checkpoint needs; its readers must get the file again."""
     from service.log.trusting import adopt_policy
 
     ws = workspace()
@@ -137,7 +137,7 @@ def set_policy(
 
 @asking.command("ask")
 def ask_witnesses() -> None:
-    """Have the newest checkpoint cosigned; leaves with 3 if a witness has seen another log, 6 short of the quorum."""
+    """Ask for cosignatures of the newest checkpoint; exits with 3 if a witness saw another log, 6 below the quorum."""
     from service.witness.asking import ask
 
     ws = workspace()

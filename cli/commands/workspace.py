@@ -1,4 +1,4 @@
-"""The workspace itself: make it, look at it, see its settings."""
+"""The workspace: create it, show its state and its settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 config = typer.Typer(no_args_is_help=True)
-app.add_typer(config, name="config", help="Settings and where each came from.")
+app.add_typer(config, name="config", help="Settings and their origin.")
 
 
 @app.command()
@@ -24,10 +24,12 @@ def init(
     no_passphrase: Annotated[
         bool, typer.Option("--no-passphrase", help="Leave the key files unencrypted: for trials and tests.")
     ] = False,
-    origin: Annotated[str, typer.Option(help="The log's name, such as example.org/ledger; made up if absent.")] = "",
-    operator: Annotated[str, typer.Option(help="Party id of whoever runs this workspace.")] = "operator",
+    origin: Annotated[
+        str, typer.Option(help="The log's name, such as example.org/ledger; by default a random one.")
+    ] = "",
+    operator: Annotated[str, typer.Option(help="Party id of the operator of this workspace.")] = "operator",
 ) -> None:
-    """Make a workspace here (or in --home): settings, role keys, trust.json, an empty log."""
+    """Create a workspace here (or in --home): settings, role keys, trust.json, an empty log."""
     from service.setup import check_new, create, new_passphrase
 
     home = home_flag() or Path.cwd()
@@ -38,14 +40,14 @@ def init(
 
 @app.command()
 def status() -> None:
-    """Where everything stands, and what waits for someone."""
+    """Show the state of everything, and open tasks."""
     from service.status import status as overview
 
     emit(overview(workspace()), text=_status_text)
 
 
 def _status_text(it: Status) -> str:
-    """What waits for a person comes first: it is read in the morning."""
+    """Return the text of the status, with the tasks for people first."""
     waiting = [f"  {line}" for line in it.waiting] or ["  nothing"]
     facts = {
         "workspace": it.home + (" (demo: one workspace holds the maker's key and the approver's)" if it.demo else ""),
@@ -68,5 +70,5 @@ def _status_text(it: Status) -> str:
 
 @config.command("show")
 def config_show() -> None:
-    """Every setting, its value and where it came from."""
+    """Show every setting, its value and its origin."""
     emit(workspace().settings.explained())
