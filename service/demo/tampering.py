@@ -18,14 +18,14 @@ _VICTIM: Final = "SELECT idx, body FROM entry WHERE type = 'event' ORDER BY idx 
 
 def spoil_an_event(store: str) -> tuple[int, Callable[[], None]]:
     """Go past the guards of a store (a file or a URL), double the units of one event; its index, and the way back."""
-    with _unguarded(store) as (cursor, mark):
+    with unguarded(store) as (cursor, mark):
         cursor.execute(_VICTIM)
         index, body = cursor.fetchone()
         original = bytes(body)
         _write(cursor, mark, index, original.replace(b'"units":1', b'"units":2'))
 
     def undo() -> None:
-        with _unguarded(store) as (cursor, mark):
+        with unguarded(store) as (cursor, mark):
             _write(cursor, mark, index, original)
 
     return index, undo
@@ -35,7 +35,7 @@ def _write(cursor: Cursor, mark: str, index: int, body: bytes) -> None:
     cursor.execute(f"UPDATE entry SET body = {mark} WHERE idx = {mark}", (body, index))  # noqa: S608  mark is ours
 
 
-def _unguarded(store: str) -> AbstractContextManager[tuple[Cursor, str]]:
+def unguarded(store: str) -> AbstractContextManager[tuple[Cursor, str]]:
     """A cursor that no trigger stops, and how the driver marks a parameter; the triggers are back afterwards."""
     return _postgres(store) if "://" in store else _sqlite(store)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.log.append import Log
+from ledger.log.whole import check_whole
 from ledger.proofs import canon, dsse, leaf
 from ledger.registry.model import GroupMove, ProposedAccount
 from ledger.registry.payees import proposed_as
@@ -160,6 +161,7 @@ def request(
 def run(ws: Workspace, wanted: RunRequest, *, dry_run: bool = False, on_progress: Progress = None) -> RunResult:
     """Calculate a pool of a closed period. The same inputs come to the same run; a dry run writes nothing."""
     period, terms = wanted.period, wanted.terms
+    check_whole(ws.log)
     book = read_book(ws)
     takes = carried(ws.log, book, period=period, pool=terms.pool, currency=terms.currency)
     inputs = given_of(ws, book, wanted, takes)
@@ -252,6 +254,7 @@ class Approved:
 
 def approve(ws: Workspace, subject: str, party: str) -> Approved:
     """Sign a run or another proposal as another person than its maker."""
+    check_whole(ws.log)
     if registered := _approve_registered(ws, subject, party):
         return registered
     at = format_time(ws.clock())
@@ -371,6 +374,7 @@ def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
     """Make an approved run binding. Refused if another stands in its place, or what it follows has moved."""
     if via is not None and via not in ROUTES:
         raise InputError(f"route {via!r}: expected one of {', '.join(ROUTES)}")
+    check_whole(ws.log)
     at = format_time(ws.clock())
 
     def decide(book: Book) -> DecidedStep[Published]:

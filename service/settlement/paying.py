@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.log.append import Log
+from ledger.log.whole import check_whole
 from ledger.proofs import canon, dsse
 from ledger.types import Digest, format_time
 from payouts.accounts.batches import Payable
@@ -74,6 +75,7 @@ def pay(ws: Workspace, run_id: str, via: str, form: str = "csv") -> Paid:
     if via not in ROUTES:
         raise InputError(f"route {via!r}: expected one of {', '.join(ROUTES)}")
     check_format(ws, form)
+    check_whole(ws.log)
     route: Route = "chain" if via == "chain" else "file"
     at = format_time(ws.clock())
 

@@ -15,6 +15,7 @@ import msgspec
 
 from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.log.append import Log
+from ledger.log.whole import check_whole
 from ledger.proofs import canon, dsse
 from ledger.types import Digest, Period, format_time
 from payouts.compute import Inputs, Line, Outcome, compute
@@ -321,6 +322,7 @@ def propose(
 ) -> RestatementProposed:
     """Propose the differences as corrections that a later month's run books; what is booked already is left out."""
     Period.parse(into)
+    check_whole(ws.log)
     book = read_book(ws)
     stored = _restatable(ws, book, period, pool)
     _check_into(book, stored, into)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import StateError, VerificationError
 from ledger.log.append import Log
+from ledger.log.whole import check_whole
 from ledger.proofs import canon, vector
 from ledger.types import Digest, InfluenceVector, Period
 from payouts import document as doc
@@ -188,6 +189,9 @@ def calculate(
 ) -> Calculated:
     """The run: usage, outcome, accounts, document. Reads, writes nothing."""
     logs = listed(ws, book, given.terms.period)
+    for closed in logs:
+        if closed.log is not ws.log:
+            check_whole(closed.log)
     view = ws.registry.view(given.registry_size)
     rows = summed(
         logs,
