@@ -8,8 +8,13 @@ with a reason; silence and very short clips are not refused, they end as wholly 
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -26,6 +31,9 @@ _OGG_PAGE_MOST, _OGG_LAST = 65_307, 4
 _RIFF_UNKNOWN: Final = 0xFFFF_F000
 """A writer that does not know the length announces about the most that there can be."""
 _RATE_RANGE: Final = (2_000, 768_000)
+
+_MP3_MESSAGES: Final = (b"Note:", b"Warning:", b"[src/libmpg123", b"[libmpg123")
+_standard_error = Lock()
 
 Pcm = npt.NDArray[np.float32]
 
@@ -63,7 +71,7 @@ def decode(path: Path) -> Clip:
 
     digest = file_digest(path)
     try:
-        with soundfile.SoundFile(path) as stream:
+        with _messages_named(path), soundfile.SoundFile(path) as stream:
             rate, channels = int(stream.samplerate), int(stream.channels)
             if not _RATE_RANGE[0] <= rate <= _RATE_RANGE[1]:
                 raise InputError(f"{path}: sample rate {rate} Hz, expected {_RATE_RANGE[0]} to {_RATE_RANGE[1]}")
@@ -97,6 +105,29 @@ def decode(path: Path) -> Clip:
         clipped_ppm=1_000_000 * clipped // read,
         truncated=read < 0.98 * promised or _ends_early(path),
     )
+
+
+@contextmanager
+def _messages_named(path: Path) -> Iterator[None]:
+    """Puts the file's name before what the MP3 decoder writes to standard error: it names no file itself, and no option
+    of libsndfile keeps it quiet. What others write meanwhile comes out as it is, a little later.
+    """
+    with _standard_error, tempfile.TemporaryFile() as caught:
+        try:
+            usual = os.dup(2)
+        except OSError:  # a process without standard error
+            yield
+            return
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(usual, 2)
+            os.close(usual)
+            caught.seek(0)
+            for line in caught.read().splitlines(keepends=True):
+                if line.strip():
+                    os.write(2, (f"{path}: ".encode() if line.startswith(_MP3_MESSAGES) else b"") + line)
 
 
 def _kind_of(path: Path) -> str:

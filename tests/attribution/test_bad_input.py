@@ -253,3 +253,16 @@ def test_a_score_without_notes_is_nobodys(catalogue: Catalogue, tmp_path: Path) 
     song.save(path)
     vector = attributed(catalogue, path)
     assert [vector.aspect(aspect).unattributed for aspect in ASPECTS] == [MILLION] * 3
+
+
+def test_what_the_decoder_says_names_the_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """If this fails, of a thousand files nobody knows which one the decoder complains about."""
+    whole = tmp_path / "whole.mp3"
+    soundfile.write(whole, np.random.default_rng(0).standard_normal(8 * RATE) * 0.1, RATE, format="MP3")
+    body = whole.read_bytes()
+    damaged = tmp_path / "damaged.mp3"
+    damaged.write_bytes(body[:4000] + bytes(600) + body[5000:])
+    decode(damaged)
+    complaints = capfd.readouterr().err.splitlines()
+    assert complaints
+    assert all(line.startswith(f"{damaged}: ") for line in complaints)
