@@ -20,6 +20,7 @@ from ledger.proofs.bundle import PlacedLeaf
 from ledger.proofs.form import FORM
 from ledger.proofs.trust import TrustedLog
 from ledger.types import Digest
+from service.leaf_types import LEAF_TYPES
 from service.log import batches
 from service.log.logs import behind
 from service.settlement.step import read_book
@@ -179,7 +180,7 @@ def fsck(workspace: Workspace, *, on_progress: Progress | None = None) -> checki
 
     An act without effect is a problem here as it is in `period recompute`: no honest command writes one.
     """
-    examined = checking.fsck(workspace.open_log(check=False), on_progress=on_progress)
+    examined = checking.fsck(workspace.open_log(check=False), types=LEAF_TYPES, on_progress=on_progress)
     whole = examined.problems == [str(void) for void in examined.voids][: checking.PROBLEMS_MAX]
     if whole and not workspace.settings.text("log.home"):  # a damaged log has no acts to be read
         book = read_book(workspace)

@@ -30,6 +30,14 @@ def serve(
     answer(workspace(), host=host, port=port, limits=limits, started=lambda url: emit({"listening": url}))
 
 
+@access.command("log")
+def access_log() -> None:
+    """What was done to access keys and policies, from the log: each act signed by the operator."""
+    from service.access import keys
+
+    emit(keys.administrative_acts(workspace().log))
+
+
 @key.command("add")
 def key_add(
     party: Annotated[str, typer.Option(help="The registered party that uses it.")],

@@ -11,7 +11,7 @@ Then the tables beside the entries: event ids, the projection of tracks, content
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -69,14 +69,19 @@ class Examined:
             self.problems.append(problem)
 
 
-def fsck(log: Log, *, on_progress: Callable[[int, int | None], None] | None = None) -> Examined:
-    """Examine a log from its first entry to its last."""
-    return _Walk(log, on_progress).run()
+def fsck(
+    log: Log, *, types: Collection[str] | None = None, on_progress: Callable[[int, int | None], None] | None = None
+) -> Examined:
+    """Examine a log from its first entry to its last. Leaves of none of these `types` are listed as unchecked."""
+    return _Walk(log, types, on_progress).run()
 
 
 class _Walk:
-    def __init__(self, log: Log, on_progress: Callable[[int, int | None], None] | None) -> None:
+    def __init__(
+        self, log: Log, types: Collection[str] | None, on_progress: Callable[[int, int | None], None] | None
+    ) -> None:
         self._log = log
+        self._types = types
         self._edge = Edge.empty(log.origin)
         self._seals: list[tuple[int, dict[str, Any]]] = []
         self._report = Examined(origin=log.origin)
@@ -190,6 +195,8 @@ class _Walk:
         """A leaf that is no event in its usual form."""
         if body["type"] != kind:
             self._report.bad(index, f"entry {index} is filed as {kind!r} and is a {body['type']!r}")
+        if self._types is not None and kind not in self._types:
+            self._report.unchecked.append(f"what entry {index} means: its type {kind!r} is not known to this version")
         if kind == "seal":
             self._seals.append((index, body))
         elif kind == "event":

@@ -1,4 +1,5 @@
-"""What the log's own leaves add up to, each author checked once: keys, sources, members, batches, vectors, assignments.
+"""What the log's own leaves add up to, each author checked once: keys, sources, members, batches, vectors, assignments,
+administrative acts.
 
 Events are not visited; which of them counts follows from what is read here. A reading only moves forward, and
 every effect bears the index of its leaf, so that one reading answers for every size that it has passed.
@@ -10,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from ledger.errors import SettleError, VerificationError
-from ledger.proofs import batch, dsse, keyring, member, source
+from ledger.proofs import admin, batch, dsse, keyring, member, source
+from ledger.proofs.admin import AuditedAct
 from ledger.proofs.batch import BatchStatement
 from ledger.proofs.form import SIGNED_FOR, FormLine
 from ledger.proofs.keyring import Key, KeyRing
@@ -24,7 +26,7 @@ from ledger.types import Digest, Leaf
 class Reading:
     """The leaves of one log up to `size`. Without trusted keys no signature is checked, which only tests do."""
 
-    TYPES: Final = (*keyring.TYPES, "source", "member", "follow", "batch", "vector", "assign")
+    TYPES: Final = (*keyring.TYPES, "source", "member", "follow", "batch", "vector", "assign", "admin")
     """The leaves that it takes; others have no effect here."""
 
     def __init__(self, origin: str, trusted: Sequence[Key] | None, blob: Blob) -> None:
@@ -34,6 +36,7 @@ class Reading:
         self.voids: list[Void] = []
         self.sources: dict[str, EventSource] = {}
         self.members: dict[str, TrustedLog] = {}
+        self.administrative_acts: list[AuditedAct] = []
         self.vectors: dict[tuple[str, Digest], int] = {}
         """The first leaf that logs this vector of this track, signed by the attribution role."""
         self.assigned: dict[str, tuple[int, Digest]] = {}
@@ -111,6 +114,11 @@ class Reading:
         parsed = member.parse(index, body)
         self.members.setdefault(parsed.origin, parsed)
 
+    def _admin(self, index: int, body: Leaf) -> None:
+        if self.ring is not None:
+            check_author(self.ring, index, body, "operator")
+        self.administrative_acts.append(admin.parse(index, body))
+
     def _batch(self, index: int, body: Leaf) -> None:
         envelope = dsse.parse(self._blob(text(body, "statement")))
         parsed = batch.check_taken(body, envelope, self.origin)
@@ -149,4 +157,5 @@ class Reading:
         "batch": _batch,
         "vector": _vector,
         "assign": _assign,
+        "admin": _admin,
     }

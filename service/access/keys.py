@@ -1,7 +1,8 @@
 """Access keys: random, shown once, stored as a hash, ending, revocable. Each belongs to one party.
 
-A side table beside the log, in no proof. What a key's party may do is not kept here: it follows from the log each
-time (`service.access.roles`), so that a revoked role ends with every key at once. A scope can only narrow it.
+A side table beside the log, in no proof; that a key was made, revoked or has expired is a leaf of the log, written in
+the same transaction. What a key's party may do is not kept here: it follows from the log each time
+(`service.access.roles`), so that a revoked role ends with every key at once. A scope can only narrow it.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ import hashlib
 import re
 import secrets
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, MetaData, Table, Text, inspect, select
+from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, select
 
-from ledger.errors import InputError
-from ledger.types import format_time, parse_time
+from ledger.errors import ConflictError, InputError
+from ledger.log.append import batch_of
+from ledger.proofs import admin
+from ledger.types import Head, Leaf, format_time, parse_time
 from service.log.keys import ring
 
 if TYPE_CHECKING:
     from ledger.log.append import Log
+    from ledger.proofs.admin import AuditedAct
     from service.workspace import Workspace
 
 ROLES: Final = ("platform", "holder", "auditor", "approver", "operator")
@@ -84,7 +89,17 @@ def add(ws: Workspace, party: str, *, scopes: Collection[str] = (), expires: str
     key = secrets.token_hex(6)
     token = f"settle_{key}_{secrets.token_urlsafe(32)}"
     chosen = tuple(role for role in ROLES if not scopes or role in scopes)
-    with ws.log.projection() as tx:
+    leaf = admin.make(
+        now,
+        "access-key-added",
+        key,
+        signer=ws.signer("operator"),
+        party=party,
+        scopes=list(chosen),
+        until=ends,
+    )
+
+    def store(tx: Connection, _: Head) -> None:
         _METADATA.create_all(tx)
         tx.execute(
             _KEY.insert().values(
@@ -96,6 +111,8 @@ def add(ws: Workspace, party: str, *, scopes: Collection[str] = (), expires: str
                 expires_at=ends,
             )
         )
+
+    ws.log.commit(batch_of([*_expired(ws), leaf]), store)
     return NewAccessKey(id=key, party=party, scopes=chosen, expires_at=ends, token=token)
 
 
@@ -106,17 +123,40 @@ def _moment(text: str) -> datetime:
 
 def revoke(ws: Workspace, key: str) -> AccessKey:
     """End a key now; done again, it stays ended when it was."""
-    with ws.log.projection() as tx:
-        _METADATA.create_all(tx)
-        tx.execute(
-            _KEY.update()
-            .where(_KEY.c.id == key, _KEY.c.revoked_at.is_(None))
-            .values(revoked_at=format_time(ws.clock()))
-        )
-    for row in listed(ws.log):
+    now = ws.clock()
+
+    def store(tx: Connection, _: Head) -> None:
+        counting = _KEY.update().where(_KEY.c.id == key, _KEY.c.revoked_at.is_(None))
+        if tx.execute(counting.values(revoked_at=format_time(now))).rowcount != 1:
+            raise ConflictError(f"access key {key} was revoked by somebody else meanwhile")
+
+    if _known(ws.log, key).revoked_at is None:
+        leaf = admin.make(now, "access-key-revoked", key, signer=ws.signer("operator"))
+        with suppress(ConflictError):
+            ws.log.commit(batch_of([*_expired(ws), leaf]), store)
+    return _known(ws.log, key)
+
+
+def _known(log: Log, key: str) -> AccessKey:
+    """The key of this id."""
+    for row in listed(log):
         if row.id == key:
             return row
     raise InputError(f"no access key {key!r}; see settle access key list")
+
+
+def _expired(ws: Workspace) -> list[Leaf]:
+    """The leaves that say which keys have run out since the last act; a key's end is in the leaf that added it too."""
+    now = ws.clock()
+    told = {act.about for act in ws.log.reading().administrative_acts if act.act != "access-key-added"}
+    ended = [row.id for row in listed(ws.log) if row.revoked_at is None and row.expires_at <= format_time(now)]
+    signer = ws.signer("operator")
+    return [admin.make(now, "access-key-expired", key, signer=signer) for key in ended if key not in told]
+
+
+def administrative_acts(log: Log) -> list[AuditedAct]:
+    """What was done to keys and policies, in the order of the log, each signed by the operator."""
+    return log.reading().administrative_acts
 
 
 def listed(log: Log) -> list[AccessKey]:
