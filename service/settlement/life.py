@@ -38,7 +38,7 @@ from service.settlement.approvers import approver_key, check_by_person, is_demo,
 from service.settlement.blocking import Blocked, blocked_parties
 from service.settlement.carrying import carried, handed_over
 from service.settlement.finding import find, find_run
-from service.settlement.payees import payees_now, route_of
+from service.settlement.payees import payees_entered, route_of
 from service.settlement.payment_files import CurrencyTotal, paid_in, totals
 from service.settlement.pools import check_apart
 from service.settlement.restating import check_not_restated, check_restatement
@@ -424,7 +424,7 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
 
 def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[str, Any]]:
     """Each payee's one payment: how much, and by which route, fixed from here on."""
-    accounts, salts = payees_now(ws), stored.salts
+    accounts, salts = payees_entered(ws), stored.salts
     for account in stored.accounts.values():
         if account.payable:
             route = via or route_of(accounts.get(account.party))

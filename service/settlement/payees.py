@@ -29,6 +29,18 @@ def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
     return {party: accounts[digest] for party, digest in counting.items() if digest in accounts}
 
 
+def payees_entered(ws: Workspace) -> dict[str, payees.Payee]:
+    """The account in force of every party, or else the newest that was entered: it says how the party is to be paid.
+
+    A publication fixes each payee's route. Published by file, a party whose account for the chain was still cooling off
+    could not be paid to that account any more.
+    """
+    view = ws.registry.view()
+    with ws.log.store.reading() as connection:
+        newest = {payee.party: payee for payee in payees.listed(connection, view) if payee.method}
+    return newest | payees_now(ws)
+
+
 def accounts_at(ws: Workspace, book: Book, at: Instant) -> dict[str, Digest] | None:
     """The digest of the account that counts for each party, at a size of the log and a time; None before there are any.
 
@@ -107,5 +119,5 @@ def named(ws: Workspace, account: payees.Payee) -> PayeeAccount:
 
 
 def route_of(account: payees.Payee | None) -> Route:
-    """The way a party is paid: its account's, by file where it has none yet."""
+    """The way a party is paid: its account's, by file where it has none."""
     return "chain" if account is not None and account.method == "chain" else "file"
