@@ -121,11 +121,20 @@ def _row(item: Any, table: Row, name: str) -> Row:
     """A row of a committed table, once its path leads to the root."""
     if not isinstance(item, dict) or set(item) != {"index", "row", "path"} or type(item["index"]) is not int:
         raise VerificationError(f"{name}: a row has index, row and path")
+    if not isinstance(item["path"], list):
+        raise VerificationError(f"{name}: a row's path is a list")
     row: Row = item["row"]
     path = [parse_hex(node, f"{name}: path", tree.HASH_SIZE) for node in item["path"]]
     root = parse_hex(table["root"], f"{name}: root", tree.HASH_SIZE)
     tree.check_inclusion(item["index"], table["rows"], tree.leaf_hash(canon.encode(row)), path, root)
     return row
+
+
+def _check_lists(values: Mapping[str, Any], *names: str) -> None:
+    """An empty text or object in a list's stead would be a second spelling of no rows."""
+    for name in names:
+        if not isinstance(values[name], list):
+            raise VerificationError(f"{name} is {str(values[name])[:60]!r}: expected a list")
 
 
 def _guarded(check: Callable[[Examination, Row], None]) -> Callable[[Examination, Row], None]:
@@ -170,6 +179,9 @@ def check_statement(examination: Examination, document: Row) -> None:
     names = (*COMMON, "party", "groups", "lines", "account", "intent")
     with examination.step("the bundle has the fields of its kind"):
         values = dict(zip(names, bundle.fields(document, *names), strict=True))
+        _check_lists(values, "groups", "lines", "account", "intent")
+        if not isinstance(values["party"], str):
+            raise VerificationError(f"party is {str(values['party'])[:60]!r}: expected a text")
     binding = check_binding(examination, document, values)
     party, run = values["party"], binding.document
     with examination.step("the pool's level follows from the run's terms and rule") as step:
@@ -422,6 +434,7 @@ def check_run(examination: Examination, document: Row) -> None:
     names = (*COMMON, *TABLES, "intents")
     with examination.step("the bundle has the fields of its kind"):
         values = dict(zip(names, bundle.fields(document, *names), strict=True))
+        _check_lists(values, *TABLES, "intents")
     binding = check_binding(examination, document, values)
     v, result, tables = binding.given.v, binding.document["result"], binding.document["tables"]
     with examination.step("the tables are the ones committed to") as step:

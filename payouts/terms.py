@@ -62,6 +62,9 @@ class Terms:
         if not _NAME.match(self.pool):
             raise TermsError(f"pool name {self.pool!r}: expected up to 64 of a-z, 0-9, '.', '_', '-'")
         self._check_amount()
+        for name in ("sources", "products", "territories"):
+            if odd := [item for item in getattr(self, name) if not isinstance(item, str)]:
+                raise TermsError(f"{name} name {odd[0]!r}: expected texts")
         for territory in self.territories:
             if not _TERRITORY.match(territory):
                 raise TermsError(f"territory {territory!r}: expected ISO 3166 alpha-2 codes, such as SE|NO")
@@ -151,7 +154,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
 
 
 def _within(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
+    if type(value) is not int or not low <= value <= high:  # True would be a second spelling of 1
         raise TermsError(f"{name} {value}: expected a whole number from {low} to {high}")
 
 

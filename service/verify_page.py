@@ -13,7 +13,20 @@ from typing import Final
 
 PARTS: Final = Path(__file__).parent / "web" / "static" / "verify"
 PAGE: Final = PARTS.parent / "verify.html"
-CORE: Final = ("canon", "proof", "keys", "vector", "kinds")
+CORE: Final = (
+    "canon",
+    "proof",
+    "keys",
+    "vector",
+    "amounts",
+    "terms",
+    "accounts",
+    "binding",
+    "money",
+    "statement",
+    "membership",
+    "kinds",
+)
 """The scripts that check; `page` shows what they find."""
 
 

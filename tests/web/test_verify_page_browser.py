@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from service.verify_page import PAGE
+from tests.independent.building import canonical
+from tests.independent.settled import Settled
 from tests.support import ROOT
 
 pytestmark = pytest.mark.browser
@@ -54,5 +56,24 @@ def test_a_visitor_checks_an_honest_bundle_and_an_altered_one(page: Any, tmp_pat
     assert verdict(page, honest, trust).startswith("OK")
     assert verdict(page, altered, trust).startswith("FAILED")
     assert verdict(page, honest).startswith("Add both")
-    assert verdict(page, GOLDEN / "membership.bundle", trust).startswith("Cannot check")
+    claim = GOLDEN / "releases" / "0.1.0" / "bundles" / "claim-0.bundle"
+    assert verdict(page, claim, trust).startswith("Cannot check")
     assert page.get_by_text("SHA-256").count() > 0
+
+
+def test_a_visitor_reads_what_a_run_and_a_statement_prove(page: Any, tmp_path: Path) -> None:
+    """If this fails, a holder without our software cannot check what they are paid, or is told less than by us."""
+    settled = Settled()
+    trust = tmp_path / "trust.json"
+    trust.write_bytes(canonical(settled.trust()))
+    for name, data in settled.bundles().items():
+        (tmp_path / name).write_bytes(data)
+    run, statement = tmp_path / "run.bundle", tmp_path / "p-bob.bundle"
+    assert verdict(page, run, trust).startswith("OK")
+    assert page.get_by_text("it pays 3 parties").is_visible()
+    assert verdict(page, statement, trust).startswith("OK")
+    assert page.get_by_text("p-bob earned").is_visible()
+    assert verdict(page, run, statement, trust).startswith("OK 2 bundles")
+    statement.write_bytes(statement.read_bytes().replace(b'"party":"p-bob"', b'"party":"p-cy"'))
+    assert verdict(page, statement, trust).startswith("FAILED")
+    assert verdict(page, run, statement, trust).startswith("FAILED p-bob.bundle")

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
 
 const scripts = process.argv.slice(2).map((path) => readFileSync(path, "utf8").replace('"use strict";', ""));
-const { verifyBundle, parseTrust } = new Function(`"use strict";${scripts.join("\n")}\nreturn { verifyBundle, parseTrust };`)();
+const { verifyBundle, parseTrust, needsCommandLine } = new Function(`"use strict";${scripts.join("\n")}\nreturn { verifyBundle, parseTrust, needsCommandLine };`)();
 const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -12,11 +12,11 @@ for await (const line of createInterface({ input: process.stdin })) {
   try {
     trusted = await parseTrust(bytes(trust));
   } catch (problem) {
-    console.log(JSON.stringify({ trust: problem.message }));
+    console.log(JSON.stringify({ report: { trust: problem.message } }));
     continue;
   }
   for (const bundle of bundles) {
     const report = await verifyBundle(bytes(bundle), trusted);
-    console.log(JSON.stringify({ ok: report.ok, steps: report.steps.map(({ name, ok }) => [name, ok]) }));
+    console.log(JSON.stringify({ report, beyond: needsCommandLine(bytes(bundle)) }));
   }
 }

@@ -19,7 +19,7 @@ function isObject(value) {
 
 // Whether the object has exactly these fields.
 function hasFields(value, ...names) {
-  return isObject(value) && Object.keys(value).sort().join() === [...names].sort().join();
+  return isObject(value) && Object.keys(value).length === names.length && names.every((name) => Object.hasOwn(value, name));
 }
 
 function sameBytes(left, right) {

@@ -5,11 +5,15 @@ const VECTOR_PAYLOAD_TYPE = "application/vnd.settle.influence-vector+json";
 const BATCH_PAYLOAD_TYPE = "application/vnd.settle.batch+json";
 const SIGNS_VECTORS = ["attribution", "platform", "operator"];
 const EVENT_BODY = ["source", "event_id", "track", "occurred_at", "territory", "units", "product", "gross_micros", "currency"];
-const ONLY_ON_THE_COMMAND_LINE = ["claim", "membership", "run", "statement"];
+const ONLY_ON_THE_COMMAND_LINE = ["claim"];
+const BUNDLE_VERSIONS = { run: [1, 2], statement: [1, 2] };  // of all other kinds version 1 alone
 
 class Examination {
   steps = [];
   unchecked = [];
+  cautions = [];  // what the verdict's own line must say beside OK
+  proved = [];
+  platform = null;
 
   // Records one step. A failure inside it ends the examination: later steps would rest on it.
   async step(name, check) {
@@ -68,25 +72,45 @@ async function verifyBundle(bytes, trust) {
     if (!(problem instanceof VerificationFailure)) throw problem;
     examination.unchecked.push("everything after the step that failed");
   }
-  const { steps, unchecked } = examination;
-  return { ok: steps.every((step) => step.ok), kind: document.kind ?? null, steps, unchecked };
+  const { steps, unchecked, cautions, proved, platform } = examination;
+  const common = { kind: document.kind ?? null, steps, unchecked };
+  const ok = steps.every((step) => step.ok);
+  return ok ? { ok, ...common, cautions, proved, platform } : { ok, ...common, cautions: [], proved: [], platform: null };
 }
 
-function parseBundle(bytes) {
+function versionsOf(kind) {
+  return Object.hasOwn(BUNDLE_VERSIONS, kind) ? BUNDLE_VERSIONS[kind] : [1];
+}
+
+function parseDocument(bytes) {
   if (bytes.length > BUNDLE_SIZE_MAX) refuse(`bundle: ${bytes.length} bytes, at most ${BUNDLE_SIZE_MAX}`);
   const header = utf8.encode(RECEIPT_HEADER);
   if (sameBytes(bytes.subarray(0, header.length), header)) return parseReceipt(decodeUtf8(bytes, "receipt"));
-  const document = decodeCanonicalObject(bytes, "bundle");
-  if (document.v !== 1 || typeof document.kind !== "string" || typeof document.checkpoint !== "string" || !Array.isArray(document.keys)) {
-    refuse("bundle: expected v 1, kind, checkpoint and keys");
+  return decodeCanonicalObject(bytes, "bundle");
+}
+
+function parseBundle(bytes) {
+  const document = parseDocument(bytes);
+  if (!versionsOf(document.kind).includes(document.v) || typeof document.kind !== "string" || typeof document.checkpoint !== "string" || !Array.isArray(document.keys)) {
+    refuse("bundle: expected kind, checkpoint and keys, and v 1 (of a run or a statement 1 or 2)");
   }
   return document;
 }
 
+// Why this page cannot check a bundle that `settle verify` may: its kind or its version; null for any other.
+function needsCommandLine(bytes) {
+  try {
+    const { kind, v } = parseDocument(bytes);
+    if (ONLY_ON_THE_COMMAND_LINE.includes(kind)) return `a bundle of kind ${kind}`;
+    return Object.hasOwn(KINDS, kind) && !versionsOf(kind).includes(v) ? `a bundle of kind ${kind}, version ${v}` : null;
+  } catch {
+    return null;
+  }
+}
+
 function checkFields(document, required, optional = []) {
-  const present = Object.keys(document).filter((name) => !optional.includes(name));
-  const expected = ["v", "kind", "checkpoint", "keys", ...required];
-  if (present.sort().join() !== expected.sort().join()) refuse(`bundle of kind ${document.kind}: a field is missing or does not belong`);
+  const present = optional.filter((name) => Object.hasOwn(document, name));
+  if (!hasFields(document, "v", "kind", "checkpoint", "keys", ...required, ...present)) refuse(`bundle of kind ${document.kind}: a field is missing or does not belong`);
 }
 
 async function checkCommon(examination, document, trust) {
@@ -97,14 +121,15 @@ async function checkCommon(examination, document, trust) {
     const { origin, size } = examination.checkpoint;
     const log = trust.logs.find((other) => other.origin === origin) ?? refuse(`the checkpoint is of log ${origin}, which you do not trust`);
     trusted = log.keys;
-    examination.line = { origin, index: log.form };
+    examination.trusted = { ring: log.keys, line: { origin, index: log.form } };
     return `log ${origin}, size ${size}`;
   });
   const { origin, size } = examination.checkpoint;
   await examination.step("later keys follow from the trusted keys", async () => {
     leaves = document.keys.map((item, n) => parsePlaced(item, `key leaf ${n}`));
-    Object.assign(examination, await keysAfter(trusted, examination.line, leaves));
-    return `${trusted.length} trusted keys, ${leaves.length} key leaves`;
+    examination.keyLeaves = leaves;
+    Object.assign(examination, await keysAfter(trusted, examination.trusted.line, leaves));
+    return `${counted(trusted.length, "trusted key")}, ${counted(leaves.length, "key leaf", "key leaves")}`;
   });
   await examination.step("the checkpoint is signed by a log key that counts at its size", async () => {
     const logKeys = examination.ring.filter((key) => key.role === "log");
@@ -122,15 +147,20 @@ async function checkCommon(examination, document, trust) {
   });
   await examination.step("enough witnesses cosigned the checkpoint", async () => {
     const times = await cosignatures(note, trust.policy.witnesses);
-    if (!isQuorumReached(trust.policy, times)) refuse(`quorum ${trust.policy.quorum} is not reached`);
-    if (trust.policy.quorum !== "none") return `quorum ${trust.policy.quorum} reached by ${[...times.keys()].join(", ")}`;
+    const { quorum } = trust.policy;
+    if (!isQuorumReached(trust.policy, times)) refuse(`quorum '${quorum}' is not reached; cosigned by ${[...times.keys()].join(", ") || "nobody"}`);
+    const named = trust.policy.witnesses.filter(({ name }) => times.has(name)).map(({ name }) => `${name} at ${formatPosix(times.get(name))}`);
+    if (quorum !== "none") return `quorum '${quorum}' reached by ${named.join(", ")}`;
     examination.unchecked.push("whether others see the same log: trust.json asks for no witnesses");
     return "none asked for";
   });
   await examination.step("the key leaves are in the tree", async () => {
     for (const leaf of leaves) await examination.included(leaf);
-    return `${leaves.length} key leaves under root ${formatHex(examination.checkpoint.root)}`;
+    return `${counted(leaves.length, "key leaf", "key leaves")} under root ${formatHex(examination.checkpoint.root)}`;
   });
+  if (examination.line.index === null) {
+    examination.unchecked.push("for which log its signed leaves were signed: trust.json names no line from which on each must say so");
+  }
   examination.unchecked.push(
     "whether a key was retired by a leaf that this bundle leaves out: compare trust.json with the newest published",
     "whether what was recorded is true: the log proves what was recorded, in which order and by whom it was signed",
@@ -147,8 +177,13 @@ async function checkEvent(examination, document) {
     if (event.type !== "event" || !("vector" in event) || typeof event.track !== "string") refuse(`leaf ${index} is not an event`);
     const brings = document.vector !== null || document.evidence !== null;
     if (event.vector === null && document.assign === null && brings) refuse("the event has no vector, and the bundle brings one");
+    examination.proved.push(
+      `${counted(event.units, "unit")} of track ${event.track}, reported by ${event.source} for ${event.occurred_at} ` +
+        `as ${event.event_id}, ${event.units === 1 ? "is" : "are"} in the log`,
+    );
     return `leaf ${index}: event ${event.event_id} of ${event.source}, track ${event.track}`;
   });
+  examination.platform = "unsigned";
   if (document.signed != null) await checkPlatform(examination, event, document.signed);
   else examination.unchecked.push("whether the platform reported this event: nothing here is signed by it");
   let digest = event.vector;
@@ -165,6 +200,7 @@ async function checkEvent(examination, document) {
 }
 
 async function checkPlatform(examination, event, signed) {
+  let batch, signer;
   await examination.step("the platform signed the event", async () => {
     if (!hasFields(signed, "batch", "statement", "source", "place", "proof") || !Number.isSafeInteger(signed.place) ||
         !Array.isArray(signed.proof) || signed.proof.length > HASHES_MAX) {
@@ -174,12 +210,13 @@ async function checkPlatform(examination, event, signed) {
     const placed = parsePlaced(signed.batch, "batch");
     const sourcePlaced = parsePlaced(signed.source, "source");
     const leaf = await examination.included(placed);
-    const { v, type, at, party, signer, statement, bodies, ...said } = leaf;
+    const { v, type, at, party, signer: signerId, statement, bodies, ...said } = leaf;
     if (type !== "batch") refuse(`a ${type} leaf takes no batch into the log`);
     const { envelope, key } = await examination.statement(signed.statement, statement, BATCH_PAYLOAD_TYPE, placed.index + 1, ["platform"]);
-    const { v: version, type: kind, ...batch } = decodeCanonicalObject(envelope.payload, "batch");
+    const { v: version, type: kind, ...stated } = decodeCanonicalObject(envelope.payload, "batch");
+    [batch, signer] = [stated, key];
     checkBatch(batch);
-    if (version !== 1 || kind !== "batch" || canonicalText(batch) !== canonicalText(said) || key.party !== party || key.public.id !== signer) {
+    if (version !== 1 || kind !== "batch" || canonicalText(batch) !== canonicalText(said) || key.party !== party || key.public.id !== signerId) {
       refuse(`batch leaf ${placed.index} says otherwise than the statement that it names`);
     }
     if (batch.source !== event.source) refuse(`batch leaf ${placed.index} is of source ${batch.source}, not ${event.source}`);
@@ -196,6 +233,14 @@ async function checkPlatform(examination, event, signed) {
     if (sourcePlaced.index >= placed.index) refuse(`leaf ${sourcePlaced.index} lets ${party} speak for ${batch.source} after the batch came`);
     return `event ${signed.place} of batch ${batch.number} of ${batch.source}, leaf ${placed.index}, signed by ${describeKey(key)}`;
   });
+  const { party, public: { id } } = signer;
+  examination.platform = `signed by ${party}`;
+  if (batch.log === undefined) examination.unchecked.push(`whether ${party} signed the batch for this log alone: it names none`);
+  examination.unchecked.push(
+    `whether key ${id.slice(0, 16)} is ${party}'s own: the operator, or trust.json, says so; ask ${party}`,
+    `whether another party spoke for ${batch.source} by then: the last leaf before the batch counts`,
+    "whether the platform signed for the listener or for the vector that the event pays by: it did not",
+  );
 }
 
 function checkBatch(batch) {
@@ -288,11 +333,13 @@ async function checkEntry(examination, document) {
     checkFields(document, ["entry", "statement"]);
     placed = parsePlaced(document.entry, "entry");
     await examination.included(placed);
+    examination.proved.push(`entry ${placed.index} of log ${examination.checkpoint.origin} is this ${placed.leaf.type}`);
     return `leaf ${placed.index}: ${placed.leaf.type}`;
   });
   await checkEntryAuthor(examination, placed);
   const named = placed.leaf.statement ?? null;
   if (placed.leaf.type === "event") examination.unchecked.push("whether the platform signed this event: `settle ledger prove` bundles say so");
+  if (placed.leaf.type === "expire") examination.unchecked.push(remarkOnExpiry(placed));
   if (document.statement === null) {
     if (named !== null) examination.unchecked.push(`the statement that the leaf names, ${named}: it is not here`);
     return;
@@ -304,4 +351,18 @@ async function checkEntry(examination, document) {
   });
 }
 
-const KINDS = { entry: checkEntry, event: checkEvent, vector: checkVectorBundle };
+// What a reader of this leaf alone must be told that it does not prove.
+function remarkOnExpiry({ index, leaf }) {
+  return (leaf.checkpoint ?? null) === null
+    ? `when the hold's end came: leaf ${index} says ${leaf.at} by its operator's clock, and no witness does`
+    : `whether the hold's witnesses cosigned the checkpoint that leaf ${index} shows: compute the period again`;
+}
+
+// A cosignature's time; what no calendar holds is shown as the number it is.
+function formatPosix(time) {
+  return time < 253_402_300_800n ? `${new Date(Number(time) * 1000).toISOString().slice(0, 19)}Z` : String(time);
+}
+
+const KINDS = {
+  entry: checkEntry, event: checkEvent, membership: checkMembership, run: checkRun, statement: checkStatement, vector: checkVectorBundle,
+};

@@ -71,19 +71,27 @@ async function check() {
   tell(bundles.length === 1 || worst !== reports[0] ? worst.text : `OK ${bundles.length} bundles: all steps hold`, worst.state);
 }
 
+// On whose word an event stands.
+function sayPlatform(platform) {
+  if (platform === null) return [];
+  if (platform !== "unsigned") return [`the event is ${platform}`];
+  return ["the operator logged this event as it was reported; its platform did not sign it, which is optional"];
+}
+
 async function checkBundle({ name, bytes }, trust) {
   const report = await verifyBundle(bytes, trust);
-  const kind = ONLY_ON_THE_COMMAND_LINE.find((known) => known === report.kind);
   const broken = report.steps.find((step) => !step.ok);
-  const state = report.ok ? "ok" : kind && broken.n === 1 ? "unknown" : "failed";
+  const beyond = broken?.n === 1 ? needsCommandLine(bytes) : null;
+  const state = report.ok ? "ok" : beyond ? "unknown" : "failed";
   const text = {
-    ok: `OK ${name}: all ${report.steps.length} steps hold`,
+    ok: [`OK ${name}: all ${report.steps.length} steps hold`, ...report.cautions].join("; "),
     failed: `FAILED ${name}: at step ${broken?.n}, ${broken?.name}: ${broken?.detail}`,
-    unknown: `Cannot check ${name} here: a bundle of kind ${kind} needs the command line, settle verify`,
+    unknown: `Cannot check ${name} here: ${beyond}; use the command line, settle verify`,
   }[state];
   const section = element("section", "", results);
   element("h2", text, section);
   if (state === "unknown") return { state, text };
+  [...report.proved, ...sayPlatform(report.platform)].forEach((said) => element("p", said, section).className = "proved");
   const list = element("ol", "", section);
   for (const step of report.steps) {
     const item = element("li", `${step.ok ? "ok" : "FAIL"}  ${step.name}${step.detail ? `: ${step.detail}` : ""}`, list);

@@ -9,8 +9,8 @@ const VECTOR_OPTIONAL = ["params_sha256", "catalogue_root", "catalogue_size", "m
 
 function parseVector(payload) {
   const vector = decodeCanonicalObject(payload, "influence vector");
-  const names = Object.keys(vector).filter((name) => !VECTOR_OPTIONAL.includes(name));
-  if (names.sort().join() !== [...VECTOR_FIELDS].sort().join() || vector.v !== 1 || vector.type !== "influence-vector") {
+  const optional = VECTOR_OPTIONAL.filter((name) => Object.hasOwn(vector, name));
+  if (!hasFields(vector, ...VECTOR_FIELDS, ...optional) || vector.v !== 1 || vector.type !== "influence-vector") {
     refuse("influence vector: a field is missing or unknown");
   }
   const { params_sha256, catalogue_root, catalogue_size, model, model_version, error, decisions } = vector;
@@ -59,11 +59,14 @@ function compareSources(left, right) {
 
 // By code point, as Python sorts; `<` on strings compares UTF-16 units.
 function compareText(left, right) {
-  const [a, b] = [[...left], [...right]];
-  for (let n = 0; n < Math.min(a.length, b.length); n++) {
-    if (a[n] !== b[n]) return a[n].codePointAt(0) - b[n].codePointAt(0);
+  if (left === right) return 0;
+  for (let n = 0; n < Math.min(left.length, right.length); n++) {
+    const [a, b] = [left.charCodeAt(n), right.charCodeAt(n)];
+    if (a === b) continue;
+    // Halves of a surrogate pair stand for code points above all others.
+    return Number((a & 0xf800) === 0xd800) - Number((b & 0xf800) === 0xd800) || a - b;
   }
-  return a.length - b.length;
+  return left.length - right.length;
 }
 
 function checkId(value) {
