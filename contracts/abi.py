@@ -44,7 +44,7 @@ class Abi:
             values = decode(_types(outputs), output)
         except DecodingError:
             raise PreflightError(
-                f"{name}(): what stands there answers {len(output)} bytes; check address and chain"
+                f"{name}(): the contract at this address answers {len(output)} bytes; check address and chain"
             ) from None
         if len(outputs) == 1 and outputs[0]["type"] == "tuple":
             return dict(zip([part["name"] for part in outputs[0]["components"]], values[0], strict=True))

@@ -40,7 +40,7 @@ class Artifact:
         if len(code) != expected or not code.startswith(self.runtime):
             seen = f"{len(code)} bytes, SHA-256 {hashlib.sha256(code).hexdigest()[:16]}" if code else "no code"
             raise PreflightError(
-                f"what stands there is not {self.name} as shipped (source {self.source_sha256[:16]}): {seen}, "
+                f"this contract is not {self.name} as shipped (source {self.source_sha256[:16]}): {seen}, "
                 f"expected {expected} bytes; check the address and the chain"
             )
         words = (code[at : at + 32] for at in range(len(self.runtime), expected, 32))

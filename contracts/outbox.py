@@ -193,7 +193,7 @@ class Outbox:
         if row and pending > row["next_nonce"]:
             raise NonceError(
                 f"the node counts {pending} transactions of {intent.sender}, the outbox {row['next_nonce']}: another "
-                "program uses this key, or the node lies; look, then `settle chain status --adopt-nonce`"
+                "program uses this key, or the node is wrong; check, then `settle chain status --adopt-nonce`"
             )
         nonce = row["next_nonce"] if row else pending
         db.execute("INSERT OR REPLACE INTO sender (chain_id, address, next_nonce) VALUES (?, ?, ?)", (*who, nonce + 1))

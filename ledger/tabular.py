@@ -130,7 +130,7 @@ def fields_of(header: Sequence[str], fields: Sequence[str], renamed: Mapping[str
         )
     twice = [field for field in fields if meaning.count(field) > 1]
     if twice:
-        raise InputError(f"{name}: column {twice[0]!r} stands there twice")
+        raise InputError(f"{name}: column {twice[0]!r} occurs twice")
     return meaning
 
 

@@ -117,7 +117,7 @@ def check_lines(lines: Iterable[Line], holds: Sequence[HoldMatch]) -> None:
     for line in lines:
         if line.state == "allocated":
             if not line.party:
-                raise VerificationError(f"group {line.group}: money is allocated to nobody")
+                raise VerificationError(f"group {line.group}: money is allocated, but no party gets it")
             if line.party in blocked:
                 raise VerificationError(f"{line.party}: a line is allocated, and a hold of the run is on the party")
             if line.reason or line.ref:
@@ -172,12 +172,12 @@ def _check_before(given: Given, one: Account) -> None:
     balances = one.deductions.before
     _check_texts(one.party, one.party, *(text for balance in balances for text in (balance.term, balance.due)))
     if not one.party:
-        raise VerificationError("an account is nobody's")
+        raise VerificationError("an account has no party")
     if given.follows is None and (one.opening or balances):
         raise VerificationError(f"{one.party}: the run follows none, and its account opens with a balance")
     names = [(balance.kind, balance.term, balance.due) for balance in balances]
     if len(set(names)) != len(names):
-        raise VerificationError(f"{one.party}: a balance from before stands there twice")
+        raise VerificationError(f"{one.party}: an opening balance occurs twice")
     advances = {term.id: term.clause.micros for term in one.deductions.agreed if isinstance(term.clause, Advance)}
     for balance in balances:
         _check_balance(one.party, balance, advances)

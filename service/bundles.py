@@ -51,7 +51,9 @@ def read_bundle(path: Path) -> bytes:
     start = data[:512].lstrip().lower()
     for beginning, what in _FOR_READING.items():
         if start.startswith(beginning):
-            raise InputError(f"{path} is {what}, not a bundle: it is for reading; ask whoever sent it for the .bundle")
+            raise InputError(
+                f"{path} is {what}, not a bundle, and can only be read; ask the sender for the .bundle file"
+            )
     return data
 
 
@@ -61,7 +63,7 @@ def read_trust(path: Path) -> Trust:
         return trusting.parse(read_file(path))
     except VerificationError as problem:
         raise InputError(
-            f"{path} is no trust file: {problem}; expected the trust.json that the log's operator publishes "
+            f"{path} is not a trust file: {problem}; expected the trust.json that the log's operator publishes "
             "(settle key export, or trust.json in the workspace)"
         ) from None
 

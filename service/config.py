@@ -41,56 +41,58 @@ class Setting:
 
 
 SETTINGS: Final = (
-    Setting("log", "origin", "", "the log's name in every checkpoint; never changes"),
+    Setting("log", "origin", "", "the log's name in every checkpoint; cannot be changed"),
     Setting("log", "store", "settle.db", "a file beside settle.toml (SQLite) or a postgresql:// URL"),
     Setting("log", "anchor", "settle.anchor", "a file on another volume if possible, or a second database's URL"),
     Setting("log", "home", "", "folder of the home log's workspace; empty: this log is its own home"),
-    Setting("workspace", "operator", "operator", "party id of whoever runs this workspace; the maker of its runs"),
+    Setting("workspace", "operator", "operator", "party id of the operator of this workspace; the maker of its runs"),
     Setting("registry", "cooling_off_hours", 72, "how long a changed payee account waits before it is used"),
     Setting(
-        "registry", "clear_ppm", 10_000, 'unlicensed influence above this keeps a track from being clear; "1%" too'
+        "registry", "clear_ppm", 10_000, 'a track with more unlicensed influence is not clear; "1%" is accepted too'
     ),
     Setting(
         "registry",
         "clear_unattributed_ppm",
         200_000,
-        'unattributed influence above this keeps a track from being clear; "20%" too',
+        'a track with more unattributed influence is not clear; "20%" is accepted too',
     ),
-    Setting("payouts", "minimum_micros", 0, 'a payee\'s balance below this is carried to the next period; "20.00" too'),
-    Setting("payouts", "issuer_name", "", "who issues statements, as they are to name it"),
+    Setting("payouts", "minimum_micros", 0, 'a payee\'s balance below this is carried over; "20.00" is accepted too'),
+    Setting("payouts", "issuer_name", "", "name of the issuer of statements, as statements print it"),
     Setting("payouts", "issuer_address", "", "the issuer's postal address, on one line"),
-    Setting("payouts", "issuer_contact", "", "where holders ask about a statement: an address, a number or a page"),
-    Setting("payouts", "debtor_name", "", "name of the account that pays, as its bank has it; in pain.001 files"),
+    Setting("payouts", "issuer_contact", "", "contact for questions about a statement: an address, a number or a page"),
+    Setting("payouts", "debtor_name", "", "name of the account that pays, as its bank writes it; in pain.001 files"),
     Setting("payouts", "debtor_iban", "", "IBAN of the account that pays; in pain.001 files"),
-    Setting("payouts", "debtor_bic", "", "BIC of its bank; empty: the bank takes files without one"),
+    Setting("payouts", "debtor_bic", "", "BIC of its bank; empty: the bank accepts files without it"),
     Setting("payouts", "segments", "", "where a Spark cluster reads the segments: a URL such as s3a://bucket/segments"),
-    Setting("attribution", "method", "hybrid", "method used by `settle attribute` unless told otherwise"),
+    Setting("attribution", "method", "hybrid", "default method of `settle attribute`"),
     Setting("attribution", "inbox", "inbox", "folder of files named after tracks, for the scheduler to attribute"),
     Setting("chain", "url", "", "JSON-RPC endpoint; empty means the embedded chain"),
-    Setting("chain", "id", 0, "the chain's number, checked against the node; 0: whatever the node says"),
+    Setting("chain", "id", 0, "the chain's id, compared with the node's; 0: accept the node's id"),
     Setting("chain", "keystore", "", "keystore file of the publishing account"),
     Setting(
-        "chain", "password_file", "", "file with the keystore's password; else SETTLE_CHAIN_PASSWORD, else a prompt"
+        "chain", "password_file", "", "file with the keystore's password; else SETTLE_CHAIN_PASSWORD; else a prompt"
     ),
     Setting("chain", "signer", "", "command that signs instead of a keystore (KMS, HSM); needs chain.account"),
-    Setting("chain", "account", "", "publishing account whose key is elsewhere; alone: sign by export and import"),
+    Setting(
+        "chain", "account", "", "publishing account if its key is on another device; alone: sign by export and import"
+    ),
     Setting("chain", "confirmations", 12, "blocks until a transaction counts as final; the embedded chain needs one"),
-    Setting("chain", "fee_cap_gwei", 500, "never offer more than this per gas"),
+    Setting("chain", "fee_cap_gwei", 500, "the highest price per gas that Settle offers"),
     Setting("scheduler", "seal", "0 * * * *", 'when to seal: a crontab expression in UTC, or "off"'),
     Setting("scheduler", "witness", "5 * * * *", "when to have the newest checkpoint cosigned"),
-    Setting("scheduler", "attribute", "*/10 * * * *", "when to attribute what lies in attribution.inbox"),
+    Setting("scheduler", "attribute", "*/10 * * * *", "when to attribute the files in attribution.inbox"),
     Setting("scheduler", "segments", "15 * * * *", "when to seal new events into Parquet segments"),
-    Setting("scheduler", "close", "0 6 3-9 * *", "when to close the month that has ended; late files first"),
-    Setting("scheduler", "logs", "20 * * * *", "when to see that registered logs have only grown"),
+    Setting("scheduler", "close", "0 6 3-9 * *", "when to close the month that has ended; send late files before this"),
+    Setting("scheduler", "logs", "20 * * * *", "when to check that registered logs have only grown"),
     Setting("scheduler", "holds", "30 * * * *", "when to end holds that have reached their date"),
-    Setting("scheduler", "chain", "*/5 * * * *", "when to look for confirmations on the chain"),
+    Setting("scheduler", "chain", "*/5 * * * *", "when to check confirmations on the chain"),
 )
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
 class SettingValue:
-    """A setting's value, who said so (`environment`, `settle.toml` or `default`), and what it means."""
+    """A setting's value, its origin (`environment`, `settle.toml` or `default`), and its meaning."""
 
     name: str
     value: Value
@@ -128,7 +130,7 @@ def resolve(document: str, environment: Mapping[str, str]) -> Settings:
     try:
         tables = tomllib.loads(document)
     except tomllib.TOMLDecodeError as problem:
-        raise InputError(f"settle.toml: {problem}; mend the file or start again with `settle init`") from None
+        raise InputError(f"settle.toml: {problem}; correct the file or start again with `settle init`") from None
     written = {
         f"{table}.{key}": value
         for table, keys in tables.items()

@@ -147,7 +147,7 @@ class Inbox:
         from service.attribution.attributing import READABLE, attribute_files, fitted, resident
 
         if path.suffix.lower() not in READABLE:
-            raise InputError(f"{path.name} is neither a file of events nor one that can be heard or read as notes")
+            raise InputError(f"{path.name} is neither a file of events nor a file of sound or notes")
         fit = resident if self.resident else fitted
         results = attribute_files(ws, [path], track=track, method="", assign=True, fit=fit)
         if results.failed:

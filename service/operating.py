@@ -86,7 +86,7 @@ def _signed(workspace: Workspace, resting: Base, index: int) -> dict[str, Any] |
     source = batches.speaker(log, body["source"], position[0])
     if source is None:
         raise StateError(
-            f"log {log.origin} holds batch leaf {position[0]}, and nobody speaks for {body['source']} there"
+            f"log {log.origin} holds batch leaf {position[0]}, and no party is assigned to {body['source']} there"
         )
     return bundle.signed(
         batch=resting.placed(position[0]),
@@ -205,7 +205,7 @@ def recover(
             raise StateError(f"trust.json does not name log {log.origin}; recovery believes no other keys")
         return recovering.replay(log, recovering.Static.open(tiles, log.origin, trusted.keys))
     if not reason:
-        raise InputError("a new origin needs a reason: --reason TEXT; it stands in the log's first leaf")
+        raise InputError("a new origin needs a reason: --reason TEXT; the log's first leaf contains it")
     return _succeed(workspace, log, new_origin or "", reason)
 
 

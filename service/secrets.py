@@ -31,7 +31,7 @@ def _read(environment: Mapping[str, str]) -> bytes:
             return Path(name).read_bytes().rstrip(b"\r\n")
         except OSError as problem:
             raise StateError(
-                f"SETTLE_PASSPHRASE_FILE={name}: {problem.strerror or problem}; name a file that holds the passphrase"
+                f"SETTLE_PASSPHRASE_FILE={name}: {problem.strerror or problem}; name a file with the passphrase"
             ) from None
     if "SETTLE_PASSPHRASE" in environment:
         return environment["SETTLE_PASSPHRASE"].encode()
@@ -54,8 +54,8 @@ def choose(environment: Mapping[str, str]) -> bytes:
 def _ask(prompt: str) -> bytes:
     if not sys.stdin.isatty():
         raise StateError(
-            "a passphrase is needed and no one can be asked: set SETTLE_PASSPHRASE_FILE to a file that holds it, "
-            "or make the workspace with --no-passphrase"
+            "a passphrase is needed and there is no terminal to ask at: set SETTLE_PASSPHRASE_FILE to a file that "
+            "contains it, or make the workspace with --no-passphrase"
         )
     return getpass.getpass(prompt, stream=sys.stderr).encode()
 

@@ -94,7 +94,7 @@ def decode(path: Path) -> Clip:
         reason = _kind_of(path) or str(problem)
         raise InputError(f"{path}: not sound that can be decoded ({reason}); expected {EXPECTED}") from None
     if read == 0:
-        raise InputError(f"{path}: holds no sound at all; is it truncated?")
+        raise InputError(f"{path}: contains no sound; is the file truncated?")
     pcm = np.concatenate(parts)
     return Clip(
         pcm=pcm,
@@ -165,7 +165,7 @@ def clip_of(pcm: Pcm) -> Clip:
 
 def _mono(path: Path, block: npt.NDArray[np.float32]) -> Pcm:
     if not np.isfinite(block).all():
-        raise InputError(f"{path}: holds samples that are not numbers; export it again")
+        raise InputError(f"{path}: contains samples that are not numbers; export the file again")
     return np.ascontiguousarray(block.mean(axis=1, dtype=np.float32))
 
 

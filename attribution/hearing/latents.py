@@ -28,7 +28,7 @@ def read_latents(path: Path) -> dict[str, Floats]:
     except Exception as problem:  # noqa: BLE001  three readers, each with errors of its own
         raise InputError(f"{path}: not latents that can be read ({problem})") from None
     if not latents:
-        raise InputError(f"{path}: holds no latents")
+        raise InputError(f"{path}: contains no latents")
     return {name: _checked(path, name, value) for name, value in latents.items()}
 
 
@@ -42,7 +42,7 @@ def _checked(path: Path, name: str, value: Any) -> Floats:
     if rows.shape[1] > WIDTH_MAX:
         raise InputError(f"{path}: latent {name!r} is {rows.shape[1]} wide, at most {WIDTH_MAX}")
     if not np.isfinite(rows).all():
-        raise InputError(f"{path}: latent {name!r} holds values that are not finite numbers")
+        raise InputError(f"{path}: latent {name!r} contains values that are not finite numbers")
     return np.ascontiguousarray(rows)
 
 

@@ -148,8 +148,8 @@ class Bench:
         """InputError when a job has the producer's seed: its models favour the tracks they made."""
         if any(job.seed == self.producer for job in jobs):
             raise InputError(
-                f"seed {self.producer} produced the tracks and cannot judge them: its own tracks are likelier to it "
-                "whoever is left out; choose other seeds"
+                f"seed {self.producer} produced the tracks and cannot evaluate them: its own tracks are always "
+                "more likely under it; choose other seeds"
             )
 
     def values(self, jobs: Sequence[TrainingJob], data: object) -> Floats:

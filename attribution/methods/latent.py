@@ -20,7 +20,7 @@ def attribute_latents(catalogue: Catalogue, item: Features) -> Estimate:
     """Shares of each recording's latents in an item's; the unexplained energy stays unattributed."""
     nearest, owners = catalogue.latents
     if not len(nearest):
-        raise InputError("the index holds no latents to compare these with; index latents of the same model first")
+        raise InputError("the index contains no latents to compare with; index latents of the same model first")
     if nearest.rows.shape[1] != item.latents.shape[1]:
         raise InputError(
             f"latents are {item.latents.shape[1]} wide, the indexed ones {nearest.rows.shape[1]}: another model's?"

@@ -77,7 +77,7 @@ def ingest(
         emit(done, text=_ingested_text)
         leave(_tell(files[0], done, allowance))
     if batch is not None or "-" in files:
-        raise InputError("several files are taken one after the other: hand in standard input or a batch alone")
+        raise InputError("several files are read one after the other: give standard input or a batch on its own")
     paths = list(map(Path, files))
     results = ingest_files(workspace(), paths, naming=lambda: Naming(renamed=renamed, strict=strict), **options)
     emit(results, text=_files_text)

@@ -260,7 +260,7 @@ class Ingest:
 
     def _carry(self, plan: _Plan, event: StreamEvent) -> Digest:
         if self._carried is None or event.vector is None:
-            raise InputError("the event carries a vector, and nobody here signs vectors for this source")
+            raise InputError("the event carries a vector, and this log signs no vectors for this source")
         if (assigned := self._tracks[event.track]) is not None:
             raise InputError(
                 f"vector: track {event.track!r} pays by the vector assigned to it, {assigned[:16]}; send none"

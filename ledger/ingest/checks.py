@@ -170,7 +170,7 @@ class Checker:
         """Remember what a thorough check has found good."""
         day, clock = event.occurred_at[:10], event.occurred_at[10:]
         if day > latest:
-            raise InputError(f"occurred_at: {event.occurred_at} lies in the future")
+            raise InputError(f"occurred_at: {event.occurred_at} is in the future")
         if self._source not in (None, event.source):
             raise InputError(f"source: {_shown(event.source)}, and this file is taken as one of {self._source!r}")
         seen = {

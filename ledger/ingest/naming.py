@@ -40,7 +40,7 @@ class Naming:
                 self.refuse(field)
                 unknown.append(field)
             elif field in fields or (field != name and field in document):
-                raise InputError(f"{field!r} stands there twice, once as {name!r}")
+                raise InputError(f"{field!r} occurs twice, once as {name!r}")
             else:
                 fields[field] = value
         self.ignored.update(unknown)
@@ -63,7 +63,7 @@ class Naming:
         named = [column for column in fields if column != LEFT_OUT]
         if len(set(named)) != len(named):
             twice = next(column for column in named if named.count(column) > 1)
-            raise InputError(f"{name}: column {twice!r} stands there twice")
+            raise InputError(f"{name}: column {twice!r} occurs twice")
         return [column if column in FIELDS_SET else None for column in fields]
 
     def refuse(self, name: str) -> None:

@@ -95,7 +95,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         names = [name for name, _ in pairs]
-        raise InputError(f"key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+        raise InputError(f"key {next(name for name in names if names.count(name) > 1)!r} occurs twice in one object")
     return fields
 
 

@@ -93,7 +93,7 @@ def discard(tx: Connection, numbers: Sequence[int], said: str) -> int:
     """Give rows up: they stay, with what was said added to their reason. How many were closed now."""
     rows = [one(tx, number) for number in numbers]
     if replayed := [row.id for row in rows if row.state == "replayed"]:
-        raise StateError(f"row {replayed[0]} was replayed: what it says is taken, there is nothing to discard")
+        raise StateError(f"row {replayed[0]} was replayed and accepted; there is nothing to discard")
     waiting = [row for row in rows if row.state == "waiting"]
     for row in waiting:
         tx.execute(_DISCARD, {"number": row.id, "reason": f"{row.reason} ({said})"})

@@ -158,7 +158,7 @@ def approval(view: View, author: Author, name: str, hours: int) -> list[Planned]
     """A second person's consent to an account, or to all that one statement proposed: by an id or its beginning."""
     if hours < COOLING_OFF_MINIMUM:
         raise StateError(
-            f"a cooling-off time of {hours} hours protects nobody: set registry.cooling_off_hours to "
+            f"a cooling-off time of {hours} hours is too short: set registry.cooling_off_hours to "
             f"{COOLING_OFF_MINIMUM} or more"
         )
     proposed = proposed_as(view, name)

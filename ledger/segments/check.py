@@ -154,5 +154,5 @@ def check_tree(log: Log, hashes: Hashes, start: int) -> None:
     odd = np.flatnonzero((hashes != tree.reshape(-1, HASH_SIZE)).any(axis=1))
     if len(odd):
         raise SegmentError(
-            f"leaf {start + int(odd[0])}: what its row says does not hash to the log's tree; run `settle ledger fsck`"
+            f"leaf {start + int(odd[0])}: its row does not match the log's tree; run `settle ledger fsck`"
         )

@@ -107,7 +107,7 @@ def read(body: bytes, manifest: bytes) -> SegmentManifest:
     if fields.get("manifest") != canon.digest(manifest):
         raise SegmentError(f"segment leaf of [{fields.get('start')}, {fields.get('stop')}) names another manifest")
     if (fields.get("start"), fields.get("stop"), fields.get("leaves")) != (parsed.start, parsed.stop, parsed.leaves):
-        raise SegmentError(f"manifest of [{parsed.start}, {parsed.stop}) is not what its leaf in the log says")
+        raise SegmentError(f"manifest of [{parsed.start}, {parsed.stop}) differs from its leaf in the log")
     return parsed
 
 

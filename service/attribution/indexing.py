@@ -130,7 +130,7 @@ def _read_all(
 def _file_of(workspace: Workspace, one: Recording) -> Path:
     path = audio_roots.find(workspace, one.id, one.audio or "")
     if path is None:
-        raise InputError(f"recording {one.id}: no file {one.audio} beside any imported registry document")
+        raise InputError(f"recording {one.id}: no file {one.audio} in the folder of any imported registry document")
     return path
 
 

@@ -131,7 +131,7 @@ def _draft(workspace: Workspace, tracks: Sequence[str]) -> None:
 def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> AssignedVector:
     """Make another recorded vector of a track the payable one, from now on; what was paid is not rewritten."""
     if not reason.strip():
-        raise InputError("an assignment needs a --reason; it stands in the ledger for the holders to read")
+        raise InputError("an assignment needs a --reason; the ledger contains it, and holders can read it")
     statements = vectors_of(workspace, track)
     if digest not in {statement for statement, _ in statements}:
         listed = ", ".join(statement[:16] for statement, _ in statements) or "none"

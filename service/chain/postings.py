@@ -115,8 +115,8 @@ def check_unposted(ws: Workspace, run_id: str, party: str) -> None:
         pool = client.book.pool(client.chain_id, stored.currency)
         if any(settling.standing(client, pool, name) for name in named):
             raise ChainStateError(
-                f"a posting on the chain holds the payment to {party}, and stays claimable for ever: it cannot fail; "
-                "push it instead: settle chain claim"
+                f"a posting on the chain contains the payment to {party}; it can always be claimed and cannot fail; "
+                "claim it instead: settle chain claim"
             )
 
 

@@ -44,7 +44,7 @@ def hold_suspects(
     """Hold the streams of the month's suspects, but for those spared and those that an open or rejected hold names."""
     suspects = suspicions(ws, period, scorer=scorer, shown=None).suspects
     if unknown := set(spared) - {suspect.listener for suspect in suspects}:
-        raise InputError(f"listener {min(unknown)!r} is no suspect of {period}; see settle fraud score {period}")
+        raise InputError(f"listener {min(unknown)!r} is not a suspect of {period}; see settle fraud score {period}")
     maker, at = ws.signer("operator"), format_time(ws.clock())
     end, witnesses = end_of(ws, at, until)
 

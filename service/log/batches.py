@@ -69,7 +69,7 @@ def sign_file(
     )
     envelope = batch.sign(statement, key)
     if out.exists() and out.read_bytes() != envelope.encode():
-        raise ConflictError(f"{out} holds another batch; a batch that was handed over is never signed anew")
+        raise ConflictError(f"{out} holds another batch; a batch that was sent is never signed again")
     out.write_bytes(envelope.encode())
     return SignedBatch(
         source=source,
@@ -152,8 +152,8 @@ def _signer(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope) -> Ke
     source = sources_of(ws.log).get(found.source)
     if source is None or source.party is None:
         raise StateError(
-            f"nobody speaks for source {found.source}: the operator says who does, settle source set {found.source} "
-            "--party PARTY --public KEY"
+            f"no party is assigned to source {found.source}: the operator assigns one with "
+            f"settle source set {found.source} --party PARTY --public KEY"
         )
     size = ws.log.head().size + 1
     keys = ring(ws).of("platform", party=source.party)

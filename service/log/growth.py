@@ -61,6 +61,6 @@ def _seen(home: Path) -> dict[str, Extent]:
         return {str(origin): (int(head["size"]), str(head["root"])) for origin, head in document.items()}
     except (ValueError, AttributeError, LookupError, TypeError) as problem:
         raise StateError(
-            f"{path}: {problem!r}; without it a rollback of another log may go unseen: put it back from a copy, or "
-            "remove it to begin anew"
+            f"{path}: {problem!r}; without it a rollback of another log may go undetected: restore it from a "
+            "copy, or remove it to start again"
         ) from None

@@ -196,7 +196,7 @@ def _opened(path: Path | None, form: str | None) -> AbstractContextManager[Binar
     if path is not None:
         return open_file(path)
     if form == "parquet":
-        raise InputError("Parquet cannot be read from a pipe: its index stands at the end; name a file")
+        raise InputError("Parquet cannot be read from a pipe: its index is at the end; name a file")
     return nullcontext(sys.stdin.buffer)
 
 
@@ -292,7 +292,7 @@ def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path
     """
     log = workspace.log
     if corrected is not None and len(numbers) != 1:
-        raise InputError("a corrected row stands for one row: name its id")
+        raise InputError("a corrected row replaces one row: name its id")
     with log.store.reading() as connection:
         waiting = [] if numbers else quarantine.listed(connection)
         chosen = list(numbers) or [row.id for row in waiting if row.kind in quarantine.KINDS]

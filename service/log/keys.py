@@ -86,7 +86,7 @@ def rings(workspace: Workspace) -> Rings:
     log = workspace.log
     trusted = workspace.trust.log(log.origin)
     if trusted is None:
-        raise StateError(f"trust.json does not name log {log.origin}; nobody's signature can be believed without it")
+        raise StateError(f"trust.json does not name log {log.origin}; no signature can be checked without it")
     return _rings(log, trusted.keys)
 
 

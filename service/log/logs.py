@@ -75,7 +75,7 @@ def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
             log, folder = members.opened(ws, registered[closed.origin]), members.folder_of(ws, closed.origin)
             settings = members.settings_of(ws, closed.origin)
         else:
-            raise StateError(f"period {period} was closed over log {closed.origin}, which nobody registered here")
+            raise StateError(f"period {period} was closed over log {closed.origin}, which is not registered here")
         check_extends(log, [(closed.size, closed.root)])
         members.check_sources(home, log)
         workspaces.append(

@@ -68,7 +68,7 @@ def _check_unused(log: Log) -> None:
     if names:
         raise StateError(
             f"log {log.origin} holds events of {', '.join(names[:5])}: a log is registered before its first event, so "
-            "that none stands in two logs"
+            "that no event is in two logs"
         )
 
 
@@ -154,7 +154,7 @@ def folder_of(ws: Workspace, origin: str) -> Path:
     folder = _places(ws).get(origin)
     if folder is None:
         raise StateError(
-            f"log {origin} is registered, and {PLACES} does not say where it is: settle ledger logs add DIR"
+            f"log {origin} is registered, and {PLACES} does not name its folder: settle ledger logs add DIR"
         )
     return Path(folder)
 
@@ -184,7 +184,7 @@ def _workspace(place: Path, ws: Workspace) -> Workspace:
         settings = resolve((place / CONFIG).read_text(encoding="utf-8"), {})
     except OSError:
         raise StateError(
-            f"no workspace in {place}: put it back, or say where it is with settle ledger logs add"
+            f"no workspace in {place}: put it back, or name its folder with settle ledger logs add"
         ) from None
     return Workspace(home=place.resolve(), settings=settings, clock=ws.clock)
 

@@ -77,11 +77,11 @@ def settle_source(
     leaves = []
     if public is not None:
         if speaker is None:
-            raise InputError(f"nobody speaks for source {name} yet: say whose key it is with --party")
+            raise InputError(f"no party is assigned to source {name} yet: name the key's party with --party")
         key = PublicKey(parse_hex(public, "public key", 32))
         leaves.append(enrolling.introduction(ws, speaker, "platform", key, by="operator"))
     if must and speaker is None:
-        raise StateError(f"nobody speaks for source {name}, so nobody could sign its events: name a --party")
+        raise StateError(f"no party is assigned to source {name}, so nobody could sign its events: give --party")
     if previous is None or (previous.party, previous.signed, previous.log) != (speaker, must, takes):
         now, signer = ws.clock(), ws.signer("operator")
         follows = None if previous is None else previous.index
@@ -111,7 +111,9 @@ def _unused(name: str, own: str, before: str | None, log: str | None) -> Check:
 
     def check(tx: Connection, _: Head) -> None:
         if log not in (before, own) and queries.has_events(tx, name):
-            raise ConflictError(f"log {own} holds events of source {name}; it stays there, so that none counts twice")
+            raise ConflictError(
+                f"log {own} holds events of source {name}, which stays there, so that no event counts twice"
+            )
 
     return check
 

@@ -34,8 +34,8 @@ def signer(ws: Workspace, party: str | None = None) -> Signer:
     counting = keys.ring(ws).at(ws.log.head().size + 1, who.role, party=who.party)
     if not any(key.public == who.key.public for key in counting):
         raise StateError(
-            f"key {who.key.public.id[:16]} is no {who.role} key of {who.party} that counts; see `settle key show`, "
-            "and workspace.operator if the operator's name was changed"
+            f"key {who.key.public.id[:16]} is no {who.role} key of {who.party} that is valid now; see "
+            "`settle key show`, and the setting workspace.operator if the operator's name was changed"
         )
     return who
 

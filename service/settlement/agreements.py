@@ -45,9 +45,7 @@ def agree(ws: Workspace, clause: Clause, *, period: str, note: str) -> Proposed:
         if existing is None:
             return DecidedStep(proposed(agreed.id, "agree", ws), leaves=[signed(record, maker)])
         if agreed.id in book.lifted():
-            raise StateError(
-                f"{agreed.id} says the same and was ended; agree anew from a later month or by another note"
-            )
+            raise StateError(f"{agreed.id} has the same content and was ended; use a later month or another note")
         return DecidedStep(
             Proposed(id=agreed.id, kind="agree", by=existing.by, approved=book.approved(agreed.id), already=True)
         )

@@ -58,7 +58,7 @@ def operators(ws: Workspace) -> set[str]:
 def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
     """The key with which a party approves, and whether it is only the workspace's own approver key (demo)."""
     if party == ws.operator:
-        raise StateError(f"{party} runs this workspace and makes its runs; another person must approve: --as PARTY")
+        raise StateError(f"{party} is the operator and makes the runs; another person must approve: --as PARTY")
     if has_own_key(ws, party):
         key, demo = ws.key(key_name(party)), False
     else:
@@ -82,7 +82,9 @@ def _check_own(ws: Workspace, party: str, key: PrivateKey) -> None:
         return
     parties = sorted({approver_key.party for approver_key in keys.of(APPROVER)})
     if party in parties:
-        raise StateError(f"this workspace does not hold {party}'s key; {party} approves where it is kept")
+        raise StateError(
+            f"this workspace does not hold {party}'s key; {party} must approve in the workspace that has it"
+        )
     raise InputError(f"no approver {party!r}; known: {', '.join(parties)}; settle approver add {party}")
 
 
@@ -117,7 +119,7 @@ def enrol(ws: Workspace, party: str, by: str | None = None) -> Enrolled:
     already (`by`), so that an operator cannot invent a second pair of eyes.
     """
     if party in operators(ws):
-        raise StateError(f"{party} runs this workspace and makes its runs; an approver is somebody else")
+        raise StateError(f"{party} is the operator and makes the runs; an approver must be another person")
     if one_person(ws):
         return enrolling.enrol(ws, party, APPROVER, name=key_name(party), by=APPROVER)
     if by is None or by in operators(ws) or not has_own_key(ws, by):

@@ -44,7 +44,7 @@ def check_entitled(
     if against and against not in lines:
         raise InputError(f"{against} has no line in run {stored.record.run[:16]} that could be disputed")
     if subject and subject not in subjects:
-        raise InputError(f"{subject!r} is no track of run {stored.record.run[:16]}, recording or work")
+        raise InputError(f"{subject!r} is neither a track of run {stored.record.run[:16]} nor a recording or work")
 
 
 def entitlement(ws: Workspace) -> Entitlement:

@@ -227,7 +227,9 @@ def reject(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
     def decide(book: Book) -> DecidedStep[Proposed]:
         hold = book.holds.get(hold_id)
         if hold is None or hold.scope != "listeners":
-            raise InputError(f"{hold_id!r} is no hold on listeners; only streams are rejected: see settle hold list")
+            raise InputError(
+                f"{hold_id!r} is not a hold on listeners; only streams can be rejected: see settle hold list"
+            )
         if hold_id in book.lifted():
             raise StateError(f"hold {hold_id} has ended; hold its listeners again first: settle fraud hold")
         name = name_of("reject", hold=hold_id)
@@ -260,7 +262,7 @@ def proposed(name: str, kind: str, ws: Workspace) -> Proposed:
 def said(text: str, what: str) -> None:
     """Refuse a proposal that gives no reason."""
     if not text.strip():
-        raise InputError(f"{what} needs a reason; it stands in the ledger for auditors and holders to read")
+        raise InputError(f"{what} needs a reason; the ledger contains it, and auditors and holders can read it")
 
 
 # --- corrections --------------------------------------------------------------------------------

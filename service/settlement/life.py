@@ -417,7 +417,7 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
     if takes.follows != stored.follows or record.sequence != book.sequence(record.period, record.pool):
         raise StateError(f"run {short} was calculated before another run of its pool was published; run it again")
     if missing := set(stored.entries) - waiting:
-        raise StateError(f"run {short} books {sorted(missing)[0]}, which no longer stands; run it again")
+        raise StateError(f"run {short} books {sorted(missing)[0]}, which is no longer in force; run it again")
     if (takes.stages.terms, takes.stages.rates) != (stored.agreed, stored.fx):
         raise StateError(f"run {short} was calculated under other terms than are in force now; run it again")
 

@@ -343,7 +343,7 @@ def _check_alone(book: Book, opened: LineDispute) -> None:
 
 def _check_party(dispute: DisputeFile, party: str) -> None:
     if party not in dispute.parties:
-        raise StateError(f"{party} is no party to dispute {dispute.opened.id}: {' and '.join(dispute.parties)} are")
+        raise StateError(f"{party} is not a party to dispute {dispute.opened.id}: {' and '.join(dispute.parties)} are")
 
 
 def _write(ws: Workspace, decide: Any) -> str:

@@ -113,7 +113,7 @@ def _due(
     run = stored.record.run
     short = run[:16]
     if book.reversed(run):
-        raise StateError(f"run {short} was reversed; nothing of it is paid any more")
+        raise StateError(f"run {short} was reversed; it makes no more payments")
     if run not in book.published:
         state = book.state_of(run)
         raise StateError(f"run {short} is {state}, not published: settle publish {short} comes first")

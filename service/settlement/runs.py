@@ -63,7 +63,7 @@ def check_registry(ws: Workspace, size: int) -> None:
         note = violations[0]
         raise VerificationError(
             f"the registry has {len(violations)} violations, the first: {note.kind} {note.id}: {note.detail}; "
-            "`settle registry audit` lists them, and nothing is paid by it until they are put right"
+            "`settle registry audit` lists them; correct them before you run a month"
         )
 
 
@@ -121,7 +121,7 @@ def vectors_of(log: Log, rows: Sequence[UsageRow]) -> dict[Digest, InfluenceVect
     for row in rows:
         if row.vector is not None and not reading.pays(row.track, row.vector, reading.size):
             raise VerificationError(
-                f"track {row.track} is said to pay by vector {row.vector[:16]}, which nobody entitled assigned to it "
+                f"track {row.track} is assigned vector {row.vector[:16]}, which nobody entitled assigned to it "
                 "(finding V3); `settle ledger fsck` lists the leaves without effect"
             )
     digests = sorted({row.vector for row in rows if row.vector is not None})

@@ -91,7 +91,7 @@ def message(
             "payments in one currency"
         )
     if len({transfer.reference for transfer in payments}) != len(payments):
-        raise InputError(f"payment file {name}: a reference stands in it twice; a bank would pay it once or twice")
+        raise InputError(f"payment file {name}: a reference occurs twice; a bank could pay it once or twice")
     document = ElementTree.Element("Document", {"xmlns": NAMESPACE})
     root = ElementTree.SubElement(document, "CstmrCdtTrfInitn")
     head = ElementTree.SubElement(root, "GrpHdr")

@@ -221,7 +221,7 @@ def test_every_form_meets_every_catalogue(world: synth.World, held: str, given: 
     chosen = method(method_name)
     chosen.fit(catalogue)
     if given == "latents" and held != "latents" and method_name != "chroma":
-        with pytest.raises(InputError, match="holds no latents"):
+        with pytest.raises(InputError, match="contains no latents"):
             judge(chosen, catalogue, item(given, 0), track="t")
         return
     vector, _ = judge(chosen, catalogue, item(given, 0), track="t")

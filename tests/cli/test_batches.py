@@ -64,7 +64,7 @@ def test_from_a_signed_file_to_a_verified_event(acme: Platform) -> None:
     """If this fails, a platform's signature is lost somewhere between its own machine and the auditor's."""
     first = acme.file("june-1.ndjson", row("e-1"), row("e-2", listener=None))
     batch = acme.sign(first)
-    assert "nobody speaks for source acme" in acme.ingest(first, batch, code=4)["error"]["message"]
+    assert "no party is assigned to source acme" in acme.ingest(first, batch, code=4)["error"]["message"]
     assert acme.enrolled()["party"] == "p-ann"
     receipts = acme.folder / "receipts"
     done = acme.ingest(first, batch, "--receipts", receipts)

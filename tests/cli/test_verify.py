@@ -123,4 +123,4 @@ def test_files_that_are_not_there(files: Path) -> None:
         (files / "torn.json").write_text(text)
         refused = settle("verify", "event.bundle", "--trust", "torn.json")
         assert refused.code == 2
-        assert "torn.json is no trust file" in refused.err
+        assert "torn.json is not a trust file" in refused.err

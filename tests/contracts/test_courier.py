@@ -95,7 +95,7 @@ def test_what_a_node_says_decides_nothing(moody: Desk, answer: str) -> None:
 def test_a_node_that_counts_too_many_is_not_believed(moody: Desk) -> None:
     """If this fails, a lying node makes us sign with a nonce that leaves a gap, and everything later is stuck."""
     moody.node.extra_nonce = 5  # type: ignore[attr-defined]
-    with pytest.raises(NonceError, match="another program uses this key, or the node lies"):
+    with pytest.raises(NonceError, match="another program uses this key, or the node is wrong"):
         settling.settle(moody.client, run())
     intent = post_intent(moody)
     assert (intent.state, intent.nonce) == ("planned", None)

@@ -68,7 +68,7 @@ def test_columns_mean_fields_or_are_named_as_not_understood() -> None:
         fields_of(["id", "titel", "colour"], fields, {}, "x")
     with pytest.raises(InputError, match=r"--map 'colour=FIELD'"):
         fields_of(["id", "colour"], fields, {}, "x")
-    with pytest.raises(InputError, match="'title' stands there twice"):
+    with pytest.raises(InputError, match="'title' occurs twice"):
         fields_of(["title", "Song"], fields, {"Song": "title"}, "x")
     with pytest.raises(InputError, match=r"no column 'Song'.*it has id, title"):
         fields_of(["id", "", "title"], fields, {"Song": "title"}, "x")

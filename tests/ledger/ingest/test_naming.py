@@ -61,7 +61,7 @@ def test_a_field_that_stands_twice_under_two_names_is_refused() -> None:
     naming = Naming(renamed={"played_at": "occurred_at"})
     both = row("e-1") | {"played_at": "2026-06-02T10:00:00Z"}
     for document in (both, dict(reversed(both.items()))):
-        assert "stands there twice" in read(lines(row("e-0"), document), naming)[1][0]
+        assert "occurs twice" in read(lines(row("e-0"), document), naming)[1][0]
 
 
 def test_a_quarantined_row_keeps_the_names_that_were_mapped() -> None:

@@ -74,7 +74,7 @@ def test_a_manifest_is_the_one_its_leaf_names() -> None:
         read(body, replace(MANIFEST, events=4).encode())
     for changed in ({"start": 1}, {"stop": 7}, {"leaves": "d" * 64}):
         lying = leaf.encode(dict(said) | changed)
-        with pytest.raises(SegmentError, match=r"\[0, 6\) is not what its leaf"):
+        with pytest.raises(SegmentError, match=r"\[0, 6\) differs from its leaf"):
             read(lying, MANIFEST.encode())
 
 

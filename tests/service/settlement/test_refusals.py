@@ -79,7 +79,7 @@ def test_a_listed_log_that_is_missing_stops_the_run(tmp_path: Path) -> None:
     )
     close = Close(at="2026-07-02T09:00:00Z", period="2026-06", logs=logs, registry_size=head.size)
     made.ws.log.append([leaf.sign(leaf.decode(leaf.encode(close.leaf())), made.ws.signer("operator"))])
-    with pytest.raises(StateError, match="other, which nobody registered"):
+    with pytest.raises(StateError, match="other, which is not registered"):
         life.run(made.ws, asked())
 
 
