@@ -66,6 +66,7 @@ SETTINGS: Final = (
     Setting("payouts", "segments", "", "where a Spark cluster reads the segments: a URL such as s3a://bucket/segments"),
     Setting("attribution", "method", "hybrid", "default method of `settle attribute`"),
     Setting("attribution", "inbox", "inbox", "folder of files named after tracks, for the scheduler to attribute"),
+    Setting("service", "webhook_hosts", "", "hosts that webhooks may go to though private or without TLS, by commas"),
     Setting("chain", "url", "", "JSON-RPC endpoint; empty means the embedded chain"),
     Setting("chain", "id", 0, "the chain's id, compared with the node's; 0: accept the node's id"),
     Setting("chain", "keystore", "", "keystore file of the publishing account"),

@@ -11,6 +11,8 @@ from cli.shell import emit, workspace
 app = typer.Typer()
 access = typer.Typer(no_args_is_help=True)
 key = typer.Typer(no_args_is_help=True)
+webhook = typer.Typer(no_args_is_help=True)
+app.add_typer(webhook, name="webhook", help="Messages about tracks, to the addresses that were named with them.")
 app.add_typer(access, name="access", help="Who may use the HTTP service.")
 access.add_typer(key, name="key", help="Access keys: each belongs to a party, expires, and can be revoked.")
 
@@ -28,6 +30,24 @@ def serve(
 
     limits = Limits(events_per_second=events_per_second, rows=rows)
     answer(workspace(), host=host, port=port, limits=limits, started=lambda url: emit({"listening": url}))
+
+
+@webhook.command("list")
+def webhook_list() -> None:
+    """Every message: on its way, delivered, or given up with the last problem."""
+    from service.webhooks import deliveries
+
+    emit(deliveries.listed(workspace()))
+
+
+@webhook.command("replay")
+def webhook_replay(
+    name: Annotated[str, typer.Argument(metavar="ID", help="See `settle webhook list`.")],
+) -> None:
+    """Have a message sent again, with the same bytes and id, by the server that runs or the next one."""
+    from service.webhooks import deliveries
+
+    emit(deliveries.replay(workspace(), name))
 
 
 @access.command("log")

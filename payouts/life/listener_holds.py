@@ -43,12 +43,12 @@ class HeldListeners:
             "scorer": self.scorer,
             "listeners": [
                 {
-                    "source": held.source,
-                    "listener": held.listener,
-                    "points": held.points,
-                    "reasons": list(held.reasons),
+                    "source": suspect.source,
+                    "listener": suspect.listener,
+                    "points": suspect.points,
+                    "reasons": list(suspect.reasons),
                 }
-                for held in self.listeners
+                for suspect in self.listeners
             ],
         }
 
@@ -64,7 +64,7 @@ def read_listeners(data: bytes, statement: Digest) -> HeldListeners:
         scorer=read_text(payload, "scorer"),
         listeners=tuple(_read_listener(row) for row in read_list(payload, "listeners")),
     )
-    keys = [(held.source, held.listener) for held in listeners.listeners]
+    keys = [(suspect.source, suspect.listener) for suspect in listeners.listeners]
     if keys != sorted(set(keys)) or canon.encode(listeners.payload()) != canon.encode(payload):
         raise VerificationError(f"held listeners {statement[:16]}: out of order, repeated, or written otherwise")
     return listeners

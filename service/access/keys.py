@@ -148,10 +148,10 @@ def _known(log: Log, key: str) -> AccessKey:
 def _expired(ws: Workspace) -> list[Leaf]:
     """The leaves that say which keys have run out since the last act; a key's end is in the leaf that added it too."""
     now = ws.clock()
-    told = {act.about for act in ws.log.reading().administrative_acts if act.act != "access-key-added"}
+    named = {act.about for act in ws.log.reading().administrative_acts if act.act != "access-key-added"}
     ended = [row.id for row in listed(ws.log) if row.revoked_at is None and row.expires_at <= format_time(now)]
     signer = ws.signer("operator")
-    return [admin.make(now, "access-key-expired", key, signer=signer) for key in ended if key not in told]
+    return [admin.make(now, "access-key-expired", key, signer=signer) for key in ended if key not in named]
 
 
 def administrative_acts(log: Log) -> list[AuditedAct]:

@@ -45,12 +45,16 @@ _LOG: Final = logging.getLogger("settle.web")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedTrack:
-    """Where a track stands: none (never handed in), waiting, done with its vector, or failed with the reason."""
+    """Where a track stands: none (never handed in), waiting, done with its vector, or failed with the reason.
+
+    `webhook` is the id of the message that was asked for with the file just handed in.
+    """
 
     track: str
     state: str
     answer: dict[str, Any] | None = None
     reason: str | None = None
+    webhook: str | None = None
 
 
 def enqueue(ws: Workspace, track: str, media: str, body: bytes) -> QueuedTrack:

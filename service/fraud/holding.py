@@ -50,7 +50,7 @@ def hold_suspects(
 
     def decide(book: Book) -> DecidedStep[SuspectsHeld]:
         bearing = [*book.open_holds(), *(book.holds[name] for name in book.rejected())]
-        held = {
+        names = {
             (listener.source, listener.listener)
             for hold in bearing
             if hold.statement is not None
@@ -59,9 +59,9 @@ def hold_suspects(
         chosen = [
             suspect
             for suspect in suspects
-            if suspect.listener not in spared and (suspect.source, suspect.listener) not in held
+            if suspect.listener not in spared and (suspect.source, suspect.listener) not in names
         ]
-        already = sum((suspect.source, suspect.listener) in held for suspect in suspects)
+        already = sum((suspect.source, suspect.listener) in names for suspect in suspects)
         answer = SuspectsHeld(
             id="",
             period=str(period),

@@ -120,8 +120,8 @@ def listeners_under(log: Log, holds: Iterable[HoldMatch]) -> usage_plain.Listene
     """The listeners whose streams fall under these holds; under the first by id, where several name one."""
     listeners: dict[tuple[str, str], str] = {}
     for hold in sorted((hold for hold in holds if hold.listeners is not None), key=lambda hold: hold.id):
-        for held in read_listeners(log.blob(str(hold.listeners)), str(hold.listeners)).listeners:
-            listeners.setdefault((held.source, held.listener), hold.id)
+        for suspect in read_listeners(log.blob(str(hold.listeners)), str(hold.listeners)).listeners:
+            listeners.setdefault((suspect.source, suspect.listener), hold.id)
     return listeners
 
 

@@ -105,13 +105,16 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         method="POST", path="/v1/tracks/{track}/file", who=_who("operator"), takes=tuple(queue.FORMS),
-        summary="Hand in a registered track's sound, notes or declared vector, to be attributed.",
-        function=tracks.hand_in, example={"track": "trk-1", "state": "waiting", "answer": None, "reason": None},
+        summary="Hand in a registered track's sound, notes or declared vector, to be attributed; the header "
+        "Settle-Callback names an address for a signed message about it.",
+        function=tracks.hand_in, example={"track": "trk-1", "state": "waiting", "answer": None, "reason": None,
+        "webhook": None},
     ),
     Route(
         method="GET", path="/v1/tracks/{track}/attribution", who=_who("operator", "auditor"),
         summary="Where a track that was handed in stands: none, waiting, done or failed.", function=tracks.attribution,
-        example={"track": "trk-1", "state": "failed", "answer": None, "reason": "not a sound file"},
+        example={"track": "trk-1", "state": "failed", "answer": None, "reason": "not a sound file",
+        "webhook": None},
     ),
     Route(
         method="GET", path="/v1/decisions", who=_PUBLIC,

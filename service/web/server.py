@@ -23,6 +23,7 @@ from service.web.app import build
 from service.web.guard.limits import Limits
 from service.web.held import ServerState
 from service.web.metrics import Metrics
+from service.webhooks.deliveries import DeliveryWorker
 from service.workspace import Workspace
 
 KEEP_ALIVE_SECONDS: Final = 75
@@ -91,12 +92,14 @@ def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Calla
     # What is loaded by now stays: the collector need not walk all of it each time that requests leave something behind.
     gc.collect()
     gc.freeze()
-    worker = QueueWorker(ws.home, lambda: _reopened(ws))
-    worker.start()
+    workers = (QueueWorker(ws.home, lambda: _reopened(ws)), DeliveryWorker(standing))
+    for worker in workers:
+        worker.start()
     try:
         Server(config, state, started).run()
     finally:
-        worker.stop()
+        for worker in workers:
+            worker.stop()
         standing.close()
 
 

@@ -1,0 +1,153 @@
+"""One POST to an address that a stranger may have chosen: resolved once, checked, and that very address connected to.
+
+A name that resolves to a public address when it is checked and to a private one when it is used would let a caller
+reach machines that only this one reaches, such as a cloud's metadata service. So nothing resolves a second time, no
+redirect is followed, and whatever is not a public address is refused unless the operator allows the host by name.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ledger.errors import InputError, TransientError
+
+SECONDS: Final = 10.0
+"""For the whole exchange, however slowly the other side drips."""
+URL_MAX: Final = 2_000
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+
+Resolve = Callable[[str, int], Collection[str]]
+"""The addresses of a host, as texts."""
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where a message goes: parts of a URL that was checked."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+
+
+def destination(url: str, allowed: Collection[str]) -> Destination:
+    """The parts of a URL; InputError unless it is https, or http to a host that the operator allows."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as problem:
+        raise InputError(f"webhook URL {url[:200]!r}: {problem}") from None
+    printable = url.isascii() and url.isprintable() and " " not in url
+    if len(url) > URL_MAX or not printable or "@" in parts.netloc or parts.fragment or not parts.hostname:
+        raise InputError(f"webhook URL {url[:200]!r}: expected https://HOST/PATH, without a user or a fragment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in allowed):
+        raise InputError(
+            f"webhook URL {url[:200]!r}: expected https://; the setting service.webhook_hosts allows others"
+        )
+    secure = parts.scheme == "https"
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    parsed = Destination(secure=secure, host=parts.hostname, port=port or (443 if secure else 80), path=path)
+    try:
+        literal = ipaddress.ip_address(parsed.host)
+    except ValueError:
+        return parsed
+    if parsed.host not in allowed:
+        check_public(literal, parsed.host)
+    return parsed
+
+
+def check_public(address: Address, host: str) -> None:
+    """Refuse every address that is not one of the public internet, also one that hides inside another."""
+    hidden = _embedded(address)
+    if any(not inner.is_global or inner.is_multicast for inner in (address, *hidden)):
+        raise InputError(
+            f"webhook host {host} is at {address}, which is not a public address; the operator may allow the host by "
+            "the setting service.webhook_hosts"
+        )
+
+
+def _embedded(address: Address) -> list[Address]:
+    """The IPv4 addresses that an IPv6 address leads to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    inner: list[Address] = [v4 for v4 in (address.ipv4_mapped, address.sixtofour) if v4 is not None]
+    if address.teredo is not None:
+        inner += address.teredo
+    if address in _NAT64:
+        inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return inner
+
+
+def resolve(host: str, port: int) -> Collection[str]:
+    """The system's own answer."""
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def post(
+    where: Destination,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    allowed: Collection[str],
+    look_up: Resolve = resolve,
+    seconds: float = SECONDS,
+) -> None:
+    """Send a message; TransientError unless it is answered with 2xx in time, InputError where it may not go."""
+    try:
+        addresses = list(look_up(where.host, where.port))
+    except OSError as problem:
+        raise TransientError(f"webhook host {where.host} does not resolve: {problem}") from None
+    if not addresses:
+        raise TransientError(f"webhook host {where.host} has no address")
+    if where.host not in allowed:
+        for address in addresses:  # one private address among public ones is refused too: it might be the one used
+            check_public(ipaddress.ip_address(address.partition("%")[0]), where.host)
+    try:
+        status = _exchange(where, addresses[0], body, headers, seconds)
+    except (OSError, http.client.HTTPException, ValueError) as problem:
+        raise TransientError(f"{where.host}: {type(problem).__name__}: {problem}") from None
+    if not 200 <= status < 300:
+        redirect = ", and redirects are not followed" if 300 <= status < 400 else ""
+        raise TransientError(f"{where.host} answered {status}{redirect}")
+
+
+def _exchange(
+    where: Destination,
+    address: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float,
+) -> int:
+    """The status of the answer; its body is never read."""
+    plain = socket.create_connection((address, where.port), timeout=seconds)
+    # A timeout of the socket begins anew with every byte; this ends the exchange as a whole.
+    deadline = threading.Timer(seconds, _cut, (plain,))
+    deadline.daemon = True
+    deadline.start()
+    connection = http.client.HTTPConnection(where.host, where.port)
+    try:
+        context = ssl.create_default_context()
+        connection.sock = context.wrap_socket(plain, server_hostname=where.host) if where.secure else plain
+        connection.request("POST", where.path, body, dict(headers))
+        return connection.getresponse().status
+    finally:
+        deadline.cancel()
+        connection.close()
+        plain.close()
+
+
+def _cut(connection: Any) -> None:
+    """End a connection under whoever reads or writes it."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
