@@ -27,13 +27,24 @@ from ledger.types import MILLION, STYLE_PREFIX, format_time, parse_time
 # No control characters anywhere: what is registered is shown on terminals and pages, and canonical in one spelling.
 # Nor letters that show nothing or turn the line round: two ids must not look like one.
 _HIDDEN = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=rf"^[^\s|*{_HIDDEN}][^\s|{_HIDDEN}]*\Z")]
+_ID: Final = rf"^[^\s|*{_HIDDEN}][^\s|{_HIDDEN}]*\Z"
+_COUNTRY: Final = r"^[A-Z]{2}\Z"
+_TERRITORY: Final = r"^([A-Z]{2}|WORLD)\Z"
+_CURRENCY: Final = r"^[A-Z]{3}\Z"
+_PATTERNS: Final = {
+    _ID: "an id without blanks, | or invisible letters (a name may have blanks, an id may have accents)",
+    _COUNTRY: "a country of two capital letters, such as SE",
+    _TERRITORY: "WORLD or a country of two capital letters, such as SE",
+    _CURRENCY: "a currency of three capital letters, such as EUR",
+}
+"""What a text that does not match should have been, in words."""
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=_ID)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 Ppm = Annotated[int, msgspec.Meta(ge=1, le=MILLION)]
-Territory = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2}|WORLD)\Z")]
+Territory = Annotated[str, msgspec.Meta(pattern=_TERRITORY)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Micros = Annotated[int, msgspec.Meta(ge=0, le=canon.INT_MAX)]
-Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
+Currency = Annotated[str, msgspec.Meta(pattern=_CURRENCY)]
 
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
@@ -152,7 +163,7 @@ class PayeeRow(Row, frozen=True, kw_only=True):
     holder: Text | None = None
     bic: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?\Z")] | None = None
     town: Text | None = None
-    country: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")] | None = None
+    country: Annotated[str, msgspec.Meta(pattern=_COUNTRY)] | None = None
     start: str | None = None
 
 
@@ -177,8 +188,15 @@ def parse(name: str, value: Any, *, from_text: bool = False) -> AnyRow:
     try:
         row: Any = msgspec.convert(_counted(value), LISTS[name], strict=not from_text)
     except msgspec.ValidationError as problem:
-        raise InputError(str(problem)) from None
+        raise InputError(_in_words(str(problem))) from None
     return _checked(row)
+
+
+def _in_words(problem: str) -> str:
+    """The library's message, with what a pattern asks for in words."""
+    for pattern, words in _PATTERNS.items():
+        problem = problem.replace(f"`str` matching regex {pattern!r}", words)
+    return problem
 
 
 def _counted(value: Any) -> Any:
