@@ -39,8 +39,9 @@ def _run(period: str, run: dict[str, Any]) -> str:
 
 def held_text(report: Any) -> str:
     """Return held money by reason, party, month and age, with the step that releases it."""
+    disputes = _disputes(report.disputes)
     if not report.lines:
-        return "nothing is held or in suspense"
+        return "\n\n".join(["nothing is held or in suspense", *disputes])
     sums = {"by reason": report.by_reason, "by party": report.by_party, "by month": report.by_month}
     sections = [
         f"{title}:\n{indented(_totals(totals))}" for title, totals in (sums | {"by age": report.by_age}).items()
@@ -56,7 +57,28 @@ def held_text(report: Any) -> str:
         if run.suspense_now_micros != run.suspense_micros
     ]
     sections += ["what releases it:\n" + "\n".join(f"  {reason}: {text}" for reason, text in sorted(steps.items()))]
-    return "\n\n".join(sections)
+    return "\n\n".join([*sections, *disputes])
+
+
+def _disputes(disputes: Any) -> list[str]:
+    """Open disputes of lines and what each holds, which the next run takes from the other side's account."""
+    if not disputes:
+        return []
+    rows = [
+        {
+            "dispute": dispute.id,
+            "about": f"{dispute.about} {dispute.subject}".rstrip(),
+            "month": dispute.period,
+            "claimant": dispute.claimant,
+            "against": dispute.against,
+            "claimed": money(dispute.claimed_micros, dispute.currency),
+            "held": money(dispute.held_micros, dispute.currency),
+            "next": dispute.next,
+            "due": f"{dispute.due}, overdue" if dispute.overdue else dispute.due,
+        }
+        for dispute in disputes
+    ]
+    return [f"disputed lines (settle dispute show ID):\n{indented(as_text(rows))}"]
 
 
 def payments_text(payments: Any) -> str:

@@ -12,6 +12,7 @@ from payouts.compute import Line
 from payouts.life.book import Book
 from payouts.statements.statement import ADVICE, held_line
 from service.settlement.carrying import other_parts
+from service.settlement.line_disputes import OWNERSHIP, DisputeShown, shown_all
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load
 
@@ -104,6 +105,9 @@ class HeldReport:
     by_month: tuple[WaitingTotal, ...]
     by_age: tuple[WaitingTotal, ...]
     runs: tuple[RunParts, ...]
+    disputes: tuple[DisputeShown, ...]
+    """Open disputes of these runs' lines. What one holds is taken from the other side's account by the next run, so it
+    is in none of the sums above."""
 
 
 def report(ws: Workspace, *, period: str | None = None, party: str | None = None) -> HeldReport:
@@ -122,6 +126,13 @@ def report(ws: Workspace, *, period: str | None = None, party: str | None = None
         by_month=_totals(lines, lambda line: line.period),
         by_age=_totals(lines, lambda line: _age(line.months)),
         runs=tuple(RunParts.of(book, stored) for stored in standing),
+        disputes=tuple(
+            dispute
+            for dispute in shown_all(ws)
+            if dispute.about != OWNERSHIP
+            and period in (None, dispute.period)
+            and party in (None, dispute.claimant, dispute.against)
+        ),
     )
 
 

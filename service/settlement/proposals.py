@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +14,7 @@ from ledger.shown import counted, money
 from ledger.types import format_time
 from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
-from payouts.life.line_disputes import Admit, Decide
+from payouts.life.line_disputes import DAYS, Admit, Decide
 from payouts.life.listener_holds import Reject
 from payouts.life.records import Adjust, Agree, Payment, Proposal, Release, Reverse, Run
 from payouts.life.revisions import Restate, read_document
@@ -83,7 +83,7 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
     shown = [_shown(ws, book, name, proposals[name]) for name in proposals if not book.approved(name)]
     moves = [_move_shown(ws, move) for move in ws.registry.view().moves.values() if move.approved_by is None]
     disputes = [_dispute_shown(one) for one in ws.registry.view().disputes.values() if one.resolved_at is None]
-    waiting = [*moves, *(one for one in disputes if not one.approved)]
+    waiting = [*moves, *(one for one in disputes if not one.approved), *_lines_disputed(ws, book)]
     return sorted([*shown, *_accounts_waiting(ws), *waiting], key=lambda one: (one.made_at, one.id))
 
 
@@ -118,6 +118,29 @@ def _dispute_shown(dispute: Dispute) -> ProposalShown:
         changes=f"what {dispute.subject} earns in the next {DISPUTE_DAYS} days is held: settle registry dispute admit",
         approved=dispute.holds,
     )
+
+
+def _lines_disputed(ws: Workspace, book: Book) -> Iterator[ProposalShown]:
+    """Disputes of lines that nobody admitted yet, nor proposed to admit."""
+    admitting = {admit.dispute for admit in book.disputes.admits.values() if _waits(ws, book, admit)}
+    for dispute in book.disputes.files.values():
+        opened = dispute.opened
+        if dispute.admitted is None and dispute.is_open and opened.id not in admitting:
+            whose = (
+                f"of {opened.against}'s money is held" if opened.against else "is claimed, and nobody's money is held"
+            )
+            yield ProposalShown(
+                id=opened.id,
+                kind="dispute",
+                made_by=opened.claimant,
+                made_at=opened.at,
+                party=opened.against,
+                micros=opened.micros,
+                currency=load(ws.log, book.runs[opened.run]).currency,
+                reason=opened.text,
+                changes=f"at most this {whose}, for {DAYS} days at most: settle dispute admit {opened.id}",
+                approved=False,
+            )
 
 
 def _move_shown(ws: Workspace, move: GroupMove) -> ProposalShown:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from ledger.errors import InputError, StateError
-from service.settlement import holds, life, line_disputes, proposals
+from service.settlement import held, holds, life, line_disputes, proposals
 from service.settlement.approvers import enrol
 from service.settlement.step import read_book, signed
 from service.settlement.stored import load
@@ -45,7 +45,13 @@ def test_what_is_claimed_is_held_once_admitted_and_moves_when_upheld(june: Month
     published(june)
     name = opened(june)
     assert line_disputes.show(june.ws, name).held_micros == 0
+    (waits,) = proposals.waiting(june.ws)
+    assert (waits.id, waits.party, waits.micros, waits.currency) == (name, "bob", 50_000_000, "EUR")
     shown = line_disputes.admit(june.ws, name)
+    assert proposals.waiting(june.ws) == []
+    (listed,) = held.report(june.ws, party="ann").disputes
+    assert (listed.id, listed.held_micros, listed.overdue) == (name, 50_000_000, False)
+    assert held.report(june.ws, party="cy").disputes == held.report(june.ws, period="2026-05").disputes == ()
     assert (shown.state, shown.held_micros, shown.next) == ("admitted", 50_000_000, "bob answers")
     july(june)
     assert adjustments(june, "bob", "2026-07") == [-50_000_000]
