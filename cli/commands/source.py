@@ -12,12 +12,18 @@ app = typer.Typer(no_args_is_help=True, help="Sources of events: the party and k
 
 
 @app.command("set")
-def set_(
+def set_(  # noqa: PLR0917  one parameter for each setting
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="The source's name in events.")],
     party: Annotated[str | None, typer.Option(help="The registered party that reports its events.")] = None,
     public: Annotated[str | None, typer.Option(help="A key of that party's, as `settle batch key` printed it.")] = None,
     signed: Annotated[
         bool | None, typer.Option("--signed/--unsigned", help="Whether events without a signature are refused.")
+    ] = None,
+    declares: Annotated[
+        bool | None,
+        typer.Option(
+            "--declares/--no-declares", help="Whether vectors that it signs in its batches pay for its events."
+        ),
     ] = None,
     log: Annotated[
         str | None, typer.Option(help="The registered log that accepts its events, by origin; cannot be changed later.")
@@ -26,7 +32,11 @@ def set_(
     """Set a source's party, key, signing rule or log; settings that are not given stay."""
     from service.log import sources
 
-    emit(sources.settle_source(workspace(), source, party=party, public=public, signed=signed, log=log))
+    emit(
+        sources.settle_source(
+            workspace(), source, party=party, public=public, signed=signed, declares=declares, log=log
+        )
+    )
 
 
 @app.command("list")

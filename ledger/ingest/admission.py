@@ -28,12 +28,12 @@ from ledger.ingest.checks import Checker
 from ledger.ingest.listener import Commitments, Entropy
 from ledger.ingest.quarantine import Kind
 from ledger.ingest.rows import Joined, RowRefusal, Rows
-from ledger.ingest.signed import Place, Places
+from ledger.ingest.signed import Place, Places, declared_digest
 from ledger.log.append import Appended, LeafBatch, Log
 from ledger.log.store import queries, signed, tracks
 from ledger.log.store.store import SALT, SIGNED
 from ledger.lookalikes import skeleton
-from ledger.proofs import leaf
+from ledger.proofs import batch, leaf
 from ledger.proofs import source as sourcing
 from ledger.proofs.source import EventSource, Home
 from ledger.proofs.tree import leaf_hashes
@@ -100,6 +100,7 @@ class Ingest:
         self._places = places
         self._home = home
         self._carried = None if admit is None else CarriedVectors(admit)
+        self._declared: dict[int, frozenset[bytes]] = {}
 
     def _tomorrow(self) -> date:
         return (self._log.clock() + timedelta(days=1)).date()
@@ -193,7 +194,7 @@ class Ingest:
             vector = tracks[track]
             if event.vector is not None:
                 try:
-                    vector = self._carry(plan, event)
+                    vector = self._carry(plan, event, places[i] if places else None)
                 except InputError as problem:
                     self._refuse(plan, rows, i, "vector", str(problem))
                     continue
@@ -258,7 +259,7 @@ class Ingest:
             for event_id, index in queries.find_events(connection, source, ids).items()
         }
 
-    def _carry(self, plan: _Plan, event: StreamEvent) -> Digest:
+    def _carry(self, plan: _Plan, event: StreamEvent, place: Place | None) -> Digest:
         if self._carried is None or event.vector is None:
             raise InputError("the event carries a vector, and this log signs no vectors for this source")
         if (assigned := self._tracks[event.track]) is not None:
@@ -266,12 +267,23 @@ class Ingest:
                 f"vector: track {event.track!r} pays by the vector assigned to it, {assigned[:16]}; send none"
             )
         speaker = self._sources.get(event.source)
-        if speaker is not None and speaker.party is not None:
-            # No batch covers a vector: whoever handles the file after its platform could add one (finding D2).
+        if speaker is not None and speaker.party is not None and not self._covered(speaker, event, place):
+            # Whoever handles the file after its platform could add a vector that no signature covers (finding D2).
             raise InputError(_UNCOVERED.format(speaker.party, event.source))
         carried = self._carried.take(event.vector, track=event.track, territory=event.territory)
         plan.vectors[carried.digest] = carried
         return carried.digest
+
+    def _covered(self, speaker: EventSource, event: StreamEvent, place: Place | None) -> bool:
+        """Whether the platform may declare vectors, and signed for this one in the batch where the event stands."""
+        if event.vector is None or place is None or not speaker.declares or place[0] < speaker.index:
+            return False
+        if place[0] not in self._declared:
+            statement = batch.of_leaf(leaf.decode(self._log.entry(place[0]).body))
+            vectors = statement.vectors
+            digests = frozenset() if vectors is None else batch.split_vectors(statement, self._log.blob(vectors))
+            self._declared = {place[0]: digests}  # of one batch: a file holds no other
+        return declared_digest(event.vector, event.track) in self._declared[place[0]]
 
     @staticmethod
     def _refuse(plan: _Plan, rows: Joined, i: int, kind: Kind, reason: str) -> None:
@@ -438,9 +450,10 @@ _UNKNOWN: Final = "track {!r} is not registered; register it, then `settle quara
 _ELSEWHERE: Final = "source {!r} is assigned to log {}: hand its events in there"
 _LOOKS_LIKE: Final = "source {!r} looks like {!r}, which is registered, and is not: hand its events in under that name"
 _UNCOVERED: Final = (
-    "vector: {} speaks for source {!r}, and its signature covers no vector: anybody may have added this one; expected "
-    "an event without: declare the track's (`settle attribute --declared FILE`), then hand in the row without its own "
-    "(`settle quarantine replay ID --with FILE`)"
+    "vector: {0} speaks for source {1!r} and did not sign for this vector, or may not declare any: anybody may have "
+    "added it; once the operator said `settle source set {1} --declares`, the platform signs its file with the "
+    "vectors (`settle batch sign`); or declare the track's (`settle attribute --declared FILE`), then hand in the row "
+    "without its own (`settle quarantine replay ID --with FILE`)"
 )
 _UNSIGNED: Final = "source {!r} takes only events that {} signed; hand them in with --batch, see `settle batch sign`"
 

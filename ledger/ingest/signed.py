@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -15,6 +16,7 @@ from ledger.ingest.checks import Checker
 from ledger.ingest.rows import Rows
 from ledger.proofs import batch
 from ledger.proofs.tree import HASH_SIZE, leaf_hashes
+from ledger.proofs.vector import from_declared, payload_digest
 from ledger.types import Digest
 
 Place = tuple[int, int]
@@ -50,10 +52,19 @@ def body_hashes(events: Iterable[StreamEvent]) -> list[bytes]:
     )
 
 
-def read_bodies(blocks: Iterable[Rows], name: str, source: str) -> bytes:
-    """The hashes of a whole file's events, concatenated; InputError names the first row that cannot be signed for."""
+@dataclass(frozen=True, slots=True)
+class BatchContent:
+    """What a platform signs for: the hashes of its events' bodies, and `join_vectors` of the vectors they declare."""
+
+    bodies: bytes
+    vectors: bytes
+
+
+def read_content(blocks: Iterable[Rows], name: str, source: str) -> BatchContent:
+    """What a whole file's events come to; InputError names the first row that cannot be signed for."""
     checker = Checker(lambda: date.max, source)
     hashes: list[bytes] = []
+    vectors: set[bytes] = set()
     seen: dict[str, int] = {}
     for rows in blocks:
         refused = {rows.line(i): reason for i, reason in checker.run(rows.events).items()}
@@ -66,10 +77,20 @@ def read_bodies(blocks: Iterable[Rows], name: str, source: str) -> bytes:
                 raise InputError(
                     f"{name}, line {rows.line(i)}: event {event.event_id!r} stands on line {first} already"
                 )
+            if event.vector is not None:
+                try:
+                    vectors.add(declared_digest(event.vector, event.track))
+                except InputError as problem:
+                    raise InputError(f"{name}, line {rows.line(i)}: {problem}") from None
         batch.check_count(max(1, len(seen)), name)
         hashes += body_hashes(rows.events)
     batch.check_count(len(hashes), name)
-    return b"".join(hashes)
+    return BatchContent(b"".join(hashes), batch.join_vectors(vectors))
+
+
+def declared_digest(document: Mapping[str, Any], track: str) -> bytes:
+    """The digest by which a batch covers the vector that an event declares."""
+    return payload_digest(from_declared(document, track=track))
 
 
 class InOrder:

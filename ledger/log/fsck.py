@@ -161,7 +161,7 @@ class _Walk:
                 if speaker is not None and speaker.signed:
                     signed[index] = event.source
                 if event.vector != assigned.get(event.track):
-                    self._check_binding(index, event.track, event.vector)
+                    self._check_binding(index, event.source, event.track, event.vector)
                 continue
             try:
                 self._take_other(index, kind, leaf.decode(body), events)
@@ -202,7 +202,7 @@ class _Walk:
         elif kind == "event":
             events.setdefault(body["source"], {})[body["event_id"]] = index
             if body["vector"] != self._assigned.get(body["track"]):
-                self._check_binding(index, body["track"], body["vector"])
+                self._check_binding(index, body["source"], body["track"], body["vector"])
         elif kind in Reading.TYPES:
             self._take_signed(index, body)
         elif kind == "track":
@@ -225,9 +225,12 @@ class _Walk:
             self._tracks[body["track"]] = (self._tracks[body["track"]][0], body["vector"], index)
             self._assigned[body["track"]] = body["vector"]
 
-    def _check_binding(self, index: int, track: str, vector: str | None) -> None:
-        """An event that does not name its track's vector must have brought its own."""
-        if vector is None or (track, vector) not in self._carried:
+    def _check_binding(self, index: int, source: str, track: str, vector: str | None) -> None:
+        """An event that does not name its track's vector must have brought its own, and its source might do so."""
+        if vector is not None and (track, vector) in self._carried:
+            if not self._reading.pays(track, vector, index, source):
+                self._report.bad(index, f"entry {index} pays by a vector for which {source} did not sign (finding D2)")
+        else:
             due = self._assigned.get(track)
             self._report.bad(
                 index,

@@ -4,12 +4,13 @@ A batch is an RFC 6962 tree over what its events say, in the order of the file, 
 source, number, previous batch, count and root. The log answers with a `batch` leaf that names the
 statement, so that each event can be shown to be what the platform reported: its body's place in that tree,
 the statement, the leaf, the key. A body is the event as handed in without listener and vector, so that it
-can be computed from the platform's own file and from the leaf in the log, with no secret.
+can be computed from the platform's own file and from the leaf in the log, with no secret. The vectors that its events
+declare are covered beside it, by one digest over the digests of all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -41,6 +42,7 @@ BODY: Final = (
 UNSIGNED: Final = "unsigned"
 
 _FIELDS: Final = {"source", "number", "count", "root"}
+_OPTIONAL: Final = {"previous", "log", "vectors"}
 _LEAF: Final = {"v", "type", "at", "party", "signer", "statement", "bodies"}
 
 
@@ -49,6 +51,7 @@ class BatchStatement:
     """What a platform signs. `previous` is the digest of its statement before this one; None for number 1.
 
     `log`: the origin of the one log that may take it; None in batches that name none, which several might take.
+    `vectors`: the digest of what `join_vectors` gives; None where no event declares a vector.
     """
 
     source: str
@@ -57,11 +60,12 @@ class BatchStatement:
     count: int
     root: bytes
     log: str | None = None
+    vectors: Digest | None = None
 
     def fields(self) -> dict[str, Any]:
-        """In the signed payload and in the leaf; `previous` and `log` are left out where there is none."""
+        """In the signed payload and in the leaf; what is None is left out."""
         fields = {"source": self.source, "number": self.number, "count": self.count, "root": self.root.hex()}
-        named = {"previous": self.previous, "log": self.log}
+        named = {"previous": self.previous, "log": self.log, "vectors": self.vectors}
         return fields | {name: value for name, value in named.items() if value is not None}
 
 
@@ -108,9 +112,9 @@ def of_leaf(found: Mapping[str, Any]) -> BatchStatement:
 
 
 def _batch(fields: Mapping[str, Any], what: str) -> BatchStatement:
-    if set(fields) - {"previous", "log"} != _FIELDS:
-        expected = ", ".join(sorted(_FIELDS))
-        raise VerificationError(f"{what}: fields {sorted(fields)}, expected {expected}, and maybe previous and log")
+    if set(fields) - _OPTIONAL != _FIELDS:
+        expected, optional = ", ".join(sorted(_FIELDS)), ", ".join(sorted(_OPTIONAL))
+        raise VerificationError(f"{what}: fields {sorted(fields)}, expected {expected}, and maybe {optional}")
     source, number, count, previous = fields["source"], fields["number"], fields["count"], fields.get("previous")
     log = fields.get("log")
     if not isinstance(source, str) or not source:
@@ -125,8 +129,18 @@ def _batch(fields: Mapping[str, Any], what: str) -> BatchStatement:
         )
     if previous is not None:
         parse_hex(previous, f"{what}: previous", 32)
+    if "vectors" in fields:
+        parse_hex(fields["vectors"], f"{what}: vectors", tree.HASH_SIZE)
     root = parse_hex(fields["root"], f"{what}: root", tree.HASH_SIZE)
-    return BatchStatement(source=source, number=number, previous=previous, count=count, root=root, log=log)
+    return BatchStatement(
+        source=source,
+        number=number,
+        previous=previous,
+        count=count,
+        root=root,
+        log=log,
+        vectors=fields.get("vectors"),
+    )
 
 
 def check_log(batch: BatchStatement, origin: str) -> None:
@@ -182,6 +196,25 @@ def check_follows(batch: BatchStatement, statement: Digest, last: tuple[BatchSta
 
 def _span(first: int, last: int) -> str:
     return f"batch {first} is" if first == last else f"batches {first} to {last} are"
+
+
+# --- the vectors that its events declare ----------------------------------------------------------
+
+
+def join_vectors(digests: Collection[bytes]) -> bytes:
+    """The digests of the payloads of a batch's vectors, each once, in ascending order: what the statement covers."""
+    return b"".join(sorted(set(digests)))
+
+
+def split_vectors(batch: BatchStatement, data: bytes) -> frozenset[bytes]:
+    """The digests of the payloads of vectors that the platform declared; refuses others than it signed for."""
+    digests = [data[i : i + tree.HASH_SIZE] for i in range(0, len(data), tree.HASH_SIZE)]
+    if canon.digest(data) != batch.vectors or join_vectors(digests) != data or len(data) % tree.HASH_SIZE:
+        raise VerificationError(
+            f"batch {batch.number} of {batch.source} was signed over other vectors than those that its events declare "
+            "here: one of them was changed, added or left out"
+        )
+    return frozenset(digests)
 
 
 # --- the tree over the bodies ---------------------------------------------------------------------

@@ -29,6 +29,8 @@ class EventSource:
     """Whether events without the party's signature are refused."""
     log: str | None = None
     """The origin of the log that takes its events; the home log where none is named."""
+    declares: bool = False
+    """Whether vectors that its party signed for, inside batches, pay for its events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,15 @@ def make(
     signer: PrivateKey,
     log: str | None = None,
     follows: int | None = None,
+    declares: bool = False,
 ) -> dict[str, Any]:
     """The leaf that says who speaks for a source, and which log takes its events.
 
     `follows` is the index of the source's leaf before it: without it, what is said again within a second would have the
     same signature, and be void as a repetition.
     """
-    return leaf.sign(leaf.make(TYPE, at, source=source, party=party, signed=signed, log=log, follows=follows), signer)
+    said = {"source": source, "party": party, "signed": signed, "log": log, "follows": follows}
+    return leaf.sign(leaf.make(TYPE, at, **said, declares=declares or None), signer)
 
 
 def parse(index: int, body: Mapping[str, Any]) -> EventSource:
@@ -69,4 +73,7 @@ def parse(index: int, body: Mapping[str, Any]) -> EventSource:
         raise VerificationError(f"leaf {index} does not speak of a source")
     if not all(value is None or isinstance(value, str) for value in (party, log)):
         raise VerificationError(f"source leaf {index}: party {party!r}, log {log!r}: expected a party's id, an origin")
-    return EventSource(index=index, source=source, party=party, signed=signed, log=log)
+    declares = body.get("declares", False)
+    if not isinstance(declares, bool):
+        raise VerificationError(f"source leaf {index}: declares is {declares!r}, expected true or false")
+    return EventSource(index=index, source=source, party=party, signed=signed, log=log, declares=declares)

@@ -109,6 +109,11 @@ def _order(source: Influence) -> tuple[str, str]:
 # --- payload ------------------------------------------------------------------------------------
 
 
+def payload_digest(vector: InfluenceVector) -> bytes:
+    """The SHA-256 of what a statement of this vector says: what a batch that declares it covers."""
+    return bytes.fromhex(canon.digest(canon.encode(payload(vector))))
+
+
 def payload(vector: InfluenceVector) -> dict[str, Any]:
     """The vector as canonical JSON types; what is absent is left out."""
     validate(vector)

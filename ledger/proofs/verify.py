@@ -348,7 +348,7 @@ def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> N
     examination.unchecked += [
         f"whether key {key.public.id[:16]} is {key.party}'s own: the operator, or trust.json, says so; ask {key.party}",
         f"whether another party spoke for {statement.source} by then: the last leaf before the batch counts",
-        "whether the platform signed for the listener or for the vector that the event pays by: it did not",
+        "whether the platform signed for the vector that the event pays by; for the listener it did not",
     ]
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from ledger.errors import VerificationError
-from ledger.proofs import dsse, vector
+from ledger.proofs import canon, dsse, vector
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.reading.gate import check_author, check_signers, text
 from ledger.types import Digest, Leaf, Role
@@ -27,6 +27,13 @@ def check_vector(ring: KeyRing, index: int, track: str, statement: Digest, blob:
     if of_track != track:
         raise VerificationError(f"vector {statement[:16]} is of track {of_track!r}, not of {track!r}")
     return check_signers(ring, index, envelope, SIGNS_VECTORS)
+
+
+@lru_cache(maxsize=1024)
+def payload_digest(statement: Digest, data: bytes) -> Digest:
+    """The digest of what a vector's statement says, whoever signed it."""
+    envelope, _ = _opened(statement, data)
+    return canon.digest(envelope.payload)
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ from ledger.proofs.form import SIGNED_FOR, FormLine
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.source import EventSource
 from ledger.proofs.trust import TrustedLog
-from ledger.reading.assignments import Blob, check_assign, check_vector
+from ledger.reading.assignments import Blob, check_assign, check_vector, payload_digest
 from ledger.reading.gate import Replays, Void, check_author, check_author_since_form_2, text
 from ledger.types import Digest, Leaf
 
@@ -44,6 +44,10 @@ class Reading:
         self._first: dict[str, tuple[int, Digest]] = {}
         self._assignments: dict[str, list[tuple[int, Digest]]] = {}
         self._pairs: dict[tuple[str, Digest], int] = {}
+        self._spoken: dict[str, int] = {}
+        """Where a party spoke first for each source."""
+        self._declared: dict[str, dict[bytes, int]] = {}
+        """By source, the payloads' digests of vectors that its party declared in a batch, and where it stands first."""
         self._last: dict[str, tuple[BatchStatement, Digest]] = {}
         self._blob = blob
         self._replays = Replays()
@@ -63,13 +67,26 @@ class Reading:
             if index < size
         }
 
-    def pays(self, track: str, vector: Digest, size: int) -> bool:
-        """Whether an event below this size may pay by this vector: it was assigned to the track, or came with an event.
+    def pays(self, track: str, vector: Digest, size: int, source: str) -> bool:
+        """Whether a source's event below this size may pay by this vector: assigned to its track, or come with one.
 
-        One that came with an event was signed here, and stands in a `vector` leaf.
+        One that came with an event was signed here, and stands in a `vector` leaf. Of a source for which a party spoke
+        by then it counts only if that party may declare vectors, and declared it in a batch that it signed (finding
+        D2); logs were not asked for that before their line of form 2.
         """
         pair = (track, vector)
-        return min(self._pairs.get(pair, size), self.vectors.get(pair, size)) < size
+        if self._pairs.get(pair, size) < size:
+            return True
+        logged = self.vectors.get(pair, size)
+        if logged >= size or not self._speaks_by(source, logged):
+            return logged < size
+        payload = bytes.fromhex(payload_digest(vector, self._blob(vector)))
+        return self._declared.get(source, {}).get(payload, size) < size
+
+    def _speaks_by(self, source: str, index: int) -> bool:
+        """Whether a party spoke for a source when the leaf at this index came, and the line was drawn by then."""
+        line = None if self.ring is None or self.ring.line is None else self.ring.line.index
+        return line is not None and line <= index and self._spoken.get(source, index) < index
 
     def assigned_ever(self, track: str, vector: Digest) -> bool:
         """Whether a leaf assigned this vector to this track, then or later."""
@@ -107,6 +124,8 @@ class Reading:
             check_author(self.ring, index, body, "operator")
         parsed = source.parse(index, body)
         self.sources[parsed.source] = parsed
+        if parsed.party is not None:
+            self._spoken.setdefault(parsed.source, index)
 
     def _member(self, index: int, body: Leaf) -> None:
         if self.ring is not None:
@@ -132,6 +151,10 @@ class Reading:
             raise VerificationError(f"{body['party']} did not speak for source {parsed.source} then")
         if self.ring is not None:
             batch.signer(index, body, envelope, self.ring)
+        if parsed.vectors is not None and speaker.declares:
+            declared = self._declared.setdefault(parsed.source, {})
+            for payload in batch.split_vectors(parsed, self._blob(parsed.vectors)):
+                declared.setdefault(payload, index)
 
     def _vector(self, index: int, body: Leaf) -> None:
         track, statement = text(body, "track"), text(body, "statement")

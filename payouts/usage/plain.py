@@ -50,14 +50,15 @@ class VectorBinding:
 
     `first` is each track's first assignment, for events without a vector: an event binds to its track's
     assignment when it is appended, so one without a vector came before all of them. `pays` says whether a
-    track may pay by a vector that an event names; one that nobody assigned is as if the event named none.
+    source's event of a track may pay by the vector that it names; otherwise it is as if the event named none.
     """
 
     first: Mapping[str, Digest]
-    pays: Callable[[str, Digest], bool]
+    pays: Callable[[str, str, Digest], bool]
+    """Of source, track and vector."""
 
-    def of(self, track: str, vector: Digest | None) -> Digest | None:
-        return self.first.get(track) if vector is None or not self.pays(track, vector) else vector
+    def of(self, source: str, track: str, vector: Digest | None) -> Digest | None:
+        return self.first.get(track) if vector is None or not self.pays(source, track, vector) else vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ def usage(
 def _key(event: UsageLeaf, assigned: VectorBinding, grain: Grain, holds: ListenerHolds) -> tuple[str | None, ...]:
     return (
         event.track,
-        assigned.of(event.track, event.vector),
+        assigned.of(event.source, event.track, event.vector),
         grain.territory(event.territory),
         grain.bucket(event.occurred_at),
         event.source,

@@ -289,7 +289,7 @@ class ResolvedBindings:
     def of(cls, sources: Sequence[SegmentSelection], assigned: VectorBinding) -> ResolvedBindings:
         bindings = pa.concat_tables([source.bindings for source in sources]).unify_dictionaries().combine_chunks()
         texts = {name: bindings.column(name).combine_chunks() for name in bindings.column_names}
-        stated, proven = texts["vector"], _proven(texts["track"], texts["vector"], assigned)
+        stated, proven = texts["vector"], _proven(texts, assigned)
         texts["vector"] = _bound(texts["track"], proven, assigned.first)
         # A binding that is not proven takes its track's vector, and is then the same as another: those are added up.
         if len(sources) == 1 and stated.null_count == proven.null_count == texts["vector"].null_count:
@@ -310,10 +310,11 @@ class ResolvedBindings:
         return cls(numbers, {name: column.take(pa.array(rows)) for name, column in texts.items()})
 
 
-def _proven(tracks: pa.DictionaryArray, vectors: pa.DictionaryArray, assigned: VectorBinding) -> pa.DictionaryArray:
-    """The vectors, without those that their track may not pay by."""
-    pairs = zip(tracks.to_pylist(), vectors.to_pylist(), strict=True)
-    unproven = np.array([vector is not None and not assigned.pays(track, vector) for track, vector in pairs], bool)
+def _proven(texts: Mapping[str, pa.DictionaryArray], assigned: VectorBinding) -> pa.DictionaryArray:
+    """The vectors, without those that their source's events of the track may not pay by."""
+    vectors = texts["vector"]
+    bindings = zip(*(texts[name].to_pylist() for name in ("source", "track", "vector")), strict=True)
+    unproven = np.array([binding[2] is not None and not assigned.pays(*binding) for binding in bindings], bool)
     if not unproven.any():
         return vectors
     codes = np.asarray(vectors.indices.fill_null(0)).astype(np.int32)

@@ -15,7 +15,7 @@ from ledger.errors import ConflictError, InputError, SettleError, StateError, Ve
 from ledger.ingest.blocks import open_file
 from ledger.ingest.files import reader_for
 from ledger.ingest.rows import Rows
-from ledger.ingest.signed import InOrder, PlaceSearch, read_bodies
+from ledger.ingest.signed import BatchContent, InOrder, PlaceSearch, read_content
 from ledger.log.append import Log, batch_of
 from ledger.log.store import queries, signed
 from ledger.proofs import batch, canon, dsse, leaf
@@ -58,14 +58,15 @@ def sign_file(
     last = None if previous is None else read(previous)
     if last is not None and last[0].source != source:
         raise InputError(f"{previous} is a batch of {last[0].source}, not of {source}")
-    hashes = hashes_of(path, source, form)
+    content = content_of(path, source, form)
     statement = BatchStatement(
         source=source,
         number=1 if last is None else last[0].number + 1,
         previous=None if last is None else last[1].digest,
-        count=len(hashes) // 32,
-        root=batch.root_of(hashes),
+        count=len(content.bodies) // 32,
+        root=batch.root_of(content.bodies),
         log=log,
+        vectors=canon.digest(content.vectors) if content.vectors else None,
     )
     envelope = batch.sign(statement, key)
     if out.exists() and out.read_bytes() != envelope.encode():
@@ -97,10 +98,10 @@ def parse(data: bytes, name: str) -> tuple[BatchStatement, dsse.Envelope]:
     return batch.parse(envelope.payload), envelope
 
 
-def hashes_of(path: Path, source: str, form: str | None) -> bytes:
-    """The hashes of what a file's events say; refuses a file with a row that nobody could sign for."""
+def content_of(path: Path, source: str, form: str | None) -> BatchContent:
+    """What a file's events come to; refuses a file with a row that nobody could sign for."""
     with open_file(path) as file:
-        return read_bodies(reader_for(str(path), form)(file, str(path)), str(path), source)
+        return read_content(reader_for(str(path), form)(file, str(path)), str(path), source)
 
 
 # --- on the log's side ----------------------------------------------------------------------------
@@ -133,18 +134,20 @@ def take_rows(
     batch.check_log(found, ws.log.origin)
     index = _held(ws.log, found.source).get(envelope.digest)
     key = _signer(ws, found, envelope) if index is None else None
-    hashes = read_bodies(blocks, name, found.source)
-    batch.check_bodies(found, hashes)
+    content = read_content(blocks, name, found.source)
+    batch.check_bodies(found, content.bodies)
+    if found.vectors is not None:
+        batch.split_vectors(found, content.vectors)
     if key is not None:
         try:
-            index = _append(ws, found, envelope, key, hashes)
+            index = _append(ws, found, envelope, key, content)
         except ConflictError:  # unless another process took in the very same batch meanwhile
             if (index := _held(ws.log, found.source).get(envelope.digest)) is None:
                 raise
     party = signers(ws.log).get(index or 0)
     if index is None or party is None:
         raise VerificationError(f"batch {found.number} of {found.source} was signed with a key that is revoked by now")
-    return RecordedBatch(index=index, batch=found, party=party, places=InOrder(index, hashes))
+    return RecordedBatch(index=index, batch=found, party=party, places=InOrder(index, content.bodies))
 
 
 def _signer(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope) -> Key:
@@ -169,7 +172,7 @@ def _signer(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope) -> Ke
     )
 
 
-def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: Key, hashes: bytes) -> int:
+def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: Key, content: BatchContent) -> int:
     """The batch leaf, ahead of its events: whoever breaks off between them sends the same file again."""
 
     def next_of_its_source(tx: Connection, _: Head) -> None:
@@ -181,9 +184,10 @@ def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: 
         party=key.party,
         signer=key.public.id,
         statement=envelope.digest,
-        bodies=canon.digest(hashes),
+        bodies=canon.digest(content.bodies),
     )
-    return ws.log.commit(batch_of([record], [envelope.encode(), hashes]), next_of_its_source).first
+    blobs = [envelope.encode(), content.bodies, *([content.vectors] if found.vectors is not None else [])]
+    return ws.log.commit(batch_of([record], blobs), next_of_its_source).first
 
 
 def _last(tx: Connection, source: str) -> tuple[BatchStatement, Digest] | None:

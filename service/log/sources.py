@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceShown:
-    """A source, who speaks for it, whether its events must be signed, which log takes them, the keys that count now."""
+    """A source, who speaks for it, whether that party must sign and may declare vectors, its log, its keys of now."""
 
     source: str
     party: str | None
     signed: bool
+    declares: bool
     log: str | None
     keys: tuple[str, ...]
 
@@ -49,9 +50,10 @@ def settle_source(
     party: str | None = None,
     public: str | None = None,
     signed: bool | None = None,
+    declares: bool | None = None,
     log: str | None = None,
 ) -> SourceShown:
-    """Say who speaks for a source, bring in a key of theirs, ask for signatures, or assign it to a log.
+    """Say who speaks for a source, bring in a key of theirs, ask for signatures, let it declare, or assign it.
 
     What is not named stays.
     """
@@ -71,6 +73,7 @@ def settle_source(
         raise ConflictError(f"source {name} looks like {double}, which is registered: its events would count twice")
     speaker = party or (None if previous is None else previous.party)
     must = (previous is not None and previous.signed) if signed is None else signed
+    may_declare = (previous is not None and previous.declares) if declares is None else declares
     takes = _assigned(ws, name, previous, log)
     if party is not None:
         registry_of(ws).view().party(party)
@@ -82,11 +85,23 @@ def settle_source(
         leaves.append(enrolling.introduction(ws, speaker, "platform", key, by="operator"))
     if must and speaker is None:
         raise StateError(f"no party is assigned to source {name}, so nobody could sign its events: give --party")
-    if previous is None or (previous.party, previous.signed, previous.log) != (speaker, must, takes):
+    if may_declare and speaker is None:
+        raise StateError(f"no party is assigned to source {name}, so nobody could sign its vectors: give --party")
+    settled = EventSource(index=0, source=name, party=speaker, signed=must, log=takes, declares=may_declare)
+    if previous is None or replace(previous, index=0) != settled:
         now, signer = ws.clock(), ws.signer("operator")
         follows = None if previous is None else previous.index
         leaves.append(
-            source.make(now, source=name, party=speaker, signed=must, log=takes, signer=signer, follows=follows)
+            source.make(
+                now,
+                source=name,
+                party=speaker,
+                signed=must,
+                log=takes,
+                signer=signer,
+                follows=follows,
+                declares=may_declare,
+            )
         )
     if leaves:
         ws.log.commit(batch_of(leaves), _unused(name, ws.log.origin, None if previous is None else previous.log, takes))
@@ -130,6 +145,7 @@ def _shown(ws: Workspace, one: EventSource) -> SourceShown:
         source=one.source,
         party=one.party,
         signed=one.signed,
+        declares=one.declares,
         log=one.log,
         keys=tuple(key.public.id for key in counting),
     )

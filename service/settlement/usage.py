@@ -70,7 +70,7 @@ def assigned_in(log: Log, size: int) -> usage_plain.VectorBinding:
     """Which vector pays, by the home log's leaves below a size: those whose authors might write them."""
     reading = log.reading()
     return usage_plain.VectorBinding(
-        reading.first_assignments(size), lambda track, vector: reading.pays(track, vector, size)
+        reading.first_assignments(size), lambda source, track, vector: reading.pays(track, vector, size, source)
     )
 
 

@@ -235,7 +235,7 @@ def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[Event
                 occurred_at=event.occurred_at,
                 territory=event.territory,
                 units=event.units,
-                vector=assigned.of(track, event.vector),
+                vector=assigned.of(event.source, track, event.vector),
                 platform=label(signed_by.get(index)),
                 prove=f"settle ledger prove --index {index} --out {event.source}-{event.event_id}.bundle{where}",
             )

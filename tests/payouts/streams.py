@@ -90,7 +90,9 @@ def whole(log: Log) -> Membership:
 def assigned_in(log: Log, size: int) -> VectorBinding:
     """What the log's reading says of the vectors by which its events pay."""
     reading = log.reading()
-    return VectorBinding(reading.first_assignments(size), lambda track, vector: reading.pays(track, vector, size))
+    return VectorBinding(
+        reading.first_assignments(size), lambda source, track, vector: reading.pays(track, vector, size, source)
+    )
 
 
 def by_engine(

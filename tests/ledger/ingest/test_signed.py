@@ -10,7 +10,7 @@ import pytest
 from ledger.errors import InputError, VerificationError
 from ledger.event import StreamEvent
 from ledger.ingest.rows import Collector, Rows
-from ledger.ingest.signed import InOrder, PlaceSearch, body_hashes, read_bodies
+from ledger.ingest.signed import InOrder, PlaceSearch, body_hashes, read_content
 from ledger.proofs import batch, tree
 
 
@@ -53,7 +53,7 @@ def test_a_body_is_hashed_in_bulk_as_one_by_one(one: StreamEvent) -> None:
 def test_a_files_events_are_hashed_in_order() -> None:
     """If this fails, a batch is signed over other events than its file's, or in another order."""
     blocks = [rows(event(1), event(2)), rows(event(3), first=3)]
-    assert read_bodies(blocks, "june.ndjson", "acme") == b"".join(body_hashes([event(1), event(2), event(3)]))
+    assert read_content(blocks, "june.ndjson", "acme").bodies == b"".join(body_hashes([event(1), event(2), event(3)]))
 
 
 @pytest.mark.parametrize(
@@ -71,20 +71,20 @@ def test_a_files_events_are_hashed_in_order() -> None:
 def test_only_good_rows_are_signed_for(blocks: list[Rows], said: str) -> None:
     """If this fails, a platform signs for events that the log will refuse, and cannot tell which row it is."""
     with pytest.raises(InputError, match=said):
-        read_bodies(blocks, "june.ndjson", "acme")
+        read_content(blocks, "june.ndjson", "acme")
 
 
 def test_no_batch_is_larger_than_a_batch_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, an endless file is read to its end before it is refused."""
     monkeypatch.setattr(batch, "COUNT_MAX", 2)
-    assert len(read_bodies([rows(event(1), event(2))], "f", "acme")) == 2 * tree.HASH_SIZE
+    assert len(read_content([rows(event(1), event(2))], "f", "acme").bodies) == 2 * tree.HASH_SIZE
 
     def endless() -> Any:
         yield rows(event(1), event(2), event(3))
         raise AssertionError("the rest of the file was read")
 
     with pytest.raises(InputError, match="f holds more than 2 events"):
-        read_bodies(endless(), "f", "acme")
+        read_content(endless(), "f", "acme")
 
 
 EVENTS = [event(n) for n in range(4)]

@@ -74,16 +74,16 @@ def test_an_assignment_counts_only_from_the_attribution_role(forged: dict[str, A
     (void,) = reading.voids
     assert (void.index, void.type) == (0, "assign")
     assert reason in void.reason
-    assert not reading.pays(forged["track"], forged["vector"], 9)
+    assert not reading.pays(forged["track"], forged["vector"], 9, "acme")
 
 
 def test_a_vector_that_nobody_entitled_signed_is_void() -> None:
     """If this fails, an event can be bound to a vector that anybody made (finding V3)."""
     reading = read(logged(THEIRS), logged(OURS))
     assert [void.index for void in reading.voids] == [0]
-    assert reading.pays("trk-1", OURS.digest, 2)
-    assert not reading.pays("trk-1", OURS.digest, 1)
-    assert not reading.pays("trk-1", THEIRS.digest, 2)
+    assert reading.pays("trk-1", OURS.digest, 2, "acme")
+    assert not reading.pays("trk-1", OURS.digest, 1, "acme")
+    assert not reading.pays("trk-1", THEIRS.digest, 2, "acme")
 
 
 def test_a_genuine_leaf_again_is_a_replay() -> None:
@@ -142,4 +142,4 @@ def test_a_reading_answers_for_every_size_that_it_has_passed(leaves: list[dict[s
     assert kept.first_assignments(size) == fresh.first_assignments(size)
     assert [void for void in kept.voids if void.index < size] == fresh.voids
     for digest in BLOBS:
-        assert kept.pays("trk-1", digest, size) == fresh.pays("trk-1", digest, size)
+        assert kept.pays("trk-1", digest, size, "acme") == fresh.pays("trk-1", digest, size, "acme")

@@ -45,7 +45,7 @@ def entry(index: int, **changed: Any) -> Entry:
 
 
 def bound(first: dict[str, str], unproven: str = "unproven") -> VectorBinding:
-    return VectorBinding(first, lambda _, vector: vector != unproven)
+    return VectorBinding(first, lambda _, __, vector: vector != unproven)
 
 
 def summed(*entries: Entry, grain: Grain = FINE, assigned: dict[str, str] | None = None, **more: Any) -> list[UsageRow]:

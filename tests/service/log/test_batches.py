@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
+from ledger.errors import VerificationError
 from ledger.log.append import batch_of
-from ledger.proofs import batch, canon
+from ledger.log.fsck import fsck
+from ledger.proofs import batch, canon, leaf, vector
 from ledger.proofs.keys import PrivateKey
 from service.log import batches
 from service.log.ingesting import Ingested, ingest_file
 from service.log.sources import settle_source
+from service.settlement import life
 from tests.ledger.logs import event
-from tests.service.month import Month
+from tests.service.month import Month, asked
 
 KEY = PrivateKey.from_seed(b"p" * 32)
 
@@ -63,7 +66,7 @@ def test_a_label_is_asked_of_the_signature(june: Month, tmp_path: Path, changed:
     if "log" in changed:
         found = replace(found, log="example.org/elsewhere")
         envelope = batch.sign(found, KEY)
-    hashes = batches.hashes_of(file, "beta", None)
+    hashes = batches.content_of(file, "beta", None).bodies
     made = batch.make(
         june.now, found, party="ann", signer=KEY.public.id, statement=envelope.digest, bodies=canon.digest(hashes)
     )
@@ -97,3 +100,80 @@ def test_the_same_batch_from_two_processes_at_once(june: Month, tmp_path: Path) 
     assert sum(one.accepted for one in answers) == 400
     (shown,) = batches.show(june.ws)
     assert (shown.count, shown.here) == (400, 400)
+
+
+# --- vectors that a platform declares (finding D2) ------------------------------------------------
+
+THEIRS = {"sources": [{"recording": "rec-2", "ppm": 900_000}]}
+OTHERS = {"sources": [{"recording": "rec-1", "ppm": 900_000}]}
+
+
+def declaring(june: Month, folder: Path, *, declares: bool = True, handed: dict[str, Any] | None = None) -> Ingested:
+    """An event of beta's with a vector of its own for trk-3, signed; what is `handed` in may name another vector."""
+    settle_source(june.ws, "beta", party="ann", public=KEY.public.raw.hex(), declares=declares)
+    row = {
+        "source": "beta",
+        "event_id": "b-1",
+        "track": "trk-3",
+        "occurred_at": "2026-06-05T11:05:00Z",
+        "territory": "SE",
+        "units": 1,
+    }
+    file, signed = folder / "beta.ndjson", folder / "beta.batch"
+    file.write_text(json.dumps(row | {"vector": THEIRS}))
+    batches.sign_file(file, KEY, source="beta", log=june.ws.log.origin, previous=None, out=signed)
+    if handed is not None:
+        file.write_text(json.dumps(row | handed))
+    return ingest_file(june.reopened(), file, batch_file=signed)
+
+
+def june_of_beta(june: Month) -> dict[str, int]:
+    """What each holder gets of a pool over beta's streams alone."""
+    life.close(june.ws, "2026-06")
+    result = life.run(june.ws, asked(params={"sources": "beta"}))
+    return {line.holder: line.micros for line in result.lines}
+
+
+def test_a_vector_that_a_platform_signed_for_pays_for_its_event(june: Month, tmp_path: Path) -> None:
+    """If this fails, a platform cannot declare what a track was made of, though it signs for it."""
+    done = declaring(june, tmp_path)
+    assert (done.accepted, done.quarantined) == (1, 0)
+    assert fsck(june.ws.log).problems == []
+    assert june_of_beta(june) == {"bob": 900_000_000}
+
+
+@pytest.mark.parametrize("handed", [{"vector": OTHERS}, {}], ids=["changed", "left out"])
+def test_a_batch_whose_vectors_were_changed_is_refused_whole(
+    june: Month, tmp_path: Path, handed: dict[str, Any]
+) -> None:
+    """If this fails (finding D2), whoever carries a signed file chooses who is paid for its streams."""
+    size = june.ws.log.head().size
+    with pytest.raises(VerificationError, match="signed over other vectors"):
+        declaring(june, tmp_path, handed=handed)
+    assert fsck(june.ws.log).ok
+    assert not list(june.ws.log.entries(types={"batch"}, start=size))
+
+
+def test_a_platform_that_may_not_declare_brings_no_vector(june: Month, tmp_path: Path) -> None:
+    """If this fails, every platform that signs decides who is paid for tracks without a vector."""
+    done = declaring(june, tmp_path, declares=False)
+    assert (done.accepted, done.quarantined) == (0, 1)
+
+
+def test_the_reading_asks_who_declared_a_vector(june: Month, tmp_path: Path) -> None:
+    """If this fails (finding D2), a program that skips the check at the door pays by a vector nobody signed for."""
+    declaring(june, tmp_path)
+    envelope = vector.sign(vector.from_declared(OTHERS, track="trk-3"), june.ws.signer("attribution"))
+    june.ws.log.append(
+        [
+            leaf.vector(june.now, track="trk-3", statement=envelope.digest, method="declared"),
+            event("b-2", source="beta", track="trk-3", vector=envelope.digest, occurred_at="2026-06-05T11:05:00Z"),
+        ],
+        blobs=[envelope.encode()],
+    )
+    june.ws = june.reopened()
+    reading = june.ws.log.reading()
+    assert not reading.pays("trk-3", envelope.digest, reading.size, "beta")
+    assert reading.pays("trk-3", envelope.digest, reading.size, "nobody's")
+    assert any("finding D2" in problem for problem in fsck(june.ws.log).problems)
+    assert june_of_beta(june) == {"bob": 450_000_000}

@@ -226,7 +226,8 @@ async function checkPlatform(examination, event, signed) {
     await checkInclusion(signed.place, batch.count, await leafHash(encodeCanonical(body)), hashes, parseHex(batch.root, "batch: root", 32));
     const source = await examination.included(sourcePlaced);
     if (source.type !== "source" || typeof source.signed !== "boolean" || source.source !== batch.source || source.party !== party ||
-        !(source.log === undefined || typeof source.log === "string")) {
+        !(source.log === undefined || typeof source.log === "string") ||
+        !(source.declares === undefined || typeof source.declares === "boolean")) {
       refuse(`leaf ${sourcePlaced.index} does not let ${party} speak for source ${batch.source}`);
     }
     await examination.author(source, sourcePlaced.index, "operator");
@@ -244,13 +245,14 @@ async function checkPlatform(examination, event, signed) {
 }
 
 function checkBatch(batch) {
-  const { previous = null, log = null, ...fields } = batch;
+  const { previous = null, log = null, vectors = null, ...fields } = batch;
   const isText = (value) => typeof value === "string" && value !== "";
   if (!hasFields(fields, "source", "number", "count", "root") || !isText(fields.source) || !isSize(fields.number) || fields.number < 1 ||
       !isSize(fields.count) || fields.count < 1 || fields.count > 1_000_000 || (fields.number === 1) !== (previous === null) ||
       ("log" in batch && !isText(log))) {
-    refuse("batch: expected source, number, count, root, and maybe previous and log");
+    refuse("batch: expected source, number, count, root, and maybe log, previous and vectors");
   }
+  if ("vectors" in batch) parseHex(vectors, "batch: vectors", 32);
   if (previous !== null) parseHex(previous, "batch: previous", 32);
   parseHex(fields.root, "batch: root", 32);
 }

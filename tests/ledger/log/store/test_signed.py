@@ -14,7 +14,7 @@ from ledger.ingest import ndjson, quarantine
 from ledger.ingest.acknowledged import Counts
 from ledger.ingest.admission import Ingest
 from ledger.ingest.carried import Admit
-from ledger.ingest.signed import InOrder, Places, PlaceSearch, read_bodies
+from ledger.ingest.signed import InOrder, Places, PlaceSearch, read_content
 from ledger.log.append import Log, batch_of
 from ledger.log.export import export
 from ledger.log.fsck import fsck
@@ -64,7 +64,7 @@ def took(
     log: Log, data: bytes, number: int = 1, previous: str | None = None, origin: str | None = None, **leaves: Any
 ) -> tuple[int, bytes, str]:
     """A signed batch taken into the log: its leaf's index, its hashes, its statement."""
-    hashes = read_bodies(blocks(data), "june", "acme")
+    hashes = read_content(blocks(data), "june", "acme").bodies
     found = BatchStatement(
         source="acme", number=number, previous=previous, count=len(hashes) // 32, root=batch.root_of(hashes), log=origin
     )
