@@ -226,13 +226,13 @@ def _line(row: int, shared: Shared, tempi: npt.NDArray[np.float64]) -> LandmarkA
         if len(fits) <= votes:
             continue
         cells = np.floor((shared.source[fits] - tempo * shared.track[fits]) / OFFSET_CELL).astype(np.int64)
-        values, counts = np.unique(cells, return_counts=True)
-        joint = counts.copy()
-        joint[:-1] += np.where(np.diff(values) == 1, counts[1:], 0)
+        cells -= cells.min()
+        counts = np.bincount(cells, minlength=2)
+        joint = counts[:-1] + counts[1:]
         top = int(joint.argmax())
         if joint[top] > votes:
             votes, likeliest = int(joint[top]), float(tempo)
-            best = fits[(cells >= values[top]) & (cells <= values[top] + 1)]
+            best = fits[(cells >= top) & (cells <= top + 1)]
     if not votes:
         return LandmarkAlignment(row=row, offset=0.0, votes=0, frames=best)
     agreed = shared.part(best)

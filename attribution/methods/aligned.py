@@ -95,14 +95,21 @@ def _filters(track: Doubles, atoms: Doubles, alignments: Sequence[LandmarkAlignm
     filters = np.zeros((len(atoms), BANDS))
     for row, (atom, alignment) in enumerate(zip(atoms, alignments, strict=True)):
         where = _core(_support(alignment, len(track)) & atom.any(axis=1))
-        for band in range(BANDS):
-            columns = np.stack([atom[where, band], np.ones(int(where.sum()))])
-            norms = np.linalg.norm(columns, axis=1)
-            if norms[0] > 1e-12:
-                columns /= norms[:, None]
-                gains = nonnegative_lasso(columns @ columns.T, columns @ track[where, band], 0.0)
-                filters[row, band] = gains[0] / norms[0]
+        filters[row] = _gains(atom[where], track[where])
     return filters
+
+
+def _gains(atom: Doubles, track: Doubles) -> Doubles:
+    """By band, the gain of the non-negative least squares of a track by an atom and a steady background."""
+    if not len(atom):
+        return np.zeros(BANDS)
+    centred = atom - atom.mean(axis=0)
+    spread, power = np.square(centred).sum(axis=0), np.square(atom).sum(axis=0)
+    beside = np.maximum((centred * track).sum(axis=0) / np.maximum(spread, 1e-24), 0.0)
+    alone = (atom * track).sum(axis=0) / np.maximum(power, 1e-24)
+    # A background below zero is none.
+    gains = np.where(track.mean(axis=0) < beside * atom.mean(axis=0), alone, beside)
+    return np.asarray(np.where(power > 1e-24, gains, 0.0), dtype=np.float64)
 
 
 def _core(laid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
