@@ -59,15 +59,19 @@ class Standing:
         with self._borrowed() as opened, opened.folding:
             yield opened.workspace
 
-    def acting(self, act: Callable[[Workspace], Result]) -> Result:
-        """Do something that signs. If the log's keys were changed just now nothing was written: do it once more."""
-        with self.workspace() as workspace:
+    def acting(self, act: Callable[[Workspace], Result], *, folding: bool = False) -> Result:
+        """Do something that signs. If the log's keys were changed just now nothing was written: do it once more.
+
+        `folding`: it reads the registry or the months as well.
+        """
+        borrow = self.folded if folding else self.workspace
+        with borrow() as workspace:
             try:
                 return act(workspace)
             except StateError:
                 if not self.renew(workspace):
                     raise
-        with self.workspace() as renewed:
+        with borrow() as renewed:
             return act(renewed)
 
     def renew(self, stale: Workspace) -> bool:

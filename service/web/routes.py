@@ -26,7 +26,7 @@ class Route:
     method: Literal["GET", "POST"]
     path: str
     who: frozenset[str]
-    rule: Literal["none", "source", "party"] = "none"
+    rule: Literal["none", "source", "party", "licensee"] = "none"
     takes: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     answers: str = "application/json"
@@ -120,6 +120,12 @@ ROUTES: Final[tuple[Route, ...]] = (
         method="GET", path="/v1/decisions", who=_PUBLIC,
         query=("subject!", "use!", "territory", "at", "known_at", "licensee", "model"),
         summary="Whether a use of a recording or work is permitted, and why.", function=reading.decision,
+    ),
+    Route(
+        method="POST", path="/v1/decisions/{licensee}", who=_who("operator", "holder"), rule="licensee", takes=JSON,
+        summary="A signed receipt of a decision for this licensee and a model version, good for one track or 24 hours.",
+        function=reading.decision_receipt,
+        body_example={"subject": "rec-1", "use": "condition", "model": "mdl@1", "track": "trk-1"},
     ),
     Route(
         method="GET", path="/v1/statements/{party}/{period}", who=_HOLDER, rule="party", query=("form", "pool"),

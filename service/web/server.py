@@ -15,7 +15,7 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ledger.types import format_time
+from ledger.types import Role, format_time
 from service.attribution.queue import QueueWorker
 from service.log.intake import Intake
 from service.standing import Standing
@@ -69,7 +69,9 @@ class Server(uvicorn.Server):
 
 def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Callable[[str], None]) -> None:
     """Answer until SIGTERM or SIGINT. `started` is told each address once it is listened at."""
-    standing = Standing(ws, ("log", "attribution"))
+    # The operator's key signs decision receipts; a server without it answers everything else.
+    roles: tuple[Role, ...] = ("log", "attribution", *(("operator",) if ws.key_path("operator").is_file() else ()))
+    standing = Standing(ws, roles)
     state = ServerState(standing=standing, intake=Intake(standing), limits=limits, metrics=Metrics())
     _log_as_json()
     config = uvicorn.Config(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from ledger.errors import InputError
 from ledger.types import Period
@@ -14,6 +17,9 @@ from service.settlement.step import read_book
 from service.statements import explaining, statements, writing
 from service.web.call import Call, Content
 from service.web.guard.problems import NotFoundError
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
 
 FORMS: Final = {
     "json": "application/json",
@@ -46,6 +52,44 @@ def decision(call: Call) -> Any:
             licensee=call.query.get("licensee"),
             model=call.query.get("model"),
         )
+
+
+class ReceiptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a receipt is asked for. It serves `track`, or the tracks registered within 24 hours (ADR 56)."""
+
+    subject: str
+    use: str
+    model: str
+    territory: str = "WORLD"
+    track: str | None = None
+
+
+def decision_receipt(call: Call) -> dict[str, Any]:
+    """`POST /v1/decisions/{licensee}`: the answer as of now, signed and recorded; `statement` is what was signed."""
+    try:
+        request = msgspec.json.decode(call.body, type=ReceiptRequest)
+    except msgspec.MsgspecError as problem:
+        raise InputError(f"the body: {problem}; expected subject, use, model, and maybe territory and track") from None
+    if call.principal is not None:
+        call.held.buckets.take(call.principal.key, "receipts", 1, call.held.limits.receipts_per_second)
+
+    def issue(ws: Workspace) -> dict[str, Any]:
+        decided = deciding.decide(
+            ws,
+            request.subject,
+            request.use,
+            at=None,
+            known_at=None,
+            territory=request.territory,
+            licensee=call.params["licensee"],
+            model=request.model,
+            keep=True,
+            track=request.track,
+        )
+        answer: dict[str, Any] = msgspec.to_builtins(decided)
+        return answer | {"statement": json.loads(ws.log.blob(str(decided.receipt)))}
+
+    return call.held.standing.acting(issue, folding=True)
 
 
 def statement(call: Call) -> Content:

@@ -36,7 +36,12 @@ def _holder(principal: Principal, roles: Roles, params: Mapping[str, str], actin
     return bool(acting & _READS_ALL) or roles.sees_statements_of(principal.party, params["party"])
 
 
-RULES: Final[dict[str, Rule]] = {"none": _any, "source": _source, "party": _holder}
+def _licensee(principal: Principal, _: Roles, params: Mapping[str, str], acting: frozenset[str]) -> bool:
+    """A receipt is for one licensee (finding C2): nobody but the operator asks for another's."""
+    return "operator" in acting or principal.party == params["licensee"]
+
+
+RULES: Final[dict[str, Rule]] = {"none": _any, "source": _source, "party": _holder, "licensee": _licensee}
 
 
 def check(route: Route, principal: Principal | None, roles: Callable[[], Roles], params: Mapping[str, str]) -> None:

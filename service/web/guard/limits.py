@@ -27,6 +27,7 @@ class Limits:
     in_flight_bytes: int = 128 << 20
     events_per_second: int = 50_000
     reads_per_second: int = 500
+    receipts_per_second: int = 20
     anonymous_per_second: int = 2_000
 
 

@@ -14,8 +14,8 @@ from service.web.routes import ROUTES, Route
 from tests.service.month import Month
 from tests.service.web.serving import PARTIES, bearer, client, served_month, token
 
-OWN = {"source": {"platform": "acme"}, "party": {"platform": "ann", "holder": "bob"}}
-FOREIGN = {"source": "other", "party": "dee"}
+OWN = {"source": {"platform": "acme"}, "party": {"platform": "ann", "holder": "bob"}, "licensee": {"holder": "bob"}}
+FOREIGN = {"source": "other", "party": "dee", "licensee": "dee"}
 NAMES = {"path": "0/000", "index": "0", "track": "trk-1", "period": "2026-06", "run": "0" * 16}
 
 
