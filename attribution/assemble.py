@@ -1,4 +1,4 @@
-"""From a method's beliefs to a vector of whole ppm, with intervals, style groups and abstention.
+"""Turn a method's estimates into a vector of whole ppm, with intervals, style groups and abstention.
 
 Nothing here searches or hears. Shares below an aspect's threshold are not claimed: they fall to
 unattributed, as does everything a method did not explain.

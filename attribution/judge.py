@@ -1,4 +1,4 @@
-"""One item against one catalogue: the vector, its parameters, and the details a report shows.
+"""Attribute one item against one catalogue: the vector, its parameters, and the details for reports.
 
     python -m attribution.judge FOLDER [FILE]
 

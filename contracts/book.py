@@ -1,4 +1,4 @@
-"""What this workspace knows of its pools: where they stand, what was posted, whose id stands for whom."""
+"""The workspace's record of its pools: addresses, postings, and the payee behind each id."""
 
 from __future__ import annotations
 

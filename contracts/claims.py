@@ -1,4 +1,4 @@
-"""Claim files: what one payee needs to claim on the chain, and to show anybody that it is owed.
+"""Claim files: the data that one payee needs to claim on the chain and to prove the debt.
 
 A claim is a bundle: the `post` leaf that recorded the posting, proven in the log, and the payee's leaf of
 the payout tree with its proof. Its `root`, `leaf_encoding`, `leaf` and `proof` are what OpenZeppelin's

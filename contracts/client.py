@@ -1,4 +1,4 @@
-"""A workspace's way to its pools on one chain: look before anything is signed, deploy, anchor, carry on.
+"""The workspace's client for its pools on one chain: check before signing, deploy, anchor, resume.
 
 Every act is an intent of the outbox, so each call may be repeated after any failure and does the rest.
 Posting is in `contracts.settling`, claims in `contracts.pushing`.

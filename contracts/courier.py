@@ -1,4 +1,4 @@
-"""Carries intents to the chain: one careful step at a time, each of which may be the last before a crash.
+"""Send intents to the chain step by step; after each step the process may crash without harm.
 
 Nothing here believes what a node says in prose. A transaction is there when a receipt for one of its
 hashes says so, in a block that is still the one at its height, or when the contract shows the effect.

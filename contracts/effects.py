@@ -1,4 +1,4 @@
-"""Whether what an intent is for has happened: asked of the contract's state, from the intent's own bytes."""
+"""Decide whether an intent has had its effect, from the contract's state and the intent's bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a chain, by what its reader can do about it."""
+"""The errors of chain settlement, by what the reader can do about them."""
 
 from __future__ import annotations
 

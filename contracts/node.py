@@ -1,4 +1,4 @@
-"""A node as the client sees it: few questions, typed answers, two ways to fail.
+"""The client's interface to a node: few calls, typed answers, two kinds of errors.
 
 Any JSON-RPC endpoint by URL, or the embedded chain. What a node says in prose is kept for people to
 read; no decision is ever taken on it.

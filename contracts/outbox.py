@@ -1,4 +1,4 @@
-"""The outbox: every transaction is planned, signed and kept here before `courier.py` sends it, and sends it again.
+"""The outbox: every transaction is planned, signed and stored here before `courier.py` sends it or sends it again.
 
 An intent is bound to one nonce for good, once it has one; a replacement spends the same nonce. So
 whatever is sent again, and however often, the chain can hold at most one transaction of an intent.

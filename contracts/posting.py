@@ -1,4 +1,4 @@
-"""From a published run to the next posting: who is owed what since the beginning, and the tree over it.
+"""Compute the next posting from a published run: each payee's total since the beginning, and the tree over it.
 
 Values only. A posting carries every payee of the one before it, so that an unclaimed sum stays
 claimable under each later root; what is wrong is refused here, all of it at once, before anything is

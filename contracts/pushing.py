@@ -1,4 +1,4 @@
-"""Pushing claims: what the serving posting still owes, 50 payees to a transaction, nobody twice."""
+"""Submit claims for the active posting: 50 payees per transaction, no payee twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Four accounts of the same money side by side: runs, leaves, contract state, token movements."""
+"""Compare four records of the same money: runs, leaves, contract state, token transfers."""
 
 from __future__ import annotations
 

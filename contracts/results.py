@@ -1,4 +1,4 @@
-"""What the chain commands answer. Amounts are in the token's base units unless they say micros."""
+"""The results of the chain commands. Amounts are in the token's base units unless the name says micros."""
 
 from __future__ import annotations
 

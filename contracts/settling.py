@@ -1,4 +1,4 @@
-"""Posting a run: at most one posting of it stands in the pool, whatever happened on the way there."""
+"""Post a run: at most one posting of a run is in the pool, after any crash or retry."""
 
 from __future__ import annotations
 

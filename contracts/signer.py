@@ -1,4 +1,4 @@
-"""Who signs: a keystore file, a command that asks a KMS or HSM, another machine, or the embedded chain.
+"""Sign transactions: by a keystore file, a command for a KMS or HSM, another machine, or the embedded chain.
 
 A private key is never an argument and never in a log. Whatever a signer gives back is decoded and
 compared with what was asked before it is believed.

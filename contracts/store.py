@@ -1,4 +1,4 @@
-"""The file that remembers what was sent to a chain: `chain.db`, SQLite, beside the workspace's log.
+"""The store of transactions sent to a chain: `chain.db`, SQLite, next to the workspace's log.
 
 It holds what no ledger may: salts, raw transactions, nonces. Losing it loses no money, since the pool is
 the last guard against paying twice; what cannot be found again is the salts.

@@ -1,1 +1,1 @@
-"""The shared language, the log and its proofs, the registry."""
+"""Shared types, the log and its proofs, the registry."""

@@ -1,4 +1,4 @@
-"""The errors every room shares: five kinds, named for what the reader can do about them.
+"""The errors that all packages share: five kinds, named after what the reader can do about them.
 
 A room's own errors derive from one of these, so that the command line and, later, the HTTP
 service map kinds to exit codes and statuses in one table each. A message names the object, the

@@ -1,4 +1,4 @@
-"""What passes through in millions: stream events and log entries, as msgspec structs.
+"""Stream events and log entries as msgspec structs, which decode fast enough for millions.
 
 Apart from `ledger.types`, so that the verifier needs nothing but the standard library and
 cryptography.

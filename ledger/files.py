@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and that nobody else on this host reads: the one way to write them.
+"""Write files atomically and readable by their owner only; all files are written here.
 
 What is written for the public to fetch (an exported log) says so.
 """

@@ -1,4 +1,4 @@
-"""Names that a person takes for one another: the same letters in another case, width or alphabet.
+"""Find names that look alike: the same letters in another case, width or alphabet.
 
 A small part of what Unicode calls confusable (UTS 39): Latin against Cyrillic and Greek, compatibility forms, and
 characters that print nothing. Letters of one alphabet that resemble each other (l and I, 0 and O) are told apart.

@@ -1,4 +1,4 @@
-"""How figures are shown to people: the one place where one is rounded for a page or a terminal.
+"""Format figures for people: the only place where a figure is rounded for a page or a terminal.
 
 What is shown is never computed with; the exact figures stand in the JSON. Parts of a whole are rounded together,
 so that the parts shown add up to the whole shown.

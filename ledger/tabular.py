@@ -1,4 +1,4 @@
-"""Tables as people's programs write them: what separates cells, which letters bytes are, what columns mean.
+"""Read tables as spreadsheets write them: detect separator and encoding, map columns to fields.
 
 Excel separates cells by `;` where the decimal sign is a comma, writes Windows-1252 unless asked for UTF-8, and names
 columns as its user did.

@@ -1,4 +1,4 @@
-"""The small tokens of the text formats: base64, decimals, hex. Each has exactly one spelling.
+"""Tokens of the text formats: base64, decimals, hex. Each value has exactly one spelling.
 
 Every parser here refuses what its formatter would not have written, so that a format built from
 them has one spelling too, and no byte of a proof can be changed without being noticed.

@@ -1,4 +1,4 @@
-"""The words every room speaks: influence vectors, heads, money, periods, time.
+"""Types that all packages share: influence vectors, heads, money, periods, time.
 
 Values only: no clock, no I/O, and nothing but the standard library, so that the verifier may speak
 them too; what is built in bulk (stream events, entries) is in `ledger.event`. Weights are parts per

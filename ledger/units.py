@@ -1,4 +1,4 @@
-"""Shares and amounts as people write them: "15.825%", "1/3", "20.00". The one place where such a text is read.
+"""Shares and amounts as people write them: "15.825%", "1/3", "20.00". Such texts are read only here.
 
 The programs count shares in ppm and money in micro-units, both whole numbers. A text that is not exactly such a number
 is refused: nothing is rounded here.

@@ -1,4 +1,4 @@
-"""Largest remainder: the one routine that turns exact rationals into integers that sum.
+"""Largest remainder: the only routine that rounds exact rationals to integers with a given sum.
 
 Floor every share; the units left over go to the largest remainders, equal remainders in the order
 of SHA-256(salt || id). A share without a remainder never gets a unit, so an integer cap that held

@@ -1,4 +1,4 @@
-"""Bundles about money: a holder's own line against what a run committed to, and a whole run against its sums.
+"""Verify bundles about money: a holder's line against a run's commitments, and a whole run against its sums.
 
 Prove and check stand side by side. A `statement` bundle shows one party's lines and, from version 2 on, nobody
 else's; a `run` bundle holds every row. Both start from what binds a run (`payouts.life.binding`) and compare with

@@ -1,4 +1,4 @@
-"""What the tables of a run must say, derived from what it was given, and compared with what they do say.
+"""Derive the tables of a run from its inputs, and compare them with the run's tables.
 
 A checker looks nothing up in a table to believe the rest of it. It takes the part that comes from elsewhere
 (the weight under each heading, what an account opened with, the route of a payment), derives the whole table

@@ -1,4 +1,4 @@
-"""The run document: what a run was given, what came out, and the roots of the tables behind it.
+"""The run document: a run's inputs, its results, and the roots of its tables.
 
 The run's key is the digest of its inputs alone; the document is a pure function of them, so that the
 same key always names the same bytes.

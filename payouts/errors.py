@@ -1,4 +1,4 @@
-"""What can be wrong with what a settlement is asked to compute: three kinds of bad input.
+"""The errors of a settlement's inputs: three kinds.
 
 Each message names the object, the value seen, the value expected and the next step. Nothing has
 been computed when one is raised.

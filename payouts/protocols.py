@@ -1,4 +1,4 @@
-"""What a settlement needs to be told: usage rows, the registry's view, and holds. Pure values and one protocol."""
+"""The inputs of a settlement: usage rows, the registry's view, and holds. Pure values and one protocol."""
 
 from __future__ import annotations
 

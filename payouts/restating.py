@@ -1,4 +1,4 @@
-"""A past month divided again with what is known by now: who would have earned what, who did, and why they differ.
+"""Compute a past month again with today's data: correct amounts, earned amounts, and the causes of differences.
 
 Knowledge is replaced in steps, each with everything before it: today's vectors, then today's registry, then today's
 holds. What a step changes for a holder is taken apart by track, source or hold, in integers that add up to the

@@ -1,4 +1,4 @@
-"""The tables of a run: how their rows are written, in which order they stand, and what commits them.
+"""The tables of a run: encoding, order, and commitment of their rows.
 
 A row is one line of canonical JSON. A table is committed by the Merkle root (RFC 6962) of its rows, so that one
 row can be proven without the others. Version 2 makes each party's share of a table provable alone: an account

@@ -1,4 +1,4 @@
-"""The terms of a pool: what is shared out, over which events, and what becomes of what nobody can be named for.
+"""The terms of a pool: the amount, the events it covers, and the treatment of the unattributed part.
 
 Terms and rule parameters arrive in one list of `key=value`; `parse` takes the terms and hands back the
 rest for the rule. `payload` is the canonical form that enters the run key.

@@ -1,4 +1,4 @@
-"""What a bundle of money proves, in plain words: of whom, how much, and what of it the bundle does not show."""
+"""State in words what a bundle about money proves: the party, the amounts, and what it does not show."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What joins the rooms: the workspace, and everything that runs long."""
+"""Connects the packages: the workspace, its commands' functions, and long-running processes."""

@@ -1,4 +1,4 @@
-"""Every kind of bundle there is: the log's own, and those of the other rooms, loaded when one turns up."""
+"""All kinds of bundles: the log's own, and those of other packages, which are loaded when needed."""
 
 from __future__ import annotations
 

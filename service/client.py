@@ -1,4 +1,4 @@
-"""A client of the HTTP service for platforms: batches, retries, receipts. Needs the standard library alone.
+"""A client of the HTTP service for platforms: batches, retries, receipts. Needs only the standard library.
 
     from service.client import Client
 

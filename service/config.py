@@ -1,4 +1,4 @@
-"""Settings: what can be set, where each value came from.
+"""The settings: names, defaults, and the origin of each value.
 
 Precedence: flag, then `SETTLE_<NAME>` in the environment, then settle.toml, then the default. The
 environment and the file are passed in, so that this module reads neither.

@@ -1,4 +1,4 @@
-"""Every type of leaf that this version writes or reads: each room's own list, put together."""
+"""All leaf types that this version reads or writes, from each package's own list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workspace's log as an operator works with it: proofs, export, health, recovery."""
+"""Operate the workspace's log: proofs, export, checks, recovery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a passphrase comes from: a file, the environment, or the person at the terminal; never an argument."""
+"""Get a passphrase from a file, the environment, or the terminal; never from an argument."""
 
 from __future__ import annotations
 

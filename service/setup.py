@@ -1,4 +1,4 @@
-"""`settle init`: a workspace from nothing. Whatever is there already is left alone."""
+"""`settle init`: create a workspace. Existing files are not changed."""
 
 from __future__ import annotations
 

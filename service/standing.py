@@ -1,4 +1,4 @@
-"""What a long-lived process holds: an open workspace with its keys unsealed, opened again when they change.
+"""The open workspace of a long-running process, with its keys decrypted; opened again when they change.
 
 A command opens a workspace, acts and leaves. A server stays, and meanwhile another process may rotate a key or
 change trust.json or settle.toml. So whoever uses the workspace borrows it for one act; what was opened before a

@@ -1,4 +1,4 @@
-"""`settle status`: where everything stands, and what waits for someone."""
+"""`settle status`: the state of everything, and open tasks."""
 
 from __future__ import annotations
 

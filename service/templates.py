@@ -1,4 +1,4 @@
-"""Examples of the files that Settle reads, each of which works as it stands."""
+"""Examples of the files that Settle reads; each works unchanged."""
 
 from __future__ import annotations
 

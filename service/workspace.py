@@ -1,4 +1,4 @@
-"""The composition root: the one place that reads the clock, the environment, configuration and keys.
+"""The composition root: only this module reads the clock, the environment, configuration and keys.
 
 Commands, routes and jobs receive ready objects from a Workspace; nothing below this module opens a
 database, loads a key or asks what time it is. Everything opens lazily, so that a command pays only

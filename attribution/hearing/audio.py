@@ -1,4 +1,4 @@
-"""Sound files in, one kind of sound out: mono, 16 kHz, float32. An edge: it reads files.
+"""Decode sound files to mono, 16 kHz, float32. Reads files.
 
 What libsndfile reads (WAV, AIFF, FLAC, OGG with Vorbis or Opus, MP3) is mixed to mono in blocks and resampled as
 it streams, so that memory follows the result and not the file. What cannot be judged is refused

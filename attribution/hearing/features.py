@@ -1,4 +1,4 @@
-"""What is kept of a clip, a score or a latent: everything a method may look at, and nothing to listen to.
+"""The features of a clip, a score or a latent: all that methods use; the sound cannot be restored from them.
 
 Features depend on the item and the shipped weights alone, never on a catalogue, so that they can be
 computed once, kept by digest, and an index can grow by addition.

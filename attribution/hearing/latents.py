@@ -1,4 +1,4 @@
-"""Latents that a model's operator supplies: npy, safetensors or Parquet. An edge: it reads files.
+"""Latents that a model's operator supplies: npy, safetensors or Parquet. Reads files.
 
 One file may hold one item (a vector, or a matrix with one row per segment) or, in safetensors and
 Parquet, many by name (Parquet: columns `id` and `latent`). Never pickled objects.

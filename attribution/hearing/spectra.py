@@ -1,4 +1,4 @@
-"""The pictures of a clip that every encoder starts from, computed once.
+"""The spectra of a clip that all encoders use, computed once.
 
 Mel power every 32 ms (48 bands) for timbre and rhythm, semitone power every 64 ms (72 semitones from
 C2) for pitch; and power by thirds of a semitone every 32 ms, from which constellations are read. Computed in

@@ -1,4 +1,4 @@
-"""MIDI in, lines of notes out. An edge: it reads files.
+"""Read MIDI files into lines of notes.
 
 Every channel but the drums is a voice; where a voice holds chords its highest note counts. The
 voices follow one another in one line, with a break between them, so that a tune is found whichever

@@ -1,4 +1,4 @@
-"""Where recordings run along a track: the alignment, and the search for those that run as they are.
+"""Find where a track contains recordings unchanged: the alignment and its search.
 
 Landmarks that a track shares with one recording at one offset are evidence that the recording itself sounds there.
 How surely it does is judged by all peaks of the stretch: how many more of them the track has than chance would give.

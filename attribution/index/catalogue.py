@@ -1,4 +1,4 @@
-"""The recordings that can be found: features joined into tables, in order of recording id.
+"""The catalogue: the features of all indexed recordings, joined into tables in order of recording id.
 
 A catalogue is a value: adding recordings makes another one. Its root commits to who is in it (the
 RFC 6962 root over the id and the content digest of each), so that a vector says what it was compared with.

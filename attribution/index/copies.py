@@ -1,4 +1,4 @@
-"""Near-duplicates: a recording again, whole or in parts, nudged in pitch, tempo or colour; or its piece re-recorded.
+"""Decide which recordings are copies: whole or in parts, changed in pitch, tempo or colour, or re-recorded.
 
 Two recordings of sound are alike where landmarks say that one runs along the other for a large part of either: faster,
 in another key, filtered, looped or cut in pieces. Or where the mean over the segments of one of its best cosine with

@@ -1,4 +1,4 @@
-"""What was found about an item in a catalogue, by segment and candidate, before anybody weighs it."""
+"""The evidence about an item in a catalogue, by segment and candidate, before it is weighed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hubs: recordings that are everybody's neighbour, such as medleys and compilations.
+"""Find hubs: recordings that are similar to much of the catalogue, such as medleys and compilations.
 
 Whoever is near to much of a catalogue is a candidate for every track, without having more to do with any.
 A recording's crowd is the share of the others among whose nearest it is; a hub's is several times the

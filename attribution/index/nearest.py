@@ -1,4 +1,4 @@
-"""Nearest rows of a catalogue by inner product: FAISS behind two calls, the same answer every time.
+"""Find the nearest rows of a catalogue by inner product, with FAISS; the same answer every time.
 
 Exact (flat) up to FLAT_MAX rows, a navigable graph (HNSW) above. Searches run on one thread: FAISS's
 single-query distances change in the last bit with the number of threads.

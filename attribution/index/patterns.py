@@ -1,4 +1,4 @@
-"""Which recordings run along a track in another key, tempo or colour: found by triples of peaks, judged by all peaks.
+"""Find recordings that a track contains in another key, tempo or colour: by triples of peaks, tested on all peaks.
 
 Three peaks hash to the two intervals between them and to when the second comes between the first and the third: the
 same whatever the key and the tempo. Triples that a track shares with one recording agree on one change of key, one

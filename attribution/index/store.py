@@ -1,4 +1,4 @@
-"""The index on disk: features by content digest, and a manifest of who is in it. An edge.
+"""Store the index on disk: features by content digest, and a manifest of its recordings.
 
     index/features/ab/abcd....safetensors   one item's features; written whole, then renamed
     index/catalogue.json                    the recordings, near-duplicates kept out and why, the root

@@ -1,4 +1,4 @@
-"""Whose tune is it? Screen by interval n-grams, then align; blind to key, tempo and instrument.
+"""Find a track's tunes: screen by interval n-grams, then align; independent of key, tempo and instrument.
 
 The screen counts shared sequences of three and four intervals, each worth the less the more
 recordings hold it. The alignment (Smith and Waterman's, on notes, every transposition at once) forgives

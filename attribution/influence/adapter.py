@@ -1,4 +1,4 @@
-"""What an operator supplies for a model: its training items, a loss for each, and one training step.
+"""The interface that an operator implements for a model: its training items, a loss for each, one training step.
 
 Everything in this package reaches a model through `Adapter` alone. A training is deterministic: the
 same seed and the same weights give the same parameters, bit for bit, on the same machine with the

@@ -1,4 +1,4 @@
-"""Who mattered more: contrasts between owners, from a bank of retrained models or from leaving each out."""
+"""Contrasts between owners, from a bank of retrained models or from leaving each owner out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exact tier for one owner: the model trained again without it, over several seeds, beside a placebo."""
+"""The exact tier for one owner: train the model again without it, over several seeds, and compare with a placebo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradients of each item's loss, layer by layer, from hooks: what went into a layer and what came back to it.
+"""Gradients of each item's loss, layer by layer, from hooks on a layer's input and output gradient.
 
 A layer's gradient for an item is a sum over positions of (gradient of the output) x (input). Linear,
 Conv1d, Conv2d and Embedding layers are read so; norms are left out; any other layer with parameters is

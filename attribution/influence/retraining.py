@@ -1,4 +1,4 @@
-"""Retraining without somebody: the exact answer, one job at a time, resumable from the jobs' own files.
+"""Retrain without an owner: one job at a time, resumable from the jobs' own files.
 
 A job is one seed and one set of training items. Its name is the digest of both and of the adapter, so
 that the same job is never trained twice and a changed manifest never reuses an old result.

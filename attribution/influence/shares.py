@@ -1,4 +1,4 @@
-"""From influence to money: base plus contrast, what is clipped, and what stays unattributed.
+"""Turn influence into shares: base plus contrast, clipping, and the unattributed part.
 
 An owner's worth for a track is phi = c * g * n / N + beta. `g` is what training on everybody gained,
 n / N the owner's part of the works (a cluster of duplicates is one work), beta the owner's contrast and

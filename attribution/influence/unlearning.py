@@ -1,4 +1,4 @@
-"""Owner-level unlearning: a few more steps that forget one owner, and what each track loses by it.
+"""Owner-level unlearning: a few training steps that forget one owner, and the loss of each track.
 
 From a checkpoint, with Adam's second moment frozen, the owner's items count -1 and all others +1. The
 reference is the same steps with every item at +1. One short run per owner and model version serves every

@@ -1,4 +1,4 @@
-"""Canaries: recordings that no track can have come from, planted among the catalogue's own.
+"""Canaries: recordings from which no track can come, added to the catalogue for a check.
 
 Whatever a method gives to a canary is a false attribution, whoever makes the tracks and whatever is not
 known about them. Planting is done in memory, for the check alone: a canary is never indexed, signed or paid.

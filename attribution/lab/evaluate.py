@@ -1,4 +1,4 @@
-"""How right a method is: hits, weight error, calibration, coverage, false attribution. Pure arithmetic."""
+"""Evaluate a method: hits, weight error, calibration, coverage, false attribution. Pure arithmetic."""
 
 from __future__ import annotations
 

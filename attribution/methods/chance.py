@@ -1,4 +1,4 @@
-"""What strangers reach in a catalogue: each of its own recordings asked about all the others.
+"""Measure what unrelated music scores in a catalogue: compare its own recordings with one another.
 
 Pieces by the same players, in the same dances, over the same chords are alike without one being the
 other's source, and how alike differs from catalogue to catalogue. So the limit above which a

@@ -1,4 +1,4 @@
-"""Evidence by segment and candidate: what each channel says about each recording that may be a source.
+"""Compute the evidence of each channel for each candidate recording, by segment.
 
 Candidates come from three screens (landmark votes, tunes, neighbours of joined segment vectors); then
 every channel is asked about every candidate exactly, so that the screen's approximations end there.

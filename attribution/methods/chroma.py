@@ -1,4 +1,4 @@
-"""The plain baseline: how alike two pieces' average harmony is, in the best of twelve keys.
+"""The baseline method: similarity of two pieces' average harmony, in the best of twelve keys.
 
 It is here to be beaten, and because others quote it. On supplied latents it is cosine similarity.
 """

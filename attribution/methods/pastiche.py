@@ -1,4 +1,4 @@
-"""Pastiche: a track in one artist's manner, in which neither their recordings nor their tunes are found.
+"""Detect pastiche: a track in one artist's style that contains neither their recordings nor their tunes.
 
 Detected and reported, not paid by name: a manner is nobody's, and its style group is paid.
 """

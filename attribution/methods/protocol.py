@@ -1,4 +1,4 @@
-"""What a method is, and what it answers: it knows nothing of files, signatures or ledgers."""
+"""The interface and the result of a method; methods do not use files, signatures or ledgers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what ships beside this module: encoder constants and the style encoder's weights."""
+"""Load the files next to this module: encoder constants and the style encoder's weights."""
 
 from __future__ import annotations
 

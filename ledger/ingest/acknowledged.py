@@ -1,4 +1,4 @@
-"""What callers hand in, and what each is answered: shared by every way into a log."""
+"""The items that callers submit and the acknowledgements that they get, shared by all ways into a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ingest: batches of decoded events in, acknowledgements and counts out.
+"""Decide for each decoded event: append it, or report it as duplicate, conflict or quarantined.
 
 Per batch: check every event, look up tracks, listeners and event ids in one snapshot, build the
 leaves, then append them in one transaction with the new salts and the refused rows. If another

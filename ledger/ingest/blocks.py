@@ -1,4 +1,4 @@
-"""Bytes as blocks of whole lines, in bounded memory whatever the file holds."""
+"""Read bytes as blocks of whole lines, in bounded memory for any file."""
 
 from __future__ import annotations
 

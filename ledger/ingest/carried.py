@@ -1,4 +1,4 @@
-"""Vectors that travel inside events: declared by the platform, signed here, appended before the event."""
+"""Vectors inside events: declared by the platform, signed here, appended before the event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an event must be before it is appended: pure checks, each refusal a sentence.
+"""Check an event before it is appended: pure checks, each with a reason in a sentence.
 
 `explain` judges any JSON value and says what is wrong with it; `Checker` judges decoded events in
 bulk and remembers what it has seen to be good, because sources, territories, products, days and

@@ -1,4 +1,4 @@
-"""Erasing a listener: the salts go, and with them the tie between a person and the commitments in the log.
+"""Erase a listener: delete the salts that link the person to the commitments in the log.
 
 Rows in quarantine and conflicts hold what a platform sent, listener included; there the id itself is
 struck out. What was struck out is not needed to append the row later: a listener is optional.

@@ -1,4 +1,4 @@
-"""The JSON Schema of a stream event (draft 2020-12): what `ledger.ingest.checks` admits, for other languages.
+"""The JSON Schema of a stream event (draft 2020-12), with the rules of `ledger.ingest.checks`.
 
 Two checks are beyond a schema: that an instant exists, and that text is printable and in Unicode's form NFC.
 """

@@ -1,4 +1,4 @@
-"""Which reader a file of events needs, by its name or by what the caller says."""
+"""Choose the reader of a file of events, by its name or by the caller's choice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listeners: a commitment per period in the leaf, the salt that ties it to a person in an erasable table.
+"""Listeners: the leaf has a commitment per period; an erasable table has the salt that links it to a person.
 
 A leaf carries `HMAC-SHA256(salt[source, listener, period], listener)`. Within a month the same
 listener has the same commitment, which is all that user-centric rules and fraud checks need; with

@@ -1,4 +1,4 @@
-"""What the fields of a platform's rows are called: renamed where it calls them otherwise, unknown ones left out.
+"""Map the field names of a platform's rows: rename mapped fields, leave out unknown ones, refuse typing errors.
 
 A field that is left out is counted and told. One that looks like a slip of the keyboard is not: what it says would be
 missing from the event, and nobody would know.

@@ -1,4 +1,4 @@
-"""NDJSON: a block of good lines is decoded in one call; only a block with a bad one is taken line by line."""
+"""Read NDJSON: decode a block of lines in one call; only a block with a bad line is decoded line by line."""
 
 from __future__ import annotations
 

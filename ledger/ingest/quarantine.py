@@ -1,4 +1,4 @@
-"""Quarantine: rows that were not appended, kept as they were handed in, until they can be or are given up.
+"""Store quarantined rows as they were sent, until they are replayed or discarded.
 
 A row lies here once however often its file is sent, because it is known by the digest of its bytes.
 """

@@ -1,4 +1,4 @@
-"""Receipts: what a platform keeps for each event that the log has answered for.
+"""Write receipts: the proofs that a platform keeps for its acknowledged events.
 
 A receipt is a `.tlog-proof` (c2sp.org/tlog-proof) whose extra data is the leaf: index, inclusion
 proof and the signed checkpoint with which the event was acknowledged. It needs nothing else to be

@@ -1,4 +1,4 @@
-"""Is this a file of events at all? Bad rows among good ones are kept aside; a file without a single one is refused.
+"""Decide whether a file contains events: bad rows go to quarantine, but a file without any event is refused.
 
 Otherwise somebody who hands in the wrong file would be thanked for it, and find its lines in quarantine.
 """

@@ -1,4 +1,4 @@
-"""Decoded events with their places: what every reader of files hands on."""
+"""Decoded events with file and line: the output of every reader."""
 
 from __future__ import annotations
 

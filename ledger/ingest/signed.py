@@ -1,4 +1,4 @@
-"""Events of signed batches on their way in: each finds its place among the hashes its platform signed."""
+"""Ingest signed batches: find each event's position among the hashes that its platform signed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The anchor: the last checkpoint a log has answered for, kept apart from the log's database.
+"""The anchor: the last acknowledged checkpoint, stored outside the log's database.
 
 A database can be put back to an older state without any hash in it being wrong. The anchor is what
 notices: it only moves forward, one writer holds it from before a checkpoint is signed until that

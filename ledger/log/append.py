@@ -1,4 +1,4 @@
-"""The log: append, read, prove. The one object through which everything reaches the ledger.
+"""The log: append, read, prove. All entries are written through this object.
 
 Appending, in the order in which things reach the disk, and what a crash means at each point:
 

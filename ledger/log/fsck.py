@@ -1,4 +1,4 @@
-"""Read the whole log again and believe nothing that is stored about it.
+"""Check the whole log: recompute everything that is stored about its entries.
 
 Every entry is encoded again, hashed, chained and put into a new tree, which is compared with the
 stored tiles (so that the first bad entry has an index), with every checkpoint and with every seal.

@@ -1,4 +1,4 @@
-"""What fsck asks of events in signed batches: that each says what was signed at its place."""
+"""Check in fsck that each event of a signed batch equals what its platform signed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening a log by the place where it is kept: a file, or a PostgreSQL database."""
+"""Open a log from its location: a file, or a PostgreSQL database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recovery: bring a database that is behind its anchor up to what the log has answered for.
+"""Recover a database that is older than its anchor: restore all acknowledged entries.
 
 Nothing is believed: the exported tiles must hold the tree of a checkpoint that a log key signed, the
 database must be a prefix of that tree, and every entry is hashed again on its way in. The exported

@@ -1,4 +1,4 @@
-"""Whether the database still holds what the log signed: every entry, filed under its own type, up to the signed root.
+"""Check that the database still contains every signed entry, under its own type, up to the signed root.
 
 Opening a log checks its edge alone. Acts that move money ask for all of it first: whoever can write to the database
 could otherwise change an event, or file a hold under a type that nobody reads, and have the month paid accordingly.

@@ -1,4 +1,4 @@
-"""Administrative acts in the log: access keys made, revoked and expired, policies adopted.
+"""Records of administration in the log: access keys made, revoked and expired, policies adopted.
 
 They say who could use the service, and when. They hold no secret (a token or its hash) and no personal data: a
 party's id, an access key's public id, a digest. Nothing follows from them; they are there to be read.

@@ -1,4 +1,4 @@
-"""Batches that a platform signs: its own word for a file of events, before anybody else has touched it.
+"""Signed batches: a platform's signature over its file of events, made before anybody else handles the file.
 
 A batch is an RFC 6962 tree over what its events say, in the order of the file, and a signed statement of
 source, number, previous batch, count and root. The log answers with a `batch` leaf that names the

@@ -1,4 +1,4 @@
-"""Bundles: one canonical JSON file that carries a fact of the log and everything needed to check it.
+"""Bundles: one canonical JSON file with a fact of the log and everything needed to check it.
 
 Every bundle has `v`, `kind`, `checkpoint` (the signed note, byte for byte), `keys` (the key leaves
 since the trusted keys, oldest first) and the fields of its kind. A leaf stands in it as an object,

@@ -1,4 +1,4 @@
-"""Canonical JSON: the one spelling of a value, so that equal values are equal bytes.
+"""Canonical JSON: exactly one encoding per value, so that equal values have equal bytes.
 
 A subset of RFC 8785 on which its rules become simple: objects with ASCII keys, arrays, strings,
 integers below 2^53 in magnitude, booleans and null. There are no floats, so nothing depends on how

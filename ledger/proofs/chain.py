@@ -1,4 +1,4 @@
-"""The hash chain: one pass over the leaves, which finds the first that is not what it was.
+"""The hash chain over the leaves; one pass finds the first leaf that was changed.
 
 The tree proves; the chain walks. `seal` leaves commit the tree to the chain's head.
 """

@@ -1,4 +1,4 @@
-"""The line in a log after which signed leaves have form 2: each says which log it was signed for.
+"""The line in a log after which signed leaves have form 2: each names the log it was signed for.
 
 A leaf of release 0.1 does not, so that one log's leaf could be copied into another in which its key counts
 too. A new log is of form 2 from its first leaf, whose `form` says so; in a log that 0.1 began, the operator

@@ -1,4 +1,4 @@
-"""Private keys in files: sealed under a passphrase, or readable by their owner alone.
+"""Private keys in files: encrypted with a passphrase, or readable by their owner only.
 
 The seed is sealed with ChaCha20-Poly1305 under a key that scrypt makes of the passphrase (n = 2^15,
 r = 8, p = 3: 32 MiB and a fraction of a second). The public half stands in the clear, is bound to

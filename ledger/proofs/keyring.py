@@ -1,4 +1,4 @@
-"""Which key of which role counts at which size of the log: key leaves, and what they add up to.
+"""Decide which key of which role is valid at which size of the log, from the key leaves.
 
 A key counts at sizes `[start, until]`: a checkpoint at its own size, a leaf or a statement that a
 leaf names at the size that first covers that leaf. The first keys come from outside, from trust; a

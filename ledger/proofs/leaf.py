@@ -1,4 +1,4 @@
-"""Leaves: what one entry of the log may be, and the leaves of the log itself.
+"""Leaves: the list of leaf types, and the encoding of the log's own leaves.
 
 A leaf is a canonical JSON object with `"v": 1` and a `"type"`, at most 65,535 bytes long. All but
 events carry `at`, the ledger's time; one that speaks of larger matter names it by `statement`, the

@@ -1,4 +1,4 @@
-"""Several logs under one home: who belongs to it, and what a member takes over from it.
+"""Several logs under one home log: the leaves that register a member, and that copy tracks to it.
 
 The home log holds the registry. A `member` leaf there, signed by the operator, registers another log by its
 origin and first keys, in the words of a trust file. A member's own `follow` leaf says which tracks the home

@@ -1,4 +1,4 @@
-"""Whose cosignatures are enough: logs, witnesses, groups of k of n, one quorum (c2sp.org/tlog-policy)."""
+"""Decide whether cosignatures are enough: logs, witnesses, groups of k of n, one quorum (c2sp.org/tlog-policy)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys as they stood at each act: a `key` leaf counts for what comes after it, and for nothing before it.
+"""Return the keys that were valid at each leaf: a `key` leaf applies to later leaves only.
 
 Settlement judges an act by what anybody could know when it was written. A key that is revoked later, with
 effect from a size in the past, therefore undoes no approval and no publication, and forgets no payment;

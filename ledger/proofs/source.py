@@ -1,4 +1,4 @@
-"""Sources as the log knows them: which party speaks for one, and whether its events must be signed.
+"""Sources of events in the log: the party of each, and whether its events must be signed.
 
 A `source` leaf, signed by the operator, says it from its index on; the last one of a source counts. A
 source without one is anybody's: its events are taken unsigned, as they always were.

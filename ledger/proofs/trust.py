@@ -1,4 +1,4 @@
-"""trust.json: what a verifier takes from outside, published by the operator and compared out of band.
+"""trust.json: the log keys and policy that a verifier trusts; the operator publishes it.
 
 It names logs by origin, the keys that count in each from the start, and whose cosignatures a
 checkpoint needs. Everything else is proven from there.

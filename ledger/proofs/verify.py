@@ -1,4 +1,4 @@
-"""Check a bundle offline, in numbered steps, against trust that came from elsewhere.
+"""Verify a bundle offline, in numbered steps, against a trust file from a separate channel.
 
 Standard library and cryptography only. The bundle is believed in nothing but its hashes: sizes and
 roots come from the signed checkpoint, keys from trust and from key leaves proven to follow from it,

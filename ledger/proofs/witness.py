@@ -1,4 +1,4 @@
-"""The witness protocol: what a log asks, and what a witness answers (c2sp.org/tlog-witness).
+"""The witness protocol: requests of a log and answers of a witness (c2sp.org/tlog-witness).
 
 A witness remembers, for each log it knows, the largest tree it has cosigned, and cosigns only what
 extends it. `decide` is that rule and nothing else: it must be applied and its outcome stored as one

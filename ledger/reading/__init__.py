@@ -1,1 +1,1 @@
-"""The one reading of a log: who wrote each leaf, whether they might, and what the leaves add up to. Pure."""
+"""The reading of a log: check the author of each leaf, then fold the leaves into state. Pure."""

@@ -1,4 +1,4 @@
-"""Which vector a track pays by: judging `vector` and `assign` leaves.
+"""Decide which vector is assigned to a track, from `vector` and `assign` leaves.
 
 A vector counts if its statement is signed by a key that may speak of influence; an assignment if the
 attribution role signed it and the vector that it names counts too. Both are asked of the keys as they stood.

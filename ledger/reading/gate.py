@@ -1,4 +1,4 @@
-"""The gate: a leaf has an effect only if its author's key counts there, in the right role, for the right party.
+"""Decide whether a leaf has an effect: its author's key must be valid there, in the right role, for the right party.
 
 Whoever holds the log key alone can append any bytes. So every reader asks the gate before it believes a leaf,
 and a leaf that fails is void: it has no effect, and the reading keeps the reason.

@@ -1,4 +1,4 @@
-"""What the log's own leaves add up to, each author checked once: keys, sources, members, batches, vectors, assignments,
+"""Fold the log's own leaves, each author checked once: keys, sources, members, batches, vectors, assignments,
 administrative acts.
 
 Events are not visited; which of them counts follows from what is read here. A reading only moves forward, and

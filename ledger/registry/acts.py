@@ -1,4 +1,4 @@
-"""Acts on what is registered: confirm, end, transfer, revoke, dispute, resolve.
+"""Changes of registered facts: confirm, end, transfer, revoke, dispute, resolve.
 
 Each is planned purely against a view and becomes signed facts like any registration. Nothing is
 rewritten: an act counts from its own place in the log on.

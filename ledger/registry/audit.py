@@ -1,4 +1,4 @@
-"""The registry audited from the log alone: every signature, every authority, every date, and what follows.
+"""Audit the registry from the log alone: every signature, authority and date, and their effects.
 
 `audit` reads leaves and the matter they name, nothing else: no projection, no side table. What breaks
 a rule is a *violation*; what a rights manager should know (over-claims, unlicensed training, open

@@ -1,4 +1,4 @@
-"""One row against the registry: the facts it adds, none if it stands already, or a conflict.
+"""Compare one row with the registry: it adds facts, is a duplicate, or is a conflict.
 
 What is registered is never rewritten. A later row may fill in what was left out, change a party's
 group or personal fields from now on, or confirm what was only asserted; everything else that

@@ -1,4 +1,4 @@
-"""Shares given as fractions or percentages are completed to the whole: three thirds are one.
+"""Round shares given as fractions or percentages so that they sum to the whole: three thirds are one.
 
 A third is no whole number of ppm, and 33.33 % three times is short of the whole. Where the rows of one right of one
 subject, from one day on, come within TOLERANCE of the whole, they are scaled to it, the last millionths by largest

@@ -1,4 +1,4 @@
-"""May this be used so, there, then, by them? The answer, the grants it rests on, and the reasons.
+"""Decide whether a use is permitted, with the grants and the reasons.
 
 - No record means deny. Deny overrides ask, ask overrides allow, whether specific or general: the
   specific beats the general only where it is more restrictive.

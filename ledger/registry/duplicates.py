@@ -1,4 +1,4 @@
-"""What is registered twice, or likely is: recordings with one ISRC, works with one ISWC, works of one title and holder.
+"""Find probable duplicates: recordings with one ISRC, works with one ISWC, works of one title and holder.
 
 Money of one thing would be divided between two of them. Nobody merges them by guessing: whoever knows says which is
 right.

@@ -1,4 +1,4 @@
-"""The registry as files again: the document that `import` reads, one list a CSV, and empty templates.
+"""Export the registry as files: the document that `import` reads, one CSV per list, and empty templates.
 
 What is exported is the state of a view, with names where the erasable side still holds them. Importing
 it into an empty registry gives the same answers.

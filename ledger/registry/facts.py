@@ -1,4 +1,4 @@
-"""What a registry leaf may say: one struct per leaf type, decoded straight from the leaf's bytes.
+"""The leaf types of the registry: one struct per type, decoded from the leaf's bytes.
 
 A fact without `at`, `statement` and `row` is a *row*: what its author signed. The leaf adds those
 three: the ledger's time, the digest of the signed registration statement, and the row's place in

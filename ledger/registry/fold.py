@@ -1,4 +1,4 @@
-"""From facts to state: what the registry holds is a pure fold over its leaves in log order."""
+"""Compute the registry's state: a pure fold over its leaves in log order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Industry identifiers: one canonical spelling each, and the check digits their schemes promise.
+"""Industry identifiers: one canonical spelling each, with the check digits of their schemes.
 
 Every function takes an identifier as people write it (hyphens, dots, spaces, lower case) and
 returns the compact upper-case form, or raises InputError naming what is wrong with it.

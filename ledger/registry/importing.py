@@ -1,4 +1,4 @@
-"""Import: files in, signed leaves out, with every row accounted for."""
+"""Import registry files: append signed leaves, and count every row."""
 
 from __future__ import annotations
 

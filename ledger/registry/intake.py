@@ -1,4 +1,4 @@
-"""What an import would do: a pure plan from rows and the registry as it stands.
+"""Plan an import: a pure function of the rows and the current registry.
 
 Nothing depends on the order of rows: two rows for the same thing that differ are both conflicts, and
 what is accepted is registered in a fixed order. A row is accepted, a duplicate (what it says stands

@@ -1,4 +1,4 @@
-"""Training manifests: what a model version was trained on, as a list whose root the model's leaf names.
+"""Training manifests: the training list of a model version; the model's leaf names its root.
 
 New manifests (v 2) have the root of `ledger.registry.sparse`. Those of release 0.1 (v 1) have the RFC 6962 root
 over the ids, sorted bytewise, each once. There two neighbours that enclose an id show that it is absent only if

@@ -1,4 +1,4 @@
-"""What the registry knows: parties, recordings, works, shares, grants, models, tracks, disputes.
+"""The registry's records: parties, recordings, works, shares, grants, models, tracks, disputes.
 
 Records of a `View`, immutable, each with the ledger index and time (`index`, `at`) at which it was
 registered. Instants are texts as `ledger.types.format_time` writes them, so that comparing texts

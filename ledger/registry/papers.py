@@ -1,4 +1,4 @@
-"""Signed papers the registry issues: decision receipts and release certificates.
+"""Signed documents of the registry: decision receipts and release certificates.
 
 Both are DSSE statements by the operator, kept beside the log; a leaf names each by digest, which
 proves when it was issued. A receipt's digest can travel in an influence vector.

@@ -1,4 +1,4 @@
-"""Where a party's money goes: bank and chain accounts, outside the log, each committed in it and under four eyes.
+"""Payees' accounts at banks and on chains: stored outside the log, committed in it, changed by two people.
 
 An account is proposed by a leaf that holds its salted digest; the account and the salt stand beside the log, where
 they can be erased. The operator's first account of a party counts at once. Every other one is approved by an

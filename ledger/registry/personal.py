@@ -1,4 +1,4 @@
-"""Names and the like: kept beside the log where they can be erased; the log holds a keyed digest.
+"""Personal values such as names: stored outside the log, where they can be erased; the log has a keyed digest.
 
 The digest is HMAC-SHA256 under a random salt kept with the fields: it proves what was registered as
 long as both are kept, and says nothing once they are erased.

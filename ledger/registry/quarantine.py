@@ -1,4 +1,4 @@
-"""Rows of an import that were not taken: kept with place and reason, in the log's own quarantine, until they can be."""
+"""Quarantine rejected rows of an import, with file, line and reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers: from a file to rows with their places. One protocol, so that industry formats plug in as they come.
+"""Read registry files into rows with file and line; one protocol for all formats.
 
 A reader yields every row, good or bad; a file it cannot read at all is an InputError. Values are JSON
 types, or all texts when `from_text` says so (CSV), with `|` between the items of a list.

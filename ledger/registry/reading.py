@@ -1,4 +1,4 @@
-"""The one reading of the registry's leaves: each judged before it has an effect, by its statement and by its rules.
+"""Read the registry's leaves: check each leaf's statement and rules before it has an effect.
 
 A statement counts if a key of the party and role that it names signed it for this log, and if its rows stand in
 the log whole, in order and once. A row counts if its author may say it (`ledger.registry.rules`). Whatever fails is

@@ -1,4 +1,4 @@
-"""The release gate: is a generated track royalty-clean?
+"""Decide whether a generated track is clear for release.
 
 Clear means: registered with its model, every recording of the model's training list permitted when the version
 was registered, a signed and assigned vector, every declared source permitted, and no more unlicensed and

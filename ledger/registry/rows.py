@@ -1,4 +1,4 @@
-"""Rows as people hand them in, checked one by one and turned into facts.
+"""Check the rows of an import one by one and turn them into facts.
 
 Each list of the registry document (`parties`, `recordings`, ...) has one struct here: its fields are
 the columns of the CSV of that name. A row is wholly valid or refused with the reason; references to

@@ -1,4 +1,4 @@
-"""Which rows count: whether their author may say them, from when, and about what, where they stand in the log."""
+"""Decide which rows count: the author's right to sign them, their date, their subject, and their place in the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a right is, at an instant, in a territory: one pure rule for settlement, decisions and pages."""
+"""Decide who owns a right at a time in a territory: one pure rule for settlement, decisions and pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sparse Merkle tree over a set of ids, in which neither order nor uniqueness can be faked.
+"""A sparse Merkle tree over a set of ids; order and uniqueness cannot be forged.
 
 An id's place is its SHA-256, read bit by bit from the root: 0 is left, 1 is right. A subtree without ids hashes
 to 32 zero bytes, one with a single id to `SHA-256(0x00 || SHA-256(id))`, every other to `SHA-256(0x01 || left ||

@@ -1,4 +1,4 @@
-"""The registry's tables beside the log.
+"""The registry's tables next to the log.
 
 `registry_about` is a projection: which leaves speak of which id, so that one recording's state can
 be folded without reading all. `registry_personal` and `registry_payee` are side tables by design:

@@ -1,4 +1,4 @@
-"""The registry as it stood at one size of the log: a frozen value that answers questions.
+"""The registry at one size of the log: a frozen value with queries.
 
 Built by `ledger.registry.fold`. Everything here is pure; instants are texts as `format_time` writes
 them, and `at` always means "in force at", while the view's `size` is "as known at".

@@ -1,1 +1,1 @@
-"""Segments: sealed stretches of a log as Parquet files, from which every leaf can be written again."""
+"""Segments: sealed ranges of a log as Parquet files, from which every leaf can be written again."""

@@ -1,4 +1,4 @@
-"""Bindings: which platform's events of which track pay by which vector, each such triple under one number.
+"""Bindings: numbers for the triples (source, track, vector) of events.
 
 Numbers are given in the order in which triples first appear in the log, so they do not depend on how
 the log is cut into segments. Summing by one small integer instead of three texts is what lets an engine

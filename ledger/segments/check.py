@@ -1,4 +1,4 @@
-"""Checking: files are the ones the log committed to, and lead back to the leaves of its tree."""
+"""Check segments: files must match their manifest in the log, and their rows the leaves of its tree."""
 
 from __future__ import annotations
 

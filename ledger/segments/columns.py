@@ -1,4 +1,4 @@
-"""Event leaves as columns and back: the same bytes, millions at a time.
+"""Convert event leaves to columns and back to the same bytes, millions at a time.
 
 Leaves are not kept beside the columns: `leaves` writes them again from the columns, and whoever has
 the tree compares hashes. What a segment says and what the log says therefore cannot drift apart.

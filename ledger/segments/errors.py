@@ -1,4 +1,4 @@
-"""What can be wrong with segments: they are not what the log says they are."""
+"""Errors of segments: they differ from what the log committed to."""
 
 from __future__ import annotations
 

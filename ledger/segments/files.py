@@ -1,4 +1,4 @@
-"""The files of segments: written aside, synced, renamed; read back by the piece.
+"""Write segment files (temporary file, sync, rename) and read them back in pieces.
 
 ```
 segments/

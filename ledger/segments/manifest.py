@@ -1,4 +1,4 @@
-"""Manifests: what a segment consists of, in words that the log commits to.
+"""Manifests: the list of a segment's files and digests, which the log commits to.
 
 A `segment` leaf names a stretch of the log, the digest of its leaf hashes in order, and its manifest by
 digest; the manifest lists the files. Whoever trusts the log's root therefore knows every byte of

@@ -1,4 +1,4 @@
-"""Sealing: the next stretch of a log becomes a segment.
+"""Seal the next range of a log as a segment.
 
 In the order in which things reach the disk, and what a crash means at each point: 1. the files are
 written aside, synced and renamed; 2. they are read back, every leaf is written again from its row,

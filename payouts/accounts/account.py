@@ -1,4 +1,4 @@
-"""A payee's account through one run: what it opened with, earned, was corrected and deducted by, is paid, carries.
+"""Compute a payee's account in one run: opening, earned, corrections, deductions, net, carried.
 
 opening + earned + corrections + deductions = payable + carried, always. Payable is what a bank can be told:
 whole minor units, and nothing below the minimum payout; the rest is carried to the pool's next run.

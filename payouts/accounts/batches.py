@@ -1,4 +1,4 @@
-"""Batches of payments: what may leave by a route follows from what was published and what happened since.
+"""Derive a batch of payments: published intents, minus holds and earlier outcomes.
 
 Whoever pays and whoever audits call one function. It is given the published payments, where each of them stands, whom
 a hold or a dispute stops, and to which account of each party the log commits; a batch is compared with it whole.

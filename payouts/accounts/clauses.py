@@ -1,4 +1,4 @@
-"""What is agreed with a party, or about a currency, and bears on what is paid: advance, reserve, tax, currency, rate.
+"""The kinds of terms with a party or about a currency: advance, reserve, tax, currency, rate.
 
 A clause is a value; two people make it count (`payouts.life.records.Agree`), from a period on. Several
 advances of a party add up; of every other kind the newest counts, and replaces the one before.

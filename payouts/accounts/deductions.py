@@ -1,4 +1,4 @@
-"""The stages between what is allocated and what is paid: reserve, release, recoupment, tax, conversion.
+"""Compute the stages between allocated and paid: reserve, release, recoupment, tax, conversion.
 
 Every stage takes its part of money that has not been through the stages yet ("fresh"), less a debt carried
 from before, and never more than the balance holds: what is carried, returned or reversed was deducted from

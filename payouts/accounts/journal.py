@@ -1,4 +1,4 @@
-"""A run as double entry, for the bookkeeper's own tools: what is posted, to which accounts, and beancount's syntax.
+"""Write a run as double entry in beancount's syntax: postings and their accounts.
 
 Every posting has six decimals and every balance says `~ 0`, because tolerances are inferred from decimals
 and would hide a micro-unit. Parties stand under digests of their ids: account names have rules of their own.

@@ -1,4 +1,4 @@
-"""Payments: the batch that leaves for a route, and its file, which a spreadsheet must not be able to run.
+"""Payments: the batch of a route, and its file; a spreadsheet must not run its cells as formulas.
 
 A cell that starts with `=`, `+`, `-`, `@`, a tab or a carriage return is a formula to spreadsheets
 (OWASP, CSV injection); such a cell gets an apostrophe before it. Amounts are never negative.

@@ -1,4 +1,4 @@
-"""What became of each published payment: one state machine for the bank and for the chain.
+"""The states of each published payment: one state machine for the bank and for the chain.
 
     planned -> handed over -> settled | failed | written off
     failed -> handed over (again) | settled (the bank was wrong before) | written off

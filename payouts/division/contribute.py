@@ -1,4 +1,4 @@
-"""Contributions: what each claim on each track weighs in the pool. Totals and explanations are sums of these.
+"""Compute contributions: the weight of each claim on each track in the pool. Totals and explanations are their sums.
 
 Stages, in order: filter -> weigh -> kernel -> holds and fallbacks -> expansion. All exact integers; the unit
 is one billionth of one unit of row weight, so that a pool's contributions sum to its rows' weights times 10^9.

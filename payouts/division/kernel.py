@@ -1,4 +1,4 @@
-"""The kernel: one vector, with the shares as they stood, becomes integer parts per billion per owner.
+"""The kernel: divide one vector, with the shares of that time, into integer parts per billion per owner.
 
 Masses are exact. Owner groups are the players: what a group holds through several recordings, rights and
 parties is added up before the rule sees it, so that relabelling inside a group changes nothing. Three

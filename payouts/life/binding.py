@@ -1,4 +1,4 @@
-"""What makes a run binding, as a bundle shows it: the close, the run, another person's approval, the publication.
+"""Verify in a bundle that a run is binding: the close, the run, another person's approval, the publication.
 
 Each act is judged by the keys as they stood where it was written, and rests on one that stands before it.
 """

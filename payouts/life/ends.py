@@ -1,4 +1,4 @@
-"""Holds that name their end: who must have seen that it had come, and which ends rest on the operator's clock alone."""
+"""Decide when a hold with an end date ends: by witnesses' clocks, or by the operator's clock alone."""
 
 from __future__ import annotations
 

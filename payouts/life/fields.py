@@ -1,4 +1,4 @@
-"""The fields of a leaf of a period's life, each read strictly: what no record would have written is refused."""
+"""Read the fields of a period's leaves strictly; a value that no record writes is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disputes of lines: somebody entitled objects to an influence, an amount, a permission or a payment of a run.
+"""Fold disputes of lines: objections of entitled parties to an influence, amount, permission or payment of a run.
 
 The operator enters what the claimant says and admits it or not; once admitted, at most what the claimant claims is
 held of the other side's money, for at most 30 days. The other side answers, two people decide, and either side may

@@ -1,4 +1,4 @@
-"""What the life of a period is made of: one frozen record per leaf type, read strictly.
+"""The records of a period: one frozen record per leaf type, read strictly.
 
 `Record.leaf()` is the leaf before its author signs it (`ledger.proofs.leaf.sign` adds `key` and `sig`), and
 `Record.read(leaf)` accepts exactly what comes of that. Anything else is a VerificationError, which the

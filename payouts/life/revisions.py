@@ -1,4 +1,4 @@
-"""Restatements: a past month divided again with what is known by now, proposed by one person to another.
+"""Restatements: a past month divided again with today's data, proposed by one person to another.
 
 The leaf names the run that it corrects, the month that books the differences, and how far the log had come
 whose knowledge it uses. Who is owed how much stands in a document signed by the operator, which anybody with

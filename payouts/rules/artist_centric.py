@@ -1,4 +1,4 @@
-"""Artist-centric: streams of tracks with a real audience count more, and no listener counts without end.
+"""Artist-centric: streams of tracks with an audience count more, and each listener's streams are limited.
 
 The defaults follow what Deezer published for its artist-centric model: double for tracks with at least 1,000
 streams a month from at least 500 listeners, and at most 1,000 streams a month per listener. Its second boost,

@@ -1,4 +1,4 @@
-"""What a rule is: filter, weigh, kernel and cap, each with a default, and typed parameters.
+"""The interface of a rule: filter, weigh, kernel and cap, each with a default, and typed parameters.
 
 A rule is a frozen dataclass; its fields are its parameters. A plug-in overrides only what it changes:
 the defaults are pro-rata. The engine does all rounding, so a rule works in exact integers.

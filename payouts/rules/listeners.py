@@ -1,4 +1,4 @@
-"""Listeners' money: what one listener brings is divided over what that listener played.
+"""Divide each listener's money over the tracks that this listener played.
 
 The grouping is (platform, listener); the quantum is one millionth of the pool's unit of weight, each
 listener's quanta divided by largest remainder so that none is lost.

@@ -1,4 +1,4 @@
-"""Thresholds outside the split: tracks with too few streams, and influences too small, do not earn.
+"""Thresholded: tracks with too few streams, and influences that are too small, earn nothing.
 
 Both are eligibility rules, not values of coalitions. The influence threshold looks at an owner group's whole
 part of a vector, so that splitting a catalogue into many recordings changes nothing.

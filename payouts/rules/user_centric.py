@@ -1,4 +1,4 @@
-"""User-centric: each listener's money goes to what that listener played, not into one pot.
+"""User-centric: each listener's money goes to the tracks that this listener played.
 
 Under `weight=gross` a listener's money is the gross of that listener's events; under `weight=units` every
 listener brings the same. SoundCloud's fan-powered royalties are of this kind.

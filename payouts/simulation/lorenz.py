@@ -1,4 +1,4 @@
-"""Lorenz curves: one line a rule, drawn from integers, as SVG (the same bytes every time) and as PNG."""
+"""Lorenz curves: one line per rule, drawn from integers, as SVG (the same bytes every time) and as PNG."""
 
 from __future__ import annotations
 

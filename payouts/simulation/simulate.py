@@ -1,4 +1,4 @@
-"""What a rule does to a period: how money is spread, who gains and loses, how far noise and fraud can move it.
+"""Compare rules on a period: spread of the money, winners and losers, effects of noise and fraud.
 
 All in integers (ppm of a whole) and pure: randomness is a stream of hashes of a seed passed in, so that
 anybody can repeat a simulation.

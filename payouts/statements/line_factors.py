@@ -1,4 +1,4 @@
-"""What a reader needs to compute a line again: own share, units and the value of a unit.
+"""The factors of a line, with which a reader can compute it again: own share, units, value of a unit.
 
 amount = influence x aspect's part of the pool x own share x units x value of a unit, but for the rounding. Lines for
 which that is not so (rules that weigh listeners or coalitions, shares that changed within the month) say so by having

@@ -1,4 +1,4 @@
-"""A statement as PDF, to be kept, printed or sent on: the figures of the page, the same bytes each time."""
+"""Render a statement as PDF: the figures of the page, the same bytes each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A statement: what one party is owed for a period, from where, and why what is not paid is not.
+"""A statement: one party's amounts for a period, their sources, and the reasons for unpaid amounts.
 
 A value with its renderings beside it (`payouts.statements.text`). Every figure is in micro-units and every
 list adds up: opening + earned + adjustments + deductions = net + carried, and the earnings add up to `earned`.

@@ -1,4 +1,4 @@
-"""Statements as CSV and as a page, and the words that every rendering uses: the same figures, nothing that runs."""
+"""Render statements as CSV and HTML without scripts; the words that every format uses."""
 
 from __future__ import annotations
 

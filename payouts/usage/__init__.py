@@ -1,1 +1,1 @@
-"""From stream events to usage rows: how often each track was played, grouped by what its money depends on."""
+"""Turn stream events into usage rows: streams per track, grouped by everything that changes their division."""

@@ -1,4 +1,4 @@
-"""Engines that usage can be summed on. Which one makes no difference to a single unit."""
+"""Engines that sum usage. Every engine gives the same result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How finely usage must be told apart so that nothing a payout depends on is lost in summing.
+"""Decide how finely usage is grouped, so that summing loses nothing on which a payout depends.
 
 Summing first is exact as long as everything in a sum divides alike. Shares, groups and works change at
 known instants, and a few territories have shares of their own: those cut usage into buckets. Nothing

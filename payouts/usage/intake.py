@@ -1,4 +1,4 @@
-"""The usage of a pool: rows its terms cover, summed, checked, and in one order whatever order they came in."""
+"""The usage of a pool: the rows that its terms cover, summed, checked, and sorted."""
 
 from __future__ import annotations
 

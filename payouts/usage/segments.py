@@ -1,4 +1,4 @@
-"""The usage stage: every event of a period summed by what its money depends on, as one Ibis expression.
+"""The usage stage: sum a period's events by everything that changes their division, as one Ibis expression.
 
 The expression runs where the segments are, on DuckDB or on Spark, and only ever sums integers as
 decimals (a bare integer sum wraps on some engines, and `//` goes through floating point on all of them).

@@ -1,4 +1,4 @@
-"""The usage expression on Apache Spark: when segments lie where a cluster is, or outgrow one machine.
+"""The usage expression on Apache Spark: for segments near a cluster, or too large for one machine.
 
 Only SQL runs on the cluster, so that its workers need neither Python nor Settle. Integers are summed
 as decimals under ANSI rules: an overflow is an error there, never a wrong number.

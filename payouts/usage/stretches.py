@@ -1,4 +1,4 @@
-"""How many of a period's events a party's stretches of a log hold: read by the column from the log's segments."""
+"""Count a period's events in a party's ranges of a log, from columns of the log's segments."""
 
 from __future__ import annotations
 

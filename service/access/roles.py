@@ -1,4 +1,4 @@
-"""What a party is to the service, as the log and the registry say now."""
+"""Decide a party's role in the service from the log and the registry."""
 
 from __future__ import annotations
 

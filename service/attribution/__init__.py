@@ -1,1 +1,1 @@
-"""Attribution joined to the workspace: tracks in, signed vectors, reports and evidence out."""
+"""Attribution in a workspace: attribute tracks, write signed vectors, reports and evidence."""

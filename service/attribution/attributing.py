@@ -1,4 +1,4 @@
-"""Tracks joined to the workspace: files attributed one after another, their vectors into the log."""
+"""Attribute files one after another, and append their vectors to the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The canary check joined to the workspace: attributed tracks judged again with canaries in the catalogue."""
+"""The canary check in a workspace: attribute the tracks again with canaries in the catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader of a report should know before acting on it: the cautions, each in a sentence."""
+"""The cautions of a report: facts that a reader should know before acting on it, each in a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence against: what other methods say, what changes without a source, what strangers would have been given."""
+"""Evidence against an attribution: other methods, the result without a source, the shares of strangers."""
 
 from __future__ import annotations
 

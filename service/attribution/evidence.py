@@ -1,4 +1,4 @@
-"""The evidence bundle: what a third party needs to judge an attribution, and to rerun it."""
+"""Write the evidence bundle: everything that a third party needs to judge an attribution and to rerun it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue joined to the workspace: the registry's recordings read into the index, copies and hubs found."""
+"""Index the registry's recordings, and find copies and hubs."""
 
 from __future__ import annotations
 

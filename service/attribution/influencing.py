@@ -1,4 +1,4 @@
-"""Influence joined to the workspace: tracks scored by a fitted study, their vectors and details into the log."""
+"""Score tracks by a fitted study, and append their vectors and details to the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model judged from its own weights: what was registered of it, what it was trained on, and each owner's fair share.
+"""Audit a model from its weights: compare it and its training items with the registry; state each owner's share.
 
 A collecting society or an auditor runs it with what the operator submits: the weights, the study (training items and
 adapter) and a sample of generated tracks. What cannot be compared is said to be so, never passed over.

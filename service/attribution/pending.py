@@ -1,4 +1,4 @@
-"""Tracks that wait for a vector, and the files that have come for them."""
+"""Find tracks without a vector, and the new files for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracks that wait to be attributed by the server: each a file in a durable queue, answered for beside it.
+"""The durable queue of files that the server attributes; each result is stored next to its file.
 
 The queue is an inbox of its own, so a crash loses nothing and a track handed in twice is attributed twice. The server
 keeps the method fitted: what takes seconds at the command line, loading the catalogue, happens once.

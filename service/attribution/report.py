@@ -1,4 +1,4 @@
-"""The royalty report of a track: its vector joined with who the sources are and what they permit."""
+"""The royalty report of a track: its vector, with the parties and permissions of its sources."""
 
 from __future__ import annotations
 

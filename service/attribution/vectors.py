@@ -1,4 +1,4 @@
-"""Vectors into the ledger: signed, appended as evidence, assigned; and those that a generator declares."""
+"""Sign vectors, append them as evidence, and assign them; also vectors that a generator declares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A workspace's chain: which node, who signs, and what concerns a whole pool rather than one run."""
+"""A workspace's chain: its node, its signer, and operations on a whole pool."""
 
 from __future__ import annotations
 

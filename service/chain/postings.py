@@ -1,4 +1,4 @@
-"""Runs on a chain: posted, claimed, written down in the log, and reconciled with what the ledger owes.
+"""Post runs on a chain, claim, record results in the log, and reconcile with the ledger.
 
 Which payments of a run go to the chain is decided in `service.settlement.paying`, how the chain is driven in
 `contracts`. Each function may be repeated: what was done before is found done.

@@ -1,4 +1,4 @@
-"""The chain looked at by the clock: carry on with what is under way, write down what has become final."""
+"""Follow the chain at set times: continue pending transactions, and record final ones in the log."""
 
 from __future__ import annotations
 

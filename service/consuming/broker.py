@@ -1,4 +1,4 @@
-"""What a consumer asks of a message broker."""
+"""The interface that a message broker must implement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which broker a URL names, and how to connect to it."""
+"""Choose the broker of a URL, and connect to it."""
 
 from __future__ import annotations
 

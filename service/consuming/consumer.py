@@ -1,4 +1,4 @@
-"""Consuming: receive, decode, append with the positions in one transaction, and go on from there.
+"""Consume events: receive, decode, and append them in one transaction with the positions.
 
 Whatever crashes, a message is either in the ledger with its position or will be received again; and an event that
 comes again is found to be a duplicate by its id. What cannot be read goes to quarantine with its stream, partition

@@ -1,4 +1,4 @@
-"""How far each partition of a stream has been read, and which consumer reads it now.
+"""Store how far each partition of a stream was read, and which consumer reads it now.
 
 A side table beside the log, in no proof. A position moves in the transaction that appends the events, so a crash
 leaves both or neither. It moves only for the consumer that has the partition and from where that consumer began:

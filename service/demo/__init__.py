@@ -1,1 +1,1 @@
-"""A made-up month, small enough to watch and large enough to mean something."""
+"""The demo: an invented month, played with Settle's own commands."""

@@ -1,4 +1,4 @@
-"""The demo's month, told in the product's own commands.
+"""The commands of the demo's month, in order.
 
 Each step is a command line that the reader can repeat in the demo's folder. The runner is handed
 in, so that the story knows nothing of terminals. A step whose exit code or figures are not what

@@ -1,4 +1,4 @@
-"""What an insider with the database could do, done for the demo: change a row behind the log's back."""
+"""Change a row of the demo's database, as an insider could, to show that it is detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's made-up world: a catalogue, its holders, a model, generated tracks and a month of streams.
+"""The demo's invented data: a catalogue, its holders, a model, generated tracks and a month of streams.
 
 Everything follows from a seed, so that two people who run the demo see the same month.
 """

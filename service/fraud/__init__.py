@@ -1,1 +1,1 @@
-"""Fraud: which listeners behave like machines, for a person to look at."""
+"""Fraud: find listeners who behave like machines, for a person to check."""

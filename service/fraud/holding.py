@@ -1,4 +1,4 @@
-"""The hold on a month's suspects: their streams weigh as held, and all others on the same tracks are paid."""
+"""Hold a month's suspects: their streams' money is held, and other streams of the same tracks are paid."""
 
 from __future__ import annotations
 

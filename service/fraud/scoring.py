@@ -1,4 +1,4 @@
-"""Which listeners behave like machines: a scorer over who played what and when, and the rules that come with Settle.
+"""Score listeners by what they played and when: the interface of a scorer, and the built-in rules.
 
 A scorer gives each listener points with reasons; at HELD_AT its streams are for a person to look at. No rule is proof.
 The rules that come with Settle look for one kind of fraud: many accounts that play one owner's large catalogue evenly,

@@ -1,4 +1,4 @@
-"""The suspects of a month: the log's events scored listener by listener, with the tracks that they played.
+"""Find the suspects of a month: score each listener's events, and list the tracks that they played.
 
 A listener is what the log says of them: a source and a commitment, which is another one each month. Device hints come
 from a side table that can be erased; they never enter a leaf.

@@ -1,4 +1,4 @@
-"""Signed batches: signing one where the platform is, taking one in where the log is."""
+"""Sign a batch on the platform's machine, and ingest a batch into the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Introducing a party's key in the log: made and kept here, or made by the party, who keeps it."""
+"""Register a party's key in the log: a key made here, or the public half of the party's own key."""
 
 from __future__ import annotations
 

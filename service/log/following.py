@@ -1,4 +1,4 @@
-"""A member log takes over from its home log what its events need: tracks, vectors, assignments, sources.
+"""Copy to a member log what its events need from the home log: tracks, vectors, assignments, sources.
 
 Everything is logged anew in the member, in the home log's order, before events are taken, so that an event
 binds to an assignment in its own log and is proven there. Assignments are signed with the member's own

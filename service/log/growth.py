@@ -1,4 +1,4 @@
-"""That another log only grows: held against what a close listed, and against what was seen of it since.
+"""Check that another log only grows: compare with the last close, and with its largest size seen since.
 
 A log that is rolled back together with its anchor looks well to itself. Whoever has seen it further along
 knows better, so a home log's workspace remembers, in `logs-seen.json`, how far it has seen each of its logs.

@@ -1,4 +1,4 @@
-"""Events into the workspace's log: files and streams, quarantine, listeners."""
+"""Ingest events into the workspace's log: files and streams, quarantine, listeners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events from many callers at once: what waits while one commit is under way shares the next.
+"""Accept events from many callers: all events that wait during a commit share the next one.
 
 For servers and consumers. Each caller's rows are answered for by themselves; a group is bounded by events, not by
 callers. Where the log's keys were changed meanwhile nothing was written, so the workspace is opened again and the

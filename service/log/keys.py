@@ -1,4 +1,4 @@
-"""The workspace's keys as an operator handles them: look, hand over, shut out, hand out the public half.
+"""Show, rotate, revoke and export the workspace's keys.
 
 A rotation is three steps on two disks, and any of them may be the last before a crash: the new key
 is kept beside the old one, the old key signs the leaf that hands over, the new file takes its place.

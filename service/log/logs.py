@@ -1,4 +1,4 @@
-"""The logs that a period was closed over: how far each had come, and the same logs again when a run reads them."""
+"""The logs of a period: record their sizes at the close, and check them when a run reads them."""
 
 from __future__ import annotations
 

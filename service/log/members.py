@@ -1,4 +1,4 @@
-"""The logs that belong to this home log: registering them, finding them, checking that they are what they were.
+"""The member logs of this home log: register, find and check them.
 
 That a log belongs here is a leaf; where it is kept is this machine's business and stands in `logs.json`, as
 the folder of its workspace. Another workspace's log is opened for reading and never signed for.

@@ -1,4 +1,4 @@
-"""Reissuing receipts whose log key has retired, under the checkpoint that proofs rest on now (finding V6)."""
+"""Write receipts of a retired log key again, under the current checkpoint (finding V6)."""
 
 from __future__ import annotations
 

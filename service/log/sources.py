@@ -1,4 +1,4 @@
-"""The sources of events: which party speaks for each, with which keys, and whether it must sign."""
+"""The sources of events: assign parties, keys and signing rules, and list them."""
 
 from __future__ import annotations
 

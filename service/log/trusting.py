@@ -1,4 +1,4 @@
-"""Changing what the workspace publishes about whom to trust."""
+"""Change the workspace's trust.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`settle db upgrade`: a workspace of release 0.1 becomes one of 0.2, for good.
+"""`settle db upgrade`: upgrade a workspace of release 0.1 to 0.2; this cannot be undone.
 
 Two things change, in one transaction: the operator draws the line of form 2 in the log, and the schema's version
 rises, so that no program of release 0.1 appends a leaf of the old form behind it. A crash leaves both or neither.

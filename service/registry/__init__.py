@@ -1,1 +1,1 @@
-"""The registry's commands joined to the workspace."""
+"""The registry's commands in a workspace."""

@@ -1,4 +1,4 @@
-"""Where recordings' files are: the folders that registry documents were imported from.
+"""Find recordings' files in the folders from which registry documents were imported.
 
 A recording's `audio` is a path relative to the document that named it, and the ledger keeps it as
 written. The folders are this host's own business, so they are kept beside the index, not in the log. A recording is

@@ -1,4 +1,4 @@
-"""Deciding: what is permitted, and whether a track may be released; with a signed receipt of the answer."""
+"""Decide whether a use is permitted, and whether a track may be released; sign a receipt of the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forgetting a person: what the program holds goes, and the files that it once wrote are listed."""
+"""Erase a person's data, and list the files that Settle wrote about the person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the registry hands out as files: exports and proofs about training sets."""
+"""Write the registry's exports and proofs about training sets to files."""
 
 from __future__ import annotations
 

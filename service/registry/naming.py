@@ -1,4 +1,4 @@
-"""What to say of a party or a track that nobody knows: the id that was probably meant, and where ids are found."""
+"""The error text for an unknown party or track: suggest the likely id, and where to find ids."""
 
 from __future__ import annotations
 

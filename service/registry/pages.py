@@ -1,4 +1,4 @@
-"""What `settle registry show` says about one id, whatever kind of thing it is."""
+"""The content of `settle registry show` for an id of any kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People: where a party is paid, whose group it belongs to, and who approved it."""
+"""Change a party's accounts and owner group, with the approvals that this needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registering: documents, single grants and acts, planned against the registry as it stands, signed, recorded."""
+"""Register documents, grants and changes: plan them against the current registry, sign them, append them."""
 
 from __future__ import annotations
 

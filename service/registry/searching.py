@@ -1,4 +1,4 @@
-"""`settle registry find`: things by what people call them, where `show` needs the id."""
+"""`settle registry find`: find registered things by name; `show` needs the id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who signs in the registry: the operator, a party with a key here, or the approver."""
+"""Choose who signs in the registry: the operator, a party with a key here, or the approver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training sets: what a registered model version was trained on, and what of it was not permitted."""
+"""List a model version's training set, and the recordings in it that were not permitted."""
 
 from __future__ import annotations
 

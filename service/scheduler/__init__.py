@@ -1,1 +1,1 @@
-"""The scheduler: what a workspace does by the clock, each thing once however many schedulers run."""
+"""The scheduler: run a workspace's jobs at set times, each once, with any number of schedulers."""

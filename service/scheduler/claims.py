@@ -1,4 +1,4 @@
-"""Who does which job in which turn: one row each, taken under the database's write lock.
+"""Claim the turn of a job: one row per turn, written under the database's write lock.
 
 A side table: erasable, in no proof. A claim is a lease. Whoever holds it renews it while the work goes
 on; when a scheduler dies, the lease runs out and the next one that looks takes the turn over. What was

@@ -1,4 +1,4 @@
-"""The jobs: for each one its name, which keys it signs with, and the one function of the house that it calls.
+"""The jobs: the name of each, the keys that it signs with, and the function that it calls.
 
 A job is told its turn, does what there is to do, and says what that was. Each may be repeated at any
 point, by another process, after a crash: what was done before is found in the log and left alone.

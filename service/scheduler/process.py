@@ -1,4 +1,4 @@
-"""`settle scheduler`: a process of its own that wakes by the clock until it is told to stop.
+"""`settle scheduler`: a process that runs jobs at their times until it is stopped.
 
 APScheduler decides when to wake; the claim decides whether to do anything. Each turn opens the
 workspace afresh, so that a key or a policy that changed since is the one that counts.

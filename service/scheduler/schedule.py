@@ -1,4 +1,4 @@
-"""When a job's turn is: a crontab expression in UTC, read by APScheduler, asked for the last turn and the next.
+"""Compute a job's last and next turn from a crontab expression in UTC, with APScheduler.
 
 A turn is the instant the expression named last. It is what a claim is about, so that schedulers that
 wake a little apart, or one that was down and comes back, all speak of the same turn.

@@ -1,4 +1,4 @@
-"""How the jobs stand, for `settle status`."""
+"""The state of the jobs, for `settle status`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One job, one turn: claimed, done, written down."""
+"""Run one job for one turn: claim the turn, do the work, record the result."""
 
 from __future__ import annotations
 

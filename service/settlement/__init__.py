@@ -1,1 +1,1 @@
-"""Settling a month: closed, calculated, approved, published, paid, corrected."""
+"""Settle a month: close, run, approve, publish, pay, correct."""

@@ -1,4 +1,4 @@
-"""Terms agreed with parties, and rates: proposed by one person, in force when another has approved them."""
+"""Terms of parties, and rates: one person proposes them, another approves them."""
 
 from __future__ import annotations
 

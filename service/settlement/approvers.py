@@ -1,4 +1,4 @@
-"""Who may approve, and with which key: another person than the maker, with another key, through any door."""
+"""Decide who may approve, and with which key: never the maker, never the maker's key."""
 
 from __future__ import annotations
 

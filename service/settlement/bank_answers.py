@@ -1,4 +1,4 @@
-"""What banks say of payments, put into the log: read from their files by reference, or confirmed for a whole batch.
+"""Record banks' answers in the log: read from their files by reference, or confirmed for a whole batch.
 
 An answer counts for the attempt that its reference names and for no other. Reading a file twice changes nothing the
 second time, and a file that contradicts what was sent changes nothing at all.

@@ -1,4 +1,4 @@
-"""What holds and disputes opened since a calculation mean for its payments: they block, and edit nothing."""
+"""Find payments that are blocked by holds and disputes which were opened after the run was computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run takes over from before: balances, and corrections that no run has booked yet.
+"""Collect a run's opening balances, and the corrections that no run has booked yet.
 
 Corrections come from adjustments, from holds lifted since, and from what became of payments.
 """

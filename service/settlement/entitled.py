@@ -1,4 +1,4 @@
-"""Who may dispute a line of a published run: derived from the run and the registry, at every reading of the log.
+"""Decide who may dispute a line of a published run, from the run and the registry.
 
 The command asks it before a dispute is entered, the book asks it of what is in the log: an operator's program of its
 own must not hold money for a stranger either.

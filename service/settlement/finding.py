@@ -1,4 +1,4 @@
-"""Which run or proposal is meant: by an id, by its beginning, by a period; and which run speaks for a pool."""
+"""Find a run or proposal by its id, by the beginning of its id, or by its period; find a pool's run in force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Money that is allocated to nobody's account yet: held or in suspense, over all months, and what would release it."""
+"""List money that is held or in suspense in all months, with the step that releases it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds, and corrections of what is published: opened by one person, lifted or made by two.
+"""Open and release holds; propose adjustments and reversals, which two people sign.
 
 Opening a hold needs one person, because it only stops money; it may say when it ends. Releasing one,
 adjusting a balance and reversing a run each need a proposal and another person's approval:

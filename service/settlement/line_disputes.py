@@ -1,4 +1,4 @@
-"""Disputes of lines of a published run: entered for somebody entitled, admitted, answered, decided by two people.
+"""Disputes of lines of a published run: open, admit, answer, decide by two people, appeal.
 
 Ownership disputes are facts of the registry (`service.registry`); both stand in one list.
 """

@@ -1,4 +1,4 @@
-"""Where a month stands: its close, its runs with the five parts of each, and what changed since the month before."""
+"""The state of a month: its close, its runs with the five parts of each, and changes since the month before."""
 
 from __future__ import annotations
 

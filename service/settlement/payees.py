@@ -1,4 +1,4 @@
-"""Where the parties' money goes at this moment: what the log commits to, checked against what is kept beside it."""
+"""The payees' current accounts, checked against the commitments in the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paying a published run: batches of intents to a route, and what became of each payment.
+"""Pay a published run: hand batches of intents to a route, and record the outcome of each payment.
 
 There is one intent per payee and run, with the route publication gave it. A batch is one append; its
 files are made again from the log and the payee book whenever they are missing. Holds are looked at again

@@ -1,4 +1,4 @@
-"""The files that tell a bank what to pay: one for each batch and currency, made again from the log and the payee book.
+"""Write payment files for a bank: one per batch and currency, reproducible from the log and the payee book.
 
 A file that is there is the file that was sent, so it is never written over, and a batch that was written in one format
 is not written in the other beside it: somebody would send both.

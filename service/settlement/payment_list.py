@@ -1,4 +1,4 @@
-"""Every payment of the published runs and where it stands: planned, blocked, on its way, settled, or come back."""
+"""List every payment of published runs with its state: planned, blocked, handed over, settled, or returned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pools of one period: an event counts in at most one, so no two that paid or will pay take the same streams."""
+"""Refuse a pool that would count streams of another pool of the same period."""
 
 from __future__ import annotations
 

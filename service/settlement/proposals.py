@@ -1,4 +1,4 @@
-"""What waits for a second person, from runs to payees' accounts, with what each changes."""
+"""List the proposals that need a second person, from runs to payees' accounts, with their effects."""
 
 from __future__ import annotations
 

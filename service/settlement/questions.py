@@ -1,4 +1,4 @@
-"""What looks wrong against last month, asked before anybody signs: amounts, rates, terms, shares that nothing pays.
+"""Ask about unusual values before anybody signs: amounts, rates, terms, and shares that the pool does not pay.
 
 Questions stop nothing. Whoever makes a run or agrees terms reads them, and so does the second person.
 """

@@ -1,4 +1,4 @@
-"""The registry as a settlement asks it: permissions by track, manifests by model."""
+"""The registry for a settlement: permissions by track, manifests by model."""
 
 from __future__ import annotations
 

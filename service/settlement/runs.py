@@ -1,4 +1,4 @@
-"""Runs: gathering what one depends on, and calculating it."""
+"""Collect the inputs of a run, and compute it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules side by side on one closed period. Reads the log, writes nothing to it."""
+"""Compare rules on one closed period. Reads the log and writes nothing to it."""
 
 from __future__ import annotations
 

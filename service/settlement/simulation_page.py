@@ -1,4 +1,4 @@
-"""A simulation as one page: nothing loaded from anywhere, nothing that runs, fit for print."""
+"""Render a simulation as one printable HTML page without scripts and external files."""
 
 from __future__ import annotations
 

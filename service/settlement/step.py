@@ -1,4 +1,4 @@
-"""One step of a period's life as one append: read the book, decide, write under the lock, or decide again.
+"""Append one record of a period: read the book, decide, write under the lock, or decide again.
 
 Two operators at once: the append is refused inside the log's write lock if anything that belongs to the
 life of a period was written since the book was read. The slower one decides again on what there is now,

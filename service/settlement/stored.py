@@ -1,4 +1,4 @@
-"""A run as the log holds it: read back from its record, its signed document and its tables."""
+"""Load a run from the log: its record, its signed document and its tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The usage of a period: summed by an engine over the log's segments, or plainly from its entries.
+"""The usage of a period: summed by an engine over the log's segments, or directly from its entries.
 
 Which of them sums makes no difference to a single unit, so the engine's name is no part of a run's key.
 """

@@ -1,1 +1,1 @@
-"""What people are told of a month, and what proves it to them."""
+"""Statements of a month, their explanations, and their proofs."""

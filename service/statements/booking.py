@@ -1,4 +1,4 @@
-"""The books of published months as files: one journal, the tax withheld, and what stands beside the accounts."""
+"""Write the books of published months: one journal, withheld tax, remaining advances and reserves."""
 
 from __future__ import annotations
 

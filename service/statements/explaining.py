@@ -1,4 +1,4 @@
-"""From a line back to what made it: the pool's arithmetic, the vectors, the streams and their proofs."""
+"""Explain a line: the pool's arithmetic, the vectors, the streams and their proofs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What statements say of a run, party by party: taken apart once, written beside the log, and looked up after that.
+"""The contents of a run's statements by party: computed once, stored next to the log, then looked up.
 
 Nothing here can change once a run is made, but for whose signature counts under its streams: that is part of the
 file's name. A file is lost without harm; the next statement writes it again.

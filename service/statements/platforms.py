@@ -1,4 +1,4 @@
-"""On whose word the streams behind a statement stand: signed by their platform, or unsigned."""
+"""Count the streams of a statement that their platform signed, and those that are unsigned."""
 
 from __future__ import annotations
 

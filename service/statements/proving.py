@@ -1,4 +1,4 @@
-"""Bundles about money, drawn from the log: one holder's statement, or a whole run."""
+"""Write bundles about money from the log: one holder's statement, or a whole run."""
 
 from __future__ import annotations
 

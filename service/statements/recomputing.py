@@ -1,4 +1,4 @@
-"""For outsiders: a period with everything it was computed from, and the same computation done again from it."""
+"""Export a period with all its inputs for outsiders, and recompute it from such an export."""
 
 from __future__ import annotations
 

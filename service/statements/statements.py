@@ -1,4 +1,4 @@
-"""Statements: what a party is told of a period, in every format, and the bundle that proves it."""
+"""Build a party's statement of a period in every format, and the bundle that proves it."""
 
 from __future__ import annotations
 

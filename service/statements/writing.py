@@ -1,4 +1,4 @@
-"""Statements as files: one party's in a format, or everybody's into a folder."""
+"""Write statements to files: one party's in a format, or all parties' to a folder."""
 
 from __future__ import annotations
 

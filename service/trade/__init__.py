@@ -1,1 +1,1 @@
-"""Papers of the trade: pure codecs between our values and the files that banks and others exchange."""
+"""The industry's file formats: pure codecs between our values and the files of banks and others."""

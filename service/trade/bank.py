@@ -1,4 +1,4 @@
-"""What banks answer: pain.002 (accepted or rejected), camt.053 and camt.054 (booked or returned), read into outcomes.
+"""Read banks' answers into outcomes: pain.002 (accepted or rejected), camt.053 and camt.054 (booked or returned).
 
 Pure, and careful: a file comes from outside, so entities and external references are refused (defusedxml). Every answer
 names a payment by its end-to-end reference, or a batch by its message's id; whose it is, and whether it may count, is

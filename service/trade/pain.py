@@ -1,4 +1,4 @@
-"""pain.001.001.09: payments as banks take them, by the SEPA rules of November 2026.
+"""Write payments as pain.001.001.09, by the SEPA rules of November 2026.
 
 Pure: the same payments give the same bytes, so a file that is made again is the file that was sent. Addresses are
 structured (town and country) or absent; names are folded to the letters that every SEPA bank must accept.

@@ -1,4 +1,4 @@
-"""The app: every route of the table behind the same steps, in the same order.
+"""Build the app: every route runs the same steps in the same order.
 
 Request id, access key, whether it may, how much it sends, the function in a worker thread, the answer or the problem.
 """

@@ -1,4 +1,4 @@
-"""What a route's function is given and what it answers: no HTTP in either."""
+"""The argument and the result of a route's function, independent of HTTP."""
 
 from __future__ import annotations
 

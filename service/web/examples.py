@@ -1,4 +1,4 @@
-"""The examples that stand in the OpenAPI document."""
+"""The examples in the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one server holds: the standing workspace, the intake, limits, metrics, and who may do what."""
+"""The state of one server: the open workspace, the intake, limits, metrics, and permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads: events by outcome, commits, what waits, refusals by cause, how old the log's proofs are."""
+"""Metrics for Prometheus: events by outcome, commits, waiting events, refusals by cause, age of the log's proofs."""
 
 from __future__ import annotations
 

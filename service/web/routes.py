@@ -1,4 +1,4 @@
-"""The one table of routes: it makes the app, the OpenAPI document, the limits and the test of who may do what.
+"""The table of routes: app, OpenAPI document, limits and the test of permissions are built from it.
 
 A route cannot be written down without saying who may use it and how its object is checked.
 """

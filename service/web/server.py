@@ -1,4 +1,4 @@
-"""`settle serve`: one process that takes events and answers, until it is told to stop and has finished."""
+"""`settle serve`: one process that accepts events and answers requests until it is stopped."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Witnessing, from both sides: being a witness, and asking for cosignatures."""
+"""Witnessing: run a witness, and ask witnesses for cosignatures."""

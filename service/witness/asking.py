@@ -1,4 +1,4 @@
-"""The log's side of witnessing: ask the witnesses of trust.json to cosign, keep what they answer.
+"""Ask the witnesses of trust.json to cosign, and store their answers.
 
 Cosignatures are kept beside the log in a side table: they are about checkpoints and are not part of
 them. A witness that holds more than we have, or another tree, is telling us that this log was

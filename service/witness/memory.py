@@ -1,4 +1,4 @@
-"""A witness's memory: the largest tree of each log it has cosigned, and proof of any log that forked.
+"""A witness's database: the largest cosigned tree of each log, and proofs of forks.
 
 One SQLite row a log. Deciding and remembering is one transaction under the database's write lock,
 and it is durable before the answer leaves: a witness that forgets is a witness that can be made to

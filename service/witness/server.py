@@ -1,4 +1,4 @@
-"""A witness: a key, the logs it knows, its memory; and the same over HTTP (c2sp.org/tlog-witness).
+"""A witness: its key, its logs, its database, and its HTTP server (c2sp.org/tlog-witness).
 
 Its folder holds `key.json`, `witness.db` and `logs`, a tlog-policy file whose `log` lines name the
 logs it cosigns and, in a comment, the witness itself. It is meant to be run by somebody else than

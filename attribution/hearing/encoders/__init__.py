@@ -1,1 +1,1 @@
-"""Encoders: a clip's spectra in, one unit vector for each segment of it out."""
+"""Encoders: turn a clip's spectra into one unit vector per segment."""

@@ -1,4 +1,4 @@
-"""Encoders made by hand: what a listener compares, written down.
+"""Hand-made encoders for sound, harmony, timbre and rhythm, without training.
 
 `patch` is the sound itself (a small log-mel picture), `chroma` its harmony whatever the key and the
 offset, `timbre` its colour and its rhythm. Each centres and scales its dimensions by constants that

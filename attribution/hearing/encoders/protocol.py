@@ -1,4 +1,4 @@
-"""What an encoder is: it turns spectra into rows, and knows nothing of catalogues.
+"""The interface of an encoder: it turns spectra into rows and does not depend on a catalogue.
 
 An adapter for a model with weights of its own (CLAP, MERT, CLEWS) is an encoder that loads them from a path.
 """

@@ -1,1 +1,1 @@
-"""Where a log keeps its bytes: one schema, one set of queries, a store per kind of database."""
+"""The storage of a log: one schema, one set of queries, a store per kind of database."""

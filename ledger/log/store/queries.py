@@ -1,4 +1,4 @@
-"""What is asked of a log's tables, the same words on every database.
+"""The queries on a log's tables, the same for every database.
 
 Each function takes an open connection, so that one snapshot can answer several questions.
 """

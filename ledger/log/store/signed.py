@@ -1,4 +1,4 @@
-"""The projection that says which entries stand in which signed batch, as ranges.
+"""The projection of signed batches: which ranges of entries belong to which batch.
 
 A platform's file comes in order, so that a million events are some two hundred rows. It can be built
 again from the `batch` leaves and the hashes they name; fsck compares each event with its place.

@@ -1,4 +1,4 @@
-"""What the log asks of a database, and everything about it that does not depend on which one it is.
+"""The interface of a store, and everything that does not depend on the kind of database.
 
 A store promises four things. `writing` is exclusive across threads, processes and hosts and is one
 durable transaction: after it returns, a crash or a power cut loses nothing; if it raises, nothing

@@ -1,4 +1,4 @@
-"""The projection an append needs: which tracks are registered and which vector each pays by.
+"""The projection of tracks: which are registered, and which vector is assigned to each.
 
 Kept in the transaction that appends `track` and `assign` leaves, so that an event always binds to
 the newest assignment before it. It can be dropped and built again from the log at any time.

@@ -1,1 +1,1 @@
-"""What the routes answer: one module per room."""
+"""The functions of the routes: one module per area."""

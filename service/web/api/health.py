@@ -1,4 +1,4 @@
-"""What the machine beside this one asks: alive, ready, and in numbers."""
+"""Health checks and metrics for monitoring."""
 
 from __future__ import annotations
 

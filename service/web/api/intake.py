@@ -1,4 +1,4 @@
-"""Events in, and what a platform reads back: receipts, and its own rows in quarantine."""
+"""Accept events; return receipts, and a platform's own rows in quarantine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log as anybody may read it: checkpoint, tiles, entries, proofs. A C2SP tlog-tiles server, and JSON beside it."""
+"""The public log: checkpoint, tiles, entries, proofs, as a C2SP tlog-tiles server and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracks, decisions, periods, runs, statements, status: what the command line shows, to those who may see it."""
+"""Tracks, decisions, periods, runs, statements, status: the command line's data, for parties that may see it."""
 
 from __future__ import annotations
 

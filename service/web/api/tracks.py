@@ -1,4 +1,4 @@
-"""Tracks handed in to be attributed, and what came of them."""
+"""Accept files of tracks for attribution, and return their state."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What stands between a request and an answer: who asks, may they, how much, and how a refusal is said."""
+"""The checks before a request is answered: identity, permission, limits, and the form of a refusal."""

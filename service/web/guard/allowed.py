@@ -1,4 +1,4 @@
-"""May they: the one place that decides who gets an answer. Routes name a rule from here; none decides by itself."""
+"""Decide who may use a route. Routes name a rule from here; no route decides itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much one caller may send: bytes, decompressed bytes, rows, time, rate. Each refusal names its cause."""
+"""Limit what one caller may send: bytes, decompressed bytes, rows, time, rate. Each refusal names its cause."""
 
 from __future__ import annotations
 

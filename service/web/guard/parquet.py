@@ -1,4 +1,4 @@
-"""A Parquet body before it is read: by its own index, no more rows and no more bytes than a body may have."""
+"""Check a Parquet body before it is read: its index must not exceed the limits of rows and bytes."""
 
 from __future__ import annotations
 
