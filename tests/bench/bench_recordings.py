@@ -14,10 +14,12 @@ from __future__ import annotations
 import argparse
 import pickle
 import shutil
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -35,6 +37,9 @@ from tests.bench.recordings.answers import Answer
 from tests.bench.recordings.collection import INDEXED, ROWS, STRANGERS, Query, Recordings, heard, level, random_of
 from tests.bench.recordings.operations import COPIES, OPERATIONS, plain
 from tests.bench.recordings.packages import SPLITS
+
+PASS: Final = 10
+"""Queries of each row that are asked before the tables are printed and the next are asked."""
 
 
 def answer(collection: Recordings, chosen: Method, query: Query, number: int) -> Answer:
@@ -59,11 +64,11 @@ def answer(collection: Recordings, chosen: Method, query: Query, number: int) ->
     )
 
 
-def ask(collection: Recordings, chosen: Method, row: str, count: int, folder: Path) -> list[Answer]:
+def ask(collection: Recordings, chosen: Method, row: str, count: int, folder: Path, *, only_kept: bool) -> list[Answer]:
     """The answers of a row: those that are kept, and those that are missing."""
     path = folder / f"{row.replace(' ', '_').replace('%', '')}.jsonl"
     kept = answers.read(path)
-    for number in range(len(kept), count):
+    for number in range(len(kept), 0 if only_kept else count):
         query = ROWS[row](collection, number, random_of(row, number))
         if query is None:
             break
@@ -130,10 +135,23 @@ def kept_rates(path: Path, measure: Callable[[], dict[str, list[bool]]]) -> dict
     return rates
 
 
+def print_tables(rows: Mapping[str, list[Answer]], styles: frozenset[str]) -> None:
+    print(answers.HEAD)
+    for row, row_answers in rows.items():
+        if row_answers and row != STRANGERS:
+            print(answers.row_of(row, row_answers))
+    damaged = [answer for row in rows if row in OPERATIONS or row.startswith("overlay") for answer in rows[row]]
+    if damaged:
+        print(f"\n{answers.intervals(damaged)}")
+    found = answers.of_strangers(rows.get(STRANGERS, []), styles)
+    print(f"\n{answers.rates('tracks of which nothing is indexed', found)}\n", flush=True)
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--split", choices=sorted(SPLITS), default="score")
-    parser.add_argument("--queries", type=int, default=60, help="of each row")
+    parser.add_argument("--queries", type=int, default=60, help=f"of each row, {PASS} at a time; strangers three times")
+    parser.add_argument("--kept", action="store_true", help="print what was answered before, and ask nothing")
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS), metavar="ROW")
     parser.add_argument("--copies", type=int, default=60, help="of each kind; 0: none")
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp/settle-recordings"))
@@ -148,25 +166,17 @@ def main(argv: list[str] | None = None) -> None:
     print("; ".join(" = ".join(pair) for pair in collection.duplicates) or "none", end="\n\n")
     chosen = method("hybrid")
     chosen.fit(collection.catalogue)
-    ask(collection, chosen, options.rows[0], 1, folder)
-    begun = time.monotonic()
-    ask(collection, chosen, options.rows[0], 2, folder)
-    print(f"about {(time.monotonic() - begun) * options.queries:.0f} s a row of {options.queries} queries\n")
-    print(answers.HEAD, flush=True)
-    damaged: list[Answer] = []
-    strangers: list[Answer] = []
-    for row in options.rows:
-        if row == STRANGERS:
-            strangers = ask(collection, chosen, row, 2 * len(collection.outside), folder)
-            continue
-        row_answers = ask(collection, chosen, row, options.queries, folder)
-        if row_answers:
-            print(answers.row_of(row, row_answers), flush=True)
-        if row in OPERATIONS or row.startswith("overlay"):
-            damaged += row_answers
-    print(f"\n{answers.intervals(damaged)}\n")
-    found = answers.of_strangers(strangers, frozenset(collection.styles))
-    print(answers.rates("tracks of which nothing is indexed", found), end="\n\n", flush=True)
+    for count in (*(() if options.kept else range(PASS, options.queries, PASS)), options.queries):
+        begun = time.monotonic()
+        rows: dict[str, list[Answer]] = {}
+        for row in options.rows:
+            rows[row] = ask(
+                collection, chosen, row, count * (3 if row == STRANGERS else 1), folder, only_kept=options.kept
+            )
+            print(f"{row}: {len(rows[row])} queries, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+        print_tables(rows, frozenset(collection.styles))
+    if options.kept:
+        return
     if options.copies:
         found = kept_rates(folder / "honest.pickle", lambda: {"honest recordings": honest_kept_out(collection)})
         for how in (*COPIES, "half and half"):
