@@ -32,7 +32,7 @@ def ingest(
     ],
     *,
     form: Annotated[
-        str, typer.Option("--format", help="ndjson, csv (also TSV) or parquet; by default from the file's name.")
+        str, typer.Option("--format", help="ndjson, csv (also TSV), parquet or dsr; by default from the file.")
     ] = "",
     receipts: Annotated[
         Path | None, typer.Option(help="One file NAME.ndjson for every event's receipt, or a folder for a few of them.")
@@ -95,6 +95,10 @@ def _tell(name: str, done: Ingested, allowance: Callable[[int], int]) -> int:
     """Print remarks about the counts and return the exit code."""
     if not done.read and done.incomplete is None:
         say(f"settle: {'standard input' if name == '-' else name} holds no event row: nothing was taken")
+    if (report := done.report) is not None:
+        left_out = f"{report['not_royalty_bearing']:,} not royalty-bearing, {report['downloads']:,} downloads"
+        period = f"{report['start']} to {report['end']}"
+        say(f"settle: report {report['message']} of {report['sender']}, {period}; no events: {left_out}")
     if done.ignored:
         ignored = ", ".join(f"{field} ({count:,})" for field, count in sorted(done.ignored.items()))
         say(f"settle: unknown fields were left out, in so many rows: {ignored}")

@@ -373,6 +373,8 @@ def _track(row: r.TrackRow, view: View) -> Comparison:
         conditioning=row.conditioning,
         decisions=row.decisions,
         form=2,
+        isrc=row.isrc,
+        aliases=tuple(sorted(set(row.aliases))),
     )
     old = view.tracks.get(row.id)
     if old is None or old.draft:
@@ -380,4 +382,5 @@ def _track(row: r.TrackRow, view: View) -> Comparison:
     for field in ("model", "version", "title", "generated_at", "audio_sha256", "conditioning", "decisions"):
         if getattr(old, field) != getattr(fact, field):
             raise _differs(f"track {row.id}", field, getattr(old, field), getattr(fact, field))
-    return SAME
+    named = _filled(f"track {row.id}", {"isrc": (old.isrc, fact.isrc)}) or not set(fact.aliases) <= set(old.aliases)
+    return _new(fact) if named else SAME

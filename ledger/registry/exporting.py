@@ -72,6 +72,8 @@ def document(view: View, names: Names, manifest: Callable[[Digest], list[str]]) 
                 audio_sha256=record.audio_sha256,
                 conditioning=list(record.conditioning) or None,
                 decisions=list(record.decisions) or None,
+                isrc=record.isrc,
+                aliases=list(record.aliases) or None,
             )
             for _, record in sorted(view.tracks.items())
             if not record.draft

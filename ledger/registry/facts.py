@@ -161,7 +161,7 @@ class ModelFact(Fact, frozen=True, kw_only=True, tag="model"):
 
 
 class TrackFact(Fact, frozen=True, kw_only=True, tag="track"):
-    """A generated output; a draft is its id alone, completed by a second one."""
+    """A generated output; a draft is its id alone, completed by a second one. A later one adds names that it has."""
 
     id: str
     title: str | None = None
@@ -174,6 +174,8 @@ class TrackFact(Fact, frozen=True, kw_only=True, tag="track"):
     draft: bool = False
     form: int = 1
     """2: decision receipts bind as release 0.2 says; the tracks of 0.1 keep the effect they had."""
+    isrc: str | None = None
+    aliases: tuple[str, ...] = ()
 
 
 class PayeeFact(Fact, frozen=True, kw_only=True, tag="payee"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+import msgspec
 from msgspec.structs import replace
 
 from ledger.registry import facts as f
@@ -371,6 +372,14 @@ class State:
 
     def _track(self, index: int, fact: f.TrackFact) -> None:
         existing = self.tracks.get(fact.id)
+        if existing is not None and not existing.draft:
+            # Only names are added later. What was permitted is asked at the time of the first registration.
+            self.tracks[fact.id] = msgspec.structs.replace(
+                existing,
+                isrc=existing.isrc or fact.isrc,
+                aliases=tuple(sorted({*existing.aliases, *fact.aliases})),
+            )
+            return
         first = existing.index if existing is not None else index
         self.tracks[fact.id] = Track(
             id=fact.id,
@@ -385,6 +394,8 @@ class State:
             decisions=fact.decisions,
             draft=fact.draft,
             form=fact.form,
+            isrc=fact.isrc,
+            aliases=fact.aliases,
         )
 
     def _decision(self, index: int, fact: f.DecisionFact) -> None:

@@ -203,6 +203,8 @@ class Track(Record, frozen=True, kw_only=True):
     draft: bool = False
     form: int = 1
     """1: registered by release 0.1, whose decision receipts had no end."""
+    isrc: str | None = None
+    aliases: tuple[str, ...] = ()
 
 
 class Dispute(Record, frozen=True, kw_only=True):

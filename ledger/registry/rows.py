@@ -43,6 +43,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\
 Ppm = Annotated[int, msgspec.Meta(ge=1, le=MILLION)]
 Territory = Annotated[str, msgspec.Meta(pattern=_TERRITORY)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Alias = Annotated[str, msgspec.Meta(max_length=200, pattern=rf"^[^\s|:{_HIDDEN}]+::[^|{_HIDDEN}]*[^\s|{_HIDDEN}]\Z")]
 Micros = Annotated[int, msgspec.Meta(ge=0, le=canon.INT_MAX)]
 Currency = Annotated[str, msgspec.Meta(pattern=_CURRENCY)]
 
@@ -142,7 +143,10 @@ class ModelRow(Row, frozen=True, kw_only=True):
 
 
 class TrackRow(Row, frozen=True, kw_only=True):
-    """tracks: what was generated. `decisions` are digests of decision receipts obtained beforehand."""
+    """tracks: what was generated. `decisions` are digests of decision receipts obtained beforehand.
+
+    `aliases` are what others call it, with a namespace: `PADPIDA2014999999Z::RES-1` is a platform's RES-1.
+    """
 
     id: Id
     title: Text | None = None
@@ -152,6 +156,8 @@ class TrackRow(Row, frozen=True, kw_only=True):
     audio_sha256: Sha256 | None = None
     conditioning: tuple[Id, ...] = ()
     decisions: tuple[Sha256, ...] = ()
+    isrc: str | None = None
+    aliases: tuple[Alias, ...] = ()
 
 
 class PayeeRow(Row, frozen=True, kw_only=True):

@@ -20,15 +20,18 @@ from ledger.ingest.files import SUFFIXES, named_as_events, reader_for
 from ledger.ingest.naming import Naming
 from ledger.ingest.quarantine import Kept, State
 from ledger.ingest.receipts import ReceiptWriter
+from ledger.ingest.recognise import Reader
+from ledger.ingest.rows import Rows
 from ledger.log.append import HandedOverError
 from ledger.proofs import vector
 from ledger.proofs.batch import label
 from ledger.proofs.dsse import Envelope
 from ledger.proofs.source import Home
 from ledger.types import InfluenceVector, format_time
-from service.log import batches
+from service.log import batches, reports
 from service.log.batches import RecordedBatch
 from service.log.following import follow, takes
+from service.trade.dsr.report import DsrReport
 from service.workspace import Workspace
 
 Progress = Callable[[int, int | None], None]
@@ -40,7 +43,7 @@ class Ingested:
 
     `ranges` are [first index, count] of the accepted events in the order of the file, and `checkpoint` covers them:
     the compact receipt. `ignored` counts the rows in which each unknown field was left out. `incomplete` says why
-    reading stopped before the end, if it did.
+    reading stopped before the end, if it did. `report` is what a sales report (DSR) says of itself and was checked by.
     """
 
     read: int
@@ -57,6 +60,7 @@ class Ingested:
     ranges: list[tuple[int, int]] = field(default_factory=list)
     checkpoint: str = ""
     ignored: dict[str, int] = field(default_factory=dict)
+    report: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,15 @@ def ingest_file(
     if batch_file is not None and naming is not None and naming.renamed:
         raise InputError("a signed batch is what the platform signed: its fields are not renamed")
     naming = naming or Naming(strict=True)
-    read = reader_for(name, form, naming)
+    report: DsrReport | None = None
+    blocks: Iterator[Rows] = iter(())
+    if reports.is_report(path, form):
+        if path is None or batch_file is not None or naming.renamed:
+            raise InputError("a sales report (DSR) is a file that is read twice: no pipe, no batch, no renamed fields")
+        parts, report = reports.checked(path, source)
+        blocks = reports.read(workspace, parts, report)
+
+    read = reader_for(name, form, naming) if report is None else _always(blocks)
     home = follow(workspace)
     recorded = None if batch_file is None else _taken(workspace, path, batch_file, home, form=form, source=source)
     writer = None if receipts is None else ReceiptWriter(workspace.log, receipts, batches.signers(workspace.log))
@@ -153,6 +165,7 @@ def ingest_file(
         ranges=ranges.pairs,
         checkpoint=workspace.log.checkpoint().decode(),
         ignored=dict(naming.ignored),
+        report=None if report is None else asdict(report),
     )
 
 
@@ -168,6 +181,11 @@ class IndexRanges:
         if self.pairs and sum(self.pairs[-1]) == first:
             first, count = self.pairs[-1][0], self.pairs.pop()[1] + count
         self.pairs.append((first, count))
+
+
+def _always(blocks: Iterator[Rows]) -> Reader:
+    """A reader of rows that are at hand: a report has been read before, and opens its own files."""
+    return lambda _file, _name: blocks
 
 
 def _taken(
@@ -307,10 +325,11 @@ def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path
         admit=Admission(workspace) if home is None else None,
     )
     released = []
+    names = reports.track_names(workspace)
     for number, raw in raws.items():
         line = raw if corrected is None else _one_line(corrected)
         resolved = run.counts.accepted + run.counts.duplicates
-        run.take(ndjson.decode(LineBlock(number, line, 0), Naming()))
+        run.take(reports.resolved(ndjson.decode(LineBlock(number, line, 0), Naming()), names))
         if run.counts.accepted + run.counts.duplicates > resolved:
             released.append(raw)
     with log.store.writing() as tx:

@@ -165,6 +165,8 @@ def _track(view: View, name: str) -> dict[str, Any]:
         "version": track.version,
         "generated_at": track.generated_at,
         "audio_sha256": track.audio_sha256,
+        "isrc": track.isrc,
+        "aliases": list(track.aliases),
         "draft": track.draft,
         "conditioning": list(track.conditioning),
         "decisions": list(track.decisions),

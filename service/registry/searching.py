@@ -90,5 +90,6 @@ def _fields(ws: Workspace) -> Iterator[RegistryMatch]:
             if value:
                 yield RegistryMatch(kind="work", id=name, field=field, value=value)
     for name, track in sorted(view.tracks.items()):
-        if track.title:
-            yield RegistryMatch(kind="track", id=name, field="title", value=track.title)
+        for field, text in (("isrc", track.isrc), ("title", track.title)):
+            if text:
+                yield RegistryMatch(kind="track", id=name, field=field, value=text)
