@@ -46,7 +46,7 @@ def make(at: datetime, act: AdministrativeAct, about: str, *, signer: PrivateKey
 
 
 def parse(index: int, body: Mapping[str, Any]) -> AuditedAct:
-    """The act in this leaf; whether the operator signed it is for the caller to check."""
+    """Return the act in this leaf; the caller must check that the operator signed it."""
     act, about = body.get("act"), body.get("about")
     if act not in ACTS or not isinstance(about, str):
         raise VerificationError(f"admin leaf {index}: act {act!r} about {about!r}: expected one of {', '.join(ACTS)}")

@@ -48,7 +48,7 @@ _LEAF: Final = {"v", "type", "at", "party", "signer", "statement", "bodies"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStatement:
-    """What a platform signs. `previous` is the digest of its statement before this one; None for number 1.
+    """The payload that a platform signs. `previous` is the digest of its statement before this one; None for number 1.
 
     `log`: the origin of the one log that may take it; None in batches that name none, which several might take.
     `vectors`: the digest of what `join_vectors` gives; None where no event declares a vector.
@@ -63,24 +63,24 @@ class BatchStatement:
     vectors: Digest | None = None
 
     def fields(self) -> dict[str, Any]:
-        """In the signed payload and in the leaf; what is None is left out."""
+        """The fields of the signed payload and of the leaf, without those that are None."""
         fields = {"source": self.source, "number": self.number, "count": self.count, "root": self.root.hex()}
         named = {"previous": self.previous, "log": self.log, "vectors": self.vectors}
         return fields | {name: value for name, value in named.items() if value is not None}
 
 
 def label(party: str | None) -> str:
-    """How bundles, receipts and statements say on whose word an event stands."""
+    """The label of bundles, receipts and statements for an event: signed by a party, or unsigned."""
     return UNSIGNED if party is None else f"signed by {party}"
 
 
 def in_words(platform: str) -> str:
-    """A label as a person reads it: an event that its platform did not sign is as good as the operator's word."""
+    """The label in words; only the operator vouches for an event that its platform did not sign."""
     return "not signed by the platform" if platform == UNSIGNED else platform
 
 
 def body(event: Mapping[str, Any]) -> bytes:
-    """What an event says, from a row as handed in or from its leaf: canonical, listener and vector left out."""
+    """Return an event's body, from a row or from its leaf: canonical JSON without listener and vector."""
     return canon.encode({name: event[name] for name in BODY if event.get(name) is not None})
 
 
@@ -90,7 +90,7 @@ def sign(batch: BatchStatement, key: PrivateKey) -> Envelope:
 
 
 def parse(payload: bytes) -> BatchStatement:
-    """The batch that a statement's payload speaks of."""
+    """Return the batch in a statement's payload."""
     document = canon.decode_object(payload, "batch")
     if document.pop("v", None) != 1 or document.pop("type", None) != TYPE:
         raise VerificationError("batch: expected version 1 of type batch")
@@ -100,12 +100,12 @@ def parse(payload: bytes) -> BatchStatement:
 def make(
     at: datetime, batch: BatchStatement, *, party: str, signer: str, statement: Digest, bodies: Digest
 ) -> dict[str, Any]:
-    """The leaf that takes a batch into the log. `bodies`: the digest of its events' hashes, kept beside the log."""
+    """The leaf that records a batch in the log. `bodies`: digest of its events' hashes, which are stored outside the log."""
     return leaf.make(TYPE, at, party=party, signer=signer, statement=statement, bodies=bodies, **batch.fields())
 
 
 def of_leaf(found: Mapping[str, Any]) -> BatchStatement:
-    """The batch that a `batch` leaf speaks of."""
+    """Return the batch in a `batch` leaf."""
     if found.get("type") != TYPE or not all(isinstance(found.get(name), str) for name in _LEAF - {"v"}):
         raise VerificationError(f"a {found.get('type')} leaf takes no batch into the log")
     return _batch({name: value for name, value in found.items() if name not in _LEAF}, "batch leaf")
@@ -144,7 +144,7 @@ def _batch(fields: Mapping[str, Any], what: str) -> BatchStatement:
 
 
 def check_log(batch: BatchStatement, origin: str) -> None:
-    """Refuse a batch that was signed for another log: its platform handed it to that one."""
+    """Refuse a batch that was signed for another log."""
     if batch.log not in (None, origin):
         raise VerificationError(
             f"batch {batch.number} of {batch.source} was signed for log {batch.log}; this is log {origin}"
@@ -152,7 +152,7 @@ def check_log(batch: BatchStatement, origin: str) -> None:
 
 
 def check_taken(leaf: Mapping[str, Any], envelope: Envelope, origin: str) -> BatchStatement:
-    """The batch of a `batch` leaf, once the statement that it names says the same, and says it to this log."""
+    """Return the batch of a `batch` leaf; refuse it unless its statement has the same content and names this log."""
     statement = of_leaf(leaf)
     if envelope.payload_type != PAYLOAD_TYPE or parse(envelope.payload) != statement:
         raise VerificationError(f"it says otherwise than the statement {leaf['statement'][:16]} that it names")
@@ -161,7 +161,7 @@ def check_taken(leaf: Mapping[str, Any], envelope: Envelope, origin: str) -> Bat
 
 
 def signer(index: int, leaf: Mapping[str, Any], envelope: Envelope, ring: KeyRing) -> Key:
-    """Whose key signed the batch that the leaf at this index took: a platform's, brought in before.
+    """Return the platform's key that signed the batch of the leaf at this index; registered before it.
 
     What a later revocation takes from it is no fault of the log, and for the caller to see.
     """
@@ -221,7 +221,7 @@ def split_vectors(batch: BatchStatement, data: bytes) -> frozenset[bytes]:
 
 
 def check_bodies(batch: BatchStatement, hashes: bytes) -> None:
-    """Refuse body hashes (concatenated) that are not those the batch was signed over."""
+    """Refuse body hashes (concatenated) that differ from those of the signed batch."""
     count = len(hashes) // tree.HASH_SIZE
     if count != batch.count:
         raise VerificationError(
@@ -250,7 +250,7 @@ def prove(hashes: bytes, place: int) -> list[bytes]:
 
 
 def find(hashes: bytes, wanted: bytes) -> int | None:
-    """The place of a body's hash among these; None if it is not there."""
+    """Return the position of a body's hash among these, or None."""
     start = hashes.find(wanted)
     while start >= 0 and start % tree.HASH_SIZE:
         start = hashes.find(wanted, start + 1)
@@ -258,7 +258,7 @@ def find(hashes: bytes, wanted: bytes) -> int | None:
 
 
 def check_count(count: int, name: str) -> None:
-    """Refuse what is too little or too much for one batch."""
+    """Refuse a batch with no events or too many."""
     if not count:
         raise InputError(f"{name} holds no event; there is nothing to sign")
     if count > COUNT_MAX:

@@ -38,7 +38,7 @@ class PlacedLeaf:
 
 
 def placed(document: Any, what: str) -> PlacedLeaf:
-    """The leaf with its place; nothing of it is proven yet."""
+    """Return the leaf with its index and proof; nothing is verified yet."""
     if not isinstance(document, dict) or set(document) != {"index", "leaf", "proof"}:
         raise VerificationError(f"{what}: expected an object of index, leaf and proof")
     index, body, hashes = document["index"], document["leaf"], document["proof"]
@@ -101,7 +101,7 @@ def _receipt(receipt: tlog_proof.Proof) -> dict[str, Any]:
 
 
 def fields(document: dict[str, Any], *names: str, optional: str | None = None) -> tuple[Any, ...]:
-    """The fields of a bundle's kind, in this order; it must have these and no others, save one that may be absent."""
+    """Return the fields of a bundle's kind, in this order; refuse missing or other fields (one may be absent)."""
     surplus = sorted((set(document) - {optional}) ^ {*COMMON, *names})
     if surplus:
         raise VerificationError(
@@ -113,7 +113,7 @@ def fields(document: dict[str, Any], *names: str, optional: str | None = None) -
 def signed(
     *, batch: PlacedLeaf, statement_bytes: bytes, source: PlacedLeaf, place: int, proof: Sequence[bytes]
 ) -> dict[str, Any]:
-    """What shows an event to be its platform's own: the batch, who speaks for the source, the place in the batch."""
+    """The proof that the platform signed the event: the batch, the source's party, the position in the batch."""
     return {
         "batch": batch.document(),
         "statement": statement(statement_bytes),
@@ -124,7 +124,7 @@ def signed(
 
 
 def signed_parts(document: Any) -> tuple[PlacedLeaf, Any, PlacedLeaf, int, tuple[bytes, ...]]:
-    """Batch leaf, statement, source leaf, place and proof; nothing of them is proven yet."""
+    """Return batch leaf, statement, source leaf, position and proof; nothing is verified yet."""
     if not isinstance(document, dict) or set(document) != {"batch", "statement", "source", "place", "proof"}:
         raise VerificationError("signed: expected an object of batch, statement, source, place and proof")
     position, hashes = document["place"], document["proof"]
@@ -136,7 +136,7 @@ def signed_parts(document: Any) -> tuple[PlacedLeaf, Any, PlacedLeaf, int, tuple
 
 
 def statement(envelope: bytes | None) -> Any:
-    """An envelope as it stands in a bundle; None where there is none."""
+    """Return an envelope of a bundle, or None."""
     return None if envelope is None else canon.decode(envelope)
 
 

@@ -32,7 +32,7 @@ def encode(value: Any) -> bytes:
 
 
 def encode_again(value: Any) -> bytes:
-    """The canonical bytes of what `decode` gave, or was put together from it: nothing in it needs to be looked at."""
+    """Return the canonical bytes of a value from `decode`, or built from such values, without checking it."""
     return _ENCODER.encode(value).encode()
 
 
@@ -57,7 +57,7 @@ def decode(data: bytes) -> Any:
 
 
 def decode_object(data: bytes, what: str) -> dict[str, Any]:
-    """Like `decode`, for bytes that must hold an object; `what` names them in the refusal."""
+    """Like `decode`, for bytes that must contain an object; `what` names them in the error."""
     try:
         value = decode(data)
     except VerificationError as problem:
@@ -68,12 +68,12 @@ def decode_object(data: bytes, what: str) -> dict[str, Any]:
 
 
 def digest(data: bytes) -> str:
-    """How content-addressed matter is named: SHA-256 in lowercase hex."""
+    """The digest that names content: SHA-256 in lowercase hex."""
     return hashlib.sha256(data).hexdigest()
 
 
 def _check(value: Any, depth: int) -> None:
-    """Refuse what JSON could carry but the subset does not. Exact types: a subclass may print otherwise."""
+    """Refuse values that JSON allows but the subset does not. Types must be exact: a subclass may print differently."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return

@@ -15,7 +15,7 @@ from ledger.text import format_base64, parse_base64, parse_decimal
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a log commits to. `extensions` are opaque lines; ours have none, others' are kept."""
+    """A log's commitment. `extensions` are opaque lines; our checkpoints have none, those of others are kept."""
 
     origin: str
     size: int
@@ -28,7 +28,7 @@ class Checkpoint:
 
 
 def sign(origin: str, size: int, root: bytes, *keys: PrivateKey) -> bytes:
-    """The signed checkpoint. A log never signs two that are not consistent: that is the caller's to ensure."""
+    """Sign a checkpoint. The caller must ensure that a log never signs two inconsistent checkpoints."""
     checkpoint = Checkpoint(note.check_name(origin), size, root)
     return note.sign(checkpoint.text(), origin, *keys).encode()
 

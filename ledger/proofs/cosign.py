@@ -45,7 +45,7 @@ def verify(text: str, signature: NoteSignature, vkey: Vkey) -> int:
 
 
 def cosigners(note: Note, trusted: Iterable[Vkey]) -> dict[Vkey, int]:
-    """Which of these witnesses cosigned, and when. Lines by others are ignored; a false one sinks the note."""
+    """Which of these witnesses cosigned, and when. Other lines are ignored; a false line is an error."""
     witnesses = {(vkey.name, vkey.id): vkey for vkey in trusted if vkey.kind == COSIGNATURE}
     times: dict[Vkey, int] = {}
     for signature in note.signatures:

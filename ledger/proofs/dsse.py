@@ -26,7 +26,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A payload, its type, and who signed both."""
+    """A payload, its type, and the signatures over both."""
 
     payload_type: str
     payload: bytes
@@ -85,7 +85,7 @@ def _signature(item: object) -> Signature:
 
 
 def signers(envelope: Envelope, keys: Iterable[PublicKey]) -> tuple[PublicKey, ...]:
-    """Which of these keys signed. One that is named but did not sign sinks the whole envelope."""
+    """Return which of these keys signed. If a named key did not sign, the whole envelope is refused."""
     by_id = {key.id: key for key in keys}
     message = pae(envelope.payload_type, envelope.payload)
     keys_by_id: dict[str, PublicKey] = {}

@@ -26,13 +26,13 @@ _FIELDS: Final = {"v", "type", "at", "form", "size", "root", SIGNED_FOR, "key", 
 
 @dataclass(frozen=True, slots=True)
 class FormLine:
-    """Where the line of a log is: the index of the first leaf of form 2; None where none is known."""
+    """The line of a log: the index of its first leaf of form 2, or None."""
 
     origin: str
     index: int | None = None
 
     def check(self, index: int, body: Mapping[str, Any]) -> None:
-        """Refuse a signed leaf at this index that was signed for another log, or for none although it must be."""
+        """Refuse a signed leaf at this index if it was signed for another log, or names no log although it must."""
         named = body.get(SIGNED_FOR)
         if named is not None and named != self.origin:
             raise VerificationError(f"it was signed for log {named!r}, not for {self.origin!r}")
@@ -42,7 +42,7 @@ class FormLine:
             )
 
     def after_first(self, index: int, body: Mapping[str, Any]) -> FormLine:
-        """The line after the `log` leaf, which draws it where a log is of form 2 from the start."""
+        """Return the line after the `log` leaf, which sets it if the log has form 2 from the start."""
         if body.get("form") is None or index != 0:
             return self
         if type(body["form"]) is not int or body["form"] != FORM:

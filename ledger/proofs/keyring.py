@@ -71,11 +71,11 @@ class Key:
     """The id of the key that introduced it in the log; None for one that trust brought."""
 
     def counts_at(self, size: int) -> bool:
-        """Whether a checkpoint of this size, or a statement that must stand to this day, may be signed by the key."""
+        """Return whether the key may sign a checkpoint of this size, or a statement that must be valid at it."""
         return self.start <= size and (self.until is None or size <= self.until)
 
     def counts_for(self, index: int) -> bool:
-        """Whether the leaf at this index may be signed by the key: it had no end yet, or ends later."""
+        """Return whether the key may sign the leaf at this index: the key had not ended yet, or ends later."""
         return self.counts_at(index + 1) or (self.start <= index + 1 and self.since is not None and index < self.since)
 
     def __str__(self) -> str:
@@ -87,14 +87,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """Every key there has been, in the order in which they came, and the line after which leaves have form 2."""
+    """All keys so far, in their order, and the line after which leaves have form 2."""
 
     keys: tuple[Key, ...] = ()
     line: FormLine | None = None
     """Without it no leaf is asked which log it was signed for."""
 
     def check_form(self, index: int, body: Mapping[str, Any]) -> None:
-        """Refuse a signed leaf that was signed for another log, or for none although it stands after the line."""
+        """Refuse a signed leaf that was signed for another log, or that names no log although it is after the line."""
         if self.line is not None:
             self.line.check(index, body)
 
@@ -103,7 +103,7 @@ class KeyRing:
         return tuple(key for key in self.of(*roles, party=party) if key.counts_at(size))
 
     def of(self, *roles: Role, party: str | None = None) -> tuple[Key, ...]:
-        """The keys of these roles, whenever they count."""
+        """Return all keys of these roles, valid at any size."""
         return tuple(key for key in self.keys if key.role in roles and party in (None, key.party))
 
     def find(self, key_id: object) -> Key | None:
@@ -111,11 +111,11 @@ class KeyRing:
         return next((key for key in self.keys if key.public.id == key_id), None)
 
     def vkeys(self, origin: str) -> tuple[Vkey, ...]:
-        """The log keys as verifier keys of this origin, whenever they count."""
+        """Return all log keys as verifier keys of this origin, valid at any size."""
         return tuple(Vkey(origin, key.public) for key in self.of("log"))
 
     def apply(self, index: int, body: Mapping[str, Any]) -> KeyRing:
-        """The ring after the leaf of TYPES at this index; VerificationError if nobody entitled signed it."""
+        """Return the ring after the leaf of TYPES at this index; VerificationError without an entitled signer."""
         if body.get("type") == "log":
             return self if self.line is None else replace(self, line=self.line.after_first(index, body))
         if body.get("type") == form.TYPE:
@@ -182,7 +182,7 @@ class KeyRing:
         return replace(self, keys=self._retire(key, _size(where, body["until"]), index, root))
 
     def _retire(self, key: Key, until: int, index: int, root: bytes | None) -> tuple[Key, ...]:
-        """Ends the key, never later than it was to end anyway. `root` is that of the tree before the leaf."""
+        """End the key, never later than an earlier end. `root` is that of the tree before the leaf."""
         if key.until is not None and key.until <= until:
             return self.keys
         ended_at = index if key.until is None else key.until  # what the first end took stays taken
@@ -212,7 +212,7 @@ def _size(where: str, value: Any) -> int:
 
 
 def _pinned(where: str, index: int, ended: Key, body: Mapping[str, Any]) -> bytes | None:
-    """The root that the leaf states of the tree before it, with which a log key ends; None if it states none."""
+    """Return the root of the tree before the leaf, at which a log key ends; None if the leaf states none."""
     if "root" not in body:
         return None
     root = parse_hex(body["root"], f"{where}: root", HASH_SIZE)
@@ -238,7 +238,7 @@ def project(
 def fold(
     trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: FormLine | None = None
 ) -> KeyRing:
-    """The ring after all `key` leaves of a log, in order; one that nobody entitled signed is void and changes nothing.
+    """Return the ring after all `key` leaves of a log, in order; a leaf without an entitled signer is void.
 
     Whoever holds the log key alone can append such a leaf, and it must not keep anybody from reading the log.
     """
@@ -249,7 +249,7 @@ def fold(
 
 
 def after(ring: KeyRing, index: int, body: Mapping[str, Any]) -> KeyRing:
-    """The ring after one more leaf, which changes nothing if it is void."""
+    """Return the ring after one more leaf; a void leaf changes nothing."""
     with suppress(VerificationError):
         return ring.apply(index, body)
     return ring
@@ -258,7 +258,7 @@ def after(ring: KeyRing, index: int, body: Mapping[str, Any]) -> KeyRing:
 def valid(
     trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]], line: FormLine | None = None
 ) -> list[int]:
-    """The indexes of those leaves that are not void: what a bundle shows of them."""
+    """Return the indexes of the leaves that are not void; bundles contain only these."""
     ring, indexes = KeyRing(tuple(trusted), line), []
     for index, body in leaves:
         with suppress(VerificationError):
@@ -297,7 +297,7 @@ def dated(trusted: Iterable[Key], leaves: Iterable[tuple[int, Mapping[str, Any]]
 def rotate(
     at: datetime, *, signer: PrivateKey, role: Role, party: str, public: PublicKey, until: int, head: Head | None = None
 ) -> dict[str, Any]:
-    """The leaf by which a key hands over to its successor and retires after size `until`; a log key at `head`."""
+    """The leaf that replaces a key by a new one and ends it after size `until`; a log key ends at `head`."""
     body = leaf.make(
         "key", at, action="rotate", role=role, party=party, public=public.raw.hex(), until=until, **_head(head)
     )
@@ -311,10 +311,10 @@ def add(at: datetime, *, signer: PrivateKey, role: Role, party: str, public: Pub
 
 
 def revoke(at: datetime, *, signer: PrivateKey, key_id: str, until: int, head: Head | None = None) -> dict[str, Any]:
-    """The leaf after which a key counts only up to size `until`, even where it has signed beyond."""
+    """The leaf that revokes a key: it is valid only up to size `until`, even if it signed beyond."""
     return leaf.sign(leaf.make("key", at, action="revoke", revokes=key_id, until=until, **_head(head)), signer)
 
 
 def _head(head: Head | None) -> dict[str, Any]:
-    """The tree that a log key ends with, as its last leaf states it."""
+    """The last tree of a log key, as its last leaf states it."""
     return {} if head is None else {"size": head.size, "root": head.root.hex()}

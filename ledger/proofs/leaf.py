@@ -29,7 +29,7 @@ _TYPE: Final = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 
 
 def encode(leaf: Leaf) -> bytes:
-    """The bytes of a leaf; InputError if it is not one."""
+    """Return the bytes of a leaf; InputError if it is not a valid leaf."""
     body = canon.encode(leaf)
     if problem := _problem(leaf, body):
         raise InputError(problem)
@@ -56,7 +56,7 @@ def _problem(leaf: Leaf, body: bytes) -> str | None:
 
 
 def remark(index: int, leaf: Leaf) -> str | None:
-    """What a reader of this leaf alone must be told that it does not prove; None for most."""
+    """Return what this leaf alone does not prove, as a warning for its reader; None for most leaves."""
     if leaf["type"] != "expire":
         return None
     if leaf.get("checkpoint") is None:
@@ -73,14 +73,14 @@ def make(kind: str, at: datetime, **fields: Any) -> dict[str, Any]:
 
 
 def sign(leaf: Leaf, key: PrivateKey) -> dict[str, Any]:
-    """The leaf with its author's key id and signature in it: `key` and `sig`; before them the log it is for."""
+    """Return the leaf with `signed_for`, `key` and `sig`: its log, and its author's key id and signature."""
     body = dict(leaf) if key.log is None else {**leaf, "signed_for": key.log}
     signature = key.sign(pae(PAYLOAD_TYPE, canon.encode(body)))
     return {**body, "key": key.public.id, "sig": format_base64(signature)}
 
 
 def check_signature(leaf: Leaf, key: PublicKey) -> None:
-    """Refuse unless this key signed the leaf as it stands."""
+    """Refuse the leaf unless this key signed it unchanged."""
     unsigned = {name: value for name, value in leaf.items() if name not in ("key", "sig")}
     if leaf.get("key") != key.id or not isinstance(leaf.get("sig"), str):
         raise VerificationError(f"{leaf.get('type')} leaf names key {str(leaf.get('key'))[:16]}, not {key.id[:16]}")
@@ -104,7 +104,7 @@ def event(
     currency: str | None = None,
     listener: Digest | None = None,
 ) -> dict[str, Any]:
-    """One stream: bound to a vector by digest, or `vector: null` while its track has none.
+    """The leaf of one stream, with the digest of its vector, or `vector: null` if its track has none.
 
     `listener` is the keyed commitment, never the listener.
     """
@@ -143,7 +143,7 @@ def log(
 
 
 def vector(at: datetime, *, track: str, statement: Digest, method: str) -> dict[str, Any]:
-    """A signed influence vector of a track exists: evidence, not yet payable."""
+    """The leaf that records a signed vector of a track: evidence, not yet payable."""
     return make("vector", at, track=track, statement=statement, method=method)
 
 
@@ -156,7 +156,7 @@ def assign(
     reason: str | None = None,
     follows: int | None = None,
 ) -> dict[str, Any]:
-    """From here on the track pays by this vector; signed by the attribution role.
+    """The leaf that assigns a vector to a track from here on; signed by the attribution role.
 
     `follows` is the index of the track's assignment before it: without it, a vector that is assigned again within a
     second would have the same signature, and the assignment would be void as a repetition.
@@ -165,10 +165,10 @@ def assign(
 
 
 def seal(at: datetime, *, size: int, root: bytes, chain: bytes) -> dict[str, Any]:
-    """Commits the tree to the chain: where both stood when the log had `size` leaves."""
+    """The leaf that commits the tree to the chain, with both at `size` leaves."""
     return make("seal", at, size=size, root=root.hex(), chain=chain.hex())
 
 
 def close(at: datetime, *, period: str, logs: Sequence[dict[str, Any]], registry_size: int) -> dict[str, Any]:
-    """Closes a period: every registered log as {origin, size, root}, and the registry's size."""
+    """The leaf that closes a period: every registered log as {origin, size, root}, and the registry's size."""
     return make("close", at, period=period, logs=list(logs), registry_size=registry_size)

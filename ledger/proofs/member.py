@@ -30,7 +30,7 @@ def make(at: datetime, log: TrustedLog, signer: PrivateKey) -> dict[str, Any]:
 
 
 def parse(index: int, body: Mapping[str, Any]) -> TrustedLog:
-    """The log that a `member` leaf registers; whether the operator signed it is for the caller to check."""
+    """Return the log that a `member` leaf registers; the caller must check that the operator signed it."""
     if body.get("type") != TYPE:
         raise VerificationError(f"leaf {index} registers no log")
     drawn = {} if body.get("form") is None else {"form": body["form"]}
@@ -38,7 +38,7 @@ def parse(index: int, body: Mapping[str, Any]) -> TrustedLog:
 
 
 def follow(at: datetime, home: Head, tracks: Sequence[str], signer: PrivateKey) -> Iterator[dict[str, Any]]:
-    """The leaves by which a member's operator takes over the home log's tracks; one at least, for the head itself."""
+    """The leaves that copy the home log's tracks to a member; at least one, for the head itself."""
     for start in range(0, max(1, len(tracks)), TRACKS_MAX):
         some = list(tracks[start : start + TRACKS_MAX])
         body = leaf.make(FOLLOW, at, origin=home.origin, size=home.size, root=home.root.hex(), tracks=some)

@@ -44,7 +44,7 @@ class Vkey:
 
 @dataclass(frozen=True, slots=True)
 class NoteSignature:
-    """One signature line: the key's name and id, and what the signature type puts behind them."""
+    """One signature line: the key's name and id, and the data of the signature type."""
 
     name: str
     id: bytes
@@ -78,7 +78,7 @@ def check_name(name: str) -> str:
 
 
 def parse_vkey(text: str, *kinds: int) -> Vkey:
-    """The key of this text, which must be of one of these types (Ed25519 unless told otherwise)."""
+    """The key of this text, which must be of one of these types (by default Ed25519)."""
     parts = text.split("+", 2)  # base64 may contain a plus, names may not
     if len(parts) != 3:
         raise VerificationError(f"verifier key {text[:80]!r}: expected name+id+key")
@@ -99,7 +99,7 @@ def sign(text: str, name: str, *keys: PrivateKey) -> Note:
 
 
 def parse(data: bytes) -> Note:
-    """The note of these bytes; nothing in it may be used before `verify`."""
+    """Return the note in these bytes; do not use it before `verify`."""
     if len(data) > SIZE_MAX:
         raise VerificationError(f"note: {len(data)} bytes, at most {SIZE_MAX}")
     try:

@@ -27,7 +27,7 @@ class PolicyLog:
 
 @dataclass(frozen=True, slots=True)
 class PolicyWitness:
-    """A witness by the name it has in this policy, its key, and where checkpoints are submitted to it."""
+    """A witness: its name in this policy, its key, and the URL that accepts checkpoints."""
 
     name: str
     vkey: Vkey
@@ -36,7 +36,7 @@ class PolicyWitness:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Witnesses a checkpoint if at least `threshold` of its members, witnesses or groups, do."""
+    """A group: it witnesses a checkpoint if at least `threshold` of its members (witnesses or groups) do."""
 
     name: str
     threshold: int
@@ -53,7 +53,7 @@ class Policy:
     quorum: str = NONE
 
     def satisfied(self, cosigned: Collection[Vkey]) -> bool:
-        """Whether the quorum is reached by exactly these witnesses having cosigned."""
+        """Return whether the cosignatures of exactly these witnesses reach the quorum."""
         met = {witness.name: witness.vkey in cosigned for witness in self.witnesses}
         for group in self.groups:
             met[group.name] = sum(met[member] for member in group.members) >= group.threshold

@@ -21,7 +21,7 @@ from ledger.proofs.note import Note
 
 @dataclass(frozen=True, slots=True)
 class LogCopy:
-    """A newer copy of a log, as an export holds it; nothing of it is believed unseen."""
+    """A newer copy of a log from an export; everything in it is verified before use."""
 
     note: bytes
     """Its signed checkpoint."""
@@ -34,7 +34,7 @@ class LogCopy:
 def check_signer(
     signed: Note, head: Checkpoint, ring: KeyRing, trusted: Sequence[Key], copy: LogCopy | None = None
 ) -> Key:
-    """The log key by which this checkpoint is believed; `trusted` are the keys from which the ring follows."""
+    """Return the log key that makes this checkpoint acceptable; `trusted` are the keys at the ring's start."""
     valid = {vkey.key for vkey in note.verify(signed, ring.vkeys(head.origin))}
     signers = [key for key in ring.of("log") if key.public in valid]
     counting = [key for key in signers if key.counts_at(head.size)]
@@ -61,7 +61,7 @@ def check_signer(
 
 
 def has_retired(key: Key, ring: KeyRing, trusted: Sequence[Key]) -> bool:
-    """Whether a key has an end, or was brought in by one of which trust says so.
+    """Return whether a key has an end, or was registered by a key that ended according to trust.json.
 
     A leaf by a retired key, in a tree that it made up, could otherwise bring in a key without an end.
     """
@@ -73,7 +73,7 @@ def has_retired(key: Key, ring: KeyRing, trusted: Sequence[Key]) -> bool:
 
 
 def _check_prefix(old: Checkpoint, trusted: Sequence[Key], copy: LogCopy) -> None:
-    """Refuse unless a believable newer checkpoint of the log has this tree as its beginning."""
+    """Refuse unless this tree is a prefix of an acceptable newer checkpoint of the log."""
     signed = note.parse(copy.note)
     new = checkpoint.parse(signed.text)
     if new.origin != old.origin or new.size < old.size:

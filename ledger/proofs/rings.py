@@ -47,7 +47,7 @@ class Rings:
         return self._rings[-1]
 
     def at(self, size: int) -> KeyRing:
-        """The ring made by the leaves below this size: what an act at index `size` is judged by."""
+        """Return the ring after the leaves below this size; it decides about an act at index `size`."""
         return self._rings[bisect_right(self._after, size)]
 
     def author(self, index: int, body: Leaf, role: Role) -> Key:
@@ -56,7 +56,7 @@ class Rings:
 
 
 def author(ring: KeyRing, index: int, body: Leaf, role: Role) -> Key:
-    """The key of this role that signed a leaf within itself, in the name of the party whose key it is.
+    """Return the key of this role that signed a leaf, in the name of the key's party.
 
     One exception: an approval marked `demo` is made with the workspace's own approver key, in anybody's name.
     """

@@ -20,7 +20,7 @@ TYPE: Final = "source"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSource:
-    """What the last `source` leaf of a source says, and where it stands."""
+    """The content and the index of the last `source` leaf of a source."""
 
     index: int
     source: str
@@ -35,13 +35,13 @@ class EventSource:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What the home log says of sources: each belongs to one log, so that no event counts in two."""
+    """The home log's assignment of sources: each belongs to one log, so that no event counts in two."""
 
     origin: str
     sources: Mapping[str, EventSource]
 
     def log_of(self, source: str) -> str:
-        """The origin of the log that takes this source's events."""
+        """Return the origin of the log that accepts this source's events."""
         source_record = self.sources.get(source)
         return self.origin if source_record is None or source_record.log is None else source_record.log
 
@@ -57,7 +57,7 @@ def make(
     follows: int | None = None,
     declares: bool = False,
 ) -> dict[str, Any]:
-    """The leaf that says who speaks for a source, and which log takes its events.
+    """The leaf that assigns a source's party, and the log that accepts its events.
 
     `follows` is the index of the source's leaf before it: without it, what is said again within a second would have the
     same signature, and be void as a repetition.
@@ -67,7 +67,7 @@ def make(
 
 
 def parse(index: int, body: Mapping[str, Any]) -> EventSource:
-    """The source that this leaf speaks of; whether the operator signed it is for the caller to check."""
+    """Return the source in this leaf; the caller must check that the operator signed it."""
     source, party, signed, log = (body.get(name) for name in ("source", "party", "signed", "log"))
     if body.get("type") != TYPE or not isinstance(source, str) or not isinstance(signed, bool):
         raise VerificationError(f"leaf {index} does not speak of a source")

@@ -108,7 +108,7 @@ def reader(read_tile: ReadTile) -> Read:
 
 
 def tiles_of(size: int, since: int = 0) -> Iterator[tuple[int, int, int]]:
-    """Every tile (level, n, width) of a tree of this size that a tree of size `since` did not have so wide."""
+    """Return every tile (level, n, width) of a tree of this size that is new or wider than at size `since`."""
     level = 0
     while size >> 8 * level:
         count, old = size >> 8 * level, since >> 8 * level

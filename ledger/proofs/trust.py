@@ -40,20 +40,20 @@ class TrustedLog:
 
     @property
     def line(self) -> FormLine:
-        """Where trust says that the line is."""
+        """Return the line as trust.json states it."""
         return FormLine(self.origin, self.form)
 
     def vkeys(self) -> tuple[Vkey, ...]:
         return tuple(Vkey(self.origin, key.public) for key in self.keys if key.role == "log")
 
     def current_vkeys(self) -> tuple[Vkey, ...]:
-        """Of the log keys those that have not retired."""
+        """Return the log keys that have not retired."""
         return tuple(Vkey(self.origin, key.public) for key in self.keys if key.role == "log" and key.until is None)
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The logs that are believed, the home log first, and the witness policy for all of them."""
+    """The trusted logs, the home log first, and the witness policy for all of them."""
 
     logs: tuple[TrustedLog, ...]
     policy: Policy = NO_QUORUM
@@ -79,7 +79,7 @@ class Trust:
         return replace(self, logs=(TrustedLog(self.origin, ring.keys, form), *self.logs[1:]))
 
     def policy_file(self) -> bytes:
-        """The same trust as a tlog-policy file, for other people's tools, which know no ends of keys.
+        """Return the same trust as a tlog-policy file for other tools; that format has no ends of keys.
 
         Log keys that have retired are left out: what they sign today must not be believed (finding V6).
         """
@@ -120,7 +120,7 @@ def format_log(log: TrustedLog) -> dict[str, Any]:
 
 
 def parse_log(document: Any) -> TrustedLog:
-    """The log that stands so."""
+    """Return the log with this description."""
     fields = {"origin", "keys"}
     if not isinstance(document, dict) or set(document) - {"form"} != fields or not isinstance(document["origin"], str):
         raise VerificationError("a log is an object of origin, keys and at most form")

@@ -38,7 +38,7 @@ _OPTIONAL: Final = ("params_sha256", "catalogue_root", "catalogue_size", "model"
 
 
 def validate(vector: InfluenceVector) -> InfluenceVector:
-    """The vector itself, if it keeps the rules; InputError names the first that it breaks."""
+    """Return the vector if it is valid; InputError names the first broken rule."""
     _check_id(vector.track, "track")
     where = f"vector of {vector.track}"
     _check_id(vector.method, f"{where}: method")
@@ -110,12 +110,12 @@ def _order(source: Influence) -> tuple[str, str]:
 
 
 def payload_digest(vector: InfluenceVector) -> bytes:
-    """The SHA-256 of what a statement of this vector says: what a batch that declares it covers."""
+    """Return the SHA-256 of the payload of this vector's statement; a batch that declares the vector covers it."""
     return bytes.fromhex(canon.digest(canon.encode(payload(vector))))
 
 
 def payload(vector: InfluenceVector) -> dict[str, Any]:
-    """The vector as canonical JSON types; what is absent is left out."""
+    """Return the vector as canonical JSON types, without absent fields."""
     validate(vector)
     document: dict[str, Any] = {"v": 1, "type": "influence-vector", "track": vector.track}
     for name in ASPECTS:
@@ -189,7 +189,7 @@ def open_statement(envelope: bytes, keys: Iterable[PublicKey]) -> InfluenceVecto
 
 
 def read_statement(envelope: bytes) -> InfluenceVector:
-    """The vector in these envelope bytes, whoever signed them: for bytes already found by their digest."""
+    """Return the vector in these envelope bytes without checking the signer, for bytes found by their digest."""
     statement = dsse.parse(envelope)
     if statement.payload_type != PAYLOAD_TYPE:
         raise VerificationError(f"statement is a {statement.payload_type!r}, expected {PAYLOAD_TYPE!r}")
@@ -207,7 +207,7 @@ _ID_FIELDS: Final[dict[Any, tuple[str, ...]]] = {
 
 
 def from_declared(document: Any, *, track: str | None = None) -> InfluenceVector:
-    """A vector as a generator declares it; what an aspect's sources leave of a million is unattributed.
+    """Return a vector as a generator declares it; the part of a million that an aspect's sources leave is unattributed.
 
     `track` is for declarations that travel inside an event, which names the track itself.
     """

@@ -50,7 +50,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked, in order, and what was not; `ok` only if every step is.
+    """The steps in order, and what was not checked; `ok` only if every step is.
 
     `platform`, of an event alone: `signed by PARTY` where that was shown, else `unsigned`. `cautions` are what
     the verdict's own line must say beside OK, because a reader would take OK for more than was checked. `proved`
@@ -71,7 +71,7 @@ class _EndedError(Exception):
 
 
 class Examination:
-    """One bundle under examination: what a kind's function works with."""
+    """The bundle being verified; the argument of each kind's function."""
 
     trust: Trust
     checkpoint: Checkpoint
@@ -98,7 +98,7 @@ class Examination:
         step.ok = True
 
     def included(self, step: Step, item: PlacedLeaf) -> dict[str, Any]:
-        """The leaf, once shown to stand at its index in the checkpoint's tree (RFC 9162 section 2.1.3.2)."""
+        """Return the leaf after proving its index in the checkpoint's tree (RFC 9162 section 2.1.3.2)."""
         size, root = self.checkpoint.size, self.checkpoint.root
         start = tree.leaf_hash(item.body)
         step.explain.append(_shell("00", item.body.hex(), start))
@@ -136,7 +136,7 @@ class Examination:
         return envelope.payload, counting[0]
 
     def author(self, index: int, body: dict[str, Any], *roles: Role) -> Key:
-        """The key that signed the leaf at this index within itself, one of these roles that counts there."""
+        """Return the key that signed the leaf at this index; it must have one of these roles and be valid there."""
         key = self.ring.find(body.get("key"))
         if key is None or key.role not in roles or not key.counts_for(index):
             named = key or f"key {str(body.get('key'))[:16]}"
@@ -148,7 +148,7 @@ class Examination:
         return key
 
     def author_since_form_2(self, index: int, body: dict[str, Any], *roles: Role) -> None:
-        """The same of a leaf that release 0.1 left unsigned: without a signature it counts before the line alone."""
+        """The same for leaf types that release 0.1 did not sign: an unsigned leaf is valid only before the line."""
         line = self.ring.line
         if "sig" in body or (line is not None and line.index is not None and index >= line.index):
             self.author(index, body, *roles)
@@ -165,7 +165,7 @@ Kind = Callable[[Examination, dict[str, Any]], None]
 def verify_bundle(
     data: bytes, trust: Trust | None, *, kinds: Mapping[str, Kind] | None = None, copy: LogCopy | None = None
 ) -> Report:
-    """Examine a bundle. Never raises for anything the bundle holds; `kinds` are the kinds that are known.
+    """Verify a bundle. Never raises for any content of the bundle; `kinds` are the known kinds.
 
     `copy` is a newer copy of the bundle's log: it is asked where the checkpoint's key has retired since.
     """
@@ -229,7 +229,7 @@ def _leaves(items: Sequence[PlacedLeaf]) -> str:
 
 
 def _trusted(signed: Note, found: Checkpoint, trust: Trust | None) -> tuple[Trust, TrustedLog]:
-    """The trust, and its keys of the checkpoint's log; the refusal names who signed and who is trusted."""
+    """Return the trusted log and its keys for the checkpoint; the error names the signers and the trusted keys."""
     names = ", ".join(f"key {signature.id.hex()} of {signature.name}" for signature in signed.signatures)
     if trust is None:
         raise VerificationError(
@@ -246,7 +246,7 @@ def _trusted(signed: Note, found: Checkpoint, trust: Trust | None) -> tuple[Trus
 
 
 def _witnesses(signed: Note, examination: Examination) -> str:
-    """Policy (c2sp.org/tlog-policy): a false cosignature by a listed witness sinks the checkpoint."""
+    """Check the policy (c2sp.org/tlog-policy): a false cosignature by a listed witness makes the checkpoint invalid."""
     policy = examination.trust.policy
     cosigned = cosign.cosigners(signed, [witness.vkey for witness in policy.witnesses])
     named = [
@@ -263,7 +263,7 @@ def _witnesses(signed: Note, examination: Examination) -> str:
 
 
 def _posix(time: int) -> str:
-    """A cosignature's time; what no calendar holds is shown as the number it is."""
+    """Return a cosignature's time, or the number itself if it is no valid date."""
     try:
         return format_time(datetime.fromtimestamp(time, tz=UTC))
     except (OverflowError, OSError, ValueError):
@@ -279,7 +279,7 @@ def _shell(prefix: str, data: str, result: bytes) -> str:
 
 
 def _event(examination: Examination, document: dict[str, Any]) -> None:
-    """A stream event is in the log, and the vector that it pays by was signed, logged and assigned."""
+    """Verify that a stream event is in the log, and that its vector was signed, logged and assigned."""
     with examination.step("the event is in the tree") as step:
         event, envelope, evidence, assign, signed = bundle.fields(
             document, "event", "vector", "evidence", "assign", optional="signed"
@@ -309,7 +309,7 @@ def _event(examination: Examination, document: dict[str, Any]) -> None:
 
 
 def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> None:
-    """On whose word the event stands: its platform's, by a signed batch in which it has a place, or nobody's."""
+    """Check who vouches for the event: its platform, by a signed batch that contains it, or only the operator."""
     examination.platform = batch.UNSIGNED
     if signed is None:
         examination.unchecked.append("whether the platform reported this event: nothing here is signed by it")
@@ -353,7 +353,7 @@ def _platform(examination: Examination, event: dict[str, Any], signed: Any) -> N
 
 
 def _speaks(examination: Examination, step: Step, item: PlacedLeaf, source: str, party: str) -> dict[str, Any]:
-    """The leaf by which a party speaks for a source."""
+    """Verify the leaf that assigns a party to a source."""
     body = examination.included(step, item)
     stated = sourcing.parse(item.index, body)
     if (stated.source, stated.party) != (source, party):
@@ -362,7 +362,7 @@ def _speaks(examination: Examination, step: Step, item: PlacedLeaf, source: str,
 
 
 def _influence(examination: Examination, document: dict[str, Any]) -> None:
-    """An influence vector was signed, logged and, if the bundle says so, assigned to its track."""
+    """Verify that an influence vector was signed, logged and, if the bundle says so, assigned to its track."""
     with examination.step("the vector's leaf is in the tree") as step:
         envelope, evidence, assign = bundle.fields(document, "vector", "evidence", "assign")
         item = bundle.placed(evidence, "evidence")
@@ -405,7 +405,7 @@ def _assigned(
 
 
 def _vector(examination: Examination, envelope: Any, evidence: Any, *, track: str, digest: Digest, size: int) -> None:
-    """The statement with this digest is a vector of this track, signed when its signer's key counted."""
+    """Verify that the statement with this digest is a vector of this track, signed by a key that was valid then."""
     if evidence is not None:
         with examination.step("the vector was logged") as step:
             item = bundle.placed(evidence, "evidence")
@@ -428,7 +428,7 @@ SIGNED_BY: Final[Mapping[str, Role]] = {"assign": "attribution", "approve": "app
 
 
 def _entry_author(examination: Examination, index: int, body: dict[str, Any]) -> None:
-    """Who signed the leaf within itself, where it is of a kind that its author signs."""
+    """Verify the leaf's own signature, if its type has one."""
     kind = body["type"]
     if "sig" not in body and kind not in ("close", "follow"):
         examination.unchecked.append(f"who wrote the {kind} leaf: its author does not sign it within itself")
@@ -443,7 +443,7 @@ def _entry_author(examination: Examination, index: int, body: dict[str, Any]) ->
 
 
 def _entry(examination: Examination, document: dict[str, Any]) -> None:
-    """Any leaf is in the log; the statement it names is the one in the bundle, signed by a key that counted."""
+    """Verify that a leaf is in the log, and that its statement is in the bundle, signed by a key valid then."""
     with examination.step("the leaf is in the tree") as step:
         entry, envelope = bundle.fields(document, "entry", "statement")
         item = bundle.placed(entry, "entry")

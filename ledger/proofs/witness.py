@@ -38,7 +38,7 @@ SIZE: Final = "text/x.tlog.size"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CosignRequest:
-    """Please cosign this checkpoint: the tree of `old` leaves, which you hold, is a prefix of it."""
+    """A request to cosign this checkpoint, with the proof that the witness's tree of `old` leaves is its prefix."""
 
     old: int
     proof: tuple[bytes, ...]
@@ -80,7 +80,7 @@ class CosignedHead:
 
 @dataclass(frozen=True, slots=True)
 class CosignDecision:
-    """A status, why, and the checkpoint to hold and cosign if the status is 200.
+    """The witness's decision: a status, its reason, and the checkpoint to store and cosign if the status is 200.
 
     `evidence` is set when the log signed two trees of one size, or a larger tree that the proof shows to
     begin otherwise. A proof that does not hold shows nothing: whoever asks chooses it, and need not be the log.
@@ -93,18 +93,18 @@ class CosignDecision:
 
 
 def origin_of(request: CosignRequest) -> str:
-    """Which log the request is about; not verified."""
+    """Return the origin in the request; not verified."""
     return checkpoint.parse(note.parse(request.checkpoint).text).origin
 
 
 def stripped(signed: Note, vkeys: Iterable[Vkey]) -> Note:
-    """Returns the note with the signatures by these keys alone: others' lines are whatever the sender likes."""
+    """Return the note with only the signatures by these keys; the sender can put anything into other lines."""
     keys = {(vkey.name, vkey.id) for vkey in vkeys}
     return Note(signed.text, tuple(line for line in signed.signatures if (line.name, line.id) in keys))
 
 
 def decide(request: CosignRequest, held: CosignedHead, vkeys: Iterable[Vkey]) -> CosignDecision:
-    """Whether to cosign, given what is held of this log and its keys; `vkeys` empty means an unknown log.
+    """Decide whether to cosign, from the stored tree and keys of this log; `vkeys` empty means an unknown log.
 
     (1) known log, (2) signed by it, (3) old size at most the new, (4) old size as held, (5) the new
     tree extends the held one. The order is the specification's, and so are the statuses.
@@ -130,7 +130,7 @@ def decide(request: CosignRequest, held: CosignedHead, vkeys: Iterable[Vkey]) ->
 
 
 def _check_extends(request: CosignRequest, held: CosignedHead, new: Checkpoint) -> None:
-    """The tree held is a prefix of the new one; every tree extends the empty one, without a proof."""
+    """Check that the stored tree is a prefix of the new one; the empty tree needs no proof."""
     if held.size > 0:
         tree.check_consistency(held.size, new.size, request.proof, held.root, new.root)
     elif request.proof:
@@ -140,7 +140,7 @@ def _check_extends(request: CosignRequest, held: CosignedHead, new: Checkpoint) 
 
 
 def _forked(request: CosignRequest, held: CosignedHead, new: Checkpoint) -> bool:
-    """Whether the log is shown to have signed another tree of the held size."""
+    """Return whether the request proves that the log signed another tree of the stored size."""
     if new.size == held.size:
         return new.root != held.root
     if held.size == 0:
@@ -157,7 +157,7 @@ def _forked(request: CosignRequest, held: CosignedHead, new: Checkpoint) -> bool
 
 @dataclass(frozen=True, slots=True)
 class CosignAnswer:
-    """What goes over the wire."""
+    """Return the bytes of the request."""
 
     status: int
     body: bytes

@@ -22,7 +22,7 @@ SIGNS_VECTORS: Final[tuple[Role, ...]] = ("attribution", "platform", "operator")
 
 
 def check_vector(ring: KeyRing, index: int, track: str, statement: Digest, blob: Blob) -> Key:
-    """The key that signed a vector; refuses a vector that nobody entitled signed, or that is of another track."""
+    """Return the key that signed a vector; refuse a vector without an entitled signer, or of another track."""
     envelope, of_track = _opened(statement, blob(statement))
     if of_track != track:
         raise VerificationError(f"vector {statement[:16]} is of track {of_track!r}, not of {track!r}")
@@ -31,14 +31,14 @@ def check_vector(ring: KeyRing, index: int, track: str, statement: Digest, blob:
 
 @lru_cache(maxsize=1024)
 def payload_digest(statement: Digest, data: bytes) -> Digest:
-    """The digest of what a vector's statement says, whoever signed it."""
+    """Return the digest of the payload of a vector's statement, without checking the signer."""
     envelope, _ = _opened(statement, data)
     return canon.digest(envelope.payload)
 
 
 @lru_cache(maxsize=64)
 def _opened(statement: Digest, data: bytes) -> tuple[dsse.Envelope, str]:
-    """The envelope and the track of a vector: a leaf logs it and the next assigns it, so it is asked for twice."""
+    """Return a vector's envelope and track; cached, because its `vector` and `assign` leaves both need them."""
     envelope = dsse.parse(data)
     if envelope.payload_type != vector.PAYLOAD_TYPE or envelope.digest != statement:
         raise VerificationError(f"statement {statement[:16]} is no influence vector, or has another digest")
@@ -46,6 +46,6 @@ def _opened(statement: Digest, data: bytes) -> tuple[dsse.Envelope, str]:
 
 
 def check_assign(ring: KeyRing, index: int, body: Leaf, blob: Blob) -> None:
-    """Refuse an assignment that the attribution role did not sign, or of a vector that does not count."""
+    """Refuse an assignment that the attribution role did not sign, or of a vector without effect."""
     check_author(ring, index, body, "attribution")
     check_vector(ring, index, text(body, "track"), text(body, "vector"), blob)

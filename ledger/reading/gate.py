@@ -29,7 +29,7 @@ class Void:
 
 
 class Replays:
-    """Signatures that stand in the log already: the same one again is a copy of an old leaf, and void.
+    """The signatures in the log so far; a leaf with one of them again is a copy, and void.
 
     A signature covers the whole leaf, and Ed25519 gives one signature per key and text. A genuine leaf
     that was superseded could otherwise be appended again by whoever holds the log key (finding V8).
@@ -48,7 +48,7 @@ class Replays:
 
 
 def check_author(ring: KeyRing, index: int, body: Leaf, *roles: Role) -> Key:
-    """The key that signed a leaf within itself; VerificationError unless it counts there in one of these roles."""
+    """Return the key that signed a leaf; VerificationError unless it is valid there in one of these roles."""
     key = ring.find(body.get("key"))
     if key is None or key.role not in roles or not key.counts_for(index):
         named = key or f"key {str(body.get('key'))[:16]}, which is not known"
@@ -59,14 +59,14 @@ def check_author(ring: KeyRing, index: int, body: Leaf, *roles: Role) -> Key:
 
 
 def check_author_since_form_2(ring: KeyRing, index: int, body: Leaf, *roles: Role) -> None:
-    """Refuse a leaf that an author signs since form 2: one without a signature counts before the line alone."""
+    """Check a leaf type that must be signed since form 2; an unsigned one is valid only before the line."""
     drawn = ring.line is not None and ring.line.index is not None and index >= ring.line.index
     if drawn or "sig" in body:
         check_author(ring, index, body, *roles)
 
 
 def check_signers(ring: KeyRing, index: int, envelope: dsse.Envelope, roles: Sequence[Role]) -> Key:
-    """The key that signed a statement which the leaf at this index names; VerificationError unless it counts there."""
+    """Return the key that signed the statement of the leaf at this index; VerificationError unless valid there."""
     keys = [key for key in ring.of(*roles) if key.counts_for(index)]
     signed = dsse.signers(envelope, [key.public for key in keys])
     if not signed:
@@ -76,7 +76,7 @@ def check_signers(ring: KeyRing, index: int, envelope: dsse.Envelope, roles: Seq
 
 
 def text(body: Leaf, name: str) -> str:
-    """A field that must be a text."""
+    """Return a field that must be a text."""
     value: Any = body.get(name)
     if not isinstance(value, str):
         raise VerificationError(f"its {name} is {value!r}, expected a text")

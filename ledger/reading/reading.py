@@ -55,11 +55,11 @@ class Reading:
     # --- asking -----------------------------------------------------------------------------------
 
     def first_assignments(self, size: int) -> dict[str, Digest]:
-        """The vector each track was assigned first, below a size: what pays for events that had none."""
+        """Return each track's first assigned vector below a size; it pays for events that had none."""
         return {track: vector for track, (index, vector) in self._first.items() if index < size}
 
     def last_assignments(self, size: int) -> dict[str, Digest]:
-        """The vector each track was assigned last, below a size: what a month that is restated pays by."""
+        """Return each track's last assigned vector below a size; a restated month pays by it."""
         return {
             track: vector
             for track, assignments in self._assignments.items()
@@ -68,7 +68,7 @@ class Reading:
         }
 
     def pays(self, track: str, vector: Digest, size: int, source: str) -> bool:
-        """Whether a source's event below this size may pay by this vector: assigned to its track, or come with one.
+        """Return whether an event below this size may pay by this vector: assigned to its track, or sent with an event.
 
         One that came with an event was signed here, and stands in a `vector` leaf. Of a source for which a party spoke
         by then it counts only if that party may declare vectors, and declared it in a batch that it signed (finding
@@ -84,18 +84,18 @@ class Reading:
         return self._declared.get(source, {}).get(payload, size) < size
 
     def _speaks_by(self, source: str, index: int) -> bool:
-        """Whether a party spoke for a source when the leaf at this index came, and the line was drawn by then."""
+        """Return whether the source had a party at this index, and the line was drawn by then."""
         line = None if self.ring is None or self.ring.line is None else self.ring.line.index
         return line is not None and line <= index and self._spoken.get(source, index) < index
 
     def assigned_ever(self, track: str, vector: Digest) -> bool:
-        """Whether a leaf assigned this vector to this track, then or later."""
+        """Return whether any leaf assigned this vector to this track."""
         return (track, vector) in self._pairs
 
     # --- reading ----------------------------------------------------------------------------------
 
     def take(self, index: int, body: Leaf) -> bool:
-        """Take the next leaf; False if it is void."""
+        """Apply the next leaf; return False if it is void."""
         kind = str(body.get("type"))
         self.size = index + 1
         effect = self._EFFECTS.get(kind)
