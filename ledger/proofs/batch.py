@@ -100,7 +100,7 @@ def parse(payload: bytes) -> BatchStatement:
 def make(
     at: datetime, batch: BatchStatement, *, party: str, signer: str, statement: Digest, bodies: Digest
 ) -> dict[str, Any]:
-    """The leaf that records a batch in the log. `bodies`: digest of its events' hashes, which are stored outside the log."""
+    """The leaf that records a batch in the log. `bodies`: digest of its events' hashes, stored outside the log."""
     return leaf.make(TYPE, at, party=party, signer=signer, statement=statement, bodies=bodies, **batch.fields())
 
 
