@@ -159,6 +159,11 @@ class Registry:
             size = index + 1
         return self.log.head().size
 
+    def personal_of_all(self, kind: str) -> dict[str, personal.Fields]:
+        """The erasable fields held of every id of a kind, read at once."""
+        with self.log.store.reading() as connection:
+            return {name: fields for (_, name), (_, fields) in personal.load(connection, kind).items()}
+
     def personal(self, kind: str, one: str) -> personal.Fields:
         """The erasable fields held of one id."""
         with self.log.store.reading() as connection:

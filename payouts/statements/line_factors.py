@@ -108,7 +108,7 @@ def share_in_words(share: int) -> str:
 
 
 def value_in_words(value: Fraction) -> str:
-    """The value of a unit as a decimal amount of the currency, rounded to VALUE_DIGITS places."""
+    """The value of a unit as a decimal amount of the currency, rounded to VALUE_DIGITS places, two of them always."""
     scaled = round(value * 10**VALUE_DIGITS / MILLION)
     whole, part = divmod(scaled, 10**VALUE_DIGITS)
-    return f"{whole:,}.{part:0{VALUE_DIGITS}d}"
+    return f"{whole:,}.{f'{part:0{VALUE_DIGITS}d}'.rstrip('0'):0<2}"

@@ -128,10 +128,21 @@ def _pool(statement: Statement, pool: PoolStatement) -> list[Any]:
         story += [_space(12), _table(rows, [WIDTH * 0.34, WIDTH * 0.44, WIDTH * 0.22], numbers=1)]
     story.append(_text("What happens next", "heading"))
     story += [_text(step, "soft") for step in next_steps(statement, pool)]
-    exact = [[f"Appendix: exact figures, {pool.currency}", ""]]
-    exact += [[called, money(getattr(pool, f"{name}_micros"))] for name, called in FIGURES.items()]
-    story += [_space(10), _table(exact, [WIDTH * 0.5, WIDTH * 0.3], numbers=1)]
+    story += [_space(10), _exact_figures(pool)]
     return [*story, _space(6), _text(f"Rule {pool.rule}. Run {pool.run}.", "small")]
+
+
+def _exact_figures(pool: PoolStatement) -> Any:
+    """The figures to the millionth, in two columns, so that the appendix takes no page of its own."""
+    figures = [
+        (_text(called, "cell"), _text(money(getattr(pool, f"{name}_micros")), "number"))
+        for name, called in FIGURES.items()
+    ]
+    half = len(figures) // 2
+    currency = _text(pool.currency, "number-head")
+    cells = [[_text("Appendix: exact figures", "cell-head"), currency, _text("", "cell-head"), currency]]
+    cells += [[*left, *right] for left, right in zip(figures[:half], figures[half:], strict=True)]
+    return _grid(cells, [WIDTH * 0.29, WIDTH * 0.2, WIDTH * 0.31, WIDTH * 0.2])
 
 
 def _account(pool: PoolStatement) -> Any:
@@ -150,7 +161,7 @@ def _account(pool: PoolStatement) -> Any:
         rows.append([f"Paid as {sent.currency}", rate, paid(sent.micros, sent.currency)])
     least = f"payments start at {cents(pool.minimum_micros)}" if pool.minimum_micros else ""
     rows.append([FIGURES["carried"], least, shown["carried"]])
-    head = ["To the hundredth; exact in the appendix", "", pool.currency]
+    head = ["To the hundredth", "exact figures stand in the appendix", pool.currency]
     return _table([head, *rows], [WIDTH * 0.27, WIDTH * 0.5, WIDTH * 0.23], numbers=1, strong=total)
 
 
@@ -206,15 +217,13 @@ def _foot(statement: Statement) -> list[Any]:
         _space(14),
         _text("Check it yourself", "heading"),
         _text(
-            "Amounts are exact to the millionth, and the rows of your account add up. You need nothing but Settle, two "
-            "files and one command; no account, no workspace, no network:",
+            "Amounts are exact to the millionth. Settle, two files and one command check them, without any network:",
             "soft",
         ),
         _text(f"settle verify {bundle} --trust trust.json", "strong"),
         _text(
-            f"The operator, who runs the ledger, makes the first file and sends it to you ({command}). The second, "
-            "trust.json, says whose signatures count: get it another way than the statement, from the operator's "
-            "site or from somebody who has it.",
+            f"The operator makes the first file and sends it to you ({command}). The second, trust.json, says whose "
+            "signatures count: get it another way than the statement.",
             "soft",
         ),
     ]

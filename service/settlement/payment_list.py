@@ -78,7 +78,8 @@ def payments(ws: Workspace, limits: PaymentFilter) -> list[ListedPayment]:
     _check(limits)
     book = read_book(ws)
     runs = sorted(_runs(book, limits.run), key=lambda run: (run.period, run.pool, run.sequence))
-    listed = [payment for run in runs for payment in _of_run(ws, book, run)]
+    names = {party: str(fields.get("name", "")) for party, fields in ws.registry.personal_of_all("party").items()}
+    listed = [payment for run in runs for payment in _of_run(ws, book, run, names)]
     paid = {payment.party for payment in listed}
     if limits.party and limits.party not in {*paid, *ws.registry.view_of(limits.party).parties}:
         raise unknown_party(ws, limits.party)
@@ -112,7 +113,7 @@ def _runs(book: Book, name: str) -> list[Run]:
     return [run]
 
 
-def _of_run(ws: Workspace, book: Book, run: Run) -> Iterator[ListedPayment]:
+def _of_run(ws: Workspace, book: Book, run: Run, names: Mapping[str, str]) -> Iterator[ListedPayment]:
     stored = load(ws.log, run)
     on_their_way = transfers(ws.log, book, stored)
     stopped = {} if book.reversed(run.run) else blocked_parties(ws, book, stored)
@@ -129,7 +130,7 @@ def _of_run(ws: Workspace, book: Book, run: Run) -> Iterator[ListedPayment]:
             run=run.run,
             run_state=book.state_of(run.run),
             party=party,
-            name=str(ws.registry.personal("party", party).get("name", "")),
+            name=names.get(party, ""),
             state=state,
             reason=reason,
             route=intent["route"],

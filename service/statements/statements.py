@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import InputError, StateError
+from ledger.registry.personal import Fields
 from ledger.types import Period
 from payouts.accounts.payment import reference
 from payouts.life.book import Book
@@ -44,30 +45,35 @@ def state(ws: Workspace, party: str, period: str) -> Statement:
     runs = _runs(book, period)
     if party not in ws.registry.view_of(party).parties and not any(party in load(ws.log, run).accounts for run in runs):
         raise unknown_party(ws, party)
-    return _StatedPeriod(ws, book, period, runs).of(party)
+    return _StatedPeriod(ws, book, period, runs).of(party, _name(ws.registry.personal("party", party)))
 
 
 def state_all(ws: Workspace, period: str) -> Iterator[Statement]:
     """The statement of everybody who has an account, a line or a claim in the period, by party."""
     book = read_book(ws)
     stated = _StatedPeriod(ws, book, period, _runs(book, period))
+    people = ws.registry.personal_of_all("party")
     for party in sorted({party for run in stated.runs for party in run.parties()}):
-        yield stated.of(party)
+        yield stated.of(party, _name(people.get(party, {})))
+
+
+def _name(fields: Fields) -> str:
+    return str(fields.get("name", ""))
 
 
 class _StatedPeriod:
     """The runs of a period as statements say them, and what all statements of the workspace share."""
 
     def __init__(self, ws: Workspace, book: Book, period: str, runs: Sequence[Run]) -> None:
-        self._registry, self._period = ws.registry, period
+        self._period = period
         self._demo = is_demo(ws, book, [run.run for run in runs])
         self._issuer = Issuer(**{field: ws.settings.text(f"payouts.issuer_{field}") for field in ISSUER})
         self.runs = [StatedRun(ws, book, run) for run in runs]
 
-    def of(self, party: str) -> Statement:
+    def of(self, party: str, name: str) -> Statement:
         return statement(
             party=party,
-            name=str(self._registry.personal("party", party).get("name", "")),
+            name=name,
             period=self._period,
             demo=self._demo,
             pools=[run.of(party) for run in self.runs],
