@@ -24,6 +24,7 @@ from service.leaf_types import LEAF_TYPES
 from service.log import batches
 from service.log.logs import behind
 from service.settlement.step import read_book
+from service.verify_page import PAGE
 from service.witness.asking import Base, base
 from service.workspace import CONFIG, TRUST, Workspace
 
@@ -165,14 +166,16 @@ def consistency(workspace: Workspace, old: int, new: int) -> Consistency:
 
 
 def export(workspace: Workspace, folder: Path, *, on_progress: Progress | None = None) -> exporting.Exported:
-    """The log as static files."""
-    return exporting.export(
+    """The log as static files, and beside them the page that checks its bundles in a browser."""
+    exported = exporting.export(
         workspace.log,
         folder,
         trust=(workspace.home / TRUST).read_bytes(),
         cosigned=base(workspace.log, workspace.trust.policy).checkpoint,
         on_progress=on_progress,
     )
+    write_whole(folder / PAGE.name, PAGE.read_bytes())
+    return exported
 
 
 def fsck(workspace: Workspace, *, on_progress: Progress | None = None) -> checking.Examined:

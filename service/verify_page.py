@@ -49,6 +49,18 @@ def build() -> str:
     return page
 
 
+def policy() -> str:
+    """The content security policy under which the page is served: its own, and nobody may frame it."""
+    _, _, after = PAGE.read_text(encoding="utf-8").partition('http-equiv="Content-Security-Policy" content="')
+    own, _, _ = after.partition('"')
+    return f"{own}; frame-ancestors 'none'"
+
+
+def digest() -> str:
+    """The SHA-256 of the page, as it is published with the release."""
+    return hashlib.sha256(PAGE.read_bytes()).hexdigest()
+
+
 def _csp_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 

@@ -23,7 +23,9 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command(cls=PlainCommand)
 def verify(
-    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles or .tlog-proof receipts.")],
+    bundles: Annotated[
+        list[Path] | None, typer.Argument(metavar="BUNDLE...", help="Bundles or .tlog-proof receipts.")
+    ] = None,
     trust: Annotated[
         Path | None, typer.Option(help="The operator's trust.json; by default the workspace's own.")
     ] = None,
@@ -33,10 +35,18 @@ def verify(
     explain: Annotated[
         bool, typer.Option("--explain", help="Print each hash step as a command for sha256sum.")
     ] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="Write verify.html, which checks bundles in a browser, to this file.")
+    ] = None,
 ) -> None:
     """Check bundles offline with a trust file; exits with 3 unless every step holds."""
     from service.bundles import read_bundle, read_log, verify_bundle
 
+    if page is not None:
+        _write_page(page)
+        return
+    if not bundles:
+        raise InputError("name at least one bundle, or --page verify.html for the page that checks them in a browser")
     read = {path: read_bundle(path) for path in bundles}
     trusted, trust_path = _trust(trust)
     named = {"path": str(trust_path), "sha256": hashlib.sha256(trust_path.read_bytes()).hexdigest()}
@@ -49,6 +59,15 @@ def verify(
     emit(answers[0] if len(answers) == 1 else {"ok": ok, "bundles": answers}, text=_text)
     if not ok:
         leave(EXIT_CODES[VerificationError])
+
+
+def _write_page(path: Path) -> None:
+    """Write the page that checks bundles in a browser; its digest is the one that the documentation names."""
+    from ledger.files import write_whole
+    from service.verify_page import PAGE, digest
+
+    write_whole(path, PAGE.read_bytes())
+    emit({"path": str(path), "sha256": digest()})
 
 
 def _trust(flag: Path | None) -> tuple[Trust, Path]:

@@ -164,6 +164,8 @@ def _respond(route: Route, call: Call) -> Response:
     headers = HEADERS | {"content-type": result.media, "cache-control": result.cache}
     if result.filename is not None:
         headers["content-disposition"] = f'attachment; filename="{result.filename}"'
+    if result.policy is not None:
+        headers["content-security-policy"] = result.policy
     return Response(result.data, headers=headers)
 
 

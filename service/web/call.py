@@ -59,3 +59,5 @@ class Content:
     media: str
     cache: str = "no-store"
     filename: str | None = None
+    policy: str | None = None
+    """The content security policy of a page; without one nothing in the answer may load or run."""

@@ -84,6 +84,10 @@ ROUTES: Final[tuple[Route, ...]] = (
         "elsewhere.", function=log.trust,
     ),
     Route(
+        method="GET", path="/verify", who=_PUBLIC, answers="text/html", summary="verify.html: checks bundles in the "
+        "visitor's own browser.", function=log.verify_page,
+    ),
+    Route(
         method="GET", path="/event.schema.json", who=_PUBLIC, summary="The JSON Schema of a stream event.",
         function=log.event_schema,
     ),

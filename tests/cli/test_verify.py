@@ -124,3 +124,10 @@ def test_files_that_are_not_there(files: Path) -> None:
         refused = settle("verify", "event.bundle", "--trust", "torn.json")
         assert refused.code == 2
         assert "torn.json is not a trust file" in refused.err
+
+
+def test_the_page_for_a_browser_is_written_with_its_digest(files: Path) -> None:
+    """If this fails, nobody can tell whether a verify.html is the one of a release."""
+    answer = settle_json("verify", "--page", files / "verify.html")
+    assert answer["sha256"] == hashlib.sha256((files / "verify.html").read_bytes()).hexdigest()
+    assert settle("verify", "--trust", files / "trust.json").code == 2

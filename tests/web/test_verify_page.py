@@ -10,7 +10,7 @@ import pytest
 from ledger.proofs import bundle, form, leaf
 from ledger.proofs import trust as trust_file
 from ledger.types import Head
-from service.verify_page import PAGE, build
+from service.verify_page import PAGE, build, digest
 from tests.ledger.proofs.test_retired import SUCCESSOR, Handed
 from tests.ledger.reading.test_form import COPIED, FIRST, NEW, OLD
 from tests.ledger.world import AT, ORIGIN, World, rotation, seeded
@@ -28,6 +28,11 @@ needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node
 def test_the_page_is_what_its_parts_make() -> None:
     """If this fails, verify.html is not what the tests check: run python -m service.verify_page."""
     assert PAGE.read_text(encoding="utf-8") == build()
+
+
+def test_the_digest_in_the_documentation_is_the_pages() -> None:
+    """If this fails, a careful visitor finds that the page is another than the release says."""
+    assert digest() in (ROOT / "docs" / "howto-verify-us.md").read_text(encoding="utf-8"), digest()
 
 
 @needs_node

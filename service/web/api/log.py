@@ -11,6 +11,7 @@ from ledger.proofs import leaf
 from ledger.proofs.tile import WIDTH, format_entries, format_path
 from ledger.proofs.tree import HASH_SIZE
 from service import operating
+from service.verify_page import PAGE, policy
 from service.web.call import IMMUTABLE, Call, Content
 from service.web.guard.problems import NotFoundError
 from service.workspace import TRUST
@@ -30,6 +31,11 @@ def trust(call: Call) -> Content:
     """`GET /trust.json`: for convenience; compare it with one from elsewhere."""
     with call.held.standing.workspace() as ws:
         return Content(data=(ws.home / TRUST).read_bytes(), media="application/json", cache="no-cache")
+
+
+def verify_page(_: Call) -> Content:
+    """`GET /verify`: the page that checks bundles in the visitor's own browser; it asks this server for nothing."""
+    return Content(data=PAGE.read_bytes(), media="text/html; charset=utf-8", cache="no-cache", policy=policy())
 
 
 def event_schema(_: Call) -> dict[str, Any]:
