@@ -14,19 +14,19 @@ from dataclasses import dataclass
 
 
 def tie_break(salt: bytes, name: str) -> bytes:
-    """The place of a name among equals; the salt is fixed before the names' owners can know it."""
+    """Return a name's rank in ties; the salt is fixed before the names' owners can know it."""
     return hashlib.sha256(salt + name.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Cutoff:
-    """The last share to get a leftover unit: remainder over the common denominator, and its tie-break."""
+    """The cut-off of a division: the last share that gets a leftover unit, as its remainder and its tie-break."""
 
     remainder: int
     tie: bytes
 
     def admits(self, remainder: int, salt: bytes, name: str) -> bool:
-        """Whether a share with this remainder stands at or before the cut-off."""
+        """Return whether a share with this remainder is at or before the cut-off."""
         if remainder != self.remainder:
             return remainder > self.remainder
         return tie_break(salt, name) <= self.tie
@@ -35,7 +35,7 @@ class Cutoff:
 def round_shares(
     names: Sequence[str], numerators: Sequence[int], denominator: int, *, salt: bytes
 ) -> tuple[list[int], Cutoff | None]:
-    """Integers for `numerators[i] / denominator`, which must sum to an integer; and where the leftovers ended.
+    """Integers for `numerators[i] / denominator`, which must sum to an integer, and the cut-off.
 
     The result for a name depends on nothing but the set of (name, share): not on order.
     """
@@ -65,12 +65,12 @@ def round_shares(
 
 
 def divide(total: int, weights: Mapping[str, int], *, salt: bytes) -> dict[str, int]:
-    """`total` divided in proportion to the weights, summing to it exactly; weights must not all be zero."""
+    """Divide `total` in proportion to the weights; the parts sum to it exactly; not all weights may be zero."""
     return divided_at(total, weights, salt=salt)[0]
 
 
 def divided_at(total: int, weights: Mapping[str, int], *, salt: bytes) -> tuple[dict[str, int], Cutoff | None]:
-    """The same, and where the leftovers ended: with it each name's part follows from its own weight."""
+    """The same, with the cut-off, from which each name's part follows by its own weight."""
     names = list(weights)
     whole = sum(weights.values())
     if whole <= 0:

@@ -70,7 +70,7 @@ class Prover:
         return {"index": index, "row": self.rows[index], "path": [node.hex() for node in path]}
 
     def where(self, wanted: Callable[[Row], bool]) -> list[Row]:
-        """Every row that is wanted, proven."""
+        """Prove each requested row."""
         return [self.prove(index) for index, row in enumerate(self.rows) if wanted(row)]
 
 
@@ -118,7 +118,7 @@ def run_bundle(
 
 
 def _row(item: Any, table: Row, name: str) -> Row:
-    """A row of a committed table, once its path leads to the root."""
+    """Return a row of a committed table after checking its path to the root."""
     if not isinstance(item, dict) or set(item) != {"index", "row", "path"} or type(item["index"]) is not int:
         raise VerificationError(f"{name}: a row has index, row and path")
     if not isinstance(item["path"], list):
@@ -131,14 +131,14 @@ def _row(item: Any, table: Row, name: str) -> Row:
 
 
 def _check_lists(values: Mapping[str, Any], *names: str) -> None:
-    """An empty text or object in a list's stead would be a second spelling of no rows."""
+    """Refuse an empty text or object in place of a list: it would be a second encoding of no rows."""
     for name in names:
         if not isinstance(values[name], list):
             raise VerificationError(f"{name} is {str(values[name])[:60]!r}: expected a list")
 
 
 def _guarded(check: Callable[[Examination, Row], None]) -> Callable[[Examination, Row], None]:
-    """A bundle of the right shape with wrong types inside is refused like any other."""
+    """Refuse a bundle with the right fields and wrong types."""
 
     def guarded(examination: Examination, document: Row) -> None:
         try:
@@ -161,7 +161,7 @@ def _check_table(rows: Sequence[Row], stated: Row, name: str) -> SealedTable:
 
 
 def _note_unchecked(examination: Examination, accounts: Sequence[Row], given: Given) -> None:
-    """What a bundle of money cannot show."""
+    """The facts that a bundle about money cannot prove."""
     for party in derive.unshown_terms(given, accounts):
         examination.unchecked.append(
             f"the terms by which {party} is paid in another currency: a run of version 1 does not show them where "
@@ -175,7 +175,7 @@ def _note_unchecked(examination: Examination, accounts: Sequence[Row], given: Gi
 
 @_guarded
 def check_statement(examination: Examination, document: Row) -> None:
-    """A party's lines, account and payment are what the run and its publication committed to."""
+    """Verify that a party's lines, account and payment are those of the run and its publication."""
     names = (*COMMON, "party", "groups", "lines", "account", "intent")
     with examination.step("the bundle has the fields of its kind"):
         values = dict(zip(names, bundle.fields(document, *names), strict=True))
@@ -220,7 +220,7 @@ def check_statement(examination: Examination, document: Row) -> None:
 
 
 def _shown(items: Sequence[Row], table: Row, name: str) -> list[Row]:
-    """Rows proven to be in a table, in the order and at the places the table has them."""
+    """Return rows after proving their positions and order in a table."""
     rows = [_row(item, table, name) for item in items]
     places = [item["index"] for item in items]
     if sorted(set(places)) != places:
@@ -229,7 +229,7 @@ def _shown(items: Sequence[Row], table: Row, name: str) -> list[Row]:
 
 
 def _groups(binding: Binding, rows: Sequence[Row]) -> list[GroupTotal]:
-    """Groups that a statement shows, spelt as their run spells them."""
+    """Return the groups of a statement, in the spelling of its run."""
     check_order("groups", rows)
     groups = [read_group(row) for row in rows]
     for row, group in zip(rows, groups, strict=True):
@@ -242,7 +242,7 @@ def _groups(binding: Binding, rows: Sequence[Row]) -> list[GroupTotal]:
 
 
 def _check_level(binding: Binding) -> tuple[Level, Cutoff | None]:
-    """The level by which any weight becomes an amount: what one party can see of it without the other weights.
+    """Check the level that turns weights into amounts, as far as one party can without the other weights.
 
     Without a cap in force it follows wholly. Under one, the weights of those at the cap stay unseen; everything
     else about it is checked.
@@ -279,7 +279,7 @@ def _check_level(binding: Binding) -> tuple[Level, Cutoff | None]:
 
 
 def _check_filled(outcome: Outcome, kept: int, cap_ppm: int | None) -> None:
-    """The level is one that the weight of all and of nobody allow."""
+    """Check that the level fits the total weight and the unattributed weight."""
     level, pool = outcome.level, outcome.pool - kept
     total, nobody = outcome.weight, outcome.weight_unattributed
     cap = None if cap_ppm is None else pool * cap_ppm // MILLION
@@ -298,7 +298,7 @@ def _check_filled(outcome: Outcome, kept: int, cap_ppm: int | None) -> None:
 
 
 def _fits_cap(level: Level, cap: int, pool: int, total: int, nobody: int) -> bool:
-    """Whether a level under a cap may come of these sums: some groups, a whole number of them, stand at the cap."""
+    """Return whether these sums allow a level under a cap: a whole number of groups is at the cap."""
     if level.denominator == total:  # everybody stands at the cap
         over = level.numerator == cap * total and level.unattributed == pool * nobody
         return over and (cap == 0 or (pool * (total - nobody) - level.reserve) % (cap * total) == 0)
@@ -315,7 +315,7 @@ def _fits_cap(level: Level, cap: int, pool: int, total: int, nobody: int) -> boo
 
 
 def _rounded(owed: int, level: Level, cutoff: Cutoff | None, salt: bytes, name: str) -> int:
-    """floor(owed / denominator), and one more where the cut-off admits the remainder."""
+    """floor(owed / denominator), plus one if the cut-off admits the remainder."""
     micros, remainder = divmod(owed, level.denominator)
     return micros + (remainder > 0 and cutoff is not None and cutoff.admits(remainder, salt, name))
 
@@ -347,7 +347,7 @@ def _check_lines(group: GroupTotal, lines: Sequence[Line], salt: bytes) -> None:
 
 
 def _check_own_lines(group: GroupTotal, lines: Sequence[Line], salt: bytes) -> None:
-    """A party's part of a group's integer, by its weight and where the group's division ended; then its own lines'."""
+    """Compute a party's part of a group's integer from its weight and the group's cut-off; then its lines' parts."""
     (party,) = {line.party for line in lines}
     weight = sum(line.weight for line in lines)
     if weight > group.weight or (group.cutoff is not None and group.cutoff.remainder >= group.weight):
@@ -411,7 +411,7 @@ def _check_own_account(values: Mapping[str, Any], binding: Binding, own: Sequenc
 def _check_alone(
     binding: Binding, party: str, rows: Sequence[Row], intents: Sequence[Row], earned: int
 ) -> list[Account]:
-    """One party's account made again, and its payment."""
+    """Compute one party's account and payment again."""
     inputs = binding.given
     booked = derive.accounts_of(inputs, rows, {party: earned} if earned else {}, (party,), alone=True)
     if inputs.v == 1:
@@ -430,7 +430,7 @@ def _check_alone(
 
 @_guarded
 def check_run(examination: Examination, document: Row) -> None:
-    """Every row is what the run committed to, and every table comes out the same when derived again."""
+    """Verify that every row is committed by the run, and that every derived table is the same."""
     names = (*COMMON, *TABLES, "intents")
     with examination.step("the bundle has the fields of its kind"):
         values = dict(zip(names, bundle.fields(document, *names), strict=True))
@@ -485,7 +485,7 @@ def _check_salts(salts: Salts, groups: Sequence[Row], accounts: Sequence[Row]) -
 
 
 def _check_result(stated: Row, outcome: Outcome) -> str:
-    """What the document says came of the pool is what came of it."""
+    """Check the document's results of the pool."""
     derived = result_payload(outcome)
     if not same(stated, derived):
         field, stated_value, derived_value = derive.first_difference(stated, derived)

@@ -24,7 +24,7 @@ from payouts.usage.intake import check_vectors, gather
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """Everything a pool's outcome depends on. `period_root` salts every tie; shares are as of each row's own time.
+    """All inputs of a pool's outcome. `period_root` salts every tie; shares are those of each row's own time.
 
     `carried`: micros that the pool's last run left unattributed and to this one; shared out on top of the amount.
     """
@@ -41,7 +41,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Line:
-    """What becomes of one party's money under one heading. `party` is empty where the payee is not known."""
+    """A line: one party's money under one heading. `party` is empty if the payee is not known."""
 
     group: str
     party: str
@@ -54,7 +54,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class GroupTotal:
-    """One owner group's weight in the pool and the integer it became; `cutoff`: where its own division ended."""
+    """One owner group's weight in the pool and its amount; `cutoff`: the cut-off of its own division."""
 
     group: str
     weight: int
@@ -64,7 +64,7 @@ class GroupTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Five disjoint parts that sum to the pool, the lines behind them, and what proves each line alone.
+    """The outcome: five disjoint parts that sum to the pool, the lines, and the data that proves each line alone.
 
     A group of weight w gets floor(level.owed(w) / level.denominator), and one more where `cutoff` admits the
     remainder. `reserve` is what the terms keep back and what caps leave over.
@@ -208,7 +208,7 @@ def divided(
 def _lines(
     groups: Sequence[GroupTotal], weights: Mapping[Heading, int], salt: bytes
 ) -> tuple[tuple[GroupTotal, ...], tuple[Line, ...]]:
-    """Group -> party -> heading, each integer divided by the same routine, each level blind to the finer one."""
+    """Divide each integer from group to party to heading by the same routine; no level depends on a finer one."""
     parties: dict[str, dict[str, dict[Heading, int]]] = defaultdict(lambda: defaultdict(dict))
     for key, weight in weights.items():
         if weight:
@@ -226,7 +226,7 @@ def _lines(
 
 
 def party_lines(headings: Mapping[Heading, int], micros: int, salt: bytes) -> list[Line]:
-    """What a party gets of one group, divided among its headings by their weights."""
+    """Divide a party's part of one group among its headings by their weights."""
     parts = divide(micros, {"\0".join(key): weight for key, weight in headings.items()}, salt=salt)
     return [
         Line(

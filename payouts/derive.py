@@ -33,7 +33,7 @@ SIGNS: Final[dict[Kind, int]] = {"release": 1, "returned": 1, "reversal": -1}
 
 
 def check_rows(name: str, stated: Sequence[Row], derived: Iterable[Row]) -> None:
-    """Refuse a table that is not, row for row and in order, what it must be."""
+    """Refuse a table that differs from the derived one in any row or in the order."""
     expected = list(derived)
     for n, (row, own) in enumerate(zip(stated, expected, strict=False)):
         if row != own:
@@ -46,7 +46,7 @@ def check_rows(name: str, stated: Sequence[Row], derived: Iterable[Row]) -> None
 
 
 def _shown(row: Row, own: Row) -> str:
-    """Where a row first departs from the one expected."""
+    """Return the first difference between a row and the expected one."""
     if not isinstance(row, dict):
         return f"{str(row)[:60]!r} is not a row"
     field, stated, computed = first_difference(row, own)
@@ -54,7 +54,7 @@ def _shown(row: Row, own: Row) -> str:
 
 
 def first_difference(stated: Row, own: Row) -> tuple[str, Any, Any]:
-    """The innermost field in which two objects differ, and what it holds in each; an absent field is `absent`."""
+    """Return the innermost field in which two objects differ, and both values; an absent field is `absent`."""
     absent = "absent"
     differing = [name for name in sorted({*stated, *own}) if not same(stated.get(name, absent), own.get(name, absent))]
     field = differing[0] if differing else "a field called absent"
@@ -66,7 +66,7 @@ def first_difference(stated: Row, own: Row) -> tuple[str, Any, Any]:
 
 
 def read_lines(rows: Sequence[Row]) -> list[Line]:
-    """Lines of a run, in their order, each heading once; refuses one that is not spelt as a run spells it."""
+    """Return the lines of a run in order, each heading once; refuse other spellings."""
     check_order("lines", rows)
     lines = [read_line(row) for row in rows]
     for row, line in zip(rows, lines, strict=True):
@@ -83,7 +83,7 @@ def heading_of(line: Line) -> tuple[str, str, State, str, str]:
 
 
 def outcome_of(given: Given, result: Row, lines: Sequence[Line]) -> Outcome:
-    """Everything the pool came to, from the weight under each heading, the units and the weight of nobody."""
+    """Compute the pool's outcome from the weight under each heading, the units and the unattributed weight."""
     units = whole(result["units"], "units")
     nobody = whole(result["weight_unattributed"], "the weight of nobody")
     weights = {heading_of(line): line.weight for line in lines}
@@ -99,7 +99,7 @@ def outcome_of(given: Given, result: Row, lines: Sequence[Line]) -> Outcome:
 
 
 def cap_ppm(given: Given, result: Row) -> int | None:
-    """The rule's cap; of a rule that is not installed here, what its parameters might say cannot be known."""
+    """Return the rule's cap; unknown if the rule is not installed here."""
     if not isinstance(given.rule, Uninstalled):
         return given.rule.cap_ppm()
     if result["level"]["cap"] is not None:
@@ -111,7 +111,7 @@ def cap_ppm(given: Given, result: Row) -> int | None:
 
 
 def check_lines(lines: Iterable[Line], holds: Sequence[HoldMatch]) -> None:
-    """Refuse a line whose state is none, or contradicts the holds the run was given."""
+    """Refuse a line with an unknown state, or with a state that contradicts the run's holds."""
     holds_by_id = {hold.id: hold for hold in holds}
     blocked = {hold.party for hold in holds if hold.party and not (hold.subject or hold.track or hold.source)}
     for line in lines:
@@ -137,7 +137,7 @@ def check_lines(lines: Iterable[Line], holds: Sequence[HoldMatch]) -> None:
 def accounts_of(
     given: Given, rows: Sequence[Row], earned: Mapping[str, int], with_lines: Iterable[str], *, alone: bool = False
 ) -> list[Account]:
-    """The accounts, made again from what each opened with, was corrected by, and agreed to.
+    """Compute the accounts again from opening balances, corrections and terms.
 
     `with_lines`: everybody who has lines. `alone`: one party's account without the others', so that corrections and
     terms of others are not missed.
@@ -168,7 +168,7 @@ def accounts_of(
 
 
 def _check_before(given: Given, one: Account) -> None:
-    """What a run took over for a party from the run it follows: signs, spellings of balances, and nothing at first."""
+    """Check a party's opening: signs, spelling of balances, and zero in a pool's first run."""
     balances = one.deductions.before
     _check_texts(one.party, one.party, *(text for balance in balances for text in (balance.term, balance.due)))
     if not one.party:
@@ -201,7 +201,7 @@ def _check_balance(party: str, balance: Balance, advances: Mapping[str, int]) ->
 
 
 def _agreed(given: Given, one: Account) -> Sequence[Agreed]:
-    """A party's terms: of its own, known to the run, in force in its month, one of a kind.
+    """Check a party's terms: its own, known to the run, in force in its month, one per kind.
 
     A run of version 1 leaves them out of an account that has nothing but a currency; what is paid shows it.
     """
@@ -278,7 +278,7 @@ def _check_correction(given: Given, one: Correction) -> None:
 
 
 def check_intents(accounts: Iterable[Account], intents: Sequence[Row], salt_of: Callable[[str], str | None]) -> None:
-    """Refuse payments that are not, one for one, what the accounts come to; only the route is publication's own."""
+    """Refuse payments that differ from the accounts' amounts; only the route comes from the publication."""
     routes = {row["party"]: row["route"] for row in intents}
     due = [account for account in accounts if account.payable]
     if odd := sorted({account.party for account in due} ^ routes.keys()):

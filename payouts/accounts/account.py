@@ -21,7 +21,7 @@ FRESH: Final = ("adjustment", "release")
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Correction:
-    """Money that reaches an account from outside the run's own usage. `id` is used up by the run that books it.
+    """Money that reaches an account from outside the run's own usage. Each `id` is booked by one run only.
 
     `adjustment`: decided by two people. `release`: held in `run`, its hold since lifted. `returned`: a payment
     of `run` that will never arrive. `reversal`: already paid out by `run`, which was undone.
@@ -60,11 +60,11 @@ class Account:
 
     @property
     def moves(self) -> bool:
-        """Whether there is anything in it: money, or a balance beside it."""
+        """Return whether the account is not empty: it has money, a reserve or an advance."""
         return bool(self.opening or self.earned or self.corrections or self.deductions)
 
     def payload(self, *, every_term: bool = False) -> dict[str, Any]:
-        """The account as canonical JSON; amounts are decimal strings. What does not concern it is absent.
+        """Return the account as canonical JSON; amounts are decimal strings, and unused fields are absent.
 
         `every_term`: shows terms also where they made no entry (runs of version 2).
         """
@@ -163,7 +163,7 @@ def accounts(
     stages: Stages | None = None,
     everybody: Iterable[str] = (),
 ) -> list[Account]:
-    """Every account that has anything in it, and those of `everybody` named, by party."""
+    """Return every account that is not empty, and those of `everybody`, by party."""
     named = set(everybody)
     by_party: dict[str, list[Correction]] = defaultdict(list)
     for correction in corrections:

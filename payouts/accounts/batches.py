@@ -20,7 +20,7 @@ from payouts.accounts.payment_states import PartyPayment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payable:
-    """What decides a run's batches at one place of the log.
+    """The inputs that decide a run's batches at one index of the log.
 
     `accounts`: the digest of the account that counts for each party there; None in a log of release 0.1, which
     committed to none.
@@ -33,7 +33,7 @@ class Payable:
     accounts: Mapping[str, Digest] | None
 
     def instructions(self, via: str) -> list[Instruction]:
-        """All that may leave by a route: published for it, due, stopped by nothing, with an account to go to."""
+        """Return all payments that may leave by a route: published for it, due, not blocked, with a valid account."""
         return [
             Instruction(
                 party=party,
@@ -51,7 +51,7 @@ class Payable:
 
 
 def check_batch(batch: Mapping[str, Any], at: Payable, *, via: str, number: int) -> None:
-    """Refuse a batch that pays anything but what may leave there. Whom it leaves out stays due."""
+    """Refuse a batch with a payment that may not leave there. Payees that it omits stay due."""
     derived = {instruction.party: instruction for instruction in at.instructions(via)}
     instructions = []
     for payment in batch["payments"]:

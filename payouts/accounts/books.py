@@ -57,7 +57,7 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookedRun:
-    """A published run as the books take it.
+    """A published run, as input of the books.
 
     `paid`: the day on which each party's payment left, of those that did. `carried`: of its pool, what the run before
     left unattributed. `gives_up`: the month in which its suspense is given up, and to whom.
@@ -86,7 +86,7 @@ class BookEntry:
 
 
 def book_entries(runs: Sequence[BookedRun], undone: Sequence[BookedRun] = ()) -> list[BookEntry]:
-    """Every transaction of these runs, by day; `undone`: reversed runs, of which only what they paid is booked."""
+    """Return every transaction of these runs, by day; `undone`: reversed runs, of which only payments are booked."""
     if not runs:
         return []
     included = {run.run: run for run in runs}
@@ -114,7 +114,7 @@ def book_entries(runs: Sequence[BookedRun], undone: Sequence[BookedRun] = ()) ->
 
 
 def _payments(run: BookedRun) -> Iterator[JournalEntry]:
-    """What was handed over on each day, in each currency."""
+    """Return the amounts handed over on each day, in each currency."""
     sums: dict[tuple[date, str], int] = defaultdict(int)
     for account in run.accounts:
         if account.party in run.paid:
@@ -125,7 +125,7 @@ def _payments(run: BookedRun) -> Iterator[JournalEntry]:
 
 
 def _restatements(day: date, run: BookedRun) -> Iterator[JournalEntry]:
-    """What holders are booked by a restatement came out of the other parts of that pool: it is no expense."""
+    """Return the bookings of a restatement: holders' amounts come from other parts of the pool and are no expense."""
     for name, moved in run.restated.items():
         booked = sum(
             correction.micros
@@ -143,7 +143,7 @@ def _restatements(day: date, run: BookedRun) -> Iterator[JournalEntry]:
 
 
 def _came_back(day: date, run: BookedRun, included: Mapping[str, BookedRun]) -> Iterator[JournalEntry]:
-    """Payments of runs in the books that this run owes again: they are not to be paid any more, nor converted."""
+    """Return payments of earlier runs that this run owes again: they are neither paid nor converted any more."""
     for account in run.accounts:
         for correction in account.corrections:
             origin = included.get(correction.run)
@@ -158,7 +158,7 @@ def _came_back(day: date, run: BookedRun, included: Mapping[str, BookedRun]) -> 
 
 
 def _paid_and_undone(run: BookedRun) -> Iterator[JournalEntry]:
-    """What a reversed run paid: the run that books it back meets it in the same account."""
+    """Return the payments of a reversed run, in the account in which the next run books them back."""
     for account in run.accounts:
         if account.party in run.paid:
             postings = tuple(
@@ -186,7 +186,7 @@ def _pair(first: str, second: str, micros: int, unit: str) -> tuple[Posting, Pos
 
 
 def _month_ends(runs: Sequence[BookedRun]) -> Iterator[tuple[date, dict[tuple[str, str], int]]]:
-    """For each month with a run: the day after, and what every party's accounts hold then, over all pools."""
+    """Return for each month with a run: the day after it, and the balance of every party's accounts in all pools."""
     latest: dict[tuple[str, str], BookedRun] = {}
     for period in sorted({run.period for run in runs}):
         latest |= {(run.pool, run.currency): run for run in runs if run.period == period}
@@ -198,7 +198,7 @@ def _month_ends(runs: Sequence[BookedRun]) -> Iterator[tuple[date, dict[tuple[st
 
 
 def payable_left(runs: Sequence[BookedRun]) -> dict[str, int]:
-    """What is published, not handed over and not owed again by another run: by currency."""
+    """Return by currency the published amounts that are neither handed over nor owed again by another run."""
     booked_again = {
         (correction.run, account.party)
         for run in runs
@@ -246,7 +246,7 @@ def beancount(runs: Sequence[BookedRun], entries: Sequence[BookEntry], names: Ma
 
 
 def spreadsheet(entries: Iterable[BookEntry], runs: Sequence[BookedRun], names: Mapping[str, str]) -> bytes:
-    """The books as CSV (RFC 4180, UTF-8, CRLF): one row a posting; `entry` numbers the transactions."""
+    """The books as CSV (RFC 4180, UTF-8, CRLF): one row per posting; `entry` numbers the transactions."""
     owners = _owners(runs)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
@@ -277,6 +277,6 @@ def spreadsheet(entries: Iterable[BookEntry], runs: Sequence[BookedRun], names: 
 
 
 def _owners(runs: Sequence[BookedRun]) -> dict[str, str]:
-    """Whose the accounts of parties are."""
+    """Return the names of the accounts' parties."""
     parties = {account.party for run in runs for account in run.accounts}
     return {name(party): party for party in parties for name in (holder, kept, advanced)}

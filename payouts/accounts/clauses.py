@@ -26,7 +26,7 @@ MONTHS_MAX: Final = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
-    """Money a party has had already, taken back at `ppm` of what it would get from one pool, until all is recouped."""
+    """An advance: deducted at `ppm` of the party's money from one pool, until it is repaid."""
 
     kind: ClassVar[str] = "advance"
     party: str
@@ -45,7 +45,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserve:
-    """`ppm` of what a party earns is kept back for so many months, then released."""
+    """A reserve: `ppm` of a party's earnings is kept back for a number of months, then released."""
 
     kind: ClassVar[str] = "reserve"
     party: str
@@ -61,7 +61,7 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withholding:
-    """`ppm` of what a party would get is owed to the tax office of a territory instead."""
+    """A withholding tax: `ppm` of a party's money is owed to the tax office of a territory."""
 
     kind: ClassVar[str] = "withhold"
     party: str
@@ -90,7 +90,7 @@ class PaidIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """What one unit of `currency` is worth in `to`, on a day, as a decimal or a fraction: "1.0861", "10861/10000"."""
+    """An exchange rate: the value of one `currency` in `to` on a day, such as "1.0861" or "10861/10000"."""
 
     kind: ClassVar[str] = "rate"
     currency: str
@@ -123,7 +123,7 @@ _KINDS: Final[dict[str, type[Clause]]] = {one.kind: one for one in (Advance, Res
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreed:
-    """A clause and the period from which it counts (a rate counts for that period alone).
+    """A clause and the period from which it applies (a rate applies to that period only).
 
     `note`: the contract, the law or the source behind it. `id` is a digest of the rest.
     """
@@ -152,17 +152,17 @@ class Agreed:
 
     @property
     def party(self) -> str:
-        """Whom it is about; nobody in particular where it is a rate."""
+        """The party of the clause; empty for a rate."""
         return "" if isinstance(self.clause, Rate) else self.clause.party
 
     @property
     def paid_in(self) -> str | None:
-        """The currency in which a party is paid, where that is what the terms say."""
+        """The payment currency, if the clause sets one."""
         return self.clause.currency if isinstance(self.clause, PaidIn) else None
 
     @property
     def slot(self) -> tuple[str, ...]:
-        """What only one of can count at a time."""
+        """The key of clauses that replace each other."""
         match self.clause:
             case Advance():
                 return (self.id,)
@@ -174,7 +174,7 @@ class Agreed:
                 return (self.clause.kind, party)
 
     def counts(self, *, pool: str, currency: str, period: str) -> bool:
-        """Whether it bears on a run of this pool and period."""
+        """Return whether the clause applies to a run of this pool and period."""
         match self.clause:
             case Advance():
                 return (self.clause.pool, self.clause.currency) == (pool, currency) and self.period <= period
@@ -185,7 +185,7 @@ class Agreed:
 
 
 def in_force(agreed: Iterable[Agreed], *, pool: str, currency: str, period: str) -> tuple[Agreed, ...]:
-    """What counts for a run, of everything agreed and not ended, in the order of the log."""
+    """Return the terms in force for a run, in the order of the log."""
     chosen: dict[tuple[str, ...], Agreed] = {}
     for agreed_term in agreed:
         if agreed_term.counts(pool=pool, currency=currency, period=period):

@@ -26,7 +26,7 @@ BESIDE: Final = ("advance", "given-up")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeductionStep:
-    """One step, naming the terms behind it. `micros` is signed as the party sees it: a deduction is negative.
+    """One entry, with its terms. `micros` has the party's sign: a deduction is negative.
 
     `advance` adds to what is to be recouped, `recouped` and `given-up` (the terms were ended) take from it.
     `due`: the period that releases what a `reserve` keeps, or kept.
@@ -40,7 +40,7 @@ class DeductionStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """Money beside the account: a reserve kept until `due`, or what is left of an advance."""
+    """A balance next to the account: a reserve kept until `due`, or the remainder of an advance."""
 
     kind: BalanceKind
     term: str
@@ -50,7 +50,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deductions:
-    """What the stages made of one account: under which terms, from what, by which entries, to what."""
+    """The result of the stages for one account: terms, opening balances, entries, closing balances."""
 
     agreed: tuple[Agreed, ...] = ()
     before: tuple[Balance, ...] = ()
@@ -59,18 +59,18 @@ class Deductions:
 
     @property
     def total(self) -> int:
-        """What the entries add to the account: negative, unless more is released than is taken."""
+        """Return the sum of the entries: negative, unless more is released than deducted."""
         return sum(step.micros for step in self.entries if step.kind not in BESIDE)
 
     def left(self, kind: BalanceKind) -> int:
-        """What is kept, or what is still to be recouped, after the run."""
+        """The reserve, or the amount still to be recouped, after the run."""
         return sum(balance.micros for balance in self.after if balance.kind == kind)
 
     def __bool__(self) -> bool:
         return bool(self.before or self.entries)
 
     def note(self, term: str) -> str:
-        """The contract or law behind an entry; empty where its terms no longer count."""
+        """Return the contract or law of an entry; empty if its terms are no longer in force."""
         return next((term_.note for term_ in self.agreed if term_.id == term), "")
 
     def payload(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _row(one: DeductionStep | Balance) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """What is paid instead, in another currency; `rounding` is what was left of its minor unit, to Equity:FX."""
+    """The payment in another currency; `rounding` is the fraction of its minor unit, booked to Equity:FX."""
 
     currency: str
     micros: int
@@ -115,7 +115,7 @@ class Converted:
 
     @property
     def sent(self) -> dict[str, str]:
-        """What a bank is told."""
+        """The payment as sent to a bank."""
         return {"currency": self.currency, "micros": str(self.micros)}
 
     def payload(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Converted:
 
 @dataclass(frozen=True, kw_only=True)
 class Stages:
-    """What bears on the accounts of one run: the terms in force, and by party what the run before left."""
+    """The inputs of the stages: the terms in force, and each party's balances from the run before."""
 
     period: str
     agreed: tuple[Agreed, ...] = ()
@@ -161,7 +161,7 @@ class Stages:
 
     @property
     def parties(self) -> set[str]:
-        """Everybody whom the stages may say something about."""
+        """Return every party that the stages may concern."""
         return {*self.before, *self._by_party}
 
     def of(self, party: str) -> tuple[Agreed, ...]:
@@ -187,7 +187,7 @@ class Stages:
         return Deductions(agreed=agreed, before=balances, entries=tuple(line.entries), after=(*reserves, *owed))
 
     def convert(self, party: str, micros: int, currency: str) -> Converted | None:
-        """What is paid for so much of the pool's currency, where the party is paid in another."""
+        """Return the payment for an amount in the pool's currency, if the party is paid in another one."""
         target = next((agreed.paid_in for agreed in self.of(party) if agreed.paid_in is not None), currency)
         if target == currency:
             return None
@@ -209,7 +209,7 @@ class Stages:
 
 @dataclass(slots=True)
 class _Line:
-    """An account on its way through the stages."""
+    """An account between two stages."""
 
     fresh: int
     own: int
@@ -218,11 +218,11 @@ class _Line:
 
     @property
     def base(self) -> int:
-        """What a stage takes its part of."""
+        """Return the amount from which a stage deducts."""
         return max(0, min(self.fresh, self.own))
 
     def at_most(self, micros: int) -> int:
-        """So much, or what is there."""
+        """Return the amount, or the balance if it is smaller."""
         return min(micros, max(0, self.balance))
 
     def book(self, kind: Kind, term: str, micros: int, due: str = "") -> None:
@@ -245,7 +245,7 @@ def _reserve(line: _Line, agreed: Iterable[Agreed], period: str) -> list[Balance
 
 
 def _release(line: _Line, kept: Iterable[Balance], period: str) -> list[Balance]:
-    """Money whose months are over is fresh again: it may be recouped from and taxed, as it was not before."""
+    """Release reserves whose months are over; they are fresh money, and recoupment and tax apply to them."""
     still = []
     for balance in kept:
         if balance.due <= period:
@@ -256,7 +256,7 @@ def _release(line: _Line, kept: Iterable[Balance], period: str) -> list[Balance]
 
 
 def _recoup(line: _Line, agreed: Iterable[Agreed], before: Iterable[Balance]) -> list[Balance]:
-    """Each advance takes its part of the same money, the oldest first where it does not suffice."""
+    """Recoup: each advance deducts its part of the same money, the oldest first if it does not suffice."""
     owed = {balance.term: balance.micros for balance in before}
     base, remaining = line.base, []
     for term in agreed:
@@ -280,7 +280,7 @@ def _withhold(line: _Line, agreed: Iterable[Agreed], currency: str) -> None:
 
 
 def later(period: str, months: int) -> str:
-    """The period so many months on."""
+    """Return the period a number of months later."""
     month = Period.parse(period)
     for _ in range(months):
         month = month.next()

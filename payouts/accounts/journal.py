@@ -70,7 +70,7 @@ def kept(party: str) -> str:
 
 
 def advanced(party: str) -> str:
-    """What is left of a party's advances."""
+    """The remainder of a party's advances."""
     return f"Assets:Advances:{_short(party)}"
 
 
@@ -88,7 +88,7 @@ def journal(
     accounts: Sequence[Account],
     paid: Collection[str],
 ) -> str:
-    """One published run from opening balances to what is carried; `paid`: whose payment was handed to a route."""
+    """Return the transactions of one published run, from opening to carried; `paid`: the payees handed over."""
     ends = last_day(period)
     entries = [
         opening_entry(ends, currency, accounts),
@@ -118,7 +118,7 @@ def last_day(period: str) -> date:
 
 
 def used(entries: Iterable[JournalEntry], always: Mapping[str, str]) -> dict[str, set[str]]:
-    """The accounts that something is posted to, with their currencies; `always`: those opened whether or not."""
+    """Return the accounts with postings and their currencies; `always`: accounts that are opened in any case."""
     accounts: dict[str, set[str]] = {name: {currency} for name, currency in always.items()}
     for entry in entries:
         for name, micros, unit in entry.postings:
@@ -128,7 +128,7 @@ def used(entries: Iterable[JournalEntry], always: Mapping[str, str]) -> dict[str
 
 
 def balances(accounts: Sequence[Account]) -> Iterator[tuple[str, str, int]]:
-    """What every account of a party must hold after a run: party, account, micros."""
+    """Return the balance of every party's account after a run: party, account, micros."""
     for account in accounts:
         yield account.party, holder(account.party), -account.carried
         yield account.party, kept(account.party), -account.deductions.left("reserve")
@@ -136,7 +136,7 @@ def balances(accounts: Sequence[Account]) -> Iterator[tuple[str, str, int]]:
 
 
 def _due(currency: str, accounts: Sequence[Account], paid: Collection[str]) -> Mapping[str, int]:
-    """What is still to be paid, by currency."""
+    """Return the amounts still to be paid, by currency."""
     due: dict[str, int] = defaultdict(int, {currency: 0})
     for account in accounts:
         unit, micros = sent(account, currency)
@@ -164,7 +164,7 @@ def _legs(currency: str, postings: Iterable[tuple[str, int]]) -> tuple[Posting, 
 
 
 def opening_entry(day: date, currency: str, accounts: Sequence[Account]) -> JournalEntry:
-    """What a run took over from one that is not in the books."""
+    """Return the balances that a run took from a run outside the books."""
     opening = [(holder(account.party), -account.opening) for account in accounts]
     for account in accounts:
         for balance in account.deductions.before:
@@ -179,7 +179,7 @@ def opening_entry(day: date, currency: str, accounts: Sequence[Account]) -> Jour
 def run_entries(
     day: date, currency: str, outcome: Outcome, accounts: Sequence[Account], *, carried: int = 0
 ) -> Iterator[JournalEntry]:
-    """A run from its pool to what is payable. `carried`: of the pool, what the run before left unattributed."""
+    """Return a run's transactions from its pool to payable. `carried`: the part left unattributed by the run before."""
     remains = (
         ("Liabilities:Held", -outcome.held),
         ("Liabilities:Suspense", -outcome.suspense),
@@ -218,7 +218,7 @@ def payment_entry(day: date, unit: str, micros: int) -> JournalEntry:
 
 
 def _deduction(one: Account, entry: DeductionStep) -> list[tuple[str, int]]:
-    """Both legs of a deduction; an entry is signed as the party sees it, a liability the other way round."""
+    """Return both legs of a deduction; an entry has the party's sign, a liability the opposite sign."""
     match entry.kind:
         case "advance" | "given-up":
             return _balanced(ADVANCED if entry.kind == "advance" else GIVEN_UP, [(advanced(one.party), entry.micros)])
@@ -238,7 +238,7 @@ def _balanced(contra: str, postings: Iterable[tuple[str, int]]) -> list[tuple[st
 
 
 def entry_lines(entry: JournalEntry) -> list[str]:
-    """One transaction; nothing at all where every leg is zero."""
+    """Return one transaction, or none if every leg is zero."""
     legs = [posting for posting in entry.postings if posting[1]]
     if not legs:
         return []
@@ -247,12 +247,12 @@ def entry_lines(entry: JournalEntry) -> list[str]:
 
 
 def balance_line(day: date, name: str, micros: int, unit: str) -> str:
-    """What an account must hold when a day begins."""
+    """The balance of an account at the start of a day."""
     return f"{day} balance {name} {amount(micros)} ~ 0 {unit}"
 
 
 def quoted(text: str) -> str:
-    """A text as it may stand between quotation marks."""
+    """Escape a text for quotation marks."""
     return " ".join(text.replace("\\", "").replace('"', "'").split())
 
 

@@ -43,7 +43,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayeeAccount:
-    """Where a party's money goes. Kept outside the log; a batch holds only the account's digest.
+    """A payee's account. Stored outside the log; a batch contains only the account's digest.
 
     `name`: whose account it is, as the bank has it, else the party's name.
     """
@@ -58,7 +58,7 @@ class PayeeAccount:
 
 
 def account_digest(party: str, method: str, account: str) -> Digest:
-    """Names an account without showing it to those who do not know it."""
+    """Return a digest that identifies an account without revealing it."""
     return canon.digest(canon.encode({"party": party, "method": method, "account": account}))
 
 
@@ -83,7 +83,7 @@ class Instruction:
         return plain if self.sent is None else plain | {"sent": dict(self.sent)}
 
     def paid(self, currency: str) -> tuple[str, int]:
-        """Currency and micro-units that the bank is told; `currency` is the pool's."""
+        """The currency and micro-units sent to the bank; `currency` is the pool's."""
         return (currency, self.micros) if self.sent is None else (self.sent["currency"], int(self.sent["micros"]))
 
     @classmethod
@@ -99,7 +99,7 @@ class Instruction:
 
 
 def intent_payload(account: Account, route: Any, salt: str | None = None) -> dict[str, Any]:
-    """The one payment a published account comes to, by the route that publication gives it.
+    """The payment of a published account, by its published route.
 
     `salt`: the account's own (runs of version 2).
     """
@@ -128,7 +128,7 @@ def reference(run: Digest, party: str, attempt: int = 1) -> str:
 def batch_payload(
     run: Digest, via: str, batch: int, instructions: Sequence[Instruction], *, v: int = 2
 ) -> dict[str, Any]:
-    """What is signed when a batch leaves; in version 1 (release 0.1) accounts have digests that the log has not."""
+    """The signed content of a batch; in version 1 (release 0.1) the log does not contain the accounts' digests."""
     return {
         "v": v,
         "run": run,
@@ -140,7 +140,7 @@ def batch_payload(
 
 
 def cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
+    """Return a text that no spreadsheet runs as a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -30,7 +30,7 @@ FROM: Final[dict[Outcome, tuple[State, ...]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandedOver:
-    """A batch left for its route. `posted`: the index at which the log says that a chain has it, None if never."""
+    """A batch was handed over. `posted`: the index of the leaf that records its posting on a chain, or None."""
 
     index: int
     batch: int
@@ -41,7 +41,7 @@ class HandedOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentNews:
-    """What the bank or the chain said of a party's payment, where in the log it came to count, and its reference."""
+    """An outcome of a payment from the bank or the chain, the index at which it took effect, and its reference."""
 
     index: int
     party: str
@@ -69,24 +69,24 @@ class PartyPayment:
 
     @property
     def due(self) -> bool:
-        """Whether it may be handed over: it never was, or it came back and nothing else of it is on its way."""
+        """Return whether it may be handed over: it never was, or it came back and no other attempt is open."""
         return self.state in ("planned", "failed") and not any(attempt.alive for attempt in self.attempts)
 
     @property
     def moved(self) -> int:
-        """Micros that arrived or are on their way; of a chain, what it has posted."""
+        """Return the micros that arrived or are handed over; for a chain, those posted."""
         return self.micros * sum(self._moves(attempt) for attempt in self.attempts)
 
     @property
     def overpaid(self) -> int:
-        """What was handed over beyond the one payment: only a log of release 0.1 can show any."""
+        """Return the amount handed over beyond the payment; possible only in a log of release 0.1."""
         return self.micros * max(0, sum(attempt.alive for attempt in self.attempts) - 1)
 
     def _moves(self, one: HandOver) -> bool:
         return one.alive and (one.route == "file" or one.posted is not None or self.state == "settled")
 
     def accepts(self, outcome: Outcome, *, index: int, reference: str = "") -> bool:
-        """Whether this may be said of it now."""
+        """Return whether this outcome is possible now."""
         if self.state not in FROM[outcome]:
             return False
         last = self.attempts[-1] if self.attempts else None
@@ -106,7 +106,7 @@ class PartyPayment:
             self.state = "handed over"
 
     def hear(self, said: PaymentNews) -> None:
-        """Take an outcome; one that cannot be has no effect."""
+        """Apply an outcome; an impossible one has no effect."""
         if not self.accepts(said.outcome, index=said.index, reference=said.reference):
             return
         last = self.attempts[-1]
@@ -115,7 +115,7 @@ class PartyPayment:
 
 
 def follow(payable: Mapping[str, int], history: Iterable[HandedOver | PaymentNews]) -> dict[str, PartyPayment]:
-    """Where each payment of a run stands, from what it comes to and all that happened, in order."""
+    """Compute the state of each payment of a run from its amount and all its outcomes, in order."""
     transfers = {party: PartyPayment(micros=micros) for party, micros in payable.items()}
     for event in history:
         if isinstance(event, PaymentNews):

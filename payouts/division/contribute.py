@@ -29,7 +29,7 @@ NOBODY: Final = Claim(UNATTRIBUTED, "", "", "recording", "estimated", "allocated
 
 
 class Contribution(NamedTuple):
-    """A claim's weight through one track; `track` is empty where tracks were summed before (expansions)."""
+    """A claim's weight through one track; `track` is empty if tracks were summed before (expansions)."""
 
     claim: Claim
     track: str
@@ -56,7 +56,7 @@ class Weighed:
 
 
 def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow], view: RegistryAnswers) -> Weighed:
-    """Filter and weigh: what the rule thinks of each row, before anybody's influence is looked at.
+    """Apply the rule's filter and weigh to each row; influence is not used yet.
 
     Places and days that the registry does not tell apart are then summed: shares change on few days.
     """
@@ -79,7 +79,7 @@ def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow], view: RegistryAnsw
 
 
 class Contributor:
-    """One pool's streams turned into contributions, with every look-up and every kernel done once."""
+    """Turns one pool's streams into contributions, with each look-up and each kernel computed once."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Contributor:
             yield from self._expanded(claim, weight)
 
     def shared_equally(self, model: str, version: str, weight: int) -> Iterator[Contribution]:
-        """A pool that looks at no usage: a training set, every member alike."""
+        """Compute a pool that does not depend on usage: a training set, with equal parts."""
         group = self._expansion.training(model, version, "WORLD")
         if group is None:
             raise RuleError(
@@ -139,7 +139,7 @@ class Contributor:
                     yield Contribution(self._nobody(stream), stream.track, weight * kernel.unattributed)
 
     def _compute(self, streams: Iterable[Stream]) -> dict[Stream, tuple[str, Version]]:
-        """The kernel of each stream with a reliable vector, computed now where it is not yet known."""
+        """Return the kernel of each stream with a reliable vector; compute missing ones."""
         keys: dict[Stream, tuple[str, Version]] = {}
         games: dict[tuple[str, Version], Game] = {}
         for stream in streams:
@@ -167,7 +167,7 @@ class Contributor:
         return None if model is None else self._expansion.training(*model, stream.territory)
 
     def _fallback(self, stream: Stream) -> Claim:
-        """Where a stream goes whose influences are not known well enough to pay on."""
+        """Return the part for a stream whose influences are not reliable enough to pay."""
         group = self._training(stream) if self._terms.fallback == "training" else None
         if group is not None:
             return _in_equal_parts(group)
@@ -196,7 +196,7 @@ class Contributor:
 
 
 def _in_equal_parts(group: str) -> Claim:
-    """The claim of all recordings that a group stands for, each as good as the other."""
+    """The claim of all recordings of a group, with equal weights."""
     return Claim(group, "", "", "recording", "equal", "allocated")
 
 

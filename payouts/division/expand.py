@@ -22,7 +22,7 @@ def training_group(model: str, version: str, territory: str) -> str:
 
 
 class Expansion:
-    """Looks up what the groups named "*..." stand for, and divides their weights."""
+    """Looks up the recordings of groups named "*...", and divides their weights."""
 
     def __init__(self, view: RegistryAnswers, ownership: Ownership, mix: Mix, at: str, salt: bytes) -> None:
         self._view = view
@@ -33,14 +33,14 @@ class Expansion:
         self._training: dict[str, tuple[str, ...]] = {}
 
     def training(self, model: str, version: str, territory: str) -> str | None:
-        """The group that stands for a model's training set; None where there is none to share with."""
+        """Return the group of a model's training set, or None if it has no members."""
         group = training_group(model, version, territory)
         if group not in self._training:
             self._training[group] = tuple(sorted(set(self._view.training_set(model, version))))
         return group if self._training[group] else None
 
     def expand(self, claim: Claim, weight: int) -> Iterator[tuple[Claim, int]]:
-        """The owners behind a claim on a "*" group; the weights sum to the one given, exactly."""
+        """Return the owners behind a claim on a "*" group; their weights sum exactly to the claim's."""
         named, _, territory = claim.group[1:].rpartition("@")
         training = claim.group in self._training
         members = self._training[claim.group] if training else sorted(set(self._view.style_members(named)))

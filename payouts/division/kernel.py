@@ -32,7 +32,7 @@ RESERVE: Final = "*reserve"
 
 
 class Claim(NamedTuple):
-    """Why a group is owed something: who, through which source and aspect, and what becomes of the money.
+    """The reason for a group's part: party, source, aspect, and the state of the money.
 
     `group` starts with "?" where the payee is not known, with "*" where a group of recordings stands for
     owners still to be looked up; no party's own id starts so. `ref` names the hold behind a reason, `via`
@@ -65,7 +65,7 @@ class Kernel(NamedTuple):
 
 
 class Game(NamedTuple):
-    """A vector made ready for the rule: groups in order, with their masses and claims. Masses are of WHOLE."""
+    """A vector prepared for the rule: groups in order, with their masses and claims. Masses are of WHOLE."""
 
     salt: bytes
     groups: tuple[str, ...]
@@ -74,7 +74,7 @@ class Game(NamedTuple):
 
 
 def game_of(claims: Sequence[tuple[Claim, int]], salt: bytes) -> Game:
-    """Claims with exact masses (of EXACT) gathered by group; the order of the claims leaves no trace."""
+    """Group claims with exact masses (of EXACT); the result does not depend on the order of the claims."""
     by_group: dict[str, list[tuple[Claim, int]]] = defaultdict(list)
     for claim, mass in claims:
         if mass:
@@ -95,7 +95,7 @@ def game_of(claims: Sequence[tuple[Claim, int]], salt: bytes) -> Game:
 
 
 def _to_whole(groups: Sequence[str], exact: Sequence[int], rest: int, salt: bytes) -> list[int]:
-    """Masses in parts of WHOLE; nothing to round where direct shares make up everything."""
+    """Return masses in parts of WHOLE; no rounding is needed if all shares are direct."""
     unit = EXACT // WHOLE
     masses = [mass // unit for mass in exact]
     if sum(masses) * unit == EXACT - rest:
@@ -143,7 +143,7 @@ def settle_game(game: Game, split: Split | None) -> Kernel:
 
 
 def kernels(rule: Rule, games: Sequence[Game]) -> list[Kernel]:
-    """Every game under the rule; equal masses are computed once, in whatever order or batch they come."""
+    """Compute every game under the rule; equal masses are computed once, in any order or batch."""
     distinct = list(dict.fromkeys(game.masses for game in games))
     splits = dict(zip(distinct, rule.kernels(distinct), strict=True))
     for masses, split in splits.items():

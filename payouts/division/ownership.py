@@ -35,7 +35,7 @@ Version = tuple[object, ...]
 
 
 def unresolved(subject: str, right: Right, part: int, reason: str) -> Owner:
-    """A payee nobody can name is a player of its own, so that it never dilutes or feeds another group."""
+    """An unknown payee forms its own group, so that it never changes another group's part."""
     return Owner(f"?{right}:{subject}", "", part, "suspense", reason)
 
 
