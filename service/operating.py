@@ -83,18 +83,13 @@ def _signed(workspace: Workspace, resting: Base, index: int) -> dict[str, Any] |
     log, position = resting.log, batches.place_of(workspace, index)
     if position is None or position[0] >= resting.size:
         return None
-    body = leaf.decode(log.entry(position[0]).body)
-    source = batches.speaker(log, body["source"], position[0])
-    if source is None:
-        raise StateError(
-            f"log {log.origin} holds batch leaf {position[0]}, and no party is assigned to {body['source']} there"
-        )
+    taken = log.signed_batches().batches[position[0]]
     return bundle.signed(
-        batch=resting.placed(position[0]),
-        statement_bytes=log.blob(body["statement"]),
-        source=resting.placed(source),
+        batch=resting.placed(taken.index),
+        statement_bytes=log.blob(taken.statement),
+        source=resting.placed(taken.speaker),
         place=position[1],
-        proof=batch.prove(log.blob(body["bodies"]), position[1]),
+        proof=batch.prove(log.blob(taken.bodies), position[1]),
     )
 
 

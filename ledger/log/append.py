@@ -31,10 +31,11 @@ from ledger.log.store import queries
 from ledger.log.store.edge import Edge
 from ledger.log.store.nodes import NodeReader
 from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT, Store
+from ledger.log.store.tracks import AssignPlaces, project_tracks
 from ledger.log.store.tracks import after as ring_after
-from ledger.log.store.tracks import project_tracks
 from ledger.proofs import canon, checkpoint, keyring, leaf, member, note, tile, tlog_proof, tree
 from ledger.proofs import source as sourcing
+from ledger.proofs.batch import TYPE as BATCH
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.keys import PrivateKey
 from ledger.proofs.note import Vkey
@@ -127,7 +128,9 @@ class Log:
         self.trusted: Final = trusted
         self._signer = signer
         self._edge: Edge | None = None
-        self._reading: Reading | None = None
+        self._assigns = AssignPlaces()
+        self._readings: dict[tuple[str, ...], Reading] = {}
+        self._reading_lock = threading.Lock()  # its own, so that nobody who reads waits for a commit
         self._written: tuple[int, str] = (0, "")  # the size up to which times have been read, and the latest of them
         self.wrote_old_form = False
         """Whether this program has appended to the log before its line of form 2 was drawn."""
@@ -293,7 +296,7 @@ class Log:
         new_blobs = [(digest, data) for digest, data in batch.blobs.items() if queries.blob(tx, digest) is None]
         store.insert(tx, BLOB, new_blobs)
         if len(batch.events) < len(batch.bodies):
-            project_tracks(tx, first, batch.types, batch.bodies, before.ring)
+            project_tracks(tx, first, batch.types, batch.bodies, before.ring, assigns=self._assigns)
 
     def put_blob(self, data: bytes) -> Digest:
         """Keep content-addressed matter that a later leaf will name."""
@@ -382,29 +385,31 @@ class Log:
 
         Kept and carried forward; a log without trusted keys is read anew by whoever wants to check signatures.
         """
-        with self._lock:
-            size = self.head().size
-            if self._reading is None:
-                self._reading = Reading(self.origin, self._dated(), self.blob)
-            for entry in self.entries(types=Reading.TYPES, start=self._reading.size, stop=size):
-                self._reading.take(entry.index, leaf.decode(entry.body))
-            self._reading.size = size
-            return self._reading
+        return self._carried_forward(Reading.TYPES)
+
+    def signed_batches(self) -> Reading:
+        """The same of signed batches and of who speaks for their sources alone: no vector is checked for it."""
+        return self._carried_forward((*keyring.TYPES, sourcing.TYPE, BATCH))
 
     def sources(self) -> dict[str, EventSource]:
         """Who speaks for each source, from the few leaves that say so and those that say which keys count."""
-        return self._reading_of(sourcing.TYPE).sources
+        return dict(self._carried_forward((*keyring.TYPES, sourcing.TYPE)).sources)
 
     def members(self) -> dict[str, TrustedLog]:
         """Every log that was registered here, with its first keys; from few leaves likewise."""
-        return self._reading_of(member.TYPE).members
+        return dict(self._carried_forward((*keyring.TYPES, member.TYPE)).members)
 
-    def _reading_of(self, kind: str) -> Reading:
-        """What the leaves of one type add up to that is judged by the keys alone: no vector is checked for it."""
-        reading = Reading(self.origin, self._dated(), self.blob)
-        for entry in self.entries(types=(*keyring.TYPES, kind)):
-            reading.take(entry.index, leaf.decode(entry.body))
-        return reading
+    def _carried_forward(self, types: tuple[str, ...]) -> Reading:
+        """What the leaves of these types add up to; only those that came since it was asked last are read."""
+        with self._reading_lock:
+            size = self.head().size
+            if types not in self._readings:
+                self._readings[types] = Reading(self.origin, self._dated(), self.blob)
+            reading = self._readings[types]
+            for entry in self.entries(types=types, start=reading.size, stop=size):
+                reading.take(entry.index, leaf.decode(entry.body))
+            reading.size = size
+            return reading
 
     def _dated(self) -> tuple[Key, ...] | None:
         if self.trusted is None:

@@ -29,13 +29,14 @@ from ledger.log.store import queries
 from ledger.log.store.edge import Edge
 from ledger.log.store.queries import StoredCheckpoint
 from ledger.log.store.schema import BlobRow, EventRow, TrackProjection
-from ledger.proofs import canon, checkpoint, leaf
+from ledger.proofs import canon, checkpoint, keyring, leaf
 from ledger.proofs.canon import INT_MAX
 from ledger.proofs.note import Vkey
 from ledger.proofs.tile import WIDTH
 from ledger.proofs.tree import HASH_SIZE, leaf_hashes
 from ledger.reading.gate import Void
 from ledger.reading.reading import Reading
+from ledger.types import Head
 
 PROBLEMS_MAX: Final = 20
 """Reported; the count goes on."""
@@ -83,7 +84,8 @@ class _Walk:
         self._log = log
         self._types = types
         self._edge = Edge.empty(log.origin)
-        self._seals: list[tuple[int, dict[str, Any]]] = []
+        self._stated: list[tuple[int, dict[str, Any]]] = []
+        """Leaves of the block at hand that state a tree of this log: seals, ends of log keys, the line of form 2."""
         self._report = Examined(origin=log.origin)
         self._on_progress = on_progress
         self._tracks: dict[str, tuple[int, str | None, int | None]] = {}  # as the projection: index, vector, since
@@ -172,24 +174,25 @@ class _Walk:
         hashes = leaf_hashes([body for _, _, body in rows])
         self._compare_tiles(connection, first, hashes)
         self._check_event_ids(connection, events)
-        self._check_seals(connection, first, hashes)
+        self._check_stated(connection, first, hashes)
         self._edge, _ = self._edge.extended(hashes)
 
-    def _check_seals(self, connection: Connection, first: int, hashes: list[bytes]) -> None:
-        """Each seal of this block names the tree and the chain of its size.
+    def _check_stated(self, connection: Connection, first: int, hashes: list[bytes]) -> None:
+        """Each leaf of this block that states a tree states that of its size; a seal states the chain too.
 
-        A log that was built again from an export has checkpoints at other sizes than the log that was sealed: there
-        the head is derived from the leaves.
+        The head is derived from the leaves; only a seal may be of a size before this block, and then of a checkpoint.
         """
-        for index, body in self._seals:
-            size = body["size"]
-            sealed = queries.checkpoint_at(connection, size)
-            head: Any = sealed
-            if sealed is None and first <= size <= index:
+        for index, body in self._stated:
+            size, head = body.get("size"), None
+            if type(size) is int and first <= size <= index:
                 head = self._edge.extended(hashes[: size - first])[0].head
-            if head is None or (body["root"], body["chain"]) != (head.root.hex(), head.chain.hex()):
-                self._report.bad(index, f"seal {index} commits to another tree or chain at size {size}")
-        self._seals.clear()
+            elif type(size) is int and (signed := queries.checkpoint_at(connection, size)) is not None:
+                head = Head(self._log.origin, size, signed.root, signed.chain)
+            stated = (body.get("root"), body.get("chain") if body["type"] == "seal" else None)
+            expected = None if head is None else (head.root.hex(), head.chain.hex() if body["type"] == "seal" else None)
+            if stated != expected:
+                self._report.bad(index, f"{body['type']} {index} commits to another tree or chain at size {size}")
+        self._stated.clear()
 
     def _take_other(self, index: int, kind: str, body: dict[str, Any], events: dict[str, dict[str, int]]) -> None:
         """A leaf that is no event in its usual form."""
@@ -197,9 +200,9 @@ class _Walk:
             self._report.bad(index, f"entry {index} is filed as {kind!r} and is a {body['type']!r}")
         if self._types is not None and kind not in self._types:
             self._report.unchecked.append(f"what entry {index} means: its type {kind!r} is not known to this version")
-        if kind == "seal":
-            self._seals.append((index, body))
-        elif kind == "event":
+        if kind == "seal" or (kind in keyring.TYPES and "root" in body):
+            self._stated.append((index, body))
+        if kind == "event":
             events.setdefault(body["source"], {})[body["event_id"]] = index
             if body["vector"] != self._assigned.get(body["track"]):
                 self._check_binding(index, body["source"], body["track"], body["vector"])

@@ -21,7 +21,7 @@ from ledger.log.store import edge as right_edge
 from ledger.log.store import queries, signed
 from ledger.log.store.edge import Edge
 from ledger.log.store.store import BLOB, CHECKPOINT, ENTRY, EVENT
-from ledger.log.store.tracks import project_tracks
+from ledger.log.store.tracks import AssignPlaces, project_tracks
 from ledger.proofs import canon, checkpoint, leaf, note, tree
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.form import FormLine
@@ -159,7 +159,7 @@ def _check_prefix(tx: Connection, before: Edge, static: Static) -> None:
 def _append(log: Log, tx: Connection, static: Static, edge: Edge) -> Edge:
     """The missing entries, and what stands beside them, under the exported checkpoint."""
     log.store.insert(tx, BLOB, [row for row in static.blobs() if queries.blob(tx, row[0]) is None])
-    ring = edge.ring
+    ring, assigns = edge.ring, AssignPlaces()
     for first, bodies in static.entries(edge.head.size):
         leaves = [leaf.decode(body) for body in bodies]
         edge, tiles = edge.extended(leaf_hashes(bodies))
@@ -172,7 +172,7 @@ def _append(log: Log, tx: Connection, static: Static, edge: Edge) -> Edge:
         ]
         log.store.insert(tx, EVENT, events)
         log.store.put_tiles(tx, tiles)
-        ring = project_tracks(tx, first, types, bodies, ring)
+        ring = project_tracks(tx, first, types, bodies, ring, assigns=assigns)
     if edge.head.root != static.checkpoint.root:
         raise VerificationError(f"the exported entries have root {edge.head.root.hex()}, not that of their checkpoint")
     log.store.insert(tx, CHECKPOINT, [(edge.head.size, edge.head.root, edge.head.chain, static.note)])

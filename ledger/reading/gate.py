@@ -33,6 +33,8 @@ class Replays:
 
     A signature covers the whole leaf, and Ed25519 gives one signature per key and text. A genuine leaf
     that was superseded could otherwise be appended again by whoever holds the log key (finding V8).
+    Ask only once the author has been checked: a forgery that bears a genuine signature, appended first, would
+    otherwise make the genuine leaf look like the copy.
     """
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ every effect bears the index of its leaf, so that one reading answers for every 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledger.errors import SettleError, VerificationError
@@ -18,9 +19,22 @@ from ledger.proofs.form import SIGNED_FOR, FormLine
 from ledger.proofs.keyring import Key, KeyRing
 from ledger.proofs.source import EventSource
 from ledger.proofs.trust import TrustedLog
-from ledger.reading.assignments import Blob, check_assign, check_vector, payload_digest
+from ledger.reading.assignments import Blob, check_vector, payload_digest
 from ledger.reading.gate import Replays, Void, check_author, check_author_since_form_2, text
-from ledger.types import Digest, Leaf
+from ledger.types import Digest, Leaf, Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedBatchLeaf:
+    """A `batch` leaf that counts: what its platform signed, and where the leaf stands that names the platform."""
+
+    index: int
+    batch: BatchStatement
+    party: str
+    signer: str
+    statement: Digest
+    bodies: Digest
+    speaker: int
 
 
 class Reading:
@@ -48,7 +62,10 @@ class Reading:
         """Where a party spoke first for each source."""
         self._declared: dict[str, dict[bytes, int]] = {}
         """By source, the payloads' digests of vectors that its party declared in a batch, and where it stands first."""
-        self._last: dict[str, tuple[BatchStatement, Digest]] = {}
+        self.batches: dict[int, SignedBatchLeaf] = {}
+        """Every batch that its platform signed, by the index of its leaf."""
+        self._batch_places: dict[Digest, int] = {}
+        self._last: dict[str, int] = {}
         self._blob = blob
         self._replays = Replays()
 
@@ -92,6 +109,24 @@ class Reading:
         """Return whether any leaf assigned this vector to this track."""
         return (track, vector) in self._pairs
 
+    def batch_of(self, statement: Digest) -> SignedBatchLeaf | None:
+        """The batch that a platform signed with this statement, if the log took it."""
+        index = self._batch_places.get(statement)
+        return None if index is None else self.batches[index]
+
+    def last_batch(self, source_name: str) -> tuple[BatchStatement, Digest] | None:
+        """What a source's last batch says, and by which statement: the next one follows it."""
+        index = self._last.get(source_name)
+        return None if index is None else (self.batches[index].batch, self.batches[index].statement)
+
+    def signed_by(self, index: int) -> str | None:
+        """The party whose signature counts for the batch leaf at this index; None if its key is revoked from before."""
+        taken = self.batches.get(index)
+        if taken is None or self.ring is None:
+            return None
+        key = self.ring.find(taken.signer)
+        return taken.party if key is not None and key.counts_at(index + 1) else None
+
     # --- reading ----------------------------------------------------------------------------------
 
     def take(self, index: int, body: Leaf) -> bool:
@@ -102,8 +137,8 @@ class Reading:
         if effect is None:
             return True
         try:
-            if self.ring is not None and kind not in keyring.TYPES:
-                # A key leaf that is repeated says what the ring says already.
+            if self.ring is not None and kind in self._AUTHORS:
+                self._check_author(self.ring, index, kind, body)
                 self._replays.check(index, body)
             effect(self, index, body)
         except (SettleError, KeyError, TypeError) as problem:
@@ -115,27 +150,26 @@ class Reading:
         if self.ring is not None:
             self.ring = self.ring.apply(index, body)
 
-    def _follow(self, index: int, body: Leaf) -> None:
-        if self.ring is not None:
-            check_author_since_form_2(self.ring, index, body, "operator")
+    def _check_author(self, ring: KeyRing, index: int, kind: str, body: Leaf) -> None:
+        if kind == member.FOLLOW:
+            check_author_since_form_2(ring, index, body, self._AUTHORS[kind])
+        else:
+            check_author(ring, index, body, self._AUTHORS[kind])
+
+    def _follow(self, _index: int, _body: Leaf) -> None:
+        """Its tracks are registered where events are taken; here only its author is checked."""
 
     def _source(self, index: int, body: Leaf) -> None:
-        if self.ring is not None:
-            check_author(self.ring, index, body, "operator")
         parsed = source.parse(index, body)
         self.sources[parsed.source] = parsed
         if parsed.party is not None:
             self._spoken.setdefault(parsed.source, index)
 
     def _member(self, index: int, body: Leaf) -> None:
-        if self.ring is not None:
-            check_author(self.ring, index, body, "operator")
         parsed = member.parse(index, body)
         self.members.setdefault(parsed.origin, parsed)
 
     def _admin(self, index: int, body: Leaf) -> None:
-        if self.ring is not None:
-            check_author(self.ring, index, body, "operator")
         self.administrative_acts.append(admin.parse(index, body))
 
     def _batch(self, index: int, body: Leaf) -> None:
@@ -143,9 +177,9 @@ class Reading:
         parsed = batch.check_taken(body, envelope, self.origin)
         if self.ring is not None:
             self.ring.check_form(index, {} if parsed.log is None else {SIGNED_FOR: parsed.log})
-        batch.check_bodies(parsed, self._blob(text(body, "bodies")))
-        batch.check_follows(parsed, text(body, "statement"), self._last.get(parsed.source))
-        self._last[parsed.source] = parsed, text(body, "statement")
+        statement, bodies = text(body, "statement"), text(body, "bodies")
+        batch.check_bodies(parsed, self._blob(bodies))
+        batch.check_follows(parsed, statement, self.last_batch(parsed.source))
         speaker = self.sources.get(parsed.source)
         if speaker is None or speaker.party != body["party"]:
             raise VerificationError(f"{body['party']} did not speak for source {parsed.source} then")
@@ -155,6 +189,16 @@ class Reading:
             declared = self._declared.setdefault(parsed.source, {})
             for payload in batch.split_vectors(parsed, self._blob(parsed.vectors)):
                 declared.setdefault(payload, index)
+        self.batches[index] = SignedBatchLeaf(
+            index=index,
+            batch=parsed,
+            party=body["party"],
+            signer=body["signer"],
+            statement=statement,
+            bodies=bodies,
+            speaker=speaker.index,
+        )
+        self._batch_places[statement] = self._last[parsed.source] = index
 
     def _vector(self, index: int, body: Leaf) -> None:
         track, statement = text(body, "track"), text(body, "statement")
@@ -164,11 +208,20 @@ class Reading:
     def _assign(self, index: int, body: Leaf) -> None:
         track, vector = text(body, "track"), text(body, "vector")
         if self.ring is not None:
-            check_assign(self.ring, index, body, self._blob)
+            check_vector(self.ring, index, track, vector, self._blob)
         self.assigned[track] = (index, vector)
         self._first.setdefault(track, (index, vector))
         self._assignments.setdefault(track, []).append((index, vector))
         self._pairs.setdefault((track, vector), index)
+
+    _AUTHORS: ClassVar[Mapping[str, Role]] = {
+        source.TYPE: "operator",
+        member.TYPE: "operator",
+        member.FOLLOW: "operator",
+        admin.TYPE: "operator",
+        "assign": "attribution",
+    }
+    """Who signs a leaf within itself. A key leaf is for the ring: repeated, it says what the ring says already."""
 
     _EFFECTS: ClassVar[Mapping[str, Callable[[Reading, int, Leaf], None]]] = {
         "log": _key,

@@ -49,6 +49,11 @@ class Stated:
         """Where the statement's first row stands, by what the first of these says of itself."""
         return self.places[0] - self.facts[0].row
 
+    def below(self, row: int) -> Stated:
+        """Its rows below a number: what follows them names the statement, and is not of it."""
+        count = max(0, row - self.facts[0].row)
+        return Stated(self.digest, self.places[:count], self.bodies[:count], self.facts[:count])
+
 
 def read(entries: Iterable[Entry], voids: list[AuditNote]) -> Iterator[Stated]:
     """The leaves by statement; one that says nothing the registry understands is void."""
@@ -60,7 +65,8 @@ def read(entries: Iterable[Entry], voids: list[AuditNote]) -> Iterator[Stated]:
             except VerificationError as problem:
                 voids.append(AuditNote(kind="leaf", id=f"leaf {entry.index}", detail=str(problem)))
 
-    for digest, group in groupby(facts(), key=lambda item: item[1].statement):
+    # A statement's rows stand one after the other: a leaf that only names the statement is not among them.
+    for (digest, _), group in groupby(facts(), key=lambda item: (item[1].statement, item[0].index - item[1].row)):
         items = list(group)
         yield Stated(
             digest=digest,
@@ -79,10 +85,10 @@ class Statements:
         self._page: Final = page
         self._first: dict[Digest, int] = {}
 
-    def check(self, ring: KeyRing | None, stated: Stated) -> Registration:
-        """What the statement says; VerificationError unless it counts. Call it once for each, in order."""
+    def check(self, ring: KeyRing | None, stated: Stated) -> tuple[Registration, Stated]:
+        """What the statement says, and its rows; VerificationError unless it counts. Call it once for each in order."""
         start = stated.start
-        if self._first.setdefault(stated.digest, start) != start:
+        if self._first.get(stated.digest, start) != start:
             raise VerificationError("its rows stand in the log twice")
         try:
             envelope = self._blob(stated.digest)
@@ -93,12 +99,16 @@ class Statements:
             raise VerificationError(
                 f"it was signed when the log had {registration.after} entries, and stands at {start}"
             )
+        stated = stated.below(registration.count)
+        if not stated.places:
+            raise VerificationError(f"it covers {registration.count} rows")
         stop = stated.places[-1] + 1
         whole = stated
         if self._page is not None and (start < stated.places[0] or len(stated.places) < registration.count):
             whole = self._whole(stated, start, stop, registration.count)
         statement.check_rows(registration, [fact.row for fact in whole.facts], statement.read_rows(whole.bodies))
-        return registration
+        self._first.setdefault(stated.digest, start)  # not before: rows that fail must not void the genuine ones
+        return registration, stated
 
     def _whole(self, stated: Stated, start: int, stop: int, count: int) -> Stated:
         """The statement with the rows before and after these: a reading may begin or end in the middle of it."""
@@ -132,15 +142,19 @@ class RegistryReading:
             self.statements += 1
             self.leaves += len(stated.facts)
             try:
-                registration = self._statements.check(ring, stated)
+                registration, counting = self._statements.check(ring, stated)
             except VerificationError as problem:
-                detail = f"leaves {stated.places[0]} on: {problem}"
-                self.voids.append(AuditNote(kind="statement", id=stated.digest, detail=detail))
-                self.void_leaves.update(stated.places)
+                self._void(stated.digest, stated.places, str(problem))
                 continue
-            for index, fact in zip(stated.places, stated.facts, strict=True):
+            if excess := stated.places[len(counting.places) :]:
+                self._void(stated.digest, excess, f"it covers {registration.count} rows")
+            for index, fact in zip(counting.places, counting.facts, strict=True):
                 refusal = self.state.take(index, fact, registration)
                 if refusal is not None:
                     self.voids.append(AuditNote(kind=fact.type, id=f"leaf {index}", detail=refusal))
                     self.void_leaves.add(index)
-            yield stated
+            yield counting
+
+    def _void(self, digest: Digest, places: Sequence[int], reason: str) -> None:
+        self.voids.append(AuditNote(kind="statement", id=digest, detail=f"leaves {places[0]} on: {reason}"))
+        self.void_leaves.update(places)

@@ -212,8 +212,7 @@ class Registry:
         ring, statements = self._ring(), Statements(self.log.origin, self.log.blob, self._page)
         for stated in read(self._entries(start, stop), []):
             with suppress(VerificationError):
-                statements.check(ring, stated)
-                yield stated
+                yield statements.check(ring, stated)[1]
 
     def index_differences(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
         """Where the index is not what the log gives: (key, leaf) that it lacks, and those it should not have."""

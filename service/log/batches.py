@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from ledger.errors import ConflictError, InputError, SettleError, StateError, VerificationError
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.ingest.blocks import open_file
 from ledger.ingest.files import reader_for
 from ledger.ingest.rows import Rows
 from ledger.ingest.signed import BatchContent, InOrder, PlaceSearch, read_content
 from ledger.log.append import Log, batch_of
-from ledger.log.store import queries, signed
-from ledger.proofs import batch, canon, dsse, leaf
-from ledger.proofs import source as source_leaf
+from ledger.log.store import signed
+from ledger.proofs import batch, canon, dsse
 from ledger.proofs.batch import BatchStatement
 from ledger.proofs.keyring import Key
 from ledger.proofs.keys import PrivateKey
-from ledger.reading.gate import check_author
 from ledger.types import Digest, Head
-from service.log.keys import ring, rings_of
+from service.log.keys import ring
 from service.log.members import sources_of
 
 if TYPE_CHECKING:
@@ -132,22 +129,24 @@ def take_rows(
 ) -> RecordedBatch:
     """The same for a batch whose events are at hand."""
     batch.check_log(found, ws.log.origin)
-    index = _held(ws.log, found.source).get(envelope.digest)
-    key = _signer(ws, found, envelope) if index is None else None
+    taken = ws.log.signed_batches().batch_of(envelope.digest)
+    key = _signer(ws, found, envelope) if taken is None else None
     content = read_content(blocks, name, found.source)
     batch.check_bodies(found, content.bodies)
     if found.vectors is not None:
         batch.split_vectors(found, content.vectors)
     if key is not None:
         try:
-            index = _append(ws, found, envelope, key, content)
+            _append(ws, found, envelope, key, content)
         except ConflictError:  # unless another process took in the very same batch meanwhile
-            if (index := _held(ws.log, found.source).get(envelope.digest)) is None:
+            if ws.log.signed_batches().batch_of(envelope.digest) is None:
                 raise
-    party = signers(ws.log).get(index or 0)
-    if index is None or party is None:
+    reading = ws.log.signed_batches()
+    taken = reading.batch_of(envelope.digest)
+    party = None if taken is None else reading.signed_by(taken.index)
+    if taken is None or party is None:
         raise VerificationError(f"batch {found.number} of {found.source} was signed with a key that is revoked by now")
-    return RecordedBatch(index=index, batch=found, party=party, places=InOrder(index, content.bodies))
+    return RecordedBatch(index=taken.index, batch=found, party=party, places=InOrder(taken.index, content.bodies))
 
 
 def _signer(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope) -> Key:
@@ -172,11 +171,11 @@ def _signer(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope) -> Ke
     )
 
 
-def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: Key, content: BatchContent) -> int:
+def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: Key, content: BatchContent) -> None:
     """The batch leaf, ahead of its events: whoever breaks off between them sends the same file again."""
 
-    def next_of_its_source(tx: Connection, _: Head) -> None:
-        batch.check_follows(found, envelope.digest, _last(tx, found.source))
+    def next_of_its_source(_tx: Connection, _: Head) -> None:
+        batch.check_follows(found, envelope.digest, ws.log.signed_batches().last_batch(found.source))
 
     record = batch.make(
         ws.clock(),
@@ -187,22 +186,7 @@ def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: 
         bodies=canon.digest(content.bodies),
     )
     blobs = [envelope.encode(), content.bodies, *([content.vectors] if found.vectors is not None else [])]
-    return ws.log.commit(batch_of([record], blobs), next_of_its_source).first
-
-
-def _last(tx: Connection, source: str) -> tuple[BatchStatement, Digest] | None:
-    last = None
-    for entry in queries.of_type(tx, batch.TYPE):
-        body = leaf.decode(entry.body)
-        if body["source"] == source:
-            last = batch.of_leaf(body), body["statement"]
-    return last
-
-
-def _held(log: Log, source: str) -> dict[Digest, int]:
-    """Where a source's batches are in the log, by their statements."""
-    leaves = ((entry.index, leaf.decode(entry.body)) for entry in log.entries(types={batch.TYPE}))
-    return {body["statement"]: index for index, body in leaves if body["source"] == source}
+    ws.log.commit(batch_of([record], blobs), next_of_its_source)
 
 
 def signers(log: Log) -> dict[int, str]:
@@ -210,33 +194,16 @@ def signers(log: Log) -> dict[int, str]:
 
     One whose key was revoked from before the batch is left out, as is one that `fsck` names: its events are unsigned.
     """
-    rings, by_index = rings_of(log), {}
-    speaking: dict[str, str | None] = {}
-    for entry in log.entries(types={source_leaf.TYPE, batch.TYPE}):
-        index, body = entry.index, leaf.decode(entry.body)
-        with suppress(SettleError):
-            if body["type"] == source_leaf.TYPE:
-                check_author(rings.at(index), index, body, "operator")
-                source = source_leaf.parse(index, body)
-                speaking[source.source] = source.party
-                continue
-            envelope = dsse.parse(log.blob(body["statement"]))
-            statement = batch.check_taken(body, envelope, log.origin)
-            key = batch.signer(index, body, envelope, rings.at(index))
-            now = rings.last.find(key.public.id)
-            if speaking.get(statement.source) == key.party and now is not None and now.counts_at(index + 1):
-                by_index[index] = key.party
-    return by_index
+    reading = log.signed_batches()
+    return {index: party for index in list(reading.batches) if (party := reading.signed_by(index)) is not None}
 
 
 def search(log: Log) -> PlaceSearch:
     """Every batch of the log whose signature counts, oldest first, for events that come one by one."""
-    batches: dict[str, list[tuple[int, Digest]]] = defaultdict(list)
-    counting = signers(log)
-    for entry in log.entries(types={batch.TYPE}):
-        body = leaf.decode(entry.body)
-        if entry.index in counting:
-            batches[body["source"]].append((entry.index, body["bodies"]))
+    reading, batches = log.signed_batches(), defaultdict[str, list[tuple[int, Digest]]](list)
+    for index in signers(log):
+        taken = reading.batches[index]
+        batches[taken.batch.source].append((index, taken.bodies))
     return PlaceSearch(batches, log.blob)
 
 
@@ -259,20 +226,19 @@ def show(ws: Workspace, source: str | None = None) -> list[BatchShown]:
     with ws.log.store.reading() as connection:
         for first, stop, index, _ in signed.ranges(connection, 0, ws.log.head().size).rows:
             here[index] += stop - first
-    counting = signers(ws.log)
-    leaves = ((entry.index, leaf.decode(entry.body)) for entry in ws.log.entries(types={batch.TYPE}))
+    reading = ws.log.signed_batches()
     return [
         BatchShown(
-            source=body["source"],
-            number=body["number"],
-            signed_by=counting.get(index, "a key that was revoked"),
-            count=body["count"],
-            here=here[index],
-            index=index,
-            statement=body["statement"],
+            source=taken.batch.source,
+            number=taken.batch.number,
+            signed_by=reading.signed_by(taken.index) or "a key that was revoked",
+            count=taken.batch.count,
+            here=here[taken.index],
+            index=taken.index,
+            statement=taken.statement,
         )
-        for index, body in leaves
-        if source in (None, body["source"])
+        for taken in list(reading.batches.values())
+        if source in (None, taken.batch.source)
     ]
 
 
@@ -283,12 +249,4 @@ def place_of(ws: Workspace, index: int) -> tuple[int, int] | None:
     """The batch leaf under which an event stands and its place there; None where nobody's signature counts."""
     with ws.log.store.reading() as connection:
         position = signed.ranges(connection, index, index + 1).find(index)
-    return None if position is None or position[0] not in signers(ws.log) else position
-
-
-def speaker(log: Log, source: str, before: int) -> int | None:
-    """The leaf by which somebody spoke for a source when the leaf at `before` was appended."""
-    leaves: Mapping[int, dict[str, object]] = {
-        entry.index: leaf.decode(entry.body) for entry in log.entries(types={"source"}, stop=before)
-    }
-    return max((index for index, body in leaves.items() if body.get("source") == source), default=None)
+    return None if position is None or ws.log.signed_batches().signed_by(position[0]) is None else position

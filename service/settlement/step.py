@@ -67,9 +67,10 @@ def _authority(rings: Rings) -> Authority:
         if body["type"] == "close":
             check_author_since_form_2(rings.at(index), index, body, "operator")
             return ""
-        replays.check(index, body)
         role: Role = "approver" if body["type"] == "approve" else "operator"
-        return rings.author(index, body, role).party
+        party = rings.author(index, body, role).party
+        replays.check(index, body)
+        return party
 
     return check
 

@@ -7,6 +7,7 @@ the newest assignment before it. It can be dropped and built again from the log 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
@@ -16,7 +17,7 @@ from ledger.log.store import queries
 from ledger.proofs import canon, keyring
 from ledger.proofs.keyring import KeyRing
 from ledger.reading.assignments import check_assign
-from ledger.reading.gate import check_author_since_form_2
+from ledger.reading.gate import check_author, check_author_since_form_2
 from ledger.types import Digest
 
 TYPES: Final = ("track", "assign", "follow")
@@ -24,11 +25,42 @@ TYPES: Final = ("track", "assign", "follow")
 _REGISTER: Final = text("INSERT INTO log_track (id, idx) VALUES (:id, :idx) ON CONFLICT (id) DO NOTHING")
 _ASSIGN: Final = text("UPDATE log_track SET vector = :vector, assigned_idx = :idx WHERE id = :id")
 _ASSIGNED: Final = text("SELECT 1 FROM log_track WHERE id = :id AND vector IS NOT NULL")
-_SAME_LEAF: Final = text("SELECT 1 FROM entry WHERE type = 'assign' AND idx < :idx AND body = :body LIMIT 1")
+
+
+class AssignPlaces:
+    """Where each `assign` leaf stands first; read from the log once, and then only what came since.
+
+    To search the log for each assignment would make a catalogue that is attributed again cost its square.
+    """
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._places: dict[bytes, int] = {}
+
+    def find(self, connection: Connection, stop: int, body: bytes) -> int | None:
+        """The first entry below `stop` with these bytes. Nothing from `stop` on is kept: it may be rolled back."""
+        while entries := queries.page(connection, self._size, stop, ["assign"]):
+            for entry in entries:
+                self._places.setdefault(_short(entry.body), entry.index)
+            self._size = entries[-1].index + 1
+        self._size = max(self._size, stop)
+        index = self._places.get(_short(body))
+        return index if index is not None and index < stop else None
+
+
+def _short(body: bytes) -> bytes:
+    """Enough of a leaf's digest to tell it from all others, and not more: a log may hold millions."""
+    return sha256(body).digest()[:16]
 
 
 def project_tracks(
-    connection: Connection, first: int, types: Sequence[str], bodies: Sequence[bytes], ring: KeyRing | None
+    connection: Connection,
+    first: int,
+    types: Sequence[str],
+    bodies: Sequence[bytes],
+    ring: KeyRing | None,
+    *,
+    assigns: AssignPlaces,
 ) -> KeyRing | None:
     """Take the `track`, `follow` and `assign` leaves of a batch that starts at index `first` into the projection.
 
@@ -42,6 +74,7 @@ def project_tracks(
             raise InputError(f"nothing is kept under digest {digest}")
         return data
 
+    earlier: dict[bytes, int] = {}  # assignments of this batch
     for offset, kind in enumerate(types):
         if kind in keyring.TYPES and ring is not None:
             ring = after(ring, first + offset, bodies[offset])
@@ -62,8 +95,12 @@ def project_tracks(
                     check_assign(ring, first + offset, leaf, blob)
             except (VerificationError, InputError):
                 continue
-            if _is_replay(connection, first, offset, leaf["track"], bodies):
+            same: int | None = earlier.get(bodies[offset])
+            if same is None and connection.execute(_ASSIGNED, {"id": leaf["track"]}).first() is not None:
+                same = assigns.find(connection, first, bodies[offset])
+            if same is not None and _counted(ring, same, leaf):
                 continue
+            earlier[bodies[offset]] = first + offset
             connection.execute(_ASSIGN, {"id": leaf["track"], "vector": leaf["vector"], "idx": first + offset})
     return ring
 
@@ -86,14 +123,11 @@ def _is_followed(ring: KeyRing | None, index: int, leaf: dict[str, Any]) -> bool
     return True
 
 
-def _is_replay(connection: Connection, first: int, offset: int, track: str, bodies: Sequence[bytes]) -> bool:
-    """Whether this assignment stands in the log already.
-
-    What is signed names no place, so a superseded assignment could be appended again by whoever holds the log key. Only
-    a track that was assigned before can be replayed: the first assignments of a catalogue cost no search.
-    """
-    if connection.execute(_ASSIGNED, {"id": track}).first() is None:
+def _counted(ring: KeyRing | None, index: int, leaf: dict[str, Any]) -> bool:
+    """Whether the same leaf counted at an earlier index: what is signed names no place, so the later one is a copy."""
+    try:
+        if ring is not None:
+            check_author(ring, index, leaf, "attribution")
+    except VerificationError:
         return False
-    if bodies[offset] in bodies[:offset]:
-        return True
-    return connection.execute(_SAME_LEAF, {"idx": first, "body": bodies[offset]}).first() is not None
+    return True

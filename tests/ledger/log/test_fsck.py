@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.log.append import Log
 from ledger.log.fsck import fsck
-from ledger.proofs import leaf, tree
+from ledger.log.opening import open_log
+from ledger.proofs import form, keyring, leaf, tree
+from ledger.proofs.keyring import Key
+from ledger.types import Head
 from tests.ledger.ingest.streams import lines, row, take
 from tests.ledger.log.store.test_edge import edit
-from tests.ledger.logs import KEY, event, log_in, note
+from tests.ledger.logs import KEY, ORIGIN, TickingClock, event, log_in, note
+from tests.ledger.world import World, seeded
 
 
 @pytest.fixture
@@ -138,3 +144,53 @@ def test_the_whole_projection_is_rebuilt_and_compared(grown: Log, tmp_path: Path
     """If this fails, an assignment's place in the log can be changed where readers look it up."""
     edit(tmp_path, "UPDATE log_track SET assigned_idx = 7")
     assert fsck(grown).problems == ["the projection of track 'trk-1' differs from the log"]
+
+
+WORLD = World()
+SECOND = seeded("second")
+
+
+def stating(kind: str, log: Log, head: Head, second: Key) -> dict[str, Any]:
+    """A leaf that states this tree: the end of the second log key, or the line of form 2."""
+    if kind == "form":
+        return form.draw(log.clock(), head, WORLD.operator_key)
+    if kind == "revoke":
+        return keyring.revoke(
+            log.clock(), signer=KEY.for_log(ORIGIN), key_id=second.public.id, until=head.size, head=head
+        )
+    return keyring.rotate(
+        log.clock(),
+        signer=SECOND.for_log(ORIGIN),
+        role="log",
+        party="operator",
+        public=seeded("third").public,
+        until=head.size,
+        head=head,
+    )
+
+
+@pytest.mark.parametrize("kind", ["rotate", "revoke", "form"])
+def test_a_tree_that_a_leaf_states_is_derived(tmp_path: Path, kind: str) -> None:
+    """If this fails, a log key ends, or the line of form 2 is drawn, with a tree that the log never had."""
+    keys = [each for each in WORLD.trust().logs[0].keys if each.role != "log"]
+    own = Key(role="log", party="operator", public=KEY.public)
+    second = Key(role="log", party="operator", public=SECOND.public)
+    for true in (True, False):
+        log = open_log(
+            tmp_path / f"{true}.db",
+            origin=ORIGIN,
+            signer=KEY,
+            anchor=tmp_path / f"{true}.anchor",
+            clock=TickingClock(),
+            trusted=[*keys, own, second],
+        )
+        log.append([note()])
+        at = log.head()
+        log.append([stating(kind, log, at if true else replace(at, root=bytes(32)), second)])
+        examined = fsck(log)
+        assert examined.ok == true, examined.problems
+        if not true:
+            assert [problem.split(" at size")[0] for problem in examined.problems] == [
+                f"{'form' if kind == 'form' else 'key'} {at.size} commits to another tree or chain"
+            ]
+        log.close()

@@ -94,6 +94,14 @@ def test_a_genuine_leaf_again_is_a_replay() -> None:
     assert [(void.index, "copy" in void.reason) for void in reading.voids] == [(2, True)]
 
 
+@pytest.mark.parametrize("changed", [{"track": "trk-2"}, {"key": NOBODY.public.id}])
+def test_a_forgery_with_the_signature_of_a_leaf_to_come_voids_only_itself(changed: dict[str, Any]) -> None:
+    """If this fails, whoever holds the log key alone makes a genuine leaf look like a copy of a forgery."""
+    reading = read(GENUINE | changed, GENUINE, GENUINE)
+    assert reading.assigned == {"trk-1": (1, OURS.digest)}
+    assert [void.index for void in reading.voids] == [0, 2]
+
+
 def test_a_source_is_what_its_operator_says_once() -> None:
     """If this fails, a platform that must sign is let off by an old leaf, or by nobody's."""
     free = source.make(AT, source="acme", party=None, signed=False, signer=WORLD.operator_key)

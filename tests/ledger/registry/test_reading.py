@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from msgspec.structs import replace
 
 from ledger.log.opening import open_log
@@ -81,6 +82,27 @@ def test_rows_repeated_elsewhere_in_the_log_have_no_effect(office: Office) -> No
     assert dataclasses.replace(registry.view(), size=size) == office.registry.view(size)
     registry.catch_up()
     assert registry.index_differences() == ([], [])
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_forged_rows_under_a_genuine_statement_do_not_void_it(office: Office, place: str) -> None:
+    """If this fails, whoever holds the log key alone takes genuine rows out of the registry by rows beside them."""
+    office.load(sample())
+    fact = replace(FORGED, state="asserted")
+    envelope = statement.sign([f.encode(fact)], office.operator, ORIGIN)
+    rows = [(fact, 0), (replace(fact, ppm=1), 1)] if place == "after" else [(replace(fact, ppm=1), 0), (fact, 0)]
+    registry = trusting(office)
+    for written, row in rows:
+        body = f.encode_leaf(written, at=AT, statement=envelope.digest, row=row)
+        office.registry.log.append([leaf.decode(body)], blobs=[envelope.encode()])
+        registry.view()
+    size = registry.log.head().size
+    for reader in (registry, trusting(office)):
+        shares = [fact_ for _, fact_ in reader.facts() if isinstance(fact_, f.ShareFact) and fact_.id == FORGED.id]
+        assert [share.ppm for share in shares] == [1_000_000]
+    registry.catch_up()
+    assert registry.index_differences() == ([], [])
+    assert registry.view() == trusting(office).view(size)
 
 
 def test_a_reading_that_stops_within_a_statement_reads_on(office: Office) -> None:
