@@ -115,7 +115,7 @@ class Inbox:
         """What became of a file in `done/`. A disk or database that fails is raised: the file is taken again then."""
         answer, reason = None, None
         try:
-            answer = self._answer(ws, path)
+            answer = self._answered(ws, path)
         except (InputError, ConflictError, StateError) as problem:
             reason = str(problem)
         if not path.exists():  # taken away meanwhile: an answer would stand beside the next file of this name
@@ -127,6 +127,17 @@ class Inbox:
             return InboxFile(file=path.name, reason=reason)
         write_whole(_beside(path, ANSWER), json.dumps(answer, indent=1).encode() + b"\n")
         return InboxFile(file=path.name, answer=answer)
+
+    def _answered(self, ws: Workspace, path: Path) -> dict[str, Any]:
+        """What a file is answered. A key that was rotated since the workspace was opened is not the file's fault."""
+        try:
+            return self._answer(ws, path)
+        except StateError:
+            fresh = self.open_workspace()
+            try:
+                return self._answer(fresh, path)
+            finally:
+                fresh.close()
 
     def _answer(self, ws: Workspace, path: Path) -> dict[str, Any]:
         if named_as_events(path):

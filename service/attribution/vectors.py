@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from ledger.errors import InputError, StateError
+from ledger.log.append import Check, HandedOverError, batch_of
 from ledger.proofs import canon, leaf, vector
+from ledger.proofs.keys import PrivateKey
 from ledger.registry.facts import TrackFact
 from ledger.registry.intake import Planned
 from ledger.registry.statement import Signer
-from ledger.types import ASPECTS, Digest, InfluenceVector
+from ledger.types import ASPECTS, Digest, Head, InfluenceVector
+from service.log.keys import ring
 from service.workspace import Workspace
 
 
@@ -114,8 +119,21 @@ def record(
             )
         )
     if leaves:
-        workspace.log.append(leaves, blobs=blobs)
+        workspace.log.commit(batch_of(leaves, blobs), _counting(workspace, key))
     return answers
+
+
+def _counting(workspace: Workspace, key: PrivateKey) -> Check:
+    """Under the log's lock: refuse a key that another process rotated meanwhile.
+
+    What it signs would be void and stay in the log, and every fsck from then on would find it.
+    """
+
+    def check(_: Connection, head: Head) -> None:
+        if not any(known.public == key.public for known in ring(workspace).at(head.size + 1, "attribution")):
+            raise HandedOverError("the attribution key was rotated; nothing was written, open the workspace again")
+
+    return check
 
 
 def _draft(workspace: Workspace, tracks: Sequence[str]) -> None:
@@ -140,9 +158,8 @@ def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> Ass
     if paid_by == digest:
         raise StateError(f"track {track} already pays by vector {digest[:16]}")
     now, key = workspace.clock(), workspace.signer("attribution")
-    done = workspace.log.append(
-        [leaf.assign(now, track=track, vector=digest, signer=key, reason=reason, follows=follows)]
-    )
+    payable = leaf.assign(now, track=track, vector=digest, signer=key, reason=reason, follows=follows)
+    done = workspace.log.commit(batch_of([payable]), _counting(workspace, key))
     return AssignedVector(track=track, digest=digest, index=done.first, reason=reason)
 
 

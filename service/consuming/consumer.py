@@ -75,6 +75,7 @@ class Consumer:
         self._standing, self._intake, self._connect = standing, intake, connect
         self._name, self._say, self._source = name, say, source
         self._broker: Broker | None = None
+        self._stream: str | None = None
         self._positions: dict[str, int] = {}
         self._leased_at: datetime | None = None
         self._began: datetime | None = None
@@ -132,16 +133,16 @@ class Consumer:
         return len(messages)
 
     def close(self) -> None:
-        """Give connection and partitions back."""
-        stream = None if self._broker is None else self._broker.stream
+        """Give connection and partitions back; the partitions also where the broker is away."""
         self._disconnect()
-        if stream is not None:
+        if self._stream is not None:
             with self._standing.workspace() as ws:
-                positions.release(ws.log, stream, consumer=self._name)
+                positions.release(ws.log, self._stream, consumer=self._name)
 
     def _connected(self) -> Broker:
         if self._broker is None:
             self._broker = self._connect()
+            self._stream = self._broker.stream
             self._leased_at = None
         return self._broker
 

@@ -56,8 +56,10 @@ def consume(
         standing, Intake(standing), connect, name=holder_name(), say=lambda line: say(f"settle: {line}"), source=source
     )
     try:
-        consumer.run(stop, drain=drain)
-        consumer.close()
+        try:
+            consumer.run(stop, drain=drain)
+        finally:  # whatever ends it: others need not wait for its leases to run out
+            consumer.close()
     finally:
         standing.close()
     done = consumer.consumed

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from ledger.errors import InputError, TransientError
+from ledger.types import Role
 from service import inbox as module
+from service import operating
 from service.inbox import Inbox, inbox_standing
-from tests.service.month import Month
+from service.log.keys import rotate
+from service.workspace import Workspace
+from tests.service.month import DECLARED, Month
 from tests.service.web.serving import lines, row
 
 
@@ -56,6 +60,30 @@ def test_a_file_that_cannot_be_used_stands_beside_its_reason(june: Month, tmp_pa
     for name in ("photo.jpg", "empty.csv", "other.ndjson", "song.wav"):
         assert (folder / "failed" / name).is_file()
         assert (folder / "failed" / f"{name}.reason.txt").read_text().strip() == taken[name].reason
+
+
+@pytest.mark.parametrize("role", ["log", "attribution"])
+def test_a_key_that_is_rotated_meanwhile_fails_no_file(june: Month, tmp_path: Path, role: Role) -> None:
+    """If this fails, files taken while a key is rotated go to `failed/`, or stand in the log signed by the old key."""
+    folder = tmp_path / "inbox"
+    opened: list[Workspace] = []
+
+    def open_workspace() -> Workspace:
+        opened.append(june.reopened())
+        opened[-1].signer(role)
+        opened[-1].log.head()
+        if len(opened) == 1:  # from here on the workspace just opened holds a key that was handed over
+            rotate(june.ws, role)
+        return opened[-1]
+
+    inbox = Inbox(folder, open_workspace, source="acme")
+    inbox.look()
+    (folder / "trk-3.vector").write_text(json.dumps(DECLARED[0] | {"track": "trk-3"}))
+    (folder / "a.ndjson").write_bytes(lines(row("a")))
+    inbox.look()
+    assert [taken.reason for taken in inbox.look()] == [None] * 2
+    assert sorted((folder / "failed").iterdir()) == []
+    assert operating.fsck(june.reopened()).ok
 
 
 def test_the_same_name_again_stands_beside_the_first(june: Month, tmp_path: Path) -> None:

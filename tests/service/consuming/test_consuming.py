@@ -184,6 +184,55 @@ def test_what_fails_for_a_while_is_tried_again(june: Month) -> None:
         assert lines == ["the broker is away; trying again"]
 
 
+def test_a_consumer_that_stops_while_disconnected_gives_its_partitions_back(june: Month) -> None:
+    """If this fails, whoever takes over waits until the lease of a consumer that has long ended runs out."""
+    from threading import Event
+
+    stop = Event()
+
+    def script(_: int) -> list[Message]:
+        stop.set()
+        raise TransientError("the broker is away")
+
+    with consumer(june.ws, lambda: Scripted(script)) as (reading, _):
+        reading.run(stop)
+        assert [row.consumer is None for row in positions.listed(june.ws.log)] == [False]
+        reading.close()
+        assert [row.consumer for row in positions.listed(june.ws.log)] == [None]
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=40), timedelta(days=-3)])
+def test_a_clock_that_jumps_counts_no_event_twice(june: Month, jump: timedelta) -> None:
+    """If this fails, a wrong clock makes two consumers append the same messages, or stops both."""
+    begun: list[int] = []
+
+    def script(_: int) -> list[Message]:
+        start = brokers[-1].assigned[-1].get("0")
+        begun.append(-1 if start is None else start)
+        return [] if start is None or start >= 3 else [Message("0", start, message(f"e-{start}"))]
+
+    brokers: list[Scripted] = []
+
+    def connect() -> Scripted:
+        brokers.append(Scripted(script))
+        return brokers[-1]
+
+    with consumer(june.ws, connect) as (first, _):
+        first.turn()
+        june.now += jump
+        with consumer(june.ws, connect, name="second") as (second, _):
+            for _ in range(4):
+                second.turn()
+                first.turn()
+            june.now -= jump
+            for _ in range(4):
+                first.turn()
+                second.turn()
+    stored = [event for event in events_of(june.home) if not event.startswith("e-0")]
+    assert {"e-1", "e-2"} <= set(stored)
+    assert len(stored) == len(set(stored))
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
