@@ -100,7 +100,9 @@ class IndexStore:
         whole = {f"segments.{name}": name for name in SCREEN_ENCODERS}
         arrays, _ = self._read(digest, set(whole))
         return (
-            joined({name: arrays[key][::3] for key, name in whole.items()}) if arrays else np.zeros((0, 1), np.float32)
+            joined({name: arrays[key][::3].astype(np.float32) for key, name in whole.items()})
+            if arrays
+            else np.zeros((0, 1), np.float32)
         )
 
     def _read(self, digest: str, wanted: set[str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
@@ -158,8 +160,9 @@ class IndexStore:
 
 
 def _arrays(item: Features) -> dict[str, Any]:
-    arrays: dict[str, Any] = {f"segments.{name}": rows for name, rows in item.segments.items()}
-    arrays |= {"power": item.power, "latents": item.latents}
+    arrays: dict[str, Any] = {f"segments.{name}": rows.astype(np.float16) for name, rows in item.segments.items()}
+    # The square of a half-precision number is exact in single precision, and so is the way back.
+    arrays |= {"amplitude": np.sqrt(item.power).astype(np.float16), "latents": item.latents}
     arrays |= {
         "marks.peaks": item.marks.peaks.astype(np.uint16),
         "stars.frames": item.stars.frames.astype(np.uint16),
@@ -179,7 +182,7 @@ def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
         stars = Constellation(frames=arrays["stars.frames"].astype(np.int32), steps=steps)
     line = MelodyLine(onsets=arrays["line.onsets"], lengths=arrays["line.lengths"], pitches=arrays["line.pitches"])
     segments = {
-        encoder.name: arrays[f"segments.{encoder.name}"]
+        encoder.name: arrays[f"segments.{encoder.name}"].astype(np.float32)
         for encoder in kept.encoders()
         if f"segments.{encoder.name}" in arrays
     }
@@ -189,7 +192,7 @@ def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
         judged_sha256=plain["judged_sha256"],
         seconds=float(plain["seconds"]),
         segments=segments,
-        power=arrays.get("power", NO_POWER),
+        power=np.square(arrays["amplitude"].astype(np.float32)) if "amplitude" in arrays else NO_POWER,
         marks=marks,
         stars=stars,
         line=line,
