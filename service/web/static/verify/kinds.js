@@ -240,7 +240,7 @@ async function checkPlatform(examination, event, signed) {
   examination.unchecked.push(
     `whether key ${id.slice(0, 16)} is ${party}'s own: the operator, or trust.json, says so; ask ${party}`,
     `whether another party spoke for ${batch.source} by then: the last leaf before the batch counts`,
-    "whether the platform signed for the listener or for the vector that the event pays by: it did not",
+    "whether the platform signed for the vector that the event pays by; for the listener it did not",
   );
 }
 
