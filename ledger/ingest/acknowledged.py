@@ -51,7 +51,7 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
-    """Rows that one caller hands in, and where quarantine says that they came from.
+    """The rows of one caller, and their origin for quarantine.
 
     With a `source`, rows of every other go to quarantine. `record` writes what must become durable together with
     them, such as a broker's position: it is called inside the transaction, again if that is tried again.

@@ -53,7 +53,7 @@ class _MovedError(StateError):
 
 @dataclass(slots=True)
 class _Plan:
-    """A batch while it is prepared: what goes into the log, what does not and why."""
+    """A batch in preparation: the entries to append, and the rejected rows with reasons."""
 
     size: int
     parts: Sequence[Handed]
@@ -110,7 +110,7 @@ class Ingest:
         return self.take_together([Handed(rows=rows, name=self._name, source=self._source)])[0]
 
     def take_together(self, parts: Sequence[Handed]) -> list[Acknowledged]:
-        """Append several callers' batches in one transaction; what became of each, in their order."""
+        """Append several callers' batches in one transaction; return the result of each, in their order."""
         rows = Joined([part.rows for part in parts])
         invalid: dict[int, tuple[Kind, str]] = {
             i: ("invalid", reason) for i, reason in self._checker.run(rows.events).items()
@@ -222,7 +222,7 @@ class Ingest:
         return plan
 
     def _barred(self, sources: Iterable[str]) -> dict[str, str]:
-        """Sources whose events are not taken as they come, with what to tell their platform.
+        """Return sources whose events are refused, with the reason for their platform.
 
         One that signs, where nothing is signed; and one that nobody registered and that looks like one that was: the
         same streams would count twice, or unsigned (finding M10).
@@ -238,12 +238,12 @@ class Ingest:
         return barred
 
     def _elsewhere(self, sources: Iterable[str]) -> dict[str, str]:
-        """Sources that another log takes, with its origin: an event may stand in one log only."""
+        """Return sources of other logs, with the log's origin: an event may be in one log only."""
         home = self._home or Home(self._log.origin, self._sources)
         return {name: origin for name in sources if (origin := home.log_of(name)) != self._log.origin}
 
     def _look_up(self, connection: Connection, events: list[StreamEvent], size: int) -> dict[tuple[str, str], int]:
-        """Make the batch's tracks known, where they are registered; return the event ids that are taken."""
+        """Load the batch's registered tracks; return the event ids that are used already."""
         if len(self._tracks) > TRACKS_MAX or queries.page(connection, self._tracks_at, size, _BINDING, limit=1):
             self._tracks.clear()
             self._sources = self._log.sources()
@@ -294,7 +294,7 @@ class Ingest:
     def _compare(
         self, connection: Connection, rows: Joined, plan: _Plan
     ) -> tuple[list[tuple[int, int | None]], list[tuple[int, str]]]:
-        """Positions of events whose id is taken: duplicates, with the index where known, and conflicts, with why."""
+        """Return positions of events with a used id: duplicates with their index, and conflicts with the reason."""
         duplicates: list[tuple[int, int | None]] = []
         conflicts: list[tuple[int, str]] = []
         stored = queries.bodies(connection, [index for _, index in plan.repeated]) if plan.repeated else {}
@@ -315,7 +315,7 @@ class Ingest:
         return duplicates, conflicts
 
     def _same(self, connection: Connection, event: StreamEvent, stored: EventLeaf) -> bool:
-        """Whether an event says what an entry says, listener and bound vector apart."""
+        """Return whether an event equals an entry, apart from listener and bound vector."""
         if _body(event) != _stored_body(stored):
             return False
         if event.vector is None or self._carried is None:
@@ -382,7 +382,7 @@ class Ingest:
         )
 
     def _check_still_true(self, tx: Connection, plan: _Plan, size: int) -> None:
-        """What was looked up at `plan.size` must hold at `size`: bindings, free event ids, salts."""
+        """Check that the look-ups made at `plan.size` are still valid at `size`: bindings, free event ids, salts."""
         bindings = queries.page(tx, plan.size, size, _BINDING, limit=1)
         by_source: dict[str, list[str]] = defaultdict(list)
         for source, event_id in plan.places:
@@ -401,7 +401,7 @@ class Ingest:
         conflicts: list[int],
         appended: Appended | None,
     ) -> list[Acknowledged]:
-        """Each part's own answer, cut out of what the transaction did."""
+        """Return each part's own result from the result of the transaction."""
         first = 0 if appended is None else appended.size - len(plan.places)
         keys, positions = list(plan.places), list(plan.places.values())
         offsets = dict(zip(keys, range(first, first + len(keys)), strict=True)) if duplicates else {}
@@ -436,7 +436,7 @@ class Ingest:
 
 
 def _of_other_sources(rows: Joined, parts: Sequence[Handed]) -> dict[int, tuple[Kind, str]]:
-    """Kinds and reasons by position for rows that speak for another platform than the one that hands them in."""
+    """Return kinds and reasons by position for rows that name another source than their sender's."""
     return {
         i: (quarantine.OTHER_SOURCE, f"source: {event.source!r}, and this file is taken as one of {part.source!r}")
         for part, start, stop in zip(parts, rows.starts, rows.starts[1:], strict=False)
@@ -465,7 +465,7 @@ def _ranges_of(tx: Connection, repeated: Sequence[tuple[int, int]]) -> signed.Ra
 
 
 def _body(event: StreamEvent) -> tuple[object, ...]:
-    """What an event says, listener and vector apart."""
+    """Return an event's content without listener and vector."""
     return (
         event.track,
         event.occurred_at,

@@ -37,7 +37,7 @@ _FIRST_DAY: Final = date(1970, 1, 1)
 
 
 def explain(document: Any) -> StreamEvent:
-    """The event that a JSON value holds; InputError says which field is wrong, what it holds and what it should."""
+    """Return the event of a JSON value; InputError names the wrong field, its value and the expected value."""
     if not isinstance(document, dict):
         raise InputError(f"expected a JSON object, got {_shown(document)}")
     if missing := [name for name in REQUIRED if document.get(name) is None]:
@@ -97,7 +97,7 @@ def check_id(value: str | None, name: str) -> None:
 
 
 def _check_spelling(value: str, name: str) -> None:
-    """One platform, and one event, has one spelling: what looks the same must not count twice."""
+    """Check the spelling of a source or an event id: ids that look the same must not count twice."""
     if value != value.strip():
         raise InputError(f"{name}: {_shown(value)} begins or ends with a blank")
     if not is_normalized("NFC", value):
@@ -167,7 +167,7 @@ class Checker:
         return refused
 
     def _learn(self, event: StreamEvent, latest: str) -> StreamEvent:
-        """Remember what a thorough check has found good."""
+        """Cache values that passed the full check."""
         day, clock = event.occurred_at[:10], event.occurred_at[10:]
         if day > latest:
             raise InputError(f"occurred_at: {event.occurred_at} is in the future")

@@ -59,7 +59,7 @@ def erase(store: Store, source: str, listener: str) -> Erased:
 
 
 class StruckRow(NamedTuple):
-    """A row in quarantine, and why it lies there, without the listener."""
+    """A quarantined row and its reason, without the listener."""
 
     raw: bytes
     reason: str
@@ -95,7 +95,7 @@ def _is_named(name: str, source: str) -> bool:
 
 
 def _struck(value: Any, listener: str, pattern: str) -> Any:
-    """The value without the field of the listener, and with the id struck out of every text that bears it."""
+    """Return the value without the listener's field, and with the id removed from every text."""
     match value:
         case dict():
             kept = {key: item for key, item in value.items() if (key, item) != ("listener", listener)}

@@ -23,7 +23,7 @@ SUFFIXES: Final = {
 
 
 def named_as_events(path: PurePath) -> bool:
-    """Whether a file's name says that it holds events (`.gz` aside); hidden ones are somebody's work in progress."""
+    """Return whether a file's name is that of an event file (apart from `.gz`); hidden files are unfinished."""
     return not path.name.startswith(".") and PurePath(path.name.removesuffix(".gz")).suffix.lower() in SUFFIXES
 
 

@@ -61,13 +61,13 @@ class Commitments:
         self._new.clear()
 
     def forget(self) -> None:
-        """Start afresh: new salts were not kept, or others were kept first."""
+        """Start again: new salts were not stored, or others were stored first."""
         self._known.clear()
         self._new.clear()
 
 
 def commit(salt: bytes, listener: str) -> str:
-    """What stands in a leaf for a listener, 64 hex digits."""
+    """The commitment to a listener in a leaf, 64 hex digits."""
     return hmac.digest(salt, listener.encode(), "sha256").hex()
 
 

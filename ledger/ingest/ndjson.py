@@ -72,7 +72,7 @@ def _one_by_one(block: LineBlock, naming: Naming) -> Rows:
 
 
 def _quick(line: bytes) -> StreamEvent | None:
-    """The event of a line without a flaw that matters here; None sends it to the thorough parser."""
+    """Return the event of a line without errors; None sends the line to the full parser."""
     try:
         event = _DECODER.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):

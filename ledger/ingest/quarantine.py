@@ -84,13 +84,13 @@ def release(tx: Connection, raws: Sequence[bytes]) -> None:
 
 
 def discarded(connection: Connection) -> set[bytes]:
-    """The rows that were given up, by what makes them the same row."""
+    """Return the discarded rows by their identity."""
     query = select(col(QuarantineRow.digest)).where(col(QuarantineRow.state) == "discarded")
     return {bytes(digest) for digest in connection.execute(query).scalars()}
 
 
 def discard(tx: Connection, numbers: Sequence[int], said: str) -> int:
-    """Give rows up: they stay, with what was said added to their reason. How many were closed now."""
+    """Discard rows: they stay, with a remark added to their reason. Return the number discarded."""
     rows = [one(tx, number) for number in numbers]
     if replayed := [row.id for row in rows if row.state == "replayed"]:
         raise StateError(f"row {replayed[0]} was replayed and accepted; there is nothing to discard")
@@ -101,7 +101,7 @@ def discard(tx: Connection, numbers: Sequence[int], said: str) -> int:
 
 
 def listed(connection: Connection, *, state: State | None = "waiting", kind: str | None = None) -> list[Kept]:
-    """What lies in quarantine, oldest first."""
+    """Return the quarantined rows, oldest first."""
     query = select(QuarantineRow).order_by(col(QuarantineRow.id))
     if state is not None:
         query = query.where(col(QuarantineRow.state) == state)

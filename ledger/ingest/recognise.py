@@ -31,7 +31,7 @@ _LOOKED_AT: Final = 1000
 
 
 def of_events(read: Reader) -> Reader:
-    """A reader that hands on nothing before the first event; InputError if there is none."""
+    """Return a reader that yields nothing before the first event; InputError if there is no event."""
 
     def recognised(file: BinaryIO, name: str) -> Iterator[Rows]:
         batches = read(file, name)
@@ -58,7 +58,7 @@ def _meant(row: RowRefusal) -> bool:
 
 
 def _another(name: str, refused: list[RowRefusal]) -> str:
-    """What this looks like instead, if it is something that another command takes."""
+    """Return what the file is instead, if another command accepts it."""
     text = b"\n".join(refusal.raw for refusal in refused[:_LOOKED_AT])
     for key, what in _OTHERS.items():
         if key in text:

@@ -15,7 +15,7 @@ from ledger.event import StreamEvent
 
 @dataclass(frozen=True, slots=True)
 class RowRefusal:
-    """A row that is not appended: where it stood, what it was, why not."""
+    """A rejected row: its file and line, its content, and the reason."""
 
     line: int
     raw: bytes
@@ -56,7 +56,7 @@ class Joined:
 
 
 def consecutive(events: list[StreamEvent], first: int, position: int, raws: Callable[[], list[bytes]]) -> Rows:
-    """Rows that stand on consecutive lines; their bytes are asked for only when one is refused."""
+    """Rows on consecutive lines; their bytes are read only if one is refused."""
     lines: list[bytes] = []
 
     def raw(i: int) -> bytes:
@@ -69,7 +69,7 @@ def consecutive(events: list[StreamEvent], first: int, position: int, raws: Call
 
 @dataclass(slots=True)
 class Collector:
-    """Rows gathered one by one, where the quick way was not open."""
+    """Rows read one by one, if the fast decoder could not be used."""
 
     position: int
     events: list[StreamEvent] = field(default_factory=list)

@@ -26,13 +26,13 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 
 
 class Places(Protocol):
-    """Where checked events stand in signed batches; None for one that no batch holds."""
+    """Return the positions of checked events in signed batches; None for an event in no batch."""
 
     def of(self, events: Sequence[StreamEvent], refused: Collection[int]) -> list[Place | None]: ...
 
 
 def body_hashes(events: Iterable[StreamEvent]) -> list[bytes]:
-    """The tree hash of what each event says, in bulk."""
+    """Return the tree hash of each event's body, in bulk."""
     unset = msgspec.UNSET
     return leaf_hashes(
         _ENCODE(
@@ -61,7 +61,7 @@ class BatchContent:
 
 
 def read_content(blocks: Iterable[Rows], name: str, source: str) -> BatchContent:
-    """What a whole file's events come to; InputError names the first row that cannot be signed for."""
+    """Return the hashes of a whole file's events; InputError names the first row that cannot be signed."""
     checker = Checker(lambda: date.max, source)
     hashes: list[bytes] = []
     vectors: set[bytes] = set()
@@ -94,7 +94,7 @@ def declared_digest(document: Mapping[str, Any], track: str) -> bytes:
 
 
 class InOrder:
-    """The places of a file's events: one after the other, as they were signed."""
+    """Return the positions of a file's events, in the order in which they were signed."""
 
     def __init__(self, index: int, hashes: bytes) -> None:
         self._index = index

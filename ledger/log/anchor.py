@@ -28,7 +28,7 @@ from ledger.proofs.checkpoint import Checkpoint
 
 
 def content(data: bytes) -> Checkpoint:
-    """What a signed checkpoint says; whether its signature is good is for whoever trusts a key to ask."""
+    """Return the content of a signed checkpoint without verifying its signature."""
     return checkpoint.parse(note.parse(data).text)
 
 
@@ -71,7 +71,7 @@ class Anchor(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of whatever it keeps open."""
+        """Close all open files or connections."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class LeafBatch:
 
 
 def batch_of(leaves: Sequence[Leaf], blobs: Iterable[bytes] = ()) -> LeafBatch:
-    """Any leaves as a batch; InputError for what is not one."""
+    """Return leaves as a batch; InputError for an invalid leaf."""
     bodies = [leaf.encode(record) for record in leaves]
     return LeafBatch(
         bodies=bodies,
@@ -89,7 +89,7 @@ def batch_of(leaves: Sequence[Leaf], blobs: Iterable[bytes] = ()) -> LeafBatch:
 
 
 class _Dated(msgspec.Struct):
-    """Of a leaf, when the ledger says that it was made; events have no such time."""
+    """Return a leaf's ledger time; events have none."""
 
     at: str | None = None
 
@@ -141,7 +141,7 @@ class Log:
     # --- opening ----------------------------------------------------------------------------------
 
     def check(self) -> Head:
-        """What opening a log checks: tiles, checkpoint, last entries and anchor agree, or VerificationError."""
+        """Check at opening that tiles, checkpoint, last entries and anchor agree, or raise VerificationError."""
         anchored = self.anchor.read()  # before the database, which may only be ahead of it
         with self.store.reading() as connection:
             edge = right_edge.load(connection, self.origin, self.trusted)
@@ -165,7 +165,7 @@ class Log:
         return self._signer
 
     def sign_with(self, signer: Callable[[], PrivateKey]) -> None:
-        """Sign with another key from here on: the one that the log's key was handed over to."""
+        """Sign with the new key after the log key was rotated."""
         self._signer = signer
 
     def close(self) -> None:
@@ -234,7 +234,7 @@ class Log:
         return Appended(edge.head.size, extended.head.size, signed)
 
     def _check_time(self, tx: Connection, size: int, batch: LeafBatch) -> str:
-        """Refuse leaves dated before what the log holds already; the latest time in the log with this batch.
+        """Refuse leaves dated before the log's latest time; return the latest time including this batch.
 
         A clock set back would open what is closed: a grant that has ended, a period that is over.
         """
@@ -313,7 +313,7 @@ class Log:
                 return self._seal(self.head())
 
     def seal_since(self, start: datetime) -> Appended | None:
-        """Seal, unless that was done since then or nothing has come after the last seal; None if so.
+        """Seal the log; None if it was sealed since then, or if there is no entry after the last seal.
 
         However many processes ask at once, one of them seals: the log must not have moved since it looked.
         """
@@ -335,7 +335,7 @@ class Log:
     # --- reading ----------------------------------------------------------------------------------
 
     def head(self, size: int | None = None) -> Head:
-        """Where the log stands now, or stood at the size of one of its checkpoints."""
+        """Return the log's head now, or at the size of one of its checkpoints."""
         with self.store.reading() as connection:
             signed = queries.last_checkpoint(connection)
         if signed is None:
@@ -366,7 +366,7 @@ class Log:
         return rows[0]
 
     def blob(self, digest: Digest) -> bytes:
-        """The matter of this digest, hashed again; InputError if it is not kept here."""
+        """Return the content with this digest after hashing it; InputError if it is not stored here."""
         with self.store.reading() as connection:
             data = queries.blob(connection, bytes.fromhex(digest))
         if data is None:
@@ -381,7 +381,7 @@ class Log:
             return queries.find_event(connection, source, event_id)
 
     def reading(self) -> Reading:
-        """What this log's own leaves add up to by now, from the leaves themselves: no projection has a say.
+        """Return the reading of this log's own leaves, from the leaves themselves, without projections.
 
         Kept and carried forward; a log without trusted keys is read anew by whoever wants to check signatures.
         """
@@ -392,7 +392,7 @@ class Log:
         return self._carried_forward((*keyring.TYPES, sourcing.TYPE, BATCH))
 
     def sources(self) -> dict[str, EventSource]:
-        """Who speaks for each source, from the few leaves that say so and those that say which keys count."""
+        """Return the party of each source, from the `source` and `key` leaves."""
         return dict(self._carried_forward((*keyring.TYPES, sourcing.TYPE)).sources)
 
     def members(self) -> dict[str, TrustedLog]:
@@ -418,7 +418,7 @@ class Log:
             return right_edge.dated_in(connection, self.trusted)
 
     def ring(self) -> KeyRing | None:
-        """The keys as all key leaves leave them; None for a log that was opened without trusted keys."""
+        """Return the keys after all key leaves; None for a log that was opened without trusted keys."""
         if self.trusted is None:
             return None
         with self.store.reading() as connection:
@@ -453,7 +453,7 @@ class Log:
         return signed.note
 
     def has_retired(self, signed: bytes) -> bool:
-        """Whether nobody but retired log keys signed this checkpoint, so that it proves nothing by itself (V6)."""
+        """Return whether only retired log keys signed this checkpoint, so that it proves nothing on its own (V6)."""
         ring = self.ring()
         if ring is None:
             return False

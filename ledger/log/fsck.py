@@ -47,7 +47,7 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 
 @dataclass(slots=True, kw_only=True)
 class Examined:
-    """What a log is now. `first_bad` is the index of the first entry that is not what was appended."""
+    """The result of fsck. `first_bad` is the index of the first changed entry."""
 
     ok: bool = True
     origin: str
@@ -138,7 +138,7 @@ class _Walk:
             self._report.bad(covered, f"entries {covered} to {count - 1} are covered by no checkpoint")
 
     def _reach(self, connection: Connection, size: int) -> bool:
-        """Take in the entries up to this size; False if there are not so many."""
+        """Read the entries up to this size; False if there are fewer."""
         while (done := self._edge.head.size) < size:
             rows = queries.typed_page(connection, done, size)
             if not rows or rows[0][0] != done:
@@ -214,7 +214,7 @@ class _Walk:
             self._report.unchecked.append(remark)
 
     def _take_signed(self, index: int, body: dict[str, Any]) -> None:
-        """A leaf with an author: void unless they might write it, and then without effect on what follows."""
+        """Check a signed leaf; it is void, and has no effect, unless its author may write it."""
         if not self._reading.take(index, body):
             void = self._reading.voids[-1]
             self._report.voids.append(void)
@@ -269,7 +269,7 @@ class _Walk:
                     )
 
     def _check_checkpoint(self, signed: StoredCheckpoint) -> None:
-        """A checkpoint says what the entries before it add up to."""
+        """Check that each checkpoint matches the entries before it."""
         head, size = self._edge.head, signed.size
         try:
             checkpoint_text = content(signed.note)

@@ -19,13 +19,13 @@ Bad = Callable[[int | None, str], None]
 
 
 class Batches:
-    """Compares events with the signed batches that they are said to stand in."""
+    """Compares events with the signed batches to which they belong."""
 
     def __init__(self, bad: Bad) -> None:
         self._bad = bad
 
     def compare(self, connection: Connection, first: int, rows: Sequence[tuple[int, str, bytes]]) -> None:
-        """Each of these entries that is said to stand in a batch says what stands there."""
+        """Check that each of these entries equals the batch's entry at its position."""
         placed = signed.ranges(connection, first, first + len(rows))
         if not placed.rows:
             return
@@ -45,7 +45,7 @@ class Batches:
                 self._bad(index, f"entry {index}: {problem}")
 
     def check_signed(self, connection: Connection, sources: Mapping[int, str]) -> None:
-        """Each of these events, of sources whose platform signs, stands in a batch.
+        """Check that each of these events belongs to a batch, if its source must sign.
 
         One that was altered after it was signed matches no batch: it would count as unsigned (finding V14).
         """
@@ -55,7 +55,7 @@ class Batches:
                 self._bad(index, f"entry {index} is of source {source}, which signs its events, and stands in no batch")
 
     def check_projection(self, connection: Connection, size: int) -> None:
-        """Nothing is said to be signed that is not in the log."""
+        """Check that the projection names no signed entry that is not in the log."""
         last = -1
         for first, stop, _, _ in signed.ranges(connection, 0, canon.INT_MAX).rows:
             if first < last or stop <= first or stop > size:
@@ -64,7 +64,7 @@ class Batches:
 
 
 def _known(connection: Connection, index: int) -> tuple[BatchStatement, Digest] | None:
-    """What the batch leaf at this index says and where its hashes are, wherever the walk has got to."""
+    """Return the batch leaf at this index and the position of its hashes."""
     body = queries.bodies(connection, [index]).get(index)
     try:
         body_fields = None if body is None else canon.decode_object(body, "leaf")
@@ -81,7 +81,7 @@ def _agrees(
 
 
 def blob_of(connection: Connection) -> Callable[[Digest], bytes]:
-    """What is kept under a digest, as the reading asks for it."""
+    """Return the content with this digest, for the reading."""
     return lambda digest: _blob(connection, digest)
 
 

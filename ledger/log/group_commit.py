@@ -43,7 +43,7 @@ class _Place(Generic[Item, Answer]):
 
 
 class Gather(Generic[Item, Answer]):
-    """Call it from any number of threads; each call returns what `commit` answered for its item.
+    """Call it from any number of threads; each call returns the result of `commit` for its item.
 
     `commit` takes items in the order of their arrival and answers them in that order. What it raises
     reaches every caller whose item was in that commit, and no other.
@@ -126,13 +126,13 @@ class Gather(Generic[Item, Answer]):
                 following.called.set()
 
     def _hand_on(self) -> _Place[Item, Answer] | None:
-        """Under the lock: whose turn it is now."""
+        """Wake the thread whose turn it is; call under the lock."""
         following = self._queue[0] if self._queue else None
         self._committing = following is not None
         return following
 
     def _leave(self, place: _Place[Item, Answer]) -> None:
-        """A caller that is told to stop while it waits: its item is not committed, and its turn is the next one's."""
+        """An interrupted waiting caller: its item is not committed, and the next caller takes its turn."""
         with self._lock:
             if place not in self._queue:
                 return

@@ -50,7 +50,7 @@ def open_log(
     form: int | None = None,
     check: bool = True,
 ) -> Log:
-    """The log of this name, made if neither database nor anchor holds anything yet.
+    """Open the log of this name; create it if database and anchor are both empty.
 
     `trusted` are its first keys, as trust.json has them: with them, a stored checkpoint that none of
     them or of their successors signed is refused. A new log is of form 2 if trust.json states a `form`.

@@ -17,7 +17,7 @@ from ledger.proofs.tile import format_path, prunable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What an export holds from now on: entries `minimum` and later."""
+    """The result of pruning: the export contains entries from `minimum` on."""
 
     folder: str
     minimum: int

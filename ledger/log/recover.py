@@ -34,7 +34,7 @@ from ledger.proofs.tree import root as tree_root
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """The log as it stands after recovery, and how many entries came from the export."""
+    """The log after recovery, and the number of entries from the export."""
 
     origin: str
     size: int
@@ -157,7 +157,7 @@ def _check_prefix(tx: Connection, before: Edge, static: Static) -> None:
 
 
 def _append(log: Log, tx: Connection, static: Static, edge: Edge) -> Edge:
-    """The missing entries, and what stands beside them, under the exported checkpoint."""
+    """Append the missing entries and their side data under the exported checkpoint."""
     log.store.insert(tx, BLOB, [row for row in static.blobs() if queries.blob(tx, row[0]) is None])
     ring, assigns = edge.ring, AssignPlaces()
     for first, bodies in static.entries(edge.head.size):
@@ -181,7 +181,7 @@ def _append(log: Log, tx: Connection, static: Static, edge: Edge) -> Edge:
 
 
 def surviving(log: Log) -> list[dict[str, object]]:
-    """The heads that a successor's first leaf names: what the database holds, what was acknowledged."""
+    """The heads in a successor's first leaf: the database's, and the acknowledged one."""
     head = log.head()
     heads: list[dict[str, object]] = [
         {"origin": log.origin, "size": head.size, "root": head.root.hex(), "chain": head.chain.hex()}

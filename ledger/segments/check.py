@@ -30,7 +30,7 @@ Hashes = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """Segments that are what the log says; every one of their leaves was written again and hashed."""
+    """The result of a check: segments that match the log; each of their leaves was encoded and hashed."""
 
     ok: bool
     segments: int
@@ -41,7 +41,7 @@ class Verified:
 
 
 def check_files(folder: Path, wanted: Sequence[File], on_progress: Progress = None) -> int:
-    """Each of these files is there and has its digest: what a settlement asks first. Returns the bytes hashed."""
+    """Check that each of these files exists and has its digest; return the number of bytes hashed."""
     whole, done = sum(file.bytes for file in wanted), 0
     for file in wanted:
         files.check(folder, file)
@@ -125,7 +125,7 @@ def _hashed(bodies: pa.Array | pa.ChunkedArray) -> Hashes:
 
 
 def _check_derived(piece: pa.Table, file: File, known: pa.Table) -> None:
-    """What is in a row beside its leaf follows from the leaf: its binding, and the day that names its file."""
+    """Check the parts of a row that follow from its leaf: its binding, and the day of its file."""
     numbers = piece.column("binding").combine_chunks()
     in_range = len(numbers) == 0 or (pc.min(numbers).as_py() >= 0 and pc.max(numbers).as_py() < known.num_rows)
     same = in_range and all(

@@ -38,14 +38,14 @@ AGAIN: Final = "make it again from the log: settle segments mend"
 
 
 def place(kind: Kind, start: int, stop: int, day: str | None = None) -> str:
-    """Where a file of a segment lies, relative to the segments' folder."""
+    """Return the path of a segment's file, relative to the segments' folder."""
     folder = f"period={day[:7]}/day={day[8:]}" if day else kind
     return f"{folder}/part-{start:012d}-{stop:012d}.parquet"
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One sealer at a time; the others are told, not kept waiting."""
+    """Allow one sealer at a time; others get an error at once."""
     make_folder(folder)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -78,7 +78,7 @@ def write(path: Path, rows: pa.Table) -> None:
 
 
 def described(folder: Path, kind: Kind, path: str, rows: pa.Table, day: str | None = None) -> File:
-    """What a manifest says of a file that has just been written."""
+    """Return the manifest's entry for a file that was just written."""
     key = "binding" if kind == "bindings" else "index"
     ends: dict[str, Any] = pc.min_max(rows.column(key)).as_py()
     return File(
@@ -116,7 +116,7 @@ def check(folder: Path, file: File) -> None:
 
 
 def intact(folder: Path, file: File) -> bool:
-    """Whether a file is there and is the one the log committed to."""
+    """Return whether a file exists and is the one that the log committed to."""
     try:
         check(folder, file)
     except SegmentError:
@@ -137,7 +137,7 @@ def pieces(folder: Path, file: File, schema: pa.Schema) -> Iterator[pa.Table]:
 
 
 def tidy(folder: Path, keep: set[str]) -> list[str]:
-    """Take away what an interrupted sealing left behind: Parquet files that no manifest names."""
+    """Delete the files of an interrupted sealing: Parquet files that no manifest names."""
     left = [
         str(path.relative_to(folder))
         for pattern in ("*/part-*.parquet*", "period=*/day=*/part-*.parquet*")

@@ -101,7 +101,7 @@ def ordered_digest(hashes: Iterable[bytes]) -> Digest:
 
 
 def read(body: bytes, manifest: bytes) -> SegmentManifest:
-    """The manifest of a segment leaf; refuses one that the leaf does not name or that says otherwise."""
+    """Return the manifest of a segment leaf; refuse one that the leaf does not name or that differs from it."""
     fields: Mapping[str, Any] = leaf.decode(body)
     parsed = SegmentManifest.parse(manifest)
     if fields.get("manifest") != canon.digest(manifest):
@@ -122,7 +122,7 @@ def manifests(log: Log, size: int | None = None) -> list[SegmentManifest]:
 
 
 def check_chain(manifests: Sequence[SegmentManifest], origin: str) -> None:
-    """Every index from 0 to the last stop is covered, and covered once."""
+    """Check that every index from 0 to the last stop is covered exactly once."""
     stop = 0
     for manifest in manifests:
         if manifest.origin != origin:

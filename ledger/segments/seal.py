@@ -43,7 +43,7 @@ Progress = Callable[[int, int | None], None] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """What a sealing did: leaves `[start, stop)` are in `segments` more segments."""
+    """The result of sealing: leaves `[start, stop)` are in `segments` more segments."""
 
     start: int
     stop: int
@@ -110,7 +110,7 @@ class Stretch:
 
 
 def gather(log: Log, start: int, stop: int, known: Known) -> Stretch:
-    """Read a stretch of the log into columns; `known` takes up bindings that are new."""
+    """Read a range of the log into columns; new bindings are added to `known`."""
     first = known.table.num_rows
     with log.store.reading() as connection:
         other_leaves = _others(connection, start, stop)
@@ -149,7 +149,7 @@ def _others(connection: Connection, start: int, stop: int) -> list[tuple[int, st
 
 
 def _bodies(connection: Connection, start: int, stop: int) -> list[bytes]:
-    """Every leaf of a stretch. Asked of the driver itself: rows as objects would take longer than reading them."""
+    """Return every leaf of a range, directly from the driver: creating row objects would take longer than reading."""
     cursor = connection.connection.cursor()
     cursor.execute(f"SELECT body FROM entry WHERE idx >= {start:d} AND idx < {stop:d} ORDER BY idx")  # noqa: S608
     return [body for (body,) in cursor.fetchall()]

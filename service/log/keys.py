@@ -57,7 +57,7 @@ class Rotated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revoked:
-    """A key counts no more beyond `until`."""
+    """A key was revoked: it is not valid beyond `until`."""
 
     key: str
     until: int
@@ -148,7 +148,7 @@ def rotate(workspace: Workspace, name: str) -> Rotated:
 
 
 def _destroy(private: BinaryIO) -> None:
-    """Overwrite a private key's file that has lost its name: whoever finds a retired key must find nothing (V6)."""
+    """Overwrite and delete the file of a retired private key, so that nobody can use it (V6)."""
     private.write(bytes(os.fstat(private.fileno()).st_size))
     private.flush()
     os.fsync(private.fileno())
@@ -184,7 +184,7 @@ def _own(matching_keys: KeyRing, key: PrivateKey) -> Key:
 
 
 def revoke(workspace: Workspace, key_id: str, *, until: int | None, by: str) -> Revoked:
-    """Shut a key out from size `until` on, by default from now on."""
+    """Revoke a key after size `until`, by default from now on."""
     matching = [key for key in ring(workspace).keys if key.public.id.startswith(key_id)]
     if len(matching) != 1 or len(key_id) < 8:
         raise InputError(f"{len(matching)} keys start with {key_id!r}; give more of the id, see `settle key show`")
@@ -222,7 +222,7 @@ def _check_usable(workspace: Workspace, renewed: KeyRing, published: Trust, size
 
 
 def publish(workspace: Workspace, matching_keys: KeyRing) -> None:
-    """Write trust.json anew: its keys with the sizes at which they count, and their successors."""
+    """Write trust.json again: its keys with the sizes at which they are valid, and their successors."""
     _write(workspace, _published(workspace, matching_keys))
 
 

@@ -73,12 +73,12 @@ def _check_unused(log: Log) -> None:
 
 
 def remember(ws: Workspace, origin: str, place: Path) -> None:
-    """Where a registered log's workspace is, for this machine."""
+    """Return the folder of a registered log's workspace on this machine."""
     write_whole(ws.home / PLACES, (json.dumps(_places(ws) | {origin: str(place)}, indent=2) + "\n").encode())
 
 
 def _let_follow(other: Workspace, ws: Workspace) -> None:
-    """In the member's workspace: where its home is, and the keys by which it believes it."""
+    """Write to the member's workspace the home log's folder and trusted keys."""
     config = other.home / CONFIG
     text = config.read_text(encoding="utf-8")
     if other.settings.text("log.home") == "":
@@ -90,12 +90,12 @@ def _let_follow(other: Workspace, ws: Workspace) -> None:
 
 
 def sources_of(log: Log) -> dict[str, EventSource]:
-    """Every source that a log knows; only its operator's word counts."""
+    """Return every source of a log, from leaves that its operator signed."""
     return log.sources()
 
 
 def check_home(ws: Workspace, does: str) -> None:
-    """Refuse what only a home log does."""
+    """Refuse an operation that only a home log allows."""
     if home := ws.settings.text("log.home"):
         raise StateError(f"log {ws.log.origin} follows the one in {home}: only that {does}")
 
@@ -179,7 +179,7 @@ def home_of(ws: Workspace) -> Log | None:
 
 
 def _workspace(place: Path, ws: Workspace) -> Workspace:
-    """Another workspace, by its own settings alone: the environment speaks of this one."""
+    """Open another workspace. SETTLE_* variables are ignored: they configure the current one."""
     try:
         settings = resolve((place / CONFIG).read_text(encoding="utf-8"), {})
     except OSError:
@@ -225,7 +225,7 @@ def _places(ws: Workspace) -> dict[str, str]:
 
 
 def check_sources(home: Home, log: Log) -> None:
-    """Refuse a log with events of a source that another log takes: they would count twice."""
+    """Refuse a log with events of another log's source: they would count twice."""
     with log.store.reading() as connection:
         names = queries.sources(connection)
     for name in names:

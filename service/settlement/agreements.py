@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermsShown:
-    """Terms and where they stand: proposed, agreed (they count from their period on), or ended."""
+    """Terms and their state: proposed, agreed (in force from their period on), or ended."""
 
     id: str
     kind: str
@@ -32,7 +32,7 @@ class TermsShown:
 
 
 def agree(ws: Workspace, clause: Clause, *, period: str, note: str) -> Proposed:
-    """Propose terms from a period on; `note` says which contract, law or source is behind them."""
+    """Propose terms from a period on; `note` names their contract, law or source."""
     said(note, "an agreement")
     agreed = Agreed.of(period=period, note=note, clause=clause)
     if agreed.party and agreed.party not in ws.registry.view().parties:

@@ -39,7 +39,7 @@ def has_own_key(ws: Workspace, party: str) -> bool:
 
 
 def one_person(ws: Workspace) -> bool:
-    """Whether the log knows no other approver than the operator: everything is then marked demo.
+    """Return whether the log has no approver except the operator; all output is then marked demo.
 
     The workspace's own approver key is nobody's, since the operator holds it. What counts is a key that
     the log introduced as another party's and that has not been revoked; files in a folder say nothing.
@@ -75,7 +75,7 @@ def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
 
 
 def _check_own(ws: Workspace, party: str, key: PrivateKey) -> None:
-    """The workspace's approver key acts in no name but its own: a mistyped name is nobody, not another person."""
+    """Return the approver's party; the workspace's own approver key signs only in its own name."""
     keys = ring(ws)
     own = keys.find(key.public.id)
     if own is not None and own.party == party:
@@ -89,7 +89,7 @@ def _check_own(ws: Workspace, party: str, key: PrivateKey) -> None:
 
 
 def check_by_person(ws: Workspace, book: Book, run: Digest) -> None:
-    """Refuse what only the workspace's own approver key approved, once there are people who approve."""
+    """Refuse an approval by the workspace's own approver key if there are other approvers."""
     approvals = book.approvals.get(run, [])
     if approvals and all(approval.demo for approval in approvals) and not one_person(ws):
         raise StateError(
@@ -99,7 +99,7 @@ def check_by_person(ws: Workspace, book: Book, run: Digest) -> None:
 
 
 def is_demo(ws: Workspace, book: Book, runs: Collection[Digest]) -> bool:
-    """Whether what is said of runs carries the demo mark: one is approved by no person with a key of their own.
+    """Return whether output about runs is marked demo: a run was not approved by a person with a separate key.
 
     Where nothing is approved yet, or nothing was run, the workspace as a whole speaks.
     """

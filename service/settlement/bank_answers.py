@@ -35,7 +35,7 @@ SHOWN_MAX: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentPayment:
-    """One payment as a bank was told it: which attempt of which run, to whom, how much in which currency."""
+    """One payment as sent to a bank: run, attempt, payee, amount and currency."""
 
     run: Digest
     batch: Pay
@@ -48,7 +48,7 @@ class SentPayment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRefused:
-    """An answer that cannot be: the payment is in a state from which what the bank says does not follow."""
+    """An impossible answer: it does not follow from the payment's state."""
 
     reference: str
     party: str
@@ -58,7 +58,7 @@ class AnswerRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeProposed:
-    """A payment that failed or came back; it counts once another person approves: settle approve ID --as PARTY."""
+    """A failed or returned payment; it takes effect when another person approves: settle approve ID --as PARTY."""
 
     id: str
     party: str
@@ -68,7 +68,7 @@ class OutcomeProposed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswersRead:
-    """What a file of a bank, or a confirmation of a whole batch, came to.
+    """The result of reading a bank's file, or of confirming a batch.
 
     `settled`: recorded now; `proposals` wait for a second person; `already`: were known; `pending`: on their way;
     `unknown`: references of other payments than this log's; `unnamed`: entries without any reference.
@@ -190,7 +190,7 @@ def _matched(
 
 
 def _contradictions(payments: Sequence[SentPayment], answer: BankAnswer, namesakes: int) -> Iterator[str]:
-    """Where an answer is about another amount than was sent, or could be about two attempts."""
+    """Find answers with another amount than was sent, or that fit two attempts."""
     if namesakes > 1:
         # Release 0.1 gave every attempt the same reference.
         yield (
@@ -224,7 +224,7 @@ def _never_sent(ws: Workspace, book: Book, unknown: Iterable[str]) -> Iterator[s
 
 @dataclass(slots=True)
 class _PaymentStanding:
-    """Where a payment stands while a file is gone through: its last attempt, and outcomes that count or wait."""
+    """A payment's state while a file is read: its last attempt, and outcomes in force or waiting."""
 
     transfer: PartyPayment
     state: State
@@ -250,7 +250,7 @@ class _AnswerRecording:
     _standings: dict[tuple[Digest, str], _PaymentStanding] = field(default_factory=dict)
 
     def take(self, payment: SentPayment, answer: BankAnswer, *, rejected_stays: bool = False) -> None:
-        """Record what an answer says of a payment. `rejected_stays`: not where a rejection waits for approval."""
+        """Record an answer for a payment. `rejected_stays`: not if a rejection waits for approval."""
         if answer.outcome == "pending":
             self.pending += 1
             return
@@ -345,7 +345,7 @@ SENT_AGAIN: Final = (
 def _following(
     standing: _PaymentStanding, payment: SentPayment, outcome: str, *, rejected_stays: bool
 ) -> tuple[Outcome, ...] | str:
-    """The outcomes to record so that a payment is what the bank says; none if it is, a reason if it cannot be."""
+    """Return the outcomes to record for a bank's answer: none if already recorded, a reason if impossible."""
     if outcome in standing.proposed:
         return ()
     if payment.attempt < len(standing.transfer.attempts):

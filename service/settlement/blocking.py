@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
-    """An intent that is not paid now, and why; `detail`: what is wrong with the account, where that is why."""
+    """A blocked intent and its reason; `detail`: the problem with the account, if that is the reason."""
 
     party: str
     micros: int
@@ -29,7 +29,7 @@ class Blocked:
 
 
 def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]:
-    """Whose money holds opened since the calculation concern, with the reason of the hold.
+    """Return the parties concerned by holds opened after the computation, with the reasons.
 
     A hold on a party blocks it. For one on a source, a track or a platform the run is computed again with
     it: whoever has money held by it then is blocked, and nobody else. One on listeners blocks nobody: spread over
@@ -49,7 +49,7 @@ def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]
 
 
 def disputes_since(ws: Workspace, book: Book, stored: Stored) -> list[HoldMatch]:
-    """Ownership disputes opened since the run's registry: as holds on the recordings they are about.
+    """Return ownership disputes opened after the run's registry, as holds on their recordings.
 
     One about which of two recordings was first is held here as well: the run's lines name payees, and edit nothing.
     """

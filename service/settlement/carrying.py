@@ -28,7 +28,7 @@ from service.settlement.stored import Stored, load
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCarryover:
-    """What a run takes over: balances from the run it follows, corrections nobody has booked, terms in force."""
+    """The carried inputs of a run: balances of the run before, corrections not booked yet, terms in force."""
 
     follows: Digest | None
     opening: dict[str, int]
@@ -106,7 +106,7 @@ def _corrections(
 
 
 def restated_in(log: Log, restate: Restate) -> Iterator[Correction]:
-    """What a restatement books, one correction a holder, numbered in the order of its document."""
+    """Return a restatement's corrections, one per holder, numbered in the order of its document."""
     document = read_document(log.blob(restate.statement), restate)
     for number, share in enumerate(document.shares):
         yield Correction(
@@ -120,7 +120,7 @@ def restated_in(log: Log, restate: Restate) -> Iterator[Correction]:
 
 
 def other_parts(log: Log, book: Book, run: Digest, before: Restate | None = None) -> dict[str, int]:
-    """What nobody holds of a run's pool, as the run left it or its last restatement, of those before one, did."""
+    """Return the parts of a run's pool without a holder, after the run or its last restatement before one."""
     last = _last_restated(log, book, run, before)
     if last is not None:
         return dict(last.parts)
@@ -129,7 +129,7 @@ def other_parts(log: Log, book: Book, run: Digest, before: Restate | None = None
 
 
 def parts_moved(log: Log, book: Book, restate: Restate) -> dict[str, int]:
-    """What a restatement adds to each part of the pool that nobody holds, and what it pays instead of the payer."""
+    """Return a restatement's additions to the pool's parts without a holder, and what it pays for the payer."""
     was = other_parts(log, book, restate.run, restate)
     document = read_document(log.blob(restate.statement), restate)
     moved = {name: document.parts[name] - was[name] for name in OTHER_PARTS}
@@ -158,7 +158,7 @@ def _last_restated(log: Log, book: Book, run: Digest, before: Restate | None) ->
 
 
 def disputed_in(log: Log, book: Book, dispute: DisputeFile, entries: Collection[str]) -> Iterator[Correction]:
-    """What a dispute moves: the other side's money while it is held, back when that ends, and what outcomes award.
+    """Return a dispute's corrections: the other side's held money, its release, and the awards of outcomes.
 
     `entries`: what runs have booked; money that was never held by one need not go back.
     """
@@ -187,7 +187,7 @@ def disputed_in(log: Log, book: Book, dispute: DisputeFile, entries: Collection[
 
 
 def held_by(log: Log, book: Book, dispute: DisputeFile) -> int:
-    """How much of the other side's money an admitted dispute holds, as the log stood when it was admitted.
+    """Return the amount that an admitted dispute holds, from the log at its admission.
 
     At most what is claimed, and what the run and its restatements gave the other side, less what earlier disputes of it
     hold or took. That it does not change later is what lets a run give back exactly what one before it held.
@@ -215,7 +215,7 @@ def held_by(log: Log, book: Book, dispute: DisputeFile) -> int:
 
 
 def reversal(run: Digest) -> str:
-    """The name under which what a reversed run paid is booked back."""
+    """Return the id under which a reversed run's payments are booked back."""
     return f"reversal@{run}"
 
 
@@ -228,7 +228,7 @@ def _returned(log: Log, book: Book, stored: Stored) -> Iterator[Correction]:
 
 
 def _undone(log: Log, book: Book, before: list[Stored], undone: Stored) -> Iterator[Correction]:
-    """What a reversed run paid, owed back; what came back later, given back; what left later after all, owed again.
+    """Return a reversed run's corrections: payments owed back, later returns given back, later payments owed again.
 
     The payments of a reversed run go on living: each new run books the difference to what was booked so far.
     """
@@ -256,7 +256,7 @@ def _undone(log: Log, book: Book, before: list[Stored], undone: Stored) -> Itera
 
 
 def releases_of(book: Book, stored: Stored, entries: Collection[str]) -> Iterator[Correction]:
-    """What a run's own lines release, among `entries` that later runs have booked or still to be booked.
+    """Return the releases of a run's own lines, among `entries` that later runs booked or must book.
 
     Once a run is restated its lines may name others than today's holders: what is lifted after that is paid by
     the next restatement, or it would be paid to the holder of then and the holder of now.
@@ -284,7 +284,7 @@ def released_from(stored: Stored, released: dict[str, str]) -> Iterator[Correcti
 
 
 def transfers(log: Log, book: Book, stored: Stored) -> dict[str, PartyPayment]:
-    """Where each payment of a run stands; what is neither settled nor on its way may be handed over."""
+    """Return the state of each payment of a run; a payment neither settled nor handed over may be handed over."""
     run = stored.record.run
     posted = _posted(log, book, run) if any(batch.via == "chain" for batch in book.batches.get(run, [])) else {}
     history: list[HandedOver | PaymentNews] = []
@@ -327,7 +327,7 @@ def posts(log: Log, book: Book) -> Iterator[tuple[int, Leaf]]:
 
 
 def _posted(log: Log, book: Book, run: Digest) -> dict[str, int]:
-    """Where the log says first that a chain has each batch of a run."""
+    """Return the index of the first leaf that records each batch of a run on a chain."""
     posted: dict[str, int] = {}
     for index, post in posts(log, book):
         name = str(post.get("run"))
@@ -337,17 +337,17 @@ def _posted(log: Log, book: Book, run: Digest) -> dict[str, int]:
 
 
 def paid_out(log: Log, book: Book, stored: Stored, *, every: bool = False) -> dict[str, int]:
-    """What each payee of a run was paid, or is on its way to it; `every`: nothing, too."""
+    """Return the amount paid or handed over to each payee of a run; `every`: including zero."""
     return {party: payment.moved for party, payment in transfers(log, book, stored).items() if payment.moved or every}
 
 
 def handed_over(log: Log, book: Book, stored: Stored) -> set[str]:
-    """Payees whose payment is not to be handed over (again)."""
+    """Return payees whose payment must not be handed over (again)."""
     return {party for party, payment in transfers(log, book, stored).items() if not payment.due}
 
 
 def batch_of(log: Log, statement: Digest) -> dict[str, Any]:
-    """What was signed when a batch of payments left."""
+    """Return the signed document of a batch of payments."""
     return canon.decode_object(dsse.parse(log.blob(statement)).payload, "payments")
 
 

@@ -28,7 +28,7 @@ _ANSWERS: MutableMapping[Log, dict[tuple[int, LineDispute], str | None]] = WeakK
 def check_entitled(
     ws: Workspace, stored: Stored, *, claimant: str, subject: str, against: str, size: int | None = None
 ) -> None:
-    """Whoever has a line in the run, or a registered share in what it is about, may dispute it; strangers may not."""
+    """Check that a claimant has a line in the run, or a registered share in the disputed subject."""
     lines = {line.party for line in stored.outcome.lines}
     entitled = lines | stored.accounts.keys()
     subjects = {row.track for row in stored.usage} if subject else set()
@@ -48,7 +48,7 @@ def check_entitled(
 
 
 def entitlement(ws: Workspace) -> Entitlement:
-    """The same check of a dispute in the log, by what the log held where it stands."""
+    """The same check for a dispute in the log, from the log's content at its index."""
     answers = _ANSWERS.setdefault(ws.log, {})
 
     def check(index: int, opened: LineDispute, run: Run) -> None:

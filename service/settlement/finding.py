@@ -29,7 +29,7 @@ def find(book: Book, subject: str) -> str:
 
 
 def _check_run(book: Book, subject: str) -> None:
-    """A month, with or without a pool, of which nothing was run: what comes first."""
+    """Return the error for a month without a run: the next step."""
     period, _, pool = subject.partition("/")
     try:
         Period.parse(period)
@@ -59,7 +59,7 @@ def find_run(book: Book, run_id: str) -> Run:
 
 
 def runs_of(book: Book, period: str) -> list[Run]:
-    """The run that speaks for each pool of a period: the published one, else the approved, else the newest."""
+    """Return the run in force for each pool of a period: the published one, else the approved, else the newest."""
     chosen: dict[str, Run] = {}
     rank = {"reversed": 0, "calculated": 1, "approved": 2, "published": 3, "paying": 3}
     for run in book.runs.values():

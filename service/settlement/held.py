@@ -50,7 +50,7 @@ class WaitingMoney:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingTotal:
-    """What waits under one name (a reason, a party, a month, an age), in one currency."""
+    """The sum of held money for one reason, party, month or age, in one currency."""
 
     name: str
     state: WaitingState
@@ -97,7 +97,7 @@ class RunParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldReport:
-    """All money that waits, in lines and in sums, beside the five parts of the runs it comes from."""
+    """All held money, as lines and sums, with the five parts of its runs."""
 
     lines: tuple[WaitingMoney, ...]
     by_reason: tuple[WaitingTotal, ...]
@@ -111,7 +111,7 @@ class HeldReport:
 
 
 def report(ws: Workspace, *, period: str | None = None, party: str | None = None) -> HeldReport:
-    """Everything held or in suspense in published runs; of one month, or one party, if asked."""
+    """Return all money held or in suspense in published runs, optionally of one month or one party."""
     book = read_book(ws)
     now = Period(ws.clock().year, ws.clock().month)
     published = [load(ws.log, run) for run in book.standing()]

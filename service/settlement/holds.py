@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldShown:
-    """A hold and where it stands: open, release or rejection proposed, released or rejected (by `release`), ended."""
+    """A hold and its state: open, release or rejection proposed, released or rejected (by `release`), ended."""
 
     id: str
     scope: str
@@ -58,7 +58,7 @@ class Proposed:
 
 
 def name_of(kind: str, **content: Any) -> str:
-    """A name that follows from the content: doing the same thing twice is doing it once."""
+    """Return an id derived from the content, so that repeating an action has no effect."""
     return f"{kind}-{canon.digest(canon.encode(content))[:20]}"
 
 
@@ -66,7 +66,7 @@ def name_of(kind: str, **content: Any) -> str:
 
 
 def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: datetime | None = None) -> HoldShown:
-    """Stop the payment of what concerns a party, a source, a track or a platform; nothing is recalculated.
+    """Block payments that concern a party, a source, a track or a platform; nothing is recomputed.
 
     With `until` it may end by itself from then on, by the clocks of trust.json's witnesses if it asks for any; without,
     only two people end it.
@@ -109,7 +109,7 @@ def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: da
 
 
 def end_of(ws: Workspace, at: str, until: datetime | None) -> tuple[str | None, str | None]:
-    """The end that a new hold names, and the witnesses whose clocks it goes by, where trust.json asks for any."""
+    """Return a new hold's end, and the witnesses whose clocks decide it, if trust.json requires witnesses."""
     end = None if until is None else format_time(until)
     if end is not None and end <= at:
         raise InputError(f"a hold until {end} would be over already: it is {at}")
@@ -119,7 +119,7 @@ def end_of(ws: Workspace, at: str, until: datetime | None) -> tuple[str | None, 
 
 
 def list_holds(ws: Workspace, *, everything: bool = False) -> list[HoldShown]:
-    """Open holds, oldest first; all there ever were, if asked."""
+    """Return open holds, oldest first; optionally all holds."""
     book = read_book(ws)
     chosen = list(book.holds.values()) if everything else book.open_holds()
     return [shown(book, hold, already=False) for hold in chosen]
@@ -151,14 +151,14 @@ def shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expired:
-    """Holds that were ended, and those whose end has come by this clock and that no witness has seen come."""
+    """The ended holds, and holds whose date has come by this clock but not yet by a witness's."""
 
     ended: tuple[str, ...]
     unseen: tuple[str, ...]
 
 
 def expire(ws: Workspace) -> Expired:
-    """End every open hold that has reached its date. What they held is paid as after a release."""
+    """End every open hold that has reached its date. Its money is paid as after a release."""
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
@@ -255,7 +255,7 @@ def _held_in(ws: Workspace, book: Book, name: str) -> bool:
 
 
 def proposed(name: str, kind: str, ws: Workspace) -> Proposed:
-    """What is answered to whoever made it."""
+    """Return the result for the maker."""
     return Proposed(id=name, kind=kind, by=ws.operator, approved=False, already=False)
 
 

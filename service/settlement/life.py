@@ -68,7 +68,7 @@ class Closed:
 
 
 def close(ws: Workspace, period: str, *, on_progress: Progress = None) -> Closed:
-    """Close a period over the logs as they stand, and seal the home log up to there; a second time, the same answer."""
+    """Close a period over the logs at their current sizes, and seal the home log; repeating returns the same."""
     month = Period.parse(period)
     members.check_home(ws, "closes periods")
     now = ws.clock()
@@ -108,7 +108,7 @@ def _closed(ws: Workspace, book: Book, period: str, *, already: bool) -> Closed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HolderLine:
-    """What is allocated to one party, before any minimum payout."""
+    """One party's allocation, before any minimum payout."""
 
     holder: str
     micros: int
@@ -152,7 +152,7 @@ def request(
     name: str = "default",
     engine: str = DEFAULT,
 ) -> RunRequest:
-    """What finance typed, as values; anything unknown or impossible is refused before anything is read."""
+    """Convert finance's input to values; refuse unknown or impossible values before anything is read."""
     micros = None if pool is None else parse_amount(pool)
     terms, rule_params = parse_terms(period=period, currency=currency, pool=name, micros=micros, params=params)
     return RunRequest(period=period, terms=terms, rule=make_rule(rule, rule_params), engine=engine)
@@ -200,7 +200,7 @@ def _check_slot(book: Book, period: str, pool: str, key: Digest) -> None:
 
 
 def _record(ws: Workspace, book: Book, wanted: RunRequest, record: Run, blobs: list[bytes]) -> DecidedStep[None]:
-    """Write a calculated run, unless it is there already or what it was calculated from has changed."""
+    """Write a computed run, unless it exists already or its inputs have changed."""
     if record.run in book.runs:
         return DecidedStep(None)
     takes = carried(ws.log, book, period=record.period, pool=record.pool, currency=wanted.terms.currency)
@@ -288,7 +288,7 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
 
 
 def _check_derived(ws: Workspace, book: Book, name: str, party: str) -> None:
-    """Refuse what does not come out the same when whoever approves it calculates it again."""
+    """Refuse a run or restatement if the approver's computation gives another result."""
     if name in book.runs and not any(approval.by == party for approval in book.approvals.get(name, [])):
         check_again(ws, book, load(ws.log, book.runs[name]))
     if name in book.restates and not book.approved(name):
@@ -299,7 +299,7 @@ def _check_derived(ws: Workspace, book: Book, name: str, party: str) -> None:
 
 
 def _check_current(book: Book, proposal: Proposal, name: str) -> None:
-    """Refuse a correction that was overtaken by what counts since it was proposed."""
+    """Refuse a correction if the log changed after its proposal so that it no longer fits."""
     if isinstance(proposal, Reverse) and not book.approved(name):
         last = book.standing(book.runs[proposal.run].pool)[-1:]
         if [run.run for run in last] != [proposal.run]:
@@ -312,7 +312,7 @@ def _check_current(book: Book, proposal: Proposal, name: str) -> None:
 
 
 def _approve_registered(ws: Workspace, subject: str, party: str) -> Approved | None:
-    """Sign where money goes, or who belongs to which owner group: such proposals stand in the registry."""
+    """Approve a proposal in the registry: a payee's account, or a move of an owner group."""
     view = ws.registry.view()
     move, accounts = view.moves.get(subject), proposed_as(view, subject)
     if move is None and not accounts:
@@ -371,7 +371,7 @@ class Published:
 
 
 def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
-    """Make an approved run binding. Refused if another stands in its place, or what it follows has moved."""
+    """Publish an approved run. Refused if another run is in its place, or if the run before it has changed."""
     if via is not None and via not in ROUTES:
         raise InputError(f"route {via!r}: expected one of {', '.join(ROUTES)}")
     check_whole(ws.log)
@@ -401,7 +401,7 @@ def publish(ws: Workspace, run_id: str, *, via: str | None = None) -> Published:
 
 
 def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
-    """Approved, first in its place, and following what it was calculated from."""
+    """Check that a run is approved, is the first in its place, and follows the run it was computed from."""
     record = stored.record
     short = record.run[:16]
     if book.reversed(record.run):
@@ -438,7 +438,7 @@ def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[st
 
 
 def publication_of(log: Log, published: Publish) -> dict[str, Any]:
-    """What publication signed: run, document, and the root of the intents."""
+    """The signed content of a publication: run, document, and the root of the intents."""
     return canon.decode_object(dsse.parse(log.blob(published.statement)).payload, "publication")
 
 

@@ -34,7 +34,7 @@ OWNERSHIP = "ownership"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenInDispute:
-    """Something said in a dispute, by a party or with an outcome, and the digests of the files behind it."""
+    """A text in a dispute, by a party or with an outcome, and the digests of its evidence files."""
 
     at: str
     what: str
@@ -45,7 +45,7 @@ class SpokenInDispute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeShown:
-    """A dispute and where it stands. `due`: when something is to happen next; `overdue`: that has passed."""
+    """A dispute and its state. `due`: the date of the next step; `overdue`: the date has passed."""
 
     id: str
     about: str
@@ -77,7 +77,7 @@ def shown_all(ws: Workspace, *, everything: bool = False) -> list[DisputeShown]:
 
 
 def show(ws: Workspace, name: str) -> DisputeShown:
-    """One dispute with everything that was said in it."""
+    """One dispute with all its texts."""
     book, view = read_book(ws), ws.registry.view()
     if name in book.disputes.files:
         return _shown(ws, book, book.disputes.file(name))
@@ -116,7 +116,7 @@ def _shown(ws: Workspace, book: Book, dispute: DisputeFile) -> DisputeShown:
 
 
 def _next(dispute: DisputeFile) -> tuple[str, str | None]:
-    """What is to happen next, and by when."""
+    """Return the next step and its date."""
     if not dispute.is_open:
         if len(dispute.outcomes) == 1:
             return f"closed; {' and '.join(dispute.parties)} may appeal", None
@@ -194,7 +194,7 @@ def open_dispute(
     subject: str = "",
     evidence: Sequence[Digest] = (),
 ) -> DisputeShown:
-    """Enter what somebody entitled objects to in a published run. Nothing is held before it is admitted."""
+    """Open a dispute of a published run for an entitled party. Nothing is held before it is admitted."""
     if about not in ABOUT:
         raise InputError(f"a dispute is about one of {', '.join(ABOUT)}, or of ownership; not {about!r}")
     said(text, "a dispute")
@@ -247,7 +247,7 @@ def open_dispute(
 
 
 def admit(ws: Workspace, name: str) -> DisputeShown:
-    """Take a dispute up: what is claimed is held from the next run on, for at most 30 days.
+    """Admit a dispute: the next run holds the claimed amount, for at most 30 days.
 
     After a rejection of the same, a second person has to agree, before those days are over; else it is admitted anew.
     """
@@ -270,7 +270,7 @@ def admit(ws: Workspace, name: str) -> DisputeShown:
 
 
 def answer(ws: Workspace, name: str, *, party: str, text: str, evidence: Sequence[Digest] = ()) -> DisputeShown:
-    """Enter what a party to a dispute says to it."""
+    """Record a party's answer to a dispute."""
     said(text, "an answer")
 
     def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
@@ -285,7 +285,7 @@ def answer(ws: Workspace, name: str, *, party: str, text: str, evidence: Sequenc
 
 
 def appeal(ws: Workspace, name: str, *, party: str, text: str, evidence: Sequence[Digest] = ()) -> DisputeShown:
-    """Ask for a second outcome, once, within 30 days of the first; a third person approves it."""
+    """Appeal once, within 30 days of the outcome; a third person approves the second outcome."""
     said(text, "an appeal")
 
     def decide(book: Book, at: str, key: str) -> tuple[Act, str]:

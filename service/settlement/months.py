@@ -42,7 +42,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodShown:
-    """Where a period stands: open or closed, its runs, what has no effect and why."""
+    """The state of a period: open or closed, its runs, and leaves without effect with the reasons."""
 
     period: str
     state: str

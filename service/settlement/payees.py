@@ -30,7 +30,7 @@ def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
 
 
 def payees_entered(ws: Workspace) -> dict[str, payees.Payee]:
-    """The account in force of every party, or else the newest that was entered: it says how the party is to be paid.
+    """Return each party's account in force, or its newest one; it decides the route of payment.
 
     A publication fixes each payee's route. Published by file, a party whose account for the chain was still cooling off
     could not be paid to that account any more.
@@ -42,7 +42,7 @@ def payees_entered(ws: Workspace) -> dict[str, payees.Payee]:
 
 
 def accounts_at(ws: Workspace, book: Book, at: Instant) -> dict[str, Digest] | None:
-    """The digest of the account that counts for each party, at a size of the log and a time; None before there are any.
+    """Return the digest of each party's valid account at a size of the log and a time; None if there are none.
 
     None counts that waits for approval or cools off, nor one that an operator alone entered for a party after money
     was published to it (M11).
@@ -119,5 +119,5 @@ def named(ws: Workspace, account: payees.Payee) -> PayeeAccount:
 
 
 def route_of(account: payees.Payee | None) -> Route:
-    """The way a party is paid: its account's, by file where it has none."""
+    """Return a party's route: its account's, or by file if it has no account."""
     return "chain" if account is not None and account.method == "chain" else "file"

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paid:
-    """What a `pay` did: what it handed over now (`sent`), this route's batches so far, and what stays behind.
+    """The result of `pay`: payments handed over now (`sent`), this route's batches so far, and blocked payments.
 
     `totals`: what this route has been told to pay so far, in each currency that is paid.
     `unconfirmed`: payees by file of whose payment the bank has not been heard; the run ends when there are none.
@@ -68,7 +68,7 @@ class Paid:
 
 
 def pay(ws: Workspace, run_id: str, via: str, form: str = "csv") -> Paid:
-    """Hand every intent of this route that may be paid now to it, once; again, the same files and no new batch.
+    """Hand over every intent of this route that may be paid now; repeating writes the same files and no new batch.
 
     `form`: how the bank takes its files, csv or pain.001.
     """
@@ -100,7 +100,7 @@ def pay(ws: Workspace, run_id: str, via: str, form: str = "csv") -> Paid:
 
 
 def due(ws: Workspace, run_id: str, route: Route) -> list[dict[str, Any]]:
-    """What `pay` would hand to this route now; nothing is written."""
+    """Return what `pay` would hand over now; nothing is written."""
     book = read_book(ws)
     instructions, _ = _due(ws, book, load(ws.log, find_run(book, run_id)), route)
     return [instruction.payload() for instruction in instructions]
@@ -109,7 +109,7 @@ def due(ws: Workspace, run_id: str, route: Route) -> list[dict[str, Any]]:
 def _due(
     ws: Workspace, book: Book, stored: Stored, route: Route, form: str = "csv"
 ) -> tuple[list[Instruction], list[Blocked]]:
-    """The intents of a route to hand over now, and those that must wait; refuses a run that is not to be paid so."""
+    """Return the intents of a route to hand over now, and those that must wait; refuse a run without this route."""
     run = stored.record.run
     short = run[:16]
     if book.reversed(run):
@@ -155,7 +155,7 @@ def _due(
 
 
 def unconfirmed(log: Log, book: Book, stored: Stored) -> list[str]:
-    """Payees of a run on whose payment by file the bank's word is missing; the chain's is read from the chain."""
+    """Return payees whose payment by file has no answer of the bank yet; the chain is read directly."""
     states = transfers(log, book, stored)
     return sorted(
         party for party, state in states.items() if state.state == "handed over" and state.attempts[-1].route == "file"
@@ -198,7 +198,7 @@ def _paid(
 
 
 def _files_of(ws: Workspace, stored: Stored, batches: list[Pay], form: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The batches' payment files, the newest first to be written; what cannot be written stops no other."""
+    """Write the batches' payment files, the newest first; a failure does not stop the others."""
     files: list[str] = []
     unwritten: list[str] = []
     for batch in reversed(batches):
@@ -211,7 +211,7 @@ def _files_of(ws: Workspace, stored: Stored, batches: list[Pay], form: str) -> t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentState:
-    """What is known of one payment.
+    """The recorded state of one payment.
 
     `id` names a proposal, which counts once it is `approved`: settle approve ID --as PARTY.
     """
@@ -225,7 +225,7 @@ class PaymentState:
 
 
 def confirm(ws: Workspace, run_id: str, party: str, outcome_name: str, *, note: str = "") -> PaymentState:
-    """Record what the bank or the chain said of a payment: settled counts at once, failed and written-off by two."""
+    """Record a payment's outcome: settled takes effect at once, failed and written-off need two people."""
     outcome = _outcome(outcome_name)
     at = format_time(ws.clock())
     maker = ws.signer("operator")
@@ -268,7 +268,7 @@ def _outcome(name: str) -> Outcome:
 
 
 def _refusal(transfer: PartyPayment, outcome: str) -> str:
-    """Why this cannot be said of a payment, and what can be done."""
+    """Return why an outcome is impossible for a payment, and what to do instead."""
     if transfer.attempts[-1].route == "file":
         return "a returned payment names the bank's own entry: --note REFERENCE"
     if outcome == "failed":

@@ -30,7 +30,7 @@ DEBTOR: Final = ("payouts.debtor_name", "payouts.debtor_iban")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrencyTotal:
-    """What payments come to in one currency."""
+    """The sum of payments in one currency."""
 
     currency: str
     payments: int
@@ -53,7 +53,7 @@ def totals(amounts: Iterable[tuple[str, int]]) -> tuple[CurrencyTotal, ...]:
 
 
 def check_format(ws: Workspace, form: str) -> None:
-    """Refuse a format that is none, or that asks for an account of the payer's that no setting names."""
+    """Refuse an unknown format, or one that needs the payer's account if no setting names it."""
     if form not in EXTENSIONS:
         raise InputError(f"format {form!r}: expected one of {', '.join(EXTENSIONS)}")
     missing = [name for name in DEBTOR if form == "pain.001" and not ws.settings.text(name)]
@@ -65,7 +65,7 @@ def check_format(ws: Workspace, form: str) -> None:
 
 
 def obstacle(ws: Workspace, stored: Stored, instruction: Instruction, account: Account, form: str) -> str:
-    """Why a bank would not take this payment in this format; empty where it would."""
+    """Return why a bank would refuse this payment in this format; empty if it would accept it."""
     if form == "csv":
         return ""
     try:

@@ -55,7 +55,7 @@ class ListedPayment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFilter:
-    """What a listing is limited to; nothing of what is empty. `run`: a month, a run or its first characters."""
+    """The filters of a listing; empty fields do not filter. `run`: a month, a run or its first characters."""
 
     run: str = ""
     party: str = ""
@@ -65,7 +65,7 @@ class PaymentFilter:
 
 
 def payment_state(transfer: PartyPayment, news: Payment | None, blocked: str) -> tuple[str, str]:
-    """Where a payment of a published run stands, and why where it is blocked (`blocked`: by what)."""
+    """A payment of a published run: its state, and the reason if it is blocked."""
     if news is not None and not (news.outcome == "failed" and not transfer.due):
         return news.outcome, ""
     if not transfer.due:

@@ -16,7 +16,7 @@ from service.settlement.stored import Stored, load
 
 
 def check_apart(log: Log, book: Book, run: Digest, terms: Terms, rule: Rule) -> None:
-    """Refuse a pool that may take streams another pool of its period takes, or has paid for and not booked back.
+    """Refuse a pool that may count streams of another pool of its period, or streams paid and not booked back.
 
     One published before stays.
     """
@@ -55,12 +55,12 @@ def overlapping(log: Log, book: Book, period: str) -> tuple[tuple[str, str], ...
 
 
 def _published(log: Log, book: Book, period: str) -> list[Stored]:
-    """The runs of a period that stand."""
+    """Return the runs of a period that are in force."""
     return [load(log, run) for run in book.standing() if run.period == period]
 
 
 def _owed_back(log: Log, book: Book, period: str) -> list[Stored]:
-    """The reversed runs of a period that paid somebody, which no run that stands has booked back."""
+    """Return reversed runs of a period with payments that no run in force has booked back."""
     keys = [key for key in book.published if book.runs[key].period == period and book.reversed(key)]
     booked = {entry for run in book.standing() for entry in load(log, run).entries} if keys else set()
     waiting = [load(log, book.runs[key]) for key in keys if reversal(key) not in booked]
@@ -68,12 +68,12 @@ def _owed_back(log: Log, book: Book, period: str) -> list[Stored]:
 
 
 def _books_back(terms: Terms, reversed_run: Stored) -> bool:
-    """Whether a run under these terms takes back what a reversed one paid: balances are a pool and currency's."""
+    """Return whether a run under these terms books back a reversed run's payments: same pool and currency."""
     return (terms.pool, terms.currency) == (reversed_run.record.pool, reversed_run.currency)
 
 
 def _meet(stored: Stored, terms: Terms) -> bool:
-    """Whether a run may have taken streams that a pool of streams takes under these terms."""
+    """Return whether a run may have counted streams that a pool counts under these terms."""
     return terms.overlaps(stored.terms) and _takes_streams(stored.terms, stored.rule_name)
 
 

@@ -38,7 +38,7 @@ CHANGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalShown:
-    """A proposal as its second person must see it: who made it, for whom, how much, why, what it changes."""
+    """A proposal for its second person: maker, party, amount, reason, effect."""
 
     id: str
     kind: str
@@ -66,7 +66,7 @@ def show(ws: Workspace, subject: str) -> ProposalShown:
 
 
 def waiting(ws: Workspace) -> list[ProposalShown]:
-    """Every proposal that nobody approved yet and that approval would still give an effect, oldest first."""
+    """Return every open proposal that approval would still give an effect, oldest first."""
     book = read_book(ws)
     proposals: dict[str, Proposal] = {
         **_undecided(book, book.releases),
@@ -91,7 +91,7 @@ Ending = TypeVar("Ending", Release, Reject)
 
 
 def _undecided(book: Book, proposals: Mapping[str, Ending]) -> dict[str, Ending]:
-    """Without those about a hold whose end was decided otherwise."""
+    """Leave out proposals about a hold that ended in another way."""
     return {name: ending for name, ending in proposals.items() if ending.hold not in book.rejected()}
 
 
@@ -105,7 +105,7 @@ def _accounts_waiting(ws: Workspace) -> list[ProposalShown]:
 
 
 def _dispute_shown(dispute: Dispute) -> ProposalShown:
-    """Whose money would be held for whom."""
+    """Return the party whose money would be held, and the claimant."""
     return ProposalShown(
         id=dispute.id,
         kind="dispute",
@@ -121,7 +121,7 @@ def _dispute_shown(dispute: Dispute) -> ProposalShown:
 
 
 def _lines_disputed(ws: Workspace, book: Book) -> Iterator[ProposalShown]:
-    """Disputes of lines that nobody admitted yet, nor proposed to admit."""
+    """Return disputes of lines that are neither admitted nor proposed for admission."""
     admitting = {admit.dispute for admit in book.disputes.admits.values() if _waits(ws, book, admit)}
     for dispute in book.disputes.files.values():
         opened = dispute.opened
@@ -144,7 +144,7 @@ def _lines_disputed(ws: Workspace, book: Book) -> Iterator[ProposalShown]:
 
 
 def _move_shown(ws: Workspace, move: GroupMove) -> ProposalShown:
-    """Who would belong to whom: a cap counts the members of a group together."""
+    """Return the proposed owner group; a cap applies to the members of a group together."""
     view = ws.registry.view()
     old_group = view.parties[move.party].groups[-1][1]
     asked = ", ".join(f"a member of {group}" for group, _ in lacking(move, view.parties))
@@ -165,7 +165,7 @@ def _move_shown(ws: Workspace, move: GroupMove) -> ProposalShown:
 
 
 def _accounts_shown(ws: Workspace, accounts: Sequence[ProposedAccount]) -> ProposalShown:
-    """Where money would go from now on: each account in full, for that is what is signed."""
+    """Return the proposed accounts in full, because they are what is signed."""
     book = {payee.id: payee for payee in list_payees(ws, None)}
     several = len(accounts) > 1
     return ProposalShown(
@@ -225,7 +225,7 @@ def _questions(ws: Workspace, book: Book, proposal: Proposal) -> tuple[str, ...]
 def _content(  # noqa: PLR0911  one answer a kind of proposal
     ws: Workspace, book: Book, proposal: Proposal
 ) -> tuple[str, int | None, str, str, str]:
-    """Party, amount, currency, reason, and what changes once it is approved."""
+    """Return party, amount, currency, reason and effect."""
     match proposal:
         case Run():
             stored = load(ws.log, proposal)

@@ -29,7 +29,7 @@ PAYING: Final = {"recording": "master", "composition": "publishing"}
 
 
 def of_run(ws: Workspace, book: Book, run: Digest, terms: Terms, outcome: Outcome) -> tuple[str, ...]:
-    """What to ask about a run, whether it was written or only calculated."""
+    """Return the questions about a run, stored or only computed."""
     return (
         *_another_state(ws, book, run, terms, outcome),
         *_unpaid_rights(ws, terms),
@@ -38,7 +38,7 @@ def of_run(ws: Workspace, book: Book, run: Digest, terms: Terms, outcome: Outcom
 
 
 def of_terms(ws: Workspace, book: Book, agreed: Agreed) -> tuple[str, ...]:
-    """What to ask about terms or a rate, against what counted before and against what the party earned."""
+    """Return the questions about terms or a rate, compared with earlier ones and with the party's earnings."""
     earlier = _earlier(book, agreed)
     match agreed.clause:
         case Rate() as rate:

@@ -76,7 +76,7 @@ class PartRestated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restatement:
-    """A published run beside what the same entries come to with today's knowledge, before deductions."""
+    """A published run, and the result of the same entries with today's data, before deductions."""
 
     run: Digest
     period: str
@@ -105,14 +105,14 @@ class RestatementProposed:
 
 
 def restate(ws: Workspace, period: str, pool: str = "default", *, on_progress: Progress = None) -> Restatement:
-    """What a published month would have come to with what is known now, and what it did come to."""
+    """Compute a published month again with today's data, and compare."""
     book = read_book(ws)
     stored = _restatable(ws, book, period, pool)
     return restated_at(ws, stored, book.size, on_progress=on_progress)
 
 
 def _restatable(ws: Workspace, book: Book, period: str, pool: str) -> Stored:
-    """The run that stands for a period and pool, or why there is none to restate."""
+    """Return the run in force for a period and pool, or the reason why none can be restated."""
     Period.parse(period)
     if book.close(period) is None:
         raise StateError(f"period {period} is open; only a published month is restated")
@@ -136,7 +136,7 @@ def _restatable(ws: Workspace, book: Book, period: str, pool: str) -> Stored:
 def restated_at(
     ws: Workspace, stored: Stored, size: int, *, engine: str = DEFAULT, on_progress: Progress = None
 ) -> Restatement:
-    """A run divided again with what the log held up to a size: the same answer for anybody, at any time."""
+    """Divide a run again with the log up to a size; the result is the same for anybody at any time."""
     book = read_book(ws, size)
     states = list(_states(ws, book, stored, engine, on_progress))
     run = stored.record.run
@@ -165,7 +165,7 @@ def restated_at(
 
 
 def _freed(book: Book, run: Digest) -> Callable[[Line], bool]:
-    """Which lines of a run, held by the registry, two people let go."""
+    """Return the lines of a run that the registry held and two people released."""
     released = book.lifted()
     return lambda line: not line.ref and held_line(run, line.party, line.reason) in released
 
@@ -263,7 +263,7 @@ def _by_todays_vectors(log: Log, rows: Sequence[UsageRow], size: int) -> list[Us
 
 
 def _booked(log: Log, book: Book, stored: Stored) -> dict[str, list[Cause]]:
-    """What reached each holder from this run since, or waits for the next: releases and earlier restatements."""
+    """Return each holder's later amounts from this run, booked or waiting: releases and earlier restatements."""
     booked: dict[str, list[Cause]] = defaultdict(list)
     later = (load(log, run) for run in book.standing(stored.record.pool))
     entries = {entry for run in later if run.currency == stored.currency for entry in run.entries}
@@ -320,7 +320,7 @@ def _parts(
 def propose(
     ws: Workspace, period: str, *, into: str, pool: str = "default", on_progress: Progress = None
 ) -> RestatementProposed:
-    """Propose the differences as corrections that a later month's run books; what is booked already is left out."""
+    """Propose the differences as corrections for a later month's run, without amounts booked already."""
     Period.parse(into)
     check_whole(ws.log)
     book = read_book(ws)
@@ -402,7 +402,7 @@ def _check_alone(book: Book, run: Digest) -> None:
 
 
 def withdraw(ws: Workspace, period: str, *, reason: str, pool: str = "default") -> RestatementProposed:
-    """Take back the restatement of a month that nobody approved."""
+    """Withdraw a month's open restatement."""
     said(reason, "a withdrawal")
     maker = ws.signer("operator")
     at = format_time(ws.clock())

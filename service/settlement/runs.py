@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What finance asks for; everything else follows from the log."""
+    """Finance's request; all other inputs come from the log."""
 
     period: str
     terms: Terms
@@ -46,7 +46,7 @@ class RunRequest:
 
 
 def check_close(book: Book, stored: Stored) -> None:
-    """Refuse a run over a close that has no effect: a period's first close alone says which events are its own."""
+    """Refuse a run over a close without effect: only a period's first close fixes its events."""
     period, inputs = stored.record.period, stored.payload["inputs"]
     root = book.period_root(period).hex()
     if (inputs["period_root"], inputs["registry_size"]) != (root, book.closes[period].registry_size):
@@ -57,7 +57,7 @@ def check_close(book: Book, stored: Stored) -> None:
 
 
 def check_registry(ws: Workspace, size: int) -> None:
-    """Refuse to divide money by a registry that holds what nobody entitled signed (finding V7)."""
+    """Refuse a run if the registry contains rows without an entitled signer (finding V7)."""
     violations = audit(ws, size=size).violations
     if violations:
         note = violations[0]
@@ -68,7 +68,7 @@ def check_registry(ws: Workspace, size: int) -> None:
 
 
 def holds_of(book: Book) -> tuple[HoldMatch, ...]:
-    """The holds that bear on a run, by id: the open ones, and those whose streams two people rejected."""
+    """Return the holds that affect a run, by id: open holds, and holds whose streams two people rejected."""
     rejected = book.rejected()
     bearing = [*book.open_holds(), *(book.holds[name] for name in rejected)]
     return tuple(
@@ -83,7 +83,7 @@ def holds_of(book: Book) -> tuple[HoldMatch, ...]:
 
 
 def given_of(ws: Workspace, book: Book, request: RunRequest, takes: RunCarryover) -> Given:
-    """What names the run; StateError while its period is open."""
+    """Return the inputs of the run key; StateError while the period is open."""
     close = book.close(request.period)
     if close is None:
         raise StateError(f"period {request.period} is open; close it first: settle period close {request.period}")
@@ -129,7 +129,7 @@ def vectors_of(log: Log, rows: Sequence[UsageRow]) -> dict[Digest, InfluenceVect
 
 
 def inputs_of(ws: Workspace, given: Given, rows: list[UsageRow]) -> Inputs:
-    """What the computation is given, with the registry as known at the close."""
+    """Return the inputs of the computation, with the registry at the close."""
     vectors = vectors_of(ws.log, rows)
     view = RegistryView(
         ws.registry.view(given.registry_size),
@@ -150,12 +150,12 @@ def inputs_of(ws: Workspace, given: Given, rows: list[UsageRow]) -> Inputs:
 
 
 def given_again(stored: Stored) -> Given:
-    """What a run was given, from its document."""
+    """Return the inputs of a run from its document."""
     return replace(Given.from_payload(stored.payload["inputs"], stored.v), rule=stored.rule)
 
 
 def again(ws: Workspace, stored: Stored, **changed: Any) -> Inputs:
-    """The inputs of a run once more, from its own usage table; `changed` replaces some of them."""
+    """Return the inputs of a run from its own usage table; `changed` replaces some of them."""
     return replace(inputs_of(ws, given_again(stored), stored.usage), **changed)
 
 

@@ -27,7 +27,7 @@ Progress = Callable[[int, int | None], None] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """One rule's outcome on the period, beside the first rule's; `rule` is it as asked for, with its parameters."""
+    """One rule's outcome on the period, compared with the first rule's; `rule` includes its parameters."""
 
     rule: str
     name: str
@@ -79,7 +79,7 @@ def contenders(
 def run(
     ws: Workspace, rules: dict[str, RunRequest], *, draws: int = 0, attack_units: int = 0, on_progress: Progress = None
 ) -> Simulation:
-    """Each rule over the same closed period; the first is what the others are compared with."""
+    """Run each rule over the same closed period; the others are compared with the first."""
     input_of = {name: _inputs(ws, request, on_progress) for name, request in rules.items()}
     outcomes = {name: compute(inputs) for name, inputs in input_of.items()}
     amounts = {name: outcome.allocated_by_party() for name, outcome in outcomes.items()}
@@ -111,7 +111,7 @@ def run(
 
 
 def _inputs(ws: Workspace, wanted: RunRequest, on_progress: Progress) -> Inputs:
-    """What a run of these terms would be given now."""
+    """Return the inputs of a run with these terms now."""
     book = read_book(ws)
     takes = carried(ws.log, book, period=wanted.period, pool=wanted.terms.pool, currency=wanted.terms.currency)
     carryover = given_of(ws, book, wanted, takes)

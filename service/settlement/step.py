@@ -35,12 +35,12 @@ Answer = TypeVar("Answer")
 
 
 class _StepOvertakenError(ConflictError):
-    """Somebody else took a step meanwhile; what was decided must be decided again."""
+    """The log changed meanwhile; the decision must be made again."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedStep(Generic[Answer]):
-    """What a decision came to: leaves and the matter they name, or nothing if it was done before."""
+    """A decision: leaves and their content, or nothing if it was done before."""
 
     answer: Answer
     leaves: Sequence[Leaf] = ()
@@ -48,7 +48,7 @@ class DecidedStep(Generic[Answer]):
 
 
 def read_book(ws: Workspace, size: int | None = None) -> Book:
-    """The book as of now, or as it was at a size; every act judged by the keys as they stood where it was written."""
+    """Return the book now or at a size; each act is checked with the keys that were valid at its index."""
     log = ws.log
     size = log.head().size if size is None else size
     entries = log.entries(types=TYPES, stop=size)
@@ -59,7 +59,7 @@ def read_book(ws: Workspace, size: int | None = None) -> Book:
 
 
 def _authority(rings: Rings) -> Authority:
-    """Operators act, approvers approve, each in the name of the party whose key it is."""
+    """Check that operators act and approvers approve, each in the name of their key's party."""
 
     replays = Replays()
 
@@ -84,7 +84,7 @@ def signed(record: Act, key: PrivateKey) -> Leaf:
 
 
 def take(ws: Workspace, decide: Callable[[Book], DecidedStep[Answer]]) -> Answer:
-    """Decide on the book as it is, write what was decided in one append, answer."""
+    """Read the book, decide, write the decision in one append, and return the result."""
     log = ws.log
     for _ in range(ATTEMPTS):
         book = read_book(ws)
@@ -101,7 +101,7 @@ def take(ws: Workspace, decide: Callable[[Book], DecidedStep[Answer]]) -> Answer
 
 
 def _check_counts(book: Book, leaves: Sequence[Leaf]) -> None:
-    """What is about to be written must have its effect; a log cannot forget a leaf that was void from the start."""
+    """Check that the new leaf has an effect, because a void leaf cannot be removed from the log."""
     void_count = len(book.voids)
     start = book.size
     for index, body in enumerate(leaves, start=start):

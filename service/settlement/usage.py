@@ -37,7 +37,7 @@ _SPARK: Final = ("spark://", "local-cluster")
 
 
 def check_engine(name: str) -> None:
-    """Refuse an engine that is not known before anything is read."""
+    """Refuse an unknown engine before anything is read."""
     if name not in (PLAIN, DEFAULT) and not name.startswith(_SPARK):
         raise InputError(
             f"engine {name!r}: expected {DEFAULT}, spark://HOST:PORT, local-cluster, or {PLAIN} to read the log's "
@@ -46,7 +46,7 @@ def check_engine(name: str) -> None:
 
 
 def folder_of(ws: Workspace) -> Path:
-    """Where the workspace keeps its sealed segments."""
+    """Return the folder of the workspace's sealed segments."""
     return ws.home / SEGMENTS
 
 
@@ -67,7 +67,7 @@ def sealed_up_to(log: Log, size: int) -> bool:
 
 
 def assigned_in(log: Log, size: int) -> usage_plain.VectorBinding:
-    """Which vector pays, by the home log's leaves below a size: those whose authors might write them."""
+    """Return the assigned vectors, from the home log's valid leaves below a size."""
     reading = log.reading()
     return usage_plain.VectorBinding(
         reading.first_assignments(size), lambda source, track, vector: reading.pays(track, vector, size, source)
@@ -117,7 +117,7 @@ def summed(
 
 
 def listeners_under(log: Log, holds: Iterable[HoldMatch]) -> usage_plain.ListenerHolds:
-    """The listeners whose streams fall under these holds; under the first by id, where several name one."""
+    """Return the listeners under these holds; a listener under several holds belongs to the first by id."""
     listeners: dict[tuple[str, str], str] = {}
     for hold in sorted((hold for hold in holds if hold.listeners is not None), key=lambda hold: hold.id):
         for suspect in read_listeners(log.blob(str(hold.listeners)), str(hold.listeners)).listeners:

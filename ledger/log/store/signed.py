@@ -30,7 +30,7 @@ class Ranges:
     rows: Sequence[Row]
 
     def find(self, index: int) -> tuple[int, int] | None:
-        """The batch leaf under which an entry stands, and its place in that batch."""
+        """Return an entry's batch leaf, and its position in the batch."""
         n = bisect_right(self.rows, index, key=lambda row: row[0]) - 1
         if n < 0 or index >= self.rows[n][1]:
             return None
@@ -64,7 +64,7 @@ def compress(placed: Iterable[tuple[int, int, int]]) -> list[Row]:
 
 
 def rebuild(store: Store, tx: Connection) -> None:
-    """The projection made again from the log alone; an event that several batches hold stands in the first."""
+    """Build the projection again from the log alone; an event in several batches belongs to the first."""
     places: dict[str, dict[bytes, tuple[int, int]]] = {}
     for entry in queries.of_type(tx, batch.TYPE):
         leaf = canon.decode(entry.body)
@@ -92,7 +92,7 @@ def _found(tx: Connection, places: Mapping[str, Mapping[bytes, tuple[int, int]]]
 
 
 def parties(connection: Connection, indexes: Sequence[int], signers: Mapping[int, str]) -> dict[int, str]:
-    """Who signed these entries, for those that stand in one of these batches (`signers`, by the leaf's index)."""
+    """Return who signed these entries, for entries in one of these batches (`signers`, by the leaf's index)."""
     if not indexes or not signers:
         return {}
     stretches = ranges(connection, min(indexes), max(indexes) + 1)

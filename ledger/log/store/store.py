@@ -72,14 +72,14 @@ class Store(ABC):
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """The log's write lock and one transaction: committed on leaving, kept entirely or not at all."""
+        """Take the log's write lock and open one transaction, which is committed entirely or not at all."""
         with self._translated(), self.writers.connect() as connection, connection.begin():
             self.lock(connection)
             yield connection
 
     @abstractmethod
     def scrub(self) -> None:
-        """Leave no copy of erased side-table rows where the database can help it."""
+        """Remove copies of erased side-table rows, as far as the database allows."""
 
     def close(self) -> None:
         self.readers.dispose()

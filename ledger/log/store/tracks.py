@@ -62,7 +62,7 @@ def project_tracks(
     *,
     assigns: AssignPlaces,
 ) -> KeyRing | None:
-    """Take the `track`, `follow` and `assign` leaves of a batch that starts at index `first` into the projection.
+    """Apply the `track`, `follow` and `assign` leaves of a batch that starts at index `first`.
 
     An assignment that its reading finds void is left out, so that no event binds to it. `ring` is the keys
     before the batch, and is answered as they are after it; without one nothing is checked.
