@@ -113,7 +113,7 @@ def test_what_no_run_held_need_not_go_back(june: Month) -> None:
         ({"claimant": "operator"}, InputError, "operator"),
         ({"claimant": "bob"}, InputError, "own money"),
         ({"against": "nobody"}, InputError, "no line"),
-        ({"subject": "trk-9"}, InputError, "no track"),
+        ({"subject": "trk-9"}, InputError, "neither a track"),
         ({"subject": ""}, InputError, "names the track"),
         ({"amount": "0"}, InputError, "more than nothing"),
         ({"about": "taste"}, InputError, "one of influence"),

@@ -1,4 +1,6 @@
-"""Money of several months under any order of bank answers, reversals, holds, new runs and crashes, for real.
+"""Money of several months under any order of answers, reversals, holds, accounts, new runs and crashes, for real.
+
+Payees are paid by bank or on a chain; that a chain has a batch is said by the `post` leaf that the operator signs.
 
 The model knows nothing but what each standing run earned a payee. At every hand-over all that was ever handed over and
 did not come back is at most that; when all is booked, what was earned is paid, on its way, due or carried.
@@ -21,10 +23,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from ledger.errors import SettleError
+from ledger.proofs import leaf
 from ledger.types import Period
+from payouts.accounts.payment import ROUTES, Route
 from payouts.accounts.payment_states import FROM, Outcome, PartyPayment
+from service.registry.people import approve_payee, propose_payee
 from service.settlement import holds, life, paying
-from service.settlement.carrying import transfers
+from service.settlement.carrying import posting_name, transfers
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load
 from tests.service.month import Month, asked, month, published
@@ -54,9 +59,11 @@ class Money(RuleBasedStateMachine):
         shutil.copytree(template.name, self.folder.name, dirs_exist_ok=True)
         self.month = Month(Path(self.folder.name) / "home", events=events)
         self.period = Period.parse("2026-06")
+        self.accounts = 0
 
     def teardown(self) -> None:
         if hasattr(self, "month"):
+            self.post(also_reversed=True)
             self.next_month("1000.00")
             self.everything_is_somewhere()
             self.month.ws.close()
@@ -105,14 +112,48 @@ class Money(RuleBasedStateMachine):
         with suppress(SettleError):
             step()
 
-    @rule()
-    def pay(self) -> None:
+    @rule(route=st.sampled_from(ROUTES))
+    def pay(self, route: Route) -> None:
         before = self.moved()
         for stored in self.runs(standing=True):
-            self.tried(partial(paying.pay, self.month.ws, stored.record.run, "file"))
+            self.tried(partial(paying.pay, self.month.ws, stored.record.run, route))
+        self.nobody_has_too_much(before)
+
+    @rule(also_reversed=st.booleans())
+    def post(self, *, also_reversed: bool) -> None:
+        """The chain has every batch by now; also those of runs that were reversed while they were on their way."""
+        book, before = read_book(self.month.ws), self.moved()
+        posted = {leaf.decode(entry.body)["run"] for entry in self.month.ws.log.entries(types={"post"})}
+        names = [
+            name
+            for run, batches in book.batches.items()
+            for batch in batches
+            if batch.via == "chain" and (also_reversed or not book.reversed(run))
+            if (name := posting_name(run, batch.batch)) not in posted
+        ]
+        signer = self.month.ws.signer("operator")
+        if names:
+            made = (leaf.make("post", self.month.now, run=name, by="operator", chain_id=1) for name in names)
+            self.month.ws.log.append([leaf.sign(body, signer) for body in made])
+        if not also_reversed:
+            self.nobody_has_too_much(before)
+
+    def nobody_has_too_much(self, before: Counter[str]) -> None:
         earned = self.earned()
         for party, micros in self.moved().items():
             assert micros == before[party] or micros <= earned[party], f"{party} is handed more than it earned"
+
+    @rule(party=st.sampled_from(PARTIES), method=st.sampled_from(("bank", "chain")))
+    def change_account(self, party: str, method: str) -> None:
+        """A payee is paid to another account, or in another way, from some hours on."""
+        self.accounts += 1
+        account = f"0x{self.accounts:040x}" if method == "chain" else f"NEW-{self.accounts}"
+        row: dict[str, str | None] = {"party": party, "method": method, "account": account}
+
+        def change() -> None:
+            approve_payee(self.month.ws, propose_payee(self.month.ws, row, None).id, "approver")
+
+        self.tried(change)
 
     @rule(party=st.sampled_from(PARTIES), outcome=st.sampled_from(OUTCOMES), nth=st.integers(0, 5))
     def hear(self, party: str, outcome: Outcome, nth: int) -> None:
