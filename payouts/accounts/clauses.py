@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Final
 
 from ledger.proofs import canon
+from ledger.shown import exact_percent
 from ledger.types import MILLION, Period
 from payouts.errors import TermsError
 from payouts.money import scale
@@ -231,4 +232,4 @@ def _named(party: str) -> None:
 
 def _share(kind: str, ppm: int) -> None:
     if not 1 <= ppm <= MILLION:
-        raise TermsError(f"{kind} of {ppm} ppm: expected 1 to {MILLION}; 15 % is 150000")
+        raise TermsError(f"{kind} of {exact_percent(ppm)}: expected more than 0 % and at most 100 %, such as 15%")

@@ -11,6 +11,7 @@ from payouts.accounts.deductions import later
 from payouts.compute import Line
 from payouts.life.book import Book
 from payouts.statements.statement import ADVICE, held_line
+from service.registry.naming import unknown_party
 from service.settlement.carrying import other_parts
 from service.settlement.line_disputes import OWNERSHIP, DisputeShown, shown_all
 from service.settlement.step import read_book
@@ -112,6 +113,10 @@ class HeldReport:
 
 def report(ws: Workspace, *, period: str | None = None, party: str | None = None) -> HeldReport:
     """Return all money held or in suspense in published runs, optionally of one month or one party."""
+    if period is not None:
+        Period.parse(period)
+    if party is not None and party not in ws.registry.view_of(party).parties:
+        raise unknown_party(ws, party)
     book = read_book(ws)
     now = Period(ws.clock().year, ws.clock().month)
     published = [load(ws.log, run) for run in book.standing()]

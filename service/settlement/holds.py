@@ -278,6 +278,8 @@ def adjust(
     micros = parse_amount(amount)
     if not micros:
         raise InputError("an adjustment of nothing; give an amount such as -12.50")
+    if party not in ws.registry.view_of(party).parties:
+        raise unknown_party(ws, party)
     maker = ws.signer("operator")
     at = format_time(ws.clock())
 
@@ -287,6 +289,10 @@ def adjust(
             raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}; only published lines need adjustments")
         if period <= run.period:
             raise StateError(f"run {run.run[:16]} is of {run.period}; an adjustment is booked in a later period")
+        if currency != (of_run := load(ws.log, run).currency):
+            raise InputError(
+                f"run {run.run[:16]} is in {of_run}; an adjustment of it is in {of_run}, not in {currency}"
+            )
         content = {
             "party": party,
             "period": period,

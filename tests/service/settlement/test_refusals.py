@@ -13,13 +13,20 @@ from payouts.life.records import Close, LogSize
 from service.settlement import life, paying
 from service.statements.explaining import explain
 from tests.cli.support import settle
-from tests.service.month import Month, asked, month
+from tests.service.month import Month, asked, month, published
 
 
 @pytest.fixture(scope="module")
 def june(tmp_path_factory: pytest.TempPathFactory) -> Month:
     made = month(tmp_path_factory.mktemp("refusals") / "home")
     life.close(made.ws, "2026-06")
+    return made
+
+
+@pytest.fixture(scope="module")
+def paid_june(tmp_path_factory: pytest.TempPathFactory) -> Month:
+    made = month(tmp_path_factory.mktemp("published") / "home")
+    published(made)
     return made
 
 
@@ -102,3 +109,54 @@ def test_a_share_in_ppm_is_read_back_as_a_percentage(june: Month) -> None:
     said = settle("run", *pool, "--rule", "shapley-capped", "--param", "tau=60", home=june.home)
     assert said.code == 0
     assert "tau = 60 ppm (0.006 %)" in said.err
+
+
+ADJUST = ("adjust", "ann", "--period", "2026-07", "--amount", "5.00", "--currency", "EUR", "--line", "2026-06")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((*ADJUST, "--reason", "r", "--currency", "USD"), "is in EUR"),
+        (("adjust", "anne", *ADJUST[2:], "--reason", "r"), "did you mean ann?"),
+        ((*ADJUST, "--reason", "r", "--amount", "0"), "adjustment of nothing"),
+        (
+            (
+                "terms",
+                "rate",
+                "EUR",
+                "USD",
+                "--period",
+                "2026-07",
+                "--rate",
+                "0",
+                "--source",
+                "b",
+                "--date",
+                "2026-07-31",
+            ),
+            "positive",
+        ),
+        (
+            ("terms", "withhold", "ann", "--rate", "150%", "--territory", "US", "--law", "l", "--from", "2026-07"),
+            "150 %",
+        ),
+        (("held", "--party", "anne"), "did you mean ann?"),
+        (("held", "--period", "2026-13"), "expected YYYY-MM"),
+        (("payments", "list", "--state", "paid"), "to be paid, blocked"),
+        (("payments", "confirm", "--all-of", "2026-06"), "comes first"),
+        (("payment", "2026-06", "ann", "settled"), "no payment to ann under way"),
+        (
+            ("dispute", "open", "2026-06", "--about", "amount", "--claimant", "ann", "--amount", "0", "--text", "t"),
+            "more than nothing",
+        ),
+        (("run", "--period", "2026-06", "--pool", "5.00", "--currency", "USD"), "is published"),
+    ],
+)
+def test_a_finance_command_that_cannot_be_says_why(paid_june: Month, words: tuple[str, ...], says: str) -> None:
+    """If this fails, a mistyped name, currency or rate is written into the ledger, or taken for nothing to do."""
+    before = paid_june.reopened().log.head()
+    refused = settle(*words, home=paid_june.home)
+    assert refused.code in (2, 4, 5)
+    assert says in refused.err
+    assert paid_june.reopened().log.head() == before
