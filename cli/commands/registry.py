@@ -42,7 +42,9 @@ Territory = Annotated[str, typer.Option(help="A country such as SE, or WORLD.")]
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Registry documents (.json) or tables of a list (.csv, .tsv)."),
+        typer.Argument(metavar="FILE...", help="Registry documents (.json), tables (.csv, .tsv), ERN messages (.xml)."),
+            metavar="FILE...", help="Registry documents (.json), tables of a list (.csv, .tsv), ERN messages (.xml)."
+        ),
     ],
     *,
     list_name: Annotated[

@@ -25,7 +25,7 @@ from ledger.registry.facts import (
 )
 from ledger.registry.intake import ImportPlan, Planned, plan
 from ledger.registry.model import RIGHTS, WORLD
-from ledger.registry.readers import RawRow, TableReader
+from ledger.registry.readers import RawRow, Reader
 from ledger.registry.registry import Progress, Registry
 from ledger.registry.rows import beside
 from ledger.registry.statement import Signer
@@ -92,13 +92,13 @@ def import_files(
     paths: Sequence[Path],
     signer: Signer,
     *,
-    tables: TableReader | None = None,
+    formats: Sequence[Reader] = readers.READERS,
     settled: Settled = nobody,
     dry_run: bool = False,
     on_progress: Progress | None = None,
 ) -> Imported:
     """Register what these files say. Good rows are kept whatever becomes of the others."""
-    raw = itertools.chain.from_iterable(_resolved(path, tables) for path in paths)
+    raw = itertools.chain.from_iterable(_resolved(path, formats) for path in paths)
     return import_rows(registry, raw, signer, settled=settled, dry_run=dry_run, on_progress=on_progress)
 
 
@@ -185,9 +185,9 @@ def _counted(raw: Iterable[RawRow], on_progress: Progress) -> Iterator[RawRow]:
         yield row
 
 
-def _resolved(path: Path, tables: TableReader | None) -> Iterator[RawRow]:
+def _resolved(path: Path, formats: Sequence[Reader]) -> Iterator[RawRow]:
     """A file's rows, with training lists that stand in files of their own read in."""
-    for row in readers.read(path, tables):
+    for row in readers.read(path, formats):
         listed = _training_file(path, row)
         if listed is None or not listed.is_file():
             yield row

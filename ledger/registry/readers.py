@@ -206,11 +206,13 @@ def _unquoted(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
-def read(path: Path, tables: TableReader | None = None) -> Iterator[RawRow]:
-    """The rows of a file, by whichever reader accepts it; `tables` says how tables are read."""
+READERS: Final[tuple[Reader, ...]] = (JsonReader(), TableReader())
+
+
+def read(path: Path, readers: Sequence[Reader] = READERS) -> Iterator[RawRow]:
+    """The rows of a file, by whichever reader accepts it."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    readers: tuple[Reader, ...] = (JsonReader(), tables or TableReader())
     for reader in readers:
         if reader.accepts(path):
             return reader.rows(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,11 @@ from ledger.registry.compare import Author
 from ledger.registry.importing import Imported, import_files, import_rows, notices
 from ledger.registry.importing import replay as replay_quarantine
 from ledger.registry.intake import Planned
-from ledger.registry.readers import RawRow, TableReader
+from ledger.registry.readers import JsonReader, RawRow, TableReader
 from ledger.registry.view import View
 from ledger.types import Digest
 from service.registry import audio_roots
+from service.registry.messages import ErnReader
 from service.registry.signing import author, signer
 from service.settlement.payees import settled_parties
 
@@ -38,11 +39,12 @@ def load(
 ) -> Imported:
     """`settle registry import`."""
     before = _audio(ws)
+    messages = ErnReader(ws)
     done = import_files(
         ws.registry,
         paths,
         signer(ws, by),
-        tables=tables,
+        formats=(JsonReader(), tables or TableReader(), messages),
         settled=lambda: settled_parties(ws),
         dry_run=dry_run,
         on_progress=on_progress,
@@ -51,7 +53,8 @@ def load(
         folders = [path.parent for path in paths]  # audio paths are relative to these files
         audio_roots.remember(ws, folders)
         audio_roots.bind(ws, {name: path for name, path in _audio(ws).items() if name not in before}, folders)
-    return done
+    left_out = messages.left_out.sentences()
+    return replace(done, notices=(*done.notices, *left_out), summary=(*done.summary, *left_out))
 
 
 def _audio(ws: Workspace) -> dict[str, str]:

@@ -27,7 +27,7 @@ PAIRS = ("Song=subject", "Rechteinhaber=party", "Recht=right", "Anteil=ppm", "No
 
 
 def values(path: Path, name: str = "", pairs: tuple[str, ...] = ()) -> list[Any]:
-    return [row.value for row in read(path, table_reader(name, pairs))]
+    return [row.value for row in read(path, (table_reader(name, pairs),))]
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8", "utf-8-sig", "utf-16"])
@@ -42,7 +42,7 @@ def test_a_split_sheet_from_a_spreadsheet_is_registered(office: Office, sign: st
     )
     path = office.folder / "Splits Q3.csv"
     path.write_bytes(SPLITS.replace(";", sign).replace("\n", "\r\n").encode(encoding))
-    done = import_files(office.registry, [path], office.operator, tables=table_reader("shares", PAIRS))
+    done = import_files(office.registry, [path], office.operator, formats=(table_reader("shares", PAIRS),))
     assert counts(done) == (3, 0, 0, 0), done.refused
     assert sum(line.ppm for line, _ in office.registry.view().share_lines("rec-1")) == 1_000_000
 
