@@ -43,8 +43,6 @@ def import_(
     files: Annotated[
         list[Path],
         typer.Argument(metavar="FILE...", help="Registry documents (.json), tables (.csv, .tsv), ERN messages (.xml)."),
-            metavar="FILE...", help="Registry documents (.json), tables of a list (.csv, .tsv), ERN messages (.xml)."
-        ),
     ],
     *,
     list_name: Annotated[
