@@ -63,7 +63,7 @@ def build(word: str | None = None) -> typer.Typer:
         name="settle",
         cls=Panels,
         help="Settlement for AI-generated music: attribute tracks, compute what rights holders are owed, prove both.",
-        epilog="Every command says more with --help. The two options of every command may stand anywhere in a line.",
+        epilog="--help explains each command. The options --home and --json may be anywhere in a line.",
         no_args_is_help=True,
         invoke_without_command=True,
         add_completion=False,
@@ -127,7 +127,7 @@ def run(argv: list[str]) -> int:
         shell.refuse(usage.format_message())
         return usage.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        shell.say("settle: interrupted; what was acknowledged is kept")
+        shell.say("settle: interrupted; acknowledged events are stored")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last line of defence: report, never a bare traceback
         code = shell.fail(explained(error))

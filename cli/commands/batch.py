@@ -60,7 +60,7 @@ def sign(
     named = log or (None if previous is None else batches.read(previous)[0].log) or origin_here()
     if named is None:
         raise InputError(
-            "which log is the batch for? say --log ORIGIN, the origin in its trust.json, so that no other can take it"
+            "for which log is the batch? give --log ORIGIN, the origin in its trust.json; no other log can then use it"
         )
     private_key = keyfile.load(signer, from_environment(os.environ))
     emit(

@@ -94,16 +94,16 @@ def ingest(
 def _tell(name: str, done: Ingested, allowance: Callable[[int], int]) -> int:
     """Print remarks about the counts and return the exit code."""
     if not done.read and done.incomplete is None:
-        say(f"settle: {'standard input' if name == '-' else name} holds no event row: nothing was taken")
+        say(f"settle: {'standard input' if name == '-' else name} contains no event: nothing was appended")
     if (report := done.report) is not None:
         left_out = f"{report['not_royalty_bearing']:,} not royalty-bearing, {report['downloads']:,} downloads"
         period = f"{report['start']} to {report['end']}"
         say(f"settle: report {report['message']} of {report['sender']}, {period}; no events: {left_out}")
     if done.ignored:
         ignored = ", ".join(f"{field} ({count:,})" for field, count in sorted(done.ignored.items()))
-        say(f"settle: unknown fields were left out, in so many rows: {ignored}")
+        say(f"settle: unknown fields were left out (number of rows): {ignored}")
     if kept_rows := done.quarantined + done.conflicts:
-        parts = f"{done.quarantined:,} that could not be taken + {counted(done.conflicts, 'conflict')}"
+        parts = f"{done.quarantined:,} rejected + {counted(done.conflicts, 'conflict')}"
         say(f"settle: {counted(kept_rows, 'row')} kept in quarantine ({parts}); `settle quarantine list` says why")
     if done.incomplete is not None:
         say(f"settle: {done.incomplete}")
@@ -112,7 +112,7 @@ def _tell(name: str, done: Ingested, allowance: Callable[[int], int]) -> int:
         say(f"settle: event ids used before with another body: {done.conflicts}; those events were refused")
         return EXIT_CODES[ConflictError]
     if done.read and not done.accepted + done.duplicates:
-        say("settle: no row was taken")
+        say("settle: no row was accepted")
         return EXIT_CODES[ConflictError]
     if done.quarantined > (allowed := allowance(done.read)):
         say(
@@ -206,8 +206,8 @@ def quarantine_replay(
     emit(done)
     if done.left:
         say(
-            f"settle: {counted(done.left, 'row')} left alone (other-source): each speaks for another platform than the "
-            "one whose file it came in; to take one after all, name its id"
+            f"settle: {counted(done.left, 'row')} skipped (other-source): each names another source than its sender's; "
+            "to replay one, give its id"
         )
 
 

@@ -80,6 +80,6 @@ def _answers_text(done: Any) -> str:
     ]
     counts = (("known before", done.already), ("on their way", done.pending), ("without a reference", done.unnamed))
     lines += [f"  {words}: {count}" for words, count in counts if count]
-    lines += [f"  of nobody here: {name}" for name in done.unknown]
+    lines += [f"  not from this log: {name}" for name in done.unknown]
     lines += [f"  refused: {answer.party}, {answer.reference}: {answer.reason}" for answer in done.refused]
     return "\n".join(lines)

@@ -75,10 +75,10 @@ def import_(
     if done.quarantined and not dry_run:
         say(f"settle: {counted(done.quarantined, 'row')} kept in quarantine; `settle quarantine list` says why")
     if done.conflicts:
-        say(f"settle: {counted(done.conflicts, 'conflict')} with what is registered, which was kept")
+        say(f"settle: {counted(done.conflicts, 'conflict')} with the registry, which was not changed")
         leave(EXIT_CODES[ConflictError])
     if done.read and not done.accepted + done.duplicates:
-        say("settle: no row was taken")
+        say("settle: no row was accepted")
         leave(EXIT_CODES[ConflictError])
 
 

@@ -56,7 +56,7 @@ def _restatement_text(restatement: Restatement) -> str:
     """The holders whose amount differs, each with its causes, then the parts of the pool."""
     named = f"{restatement.period}, pool {restatement.pool}, run {restatement.run[:16]}"
     lines = [
-        f"{named}, with what is known now ({restatement.currency}, before deductions):",
+        f"{named}, with today's data ({restatement.currency}, before deductions):",
         "",
         *_holders(restatement.lines),
         "",
@@ -82,7 +82,7 @@ def _restatement_text(restatement: Restatement) -> str:
 
 def _holders(lines: tuple[RestatedLine, ...]) -> list[str]:
     if not lines:
-        return ["nobody's amount differs"]
+        return ["no holder's amount differs"]
     out = []
     for line in lines:
         held_text = (
@@ -100,7 +100,7 @@ def _holders(lines: tuple[RestatedLine, ...]) -> list[str]:
 
 def _proposed_text(proposed: RestatementProposed) -> str:
     if proposed.id is None:
-        return "nothing is missing: everything that is known now is booked or waits to be"
+        return "nothing to propose: all differences are booked or waiting to be booked"
     corrections = counted(len(proposed.lines), "correction")
     return "\n".join(
         [

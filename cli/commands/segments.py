@@ -53,4 +53,4 @@ def mend() -> None:
 
 def _mended(answer: dict[str, Any]) -> str:
     paths: list[str] = answer["mended"]
-    return "\n".join(["made again:", *paths]) if paths else "every file is as the log says"
+    return "\n".join(["made again:", *paths]) if paths else "every file matches the log"

@@ -86,5 +86,5 @@ def _text(result: Simulation) -> str:
         for rule in result.rules
     ]
     pool = money(result.pool_micros, result.currency)
-    head = f"{result.period}, pool {pool}, {counted(result.population, 'holder')}; each rule beside {first.rule}:"
+    head = f"{result.period}, pool {pool}, {counted(result.population, 'holder')}; rules compared with {first.rule}:"
     return f"{head}\n\n{table(rows)}\n\nNothing was written to the ledger; --html FILE has all of it."

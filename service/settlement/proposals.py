@@ -126,9 +126,7 @@ def _lines_disputed(ws: Workspace, book: Book) -> Iterator[ProposalShown]:
     for dispute in book.disputes.files.values():
         opened = dispute.opened
         if dispute.admitted is None and dispute.is_open and opened.id not in admitting:
-            whose = (
-                f"of {opened.against}'s money is held" if opened.against else "is claimed, and nobody's money is held"
-            )
+            whose = f"of {opened.against}'s money is held" if opened.against else "is claimed, and no money is held"
             yield ProposalShown(
                 id=opened.id,
                 kind="dispute",

@@ -125,7 +125,7 @@ def _restatable(ws: Workspace, book: Book, period: str, pool: str) -> Stored:
         )
         raise StateError(
             f"run {undone.run[:16]} of {period}, pool {pool}, was reversed ({undone.reason}): the month is run again "
-            f"with what is known now, and there is nothing to restate: settle run --period {period}"
+            f"with today's data, and there is nothing to restate: settle run --period {period}"
         )
     raise StateError(
         f"no run of {period}, pool {pool}, is published; a run that is not is calculated again: settle period show "

@@ -113,7 +113,7 @@ def test_counts_add_up_where_a_person_reads_them(home: Path) -> None:
     said = settle("ingest", place, home=home)
     assert said.out.startswith("5 rows read = 2 accepted + 1 duplicate + 1 conflict + 1 quarantined\n")
     assert "1 of those accepted have no vector yet" in said.out
-    assert "2 rows kept in quarantine (1 that could not be taken + 1 conflict)" in said.err
+    assert "2 rows kept in quarantine (1 rejected + 1 conflict)" in said.err
     assert settle("quarantine", "list", home=home).out.startswith("2 rows = 1 conflict + 1 invalid\n")
 
 
@@ -145,7 +145,7 @@ def test_a_row_that_speaks_for_another_platform_is_replayed_by_name_only(home: P
     assert [one["kind"] for one in kept] == ["other-source", "other-source"]
     again = settle_json("quarantine", "replay", home=home)
     assert (again["read"], again["accepted"], again["left"]) == (0, 0, 2)
-    assert "2 rows left alone" in settle("quarantine", "replay", home=home).err
+    assert "2 rows skipped" in settle("quarantine", "replay", home=home).err
     named = settle_json("quarantine", "replay", str(kept[0]["id"]), home=home)
     assert (named["accepted"], named["left"]) == (1, 0)
 
