@@ -32,9 +32,22 @@ FOLLOW_SECONDS: Final = 5.0
 """How old a member log's knowledge of its home log may be."""
 
 
-def decoded(body: bytes, form: str, name: str, naming: Naming | None = None) -> Rows:
-    """The rows of a whole body; InputError where nothing in it is an event."""
-    parts = list(reader_for(name, form, naming)(io.BytesIO(body), name))
+def decoded(
+    body: bytes,
+    form: str,
+    name: str,
+    naming: Naming | None = None,
+    *,
+    measure: Callable[[Rows], None] = lambda _: None,
+) -> Rows:
+    """The rows of a whole body; InputError where nothing in it is an event.
+
+    `measure` sees each part before the next is unpacked, and refuses what grows too large.
+    """
+    parts = []
+    for part in reader_for(name, form, naming)(io.BytesIO(body), name):
+        measure(part)
+        parts.append(part)
     joined = Joined(parts or [Rows([], lambda _: 0, lambda _: b"")])
     return Rows(joined.events, joined.line, joined.raw, [row for part in parts for row in part.refused])
 

@@ -17,6 +17,7 @@ from ledger.ingest.admission import Ingest
 from ledger.ingest.checks import check_id
 from ledger.ingest.naming import Naming
 from ledger.ingest.receipts import receipts
+from ledger.ingest.rows import Rows
 from ledger.log.append import Log
 from ledger.log.store import queries
 from service.log import batches
@@ -79,8 +80,7 @@ def take_events(call: Call) -> IntakeCounts:
     source = _source(call)
     name = f"sources/{source}"
     naming = Naming()
-    rows = decoded(call.body, _form(call), name, naming)
-    _check_rows(call, len(rows.events) + len(rows.refused))
+    rows = _rows(call, name, naming)
     try:
         done = call.held.intake.take(Handed(rows=rows, name=name, source=source))
     except StateError as problem:
@@ -91,12 +91,11 @@ def take_events(call: Call) -> IntakeCounts:
 def take_batch(call: Call) -> IntakeCounts:
     """`POST /v1/sources/{source}/batches`: the events of a batch that the platform signed, whole or not at all."""
     source = _source(call)
-    form, name = _form(call), f"sources/{source}"
+    name = f"sources/{source}"
     statement, envelope = batches.parse(_statement(call), BATCH_HEADER)
     if statement.source != source:
         raise InputError(f"{BATCH_HEADER} is a batch of {statement.source!r}, not of {source!r}")
-    rows = decoded(call.body, form, name)
-    _check_rows(call, len(rows.events) + len(rows.refused))
+    rows = _rows(call, name)
 
     def act(ws: Workspace) -> Acknowledged:
         home = follow(ws)
@@ -120,6 +119,19 @@ def _statement(call: Call) -> bytes:
 def _source(call: Call) -> str:
     check_id(call.params["source"], "source")
     return call.params["source"]
+
+
+def _rows(call: Call, name: str, naming: Naming | None = None) -> Rows:
+    """The rows of the body, within the limits of bytes and rows."""
+    form = _form(call)
+    if form == "parquet":
+        from service.web.guard.parquet import UnpackedBytes
+
+        rows = decoded(call.body, form, name, naming, measure=UnpackedBytes(call.held.limits))
+    else:
+        rows = decoded(call.body, form, name, naming)
+    _check_rows(call, len(rows.events) + len(rows.refused))
+    return rows
 
 
 def _form(call: Call) -> str:

@@ -1,12 +1,26 @@
-"""Check a Parquet body before it is read: its index must not exceed the limits of rows and bytes."""
+"""Check a Parquet body before and while it is read: rows and bytes, by its index and by what it unpacks to."""
 
 from __future__ import annotations
 
 import io
 
 from ledger.errors import InputError
+from ledger.ingest.rows import Rows
 from service.web.guard.limits import Limits
 from service.web.guard.problems import RefusedError
+
+
+class UnpackedBytes:
+    """Counts what a body's rows unpack to: an index does not say how often a value of a dictionary is repeated."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._most, self._bytes = limits.plain_bytes, 0
+
+    def __call__(self, part: Rows) -> None:
+        self._bytes += sum(len(part.raw(row)) for row in range(len(part.events)))
+        self._bytes += sum(len(refusal.raw) for refusal in part.refused)
+        if self._bytes > self._most:
+            raise RefusedError(413, "plain-bytes", f"the rows unpack to more than {self._most:,} bytes")
 
 
 def check_parquet(body: bytes, limits: Limits) -> None:

@@ -107,11 +107,16 @@ def test_a_parquet_bomb_is_refused_by_its_index(web: Any, june: Month) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([row("x")] * 60_000), file)
     headers = bearer(token(june, "ann")) | {"content-type": "application/vnd.apache.parquet"}
-    answer = web.post("/v1/sources/acme/events", content=file.getvalue(), headers=headers)
-    assert (answer.status_code, answer.json()["cause"]) == (413, "rows")
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), pa.array(["x" * 1_000_000]))
+    many = pa.Table.from_pylist([row("x")] * 60_000)
+    long = pa.Table.from_pylist([row(f"x-{n}") for n in range(300)]).append_column("product", repeated)
+    for table, cause in ((many, "rows"), (long, "plain-bytes")):
+        file = io.BytesIO()
+        pq.write_table(table, file, compression="zstd")
+        assert len(file.getvalue()) < 1 << 20
+        answer = web.post("/v1/sources/acme/events", content=file.getvalue(), headers=headers)
+        assert (answer.status_code, answer.json()["cause"]) == (413, cause)
 
 
 @pytest.mark.slow
