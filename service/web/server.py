@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import logging
@@ -13,13 +12,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ledger.types import Role, format_time
 from service.attribution.queue import QueueWorker
 from service.log.intake import Intake
 from service.standing import Standing
 from service.web.app import build
+from service.web.connections import Protocol
 from service.web.guard.limits import Limits
 from service.web.held import ServerState
 from service.web.metrics import Metrics
@@ -28,23 +27,9 @@ from service.workspace import Workspace
 
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than pooled clients keep a connection, so that none writes into one that is being closed."""
-HEADER_SECONDS: Final = 10
-"""For a request's line and headers: a caller that sends them letter by letter holds no connection for long."""
 DRAIN_SECONDS: Final = 30
 """For what is being answered when the server is told to stop."""
 CONNECTIONS: Final = 1_000
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's own, which closes a connection whose first request does not come in time."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn itself
-        super().connection_made(transport)
-        self.loop.call_later(HEADER_SECONDS, self._close_if_silent)
-
-    def _close_if_silent(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
 
 
 class Server(uvicorn.Server):
