@@ -105,9 +105,11 @@ def _pool(statement: Statement, pool: PoolStatement) -> list[Any]:
     story = [_text(f"Pool {pool.pool}" if named else "Your account", "heading")]
     if pool.state not in ("published", "paying"):
         story.append(_text(f"Not binding: this run is {pool.state}.", "mark"))
-    if (before := pool.earlier) is not None:
-        earned = f"in {before.last_period} {cents(before.last_earned_micros)}"
-        year = f"in {before.year} so far {cents(before.year_earned_micros)}, {cents(before.year_net_micros)} to be paid"
+    if (earlier := pool.earlier) is not None:
+        earned = f"in {earlier.last_period} {cents(earlier.last_earned_micros)}"
+        year = (
+            f"in {earlier.year} so far {cents(earlier.year_earned_micros)}, {cents(earlier.year_net_micros)} to be paid"
+        )
         story.append(
             _text(f"{FIGURES['earned']} {cents(pool.earned_micros)} {pool.currency}; {earned}; {year}.", "soft")
         )

@@ -471,7 +471,7 @@ def pool_statement(
         currency=currency,
         minimum_micros=minimum,
         payment=payment,
-        plays=sum(one.count for one in streams),
+        plays=sum(stream.count for stream in streams),
         territories=tuple(territories),
         unit_value=unit_value,
         earlier=earlier,

@@ -152,10 +152,10 @@ def own_share(earning: Earning) -> str:
 def places(pool: PoolStatement) -> str:
     """Where the streams were: territories that rights tell apart by code, all others together."""
     codes = [territory for territory in pool.territories if territory != WORLD]
-    others = WORLD in pool.territories
+    everywhere_else = WORLD in pool.territories
     if not codes:
         return "all territories"
-    return ", ".join(codes) + (" and all others" if others else "")
+    return ", ".join(codes) + (" and all others" if everywhere_else else "")
 
 
 def as_csv(statement: Statement) -> bytes:

@@ -132,8 +132,8 @@ def parts_moved(log: Log, book: Book, restate: Restate) -> dict[str, int]:
     """Return a restatement's additions to the pool's parts without a holder, and what it pays for the payer."""
     was = other_parts(log, book, restate.run, restate)
     document = read_document(log.blob(restate.statement), restate)
-    moved = {name: document.parts[name] - was[name] for name in OTHER_PARTS}
-    return moved | {"award": awards_replaced(log, book, restate.run, document.awards, restate)}
+    changes = {name: document.parts[name] - was[name] for name in OTHER_PARTS}
+    return changes | {"award": awards_replaced(log, book, restate.run, document.awards, restate)}
 
 
 def awards_replaced(log: Log, book: Book, run: Digest, awards: Mapping[str, int], before: Restate | None = None) -> int:

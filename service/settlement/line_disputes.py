@@ -221,9 +221,9 @@ def open_dispute(
         check_entitled(ws, stored, claimant=claimant, subject=subject, against=against)
         content = {"run": run.run, "about": about, "subject": subject, "claimant": claimant}
         nth = sum(
-            (other.opened.run, other.opened.about, other.opened.subject, other.opened.claimant)
+            (dispute.opened.run, dispute.opened.about, dispute.opened.subject, dispute.opened.claimant)
             == (run.run, about, subject, claimant)
-            for other in book.disputes.files.values()
+            for dispute in book.disputes.files.values()
         )
         name = name_of("dispute", **content, nth=nth)
         record = LineDispute(
@@ -336,9 +336,9 @@ def resolve(ws: Workspace, name: str, *, upheld: str | None, text: str) -> str:
 
 
 def _check_alone(book: Book, opened: LineDispute) -> None:
-    other = book.disputes.open_like(opened)
-    if other is not None:
-        raise StateError(f"{opened.claimant} disputes this already, as {other}: settle dispute show")
+    open_already = book.disputes.open_like(opened)
+    if open_already is not None:
+        raise StateError(f"{opened.claimant} disputes this already, as {open_already}: settle dispute show")
 
 
 def _check_party(dispute: DisputeFile, party: str) -> None:

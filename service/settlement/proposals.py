@@ -82,8 +82,10 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
     }
     shown = [_shown(ws, book, name, proposals[name]) for name in proposals if not book.approved(name)]
     moves = [_move_shown(ws, move) for move in ws.registry.view().moves.values() if move.approved_by is None]
-    disputes = [_dispute_shown(one) for one in ws.registry.view().disputes.values() if one.resolved_at is None]
-    waiting = [*moves, *(one for one in disputes if not one.approved), *_lines_disputed(ws, book)]
+    disputes = [
+        _dispute_shown(dispute) for dispute in ws.registry.view().disputes.values() if dispute.resolved_at is None
+    ]
+    waiting = [*moves, *(dispute for dispute in disputes if not dispute.approved), *_lines_disputed(ws, book)]
     return sorted([*shown, *_accounts_waiting(ws), *waiting], key=lambda one: (one.made_at, one.id))
 
 

@@ -201,15 +201,15 @@ def check_not_restated(ws: Workspace, dispute: str, micros: int) -> None:
     book = read_book(ws, restatements[-1].size)
     stored = load(ws.log, current.runs[opened.run])
     award = _award(ws, current, opened, micros)
-    others = [other for other in _awards(ws, book, stored) if other.dispute != opened.id]
+    earlier = [award for award in _awards(ws, book, stored) if award.dispute != opened.id]
     states = list(_states(ws, book, stored, DEFAULT, None))
-    explained = explained_awards(states, [*others, award], _freed(book, opened.run))[opened.id]
+    explained = explained_awards(states, [*earlier, award], _freed(book, opened.run))[opened.id]
     counted = read_document(ws.log.blob(restatements[-1].statement), restatements[-1]).awards.get(opened.id, 0)
     if explained > counted:
-        rest = format_amount(micros - explained + counted, stored.currency)
+        at_most = format_amount(micros - explained + counted, stored.currency)
         raise StateError(
             f"restatement {restatements[-1].id} gave {opened.claimant} {format_amount(explained, stored.currency)} "
-            f"{stored.currency} of this already; uphold at most {rest}, or reject: settle dispute resolve {opened.id}"
+            f"{stored.currency} of this already; uphold at most {at_most}, or reject: settle dispute resolve {opened.id}"
         )
 
 
