@@ -206,10 +206,10 @@ def check_not_restated(ws: Workspace, dispute: str, micros: int) -> None:
     explained = explained_awards(states, [*earlier, award], _freed(book, opened.run))[opened.id]
     counted = read_document(ws.log.blob(restatements[-1].statement), restatements[-1]).awards.get(opened.id, 0)
     if explained > counted:
-        at_most = format_amount(micros - explained + counted, stored.currency)
+        limit = format_amount(micros - explained + counted, stored.currency)
         raise StateError(
             f"restatement {restatements[-1].id} gave {opened.claimant} {format_amount(explained, stored.currency)} "
-            f"{stored.currency} of this already; uphold at most {at_most}, or reject: settle dispute resolve {opened.id}"
+            f"{stored.currency} of this already; uphold at most {limit}, or reject: settle dispute resolve {opened.id}"
         )
 
 
