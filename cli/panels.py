@@ -46,14 +46,14 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Auditor (proofs)", ("verify", "ledger", "witness")),
     (
         "Operator (keys, files, scheduled jobs, HTTP)",
-        ("key", "segments", "scheduler", "serve", "consume", "access", "db"),
+        ("key", "segments", "scheduler", "serve", "consume", "access", "webhook", "db"),
     ),
 )
-"""Every top-level command stands in one of them."""
+"""Every top-level command is in one of them."""
 
 _CLAUSE: Final = re.compile(r"[;:] ")
 _NARROWEST: Final = 40
-"""Columns for a summary, however little room the names leave."""
+"""The minimum number of columns for a summary."""
 
 
 class Commands(PlainGroup):

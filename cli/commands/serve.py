@@ -12,7 +12,7 @@ app = typer.Typer()
 access = typer.Typer(no_args_is_help=True)
 key = typer.Typer(no_args_is_help=True)
 webhook = typer.Typer(no_args_is_help=True)
-app.add_typer(webhook, name="webhook", help="Messages about tracks, to the addresses that were named with them.")
+app.add_typer(webhook, name="webhook", help="Messages about tracks to the addresses that their senders gave.")
 app.add_typer(access, name="access", help="Who may use the HTTP service.")
 access.add_typer(key, name="key", help="Access keys: each belongs to a party, expires, and can be revoked.")
 
