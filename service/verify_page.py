@@ -51,8 +51,8 @@ def build() -> str:
 
 def policy() -> str:
     """The content security policy under which the page is served: its own, and nobody may frame it."""
-    _, _, after = PAGE.read_text(encoding="utf-8").partition('http-equiv="Content-Security-Policy" content="')
-    own, _, _ = after.partition('"')
+    _, _, policy_onwards = PAGE.read_text(encoding="utf-8").partition('http-equiv="Content-Security-Policy" content="')
+    own, _, _ = policy_onwards.partition('"')
     return f"{own}; frame-ancestors 'none'"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger import shown
 from ledger.errors import InputError, SettleError, StateError
+from ledger.log.store import queries
 from ledger.proofs import canon, vector
 from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, Digest, Influence, InfluenceVector
 from service.attribution.cautions import cautions
@@ -31,8 +32,9 @@ RIGHT: Final[dict[Aspect, str]] = {"recording": "master", "composition": "publis
 def report(workspace: Workspace, track: str, digest: Digest | None = None) -> dict[str, Any]:
     """Everything the report says, as JSON types, about the payable vector (or the newest, or the one named)."""
     statements = vectors_of(workspace, track)
+    view = workspace.registry.view()
     if not statements:
-        if track not in workspace.registry.view().tracks:
+        if track not in view.tracks:
             raise unknown_track(workspace, track)
         raise StateError(f"track {track!r} has no vector; run `settle attribute` on it, or declare one")
     assigned = workspace.log.assignments().get(track, (None, None))[0]
@@ -40,19 +42,52 @@ def report(workspace: Workspace, track: str, digest: Digest | None = None) -> di
     index = dict(statements).get(chosen)
     if index is None:
         raise InputError(f"track {track!r} has no vector {chosen[:16]}")
+    artists = {recording.id: recording.artist for recording in workspace.registry.catalogue()}
+    shares, estimated = _shares(workspace, track, chosen, index, artists, assigned=chosen == assigned)
+    details = details_of(workspace, estimated, track)
+    return {
+        **shares,
+        "by_artist": _by_artist(artists, estimated),
+        "by_holder": _by_holder(workspace, view, estimated),
+        "matches": _matches(view, artists, details, estimated),
+        "length_ms": details.get("length_ms"),
+        "notes": cautions(estimated, details, {row.id: row for row in store_of(workspace).rows()}, artists),
+        "other_vectors": [_other(workspace, statement) for statement, _ in statements if statement != chosen],
+    }
+
+
+def public_report(workspace: Workspace, track: str) -> dict[str, Any] | None:
+    """What anybody may read of the vector that a track pays by, without names of artists and holders.
+
+    None where no vector is assigned. `index` is that of the assignment. It looks at nothing but the track and its
+    sources, so that a public page costs the same in any catalogue.
+    """
+    with workspace.log.store.reading() as connection:
+        assigned = queries.find_assignment(connection, track)
+    return None if assigned is None else _shares(workspace, track, *assigned, {}, assigned=True)[0]
+
+
+def _shares(
+    workspace: Workspace,
+    track: str,
+    chosen: Digest,
+    index: int,
+    artists: dict[str, str | None],
+    *,
+    assigned: bool,
+) -> tuple[dict[str, Any], InfluenceVector]:
+    """The vector as the report shows it, and the vector itself."""
     estimated = vector.read_statement(workspace.log.blob(chosen))
     view = workspace.registry.view()
-    artists = {recording.id: recording.artist for recording in workspace.registry.catalogue()}
-    details = details_of(workspace, estimated, track)
     registered = view.tracks.get(track)
-    return {
+    shares: dict[str, Any] = {
         "v": 1,
         "track": track,
         "title": registered.title if registered is not None else None,
         "digest": chosen,
         "index": index,
         "recorded_at": canon.decode(workspace.log.entry(index).body)["at"],
-        "assigned": chosen == assigned,
+        "assigned": assigned,
         "method": estimated.method,
         "version": estimated.version,
         "error": None
@@ -63,13 +98,8 @@ def report(workspace: Workspace, track: str, digest: Digest | None = None) -> di
         "model": estimated.model,
         "model_version": estimated.model_version,
         "aspects": [_aspect(view, artists, estimated, track, name) for name in ASPECTS],
-        "by_artist": _by_artist(artists, estimated),
-        "by_holder": _by_holder(workspace, view, estimated),
-        "matches": _matches(view, artists, details, estimated),
-        "length_ms": details.get("length_ms"),
-        "notes": cautions(estimated, details, {row.id: row for row in store_of(workspace).rows()}, artists),
-        "other_vectors": [_other(workspace, statement) for statement, _ in statements if statement != chosen],
     }
+    return shares, estimated
 
 
 def details_of(workspace: Workspace, found: InfluenceVector, track: str) -> dict[str, Any]:

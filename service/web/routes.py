@@ -14,6 +14,7 @@ from service.web import examples
 from service.web.api import health, intake, log, reading, tracks
 from service.web.call import Call
 from service.web.guard.allowed import ANYBODY
+from service.web.pages import public
 
 EVENTS: Final = tuple(filter(None, intake.FORMS))
 JSON: Final = ("application/json",)
@@ -86,6 +87,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         method="GET", path="/verify", who=_PUBLIC, answers="text/html", summary="verify.html: checks bundles in the "
         "visitor's own browser.", function=log.verify_page,
+    ),
+    Route(
+        method="GET", path="/tracks/{track}", who=_PUBLIC, answers="text/html", summary="A generated track's page: its "
+        "sources, method and error.", function=public.track,
+    ),
+    Route(
+        method="GET", path="/log", who=_PUBLIC, query=("q",), answers="text/html", summary="The log's page: find an "
+        "entry by its number or its event.", function=public.log,
     ),
     Route(
         method="GET", path="/event.schema.json", who=_PUBLIC, summary="The JSON Schema of a stream event.",
