@@ -71,7 +71,7 @@ def judge(
 
 
 def details(track: str, item: Features, estimate: Estimate, method: Method) -> dict[str, Any]:
-    """What a report shows beyond the vector, in canonical types: times in milliseconds, shares in ppm."""
+    """The details of a report beyond the vector, in canonical types: times in milliseconds, shares in ppm."""
     claims = {
         aspect: [
             {"id": name, "ppm": round(share * 1_000_000)}

@@ -29,7 +29,7 @@ _POST_FIELDS: Final = ("run", "chain_id", "pool", "sequence", "root", "total")
 
 
 def post_fields(posting: Posting) -> dict[str, Any]:
-    """What the ledger's `post` leaf says of a posting; the transaction is added by whoever writes it."""
+    """The content of the ledger's `post` leaf of a posting; its writer adds the transaction."""
     pool = posting.pool
     return {
         "run": posting.run,

@@ -170,17 +170,17 @@ class PoolClient:
     # --- acting and carrying on
 
     def act(self, key: str, *, kind: str, target: str | None, data: bytes) -> Intent:
-        """Make this happen once, as far as it goes now."""
+        """Carry out this intent once, as far as possible now."""
         plan = self.courier.plan(key, kind=kind, chain_id=self.chain_id, target=target, data=data)
         return self.courier.drive(plan)
 
     def waiting(self, kind: str | None = None) -> list[Intent]:
-        """What is under way on this chain, oldest first."""
+        """Return the pending intents on this chain, oldest first."""
         open_intents = self.outbox.intents(*OPEN)
         return [intent for intent in open_intents if intent.chain_id == self.chain_id and kind in (None, intent.kind)]
 
     def resume(self, kind: str | None = None, *, replace: bool = False) -> list[Intent]:
-        """Carry on with whatever is open; `replace` first outbids what was sent and waits to be mined."""
+        """Continue all open intents; `replace` first replaces sent transactions by ones with a higher fee."""
         done = []
         for intent in self.waiting(kind):
             raised = self.courier.replace(intent) if replace and intent.state == "sent" else intent
@@ -192,7 +192,7 @@ class PoolClient:
         return self.outbox.adopt_nonce(self.chain_id, self.sender, self.node.nonce(self.sender, "pending"))
 
     def unsigned(self) -> list[dict[str, Any]]:
-        """What waits for a signature, for a machine that has the key."""
+        """Export the transactions that wait for a signature on another machine."""
         fees = self.courier.fees()
         planned = [intent for intent in self.waiting() if intent.state == "planned" and intent.nonce is not None]
         return [
@@ -201,7 +201,7 @@ class PoolClient:
         ]
 
     def take_in(self, key: str, raw: bytes) -> Intent:
-        """Take in what was signed elsewhere, and carry it to the chain."""
+        """Import transactions signed on another machine, and send them."""
         cap = self.courier.terms.fee_cap
         return self.courier.drive(self.outbox.import_signed(self.outbox.get(key), raw, cap))
 

@@ -41,7 +41,7 @@ class Courier:
         self.terms, self._wait = terms, wait
 
     def plan(self, key: str, *, kind: str, chain_id: int, target: str | None, data: bytes) -> Intent:
-        """Record that this shall happen once. The node tries it first: what would revert is refused here."""
+        """Record an intent. The node simulates it first: a call that would revert is refused."""
         planned = self._outbox.find(key)
         if planned and planned.state != "failed":
             return planned
@@ -57,7 +57,7 @@ class Courier:
         )
 
     def drive(self, intent: Intent) -> Intent:
-        """Go on until the intent is final or failed, waits for a signature, or patience ends."""
+        """Continue until the intent is final or failed, waits for a signature, or the time limit is reached."""
         looks = 0
         while intent.open:
             previous = (intent.state, intent.nonce)

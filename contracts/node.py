@@ -63,7 +63,7 @@ class TransactionReceipt:
 
 
 class Node(Protocol):
-    """What the client asks of a node."""
+    """The client's interface to a node."""
 
     def chain_id(self) -> int: ...
     def code(self, address: str) -> bytes: ...
@@ -167,7 +167,7 @@ class Web3Node:
 
 
 class _Absent(Exception):  # noqa: N818  an answer, not a failure
-    """The node knows no such thing."""
+    """The node does not have the requested object."""
 
 
 @contextmanager

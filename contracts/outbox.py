@@ -33,7 +33,7 @@ class Fees:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """One thing that shall happen once on a chain."""
+    """An intent: one effect that must happen once on a chain."""
 
     id: int
     key: str
@@ -156,7 +156,7 @@ class Outbox:
             return self._keep_signed(current, signer.sign(current.unsigned(fees)), fees, signer.address)
 
     def replace(self, intent: Intent, signer: TransactionSigner, cap: int) -> Intent:
-        """Sign the same again for an eighth more; both stay known, and only one can ever be mined."""
+        """Sign the same call again with an eighth more gas; both are stored, and only one can be mined."""
         with self._store.transaction():
             current = self.get(intent.key)
             if current.state not in ("signed", "sent"):
@@ -165,7 +165,7 @@ class Outbox:
             return self._keep_signed(current, signer.sign(current.unsigned(fees)), fees, signer.address)
 
     def import_signed(self, intent: Intent, raw: bytes, cap: int) -> Intent:
-        """Take in a transaction signed on another machine; only its fees may differ from the exported one."""
+        """Import a transaction signed on another machine; only its fees may differ from the exported one."""
         transaction, _ = decode_signed(raw)
         fees = Fees(max_fee=transaction["maxFeePerGas"], tip=transaction["maxPriorityFeePerGas"])
         if fees.max_fee > cap:
@@ -187,7 +187,7 @@ class Outbox:
         return self.get(intent.key)
 
     def _take_nonce(self, intent: Intent, pending: int) -> int:
-        """The next nonce of the sender: ours, unless this is the first time; a node that knows more is not believed."""
+        """Return the sender's next nonce: our own, except the first time; a higher one of the node is refused."""
         db, who = self._store.connection, (intent.chain_id, intent.sender)
         row = db.execute("SELECT next_nonce FROM sender WHERE chain_id = ? AND address = ?", who).fetchone()
         if row and pending > row["next_nonce"]:

@@ -27,7 +27,7 @@ _PAYEE_TAG: Final = b"settle payee id v1\x00"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostedPayment:
-    """What one run pays one party on the chain; `account` is None where none is known."""
+    """A run's payment to one party on the chain; `account` is None if unknown."""
 
     party: str
     account: str | None
@@ -36,7 +36,7 @@ class PostedPayment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedRun:
-    """What a posting needs to know of a run. The ledger's root and size are those at publication."""
+    """The data of a run for a posting. The ledger's root and size are those at publication."""
 
     run: str
     published: bool
@@ -50,7 +50,7 @@ class PublishedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """One deployed pool: where it stands and what it pays in."""
+    """One deployed pool: its address and its token."""
 
     chain_id: int
     address: str
@@ -73,7 +73,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """What one payee is owed since the beginning, in the token's base units."""
+    """One payee's total since the beginning, in the token's base units."""
 
     party: str
     payee_id: bytes
@@ -145,7 +145,7 @@ def payee_salt(secret: bytes, party: str) -> bytes:
 
 
 def payee_id(salt: bytes, party: str) -> bytes:
-    """What stands for a party on the chain: tells nothing without the salt, and is the party's for good."""
+    """Return a party's id on the chain: it reveals nothing without the salt, and never changes."""
     return hashlib.sha256(_PAYEE_TAG + salt + party.encode()).digest()
 
 

@@ -25,7 +25,7 @@ REASONS: Final = {
 
 
 def push(client: PoolClient, pool: Pool, parties: Iterable[str] | None = None) -> Claimed:
-    """Claim for everybody, or for these parties; a payee that cannot be paid holds up nobody else."""
+    """Claim for all parties or for these; a payee that cannot be paid does not delay the others."""
     client.resume("claim")
     status = client.preflight(pool)
     posting = client.book.by_root(pool, status["serving_root"])
@@ -83,7 +83,7 @@ class ClaimProgress:
 
 
 def paid(client: PoolClient, pool: Pool) -> dict[bytes, ClaimProgress]:
-    """What has arrived, by payee id, from the pool's events."""
+    """Return the paid amounts by payee id, from the pool's events."""
     return {
         event["payee_id"]: ClaimProgress(int(event["cumulative"]), transaction)
         for event, transaction in client.events(pool, "Paid")

@@ -14,7 +14,7 @@ from contracts.results import PlannedTransaction, SettledRun
 
 
 def settle(client: PoolClient, run: PublishedRun) -> SettledRun:
-    """Post what a run owes; repeating carries on. After a veto, the next call posts it anew."""
+    """Post a run's amounts; repeating continues. After a veto, the next call posts it again."""
     pool = client.book.pool(client.chain_id, run.currency)
     if transaction := settled(client, pool, run.run):
         return transaction
@@ -30,7 +30,7 @@ def settle(client: PoolClient, run: PublishedRun) -> SettledRun:
 
 
 def dry_run(client: PoolClient, run: PublishedRun) -> PlannedTransaction:
-    """What `settle` would sign; loads no key and writes nothing."""
+    """Return what `settle` would sign; loads no key and writes nothing."""
     pool = client.book.pool(client.chain_id, run.currency)
     posting, data, missing = _prepare(client, pool, run, role=None)
     publisher = parse_address(str(client.read(pool, "holder_of", ROLES["publisher"])))
@@ -49,7 +49,7 @@ def dry_run(client: PoolClient, run: PublishedRun) -> PlannedTransaction:
 
 
 def settled(client: PoolClient, pool: Pool, run: str, *, look_only: bool = False) -> SettledRun | None:
-    """The run's posting, carried on with as far as it goes now; None if none stands."""
+    """Continue the run's posting as far as possible now, and return it; None if there is none."""
     posting = standing(client, pool, run)
     if posting is None:
         return None
@@ -90,7 +90,7 @@ def _digest(posting: Posting) -> bytes:
 
 
 def _prepare(client: PoolClient, pool: Pool, run: PublishedRun, *, role: str | None) -> tuple[Posting, bytes, int]:
-    """The next posting, its call data and what the pool lacks for it; refuses whatever would go wrong later."""
+    """Return the next posting, its call data and the missing funds; refuse a posting that would fail later."""
     status = client.preflight(pool, role, signing=role is not None)
     for intent in client.waiting("post"):
         if intent.target == pool.address:

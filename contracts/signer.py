@@ -104,7 +104,7 @@ class OfflineSigner:
 
 
 class NoSigner:
-    """For whoever only looks: no account, and no signature."""
+    """A signer for read-only use: no account, and no signature."""
 
     address: str = ZERO
 

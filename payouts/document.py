@@ -123,7 +123,7 @@ class Given:
 
     @classmethod
     def from_payload(cls, inputs: Mapping[str, Any], v: int) -> Given:
-        """The inverse of `payload`: whatever it would not have written is refused."""
+        """The inverse of `payload`; refuse content that it would not write."""
         parsed = cls(
             v=v,
             period_root=parse_hex(inputs["period_root"], "period_root", tree.HASH_SIZE),
@@ -246,7 +246,7 @@ def draw_up(given: Given, usage: Iterable[UsageRow], outcome: Outcome, booked: I
 
 
 def result_payload(outcome: Outcome) -> dict[str, Any]:
-    """What came of the pool, as the document says it."""
+    """Return the pool's result in the document."""
     level = outcome.level
     return {
         "pool": str(outcome.pool),

@@ -45,7 +45,7 @@ def scale(currency: str) -> int:
 
 
 def _instead(currency: str) -> str:
-    """What somebody who wrote this may have meant."""
+    """Return a suggestion for an invalid amount."""
     if currency.upper() in SCALES:
         return f"write {currency.upper()}"
     if not _CODE.match(currency):
@@ -70,7 +70,7 @@ def format_amount(micros: int, currency: str) -> str:
 
 
 def payable(micros: int, currency: str) -> tuple[int, int]:
-    """What a bank can be told to pay, in micros of whole minor units, and the rest that stays in the balance.
+    """Return the payable part in micros of whole minor units, and the remainder that stays in the balance.
 
     A floor, not a rounding: the rest is carried, never lost and never invented.
     """

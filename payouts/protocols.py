@@ -58,7 +58,7 @@ class RegistryAnswers(Protocol):
     """
 
     def like(self, territory: str, at: str) -> tuple[str, str]:
-        """A territory and an instant at which every answer is the same; the more it brings together, the faster."""
+        """Return a representative territory and time with the same answers, for caching; coarser is faster."""
 
     def shares(self, subject: str, right: Right, territory: str, at: str) -> OwnedParts: ...
 
@@ -69,7 +69,7 @@ class RegistryAnswers(Protocol):
         """Works a recording embodies, with the ppm of it that each makes up."""
 
     def permitted(self, recording: str, use: str, territory: str, track: str | None) -> bool:
-        """Whether the use was allowed at the track's own ledger time; for None, at the period's end."""
+        """Return whether the use was allowed at the track's own ledger time; for None, at the period's end."""
 
     def model_of(self, track: str) -> tuple[str, str] | None:
         """The model and version that made a track, where they are registered."""

@@ -42,7 +42,7 @@ Freed = Callable[[Line], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Cause:
-    """What one piece of newer knowledge makes of a holder's amount."""
+    """The effect of one change of data on a holder's amount."""
 
     kind: str
     about: str
@@ -67,7 +67,7 @@ class Award:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restated:
-    """A state of knowledge: what the pool was divided by, and what it came to. The first is the original run."""
+    """One step of the restatement: the inputs of a division, and its outcome. The first is the original run."""
 
     step: Knowledge | None
     inputs: Inputs
@@ -76,7 +76,7 @@ class Restated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestatedLine:
-    """One holder before deductions: what reached them or waits for the next run, what would be right, and why."""
+    """One holder before deductions: the amount booked so far, the correct amount, and the causes."""
 
     holder: str
     was_micros: int
@@ -98,7 +98,7 @@ class RestatedLine:
 def restated_lines(
     states: Sequence[Restated], booked: Mapping[str, Sequence[Cause]], freed: Freed
 ) -> tuple[RestatedLine, ...]:
-    """Every holder whose amount or held money differs, by id. `booked`: what reached them since the original run.
+    """Return the holders whose amount or held money differs, by id. `booked`: amounts since the original run.
 
     The causes of a line add up to its difference.
     """
@@ -140,7 +140,7 @@ def restated_lines(
 
 
 def explained_awards(states: Sequence[Restated], awards: Sequence[Award], freed: Freed) -> dict[str, int]:
-    """By dispute, how much of its award today's knowledge gives the claimant as well.
+    """Return by dispute the part of its award that today's data gives the claimant too.
 
     It is what the disputed tracks and sources bring the claimant more than in the original run: entitled to, and not
     held. Awards about the same share that amount; those about a line as a whole come after the more precise ones.
@@ -197,7 +197,7 @@ def award_causes(award: Award, explained: int) -> dict[str, Cause]:
 
 
 def earned(outcome: Outcome, freed: Freed) -> dict[str, int]:
-    """What each party has earned, with what two people let go of what the registry holds."""
+    """Return each party's earnings, with money of the registry's holds that two people released."""
     sums: dict[str, int] = defaultdict(int, outcome.allocated_by_party())
     for line in outcome.lines:
         if line.state == "held" and freed(line):
@@ -206,7 +206,7 @@ def earned(outcome: Outcome, freed: Freed) -> dict[str, int]:
 
 
 def held(outcome: Outcome, freed: Freed) -> dict[str, int]:
-    """What is held of each party."""
+    """Return each party's held money."""
     sums: dict[str, int] = defaultdict(int)
     for line in outcome.lines:
         if line.state == "held" and not freed(line):
@@ -252,7 +252,7 @@ def _causes(step: Knowledge | None, before: _Pieces, after: _Pieces) -> Iterator
 
 
 def _named(step: Knowledge | None, track: str, source: str, blocks: Collection[tuple[str, str]]) -> tuple[str, str]:
-    """What changed, and what it is about, from the step and from what holds money before or after it alone."""
+    """Return the kind and the subject of a change, from the step and from holds that exist only before or after it."""
     if step == "vector":
         return "vector", track
     reason, ref = min(blocks, default=("", ""))

@@ -136,7 +136,7 @@ def rows_of(data: bytes) -> list[bytes]:
 
 
 def commitments(rows: Sequence[Row], table: SealedTable) -> dict[str, Row]:
-    """By party, how many of these lines it has and the digest of them, in the table's order, each with its line end."""
+    """Return by party the number and the digest of its lines, in the table's order, each with its line end."""
     digests: dict[str, Any] = defaultdict(hashlib.sha256)
     counts: dict[str, int] = defaultdict(int)
     for row, data in zip(rows, rows_of(table.data), strict=True):
@@ -152,7 +152,7 @@ def commitment(lines: Sequence[Row]) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Salts:
-    """The salts of a run's rows. Who knows every line and account knows them; who lacks one cannot guess them."""
+    """The salts of a run's rows. They can be computed only from all lines and accounts."""
 
     secret: bytes
 
@@ -198,7 +198,7 @@ def check_salt(row: Row, name: str) -> str:
 
 
 def cutoff_payload(cutoff: Cutoff | None) -> Row | None:
-    """Where leftover units ended; null where there were none."""
+    """Return the cut-off of leftover units; null if there were none."""
     return None if cutoff is None else {"remainder": str(cutoff.remainder), "tie": cutoff.tie.hex()}
 
 

@@ -108,12 +108,12 @@ class Terms:
         object.__setattr__(self, "aspects", ordered)
 
     def overlaps(self, other: Terms) -> bool:
-        """Whether an event may meet the criteria of both: unless one of them names, for both, nothing in common."""
+        """Return whether an event may meet the criteria of both; not if a criterion has no value in common."""
         criteria = ((getattr(self, name), getattr(other, name)) for name in ("sources", "products", "territories"))
         return not any(own and others_ and set(own).isdisjoint(others_) for own, others_ in criteria)
 
     def cover(self, source: str, product: str | None, territory: str) -> bool:
-        """Whether the pool shares out over such events."""
+        """Return whether the pool includes such events."""
         return (
             (not self.sources or source in self.sources)
             and (not self.products or product in self.products)

@@ -131,7 +131,7 @@ def _messages_named(path: Path) -> Iterator[None]:
 
 
 def _kind_of(path: Path) -> str:
-    """What a file is that no decoder takes, by its first bytes; empty where they say nothing."""
+    """Return the kind of an unsupported file from its first bytes; empty if unknown."""
     with path.open("rb") as stream:
         head = stream.read(64)
     if head[4:8] == b"ftyp":

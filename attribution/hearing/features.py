@@ -61,7 +61,7 @@ class Features:
 
     @property
     def unfit(self) -> str | None:
-        """Why a recording is not indexed, if it is not: it would stand for sound that is not in its file."""
+        """Return why a recording is not indexed, if its features do not match its file."""
         if self.form != "audio":
             return None
         if ENDS_EARLY in self.remarks:
@@ -81,7 +81,7 @@ def encoders() -> tuple[Encoder, ...]:
 
 @cache
 def version() -> str:
-    """What features depend on besides the item: changes whenever the same item would give others."""
+    """The version of the features: it changes whenever the same item would give other features."""
     return f"{VERSION}-{digest()[:16]}"
 
 
@@ -105,7 +105,7 @@ def features_of_clip(clip: Clip) -> Features:
 
 
 def rounded(rows: Floats) -> Floats:
-    """Rounded to half precision, as an index keeps them: a track is judged by the very numbers that are kept of it."""
+    """Round to half precision, as the index stores them, so that tracks are judged by the stored numbers."""
     return rows.astype(np.float16).astype(np.float32)
 
 
@@ -148,7 +148,7 @@ def features_of_line(line: MelodyLine, seconds: float, file_sha256: str) -> Feat
 
 
 def read(path: Path, name: str = "", *, latents_of: Callable[[Path], Mapping[str, Floats]] = read_latents) -> Features:
-    """The features of a file, whatever it holds; InputError with the reason when it cannot be judged.
+    """Return the features of a file of any kind; InputError with the reason if it cannot be judged.
 
     `name` picks the item where a file holds many latents; without it such a file is refused. `latents_of` may
     remember the file between calls.

@@ -43,7 +43,7 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyVerdict:
-    """The earlier recording it is like (if any), how much, and why it stays out (None: it is searched)."""
+    """The earlier similar recording (if any), the similarity, and the reason to keep it out (None: it is indexed)."""
 
     like: str | None = None
     likeness: float = 0.0
@@ -51,7 +51,7 @@ class CopyVerdict:
 
 
 def likeness(first: Features, second: Features) -> float:
-    """0..1: how like two items are by what they hold all along; an excerpt is not like the whole. Latents by cosine."""
+    """Return the similarity (0..1) of two whole items; an excerpt is not similar to the whole. Latents by cosine."""
     if first.form != second.form:
         return 0.0
     if first.form == "latents":
@@ -71,12 +71,12 @@ def likeness(first: Features, second: Features) -> float:
 
 
 def sort_out(entrants: Sequence[Entrant], features: Callable[[str], Features]) -> dict[str, CopyVerdict]:
-    """Who is let in, in order of registration, by what is alike in their features."""
+    """Decide which recordings are indexed, in order of registration, from the similarity of their features."""
     return decide(entrants, pairs_alike(entrants, features))
 
 
 def decide(entrants: Sequence[Entrant], alike: Mapping[str, Mapping[str, float]]) -> dict[str, CopyVerdict]:
-    """Who is let in, in order of registration, given who is like whom (both ways) and how much.
+    """Decide which recordings are indexed, in order of registration, from given similarities.
 
     Like an earlier recording of the same group: credited through that one, so the cluster counts once.
     Like an earlier recording of another group: kept out until someone other than the claimant confirms it.
@@ -120,7 +120,7 @@ def _first_of_statement(entrants: Sequence[Entrant]) -> dict[str, int]:
 
 
 def _undecided(first: Entrant, second: Entrant) -> bool:
-    """Whether nothing says which of two like recordings was first."""
+    """Return whether it is unknown which of two similar recordings was first."""
     together = first.since != "" and first.since == second.since
     return together and not first.groups & second.groups and not first.confirmed and not second.confirmed
 

@@ -30,7 +30,7 @@ def hubs(tables: Mapping[str, Floats]) -> dict[str, float]:
 
 
 def crowds(tables: Mapping[str, Floats]) -> dict[str, float]:
-    """For each recording the share of the others among whose nearest it is."""
+    """Return for each recording the share of other recordings that have it among their nearest."""
     names = [name for name, rows in tables.items() if len(rows)]
     if len(names) < 2:
         return dict.fromkeys(names, 0.0)

@@ -77,7 +77,7 @@ class Adapter(Protocol):
         ...
 
     def read(self, path: Path) -> Any:
-        """The content of files that are no training items: generated tracks or held-out works."""
+        """Return the content of files that are not training items: generated tracks or held-out works."""
         ...
 
     def model(self, seed: int) -> nn.Module:
@@ -130,7 +130,7 @@ def averaged_model(training: TrainingState) -> nn.Module:
 
 
 def finite(losses: Tensor, where: str) -> Tensor:
-    """The losses themselves; InputError when one of them is no number."""
+    """Return the losses; InputError if one of them is not a number."""
     if not bool(torch.isfinite(losses).all()):
         raise InputError(f"{where}: a loss is not a finite number; lower the learning rate or leave the item out")
     return losses

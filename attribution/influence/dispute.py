@@ -15,7 +15,7 @@ from ledger.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a dispute takes before it starts."""
+    """The cost of a dispute before it starts."""
 
     seeds: int
     trainings: int
@@ -40,13 +40,13 @@ def jobs_of(study: Study, owner: str, seeds: int) -> list[tuple[TrainingJob, Tra
 
 
 def cost(study: Study, owner: str, seeds: int) -> Cost:
-    """How many trainings these seeds take, and how many of them lie there already."""
+    """Return the number of trainings that these seeds need, and how many are done already."""
     flat = [job for row in jobs_of(study, owner, seeds) for job in row]
     return Cost(seeds=seeds, trainings=len(flat), trained=len(flat) - len(study.bench.missing(flat)))
 
 
 def settle(study: Study, owner: str, path: Path, *, seeds: int, on_progress: Progress = None) -> dict[str, Any]:
-    """What the tracks lose without the owner and without the placebo, in nats x 10^6, with standard errors.
+    """Return the tracks' losses without the owner and without the placebo, in nats x 10^6, with standard errors.
 
     `seeds_for` answers how many seeds a standard error of a tenth of the effect, at 95 %, would take.
     """

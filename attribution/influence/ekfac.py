@@ -80,7 +80,7 @@ def _eigenvectors(covariance: Tensor) -> Tensor:
 def scores(
     adapter: Adapter, model: nn.Module, factors: Mapping[str, Factor], queries: Any, damping: float = DAMPING
 ) -> NDArray[np.float64]:
-    """What each query's log-likelihood loses without each item, by the layers that have factors: queries x items."""
+    """Return the loss of each query's log-likelihood without each item, over layers with factors: queries x items."""
     count = len(adapter.items())
     asked, losses = flows(adapter, model, queries)
     prepared = {

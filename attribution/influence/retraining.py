@@ -81,14 +81,14 @@ def leave_one_out_jobs(owners: Sequence[str], items: Sequence[Item], seeds: Iter
 
 
 def subset_jobs(items: Sequence[Item], subsets: int, *, seed: int, repeats: int = 2) -> list[TrainingJob]:
-    """Random halves of the items, each trained with `repeats` seeds: what LDS is measured on."""
+    """Random halves of the items, each trained with `repeats` seeds, for measuring LDS."""
     generator = np.random.default_rng([seed, 2])
     halves = [tuple(sorted(generator.permutation(len(items))[: len(items) // 2].tolist())) for _ in range(subsets)]
     return [TrainingJob(seed=seed + repeat, left_out=half) for half in halves for repeat in range(repeats)]
 
 
 def placebo_group(items: Sequence[Item], size: int, *, seed: int) -> tuple[int, ...]:
-    """Random items, as many as an owner has: what leaving out nobody in particular changes."""
+    """The placebo: random items, as many as an owner has."""
     chosen = np.random.default_rng([seed, 5]).permutation(len(items))[:size]
     return tuple(sorted(int(number) for number in chosen))
 
@@ -105,7 +105,7 @@ def seeds_needed(deviation: float, precision: float) -> int:
 
 
 class Bench:
-    """Runs jobs and keeps what they trained in a folder; what lies there already is not trained again."""
+    """Runs jobs and stores the trained models in a folder; models that exist are not trained again."""
 
     def __init__(self, adapter: Adapter, folder: Path, *, producer: int, registered: Digest | None = None) -> None:
         self.adapter, self.folder, self.producer = adapter, folder, producer

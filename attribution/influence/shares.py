@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """Shares by owner (owners x queries, each column sums to 1 unless nobody has any), and the clipped part."""
+    """Return shares by owner (owners x queries; a column sums to 1 or is zero), and the clipped part."""
 
     shares: Floats
     clipped: Floats

@@ -69,7 +69,7 @@ class StudyPlan:
 
 
 class Study:
-    """A study's folder, opened; InputError for a folder that is none or items that were changed."""
+    """Open a study's folder; InputError if it is not a study or its items were changed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -93,7 +93,7 @@ class Study:
         return subset_jobs(self.items, self.plan.subsets, seed=self.plan.subset_seed)
 
     def train(self, jobs: list[TrainingJob], on_progress: Progress = None) -> int:
-        """Train what is missing of these jobs; how many that was."""
+        """Train the missing jobs; return their number."""
         missing = self.bench.missing(jobs)
         self.bench.train_all(missing, on_progress)
         return len(missing)
@@ -137,7 +137,7 @@ class Study:
         return np.asarray(np.mean(tables, axis=0))
 
     def gain(self, data: Any) -> Floats:
-        """g: what training on everybody gained over an untrained model, never below zero."""
+        """g: the gain of training on all owners over an untrained model, never below zero."""
         full = self.bench.values(self.plan.full_jobs, data).mean(axis=0)
         untrained = likelihoods(self.adapter, self.adapter.model(self.plan.full_jobs[0].seed), data)
         gain: Floats = np.maximum(full - untrained, 0.0)
@@ -218,7 +218,7 @@ def measure_lds(study: Study, path: Path, estimator: str = "ekfac") -> dict[str,
 
 
 def _made_with(study: Study, jobs: list[TrainingJob]) -> dict[str, Any]:
-    """What a fit depends on; a change in any of it makes the fit stale."""
+    """The inputs of a fit; a change of any input makes the fit invalid."""
     return {
         "estimator": "ekfac+unlearning",
         "estimator_version": VERSION,

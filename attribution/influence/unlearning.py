@@ -55,7 +55,7 @@ def unlearn(adapter: Adapter, checkpoint: Path, owner: str | None, strength: Str
 def scores(
     adapter: Adapter, checkpoint: Path, owners: Sequence[str], queries: Any, strength: Strength | None = None
 ) -> NDArray[np.float64]:
-    """What each query's log-likelihood loses when each owner is forgotten: owners x queries."""
+    """Return the loss of each query's log-likelihood when each owner is forgotten: owners x queries."""
     chosen = strength or Strength()
     reference = likelihoods(adapter, unlearn(adapter, checkpoint, None, chosen), queries)
     rows = [reference - likelihoods(adapter, unlearn(adapter, checkpoint, owner, chosen), queries) for owner in owners]

@@ -47,7 +47,7 @@ class Calibration:
         return SMALLEST if above_chance else self.thresholds.get(f"{method}/{channel}", SMALLEST)
 
     def interval(self, method: str, channel: str, share: float) -> tuple[float, float]:
-        """Where the true share lies nine times in ten (split conformal, by size of the share)."""
+        """Return the interval that contains the true share nine times in ten (split conformal, by the share's size)."""
         table = self.intervals.get(f"{method}/{channel}")
         if table is None:
             return 0.0, 1.0
@@ -60,7 +60,7 @@ class Calibration:
         return 0.5 if table is None else table[bisect_right(EDGES, share)]
 
     def error(self, method: str) -> MeasuredError | None:
-        """What the method got wrong on the named benchmark."""
+        """The method's error on the named benchmark."""
         measured = self.errors.get(method)
         return (
             None

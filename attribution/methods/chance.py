@@ -49,7 +49,7 @@ _MIDDLE, _HIGH = 0.5, 0.9
 
 
 def margins(marks: Sequence[LandmarkAlignment], parts: Sequence[aligned.ExplainedSound]) -> list[float]:
-    """How far each aligned recording stands out: from the others that align, and by the power it explains.
+    """Return each aligned recording's margin over the other aligned ones, and the power that it explains.
 
     Recordings by the same players share peaks with a track, but all of them do, and explain little each.
     """
@@ -146,7 +146,7 @@ def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:
 
 
 def limit(best: Sequence[float], rate: float, usual: float) -> float:
-    """What `rate` of strangers pass, where each of `best` is the largest that one of the catalogue reaches.
+    """Return the limit that a part `rate` of strangers exceeds; `best`: the largest value of each recording.
 
     Gumbel's law through the middle and the ninth tenth: a few pieces that are each other's source, as
     versions of one tune are, do not move it; many move it to REACH times the middle, or to what is `usual`.

@@ -30,12 +30,12 @@ CANDIDATES_MAX: Final = 96
 
 
 def likeness_by(evidence: Evidence, channel: str) -> Floats:
-    """What one channel says, by segment and candidate."""
+    """The evidence of one channel, by segment and candidate."""
     return evidence.table[:, :, CHANNELS.index(channel)]
 
 
 def gather(catalogue: Catalogue, item: Features) -> Evidence:
-    """All evidence about an item of sound or notes; that of the last item is kept, as methods often share it."""
+    """Return all evidence about an item of sound or notes; cached for the last item, because methods share it."""
     cached = catalogue.evidence
     if cached is None or cached[0] != item.judged_sha256:
         cached = catalogue.evidence = (item.judged_sha256, _gather(catalogue, item))

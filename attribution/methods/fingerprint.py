@@ -59,7 +59,7 @@ def landmark_words(mark: LandmarkAlignment) -> str:
 
 
 def matches(catalogue: Catalogue, item: Features, evidence: Evidence, count: int = 12) -> tuple[Match, ...]:
-    """Where in the track and where in the source: by landmarks, by tune, and by the nearest segments in style."""
+    """Return the times in the track and in the source: by landmarks, by tune, and by the nearest segments in style."""
     passages = [
         Match(
             source=catalogue.ids[mark.row],

@@ -47,7 +47,7 @@ class Hybrid(Fingerprint):
 
 
 def with_recordings(shares: dict[str, float], recording: dict[str, float]) -> dict[str, float]:
-    """Another aspect's shares, raised to what the recordings themselves prove, within one whole."""
+    """Return another aspect's shares, raised to the shares that recordings prove, at most one in total."""
     joint = {name: max(shares.get(name, 0.0), recording.get(name, 0.0)) for name in shares.keys() | recording.keys()}
     proven = sum(recording.values())
     other_total = sum(share for name, share in joint.items() if name not in recording)

@@ -65,7 +65,7 @@ class Decomposed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What the gate looks at in an aligned recording, and how far it stands out from chance in this catalogue."""
+    """The gate's inputs for an aligned recording, and its margin over chance in this catalogue."""
 
     source: str
     looks: tuple[float, ...]
@@ -104,7 +104,7 @@ def recording_shares(
 
 
 def tune_shares(catalogue: Catalogue, item: Features, evidence: Evidence) -> dict[str, float]:
-    """The part of the track's time in which each recording's tune runs, where chance does not run so far.
+    """Return the part of the track's time in which each recording's tune runs, if it exceeds chance.
 
     In one voice a moment is the strongest tune's; voices that run along different tunes share it equally.
     """

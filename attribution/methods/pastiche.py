@@ -15,7 +15,7 @@ LEAD: Final = 2.5
 
 
 def in_the_manner_of(style: Mapping[str, int], named: Collection[str]) -> str | None:
-    """Whose manner stands out among the style shares (ppm by artist or recording); None if nobody's does.
+    """Return the artist who stands out among the style shares (ppm by artist or recording), or None.
 
     `named`: those whose recordings or tunes were found. What is heard outright is no imitation.
     """

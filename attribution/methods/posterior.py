@@ -26,14 +26,14 @@ FLOOR: Final = 1e-4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Odds:
-    """What each channel adds to the log odds of being a source, and what all start from."""
+    """The slope of each channel in the log odds of being a source, and the bias."""
 
     slopes: tuple[float, ...]
     bias: float
 
 
 def posterior(evidence: Evidence, odds: Odds) -> Doubles:
-    """p[t, j] for every segment and candidate; a silent segment is nobody's."""
+    """Return p[t, j] for every segment and candidate; a silent segment has no source."""
     # Scores are rounded before they are compared, so that the last bit of a float decides nothing.
     table = np.round(evidence.table.astype(np.float64), 4)
     logits = np.round(table @ np.array(odds.slopes) + odds.bias, 4)
@@ -52,7 +52,7 @@ def shares(evidence: Evidence, odds: Odds) -> Doubles:
 
 
 def parts(likeness: Floats, odds: Odds, loud: npt.NDArray[np.bool_]) -> Doubles:
-    """How a track divides among candidates when each segment is one candidate's or nobody's.
+    """Divide a track among candidates, where each segment belongs to one candidate or to none.
 
     The parts that make the segments' likenesses (segments, candidates) likeliest, by expectation and
     maximisation from equal ones: a candidate that wins here and there by chance loses to one that
@@ -72,7 +72,7 @@ def parts(likeness: Floats, odds: Odds, loud: npt.NDArray[np.bool_]) -> Doubles:
 
 
 def fit(samples: Sequence[tuple[Evidence, Doubles]], heard: Sequence[bool], *, steps: int = 300) -> Odds:
-    """The odds that make the true shares (by candidate) likeliest; what they leave of one is "none".
+    """Fit the odds by maximum likelihood of the true shares (by candidate); the remainder to one is "none".
 
     `heard` says which channels may speak; the slopes of the others are zero.
     """

@@ -13,7 +13,7 @@ from ledger.types import Aspect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Where a source is heard: from when to when in the track (seconds), and from when in the source."""
+    """A passage of a source: start and end in the track (seconds), and start in the source."""
 
     source: str
     aspect: Aspect
@@ -26,7 +26,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a method believes, before intervals and rounding.
+    """A method's estimates, before intervals and rounding.
 
     `shares`: by aspect, each recording's share of the whole track; what they leave is unattributed.
     In the style aspect the recordings are evidence for their style groups, never paid by name.
@@ -43,7 +43,7 @@ class Estimate:
 
 
 class Method(Protocol):
-    """`fit` once to a catalogue, then `attribute` any number of items; neither changes what it is given."""
+    """`fit` once to a catalogue, then `attribute` any number of items; neither changes its arguments."""
 
     @property
     def name(self) -> str: ...

@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A run that binds: what it was given, its document, its publication."""
+    """A binding run: its inputs, its document, its publication."""
 
     given: Given
     document: Row
@@ -96,7 +96,7 @@ def check_binding(examination: Examination, document: Row, values: Mapping[str, 
 
 
 def _rings(examination: Examination, document: Row) -> Rings:
-    """The bundle's keys as they stood at every size."""
+    """The bundle's keys, with the sizes at which they were valid."""
     items = [bundle.placed(item, f"key leaf {n}") for n, item in enumerate(document["keys"])]
     trusted = examination.trust.log(examination.checkpoint.origin)
     return Rings(
@@ -115,7 +115,7 @@ def _leaf(examination: Examination, step: Step, document: Any, kind: str) -> Row
 
 
 def _check_order(earlier: Row, later: Row) -> None:
-    """The log's own rules void an act that stands before what it rests on."""
+    """Refuse an act that is in the log before the acts on which it depends."""
     if earlier["index"] >= later["index"]:
         kinds = earlier["leaf"]["type"], later["leaf"]["type"]
         raise VerificationError(
@@ -125,7 +125,7 @@ def _check_order(earlier: Row, later: Row) -> None:
 
 
 def _check_close(examination: Examination, index: int, body: Row) -> None:
-    """A close lists the log it stands in, no further than to where it stands, and no log twice."""
+    """Check that a close lists its own log, at a size up to its own index, and no log twice."""
     close = records.Close.read(body)
     sizes = {log.origin: log.size for log in close.logs}
     home = examination.checkpoint.origin
@@ -136,7 +136,7 @@ def _check_close(examination: Examination, index: int, body: Row) -> None:
 
 
 def _check_document(document: Row, body: Row, close: Row, root: str, v: int) -> Given:
-    """What the run was given; the log's words about it are the document's own."""
+    """Return the run's inputs, after comparing the run's leaf with its document."""
     run = records.Run.read(body)
     if document.keys() != {"v", "run", "inputs", "result", "tables"} or not same(document["v"], v):
         raise VerificationError(
@@ -189,7 +189,7 @@ def _check_approvals(examination: Examination, step: Step, rings: Rings, approva
 
 
 def _introduced_alone(ring: KeyRing, key: Key) -> bool:
-    """Whether an approver's key goes back to the workspace's own, which the operator holds, and to no person's (M5).
+    """Return whether an approver's key leads back to the workspace's own key, which the operator holds (M5).
 
     Approvers bring in approvers, so the chain leads to a key that trust names. An operator who invents a person
     begins it with the workspace's own key; a person whom the reader trusts is named there as well.

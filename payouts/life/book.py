@@ -54,7 +54,7 @@ RunState = Literal["calculated", "approved", "published", "paying", "reversed"]
 
 @dataclass(frozen=True, slots=True)
 class RecordPlace:
-    """Where a record stands in the log: its index and its leaf hash."""
+    """A record's position in the log: its index and its leaf hash."""
 
     index: int
     hash: bytes
@@ -111,7 +111,7 @@ class Book:
         return self.places["close", period].hash
 
     def proposal(self, subject: str) -> Proposal:
-        """What a second person may approve under this id."""
+        """Return the proposal that a second person may approve under this id."""
         for proposals in self._proposals():
             if subject in proposals:
                 proposal: Proposal = proposals[subject]
@@ -137,7 +137,7 @@ class Book:
         return [name for proposals in self._proposals() for name in proposals]
 
     def document(self, subject: str) -> Digest:
-        """What an approval of this proposal signs: a run's signed document, or the hash of the proposal's leaf."""
+        """Return the digest that an approval signs: a run's signed document, or the hash of the proposal's leaf."""
         proposal = self.proposal(subject)
         if isinstance(proposal, Run):
             return proposal.statement
@@ -171,7 +171,7 @@ class Book:
         return [run for run in runs if (pool is None or run.pool == pool) and (before is None or run.period < before)]
 
     def lifted(self) -> dict[str, str]:
-        """What counts no longer (a hold, terms, or `run/party/reason`), by which approved release or expiry."""
+        """Return ended holds, ended terms and released `run/party/reason`, with their approved release or expiry."""
         expired = {expiry.hold: expiry.id for expiry in self.expiries.values()}
         return expired | {
             release.hold: release.id
@@ -180,17 +180,17 @@ class Book:
         }
 
     def lifted_at(self, name: str) -> int:
-        """Where in the log a release, by its first approval, or an expiry came to count."""
+        """Return the index at which an expiry, or the first approval of a release, took effect."""
         if name in self.expiries:
             return self.places["expire", name].index
         return self.counts_from(name)
 
     def counts_from(self, name: str) -> int:
-        """Where in the log the first second person approved this proposal."""
+        """Return the index of the first approval of this proposal."""
         return min(self.places["approve", f"{name}/{approval.by}"].index for approval in self.approvals[name])
 
     def rejected(self) -> dict[str, str]:
-        """Holds on listeners whose streams count no longer, by which approved rejection."""
+        """Return holds on listeners whose streams are rejected, with the approved rejection."""
         return {reject.hold: reject.id for reject in self.rejects.values() if self.approved(reject.id)}
 
     def open_holds(self) -> list[Hold]:
@@ -198,7 +198,7 @@ class Book:
         return [hold for hold in self.holds.values() if hold.id not in ended]
 
     def agreed(self, *, pool: str, currency: str, period: str) -> tuple[Agreed, ...]:
-        """The terms in force for a run: approved, not ended, the newest where only one can count."""
+        """Return the terms in force for a run: approved, not ended, and the newest where only one can apply."""
         ended = self.lifted()
         standing = [
             agreement.agreed
@@ -208,7 +208,7 @@ class Book:
         return in_force(standing, pool=pool, currency=currency, period=period)
 
     def restatements(self, run: Digest) -> list[Restate]:
-        """The approved restatements of a run that stands, in the order of the log."""
+        """Return the approved restatements of a run in force, in the order of the log."""
         if self.reversed(run):
             return []
         return [restate for restate in self.restates.values() if restate.run == run and self.approved(restate.id)]
@@ -228,7 +228,7 @@ class Book:
     # --- folding ----------------------------------------------------------------------------------
 
     def add(self, index: int, leaf_hash: bytes, leaf: Leaf) -> None:
-        """Take the next leaf. One that breaks a rule becomes a void."""
+        """Apply the next leaf. A leaf that breaks a rule is void."""
         kind = leaf.get("type")
         step = _STEPS.get(kind) if isinstance(kind, str) else None
         if step is not None:
@@ -243,12 +243,12 @@ class Book:
         self.size = max(self.size, index + 1)
 
     def _check_apart(self, leaf: Leaf, signer: str) -> None:
-        """The approving key is not the maker's, in whatever name it approves."""
+        """Refuse an approval with the maker's key, in any name."""
         subject = Approve.read(leaf).subject
         _rule(self.proposal(subject).by != signer, f"{signer} made {subject}, and the key that approves it is theirs")
 
     def _check_name(self, name: str) -> None:
-        """No two things bear one name: what is approved, lifted or ended under it would be the other as well."""
+        """Reject an id that is already used. Approvals and releases name records by id alone and would affect both."""
         named = (
             self.runs,
             self.holds,
@@ -356,7 +356,7 @@ class Book:
         self.history.setdefault(record.run, []).append((index, record))
 
     def _hear(self, index: int, claim: Payment, name: str) -> None:
-        """What was claimed of a payment counts from here on, unless something else did meanwhile."""
+        """Apply a payment's approved outcome from here on, unless another outcome took effect meanwhile."""
         news = self.payments.get((claim.run, claim.party), [])
         _rule(_open_to(news, claim.outcome), f"the payment to {claim.party} is final")
         _rule(claim.claim(len(news)) == name, f"something else became of the payment to {claim.party} meanwhile")
@@ -479,7 +479,7 @@ _STEPS: Final[dict[str, Callable[[Book, int, Leaf], str]]] = {name: getattr(Book
 
 
 def _open_to(heard: list[Payment], outcome: str) -> bool:
-    """Whether something more may be said of a payment: after it settled, only that it was returned."""
+    """Return whether another outcome of a payment is possible: after settled, only returned."""
     last = heard[-1].outcome if heard else None
     return last == "settled" if outcome == "returned" else last in (None, "failed")
 

@@ -10,7 +10,7 @@ from payouts.life.records import Expire, Hold
 
 
 def quorum_of(hold: Hold) -> Policy | None:
-    """The witnesses whose clocks the hold's end goes by; None where it goes by the operator's."""
+    """Return the witnesses whose clocks decide the hold's end; None if the operator's clock decides."""
     if hold.witnesses is None:
         return None
     quorum = policy.parse(hold.witnesses.encode("utf-8", "surrogateescape"))

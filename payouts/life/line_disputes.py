@@ -42,7 +42,7 @@ def after(at: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineDispute:
-    """An objection to a published run. `against`: the party whose money is contested, empty where nobody's is."""
+    """An objection to a published run. `against`: the party whose money is contested; may be empty."""
 
     at: str
     by: str
@@ -60,7 +60,7 @@ class LineDispute:
 
     @property
     def slot(self) -> tuple[str, ...]:
-        """What only one open dispute can be about."""
+        """Return the key under which only one dispute can be open."""
         return self.claimant, self.run, self.about, self.subject
 
     def leaf(self) -> Leaf:
@@ -96,7 +96,7 @@ class LineDispute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
-    """The operator takes a dispute up. A second person must agree where an earlier one like it was rejected."""
+    """The operator admits a dispute. A second person must agree if an earlier similar one was rejected."""
 
     at: str
     by: str
@@ -148,12 +148,12 @@ class _Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(_Statement):
-    """What the other side, or whoever is heard, says to a dispute."""
+    """An answer to a dispute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decide:
-    """A proposed outcome; it counts when a second person approves. `micros`: what the claimant gets."""
+    """A proposed outcome; it takes effect when a second person approves. `micros`: the claimant's amount."""
 
     at: str
     by: str
@@ -198,7 +198,7 @@ class Decide:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appeal(_Statement):
-    """Either side asks for a second outcome, once, within 30 days of the first."""
+    """An appeal of either side, once, within 30 days of the outcome."""
 
 
 def _digests(leaf: Leaf) -> tuple[Digest, ...]:
@@ -210,7 +210,7 @@ def _digests(leaf: Leaf) -> tuple[Digest, ...]:
 
 @dataclass(slots=True)
 class DisputeFile:
-    """One dispute with everything said about it, as far as it counts."""
+    """One dispute with all its valid records."""
 
     opened: LineDispute
     admitted: Admit | None = None
@@ -254,7 +254,7 @@ class DisputeFile:
 
 
 class Disputes:
-    """The rules of disputes: each method takes one record that counts, and refuses it with a VerificationError."""
+    """The rules of disputes: each method applies one record, or refuses it with a VerificationError."""
 
     def __init__(self) -> None:
         self.files: dict[str, DisputeFile] = {}
@@ -267,7 +267,7 @@ class Disputes:
         return self.files[name]
 
     def rejected_before(self, record: LineDispute) -> bool:
-        """Whether another dispute of the same claimant about the same was rejected: the next takes two people."""
+        """Return whether a similar dispute of the same claimant was rejected: then two people must admit the next."""
         return any(
             other.opened.slot == record.slot and other.state == "rejected" and other.opened.id != record.id
             for other in self.files.values()
@@ -284,7 +284,7 @@ class Disputes:
         self.files[record.id] = DisputeFile(record)
 
     def admit(self, record: Admit, index: int) -> None:
-        """An admission counts at once, unless it needs a second person."""
+        """Apply an admission at once, unless it needs a second person."""
         dispute = self._to_admit(record)
         self.admits[record.id] = record
         if not self.rejected_before(dispute.opened):
@@ -296,7 +296,7 @@ class Disputes:
         self._take_up(self._to_admit(record), record, index)
 
     def _take_up(self, dispute: DisputeFile, record: Admit, index: int) -> None:
-        """Note what else was claimed of the same money: together they hold no more than there is."""
+        """Record other claims to the same money: together they hold no more than the amount."""
         others = [
             other
             for other in self.files.values()
@@ -325,7 +325,7 @@ class Disputes:
         self.resolves[record.id] = record
 
     def decide(self, record: Decide, by: str, index: int) -> None:
-        """An outcome counts from its approval on; after an appeal somebody approves it who had no part in the first."""
+        """Apply an outcome from its approval on; after an appeal, its approver had no part in the first."""
         dispute = self.file(record.dispute)
         self._check_outcome(dispute, record)
         _check(by not in dispute.decided_by, f"{by} approved the outcome that is appealed")

@@ -20,7 +20,7 @@ LISTENERS_TYPE: Final = "application/vnd.settle.held-listeners+json"
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class HeldListener:
-    """A listener whose streams are held: the score that a scorer gave, and its reasons."""
+    """A listener whose streams are held, with the score and its reasons."""
 
     source: str
     listener: Digest
@@ -54,7 +54,7 @@ class HeldListeners:
 
 
 def read_listeners(data: bytes, statement: Digest) -> HeldListeners:
-    """The list of this digest; refuses another one, and whatever `payload` would not have written."""
+    """Return the list with this digest; refuse other digests, and content that `payload` would not write."""
     envelope = dsse.parse(data)
     if envelope.payload_type != LISTENERS_TYPE or envelope.digest != statement:
         raise VerificationError(f"statement {statement[:16]} is no list of held listeners, or has another digest")

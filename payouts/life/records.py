@@ -90,7 +90,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A calculation, made once; `run` is its key and `statement` the signed document it committed to."""
+    """A run; `run` is its key and `statement` the digest of its signed document."""
 
     at: str
     by: str
@@ -206,7 +206,7 @@ class Pay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """What became of one intent, as the bank or the chain reported it: `settled` counts at once, and is not paid again.
+    """An outcome of one intent from the bank or the chain: `settled` takes effect at once and is final.
 
     `failed`, `written-off` and `returned` are proposals, which a second person approves.
     """
@@ -225,7 +225,7 @@ class Payment:
         )
 
     def claim(self, heard: int) -> str:
-        """The proposal's id, when so many outcomes of this payment counted before it."""
+        """Return the proposal's id from the number of earlier outcomes of this payment."""
         content = {"run": self.run, "party": self.party, "outcome": self.outcome, "nth": heard}
         return f"payment-{canon.digest(canon.encode(content))[:20]}"
 
@@ -293,7 +293,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expire:
-    """The end of a hold, written down once its `until` has come; it needs no second person, who would add nothing.
+    """The end of a hold after its `until`; it needs no second person.
 
     `checkpoint`, where the hold names witnesses: one that they cosigned after that time.
     """
@@ -421,7 +421,7 @@ class Reverse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agree:
-    """A proposal of terms: what is taken from a party's money before it is paid, or a rate to pay it at."""
+    """A proposal of terms: a deduction from a party's money, its currency, or an exchange rate."""
 
     at: str
     by: str

@@ -23,7 +23,7 @@ OTHER_PARTS: Final = ("unattributed", "suspense", "reserve")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restate:
-    """A proposal to book, in a later period, what a published run would have come to with today's knowledge."""
+    """A proposal to book in a later period the differences of a published run with today's data."""
 
     at: str
     by: str
@@ -68,7 +68,7 @@ class Restate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdraw:
-    """The end of a restatement that nobody approved, by the operator who made it."""
+    """The withdrawal of an open restatement by the operator who made it."""
 
     at: str
     by: str
@@ -87,7 +87,7 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestatedShare:
-    """What one holder is booked, and why. `was` and `now` are before deductions."""
+    """One holder's difference, and its reason. `was` and `now` are before deductions."""
 
     party: str
     was: int
@@ -101,7 +101,7 @@ class RestatedShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestatementDocument:
-    """What a restatement's signed document says. `parts`: what the pool's other parts came to (OTHER_PARTS).
+    """The content of a restatement's signed document. `parts`: the pool's other parts (OTHER_PARTS).
 
     `awards`: by dispute, the part of its award that counts as received here.
     """

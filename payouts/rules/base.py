@@ -28,7 +28,7 @@ Masses = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What each owner group gets of one vector's weight: numerators over one denominator, in the order given.
+    """The division of one vector's weight among owner groups: numerators over one denominator, in their order.
 
     What they leave of the denominator is unattributed.
     """
@@ -43,7 +43,7 @@ def parameter(*, default: Any, low: int = 0, high: int = 10**18, choices: tuple[
 
 
 def base_weights(rows: Sequence[UsageRow], weight: Weight) -> list[int]:
-    """What each row weighs by itself: its units, or its gross in micro-units."""
+    """A row's own weight: its units, or its gross in micro-units."""
     return [row.units for row in rows] if weight == "units" else [row.gross or 0 for row in rows]
 
 
@@ -74,7 +74,7 @@ class Rule:
 
     @classmethod
     def parse(cls, params: Mapping[str, str]) -> Self:
-        """The rule with parameters from text; refuses a name it does not know, listing those it does."""
+        """Return the rule with parameters from text; refuse an unknown name and list the known ones."""
         parameters = {field.name: field for field in fields(cls)}
         values: dict[str, Any] = {}
         for name, text in sorted(params.items()):
@@ -108,7 +108,7 @@ class Rule:
         return base_weights(rows, weight)
 
     def kernel(self, masses: Masses) -> Split | None:
-        """How one vector's weight is divided; None where the exact answer is out of reach: suspense."""
+        """Divide one vector's weight; None if the exact answer cannot be computed: the weight goes to suspense."""
         return Split(masses, WHOLE)
 
     def kernels(self, batch: Sequence[Masses]) -> Sequence[Split | None]:

@@ -70,7 +70,7 @@ def _lorenz(ordered: Sequence[int], total: int) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """From one outcome to another: who gains, who loses, and how much changes hands. `changes`: largest first."""
+    """The difference of two outcomes: winners, losers, money moved between holders. `changes`: largest first."""
 
     winners: int
     losers: int
@@ -79,7 +79,7 @@ class Moved:
 
 
 def moved(before: Mapping[str, int], after: Mapping[str, int]) -> Moved:
-    """Parties' amounts compared. What is gained by some and not lost by others came from no party, or goes to none."""
+    """Compare parties' amounts. Gains and losses need not sum to zero: money also moves to or from other parts."""
     changes = {party: after.get(party, 0) - before.get(party, 0) for party in before.keys() | after.keys()}
     ordered = sorted(((party, by) for party, by in changes.items() if by), key=lambda change: (-abs(change[1]), change))
     return Moved(
@@ -105,7 +105,7 @@ class Draws:
 
 
 def resampled(vector: InfluenceVector, draws: Draws) -> InfluenceVector:
-    """The vector as it may also have come out: each source anywhere within its interval, together at most the whole."""
+    """Draw a vector: each source at random within its interval, together at most the whole."""
     recording, composition, style = (_resampled(vector.aspect(aspect), draws) for aspect in ASPECTS)
     return replace(vector, recording=recording, composition=composition, style=style)
 
@@ -126,7 +126,7 @@ def _at(source: Influence, ppm: int) -> Influence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensitivity:
-    """What attribution error does: the part of the allocated money that lands elsewhere, and each party's range."""
+    """The effect of attribution errors: the part of the money that goes to others, and each party's range."""
 
     draws: int
     moved_ppm: int
@@ -160,7 +160,7 @@ def sensitivity(inputs: Inputs, outcome: Outcome, *, seed: bytes, draws: int) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
-    """Streams that somebody made up: `units` of one track by one listener, and what they move to whom."""
+    """An attack by invented streams: `units` of one track by one listener, and the money that they move."""
 
     track: str
     units: int

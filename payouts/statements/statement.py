@@ -45,7 +45,7 @@ ADVICE: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earning:
-    """Part of what was earned: through one track and one source, with how it is known.
+    """A part of the earnings: through one track and one source, with its basis.
 
     `ppm`: the source's influence on the track, None where the track was paid by vectors that differ in it;
     `low_ppm` and `high_ppm`: its interval, equal to it where it was declared.
@@ -91,7 +91,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streams:
-    """Streams behind what was earned: of which source, and whether it signed them (`signed by PARTY`, `unsigned`)."""
+    """The streams of the earnings: their source, and whether it signed them (`signed by PARTY`, `unsigned`)."""
 
     source: str
     platform: str
@@ -115,7 +115,7 @@ class Deducted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """Money beside the account: a reserve kept until `due`, or an advance that is still to be recouped."""
+    """A balance next to the account: a reserve kept until `due`, or an advance that is still to be recouped."""
 
     kind: str
     term: str
@@ -128,7 +128,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What became of the payment: its reference, state and route; empty until a run is published."""
+    """The payment: its reference, state and route; empty until a run is published."""
 
     state: str
     route: str
@@ -162,7 +162,7 @@ ANONYMOUS: Final = Issuer()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStatement:
-    """One party in one run. `state` says whether it binds: only from `published` on."""
+    """One party in one run. Only a `published` run is final."""
 
     run: Digest
     pool: str
@@ -199,7 +199,7 @@ class PoolStatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """Everything a party is told of a period. `nil`: there was nothing, which is worth saying too."""
+    """A party's whole statement of a period. `nil`: nothing happened."""
 
     party: str
     name: str
@@ -266,7 +266,7 @@ def _anything(pool: PoolStatement) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What every statement of a run draws on: units and vectors by track, and what things are called."""
+    """The data that all statements of a run share: units and vectors by track, and titles."""
 
     units: Mapping[str, int]
     vectors: Mapping[str, Sequence[InfluenceVector]]
@@ -317,7 +317,7 @@ def earnings_of(
 
 
 def _influence(piece: Piece, vectors: Sequence[InfluenceVector]) -> tuple[int | None, int | None, int | None]:
-    """What the track's vectors give the source, if they agree, and the widest interval any of them gives it."""
+    """Return the source's share in the track's vectors, if they agree, and the widest interval of them."""
     aspects: dict[str, Aspect] = {"recording": "recording", "composition": "composition", "style": "style"}
     sources = [
         source
@@ -360,7 +360,7 @@ def waiting_of(
 
 
 def _ref(run: Digest, line: Line) -> str:
-    """What a release names: the hold, or the line itself where the registry and no hold stopped it."""
+    """Return the subject of a release: the hold, or the line itself if only the registry held it."""
     return line.ref or (held_line(run, line.party, line.reason) if line.state == "held" else "")
 
 

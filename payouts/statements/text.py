@@ -93,13 +93,13 @@ def headline(pool: PoolStatement) -> tuple[str, str]:
 
 
 def paid(micros: int, currency: str) -> str:
-    """What a bank is told: whole minor units of the currency, with its code."""
+    """The amount sent to the bank: whole minor units of the currency, with its code."""
     whole, point, part = format_amount(micros, currency).partition(".")
     return f"{int(whole):,}{point}{part} {currency}"
 
 
 def next_steps(statement: Statement, pool: PoolStatement) -> list[str]:
-    """What happens now, and what the reader can do."""
+    """Return the next step, and what the reader can do."""
     steps = []
     if pool.payment.state == "to be paid":
         steps.append("You need do nothing: the payment is sent with the operator's next batch.")
@@ -253,7 +253,7 @@ def _optional(number: int | None) -> str:
 
 
 def as_html(statement: Statement) -> str:
-    """A page that stands alone: no script, no outside matter, fit for print. Everything in it is escaped."""
+    """Return a self-contained printable page without scripts. Everything in it is escaped."""
     return _template().render(
         s=statement,
         money=money,
@@ -332,5 +332,5 @@ def about(one: Waiting) -> str:
 
 
 def bundle_name(statement: Statement) -> str:
-    """What the file that proves a statement is called in the advice on how to check it."""
+    """Return the name of the proof file in the advice on how to check a statement."""
     return f"{statement.party}-{statement.period}.bundle"

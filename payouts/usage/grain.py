@@ -24,7 +24,7 @@ ELSEWHERE: Final = WORLD
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """Which events a run takes: below the closed size and before the period's end, and in no earlier period.
+    """The events of a run: below the closed size, before the period's end, and in no earlier period.
 
     `earlier` is the close before: what lay below its size and before its period's end belongs to it or to
     one before it. All else that is older arrived late and weighs here.
@@ -43,7 +43,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grain:
-    """What is kept apart. `cuts`: instants, sorted, at which anybody's share may change; a month's start is one always.
+    """The grouping of usage. `cuts`: sorted times at which a share may change; a month's start is always one.
 
     `territories`: those told apart, the rest is `ELSEWHERE`; `products`, `listeners`: whether these are told
     apart; `gross`: whether money is summed besides units.
@@ -71,7 +71,7 @@ class Grain:
 
 
 def grain_of(view: View, terms: Terms, rule: Rule) -> Grain:
-    """The grain that a pool needs: a function of the registry as known, the terms and the rule, so of the run key."""
+    """Return the grain that a pool needs, from the registry, the terms and the rule, all part of the run key."""
     instants = {instant for party in view.parties.values() for instant, _ in party.groups}
     territories = set(terms.territories)
     for lines in view.shares_of.values():

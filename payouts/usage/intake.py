@@ -49,7 +49,7 @@ def _sum(a: UsageRow, b: UsageRow) -> UsageRow:
 
 
 def check_vectors(rows: Sequence[UsageRow], vectors: Mapping[str, InfluenceVector]) -> None:
-    """Every vector that usage is bound to is at hand and speaks of that track."""
+    """Check that every bound vector is present and belongs to its track."""
     for row in rows:
         if row.vector is None:
             continue

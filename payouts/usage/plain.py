@@ -46,7 +46,7 @@ class UsageLeaf(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class VectorBinding:
-    """By which vector each event pays, as the log's reading says.
+    """The vector of each event, from the log's reading.
 
     `first` is each track's first assignment, for events without a vector: an event binds to its track's
     assignment when it is appended, so one without a vector came before all of them. `pays` says whether a
@@ -135,7 +135,7 @@ def _row(key: tuple[str | None, ...], sums: list[int], terms: Terms, grain: Grai
 
 
 def no_gross(origin: str, index: int, source: str, event_id: str, currency: str) -> UsageError:
-    """What both ways of summing say of the first event that carries no money."""
+    """The error of both ways of summing for the first event without an amount."""
     return UsageError(
         f"event {source}:{event_id} (entry {index} of log {origin}) has no gross amount in {currency}: weight=gross "
         "expects one on every event; limit the pool with --param sources=..., or weigh by units"

@@ -277,7 +277,7 @@ _EMPTY: Final = pa.table(
 
 @dataclass(frozen=True, slots=True)
 class ResolvedBindings:
-    """What each binding of each log comes to once late assignments are in: a use, of which it says the texts.
+    """Map each (log, binding) to the usage row under which it counts, after late assignments are applied.
 
     `numbers`: log, binding and use.
     """
@@ -325,7 +325,7 @@ def _proven(texts: Mapping[str, pa.DictionaryArray], assigned: VectorBinding) ->
 def _bound(
     tracks: pa.DictionaryArray, vectors: pa.DictionaryArray, assigned: Mapping[str, Digest]
 ) -> pa.DictionaryArray:
-    """The vectors, where there is none the first that the track was assigned."""
+    """Return the vectors; for events without one, the first that was assigned to the track."""
     late = np.flatnonzero(np.asarray(vectors.is_null()))
     bound = [assigned.get(track) for track in tracks.take(pa.array(late)).to_pylist()]
     dictionary = vectors.dictionary
@@ -403,7 +403,7 @@ def _texts(column: Any) -> list[Any]:
 
 
 def _ints(column: Any) -> list[int]:
-    """Exact integers, whatever the engine calls them."""
+    """Convert the engine's numbers to exact integers."""
     try:
         values: list[int] = column.cast(pa.int64()).to_pylist()
     except pa.ArrowInvalid:
