@@ -28,12 +28,12 @@ from ledger.ingest.checks import Checker
 from ledger.ingest.listener import Commitments, Entropy
 from ledger.ingest.quarantine import Kind
 from ledger.ingest.rows import Joined, RowRefusal, Rows
-from ledger.ingest.signed import Place, Places, declared_digest
+from ledger.ingest.signed import DeclaredVectors, Place, Places
 from ledger.log.append import Appended, LeafBatch, Log
 from ledger.log.store import queries, signed, tracks
 from ledger.log.store.store import SALT, SIGNED
 from ledger.lookalikes import skeleton
-from ledger.proofs import batch, leaf
+from ledger.proofs import leaf
 from ledger.proofs import source as sourcing
 from ledger.proofs.source import EventSource, Home
 from ledger.proofs.tree import leaf_hashes
@@ -100,7 +100,7 @@ class Ingest:
         self._places = places
         self._home = home
         self._carried = None if admit is None else CarriedVectors(admit)
-        self._declared: dict[int, frozenset[bytes]] = {}
+        self._declared = DeclaredVectors(log.entry, log.blob)
 
     def _tomorrow(self) -> date:
         return (self._log.clock() + timedelta(days=1)).date()
@@ -267,23 +267,12 @@ class Ingest:
                 f"vector: track {event.track!r} pays by the vector assigned to it, {assigned[:16]}; send none"
             )
         speaker = self._sources.get(event.source)
-        if speaker is not None and speaker.party is not None and not self._covered(speaker, event, place):
+        if speaker is not None and speaker.party is not None and not self._declared.cover(speaker, event, place):
             # Whoever handles the file after its platform could add a vector that no signature covers (finding D2).
             raise InputError(_UNCOVERED.format(speaker.party, event.source))
         carried = self._carried.take(event.vector, track=event.track, territory=event.territory)
         plan.vectors[carried.digest] = carried
         return carried.digest
-
-    def _covered(self, speaker: EventSource, event: StreamEvent, place: Place | None) -> bool:
-        """Whether the platform may declare vectors, and signed for this one in the batch where the event stands."""
-        if event.vector is None or place is None or not speaker.declares or place[0] < speaker.index:
-            return False
-        if place[0] not in self._declared:
-            statement = batch.of_leaf(leaf.decode(self._log.entry(place[0]).body))
-            vectors = statement.vectors
-            digests = frozenset() if vectors is None else batch.split_vectors(statement, self._log.blob(vectors))
-            self._declared = {place[0]: digests}  # of one batch: a file holds no other
-        return declared_digest(event.vector, event.track) in self._declared[place[0]]
 
     @staticmethod
     def _refuse(plan: _Plan, rows: Joined, i: int, kind: Kind, reason: str) -> None:

@@ -11,10 +11,11 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from ledger.errors import InputError, VerificationError
-from ledger.event import EventBody, StreamEvent
+from ledger.event import Entry, EventBody, StreamEvent
 from ledger.ingest.checks import Checker
 from ledger.ingest.rows import Rows
-from ledger.proofs import batch
+from ledger.proofs import batch, leaf
+from ledger.proofs.source import EventSource
 from ledger.proofs.tree import HASH_SIZE, leaf_hashes
 from ledger.proofs.vector import from_declared, payload_digest
 from ledger.types import Digest
@@ -91,6 +92,26 @@ def read_content(blocks: Iterable[Rows], name: str, source: str) -> BatchContent
 def declared_digest(document: Mapping[str, Any], track: str) -> bytes:
     """The digest by which a batch covers the vector that an event declares."""
     return payload_digest(from_declared(document, track=track))
+
+
+class DeclaredVectors:
+    """Which vectors a batch in the log covers, for the events that stand in it."""
+
+    def __init__(self, entry: Callable[[int], Entry], blob: Callable[[Digest], bytes]) -> None:
+        self._entry = entry
+        self._blob = blob
+        self._read: tuple[int, frozenset[bytes]] = (-1, frozenset())
+
+    def cover(self, speaker: EventSource, event: StreamEvent, place: Place | None) -> bool:
+        """Whether the platform may declare vectors, and signed for this one in the batch where the event stands."""
+        if event.vector is None or place is None or not speaker.declares or place[0] < speaker.index:
+            return False
+        if place[0] != self._read[0]:  # a file holds events of one batch
+            statement = batch.of_leaf(leaf.decode(self._entry(place[0]).body))
+            vectors = statement.vectors
+            covered = frozenset() if vectors is None else batch.split_vectors(statement, self._blob(vectors))
+            self._read = place[0], covered
+        return declared_digest(event.vector, event.track) in self._read[1]
 
 
 class InOrder:

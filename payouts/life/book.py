@@ -12,8 +12,7 @@ and nobody gains by writing one. The rules, each checked here whatever door the 
 - no two acts bear one name, so that an approval, or the end of a hold, is of one thing;
 - at most one published run per (period, pool, sequence), and only an approved one;
 - a run is paid in numbered batches, after publication, and not once it is reversed;
-- a run has one restatement waiting at a time, and none once it is reversed; one that does not know of the last
-  award from the run's disputes cannot be approved;
+- a run has one restatement waiting, none once it is reversed, and none that does not know all that counts by then;
 - a payment that arrived can only be returned, once; that one failed, was lost or returned counts when a second
   person approved it.
 """
@@ -97,6 +96,7 @@ class Book:
     """Restatements that their maker took back, by the restatement's id."""
     agreements: dict[str, Agree] = field(default_factory=dict)
     disputes: Disputes = field(default_factory=Disputes)
+    last: int = -1  # where the last record stands that counts
     voids: list[Void] = field(default_factory=list)
     places: dict[tuple[str, str], RecordPlace] = field(default_factory=dict)
     """Where each record stands, by (leaf type, id); a pay leaf's id is `run/batch`."""
@@ -238,6 +238,7 @@ class Book:
                     self._check_apart(leaf, signer)
                 name = step(self, index, leaf)
                 self.places[str(kind), name] = RecordPlace(index, leaf_hash)
+                self.last = index
             except (VerificationError, InputError) as problem:
                 self.voids.append(Void(index, str(kind), str(problem)))
         self.size = max(self.size, index + 1)
@@ -423,6 +424,8 @@ class Book:
         _rule(record.pool == run.pool, f"run {record.run} is of pool {run.pool}, not of {record.pool}")
         _rule(record.period > run.period, f"a restatement of {run.period} is booked in a later period")
         _rule(record.size <= index, "it is said to know more of the log than there is")
+        # At a size of their choice, whoever proposes it could leave out what was booked or released, to book it again.
+        _rule(record.size > self.last, f"it knows the log up to {record.size} and not entry {self.last}")
         waiting = self.waiting_restatement(record.run)
         _rule(waiting is None, f"another restatement of run {record.run} waits for a second person")
         self._check_name(record.id)

@@ -41,7 +41,7 @@ from service.settlement.finding import find, find_run
 from service.settlement.payees import payees_entered, route_of
 from service.settlement.payment_files import CurrencyTotal, paid_in, totals
 from service.settlement.pools import check_apart
-from service.settlement.restating import check_not_restated, check_restatement
+from service.settlement.restating import check_not_restated, check_restatement, check_restatement_now
 from service.settlement.runs import RunRequest, calculate, check_again, check_close, check_registry, given_of, ready
 from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.stored import Stored, load
@@ -293,6 +293,7 @@ def _check_derived(ws: Workspace, book: Book, name: str, party: str) -> None:
         check_again(ws, book, load(ws.log, book.runs[name]))
     if name in book.restates and not book.approved(name):
         check_restatement(ws, book, book.restates[name])
+        check_restatement_now(ws, book, book.restates[name])
     if name in book.disputes.resolves and not book.approved(name):
         outcome = book.disputes.resolves[name]
         check_not_restated(ws, outcome.dispute, outcome.micros)

@@ -436,3 +436,15 @@ def check_restatement(ws: Workspace, book: Book, record: Restate, *, engine: str
             f"restatement {record.id} does not come out the same when it is derived again from the log; do not approve "
             f"it: settle restate {stored.record.period} shows what does"
         )
+
+
+def check_restatement_now(ws: Workspace, book: Book, record: Restate) -> None:
+    """Refuse a restatement that the vectors, shares or holds of now would make another: its maker picks the size."""
+    document = read_document(ws.log.blob(record.statement), record)
+    current = _document(restated_at(ws, load(ws.log, book.runs[record.run]), book.size), record.period)
+    if canon.encode(replace(current, size=record.size).facts()) != canon.encode(document.facts()):
+        raise StateError(
+            f"restatement {record.id} was calculated when the log had {record.size} entries, and comes out otherwise "
+            f"with what is known now; take it back and propose it again: settle restate {book.runs[record.run].period} "
+            "--withdraw --reason TEXT"
+        )

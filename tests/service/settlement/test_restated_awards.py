@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ledger.errors import ConflictError, StateError
+from ledger.errors import StateError
+from ledger.proofs import canon, dsse
+from payouts.life.revisions import DOCUMENT_TYPE
 from service.settlement import life, line_disputes, restating
-from service.settlement.step import read_book
+from service.settlement.step import read_book, signed
 from service.settlement.stored import load
 from service.statements import booking
 from tests.service.month import Month, july, published
@@ -83,11 +86,12 @@ def test_a_restatement_that_does_not_know_an_award_cannot_be_approved(june: Mont
     published(june)
     june.assign(MORE_FOR_ANN)
     waiting = str(restating.propose(june.ws, "2026-06", into="2026-07").id)
-    name = awarded(june, "60.00")
-    with pytest.raises(ConflictError, match=f"{name} was decided since"):
+    awarded(june, "60.00")
+    with pytest.raises(StateError, match="with what is known now"):
         life.approve(june.ws, waiting, "approver")
     approve_blindly(june, waiting)
     assert not read_book(june.ws).approved(waiting)
+    assert "was decided since" in read_book(june.ws).voids[-1].reason
 
 
 def test_an_award_that_nobody_else_paid_is_replaced_by_the_pool(june: Month, tmp_path: Path) -> None:
@@ -102,3 +106,38 @@ def test_an_award_that_nobody_else_paid_is_replaced_by_the_pool(june: Month, tmp
     booking.write_books(june.ws, tmp_path / "books")
     rows = list(csv.DictReader((tmp_path / "books" / "books.csv").read_text().splitlines()))
     assert {row["account"] for row in rows if "Restated" in " ".join(row.values())} == {"Expenses:Adjustments"}
+
+
+# --- what a restatement must know ---------------------------------------------------------------
+
+
+def forged(made: Month, honest: str, size: int) -> str:
+    """A restatement again, said to know only this much of the log, by a program of the operator's own."""
+    record = read_book(made.ws).restates[honest]
+    maker = made.ws.signer("operator")
+    payload = canon.decode_object(dsse.parse(made.ws.log.blob(record.statement)).payload, "restatement")
+    envelope = dsse.sign(DOCUMENT_TYPE, canon.encode(payload | {"size": size}), [maker])
+    again = replace(record, id="restate-again", size=size, statement=envelope.digest)
+    made.ws.log.append([signed(again, maker)], blobs=[envelope.encode()])
+    return again.id
+
+
+def test_a_restatement_is_not_booked_again_by_a_size_before_it(june: Month) -> None:
+    """If this fails, an operator proposes what was booked as if it were not, and it comes out the same for all."""
+    published(june)
+    june.assign(MORE_FOR_ANN)
+    honest = booked(june)
+    again = forged(june, honest, read_book(june.ws).restates[honest].size)
+    book = read_book(june.ws)
+    assert again not in book.restates
+    assert "and not entry" in book.voids[-1].reason
+
+
+def test_a_restatement_by_old_vectors_is_not_approved(june: Month) -> None:
+    """If this fails, an operator picks the moment in which a wrong vector was assigned, and has it paid."""
+    published(june)
+    june.assign(MORE_FOR_ANN)
+    waiting = str(restating.propose(june.ws, "2026-06", into="2026-07").id)
+    june.assign({"track": "trk-1", "sources": [{"recording": "rec-2", "ppm": 800_000}]})
+    with pytest.raises(StateError, match="with what is known now"):
+        life.approve(june.ws, waiting, "approver")

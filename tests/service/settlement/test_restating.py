@@ -210,11 +210,12 @@ def test_a_forged_restatement_is_refused_by_approver_and_auditor(june: Month, tm
     record = book.restates[str(honest)]
     restating.withdraw(june.ws, "2026-06", reason="replaced")
     payload = canon.decode_object(dsse.parse(june.ws.log.blob(record.statement)).payload, "restatement")
+    size = payload["size"] = read_book(june.ws).size
     row = payload["lines"][0]
     row |= {"now": str(int(row["now"]) + 1), "micros": str(int(row["micros"]) + 1)}
     maker = june.ws.signer("operator")
     envelope = dsse.sign(DOCUMENT_TYPE, canon.encode(payload), [maker])
-    forged = replace(record, id="restate-forged", statement=envelope.digest)
+    forged = replace(record, id="restate-forged", size=size, statement=envelope.digest)
     june.ws.log.append([signed(forged, maker)], blobs=[envelope.encode()])
     assert isinstance(read_book(june.ws).proposal(forged.id), Restate)
     with pytest.raises(VerificationError, match="does not come out the same"):
