@@ -48,7 +48,7 @@ def held_text(report: Any) -> str:
     ]
     shown = ("period", "pool", "state", "reason", "party", "subject", "micros", "gives_up", "currency")
     lines = [{name: getattr(line, name) for name in shown} for line in report.lines]
-    steps = {line.reason: line.releases for line in report.lines if line.state in ("held", "suspense")}
+    steps = sorted({(f"{line.reason}, {line.state}", line.releases) for line in report.lines})
     sections.append(f"lines:\n{indented(_readable(lines))}")
     sections += [
         f"{run.period}, pool {run.pool}: restatements have left {money(run.suspense_now_micros, run.currency)} of "
@@ -56,7 +56,7 @@ def held_text(report: Any) -> str:
         for run in report.runs
         if run.suspense_now_micros != run.suspense_micros
     ]
-    sections += ["what releases it:\n" + "\n".join(f"  {reason}: {text}" for reason, text in sorted(steps.items()))]
+    sections += ["what releases it:\n" + "\n".join(f"  {reason}: {text}" for reason, text in steps)]
     return "\n\n".join([*sections, *disputes])
 
 

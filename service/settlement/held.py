@@ -10,6 +10,7 @@ from ledger.types import Digest, Period
 from payouts.accounts.deductions import later
 from payouts.compute import Line
 from payouts.life.book import Book
+from payouts.life.records import Run
 from payouts.statements.statement import ADVICE, held_line
 from service.registry.naming import unknown_party
 from service.settlement.carrying import other_parts
@@ -179,15 +180,35 @@ def _lines(stored: Stored, now: Period, book: Book, booked: Mapping[str, str]) -
             gives_up=gives_up,
             gives_up_to=stored.terms.suspense_to if gives_up else "",
             ref=ref,
-            releases=_releases(state, reason, ref, record.period, booked.get(f"{lifted.get(ref)}@{record.run}")),
+            releases=_paid_by(book, record, lifted[ref], booked)
+            if state == "released"
+            else _releases(state, reason, ref, record.period),
         )
 
 
-def _releases(state: WaitingState, reason: str, ref: str, period: str, booked: str | None) -> str:
+def _paid_by(book: Book, record: Run, release: str, booked: Mapping[str, str]) -> str:
+    """Name the run or the restatement that pays released money.
+
+    A run pays only what was released before its month was restated: after that a restatement does, to the holder of
+    today.
+    """
+    if month := booked.get(f"{release}@{record.run}"):
+        return f"booked in {month}"
+    restatements, lifted_at = book.restatements(record.run), book.lifted_at(release)
+    if not restatements or lifted_at < book.places["restate", restatements[0].id].index:
+        return "released; booked with the pool's next run"
+    for restate in restatements:
+        if restate.size > lifted_at:
+            return f"released and divided again by restatement {restate.id}, which is booked in {restate.period}"
+    return (
+        f"released after {record.period} was restated; settle restate {record.period} --propose --into MONTH pays its "
+        "holder of today"
+    )
+
+
+def _releases(state: WaitingState, reason: str, ref: str, period: str) -> str:
     advice = ADVICE.get(reason, "ask the operator")
     match state:
-        case "released":
-            return f"booked in {booked}" if booked else "released; booked with the pool's next run"
         case "rejected":
             return f"settle restate {period} --propose --into MONTH divides it among the others"
         case "given up":

@@ -22,7 +22,7 @@ from ledger.registry.statement import Signer
 from payouts.compute import compute
 from payouts.life.revisions import DOCUMENT_TYPE, Restate
 from service.registry import registering
-from service.settlement import holds, life, proposals, restating
+from service.settlement import held, holds, life, proposals, restating
 from service.settlement.runs import given_again, holds_of, inputs_of
 from service.settlement.step import read_book, signed
 from service.settlement.stored import load
@@ -141,12 +141,21 @@ def test_what_is_released_after_a_restatement_is_paid_by_the_next(june: Month) -
     )
     booked(june)
     life.approve(june.ws, holds.release(june.ws, hold.id, note="all real").id, "approver")
+    assert "settle restate 2026-06 --propose" in way_of_bobs(june)
     waiting = lines_of(june)
     assert waiting["bob"] > 0
     booked(june)
+    assert "divided again by restatement" in way_of_bobs(june)
     july(june)
     assert sum(one.micros for one in statements.state(june.ws, "bob", "2026-07").pools[0].adjustments) == waiting["bob"]
     assert lines_of(june) == {}
+
+
+def way_of_bobs(june: Month) -> str:
+    """What the report of held money says of bob's."""
+    (line,) = held.report(june.ws, party="bob").lines
+    assert line.state == "released"
+    return line.releases
 
 
 def test_one_restatement_waits_at_a_time_and_can_be_taken_back(june: Month) -> None:
