@@ -57,10 +57,10 @@ def attribute(
 
         emit(attribute_by_influence(workspace(), study, files or [], assign=not no_assign), text=_vectors_text)
         return
-    from service.attribution.attributing import attribute_files
+    from service.attribution import residing
 
     with progress("Attributing", unit="tracks") as advance:
-        attributed = attribute_files(
+        attributed = residing.attribute(
             workspace(), files or [], track=track, method=method, assign=not no_assign, on_progress=advance
         )
     emit(attributed.answers, text=_vectors_text)

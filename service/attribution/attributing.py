@@ -63,7 +63,8 @@ def resident(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
     # The method is named here, not in `fitted`: the setting may change while the process lives.
     name = name or workspace.settings.text("attribution.method")
     place = (workspace.home, name)
-    state = canon.digest(canon.encode(store_of(workspace).manifest() or {}))
+    # Not canonical JSON, which has no fractions: a manifest holds calibrations.
+    state = canon.digest(json.dumps(store_of(workspace).manifest(), sort_keys=True).encode())
     if place not in _resident or _resident[place][0] != state:
         _resident[place] = (state, *fitted(workspace, name))
     return _resident[place][1:]

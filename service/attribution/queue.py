@@ -6,8 +6,10 @@ keeps the method fitted: what takes seconds at the command line, loading the cat
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from service.workspace import Workspace
 
 FOLDER: Final = "queue"
+ATTENDED: Final = "queue.lock"
+"""Locked for as long as a server attributes what waits."""
 FORMS: Final = {
     "audio/wav": ".wav",
     "audio/flac": ".flac",
@@ -103,6 +107,18 @@ def _name_of(track: str) -> str:
     return name
 
 
+def is_attended(home: Path) -> bool:
+    """Whether a server of this workspace attributes what waits, now."""
+    try:
+        with (home / ATTENDED).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @dataclass(slots=True, eq=False)
 class QueueWorker:
     """One thread that attributes what waits, for as long as the server runs."""
@@ -111,8 +127,12 @@ class QueueWorker:
     open_workspace: Callable[[], Workspace]
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _lock: int = -1
 
     def start(self) -> None:
+        # Shared, so that servers do not exclude each other; the kernel gives it up when the process ends, however.
+        self._lock = os.open(self.home / ATTENDED, os.O_RDONLY | os.O_CREAT, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
         self._thread = threading.Thread(target=self._run, name="attribution queue", daemon=True)
         self._thread.start()
 
@@ -121,6 +141,7 @@ class QueueWorker:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+            os.close(self._lock)
 
     def _run(self) -> None:
         queue = Inbox(self.home / FOLDER, self.open_workspace, resident=True)

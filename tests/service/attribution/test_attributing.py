@@ -16,8 +16,10 @@ import soundfile
 
 from attribution import judge
 from attribution.lab import synth
+from service.attribution.queue import QueueWorker, is_attended
 from service.attribution.report_html import headline
 from service.attribution.report_pdf import as_pdf
+from service.workspace import Workspace
 from tests.cli.support import settle, settle_json
 from tests.service.sounding import Sounding, sounding
 from tests.support import ROOT
@@ -58,6 +60,26 @@ def case(made: Sounding, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("evidence") / "case"
     assert made.settle("evidence", "made", "--out", place)["rerun_same"]
     return place
+
+
+def test_a_running_server_attributes_what_the_command_names(made: Sounding) -> None:
+    """If this fails, the command loads the catalogue beside a server that has it, or answers otherwise than alone."""
+    (alone,) = made.settle("attribute", made.home / "made.wav")
+    assert not is_attended(made.home)
+    worker = QueueWorker(made.home, lambda: Workspace.open(made.home))
+    worker.start()
+    try:
+        assert is_attended(made.home)
+        (answer,) = made.settle("attribute", made.home / "made.wav")
+        broken = made.home / "broken.wav"
+        broken.write_bytes(b"RIFF no sound")
+        failed = settle("attribute", broken, "--track", "made", home=made.home)
+    finally:
+        worker.stop()
+    assert (made.home / "queue" / "failed" / "made.wav.reason.txt").is_file()
+    assert answer | {"seconds": 0} == alone | {"seconds": 0}
+    assert failed.code == 2
+    assert not is_attended(made.home)
 
 
 def test_index_is_resumable_and_says_what_it_holds(home: Path, world: synth.World) -> None:
