@@ -41,7 +41,7 @@ AT_ONCE: Final = 64
 
 @dataclass(slots=True, kw_only=True)
 class AttributionResults:
-    """What became of the files: a vector of each that could be judged, and why the others could not."""
+    """The result for the files: a vector for each, or the reason why there is none."""
 
     answers: list[Attributed] = field(default_factory=list)
     failed: list[dict[str, str]] = field(default_factory=list)
@@ -130,7 +130,7 @@ def _items(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 
 
 def _undecodable(paths: Sequence[Path]) -> list[dict[str, str]]:
-    """The sound in folders that no decoder here reads, each with what to do."""
+    """Return sound files that no decoder here reads, each with advice."""
     return [
         {"track": entry.stem, "reason": f"{entry}: {entry.suffix} cannot be decoded; export it as {EXPECTED}"}
         for path in paths
@@ -163,7 +163,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What this host knows of an attributed track beyond the ledger."""
+    """This host's data of an attributed track that is not in the ledger."""
 
     path: str
     sha256: Digest
@@ -178,7 +178,7 @@ def remembered(workspace: Workspace) -> dict[str, Remembered]:
 
 
 def _remember(workspace: Workspace, path: Path, item: Features, shown: dict[str, Any]) -> Remembered:
-    """Keep the track's features and where it was heard: reports and reruns start from them."""
+    """Store the track's features and passages, for reports and reruns."""
     store = store_of(workspace)
     if not store.has(item.digest):
         store.put(item)

@@ -35,7 +35,7 @@ def agreement(one: AspectVector, other: AspectVector) -> int:
 
 
 def counterfactuals(catalogue: Catalogue, item: Features, signed: InfluenceVector) -> list[dict[str, Any]]:
-    """The answer if a named source had not been in the catalogue, for the largest few: where its share would go."""
+    """Return the result without each of the largest named sources: the sources that would get its share."""
     return [
         {"without": name, "vector": shape(without), "agreement_ppm": agreement(signed.recording, without.recording)}
         for name in _largest(signed)
@@ -44,7 +44,7 @@ def counterfactuals(catalogue: Catalogue, item: Features, signed: InfluenceVecto
 
 
 def unrelated(catalogue: Catalogue, item: Features, signed: InfluenceVector) -> dict[str, Any]:
-    """What the method would give, before thresholds, to recordings that have nothing to do with the item.
+    """Return the shares, before thresholds, of recordings that are unrelated to the item.
 
     A claimed share no larger than `largest_ppm` is what chance gives to the likeliest of that many strangers.
     """

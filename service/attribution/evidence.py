@@ -110,7 +110,7 @@ def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any
 
 
 def _case(workspace: Workspace, found: dict[str, Any]) -> dict[str, Any]:
-    """Who asks what, who answered, when, and under which name the answer is kept."""
+    """The parties, the question, the time and the name of an evidence bundle."""
     return {
         "case": f"{found['track']}-{found['digest'][:16]}",
         "question": QUESTION,
@@ -125,7 +125,7 @@ def _case(workspace: Workspace, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _inputs(item: Features, path: str, catalogue: Catalogue) -> dict[str, Any]:
-    """What was judged and what it was compared with: enough to tell whether another file is the same."""
+    """Describe the item and its catalogue, so that others can check whether a file is the same."""
     decoding = {"rate": SAMPLE_RATE, "channels": "mean of all", "resampler": "soxr HQ", "samples": "float32"}
     return {
         "item": {
@@ -174,7 +174,7 @@ def _errors(signed: InfluenceVector, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """What this was computed on: versions, machine, threads, and the digests of weights and verifier."""
+    """Describe the environment: versions, machine, threads, and the digests of weights and verifier."""
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
     line = next((line for line in flags.splitlines() if line.startswith("flags")), "")
     return {
@@ -202,7 +202,7 @@ def _excluded(row: IndexRow) -> dict[str, Any]:
 
 
 def _disputes(workspace: Workspace, signed: InfluenceVector) -> list[dict[str, Any]]:
-    """What is contested about the recordings that are named; without the reasons, which may name people."""
+    """List the disputes about named recordings, without reasons, because these may name people."""
     view = workspace.registry.view()
     named = {source.id for source in (*signed.recording.sources, *signed.composition.sources)}
     return [
@@ -238,7 +238,7 @@ def _write_texts(out: Path, found: dict[str, Any], size: int) -> None:
 
 
 def _copy_index(store: IndexStore, folder: Path, rows: list[IndexRow], item: str, catalogue: Catalogue) -> None:
-    """Everything a rerun compares with: features, which nobody can listen to, of every searched recording."""
+    """Write the features of every indexed recording for a rerun; the sound cannot be restored from them."""
     copy = IndexStore(folder)
     for digest in sorted({row.sha256 for row in rows} | {item}):
         copy.place(digest).parent.mkdir(parents=True, exist_ok=True)
@@ -247,7 +247,7 @@ def _copy_index(store: IndexStore, folder: Path, rows: list[IndexRow], item: str
 
 
 def _inclusion(ids: tuple[str, ...], hashes: list[bytes], signed: Any) -> dict[str, Any]:
-    """That each named source is in the catalogue whose root the vector commits to."""
+    """Prove that each named source is in the catalogue whose root the vector commits to."""
 
     def read(level: int, row: int) -> bytes:
         return tree.root_of(hashes[row << level : (row + 1) << level])

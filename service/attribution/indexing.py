@@ -56,7 +56,7 @@ def store_of(workspace: Workspace) -> IndexStore:
 
 
 def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexed:
-    """Bring the index up to the registry. What was read before is not read again; a bad file fails alone.
+    """Update the index from the registry. Known files are not read again; a bad file does not stop others.
 
     Memory holds the features of one recording at a time, and a sketch of all.
     """
@@ -91,7 +91,7 @@ def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexe
 
 
 def _chance(store: IndexStore, searched: list[IndexReading], sketches: dict[str, Features]) -> Chance:
-    """What strangers reach in this index; memory holds the features of a sample and the sketches."""
+    """Measure the scores of strangers in this index; memory contains a sample's features and the sketches."""
     features = {reading.recording.id: sketches[reading.recording.id] for reading in searched}
     chosen = set(probes([name for name, reading in features.items() if reading.form == "audio"], PROBES))
     sample = [reading for reading in searched if reading.recording.id in chosen]
@@ -135,7 +135,7 @@ def _file_of(workspace: Workspace, one: Recording) -> Path:
 
 
 def _fit(held: list[IndexReading], sketches: dict[str, Features]) -> tuple[list[IndexReading], list[dict[str, str]]]:
-    """Recordings that can stand for their sound; silence, fragments and truncated files are refused."""
+    """Return recordings with usable sound; silence, fragments and truncated files are refused."""
     failed = [
         {"id": reading.recording.id, "reason": f"{reading.path}: {why}; hand in the whole recording"}
         for reading in held

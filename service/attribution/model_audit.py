@@ -52,7 +52,7 @@ class FairShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAudit:
-    """What an audit of a model version found. `ok` is False when a comparison differs."""
+    """The result of an audit of a model version. `ok` is False if a comparison differs."""
 
     model: str
     ok: bool

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caught:
-    """What became of the inbox: tracks that have a vector now, and files that could not be used, with the reason."""
+    """The result for the inbox: tracks with new vectors, and unusable files with the reason."""
 
     inbox: str
     attributed: list[str]

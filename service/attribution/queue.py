@@ -49,7 +49,7 @@ _LOG: Final = logging.getLogger("settle.web")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedTrack:
-    """Where a track stands: none (never handed in), waiting, done with its vector, or failed with the reason.
+    """A track's state: none (never sent), waiting, done with its vector, or failed with the reason.
 
     `webhook` is the id of the message that was asked for with the file just handed in.
     """
@@ -121,7 +121,7 @@ def is_attended(home: Path) -> bool:
 
 @dataclass(slots=True, eq=False)
 class QueueWorker:
-    """One thread that attributes what waits, for as long as the server runs."""
+    """One thread that attributes waiting files while the server runs."""
 
     home: Path
     open_workspace: Callable[[], Workspace]

@@ -157,7 +157,7 @@ def _permitted(view: View, found: InfluenceVector, track: str, one: Influence) -
 
 
 def _by_artist(artists: dict[str, str | None], found: InfluenceVector) -> list[dict[str, Any]]:
-    """Artists by what their recordings and tunes have of the track; a style group is nobody's."""
+    """Return artists by the shares of their recordings and tunes; a style group has no artist."""
     rows: dict[tuple[str, str], int] = {}
     for name in ASPECTS:
         for source in found.aspect(name).sources:
@@ -193,7 +193,7 @@ def _by_holder(workspace: Workspace, view: View, found: InfluenceVector) -> list
 
 
 def _holder(workspace: Workspace, name: str) -> str:
-    """What a person calls a holder: the name while it is still held, else the id."""
+    """Return a holder's name, or the id if the name was erased."""
     if name.startswith(STYLE_PREFIX):
         return f"style group {name.removeprefix(STYLE_PREFIX)}, shared equally among its recordings"
     return name if name == NO_HOLDER else str(workspace.registry.personal("party", name).get("name") or name)

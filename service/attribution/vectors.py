@@ -147,7 +147,7 @@ def _draft(workspace: Workspace, tracks: Sequence[str]) -> None:
 
 
 def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> AssignedVector:
-    """Make another recorded vector of a track the payable one, from now on; what was paid is not rewritten."""
+    """Assign another recorded vector to a track from now on; earlier payments do not change."""
     if not reason.strip():
         raise InputError("an assignment needs a --reason; the ledger contains it, and holders can read it")
     statements = vectors_of(workspace, track)

@@ -60,7 +60,7 @@ def opened(ws: Workspace, *, signing: bool = True) -> Iterator[PoolClient]:
 
 
 def signer_of(ws: Workspace) -> TransactionSigner:
-    """Who signs for a real chain; no key is loaded before the first signature."""
+    """Return the signer of a real chain; no key is loaded before the first signature."""
     keystore, command, account = (ws.settings.text(f"chain.{name}") for name in ("keystore", "signer", "account"))
     if keystore:
         file = ws.settings.text("chain.password_file")
@@ -239,7 +239,7 @@ def _intent_row(client: PoolClient, intent: Intent) -> IntentRow:
 
 
 def resume(ws: Workspace, *, replace: bool = False) -> tuple[IntentRow, ...]:
-    """Carry on with whatever is open; `replace` outbids what waits to be mined."""
+    """Continue all open intents; `replace` replaces pending transactions by ones with a higher fee."""
     with opened(ws) as client:
         return tuple(_intent_row(client, intent) for intent in client.resume(replace=replace))
 

@@ -101,7 +101,7 @@ def _batches(ws: Workspace, book: Book, run: str) -> dict[str, Payments]:
 
 
 def check_unposted(ws: Workspace, run_id: str, party: str) -> None:
-    """Refuse to let a payment fail that a posting holds, final or on its way: its leaf can be claimed for ever."""
+    """Refuse to mark a payment as failed if a posting contains it, because its leaf can always be claimed."""
     book = read_book(ws)
     stored = load(ws.log, find_run(book, run_id))
     named = [
@@ -147,7 +147,7 @@ def _payment(accounts: Mapping[str, Any], payment: Mapping[str, Any]) -> PostedP
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaidByChain:
-    """What `pay --via chain` came to: the posting, and the claims pushed under it once it serves."""
+    """The result of `pay --via chain`: the posting, and the claims submitted once it is active."""
 
     run: str
     via: str
@@ -197,7 +197,7 @@ def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
 
 
 def claim(ws: Workspace, run_id: str, parties: list[str]) -> Claimed:
-    """Push what the serving posting owes, to these parties or to all; write down what the chain has paid."""
+    """Claim for these parties or all under the active posting; record the chain's payments in the log."""
     stored = load(ws.log, find_run(read_book(ws), run_id))
     with opened(ws) as client:
         pool = client.book.pool(client.chain_id, stored.currency)
@@ -274,13 +274,13 @@ def _posting_of(ws: Workspace, client: PoolClient, stored: Stored) -> Posting:
 
 
 def _post_leaf(log: Log, book: Book, posting: Posting) -> int | None:
-    """Where the log has this posting."""
+    """Return the index of this posting's leaf."""
     fields = claims.post_fields(posting)
     return next((index for index, post in posts(log, book) if fields.items() <= post.items()), None)
 
 
 def write_down(ws: Workspace, client: PoolClient) -> None:
-    """What is final on the chain becomes part of the log: postings, and which payments arrived."""
+    """Record final postings and payments of the chain in the log."""
     written = {
         (post["chain_id"], post["pool"], post["sequence"], post["root"]) for _, post in posts(ws.log, read_book(ws))
     }

@@ -21,7 +21,7 @@ class Watched:
 
 
 def watch(ws: Workspace) -> Watched | None:
-    """Follow what was begun; nothing new is decided or begun. None where the workspace never used a chain."""
+    """Follow pending transactions without starting new ones. None if the workspace never used a chain."""
     if not (ws.home / STORE).is_file():
         return None
     size = ws.log.head().size

@@ -49,7 +49,7 @@ _MEMBER: Final = Table(
 
 
 class LeaseLostError(StateError):
-    """Another consumer reads the partition by now; nothing of this group was kept."""
+    """Another consumer reads the partition now; nothing of this group was stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

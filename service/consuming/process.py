@@ -19,7 +19,7 @@ from service.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumedStream:
-    """What became of the messages of a stream. read = accepted + duplicates + conflicts + quarantined."""
+    """The result for a stream's messages. read = accepted + duplicates + conflicts + quarantined."""
 
     messages: int
     poisoned: int

@@ -36,7 +36,7 @@ SUFFIX: Final = ".batch"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedBatch:
-    """A batch that was signed: hand the file of events and the file `batch` over together."""
+    """A signed batch: send the file of events and the file `batch` together."""
 
     source: str
     log: str
@@ -82,7 +82,7 @@ def sign_file(
 
 
 def read(path: Path) -> tuple[BatchStatement, dsse.Envelope]:
-    """The batch in a file, and the statement that says it; its signature is not checked."""
+    """Return the batch in a file and its statement; the signature is not checked."""
     with open_file(path) as file:
         return parse(file.read(), str(path))
 
@@ -106,7 +106,7 @@ def content_of(path: Path, source: str, form: str | None) -> BatchContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedBatch:
-    """A batch that the log holds: where its leaf is, who signed it, and where its events belong in it."""
+    """A batch in the log: its leaf's index, its signer, and the positions of its events."""
 
     index: int
     batch: BatchStatement
@@ -115,7 +115,7 @@ class RecordedBatch:
 
 
 def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> RecordedBatch:
-    """Check a batch against its file of events and take it into the log; a second time, find it there.
+    """Check a batch against its file of events and append it to the log, unless it is there already.
 
     Signature, source, count, root and place in the source's sequence are checked before anything is appended.
     """
@@ -127,7 +127,7 @@ def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Recor
 def take_rows(
     ws: Workspace, blocks: Iterable[Rows], name: str, found: BatchStatement, envelope: dsse.Envelope
 ) -> RecordedBatch:
-    """The same for a batch whose events are at hand."""
+    """The same for a batch whose events are in memory."""
     batch.check_log(found, ws.log.origin)
     taken = ws.log.signed_batches().batch_of(envelope.digest)
     key = _signer(ws, found, envelope) if taken is None else None
@@ -150,7 +150,7 @@ def take_rows(
 
 
 def _signer(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope) -> Key:
-    """The key that signed: a platform's that counts now, of the party that speaks for the source."""
+    """Return the key that signed: a platform key of the source's party that is valid now."""
     source = sources_of(ws.log).get(found.source)
     if source is None or source.party is None:
         raise StateError(
@@ -172,7 +172,7 @@ def _signer(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope) -> Ke
 
 
 def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: Key, content: BatchContent) -> None:
-    """The batch leaf, ahead of its events: whoever breaks off between them sends the same file again."""
+    """Append the batch leaf before its events; after an interruption, the platform sends the same file again."""
 
     def next_of_its_source(_tx: Connection, _: Head) -> None:
         batch.check_follows(found, envelope.digest, ws.log.signed_batches().last_batch(found.source))
@@ -221,7 +221,7 @@ class BatchShown:
 
 
 def show(ws: Workspace, source: str | None = None) -> list[BatchShown]:
-    """The batches of a source, or of all; what was signed and is not here lies in quarantine, or never came."""
+    """Return the batches of a source or of all; signed events not in the log are in quarantine, or never arrived."""
     here: dict[int, int] = defaultdict(int)
     with ws.log.store.reading() as connection:
         for first, stop, index, _ in signed.ranges(connection, 0, ws.log.head().size).rows:

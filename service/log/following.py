@@ -29,7 +29,7 @@ ATTEMPTS: Final = 20
 
 
 def follow(ws: Workspace) -> Home | None:
-    """Take over what is new in the home log; what it says of sources, or None where this is the home log."""
+    """Copy new entries of the home log; return its sources, or None if this is the home log."""
     home = home_of(ws)
     if home is None:
         return None
@@ -109,6 +109,6 @@ def _vector_leaves(home: Log) -> Iterator[dict[str, Any]]:
 
 
 def takes(ws: Workspace, home: Home | None, name: str) -> bool:
-    """Whether this workspace's log takes a source's events."""
+    """Return whether this workspace's log accepts a source's events."""
     sources = home or Home(ws.log.origin, sources_of(ws.log))
     return sources.log_of(name) == ws.log.origin

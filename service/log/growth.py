@@ -23,7 +23,7 @@ Extent = tuple[int, Digest]
 
 
 def check_extends(log: Log, extents: Sequence[Extent], *, where: str = "listed") -> None:
-    """Refuse a log that is behind where it had come to, or has another tree there."""
+    """Refuse a log that is smaller than its recorded size, or has another tree at that size."""
     head = log.head()
     for size, root in extents:
         if head.size < size:
@@ -44,7 +44,7 @@ def check_seen(home: Path, log: Log) -> None:
 
 
 def keep_seen(home: Path, log: Log) -> None:
-    """Remember how far this log has come, once it is found to have come from where it was seen before."""
+    """Record the log's size, after checking that it extends the recorded one."""
     check_seen(home, log)
     head, seen = log.head(), _seen(home)
     if seen.get(log.origin) == (head.size, head.root.hex()):

@@ -39,7 +39,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingested:
-    """What became of a file's events, and on whose word they stand: `signed by PARTY` in `batch`, or `unsigned`.
+    """The result for a file's events, and who vouches for them: `signed by PARTY` in `batch`, or `unsigned`.
 
     `ranges` are [first index, count] of the accepted events in the order of the file, and `checkpoint` covers them:
     the compact receipt. `ignored` counts the rows in which each unknown field was left out. `incomplete` says why
@@ -65,7 +65,7 @@ class Ingested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestedFile:
-    """One of several files: what became of it, or why nothing of it was taken."""
+    """One of several files: its result, or the reason why nothing of it was accepted."""
 
     file: str
     done: Ingested | None = None
@@ -259,20 +259,20 @@ class Admission:
 
 
 def quarantined(workspace: Workspace, *, state: State | None = "waiting", kind: str | None = None) -> list[Kept]:
-    """What lies in quarantine."""
+    """Return the quarantined rows."""
     with workspace.log.store.reading() as connection:
         return quarantine.listed(connection, state=state, kind=kind)
 
 
 def quarantined_row(workspace: Workspace, number: int) -> Kept:
-    """One row, as it was handed in."""
+    """Return one row as it was sent."""
     with workspace.log.store.reading() as connection:
         return quarantine.one(connection, number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed(Ingested):
-    """What became of rows tried again; `left` were left alone: they speak for another platform than their file's."""
+    """The result of a replay; `left`: the number of skipped rows, which name another source than their sender's."""
 
     left: int
 
@@ -287,7 +287,7 @@ class Discarded:
 
 
 def discard(workspace: Workspace, numbers: Sequence[int], reason: str) -> Discarded:
-    """Close rows that will never be taken: on record, with who did it, when and why."""
+    """Discard rows that will never be accepted; record the person, the time and the reason."""
     if not reason.strip():
         raise InputError("--reason is empty: say why these rows will never be taken")
     if not reason.isprintable():
@@ -350,5 +350,5 @@ def _one_line(path: Path) -> bytes:
 
 
 def erase_listener(workspace: Workspace, source: str, listener: str) -> erasure.Erased:
-    """Forget a person: salts, and their id wherever it lies in quarantine."""
+    """Erase a listener: the salts, and the id in all quarantined rows."""
     return erasure.erase(workspace.log.store, source, listener)

@@ -40,7 +40,7 @@ def decoded(
     *,
     measure: Callable[[Rows], None] = lambda _: None,
 ) -> Rows:
-    """The rows of a whole body; InputError where nothing in it is an event.
+    """Return the rows of a whole body; InputError if it contains no event.
 
     `measure` sees each part before the next is unpacked, and refuses what grows too large.
     """

@@ -26,7 +26,7 @@ class Renewed:
 
 
 def renew(ws: Workspace, places: Sequence[Path]) -> Renewed:
-    """Write anew the receipts in these files and folders whose log key has retired; the others stay as they are."""
+    """Write receipts of a retired log key in these files and folders again; others do not change."""
     resting = base(ws.log, ws.trust.policy)
     counts = [_renew_file(resting, path) for target in places for path in _files(target)]
     return Renewed(receipts=sum(read for read, _ in counts), renewed=sum(new for _, new in counts), size=resting.size)

@@ -53,7 +53,7 @@ def settle_source(
     declares: bool | None = None,
     log: str | None = None,
 ) -> SourceShown:
-    """Say who speaks for a source, bring in a key of theirs, ask for signatures, let it declare, or assign it.
+    """Set a source's party, key, signing rule, right to declare vectors, or log.
 
     What is not named stays.
     """
@@ -134,7 +134,7 @@ def _unused(name: str, own: str, before: str | None, log: str | None) -> Check:
 
 
 def registry_of(ws: Workspace) -> Registry:
-    """The registry that speaks for this workspace's log: the home log's."""
+    """Return the registry of this workspace's log: the home log's."""
     home = members.home_of(ws)
     return ws.registry if home is None else Registry(home)
 

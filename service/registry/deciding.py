@@ -49,7 +49,7 @@ def decide(
     keep: bool = False,
     track: str | None = None,
 ) -> Decided:
-    """`settle registry decide`: from the few leaves that speak of the subject, not from all of them.
+    """`settle registry decide`: reads only the leaves of the subject, not all of them.
 
     What is signed (`keep`) comes from all of them: which leaves speak of a subject says an index, and
     whoever can delete a row of it would hide a revocation.
@@ -98,7 +98,7 @@ def use_named(text: str) -> Use:
 
 
 def size_named(ws: Workspace, text: str) -> int:
-    """What was known: a size of the log, or an instant."""
+    """The state to ask about: a size of the log, or a time."""
     return int(text) if text.isdecimal() else ws.registry.size_at(instant(text))
 
 

@@ -19,7 +19,7 @@ _DATABASE: Final = re.compile(r"\.db(-wal|-shm)?\Z|\.parquet\Z")
 
 
 def erase(ws: Workspace, party: str) -> dict[str, Any]:
-    """Forget a person: names, what they were credited as, accounts and reasons go; what the log proves stays.
+    """Erase a person's names, credits, accounts and reasons; proofs stay valid.
 
     Files that were written of them are not the program's to delete: those that a bank was sent are books of account.
     `files` lists them.

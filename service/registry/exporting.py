@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def export(ws: Workspace, out: Path) -> dict[str, Any]:
-    """The registry as it stands: one JSON document if `out` ends in .json, else a folder of CSVs."""
+    """Export the current registry: one JSON document if `out` ends in .json, otherwise a folder of CSVs."""
     with ws.log.store.reading() as connection:
         personal_rows = personal.load(connection)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def show(ws: Workspace, name: str) -> dict[str, Any]:
-    """Everything the registry holds about an id, with its history; InputError if it is not known."""
+    """Return everything in the registry about an id, with its history; InputError for an unknown id."""
     view, now = ws.registry.view(), format_time(ws.clock())
     pages = []
     if name in view.parties:
@@ -192,7 +192,7 @@ def _model(view: View, key: str) -> dict[str, Any]:
 
 
 def dispute(ws: Workspace, view: View, name: str) -> dict[str, Any]:
-    """One dispute, with its reason while that is still held."""
+    """One dispute, with its reason unless it was erased."""
     record = view.disputes[name]
     return {
         "id": name,

@@ -48,7 +48,7 @@ def approve_payee(ws: Workspace, name: str, by: str) -> list[payees.Payee]:
 
 
 def approve_move(ws: Workspace, move: str, by: str) -> None:
-    """The second pair of eyes on who belongs to which owner group."""
+    """Approve a move of an owner group as the second person."""
     key, _ = approver_key(ws, by)
     who, view = Signer(key, by, "approver"), ws.registry.view()
     acting = author(ws, who)
@@ -66,7 +66,7 @@ def admit_dispute(ws: Workspace, dispute: str, by: str | None) -> Dispute:
 
 
 def _payees(ws: Workspace, planned: list[Planned]) -> list[payees.Payee]:
-    """The accounts that these facts are about, as they stand now."""
+    """Return the current accounts of these facts."""
     ids = {getattr(item.fact, "id", "") for item in planned}
     return [item for item in list_payees(ws, None) if item.id in ids]
 

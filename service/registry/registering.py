@@ -63,7 +63,7 @@ def _audio(ws: Workspace) -> dict[str, str]:
 
 
 def replay(ws: Workspace, by: str | None) -> Imported:
-    """`settle registry replay`: what the signer handed in and lies in quarantine, once more."""
+    """`settle registry replay`: import the signer's quarantined rows again."""
     return replay_quarantine(ws.registry, signer(ws, by), settled=lambda: settled_parties(ws))
 
 
@@ -79,7 +79,7 @@ def grant(ws: Workspace, row: Mapping[str, Any], by: str | None) -> Imported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What an act registered; nothing when it stood already."""
+    """The entries that an act added; none if it was registered already."""
 
     leaves: int
     size: int
@@ -88,7 +88,7 @@ class Done:
 
 
 def act(ws: Workspace, by: str | None, plan: Callable[[View, Author], list[Planned]]) -> Done:
-    """Plan an act against the registry as it stands, sign it and register it."""
+    """Plan an act against the current registry, sign it and append it."""
     who = signer(ws, by)
     view = ws.registry.view()
     acting = author(ws, who)
@@ -118,7 +118,7 @@ def confirm(ws: Workspace, ids: Sequence[str], by: str | None, parties: Sequence
 
 
 def evidence(path: Path | None) -> Digest | None:
-    """The digest of a piece of evidence. The file itself stays with whoever keeps it: it may name people."""
+    """Return the digest of an evidence file. The file itself is not stored, because it may name people."""
     if path is None:
         return None
     if not path.is_file():

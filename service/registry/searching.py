@@ -25,7 +25,7 @@ MATCHES_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryMatch:
-    """Something that was asked for: its kind and id, and which of its fields says so."""
+    """A result: its kind and id, and the field that matched."""
 
     kind: str
     id: str
@@ -36,14 +36,14 @@ class RegistryMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryMatches:
-    """What fits a question: all codes that are equal, all texts that hold its words. `more` are not listed."""
+    """The results of a search: equal codes, and texts with its words. `more`: the number not listed."""
 
     matches: tuple[RegistryMatch, ...]
     more: int
 
 
 def find(ws: Workspace, text: str, field: str = "") -> RegistryMatches:
-    """What has this code, or these words in its title, artist or name; `field` looks in one field alone."""
+    """Find entries with this code, or these words in title, artist or name; `field` searches one field only."""
     if field and field not in (*CODES, *WORDS):
         raise InputError(f"field {field!r}: expected one of {', '.join((*CODES, *WORDS))}")
     codes: dict[str, str] = {}

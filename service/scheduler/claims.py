@@ -52,7 +52,7 @@ CLAIM: Final = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnClaim:
-    """A job's turn, who has it, and what came of it."""
+    """A job's turn, its process, and its result."""
 
     job: str
     turn: str
@@ -91,7 +91,7 @@ def take(log: Log, job: str, turn: datetime, *, holder: str, now: datetime) -> t
 
 
 def finish(log: Log, claim: TurnClaim, state: State, detail: str, *, now: datetime) -> bool:
-    """Write down what came of a claim; False if it was taken over meanwhile."""
+    """Record the result of a claim; False if another process took it over meanwhile."""
     done = {"state": state, "detail": detail, "ended_at": format_time(now)}
     with log.projection() as tx:
         return bool(tx.execute(_mine(CLAIM.update(), claim).values(done)).rowcount)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Did:
-    """What a job did, in words; `nothing`: there was nothing to do."""
+    """The result of a job in words; `nothing`: there was nothing to do."""
 
     text: str
     nothing: bool = False

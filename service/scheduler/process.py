@@ -81,7 +81,7 @@ def serve(ws: Workspace, jobs: dict[Job, Schedule], *, holder: str, say: Say) ->
 
 
 def _turn(parent: Workspace, job: Job, schedule: Schedule, holder: str, say: Say) -> None:
-    """One waking. Whatever goes wrong is told and written down; the other jobs do not notice."""
+    """Run the due jobs once. A failure is reported and recorded, and does not stop the other jobs."""
     ws = Workspace.open(parent.home, clock=parent.clock)
     ws.passphrase = parent.passphrase
     try:

@@ -60,7 +60,7 @@ def _of(ws: Workspace, job: Job, claim: TurnClaim | None) -> JobStanding:
 
 
 def troubles(jobs: list[JobStanding]) -> Iterator[str]:
-    """What of it a person should look at."""
+    """Return the jobs that a person should check."""
     if late := [job.job for job in jobs if job.overdue]:
         yield f"nobody has looked after {', '.join(late)} for a turn or more: does the scheduler run? settle scheduler"
     for job in jobs:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOutcome:
-    """What became of a job in a turn. `already`: somebody else has it or had it; nothing was done here."""
+    """The result of a job's turn. `already`: another process has or had it; nothing was done here."""
 
     job: str
     turn: str

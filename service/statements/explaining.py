@@ -74,7 +74,7 @@ class VectorExplained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventExplained:
-    """One stream behind a line, on whose word it stands, and the command that proves it."""
+    """One stream of a line, who vouches for it, and the command that proves it."""
 
     log: str
     index: int

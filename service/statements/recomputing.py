@@ -238,7 +238,7 @@ def recompute(folder: Path, trust: Trust, *, newer: LogCopy | None = None, on_pr
 
 
 def _examined(ws: Workspace) -> Iterator[str]:
-    """What is wrong with the logs and the registry, in the words of `fsck` and `registry audit`."""
+    """Return the problems of the logs and the registry, in the words of `fsck` and `registry audit`."""
     for log in (ws.log, *ws.others.values()):
         for problem in fsck(log).problems:
             yield f"log {log.origin}: {problem}"
@@ -247,7 +247,7 @@ def _examined(ws: Workspace) -> Iterator[str]:
 
 
 def _handed_over(ws: Workspace, book: Book) -> Iterator[str]:
-    """What is wrong with the batches that left, of every run: each pays what may leave there, and no more."""
+    """Return the problems of all batches: each may contain only payments that could leave at its index."""
     for batch in (batch_ for batches in book.batches.values() for batch_ in batches):
         try:
             then = read_book(ws, book.places["pay", f"{batch.run}/{batch.batch}"].index)
@@ -265,7 +265,7 @@ def _handed_over(ws: Workspace, book: Book) -> Iterator[str]:
 
 
 def _overpaid(ws: Workspace, book: Book) -> Iterator[str]:
-    """What left more than once, which release 0.1 allowed: it has its effect, and shows."""
+    """Return payments that were handed over more than once, which release 0.1 allowed."""
     for run in book.published:
         stored = load(ws.log, book.runs[run])
         for party, payment in transfers(ws.log, book, stored).items():
@@ -299,7 +299,7 @@ def _lost(ws: Workspace, book: Book, stored: Stored) -> Iterator[str]:
 
 
 def _restated(ws: Workspace, book: Book, period: str) -> Iterator[str]:
-    """What is wrong with the restatements that the period's runs book: each is derived again from the log."""
+    """Return the problems of the restatements that the period's runs book; each is derived again from the log."""
     booked = {entry.rpartition(".")[0] for run in _published(book, period) for entry in load(ws.log, run).entries}
     for name in sorted(booked & book.restates.keys()):
         try:
@@ -309,7 +309,7 @@ def _restated(ws: Workspace, book: Book, period: str) -> Iterator[str]:
 
 
 def _shipped(folder: Path, trust: Trust, book: Book, period: str, newer: LogCopy | None = None) -> Iterator[str]:
-    """What is wrong with the bundles of the period's runs that came with the logs."""
+    """Return the problems of the run bundles in the export."""
     for run in _published(book, period):
         name = f"{period}-{run.pool}-{run.sequence}.bundle"
         try:

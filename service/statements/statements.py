@@ -116,7 +116,7 @@ class StatedRun:
         self._stopped = blocked_parties(ws, book, stored) if published else {}
 
     def parties(self) -> set[str]:
-        """Everybody with something to be told."""
+        """Return the parties that get a statement."""
         return {*self._parts.parties(), *self.stored.accounts}
 
     def of(self, party: str) -> PoolStatement:
@@ -161,7 +161,7 @@ class StatedRun:
         )
 
     def _payment(self, party: str) -> Settled:
-        """Where the party's one payment of this run stands."""
+        """Return the state of the party's payment of this run."""
         run = self.stored.record.run
         if self._intents is None:
             return Settled(state="not published", route="", reference="")

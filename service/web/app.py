@@ -170,7 +170,7 @@ def _respond(route: Route, call: Call) -> Response:
 
 
 def _request_id(request: Request) -> str:
-    """The caller's own id for the request, where it is one; a random one otherwise."""
+    """Return the caller's own id for the request if it is valid, otherwise a random one."""
     sent = request.headers.get("x-request-id", "")
     return sent if _REQUEST_ID.match(sent) else secrets.token_hex(8)
 

@@ -16,7 +16,7 @@ IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who asks: the party of an access key, in the roles that the party has and the key is for."""
+    """The caller: the party of an access key, with the roles that both the party and the key have."""
 
     key: str
     party: str

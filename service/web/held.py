@@ -44,7 +44,7 @@ class ServerState:
         self.in_flight = InFlight(self.limits.in_flight_bytes)
 
     def roles(self) -> Roles:
-        """Who is what, as of a moment ago."""
+        """The roles of parties, cached for a moment."""
         with self._lock:
             if self._roles is None or self.now() - self._roles[0] > FRESH_SECONDS:
                 with self.standing.folded() as ws:
@@ -52,12 +52,12 @@ class ServerState:
             return self._roles[1]
 
     def remembered(self, header: str) -> Principal | None:
-        """Whose access key this header shows, if that was asked a moment ago."""
+        """Return the caller of this header, if cached."""
         entry = self._principals.get(header)
         return entry[1] if entry is not None and self.now() - entry[0] <= FRESH_SECONDS else None
 
     def principal(self, header: str) -> Principal:
-        """Whose access key an Authorization header shows; refuses one that does not count now."""
+        """Return the caller of an Authorization header; refuse a key that is not valid now."""
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
             raise RefusedError(401, "key", "send an access key: Authorization: Bearer settle_...")

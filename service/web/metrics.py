@@ -36,7 +36,7 @@ class Metrics:
         self.size = Gauge("settle_log_size", "Entries of the newest checkpoint.", registry=self.registry)
 
     def count(self, counts: Counts) -> None:
-        """What became of a request's events."""
+        """Count the outcomes of a request's events."""
         for outcome in ("accepted", "duplicates", "conflicts", "quarantined"):
             if number := getattr(counts, outcome):
                 self.events.labels(outcome).inc(number)

@@ -22,7 +22,7 @@ JSON: Final = ("application/json",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method and path: who may use it, the rule that checks its object, what it takes and answers."""
+    """One route: method, path, permitted roles, the rule for its object, its input and its output."""
 
     method: Literal["GET", "POST"]
     path: str

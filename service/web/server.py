@@ -46,7 +46,7 @@ class Server(uvicorn.Server):
                 self._started(_address(listening))
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  uvicorn calls it so
-        """Stop; told again, at once. Not uvicorn's own, which dies of the signal after it has stopped."""
+        """Stop gracefully; at a second signal, stop at once. Replaces uvicorn's, which raises it again."""
         self._held.stopping = True
         self.force_exit = self.should_exit
         self.should_exit = True

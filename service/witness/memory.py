@@ -47,7 +47,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class ForkReport:
-    """A checkpoint that a log signed and that contradicts the one held: two faces of one log."""
+    """A checkpoint that contradicts the stored one of the same log: proof of a fork."""
 
     origin: str
     time: int
@@ -97,7 +97,7 @@ class WitnessStore:
         decide: Callable[[CosignedHead], CosignDecision],
         cosign: Callable[[], bytes],
     ) -> tuple[CosignDecision, bytes]:
-        """Decide upon what is held and remember the outcome, as one step; the cosigned note if it was cosigned."""
+        """Decide from the stored state and store the outcome in one step; return the note if it was cosigned."""
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             row = connection.execute("SELECT size, root, note FROM held WHERE origin = ?", (origin,)).fetchone()

@@ -87,7 +87,7 @@ class Witness:
 
     @property
     def vkey(self) -> Vkey:
-        """What goes into other people's policies."""
+        """Return the verifier key for other people's policies."""
         return Vkey(self.name, self.key.public, COSIGNATURE)
 
     def logs(self) -> tuple[Vkey, ...]:

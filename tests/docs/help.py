@@ -20,20 +20,21 @@ from tests.support import ROOT
 PAGE: Final = ROOT / "docs" / "cli.md"
 INTRODUCTION: Final = """# The command line
 
-The settings, and what `settle ... --help` says of every command, word by word; `make docs` writes this page anew and
-a test compares it.
+The settings, and the help of every command, word by word as `settle ... --help` prints it; `make docs` writes this
+page and a test compares it.
 
-Everywhere: `--json` answers with one JSON document on stdout, whatever the exit code; progress and messages go to
-stderr. `--home D` names the workspace, else `SETTLE_HOME`, else the nearest `settle.toml` upwards. Exit codes: 0 done,
-1 a bug, 2 usage, 3 verification failed or a rollback, 4 not in a state to do that, 5 conflict (good rows are kept),
-6 a transient failure of a disk, a database or a network.
+For every command: `--json` prints one JSON document on stdout, with any exit code; progress and messages go to
+stderr. `--home D` names the workspace; without it `SETTLE_HOME` does, and without that the nearest `settle.toml` in
+this folder or above it. Exit codes: 0 done, 1 a bug, 2 usage, 3 verification failed or a rollback, 4 the current state
+does not allow it, 5 conflict (good rows are kept), 6 a transient failure of a disk, a database or a network.
 
 ## Settings
 
-A flag goes before the environment, the environment before `settle.toml`, that before the default; `settle config show`
-says which it was. In `settle.toml` the part before the dot is a table: `[payouts]`, then `minimum_micros = 20000000`.
+A flag overrides the environment, the environment overrides `settle.toml`, and `settle.toml` overrides the default;
+`settle config show` shows the origin of each value. In `settle.toml` the part before the dot is a table: `[payouts]`, then
+`minimum_micros = 20000000`.
 
-| setting | in the environment | default | what it is |
+| setting | in the environment | default | meaning |
 |---|---|---|---|
 """
 

@@ -55,7 +55,7 @@ class RefusedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeCounts:
-    """What became of a body of events. read = accepted + duplicates + conflicts + quarantined.
+    """The result of a body of events. read = accepted + duplicates + conflicts + quarantined.
 
     `ranges` are [first index, count] of the accepted events in the order of the body. `size` and `checkpoint` cover
     them, and the duplicates too. `ignored` counts the rows in which each unknown field was left out.

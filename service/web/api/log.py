@@ -39,7 +39,7 @@ def verify_page(_: Call) -> Content:
 
 
 def event_schema(_: Call) -> dict[str, Any]:
-    """`GET /event.schema.json`: what an event is, for other languages."""
+    """`GET /event.schema.json`: the JSON Schema of an event."""
     from ledger.ingest.event_schema import event_schema as schema
 
     return schema()

@@ -55,7 +55,7 @@ def decision(call: Call) -> Any:
 
 
 class ReceiptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a receipt is asked for. It serves `track`, or the tracks registered within 24 hours (ADR 56)."""
+    """The question of a receipt. It is valid for `track`, or for tracks registered within 24 hours (ADR 56)."""
 
     subject: str
     use: str
@@ -132,6 +132,6 @@ def run(call: Call) -> Any:
 
 
 def status(call: Call) -> Any:
-    """`GET /v1/status`: where everything stands, and what waits for someone."""
+    """`GET /v1/status`: the state of everything, and open tasks."""
     with call.held.standing.folded() as ws:
         return standing.status(ws)

@@ -28,7 +28,7 @@ def _any(_: Principal, __: Roles, ___: Mapping[str, str], ____: frozenset[str]) 
 
 
 def _source(principal: Principal, roles: Roles, params: Mapping[str, str], acting: frozenset[str]) -> bool:
-    """A platform's own sources; those who read everything, where the route is for them."""
+    """Allow a platform its own sources, and allow readers of everything if the route is for them."""
     return bool(acting & _READS_ALL) or roles.speaks_for(principal.party, params["source"])
 
 
@@ -37,7 +37,7 @@ def _holder(principal: Principal, roles: Roles, params: Mapping[str, str], actin
 
 
 def _licensee(principal: Principal, _: Roles, params: Mapping[str, str], acting: frozenset[str]) -> bool:
-    """A receipt is for one licensee (finding C2): nobody but the operator asks for another's."""
+    """Allow a licensee only its own receipts, and the operator all (finding C2)."""
     return "operator" in acting or principal.party == params["licensee"]
 
 

@@ -18,7 +18,7 @@ _GZIP: Final = 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one server takes."""
+    """The limits of one server."""
 
     body_bytes: int = 16 << 20
     plain_bytes: int = 64 << 20
@@ -124,7 +124,7 @@ class Buckets:
         self._levels: dict[tuple[str, str], tuple[float, float]] = {}
 
     def take(self, caller: str, kind: str, count: int, per_second: int) -> None:
-        """Take tokens, or refuse and say when there will be enough. More than a bucket holds empties a full one."""
+        """Take tokens, or refuse and state when there will be enough. A larger request empties a full bucket."""
         with self._lock:
             now = self._now()
             level, since = self._levels.get((caller, kind), (float(per_second), now))

@@ -30,14 +30,14 @@ class RefusedError(Exception):
 
 
 class NotFoundError(RefusedError):
-    """Nothing of this name, or nothing that the caller may know of: the two look the same."""
+    """The object does not exist, or the caller may not know of it; both give the same answer."""
 
     def __init__(self, what: str) -> None:
         super().__init__(404, "not-found", f"no {what} that you may see")
 
 
 def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], dict[str, Any]]:
-    """Status, headers and document of a refusal; what is not expected is a bug, and says nothing but its request."""
+    """Return status, headers and document of a refusal; an unexpected error is a bug and shows only its request id."""
     status, cause, detail, retry_after = _parts(error)
     headers = {"content-type": MEDIA}
     if retry_after is not None:
