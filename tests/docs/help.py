@@ -31,8 +31,8 @@ does not allow it, 5 conflict (good rows are kept), 6 a transient failure of a d
 ## Settings
 
 A flag overrides the environment, the environment overrides `settle.toml`, and `settle.toml` overrides the default;
-`settle config show` shows the origin of each value. In `settle.toml` the part before the dot is a table: `[payouts]`, then
-`minimum_micros = 20000000`.
+`settle config show` shows the origin of each value. In `settle.toml` the part before the dot is a table:
+`[payouts]`, then `minimum_micros = 20000000`.
 
 | setting | in the environment | default | meaning |
 |---|---|---|---|
