@@ -14,7 +14,19 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Rights (who owns what, who permits what)", ("registry",)),
     (
         "Model operator (who influenced a track)",
-        ("index", "attribute", "report", "assign", "evidence", "canary", "influence", "truth", "lds"),
+        (
+            "index",
+            "attribute",
+            "report",
+            "assign",
+            "evidence",
+            "canary",
+            "influence",
+            "truth",
+            "lds",
+            "vectors",
+            "compare",
+        ),
     ),
     ("Streaming platform (events)", ("ingest", "inbox", "quarantine", "batch", "source", "listener")),
     (

@@ -142,7 +142,7 @@ def _records(path: Path, name: str, renamed: Mapping[str, str]) -> Iterator[tupl
     meaning: list[str | None] = []
     while True:
         try:
-            row = [_unquoted(cell.strip()) for cell in next(reader)]
+            row = [unquoted(cell.strip()) for cell in next(reader)]
         except StopIteration:
             break
         except csv.Error as problem:
@@ -201,7 +201,7 @@ def _text(path: Path) -> str:
     return "\n".join(texts)
 
 
-def _unquoted(cell: str) -> str:
+def unquoted(cell: str) -> str:
     """A cell without the quote that kept a spreadsheet from taking it for a formula."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 

@@ -1,0 +1,166 @@
+"""Vectors of other services: taken as evidence under their names, and compared with ours on the same tracks.
+
+They pay nobody until somebody assigns one, with a reason (`settle assign`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import InputError, SettleError
+from ledger.files import write_whole
+from ledger.ingest.checks import check_id
+from ledger.proofs import canon, vector
+from ledger.types import ASPECTS, STYLE_PREFIX, AspectVector, InfluenceVector
+from service.attribution.vectors import Attributed, record
+from service.log.keys import ring
+from service.trade import shares
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+OF: Final = "/"
+"""Between a party and its method: no method of ours has one in its name."""
+UNKNOWN_SHOWN: Final = 5
+
+
+def take(
+    ws: Workspace, path: Path, *, method: str, version: str, party: str, renamed: Mapping[str, str]
+) -> list[Attributed]:
+    """Record the results of a party's method as declared vectors that are not assigned: all of them, or none."""
+    view = ws.registry.view()
+    view.party(party)
+    for text, what in ((method, "method"), (version, "version")):
+        check_id(text, what)
+    if OF in method:
+        raise InputError(f"method {method!r}: a name without {OF}, which stands between party and method")
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise InputError(f"{path}: {problem.strerror}") from None
+    vectors = [
+        replace(vector.from_declared(document), method=f"{party}{OF}{method}", version=version)
+        for document in shares.read(data, str(path), renamed)
+    ]
+    named = {source.id for found in vectors for aspect in ASPECTS for source in found.aspect(aspect).sources}
+    known = view.all_recordings.keys() | view.works.keys()
+    unknown = sorted(name for name in named - known if not name.startswith(STYLE_PREFIX))
+    unknown += sorted({found.track for found in vectors} - view.tracks.keys())
+    if unknown:
+        more = f" and {len(unknown) - UNKNOWN_SHOWN:,} more" if len(unknown) > UNKNOWN_SHOWN else ""
+        raise InputError(f"{path}: not registered: {', '.join(unknown[:UNKNOWN_SHOWN])}{more}; nothing was taken")
+    return record(ws, vectors, assign=False, seconds=[0.0] * len(vectors))
+
+
+def export(ws: Workspace, method: str, out: Path) -> int:
+    """Write the newest vectors of a method as a table; how many there are."""
+    vectors = [found for (_, own), found in sorted(_newest(ws).items()) if own == method]
+    if not vectors:
+        methods = sorted({own for _, own in _newest(ws)})
+        raise InputError(f"no vector of method {method!r}; recorded are {', '.join(methods) or 'none'}")
+    write_whole(out, shares.as_csv(vectors).encode())
+    return len(vectors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How far two methods say the same of one aspect of a track: the part of the million on which they agree.
+
+    What both leave unattributed is agreed on too. `first_alone` and `second_alone`: sources that only one names.
+    """
+
+    track: str
+    aspect: str
+    first: str
+    second: str
+    agreed_ppm: int
+    first_alone: tuple[str, ...]
+    second_alone: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementOfMethods:
+    """Two methods over all tracks that both have a vector of: their mean agreement, rounded down."""
+
+    first: str
+    second: str
+    aspect: str
+    tracks: int
+    mean_ppm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodsCompared:
+    """Agreement by track and by pair of methods."""
+
+    methods: tuple[AgreementOfMethods, ...]
+    tracks: tuple[Agreement, ...]
+
+
+def compare(ws: Workspace, tracks: Sequence[str] = ()) -> MethodsCompared:
+    """How the newest vectors of each method agree, on these tracks or on all; nothing is recorded."""
+    by_track: dict[str, list[InfluenceVector]] = defaultdict(list)
+    for (track, _), found in sorted(_newest(ws).items()):
+        if not tracks or track in tracks:
+            by_track[track].append(found)
+    if missing := [track for track in tracks if track not in by_track]:
+        raise InputError(f"track {missing[0]!r} has no vector; settle attribute records one")
+    agreements = [
+        agreement
+        for found in by_track.values()
+        for first, second in combinations(found, 2)
+        for agreement in _agreements(first, second)
+    ]
+    pairs: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for agreement in agreements:
+        pairs[agreement.first, agreement.second, agreement.aspect].append(agreement.agreed_ppm)
+    return MethodsCompared(
+        methods=tuple(
+            AgreementOfMethods(
+                first=first, second=second, aspect=aspect, tracks=len(agreed), mean_ppm=sum(agreed) // len(agreed)
+            )
+            for (first, second, aspect), agreed in sorted(pairs.items())
+        ),
+        tracks=tuple(agreements),
+    )
+
+
+def _agreements(first: InfluenceVector, second: InfluenceVector) -> Iterator[Agreement]:
+    for aspect in ASPECTS:
+        ours, theirs = _parts(first.aspect(aspect)), _parts(second.aspect(aspect))
+        if not ours and not theirs:
+            continue  # neither measured it, or neither found anything
+        agreed = sum(min(ppm, theirs.get(name, 0)) for name, ppm in ours.items())
+        agreed += min(first.aspect(aspect).unattributed, second.aspect(aspect).unattributed)
+        yield Agreement(
+            track=first.track,
+            aspect=aspect,
+            first=first.method,
+            second=second.method,
+            agreed_ppm=agreed,
+            first_alone=tuple(sorted(ours.keys() - theirs.keys())),
+            second_alone=tuple(sorted(theirs.keys() - ours.keys())),
+        )
+
+
+def _parts(aspect: AspectVector) -> dict[str, int]:
+    return {source.id: source.ppm for source in aspect.sources}
+
+
+def _newest(ws: Workspace) -> dict[tuple[str, str], InfluenceVector]:
+    """By track and method, the newest vector that an attribution key of this log signed."""
+    keys = [key.public for key in ring(ws).of("attribution")]
+    newest: dict[tuple[str, str], InfluenceVector] = {}
+    for entry in ws.log.entries(types=("vector",)):
+        body = canon.decode(entry.body)
+        try:
+            found = vector.open_statement(ws.log.blob(body["statement"]), keys)
+        except SettleError:
+            continue  # `settle ledger fsck` names it; it is nobody's word here
+        newest[found.track, found.method] = found
+    return newest
