@@ -118,8 +118,8 @@ def table_reader(name: str, pairs: Sequence[str]) -> TableReader:
     """The reader of tables of a list, "" where their names say which; the pairs are COLUMN=FIELD."""
     if name and name not in LISTS:
         raise InputError(f"list {name!r}: expected one of {', '.join(LISTS)}")
-    known = (name,) if name else tuple(LISTS)
-    fields = dict.fromkeys(field for list_name in known for field in table_fields(list_name))
+    lists = (name,) if name else tuple(LISTS)
+    fields = dict.fromkeys(field for list_name in lists for field in table_fields(list_name))
     return TableReader(list=name, renamed=renaming(pairs, tuple(fields)))
 
 

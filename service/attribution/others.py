@@ -47,10 +47,10 @@ def take(
         replace(vector.from_declared(document), method=f"{party}{OF}{method}", version=version)
         for document in shares.read(data, str(path), renamed)
     ]
-    named = {source.id for found in vectors for aspect in ASPECTS for source in found.aspect(aspect).sources}
-    known = view.all_recordings.keys() | view.works.keys()
-    unknown = sorted(name for name in named - known if not name.startswith(STYLE_PREFIX))
-    unknown += sorted({found.track for found in vectors} - view.tracks.keys())
+    named = {source.id for estimate in vectors for aspect in ASPECTS for source in estimate.aspect(aspect).sources}
+    registered = view.all_recordings.keys() | view.works.keys()
+    unknown = sorted(name for name in named - registered if not name.startswith(STYLE_PREFIX))
+    unknown += sorted({estimate.track for estimate in vectors} - view.tracks.keys())
     if unknown:
         more = f" and {len(unknown) - UNKNOWN_SHOWN:,} more" if len(unknown) > UNKNOWN_SHOWN else ""
         raise InputError(f"{path}: not registered: {', '.join(unknown[:UNKNOWN_SHOWN])}{more}; nothing was taken")
@@ -59,7 +59,7 @@ def take(
 
 def export(ws: Workspace, method: str, out: Path) -> int:
     """Write the newest vectors of a method as a table; how many there are."""
-    vectors = [found for (_, own), found in sorted(_newest(ws).items()) if own == method]
+    vectors = [estimate for (_, own), estimate in sorted(_newest(ws).items()) if own == method]
     if not vectors:
         methods = sorted({own for _, own in _newest(ws)})
         raise InputError(f"no vector of method {method!r}; recorded are {', '.join(methods) or 'none'}")
@@ -105,15 +105,15 @@ class MethodsCompared:
 def compare(ws: Workspace, tracks: Sequence[str] = ()) -> MethodsCompared:
     """How the newest vectors of each method agree, on these tracks or on all; nothing is recorded."""
     by_track: dict[str, list[InfluenceVector]] = defaultdict(list)
-    for (track, _), found in sorted(_newest(ws).items()):
+    for (track, _), estimate in sorted(_newest(ws).items()):
         if not tracks or track in tracks:
-            by_track[track].append(found)
+            by_track[track].append(estimate)
     if missing := [track for track in tracks if track not in by_track]:
         raise InputError(f"track {missing[0]!r} has no vector; settle attribute records one")
     agreements = [
         agreement
-        for found in by_track.values()
-        for first, second in combinations(found, 2)
+        for of_track in by_track.values()
+        for first, second in combinations(of_track, 2)
         for agreement in _agreements(first, second)
     ]
     pairs: dict[tuple[str, str, str], list[int]] = defaultdict(list)
@@ -132,10 +132,10 @@ def compare(ws: Workspace, tracks: Sequence[str] = ()) -> MethodsCompared:
 
 def _agreements(first: InfluenceVector, second: InfluenceVector) -> Iterator[Agreement]:
     for aspect in ASPECTS:
-        ours, theirs = _parts(first.aspect(aspect)), _parts(second.aspect(aspect))
-        if not ours and not theirs:
-            continue  # neither measured it, or neither found anything
-        agreed = sum(min(ppm, theirs.get(name, 0)) for name, ppm in ours.items())
+        first_ppm, second_ppm = _parts(first.aspect(aspect)), _parts(second.aspect(aspect))
+        if not first_ppm and not second_ppm:
+            continue  # neither measured it, or neither names a source
+        agreed = sum(min(ppm, second_ppm.get(name, 0)) for name, ppm in first_ppm.items())
         agreed += min(first.aspect(aspect).unattributed, second.aspect(aspect).unattributed)
         yield Agreement(
             track=first.track,
@@ -143,8 +143,8 @@ def _agreements(first: InfluenceVector, second: InfluenceVector) -> Iterator[Agr
             first=first.method,
             second=second.method,
             agreed_ppm=agreed,
-            first_alone=tuple(sorted(ours.keys() - theirs.keys())),
-            second_alone=tuple(sorted(theirs.keys() - ours.keys())),
+            first_alone=tuple(sorted(first_ppm.keys() - second_ppm.keys())),
+            second_alone=tuple(sorted(second_ppm.keys() - first_ppm.keys())),
         )
 
 
@@ -159,8 +159,8 @@ def _newest(ws: Workspace) -> dict[tuple[str, str], InfluenceVector]:
     for entry in ws.log.entries(types=("vector",)):
         body = canon.decode(entry.body)
         try:
-            found = vector.open_statement(ws.log.blob(body["statement"]), keys)
+            estimate = vector.open_statement(ws.log.blob(body["statement"]), keys)
         except SettleError:
             continue  # `settle ledger fsck` names it; it is nobody's word here
-        newest[found.track, found.method] = found
+        newest[estimate.track, estimate.method] = estimate
     return newest

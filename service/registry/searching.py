@@ -75,7 +75,7 @@ def _fields(ws: Workspace) -> Iterator[RegistryMatch]:
     view = ws.registry.view()
     with ws.log.store.reading() as connection:
         rows = personal.load(connection)
-    fields = {key: held for key, (_, held) in rows.items()}
+    fields = {key: texts for key, (_, texts) in rows.items()}
     for name in sorted(view.parties):
         for field in ("name", "ipi", "isni"):
             if value := fields.get(("party", name), {}).get(field):

@@ -70,7 +70,7 @@ class _Texts:
         return next(iter(self.values.get(name, ())), "")
 
 
-def read(file: BinaryIO, name: str, known: Known, left_out: ErnLeftOut) -> Iterator[RawRow]:
+def read(file: BinaryIO, name: str, lookup: Known, left_out: ErnLeftOut) -> Iterator[RawRow]:
     """The rows of a message, as they are read; InputError where it cannot be read to its end."""
     from xml.sax import SAXException
 
@@ -80,7 +80,7 @@ def read(file: BinaryIO, name: str, known: Known, left_out: ErnLeftOut) -> Itera
     parser = make_parser()
     parser.forbid_dtd = True
     parser.setFeature(feature_namespaces, 1)
-    handler = _Message(name, known, left_out)
+    handler = _Message(name, lookup, left_out)
     parser.setContentHandler(handler)
     try:
         while chunk := file.read(CHUNK):
@@ -97,9 +97,9 @@ def read(file: BinaryIO, name: str, known: Known, left_out: ErnLeftOut) -> Itera
 class _Message(ContentHandler):
     """Collects the texts of one party, rights controller or recording at a time."""
 
-    def __init__(self, name: str, known: Known, left_out: ErnLeftOut) -> None:
+    def __init__(self, name: str, lookup: Known, left_out: ErnLeftOut) -> None:
         super().__init__()
-        self._name, self._known, self._left_out = name, known, left_out
+        self._name, self._lookup, self._left_out = name, lookup, left_out
         self.begun = False
         self._path: list[str] = []
         self._text: list[str] | None = None
@@ -177,16 +177,16 @@ class _Message(ContentHandler):
             if text := self._texts.first(element):
                 fields[column] = _spelled(spell, text)
         proprietary = self._texts.first("ProprietaryId").replace(" ", "")
-        known = next((own for column, code in fields.items() if (own := self._known(column, code))), None)
-        own = known or next((f"{column}-{code}" for column, code in fields.items()), proprietary)
+        registered = next((own for column, code in fields.items() if (own := self._lookup(column, code))), None)
+        own = registered or next((f"{column}-{code}" for column, code in fields.items()), proprietary)
         party = {"id": own, "kind": "label", "name": self._texts.first("FullName"), **fields} if own else None
-        if party is not None and known is not None:
-            self._registered.add(known)
+        if party is not None and registered is not None:
+            self._registered.add(registered)
         self._parties[self._texts.first("PartyReference")] = party
 
     def _recording(self) -> None:
         code = _spelled(identifiers.isrc, self._texts.first("ISRC"))
-        own = self._known("isrc", code) or code
+        own = self._lookup("isrc", code) or code
         row = {"title": self._texts.first("DisplayTitleText"), "artist": self._texts.first("DisplayArtistName")}
         if own == code:  # one that is registered under another id keeps what stands there
             self._row("recordings", {"id": own, "isrc": code, **row})

@@ -29,11 +29,11 @@ def read(data: bytes, name: str, renamed: Mapping[str, str]) -> list[dict[str, A
     is_json = data.lstrip()[:1] in (b"[", b"{")
     rows = _json_rows(data, name, renamed) if is_json else _table_rows(data, name, renamed)
     vectors: dict[str, dict[str, Any]] = {}
-    for place, row in rows:
+    for line, row in rows:
         try:
             track, source = _declared(row)
         except InputError as problem:
-            raise InputError(f"{name}: {place}: {problem}; nothing was taken") from None
+            raise InputError(f"{name}: {line}: {problem}; nothing was taken") from None
         vectors.setdefault(track, {"track": track, "sources": []})["sources"].append(source)
     if not vectors:
         raise InputError(f"{name} holds no result; expected rows with {', '.join(FIELDS)}")

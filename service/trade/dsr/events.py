@@ -101,8 +101,8 @@ def _take(rows: Collector, report: DsrReport, number: int, record: DsrRecord, tr
 def resolver(names: dict[str, set[str]]) -> Resolve:
     """Finds a track by what others call it; `names` gives the tracks of each name."""
 
-    def resolve(wanted: Sequence[str]) -> str | None:
-        tracks = {track for name in wanted for track in names.get(name, ())}
+    def resolve(aliases: Sequence[str]) -> str | None:
+        tracks = {track for name in aliases for track in names.get(name, ())}
         return tracks.pop() if len(tracks) == 1 else None
 
     return resolve

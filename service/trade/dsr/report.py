@@ -82,11 +82,11 @@ def head(parts: Sequence[DsrPart]) -> tuple[DsrReport, int, int]:
         raise InputError(f"{parts[0].name}: line {first.line}: {problem}") from None
 
 
-def _check_part(name: str, found: Iterator[DsrRecord], number: int, total: int, report: DsrReport | None) -> DsrReport:
+def _check_part(name: str, rows: Iterator[DsrRecord], number: int, total: int, report: DsrReport | None) -> DsrReport:
     last: DsrRecord | None = None
     summaries = blocks = 0
     block = ""
-    for lines, record in enumerate(found, 1):
+    for lines, record in enumerate(rows, 1):
         try:
             if last is not None and last.kind in FOOTS:
                 raise InputError(f"a record follows {last.kind}, which is the last one")
@@ -161,8 +161,8 @@ def _summarise(report: DsrReport, record: DsrRecord) -> None:
     usages = record.whole("usages") if record.cell("usages") else None
     product = record.cell("service") or record.cell("model")
     summary = DsrSummary(territory=record.cell("territory"), product=product, usages=usages)
-    known = report.summaries.setdefault(record.cell("summary"), summary)
-    if (known.territory, known.product, known.usages) != (summary.territory, summary.product, summary.usages):
+    earlier = report.summaries.setdefault(record.cell("summary"), summary)
+    if (earlier.territory, earlier.product, earlier.usages) != (summary.territory, summary.product, summary.usages):
         raise InputError(f"summary {record.cell('summary')} stands there twice and differs")
 
 
