@@ -98,7 +98,7 @@ def adjust(
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")],
     line: Annotated[str, typer.Option(metavar="RUN", help="The published run whose line it corrects.")],
     reason: Reason,
-    pool_name: Annotated[str, typer.Option(help="Which pool, where there are several.")] = "default",
+    pool_name: Annotated[str, typer.Option(help="Name of the pool, if there are several.")] = "default",
     by: By = None,
 ) -> None:
     """Propose a correction of a published line; it takes effect when another person approves."""

@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Influence measured inside a model that its operator opens: bank, fit, score, dispute, report.",
 )
-StudyFolder = Annotated[Path, typer.Argument(help="The study's folder: study.json and what its adapter reads.")]
+StudyFolder = Annotated[Path, typer.Argument(help="The study's folder: study.json and its adapter's files.")]
 Tracks = Annotated[Path, typer.Argument(help="A file of tracks, in the form that the study's adapter reads.")]
 
 

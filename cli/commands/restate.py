@@ -27,7 +27,7 @@ def restate(
     into: Annotated[str | None, typer.Option(metavar="PERIOD", help="The later month that books them.")] = None,
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw the open proposal.")] = False,
     reason: Annotated[str, typer.Option(help="The reason for the withdrawal; the ledger contains it.")] = "",
-    pool_name: Annotated[str, typer.Option(help="Which pool, where there are several.")] = "default",
+    pool_name: Annotated[str, typer.Option(help="Name of the pool, if there are several.")] = "default",
 ) -> None:
     """Compute a past month again with today's data; show who should have received what, and why it differs.
 
