@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from attribution.index.store import IndexRow
-from attribution.methods.pastiche import in_the_manner_of
 from ledger.shown import percent
 from ledger.types import ASPECTS, MILLION, InfluenceVector
 
@@ -14,10 +13,8 @@ WIDE: Final = MILLION // 2
 """An interval wider than this leaves open whether a source matters at all."""
 
 
-def cautions(
-    found: InfluenceVector, details: Mapping[str, Any], rows: Mapping[str, IndexRow], artists: Mapping[str, str | None]
-) -> list[str]:
-    """Remarks of the method, then what the vector, the index and the artists' names add to them."""
+def cautions(found: InfluenceVector, details: Mapping[str, Any], rows: Mapping[str, IndexRow]) -> list[str]:
+    """Remarks of the method, then what the vector and the index add to them."""
     remarks = list(details.get("remarks", []))
     if all(not found.aspect(name).sources for name in ASPECTS):
         remarks.append(
@@ -28,7 +25,7 @@ def cautions(
     unsure = [source.id for source in found.recording.sources if source.high - source.low > WIDE]
     if unsure:
         remarks.append(f"Very unsure shares: {', '.join(unsure)}; compare with a second method before acting on them.")
-    return [*remarks, *_hubs(found, rows), *_manner(found, details, artists)]
+    return [*remarks, *_hubs(found, rows)]
 
 
 def _hubs(found: InfluenceVector, rows: Mapping[str, IndexRow]) -> list[str]:
@@ -40,24 +37,3 @@ def _hubs(found: InfluenceVector, rows: Mapping[str, IndexRow]) -> list[str]:
         for name in named
         if name in rows and (crowd := rows[name].crowd_ppm) is not None
     ]
-
-
-def _manner(found: InfluenceVector, details: Mapping[str, Any], artists: Mapping[str, str | None]) -> list[str]:
-    """An imitation of one artist, if it is one: their manner without their sound or tunes."""
-
-    def by(recording: str) -> str:
-        return artists.get(recording) or recording
-
-    style: dict[str, int] = {}
-    for belief in details.get("before_thresholds", {}).get("style", []):
-        style[by(belief["id"])] = style.get(by(belief["id"]), 0) + belief["ppm"]
-    named = {by(belief.id) for belief in (*found.recording.sources, *found.composition.sources)}
-    imitated = in_the_manner_of(style, named)
-    if imitated is None or "style" not in details.get("above_chance", ()):
-        return []
-    sentence = (
-        f"In the manner of {imitated}: {percent(style[imitated])} of the track sounds like theirs more than like "
-        "anybody else's, though neither a recording nor a tune of theirs is found in it. A manner is nobody's: it "
-        "pays the style group, and no one by name."
-    )
-    return [sentence]

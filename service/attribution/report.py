@@ -51,7 +51,7 @@ def report(workspace: Workspace, track: str, digest: Digest | None = None) -> di
         "by_holder": _by_holder(workspace, view, estimated),
         "matches": _matches(view, artists, details, estimated),
         "length_ms": details.get("length_ms"),
-        "notes": cautions(estimated, details, {row.id: row for row in store_of(workspace).rows()}, artists),
+        "notes": cautions(estimated, details, {row.id: row for row in store_of(workspace).rows()}),
         "other_vectors": [_other(workspace, statement) for statement, _ in statements if statement != chosen],
     }
 

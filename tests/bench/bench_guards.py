@@ -25,8 +25,8 @@ from attribution.lab import canary, compose, evaluate, synth
 from attribution.lab.render import Pcm, render
 from attribution.lab.synth import InventedPiece, perform
 from attribution.methods.byname import method
-from attribution.methods.pastiche import in_the_manner_of
 from ledger.types import ASPECTS
+from tests.bench.pastiche import in_the_manner_of
 
 SECONDS = 20.0
 EXCERPT = 6.0

@@ -29,9 +29,9 @@ from attribution.hearing.features import Features
 from attribution.index.copies import Entrant, decide, pairs_alike
 from attribution.judge import judge
 from attribution.methods.byname import method
-from attribution.methods.pastiche import in_the_manner_of
 from attribution.methods.protocol import Method
 from ledger.types import ASPECTS, MILLION
+from tests.bench.pastiche import in_the_manner_of
 from tests.bench.recordings import answers, peer
 from tests.bench.recordings.answers import Answer
 from tests.bench.recordings.collection import INDEXED, ROWS, STRANGERS, Query, Recordings, heard, level, random_of

@@ -1,6 +1,6 @@
 """Detect pastiche: a track in one artist's style that contains neither their recordings nor their tunes.
 
-Detected and reported, not paid by name: a manner is nobody's, and its style group is paid.
+Measured by the benchmarks, and reported nowhere (docs/adr/0111): a manner is nobody's, and its style group is paid.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attribution.methods.pastiche import LEAST_PPM, in_the_manner_of
+from tests.bench.pastiche import LEAST_PPM, in_the_manner_of
 
 
 def test_one_manner_that_stands_out_is_named() -> None:
