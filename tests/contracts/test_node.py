@@ -216,7 +216,7 @@ def test_a_node_that_lies_about_the_nonce(office: Office, lie: int) -> None:
     moods: Any = office.node
     moods.extra_nonce = lie
     if lie > 0:
-        with pytest.raises(NonceError, match="the node lies"):
+        with pytest.raises(NonceError, match="the node is wrong"):
             settling.settle(office.client, run())
     else:
         settling.settle(office.client, run())

@@ -250,7 +250,7 @@ def test_a_member_set_back_after_its_last_close_is_noticed(two: Two, tmp_path: P
     with pytest.raises(VerificationError, match="a fork"):
         members.look(two.home)
     (two.home.home / growth.SEEN).write_text("{]")
-    with pytest.raises(StateError, match="put it back from a copy"):
+    with pytest.raises(StateError, match="restore it from a copy"):
         members.look(two.home)
 
 
