@@ -29,7 +29,7 @@ from tests.web.browser_verifier import as_report, assert_same_verdicts, browser_
 GOLDEN = ROOT / "tests" / "golden"
 BITS = int(os.environ.get("SETTLE_PAGE_BITS", "300"))
 """Bundles with one bit turned; 5,000 before a release."""
-FORGERIES = int(os.environ.get("SETTLE_PAGE_FORGERIES", "60"))
+FORGERIES = int(os.environ.get("SETTLE_PAGE_FORGERIES", "25"))
 """Forged histories; 2,000 before a release."""
 PLAN = 3
 
