@@ -100,7 +100,7 @@ bench-recordings: setup
 bench-payouts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_payouts.py
 
-# Full size takes hours to make; SETTLE_BENCH_HOLDERS=100000 SETTLE_BENCH_EVENTS=1000000 is a tenth.
+# Full size takes an hour of CPU to make; SETTLE_BENCH_HOLDERS=100000 SETTLE_BENCH_EVENTS=1000000 is a tenth.
 bench-statements: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_statements.py
 
