@@ -98,7 +98,7 @@ def row_of(name: str, answers: Sequence[Answer]) -> str:
     cells = [
         name if len(answers) >= ENOUGH else f"{name}, indicative",
         str(len(answers)),
-        str(evaluate.bootstrap([answer.hits for answer in answers])),
+        _hit_rate([answer.hits for answer in answers]),
         str(evaluate.bootstrap([answer.ratio for answer in answers])),
         f"{np.mean([answer.others for answer in answers]):.2f}",
         f"{np.mean(held):.2f}" if held else "",
@@ -106,6 +106,11 @@ def row_of(name: str, answers: Sequence[Answer]) -> str:
         f"{np.mean([answer.seconds for answer in answers]):.2f}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _hit_rate(hits: Sequence[float]) -> str:
+    """Exact bounds where each query has one source; bootstrapped where a part of several can be right."""
+    return bounds([hit == 1 for hit in hits]) if set(hits) <= {0.0, 1.0} else str(evaluate.bootstrap(hits))
 
 
 def intervals(answers: Sequence[Answer]) -> str:
