@@ -19,6 +19,12 @@ from ledger.proofs.tree import HASH_SIZE
 from ledger.text import parse_hex
 
 SIZE_MAX: Final = 64 * 1024 * 1024
+SMALL: Final = 65_536
+BYTES_TO_A_BRACKET, BYTES_TO_A_COMMA, KEYS_TO_A_BRACKET = 16, 8, 64
+"""How dense a bundle is at most, beyond `SMALL` of each; honest ones are less than half as dense.
+
+Every value costs time and memory for a few bytes, and all are read before any signature can be checked.
+"""
 _NO_BUNDLE: Final = "this is no bundle, or not as it was written: ask whoever gave it to you for the file itself"
 COMMON: Final = ("v", "kind", "checkpoint", "keys")
 VERSIONS: Final = {"run": (1, 2), "statement": (1, 2)}
@@ -64,6 +70,13 @@ def parse(data: bytes) -> dict[str, Any]:
     """
     if len(data) > SIZE_MAX:
         raise VerificationError(f"bundle: {len(data)} bytes, at most {SIZE_MAX}")
+    brackets = data.count(b"{") + data.count(b"[")
+    if (
+        brackets > SMALL + len(data) // BYTES_TO_A_BRACKET
+        or data.count(b",") > SMALL + len(data) // BYTES_TO_A_COMMA
+        or data.count(b'":') > SMALL + brackets * KEYS_TO_A_BRACKET
+    ):
+        raise VerificationError(f"bundle: more values than {len(data)} bytes of a bundle have; {_NO_BUNDLE}")
     if data.startswith(tlog_proof.HEADER.encode()):
         return _receipt(tlog_proof.parse(data))
     try:

@@ -47,6 +47,7 @@ def decode(data: bytes) -> Any:
         _check_depth(bare)
         if not bare.isascii() and _FOREIGN_KEY.search(bare):
             raise InputError("a key is not an ASCII string")
+        _check_integers(bare)
         value = _DECODER.decode(data.decode())
         same = encode_again(value) == data
     except (ValueError, RecursionError, InputError) as problem:
@@ -105,18 +106,25 @@ def _check_depth(bare: bytes) -> None:
     """
     if bare.count(b"[") + bare.count(b"{") <= DEPTH_MAX:
         return
-    brackets = b"".join(bare.split(b'"')[::2]).translate(None, _NOT_BRACKETS)
+    brackets = _outside_strings(bare).translate(None, _NOT_BRACKETS)
     for _ in range(DEPTH_MAX):
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     if brackets:
         raise InputError(f"nested deeper than {DEPTH_MAX}, or brackets that do not match")
 
 
-def _bounded(text: str) -> int:
-    value = int(text)
-    if not -INT_MAX <= value <= INT_MAX:
-        raise InputError(f"canonical JSON: integer {text[:40]} is not below 2^53; write it as a string")
-    return value
+def _check_integers(bare: bytes) -> None:
+    """Refuse integers of 2^53 and more: few bytes hold that many digits, and a function for each integer costs more."""
+    if _LONG not in bare.translate(_DIGITS_ALIKE):
+        return
+    for digits in re.findall(rb"[0-9]{%d,}" % len(_LONG), _outside_strings(bare)):
+        if len(digits) > len(_LONG) or int(digits) > INT_MAX:
+            raise InputError(f"canonical JSON: integer {digits[:40].decode()} is not below 2^53; write it as a string")
+
+
+def _outside_strings(bare: bytes) -> bytes:
+    """What stands outside strings, with a quote where each was; `bare` has no escaped quotes."""
+    return b'"'.join(bare.split(b'"')[::2])
 
 
 def _refuse_float(text: str) -> Any:
@@ -126,8 +134,10 @@ def _refuse_float(text: str) -> Any:
 # From the last letter of a string that is not ASCII to its end: each letter is read once, however long the string.
 # An escaped one needs no look, as it would not be written again as it was read.
 _FOREIGN_KEY: Final = re.compile(rb'[\x80-\xff][^"\x80-\xff]*":')
+_LONG: Final = b"0" * len(str(INT_MAX))
+_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _ENCODER: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 )
-_DECODER: Final = json.JSONDecoder(parse_int=_bounded, parse_float=_refuse_float, parse_constant=_refuse_float)
+_DECODER: Final = json.JSONDecoder(parse_float=_refuse_float, parse_constant=_refuse_float)

@@ -1,4 +1,4 @@
-"""F1, H2: what hostile files and connections cost."""
+"""F1, H2, V11: what hostile files and connections cost."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from ledger.proofs import bundle
+from service.bundles import verify_bundle
 from service.witness.server import Witness, WitnessServer
 from tests.attacks.victim import Victim
 from tests.ledger.logs import TickingClock
+from tests.ledger.world import World
 
 ROWS = 5_000
 MEMORY = 3 << 30
@@ -113,3 +116,32 @@ def drip(connection: socket.socket, data: bytes) -> None:
         connection.sendall(data)
     except OSError:
         return
+
+
+def filled(unit: bytes, head: bytes = b"", tail: bytes = b"") -> bytes:
+    """As large as a bundle may be."""
+    return head + unit * ((bundle.SIZE_MAX - len(head) - len(tail)) // len(unit)) + tail
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "open brackets": lambda: filled(b"["),
+    "empty lists": lambda: filled(b"[],", b'{"a":[', b"[]]}"),
+    "nested lists": lambda: filled(b"[" * 20 + b"]" * 20 + b",", b'{"a":[', b"[]]}"),
+    "integers": lambda: filled(b"0,", b'{"a":[', b"0]}"),
+    "objects": lambda: filled(b'{"a":0},', b'{"a":[', b"0]}"),
+    "keys": lambda: filled(b'"a":0,', b"{", b'"b":0}'),
+    "quotes": lambda: filled(b'"'),
+    "texts": lambda: filled(b'"",', b'{"a":[', b'""]}'),
+    "digits": lambda: filled(b"9", b'{"a":', b"}"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HOSTILE)
+def test_v11_the_largest_hostile_bundle_is_refused_in_seconds(name: str) -> None:
+    """If this fails, one file keeps whoever verifies it busy, or takes their memory."""
+    data = HOSTILE[name]()
+    began = time.process_time()
+    report = verify_bundle(data, World().trust())
+    assert not report.ok
+    assert time.process_time() - began < 10
