@@ -89,6 +89,9 @@ class StatementParts:
             return cls(connection)
         return cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
 
+    def close(self) -> None:
+        self._connection.close()
+
     def parties(self) -> set[str]:
         """Everybody with a part in the run."""
         rows = self._connection.execute("SELECT party FROM part WHERE party <> ?", (_NOBODY,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import InputError, StateError
@@ -45,16 +46,17 @@ def state(ws: Workspace, party: str, period: str) -> Statement:
     runs = _runs(book, period)
     if party not in ws.registry.view_of(party).parties and not any(party in load(ws.log, run).accounts for run in runs):
         raise unknown_party(ws, party)
-    return _StatedPeriod(ws, book, period, runs).of(party, _name(ws.registry.personal("party", party)))
+    with closing(_StatedPeriod(ws, book, period, runs)) as stated:
+        return stated.of(party, _name(ws.registry.personal("party", party)))
 
 
 def state_all(ws: Workspace, period: str) -> Iterator[Statement]:
     """The statement of everybody who has an account, a line or a claim in the period, by party."""
     book = read_book(ws)
-    stated = _StatedPeriod(ws, book, period, _runs(book, period))
     people = ws.registry.personal_of_all("party")
-    for party in sorted({party for run in stated.runs for party in run.parties()}):
-        yield stated.of(party, _name(people.get(party, {})))
+    with closing(_StatedPeriod(ws, book, period, _runs(book, period))) as stated:
+        for party in sorted({party for run in stated.runs for party in run.parties()}):
+            yield stated.of(party, _name(people.get(party, {})))
 
 
 def _name(fields: Fields) -> str:
@@ -69,6 +71,10 @@ class _StatedPeriod:
         self._demo = is_demo(ws, book, [run.run for run in runs])
         self._issuer = Issuer(**{field: ws.settings.text(f"payouts.issuer_{field}") for field in ISSUER})
         self.runs = [StatedRun(ws, book, run) for run in runs]
+
+    def close(self) -> None:
+        for run in self.runs:
+            run.close()
 
     def of(self, party: str, name: str) -> Statement:
         return statement(
@@ -114,6 +120,9 @@ class StatedRun:
         self._intents = {intent["party"]: intent for intent in intents_of(ws.log, book, stored)} if published else None
         self._transfers = transfers(ws.log, book, stored)
         self._stopped = blocked_parties(ws, book, stored) if published else {}
+
+    def close(self) -> None:
+        self._parts.close()
 
     def parties(self) -> set[str]:
         """Return the parties that get a statement."""
