@@ -56,7 +56,7 @@ def serve(ws: Workspace, jobs: dict[Job, Schedule], *, holder: str, say: Say) ->
     )
     for job, schedule in jobs.items():
         scheduler.add_job(
-            _turn,
+            take_turn,
             schedule.trigger,
             (ws, job, schedule, holder, say),
             id=job.name,
@@ -80,7 +80,7 @@ def serve(ws: Workspace, jobs: dict[Job, Schedule], *, holder: str, say: Say) ->
         os.close(writer)
 
 
-def _turn(parent: Workspace, job: Job, schedule: Schedule, holder: str, say: Say) -> None:
+def take_turn(parent: Workspace, job: Job, schedule: Schedule, holder: str, say: Say) -> None:
     """Run the due jobs once. A failure is reported and recorded, and does not stop the other jobs."""
     ws = Workspace.open(parent.home, clock=parent.clock)
     ws.passphrase = parent.passphrase
