@@ -81,6 +81,35 @@ def test_a_key_rotated_meanwhile_is_taken_up(tmp_path: Path) -> None:
     assert events_of(home)[-1] == "b-4"
 
 
+@pytest.mark.slow
+def test_a_key_rotated_under_a_group_of_writers_loses_nothing(tmp_path: Path) -> None:
+    """If this fails, requests that share a commit during a rotation are lost, or close the log for good."""
+    home = tmp_path / "home"
+    june = served_month(home)
+    headers = NDJSON | bearer(token(june, "ann"))
+    june.ws.close()
+    before, acknowledged = events_of(home), set[str]()
+
+    def send(server: Served, client: int) -> None:
+        for number in range(30):
+            name = f"{client}-{number}"
+            status, _, body = server.request("POST", PATH, lines(row(name)), headers)
+            assert (status, json.loads(body)["accepted"]) == (200, 1), body
+            acknowledged.add(name)
+
+    with serving(home, "--events-per-second", "1000000") as server, ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(send, server, client) for client in range(8)]
+        until(lambda: len(acknowledged) > 20)
+        rotate(Workspace.open(home), "log")
+        assert len(acknowledged) < 240, "all were sent before the rotation"
+        for client in clients:
+            client.result(60)
+    assert sorted(events_of(home)) == sorted([*before, *acknowledged])
+    opened = Workspace.open(home)
+    assert opened.log.check().size == opened.log.head().size
+    opened.close()
+
+
 def test_half_sent_requests_hold_nobody_up(tmp_path: Path) -> None:
     """If this fails, callers who never finish their headers or bodies keep others from being served."""
     home = tmp_path / "home"
