@@ -7,6 +7,8 @@ estimated is what was signed, paid and proven.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +47,16 @@ def registry() -> dict[str, Any]:
     }
 
 
-def test_a_month_is_paid_by_what_retraining_would_change(tmp_path: Path) -> None:
-    """If this fails, an operator who opens a model cannot pay by it, or a dispute of influence has no exact answer."""
-    torch.set_num_threads(1)
-    study, home = tmp_path / "study", tmp_path / "home"
+def written(folder: Path) -> Path:
+    """The study's folder; beside it the registry and a month of events."""
+    study = folder / "study"
     study.mkdir()
     every = works(48)
     for name, part in (("works", every[:32]), ("held", every[32:44]), ("tracks", every[44:])):
         rows = [json.dumps({"id": work.id, "owner": work.owner, "tokens": work.tokens}) for work in part]
         (study / f"{name}.jsonl").write_text("\n".join(rows), encoding="utf-8")
     (study / "study.json").write_text(json.dumps(PLAN), encoding="utf-8")
-    (tmp_path / "registry.json").write_text(json.dumps(registry()), encoding="utf-8")
+    (folder / "registry.json").write_text(json.dumps(registry()), encoding="utf-8")
     events = [
         {
             "source": "acme",
@@ -68,11 +69,19 @@ def test_a_month_is_paid_by_what_retraining_would_change(tmp_path: Path) -> None
         }
         for n, name in enumerate(TRACKS)
     ]
-    (tmp_path / "june.ndjson").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    (folder / "june.ndjson").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    return study
 
-    def settle(*words: str | Path, code: int = 0) -> Any:
-        return settle_json(*words, home=home, code=code)
 
+@pytest.fixture
+def settle(tmp_path: Path) -> Callable[..., Any]:
+    return partial(settle_json, home=tmp_path / "home")
+
+
+def test_a_month_is_paid_by_what_retraining_would_change(tmp_path: Path, settle: Callable[..., Any]) -> None:
+    """If this fails, an operator who opens a model cannot pay by it, or a dispute of influence has no exact answer."""
+    torch.set_num_threads(1)
+    study = written(tmp_path)
     settle("init", "--origin", "example.org/influence", "--no-passphrase")
     settle("registry", "import", tmp_path / "registry.json")
     assert settle("influence", "bank", study)["trained"] == 6
@@ -95,7 +104,7 @@ def test_a_month_is_paid_by_what_retraining_would_change(tmp_path: Path) -> None
     settle("approve", run["run"], "--as", "carol", "--yes")
     settle("publish", run["run"])
     statements = {owner: settle("statement", owner, "--period", "2026-06")["pools"][0] for owner in OWNERS}
-    owner_of = {work.id: work.owner for work in every}
+    owner_of = {work.id: work.owner for work in works(48)}
     paid = {(line["track"], line["source"]): line["ppm"] for owner in OWNERS for line in statements[owner]["earnings"]}
     assert paid == {
         (track, source["id"]): source["ppm"] for track, part in scored.items() for source in part["sources"]
@@ -103,7 +112,7 @@ def test_a_month_is_paid_by_what_retraining_would_change(tmp_path: Path) -> None
     for owner, statement in statements.items():
         assert {owner_of[line["source"]] for line in statement["earnings"]} <= {owner}
 
-    trust = home / "trust.json"
+    trust = tmp_path / "home" / "trust.json"
     for owner in OWNERS:
         if statements[owner]["earnings"]:
             settle("statement", owner, "--period", "2026-06", "--format", "bundle", "--out", tmp_path / "s.bundle")

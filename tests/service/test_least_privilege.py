@@ -94,7 +94,7 @@ def test_an_older_database_is_brought_up_by_its_owner(tmp_path: Path) -> None:
                 connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
                 tables.METADATA.tables["registry_about"].create(connection)  # as a release without it did on first use
             plain = PostgresStore(as_role(url, writer))
-            with pytest.raises(StateError, match="schema 0001, this program needs 0002: open it once as the owner"):
+            with pytest.raises(StateError, match="schema 0001, this program needs 0003: run this once as the owner"):
                 plain.create()
             plain.close()
         owner.create()
