@@ -165,7 +165,7 @@ def test_a_file_that_holds_no_event_says_so(home: Path) -> None:
     place.write_text("source,event_id,track,occurred_at,territory,units\n")
     said = settle("ingest", place, home=home)
     assert said.code == 0
-    assert "events.csv holds no event row" in said.err
+    assert "events.csv contains no event" in said.err
 
 
 def test_quarantined_rows_alone_are_no_failure(home: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_repeated_key_is_refused(tail: str) -> None:
     ids, refused = decode(lines(row("a")) + line + b"\n" + lines(row("b")))
     assert ids == ["a", "b"]
     assert [number for number, _ in refused] == [2]
-    assert "stands twice" in refused[0][1]
+    assert "occurs twice" in refused[0][1]
 
 
 @given(
@@ -44,7 +44,7 @@ def test_no_value_hides_a_repeated_key(text: str, repeated: str) -> None:
         body = json.dumps(row("a", product=text or "x"), ensure_ascii=ascii_only)
         doubled = json.dumps({repeated: row()[repeated]}, ensure_ascii=ascii_only)[:-1] + ", " + body[1:]
         assert decode(body.encode() + b"\n") == (["a"], [])
-        assert "stands twice" in decode(doubled.encode() + b"\n")[1][0][1]
+        assert "occurs twice" in decode(doubled.encode() + b"\n")[1][0][1]
 
 
 def test_blank_lines_and_missing_last_newline() -> None:

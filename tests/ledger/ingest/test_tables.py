@@ -94,7 +94,7 @@ def test_a_row_in_another_encoding_than_its_table_is_kept_aside() -> None:
     [
         (b"source,event_id", "missing column track"),
         (b"source,event_id,track,occurred_at,territory,units,colour", "unknown field 'colour'"),
-        (b"source,event_id,track,occurred_at,territory,units,units", "stands there twice"),
+        (b"source,event_id,track,occurred_at,territory,units,units", "occurs twice"),
         (b"", "empty|missing"),
     ],
 )

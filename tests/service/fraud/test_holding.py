@@ -74,7 +74,7 @@ def test_held_streams_weigh_as_held_and_move_nobody_elses_money(farmed: Month, e
     )
     again = hold_suspects(farmed.ws, JUNE, scorer="even-spread")
     assert (again.id, again.listeners, again.already_listeners) == ("", 0, 1)
-    with pytest.raises(InputError, match="no suspect"):
+    with pytest.raises(InputError, match="is not a suspect"):
         hold_suspects(farmed.ws, JUNE, scorer="even-spread", spared=["nobody"])
 
 

@@ -157,7 +157,7 @@ def test_an_outcome_is_appealed_once_and_decided_by_a_third_person(june: Month) 
     with pytest.raises(StateError, match="only a first outcome"):
         line_disputes.appeal(june.ws, name, party="ann", text="too early")
     decided(june, name, None, by="ann")
-    with pytest.raises(StateError, match="no party"):
+    with pytest.raises(StateError, match="is not a party"):
         line_disputes.appeal(june.ws, name, party="cy", text="me too")
     line_disputes.appeal(june.ws, name, party="ann", text="listen again")
     proposal = line_disputes.resolve(june.ws, name, upheld="30.00", text="heard it")
