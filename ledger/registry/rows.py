@@ -198,6 +198,27 @@ def parse(name: str, value: Any, *, from_text: bool = False) -> AnyRow:
     return _checked(row)
 
 
+class ReceiptRow(Row, frozen=True, kw_only=True):
+    """What a receipt is asked for, which the log keeps: no list of a document, checked as one."""
+
+    subject: Id
+    territory: Territory
+    licensee: Id
+    model: Id
+    version: Id
+    track: Id | None
+
+
+def check_receipt(subject: str, territory: str, licensee: str | None, model: str | None, track: str | None) -> None:
+    """InputError for a receipt's question that the registry would not take as a row; `model` is ID@VERSION."""
+    name, _, version = (model or "").partition("@")
+    row = {"subject": subject, "territory": territory, "licensee": licensee, "track": track}
+    try:
+        msgspec.convert(row | {"model": name, "version": version}, ReceiptRow)
+    except msgspec.ValidationError as problem:
+        raise InputError(f"receipt: {_in_words(str(problem))}") from None
+
+
 def _in_words(problem: str) -> str:
     """The library's message, with what a pattern asks for in words."""
     for pattern, words in _PATTERNS.items():

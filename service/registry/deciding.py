@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.errors import InputError
 from ledger.proofs.vector import open_statement
@@ -11,7 +11,7 @@ from ledger.registry import papers, release
 from ledger.registry.decide import Question
 from ledger.registry.intake import Planned
 from ledger.registry.model import USES, WORLD, Decision, Instant, Use
-from ledger.registry.rows import instant
+from ledger.registry.rows import check_receipt, instant
 from ledger.registry.view import View
 from ledger.types import Digest, InfluenceVector, Role, format_time
 from service.log import keys
@@ -20,6 +20,9 @@ from service.registry.training import training
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
+
+SIZE_DIGITS: Final = 15
+"""Of a log's size, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,8 @@ def decide(
         raise InputError("a receipt is for one licensee and one model version; give --licensee and --model ID@VERSION")
     if track is not None and not keep:
         raise InputError("a track is named for a receipt; give --receipt too")
+    if keep:  # before anything is signed: the log keeps what it was asked for ever
+        check_receipt(subject, territory, licensee, model, track)
     size = None if known_at is None else size_named(ws, known_at)
     view = ws.registry.view(size) if keep else ws.registry.view_of(subject, size=size)
     moment = format_time(ws.clock()) if at is None else instant(at)
@@ -99,7 +104,11 @@ def use_named(text: str) -> Use:
 
 def size_named(ws: Workspace, text: str) -> int:
     """The state to ask about: a size of the log, or a time."""
-    return int(text) if text.isdecimal() else ws.registry.size_at(instant(text))
+    if not text.isdecimal():
+        return ws.registry.size_at(instant(text))
+    if not text.isascii() or len(text) > SIZE_DIGITS:  # a larger number is none of the database's
+        raise InputError(f"known at {text[:40]!r}: expected a date, a time, or a size of the log such as 1200")
+    return int(text)
 
 
 # --- releasing ------------------------------------------------------------------------------------

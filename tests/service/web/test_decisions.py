@@ -57,3 +57,40 @@ def test_one_key_cannot_fill_the_log_with_receipts(june: Month) -> None:
     refused = [answer for answer in answers if answer.status_code == 429]
     assert refused
     assert {(answer.json()["cause"], "retry-after" in answer.headers) for answer in refused} == {("rate", True)}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"subject": "rec\x1b[2J"},
+        {"subject": "*"},
+        {"territory": "Sweden"},
+        {"territory": "SE\n"},
+        {"track": ""},
+        {"track": "trk 1"},
+        {"model": "mdl@"},
+        {"model": "@1"},
+        {"model": "mdl@1\u202e"},
+    ],
+    ids=ascii,
+)
+def test_what_is_no_id_is_not_signed(june: Month, changed: dict[str, str]) -> None:
+    """If this fails, a licensee's request writes control characters or made-up names into the log for ever."""
+    secret = bearer(token(june, PARTIES["holder"]))
+    size = june.ws.log.head().size
+    with client(june) as web:
+        answer = web.post(f"/v1/decisions/{PARTIES['holder']}", headers=secret, json=ASKED | changed)
+    assert answer.status_code == 400, answer.text
+    assert not list(june.ws.log.entries(types={"decision"}))
+    assert june.ws.log.head().size == size
+
+
+@pytest.mark.parametrize("known_at", ["9" * 30, "\u0663", "9" * 16])
+def test_a_size_that_no_log_has_is_refused(june: Month, known_at: str) -> None:
+    """If this fails, anybody without a key makes the server answer 500."""
+    with client(june) as web:
+        answer = web.get("/v1/decisions", params={"subject": "rec-1", "use": "train", "known_at": known_at})
+        assert answer.status_code == 400, answer.text
+        assert "a size of the log" in answer.text
+        known = {"subject": "rec-1", "use": "train", "known_at": "9" * 15}
+        assert web.get("/v1/decisions", params=known).status_code == 200
