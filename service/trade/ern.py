@@ -27,6 +27,8 @@ TEXT_MAX: Final = 10_000
 _NAMESPACE: Final = re.compile(r"http://ddex\.net/xml/ern/43\d?\Z")
 _MESSAGES: Final = ("NewReleaseMessage",)
 _LEFT_OUT: Final = {"Deal": "deals", "Release": "releases", "Image": "pictures", "Video": "videos"}
+_RELATED: Final = frozenset({"RelatedResource", "RelatedRelease"})
+"""Elements that speak of something else, such as the recording that a remix was made from."""
 _KEPT: Final = frozenset(
     {
         "PartyReference",
@@ -89,7 +91,7 @@ def read(file: BinaryIO, name: str, lookup: Known, left_out: ErnLeftOut) -> Iter
         parser.close()
         if not handler.begun:
             raise InputError(f"{name} is empty; expected a NewReleaseMessage of ERN 4.3")
-    except (SAXException, DefusedXmlException, ValueError) as problem:
+    except (SAXException, DefusedXmlException, ValueError, LookupError) as problem:  # the last: an unknown encoding
         raise InputError(f"{name}: not XML that can be read safely: {problem}") from None
     yield from handler.taken()
 
@@ -105,6 +107,7 @@ class _Message(ContentHandler):
         self._text: list[str] | None = None
         self._length = 0
         self._namespace = ""
+        self._is_part_of_one = False
         self._texts = _Texts()
         self._controller: _Texts | None = None
         self._controllers: list[_Texts] = []
@@ -131,10 +134,12 @@ class _Message(ContentHandler):
             raise InputError(f"{self._name}: elements stand {DEPTH_MAX} deep in each other: no release message")
         self.begun = True
         self._path.append(element)
-        self._text = [] if element in _KEPT else None
+        self._text = [] if element in _KEPT and _RELATED.isdisjoint(self._path) else None
         self._length = 0
         if element == "ProprietaryId":
             self._namespace = str(attrs.get((None, "Namespace"), ""))
+        elif element == "RightSharePercentage":
+            self._is_part_of_one = attrs.get((None, "HasMaxValueOfOne"), "").strip() in ("true", "1")
         if element in ("Party", "SoundRecording"):
             self._texts, self._controllers = _Texts(), []
         elif element == "ResourceRightsController":
@@ -154,6 +159,8 @@ class _Message(ContentHandler):
             text = " ".join("".join(self._text).split())
             if element == "ProprietaryId":
                 text = f"{self._namespace}:{text}" if self._namespace and text else ""
+            if element == "RightSharePercentage" and self._is_part_of_one:
+                text = _percent(text)
             texts = self._controller or self._texts
             if text:
                 texts.values.setdefault(element, []).append(text)
@@ -223,6 +230,14 @@ _IDENTIFIERS: Final[tuple[tuple[str, str, Callable[[str], str]], ...]] = (
     ("ISNI", "isni", identifiers.isni),
     ("IpiNameNumber", "ipi", identifiers.ipi_name),
 )
+
+
+def _percent(text: str) -> str:
+    """A part of one as percent, by moving its point: exact; what is no number stays, so that its row is refused."""
+    if not text.isascii() or not text.replace(".", "", 1).isdecimal():
+        return text
+    whole, _, part = text.partition(".")
+    return f"{whole}{part[:2]:0<2}.{part[2:] or 0}"
 
 
 def _spelled(spell: Callable[[str], str], text: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger import units
 from ledger.errors import InputError
 from service.registry.registering import load
 from service.trade import ern
@@ -118,6 +119,39 @@ def test_what_is_registered_keeps_its_id() -> None:
     assert rows[:1] == [("shares", share("rec-1", "p-blue", "66.67%"))]
 
 
+@pytest.mark.parametrize(
+    ("text", "flag", "ppm"),
+    [
+        ("1", "true", 1_000_000),
+        ("0.333333", "1", 333_333),
+        (".5", " true ", 500_000),
+        ("1", "false", 10_000),
+        ("66.67", "", 666_700),
+    ],
+)
+def test_a_share_that_is_a_part_of_one_is_no_percentage(text: str, flag: str, ppm: int) -> None:
+    """If this fails, a holder of the whole recording gets one percent of its money."""
+    share = controller("P1", text).replace("Percentage>", f'Percentage HasMaxValueOfOne="{flag}">', 1)
+    rows, _ = read(message(party("P1", "Blue Label", LABEL), recording("GBAYC1700598", "One", share)))
+    assert [units.percentage(value["ppm"]) for name, value in rows if name == "shares"] == [ppm]
+
+
+def test_a_part_of_one_that_is_no_number_is_not_a_share() -> None:
+    """If this fails, a text that is no number becomes somebody's share."""
+    share = controller("P1", "1e1").replace("Percentage>", 'Percentage HasMaxValueOfOne="true">', 1)
+    rows, _ = read(message(party("P1", "Blue Label", LABEL), recording("GBAYC1700598", "One", share)))
+    assert rows[-1][1]["ppm"] == "1e1%"
+
+
+@pytest.mark.parametrize("element", ["RelatedResource", "RelatedRelease"])
+def test_a_remix_is_not_the_recording_that_it_was_made_from(element: str) -> None:
+    """If this fails, the shares of a remix are registered for the recording that it remixes."""
+    other = f"<{element}><ResourceId><ISRC>SEA012600001</ISRC></ResourceId></{element}>"
+    remix = recording("GBAYC1700598", "Remix").replace("<SoundRecording>", f"<SoundRecording>{other}")
+    rows, _ = read(message("", remix))
+    assert [value["isrc"] for _, value in rows] == ["GBAYC1700598"]
+
+
 BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]>'
 OUTSIDE = '<!DOCTYPE x SYSTEM "file:///etc/hostname">'
 
@@ -130,6 +164,7 @@ OUTSIDE = '<!DOCTYPE x SYSTEM "file:///etc/hostname">'
         (GOOD[:-20], "safely"),
         (GOOD + b"<x/>", "safely"),
         (GOOD.replace(b"Blue", b"Bl\xff"), "safely"),
+        (GOOD.replace(b"UTF-8", b"KOI-99"), "unknown encoding"),
         (message("", "", space="http://ddex.net/xml/ern/382"), "expected a NewReleaseMessage of ERN 4.3"),
         (b"<html/>", "no namespace"),
         (b"", "is empty"),
