@@ -14,7 +14,7 @@ import ssl
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from ledger.errors import InputError, TransientError
@@ -26,6 +26,8 @@ _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 Resolve = Callable[[str, int], Collection[str]]
 """The addresses of a host, as texts."""
+Trust = Callable[[], ssl.SSLContext]
+"""Whose certificates are believed."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -99,6 +101,7 @@ def post(
     *,
     allowed: Collection[str],
     look_up: Resolve = resolve,
+    trust: Trust = ssl.create_default_context,
     seconds: float = SECONDS,
 ) -> None:
     """Send a message; TransientError unless it is answered with 2xx in time, InputError where it may not go."""
@@ -112,7 +115,7 @@ def post(
         for address in addresses:  # one private address among public ones is refused too: it might be the one used
             check_public(ipaddress.ip_address(address.partition("%")[0]), where.host)
     try:
-        status = _exchange(where, addresses[0], body, headers, seconds)
+        status = _exchange(where, addresses[0], body, headers, trust=trust, seconds=seconds)
     except (OSError, http.client.HTTPException, ValueError) as problem:
         raise TransientError(f"{where.host}: {type(problem).__name__}: {problem}") from None
     if not 200 <= status < 300:
@@ -125,29 +128,41 @@ def _exchange(
     address: str,
     body: bytes,
     headers: Mapping[str, str],
+    *,
+    trust: Trust,
     seconds: float,
 ) -> int:
     """The status of the answer; its body is never read."""
-    plain = socket.create_connection((address, where.port), timeout=seconds)
+    connection = http.client.HTTPConnection(where.host, where.port)
+    channel = socket.create_connection((address, where.port), timeout=seconds)
+    if where.secure:
+        # Wrapping takes the descriptor away from the first socket, so the deadline below must end the wrapped one.
+        channel = trust().wrap_socket(channel, server_hostname=where.host, do_handshake_on_connect=False)
     # A timeout of the socket begins anew with every byte; this ends the exchange as a whole.
-    deadline = threading.Timer(seconds, _cut, (plain,))
+    late = threading.Event()
+    deadline = threading.Timer(seconds, _cut, (channel, late))
     deadline.daemon = True
     deadline.start()
-    connection = http.client.HTTPConnection(where.host, where.port)
+    connection.sock = channel
     try:
-        context = ssl.create_default_context()
-        connection.sock = context.wrap_socket(plain, server_hostname=where.host) if where.secure else plain
+        if isinstance(channel, ssl.SSLSocket):
+            channel.do_handshake()
         connection.request("POST", where.path, body, dict(headers))
-        return connection.getresponse().status
+        status = connection.getresponse().status
+        if late.is_set():  # headers that the cut ended look complete to http.client
+            raise TimeoutError(f"no complete answer within {seconds:g} seconds")
+        return status
     finally:
         deadline.cancel()
         connection.close()
-        plain.close()
+        channel.close()
 
 
-def _cut(connection: Any) -> None:
+def _cut(channel: socket.socket, late: threading.Event) -> None:
     """End a connection under whoever reads or writes it."""
+    late.set()
     try:
-        connection.shutdown(socket.SHUT_RDWR)
+        # Not SSLSocket.shutdown: it turns encryption off first, and the other thread could then send in clear.
+        socket.socket.shutdown(channel, socket.SHUT_RDWR)
     except OSError:
         return

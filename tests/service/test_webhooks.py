@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -21,6 +24,7 @@ from service.inbox import Inbox
 from service.webhooks import deliveries, posting
 from service.webhooks.deliveries import Delivery
 from service.workspace import CONFIG
+from tests.service.certificate import write_certificate
 from tests.service.month import DECLARED, Month
 
 
@@ -182,3 +186,42 @@ def test_a_receiver_that_drips_is_left() -> None:
         with pytest.raises(TransientError):
             posting.post(where, b"{}", {}, allowed=("127.0.0.1",), seconds=0.3)
         silent.set()
+
+
+@contextmanager
+def dripping(folder: Path) -> Iterator[tuple[int, ssl.SSLContext]]:
+    """A server with TLS that sends a letter of its answer every 50 ms, for 10 seconds; its port, and trust in it."""
+    write_certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    ending = threading.Event()
+
+    def answer(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with context.wrap_socket(connection, server_side=True) as encrypted:
+            encrypted.recv(1 << 16)
+            try:
+                encrypted.sendall(b"HTTP/1.1 204 No Content\r\nX: ")
+                for _ in range(200):
+                    ending.wait(0.05)
+                    encrypted.sendall(b"x")
+                encrypted.sendall(b"\r\n\r\n")
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,), daemon=True)
+        thread.start()
+        yield listening.getsockname()[1], ssl.create_default_context(cafile=folder / "cert.pem")
+        ending.set()
+        thread.join(30)
+
+
+def test_a_receiver_that_drips_under_tls_is_left(tmp_path: Path) -> None:
+    """If this fails, one receiver with https holds up every other message, and the server's end."""
+    with dripping(tmp_path) as (port, context):
+        where = posting.destination(f"https://127.0.0.1:{port}/", ("127.0.0.1",))
+        began = monotonic()
+        with pytest.raises(TransientError):
+            posting.post(where, b"{}", {}, allowed=("127.0.0.1",), trust=lambda: context, seconds=0.5)
+        assert monotonic() - began < 5
