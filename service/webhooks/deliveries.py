@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -69,7 +69,7 @@ def announce(ws: Workspace, track: str, url: str) -> Delivery:
     posting.destination(url, hosts_of(ws))
     folder = ws.home / FOLDER
     make_folder(folder)
-    for former in _in(folder):
+    for former in _in(folder, []):  # what cannot be read is reported by whoever sends
         if former.track == track and former.state == "pending":  # the file it waited for was replaced
             (folder / f"{former.id}.json").unlink(missing_ok=True)
     if sum(1 for _ in folder.glob("*.json")) >= WAITING_MAX:
@@ -82,13 +82,17 @@ def announce(ws: Workspace, track: str, url: str) -> Delivery:
 def listed(ws: Workspace) -> list[Delivery]:
     """Every delivery there is a file of, oldest first."""
     folder = ws.home / FOLDER
-    return sorted([*_in(folder), *_in(folder / ENDED)], key=lambda delivery: (delivery.made_at, delivery.id))
+    problems: list[Exception] = []
+    deliveries = [*_in(folder, problems), *_in(folder / ENDED, problems)]
+    if problems:
+        raise problems[0]
+    return sorted(deliveries, key=lambda delivery: (delivery.made_at, delivery.id))
 
 
 def replay(ws: Workspace, name: str) -> Delivery:
     """Send a message again that was delivered or given up, with the same bytes and id."""
     folder = ws.home / FOLDER
-    for delivery in (*_in(folder), *_in(folder / ENDED)):
+    for delivery in (*_in(folder, []), *_in(folder / ENDED, [])):
         if delivery.id == name:
             if not delivery.body:
                 raise InputError(f"delivery {name} has no message yet: track {delivery.track} is not attributed")
@@ -98,16 +102,31 @@ def replay(ws: Workspace, name: str) -> Delivery:
     raise InputError(f"no delivery {name!r}; see settle webhook list")
 
 
-def deliver(ws: Workspace, *, look_up: posting.Resolve = posting.resolve) -> list[Delivery]:
-    """Send what is due; each delivery that was tried, as it stands now."""
-    folder, tried = ws.home / FOLDER, []
-    for delivery in _in(folder):
-        due = _ready(ws, delivery)
-        if due is None:
-            continue
-        attempt = _attempt(ws, due, look_up)
-        _keep(folder, attempt)
-        tried.append(attempt)
+def deliver(
+    ws: Workspace,
+    *,
+    look_up: posting.Resolve = posting.resolve,
+    stopping: Callable[[], bool] = lambda: False,
+) -> list[Delivery]:
+    """Send what is due; each delivery that was tried, as it stands now. One that cannot be sent stops no other."""
+    folder, tried, problems = ws.home / FOLDER, [], list[Exception]()
+    for delivery in _in(folder, problems):
+        if stopping():
+            break
+        try:
+            due = _ready(ws, delivery)
+            if due is None:
+                continue
+            attempt = _attempt(ws, due, look_up)
+            _keep(folder, attempt)
+        except Exception as problem:  # noqa: BLE001  raised below, after the others were sent
+            problem.add_note(f"delivery {delivery.id}")
+            problems.append(problem)
+        else:
+            _LOG.info("webhook %s: %s after %d attempts", attempt.id, attempt.state, attempt.attempts)
+            tried.append(attempt)
+    if problems:
+        raise ExceptionGroup("some deliveries wait; the others were looked at", problems)
     return tried
 
 
@@ -142,14 +161,14 @@ def _attempt(ws: Workspace, delivery: Delivery, look_up: posting.Resolve) -> Del
     allowed, attempts = hosts_of(ws), delivery.attempts + 1
     try:
         posting.post(posting.destination(delivery.url, allowed), body, headers, allowed=allowed, look_up=look_up)
-    except SettleError as problem:
+    except Exception as problem:  # noqa: BLE001  whatever a receiver provokes counts as an attempt
         over = attempts >= ATTEMPTS_MAX
         return msgspec.structs.replace(
             delivery,
             state="failed" if over else "sending",
             attempts=attempts,
             next_at="" if over else format_time(_later(ws.clock(), attempts)),
-            problem=str(problem),
+            problem=str(problem) if isinstance(problem, SettleError) else f"{type(problem).__name__}: {problem}",
         )
     return msgspec.structs.replace(delivery, state="delivered", attempts=attempts, next_at="", problem="")
 
@@ -170,7 +189,8 @@ def _keep(folder: Path, delivery: Delivery) -> None:
     (places[1] / name).unlink(missing_ok=True)
 
 
-def _in(folder: Path) -> Iterator[Delivery]:
+def _in(folder: Path, problems: list[Exception]) -> Iterator[Delivery]:
+    """The deliveries of a folder; `problems` receives one for each file that cannot be read."""
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
@@ -179,8 +199,8 @@ def _in(folder: Path) -> Iterator[Delivery]:
                 yield msgspec.json.decode(path.read_bytes(), type=Delivery)
             except FileNotFoundError:
                 continue
-            except msgspec.MsgspecError as problem:
-                raise InputError(f"{path} is no delivery: {problem}; move it away") from None
+            except (OSError, msgspec.MsgspecError) as problem:
+                problems.append(InputError(f"{path} is no delivery: {problem}; move it away"))
 
 
 @dataclass(slots=True, eq=False)
@@ -211,5 +231,4 @@ class DeliveryWorker:
 
     def _look(self) -> None:
         with self.standing.workspace() as ws:
-            for delivery in deliver(ws):
-                _LOG.info("webhook %s: %s after %d attempts", delivery.id, delivery.state, delivery.attempts)
+            deliver(ws, stopping=self._stop.is_set)

@@ -22,6 +22,9 @@ from ledger.errors import InputError, TransientError
 SECONDS: Final = 10.0
 """For the whole exchange, however slowly the other side drips."""
 URL_MAX: Final = 2_000
+_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is assigned for global use. Python 3.11 does not know some of the private rest as private."""
+_EXAMPLES: Final = ipaddress.ip_network("3fff::/20")
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 Resolve = Callable[[str, int], Collection[str]]
@@ -51,6 +54,10 @@ def destination(url: str, allowed: Collection[str]) -> Destination:
     printable = url.isascii() and url.isprintable() and " " not in url
     if len(url) > URL_MAX or not printable or "@" in parts.netloc or parts.fragment or not parts.hostname:
         raise InputError(f"webhook URL {url[:200]!r}: expected https://HOST/PATH, without a user or a fragment")
+    try:
+        parts.hostname.encode("idna")  # as name resolution does it
+    except UnicodeError as problem:
+        raise InputError(f"webhook URL {url[:200]!r}: the host is not a name: {problem}") from None
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in allowed):
         raise InputError(
             f"webhook URL {url[:200]!r}: expected https://; the setting service.webhook_hosts allows others"
@@ -70,7 +77,8 @@ def destination(url: str, allowed: Collection[str]) -> Destination:
 def check_public(address: Address, host: str) -> None:
     """Refuse every address that is not one of the public internet, also one that hides inside another."""
     hidden = _embedded(address)
-    if any(not inner.is_global or inner.is_multicast for inner in (address, *hidden)):
+    foreign = address.version == 6 and (address not in _UNICAST or address in _EXAMPLES)
+    if foreign or any(not inner.is_global or inner.is_multicast for inner in (address, *hidden)):
         raise InputError(
             f"webhook host {host} is at {address}, which is not a public address; the operator may allow the host by "
             "the setting service.webhook_hosts"
@@ -107,7 +115,7 @@ def post(
     """Send a message; TransientError unless it is answered with 2xx in time, InputError where it may not go."""
     try:
         addresses = list(look_up(where.host, where.port))
-    except OSError as problem:
+    except (OSError, UnicodeError) as problem:
         raise TransientError(f"webhook host {where.host} does not resolve: {problem}") from None
     if not addresses:
         raise TransientError(f"webhook host {where.host} has no address")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import socket
 import ssl
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
 
+import msgspec
 import pytest
 
 from ledger.errors import InputError, TransientError
@@ -132,6 +134,7 @@ def test_it_is_given_up_after_so_many_attempts(june: Month) -> None:
 PRIVATE = """
 127.0.0.1 10.1.2.3 192.168.1.1 172.16.0.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 ::1 :: fe80::1%eth0 fd00::1
 ff02::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 2002:7f00:1:: 64:ff9b::a9fe:a9fe fd00:ec2::254
+64:ff9b:1::7f00:1 fec0::1 ::127.0.0.1 ::ffff:0:127.0.0.1 5f00::1 3fff::1 3fff:fff::1
 """
 
 
@@ -142,6 +145,12 @@ def test_no_private_address_is_connected_to(address: str) -> None:
     for addresses in ([address], ["93.184.215.14", address]):
         with pytest.raises(InputError, match="not a public address"):
             posting.post(where, b"{}", {}, allowed=(), look_up=lambda *_, answer=addresses: answer)
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f::1", "3ffe::1", "2002:5db8:d70e::1"])
+def test_public_addresses_may_be_used(address: str) -> None:
+    """If this fails, messages to receivers on the public internet are never sent."""
+    posting.check_public(ipaddress.ip_address(address), "example.org")
 
 
 def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +175,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytes
 URLS = [
     *["http://example.org/", "ftp://example.org/", "https://user@example.org/", "https:///x", "https://10.0.0.1/"],
     *["https://[::1]/", "https://example.org:99999/", "https://example.org/#part", "file:///etc/passwd"],
-    "https://example.org/\r\nHost: x",
+    *["https://example.org/\r\nHost: x", "https://hooks..example.org/", f"https://{'h' * 64}.example.org/"],
 ]
 
 
@@ -176,6 +185,47 @@ def test_other_urls_are_refused(url: str, june: Month) -> None:
     with pytest.raises(InputError):
         deliveries.announce(june.ws, "trk-1", url)
     assert deliveries.listed(june.ws) == []
+
+
+def test_a_host_that_is_no_name_does_not_resolve() -> None:
+    """If this fails, a name that the system's resolver cannot encode is an error of ours, not of its delivery."""
+    where = posting.Destination(secure=True, host="hooks..example.org", port=443, path="/")
+    with pytest.raises(TransientError, match="does not resolve"):
+        posting.post(where, b"{}", {}, allowed=())
+
+
+def test_one_delivery_stops_no_other(june: Month) -> None:
+    """If this fails, one file or one address that we stumble over keeps all later messages from being sent."""
+    with receiver() as target:
+        made = attributed(allowing(june), f"http://127.0.0.1:{target.port}/")
+        folder = june.home / deliveries.FOLDER
+        (folder / "-1.json").write_bytes(b"{")
+        odd = Delivery(id="-2", track="\0", url="https://example.org/", made_at="")
+        (folder / "-2.json").write_bytes(msgspec.json.encode(odd))
+        sending = Delivery(id="-3", track="x", url="https://example.org/", made_at="", state="sending", body="{}")
+        (folder / "-3.json").write_bytes(msgspec.json.encode(sending))
+
+        def look_up(host: str, _: int) -> list[str]:
+            return [host] if host == "127.0.0.1" else ["not an address"]
+
+        with pytest.raises(ExceptionGroup) as caught:
+            deliveries.deliver(june.ws, look_up=look_up)
+        assert len(caught.value.exceptions) == 2, "the file that cannot be read, and the track that is none"
+        assert len(target.messages) == 1
+        assert (folder / deliveries.ENDED / f"{made.id}.json").is_file()
+        tried = msgspec.json.decode((folder / "-3.json").read_bytes(), type=Delivery)
+        assert (tried.state, tried.attempts) == ("sending", 1)
+        deliveries.announce(june.ws, "trk-2", "https://example.org/")
+
+
+def test_a_server_that_stops_begins_no_further_message(june: Month) -> None:
+    """If this fails, a server that is told to stop first sends everything that waits, ten seconds each."""
+    with receiver() as target:
+        made = attributed(allowing(june), f"http://127.0.0.1:{target.port}/")
+        second = msgspec.structs.replace(made, id="f" * 17)
+        (june.home / deliveries.FOLDER / f"{second.id}.json").write_bytes(msgspec.json.encode(second))
+        tried = deliveries.deliver(june.ws, stopping=lambda: bool(target.messages))
+        assert [attempt.id for attempt in tried] == [made.id]
 
 
 def test_a_receiver_that_drips_is_left() -> None:
