@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 from ledger.errors import InputError
@@ -138,9 +139,11 @@ def _report(record: DsrRecord) -> DsrReport:
     for name in ("message", "sender"):
         if not record.cell(name):
             raise InputError(f"the header names no {name}")
-    for name in ("start", "end"):
-        if not _DATE.match(record.cell(name)):
-            raise InputError(f"usage {name} {record.cell(name)!r}: expected a date")
+    start, end = _day(record, "start"), _day(record, "end")
+    if start > end:
+        raise InputError(f"usage start {start} is after usage end {end}")
+    if (start.year, start.month) != (end.year, end.month):  # its rows say no time, so all would count in the first
+        raise InputError(f"usage from {start} to {end} is of several months; ask the sender for one report a month")
     if not 1 <= record.whole("file") <= record.whole("files") <= _FILES_MAX:
         raise InputError(f"file {record.cell('file')} of {record.cell('files')}: not possible")
     return DsrReport(
@@ -149,10 +152,20 @@ def _report(record: DsrRecord) -> DsrReport:
         message=record.cell("message"),
         sender=record.cell("sender"),
         sender_name=record.cell("name"),
-        start=record.cell("start"),
-        end=record.cell("end"),
+        start=start.isoformat(),
+        end=end.isoformat(),
         parts=record.whole("files"),
     )
+
+
+def _day(record: DsrRecord, name: str) -> date:
+    text = record.cell(name)
+    try:
+        if _DATE.match(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise InputError(f"usage {name} {text!r}: expected a date, such as 2026-06-01")
 
 
 def _summarise(report: DsrReport, record: DsrRecord) -> None:
