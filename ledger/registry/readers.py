@@ -60,7 +60,7 @@ class JsonReader:
 
     def rows(self, path: Path) -> Iterator[RawRow]:
         try:
-            document = json.loads(path.read_bytes(), object_pairs_hook=_once, parse_constant=_refused)
+            document = json.loads(path.read_bytes(), object_pairs_hook=unrepeated, parse_constant=_refused)
         except (ValueError, RecursionError) as problem:
             raise InputError(f"{path}: not JSON: {problem}") from None
         if not isinstance(document, dict) or not all(isinstance(rows, list) for rows in document.values()):
@@ -72,7 +72,7 @@ class JsonReader:
                 yield RawRow(list=name, file=str(path), line=number, value=value)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object that says each thing once: of two, readers of the file would believe one each (finding L3)."""
     values = dict(pairs)
     if len(values) != len(pairs):

@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from ledger import units
 from ledger.errors import InputError
-from ledger.registry.readers import FORMULA, unquoted
+from ledger.registry.readers import FORMULA, unquoted, unrepeated
 from ledger.tabular import Lettering, fields_of, separator
 from ledger.types import ASPECTS, MILLION, InfluenceVector
 
 FIELDS: Final = ("track", "source", "aspect", "share", "ppm")
+_TEXTS: Final = frozenset({"track", "source", "aspect"})
 WRITTEN: Final = ("track", "source", "aspect", "ppm")
 _SOURCE: Final = {"recording": "recording", "composition": "work", "style": "style"}
 """By aspect, what a source of it is."""
@@ -76,7 +77,7 @@ def _table_rows(data: bytes, name: str, renamed: Mapping[str, str]) -> Iterator[
 
 def _json_rows(data: bytes, name: str, renamed: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
     try:
-        rows = json.loads(data)
+        rows = json.loads(data, object_pairs_hook=unrepeated)
     except (ValueError, RecursionError) as problem:
         raise InputError(f"{name}: not JSON: {problem}") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -84,8 +85,13 @@ def _json_rows(data: bytes, name: str, renamed: Mapping[str, str]) -> Iterator[t
     for number, row in enumerate(rows, 1):
         used = {column: field for column, field in renamed.items() if column in row}
         meaning = fields_of(list(row), FIELDS, used, f"{name}: object {number}")
-        fields = zip(meaning, row.values(), strict=True)
-        yield f"object {number}", {field: str(value) for field, value in fields if field and value is not None}
+        fields = {
+            field: value for field, value in zip(meaning, row.values(), strict=True) if field and value is not None
+        }
+        for field in fields.keys() & _TEXTS:
+            if not isinstance(fields[field], str):  # 1 and "1" and 1.0 would be the same id, or three
+                raise InputError(f"{name}: object {number}: {field} {fields[field]!r}: expected a text in quotes")
+        yield f"object {number}", {field: str(value) for field, value in fields.items()}
 
 
 def as_csv(vectors: Sequence[InfluenceVector]) -> str:
