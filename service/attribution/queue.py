@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -69,7 +69,7 @@ def enqueue(ws: Workspace, track: str, media: str, body: bytes) -> QueuedTrack:
     if track not in ws.registry.view().tracks:
         raise InputError(f"track {track!r} is not registered; register it first")
     folder = ws.home / FOLDER
-    if folder.is_dir() and sum(1 for _ in folder.iterdir()) >= WAITING_MAX:
+    if _waiting(ws.home) >= WAITING_MAX:
         raise TransientError(f"{WAITING_MAX:,} tracks wait to be attributed already; send it again later")
     name = _name_of(track)
     for outcome in (folder / DONE, folder / FAILED):  # what was said of an earlier file is not said of this one
@@ -99,23 +99,49 @@ def queued(ws: Workspace, track: str) -> QueuedTrack:
     return QueuedTrack(track=track, state="none")
 
 
+def has_room(home: Path, tracks: Collection[str]) -> bool:
+    """Whether the queue takes a file of each of these tracks, as it is now."""
+    named = all(len(_quoted(track)) <= NAME_MAX for track in tracks)
+    return named and len(tracks) <= WAITING_MAX - _waiting(home)
+
+
+def _waiting(home: Path) -> int:
+    """How many files wait; the folders beside them are of files that were attributed."""
+    folder = home / FOLDER
+    if not folder.is_dir():
+        return 0
+    with os.scandir(folder) as entries:
+        return sum(entry.is_file() for entry in entries)
+
+
 def _name_of(track: str) -> str:
-    """A track's id as a file name, without a mark that means something to a file system or to the inbox."""
-    name = quote(track, safe="").replace(".", "%2E").replace("~", "%7E")
+    """A track's id as a file name; InputError if it is too long for one."""
+    name = _quoted(track)
     if len(name) > NAME_MAX:
         raise InputError(f"track: its id is too long for the queue, at most {NAME_MAX} plain characters")
     return name
 
 
+def _quoted(track: str) -> str:
+    """A track's id without a mark that means something to a file system or to the inbox."""
+    return quote(track, safe="").replace(".", "%2E").replace("~", "%7E")
+
+
 def is_attended(home: Path) -> bool:
     """Whether a server of this workspace attributes what waits, now."""
+    folder = os.open(home, os.O_RDONLY)
     try:
+        # One process looks at a time: two that try the same lock would take each other for a server. The anchor of the
+        # log locks this folder too, for as long as one append takes.
+        fcntl.flock(folder, fcntl.LOCK_EX)
         with (home / ATTENDED).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:
         return True
+    finally:
+        os.close(folder)
     return False
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from ledger.errors import TransientError
 from service.attribution.attributing import AttributionResults, attribute_files
-from service.attribution.queue import FORMS, enqueue, is_attended, queued
+from service.attribution.queue import FORMS, enqueue, has_room, is_attended, queued
 from service.attribution.vectors import Attributed
 from service.inbox import VECTOR
 
@@ -58,9 +58,18 @@ def attribute(
 
 
 def _taken_by_server(workspace: Workspace, named: dict[str, Path]) -> bool:
-    """Whether a server runs, knows every track, reads every file, and has the same method."""
+    """Whether a server runs, knows every track, reads every file, has the same method, and has room for all.
+
+    All are queued or none: one that the queue refused in the middle would leave the others attributed and unanswered.
+    """
     (chosen,) = (value for value in workspace.settings.explained() if value.name == "attribution.method")
-    readable = all(path.is_file() and path.suffix.lower() in _MEDIA for path in named.values())
-    if chosen.source == "environment" or not readable or not is_attended(workspace.home):
+    readable = all(_is_readable(path) for path in named.values())
+    if chosen.source == "environment" or not readable or not has_room(workspace.home, named):
+        return False
+    if not is_attended(workspace.home):
         return False
     return named.keys() <= workspace.registry.view().tracks.keys()
+
+
+def _is_readable(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in _MEDIA and path.stat().st_size > 0

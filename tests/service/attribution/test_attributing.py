@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ import soundfile
 
 from attribution import judge
 from attribution.lab import synth
-from service.attribution.queue import QueueWorker, is_attended
+from service.attribution.queue import ATTENDED, FOLDER, WAITING_MAX, QueueWorker, is_attended
 from service.attribution.report_html import headline
 from service.attribution.report_pdf import as_pdf
 from service.workspace import Workspace
@@ -80,6 +81,21 @@ def test_a_running_server_attributes_what_the_command_names(made: Sounding) -> N
     assert answer | {"seconds": 0} == alone | {"seconds": 0}
     assert failed.code == 2
     assert not is_attended(made.home)
+
+
+def test_a_full_queue_is_not_used(made: Sounding) -> None:
+    """If this fails, the command fails beside a server whose queue is full, after some of its files were queued."""
+    queue = made.home / FOLDER
+    shutil.rmtree(queue, ignore_errors=True)
+    queue.mkdir()
+    for number in range(WAITING_MAX):
+        (queue / f"other-{number}.wav").touch()
+    with (made.home / ATTENDED).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        (answer,) = made.settle("attribute", made.home / "made.wav")
+    assert answer["track"] == "made"
+    assert len(list(queue.iterdir())) == WAITING_MAX
+    shutil.rmtree(queue)
 
 
 def test_index_is_resumable_and_says_what_it_holds(home: Path, world: synth.World) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from service.attribution.queue import FOLDER, QueueWorker
+from service.attribution.queue import ATTENDED, FOLDER, NAME_MAX, WAITING_MAX, QueueWorker, has_room, is_attended
 from tests.service.month import DECLARED, Month
 from tests.service.web.serving import bearer, client, served_month, token
 from tests.support import until
@@ -54,3 +57,28 @@ def test_a_track_handed_in_again_in_another_form_waits_once(june: Month) -> None
     enqueue(june.ws, "trk-3", "audio/wav", b"RIFF")
     enqueue(june.ws, "trk-3", "application/json", json.dumps(DECLARED[0] | {"track": "trk-3"}).encode())
     assert [path.name for path in (june.home / FOLDER).iterdir() if path.is_file()] == ["trk-3.vector"]
+
+
+def test_only_files_that_wait_take_room(june: Month) -> None:
+    """If this fails, a command queues half of its files and then fails, or folders take the queue's last room."""
+    folder = june.home / FOLDER
+    for name in ("done", "failed"):
+        (folder / name).mkdir(parents=True)
+    for number in range(WAITING_MAX - 2):
+        (folder / f"other-{number}.wav").touch()
+    assert has_room(june.home, ["trk-1", "trk-2"])
+    assert not has_room(june.home, ["trk-1", "trk-2", "trk-3"])
+    assert not has_room(june.home, ["\u00e9" * NAME_MAX])
+
+
+def test_commands_that_look_at_once_are_no_server(june: Month) -> None:
+    """If this fails, two commands without a server queue their files, and nothing ever attributes them."""
+    folder = os.open(june.home, os.O_RDONLY)
+    with ThreadPoolExecutor(1) as thread:
+        with (june.home / ATTENDED).open("wb") as lock:  # as another command holds both while it looks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            answer = thread.submit(is_attended, june.home)
+            wait([answer], timeout=0.2)
+        os.close(folder)
+        assert answer.result() is False
