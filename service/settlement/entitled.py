@@ -10,7 +10,7 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from ledger.errors import InputError, SettleError, StateError, VerificationError
+from ledger.errors import InputError, SettleError, StateError, TransientError, VerificationError
 from ledger.log.append import Log
 from ledger.registry.model import RIGHTS
 from payouts.life.book import Entitlement
@@ -71,6 +71,8 @@ def _refusal(ws: Workspace, index: int, opened: LineDispute, run: Run) -> str | 
             against=opened.against,
             size=index,
         )
+    except TransientError:
+        raise  # a busy database says nothing of the dispute, and the answer is remembered
     except SettleError as problem:
         return str(problem)
     return None

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from ledger.errors import InputError, StateError
-from service.settlement import held, holds, life, line_disputes, proposals
+from ledger.errors import InputError, StateError, TransientError
+from service.settlement import entitled, held, holds, life, line_disputes, proposals
 from service.settlement.approvers import enrol
 from service.settlement.step import read_book, signed
-from service.settlement.stored import load
+from service.settlement.stored import Stored, load
 from service.statements import statements
 from service.status import status
 from tests.service.month import Month, asked, july, published
@@ -230,6 +230,22 @@ def test_a_dispute_of_a_stranger_has_no_effect_whatever_wrote_it(june: Month, ch
     book = read_book(june.ws)
     assert forged.id not in book.disputes.files
     assert changed.popitem()[1] in book.voids[-1].reason
+
+
+def test_a_busy_database_refuses_no_dispute(june: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a dispute read while the database was busy counts for nothing until the process ends."""
+    published(june)
+    name = opened(june)
+
+    def busy(*_: object) -> Stored:
+        raise TransientError("the database is busy")
+
+    june.ws = june.reopened()
+    monkeypatch.setattr(entitled, "load", busy)
+    with pytest.raises(TransientError):
+        read_book(june.ws)
+    monkeypatch.undo()
+    assert name in read_book(june.ws).disputes.files
 
 
 def test_an_admission_that_waited_too_long_is_renewed(june: Month) -> None:
