@@ -30,14 +30,15 @@ def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
 
 
 def payees_entered(ws: Workspace) -> dict[str, payees.Payee]:
-    """Return each party's account in force, or its newest one; it decides the route of payment.
+    """Return each party's account in force, or its newest approved one; it decides the route of payment.
 
     A publication fixes each payee's route. Published by file, a party whose account for the chain was still cooling off
-    could not be paid to that account any more.
+    could not be paid to that account any more. One that nobody approved, or whose details were changed beside the log,
+    decides nothing.
     """
     view = ws.registry.view()
     with ws.log.store.reading() as connection:
-        newest = {payee.party: payee for payee in payees.listed(connection, view) if payee.method}
+        newest = {payee.party: payee for payee in payees.listed(connection, view) if payee.state == "approved"}
     return newest | payees_now(ws)
 
 
