@@ -98,7 +98,8 @@ class Contributor:
         self._ownership = Ownership(view)
         self._expansion = Expansion(view, self._ownership, terms.aspects, ends_at, salt)
         self._model_of = cache(view.model_of)
-        self._holds = sorted(holds, key=lambda hold: hold.id)
+        # Holds on listeners come first: otherwise the release of a party's hold would pay suspected streams too.
+        self._holds = sorted(holds, key=lambda hold: (hold.listeners is None, hold.id))
         self._kernels: dict[tuple[str, Version], Kernel] = {}
 
     def contributions(self, weighed: Weighed) -> Iterator[Contribution]:

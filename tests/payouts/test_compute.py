@@ -181,6 +181,14 @@ def test_a_hold_on_a_track_holds_that_track_only() -> None:
     assert shape(dataclasses.replace(pool, holds=(elsewhere,))) == {("p-a", "allocated", ""): 3}
 
 
+def test_suspected_streams_of_a_held_party_stay_under_the_hold_on_their_listeners() -> None:
+    """If this fails, the release of a party's hold also pays the streams that another hold calls suspicious."""
+    rows = [plays("t", 1), plays("t", 2, hold="h-2")]
+    holds = [HoldMatch(id="h-1", reason="legal", party="p-a"), HoldMatch(id="h-2", reason="fraud", listeners="d" * 64)]
+    pool = inputs(sole("a"), rows, [vector("t", {"a": 1_000_000})], micros=3, holds=holds)
+    assert {line.ref: line.micros for line in compute(pool).lines} == {"h-1": 1, "h-2": 2}
+
+
 def test_a_rule_that_weighs_below_zero_or_skips_a_row_is_refused() -> None:
     """If this fails, a faulty plug-in pays negative money, or leaves a row's money with its neighbours."""
 
