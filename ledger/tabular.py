@@ -16,6 +16,8 @@ from ledger.errors import InputError
 SEPARATORS: Final = (",", ";", "\t")
 LEFT_OUT: Final = ""
 """What a column is mapped to that shall not be read: `--map NOTES=`."""
+ASSUMED: Final = "not UTF-8, so it was read as Windows-1252; compare its accented letters"
+"""What to tell of a file whose `Lettering.is_windows`."""
 SLIP: Final = 2
 """Letters added, dropped, changed or swapped: so few make another word of a known name."""
 
@@ -55,6 +57,11 @@ class Lettering:
         """Look at more lines, until some have shown it: Windows-1252 if none of their foreign letters is UTF-8."""
         if self._is_utf8 is None and (foreign := [line for line in lines if not line.isascii()]):
             self._is_utf8 = any(map(_is_utf8, foreign))
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether Windows-1252 was assumed: nothing in the file says so, and another alphabet would be misread."""
+        return self._is_utf8 is False
 
     def text(self, line: bytes) -> str:
         """The text of a line; InputError for one that is written otherwise than its file."""

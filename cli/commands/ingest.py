@@ -99,6 +99,8 @@ def _tell(name: str, done: Ingested, allowance: Callable[[int], int]) -> int:
         left_out = f"{report['not_royalty_bearing']:,} not royalty-bearing, {report['downloads']:,} downloads"
         period = f"{report['start']} to {report['end']}"
         say(f"settle: report {report['message']} of {report['sender']}, {period}; no events: {left_out}")
+    if done.assumed is not None:
+        say(f"settle: {name}: {done.assumed}")
     if done.ignored:
         ignored = ", ".join(f"{field} ({count:,})" for field, count in sorted(done.ignored.items()))
         say(f"settle: unknown fields were left out (number of rows): {ignored}")

@@ -20,11 +20,15 @@ from ledger.tabular import LEFT_OUT
 
 @dataclass(slots=True, kw_only=True)
 class Naming:
-    """How one file's fields are read. `ignored` counts the rows in which each unknown field was left out."""
+    """How one file's fields are read. `ignored` counts the rows in which each unknown field was left out.
+
+    `is_windows`: whether it is a table for which Windows-1252 was assumed.
+    """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
     ignored: Counter[str] = field(default_factory=Counter)
+    is_windows: bool = False
 
     def record(self, document: Any) -> Any:
         """A row with the fields that an event has; InputError names one that may not be left out."""

@@ -52,6 +52,7 @@ def read_csv(file: BinaryIO, name: str, naming: Naming | None = None) -> Iterato
             continue
         lines, first = block.data.split(b"\n"), block.first
         lettering.learn(lines)
+        naming.is_windows = lettering.is_windows
         if header is None:
             try:
                 text = lettering.text(lines[0]).removesuffix("\r")

@@ -18,7 +18,7 @@ import msgspec
 
 from ledger.errors import InputError
 from ledger.registry.rows import LISTS
-from ledger.tabular import Lettering, fields_of, renaming, separator
+from ledger.tabular import ASSUMED, Lettering, fields_of, renaming, separator
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a cell starts that a spreadsheet would run."""
@@ -93,6 +93,8 @@ class TableReader:
     empty cell is absent.
     """
 
+    assumed: list[str] = field(default_factory=list)
+    """What was assumed of the files, a sentence each, to tell whoever hands them in."""
     list: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict)
 
@@ -107,7 +109,7 @@ class TableReader:
                 f"{', '.join(LISTS)}"
             )
         lists = list_columns(name)
-        for line, record in _records(path, name, self.renamed):
+        for line, record in _records(path, name, self.renamed, self.assumed):
             value: dict[str, Any] = {
                 column: cell.split("|") if column in lists else cell for column, cell in record.items()
             }
@@ -133,9 +135,11 @@ def table_fields(name: str) -> tuple[str, ...]:
     return (*own, PERCENT) if "ppm" in own else own
 
 
-def _records(path: Path, name: str, renamed: Mapping[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _records(
+    path: Path, name: str, renamed: Mapping[str, str], assumed: list[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a table with their lines, by field; InputError for a table that cannot be read as a whole."""
-    text = _text(path)
+    text = _text(path, assumed)
     header, _, _ = text.lstrip("\r\n").partition("\n")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator(header))
     named: Sequence[str] | None = None
@@ -179,7 +183,7 @@ def _check_required(path: Path, name: str, meaning: Sequence[str | None]) -> Non
         )
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, assumed: list[str]) -> str:
     """The letters of a table: UTF-8, with its mark or without, UTF-16 with its mark, or Windows-1252."""
     data = path.read_bytes()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -192,6 +196,8 @@ def _text(path: Path) -> str:
     lettering = Lettering()
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     lettering.learn(lines)
+    if lettering.is_windows:
+        assumed.append(f"{path}: {ASSUMED}")
     texts = []
     for number, line in enumerate(lines, 1):
         try:

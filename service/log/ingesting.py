@@ -27,6 +27,7 @@ from ledger.proofs import vector
 from ledger.proofs.batch import label
 from ledger.proofs.dsse import Envelope
 from ledger.proofs.source import Home
+from ledger.tabular import ASSUMED
 from ledger.types import InfluenceVector, format_time
 from service.log import batches, reports
 from service.log.batches import RecordedBatch
@@ -44,6 +45,7 @@ class Ingested:
     `ranges` are [first index, count] of the accepted events in the order of the file, and `checkpoint` covers them:
     the compact receipt. `ignored` counts the rows in which each unknown field was left out. `incomplete` says why
     reading stopped before the end, if it did. `report` is what a sales report (DSR) says of itself and was checked by.
+    `assumed` is what was assumed of the file's letters, if anything was.
     """
 
     read: int
@@ -61,6 +63,7 @@ class Ingested:
     checkpoint: str = ""
     ignored: dict[str, int] = field(default_factory=dict)
     report: dict[str, Any] | None = None
+    assumed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +169,7 @@ def ingest_file(
         checkpoint=workspace.log.checkpoint().decode(),
         ignored=dict(naming.ignored),
         report=None if report is None else asdict(report),
+        assumed=ASSUMED if naming.is_windows else None,
     )
 
 

@@ -40,11 +40,12 @@ def load(
     """`settle registry import`."""
     before = _audio(ws)
     messages = ErnReader(ws)
+    tables = tables or TableReader()
     done = import_files(
         ws.registry,
         paths,
         signer(ws, by),
-        formats=(JsonReader(), tables or TableReader(), messages),
+        formats=(JsonReader(), tables, messages),
         settled=lambda: settled_parties(ws),
         dry_run=dry_run,
         on_progress=on_progress,
@@ -53,8 +54,8 @@ def load(
         folders = [path.parent for path in paths]  # audio paths are relative to these files
         audio_roots.remember(ws, folders)
         audio_roots.bind(ws, {name: path for name, path in _audio(ws).items() if name not in before}, folders)
-    left_out = messages.left_out.sentences()
-    return replace(done, notices=(*done.notices, *left_out), summary=(*done.summary, *left_out))
+    reading = (*messages.left_out.sentences(), *tables.assumed)
+    return replace(done, notices=(*done.notices, *reading), summary=(*done.summary, *reading))
 
 
 def _audio(ws: Workspace) -> dict[str, str]:

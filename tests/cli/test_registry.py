@@ -235,3 +235,18 @@ def test_an_import_is_told_by_kind_and_its_counts_add_up(tmp_path: Path) -> None
     full = settle("registry", "import", file, "--verbose", home=again).out
     assert full.count("sum to 50 % (short)") == 12
     assert full.count("no-") == 8
+
+
+def test_an_assumed_encoding_is_said(home: Path) -> None:
+    """If this fails, names in another alphabet are registered as garbled letters, and nobody is told."""
+    path = home / "parties.csv"
+    for encoding, count in (("cp1252", 1), ("utf-8", 0)):
+        path.write_bytes(f"id,name,kind\np-{encoding},Zoë,person\n".encode(encoding))
+        done = settle_json("registry", "import", path, home=home)
+        assert (done["accepted"], sum("Windows-1252" in notice for notice in done["notices"])) == (1, count)
+    events = home / "events.csv"
+    for encoding, assumed in (("cp1252", True), ("utf-8", False)):
+        head = "source,event_id,track,occurred_at,territory,units\n"
+        events.write_bytes(f"{head}acme,é-{encoding},trk-1,2026-06-03T11:05:00Z,SE,1\n".encode(encoding))
+        done = settle_json("ingest", events, home=home)
+        assert (done["read"], "Windows-1252" in (done["assumed"] or "")) == (1, assumed)
