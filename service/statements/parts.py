@@ -12,14 +12,15 @@ import sqlite3
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ledger.files import make_folder
+from ledger.errors import TransientError
+from ledger.files import make_folder, sync_folder
 from ledger.proofs import canon
 from ledger.registry.view import View
 from payouts.compute import Line
@@ -67,8 +68,9 @@ _NOBODY: Final = ""
 class StatementParts:
     """The parts of one run."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path | None = None) -> None:
         self._connection = connection
+        self._path = path
         self._decode = msgspec.msgpack.Decoder(StatementPart).decode
 
     @classmethod
@@ -79,29 +81,60 @@ class StatementParts:
         named = {origin: {str(index): party for index, party in by.items()} for origin, by in signers.items()}
         name = hashlib.sha256(canon.encode([FORM, stored.record.run, named])).hexdigest()
         path = ws.home / FOLDER / f"{stored.record.period}-{name[:32]}.db"
-        if not path.exists():
+        if (kept := cls._kept(path)) is None:
             parts = _taken_apart(ws, stored, counted(logs, signers, stored))
             with suppress(OSError, sqlite3.OperationalError):
                 _write(path, parts)
-        if not path.exists():  # a workspace that may be read only
+            kept = cls._kept(path)
+        if kept is None:  # a workspace that may be read only
             connection = sqlite3.connect(":memory:")
             _insert(connection, _taken_apart(ws, stored, counted(logs, signers, stored)))
             return cls(connection)
-        return cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
+        return kept
+
+    @classmethod
+    def _kept(cls, path: Path) -> StatementParts | None:
+        """Those in a file; None without one, or with one that cannot be read, which is removed."""
+        if not path.exists():
+            return None
+        parts = cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True), path)
+        try:
+            parts.part(_NOBODY)
+        except TransientError:
+            return None
+        return parts
 
     def close(self) -> None:
         self._connection.close()
 
     def parties(self) -> set[str]:
         """Everybody with a part in the run."""
-        rows = self._connection.execute("SELECT party FROM part WHERE party <> ?", (_NOBODY,))
-        return {party for (party,) in rows}
+        with self._removed_if_unreadable():
+            rows = self._connection.execute("SELECT party FROM part WHERE party <> ?", (_NOBODY,))
+            return {party for (party,) in rows}
 
     def part(self, party: str) -> StatementPart:
         """A party's part; of one without, what the run says of nobody."""
         query = "SELECT content FROM part WHERE party IN (?, ?) ORDER BY party DESC LIMIT 1"
-        (content,) = self._connection.execute(query, (party, _NOBODY)).fetchone()
-        return self._decode(content)
+        with self._removed_if_unreadable():
+            row = self._connection.execute(query, (party, _NOBODY)).fetchone()
+            if row is None:
+                raise sqlite3.DatabaseError("a part is missing")
+            return self._decode(row[0])
+
+    @contextmanager
+    def _removed_if_unreadable(self) -> Iterator[None]:
+        """Remove a damaged file, which is then written again; otherwise its statements would fail for ever."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, msgspec.MsgspecError) as problem:
+            self.close()
+            if self._path is not None:
+                with suppress(OSError):
+                    self._path.unlink()
+            raise TransientError(
+                f"{self._path}: the parts of the run's statements cannot be read and were removed: {problem}; ask again"
+            ) from problem
 
 
 def _write(path: Path, parts: Iterable[Part]) -> None:
@@ -115,7 +148,10 @@ def _write(path: Path, parts: Iterable[Part]) -> None:
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             _insert(connection, parts)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sqlite3
+import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from ledger.errors import TransientError
 from service.statements import parts
 from service.statements.statements import state, state_all
 from tests.service.month import Month, published
@@ -36,3 +41,40 @@ def test_statements_need_no_place_to_write(june: Month, monkeypatch: pytest.Monk
     monkeypatch.setattr(parts, "make_folder", refused)
     assert state(june.reopened(), "ann", "2026-06") == expected
     assert not (june.home / parts.FOLDER).exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database" * 1000], ids=["empty", "garbage"])
+def test_a_file_that_a_crash_left_unreadable_is_written_again(june: Month, content: bytes) -> None:
+    """If this fails, a power cut while statements were stored leaves everybody without one for good."""
+    published(june)
+    expected = state(june.ws, "ann", "2026-06")
+    (path,) = (june.home / parts.FOLDER).iterdir()
+    path.write_bytes(content)
+    assert state(june.reopened(), "ann", "2026-06") == expected
+    assert path.read_bytes() != content
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE part SET content = ? WHERE party = 'ann'", (b"\xc1",))
+    with pytest.raises(TransientError):
+        state(june.reopened(), "ann", "2026-06")
+    assert state(june.reopened(), "ann", "2026-06") == expected
+
+
+def test_the_parts_are_on_disk_before_they_have_their_name(june: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a power cut leaves a file of parts under its name without its content."""
+    steps: list[str] = []
+    replace, sync = Path.replace, os.fsync
+
+    def synced(handle: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        sync(handle)
+
+    def renamed(path: Path, target: Path) -> Path:
+        steps.append("renamed")
+        return replace(path, target)
+
+    published(june)
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    shutil.rmtree(june.home / parts.FOLDER, ignore_errors=True)
+    state(june.reopened(), "ann", "2026-06")
+    assert steps[-3:] == ["file", "renamed", "folder"]
