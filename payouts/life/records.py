@@ -15,6 +15,7 @@ from typing import Final, Literal
 import ledger.proofs.leaf
 from ledger.errors import InputError, VerificationError
 from ledger.proofs import canon
+from ledger.text import parse_hex
 from ledger.types import Digest, Leaf, Period, parse_time
 from payouts.accounts.clauses import Agreed
 from payouts.accounts.payment import ROUTES, Route
@@ -279,6 +280,8 @@ class Hold:
         ends, seen, lists = "until" in leaf, "witnesses" in leaf, leaf.get("scope") == "listeners"
         present = leaf.keys() & {"until", "witnesses"} | ({"statement"} if lists else set())
         check_signed_fields(leaf, "id", "scope", "subject", "reason", *present)
+        if lists:
+            parse_hex(leaf["statement"], "statement", 32)  # a run looks the list up by it
         return cls(
             **author_of(leaf),
             id=read_text(leaf, "id"),

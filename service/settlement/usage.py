@@ -120,7 +120,15 @@ def listeners_under(log: Log, holds: Iterable[HoldMatch]) -> usage_plain.Listene
     """Return the listeners under these holds; a listener under several holds belongs to the first by id."""
     listeners: dict[tuple[str, str], str] = {}
     for hold in sorted((hold for hold in holds if hold.listeners is not None), key=lambda hold: hold.id):
-        for suspect in read_listeners(log.blob(str(hold.listeners)), str(hold.listeners)).listeners:
+        statement = str(hold.listeners)
+        try:
+            data = log.blob(statement)
+        except InputError as problem:  # without the list, its suspects would be paid
+            raise InputError(
+                f"hold {hold.id} names a list of listeners that is not stored here: {problem}; restore it from a copy "
+                f"of the log, or let two people end the hold: settle hold release {hold.id}"
+            ) from None
+        for suspect in read_listeners(data, statement).listeners:
             listeners.setdefault((suspect.source, suspect.listener), hold.id)
     return listeners
 

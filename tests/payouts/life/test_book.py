@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -370,6 +371,7 @@ def test_a_hold_that_ends_by_itself_ends_nothing_else() -> None:
             "clause": {**AGREED[0].payload()["clause"], "micros": "1" * 5000},
         },
         {**as_leaf(close()), "logs": ["here"]},
+        {**as_leaf(replace(hold(), scope="listeners", subject="2026-06", statement=DOC)), "statement": "no digest"},
     ],
 )
 def test_no_leaf_stops_the_book(body: Leaf) -> None:
