@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -16,10 +18,11 @@ from tests.support import until
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGE = 64 << 20
+SIZES = {"/large": LARGE, "/medium": 50_000}
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
-    size = LARGE if scope["path"] == "/large" else 2
+    size = SIZES.get(scope["path"], 2)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(size).encode())]})
     for start in range(0, size, 1 << 20):
         await send({"type": "http.response.body", "body": b"x" * min(1 << 20, size - start), "more_body": True})
@@ -109,3 +112,78 @@ def test_a_reader_that_takes_its_time_gets_everything(port: int) -> None:
             received += len(connection.recv(1 << 20))
         connection.sendall(GET)
         assert b"HTTP/1.1 200" in connection.recv(1 << 16)
+
+
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+
+
+def test_a_body_that_was_answered_early_may_be_sent_to_its_end(port: int) -> None:
+    """If this fails, a caller whose key or size is refused sees a broken connection instead of the reason."""
+    with connected(port) as connection:
+        connection.sendall(POST % LARGE)
+        assert b"HTTP/1.1 200" in connection.recv(1 << 16)
+        for _ in range(LARGE >> 20):
+            connection.sendall(b"x" * (1 << 20))
+        connection.sendall(GET)
+        assert b"HTTP/1.1 200" in connection.recv(1 << 16)
+
+
+def test_the_end_of_a_body_begins_no_head(server: uvicorn.Server, port: int) -> None:
+    """If this fails, a connection whose caller was answered early is ended as if it sent half a head, or never."""
+    server.config.timeout_keep_alive = 1
+    with connected(port) as connection:
+        began = monotonic()
+        connection.sendall(POST % 2)
+        assert b"HTTP/1.1 200" in connection.recv(1 << 16)
+        connection.sendall(b"xx")
+        assert ended(connection)
+        assert monotonic() - began > 0.9
+
+
+def test_a_body_that_was_answered_and_never_ends_is_ended(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, whoever was refused holds the connection for ever by sending a letter of a body now and then."""
+    monkeypatch.setattr(connections, "BODY_SECONDS", 0.3)
+    with connected(port) as connection:
+        connection.sendall(POST % LARGE)
+        assert b"HTTP/1.1 200" in connection.recv(1 << 16)
+        connection.sendall(b"x")
+        assert ended(connection)
+
+
+def silence(connection: socket.socket) -> None:
+    """Nothing more is sent, until the connection counts as idle."""
+    del connection
+
+
+def half_a_head(connection: socket.socket) -> None:
+    connection.sendall(b"GET / HT")
+
+
+def nonsense(connection: socket.socket) -> None:
+    connection.sendall(b"\0\r\n\r\n")
+
+
+def no_more(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize(
+    ("fields", "go_on"),
+    [(b"Connection: close\r\n", silence), *((b"", go_on) for go_on in (silence, half_a_head, nonsense, no_more))],
+)
+def test_a_closed_connection_does_not_wait_for_its_reader(
+    server: uvicorn.Server, port: int, fields: bytes, go_on: Callable[[socket.socket], None]
+) -> None:
+    """If this fails, whoever leaves the last of an answer unread holds the connection although it is closed."""
+    server.config.timeout_keep_alive = 1
+    # Small buffers of the system, so that some of the answer stays with us, and too little to count as a full buffer.
+    with socket.socket(fileno=os.dup(server.servers[0].sockets[0].fileno())) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(GET.replace(b"/ ", b"/medium ").replace(b"\r\n\r\n", b"\r\n" + fields + b"\r\n"))
+        assert connection.recv(1)
+        go_on(connection)
+        until(lambda: not server.server_state.connections)
