@@ -100,7 +100,7 @@ class Ingest:
         self._places = places
         self._home = home
         self._carried = None if admit is None else CarriedVectors(admit)
-        self._declared = DeclaredVectors(log.entry, log.blob)
+        self._declared = DeclaredVectors(log.signed_batches, log.blob)
 
     def _tomorrow(self) -> date:
         return (self._log.clock() + timedelta(days=1)).date()
@@ -267,7 +267,7 @@ class Ingest:
                 f"vector: track {event.track!r} pays by the vector assigned to it, {assigned[:16]}; send none"
             )
         speaker = self._sources.get(event.source)
-        if speaker is not None and speaker.party is not None and not self._declared.cover(speaker, event, place):
+        if speaker is not None and speaker.party is not None and not self._declared.cover(event, place):
             # Whoever handles the file after its platform could add a vector that no signature covers (finding D2).
             raise InputError(_UNCOVERED.format(speaker.party, event.source))
         carried = self._carried.take(event.vector, track=event.track, territory=event.territory)

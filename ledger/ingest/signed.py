@@ -11,13 +11,13 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from ledger.errors import InputError, VerificationError
-from ledger.event import Entry, EventBody, StreamEvent
+from ledger.event import EventBody, StreamEvent
 from ledger.ingest.checks import Checker
 from ledger.ingest.rows import Rows
-from ledger.proofs import batch, leaf
-from ledger.proofs.source import EventSource
+from ledger.proofs import batch
 from ledger.proofs.tree import HASH_SIZE, leaf_hashes
 from ledger.proofs.vector import from_declared, payload_digest
+from ledger.reading.reading import Reading
 from ledger.types import Digest
 
 Place = tuple[int, int]
@@ -97,19 +97,23 @@ def declared_digest(document: Mapping[str, Any], track: str) -> bytes:
 class DeclaredVectors:
     """Which vectors a batch in the log covers, for the events that stand in it."""
 
-    def __init__(self, entry: Callable[[int], Entry], blob: Callable[[Digest], bytes]) -> None:
-        self._entry = entry
+    def __init__(self, reading: Callable[[], Reading], blob: Callable[[Digest], bytes]) -> None:
+        self._reading = reading
         self._blob = blob
         self._read: tuple[int, frozenset[bytes]] = (-1, frozenset())
 
-    def cover(self, speaker: EventSource, event: StreamEvent, place: Place | None) -> bool:
-        """Whether the platform may declare vectors, and signed for this one in the batch where the event stands."""
-        if event.vector is None or place is None or not speaker.declares or place[0] < speaker.index:
+    def cover(self, event: StreamEvent, place: Place | None) -> bool:
+        """Whether the platform might declare vectors when it signed the event's batch, and signed for this one in it.
+
+        What was said of the source later changes nothing, as in `Reading.pays`.
+        """
+        if event.vector is None or place is None:
             return False
         if place[0] != self._read[0]:  # a file holds events of one batch
-            statement = batch.of_leaf(leaf.decode(self._entry(place[0]).body))
-            vectors = statement.vectors
-            covered = frozenset() if vectors is None else batch.split_vectors(statement, self._blob(vectors))
+            taken = self._reading().batches.get(place[0])
+            covered: frozenset[bytes] = frozenset()
+            if taken is not None and taken.declares and taken.batch.vectors is not None:
+                covered = batch.split_vectors(taken.batch, self._blob(taken.batch.vectors))
             self._read = place[0], covered
         return declared_digest(event.vector, event.track) in self._read[1]
 

@@ -35,6 +35,8 @@ class SignedBatchLeaf:
     statement: Digest
     bodies: Digest
     speaker: int
+    declares: bool
+    """Whether its platform was allowed to declare vectors when the batch was taken."""
 
 
 class Reading:
@@ -197,6 +199,7 @@ class Reading:
             statement=statement,
             bodies=bodies,
             speaker=speaker.index,
+            declares=speaker.declares,
         )
         self._batch_places[statement] = self._last[parsed.source] = index
 

@@ -108,8 +108,8 @@ THEIRS = {"sources": [{"recording": "rec-2", "ppm": 900_000}]}
 OTHERS = {"sources": [{"recording": "rec-1", "ppm": 900_000}]}
 
 
-def declaring(june: Month, folder: Path, *, declares: bool = True, handed: dict[str, Any] | None = None) -> Ingested:
-    """An event of beta's with a vector of its own for trk-3, signed; what is `handed` in may name another vector."""
+def declaring_file(june: Month, folder: Path, *, declares: bool = True) -> tuple[Path, Path, dict[str, Any]]:
+    """An event of beta's with a vector of its own for trk-3: the file, what beta signed over it, and its row."""
     settle_source(june.ws, "beta", party="ann", public=KEY.public.raw.hex(), declares=declares)
     row = {
         "source": "beta",
@@ -122,6 +122,12 @@ def declaring(june: Month, folder: Path, *, declares: bool = True, handed: dict[
     file, signed = folder / "beta.ndjson", folder / "beta.batch"
     file.write_text(json.dumps(row | {"vector": THEIRS}))
     batches.sign_file(file, KEY, source="beta", log=june.ws.log.origin, previous=None, out=signed)
+    return file, signed, row
+
+
+def declaring(june: Month, folder: Path, *, declares: bool = True, handed: dict[str, Any] | None = None) -> Ingested:
+    """What comes of that event; what is `handed` in may name another vector than was signed."""
+    file, signed, row = declaring_file(june, folder, declares=declares)
     if handed is not None:
         file.write_text(json.dumps(row | handed))
     return ingest_file(june.reopened(), file, batch_file=signed)
@@ -157,6 +163,25 @@ def test_a_batch_whose_vectors_were_changed_is_refused_whole(
 def test_a_platform_that_may_not_declare_brings_no_vector(june: Month, tmp_path: Path) -> None:
     """If this fails, every platform that signs decides who is paid for tracks without a vector."""
     done = declaring(june, tmp_path, declares=False)
+    assert (done.accepted, done.quarantined) == (0, 1)
+
+
+def test_a_later_word_on_its_source_takes_no_declared_vector_back(june: Month, tmp_path: Path) -> None:
+    """If this fails, events of a batch that broke off are refused for good once anything is said of their source."""
+    file, signed, _ = declaring_file(june, tmp_path)
+    batches.take(june.ws, file, signed, None)
+    settle_source(june.ws, "beta", signed=True)
+    done = ingest_file(june.reopened(), file, batch_file=signed)
+    assert (done.accepted, done.quarantined) == (1, 0)
+    assert june_of_beta(june) == {"bob": 900_000_000}
+
+
+def test_a_right_to_declare_given_later_covers_no_earlier_batch(june: Month, tmp_path: Path) -> None:
+    """If this fails, vectors get in that no run pays by, of a platform that might not declare when it signed."""
+    file, signed, _ = declaring_file(june, tmp_path, declares=False)
+    batches.take(june.ws, file, signed, None)
+    settle_source(june.ws, "beta", declares=True)
+    done = ingest_file(june.reopened(), file, batch_file=signed)
     assert (done.accepted, done.quarantined) == (0, 1)
 
 
