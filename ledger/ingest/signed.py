@@ -110,10 +110,10 @@ class DeclaredVectors:
         if event.vector is None or place is None:
             return False
         if place[0] != self._read[0]:  # a file holds events of one batch
-            taken = self._reading().batches.get(place[0])
+            batch_leaf = self._reading().batches.get(place[0])
             covered: frozenset[bytes] = frozenset()
-            if taken is not None and taken.declares and taken.batch.vectors is not None:
-                covered = batch.split_vectors(taken.batch, self._blob(taken.batch.vectors))
+            if batch_leaf is not None and batch_leaf.declares and batch_leaf.batch.vectors is not None:
+                covered = batch.split_vectors(batch_leaf.batch, self._blob(batch_leaf.batch.vectors))
             self._read = place[0], covered
         return declared_digest(event.vector, event.track) in self._read[1]
 

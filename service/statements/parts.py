@@ -81,19 +81,19 @@ class StatementParts:
         named = {origin: {str(index): party for index, party in by.items()} for origin, by in signers.items()}
         name = hashlib.sha256(canon.encode([FORM, stored.record.run, named])).hexdigest()
         path = ws.home / FOLDER / f"{stored.record.period}-{name[:32]}.db"
-        if (kept := cls._kept(path)) is None:
+        if (stored_parts := cls._from_file(path)) is None:
             parts = _taken_apart(ws, stored, counted(logs, signers, stored))
             with suppress(OSError, sqlite3.OperationalError):
                 _write(path, parts)
-            kept = cls._kept(path)
-        if kept is None:  # a workspace that may be read only
+            stored_parts = cls._from_file(path)
+        if stored_parts is None:  # a workspace that may be read only
             connection = sqlite3.connect(":memory:")
             _insert(connection, _taken_apart(ws, stored, counted(logs, signers, stored)))
             return cls(connection)
-        return kept
+        return stored_parts
 
     @classmethod
-    def _kept(cls, path: Path) -> StatementParts | None:
+    def _from_file(cls, path: Path) -> StatementParts | None:
         """Those in a file; None without one, or with one that cannot be read, which is removed."""
         if not path.exists():
             return None
