@@ -15,31 +15,17 @@ from typing import Any
 import pytest
 import torch
 
-from ledger.types import MILLION
-from tests.attribution.influence.small import works
-from tests.attribution.influence.test_study import PLAN
+from tests.attribution.influence.small import HELD_OUT, study_registry, works, write_study
 from tests.cli.support import settle_json
 
 pytestmark = pytest.mark.slow  # trains some twenty small models
 
-OWNERS = [f"owner-{number}" for number in range(4)]
-TRACKS = [work.id for work in works(48)[44:]]
+OWNERS = [party["id"] for party in study_registry()["parties"]]
+TRACKS = [work.id for work in works(48)[HELD_OUT:]]
 
 
 def registry() -> dict[str, Any]:
-    trained = works(32)
-    return {
-        "parties": [{"id": owner, "name": owner, "kind": "person"} for owner in OWNERS],
-        "recordings": [{"id": work.id, "title": work.id} for work in trained],
-        "shares": [
-            {"subject": work.id, "party": work.owner, "right": "master", "ppm": MILLION, "state": "confirmed"}
-            for work in trained
-        ],
-        "grants": [
-            {"id": f"g-{work.id}", "grantor": work.owner, "subject": work.id, "uses": ["train"], "decision": "allow"}
-            for work in trained
-        ],
-        "models": [{"id": "m", "version": "1", "operator": "owner-0", "training": [work.id for work in trained]}],
+    return study_registry() | {
         "tracks": [{"id": name, "model": "m", "version": "1"} for name in TRACKS],
         "payees": [
             {"party": owner, "method": "bank", "account": f"ACC-{owner}", "from": "2020-01-01"} for owner in OWNERS
@@ -51,11 +37,7 @@ def written(folder: Path) -> Path:
     """The study's folder; beside it the registry and a month of events."""
     study = folder / "study"
     study.mkdir()
-    every = works(48)
-    for name, part in (("works", every[:32]), ("held", every[32:44]), ("tracks", every[44:])):
-        rows = [json.dumps({"id": work.id, "owner": work.owner, "tokens": work.tokens}) for work in part]
-        (study / f"{name}.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    (study / "study.json").write_text(json.dumps(PLAN), encoding="utf-8")
+    write_study(study)
     (folder / "registry.json").write_text(json.dumps(registry()), encoding="utf-8")
     events = [
         {

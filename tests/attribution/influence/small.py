@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from attribution.influence.adapter import Item, TrainingState
 from attribution.influence.adapters.latent import Latent
 from attribution.influence.adapters.symbolic import Symbolic, TokenisedWork
+from ledger.types import MILLION
 
 
 def works(count: int = 36, owners: int = 4, length: int = 12, seed: int = 1) -> list[TokenisedWork]:
@@ -25,6 +27,48 @@ def works(count: int = 36, owners: int = 4, length: int = 12, seed: int = 1) -> 
         tokens = tuple(int(t) for t in np.clip(8 + np.cumsum(steps), 0, 15))
         out.append(TokenisedWork(f"w{number}", f"owner-{owner}", tokens))
     return out
+
+
+PLAN = {
+    "adapter": "attribution.influence.adapters.symbolic:Symbolic",
+    "model": "m",
+    "model_version": "1",
+    "producer": 7,
+    "held_out": "held.jsonl",
+    "checkpoints": 1,
+    "bank": 6,
+    "subsets": 3,
+}
+TRAINED, HELD_OUT = 32, 44
+"""Of 48 works the first are trained on, the next held out, the last four stand for what the model made."""
+
+
+def write_study(folder: Path) -> None:
+    """The files of a small study, nothing of it trained."""
+    every = works(48)
+    parts = {"works": every[:TRAINED], "held": every[TRAINED:HELD_OUT], "tracks": every[HELD_OUT:]}
+    for name, part in parts.items():
+        rows = [json.dumps({"id": work.id, "owner": work.owner, "tokens": work.tokens}) for work in part]
+        (folder / f"{name}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    (folder / "study.json").write_text(json.dumps(PLAN), encoding="utf-8")
+
+
+def study_registry() -> dict[str, Any]:
+    """A registry that says the same as the study: whose works they are, and what the model was trained on."""
+    trained = works(48)[:TRAINED]
+    return {
+        "parties": [{"id": owner, "name": owner, "kind": "person"} for owner in sorted({w.owner for w in trained})],
+        "recordings": [{"id": work.id, "title": work.id} for work in trained],
+        "shares": [
+            {"subject": work.id, "party": work.owner, "right": "master", "ppm": MILLION, "state": "confirmed"}
+            for work in trained
+        ],
+        "grants": [
+            {"id": f"g-{work.id}", "grantor": work.owner, "subject": work.id, "uses": ["train"], "decision": "allow"}
+            for work in trained
+        ],
+        "models": [{"id": "m", "version": "1", "operator": "owner-0", "training": [work.id for work in trained]}],
+    }
 
 
 def symbolic(count: int = 36, owners: int = 4) -> Symbolic:

@@ -13,29 +13,14 @@ from attribution.influence.study import Study, fit, measure_lds, read_fit
 from ledger.errors import InputError, StateError
 from ledger.proofs import canon, vector
 from ledger.types import MILLION
-from tests.attribution.influence.small import works
-
-PLAN = {
-    "adapter": "attribution.influence.adapters.symbolic:Symbolic",
-    "model": "m",
-    "model_version": "1",
-    "producer": 7,
-    "held_out": "held.jsonl",
-    "checkpoints": 1,
-    "bank": 6,
-    "subsets": 3,
-}
+from tests.attribution.influence.small import PLAN, write_study
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("study")
-    every = works(48)
-    for name, part in (("works", every[:32]), ("held", every[32:44]), ("tracks", every[44:])):
-        rows = [json.dumps({"id": work.id, "owner": work.owner, "tokens": work.tokens}) for work in part]
-        (folder / f"{name}.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    (folder / "study.json").write_text(json.dumps(PLAN), encoding="utf-8")
+    write_study(folder)
     opened = Study(folder)
     with pytest.raises(StateError, match="settle influence bank"):
         fit(opened)

@@ -13,13 +13,12 @@ import torch
 
 from attribution.influence.study import Study, fit
 from ledger.types import MILLION
-from tests.attribution.influence.small import works
-from tests.attribution.influence.test_study import PLAN
+from tests.attribution.influence.small import PLAN, study_registry, write_study
 from tests.cli.support import settle, settle_json
 
 pytestmark = pytest.mark.slow  # trains eleven small models
 
-OWNERS = [f"owner-{number}" for number in range(4)]
+OWNERS = [party["id"] for party in study_registry()["parties"]]
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +26,7 @@ def submitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fitted study of a small model; `weights` is the training that produced the tracks."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("submitted")
-    every = works(48)
-    for name, part in (("works", every[:32]), ("held", every[32:44]), ("tracks", every[44:])):
-        rows = [json.dumps({"id": work.id, "owner": work.owner, "tokens": work.tokens}) for work in part]
-        (folder / f"{name}.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    (folder / "study.json").write_text(json.dumps(PLAN), encoding="utf-8")
+    write_study(folder)
     study = Study(folder)
     study.train(study.bank_jobs + study.plan.full_jobs)
     fit(study)
@@ -49,29 +44,9 @@ def home(tmp_path: Path, submitted: Path) -> Path:
 
 
 def register(home: Path, folder: Path, submitted: Path, **model: Any) -> None:
-    names = [work.id for work in works(32)]
-    document = {
-        "parties": [{"id": owner, "name": owner, "kind": "person"} for owner in OWNERS],
-        "recordings": [{"id": name, "title": name} for name in names],
-        "shares": [
-            {"subject": work.id, "party": work.owner, "right": "master", "ppm": MILLION, "state": "confirmed"}
-            for work in works(32)
-        ],
-        "grants": [
-            {"id": f"g-{name}", "grantor": owner, "subject": name, "uses": ["train"], "decision": "allow"}
-            for name, owner in ((work.id, work.owner) for work in works(32))
-        ],
-        "models": [
-            {
-                "id": "m",
-                "version": "1",
-                "operator": "owner-0",
-                "training": names,
-                "weights_sha256": hashlib.sha256((submitted / "weights.safetensors").read_bytes()).hexdigest(),
-            }
-            | model
-        ],
-    }
+    document = study_registry()
+    digest = hashlib.sha256((submitted / "weights.safetensors").read_bytes()).hexdigest()
+    document["models"][0] |= {"weights_sha256": digest, **model}
     (folder / "registry.json").write_text(json.dumps(document), encoding="utf-8")
     settle_json("registry", "import", folder / "registry.json", home=home)
 
