@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from service.workspace import Workspace
 
 RESAMPLES: Final = 1000
+BASIS: Final = (
+    "the study's trained models and fit are the operator's own and were not made again; to make them, remove jobs/ "
+    "and fit.json from the study, then run `settle influence bank` and `settle influence fit`"
+)
+"""What the fair shares rest on."""
 NAMED: Final = 20
 """How many recordings a check names; the rest are counted."""
 
@@ -63,6 +68,7 @@ class ModelAudit:
     skill_ppm: int
     held_out_r_ppm: int
     interval: str
+    basis: str
 
 
 def audit(
@@ -96,6 +102,7 @@ def audit(
         owners=_fair_shares(study, scored, int(fit["half_width_ppm"])),
         skill_ppm=fit["skill_ppm"],
         held_out_r_ppm=fit["held_out_r_ppm"],
+        basis=BASIS,
         interval="90 %: tracks drawn again with replacement, widened on both sides by the fit's error of a share",
     )
 
@@ -201,4 +208,5 @@ def as_text(answer: ModelAudit) -> str:
     lines.append(f"{answer.unattributed_ppm / 1e4:8.2f} %  unattributed")
     r, skill = answer.held_out_r_ppm / 1e6, answer.skill_ppm / 1e6
     lines += ["", f"On held-out works, against retraining: correlation {r:.2f}, skill {skill:.2f}."]
+    lines.append(f"Not checked: {answer.basis}.")
     return "\n".join(lines)

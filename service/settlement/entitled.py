@@ -6,7 +6,8 @@ own must not hold money for a stranger either.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from functools import cache, partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -51,21 +52,22 @@ def check_entitled(
 def entitlement(ws: Workspace) -> Entitlement:
     """The same check for a dispute in the log, from the log's content at its index."""
     answers = _ANSWERS.setdefault(ws.log, {})
+    stored_of = cache(partial(load, ws.log))  # a run is read once, however many disputes its lines have
 
     def check(index: int, opened: LineDispute, run: Run) -> None:
         if (index, opened) not in answers:
-            answers[index, opened] = _refusal(ws, index, opened, run)
+            answers[index, opened] = _refusal(ws, index, opened, partial(stored_of, run))
         if refusal := answers[index, opened]:
             raise VerificationError(refusal)
 
     return check
 
 
-def _refusal(ws: Workspace, index: int, opened: LineDispute, run: Run) -> str | None:
+def _refusal(ws: Workspace, index: int, opened: LineDispute, read_run: Callable[[], Stored]) -> str | None:
     try:
         check_entitled(
             ws,
-            load(ws.log, run),
+            read_run(),
             claimant=opened.claimant,
             subject=opened.subject,
             against=opened.against,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ledger.registry import payees
 from ledger.registry.model import Instant, ProposedAccount
@@ -15,6 +15,9 @@ from service.settlement.stored import load
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
+
+FAR: Final = "9999-12-31T23:59:59Z"
+"""A time by which every account that is approved counts."""
 
 
 def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
@@ -30,16 +33,16 @@ def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
 
 
 def payees_entered(ws: Workspace) -> dict[str, payees.Payee]:
-    """Return each party's account in force, or its newest approved one; it decides the route of payment.
+    """Return each party's account in force, or else the approved one that counts last; it decides the payment's route.
 
     A publication fixes each payee's route. Published by file, a party whose account for the chain was still cooling off
-    could not be paid to that account any more. One that nobody approved, or whose details were changed beside the log,
-    decides nothing.
+    could not be paid to that account any more. An account decides nothing if no second person approved it, or if its
+    details were changed beside the log.
     """
     view = ws.registry.view()
     with ws.log.store.reading() as connection:
-        newest = {payee.party: payee for payee in payees.listed(connection, view) if payee.state == "approved"}
-    return newest | payees_now(ws)
+        approved = [payee for payee in payees.listed(connection, view) if payee.approved_by is not None]
+    return payees.current(approved, FAR) | payees_now(ws)
 
 
 def accounts_at(ws: Workspace, book: Book, at: Instant) -> dict[str, Digest] | None:

@@ -205,11 +205,11 @@ def _taken_apart(ws: Workspace, stored: Stored, streams: Counts) -> Iterator[Par
         )
 
 
-def title(view: View, one: str) -> str:
-    """What a track, a recording or a work is called; empty where nothing of this id has a title."""
+def title(view: View, subject: str) -> str:
+    """Return the title of a track, a recording or a work; empty where nothing of this id has a title."""
     for records in (view.tracks, view.all_recordings, view.works):
-        if one in records:
-            return records[one].title or ""
+        if subject in records:
+            return records[subject].title or ""
     return ""
 
 
