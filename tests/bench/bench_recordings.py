@@ -12,6 +12,7 @@ Needs the Debian packages sox and, for the column of a public fingerprinter, lib
 from __future__ import annotations
 
 import argparse
+import json
 import pickle
 import shutil
 import sys
@@ -128,10 +129,10 @@ def opened(split: str, folder: Path) -> Recordings:
 def kept_rates(path: Path, measure: Callable[[], dict[str, list[bool]]]) -> dict[str, list[bool]]:
     """Rates that are in the file, or measured now and put there."""
     if path.is_file():
-        kept: dict[str, list[bool]] = pickle.loads(path.read_bytes())  # noqa: S301  written by this program
+        kept: dict[str, list[bool]] = json.loads(path.read_bytes())
         return kept
     rates = measure()
-    path.write_bytes(pickle.dumps(rates))
+    path.write_text(json.dumps(rates))
     return rates
 
 
@@ -154,7 +155,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--kept", action="store_true", help="print what was answered before, and ask nothing")
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS), metavar="ROW")
     parser.add_argument("--copies", type=int, default=60, help="of each kind; 0: none")
-    parser.add_argument("--folder", type=Path, default=Path("/var/tmp/settle-recordings"))
+    # Heard recordings are read back by pickle, which runs what it reads: the folder is nobody else's to write to.
+    parser.add_argument("--folder", type=Path, default=Path.home() / ".cache" / "settle-recordings")
     options = parser.parse_args(argv)
     if shutil.which("sox") is None:
         pytest.skip("needs the Debian package sox")
@@ -178,9 +180,9 @@ def main(argv: list[str] | None = None) -> None:
     if options.kept:
         return
     if options.copies:
-        found = kept_rates(folder / "honest.pickle", lambda: {"honest recordings": honest_kept_out(collection)})
+        found = kept_rates(folder / "honest.json", lambda: {"honest recordings": honest_kept_out(collection)})
         for how in (*COPIES, "half and half"):
-            path = folder / f"copies-{how.replace(' ', '_').replace('%', '')}.pickle"
+            path = folder / f"copies-{how.replace(' ', '_').replace('%', '')}.json"
             found |= kept_rates(path, partial(copies, collection, how, options.copies))
         print(answers.rates("kept out of the index, copies by another group", found))
 
