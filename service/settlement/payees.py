@@ -25,24 +25,25 @@ def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
 
     Not in force is one whose details beside the log are not those that were registered; no earlier one takes its place.
     """
-    view = ws.registry.view()
-    with ws.log.store.reading() as connection:
-        accounts = {payee.commitment: payee for payee in payees.listed(connection, view) if payee.state == "approved"}
-    counting = accounts_at(ws, read_book(ws), format_time(ws.clock())) or {}
-    return {party: accounts[digest] for party, digest in counting.items() if digest in accounts}
+    return _payees_at(ws, format_time(ws.clock()))
 
 
 def payees_entered(ws: Workspace) -> dict[str, payees.Payee]:
-    """Return each party's account in force, or else the approved one that counts last; it decides the payment's route.
+    """Return each party's account in force, or else the valid one that counts last; it decides the payment's route.
 
     A publication fixes each payee's route. Published by file, a party whose account for the chain was still cooling off
-    could not be paid to that account any more. An account decides nothing if no second person approved it, or if its
+    could not be paid to that account any more. An account that waits for approval decides nothing, nor does one whose
     details were changed beside the log.
     """
+    return _payees_at(ws, FAR) | payees_now(ws)
+
+
+def _payees_at(ws: Workspace, at: Instant) -> dict[str, payees.Payee]:
     view = ws.registry.view()
     with ws.log.store.reading() as connection:
-        approved = [payee for payee in payees.listed(connection, view) if payee.approved_by is not None]
-    return payees.current(approved, FAR) | payees_now(ws)
+        accounts = {payee.commitment: payee for payee in payees.listed(connection, view) if payee.state == "approved"}
+    counting = accounts_at(ws, read_book(ws), at) or {}
+    return {party: accounts[digest] for party, digest in counting.items() if digest in accounts}
 
 
 def accounts_at(ws: Workspace, book: Book, at: Instant) -> dict[str, Digest] | None:
