@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.demo-ready
 
-.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants forge check format bench bench-ingest bench-attribution bench-tunes bench-recordings bench-payouts bench-statements bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel clean
+.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants forge check format bench bench-ingest bench-attribution bench-tunes bench-recordings bench-payouts bench-statements bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel release clean
 
 setup: $(STAMP)
 
@@ -141,6 +141,10 @@ docs: setup
 # The README's screenshots, from a demo played for them; needs Chromium (Debian: chromium).
 pictures: setup
 	$(BIN)/python -m tests.docs.pictures
+
+# Wheel, source archive, list of parts and digests of the commit HEAD in dist/; fails if two builds differ.
+release: setup
+	$(BIN)/python -m tests.release.publish
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
