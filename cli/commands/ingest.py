@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +9,10 @@ import typer
 
 from cli.exits import EXIT_CODES, OK
 from cli.progress import progress
+from cli.rows import Allowance, quarantine_allowance, replay_code, rows_code
 from cli.shell import emit, leave, mapping_pairs, say, workspace
-from ledger.errors import ConflictError, InputError
+from ledger.errors import InputError
 from ledger.shown import added_up, counted
-from ledger.units import share
 
 if TYPE_CHECKING:
     from service.log.ingesting import Ingested, IngestedFile
@@ -91,7 +90,7 @@ def ingest(
     leave(next(filter(None, codes), OK))
 
 
-def _tell(name: str, done: Ingested, allowance: Callable[[int], int]) -> int:
+def _tell(name: str, done: Ingested, allowance: Allowance) -> int:
     """Print remarks about the counts and return the exit code."""
     if not done.read and done.incomplete is None:
         say(f"settle: {'standard input' if name == '-' else name} contains no event: nothing was appended")
@@ -110,30 +109,8 @@ def _tell(name: str, done: Ingested, allowance: Callable[[int], int]) -> int:
     if done.incomplete is not None:
         say(f"settle: {done.incomplete}")
         return EXIT_CODES[InputError]
-    if done.conflicts:
-        say(f"settle: event ids used before with another body: {done.conflicts}; those events were refused")
-        return EXIT_CODES[ConflictError]
-    if done.read and not done.accepted + done.duplicates:
-        say("settle: no row was accepted")
-        return EXIT_CODES[ConflictError]
-    if done.quarantined > (allowed := allowance(done.read)):
-        say(
-            f"settle: {done.quarantined:,} rows in quarantine are more than the {allowed:,} allowed by --max-quarantine"
-        )
-        return EXIT_CODES[ConflictError]
-    return OK
-
-
-def quarantine_allowance(text: str) -> Callable[[int], int]:
-    """Return how many rows may be quarantined without exit code 5: by default ten or 1 %, whichever is more."""
-    if not text:
-        return lambda rows: max(10, rows // 100)
-    if text.isdecimal() and text.isascii():
-        return lambda rows: int(text)  # noqa: ARG005  the same of any number
-    part = share(text)
-    if part is None or part > 1:
-        raise InputError(f"--max-quarantine {text!r}: expected a number of rows, or a share such as 5%")
-    return lambda rows: int(rows * part)
+    reused = f"event ids used before with another body: {done.conflicts}; those events were refused"
+    return rows_code(done, conflicts=reused, allowance=allowance)
 
 
 def _files_text(results: list[IngestedFile]) -> str:
@@ -201,7 +178,7 @@ def quarantine_replay(
     numbers: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="By default all waiting rows.")] = None,
     corrected: Annotated[Path | None, typer.Option("--with", help="A file with the corrected row, for one ID.")] = None,
 ) -> None:
-    """Try rows again, after a track was registered or with a corrected row."""
+    """Try rows again, after a track was registered or with a corrected row. Exit code 5: none was accepted."""
     from service.log.ingesting import replay
 
     done = replay(workspace(), numbers or (), corrected=corrected)
@@ -211,6 +188,7 @@ def quarantine_replay(
             f"settle: {counted(done.left, 'row')} skipped (other-source): each names another source than its sender's; "
             "to replay one, give its id"
         )
+    leave(replay_code(done))
 
 
 @quarantine.command("discard")

@@ -15,8 +15,9 @@ from cli.commands.registry_payees import payee
 from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.render import indented, table
+from cli.rows import quarantine_allowance, replay_code, rows_code
 from cli.shell import emit, leave, mapping_pairs, plain, say, share_option, workspace
-from ledger.errors import ConflictError, InputError, VerificationError
+from ledger.errors import InputError, VerificationError
 from ledger.shown import added_up, counted
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def import_(
     ] = None,
     by: By = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the result without changing anything.")] = False,
+    max_quarantine: Annotated[
+        str, typer.Option(help="Rows that may be quarantined without exit code 5: a number, or a share such as 5%.")
+    ] = "",
     verbose: Verbose = False,
 ) -> None:
     """Register parties, recordings, works, shares, grants, models, tracks and payees from files.
@@ -68,26 +72,27 @@ def import_(
     from ledger.registry.readers import table_reader
     from service.registry import registering
 
-    tables = table_reader(list_name, mapping_pairs(mapped))
+    tables, allowance = table_reader(list_name, mapping_pairs(mapped)), quarantine_allowance(max_quarantine)
     with progress("Registering", unit="leaves") as advance:
         done = registering.load(workspace(), files, tables=tables, by=by, dry_run=dry_run, on_progress=advance)
     emit(done, text=_everything if verbose else _summary)
     if done.quarantined and not dry_run:
         say(f"settle: {counted(done.quarantined, 'row')} kept in quarantine; `settle quarantine list` says why")
-    if done.conflicts:
-        say(f"settle: {counted(done.conflicts, 'conflict')} with the registry, which was not changed")
-        leave(EXIT_CODES[ConflictError])
-    if done.read and not done.accepted + done.duplicates:
-        say("settle: no row was accepted")
-        leave(EXIT_CODES[ConflictError])
+    conflicts = f"{counted(done.conflicts, 'conflict')} with the registry, which was not changed"
+    leave(rows_code(done, conflicts=conflicts, allowance=allowance))
 
 
 @app.command()
 def replay(by: By = None, verbose: Verbose = False) -> None:
-    """Import your quarantined rows again, for example after a missing recording was registered."""
+    """Import your quarantined rows again, for example after a missing recording was registered.
+
+    The exit code is 5 if no row was accepted.
+    """
     from service.registry import registering
 
-    emit(registering.replay(workspace(), by), text=_everything if verbose else _summary)
+    done = registering.replay(workspace(), by)
+    emit(done, text=_everything if verbose else _summary)
+    leave(replay_code(done))
 
 
 def _summary(done: Imported) -> str:

@@ -211,7 +211,7 @@ def test_a_batch_whose_key_is_revoked_lets_no_event_in(acme: Platform) -> None:
     registry = acme.folder / "more.json"
     registry.write_text(json.dumps({"tracks": [{"id": "trk-new", "title": "New", "model": "mdl-1", "version": "1"}]}))
     settle_json("registry", "import", registry, home=acme.home)
-    again = settle_json("quarantine", "replay", home=acme.home)
+    again = settle_json("quarantine", "replay", home=acme.home, code=5)
     assert (again["accepted"], again["quarantined"]) == (0, 1)
 
 

@@ -47,6 +47,21 @@ def test_import_answers_its_contract(home: Path) -> None:
     assert {row["kind"] for row in waiting} == {"registry", "registry-conflict"}
 
 
+def test_an_import_that_was_refused_does_not_leave_with_success(home: Path) -> None:
+    """If this fails, a nightly job that hands in a broken catalogue is told that all is well."""
+    bad = [{"id": f"rec-b{n}", "title": "Bad", "isrc": "x"} for n in range(11)]
+    good = [{"id": f"rec-g{n}", "title": "Good"} for n in range(20)]
+    nothing = load(home, {"recordings": bad[:1]}, "--dry-run", code=5)
+    assert (nothing["read"], nothing["accepted"]) == (1, 0)
+    assert load(home, {"recordings": good + bad}, code=5)["accepted"] == 20
+    assert load(home, {"recordings": good + bad[:10]})["duplicates"] == 20
+    assert load(home, {"recordings": good + bad}, "--max-quarantine", "40%")["quarantined"] == 11
+    load(home, {"recordings": good + bad[:1]}, "--max-quarantine", "0", code=5)
+    load(home, {"recordings": good}, "--max-quarantine", "few", code=2)
+    again = settle_json("registry", "replay", home=home, code=5)
+    assert (again["read"] > 0, again["accepted"]) == (True, 0)
+
+
 def test_decide_answers_its_contract(home: Path) -> None:
     """If this fails, a generator that asks before it generates cannot read the answer."""
     allowed = settle_json("registry", "decide", "rec-1", "--use", "train", home=home)
