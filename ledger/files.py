@@ -20,10 +20,10 @@ _OTHERS: Final = 0o077
 
 @contextmanager
 def whole(path: Path, *, mode: int = PRIVATE, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file to write, which takes this path when the block ends; a crash leaves the old file or the new one.
+    """Open a temporary file; rename it to this path when the block ends. A crash leaves the old file or the new one.
 
-    Without `durable` that holds of a process that dies, and not of a host that loses its power: for thousands of
-    files that can be written again.
+    Without `durable` nothing is synced: the file survives the death of the process, but not a power cut. That is for
+    thousands of files that can be written again.
     """
     make_folder(path.parent, public=mode == PUBLIC)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
@@ -44,13 +44,13 @@ def whole(path: Path, *, mode: int = PRIVATE, durable: bool = True) -> Iterator[
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = True) -> None:
-    """Put these bytes at this path, as `whole` does."""
+    """Write these bytes to this path atomically, as `whole` does."""
     with whole(path, mode=mode, durable=durable) as out:
         out.write(data)
 
 
 def make_folder(path: Path, *, public: bool = False) -> None:
-    """A folder, with those above it, that only its owner enters; what is there already stays as it is."""
+    """Create a folder, and its missing parents, readable by the owner only; existing folders stay as they are."""
     if path.is_dir():
         return
     if path.parent != path:
@@ -59,7 +59,7 @@ def make_folder(path: Path, *, public: bool = False) -> None:
 
 
 def keep_private(path: Path) -> None:
-    """Take from others what they may do with a file or a folder of ours; whatever umask made it (finding G1)."""
+    """Remove the permissions of group and others from a file or folder, whatever the umask was (finding G1)."""
     with suppress(FileNotFoundError, PermissionError):
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & _OTHERS:
@@ -67,7 +67,7 @@ def keep_private(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make what was put into a folder, or taken out of it, survive a power cut."""
+    """Sync a folder, so that files added to it or removed from it survive a power cut."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

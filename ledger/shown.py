@@ -1,7 +1,7 @@
 """Format figures for people: the only place where a figure is rounded for a page or a terminal.
 
-What is shown is never computed with; the exact figures stand in the JSON. Parts of a whole are rounded together,
-so that the parts shown add up to the whole shown.
+Rounded figures are never computed with; the JSON has the exact ones. Parts of a whole are rounded together, so that the
+parts shown add up to the whole shown.
 """
 
 from __future__ import annotations
@@ -21,50 +21,50 @@ CENT: Final = 10_000
 
 
 def money(micros: int, currency: str = "") -> str:
-    """Micro-units as a decimal amount with all six places: nothing is rounded."""
+    """Format micro-units as a decimal amount with all six places: nothing is rounded."""
     sign, magnitude = ("-" if micros < 0 else ""), abs(micros)
     return f"{sign}{magnitude // 1_000_000:,}.{magnitude % 1_000_000:06d}{' ' + currency if currency else ''}"
 
 
 def cents(micros: int) -> str:
-    """One amount alone, rounded to hundredths, half up: for comparisons, never for what is paid."""
+    """Round one amount to hundredths, half up: for comparisons, never for what is paid."""
     return _digits((micros + CENT // 2) // CENT)
 
 
 def cents_together(parts: Sequence[int]) -> list[str]:
-    """Parts of an amount that add up to their sum as `cents` shows it."""
+    """Format parts of an amount so that they add up to their sum as `cents` shows it."""
     return [_digits(part) for part in _together(parts, CENT)]
 
 
 def percent(ppm: int) -> str:
-    """One figure alone, rounded to hundredths, half up."""
+    """Round one figure (ppm) to hundredths of a percent, half up."""
     return f"{_digits((ppm + HUNDREDTH // 2) // HUNDREDTH)} %"
 
 
 def percents(parts: Sequence[int]) -> list[str]:
-    """Parts of a whole (ppm) as percentages that add up to their sum as `percent` shows it."""
+    """Format parts of a whole (ppm) as percentages that add up to their sum as `percent` shows it."""
     return [f"{_digits(part)} %" for part in _together(parts, HUNDREDTH)]
 
 
 def whole_percents(parts: Sequence[int]) -> list[str]:
-    """The same without decimals, for sentences and bars; what comes to less than one says so."""
+    """Do the same without decimals, for sentences and bars; a part below one percent is shown as such."""
     shown = zip(_together(parts, PERCENT), parts, strict=True)
     return [f"{whole} %" if whole or not ppm else "under 1 %" for whole, ppm in shown]
 
 
 def exact_percent(ppm: int) -> str:
-    """What was agreed, such as a tax: every digit it has, without idle zeros."""
+    """Format an agreed rate, such as a tax, with all of its digits and without trailing zeros."""
     digits = f"{ppm % PERCENT:04d}".rstrip("0")
     return f"{ppm // PERCENT}{'.' + digits if digits else ''} %"
 
 
 def interval(low: int, high: int) -> str:
-    """Where a percentage lies: the ends rounded outwards, so that the figure shown never lies outside."""
+    """Format an interval, its ends rounded outwards, so that the figure shown never lies outside of it."""
     return f"{_digits(low // HUNDREDTH)} to {_digits(-(-high // HUNDREDTH))}"
 
 
 def with_interval(share: str, low: int, high: int) -> str:
-    """A percentage as shown and where it lies, `39.64 % (19.52 to 59.75)`; what is known exactly stands alone."""
+    """Format a percentage with its interval, `39.64 % (19.52 to 59.75)`; an exact one has no interval."""
     return share if low == high else f"{share} ({interval(low, high)})"
 
 
@@ -74,7 +74,7 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def added_up(read: int, parts: Mapping[str, int]) -> str:
-    """What became of rows, as a sum: `6 rows read = 4 accepted + 1 duplicate + 1 conflict + 0 quarantined`."""
+    """Format the counts of rows as a sum: `6 rows read = 4 accepted + 1 duplicate + 1 conflict + 0 quarantined`."""
     texts = (f"{count:,} {name}" if name.endswith("ed") else counted(count, name) for name, count in parts.items())
     return f"{counted(read, 'row')} read = {' + '.join(texts)}"
 

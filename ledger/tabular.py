@@ -1,7 +1,7 @@
 """Read tables as spreadsheets write them: detect separator and encoding, map columns to fields.
 
-Excel separates cells by `;` where the decimal sign is a comma, writes Windows-1252 unless asked for UTF-8, and names
-columns as its user did.
+Excel separates cells by `;` where the decimal sign is a comma, writes Windows-1252 by default, and its users name
+columns freely.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def separator(header: str) -> str:
 
 
 def cells(line: str, sign: str) -> list[str]:
-    """The cells of one record on one line; a quote left open spoils its own line and no other."""
+    """Split one record on one line into cells; an unclosed quote damages only its own line."""
     try:
         return next(csv.reader([line], strict=True, delimiter=sign)) if '"' in line else line.split(sign)
     except csv.Error as problem:
@@ -40,31 +40,32 @@ def cells(line: str, sign: str) -> list[str]:
 
 
 def spelled(column: str) -> str:
-    """A column's name as fields are written: `Track ID` is `track_id`."""
+    """Return a column's name as a field name: `Track ID` becomes `track_id`."""
     return _BLANKS.sub("_", column.strip()).lower()
 
 
 class Lettering:
-    """Which of UTF-8 and Windows-1252 a file is written in; every file is in one of them.
+    """Detects whether a file is written in UTF-8 or Windows-1252.
 
-    Letters of both, or of neither, make a line unreadable: half of the names in it would be wrong, and ids pay people.
+    A line in the other encoding than the rest of the file is refused: names in it would be wrong, and ids decide who is
+    paid.
     """
 
     def __init__(self) -> None:
         self._is_utf8: bool | None = None
 
     def learn(self, lines: Iterable[bytes]) -> None:
-        """Look at more lines, until some have shown it: Windows-1252 if none of their foreign letters is UTF-8."""
+        """Look at more lines until the encoding is clear: Windows-1252 if none of their non-ASCII letters is UTF-8."""
         if self._is_utf8 is None and (foreign := [line for line in lines if not line.isascii()]):
             self._is_utf8 = any(map(_is_utf8, foreign))
 
     @property
     def is_windows(self) -> bool:
-        """Whether Windows-1252 was assumed: nothing in the file says so, and another alphabet would be misread."""
+        """Return whether Windows-1252 was assumed: the file does not say so, and another alphabet would be misread."""
         return self._is_utf8 is False
 
     def text(self, line: bytes) -> str:
-        """The text of a line; InputError for one that is written otherwise than its file."""
+        """Decode a line; InputError for a line in another encoding than its file."""
         if self._is_utf8 is False and not line.isascii():
             if _is_utf8(line):
                 raise InputError("the line is UTF-8, and the lines before it are Windows-1252")
@@ -92,7 +93,7 @@ def _windows(line: bytes) -> str:
 
 
 def renaming(pairs: Iterable[str], fields: Sequence[str]) -> dict[str, str]:
-    """`COLUMN=FIELD` as people write it, `COLUMN=` for one to leave out; InputError for what is none of the fields."""
+    """Parse `COLUMN=FIELD`, or `COLUMN=` for a column to leave out; InputError for an unknown field."""
     renamed: dict[str, str] = {}
     for pair in pairs:
         column, equals, field = pair.rpartition("=")
@@ -110,12 +111,12 @@ def renaming(pairs: Iterable[str], fields: Sequence[str]) -> dict[str, str]:
 
 
 def mapping_lines(text: str) -> list[str]:
-    """The pairs of a saved mapping: one a line; blank lines and lines that start with # say nothing."""
+    """Parse a saved mapping, one pair a line; blank lines and lines that start with # are skipped."""
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
 def fields_of(header: Sequence[str], fields: Sequence[str], renamed: Mapping[str, str], name: str) -> list[str | None]:
-    """What each column of a table means, None for one that is left out; InputError names those not understood."""
+    """Return the field of each column of a table, None for one that is left out; InputError names unknown columns."""
     if absent := sorted(set(renamed) - set(header)):
         raise InputError(f"{name}: no column {absent[0]!r}, which is mapped; it has {', '.join(filter(None, header))}")
     meaning: list[str | None] = []
@@ -142,14 +143,14 @@ def fields_of(header: Sequence[str], fields: Sequence[str], renamed: Mapping[str
 
 
 def nearest(name: str, fields: Iterable[str]) -> str | None:
-    """The field that a name looks like, if there is one."""
+    """Return the field that a name resembles, or None."""
     near = [(distance(name.lower(), field), field) for field in fields if abs(len(name) - len(field)) <= SLIP]
     best = min(near, default=(SLIP + 1, ""))
     return best[1] if best[0] <= SLIP else None
 
 
 def distance(left: str, right: str) -> int:
-    """Letters added, dropped, changed, or swapped with their neighbour, to make one word of the other."""
+    """Return how many letters must be added, dropped, changed or swapped to turn one word into the other."""
     above, row = list[int](), list(range(len(right) + 1))
     for i, letter in enumerate(left):
         previous, above, row = above, row, [i + 1]

@@ -1,7 +1,7 @@
 """Tokens of the text formats: base64, decimals, hex. Each value has exactly one spelling.
 
-Every parser here refuses what its formatter would not have written, so that a format built from
-them has one spelling too, and no byte of a proof can be changed without being noticed.
+Every parser here refuses what its formatter would not have written. So a format built from them has one spelling too,
+and no byte of a proof can be changed unnoticed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def format_base64(data: bytes) -> str:
 
 
 def parse_base64(text: str, what: str, size: int | None = None) -> bytes:
-    """The bytes of a base64 text, `size` of them if given; refuses non-zero trailing bits."""
+    """Decode a base64 text, of exactly `size` bytes if given; refuses non-zero trailing bits."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -39,14 +39,14 @@ def parse_base64(text: str, what: str, size: int | None = None) -> bytes:
 
 
 def parse_decimal(text: str, what: str) -> int:
-    """A non-negative integer below 2^63, in ASCII digits without leading zeros."""
+    """Parse a non-negative integer below 2^63, in ASCII digits without leading zeros."""
     if not _DECIMAL.match(text) or int(text) > UINT63_MAX:
         raise VerificationError(f"{what}: {text[:40]!r} is not a decimal below 2^63 without leading zeros")
     return int(text)
 
 
 def parse_hex(text: Any, what: str, size: int) -> bytes:
-    """`size` bytes written as lowercase hex digits."""
+    """Parse `size` bytes written as lowercase hex digits."""
     if not isinstance(text, str) or len(text) != 2 * size or not _HEX.match(text):
         raise VerificationError(f"{what}: {str(text)[:80]!r} is not {2 * size} lowercase hex digits")
     return bytes.fromhex(text)

@@ -21,7 +21,7 @@ _AMOUNT: Final = re.compile(r"(-?)(\d{1,30})(?:\.(\d{1,6}))?\Z", re.ASCII)
 
 
 def share(text: str) -> Fraction | None:
-    """A percentage or a fraction as the part of one that it says; None for any other text."""
+    """Parse a percentage or a fraction as a part of one; None for any other text."""
     word = text.strip()
     if match := _PERCENT.match(word):
         whole, decimals = match.groups()
@@ -32,7 +32,7 @@ def share(text: str) -> Fraction | None:
 
 
 def ppm(text: str, name: str = "share") -> int:
-    """A share in ppm: of a percentage, of a fraction, or a whole number of ppm."""
+    """Parse a share as ppm: a percentage, a fraction, or a whole number of ppm."""
     part = share(text)
     if part is None:
         if _PPM.match(text.strip()):
@@ -44,14 +44,14 @@ def ppm(text: str, name: str = "share") -> int:
 
 
 def percentage(text: str, name: str = "share") -> int:
-    """A share in ppm where a bare number could be meant either way: only a percentage or a fraction is taken."""
+    """Parse a share as ppm from a percentage or a fraction only: a bare number would be ambiguous here."""
     if share(text) is None:
         raise InputError(f"{name} {text!r}: expected a percentage, such as 15.825%")
     return ppm(text, name)
 
 
 def micros(text: str) -> int:
-    """An amount in micro-units; no exponent, no grouping, no decimal comma."""
+    """Parse an amount as micro-units; no exponent, no grouping, no decimal comma."""
     match = _AMOUNT.match(text)
     if match is None:
         raise InputError(f"amount {text!r}: expected digits with at most six decimals, such as 1000000.00")

@@ -1,9 +1,8 @@
 """Largest remainder: the only routine that rounds exact rationals to integers with a given sum.
 
-Floor every share; the units left over go to the largest remainders, equal remainders in the order
-of SHA-256(salt || id). A share without a remainder never gets a unit, so an integer cap that held
-before holds after. Adding to the pool may take a unit from somebody (the Alabama paradox): what is
-promised is quota, floor <= amount <= ceiling, not house monotonicity.
+Round every share down; the units left over go to the largest remainders, equal remainders in the order of SHA-256(salt
+|| id). A share without a remainder never gets a unit, so rounding never breaks an integer cap. A larger pool may take a
+unit from somebody (the Alabama paradox): the guarantee is floor <= amount <= ceiling, not house monotonicity.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ class Cutoff:
 def round_shares(
     names: Sequence[str], numerators: Sequence[int], denominator: int, *, salt: bytes
 ) -> tuple[list[int], Cutoff | None]:
-    """Integers for `numerators[i] / denominator`, which must sum to an integer, and the cut-off.
+    """Round `numerators[i] / denominator`, which must sum to an integer; return the integers and the cut-off.
 
-    The result for a name depends on nothing but the set of (name, share): not on order.
+    The result for a name depends only on the set of (name, share), not on their order.
     """
     out: list[int] = []
     remainders: list[int] = []
@@ -70,7 +69,7 @@ def divide(total: int, weights: Mapping[str, int], *, salt: bytes) -> dict[str, 
 
 
 def divided_at(total: int, weights: Mapping[str, int], *, salt: bytes) -> tuple[dict[str, int], Cutoff | None]:
-    """The same, with the cut-off, from which each name's part follows by its own weight."""
+    """Do the same; also return the cut-off, from which each name's part follows by its own weight."""
     names = list(weights)
     whole = sum(weights.values())
     if whole <= 0:

@@ -1,8 +1,8 @@
 """Verify bundles about money: a holder's line against a run's commitments, and a whole run against its sums.
 
-Prove and check stand side by side. A `statement` bundle shows one party's lines and, from version 2 on, nobody
-else's; a `run` bundle holds every row. Both start from what binds a run (`payouts.life.binding`) and compare with
-what follows from it (`payouts.derive`). Standard library, cryptography and msgspec only.
+Prover and checker are in this one module. A `statement` bundle shows one party's lines and, from version 2 on, nobody
+else's; a `run` bundle contains every row. Both check first that the run is binding (`payouts.life.binding`), then
+derive its tables and compare (`payouts.derive`). Standard library, cryptography and msgspec only.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Prover:
         return self._levels[level][n]
 
     def prove(self, index: int) -> Row:
-        """A row with its place and its path."""
+        """Return a row with its index and its path."""
         path = tree.prove_inclusion(index, len(self.rows), self._read)
         return {"index": index, "row": self.rows[index], "path": [node.hex() for node in path]}
 
@@ -83,7 +83,10 @@ def statement_bundle(
     party: str,
     tables: Mapping[str, Sequence[Row]],
 ) -> bytes:
-    """One party in one run of version `v`. `leaves` holds the fields of COMMON; `tables` TABLES and the intents."""
+    """Return the bundle of one party in a run of version `v`.
+
+    `leaves` has the fields of COMMON; `tables` TABLES and intents.
+    """
     own = [row for row in tables["lines"] if row["party"] == party]
     groups = {row["group"] for row in own}
     lines = own if v > 1 else Prover(tables["lines"]).where(lambda row: row["group"] in groups)
@@ -109,7 +112,7 @@ def run_bundle(
     leaves: Mapping[str, Any],
     tables: Mapping[str, Sequence[Row]],
 ) -> bytes:
-    """Every row of a run of version `v`."""
+    """Return the bundle with every row of a run of version `v`."""
     rows = {name: list(tables[name]) for name in (*TABLES, "intents")}
     return bundle.encode("run", v=v, checkpoint=checkpoint, keys=keys, **leaves, **rows)
 
@@ -161,7 +164,7 @@ def _check_table(rows: Sequence[Row], stated: Row, name: str) -> SealedTable:
 
 
 def _note_unchecked(examination: Examination, accounts: Sequence[Row], given: Given) -> None:
-    """The facts that a bundle about money cannot prove."""
+    """Note the facts that a bundle about money cannot prove."""
     for party in derive.unshown_terms(given, accounts):
         examination.unchecked.append(
             f"the terms by which {party} is paid in another currency: a run of version 1 does not show them where "
@@ -244,8 +247,8 @@ def _groups(binding: Binding, rows: Sequence[Row]) -> list[GroupTotal]:
 def _check_level(binding: Binding) -> tuple[Level, Cutoff | None]:
     """Check the level that turns weights into amounts, as far as one party can without the other weights.
 
-    Without a cap in force it follows wholly. Under one, the weights of those at the cap stay unseen; everything
-    else about it is checked.
+    Without a cap the level is fully determined. Under a cap the weights of groups at the cap are not shown; everything
+    else about the level is checked.
     """
     inputs, result = binding.given, binding.document["result"]
     terms = inputs.terms
@@ -329,7 +332,7 @@ def _check_group(group: GroupTotal, level: Level, cutoff: Cutoff | None, salt: b
 
 
 def _check_lines(group: GroupTotal, lines: Sequence[Line], salt: bytes) -> None:
-    """A group's integer divided among its parties, and each party's among its lines, by largest remainder."""
+    """Check how a group's integer is divided among its parties, and each party's among its lines."""
     if sum(line.weight for line in lines) != group.weight:
         raise VerificationError(f"group {group.group}: its lines do not weigh what the group weighs")
     by_party: dict[str, dict[str, Line]] = defaultdict(dict)
@@ -411,7 +414,7 @@ def _check_own_account(values: Mapping[str, Any], binding: Binding, own: Sequenc
 def _check_alone(
     binding: Binding, party: str, rows: Sequence[Row], intents: Sequence[Row], earned: int
 ) -> list[Account]:
-    """Compute one party's account and payment again."""
+    """Compute one party's account and payment again, and compare."""
     inputs = binding.given
     booked = derive.accounts_of(inputs, rows, {party: earned} if earned else {}, (party,), alone=True)
     if inputs.v == 1:

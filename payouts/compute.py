@@ -1,7 +1,7 @@
 """The whole computation of one pool: usage -> filter -> weigh -> kernel -> totals -> cap -> one rounding -> lines.
 
-A pure function of its inputs: the same inputs give the same outcome, byte for byte, on any machine, in any
-order, in any batches. Amounts become integers at one place, `divided`; what follows divides integers.
+A pure function of its inputs: the same inputs give the same outcome, byte for byte, on any machine, in any order, in
+any batches. Amounts are rounded to integers at one place, `divided`; later steps divide integers.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from payouts.usage.intake import check_vectors, gather
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """All inputs of a pool's outcome. `period_root` salts every tie; shares are those of each row's own time.
+    """All inputs of a pool's outcome.
 
-    `carried`: micros that the pool's last run left unattributed and to this one; shared out on top of the amount.
+    `period_root` salts every tie; shares are those at each row's own time. `carried`: micros that the pool's last run
+    left unattributed; they are divided in addition to the amount.
     """
 
     terms: Terms
@@ -85,7 +86,7 @@ class Outcome:
     lines: tuple[Line, ...]
 
     def allocated_by_party(self) -> dict[str, int]:
-        """Each party's allocated money, before any minimum payout; parties with nothing allocated are absent."""
+        """Return each party's allocated money, before any minimum payout; parties with nothing allocated are absent."""
         out: dict[str, int] = defaultdict(int)
         for line in self.lines:
             if line.state == "allocated" and line.micros:
@@ -102,7 +103,7 @@ def heading(claim: Claim) -> Heading:
 
 
 def contributions(inputs: Inputs, rows: Sequence[UsageRow]) -> Iterator[Contribution]:
-    """Every contribution to the pool from gathered rows, unattributed weight included."""
+    """Yield every contribution to the pool from gathered rows, including unattributed weight."""
     ends_at = format_time(Period.parse(inputs.terms.period).end - timedelta(seconds=1))
     contributor = Contributor(
         terms=inputs.terms,
@@ -120,7 +121,10 @@ def contributions(inputs: Inputs, rows: Sequence[UsageRow]) -> Iterator[Contribu
 
 
 def prepare(inputs: Inputs) -> list[UsageRow]:
-    """The pool's rows, gathered and checked; nothing is computed from rows that do not fit the terms."""
+    """Return the pool's rows, gathered and checked;
+
+    rows that do not fit the terms are an error before anything is computed.
+    """
     if len(inputs.period_root) != 32:
         raise ValueError(f"period root of {len(inputs.period_root)} bytes: expected 32")
     rejected = {hold.id for hold in inputs.holds if hold.rejected is not None}
@@ -130,7 +134,7 @@ def prepare(inputs: Inputs) -> list[UsageRow]:
 
 
 def compute(inputs: Inputs) -> Outcome:
-    """The outcome of the pool."""
+    """Compute the outcome of the pool."""
     rows = prepare(inputs)
     units = sum(row.units for row in rows)
     weights: dict[Heading, int] = defaultdict(int)
@@ -161,9 +165,9 @@ def divided(
     weights: Mapping[Heading, int],
     unattributed: int,
 ) -> Outcome:
-    """The one rounding, and the division of each group's integer among its parties and their headings.
+    """Round once, and divide each group's integer among its parties and their headings.
 
-    All that a pool comes to follows from the weight under each heading; who checks a run calls this as its maker did.
+    The whole outcome follows from the weight under each heading; run and verifier call this same function.
     """
     pool = carried + (terms.micros if terms.micros is not None else (terms.price_micros or 0) * units)
     by_group: dict[str, int] = defaultdict(int)

@@ -1,8 +1,8 @@
 """Derive the tables of a run from its inputs, and compare them with the run's tables.
 
-A checker looks nothing up in a table to believe the rest of it. It takes the part that comes from elsewhere
-(the weight under each heading, what an account opened with, the route of a payment), derives the whole table
-by the functions that made it, and compares every row in order.
+A checker trusts no value of a table that it can derive. It takes only the inputs from outside the table (the weight
+under each heading, an account's opening balance, the route of a payment), derives the whole table by the functions that
+made it, and compares every row in order.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def outcome_of(given: Given, result: Row, lines: Sequence[Line]) -> Outcome:
 
 
 def cap_ppm(given: Given, result: Row) -> int | None:
-    """Return the rule's cap; unknown if the rule is not installed here."""
+    """Return the rule's cap; refuse a rule that is not installed here."""
     if not isinstance(given.rule, Uninstalled):
         return given.rule.cap_ppm()
     if result["level"]["cap"] is not None:
@@ -203,7 +203,7 @@ def _check_balance(party: str, balance: Balance, advances: Mapping[str, int]) ->
 def _agreed(given: Given, one: Account) -> Sequence[Agreed]:
     """Check a party's terms: its own, known to the run, in force in its month, one per kind.
 
-    A run of version 1 leaves them out of an account that has nothing but a currency; what is paid shows it.
+    A run of version 1 omits them from an account whose only terms set a currency; the payment shows that currency.
     """
     terms, agreed = given.terms, one.deductions.agreed
     if (unshown := _unshown_currency(given, one)) is not None:
@@ -218,16 +218,16 @@ def _agreed(given: Given, one: Account) -> Sequence[Agreed]:
 
 
 def unshown_terms(given: Given, rows: Iterable[Row]) -> list[str]:
-    """Parties whose account is paid, or carried, in a currency by terms that it does not show."""
+    """Return the parties whose account is paid or carried in a currency by terms that it does not show."""
     accounts = map(Account.from_payload, rows)
     return [account.party for account in accounts if _unshown_currency(given, account) is not None]
 
 
 def _unshown_currency(given: Given, one: Account) -> str | None:
-    """The currency in which an account of a run of version 1 must be paid by terms that it does not show.
+    """Return the currency in which an account of a run of version 1 must be paid by terms that it does not show.
 
-    What is worth less than that currency's smallest coin is carried whole, and not even the currency shows: then it is
-    one to which the run has such a rate. Without any, the account is to be paid in the pool's own.
+    An amount below that currency's smallest coin is carried whole, and the account does not show the currency: then it
+    is one for which the run has a rate that explains this. Without such a rate, the pool's own currency applies.
     """
     if given.v != 1 or one.deductions or one.payable < 0:
         return None

@@ -42,13 +42,13 @@ from payouts.terms import Terms
 
 
 def same(stated: Any, derived: Any) -> bool:
-    """Whether two values are one in canonical JSON, in which `true` is not 1."""
+    """Return whether two values have the same canonical JSON, in which `true` is not 1."""
     return canon.encode(stated) == canon.encode(derived)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uninstalled(Rule):
-    """A rule that a document names and this program does not have: what it caps at cannot be told."""
+    """A rule that a document names and that is not installed here; its cap is unknown."""
 
     name: ClassVar[str] = "uninstalled"
     stated: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -62,7 +62,7 @@ class Uninstalled(Rule):
 
 
 def read_rule(payload: Mapping[str, Any]) -> Rule:
-    """The rule that a document names, where it is installed in that version."""
+    """Return the rule that a document names, if it is installed in that version."""
     if not is_installed(payload["name"]):
         return Uninstalled(stated=dict(payload))
     rule = make_rule(payload["name"], {name: str(value) for name, value in payload["params"].items()})
@@ -71,7 +71,10 @@ def read_rule(payload: Mapping[str, Any]) -> Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """Everything a run depends on; `entries` are the ids of the corrections it books. `v`: by which rules."""
+    """All inputs of a run;
+
+    `entries` are the ids of the corrections it books. `v`: the version of the document's rules.
+    """
 
     period_root: bytes
     registry_size: int
@@ -123,7 +126,7 @@ class Given:
 
     @classmethod
     def from_payload(cls, inputs: Mapping[str, Any], v: int) -> Given:
-        """The inverse of `payload`; refuse content that it would not write."""
+        """Read what `payload` wrote; refuse anything else."""
         parsed = cls(
             v=v,
             period_root=parse_hex(inputs["period_root"], "period_root", tree.HASH_SIZE),
@@ -175,7 +178,7 @@ class Given:
 
     @property
     def key(self) -> Digest:
-        """The run's name: equal inputs, equal key."""
+        """Return the run's key: equal inputs give equal keys."""
         return canon.digest(canon.encode({"settle": "run", "v": self.v, "inputs": self.payload()}))
 
 
@@ -195,7 +198,7 @@ class Document:
 
     @property
     def blobs(self) -> list[bytes]:
-        """The tables as they are stored, each named by its digest in the document."""
+        """Return the tables as stored, each under its digest in the document."""
         return [table.data for table in self.tables.values()]
 
 
@@ -208,7 +211,7 @@ def accounts_for(
     stages: Stages,
     with_lines: Iterable[str],
 ) -> list[Account]:
-    """The accounts of a run. From version 2 on, whoever has lines or terms has one, were there nothing in it."""
+    """Return the accounts of a run. From version 2 on, every party with lines or terms has one, even if it is empty."""
     return accounts(
         currency=given.terms.currency,
         minimum=given.minimum,
@@ -221,7 +224,7 @@ def accounts_for(
 
 
 def draw_up(given: Given, usage: Iterable[UsageRow], outcome: Outcome, booked: Iterable[Account]) -> Document:
-    """The document of a run. Everything in it follows from `given` and what the log held at the close."""
+    """Return the document of a run. It follows entirely from `given` and the log at the close."""
     lines = [line_payload(line) for line in outcome.lines]
     table = SealedTable.of(lines)
     rows = account_payloads(booked, given.v, lines, table)
@@ -270,7 +273,7 @@ def result_payload(outcome: Outcome) -> dict[str, Any]:
 
 
 def read_outcome(payload: Mapping[str, Any], table: Callable[[str], list[dict[str, Any]]]) -> Outcome:
-    """The outcome a document speaks of; `table(name)` gives its rows."""
+    """Read the outcome from a document; `table(name)` returns its rows."""
     result = payload["result"]
     level, cutoff = result["level"], result["cutoff"]
     sums = {

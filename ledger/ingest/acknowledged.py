@@ -30,10 +30,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """A batch that is in the log: the keys of the events accepted, (source, event id, index) of duplicates.
+    """A batch that is in the log: keys of the accepted events, (source, event id, index) of the duplicates.
 
-    `first` is the index of the first accepted event: they stand one after the other. `refused` are the rows that
-    went to quarantine instead. `appended` is None where the whole transaction appended nothing.
+    `first` is the index of the first accepted event; the others follow without gaps. `refused` are the rows that went
+    to quarantine. `appended` is None where the whole transaction appended nothing.
     """
 
     appended: Appended | None
@@ -53,8 +53,8 @@ class Acknowledged:
 class Handed:
     """The rows of one caller, and their origin for quarantine.
 
-    With a `source`, rows of every other go to quarantine. `record` writes what must become durable together with
-    them, such as a broker's position: it is called inside the transaction, again if that is tried again.
+    With a `source`, rows of every other go to quarantine. `record` writes what must become durable together with them,
+    such as a broker's position: it is called inside the transaction, and again at each retry.
     """
 
     rows: Rows

@@ -1,10 +1,10 @@
 """Decide for each decoded event: append it, or report it as duplicate, conflict or quarantined.
 
-Per batch: check every event, look up tracks, listeners and event ids in one snapshot, build the
-leaves, then append them in one transaction with the new salts and the refused rows. If another
-writer was faster, the lock finds out whether what was looked up still holds, and only then is the
-batch prepared again. So a repeated file changes nothing, and a file that broke off can be sent again.
-Several callers' batches may share a transaction (`take_together`): each gets its own answer.
+Per batch: check every event, look up tracks, listeners and event ids in one snapshot, build the leaves, then append
+them in one transaction with the new salts and the refused rows. If another writer appended meanwhile, the look-ups are
+checked again under the lock; the batch is prepared again only if one of them changed. So a repeated file changes
+nothing, and an interrupted file can be sent again. Several callers' batches may share a transaction (`take_together`);
+each caller gets its own result.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Plan:
 
 
 class Ingest:
-    """One file, or one connection's worth, of events on their way into a log."""
+    """Appends the events of one file, or of one connection, to a log."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class Ingest:
         invalid: Mapping[int, tuple[Kind, str]],
         places: Sequence[Place | None],
     ) -> _Plan:
-        """Leaves for the good events of a batch, in order, and reasons for the others."""
+        """Build the leaves of a batch's valid events, in order, and the reasons for the other rows."""
         newest = queries.last_checkpoint(connection)
         plan = _Plan(size=0 if newest is None else newest.size, parts=parts, signed=places)
         plan.refused = [[("invalid", refused) for refused in part.rows.refused] for part in parts]
@@ -222,10 +222,10 @@ class Ingest:
         return plan
 
     def _barred(self, sources: Iterable[str]) -> dict[str, str]:
-        """Return sources whose events are refused, with the reason for their platform.
+        """Return the sources whose events are refused, with the reason for their platform.
 
-        One that signs, where nothing is signed; and one that nobody registered and that looks like one that was: the
-        same streams would count twice, or unsigned (finding M10).
+        Refused are a source that must sign, if the file is not signed, and an unregistered source whose name looks like
+        a registered one: the same streams would count twice, or unsigned (finding M10).
         """
         looks = {skeleton(name, fold=True): name for name in self._sources}
         barred: dict[str, str] = {}
@@ -268,7 +268,7 @@ class Ingest:
             )
         speaker = self._sources.get(event.source)
         if speaker is not None and speaker.party is not None and not self._declared.cover(event, place):
-            # Whoever handles the file after its platform could add a vector that no signature covers (finding D2).
+            # Anyone who handles the file after the platform could add a vector that no signature covers (finding D2).
             raise InputError(_UNCOVERED.format(speaker.party, event.source))
         carried = self._carried.take(event.vector, track=event.track, territory=event.territory)
         plan.vectors[carried.digest] = carried
@@ -320,7 +320,7 @@ class Ingest:
     # --- appending --------------------------------------------------------------------------------
 
     def _commit(self, plan: _Plan) -> Appended | None:
-        """The batch's leaves, salts and refused rows in one transaction."""
+        """Store the batch's leaves, salts and refused rows in one transaction."""
         at = format_time(self._log.clock())
 
         def settle(tx: Connection, head: Head) -> None:
@@ -338,7 +338,7 @@ class Ingest:
         return None
 
     def _keep(self, tx: Connection, at: str, plan: _Plan, first: int) -> None:
-        """The refused rows, those taken after all, and where accepted and repeated events stand in signed batches."""
+        """Store the refused rows, mark replayed rows as accepted, and record each event's place in its signed batch."""
         for part, refused in zip(plan.parts, plan.refused, strict=True):
             quarantine.keep(tx, part.name, at, refused)
             if part.record is not None:
@@ -355,7 +355,7 @@ class Ingest:
         )
 
     def _batch(self, plan: _Plan) -> LeafBatch:
-        """Vectors that came with the events first, then the events."""
+        """Return the leaves to append: first the vectors that came with the events, then the events."""
         now = self._log.clock()
         vectors = [
             leaf.encode(leaf.vector(now, track=carried.track, statement=carried.digest, method=carried.method))
@@ -390,7 +390,7 @@ class Ingest:
         conflicts: list[int],
         appended: Appended | None,
     ) -> list[Acknowledged]:
-        """Return each part's own result from the result of the transaction."""
+        """Split the result of the transaction into one result per part."""
         first = 0 if appended is None else appended.size - len(plan.places)
         keys, positions = list(plan.places), list(plan.places.values())
         offsets = dict(zip(keys, range(first, first + len(keys)), strict=True)) if duplicates else {}
@@ -448,7 +448,7 @@ _UNSIGNED: Final = "source {!r} takes only events that {} signed; hand them in w
 
 
 def _ranges_of(tx: Connection, repeated: Sequence[tuple[int, int]]) -> signed.Ranges:
-    """What is known of the batches of entries that came again."""
+    """Return the stored batch positions of the entries that were sent again."""
     indexes = [index for _, index in repeated]
     return signed.ranges(tx, min(indexes), max(indexes) + 1) if indexes else signed.Ranges([])
 

@@ -41,7 +41,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class LineBlock:
-    """Whole lines; `first` is the number of the first. `position` is how far into the file this block reaches."""
+    """Whole lines; `first` is the number of the first. `position` is the offset in the file at which the block ends."""
 
     first: int
     data: bytes
@@ -50,7 +50,7 @@ class LineBlock:
 
 @dataclass(frozen=True, slots=True)
 class TooLong:
-    """A line nobody will read, by its beginning."""
+    """The beginning of a line that is too long to be read."""
 
     line: int
     length: int
@@ -58,11 +58,11 @@ class TooLong:
 
 
 class TruncatedError(InputError):
-    """The file ends before its content does; what came before the break has been handed on."""
+    """The compressed file is truncated; the lines before the break have been returned."""
 
 
 def read_blocks(file: BinaryIO, name: str, size: int = BLOCK) -> Iterator[LineBlock | TooLong]:
-    """The lines of a file or stream, plain or gzip, without the bytes of a byte order mark."""
+    """Yield the lines of a file or stream, plain or gzip, without a byte order mark."""
     source = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", file))
     try:
         start = source.peek(16)
@@ -114,9 +114,10 @@ def _lines(stream: BinaryIO, name: str, size: int, raw: BinaryIO) -> Iterator[Li
 
 
 def _filled(stream: BinaryIO, name: str, size: int) -> tuple[bytes, TruncatedError | None]:
-    """The next `size` bytes, fewer at the end. Where compressed data breaks off, what it gave until there and why.
+    """Return the next `size` bytes, or fewer at the end.
 
-    Reading in one call would throw away up to a whole block of good rows with the exception.
+    Of truncated gzip data, return the bytes before the break, and the error: a single read call would lose up to a
+    whole block of good rows when it raises.
     """
     parts: list[bytes] = []
     missing = size
@@ -135,9 +136,9 @@ def _filled(stream: BinaryIO, name: str, size: int) -> tuple[bytes, TruncatedErr
 
 
 def _arrived(stream: BinaryIO, size: int) -> bytes:
-    """What a pipe gives until it has given `size` bytes, ended, or begun to give LINGER_SECONDS ago.
+    """Read a pipe until `size` bytes have come, it ends, or LINGER_SECONDS have passed since the first byte.
 
-    A pipe may be slow: rows that have come are not kept from the log until a whole block of them has.
+    A pipe may be slow: rows are appended soon after they come, without waiting for a full block.
     """
     pipe = cast("io.BufferedReader", stream)
     parts = [pipe.read1(size)]
@@ -156,7 +157,7 @@ def _position(file: BinaryIO) -> int:
 
 
 def open_file(path: Path) -> BinaryIO:
-    """A file to read lines from; InputError if it is not there."""
+    """Open a file for reading lines; InputError if it does not exist."""
     try:
         return path.open("rb")
     except FileNotFoundError:

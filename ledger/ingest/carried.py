@@ -34,7 +34,7 @@ class CarriedVectors:
         self._known: dict[tuple[str, str, bytes], CarriedVector] = {}
 
     def take(self, document: Mapping[str, Any], *, track: str, territory: str) -> CarriedVector:
-        """The vector of an event; InputError if it is malformed or not permitted."""
+        """Return the signed vector of an event; InputError if it is malformed or not permitted."""
         key = (territory, track, canon.encode(dict(document)))
         if key not in self._known:
             vector = from_declared(document, track=track)
@@ -44,7 +44,7 @@ class CarriedVectors:
 
 
 def same_payload(carried: CarriedVector, stored: bytes | None) -> bool:
-    """Whether a stored statement says what the carried one says, whichever key signed each."""
+    """Return whether a stored statement has the same payload as the carried one, whichever keys signed them."""
     if stored is None:
         return False
     return vector_payload(read_statement(stored)) == vector_payload(read_statement(carried.envelope))

@@ -1,8 +1,8 @@
 """Check an event before it is appended: pure checks, each with a reason in a sentence.
 
-`explain` judges any JSON value and says what is wrong with it; `Checker` judges decoded events in
-bulk and remembers what it has seen to be good, because sources, territories, products, days and
-times of day repeat by the million. Both admit the same events.
+`explain` checks any JSON value and says what is wrong with it. `Checker` checks decoded events in bulk and caches
+values that passed, because sources, territories, products, days and times of day repeat by the million. Both accept the
+same events.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def explain(document: Any) -> StreamEvent:
 
 
 def check(event: StreamEvent) -> StreamEvent:
-    """The event with its time written our way, if every field is possible; InputError names the first that is not."""
+    """Return the event with its time in our format; InputError names the first invalid field."""
     for name in ("source", "event_id", "track", "product", "listener"):
         check_id(getattr(event, name), name)
     for name in ("source", "event_id"):
@@ -86,7 +86,7 @@ def check(event: StreamEvent) -> StreamEvent:
 
 
 def check_id(value: str | None, name: str) -> None:
-    """Identifiers are printable: nothing that a terminal, a CSV or a database would read as a command."""
+    """Check that an identifier is printable: no character that a terminal, a CSV or a database reads as a command."""
     if value is None:
         return
     if not 0 < len(value) <= ID_MAX:
@@ -105,7 +105,7 @@ def _check_spelling(value: str, name: str) -> None:
 
 
 def _shown(value: Any) -> str:
-    """A value in a message: as JSON, cut short."""
+    """Return a value for an error message: as JSON, shortened."""
     try:
         text = msgspec.json.encode(value).decode()
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError):
@@ -114,11 +114,13 @@ def _shown(value: Any) -> str:
 
 
 class Checker:
-    """Checks events in bulk; for one that passes by memory alone, in a fraction of a microsecond."""
+    """Checks events in bulk; an event whose values are all in the cache takes a fraction of a microsecond."""
 
     def __init__(self, latest: Callable[[], date], source: str | None = None) -> None:
-        """`latest` returns the last day an event can be of: tomorrow, seen from the ledger's clock. It is asked for
-        each batch, because a checker lives for as long as the process that takes events in.
+        """`latest` returns the last possible day of an event:
+
+        tomorrow by the ledger's clock. It is called for each batch, because a checker lives as long as the process that
+        takes events.
 
         With a `source`, events of every other are refused.
         """
@@ -129,7 +131,10 @@ class Checker:
         }
 
     def run(self, events: list[StreamEvent]) -> dict[int, str]:
-        """Reasons by position for the events that are refused; a good one with an odd time is replaced in place."""
+        """Return the reasons for the refused events by position;
+
+        a valid event with another time format is replaced in place.
+        """
         refused: dict[int, str] = {}
         latest = self._latest().isoformat()
         good = self._good

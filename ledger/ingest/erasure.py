@@ -27,7 +27,7 @@ _STRUCK: Final = "[erased]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
-    """How many periods' salts and how many quarantined rows forgot the listener."""
+    """The number of periods whose salt was deleted, and of quarantined rows from which the listener was removed."""
 
     source: str
     salts: int
@@ -35,7 +35,7 @@ class Erased:
 
 
 def erase(store: Store, source: str, listener: str) -> Erased:
-    """Forget this listener of this source; doing it again changes nothing."""
+    """Erase this listener of this source; a repetition changes nothing."""
     with store.writing() as tx:
         salted = select(col(SaltRow.source)).where(col(SaltRow.listener) == listener).distinct()
         spelled = [name for name in tx.execute(salted).scalars() if _is_named(name, source)]
@@ -66,9 +66,9 @@ class StruckRow(NamedTuple):
 
 
 def strike(raw: bytes, reason: str, source: str, listener: str) -> StruckRow | None:
-    """The row and its reason without the listener, wherever they name them; None if they do not.
+    """Return the row and its reason without the listener's id; None if neither contains it.
 
-    A readable row of another source is left alone: the same id is somebody else there.
+    A readable row of another source is not changed: there the same id is another person.
     """
     pattern = _pattern(listener)
     try:
@@ -90,7 +90,7 @@ def _is_of(document: Any, source: str) -> bool:
 
 
 def _is_named(name: str, source: str) -> bool:
-    """Whether a row that was refused for how it spells its source is one of it all the same."""
+    """Return whether a row, refused because of how its source is spelled, belongs to this source."""
     return skeleton(name.strip(), fold=True) == skeleton(source, fold=True)
 
 
@@ -108,6 +108,6 @@ def _struck(value: Any, listener: str, pattern: str) -> Any:
 
 
 def _pattern(listener: str) -> str:
-    """Every whole-word occurrence of the id, however it is spelled in JSON."""
+    """Return the pattern that matches the id as a whole word, in every JSON spelling."""
     spellings = {listener, json.dumps(listener)[1:-1], json.dumps(listener, ensure_ascii=False)[1:-1]}
     return "|".join(rf"(?<![\w-]){re.escape(spelling)}(?![\w-])" for spelling in sorted(spellings))

@@ -1,6 +1,6 @@
 """The JSON Schema of a stream event (draft 2020-12), with the rules of `ledger.ingest.checks`.
 
-Two checks are beyond a schema: that an instant exists, and that text is printable and in Unicode's form NFC.
+A schema cannot express two of the checks: that a time exists, and that text is printable and in Unicode form NFC.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def _text(description: str) -> dict[str, Any]:
 
 
 def event_schema() -> dict[str, Any]:
-    """The schema as a JSON value."""
+    """Return the schema as a JSON value."""
     return {
         "$schema": SCHEMA_ID,
         "title": "StreamEvent",

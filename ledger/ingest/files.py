@@ -28,9 +28,9 @@ def named_as_events(path: PurePath) -> bool:
 
 
 def reader_for(name: str, form: str | None = None, naming: Naming | None = None) -> Reader:
-    """The reader of this format; without one, the format that the file's name says (`.gz` aside), else NDJSON.
+    """Return the reader of this format; by default the format that the file's name says, else NDJSON.
 
-    Every unknown field is refused unless `naming` says otherwise.
+    Unknown fields are refused unless `naming` allows them.
     """
     if form is None:
         form = SUFFIXES.get(PurePath(name.removesuffix(".gz")).suffix.lower(), "ndjson")

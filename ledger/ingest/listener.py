@@ -1,8 +1,8 @@
 """Listeners: the leaf has a commitment per period; an erasable table has the salt that links it to a person.
 
-A leaf carries `HMAC-SHA256(salt[source, listener, period], listener)`. Within a month the same
-listener has the same commitment, which is all that user-centric rules and fraud checks need; with
-the salts erased, nobody can tell whose it was, and every proof stays what it was.
+A leaf carries `HMAC-SHA256(salt[source, listener, period], listener)`. Within a month the same listener has the same
+commitment; user-centric rules and fraud checks need no more. Once the salts are erased, nobody can tell whose the
+commitment was, and every proof remains valid.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Entropy = Callable[[int], bytes]
 
 
 class Commitments:
-    """Commitments by listener, and the salts among them that are new and not stored yet."""
+    """Commitments by listener, and the new salts that are not stored yet."""
 
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
@@ -33,7 +33,7 @@ class Commitments:
         self._new: dict[Key, bytes] = {}
 
     def prepare(self, connection: Connection, keys: Iterable[Key]) -> dict[Key, str]:
-        """Commitments of these keys and perhaps others, from stored salts or new ones."""
+        """Compute the commitments of these keys, from stored salts or new ones; earlier ones stay in the result."""
         if len(self._known) > REMEMBERED_MAX:
             self.forget()
         commitments = self._known
@@ -48,26 +48,26 @@ class Commitments:
         return commitments
 
     def new(self) -> list[tuple[str, str, str, bytes]]:
-        """The salts to store in the transaction of the events that use them."""
+        """Return the new salts, to be stored in the transaction of the events that use them."""
         return [(*key, salt) for key, salt in self._new.items()]
 
     def raced(self, connection: Connection) -> bool:
-        """Whether another writer has stored a salt for any of the new ones' listeners."""
+        """Return whether another writer has stored a salt for a listener with a new one."""
         groups = _grouped(self._new)
         return any(queries.find_salts(connection, source, period, names) for (source, period), names in groups.items())
 
     def stored(self) -> None:
-        """The new salts are committed."""
+        """Mark the new salts as stored."""
         self._new.clear()
 
     def forget(self) -> None:
-        """Start again: new salts were not stored, or others were stored first."""
+        """Discard the new salts: they were not stored, or another writer stored others first."""
         self._known.clear()
         self._new.clear()
 
 
 def commit(salt: bytes, listener: str) -> str:
-    """The commitment to a listener in a leaf, 64 hex digits."""
+    """Return the commitment to a listener, as in a leaf: 64 hex digits."""
     return hmac.digest(salt, listener.encode(), "sha256").hex()
 
 

@@ -1,7 +1,7 @@
 """Map the field names of a platform's rows: rename mapped fields, leave out unknown ones, refuse typing errors.
 
-A field that is left out is counted and told. One that looks like a slip of the keyboard is not: what it says would be
-missing from the event, and nobody would know.
+An unknown field is left out, counted and reported. One that looks like a misspelt field is refused instead: its value
+would be missing from the event, and nobody would notice.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from ledger.tabular import LEFT_OUT
 
 @dataclass(slots=True, kw_only=True)
 class Naming:
-    """How one file's fields are read. `ignored` counts the rows in which each unknown field was left out.
+    """How one file's fields are read.
 
-    `is_windows`: whether it is a table for which Windows-1252 was assumed.
+    `ignored` counts, for each unknown field, the rows in which it was left out. `is_windows`: whether the file is a
+    table that was assumed to be in Windows-1252.
     """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -31,7 +32,7 @@ class Naming:
     is_windows: bool = False
 
     def record(self, document: Any) -> Any:
-        """A row with the fields that an event has; InputError names one that may not be left out."""
+        """Return a row with the fields of an event; InputError names an unknown field that may not be left out."""
         if not isinstance(document, dict) or FIELDS_SET.issuperset(document):
             return document
         fields: dict[str, Any] = {}
@@ -51,9 +52,9 @@ class Naming:
         return fields
 
     def columns(self, columns: Sequence[str], name: str) -> list[str | None]:
-        """A table's columns by the names of an event's fields, None for one that is left out.
+        """Return the event field of each column, None for a column that is left out.
 
-        Refuses a table that lacks a column: better before the first row than at the last.
+        Refuses a table without a required column before its first row is read.
         """
         fields = [self.renamed.get(column, _spelled(column)) for column in columns]
         if missing := [column for column in REQUIRED if column not in fields]:
@@ -71,7 +72,7 @@ class Naming:
         return [column if column in FIELDS_SET else None for column in fields]
 
     def refuse(self, name: str) -> None:
-        """InputError for an unknown field that is meant as a known one, or for every one where `strict`."""
+        """Raise InputError for an unknown field that looks like a known one, or for every unknown field if `strict`."""
         if (near := nearest(name)) is not None:
             raise InputError(f"unknown field {name!r}, which looks like {near!r}; known are {', '.join(FIELDS)}")
         if self.strict:
@@ -79,7 +80,7 @@ class Naming:
 
 
 def _spelled(column: str) -> str:
-    """A column by the field that it names in other letters (`Event ID`), else as it stands."""
+    """Return the field that a column names in another spelling (`Event ID`), else the column's name unchanged."""
     field = tabular.spelled(column)
     return field if field in FIELDS_SET else column
 
@@ -88,11 +89,11 @@ FIELDS_SET: Final = frozenset(FIELDS)
 
 
 def renaming(pairs: Iterable[str]) -> dict[str, str]:
-    """`THEIRS=OURS` as it stands on a command line; InputError for what is no field of an event."""
+    """Parse `THEIRS=OURS` from a command line; InputError if OURS is not a field of an event."""
     return tabular.renaming(pairs, FIELDS)
 
 
 @lru_cache(maxsize=1024)
 def nearest(name: str) -> str | None:
-    """The known field that this one looks like, if there is one."""
+    """Return the known field that this name resembles, or None."""
     return tabular.nearest(name, FIELDS)

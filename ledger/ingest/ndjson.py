@@ -20,20 +20,20 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 def read(file: BinaryIO, name: str, naming: Naming | None = None) -> Iterator[Rows]:
-    """The events of an NDJSON file, by block."""
+    """Yield the events of an NDJSON file, block by block."""
     for block in read_blocks(file, name):
         yield too_long(block) if isinstance(block, TooLong) else decode(block, naming)
 
 
 def too_long(line: TooLong) -> Rows:
-    """A line that is not read, as the refusal it is."""
+    """Return the refusal of a line that is too long."""
     rows = Collector(position=0)
     rows.refuse(line.line, line.head, f"the line is {line.length:,} bytes long; only its beginning is kept")
     return rows.rows()
 
 
 def decode(block: LineBlock, naming: Naming | None = None) -> Rows:
-    """The events of a block of lines; every unknown field is refused unless `naming` says otherwise."""
+    """Decode the events of a block of lines; unknown fields are refused unless `naming` allows them."""
     data = block.data
     try:
         events = _DECODER.decode_lines(data)
@@ -46,10 +46,10 @@ def decode(block: LineBlock, naming: Naming | None = None) -> Rows:
 
 
 def _may_repeat_keys(data: bytes, events: list[StreamEvent]) -> bool:
-    """False only if no object in these lines has a key twice, of which the decoder would keep the last.
+    """Return False only if no object in these lines has a key twice; the decoder would keep the last one.
 
-    Without escapes in the input every colon outside of keys stands in a value, and all values of
-    the decoded events are encoded again. So a key that was dropped shows as a colon too many.
+    Without escapes in the input, every colon is either a key's separator or inside a value, and all decoded values are
+    encoded again. So each dropped key shows as one colon too many.
     """
     return b"\\" in data or data.count(b":") != _ENCODER.encode_lines(events).count(b":")
 
@@ -63,7 +63,7 @@ def _one_by_one(block: LineBlock, naming: Naming) -> Rows:
                     rows.take(block.first + offset, line, event)
                     continue
                 document = naming.record(parse_json(line))
-                # Renamed fields have their own names in quarantine, where nobody knows any more how they were mapped.
+                # Quarantine stores renamed fields under their event names, because it does not store the mapping.
                 raw = as_line(document) if naming.renamed else line
                 rows.take(block.first + offset, raw, explain(document))
             except InputError as problem:
@@ -81,7 +81,7 @@ def _quick(line: bytes) -> StreamEvent | None:
 
 
 def parse_json(line: bytes) -> Any:
-    """A JSON value in which no object repeats a key."""
+    """Parse a JSON value in which no object repeats a key."""
     try:
         return json.loads(line.decode(), object_pairs_hook=_pairs, parse_constant=_no_constant)
     except UnicodeDecodeError as problem:

@@ -1,6 +1,6 @@
 """Store quarantined rows as they were sent, until they are replayed or discarded.
 
-A row lies here once however often its file is sent, because it is known by the digest of its bytes.
+A row is stored once however often its file is sent: it is identified by the digest of its bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ State = Literal["waiting", "replayed", "discarded"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A row in quarantine: which file and line it came from, why it is here, when it came."""
+    """A row in quarantine: its file and line, the reason, and the time."""
 
     id: int
     kind: str
@@ -55,7 +55,7 @@ _RELEASE: Final = text("UPDATE quarantine SET state = 'replayed' WHERE digest = 
 
 
 def keep(tx: Connection, name: str, at: str, rows: Iterable[tuple[Kind, RowRefusal]]) -> None:
-    """Put rows of a file into quarantine; those that wait there already stay, those that were discarded wait again."""
+    """Store rows of a file in quarantine; rows that wait already stay, discarded ones wait again."""
     values: list[dict[str, Any]] = [
         {
             "digest": row_digest(row.raw),
@@ -73,12 +73,12 @@ def keep(tx: Connection, name: str, at: str, rows: Iterable[tuple[Kind, RowRefus
 
 
 def row_digest(raw: bytes) -> bytes:
-    """What makes two rows the same row."""
+    """Return the digest that identifies a row."""
     return hashlib.sha256(raw).digest()
 
 
 def release(tx: Connection, raws: Sequence[bytes]) -> None:
-    """These rows have been appended after all."""
+    """Mark these rows as appended."""
     if raws:
         tx.execute(_RELEASE, [{"digest": row_digest(raw)} for raw in raws])
 
@@ -111,7 +111,7 @@ def listed(connection: Connection, *, state: State | None = "waiting", kind: str
 
 
 def one(connection: Connection, number: int) -> Kept:
-    """One row; InputError if there is none of this id."""
+    """Return one row; InputError if no row has this id."""
     return _kept(_row(connection, number))
 
 
@@ -124,7 +124,7 @@ def _row(connection: Connection, number: int) -> Any:
 
 
 def raw_of(connection: Connection, number: int) -> bytes:
-    """The bytes of a row, exactly."""
+    """Return the exact bytes of a row."""
     return bytes(_row(connection, number).raw)
 
 

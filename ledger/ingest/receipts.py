@@ -33,7 +33,7 @@ Place = tuple[str, str, int]
 
 
 def receipts(log: Log, places: Iterable[Place]) -> Iterator[tuple[Place, bytes]]:
-    """The receipt of each of these events."""
+    """Yield the receipt of each of these events."""
     asked = list(places)
     with log.store.reading() as connection:
         bodies = queries.bodies(connection, [index for _, _, index in asked])
@@ -56,7 +56,7 @@ class ReceiptWriter:
     """Writes the receipts of each append: a file per event in a folder, or all of them into one file."""
 
     def __init__(self, log: Log, target: Path, signers: Mapping[int, str]) -> None:
-        """`signers`: who signed the batches of this log, by the index of the batch leaf."""
+        """`signers`: the party that signed each batch of this log, by the index of the batch leaf."""
         self._log, self._target, self._signers = log, target, signers
         folder = target.parent if target.suffix == ONE_FILE else target
         try:
@@ -65,7 +65,7 @@ class ReceiptWriter:
             raise InputError(f"receipts cannot be written to {folder}: {failure.strerror}") from failure
 
     def write(self, batch: Acknowledged) -> None:
-        """Receipts for what this batch added, and again for what was there already."""
+        """Write the receipts of the events that this batch added, and again those of its duplicates."""
         places = [*batch.accepted, *batch.duplicates]
         pairs = receipts(self._log, places)
         if self._target.suffix == ONE_FILE:
@@ -79,7 +79,7 @@ class ReceiptWriter:
             write_whole(event, receipt, durable=False)  # `settle ledger receipts` writes any of them again
 
     def write_batch(self, source: str, number: int, index: int) -> None:
-        """The receipt of a signed batch itself."""
+        """Write the receipt of a signed batch itself."""
         ((_, receipt),) = receipts(self._log, [(source, "", index)])
         if self._target.suffix == ONE_FILE:
             fields = {"source": source, "batch": number, "index": index, "receipt": receipt.decode()}

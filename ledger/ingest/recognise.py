@@ -1,6 +1,6 @@
 """Decide whether a file contains events: bad rows go to quarantine, but a file without any event is refused.
 
-Otherwise somebody who hands in the wrong file would be thanked for it, and find its lines in quarantine.
+Otherwise a person who hands in the wrong file would see no error, and find all of its lines in quarantine.
 """
 
 from __future__ import annotations

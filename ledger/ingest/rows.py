@@ -24,7 +24,7 @@ class RowRefusal:
 
 @dataclass(slots=True)
 class Rows:
-    """Events of a file in order. `line` and `raw` find the place and the bytes of the i-th one."""
+    """Events of a file in order. `line` and `raw` return the line number and the bytes of the i-th event."""
 
     events: list[StreamEvent]
     line: Callable[[int], int]
@@ -34,7 +34,7 @@ class Rows:
 
 
 class Joined:
-    """Several callers' rows in one list of events, each row traced back to the part that it came in."""
+    """Several callers' rows in one list of events; each row can be traced back to its part."""
 
     def __init__(self, parts: Sequence[Rows]) -> None:
         self._parts = parts
@@ -43,7 +43,7 @@ class Joined:
         """Where each part begins, and after the last one where it ends."""
 
     def part(self, i: int) -> int:
-        """The number of the part that holds the i-th event."""
+        """Return the number of the part that holds the i-th event."""
         return bisect_right(self.starts, i) - 1
 
     def line(self, i: int) -> int:
@@ -56,7 +56,7 @@ class Joined:
 
 
 def consecutive(events: list[StreamEvent], first: int, position: int, raws: Callable[[], list[bytes]]) -> Rows:
-    """Rows on consecutive lines; their bytes are read only if one is refused."""
+    """Return rows on consecutive lines; their bytes are read only if one is refused."""
     lines: list[bytes] = []
 
     def raw(i: int) -> bytes:
@@ -69,7 +69,7 @@ def consecutive(events: list[StreamEvent], first: int, position: int, raws: Call
 
 @dataclass(slots=True)
 class Collector:
-    """Rows read one by one, if the fast decoder could not be used."""
+    """Collects rows that are read one by one, where the fast decoder cannot be used."""
 
     position: int
     events: list[StreamEvent] = field(default_factory=list)
@@ -89,5 +89,5 @@ class Collector:
 
 
 def as_line(record: Any) -> bytes:
-    """A record of another format as the JSON line it would have been: what quarantine keeps and replays."""
+    """Return a record of another format as a JSON line, the form in which quarantine stores and replays it."""
     return msgspec.json.encode(record, enc_hook=str)

@@ -95,7 +95,7 @@ def declared_digest(document: Mapping[str, Any], track: str) -> bytes:
 
 
 class DeclaredVectors:
-    """Which vectors a batch in the log covers, for the events that stand in it."""
+    """Which vectors a batch in the log covers, for the events in it."""
 
     def __init__(self, reading: Callable[[], Reading], blob: Callable[[Digest], bytes]) -> None:
         self._reading = reading
@@ -103,9 +103,9 @@ class DeclaredVectors:
         self._read: tuple[int, frozenset[bytes]] = (-1, frozenset())
 
     def cover(self, event: StreamEvent, place: Place | None) -> bool:
-        """Whether the platform might declare vectors when it signed the event's batch, and signed for this one in it.
+        """Return whether the event's batch covers this vector, and its platform might declare vectors when it signed.
 
-        What was said of the source later changes nothing, as in `Reading.pays`.
+        A later change of the source has no effect on it, as in `Reading.pays`.
         """
         if event.vector is None or place is None:
             return False
@@ -119,7 +119,7 @@ class DeclaredVectors:
 
 
 class InOrder:
-    """Return the positions of a file's events, in the order in which they were signed."""
+    """Returns the positions of a file's events, in the order in which they were signed."""
 
     def __init__(self, index: int, hashes: bytes) -> None:
         self._index = index
@@ -140,7 +140,7 @@ class InOrder:
 
 
 class PlaceSearch:
-    """The places of events that come one by one, such as those replayed from quarantine."""
+    """Returns the positions of events that come one by one, such as those replayed from quarantine."""
 
     def __init__(self, batches: Mapping[str, Sequence[tuple[int, Digest]]], blob: Callable[[Digest], bytes]) -> None:
         """`batches` by source: the index of each leaf, and the digest of the hashes it names."""

@@ -29,7 +29,7 @@ _WHOLE: Final = re.compile(r"-?[0-9]{1,18}\Z", re.ASCII)
 
 
 def event_of(record: dict[str, Any]) -> StreamEvent:
-    """A record as an event; InputError says what is wrong."""
+    """Return a record as an event; InputError says what is wrong."""
     try:
         return msgspec.convert(record, StreamEvent)
     except msgspec.ValidationError:
@@ -40,7 +40,7 @@ def event_of(record: dict[str, Any]) -> StreamEvent:
 
 
 def read_csv(file: BinaryIO, name: str, naming: Naming | None = None) -> Iterator[Rows]:
-    """The events of a CSV or TSV file: a header line, one record a line; an empty cell is absent."""
+    """Yield the events of a CSV or TSV file: a header line, one record a line; an empty cell means no value."""
     header: list[str] | None = None
     columns: list[str | None] = []
     lettering = Lettering()
@@ -114,7 +114,7 @@ def _typed(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_parquet(file: BinaryIO, name: str, naming: Naming | None = None) -> Iterator[Rows]:
-    """The events of a Parquet file; `occurred_at` may be a timestamp, `vector` a struct or JSON text."""
+    """Yield the events of a Parquet file; `occurred_at` may be a timestamp, `vector` a struct or JSON text."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -147,7 +147,7 @@ def read_parquet(file: BinaryIO, name: str, naming: Naming | None = None) -> Ite
 
 
 def check_packing(about: Any, name: str) -> None:
-    """Refuse a table that a few bytes unpack to more than rows of events, or of latents, are (finding F1)."""
+    """Refuse a file whose few bytes would unpack to far more than any real table of events or latents (finding F1)."""
     for group in range(about.num_row_groups):
         packed = about.row_group(group)
         plain = sum(packed.column(column).total_uncompressed_size for column in range(about.num_columns))
@@ -159,7 +159,7 @@ def check_packing(about: Any, name: str) -> None:
 
 
 def _parts(batch: Any, where: str) -> Iterator[Any]:
-    """A batch in parts that fit into memory as Python values; InputError for a row longer than a line may be."""
+    """Yield a batch in parts that fit into memory as Python values; InputError for a row longer than a line may be."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -200,7 +200,7 @@ def _moment(value: Any) -> Any:
 
 
 def _without_nulls(value: Any) -> Any:
-    """A struct has every field in every row; what is absent there is null."""
+    """Remove null fields: a Parquet struct has every field in every row, and null where the field is absent."""
     if isinstance(value, dict):
         return {name: _without_nulls(item) for name, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value

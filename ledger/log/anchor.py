@@ -1,8 +1,8 @@
 """The anchor: the last acknowledged checkpoint, stored outside the log's database.
 
-A database can be put back to an older state without any hash in it being wrong. The anchor is what
-notices: it only moves forward, one writer holds it from before a checkpoint is signed until that
-checkpoint is committed and anchored, and a log whose database is behind it signs nothing.
+A database can be reset to an older state in which every hash is still right. The anchor detects this: it only moves
+forward, and a log whose database is behind it signs nothing. One writer locks it before a checkpoint is signed, until
+that checkpoint is committed and anchored.
 
 | who holds it | what a lying holder can do |
 | ------------ | -------------------------- |
@@ -33,12 +33,12 @@ def content(data: bytes) -> Checkpoint:
 
 
 class AnchorLock(ABC):
-    """The anchor while one writer holds it: nobody else can read it in order to sign."""
+    """The anchor, locked by one writer: no other writer can read it in order to sign."""
 
     note: bytes | None
 
     def advance(self, signed: bytes) -> None:
-        """Move to this signed checkpoint, durably; refuses to move back or sideways."""
+        """Store this signed checkpoint durably; refuses a smaller tree, or another tree of the same size."""
         new = content(signed)
         if self.note is not None:
             old = content(self.note)
@@ -58,16 +58,16 @@ class AnchorLock(ABC):
 
 
 class Anchor(ABC):
-    """One log's anchor, shared by all of its writers."""
+    """The anchor of one log, shared by all of its writers."""
 
     @abstractmethod
     def read(self) -> bytes | None:
-        """The signed checkpoint it holds; None if there is no anchor yet."""
+        """Return the stored signed checkpoint; None if there is no anchor yet."""
 
     @abstractmethod
     @contextmanager
     def held(self) -> Iterator[AnchorLock]:
-        """Wait for the anchor and keep other writers from it, until it has advanced or the block ends."""
+        """Wait for the lock, and hold it until the anchor has advanced or the block ends."""
 
     @abstractmethod
     def close(self) -> None:
@@ -102,7 +102,7 @@ class FileAnchor(Anchor):
             os.close(folder)
 
     def close(self) -> None:
-        """Nothing is kept open between uses."""
+        """Do nothing: no file is kept open between uses."""
 
 
 class _HeldFile(AnchorLock):
@@ -110,7 +110,7 @@ class _HeldFile(AnchorLock):
         self._path, self.note = path, signed
 
     def _write(self, signed: bytes) -> None:
-        """At every moment the file is the old or the new, on the disk."""
+        """Replace the file atomically: a crash leaves the old or the new content on the disk."""
         try:
             write_whole(self._path, signed)
         except OSError as failure:

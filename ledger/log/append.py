@@ -6,9 +6,9 @@ Appending, in the order in which things reach the disk, and what a crash means a
 if another writer moved it, and compare it with the anchor; 4. sign the new checkpoint;
 5. commit leaves, tiles, checkpoint, ids and blobs as one transaction; 6. move the anchor; 7. answer.
 
-A crash before 5 ends leaves nothing. Between 5 and 6 the entries are there and nobody was told: the
-same events sent again are duplicates, and the next append moves the anchor past them. After 6 the
-entries are acknowledged, and a database without them is refused.
+A crash before 5 ends leaves nothing. Between 5 and 6 the entries are stored but not acknowledged: the same events sent
+again are duplicates, and the next append moves the anchor past them. After 6 the entries are acknowledged, and a
+database without them is refused.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class HandedOverError(StateError):
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Leaves `first` to `size - 1` are in the log and answered for by this signed checkpoint."""
+    """Leaves `first` to `size - 1` are in the log, under this signed checkpoint."""
 
     first: int
     size: int
@@ -65,7 +65,7 @@ class Appended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafBatch:
-    """Leaves as bytes, ready to be placed. `types` and `bodies` run in parallel; an event's key is its offset's."""
+    """Encoded leaves, ready to be appended. `types` and `bodies` are parallel; event keys are listed by offset."""
 
     bodies: Sequence[bytes]
     types: Sequence[str]
@@ -159,7 +159,7 @@ class Log:
 
     @property
     def signer(self) -> PrivateKey:
-        """The log's private key; a callable given for it is asked when the first signature is needed."""
+        """Return the log's private key; if a callable was passed, it is called at the first signature."""
         if not isinstance(self._signer, PrivateKey):
             self._signer = self._signer()
         return self._signer
@@ -169,7 +169,7 @@ class Log:
         self._signer = signer
 
     def close(self) -> None:
-        """Give database and anchor back."""
+        """Close the database and the anchor."""
         self.store.close()
         self.anchor.close()
 
@@ -180,12 +180,12 @@ class Log:
     ) -> Appended:
         """Leaves and the matter they name, all or nothing; on return they are durable, signed for and anchored.
 
-        With `expect_size`, ConflictError if the log has moved on: read it again and decide again.
+        With `expect_size`, raises ConflictError if the log has another size: the caller reads it and decides again.
         """
         return self.commit(batch_of(leaves, blobs), None if expect_size is None else self._unmoved(expect_size))
 
     def _unmoved(self, size: int) -> Check:
-        """Under the lock: give the append up if the log has another size by then."""
+        """Abandon the append, under the lock, if the log no longer has this size."""
 
         def check(_: Connection, head: Head) -> None:
             if head.size != size:
@@ -194,9 +194,9 @@ class Log:
         return check
 
     def hand_over(self, end: Callable[[Head], Leaf], successor: PrivateKey) -> Appended:
-        """Append the leaf that ends this log's key at the head it is given; the successor signs from there on.
+        """Append the leaf that ends this log's key at the head passed to it; the successor signs from there on.
 
-        However fast others write, the leaf states the tree just before it: if the log moved, it is made again.
+        The leaf must state the tree just before it: if another writer appended meanwhile, the leaf is made again.
         """
         while True:
             head = self.head()
@@ -206,9 +206,9 @@ class Log:
                 return done
 
     def commit(self, batch: LeafBatch, check: Check | None = None, signer: PrivateKey | None = None) -> Appended:
-        """Append a prepared batch; see the module's own text for the order of things.
+        """Append a prepared batch; the module's docstring gives the order of the steps.
 
-        `signer` is another key than the log's own, to which this batch hands the log over.
+        `signer` is the successor key to which this batch hands the log over, if any.
         """
         if not batch.bodies:
             raise InputError("an append needs at least one leaf")
@@ -236,7 +236,7 @@ class Log:
     def _check_time(self, tx: Connection, size: int, batch: LeafBatch) -> str:
         """Refuse leaves dated before the log's latest time; return the latest time including this batch.
 
-        A clock set back would open what is closed: a grant that has ended, a period that is over.
+        A clock that was set back would reopen an ended grant or a closed period.
         """
         read, latest = self._written
         if read != size:
@@ -253,7 +253,7 @@ class Log:
         return max([latest, *dated])
 
     def _edge_in(self, tx: Connection) -> Edge:
-        """The right edge, read again if this is the first append or another writer was here."""
+        """Return the right edge; it is read again at the first append and after another writer's append."""
         last = queries.last_checkpoint(tx)
         if self._edge is not None and last is not None and last.size == self._edge.head.size:
             if last.root != self._edge.head.root:
@@ -269,8 +269,8 @@ class Log:
     def _extended(self, before: Edge, batch: LeafBatch, signer: PrivateKey) -> tuple[Edge, list[tile.Changed]]:
         """The edge after a batch; StateError unless the signing key counts at its size.
 
-        Asked inside the lock: while this process waited, another may have handed the log's key over, and what
-        the old key signed from there on would make the log impossible to open.
+        Checked under the lock: another process may have handed the log's key over meanwhile, and a checkpoint signed by
+        the old key after that would make the log impossible to open.
         """
         edge, tiles = before.extended(batch.hashes)
         ring = before.ring
@@ -299,7 +299,7 @@ class Log:
             project_tracks(tx, first, batch.types, batch.bodies, before.ring, assigns=self._assigns)
 
     def put_blob(self, data: bytes) -> Digest:
-        """Keep content-addressed matter that a later leaf will name."""
+        """Store a content-addressed blob that a later leaf will name."""
         digest = canon.digest(data)
         with self.store.writing() as tx:
             if queries.blob(tx, bytes.fromhex(digest)) is None:
@@ -347,7 +347,7 @@ class Log:
     def entries(
         self, *, types: Collection[str] | None = None, start: int = 0, stop: int | None = None
     ) -> Iterator[Entry]:
-        """Entries in order, of these types only if given; cheap for all types but `event`."""
+        """Yield entries in order, optionally only those of some types; fast for all types but `event`."""
         end = self.head().size if stop is None else stop
         while start < end:
             with self.store.reading() as connection:
@@ -358,7 +358,7 @@ class Log:
             start = rows[-1].index + 1
 
     def entry(self, index: int) -> Entry:
-        """One entry; InputError if there is none of this index."""
+        """Return one entry; InputError if the log has no such index."""
         with self.store.reading() as connection:
             rows = queries.page(connection, index, index + 1)
         if not rows:
@@ -376,19 +376,19 @@ class Log:
         return data
 
     def find_event(self, source: str, event_id: str) -> int | None:
-        """The index of a source's event; None if there is none."""
+        """Return the index of a source's event, or None."""
         with self.store.reading() as connection:
             return queries.find_event(connection, source, event_id)
 
     def reading(self) -> Reading:
-        """Return the reading of this log's own leaves, from the leaves themselves, without projections.
+        """Return the reading of this log's own leaves, from the leaves themselves, not from projections.
 
-        Kept and carried forward; a log without trusted keys is read anew by whoever wants to check signatures.
+        It is cached and extended by new leaves. A log opened without trusted keys checks no signatures.
         """
         return self._carried_forward(Reading.TYPES)
 
     def signed_batches(self) -> Reading:
-        """The same of signed batches and of who speaks for their sources alone: no vector is checked for it."""
+        """Return the same reading, limited to signed batches and the parties of their sources; no vector is checked."""
         return self._carried_forward((*keyring.TYPES, sourcing.TYPE, BATCH))
 
     def sources(self) -> dict[str, EventSource]:
@@ -396,11 +396,11 @@ class Log:
         return dict(self._carried_forward((*keyring.TYPES, sourcing.TYPE)).sources)
 
     def members(self) -> dict[str, TrustedLog]:
-        """Every log that was registered here, with its first keys; from few leaves likewise."""
+        """Return every log that was registered here, with its first keys; reads only `member` leaves."""
         return dict(self._carried_forward((*keyring.TYPES, member.TYPE)).members)
 
     def _carried_forward(self, types: tuple[str, ...]) -> Reading:
-        """What the leaves of these types add up to; only those that came since it was asked last are read."""
+        """Return a cached reading of the leaves of these types, after applying the leaves that are new."""
         with self._reading_lock:
             size = self.head().size
             if types not in self._readings:
@@ -425,13 +425,13 @@ class Log:
             return right_edge.ring_of(connection, self.origin, self.trusted)
 
     def assignments(self) -> dict[str, tuple[Digest, int]]:
-        """Every assigned track: the vector it pays by and the index of the assignment."""
+        """Return, for every assigned track, its vector and the index of the assignment."""
         with self.store.reading() as connection:
             return {track: (vector, index) for track, vector, index in queries.assignments(connection)}
 
     @contextmanager
     def projection(self) -> Iterator[Connection]:
-        """A transaction for a room's own `<room>_*` tables beside the log's; commits on leaving.
+        """Open a transaction on a package's own `<name>_*` tables next to the log's; it commits when the block ends.
 
         It holds the database's write lock: do not append inside it.
         """
@@ -441,11 +441,11 @@ class Log:
     # --- proving ----------------------------------------------------------------------------------
 
     def checkpoint(self, size: int | None = None) -> bytes:
-        """The signed checkpoint of this size, by default the newest."""
+        """Return the signed checkpoint of this size, by default the newest."""
         return self._signed(size).note
 
     def covering(self, index: int) -> bytes:
-        """The checkpoint with which this entry was acknowledged."""
+        """Return the checkpoint with which this entry was acknowledged."""
         with self.store.reading() as connection:
             signed = queries.checkpoint_covering(connection, index)
         if signed is None:
@@ -461,13 +461,13 @@ class Log:
         return not any(line.name == self.origin and line.id in current for line in note.parse(signed).signatures)
 
     def inclusion(self, index: int, size: int | None = None) -> bytes:
-        """A `.tlog-proof` of an entry in the tree of a checkpoint, by default the newest."""
+        """Return a `.tlog-proof` of an entry in the tree of a checkpoint, by default the newest."""
         signed = self._signed(size)
         hashes = tree.prove_inclusion(index, signed.size, self.read)
         return tlog_proof.Proof(index=index, hashes=tuple(hashes), checkpoint=signed.note).encode()
 
     def consistency(self, old: int, new: int) -> list[bytes]:
-        """The hashes that show the tree of size `old` to be a prefix of that of size `new`."""
+        """Return the hashes that prove the tree of size `old` to be a prefix of that of size `new`."""
         if new > self.head().size:
             raise InputError(f"log {self.origin} has {self.head().size} entries, not {new}")
         return tree.prove_consistency(old, new, self.read)

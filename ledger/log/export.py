@@ -8,8 +8,8 @@ keys.ndjson                     every key leaf with its index, for readers who s
 trust.json, policy              copies for convenience, the second as a C2SP tlog-policy: compare them with
                                 ones from elsewhere
 ```
-What is there already is extended; the checkpoint is written last, so that at every moment the
-files prove the checkpoint beside them.
+An existing export is extended. The checkpoint is written last, so that at every moment the files prove the
+checkpoint in the folder.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ledger.proofs.trust import parse as parse_trust
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What the folder holds now, and how many files this export wrote."""
+    """The state of the folder after an export, and the number of files written."""
 
     folder: str
     origin: str
@@ -90,7 +90,7 @@ def export(
 
 
 def _present(log: Log, folder: Path, signed: queries.StoredCheckpoint) -> int:
-    """The size that the folder already holds."""
+    """Return the size of the log that the folder already holds."""
     path = folder / "checkpoint"
     if not path.exists():
         if folder.exists() and any(folder.iterdir()):
@@ -121,5 +121,5 @@ def _blobs(connection: Connection, folder: Path) -> int:
 
 
 def _write(place: Path, data: bytes) -> None:
-    """Whole or not at all, also for a web server that reads meanwhile."""
+    """Write a file atomically, also for a web server that reads it meanwhile."""
     write_whole(place, data, mode=PUBLIC, durable=place.name == "checkpoint")

@@ -1,12 +1,11 @@
 """Check the whole log: recompute everything that is stored about its entries.
 
-Every entry is encoded again, hashed, chained and put into a new tree, which is compared with the
-stored tiles (so that the first bad entry has an index), with every checkpoint and with every seal.
-An event names the vector that its track was assigned at that point of the log, or one that came with
-it: its evidence is then a `vector` leaf of the same track in the same batch.
-Leaves with an author are read as everybody reads them (`ledger.reading`): a void one is a problem.
-An event that stands in a signed batch says what the platform signed at that place.
-Then the tables beside the entries: event ids, the projection of tracks, content-addressed matter.
+Every entry is encoded again, hashed, chained and put into a new tree, which is compared with the stored tiles (so that
+the first bad entry has an index), with every checkpoint and with every seal. An event names the vector that its track
+was assigned at that point of the log, or one that came with it: its evidence is then a `vector` leaf of the same track
+in the same batch. Leaves with an author are read by `ledger.reading`, like everywhere else: a void leaf is a problem.
+An event that stands in a signed batch says what the platform signed at that place. Then the tables beside the entries:
+event ids, the projection of tracks, content-addressed matter.
 """
 
 from __future__ import annotations
@@ -113,7 +112,7 @@ class _Walk:
     # --- entries ----------------------------------------------------------------------------------
 
     def _walk(self, connection: Connection) -> None:
-        """From checkpoint to checkpoint, each as far as its entries reach."""
+        """Walk from checkpoint to checkpoint, each as far as its entries are stored."""
         last = None
         trusted = self._log.trusted
         if trusted is not None:
@@ -178,9 +177,9 @@ class _Walk:
         self._edge, _ = self._edge.extended(hashes)
 
     def _check_stated(self, connection: Connection, first: int, hashes: list[bytes]) -> None:
-        """Each leaf of this block that states a tree states that of its size; a seal states the chain too.
+        """Check the trees, and the chain heads of seals, that leaves of this block state, against those derived.
 
-        The head is derived from the leaves; only a seal may be of a size before this block, and then of a checkpoint.
+        Only a seal may state a size before this block, and then that of a checkpoint.
         """
         for index, body in self._stated:
             size, head = body.get("size"), None
@@ -195,7 +194,7 @@ class _Walk:
         self._stated.clear()
 
     def _take_other(self, index: int, kind: str, body: dict[str, Any], events: dict[str, dict[str, int]]) -> None:
-        """A leaf that is no event in its usual form."""
+        """Check a leaf that is not an event in the usual form."""
         if body["type"] != kind:
             self._report.bad(index, f"entry {index} is filed as {kind!r} and is a {body['type']!r}")
         if self._types is not None and kind not in self._types:
@@ -229,7 +228,7 @@ class _Walk:
             self._assigned[body["track"]] = body["vector"]
 
     def _check_binding(self, index: int, source: str, track: str, vector: str | None) -> None:
-        """An event that does not name its track's vector must have brought its own, and its source might do so."""
+        """Check that an event with another vector than its track's brought it along, as its source was permitted to."""
         if vector is not None and (track, vector) in self._carried:
             if not self._reading.pays(track, vector, index, source):
                 self._report.bad(index, f"entry {index} pays by a vector for which {source} did not sign (finding D2)")
@@ -241,7 +240,7 @@ class _Walk:
             )
 
     def _compare_tiles(self, connection: Connection, first: int, hashes: list[bytes]) -> None:
-        """Name the entries whose hash is not the one in the stored tree."""
+        """Report the entries whose hash differs from the stored tree."""
         stop = first + len(hashes)
         for n in range(first // WIDTH, -(-stop // WIDTH)):
             start, end = max(first, n * WIDTH), min(stop, (n + 1) * WIDTH)
@@ -316,7 +315,7 @@ class _Walk:
 
 
 def _event(body: bytes) -> EventLeaf | None:
-    """An event in its usual form, which encodes to its own bytes; None for all else."""
+    """Return an event in the usual form, which encodes to its own bytes; None for any other leaf."""
     try:
         event = _DECODE(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -47,7 +47,7 @@ class Batches:
     def check_signed(self, connection: Connection, sources: Mapping[int, str]) -> None:
         """Check that each of these events belongs to a batch, if its source must sign.
 
-        One that was altered after it was signed matches no batch: it would count as unsigned (finding V14).
+        An event that was altered after signing matches no batch, and would count as unsigned (finding V14).
         """
         placed = signed.ranges(connection, min(sources, default=0), max(sources, default=-1) + 1)
         for index, source in sources.items():

@@ -1,8 +1,8 @@
 """Group commit: many callers with one item each share one commit.
 
-Nobody waits for company. Whoever finds no commit under way commits at once; whoever comes meanwhile
-waits, and the first of them then commits for all. So a single caller pays nothing, and groups are as
-large as the disk is slow. There is no thread of its own, nothing to start and nothing to shut down.
+A caller that finds no commit in progress commits at once. Callers that arrive meanwhile wait, and the first of them
+then commits for all. So a single caller has no delay, and groups grow as the disk gets slower. There is no background
+thread to start or stop.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ WAITING_MAX: Final = 4096
 
 
 class OverloadedError(TransientError):
-    """Too much waits for a commit already."""
+    """Too many callers wait for a commit already."""
 
 
 @dataclass(slots=True, eq=False)
 class _Place(Generic[Item, Answer]):
-    """One caller in the queue. `called` when it has been answered, or when it is its turn to commit."""
+    """One caller in the queue. `called` is set when it has its result, or when it is its turn to commit."""
 
     item: Item
     weight: int
@@ -45,8 +45,8 @@ class _Place(Generic[Item, Answer]):
 class Gather(Generic[Item, Answer]):
     """Call it from any number of threads; each call returns the result of `commit` for its item.
 
-    `commit` takes items in the order of their arrival and answers them in that order. What it raises
-    reaches every caller whose item was in that commit, and no other.
+    `commit` takes items in the order of arrival and returns results in that order. An exception from it reaches exactly
+    the callers whose items were in that commit.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Gather(Generic[Item, Answer]):
         waiting_max: int = WAITING_MAX,
         weigh: Callable[[Item], int] = lambda _: 1,
     ) -> None:
-        """A commit takes items up to a weight of `group_max`, and always one; a heavier one goes alone."""
+        """A commit takes items up to a total weight of `group_max`; a heavier item is committed alone."""
         self._commit = commit
         self._group_max = group_max
         self._waiting_max = waiting_max
@@ -69,7 +69,7 @@ class Gather(Generic[Item, Answer]):
 
     @property
     def waiting(self) -> int:
-        """The weight that waits for a commit now."""
+        """Return the total weight of the items that wait for a commit."""
         return self._waiting
 
     def __call__(self, item: Item) -> Answer:
@@ -96,7 +96,7 @@ class Gather(Generic[Item, Answer]):
         return cast("Answer", seat.answer)
 
     def _lead(self) -> None:
-        """Commit for the head of the queue, which is the caller itself, and for those behind it."""
+        """Commit the caller's own item, which is the head of the queue, and those behind it."""
         with self._lock:
             group = [self._queue.popleft()]
             weight = group[0].weight
@@ -132,7 +132,7 @@ class Gather(Generic[Item, Answer]):
         return following
 
     def _leave(self, place: _Place[Item, Answer]) -> None:
-        """An interrupted waiting caller: its item is not committed, and the next caller takes its turn."""
+        """Remove an interrupted caller: its item is not committed, and the next caller takes its turn."""
         with self._lock:
             if place not in self._queue:
                 return
@@ -144,7 +144,10 @@ class Gather(Generic[Item, Answer]):
 
 
 def _own(problem: Exception) -> Exception:
-    """An exception is one thread's, because raising it writes into it: a copy, or its words where it has none."""
+    """Return a copy of the exception for one thread, because raising writes into it;
+
+    its text if it cannot be copied.
+    """
     try:
         error = copy(problem)
     except Exception:  # noqa: BLE001  whatever its constructor asks for

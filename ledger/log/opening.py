@@ -17,7 +17,7 @@ from ledger.proofs.keys import PrivateKey
 
 
 def open_store(url: str | Path) -> Store:
-    """The database of a log, by path (SQLite) or URL."""
+    """Return the database of a log, by path (SQLite) or URL."""
     location = str(url)
     if location.startswith("sqlite:///"):
         return SqliteStore(Path(location.removeprefix("sqlite:///")))
@@ -31,7 +31,7 @@ def open_store(url: str | Path) -> Store:
 
 
 def open_anchor(place: str | Path, origin: str) -> Anchor:
-    """The anchor of a log: a file, or a row in a second PostgreSQL database."""
+    """Return the anchor of a log: a file, or a row in a second PostgreSQL database."""
     if str(place).startswith(("postgresql://", "postgres://")):
         from ledger.log.store.anchor_postgres import PostgresAnchor
 
@@ -52,11 +52,11 @@ def open_log(
 ) -> Log:
     """Open the log of this name; create it if database and anchor are both empty.
 
-    `trusted` are its first keys, as trust.json has them: with them, a stored checkpoint that none of
-    them or of their successors signed is refused. A new log is of form 2 if trust.json states a `form`.
+    `trusted` are its first keys, from trust.json: with them, a stored checkpoint is refused unless one of them or of
+    their successors signed it. A new log is of form 2 if trust.json states a `form`.
 
-    Refuses (VerificationError) a database that is damaged at its end, behind its anchor or on
-    another branch; `check=False` is for the tools that examine and mend such a log.
+    Refuses (VerificationError) a database that is damaged at its end, behind its anchor or on another branch;
+    `check=False` is for the tools that examine and repair such a log.
     """
     store = open_store(url)
     store.create()

@@ -1,4 +1,4 @@
-"""Prune an exported log: drop the files of its oldest entries, keep every proof of the rest possible.
+"""Prune an exported log: delete the files of its oldest entries; all later entries can still be proven.
 
 Only copies are pruned; the log itself keeps everything. A pruned export says in `minimum` from which
 index on it holds the log.
@@ -25,7 +25,7 @@ class Pruned:
 
 
 def prune(folder: Path, minimum: int) -> Pruned:
-    """Remove what tlog-tiles allows to be missing below this index; never less than was pruned before."""
+    """Delete the files below this index that tlog-tiles allows to be missing; the index never goes back."""
     if not (folder / "checkpoint").is_file():
         raise InputError(f"{folder} is not an exported log: it has no checkpoint")
     size = content((folder / "checkpoint").read_bytes()).size

@@ -1,8 +1,8 @@
 """Recover a database that is older than its anchor: restore all acknowledged entries.
 
-Nothing is believed: the exported tiles must hold the tree of a checkpoint that a log key signed, the
-database must be a prefix of that tree, and every entry is hashed again on its way in. The exported
-checkpoint goes into the database as it is; recovery signs nothing.
+Everything is verified: the exported tiles must hold the tree of a checkpoint that a log key signed, the database must
+be a prefix of that tree, and every entry is hashed again before it is stored. The exported checkpoint is stored
+unchanged; recovery signs nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Static:
 
     @classmethod
     def open(cls, folder: Path, origin: str, trusted: Iterable[Key], newer: LogCopy | None = None) -> Static:
-        """The exported log, if a key that counts signed its checkpoint and its tiles lead to that root.
+        """Open the exported log, if a valid key signed its checkpoint and its tiles lead to that root.
 
         An export under a key that has retired since is opened with a `newer` copy of the log.
         """
@@ -68,7 +68,7 @@ class Static:
         return static
 
     def tile(self, level: int, n: int) -> bytes:
-        """The widest version of a tile that a tree of this size has."""
+        """Return the widest version of a tile in a tree of this size."""
         width = min(WIDTH, (self.checkpoint.size >> 8 * level) - n * WIDTH)
         try:
             data = (self.folder / format_path(level, n, width)).read_bytes()
@@ -79,7 +79,7 @@ class Static:
         return data
 
     def entries(self, start: int) -> Iterator[tuple[int, list[bytes]]]:
-        """The leaves from `start` on, by bundle: (index of the first, leaves)."""
+        """Yield the leaves from `start` on, by entry bundle: (index of the first, leaves)."""
         size = self.checkpoint.size
         for n in range(start // WIDTH, -(-size // WIDTH)):
             width = min(WIDTH, size - n * WIDTH)
@@ -93,7 +93,7 @@ class Static:
             yield first, bundle[first - n * WIDTH :]
 
     def blobs(self) -> Iterator[tuple[bytes, bytes]]:
-        """Content-addressed matter, hashed again."""
+        """Yield the content-addressed blobs, hashed again."""
         for path in sorted((self.folder / "blob").glob("*/*")):
             data = path.read_bytes()
             if canon.digest(data) != path.name:
@@ -102,7 +102,7 @@ class Static:
 
 
 def read_copy(folder: Path) -> LogCopy:
-    """The exported log in a folder, unchecked: its checkpoint, its key leaves, its tiles for proofs."""
+    """Read the exported log in a folder without checking it: its checkpoint, its key leaves, its tiles for proofs."""
     try:
         signed = (folder / "checkpoint").read_bytes()
         lines = (folder / "keys.ndjson").read_bytes().splitlines()
@@ -123,7 +123,7 @@ def read_copy(folder: Path) -> LogCopy:
 
 
 def replay(log: Log, static: Static) -> Recovered:
-    """Bring the database up to the exported checkpoint, all or nothing, and the anchor with it."""
+    """Extend the database to the exported checkpoint, all or nothing, and move the anchor there."""
     target = static.checkpoint
     with log.anchor.held() as anchor:
         if anchor.note is not None and content(anchor.note).size > target.size:
@@ -146,7 +146,7 @@ def replay(log: Log, static: Static) -> Recovered:
 
 
 def _check_prefix(tx: Connection, before: Edge, static: Static) -> None:
-    """The smaller of the two trees must be a prefix of the larger."""
+    """Refuse unless the smaller of the two trees is a prefix of the larger."""
     size = min(before.head.size, static.checkpoint.size)
     exported = tree_root(size, reader(static.tile))
     stored = tree_root(size, reader(lambda level, n: queries.read_tile(tx, level, n)))
@@ -181,7 +181,7 @@ def _append(log: Log, tx: Connection, static: Static, edge: Edge) -> Edge:
 
 
 def surviving(log: Log) -> list[dict[str, object]]:
-    """The heads in a successor's first leaf: the database's, and the acknowledged one."""
+    """Return the heads for a successor log's first leaf: the database's, and the acknowledged one."""
     head = log.head()
     heads: list[dict[str, object]] = [
         {"origin": log.origin, "size": head.size, "root": head.root.hex(), "chain": head.chain.hex()}

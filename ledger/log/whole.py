@@ -1,7 +1,8 @@
 """Check that the database still contains every signed entry, under its own type, up to the signed root.
 
-Opening a log checks its edge alone. Acts that move money ask for all of it first: whoever can write to the database
-could otherwise change an event, or file a hold under a type that nobody reads, and have the month paid accordingly.
+Opening a log checks only its right edge. Commands that move money check all of it first. Otherwise a person who can
+write to the database could change an event, or store a hold under a type that nobody reads, and have the month paid
+accordingly.
 """
 
 from __future__ import annotations

@@ -19,14 +19,14 @@ from ledger.segments.schema import BINDINGS, KEY, Binding
 
 
 def as_table(bindings: Iterable[Binding]) -> pa.Table:
-    """Triples as columns of codes: row n is binding n."""
+    """Return triples as columns of codes: row n is binding n."""
     rows = list(bindings)
     columns = [pa.array([row[number] for row in rows], pa.string()) for number in range(len(KEY))]
     return pa.table([column.dictionary_encode() for column in columns], names=KEY.names)
 
 
 def numbered(known: pa.Table) -> dict[Binding, int]:
-    """The number of each triple; the inverse of `as_table`."""
+    """Return the number of each triple; the inverse of `as_table`."""
     columns = [column.to_pylist() for column in known.columns]
     return {triple: number for number, triple in enumerate(zip(*columns, strict=True))}
 
@@ -39,14 +39,14 @@ class Known:
         self.numbers = numbered(table)
 
     def grown(self) -> pa.Table:
-        """The triples numbered since the last time, which the table now holds as well."""
+        """Add the triples numbered since the last call to the table, and return them."""
         new = as_table(list(self.numbers)[self.table.num_rows :])
         self.table = pa.concat_tables([self.table, new]).unify_dictionaries().combine_chunks()
         return new
 
 
 def more(known: pa.Table, folder: Path, file: File) -> pa.Table:
-    """The triples with those of one more file, which goes on numbering where the last one ended."""
+    """Return the triples with those of one more file, whose numbers follow on."""
     for piece in files.pieces(folder, file, BINDINGS):
         numbers = range(known.num_rows, known.num_rows + piece.num_rows)
         if piece.column("binding").to_pylist() != list(numbers):
@@ -57,7 +57,7 @@ def more(known: pa.Table, folder: Path, file: File) -> pa.Table:
 
 
 def load(folder: Path, sealed: Sequence[SegmentManifest]) -> pa.Table:
-    """Every triple of these segments, their files' digests checked."""
+    """Load every triple of these segments, after checking the digests of their files."""
     table = as_table(())
     for manifest in sealed:
         for file in manifest.of("bindings"):

@@ -1,4 +1,4 @@
-"""Check segments: files must match their manifest in the log, and their rows the leaves of its tree."""
+"""Check segments: files must match their manifest in the log, and their rows must match the leaves of its tree."""
 
 from __future__ import annotations
 
@@ -54,10 +54,9 @@ def check_files(folder: Path, wanted: Sequence[File], on_progress: Progress = No
 def verify_segments(
     log: Log, folder: Path, manifests: Sequence[SegmentManifest], on_progress: Progress = None
 ) -> Verified:
-    """Everything: digests of files, every leaf written again from its row, the root over all of them.
+    """Check the digests of all files, every leaf encoded again from its row, and the root over all leaves.
 
-    Leaves after the last segment are hashed from the log, so that what is compared in the end is the
-    root that the log has signed.
+    Leaves after the last segment are hashed from the log, so that the root compared is the one that the log has signed.
     """
     tiles, bindings_table, total = Tiles(), bindings.as_table(()), 0
     for manifest in manifests:
@@ -92,7 +91,7 @@ def verify_segments(
 
 
 def read_back(folder: Path, made: Sequence[File], start: int, stop: int, known: pa.Table) -> Hashes:
-    """The leaf hashes of `[start, stop)` from a segment's files; each index must be covered exactly once."""
+    """Return the leaf hashes of `[start, stop)` from a segment's files; each index must be covered exactly once."""
     hashes = np.zeros((stop - start, HASH_SIZE), np.uint8)
     seen = np.zeros(stop - start, np.int64)
     for file in made:
@@ -118,7 +117,10 @@ def read_back(folder: Path, made: Sequence[File], start: int, stop: int, known: 
 
 
 def _hashed(bodies: pa.Array | pa.ChunkedArray) -> Hashes:
-    """The hash of each of these leaves, few at a time as Python's bytes: more would not stay in the cache."""
+    """Return the hash of each of these leaves;
+
+    few of them are Python bytes at a time, so that they stay in the CPU cache.
+    """
     slices = (bodies.slice(at, HASHED_AT_ONCE).to_pylist() for at in range(0, len(bodies), HASHED_AT_ONCE))
     hashes = b"".join([b"".join(leaf_hashes(few)) for few in slices])
     return np.frombuffer(hashes, np.uint8).reshape(-1, HASH_SIZE)
@@ -140,7 +142,7 @@ def _check_derived(piece: pa.Table, file: File, known: pa.Table) -> None:
 
 
 def check_tree(log: Log, hashes: Hashes, start: int) -> None:
-    """Leaf hashes that begin at `start` are those of the log's tree."""
+    """Check that these leaf hashes, from index `start` on, are those of the log's tree."""
     first, stop = start // WIDTH, start + len(hashes)
     with log.store.reading() as connection:
         conditions = col(TileRow.level) == 0, col(TileRow.n) >= first, col(TileRow.n) * WIDTH < stop

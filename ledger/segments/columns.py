@@ -1,7 +1,7 @@
 """Convert event leaves to columns and back to the same bytes, millions at a time.
 
-Leaves are not kept beside the columns: `leaves` writes them again from the columns, and whoever has
-the tree compares hashes. What a segment says and what the log says therefore cannot drift apart.
+Leaves are not stored beside the columns: `leaves` encodes them again from the columns, and a reader with the tree
+compares hashes. A segment therefore cannot differ from the log unnoticed.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _SHAPE: Final = canon.encode(
 
 
 def table(indexes: Sequence[int], bodies: Sequence[bytes], bindings: dict[Binding, int]) -> pa.Table:
-    """Event leaves as columns; triples that `bindings` does not know yet are numbered into it.
+    """Return event leaves as columns; new triples are added to `bindings`.
 
-    The table says what the leaves say only if `leaves` gives the same bytes back: the caller compares, and
-    asks `refuse_odd` where they differ.
+    The table is equivalent to the leaves only if `leaves` returns the same bytes: the caller compares, and calls
+    `refuse_odd` where they differ.
     """
     columns = {field.name: _column(parsed, field) for parsed, field in zip(_read(indexes, bodies), _READ, strict=True)}
     if any(column.null_count for name, column in columns.items() if not EVENTS.field(name).nullable):
@@ -64,7 +64,7 @@ def table(indexes: Sequence[int], bodies: Sequence[bytes], bindings: dict[Bindin
 
 
 def _read(indexes: Sequence[int], bodies: Sequence[bytes]) -> list[pa.Array]:
-    """The fields of many JSON objects, absent ones as null; no Python object is made for any of them."""
+    """Parse the fields of many JSON objects, absent ones as null, without making Python objects."""
     try:
         parsed = _parser().cursor().from_arrow(pa.table({"body": pa.array(bodies, pa.string())}))
         read = parsed.project(f"unnest(from_json(body, '{_SHAPE}'))").to_arrow_table().combine_chunks()
@@ -76,12 +76,12 @@ def _read(indexes: Sequence[int], bodies: Sequence[bytes]) -> list[pa.Array]:
 
 @cache
 def _parser() -> duckdb.DuckDBPyConnection:
-    """DuckDB in memory, on the caller's thread: a reader of JSON by the column."""
+    """Return an in-memory DuckDB on the caller's thread, which parses JSON into columns."""
     return duckdb.connect(config={"threads": 1})
 
 
 def refuse_odd(events: Iterable[Entry]) -> None:
-    """SegmentError naming the first of these leaves that is not an event as this release knows them."""
+    """Raise SegmentError naming the first of these leaves that is not an event known to this release."""
     for event in events:
         try:
             _DECODER.decode(event.body)
@@ -90,7 +90,10 @@ def refuse_odd(events: Iterable[Entry]) -> None:
 
 
 def _numbered(texts: Sequence[pa.Array], bindings: dict[Binding, int]) -> np.ndarray[Any, Any]:
-    """The number of each row's triple; Python looks at each distinct one once, in the order of first appearance."""
+    """Return the number of each row's triple;
+
+    Python handles each distinct triple once, in order of first appearance.
+    """
     dictionaries = [[*column.dictionary.to_pylist(), None] for column in texts]
     codes = np.zeros(len(texts[0]), np.int64)
     for column, values in zip(texts, dictionaries, strict=True):
@@ -111,7 +114,7 @@ def _numbered(texts: Sequence[pa.Array], bindings: dict[Binding, int]) -> np.nda
 
 
 def _column(found: pa.Array, field: pa.Field) -> pa.Array:
-    """One column; times by way of text, texts that repeat as codes until they are written."""
+    """Return one column; times are converted from text, repeated texts stay codes until they are written."""
     if pa.types.is_timestamp(field.type):
         try:
             return pc.cast(found, field.type)
@@ -121,7 +124,7 @@ def _column(found: pa.Array, field: pa.Field) -> pa.Array:
 
 
 def leaves(events: pa.Table) -> pa.Array:
-    """The canonical bytes of each row's leaf, in the order of the rows."""
+    """Return the canonical bytes of each row's leaf, in the order of the rows."""
     rows = events.combine_chunks()
     texts = {name: _plain(rows, name) for name in EVENTS.names}
     shown = _written(texts)
@@ -138,7 +141,7 @@ def leaves(events: pa.Table) -> pa.Array:
 
 
 def _plain(rows: pa.Table, name: str) -> Any:
-    """A column in one piece and without a dictionary."""
+    """Return a column in one piece and without a dictionary."""
     column = rows.column(name)
     whole = (
         column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if column.num_chunks else None
@@ -149,11 +152,11 @@ def _plain(rows: pa.Table, name: str) -> Any:
 
 
 def _written(columns: dict[str, Any]) -> pa.Array:
-    """Canonical JSON by joining columns: keys in order, absent fields absent, an unbound vector null."""
+    """Join columns into canonical JSON: keys sorted, absent fields left out, an unbound vector null."""
     pieces: list[Any] = [""]
 
     def put(*more: Any) -> None:
-        """Text that follows on text is one piece: each costs every row a copy."""
+        """Add a text; adjacent texts are merged, because each piece costs a copy of every row."""
         for part in more:
             if isinstance(part, str) and isinstance(pieces[-1], str):
                 pieces[-1] += part
@@ -184,7 +187,7 @@ def _written(columns: dict[str, Any]) -> pa.Array:
 
 
 def _instants(column: Any) -> Any:
-    """Times as leaves write them: a day and a second of it, both looked up, since formatting each is slow."""
+    """Return times as in leaves. Day and second of the day are looked up, because formatting each time is slow."""
     seconds = np.asarray(column.cast(pa.int64())) // 1000
     days, inverse = np.unique(seconds // _DAY, return_inverse=True)
     dates = pa.array(np.datetime_as_string(days.astype("datetime64[D]")), pa.string())
@@ -194,7 +197,7 @@ def _instants(column: Any) -> Any:
 
 @cache
 def _clock() -> pa.Array:
-    """Every second of a day as leaves write it."""
+    """Return every second of a day as written in leaves."""
     hours, minutes = range(24), range(60)
     return pa.array(
         [f"{hour:02}:{minute:02}:{second:02}Z" for hour in hours for minute in minutes for second in minutes]
@@ -202,7 +205,7 @@ def _clock() -> pa.Array:
 
 
 def _to_escape(columns: Sequence[Any]) -> Any:
-    """Which rows hold a text that JSON escapes; None, found out without looking at rows, if no row does."""
+    """Return which rows hold a text that JSON escapes; None, decided without looking at rows, if no row does."""
     escaped = None
     for column in columns:
         raw = column.buffers()[2].to_pybytes() if column.buffers()[2] else b""

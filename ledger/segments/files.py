@@ -58,7 +58,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def write(path: Path, rows: pa.Table) -> None:
-    """A Parquet file that is wholly there or not there at all."""
+    """Write a Parquet file atomically."""
     columns = [name for name in REPETITIVE if name in rows.column_names]
     try:
         with whole(path) as file:
@@ -94,13 +94,13 @@ def described(folder: Path, kind: Kind, path: str, rows: pa.Table, day: str | No
 
 
 def digest(path: Path) -> Digest:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check(folder: Path, file: File) -> None:
-    """Refuse a file that is missing or is not the one the log committed to."""
+    """Refuse a file that is missing or differs from the one that the log committed to."""
     path = folder / file.path
     try:
         size, actual = path.stat().st_size, digest(path)
@@ -125,7 +125,7 @@ def intact(folder: Path, file: File) -> bool:
 
 
 def pieces(folder: Path, file: File, schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows of a file by row group; SegmentError for one that cannot be read as what it should be."""
+    """Yield the rows of a file by row group; SegmentError for a file of another format or schema."""
     try:
         with pq.ParquetFile(folder / file.path) as parquet:
             if parquet.schema_arrow.names != schema.names or parquet.metadata.num_rows != file.rows:

@@ -62,7 +62,7 @@ class SegmentManifest:
     files: tuple[File, ...]
 
     def encode(self) -> bytes:
-        """The manifest as canonical JSON; its digest is its name."""
+        """Return the manifest as canonical JSON; leaves name it by its digest."""
         files = [
             {name: getattr(file, name) for name in File.__slots__ if getattr(file, name) is not None}
             for file in self.files
@@ -72,7 +72,7 @@ class SegmentManifest:
 
     @classmethod
     def parse(cls, data: bytes) -> SegmentManifest:
-        """The manifest with exactly these bytes."""
+        """Parse the manifest with exactly these bytes."""
         value = canon.decode_object(data, "segment manifest")
         if value.pop("v", None) != VERSION:
             raise VerificationError(f"segment manifest: not version {VERSION}; read it with the release that wrote it")
@@ -86,7 +86,7 @@ class SegmentManifest:
         return manifest
 
     def leaf(self, at: datetime) -> Leaf:
-        """The leaf that commits to this manifest."""
+        """Return the leaf that commits to this manifest."""
         return leaf.make(
             TYPE, at, start=self.start, stop=self.stop, leaves=self.leaves, manifest=canon.digest(self.encode())
         )
@@ -96,7 +96,7 @@ class SegmentManifest:
 
 
 def ordered_digest(hashes: Iterable[bytes]) -> Digest:
-    """SHA-256 over leaf hashes in order: the short name of a stretch's leaves."""
+    """Return the SHA-256 over leaf hashes in order, which identifies the leaves of a stretch."""
     return hashlib.sha256(b"".join(hashes)).hexdigest()
 
 
@@ -112,7 +112,7 @@ def read(body: bytes, manifest: bytes) -> SegmentManifest:
 
 
 def manifests(log: Log, size: int | None = None) -> list[SegmentManifest]:
-    """The log's segments in order, as its `segment` leaves below `size` say; every index covered once."""
+    """Return the log's segments in order, from its `segment` leaves below `size`; every index is covered once."""
     listed = []
     for entry in log.entries(types={TYPE}, stop=size):
         named = leaf.decode(entry.body).get("manifest")

@@ -1,10 +1,9 @@
 """Seal the next range of a log as a segment.
 
-In the order in which things reach the disk, and what a crash means at each point: 1. the files are
-written aside, synced and renamed; 2. they are read back, every leaf is written again from its row,
-hashed, and compared with the tree; 3. the manifest and its leaf are appended to the log in one
-transaction. A crash before 3 leaves files that no manifest names: the next sealing takes them away
-and starts the same stretch again. After 3 the segment is sealed for good.
+In the order in which things reach the disk, and what a crash means at each point: 1. the files are written aside,
+synced and renamed; 2. they are read back, every leaf is written again from its row, hashed, and compared with the tree;
+3. the manifest and its leaf are appended to the log in one transaction. A crash before 3 leaves files that no manifest
+names: the next sealing deletes them and starts the same stretch again. After 3 the segment is sealed.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class Sealed:
 
 
 def seal(log: Log, folder: Path, *, stop: int | None = None, span: int = SPAN, on_progress: Progress = None) -> Sealed:
-    """Seal every leaf below `stop` (by default all there are) that is not in a segment yet."""
+    """Seal every leaf below `stop` (by default all leaves) that is not in a segment yet."""
     size = log.head().size
     end = size if stop is None else stop
     if end > size:
@@ -142,7 +141,7 @@ def gather(log: Log, start: int, stop: int, known: Known) -> Stretch:
 
 
 def _others(connection: Connection, start: int, stop: int) -> list[tuple[int, str, bytes]]:
-    """The leaves of a stretch that are not events."""
+    """Return the leaves of a stretch that are not events."""
     columns = (col(EntryRow.idx), col(EntryRow.type), col(EntryRow.body))
     rows = select(*columns).where(columns[0] >= start, columns[0] < stop, text("type <> 'event'")).order_by(columns[0])
     return [(index, kind, bytes(body)) for index, kind, body in connection.execute(rows)]
@@ -156,7 +155,7 @@ def _bodies(connection: Connection, start: int, stop: int) -> list[bytes]:
 
 
 def write_segment(log: Log, folder: Path, stretch: Stretch) -> SegmentManifest:
-    """The files of a stretch, read back and checked against the tree."""
+    """Write the files of a stretch, read them back and check them against the tree."""
     start, stop = stretch.start, stretch.stop
     written: list[File] = []
 
@@ -188,7 +187,7 @@ def write_segment(log: Log, folder: Path, stretch: Stretch) -> SegmentManifest:
 
 
 def by_day(events: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Events of each day they happened on, those of one binding together: files that sum and compress well."""
+    """Group events by the day they happened on and sort them by binding, so that files sum and compress well."""
     if not events.num_rows:
         return
     days = np.asarray(events.column("occurred_at").combine_chunks().cast(pa.int64())) // 86_400_000
@@ -201,10 +200,10 @@ def by_day(events: pa.Table) -> Iterator[tuple[str, pa.Table]]:
 
 
 def mend(log: Log, folder: Path, *, on_progress: Progress = None) -> list[str]:
-    """Write missing or damaged files of sealed segments again from the log; the paths of those that were.
+    """Write missing or damaged files of sealed segments again from the log; return their paths.
 
-    The same rows make the same file with the same version of pyarrow; with another one, what is made is
-    not what the log committed to, and is refused.
+    The same rows make the same file with the same version of pyarrow; with another version the file differs from the
+    one that the log committed to, and is refused.
     """
     mended: list[str] = []
     bindings = as_table(())

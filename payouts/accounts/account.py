@@ -1,7 +1,7 @@
 """Compute a payee's account in one run: opening, earned, corrections, deductions, net, carried.
 
-opening + earned + corrections + deductions = payable + carried, always. Payable is what a bank can be told:
-whole minor units, and nothing below the minimum payout; the rest is carried to the pool's next run.
+opening + earned + corrections + deductions = payable + carried, always. Payable is what a bank can pay: whole minor
+units, and nothing below the minimum payout. The remainder is carried to the pool's next run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FRESH: Final = ("adjustment", "release")
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Correction:
-    """Money that reaches an account from outside the run's own usage. Each `id` is booked by one run only.
+    """Money on an account from outside the run's own usage. Each `id` is booked by one run only.
 
     `adjustment`: decided by two people. `release`: held in `run`, its hold since lifted. `returned`: a payment
     of `run` that will never arrive. `reversal`: already paid out by `run`, which was undone.
@@ -55,7 +55,7 @@ class Account:
 
     @property
     def deducted(self) -> int:
-        """Signed as the entries are: negative, unless more is released than is taken."""
+        """Return the sum of the entries: negative, unless more is released than deducted."""
         return self.deductions.total
 
     @property
@@ -127,7 +127,7 @@ def account(
     corrections: Iterable[Correction],
     stages: Stages | None = None,
 ) -> Account:
-    """One party's account. `minimum`: a balance below it is carried whole."""
+    """Compute one party's account. `minimum`: a balance below it is carried whole."""
     booked = tuple(sorted(corrections))
     fresh = earned + sum(correction.micros for correction in booked if correction.kind in FRESH)
     settled = sum(correction.micros for correction in booked if correction.kind not in FRESH)

@@ -1,7 +1,8 @@
 """Derive a batch of payments: published intents, minus holds and earlier outcomes.
 
-Whoever pays and whoever audits call one function. It is given the published payments, where each of them stands, whom
-a hold or a dispute stops, and to which account of each party the log commits; a batch is compared with it whole.
+Payment and audit call the same function. Its inputs are the published payments and their states, the parties stopped by
+a hold or a dispute, and the account of each party that the log commits to. An audit compares a batch with its whole
+result.
 """
 
 from __future__ import annotations

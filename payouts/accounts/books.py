@@ -1,7 +1,7 @@
 """The books of several months as one journal: opening balances once, each run in its month, payments on their days.
 
-Between months nothing is opened again: a run that follows one in the books takes its balances from there, and what
-every party's accounts must hold at each month's end is stated, for the accounting program to check.
+Balances are opened once: a run that follows another one in the books continues its balances. The balance of every
+party's accounts at each month's end is stated, for the accounting program to check.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ COLUMNS: Final = (
 class BookedRun:
     """A published run, as input of the books.
 
-    `paid`: the day on which each party's payment left, of those that did. `carried`: of its pool, what the run before
-    left unattributed. `gives_up`: the month in which its suspense is given up, and to whom.
+    `paid`: the day on which each party's payment left, if it did. `carried`: the part of its pool that the run before
+    left unattributed. `gives_up`: the month in which its suspense is given up, and the receiver.
     """
 
     period: str
@@ -171,7 +171,7 @@ def _paid_and_undone(run: BookedRun) -> Iterator[JournalEntry]:
 
 
 def _through_fx(first: str, second: str, paid: tuple[str, int], own: tuple[str, int]) -> tuple[Posting, ...]:
-    """`paid` onto the first account and `own` off the second, through the currency account where they differ."""
+    """Add `paid` to the first account and take `own` off the second; different currencies go through Equity:FX."""
     (unit, micros), (currency, amount_) = paid, own
     if unit == currency:
         return _pair(first, second, amount_, currency)
@@ -219,7 +219,7 @@ def payable_left(runs: Sequence[BookedRun]) -> dict[str, int]:
 
 
 def beancount(runs: Sequence[BookedRun], entries: Sequence[BookEntry], names: Mapping[str, str]) -> str:
-    """The books in beancount's syntax, with every party's id and name beside its accounts."""
+    """Return the books in beancount's syntax, with every party's id and name beside its accounts."""
     accounts = used((booked.entry for booked in entries), {})
     owners = _owners(runs)
     first = min((booked.entry.day for booked in entries), default=last_day("2000-01"))
@@ -246,7 +246,7 @@ def beancount(runs: Sequence[BookedRun], entries: Sequence[BookEntry], names: Ma
 
 
 def spreadsheet(entries: Iterable[BookEntry], runs: Sequence[BookedRun], names: Mapping[str, str]) -> bytes:
-    """The books as CSV (RFC 4180, UTF-8, CRLF): one row per posting; `entry` numbers the transactions."""
+    """Return the books as CSV (RFC 4180, UTF-8, CRLF): one row per posting; `entry` numbers the transactions."""
     owners = _owners(runs)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")

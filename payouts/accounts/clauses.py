@@ -1,7 +1,7 @@
 """The kinds of terms with a party or about a currency: advance, reserve, tax, currency, rate.
 
-A clause is a value; two people make it count (`payouts.life.records.Agree`), from a period on. Several
-advances of a party add up; of every other kind the newest counts, and replaces the one before.
+A clause is a value. Two people put it in force (`payouts.life.records.Agree`), from a period on. Several advances of a
+party add up; of every other kind the newest replaces the one before.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Agreed:
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Agreed:
-        """The inverse of `payload`; an id that does not follow from the rest is refused."""
+        """Read what `payload` wrote; refuse an id that is not the digest of the other fields."""
         agreed = cls.of(period=payload["period"], note=payload["note"], clause=read_clause(payload["clause"]))
         if agreed.id != payload["id"]:
             raise TermsError(f"terms {payload['id']}: their content makes {agreed.id}")
@@ -195,13 +195,13 @@ def in_force(agreed: Iterable[Agreed], *, pool: str, currency: str, period: str)
 
 
 def clause_payload(clause: Clause) -> dict[str, Any]:
-    """A clause as canonical JSON; amounts are decimal strings."""
+    """Return a clause as canonical JSON; amounts are decimal strings."""
     plain = {field.name: getattr(clause, field.name) for field in fields(clause)}
     return {"kind": clause.kind} | {name: str(value) if name == "micros" else value for name, value in plain.items()}
 
 
 def read_clause(payload: Mapping[str, Any]) -> Clause:
-    """The inverse of `clause_payload`; anything else is refused."""
+    """Read what `clause_payload` wrote; refuse anything else."""
     arguments = dict(payload)
     kind = _KINDS.get(str(arguments.pop("kind", None)))
     if kind is None:

@@ -1,9 +1,8 @@
 """Compute the stages between allocated and paid: reserve, release, recoupment, tax, conversion.
 
-Every stage takes its part of money that has not been through the stages yet ("fresh"), less a debt carried
-from before, and never more than the balance holds: what is carried, returned or reversed was deducted from
-once, and no deduction makes a line negative. Reserve and recoupment are rounded down to the micro-unit, tax
-to the whole minor unit.
+Every stage deducts its part of the money that has not been through the stages yet ("fresh"), less a debt carried from
+before, and never more than the balance. So carried, returned and reversed money is not deducted from twice, and no
+deduction makes a line negative. Reserve and recoupment are rounded down to the micro-unit, tax to the whole minor unit.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ BESIDE: Final = ("advance", "given-up")
 class DeductionStep:
     """One entry, with its terms. `micros` has the party's sign: a deduction is negative.
 
-    `advance` adds to what is to be recouped, `recouped` and `given-up` (the terms were ended) take from it.
-    `due`: the period that releases what a `reserve` keeps, or kept.
+    `advance` adds to what is to be recouped, `recouped` and `given-up` (the terms were ended) take from it. `due`: the
+    period that releases a `reserve`.
     """
 
     kind: Kind
@@ -144,7 +143,7 @@ class Stages:
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """Ids of everything agreed with a party, in order."""
+        """Return the ids of all terms with a party, in order."""
         return tuple(sorted(agreed.id for agreed in self.agreed if agreed.party))
 
     @property
@@ -168,12 +167,12 @@ class Stages:
         return self._by_party.get(party, ())
 
     def unpriced(self, currency: str) -> list[Agreed]:
-        """Terms to pay in a currency for which the period has no rate."""
+        """Return the terms that pay in a currency for which the period has no rate."""
         priced = {agreed.clause.to for agreed in self.agreed if isinstance(agreed.clause, Rate)} | {currency}
         return [agreed for agreed in self.agreed if agreed.paid_in is not None and agreed.paid_in not in priced]
 
     def deduct(self, party: str, *, currency: str, opening: int, fresh: int, settled: int) -> Deductions:
-        """The stages of one account, whose balance is the three together.
+        """Compute the stages of one account, whose balance is the sum of the three amounts.
 
         `fresh` has not been through the stages; `settled` has: payments that came back or are owed back.
         """

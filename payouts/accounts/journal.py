@@ -1,10 +1,10 @@
 """Write a run as double entry in beancount's syntax: postings and their accounts.
 
-Every posting has six decimals and every balance says `~ 0`, because tolerances are inferred from decimals
-and would hide a micro-unit. Parties stand under digests of their ids: account names have rules of their own.
-A conversion is a pair of postings in each currency through `Equity:FX`, so that each currency balances alone;
-what rounding to whole coins leaves is income of its own. An advance was paid before and elsewhere, so its other
-leg waits in a clearing account for the bookkeeper's own posting of it.
+Every posting has six decimals and every balance says `~ 0`, because beancount infers tolerances from decimals and would
+hide a micro-unit. Accounts are named by digests of party ids, because beancount restricts account names. A conversion
+is a pair of postings in each currency through `Equity:FX`, so that each currency balances alone; the remainder of
+rounding to whole coins is booked as income. An advance was paid earlier, outside of Settle, so its other leg is booked
+to a clearing account until the bookkeeper posts the payment.
 """
 
 from __future__ import annotations
@@ -60,17 +60,17 @@ class JournalEntry:
 
 
 def holder(party: str) -> str:
-    """The account of a party."""
+    """Return the account of a party."""
     return f"Liabilities:Holders:{_short(party)}"
 
 
 def kept(party: str) -> str:
-    """A party's reserve."""
+    """Return the account of a party's reserve."""
     return f"Liabilities:Reserves:{_short(party)}"
 
 
 def advanced(party: str) -> str:
-    """The remainder of a party's advances."""
+    """Return the account of a party's unrecouped advances."""
     return f"Assets:Advances:{_short(party)}"
 
 
@@ -113,7 +113,7 @@ def journal(
 
 
 def last_day(period: str) -> date:
-    """The day on which a month's run is posted."""
+    """Return the day on which a month's run is posted."""
     return Period.parse(period).end.date() - timedelta(days=1)
 
 
@@ -154,7 +154,7 @@ def _handed(currency: str, accounts: Sequence[Account], paid: Collection[str]) -
 
 
 def sent(account: Account, currency: str) -> tuple[str, int]:
-    """Currency and micro-units in which an account is paid."""
+    """Return the currency and the micro-units in which an account is paid."""
     converted = account.converted
     return (currency, account.payable) if converted is None else (converted.currency, converted.micros)
 
@@ -213,7 +213,7 @@ def _conversion(day: date, currency: str, party: str, payable: int, converted: C
 
 
 def payment_entry(day: date, unit: str, micros: int) -> JournalEntry:
-    """Payments handed to a route."""
+    """Return the transaction of payments handed to a route."""
     return JournalEntry(day, "Handed over for payment", ((PAYABLE, micros, unit), (BANK, -micros, unit)))
 
 
@@ -247,7 +247,7 @@ def entry_lines(entry: JournalEntry) -> list[str]:
 
 
 def balance_line(day: date, name: str, micros: int, unit: str) -> str:
-    """The balance of an account at the start of a day."""
+    """Return the line that states the balance of an account at the start of a day."""
     return f"{day} balance {name} {amount(micros)} ~ 0 {unit}"
 
 
@@ -257,6 +257,6 @@ def quoted(text: str) -> str:
 
 
 def amount(micros: int) -> str:
-    """Six decimals, always."""
+    """Format an amount with six decimals."""
     sign, magnitude = ("-" if micros < 0 else ""), abs(micros)
     return f"{sign}{magnitude // 1_000_000}.{magnitude % 1_000_000:06d}"

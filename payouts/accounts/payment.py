@@ -1,4 +1,4 @@
-"""Payments: the batch of a route, and its file; a spreadsheet must not run its cells as formulas.
+"""Payments: the batch of a route, and its file, whose cells a spreadsheet must not run as formulas.
 
 A cell that starts with `=`, `+`, `-`, `@`, a tab or a carriage return is a formula to spreadsheets
 (OWASP, CSV injection); such a cell gets an apostrophe before it. Amounts are never negative.
@@ -43,9 +43,10 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayeeAccount:
-    """A payee's account. Stored outside the log; a batch contains only the account's digest.
+    """A payee's account.
 
-    `name`: whose account it is, as the bank has it, else the party's name.
+    Stored outside the log; a batch contains only the account's digest. `name`: the holder's name at the bank, or else
+    the party's name.
     """
 
     party: str
@@ -64,7 +65,7 @@ def account_digest(party: str, method: str, account: str) -> Digest:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Instruction:
-    """One payment of a batch. `reference` follows from run, party and attempt: the same attempt, the same reference."""
+    """One payment of a batch. `reference` is computed from run, party and attempt, so one attempt has one reference."""
 
     party: str
     micros: int
@@ -83,7 +84,7 @@ class Instruction:
         return plain if self.sent is None else plain | {"sent": dict(self.sent)}
 
     def paid(self, currency: str) -> tuple[str, int]:
-        """The currency and micro-units sent to the bank; `currency` is the pool's."""
+        """Return the currency and micro-units sent to the bank; `currency` is the pool's."""
         return (currency, self.micros) if self.sent is None else (self.sent["currency"], int(self.sent["micros"]))
 
     @classmethod
@@ -99,9 +100,9 @@ class Instruction:
 
 
 def intent_payload(account: Account, route: Any, salt: str | None = None) -> dict[str, Any]:
-    """The payment of a published account, by its published route.
+    """Return the payment of a published account, by its published route.
 
-    `salt`: the account's own (runs of version 2).
+    `salt`: the account's salt (runs of version 2).
     """
     if route not in ROUTES:
         raise TermsError(f"{account.party}: route {route!r}: expected one of {', '.join(ROUTES)}")
@@ -116,7 +117,7 @@ def intent_payload(account: Account, route: Any, salt: str | None = None) -> dic
 
 
 def reference(run: Digest, party: str, attempt: int = 1) -> str:
-    """An end-to-end reference of 35 characters or fewer, as ISO 20022 allows; the second attempt's ends in `-2`."""
+    """Return an end-to-end reference of at most 35 characters (ISO 20022); that of the second attempt ends in `-2`."""
     if attempt > ATTEMPTS_MAX:
         raise TermsError(
             f"{party}: attempt {attempt} at one payment; write it off: settle payment RUN PARTY written-off"
@@ -128,7 +129,10 @@ def reference(run: Digest, party: str, attempt: int = 1) -> str:
 def batch_payload(
     run: Digest, via: str, batch: int, instructions: Sequence[Instruction], *, v: int = 2
 ) -> dict[str, Any]:
-    """The signed content of a batch; in version 1 (release 0.1) the log does not contain the accounts' digests."""
+    """Return the signed content of a batch;
+
+    in version 1 (release 0.1) the log does not contain the accounts' digests.
+    """
     return {
         "v": v,
         "run": run,
@@ -147,7 +151,7 @@ def cell(text: str) -> str:
 def payment_file(
     rows: Iterable[tuple[Instruction, PayeeAccount]], *, currency: str, period: str, pool: str, run: Digest
 ) -> bytes:
-    """The batch as CSV (RFC 4180, UTF-8, CRLF), by party."""
+    """Return the batch as CSV (RFC 4180, UTF-8, CRLF), by party."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
     writer.writerow(COLUMNS)

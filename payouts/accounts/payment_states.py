@@ -4,8 +4,8 @@
     failed -> handed over (again) | settled (the bank was wrong before) | written off
     settled -> returned, once
 
-A payment that is settled, written off or returned is never handed over again. What a chain has posted stays
-claimable for ever, so there it can neither fail nor be written off, unless the contract wrote it off.
+A payment that is settled, written off or returned is never handed over again. A payment posted on a chain stays
+claimable for ever: it cannot fail, and only the contract can write it off.
 """
 
 from __future__ import annotations

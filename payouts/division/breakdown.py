@@ -29,7 +29,7 @@ Why = tuple[str, str, str, str, str]
 def break_down(
     inputs: Inputs, outcome: Outcome, parties: Collection[str] | None = None
 ) -> Iterator[tuple[Line, tuple[Piece, ...]]]:
-    """Each line of the parties named (of everybody: None) with its pieces, in the order of the outcome's lines.
+    """Yield each line of these parties (None: of everybody) with its pieces, in the order of the outcome's lines.
 
     The kernels are computed again from the inputs; pieces sum to the line by largest remainder.
     """

@@ -37,7 +37,7 @@ class Contribution(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """Rows that divide alike: one track, one vector, one territory and time bucket, one platform, one hold or none."""
+    """Rows that divide alike: same track, vector, territory, time bucket, platform, and hold (or none)."""
 
     track: str
     vector: str | None
@@ -58,7 +58,7 @@ class Weighed:
 def weigh(terms: Terms, rule: Rule, rows: Sequence[UsageRow], view: RegistryAnswers) -> Weighed:
     """Apply the rule's filter and weigh to each row; influence is not used yet.
 
-    Places and days that the registry does not tell apart are then summed: shares change on few days.
+    Then sum rows of territories and days with the same registry answers: shares change on few days.
     """
     like = cache(view.like)
     verdicts = rule.filter(rows)
@@ -103,7 +103,7 @@ class Contributor:
         self._kernels: dict[tuple[str, Version], Kernel] = {}
 
     def contributions(self, weighed: Weighed) -> Iterator[Contribution]:
-        """Every contribution of the pool. Weights sum to the rows' weights times one billion."""
+        """Yield every contribution of the pool. Weights sum to the rows' weights times one billion."""
         summed: dict[Claim, int] = defaultdict(int)
         for stream, weight in sorted(weighed.unattributed.items(), key=_by_stream):
             summed[self._nobody(stream)] += weight * BILLION
@@ -187,7 +187,7 @@ class Contributor:
             yield Contribution(self._held(owner, None), "", part)
 
     def _held(self, claim: Claim, stream: Stream | None) -> Claim:
-        """The claim with the first hold that matches it: blocks payment, moves no weight."""
+        """Return the claim with the first hold that matches it; a hold blocks payment and moves no weight."""
         if not self._holds or claim.state != "allocated":
             return claim
         for hold in self._holds:
@@ -197,7 +197,7 @@ class Contributor:
 
 
 def _in_equal_parts(group: str) -> Claim:
-    """The claim of all recordings of a group, with equal weights."""
+    """Return the claim of all recordings of a group, with equal weights."""
     return Claim(group, "", "", "recording", "equal", "allocated")
 
 

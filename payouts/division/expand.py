@@ -58,7 +58,7 @@ class Expansion:
                 yield from self._divide(whole, owners[subject], parts[subject], territory)
 
     def _owners(self, members: tuple[str, ...] | list[str], aspect: Aspect, territory: str) -> dict[str, Owners]:
-        """Each subject that gets an equal part, with its owners."""
+        """Return each subject that gets an equal part, with its owners."""
         if aspect == "recording":
             return {member: self._ownership.owners(member, "recording", territory, self._at) for member in members}
         works = sorted({work for member in members for work, _ in self._view.works_of(member, self._at)})

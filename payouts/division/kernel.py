@@ -1,9 +1,9 @@
 """The kernel: divide one vector, with the shares of that time, into integer parts per billion per owner.
 
-Masses are exact. Owner groups are the players: what a group holds through several recordings, rights and
-parties is added up before the rule sees it, so that relabelling inside a group changes nothing. Three
-divisions follow, each by largest remainder and each blind to the finer one: group, party within the group,
-claim within the party. Whether a claim is paid, held or in suspense is decided beside them and moves nothing.
+Masses are exact. Owner groups are the players: a group's masses through several recordings, rights and parties are
+summed before the rule sees them, so that relabelling inside a group changes nothing. Three divisions follow, each by
+largest remainder and independent of the finer one: groups, parties within a group, claims within a party. Whether a
+claim is paid, held or in suspense does not affect any division.
 
 Declared approximations: group masses are carried in parts per 10^12 (exact where all money goes to one
 aspect's direct shares) and results in parts per 10^9 of the vector's weight.
@@ -105,7 +105,7 @@ def _to_whole(groups: Sequence[str], exact: Sequence[int], rest: int, salt: byte
 
 
 def _within_group(claims: Sequence[tuple[Claim, int]], ppb: int, salt: bytes) -> list[Portion]:
-    """A group's ppb divided among its parties, then each party's among its claims."""
+    """Divide a group's ppb among its parties, then each party's among its claims."""
     by_party: dict[str, dict[Claim, int]] = defaultdict(lambda: defaultdict(int))
     for claim, mass in claims:
         by_party[claim.party][claim] += mass
@@ -125,7 +125,7 @@ def _beyond_reach(game: Game) -> Kernel:
 
 
 def settle_game(game: Game, split: Split | None) -> Kernel:
-    """The rule's exact split as ppb: largest remainder with unattributed as one entry, then within groups."""
+    """Round the rule's exact split to ppb, with unattributed as one entry, then divide within groups."""
     if split is None:
         return _beyond_reach(game)
     remainder = split.denominator - sum(split.numerators)
@@ -153,5 +153,5 @@ def kernels(rule: Rule, games: Sequence[Game]) -> list[Kernel]:
 
 
 def whole_claim(aspect_ppm: int, source_ppm: int) -> int:
-    """The exact mass of a source that is one claim, undivided by works or shares."""
+    """Return the exact mass of a source that is one claim, not divided by works or shares."""
     return aspect_ppm * source_ppm * MILLION * MILLION

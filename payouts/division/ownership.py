@@ -1,4 +1,4 @@
-"""From the sources of a vector to claims: the registry's dated shares, works and permissions, looked up once.
+"""Turn the sources of a vector into claims: the registry's dated shares, works and permissions, looked up once.
 
 Recording influence pays `master` shares; composition influence pays `publishing` shares through the works;
 style influence and training sets stay whole here and are expanded to owners after summing.
@@ -40,7 +40,7 @@ def unresolved(subject: str, right: Right, part: int, reason: str) -> Owner:
 
 
 class Ownership:
-    """The view, asked each question once."""
+    """The registry's answers, each looked up once and cached."""
 
     def __init__(self, view: RegistryAnswers) -> None:
         self._view = view
@@ -49,7 +49,7 @@ class Ownership:
         self._permitted: dict[tuple[str, str, str, str | None], bool] = {}
 
     def owners(self, source: str, aspect: Aspect, territory: str, at: str) -> Owners:
-        """Owners of a source by aspect; parts sum to 10^12."""
+        """Return the owners of a source by aspect; parts sum to 10^12."""
         key = (source, aspect, territory, at)
         owners = self._owners.get(key)
         if owners is None:
@@ -60,7 +60,7 @@ class Ownership:
         return owners
 
     def publishing(self, work: str, territory: str, at: str) -> Owners:
-        """Owners of a whole work."""
+        """Return the owners of a whole work."""
         return tuple(sorted(self._right(work, "publishing", territory, at, MILLION)))
 
     def permitted(self, source: str, use: str, territory: str, track: str | None) -> bool:
@@ -112,7 +112,7 @@ def _standing(shares: OwnedParts, party: str) -> tuple[State, str]:
 
 
 def use_of(source: Influence) -> str:
-    """What was done with the source: as the vector says, else what its basis implies."""
+    """Return how the source was used: as the vector says, else as its basis implies."""
     return source.use or ("train" if source.basis == "estimated" else "condition")
 
 
@@ -123,7 +123,7 @@ def style_group(style: str, territory: str) -> str:
 def version_of(
     vector: InfluenceVector, aspects: tuple[tuple[Aspect, int], ...], territory: str, at: str, ownership: Ownership
 ) -> Version:
-    """Everything the registry says that this vector's division depends on."""
+    """Return all registry answers on which this vector's division depends."""
     out: list[object] = []
     for aspect, _ in aspects:
         if aspect == "style":
@@ -138,7 +138,7 @@ def version_of(
 def claims_of(
     vector: InfluenceVector, aspects: tuple[tuple[Aspect, int], ...], territory: str, at: str, ownership: Ownership
 ) -> list[tuple[Claim, int]]:
-    """The vector's claims with their exact masses; what they leave of the whole is unattributed."""
+    """Return the vector's claims with their exact masses; the remainder of the whole is unattributed."""
     out: list[tuple[Claim, int]] = []
     for aspect, aspect_ppm in aspects:
         for source in vector.aspect(aspect).sources:

@@ -1,8 +1,7 @@
-"""From weights to exact amounts: pro rata, or under a cap with one level for everybody below it.
+"""Turn weights into exact amounts: pro rata, or under a cap with one level for all groups below it.
 
-A group gets min(cap, level x weight), with one level such that caps take nothing that is not returned to
-the groups below them. What no group may take is the reserve. Nothing is rounded here: amounts stay
-numerators over one denominator.
+A group gets min(cap, level x weight). The level is the one at which everything above the cap goes to groups below it;
+money that no group may take is the reserve. Nothing is rounded here: amounts are numerators over one denominator.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """How any weight becomes an amount; with the rounding cut-off, all a holder needs to check its own.
+    """How a weight becomes an amount; with the rounding cut-off, it lets a holder check its own amount.
 
     A group of weight w is owed min(cap, w x numerator / denominator) micros; `cap` None means no cap.
     """
@@ -27,13 +26,13 @@ class Level:
     """Numerator of what caps leave over."""
 
     def owed(self, weight: int) -> int:
-        """The numerator of a group's exact amount."""
+        """Return the numerator of a group's exact amount."""
         exact = weight * self.numerator
         return exact if self.cap is None else min(exact, self.cap * self.denominator)
 
 
 def fill(weights: Mapping[str, int], unattributed: int, pool: int, cap: int | None) -> Level:
-    """The level at which the weights, the unattributed weight and the reserve use up the pool exactly."""
+    """Return the level at which the weights, the unattributed weight and the reserve add up to the pool exactly."""
     total = sum(weights.values()) + unattributed
     if total <= 0:
         return Level(cap=cap, numerator=0, denominator=1, unattributed=pool, reserve=0)
@@ -52,7 +51,7 @@ def fill(weights: Mapping[str, int], unattributed: int, pool: int, cap: int | No
             )
         left -= cap * total
         below -= weight
-    # Everybody is at the cap; a numerator that puts any positive weight there keeps one formula for all.
+    # Every group is at the cap; a numerator that puts any positive weight there keeps one formula for all cases.
     return Level(
         cap=cap,
         numerator=cap * total,

@@ -1,8 +1,8 @@
 """The anchor in a PostgreSQL database of its own: for logs that several hosts write to.
 
-Keep it on another server than the log, and never restore it from a backup. A writer holds its row
-from before it signs until it has anchored; a host that is cut off meanwhile loses the row with its
-session, and finds on its return that another has moved on.
+Keep it on another server than the log, and never restore it from a backup. A writer locks its row before it signs,
+until it has anchored. A host that is cut off meanwhile loses the lock with its session; when it returns, it finds that
+another writer has moved the anchor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _READ: Final = text("SELECT note FROM settle_anchor WHERE origin = :origin")
 _HOLD: Final = text("SELECT note FROM settle_anchor WHERE origin = :origin FOR UPDATE")
 _MOVE: Final = text("UPDATE settle_anchor SET note = :note WHERE origin = :origin")
 
-# A host that dies without a word must not hold the row for hours: the server notices within half a minute.
+# A host that dies without closing its connection must not lock the row for hours: the server notices in 30 s.
 _OPTIONS: Final = (
     f"-c lock_timeout={LOCK_SECONDS}s -c synchronous_commit=on -c tcp_keepalives_idle=10 -c tcp_keepalives_count=2"
 )
@@ -85,6 +85,6 @@ class _HeldRow(AnchorLock):
         self._connection, self._origin, self.note = connection, origin, note
 
     def _write(self, signed: bytes) -> None:
-        """Committed here, which also lets the next writer in: what follows is only the answer."""
+        """Write and commit; the commit also releases the lock for the next writer."""
         self._connection.execute(_MOVE, {"note": signed, "origin": self._origin})
         self._connection.commit()

@@ -1,4 +1,4 @@
-"""The right edge of a stored log: what appending needs, and what opening checks."""
+"""The right edge of a stored log: appending extends it, and opening a log checks it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Edge:
         return cls(Head(origin, 0, tiles.root(), chain.genesis(origin)), tiles, ring)
 
     def extended(self, leaf_hashes: Sequence[bytes]) -> tuple[Edge, list[Changed]]:
-        """The edge after these leaves and the tiles that grew; this edge stays as it is."""
+        """Return a new edge after these leaves, and the tiles that grew."""
         tiles = Tiles(self.tiles.size, self.tiles.edge)
         changed = tiles.append(leaf_hashes)
         head = Head(self.head.origin, tiles.size, tiles.root(), chain.extend(self.head.chain, leaf_hashes))
@@ -52,12 +52,12 @@ class Edge:
 
 
 def dated_in(connection: Connection, trusted: Iterable[Key]) -> tuple[Key, ...]:
-    """The trusted keys with `since`, where trust leaves it out and a leaf of this log gave the end."""
+    """Return the trusted keys, with `since` filled in where a leaf of this log gave the end and trust omits it."""
     return dated(trusted, _key_leaves(connection))
 
 
 def ring_of(connection: Connection, origin: str, trusted: Iterable[Key]) -> KeyRing:
-    """The trusted keys and their proven successors, as all key leaves of this log leave them."""
+    """Return the trusted keys and their proven successors, after all key leaves of this log."""
     leaves = _key_leaves(connection)
     return fold(dated(trusted, leaves), leaves, FormLine(origin))
 
@@ -67,15 +67,15 @@ def _key_leaves(connection: Connection) -> list[tuple[int, dict[str, Any]]]:
 
 
 def signers(origin: str, ring: KeyRing) -> Callable[[int], list[Vkey]]:
-    """Which keys may have signed this log's checkpoint of a size."""
+    """Return the keys that may sign this log's checkpoint of a size."""
     return lambda size: [Vkey(origin, key.public) for key in ring.at(size, "log")]
 
 
 def load(connection: Connection, origin: str, trusted: Iterable[Key] | None = None) -> Edge:
-    """The edge as stored; VerificationError unless the tiles, the checkpoint and the entries agree on it.
+    """Load the stored edge; VerificationError unless the tiles, the checkpoint and the entries agree on it.
 
-    With trusted keys, the checkpoint must be signed by one that counts at its size: otherwise the
-    next signature would vouch for entries that nobody has answered for.
+    With trusted keys, a key that is valid at the checkpoint's size must have signed it. Otherwise the next signature
+    would vouch for entries that no valid key ever signed.
     """
     signed = queries.last_checkpoint(connection)
     count = queries.entry_count(connection)
@@ -105,7 +105,7 @@ def load(connection: Connection, origin: str, trusted: Iterable[Key] | None = No
 
 
 def _check_pins(connection: Connection, origin: str, size: int, trusted: Iterable[Key]) -> None:
-    """Refuse a log that does not hold the trees with which trust says that its log keys ended (finding V6)."""
+    """Refuse a log without the trees at which its log keys ended according to trust (finding V6)."""
     for key in trusted:
         if key.root is None or key.until is None or not 0 < key.until <= size:
             continue
@@ -129,9 +129,9 @@ def check_last_entries(connection: Connection, size: int) -> None:
 
 
 def check_anchor(connection: Connection, edge: Edge, anchored: bytes | None) -> None:
-    """Refuse a database that is behind its anchor, or on another branch; ahead and consistent is fine.
+    """Refuse a database that is behind its anchor, or on another branch.
 
-    Ahead is what a crash between commit and acknowledgement leaves behind.
+    A consistent database may be ahead: a crash between commit and acknowledgement leaves it so.
     """
     head = edge.head
     if anchored is None:

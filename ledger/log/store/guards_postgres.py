@@ -1,8 +1,8 @@
 """Guard rails of a PostgreSQL log: triggers that replication roles cannot skip, and least privilege.
 
-They catch accidents and honest mistakes. A superuser, or the owner of the tables, can remove them;
-the evidence is the tree, the anchor and the witnesses. So let nobody log in as the owner:
-`grants` lists what a writer and a reader need.
+They stop accidents and honest mistakes. A superuser or the owner of the tables can remove them, so that evidence
+against those is the tree, the anchor and the witnesses. Nobody should log in as the owner: `grants` lists what a writer
+and a reader need.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ GUARDS: Final = (
 
 
 def grants(role: str, *, writer: bool) -> list[str]:
-    """What a role needs to append to the log, or only to read it; run by the owner."""
+    """Return the SQL grants that a role needs to append to the log, or only to read it; the owner runs them."""
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", role):
         raise InputError(f"role {role!r}: expected a plain PostgreSQL name")
     everything = ", ".join((*GROWING, "tile", *SIDE))

@@ -1,7 +1,7 @@
 """Guard rails of an SQLite log: triggers, and an authorizer for our own connections.
 
-They catch accidents and honest mistakes. Whoever owns the file can remove them; the evidence is the
-tree, the anchor and the witnesses.
+They stop accidents and honest mistakes. The owner of the file can remove them; evidence against the owner is the tree,
+the anchor and the witnesses.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _CHANGES: Final = frozenset((sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE))
 
 
 def authorize(action: int, first: str | None, second: str | None, _database: str | None, _trigger: str | None) -> int:
-    """What our own connections may prepare: rooms do as they please with their tables, never with the log's."""
+    """Authorize a statement of our own connections: packages may change their own tables, never the log's."""
     table = (
         second
         if action in (sqlite3.SQLITE_DROP_TRIGGER, sqlite3.SQLITE_DROP_INDEX, sqlite3.SQLITE_ALTER_TABLE)

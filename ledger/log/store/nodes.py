@@ -1,7 +1,7 @@
-"""Hashes of complete subtrees from stored tiles, with the nodes inside recent tiles kept.
+"""Hashes of complete subtrees from stored tiles; all levels of recent tiles are cached.
 
-A proof asks for a node inside a tile, and every such node is a fold of up to 128 hashes; folding a
-tile once and keeping all of its levels makes the next proof from it a matter of slicing.
+A proof needs nodes inside tiles, and each such node is a fold of up to 128 hashes. A tile is folded once; later proofs
+slice the cached levels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _Levels = list[bytes]
 
 
 class NodeReader:
-    """`read(level, n)` for provers. Tiles only grow, so that what is kept never turns wrong, only short."""
+    """`read(level, n)` for provers.
+
+    Tiles only grow, so a cached tile is never wrong, only shorter than the stored one.
+    """
 
     def __init__(self, read_tile: ReadTile) -> None:
         self._read_tile = read_tile
@@ -60,7 +63,7 @@ class NodeReader:
 
 
 def fold_levels(hashes: bytes) -> _Levels:
-    """The complete subtrees inside a tile: its hashes, then the nodes over each two of them, eight levels up."""
+    """Return the complete subtrees inside a tile: its hashes, then the nodes over each two of them, eight levels up."""
     sha256 = hashlib.sha256
     levels = [hashes]
     for _ in range(8):

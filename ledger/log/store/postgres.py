@@ -31,7 +31,7 @@ _BYTES: Final = frozenset(("body", "root", "chain", "note", "digest", "data", "s
 
 
 class PostgresStore(Store):
-    """The store for several hosts, or for more events a day than one disk likes."""
+    """The store for several hosts, or for more events a day than one disk can take."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -76,7 +76,7 @@ class PostgresStore(Store):
         )
 
     def lock(self, connection: Connection) -> None:
-        """One per schema, held to the transaction's end; what is read after it is the newest there is."""
+        """Take the lock of this schema until the transaction ends; reads after it see the newest state."""
         connection.execute(_LOCK)
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -105,7 +105,7 @@ class PostgresStore(Store):
             )
 
     def scrub(self) -> None:
-        """Give erased rows' pages back; copies in the server's own log and in backups are the operator's to expire."""
+        """Free the pages of erased rows; the operator must expire the copies in the server's own log and in backups."""
         with self._translated(), self.writers.connect() as connection:
             plain = connection.execution_options(isolation_level="AUTOCOMMIT")
             for table in ("listener_salt", "quarantine"):
@@ -116,12 +116,12 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext('settle log ' || curr
 
 
 def _type(column: str) -> str:
-    """Binary COPY converts nothing, so that it must be told what each column is."""
+    """Return the type of a column; binary COPY converts nothing and needs it."""
     return "int8" if column in _NUMBERS else "bytea" if column in _BYTES else "text"
 
 
 def _prepare_writer(connection: Any, _record: object) -> None:
-    """A writer waits for the disk whatever the server's default, and for another writer only so long."""
+    """Make a writer's commits synchronous whatever the server's default, and limit its wait for another writer."""
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = on")
         cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
@@ -129,7 +129,7 @@ def _prepare_writer(connection: Any, _record: object) -> None:
 
 
 def _version(connection: Connection) -> str:
-    """The last migration; empty where there is no log yet."""
+    """Return the last migration; empty if there is no log yet."""
     if not inspect(connection).has_table("entry"):
         return ""
     return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())

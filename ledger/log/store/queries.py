@@ -33,17 +33,17 @@ class StoredCheckpoint:
 
 
 def last_checkpoint(connection: Connection) -> StoredCheckpoint | None:
-    """The newest signed checkpoint."""
+    """Return the newest signed checkpoint."""
     return _signed(connection, select(*_CHECKPOINT).order_by(col(CheckpointRow.size).desc()).limit(1))
 
 
 def checkpoint_at(connection: Connection, size: int) -> StoredCheckpoint | None:
-    """The checkpoint of exactly this size."""
+    """Return the checkpoint of exactly this size."""
     return _signed(connection, select(*_CHECKPOINT).where(col(CheckpointRow.size) == size))
 
 
 def checkpoint_covering(connection: Connection, index: int) -> StoredCheckpoint | None:
-    """The first checkpoint that covers this entry: the one with which it was acknowledged."""
+    """Return the first checkpoint that covers this entry: the one with which it was acknowledged."""
     query = select(*_CHECKPOINT).where(col(CheckpointRow.size) > index).order_by(col(CheckpointRow.size)).limit(1)
     return _signed(connection, query)
 
@@ -68,7 +68,7 @@ def checkpoints(connection: Connection) -> Iterator[StoredCheckpoint]:
 
 
 def entry_count(connection: Connection) -> int:
-    """How many entries are stored; indexes have no gaps."""
+    """Return the number of stored entries; indexes have no gaps."""
     return int(connection.execute(select(func.coalesce(func.max(col(EntryRow.idx)) + 1, 0))).scalar_one())
 
 
@@ -84,7 +84,7 @@ def read_tile(connection: Connection, level: int, n: int) -> bytes:
 def page(
     connection: Connection, start: int, stop: int, types: Collection[str] | None = None, limit: int = PAGE
 ) -> list[Entry]:
-    """Entries of `[start, stop)` in order, at most `limit`; of these types only, if given."""
+    """Return at most `limit` entries of `[start, stop)` in order, optionally only those of some types."""
     query = select(col(EntryRow.idx), col(EntryRow.body)).where(col(EntryRow.idx) >= start, col(EntryRow.idx) < stop)
     if types is not None:
         query = query.where(col(EntryRow.type).in_(sorted(types)))
@@ -121,7 +121,7 @@ def typed_page(connection: Connection, start: int, stop: int, limit: int = PAGE)
 
 
 def bodies(connection: Connection, indexes: Sequence[int]) -> dict[int, bytes]:
-    """The bytes of these entries, by index."""
+    """Return the bytes of these entries, by index."""
     if not indexes:  # an empty list has no type in PostgreSQL
         return {}
     rows = connection.execute(
@@ -131,20 +131,20 @@ def bodies(connection: Connection, indexes: Sequence[int]) -> dict[int, bytes]:
 
 
 def last_bodies(connection: Connection, start: int, limit: int) -> list[bytes]:
-    """The bytes of the last entries from `start` on that are no events, at most `limit`."""
+    """Return the bytes of the last entries from `start` on that are not events, at most `limit`."""
     query = select(col(EntryRow.idx)).where(text("type <> 'event'")).order_by(text("idx + 0 DESC")).limit(limit)
     indexes = [index for index in connection.execute(query).scalars() if index >= start]
     return list(bodies(connection, indexes).values())
 
 
 def blob(connection: Connection, digest: bytes) -> bytes | None:
-    """Content-addressed matter."""
+    """Return a content-addressed blob."""
     data = connection.execute(select(col(BlobRow.data)).where(col(BlobRow.digest) == digest)).scalar_one_or_none()
     return None if data is None else bytes(data)
 
 
 def blob_digests(connection: Connection) -> list[bytes]:
-    """The digests of all content-addressed matter."""
+    """Return the digests of all content-addressed blobs."""
     return [bytes(digest) for digest in connection.execute(select(col(BlobRow.digest))).scalars()]
 
 
@@ -155,7 +155,7 @@ def find_event(connection: Connection, source: str, event_id: str) -> int | None
 
 
 def sources(connection: Connection) -> list[str]:
-    """Every source of which events are stored; as many look-ups as there are sources."""
+    """Return every source with stored events; takes one look-up per source."""
     names: list[str] = []
     query = select(func.min(col(EventRow.source)))
     while (name := connection.execute(query).scalar_one()) is not None:
@@ -165,19 +165,19 @@ def sources(connection: Connection) -> list[str]:
 
 
 def has_events(connection: Connection, source: str) -> bool:
-    """Whether any event of a source is stored."""
+    """Return whether any event of a source is stored."""
     query = select(col(EventRow.idx)).where(col(EventRow.source) == source).limit(1)
     return connection.execute(query).first() is not None
 
 
 def find_event_id(connection: Connection, event_id: str) -> list[tuple[str, int]]:
-    """(source, index) of every event of this id; looks through all of them, as ids belong to sources."""
+    """Return (source, index) of every event with this id; scans all events, because ids are unique only per source."""
     query = select(col(EventRow.source), col(EventRow.idx)).where(col(EventRow.event_id) == event_id)
     return [(source, int(index)) for source, index in connection.execute(query.order_by(col(EventRow.source)))]
 
 
 def find_events(connection: Connection, source: str, event_ids: Sequence[str]) -> dict[str, int]:
-    """Which of these ids the source has used already, and where."""
+    """Return the index of each of these ids that the source has used already."""
     rows = connection.execute(
         select(col(EventRow.event_id), col(EventRow.idx)).where(
             col(EventRow.source) == source, col(EventRow.event_id).in_(_values(connection, event_ids))
@@ -187,7 +187,7 @@ def find_events(connection: Connection, source: str, event_ids: Sequence[str]) -
 
 
 def find_tracks(connection: Connection, ids: Sequence[str]) -> dict[str, str | None]:
-    """Which of these tracks are registered, and the vector assigned to each."""
+    """Return the vector assigned to each of these tracks that is registered."""
     rows = connection.execute(
         select(col(TrackProjection.id), col(TrackProjection.vector)).where(
             col(TrackProjection.id).in_(_values(connection, ids))
@@ -197,7 +197,7 @@ def find_tracks(connection: Connection, ids: Sequence[str]) -> dict[str, str | N
 
 
 def find_assignment(connection: Connection, track: str) -> tuple[str, int] | None:
-    """The vector that a track pays by now, and the index of the assignment."""
+    """Return the vector that is assigned to a track now, and the index of the assignment."""
     query = select(col(TrackProjection.vector), col(TrackProjection.assigned_idx)).where(
         col(TrackProjection.id) == track
     )
@@ -226,7 +226,7 @@ def assignments(connection: Connection) -> Iterator[tuple[str, str, int]]:
 
 
 def _values(connection: Connection, values: Sequence[Any]) -> Any:
-    """A list of any length as one bound parameter, so that the statement is prepared once."""
+    """Bind a list of any length as one parameter, so that the statement is prepared once."""
     if connection.dialect.name == "sqlite":
         return select(text("value")).select_from(text("json_each(:listed)")).params(listed=json.dumps(list(values)))
     kind = "bigint" if values and isinstance(values[0], int) else "text"

@@ -1,9 +1,9 @@
 """The tables of a log, the same on every kind of database.
 
-`entry`, `event`, `tile`, `checkpoint` and `blob` are the log: they only ever grow, and guards in the
-database refuse anything else (see `guards_sqlite` and `guards_postgres`). `log_track` and `log_signed` are
-projections of the log, kept in the same transaction as the leaves they tell of. The rest are side
-tables: they may be changed and erased, and no proof depends on them.
+`entry`, `event`, `tile`, `checkpoint` and `blob` are the log: they only ever grow, and guards in the database refuse
+anything else (see `guards_sqlite` and `guards_postgres`). `log_track` and `log_signed` are projections of the log,
+updated in the transaction that appends their leaves. The rest are side tables: they may be changed and erased, and no
+proof depends on them.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def _bytes(**options: Any) -> Any:
 
 
 class LogTable(SQLModel):
-    """Every table of the log's own database; rooms' projections live beside them."""
+    """Base of every table of the log's own database; other packages add projections of their own."""
 
     metadata = MetaData()
 
 
 class EntryRow(LogTable, table=True):
-    """A leaf in its place: canonical JSON bytes."""
+    """A leaf at its index: canonical JSON bytes."""
 
     __tablename__ = "entry"
     __table_args__ = (
@@ -70,7 +70,7 @@ class EntryRow(LogTable, table=True):
 
 
 class EventRow(LogTable, table=True):
-    """Which index an event id of a source has: at most one, ever."""
+    """The index of a source's event id: at most one, ever."""
 
     __tablename__ = "event"
     __table_args__ = (_STRICT_BY_KEY,)
@@ -101,7 +101,7 @@ class CheckpointRow(LogTable, table=True):
 
 
 class BlobRow(LogTable, table=True):
-    """Content-addressed matter named by leaves: signed statements, manifests, runs."""
+    """A content-addressed blob named by leaves: signed statements, manifests, runs."""
 
     __tablename__ = "blob"
     __table_args__ = (_STRICT,)
@@ -137,7 +137,7 @@ class SignedRow(LogTable, table=True):
 
 
 class SaltRow(LogTable, table=True):
-    """What ties a listener to the commitments in the log for one period; erasing it forgets the person."""
+    """The salt that links a listener to the commitments in the log for one period; without it nobody can link them."""
 
     __tablename__ = "listener_salt"
     __table_args__ = (_STRICT_BY_KEY,)
@@ -148,7 +148,7 @@ class SaltRow(LogTable, table=True):
 
 
 class QuarantineRow(LogTable, table=True):
-    """A row that was not appended, kept as it was handed in, with the place and the reason."""
+    """A row that was not appended, as it was sent, with its file, line and reason."""
 
     __tablename__ = "quarantine"
     __table_args__ = (Index("quarantine_by_state", "state", "id"), _STRICT)
@@ -164,7 +164,7 @@ class QuarantineRow(LogTable, table=True):
 
 
 class ProjectedRow(LogTable, table=True):
-    """How far a projection has read the log."""
+    """The size up to which a projection has read the log."""
 
     __tablename__ = "projected"
     __table_args__ = (_STRICT,)

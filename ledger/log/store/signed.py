@@ -1,7 +1,7 @@
 """The projection of signed batches: which ranges of entries belong to which batch.
 
-A platform's file comes in order, so that a million events are some two hundred rows. It can be built
-again from the `batch` leaves and the hashes they name; fsck compares each event with its place.
+A platform's file comes in order, so a million events take about two hundred rows. The projection can be built again
+from the `batch` leaves and the hashes they name; fsck compares each event with its position.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Ranges:
 
 
 def ranges(connection: Connection, start: int, stop: int) -> Ranges:
-    """The ranges that reach into `[start, stop)`, and perhaps the one before them."""
+    """Return the ranges that overlap `[start, stop)`, and perhaps the one before them."""
     start_row = select(func.max(col(SignedRow.first))).where(col(SignedRow.first) <= start).scalar_subquery()
     query = select(*_ROW).where(col(SignedRow.first) >= func.coalesce(start_row, start), col(SignedRow.first) < stop)
     return Ranges(
@@ -51,7 +51,7 @@ _ROW = (col(SignedRow.first), col(SignedRow.stop), col(SignedRow.batch), col(Sig
 
 
 def compress(placed: Iterable[tuple[int, int, int]]) -> list[Row]:
-    """(index, batch, place) in order of index, as ranges."""
+    """Join (index, batch, place), in order of index, into ranges."""
     rows: list[Row] = []
     for index, of, position in placed:
         if rows:

@@ -39,7 +39,7 @@ CACHE_KIB = 65_536
 
 
 class SqliteStore(Store):
-    """The default store: nothing to run, nothing to configure."""
+    """The default store: it needs no server and no configuration."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -76,7 +76,10 @@ class SqliteStore(Store):
         return _version(connection) == RELEASE_0_1
 
     def shut_to_0_1(self, connection: Connection) -> None:
-        """The version is a part of the file's first page: it changes with the transaction, or not at all."""
+        """Raise the schema version.
+
+        It is part of the file's first page, so it changes with the transaction or not at all.
+        """
         connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
 
     def back_up(self, folder: Path) -> Path:
@@ -98,7 +101,7 @@ class SqliteStore(Store):
         return copy
 
     def _make(self) -> None:
-        """Tables, guards and version in one transaction, by an engine without the authorizer."""
+        """Create tables, guards and version in one transaction, by an engine without the authorizer."""
         maker = create_engine(f"sqlite:///{self.path}", poolclass=NullPool, connect_args=_CONNECT)
         event.listen(maker, "connect", _prepare_maker)
         event.listen(maker, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -109,10 +112,10 @@ class SqliteStore(Store):
             connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
 
     def lock(self, connection: Connection) -> None:
-        """BEGIN IMMEDIATE has taken the lock already."""
+        """Do nothing: BEGIN IMMEDIATE has taken the lock already."""
 
     def scrub(self) -> None:
-        """Free pages are overwritten as they come free (`secure_delete`); what is left is the write-ahead log."""
+        """Truncate the write-ahead log; freed pages are overwritten already (`secure_delete`)."""
         with self._translated():
             raw = self.writers.raw_connection()
             try:

@@ -1,9 +1,8 @@
 """The interface of a store, and everything that does not depend on the kind of database.
 
-A store promises four things. `writing` is exclusive across threads, processes and hosts and is one
-durable transaction: after it returns, a crash or a power cut loses nothing; if it raises, nothing
-was kept. `reading` sees one consistent snapshot. The log's own tables refuse to be changed or
-shortened. `insert` takes rows in bulk.
+A store promises four things. `writing` is exclusive across threads, processes and hosts and is one durable transaction:
+after it returns, a crash or a power cut loses nothing; if it raises, nothing is stored. `reading` sees one consistent
+snapshot. The log's own tables cannot be changed or shortened. `insert` takes rows in bulk.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ class Store(ABC):
 
     @abstractmethod
     def create(self) -> None:
-        """Make the tables and their guards where they are absent; refuse a schema of another version."""
+        """Create the missing tables and their guards; refuse a schema of another version."""
 
     @abstractmethod
     def opens_in_0_1(self, connection: Connection) -> bool:
-        """Whether programs of release 0.1 still open this database, and append to it."""
+        """Return whether programs of release 0.1 still open this database and append to it."""
 
     @abstractmethod
     def shut_to_0_1(self, connection: Connection) -> None:
@@ -50,7 +49,7 @@ class Store(ABC):
 
     @abstractmethod
     def back_up(self, folder: Path) -> Path:
-        """Copy the whole database, as it is at one moment, into a folder; answers where the copy is."""
+        """Copy the whole database, as of one moment, into a folder; return the path of the copy."""
 
     @abstractmethod
     def lock(self, connection: Connection) -> None:
@@ -66,7 +65,7 @@ class Store(ABC):
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A consistent view of the log; nothing can be written through it."""
+        """Open a consistent read-only view of the log."""
         with self._translated(), self.readers.connect() as connection, connection.begin():
             yield connection
 
@@ -87,7 +86,7 @@ class Store(ABC):
 
     @contextmanager
     def _driver_errors(self) -> Iterator[None]:
-        """Errors of a driver that is called directly, as SQLAlchemy would raise them."""
+        """Convert errors of a driver that is called directly to those that SQLAlchemy would raise."""
         driver = self.writers.dialect.loaded_dbapi
         try:
             yield
@@ -96,7 +95,7 @@ class Store(ABC):
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Database errors as ours: a guard that fired is a conflict, everything else may pass."""
+        """Convert database errors to ours: a guard's refusal is a conflict, all others are transient."""
         try:
             yield
         except IntegrityError as refusal:

@@ -28,9 +28,9 @@ _ASSIGNED: Final = text("SELECT 1 FROM log_track WHERE id = :id AND vector IS NO
 
 
 class AssignPlaces:
-    """Where each `assign` leaf stands first; read from the log once, and then only what came since.
+    """The index of the first occurrence of each `assign` leaf; only new leaves are read.
 
-    To search the log for each assignment would make a catalogue that is attributed again cost its square.
+    A search of the log for each assignment would take quadratic time when a whole catalogue is attributed again.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,10 @@ class AssignPlaces:
         self._places: dict[bytes, int] = {}
 
     def find(self, connection: Connection, stop: int, body: bytes) -> int | None:
-        """The first entry below `stop` with these bytes. Nothing from `stop` on is kept: it may be rolled back."""
+        """Return the first entry below `stop` with these bytes.
+
+        Entries from `stop` on are not cached: they may be rolled back.
+        """
         while entries := queries.page(connection, self._size, stop, ["assign"]):
             for entry in entries:
                 self._places.setdefault(_short(entry.body), entry.index)
@@ -49,7 +52,7 @@ class AssignPlaces:
 
 
 def _short(body: bytes) -> bytes:
-    """Enough of a leaf's digest to tell it from all others, and not more: a log may hold millions."""
+    """Return a prefix of a leaf's digest, long enough to be unique; a log may hold millions."""
     return sha256(body).digest()[:16]
 
 
@@ -64,8 +67,8 @@ def project_tracks(
 ) -> KeyRing | None:
     """Apply the `track`, `follow` and `assign` leaves of a batch that starts at index `first`.
 
-    An assignment that its reading finds void is left out, so that no event binds to it. `ring` is the keys
-    before the batch, and is answered as they are after it; without one nothing is checked.
+    A void assignment is left out, so that no event binds to it. `ring` holds the keys before the batch; the keys after
+    it are returned. Without a ring nothing is checked.
     """
 
     def blob(digest: Digest) -> bytes:
@@ -106,7 +109,7 @@ def project_tracks(
 
 
 def after(ring: KeyRing, index: int, body: bytes) -> KeyRing:
-    """The keys after the leaf at this index, which changes nothing if nobody entitled signed it."""
+    """Return the keys after the leaf at this index; a leaf without an entitled signer changes nothing."""
     try:
         return ring.apply(index, canon.decode_object(body, "leaf"))
     except VerificationError:
@@ -114,7 +117,7 @@ def after(ring: KeyRing, index: int, body: bytes) -> KeyRing:
 
 
 def _is_followed(ring: KeyRing | None, index: int, leaf: dict[str, Any]) -> bool:
-    """Whether a `follow` leaf counts: after the line the operator signs it."""
+    """Return whether a `follow` leaf counts: after the line the operator must sign it."""
     try:
         if ring is not None:
             check_author_since_form_2(ring, index, leaf, "operator")
@@ -124,7 +127,10 @@ def _is_followed(ring: KeyRing | None, index: int, leaf: dict[str, Any]) -> bool
 
 
 def _counted(ring: KeyRing | None, index: int, leaf: dict[str, Any]) -> bool:
-    """Whether the same leaf counted at an earlier index: what is signed names no place, so the later one is a copy."""
+    """Return whether the same leaf counted at an earlier index;
+
+    a signature covers no index, so the later one is a copy.
+    """
     try:
         if ring is not None:
             check_author(ring, index, leaf, "attribution")

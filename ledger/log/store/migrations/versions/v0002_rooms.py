@@ -1,6 +1,6 @@
-"""The rooms' own side tables, so that a writer that may create nothing can do everything that a log is for.
+"""The side tables of the other packages, so that a writer without the right to create tables can use every command.
 
-An owner's program may have made some of them on first use already.
+A program of the owner may have created some of them at first use already.
 """
 
 from __future__ import annotations
@@ -34,6 +34,6 @@ CREATE TABLE IF NOT EXISTS witness_cosignature (
 
 
 def upgrade() -> None:
-    """Create what is not there yet."""
+    """Create the tables that do not exist yet."""
     for statement in TABLES.split(";"):
         op.execute(statement)
