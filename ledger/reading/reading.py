@@ -21,6 +21,7 @@ from ledger.proofs.source import EventSource
 from ledger.proofs.trust import TrustedLog
 from ledger.reading.assignments import Blob, check_vector, payload_digest
 from ledger.reading.gate import Replays, Void, check_author, check_author_since_form_2, text
+from ledger.reading.key_ends import KeyEnds
 from ledger.types import Digest, Leaf, Role
 
 
@@ -49,6 +50,7 @@ class Reading:
         self.origin: Final = origin
         self.size = 0
         self.ring: KeyRing | None = None if trusted is None else KeyRing(tuple(trusted), FormLine(origin))
+        self._key_ends = None if trusted is None else KeyEnds(trusted, FormLine(origin))
         self.voids: list[Void] = []
         self.sources: dict[str, EventSource] = {}
         self.members: dict[str, TrustedLog] = {}
@@ -62,8 +64,8 @@ class Reading:
         self._pairs: dict[tuple[str, Digest], int] = {}
         self._spoken: dict[str, int] = {}
         """Where a party spoke first for each source."""
-        self._declared: dict[str, dict[bytes, int]] = {}
-        """By source, the payloads' digests of vectors that its party declared in a batch, and where it stands first."""
+        self._declared: dict[str, dict[bytes, tuple[int, ...]]] = {}
+        """By source, the digests of the payloads that it declared, with the first batch of each signing key."""
         self.batches: dict[int, SignedBatchLeaf] = {}
         """Every batch that its platform signed, by the index of its leaf."""
         self._batch_places: dict[Digest, int] = {}
@@ -91,16 +93,36 @@ class Reading:
 
         One that came with an event was signed here, and stands in a `vector` leaf. Of a source for which a party spoke
         by then it counts only if that party may declare vectors, and declared it in a batch that it signed (finding
-        D2); logs were not asked for that before their line of form 2.
+        D2), with a key that no leaf below this size revokes from before the batch; logs were not asked for that before
+        their line of form 2.
         """
+        batches = self._declaring(track, vector, size, source)
+        return batches is None or any(self.signature_counts(index, size) for index in batches)
+
+    def ever_paid(self, track: str, vector: Digest, source: str) -> bool:
+        """Return whether a month may have paid by this vector: a later revocation is not asked."""
+        batches = self._declaring(track, vector, self.size, source)
+        return batches is None or bool(batches)
+
+    def _declaring(self, track: str, vector: Digest, size: int, source: str) -> tuple[int, ...] | None:
+        """Return the batches below a size without which the vector does not pay; None where it pays without any."""
         pair = (track, vector)
         if self._pairs.get(pair, size) < size:
-            return True
+            return None
         logged = self.vectors.get(pair, size)
-        if logged >= size or not self._speaks_by(source, logged):
-            return logged < size
+        if logged >= size:
+            return ()
+        if not self._speaks_by(source, logged):
+            return None
         payload = bytes.fromhex(payload_digest(vector, self._blob(vector)))
-        return self._declared.get(source, {}).get(payload, size) < size
+        return tuple(index for index in self._declared.get(source, {}).get(payload, ()) if index < size)
+
+    def signature_counts(self, index: int, size: int) -> bool:
+        """Return whether the signature of the batch leaf at this index counts, by the key leaves below this size.
+
+        A run of a closed month keeps to what was known at its close, whatever is revoked afterwards.
+        """
+        return self._key_ends is None or self._key_ends.counts(self.batches[index].signer, index, size)
 
     def _speaks_by(self, source: str, index: int) -> bool:
         """Return whether the source had a party at this index, and the line was drawn by then."""
@@ -149,7 +171,8 @@ class Reading:
         return True
 
     def _key(self, index: int, body: Leaf) -> None:
-        if self.ring is not None:
+        if self.ring is not None and self._key_ends is not None:
+            self._key_ends.take(index, body)
             self.ring = self.ring.apply(index, body)
 
     def _check_author(self, ring: KeyRing, index: int, kind: str, body: Leaf) -> None:
@@ -190,7 +213,9 @@ class Reading:
         if parsed.vectors is not None and speaker.declares:
             declared = self._declared.setdefault(parsed.source, {})
             for payload in batch.split_vectors(parsed, self._blob(parsed.vectors)):
-                declared.setdefault(payload, index)
+                earlier = declared.get(payload, ())
+                if all(self.batches[before].signer != body["signer"] for before in earlier):
+                    declared[payload] = (*earlier, index)
         self.batches[index] = SignedBatchLeaf(
             index=index,
             batch=parsed,

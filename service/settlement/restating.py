@@ -251,15 +251,20 @@ def _state(step: Knowledge, inputs: Inputs) -> Restated:
 
 
 def _by_todays_vectors(log: Log, rows: Sequence[UsageRow], size: int) -> list[UsageRow]:
-    """The same streams by the vector that their track is assigned now; a vector that an event brought stays."""
+    """The same streams by the vector that their track is assigned now.
+
+    A vector that an event brought stays, unless a revocation below this size took its batch's signature.
+    """
     reading = log.reading()
     assigned = reading.last_assignments(size)
-    return [
-        msgspec.structs.replace(row, vector=assigned[row.track])
-        if row.track in assigned and (row.vector is None or reading.assigned_ever(row.track, row.vector))
-        else row
-        for row in rows
-    ]
+
+    def vector_now(row: UsageRow) -> Digest | None:
+        brought = row.vector is not None and not reading.assigned_ever(row.track, row.vector)
+        if row.vector is not None and brought and reading.pays(row.track, row.vector, size, row.source):
+            return row.vector
+        return assigned.get(row.track, None if brought else row.vector)
+
+    return [msgspec.structs.replace(row, vector=vector_now(row)) for row in rows]
 
 
 def _booked(log: Log, book: Book, stored: Stored) -> dict[str, list[Cause]]:

@@ -119,7 +119,7 @@ def vectors_of(log: Log, rows: Sequence[UsageRow]) -> dict[Digest, InfluenceVect
     """The vectors that usage is bound to, from their signed statements; each must have been assigned, or logged."""
     reading = log.reading()
     for row in rows:
-        if row.vector is not None and not reading.pays(row.track, row.vector, reading.size, row.source):
+        if row.vector is not None and not reading.ever_paid(row.track, row.vector, row.source):
             raise VerificationError(
                 f"track {row.track} is assigned vector {row.vector[:16]}, which nobody entitled assigned to it "
                 "(finding V3); `settle ledger fsck` lists the leaves without effect"

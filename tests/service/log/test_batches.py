@@ -15,10 +15,14 @@ from ledger.log.append import batch_of
 from ledger.log.fsck import fsck
 from ledger.proofs import batch, canon, leaf, vector
 from ledger.proofs.keys import PrivateKey
-from service.log import batches
+from service.log import batches, keys
 from service.log.ingesting import Ingested, ingest_file
 from service.log.sources import settle_source
 from service.settlement import life
+from service.settlement.restating import restate
+from service.settlement.runs import check_again
+from service.settlement.step import read_book
+from service.settlement.stored import load
 from tests.ledger.logs import event
 from tests.service.month import Month, asked
 
@@ -202,3 +206,42 @@ def test_the_reading_asks_who_declared_a_vector(june: Month, tmp_path: Path) -> 
     assert reading.pays("trk-3", envelope.digest, reading.size, "nobody's")
     assert any("finding D2" in problem for problem in fsck(june.ws.log).problems)
     assert june_of_beta(june) == {"bob": 450_000_000}
+
+
+def revoked_from_before(june: Month) -> None:
+    """Ann's key is revoked from before all that it signed."""
+    keys.revoke(june.ws, KEY.public.id, until=1, by="operator")
+    june.ws = june.reopened()
+
+
+def test_a_key_revoked_from_before_its_batch_declared_nothing(june: Month, tmp_path: Path) -> None:
+    """If this fails, whoever stole a platform's key is paid by the vectors it declared, after the key is revoked."""
+    declaring(june, tmp_path)
+    revoked_from_before(june)
+    reading = june.ws.log.reading()
+    assert fsck(june.ws.log).problems == []
+    assert not any(reading.pays("trk-3", digest, reading.size, "beta") for _, digest in reading.vectors)
+    assert june_of_beta(june) == {}
+
+
+def test_a_run_keeps_to_what_was_revoked_before_its_close(june: Month, tmp_path: Path) -> None:
+    """If this fails, an honest month is refused once a key is revoked later, or a restatement pays the thief again."""
+    declaring(june, tmp_path)
+    assert june_of_beta(june) == {"bob": 900_000_000}
+    revoked_from_before(june)
+    book = read_book(june.ws)
+    (run,) = book.runs.values()
+    check_again(june.ws, book, load(june.ws.log, run))
+    life.approve(june.ws, run.run, "approver")
+    life.publish(june.ws, run.run)
+    (line,) = restate(june.ws, "2026-06").lines
+    assert (line.holder, line.was_micros, line.now_micros) == ("bob", 900_000_000, 0)
+
+
+def test_a_batch_that_broke_off_takes_no_more_events_once_its_key_is_revoked(june: Month, tmp_path: Path) -> None:
+    """If this fails, an event enters that names a vector by which no run pays, and fsck refuses the honest log."""
+    file, signed, _ = declaring_file(june, tmp_path)
+    batches.take(june.ws, file, signed, None)
+    revoked_from_before(june)
+    with pytest.raises(VerificationError, match="revoked by now"):
+        ingest_file(june.ws, file, batch_file=signed)
