@@ -35,6 +35,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("inbox", None),
     ("ingest", None),
     ("ledger", "ledger"),
+    ("live", "live"),
     ("others", None),
     ("payments", "payments"),
     ("scheduler", None),

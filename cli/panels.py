@@ -52,6 +52,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "reverse",
             "terms",
             "chain",
+            "live",
         ),
     ),
     ("Rights holder (statements and explanations)", ("statement", "statements", "explain")),

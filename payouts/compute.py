@@ -102,10 +102,10 @@ def heading(claim: Claim) -> Heading:
     return (claim.group, claim.party, claim.state, claim.reason, claim.ref)
 
 
-def contributions(inputs: Inputs, rows: Sequence[UsageRow]) -> Iterator[Contribution]:
-    """Yield every contribution to the pool from gathered rows, including unattributed weight."""
+def contributor_of(inputs: Inputs) -> Contributor:
+    """Return what turns the streams of these inputs into contributions."""
     ends_at = format_time(Period.parse(inputs.terms.period).end - timedelta(seconds=1))
-    contributor = Contributor(
+    return Contributor(
         terms=inputs.terms,
         rule=inputs.rule,
         vectors=inputs.vectors,
@@ -114,6 +114,11 @@ def contributions(inputs: Inputs, rows: Sequence[UsageRow]) -> Iterator[Contribu
         ends_at=ends_at,
         salt=inputs.period_root,
     )
+
+
+def contributions(inputs: Inputs, rows: Sequence[UsageRow]) -> Iterator[Contribution]:
+    """Yield every contribution to the pool from gathered rows, including unattributed weight."""
+    contributor = contributor_of(inputs)
     training = inputs.rule.training_set()
     if training is not None:
         return contributor.shared_equally(*training, BILLION * BILLION)
@@ -133,10 +138,18 @@ def prepare(inputs: Inputs) -> list[UsageRow]:
     return rows
 
 
-def compute(inputs: Inputs) -> Outcome:
-    """Compute the outcome of the pool."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolWeights:
+    """The weight under each heading of a pool, before any cap and before any amount."""
+
+    units: int
+    by_heading: Mapping[Heading, int]
+    unattributed: int
+
+
+def weights_of(inputs: Inputs) -> PoolWeights:
+    """Return the pool's weights. They sum to the weight of its rows times one billion."""
     rows = prepare(inputs)
-    units = sum(row.units for row in rows)
     weights: dict[Heading, int] = defaultdict(int)
     unattributed = 0
     for claim, _, weight in contributions(inputs, rows):
@@ -144,14 +157,20 @@ def compute(inputs: Inputs) -> Outcome:
             unattributed += weight
         else:
             weights[heading(claim)] += weight
+    return PoolWeights(units=sum(row.units for row in rows), by_heading=weights, unattributed=unattributed)
+
+
+def compute(inputs: Inputs) -> Outcome:
+    """Compute the outcome of the pool."""
+    weights = weights_of(inputs)
     return divided(
         inputs.terms,
         inputs.rule.cap_ppm(),
         inputs.period_root,
         carried=inputs.carried,
-        units=units,
-        weights=weights,
-        unattributed=unattributed,
+        units=weights.units,
+        weights=weights.by_heading,
+        unattributed=weights.unattributed,
     )
 
 

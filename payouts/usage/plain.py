@@ -6,7 +6,7 @@ same rows, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,6 +70,22 @@ class EntrySelection:
     entries: Iterable[Entry]
 
 
+def events(
+    part: EntrySelection, on_progress: Callable[[int, int | None], None] | None = None
+) -> Iterator[tuple[int, UsageLeaf]]:
+    """The events of a log that are taken, each with its index."""
+    decode = msgspec.json.Decoder(UsageLeaf).decode
+    for entry in part.entries:
+        try:
+            event = decode(entry.body)
+        except msgspec.MsgspecError as problem:
+            raise VerificationError(f"entry {entry.index} of log {part.origin} is no event: {problem}") from None
+        if on_progress is not None and entry.index % _TOLD_EVERY == 0:
+            on_progress(entry.index, part.membership.size)
+        if part.membership.takes(entry.index, event.occurred_at):
+            yield entry.index, event
+
+
 def usage(
     parts: Iterable[EntrySelection],
     *,
@@ -80,22 +96,13 @@ def usage(
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> list[UsageRow]:
     """The usage of a pool, sorted: what `payouts.usage.segments.usage` gives."""
-    decode = msgspec.json.Decoder(UsageLeaf).decode
     sums: dict[tuple[str | None, ...], list[int]] = {}
     for part in parts:
-        for entry in part.entries:
-            try:
-                event = decode(entry.body)
-            except msgspec.MsgspecError as problem:
-                raise VerificationError(f"entry {entry.index} of log {part.origin} is no event: {problem}") from None
-            if on_progress is not None and entry.index % _TOLD_EVERY == 0:
-                on_progress(entry.index, part.membership.size)
-            if not part.membership.takes(entry.index, event.occurred_at):
-                continue
+        for index, event in events(part, on_progress):
             if not terms.cover(event.source, event.product, event.territory):
                 continue
             if grain.gross:
-                _check_gross(part.origin, entry.index, event, terms)
+                _check_gross(part.origin, index, event, terms)
             totals = sums.setdefault(_key(event, assigned, grain, holds), [0, 0, 0])
             totals[0] += event.units
             totals[1] += event.gross_micros or 0

@@ -66,27 +66,27 @@ def _listed_before(book: Book, origin: str) -> list[tuple[int, str]]:
 
 def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
     """The logs a closed period lists, each opened and found to hold what was listed; none may be missing."""
+    logs = book.closes[period].logs
+    return [_opened(ws, log, membership(book, period, log.origin)) for log in logs]
+
+
+def listed_open(ws: Workspace, book: Book, period: str, logs: Iterable[LogSize]) -> list[Listed]:
+    """The logs of an open period at these sizes, the home log first, each opened and found to hold what is listed."""
+    return [_opened(ws, log, open_membership(book, period, log)) for log in logs]
+
+
+def _opened(ws: Workspace, size: LogSize, membership: Membership) -> Listed:
     registered, home = members.members(ws), Home(ws.log.origin, members.sources_of(ws.log))
-    workspaces = []
-    for closed in book.closes[period].logs:
-        if closed.origin == ws.log.origin:
-            log, folder, settings = ws.log, ws.home, ws.settings
-        elif closed.origin in registered:
-            log, folder = members.opened(ws, registered[closed.origin]), members.folder_of(ws, closed.origin)
-            settings = members.settings_of(ws, closed.origin)
-        else:
-            raise StateError(f"period {period} was closed over log {closed.origin}, which is not registered here")
-        check_extends(log, [(closed.size, closed.root)])
-        members.check_sources(home, log)
-        workspaces.append(
-            Listed(
-                log=log,
-                folder=folder,
-                for_cluster=settings.text("payouts.segments"),
-                membership=membership(book, period, closed.origin),
-            )
-        )
-    return workspaces
+    if size.origin == ws.log.origin:
+        log, folder, settings = ws.log, ws.home, ws.settings
+    elif size.origin in registered:
+        log, folder = members.opened(ws, registered[size.origin]), members.folder_of(ws, size.origin)
+        settings = members.settings_of(ws, size.origin)
+    else:
+        raise StateError(f"the period is over log {size.origin}, which is not registered here")
+    check_extends(log, [(size.size, size.root)])
+    members.check_sources(home, log)
+    return Listed(log=log, folder=folder, for_cluster=settings.text("payouts.segments"), membership=membership)
 
 
 def check_claims(home: Log, sums: Mapping[str, Iterable[UsageRow]]) -> None:
@@ -108,11 +108,27 @@ def check_claims(home: Log, sums: Mapping[str, Iterable[UsageRow]]) -> None:
 
 
 def membership(book: Book, period: str, origin: str) -> Membership:
-    """Which events of a log a period's runs take."""
+    """Which events of a log a closed period's runs take."""
+    size = next(log.size for log in book.closes[period].logs if log.origin == origin)
+    return _since_last_close(book, period, origin, size)
+
+
+def open_membership(book: Book, period: str, log: LogSize) -> Membership:
+    """Which events of a log an open period would take if it were closed at this size.
+
+    Where the month before is open too, that one takes its own events first.
+    """
+    month = Period.parse(period)
+    if str(month.previous()) in book.closes:
+        return _since_last_close(book, period, log.origin, log.size)
+    return Membership(size=log.size, end=month.end, earlier=(log.size, month.start))
+
+
+def _since_last_close(book: Book, period: str, origin: str, size: int) -> Membership:
     sizes = {name: log.size for name, close in book.closes.items() for log in close.logs if log.origin == origin}
     earlier = max((name for name in sizes if name < period), default=None)
     return Membership(
-        size=sizes[period],
+        size=size,
         end=Period.parse(period).end,
         earlier=None if earlier is None else (sizes[earlier], Period.parse(earlier).end),
     )
