@@ -1,7 +1,7 @@
 """Changes of registered facts: confirm, end, transfer, revoke, dispute, resolve.
 
-Each is planned purely against a view and becomes signed facts like any registration. Nothing is
-rewritten: an act counts from its own place in the log on.
+Each act is planned as a pure function of a view and becomes signed facts, like a registration. Nothing is rewritten: an
+act counts from its own index in the log on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ledger.types import MILLION, Digest
 
 
 def confirm(view: View, author: Author, ids: Sequence[str]) -> list[Planned]:
-    """Vouch for shares, links and recordings by id; what is confirmed already is left alone."""
+    """Confirm shares, links and recordings by id; confirmed ones do not change."""
     if author.role not in CONFIRMERS:
         raise StateError(f"a {author.role} key asserts; confirming takes a key of {' or '.join(CONFIRMERS)}")
     candidates = {**shares_by_id(view, ids), **_links_by_id(view, ids)}
@@ -74,7 +74,7 @@ def _links_by_id(view: View, ids: Sequence[str]) -> dict[str, tuple[str, str, st
 
 
 def asserted_shares(view: View, subject: str, party: str | None = None) -> list[str]:
-    """Ids of the shares in a subject that wait for confirmation."""
+    """Return the ids of the shares in a subject that wait for confirmation."""
     return [
         line.id
         for right in RIGHTS
@@ -84,9 +84,9 @@ def asserted_shares(view: View, subject: str, party: str | None = None) -> list[
 
 
 def waiting(view: View, subject: str, parties: Sequence[str] = ()) -> list[str]:
-    """Ids of the shares that wait in a subject; several claimants at once must be told apart by `parties`.
+    """Return the ids of the shares that wait in a subject; with several claimants, `parties` must name them.
 
-    One sentence must not vouch for a claim that its author never saw: a rival's may have come in meanwhile.
+    A confirmation must not cover a claim that its author never saw: a rival's may have come in meanwhile.
     """
     shares = asserted_shares(view, subject)
     lines = [line for right in RIGHTS for line in view.shares_of.get((subject, right), ()) if line.id in shares]
@@ -110,7 +110,7 @@ def transfer(
     ppm: int | None = None,
     territory: str = WORLD,
 ) -> list[Planned]:
-    """A share changes hands at an instant: the seller's row ends, the buyer's begins; the past stays the seller's."""
+    """Transfer a share at an instant: the seller's row ends and the buyer's begins; the past remains the seller's."""
     _not_backdated(f"transfer of {subject}", when, author.at)
     _may_speak_for(author, seller)
     if buyer not in view.parties:
@@ -157,7 +157,7 @@ def _share_fact(row: r.ShareRow, view: View) -> f.ShareFact:
 
 
 def revoke(view: View, author: Author, *, grant: str, when: Instant, uses: Sequence[Use] = ()) -> list[Planned]:
-    """A grant ends at an instant, for some uses or all; what was made before keeps its permission."""
+    """End a grant at an instant, for some uses or all; tracks made before keep their permission."""
     existing = view.grants.get(grant)
     if existing is None:
         raise InputError(f"grant {grant!r} is not registered; see `settle registry show RECORDING`")
@@ -174,7 +174,7 @@ def revoke(view: View, author: Author, *, grant: str, when: Instant, uses: Seque
 
 
 def propose_move(view: View, author: Author, *, party: str, group: str) -> list[Planned]:
-    """A party is to join an owner group, from the month after its approval on; its own name stands for none."""
+    """Propose that a party joins an owner group from the month after approval; its own name means leaving its group."""
     _may_speak_for(author, view.party(party).id)
     if view.parties[party].groups[-1][1] == group:
         return []
@@ -183,7 +183,7 @@ def propose_move(view: View, author: Author, *, party: str, group: str) -> list[
 
 
 def consent_to_move(view: View, author: Author, *, move: str, member: str) -> list[Planned]:
-    """A member of the group that a party joins or leaves agrees to it."""
+    """Record the consent of a member of the group that a party joins or leaves."""
     proposed = view.moves.get(move)
     if proposed is None:
         raise InputError(f"move {move!r} is not known; see settle proposals")
@@ -196,7 +196,7 @@ def consent_to_move(view: View, author: Author, *, move: str, member: str) -> li
 
 
 def approve_move(view: View, author: Author, *, move: str) -> list[Planned]:
-    """An approver who neither proposed the move nor consented to it agrees, once the members did."""
+    """Record the approval of a move, after the members consented, by an approver who did neither."""
     proposed = view.moves[move]
     if author.role != "approver" or author.party in {proposed.proposed_by, *(by for _, by in proposed.consents)}:
         raise StateError(f"move {move} is approved by an approver who did not propose it or consent to it")
@@ -223,10 +223,10 @@ def open_dispute(
     evidence: Digest | None = None,
     reason: str = "",
 ) -> list[Planned]:
-    """Contest who owns a subject: what the contested holders earn is held from now on.
+    """Open a dispute about the ownership of a subject: the earnings of the contested holders are held from now on.
 
-    `like` names the claimant's own later recording of the same sound, whose earlier squatter the subject is said to be:
-    nobody can then say who the payee of either is, so both go to suspense.
+    `like` names the claimant's own, later registered recording of the same sound. The payee of both recordings is then
+    unknown, so the money of both goes to suspense.
     """
     if subject not in view.all_recordings and subject not in view.works:
         raise InputError(f"subject {subject!r} is neither a registered recording nor a work")
@@ -258,7 +258,7 @@ def open_dispute(
 
 
 def admit_dispute(view: View, author: Author, *, dispute: str) -> list[Planned]:
-    """Somebody who does not claim it finds that a dispute may hold money; from then on it does."""
+    """Record the admission of a dispute by a person who is not its claimant; from then on it holds money."""
     disputed = view.disputes.get(dispute)
     if disputed is None:
         raise InputError(f"dispute {dispute!r} is not known; see `settle registry dispute list`")
@@ -272,7 +272,7 @@ def admit_dispute(view: View, author: Author, *, dispute: str) -> list[Planned]:
 
 
 def _check_like(view: View, subject: str, claimant: str, like: str, part: str | None) -> None:
-    """Two recordings, the later one the claimant's: whose sound both are is asked as a whole or not at all."""
+    """Check that the claimant's recording is the later of the two, and that the dispute covers all rights."""
     if part is not None:
         raise InputError(
             f"a dispute about which of {subject} and {like} was first is about all of it: leave out {part}"
@@ -299,7 +299,7 @@ def resolve_dispute(
 ) -> list[Planned]:
     """End a dispute: the shares stand (`released`), or others replace them from an instant on (`resplit`).
 
-    A re-split may reach back to the opening of the dispute, since what was earned since then is held.
+    A re-split may reach back to the opening of the dispute, because the earnings since then are held.
     """
     existing = view.disputes.get(dispute)
     if existing is None:
@@ -353,7 +353,7 @@ def _may_speak_for(author: Author, party: str) -> None:
 
 
 def parse_uses(text: str) -> tuple[Use, ...]:
-    """Uses as typed on a command line: `train,condition`."""
+    """Parse uses as typed on a command line: `train,condition`."""
     named = [part.strip() for part in text.replace("|", ",").split(",") if part.strip()]
     uses = tuple(use for use in USES if use in named)
     if wrong := [name for name in named if name not in USES]:
@@ -362,7 +362,7 @@ def parse_uses(text: str) -> tuple[Use, ...]:
 
 
 def parse_parts(typed: Sequence[str]) -> dict[str, int]:
-    """Parts as typed on a command line: `p-ann=600000`."""
+    """Parse parts as typed on a command line: `p-ann=600000`."""
     parts: dict[str, int] = {}
     for text in typed:
         party, _, ppm = text.rpartition("=")

@@ -1,8 +1,8 @@
 """Audit the registry from the log alone: every signature, authority and date, and their effects.
 
-`audit` reads leaves and the matter they name, nothing else: no projection, no side table. What breaks
-a rule is a *violation*; what a rights manager should know (over-claims, unlicensed training, open
-disputes) is a *finding*. Two audits of one log at one size give the same report and the same digest.
+`audit` reads leaves and the matter they name, nothing else: no projection, no side table. A broken rule is a
+*violation*; a fact that a rights manager should know (over-claims, unlicensed training, open disputes) is a *finding*.
+Two audits of one log at one size give the same report and the same digest.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from ledger.types import Digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
-    """What an audit of a log's registry came to. `digest` is over everything else in it but `index` and `duplicates`.
+    """The result of an audit of a log's registry.
 
-    `index`: where the table that finds a recording's leaves is not what the log gives. It is beside the
-    log, so another audit of the same log does not see it. `duplicates`: what is registered twice, or likely is; it came
-    with release 0.2, and audits that were recorded before keep their digest.
+    `digest` covers all fields except `index` and `duplicates`. `index`: where the table that finds a recording's leaves
+    differs from the log. The table is not part of the log, so another audit of the same log does not see it.
+    `duplicates`: what is registered twice, or probably is; the field came with release 0.2, and earlier audits keep
+    their digest.
     """
 
     ok: bool
@@ -53,7 +54,7 @@ def audit(
     blob: Blob,
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> AuditReport:
-    """Replay the registry's leaves, in log order."""
+    """Replay the registry's leaves in log order."""
     reading = RegistryReading(origin, blob)
     for stated in reading.take(ring, entries):
         for index, fact in zip(stated.places, stated.facts, strict=True):
@@ -82,7 +83,7 @@ def _plain(notes: Sequence[AuditNote]) -> list[list[str]]:
 
 
 def _unproven(fact: f.AnyFact, blob: Blob) -> str | None:
-    """Whether a model's leaf commits to another training list than the one kept beside the log (V4)."""
+    """Return whether a model's leaf commits to another training list than the stored one (V4)."""
     if not isinstance(fact, f.ModelFact) or fact.manifest is None:
         return None
     try:
@@ -93,7 +94,7 @@ def _unproven(fact: f.AnyFact, blob: Blob) -> str | None:
 
 
 def _training(blob: Blob, listed: Manifest) -> list[str]:
-    """The ids of a training list; none of one that cannot be read, which is a violation of its own."""
+    """Return the ids of a training list; none if it cannot be read, which is reported as a violation."""
     try:
         return manifest.decode(blob(listed.blob))
     except (VerificationError, InputError):
@@ -104,7 +105,7 @@ def _training(blob: Blob, listed: Manifest) -> list[str]:
 
 
 def _findings(view: View, blob: Blob) -> Iterator[AuditNote]:
-    """What follows from the state for those concerned, in a fixed order."""
+    """Return the findings that follow from the state, in a fixed order."""
     for (subject, right), lines in sorted(view.shares_of.items()):
         if over := overclaimed(lines):
             parties = sorted({line.party for line in lines if line.id in over})

@@ -1,8 +1,7 @@
 """Compare one row with the registry: it adds facts, is a duplicate, or is a conflict.
 
-What is registered is never rewritten. A later row may fill in what was left out, change a party's
-group or personal fields from now on, or confirm what was only asserted; everything else that
-differs is a conflict, and what stood is kept.
+A registered row is never rewritten. A later row may fill in missing fields, change a party's group or personal fields
+from now on, or confirm an asserted share. Any other difference is a conflict, and the registered row stays.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ Wrote = Callable[[int], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who registers, and when."""
+    """The party that registers, and the time."""
 
     party: str
     role: Role
@@ -48,7 +47,7 @@ class Author:
 
 
 class Comparison(NamedTuple):
-    """The facts a row adds, each with its personal fields; none means it stands already. `blobs`: matter they name."""
+    """The facts a row adds, each with its personal fields; none if it is a duplicate. `blobs`: the blobs they name."""
 
     facts: Sequence[tuple[f.AnyFact, PersonalFields | None]] = ()
     blobs: Sequence[bytes] = ()
@@ -58,7 +57,7 @@ SAME = Comparison()
 
 
 def compare(row: r.AnyRow, view: View, author: Author, known: Known, wrote: Wrote) -> Comparison:
-    """What a row adds to a registry."""
+    """Return what a row adds to a registry."""
     match row:
         case r.PartyRow():
             result = _party(row, view, author, known("party", row.id))
@@ -90,7 +89,7 @@ def _differs(what: str, field: str, old: Any, new: Any) -> ConflictError:
 
 
 def _filled(what: str, pairs: Mapping[str, tuple[Any, Any]]) -> bool:
-    """Whether a row fills in something; ConflictError where it contradicts what stands."""
+    """Return whether a row fills in missing fields; ConflictError if it contradicts registered ones."""
     filled = False
     for field, (old, new) in pairs.items():
         if new is None or new == old:
@@ -124,7 +123,7 @@ def _party(row: r.PartyRow, view: View, author: Author, held: PersonalFields | N
 
 
 def _moves(row: r.PartyRow, old: Party) -> bool:
-    """Whether a row puts a party into another group; one that repeats an earlier registration does not."""
+    """Return whether a row puts a party into another group; a repetition of an earlier registration does not."""
     if row.group is None or row.group == old.groups[-1][1]:
         return False
     first = row.group == old.groups[0][1] and (row.start is None or row.start <= old.at)
@@ -132,7 +131,7 @@ def _moves(row: r.PartyRow, old: Party) -> bool:
 
 
 def _may_fill_in(what: str, old: Recording | Work, view: View, author: Author, wrote: Wrote) -> None:
-    """That this author may add to a recording or work: the operator, a confirmed owner of it, who registered it."""
+    """Check that the author may add to a recording or work: the operator, a confirmed owner, or who registered it."""
     right = "master" if isinstance(old, Recording) else "publishing"
     owns = any(
         line.party == author.party and line.state == "confirmed" and line.start <= author.at < line.end
@@ -146,7 +145,7 @@ def _may_fill_in(what: str, old: Recording | Work, view: View, author: Author, w
 
 
 def _may_change(what: str, index: int, author: Author, wrote: Wrote) -> None:
-    """That this author may replace an asserted row: the operator, or whoever asserted it."""
+    """Check that the author may replace an asserted row: the operator, or the party that asserted it."""
     if author.role != "operator" and (first := wrote(index)) != author.party:
         raise ConflictError(f"{what}: asserted by {first}; only {first} or the operator may change it")
 
@@ -285,7 +284,7 @@ def _grant(row: r.GrantRow, view: View, author: Author) -> Comparison:
 
 
 def _affected(new: Grant, view: View) -> Iterator[Grant]:
-    """The grants whose effect a new one could change: its grantor's, and for a work those on its recordings."""
+    """Return the grants whose effect a new one could change: its grantor's, and for a work those on its recordings."""
     if new.subject == CATALOGUE:
         yield from view.grants_by(new.grantor)
         return
@@ -298,7 +297,7 @@ def _affected(new: Grant, view: View) -> Iterator[Grant]:
 
 
 def terms(grant: Grant) -> tuple[Any, ...]:
-    """What two registrations of one grant must agree on."""
+    """Return the fields in which two registrations of one grant must agree."""
     return (
         grant.grantor,
         grant.subject,
@@ -317,12 +316,12 @@ def terms(grant: Grant) -> tuple[Any, ...]:
 
 
 def narrows(grant: Grant) -> bool:
-    """Whether a grant can make a permission smaller: a refusal, a question, or terms."""
+    """Return whether a grant can narrow a permission: it denies, asks, or sets terms."""
     return grant.decision != "allow" or grant.cap_ppm is not None or grant.floor_micros is not None
 
 
 def overlaps(old: Grant, new: Grant, *, until: Instant) -> bool:
-    """Whether `new` could change what the allowing grant `old` permitted before `until`."""
+    """Return whether `new` could change what the allowing grant `old` permitted before `until`."""
     return (
         old.decision == "allow"
         and (old.grantor != new.grantor or old.subject == new.subject or CATALOGUE in (old.subject, new.subject))

@@ -1,8 +1,8 @@
 """Round shares given as fractions or percentages so that they sum to the whole: three thirds are one.
 
-A third is no whole number of ppm, and 33.33 % three times is short of the whole. Where the rows of one right of one
-subject, from one day on, come within TOLERANCE of the whole, they are scaled to it, the last millionths by largest
-remainder. Whole ppm are taken as they stand: who counts in millionths means them.
+A third is not a whole number of ppm, and three times 33.33 % is less than the whole. If the rows of one right of one
+subject, from one day on, sum to within TOLERANCE of the whole, they are scaled to it, the last millionths by largest
+remainder. Shares given in ppm do not change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DEFAULTS: Final = {"territory": WORLD}
 
 
 def completed(rows: Iterable[RawRow]) -> Iterator[RawRow]:
-    """The rows, those of shares in people's units after the others, with whole ppm."""
+    """Return the rows with whole ppm; shares given as fractions or percentages come after the others."""
     rights: dict[tuple[str, ...], list[tuple[RawRow, Fraction]]] = {}
     for row in rows:
         part = _part(row)
@@ -41,7 +41,7 @@ def completed(rows: Iterable[RawRow]) -> Iterator[RawRow]:
 
 
 def to_ppm(parts: Sequence[Fraction], names: Sequence[str]) -> list[int]:
-    """Parts in ppm: of the whole where they come near it, else each as it is, rounded down."""
+    """Return parts in ppm: scaled to the whole if they come near it, else each rounded down."""
     total = sum(parts, Fraction())
     if not 1 - TOLERANCE <= total <= 1 + TOLERANCE:
         return [int(part * MILLION) for part in parts]

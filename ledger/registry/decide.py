@@ -33,7 +33,7 @@ class Question:
 
 
 def applies(grant: Grant, question: Question) -> bool:
-    """Whether a grant speaks of this use, then, there, to them."""
+    """Return whether a grant is about this use, time, territory and licensee."""
     use = question.use
     if use not in grant.uses or not grant.start <= question.at < (grant.end_of(use) if grant.ends else grant.end):
         return False
@@ -49,12 +49,12 @@ def applies(grant: Grant, question: Question) -> bool:
 
 
 def _same_model(granted: str, asked: str | None) -> bool:
-    """`mdl-1` covers every version, `mdl-1@2` only that one."""
+    """Compare models: `mdl-1` covers every version, `mdl-1@2` only that one."""
     return asked is not None and (granted == asked or ("@" not in granted and asked.partition("@")[0] == granted))
 
 
 def holder_answer(party: str, grants: Iterable[Grant], question: Question) -> tuple[Answer, list[Grant], str]:
-    """One holder's answer: the most restrictive of the grants that apply, deny if there is none."""
+    """Return one holder's answer: the most restrictive of the grants that apply, deny without any."""
     answer: Answer | None = None
     counting: list[Grant] = []
     for grant in grants:
@@ -77,7 +77,7 @@ def holder_answer(party: str, grants: Iterable[Grant], question: Question) -> tu
 def combine(
     shares: Shares, right: str, answers: Sequence[tuple[Answer, list[Grant], str]], question: Question
 ) -> Decision:
-    """The decision over all controlling holders: the most restrictive of their answers."""
+    """Return the decision over all controlling holders: the most restrictive of their answers."""
     reasons = [reason for _, _, reason in answers]
     worst: Answer = "allow"
     for answer, _, _ in answers:
@@ -107,7 +107,7 @@ def combine(
 
 
 def _floors(grants: Iterable[Grant]) -> tuple[tuple[str, int], ...]:
-    """The highest price floor per currency."""
+    """Return the highest price floor per currency."""
     floors: dict[str, int] = {}
     for grant in grants:
         if grant.floor_micros is not None and grant.currency is not None:
@@ -120,10 +120,10 @@ RECEIPT_HOURS: Final = 24
 
 
 def proves(receipt: Receipt, question: Question, track: Track) -> bool:
-    """Whether a decision in the log allowed what is asked, to the same people, for this track."""
+    """Return whether a decision in the log allowed this use, to the same licensee, for this track."""
     if track.form == 1:
         return _proved(receipt, question, before=track.at)
-    # Digests stand in the log for all to read: a receipt serves the licensee, the version and the time it was for (C2).
+    # Anybody can read digests in the log, so a receipt is valid only for its licensee, version and time (C2).
     if receipt.track is None:
         ends = format_time(parse_time(receipt.at) + timedelta(hours=RECEIPT_HOURS)) if receipt.at else receipt.at
         timely = track.at < ends
@@ -134,7 +134,7 @@ def proves(receipt: Receipt, question: Question, track: Track) -> bool:
 
 
 def _proved(receipt: Receipt, question: Question, *, before: Instant) -> bool:
-    """The rule of release 0.1: an earlier answer serves whomever it speaks of, for ever."""
+    """Apply the rule of release 0.1: an earlier answer is valid without limit for everybody it is about."""
     return (
         receipt.decision == "allow"
         and (receipt.subject, receipt.use) == (question.subject, question.use)

@@ -1,7 +1,7 @@
 """Find probable duplicates: recordings with one ISRC, works with one ISWC, works of one title and holder.
 
-Money of one thing would be divided between two of them. Nobody merges them by guessing: whoever knows says which is
-right.
+The money of one recording would be divided between two. Nothing is merged automatically: a person who knows decides
+which one is right.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _WORDS = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubled:
-    """Things that share a code, or a title and a holder: `key` is what they share."""
+    """Recordings or works that share a code, or a title and a holder: `key` is what they share."""
 
     kind: str
     key: str
     names: tuple[str, ...]
 
     def note(self) -> AuditNote:
-        """What an audit says of it."""
+        """Return the sentence for an audit."""
         return AuditNote(kind=self.kind, id=self.key, detail=", ".join(self.names))
 
 
 def duplicates(view: View) -> Iterator[Doubled]:
-    """Everything registered twice, in a fixed order."""
+    """Return everything registered twice, in a fixed order."""
     yield from _same("duplicate-isrc", _by_code(view.all_recordings, "isrc"))
     yield from _same("duplicate-iswc", _by_code(view.works, "iswc"))
     titles: dict[str, list[str]] = defaultdict(list)
@@ -58,6 +58,6 @@ def _same(kind: str, names: Mapping[str, Sequence[str]]) -> Iterator[Doubled]:
 
 
 def folded(text: str) -> str:
-    """A title or name as people compare it: without case, accents and punctuation."""
+    """Return a title or name for comparison: without case, accents and punctuation."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     return " ".join(_WORDS.findall("".join(mark for mark in plain if not unicodedata.combining(mark))))

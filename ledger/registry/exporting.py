@@ -1,7 +1,7 @@
 """Export the registry as files: the document that `import` reads, one CSV per list, and empty templates.
 
-What is exported is the state of a view, with names where the erasable side still holds them. Importing
-it into an empty registry gives the same answers.
+The export is the state of a view, with names that were not erased. Importing it into an empty registry gives the same
+answers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Names = Callable[[str, str], Fields]
 
 
 def document(view: View, names: Names, manifest: Callable[[Digest], list[str]]) -> dict[str, list[dict[str, Any]]]:
-    """The whole registry document."""
+    """Return the whole registry document."""
     shares = [
         line for key in sorted(view.shares_of) for line in sorted(view.shares_of[key], key=lambda record: record.id)
     ]
@@ -113,9 +113,9 @@ def _share(line: Share) -> dict[str, Any]:
 
 
 def _grants(grant: Grant) -> Iterator[dict[str, Any]]:
-    """A grant as it now counts: uses that end apart, because some were revoked, are grants of their own.
+    """Return a grant as it counts now: uses with different ends, because some were revoked, become separate grants.
 
-    What was revoked before it began is none at all.
+    A use revoked before its beginning is left out.
     """
     ends: dict[Instant, list[Use]] = {}
     for use in grant.uses:
@@ -140,7 +140,7 @@ def _grants(grant: Grant) -> Iterator[dict[str, Any]]:
 
 
 def csv_text(name: str, rows: list[dict[str, Any]]) -> str:
-    """One list as CSV; the items of a list stand in one cell, joined by `|`."""
+    """Return one list as CSV; the items of a list are joined by `|` in one cell."""
     if name not in r.LISTS:
         raise InputError(f"unknown list {name!r}; known are {', '.join(r.LISTS)}")
     out = io.StringIO(newline="")
@@ -152,7 +152,7 @@ def csv_text(name: str, rows: list[dict[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    """A cell no spreadsheet takes for a formula; the CSV reader takes the quote off again."""
+    """Return a cell that no spreadsheet runs as a formula; the CSV reader removes the quote again."""
     text = "|".join(map(str, value)) if isinstance(value, list) else str(value)
     return f"'{text}" if text.startswith(FORMULA) else text
 

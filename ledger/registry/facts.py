@@ -1,8 +1,8 @@
 """The leaf types of the registry: one struct per type, decoded from the leaf's bytes.
 
-A fact without `at`, `statement` and `row` is a *row*: what its author signed. The leaf adds those
-three: the ledger's time, the digest of the signed registration statement, and the row's place in
-it. Personal matter (names) never stands in a fact, only `personal`, a salted digest of it.
+A fact without `at`, `statement` and `row` is a *row*: what its author signed. The leaf adds those three: the ledger's
+time, the digest of the signed registration statement, and the row's place in it. A fact never contains personal data
+(names), only `personal`, a salted digest of them.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ class Fact(
     row: int = -1
 
     def fields(self) -> dict[str, Any]:
-        """The row as canonical-JSON types."""
+        """Return the row as canonical-JSON types."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
     @property
     def type(self) -> str:
-        """The leaf type this fact is recorded as."""
+        """Return the leaf type that records this fact."""
         return _TYPE_OF[type(self)]
 
 
 class PartyFact(Fact, frozen=True, kw_only=True, tag="party"):
-    """A party, or a later change of its group or its personal fields, from `from` on."""
+    """A party, or a later change of its group or personal fields, effective from `from`."""
 
     id: str
     kind: PartyKind
@@ -56,7 +56,7 @@ class PartyFact(Fact, frozen=True, kw_only=True, tag="party"):
 
 
 class RecordingFact(Fact, frozen=True, kw_only=True, tag="recording"):
-    """A recording; a second one of the same id fills in what the first left out."""
+    """A recording; a second one of the same id fills in missing fields."""
 
     id: str
     title: str
@@ -67,7 +67,7 @@ class RecordingFact(Fact, frozen=True, kw_only=True, tag="recording"):
 
 
 class WorkFact(Fact, frozen=True, kw_only=True, tag="work"):
-    """A work; a second one of the same id fills in what the first left out."""
+    """A work; a second one of the same id fills in missing fields."""
 
     id: str
     title: str
@@ -101,9 +101,9 @@ class ShareFact(Fact, frozen=True, kw_only=True, tag="share"):
 
 
 class ConfirmFact(Fact, frozen=True, kw_only=True, tag="confirm"):
-    """Someone other than its author vouches for a share, a link, a recording, an account or a move, by its id.
+    """A confirmation of a share, link, recording, account or move, by its id, by another party than its author.
 
-    `subject` is what it is about; of a move, the party that consents, or the one that moves where it is approved.
+    `subject` is what it is about; for a move, the party that consents, or, in an approval, the party that moves.
     """
 
     id: str
@@ -113,7 +113,7 @@ class ConfirmFact(Fact, frozen=True, kw_only=True, tag="confirm"):
 
 
 class EndFact(Fact, frozen=True, kw_only=True, tag="end"):
-    """A share stops counting at `to`, as when it is sold."""
+    """The end of a share at `to`, such as a sale."""
 
     id: str
     subject: str
@@ -121,7 +121,7 @@ class EndFact(Fact, frozen=True, kw_only=True, tag="end"):
 
 
 class GrantFact(Fact, frozen=True, kw_only=True, tag="grant"):
-    """What a grantor permits, forbids or wants to be asked about."""
+    """A grant: what a grantor allows, denies or wants to be asked about."""
 
     id: str
     grantor: str
@@ -140,7 +140,7 @@ class GrantFact(Fact, frozen=True, kw_only=True, tag="grant"):
 
 
 class RevokeFact(Fact, frozen=True, kw_only=True, tag="revoke"):
-    """A grant stops counting at `from`, for some of its uses or for all."""
+    """The revocation of a grant at `from`, for some of its uses or for all."""
 
     grant: str
     grantor: str
@@ -161,7 +161,7 @@ class ModelFact(Fact, frozen=True, kw_only=True, tag="model"):
 
 
 class TrackFact(Fact, frozen=True, kw_only=True, tag="track"):
-    """A generated output; a draft is its id alone, completed by a second one. A later one adds names that it has."""
+    """A generated output; a draft is only an id, completed by a second fact. A later one adds aliases."""
 
     id: str
     title: str | None = None
@@ -179,9 +179,10 @@ class TrackFact(Fact, frozen=True, kw_only=True, tag="track"):
 
 
 class PayeeFact(Fact, frozen=True, kw_only=True, tag="payee"):
-    """An account is proposed for a party. The account is kept outside the log; `personal` is its salted digest.
+    """A proposed account of a party.
 
-    `first`: the operator says that the party had none before, so that it counts without a second person.
+    The account is stored outside the log; `personal` is its salted digest. `first`: the operator states that the party
+    had none before, so that it counts without a second person.
     """
 
     id: str
@@ -192,7 +193,7 @@ class PayeeFact(Fact, frozen=True, kw_only=True, tag="payee"):
 
 
 class GroupFact(Fact, frozen=True, kw_only=True, tag="group"):
-    """It is proposed that a party joins an owner group, or leaves its own: a party alone is a group of its own name."""
+    """A proposal that a party joins an owner group or leaves its own; a party alone is a group of its own name."""
 
     id: str
     party: str
@@ -200,7 +201,7 @@ class GroupFact(Fact, frozen=True, kw_only=True, tag="group"):
 
 
 class DisputeFact(Fact, frozen=True, kw_only=True, tag="dispute"):
-    """Someone contests the ownership of a subject."""
+    """A dispute about the ownership of a subject."""
 
     id: str
     subject: str
@@ -220,7 +221,7 @@ class SharePart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResolveFact(Fact, frozen=True, kw_only=True, tag="resolve"):
-    """A dispute ends: shares stand as they were, or `parts` replace them from `from` on."""
+    """The end of a dispute: shares stay as they were, or `parts` replace them from `from` on."""
 
     dispute: str
     subject: str
@@ -232,7 +233,7 @@ class ResolveFact(Fact, frozen=True, kw_only=True, tag="resolve"):
 
 
 class DecisionFact(Fact, frozen=True, kw_only=True, tag="decision"):
-    """A signed decision receipt exists; its digest can travel in a vector."""
+    """A signed decision receipt; a vector can contain its digest."""
 
     id: Digest
     subject: str
@@ -253,7 +254,7 @@ class ClearFact(Fact, frozen=True, kw_only=True, tag="clear"):
 
 
 class AuditFact(Fact, frozen=True, kw_only=True, tag="audit"):
-    """An audit of the registry at a size of the log came to a report with this digest; replaying it gives the same."""
+    """The digest of an audit report of the registry at a size of the log; a replay gives the same digest."""
 
     id: Digest
     size: int
@@ -309,7 +310,7 @@ _DECODER: Final[msgspec.json.Decoder[AnyFact]] = msgspec.json.Decoder(AnyFact)
 
 
 def decode(body: bytes) -> AnyFact:
-    """The fact in a leaf of our own log; whether its bytes are canonical is the log's business."""
+    """Decode the fact in a leaf of our own log; the log has checked that its bytes are canonical."""
     try:
         return _DECODER.decode(body)
     except msgspec.DecodeError as problem:
@@ -320,15 +321,15 @@ _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 def encode(fact: AnyFact) -> bytes:
-    """The row's canonical JSON: what its author signs.
+    """Return the row's canonical JSON, which its author signs.
 
-    For the strings that rows admit (no control characters), sorted msgspec output is what `ledger.proofs.canon` writes.
+    For the strings allowed in rows (no control characters), sorted msgspec output equals that of `ledger.proofs.canon`.
     """
     return _ENCODE(fact.fields())
 
 
 def encode_leaf(fact: AnyFact, *, at: Instant, statement: Digest, row: int) -> bytes:
-    """The bytes of the leaf that records a signed row."""
+    """Return the bytes of the leaf that records a signed row."""
     body = _ENCODE({**fact.fields(), "v": 1, "at": at, "statement": statement, "row": row})
     if len(body) > ENTRY_MAX:
         raise InputError(f"{fact.type} {id_of(fact)}: {len(body)} bytes as a ledger entry, at most {ENTRY_MAX}")
@@ -336,13 +337,13 @@ def encode_leaf(fact: AnyFact, *, at: Instant, statement: Digest, row: int) -> b
 
 
 def id_of(fact: AnyFact) -> str:
-    """The id of what is registered; an act is named by what it is about."""
+    """Return the id of what is registered; an act has the id of what it is about."""
     named: str = getattr(fact, "id", "") or getattr(fact, "grant", "") or getattr(fact, "dispute", "")
     return named
 
 
 def keys_of(fact: AnyFact) -> tuple[str, ...]:
-    """What a fact is about, as keys of the registry's index: ids, `of:` a party, `all:` a grantor's catalogue."""
+    """Return the keys of a fact in the registry's index: ids, `of:` a party, `all:` a grantor's catalogue."""
     return _KEYS.get(type(fact), _own_id)(fact)
 
 

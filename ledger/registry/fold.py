@@ -37,7 +37,7 @@ from ledger.registry.view import View
 
 
 class State:
-    """The fold in progress. `take` in log order; `view` takes a frozen copy at any moment."""
+    """The fold in progress. Call `take` in log order; `view` returns a frozen copy at any moment."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -61,14 +61,14 @@ class State:
         self.audits: tuple[Audit, ...] = ()
 
     def take(self, index: int, fact: f.AnyFact, said: Registration) -> str | None:
-        """Take in the fact at a log index if its author may say it; else why it has no effect."""
+        """Apply the fact at a log index if its author may state it; otherwise return why it has no effect."""
         refusal = rules.refusal(fact, said, self)
         if refusal is None:
             self.apply(index, fact, said)
         return refusal
 
     def apply(self, index: int, fact: f.AnyFact, said: Registration = OPERATOR) -> None:
-        """Take in the fact at a log index, whoever says it."""
+        """Apply the fact at a log index without checking its author."""
         if isinstance(fact, f.PayeeFact):
             self._payee(index, fact, said)
         elif isinstance(fact, f.ConfirmFact) and fact.id in self.payees:
@@ -86,7 +86,7 @@ class State:
         self.size = index + 1
 
     def view(self, size: int | None = None) -> View:
-        """The state so far, known at `size` (by default just after the last fact applied)."""
+        """Return the state so far, as known at `size` (by default just after the last fact applied)."""
         open_disputes: dict[str, list[Dispute]] = {}
         for dispute in self.disputes.values():
             if dispute.holds:
@@ -282,7 +282,7 @@ class State:
 
     @property
     def is_of_01(self) -> bool:
-        """Whether nothing shows yet that a later release than 0.1 writes this log, which knows neither leaf."""
+        """Return whether release 0.1 may still write this log: it has no proposal of an account or a move yet."""
         return not self.payees and not self.moves
 
     def _dispute(self, index: int, fact: f.DisputeFact, said: Registration) -> None:
@@ -373,7 +373,7 @@ class State:
     def _track(self, index: int, fact: f.TrackFact) -> None:
         existing = self.tracks.get(fact.id)
         if existing is not None and not existing.draft:
-            # Only names are added later. What was permitted is asked at the time of the first registration.
+            # Only aliases are added later. Permissions are decided at the time of the first registration.
             self.tracks[fact.id] = msgspec.structs.replace(
                 existing,
                 isrc=existing.isrc or fact.isrc,
@@ -442,7 +442,7 @@ class State:
 
 
 def as_grant(fact: f.GrantFact, index: int = -1) -> Grant:
-    """The record that a grant fact becomes at this index; without one, while it is only planned."""
+    """Return the record of a grant fact at this index; a planned grant has no index."""
     return Grant(
         id=fact.id,
         index=index,
@@ -464,7 +464,7 @@ def as_grant(fact: f.GrantFact, index: int = -1) -> Grant:
 
 
 def _revoked(grant: Grant, uses: Iterable[Use], start: Instant) -> Grant:
-    """The grant with these uses ended at an instant, or earlier where they had ended already."""
+    """Return the grant with these uses ended at an instant, or earlier if they had ended already."""
     ends = dict(grant.ends)
     for use in uses:
         ends[use] = min(ends.get(use, grant.end), start)
@@ -472,7 +472,7 @@ def _revoked(grant: Grant, uses: Iterable[Use], start: Instant) -> Grant:
 
 
 def fold(facts: Iterable[tuple[int, f.AnyFact]]) -> View:
-    """The view after these facts, each with its log index, in log order."""
+    """Return the view after these facts, each with its log index, in log order."""
     state = State()
     for index, fact in facts:
         state.apply(index, fact)

@@ -56,7 +56,7 @@ def ipi_name(text: str) -> str:
 
 
 def ipi(text: str) -> str:
-    """Either kind of IPI number, by its first letter."""
+    """Check either kind of IPI number, chosen by its first letter."""
     return ipi_base(text) if text.strip().upper().startswith("I") else ipi_name(text)
 
 
@@ -89,7 +89,7 @@ def iban(text: str) -> str:
 
 
 def bank_account(text: str) -> str:
-    """An IBAN with its check digits confirmed; an account of a country without IBANs as it is written."""
+    """Return a checked IBAN; an account number of a country without IBANs is returned unchanged."""
     looks_like_iban = _IBAN.match(text.translate(_PUNCTUATION).upper())
     return iban(text) if looks_like_iban else text.strip()
 

@@ -40,7 +40,7 @@ FIRST: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What the people concerned should hear of one subject; notices of a kind are told as one in a summary."""
+    """A message to the people concerned about one subject; a summary joins the notices of a kind."""
 
     kind: str
     about: str
@@ -49,7 +49,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedImport:
-    """A row that was not taken: where it stood, what became of it, why."""
+    """A row that was not registered: its place, its outcome, the reason."""
 
     file: str
     list: str
@@ -60,9 +60,9 @@ class RefusedImport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import came to. read = accepted + duplicates + conflicts + quarantined.
+    """The result of an import. read = accepted + duplicates + conflicts + quarantined.
 
-    `notices` are all there are, a sentence each; `summary` is a sentence for each kind of them.
+    `notices` has a sentence for every notice, `summary` one for each kind.
     """
 
     read: int
@@ -83,7 +83,7 @@ Settled = Callable[[], Collection[str]]
 
 
 def nobody() -> Collection[str]:
-    """Where no money was ever published."""
+    """Return no parties: for a workspace in which no money was ever published."""
     return ()
 
 
@@ -97,7 +97,7 @@ def import_files(
     dry_run: bool = False,
     on_progress: Progress | None = None,
 ) -> Imported:
-    """Register what these files say. Good rows are kept whatever becomes of the others."""
+    """Register the rows of these files. Valid rows are registered whatever becomes of the others."""
     raw = itertools.chain.from_iterable(_resolved(path, formats) for path in paths)
     return import_rows(registry, raw, signer, settled=settled, dry_run=dry_run, on_progress=on_progress)
 
@@ -112,7 +112,7 @@ def import_rows(
     keep: bool = True,
     on_progress: Progress | None = None,
 ) -> Imported:
-    """Register rows, wherever they come from; `keep` those that are refused, in quarantine."""
+    """Register rows from any reader; with `keep`, refused rows go to quarantine."""
     view = registry.view()
     raw = completed(raw)
     if on_progress is not None:
@@ -158,9 +158,9 @@ def import_rows(
 
 
 def replay(registry: Registry, signer: Signer, *, settled: Settled = nobody) -> Imported:
-    """Import again what the signer handed in and lies in quarantine: what was missing may be registered by now.
+    """Import the signer's own quarantined rows again: what they lacked may be registered by now.
 
-    Nobody signs for somebody else's rows: that is how what a holder may not say would become the operator's word.
+    Nobody signs for another party's rows: otherwise the operator would sign what a holder may not state.
     """
     author = Author(party=signer.party, role=signer.role, at=registry.now())
     with registry.log.store.reading() as connection:
@@ -178,7 +178,7 @@ def replay(registry: Registry, signer: Signer, *, settled: Settled = nobody) -> 
 
 
 def _counted(raw: Iterable[RawRow], on_progress: Progress) -> Iterator[RawRow]:
-    """The rows, with word of how many have been read."""
+    """Yield the rows, and report how many have been read."""
     for number, row in enumerate(raw, 1):
         if number % 5_000 == 0:
             on_progress(number, None)
@@ -186,7 +186,7 @@ def _counted(raw: Iterable[RawRow], on_progress: Progress) -> Iterator[RawRow]:
 
 
 def _resolved(path: Path, formats: Sequence[Reader]) -> Iterator[RawRow]:
-    """A file's rows, with training lists that stand in files of their own read in."""
+    """Yield a file's rows, with training lists from separate files read in."""
     for row in readers.read(path, formats):
         listed = _training_file(path, row)
         if listed is None or not listed.is_file():
@@ -198,7 +198,7 @@ def _resolved(path: Path, formats: Sequence[Reader]) -> Iterator[RawRow]:
 
 
 def _training_file(path: Path, row: RawRow) -> Path | None:
-    """The file that a model's row names; none for a path that the row is refused for in its turn."""
+    """Return the training file that a model's row names; None for a path for which the row will be refused."""
     named = row.value.get("training_file") if row.list == "models" and isinstance(row.value, dict) else None
     try:
         return None if named is None else path.parent / beside(str(named))
@@ -207,7 +207,7 @@ def _training_file(path: Path, row: RawRow) -> Path | None:
 
 
 def _accounts(registry: Registry, view: View, planned: ImportPlan, author: Author, settled: Settled) -> list[Planned]:
-    """The accounts that are not in the book already, as the facts that propose them."""
+    """Return the facts that propose the accounts that are not registered already."""
     if not planned.payees:
         return []
     parties = settled() if author.role == "operator" else ()
@@ -216,7 +216,7 @@ def _accounts(registry: Registry, view: View, planned: ImportPlan, author: Autho
 
 
 def _keep_refused(registry: Registry, planned: ImportPlan, author: Author) -> None:
-    """Keep the rows that were not taken, outside the log."""
+    """Store the rows that were not registered, outside the log."""
     if not (planned.quarantined or planned.conflicts):
         return
     with registry.log.projection() as connection:
@@ -237,7 +237,7 @@ def _refused(planned: ImportPlan, *, shown: int | None) -> tuple[RefusedImport, 
 
 
 def notices(view: View, stated: Iterable[AnyFact]) -> list[Notice]:
-    """What the people concerned should hear: rights that are not whole, training without permission."""
+    """Return the messages to the people concerned: rights that are not whole, training without permission."""
     facts = list(stated)
     texts = [notice for subject in sorted(_touched(facts)) for notice in _rights_not_whole(view, subject)]
     texts += [
@@ -260,7 +260,7 @@ def notices(view: View, stated: Iterable[AnyFact]) -> list[Notice]:
 
 
 def summarised(told: Iterable[Notice]) -> Iterator[str]:
-    """A sentence for each kind: how many, and the first of them by name."""
+    """Return a sentence for each kind: the number, and the names of the first few."""
     kinds: dict[str, list[Notice]] = {}
     for text in told:
         kinds.setdefault(text.kind, []).append(text)
@@ -283,7 +283,7 @@ def _trained(model: str, size: int) -> Notice:
 
 
 def _registered_twice(view: View, names: set[str]) -> Iterator[Notice]:
-    """A notice for each group of duplicates that one of these recordings or works is in."""
+    """Return a notice for each group of duplicates with one of these recordings or works."""
     for doubled in duplicates.duplicates(view):
         if not names.isdisjoint(doubled.names):
             yield Notice(
@@ -294,7 +294,7 @@ def _registered_twice(view: View, names: set[str]) -> Iterator[Notice]:
 
 
 def _touched(facts: Iterable[AnyFact]) -> set[str]:
-    """The subjects whose shares these facts change."""
+    """Return the subjects whose shares these facts change."""
     return {
         fact.subject
         for fact in facts
@@ -303,7 +303,7 @@ def _touched(facts: Iterable[AnyFact]) -> set[str]:
 
 
 def _rights_not_whole(view: View, subject: str) -> Iterator[Notice]:
-    """A notice for each right of a subject whose newest confirmed shares are short or in conflict."""
+    """Return a notice for each right of a subject whose newest confirmed shares are short or in conflict."""
     for right in RIGHTS:
         lines = view.shares_of.get((subject, right), ())
         for territory in sorted({line.territory for line in lines}):

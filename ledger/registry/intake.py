@@ -1,9 +1,8 @@
 """Plan an import: a pure function of the rows and the current registry.
 
-Nothing depends on the order of rows: two rows for the same thing that differ are both conflicts, and
-what is accepted is registered in a fixed order. A row is accepted, a duplicate (what it says stands
-already), a conflict (something else stands, which is kept) or quarantined (wrong in itself, or
-referring to something unknown).
+The order of rows has no effect: two different rows for the same thing are both conflicts, and accepted rows are
+registered in a fixed order. A row is accepted, a duplicate (registered already), a conflict (something else is
+registered, and stays) or quarantined (invalid, or with an unknown reference).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from ledger.registry.view import View
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row that was not taken, and why."""
+    """A row that was not registered, and the reason."""
 
     row: RawRow
     reason: str
@@ -52,7 +51,7 @@ class ImportPlan:
 
 
 def plan(raw_rows: Iterable[RawRow], view: View, author: Author, known: Known, wrote: Wrote) -> ImportPlan:
-    """What importing these rows would do to this registry."""
+    """Return the outcome of importing these rows into this registry."""
     result = ImportPlan()
     lists: dict[str, dict[str, list[tuple[RawRow, r.AnyRow]]]] = {name: {} for name in r.LISTS}
     for raw in raw_rows:
@@ -72,7 +71,7 @@ def plan(raw_rows: Iterable[RawRow], view: View, author: Author, known: Known, w
 
 
 def _once(planned: Sequence[Planned]) -> list[Planned]:
-    """Each link once: a row of `links` says more than the `work` column of its recording, which comes before it."""
+    """Return each link once: a row of `links` has more fields than the `work` column of its recording."""
     last = {item.fact.id: position for position, item in enumerate(planned) if isinstance(item.fact, f.LinkFact)}
     return [
         item
@@ -82,7 +81,7 @@ def _once(planned: Sequence[Planned]) -> list[Planned]:
 
 
 def identity(row: r.AnyRow) -> str:
-    """What makes two rows of one list be about the same thing."""
+    """Return the key that two rows of one list about the same thing share."""
     match row:
         case r.ShareRow():
             return r.share_id(row)
@@ -126,7 +125,7 @@ _TABLES: Final = {
 
 
 def _take(result: ImportPlan, same: Sequence[tuple[RawRow, r.AnyRow]], names: _Names, importing: _Import) -> None:
-    """Decide about all rows that are about one thing."""
+    """Decide all rows about one thing."""
     raw, row = same[0]
     if any(other_row != row for _, other_row in same[1:]):
         reason = f"{len(same)} rows of this import speak of {identity(row)} and differ; keep the right one"
@@ -156,7 +155,7 @@ def _accept(result: ImportPlan, outcome: Comparison, row: r.AnyRow, rows: int) -
 
 
 def check_author(row: r.AnyRow, author: Author, view: View) -> None:
-    """That this author may register this row; the operator registers what others hand in."""
+    """Check that this author may register this row; the operator may register rows that others hand in."""
     if author.role == "operator":
         return
     if author.role != "holder":
@@ -185,7 +184,7 @@ def check_author(row: r.AnyRow, author: Author, view: View) -> None:
 
 
 def check_references(row: r.AnyRow, has: Callable[[str, str], bool]) -> None:
-    """That what a row names is registered."""
+    """Check that everything a row names is registered."""
     references: list[tuple[str, str]] = []
     match row:
         case r.RecordingRow():
@@ -218,7 +217,7 @@ def check_references(row: r.AnyRow, has: Callable[[str, str], bool]) -> None:
 
 
 def _check_subject(subject: str, right: str, has: Callable[[str, str], bool]) -> None:
-    """Publishing is a right in works, the others are rights in recordings."""
+    """Check that a publishing right is about a work, and any other right about a recording."""
     name = "works" if right == "publishing" else "recordings"
     if not has(name, subject):
         raise InputError(f"subject {subject!r}: a {right} share is of one of the {name}, and none has this id")

@@ -1,8 +1,8 @@
 """Training manifests: the training list of a model version; the model's leaf names its root.
 
-New manifests (v 2) have the root of `ledger.registry.sparse`. Those of release 0.1 (v 1) have the RFC 6962 root
-over the ids, sorted bytewise, each once. There two neighbours that enclose an id show that it is absent only if
-the list was sorted, and nothing in the proof shows that: absence under v 1 rests on whoever made the root.
+New manifests (v 2) have the root of `ledger.registry.sparse`. Those of release 0.1 (v 1) have the RFC 6962 root over
+the ids, sorted bytewise, each once. There, two neighbours around an id prove its absence only if the list was sorted,
+and the proof cannot show that: absence under v 1 depends on trust in the maker of the root.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ SPARSE: Final = 2
 
 
 def make(recordings: Iterable[str]) -> tuple[Manifest, bytes]:
-    """What a model's leaf says of its training list, and the list itself."""
+    """Return the manifest for a model's leaf, and the training list itself."""
     blob = encode(recordings)
     built = sparse.SparseTree(recordings)
     return Manifest(v=SPARSE, root=built.root, size=built.size, blob=canon.digest(blob)), blob
 
 
 def encode(recordings: Iterable[str]) -> bytes:
-    """The list as it is kept beside the log: canonical JSON, sorted, each id once."""
+    """Return the list as stored: canonical JSON, sorted, each id once."""
     return canon.encode({"v": 1, "type": "training-manifest", "recordings": _sorted(recordings)})
 
 
 def prover(listed: Manifest, recordings: Sequence[str]) -> sparse.SparseTree | ManifestTree:
-    """The tree of a manifest's own version over its list; VerificationError if the list does not make its root."""
+    """Return the tree of a manifest's own version over its list; VerificationError if its root differs."""
     built = sparse.SparseTree(recordings) if listed.v == SPARSE else ManifestTree(recordings)
     if (built.root, len(recordings)) != (listed.root, listed.size):
         raise VerificationError(
@@ -46,7 +46,7 @@ def prover(listed: Manifest, recordings: Sequence[str]) -> sparse.SparseTree | M
 
 
 def decode(blob: bytes) -> list[str]:
-    """The ids in a manifest blob; VerificationError unless sorted and unique."""
+    """Decode the ids in a manifest blob; VerificationError unless sorted and unique."""
     document = canon.decode_object(blob, "training manifest")
     ids = document.get("recordings")
     if document.get("type") != "training-manifest" or not isinstance(ids, list) or _sorted(ids) != ids:
@@ -59,7 +59,7 @@ def _sorted(recordings: Iterable[str]) -> list[str]:
 
 
 class ManifestTree:
-    """All hashes of one manifest, ready to prove from. Building hashes each id once; a proof is a few look-ups."""
+    """All hashes of one manifest, for proofs. Building hashes each id once; a proof takes a few look-ups."""
 
     def __init__(self, recordings: Sequence[str]) -> None:
         self.ids = recordings
@@ -76,7 +76,7 @@ class ManifestTree:
         return self._levels[level][n * HASH : (n + 1) * HASH]
 
     def prove(self, recording: str) -> dict[str, Any]:
-        """That a recording was, or was not, in the manifest: one leaf, or the neighbours between which it would be."""
+        """Prove that a recording is, or is not, in the manifest: by its leaf, or by the neighbours around its place."""
         position = bisect_left(self._keys, recording.encode())
         member = position < len(self.ids) and self.ids[position] == recording
         shown = [position] if member else [index for index in (position - 1, position) if 0 <= index < len(self.ids)]
@@ -88,7 +88,7 @@ class ManifestTree:
 
 
 def check(proof: Mapping[str, Any], *, root: str, size: int) -> bool:
-    """Whether the recording was in the manifest of this root and size; VerificationError if the proof shows neither."""
+    """Return whether the recording is in the manifest of this root and size; VerificationError if the proof fails."""
     recording, member, leaves = proof.get("recording"), proof.get("member"), proof.get("leaves")
     if not isinstance(recording, str) or not isinstance(member, bool) or not isinstance(leaves, list):
         raise VerificationError("manifest proof: expected recording, member and leaves")
@@ -110,7 +110,7 @@ def check(proof: Mapping[str, Any], *, root: str, size: int) -> bool:
 
 
 def _checked_leaf(leaf: Any, root: str, size: int) -> tuple[int, bytes]:
-    """A leaf's index and id, once its path leads to the root."""
+    """Return a leaf's index and id after checking its path to the root."""
     if not isinstance(leaf, dict) or set(leaf) != {"index", "id", "path"} or type(leaf["index"]) is not int:
         raise VerificationError("manifest proof: a leaf has index, id and path")
     if not isinstance(leaf["id"], str) or not isinstance(leaf["path"], list):

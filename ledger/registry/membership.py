@@ -1,8 +1,8 @@
 """The bundle kind `membership`: a recording is, or is not, in the training list that a model's operator committed.
 
-The bundle carries the model's leaf, and for each recording that the question is about its own leaf and a manifest
-proof. An id that no recording bears has no leaf, so that a misspelt id cannot be proven absent. Bundles of
-release 0.1 carry no recordings: they verify, and the verdict's first line says what it did not check.
+The bundle contains the model's leaf and, for each recording in question, its own leaf and a manifest proof. An
+unregistered id has no leaf, so a misspelt id cannot be proven absent. Bundles of release 0.1 contain no recordings:
+they verify, and the verdict's first line states what was not checked.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def make(
     recordings: Sequence[tuple[PlacedLeaf, Mapping[str, Any]]],
     keys: tuple[PlacedLeaf, ...] = (),
 ) -> bytes:
-    """The bundle's bytes. `asked`: a recording's id, or an ISRC; `recordings`: each with its leaf and its proof."""
+    """Return the bundle's bytes.
+
+    `asked`: a recording's id or an ISRC; `recordings`: each with its leaf and its proof.
+    """
     return bundle.encode(
         KIND,
         checkpoint=checkpoint,
@@ -44,7 +47,7 @@ def make(
 
 
 def examine(examination: Examination, document: dict[str, Any]) -> None:
-    """The steps of this kind."""
+    """Check the steps of this kind."""
     with examination.step("the model is in the tree") as step:
         if "proof" in document:
             model, proof = bundle.fields(document, "model", "proof")
@@ -84,7 +87,7 @@ def examine(examination: Examination, document: dict[str, Any]) -> None:
 
 
 def _manifest(index: int, body: Mapping[str, Any]) -> tuple[int, str, int]:
-    """Version, root and size of the training list that a model's leaf commits to."""
+    """Return version, root and size of the training list that a model's leaf commits to."""
     listed = body.get("manifest")
     if body["type"] != "model" or not isinstance(listed, dict):
         raise VerificationError(f"leaf {index} is not a model with a training manifest")
@@ -100,7 +103,7 @@ def _manifest(index: int, body: Mapping[str, Any]) -> tuple[int, str, int]:
 
 
 def _recordings(examination: Examination, asked: Any, recordings: Any) -> list[Any]:
-    """The proofs, once each is shown to be about a registered recording that bears the id or the ISRC asked for."""
+    """Return the proofs after checking that each is about a registered recording with the requested id or ISRC."""
     with examination.step("what was asked for is a registered recording") as step:
         if not isinstance(asked, str) or not isinstance(recordings, list) or not recordings:
             raise VerificationError("asked is a text, recordings a list of at least one")

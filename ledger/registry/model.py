@@ -36,7 +36,7 @@ SEVERITY: Final[dict[Answer, int]] = {"allow": 0, "ask": 1, "deny": 2}
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What every record carries: where in the log it stands and since when."""
+    """The fields of every record: its index in the log and its time."""
 
     id: str
     index: int
@@ -52,10 +52,10 @@ class Party(Record, frozen=True, kw_only=True):
 
 
 class ProposedAccount(Record, frozen=True, kw_only=True):
-    """A proposed account of a party, known here by its salted digest alone.
+    """A proposed account of a party, identified by its salted digest.
 
-    It counts from `effective_from` on: at once where it is the operator's `first` of the party, else once another
-    person confirmed it and the cooling-off time has passed.
+    It counts from `effective_from` on: at once if it is the operator's `first` of the party, else after another
+    person's confirmation and the cooling-off time.
     """
 
     party: str
@@ -72,7 +72,7 @@ class ProposedAccount(Record, frozen=True, kw_only=True):
 
 
 class GroupMove(Record, frozen=True, kw_only=True):
-    """A proposal that a party joins an owner group: members consent, and an approver who did neither approves it."""
+    """A proposal that a party joins an owner group; members consent to it, then another person approves it."""
 
     party: str
     group: str
@@ -110,7 +110,7 @@ class Work(Record, frozen=True, kw_only=True):
 
 
 class Link(Record, frozen=True, kw_only=True):
-    """A recording contains this much of a work, for a time; only confirmed links count."""
+    """The part of a recording that a work makes up, for a time; only confirmed links count."""
 
     recording: str
     work: str
@@ -138,7 +138,7 @@ class Share(Record, frozen=True, kw_only=True):
 
 
 class Grant(Record, frozen=True, kw_only=True):
-    """What a grantor permits, forbids or wants to be asked about. `ends`: uses revoked before `end`."""
+    """A grant: what a grantor allows, denies or wants to be asked about. `ends`: uses revoked before `end`."""
 
     grantor: str
     subject: str
@@ -156,7 +156,7 @@ class Grant(Record, frozen=True, kw_only=True):
     ends: tuple[tuple[Use, Instant], ...] = ()
 
     def end_of(self, use: str) -> Instant:
-        """When this grant stops counting for a use."""
+        """Return when this grant ends for a use."""
         for revoked, end in self.ends:
             if revoked == use:
                 return end
@@ -186,12 +186,12 @@ class Model(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """How grants and tracks name one version: `mdl-1@2`."""
+        """Return the name of one version in grants and tracks: `mdl-1@2`."""
         return f"{self.id}@{self.version}"
 
 
 class Track(Record, frozen=True, kw_only=True):
-    """A generated output. A draft is known by its id alone; registering it properly completes it."""
+    """A generated output. A draft has only an id, until it is registered with its other fields."""
 
     title: str | None = None
     model: str | None = None
@@ -208,7 +208,10 @@ class Track(Record, frozen=True, kw_only=True):
 
 
 class Dispute(Record, frozen=True, kw_only=True):
-    """Someone contests who owns a subject. Without `right` it is about all rights, without `party` all holders."""
+    """A dispute about the ownership of a subject.
+
+    Without `right` it is about all rights, without `party` all holders.
+    """
 
     subject: str
     claimant: str
@@ -229,12 +232,12 @@ class Dispute(Record, frozen=True, kw_only=True):
 
     @property
     def holds(self) -> bool:
-        """Whether money is held for it now: it is not resolved, and admitted."""
+        """Return whether it holds money now: it is admitted and not resolved."""
         return self.resolved_at is None and len(self.admitted_by) >= self.admissions
 
 
 class Receipt(Record, frozen=True, kw_only=True):
-    """A signed decision that the log holds: proof of what was permitted when it was asked. `id` is its digest."""
+    """A signed decision in the log: proof of what was permitted at its time. `id` is its digest."""
 
     subject: str
     use: Use

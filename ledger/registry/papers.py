@@ -29,7 +29,7 @@ def receipt(
     key: PrivateKey,
     track: str | None = None,
 ) -> dsse.Envelope:
-    """What was asked, what was answered, and from which state of which registry (`size`, `at`)."""
+    """Sign a receipt: the question, the answer, and the state of the registry (`size`, `at`) behind it."""
     payload: dict[str, Any] = {
         "v": 1,
         "type": "decision",
@@ -53,7 +53,7 @@ def receipt(
 def receipt_fact(
     envelope: dsse.Envelope, question: Question, answer: Answer, use: Use, track: str | None = None
 ) -> DecisionFact:
-    """The row that places a receipt in the log."""
+    """Return the row that records a receipt in the log."""
     return DecisionFact(
         id=envelope.digest,
         subject=question.subject,
@@ -67,7 +67,7 @@ def receipt_fact(
 
 
 def certificate(verdict: Verdict, *, origin: str, size: int, at: Instant, key: PrivateKey) -> dsse.Envelope:
-    """That a track with this vector was royalty-clean, by this measure, as known then."""
+    """Sign a certificate that a track with this vector was clear, by this measure, as known then."""
     payload = {
         "v": 2,
         "type": "clearance",
@@ -98,5 +98,5 @@ def certificate(verdict: Verdict, *, origin: str, size: int, at: Instant, key: P
 
 
 def certificate_fact(envelope: dsse.Envelope, verdict: Verdict) -> ClearFact:
-    """The row that places a certificate in the log."""
+    """Return the row that records a certificate in the log."""
     return ClearFact(id=envelope.digest, track=verdict.track, vector=verdict.vector or "")

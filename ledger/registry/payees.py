@@ -1,12 +1,12 @@
 """Payees' accounts at banks and on chains: stored outside the log, committed in it, changed by two people.
 
-An account is proposed by a leaf that holds its salted digest; the account and the salt stand beside the log, where
-they can be erased. The operator's first account of a party counts at once. Every other one is approved by an
-approver with a key of their own and takes effect after a cooling-off time, so that neither a stolen session nor one
-dishonest insider can redirect a payout. What stands beside the log is believed only where the digest agrees.
+An account is proposed by a leaf with its salted digest; the account and the salt are stored outside the log, where they
+can be erased. The operator's first account of a party counts at once. Every other one needs an approver with a key of
+their own and takes effect after a cooling-off time, so that neither a stolen session nor one dishonest insider can
+redirect a payout. A stored account is used only if its digest agrees.
 
-Release 0.1 kept accounts in `registry_payee` alone, where whoever could write the database could change them (finding
-M4). They count no more until `adopt` has proposed them here.
+Release 0.1 stored accounts only in `registry_payee`, where anybody with write access to the database could change them
+(finding M4). They do not count until `adopt` has proposed them here.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ PayeeState = Literal["approved", "proposed", "altered", "erased", "not adopted"]
 class Payee:
     """One account of a party; it counts from `effective_from` on, once it has one.
 
-    `holder` is the name that the account is in, `bic`, `town` and `country` what banks ask for beside it. `altered`:
-    what is kept beside the log is not what was registered.
+    `holder` is the name on the account; `bic`, `town` and `country` are what banks need besides. `altered`: the stored
+    account differs from the registered one.
     """
 
     id: str
@@ -64,7 +64,10 @@ class Payee:
 
 
 def listed(connection: Connection, view: View, party: str | None = None) -> list[Payee]:
-    """The accounts, or one party's, oldest first: those of release 0.1 that wait to be adopted, then the log's."""
+    """Return the accounts, or one party's, oldest first:
+
+    those of release 0.1 that wait to be adopted, then the log's.
+    """
     personal_rows = personal.load(connection, KIND)
     book = [
         *earlier(connection),
@@ -74,7 +77,7 @@ def listed(connection: Connection, view: View, party: str | None = None) -> list
 
 
 def _joined(account: ProposedAccount, held: tuple[bytes, personal.Fields] | None) -> Payee:
-    """An account as it stands beside the log, and whether that is what the log committed to."""
+    """Return a stored account, with `altered` set if its digest differs from the log's."""
     salt, fields = held or (b"", {})
     state: PayeeState = "proposed" if account.effective_from is None else "approved"
     if held is None:
@@ -102,7 +105,7 @@ def _joined(account: ProposedAccount, held: tuple[bytes, personal.Fields] | None
 
 
 def current(book: Sequence[Payee], at: Instant) -> dict[str, Payee]:
-    """The account of each party to which a payment made at this instant goes."""
+    """Return the account of each party to which a payment at this instant goes."""
     counting = [
         payee
         for payee in book
@@ -116,7 +119,7 @@ def current(book: Sequence[Payee], at: Instant) -> dict[str, Payee]:
 
 
 def details(row: PayeeRow) -> personal.Fields:
-    """What of a row is kept outside the log."""
+    """Return the fields of a row that are stored outside the log."""
     values: Mapping[str, str | None] = {name: getattr(row, name) for name in DETAILS}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -124,10 +127,10 @@ def details(row: PayeeRow) -> personal.Fields:
 def proposals(
     connection: Connection, view: View, rows: Sequence[PayeeRow], author: Author, settled: Collection[str]
 ) -> list[Planned]:
-    """The accounts among these rows that are not in the book, each to be registered.
+    """Return the facts that propose the accounts among these rows that are not registered yet.
 
-    A party's first counts at once if the operator says it and the party is not among the `settled`, for whom money
-    was published already: whoever enters an account after that knows what it will be paid.
+    A party's first account counts at once if the operator proposes it and the party is not among the `settled`, whose
+    money was published already: a person who enters an account after that knows what it will receive.
     """
     book = listed(connection, view)
     proposed = {(payee.party, payee.wanted_from, _details_of(payee)) for payee in book}
@@ -145,7 +148,7 @@ def proposals(
 
 
 def _id(*parts: str) -> str:
-    """An id that says nothing of the account, which anybody could otherwise guess from the log (finding G2)."""
+    """Return an id from which nobody can guess the account (finding G2)."""
     return f"pay-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:20]}"
 
 
@@ -155,7 +158,7 @@ def _details_of(payee: Payee) -> tuple[tuple[str, str], ...]:
 
 
 def approval(view: View, author: Author, name: str, hours: int) -> list[Planned]:
-    """A second person's consent to an account, or to all that one statement proposed: by an id or its beginning."""
+    """Return a second person's approval of an account, or of all that one statement proposed; a prefix is enough."""
     if hours < COOLING_OFF_MINIMUM:
         raise StateError(
             f"a cooling-off time of {hours} hours is too short: set registry.cooling_off_hours to "
@@ -179,7 +182,7 @@ def approval(view: View, author: Author, name: str, hours: int) -> list[Planned]
 
 
 def proposed_as(view: View, name: str) -> list[ProposedAccount]:
-    """The account of this id, or those that the statement of this digest proposed; either by its beginning."""
+    """Return the account with this id, or those proposed by the statement with this digest; a prefix is enough."""
     if name in view.payees:
         return [view.payees[name]]
     if len(name) < SHORTEST:
@@ -200,7 +203,7 @@ SHORTEST: Final = 8
 
 
 def earlier(connection: Connection) -> list[Payee]:
-    """The accounts that release 0.1 kept, as far as nobody adopted them."""
+    """Return the accounts of release 0.1 that nobody has adopted."""
     if not tables.exist(connection):
         return []
     table = tables.PAYEE
@@ -223,7 +226,7 @@ def earlier(connection: Connection) -> list[Payee]:
 
 
 def adoption(view: View, waiting: Sequence[Payee], author: Author) -> list[Planned]:
-    """What proposes the accounts of release 0.1, all at once, for one approval."""
+    """Return the facts that propose all accounts of release 0.1, for one approval."""
     planned: list[Planned] = []
     for payee in waiting:
         name = _id(payee.party, payee.wanted_from, author.at, str(view.size), str(len(planned)))
@@ -233,7 +236,7 @@ def adoption(view: View, waiting: Sequence[Payee], author: Author) -> list[Plann
 
 
 def forget_earlier(connection: Connection, ids: Collection[str]) -> None:
-    """Drop the rows of release 0.1 that have been adopted."""
+    """Delete the rows of release 0.1 that have been adopted."""
     for name in ids:
         connection.execute(tables.PAYEE.delete().where(tables.PAYEE.c.id == name))
 
@@ -242,7 +245,7 @@ def forget_earlier(connection: Connection, ids: Collection[str]) -> None:
 
 
 def erase(connection: Connection, view: View, party: str) -> int:
-    """Forget a party's accounts; how many there were. That there were any, the log goes on to show."""
+    """Erase a party's accounts; return their number. The log still shows that there were accounts."""
     if not tables.exist(connection):
         return 0
     tables.ensure(connection)
@@ -256,7 +259,7 @@ def erase(connection: Connection, view: View, party: str) -> int:
 
 
 def _erased(connection: Connection) -> set[str]:
-    """The parties that had an account in release 0.1 before it was erased."""
+    """Return the parties whose account of release 0.1 was erased."""
     if not tables.made(connection, tables.PAID_BEFORE):
         return set()
     return set(connection.execute(select(tables.PAID_BEFORE.c.party)).scalars())

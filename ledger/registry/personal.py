@@ -1,7 +1,7 @@
 """Personal values such as names: stored outside the log, where they can be erased; the log has a keyed digest.
 
-The digest is HMAC-SHA256 under a random salt kept with the fields: it proves what was registered as
-long as both are kept, and says nothing once they are erased.
+The digest is HMAC-SHA256 under a random salt stored with the fields: it proves what was registered while both exist,
+and reveals nothing once they are erased.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SALT_SIZE = 32
 
 
 def digest(salt: bytes, fields: Fields) -> Digest:
-    """What a leaf says of these fields."""
+    """Return the digest of these fields for a leaf."""
     return hmac.new(salt, canon.encode(dict(fields)), hashlib.sha256).hexdigest()
 
 
 def load(connection: Connection, kind: str | None = None) -> dict[tuple[str, str], tuple[bytes, Fields]]:
-    """Everything held, or what is held of one kind, by (kind, id)."""
+    """Return all stored fields, or those of one kind, by (kind, id)."""
     if not tables.exist(connection):
         return {}
     table = tables.PERSONAL
@@ -38,7 +38,7 @@ def load(connection: Connection, kind: str | None = None) -> dict[tuple[str, str
 
 
 def find(connection: Connection, kind: str, one: str) -> tuple[bytes, Fields] | None:
-    """What is held of one id."""
+    """Return the stored fields of one id."""
     if not tables.exist(connection):
         return None
     table = tables.PERSONAL
@@ -48,7 +48,7 @@ def find(connection: Connection, kind: str, one: str) -> tuple[bytes, Fields] | 
 
 
 def keep(connection: Connection, held: Sequence[tuple[str, str, bytes, Fields]]) -> None:
-    """Hold these (kind, id, salt, fields), in place of what was held of the same ids."""
+    """Store these (kind, id, salt, fields), replacing those of the same ids."""
     if not held:
         return
     table = tables.PERSONAL
@@ -64,7 +64,7 @@ def keep(connection: Connection, held: Sequence[tuple[str, str, bytes, Fields]])
 
 
 def erase(connection: Connection, ids: Iterable[tuple[str, str]]) -> int:
-    """Forget these (kind, id); how many were held."""
+    """Erase these (kind, id); return how many were stored."""
     table = tables.PERSONAL
     erased = 0
     for kind, name in ids:

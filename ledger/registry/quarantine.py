@@ -26,7 +26,7 @@ REPLAYED: Final = "replayed"
 
 
 def keep(store: Store, connection: Connection, problems: Sequence[Problem], kind: str, author: Author) -> None:
-    """Keep these rows as their author's; the same row of the same author is kept once."""
+    """Store these rows as their author's; the same row of the same author is stored once."""
     tables.ensure(connection)
     digests = set(connection.execute(select(_ROWS.c.digest)).scalars())
     rows = {}
@@ -47,7 +47,7 @@ def keep(store: Store, connection: Connection, problems: Sequence[Problem], kind
 
 
 def waiting(connection: Connection, author: Author) -> list[RawRow]:
-    """An author's rows that wait, as they can be imported again; what was a file's line is the row's number here."""
+    """Return an author's waiting rows for another import; `line` is the row's number in quarantine."""
     if not tables.made(connection, _BY):
         return []
     query = select(_ROWS.c.id, _ROWS.c.name, _ROWS.c.raw).join(_BY, _BY.c.digest == _ROWS.c.digest)
@@ -61,7 +61,7 @@ def waiting(connection: Connection, author: Author) -> list[RawRow]:
 
 
 def others(connection: Connection, author: Author) -> list[tuple[str, int]]:
-    """How many rows wait that somebody else handed in, by party; "" where it was not written down who did."""
+    """Return the number of waiting rows of other parties, by party; "" if the party was not recorded."""
     if not tables.made(connection, _BY):
         return []
     party = func.coalesce(_BY.c.party, "")
@@ -72,14 +72,14 @@ def others(connection: Connection, author: Author) -> list[tuple[str, int]]:
 
 
 def replayed(connection: Connection, numbers: Collection[int]) -> None:
-    """These rows have been registered after all."""
+    """Mark these rows as registered."""
     if numbers:
         done = update(_ROWS).where(_ROWS.c.id == bindparam("number")).values(state=REPLAYED)
         connection.execute(done, [{"number": number} for number in numbers])
 
 
 def forget(connection: Connection, party: str) -> int:
-    """Drop the rows that describe a party or its accounts, whatever became of them; how many there were."""
+    """Delete the rows that describe a party or its accounts, in any state; return their number."""
     forgotten = []
     rows = select(_ROWS.c.id, _ROWS.c.digest, _ROWS.c.raw).where(_ROWS.c.kind.in_(KINDS))
     digests = []

@@ -1,7 +1,7 @@
 """Read registry files into rows with file and line; one protocol for all formats.
 
-A reader yields every row, good or bad; a file it cannot read at all is an InputError. Values are JSON
-types, or all texts when `from_text` says so (CSV), with `|` between the items of a list.
+A reader yields every row, valid or not; a file that it cannot read at all is an InputError. Values are JSON types; with
+`from_text` (CSV) all are texts, with `|` between the items of a list.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawRow:
-    """One row as it was read: which list, where it stood, what it said."""
+    """One row as read: its list, its place, its content."""
 
     list: str
     file: str
@@ -36,19 +36,19 @@ class RawRow:
 
     @property
     def raw(self) -> bytes:
-        """The row as it can be handed in again: one JSON document with one list of one row."""
+        """Return the row as a registry document, for another import."""
         return json.dumps({self.list: [self.value]}, ensure_ascii=False, sort_keys=True).encode()
 
 
 class Reader(Protocol):
-    """Turns a file of one format into rows."""
+    """Reads files of one format into rows."""
 
     def accepts(self, path: Path) -> bool:
-        """Whether this file looks like its format, by name."""
+        """Return whether the file's name fits this format."""
         ...
 
     def rows(self, path: Path) -> Iterator[RawRow]:
-        """Every row of the file."""
+        """Yield every row of the file."""
         ...
 
 
@@ -73,7 +73,7 @@ class JsonReader:
 
 
 def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object that says each thing once: of two, readers of the file would believe one each (finding L3)."""
+    """Return an object without repeated keys: of two values, readers of the file could take either (finding L3)."""
     values = dict(pairs)
     if len(values) != len(pairs):
         names = [name for name, _ in pairs]
@@ -87,7 +87,7 @@ def _refused(name: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableReader:
-    """One list, as CSV or TSV in whatever form people's programs write it. `line` is the line of the file.
+    """One list as CSV or TSV, in the forms that common programs write. `line` is the line of the file.
 
     `list` says which list it is, else the file's name does (`shares.csv`). `renamed` maps its columns to our fields. An
     empty cell is absent.
@@ -117,7 +117,7 @@ class TableReader:
 
 
 def table_reader(name: str, pairs: Sequence[str]) -> TableReader:
-    """The reader of tables of a list, "" where their names say which; the pairs are COLUMN=FIELD."""
+    """Return the reader of tables of a list ("": the file's name says which); the pairs are COLUMN=FIELD."""
     if name and name not in LISTS:
         raise InputError(f"list {name!r}: expected one of {', '.join(LISTS)}")
     lists = (name,) if name else tuple(LISTS)
@@ -130,7 +130,7 @@ PERCENT: Final = "percent"
 
 
 def table_fields(name: str) -> tuple[str, ...]:
-    """What the columns of a list's table may mean."""
+    """Return the fields that the columns of a list's table may have."""
     own = tuple(columns(name))
     return (*own, PERCENT) if "ppm" in own else own
 
@@ -138,7 +138,7 @@ def table_fields(name: str) -> tuple[str, ...]:
 def _records(
     path: Path, name: str, renamed: Mapping[str, str], assumed: list[str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a table with their lines, by field; InputError for a table that cannot be read as a whole."""
+    """Yield the rows of a table with their lines, by field; InputError for a table that cannot be read."""
     text = _text(path, assumed)
     header, _, _ = text.lstrip("\r\n").partition("\n")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator(header))
@@ -159,7 +159,7 @@ def _records(
             _check_required(path, name, meaning)
             continue
         record = {column: cell for column, cell in zip(meaning, row, strict=False) if cell and column is not None}
-        # A cell without a column is a row out of step: it is kept aside with what stood there.
+        # A row with more cells than columns is misaligned: the extra cells are stored with the rejected row.
         record |= {f"(cell {n} beyond the header)": cell for n, cell in enumerate(row[len(named) :], len(named) + 1)}
         record |= {
             f"(cell {n}, whose column has no name)": cell
@@ -184,7 +184,7 @@ def _check_required(path: Path, name: str, meaning: Sequence[str | None]) -> Non
 
 
 def _text(path: Path, assumed: list[str]) -> str:
-    """The letters of a table: UTF-8, with its mark or without, UTF-16 with its mark, or Windows-1252."""
+    """Decode a table: UTF-8 with or without a byte order mark, UTF-16 with one, or Windows-1252."""
     data = path.read_bytes()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
@@ -208,7 +208,7 @@ def _text(path: Path, assumed: list[str]) -> str:
 
 
 def unquoted(cell: str) -> str:
-    """A cell without the quote that kept a spreadsheet from taking it for a formula."""
+    """Return a cell without the quote that kept a spreadsheet from running it as a formula."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
@@ -216,7 +216,7 @@ READERS: Final[tuple[Reader, ...]] = (JsonReader(), TableReader())
 
 
 def read(path: Path, readers: Sequence[Reader] = READERS) -> Iterator[RawRow]:
-    """The rows of a file, by whichever reader accepts it."""
+    """Yield the rows of a file, by the first reader that accepts it."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     for reader in readers:
@@ -227,11 +227,11 @@ def read(path: Path, readers: Sequence[Reader] = READERS) -> Iterator[RawRow]:
 
 
 def columns(name: str) -> Mapping[str, Any]:
-    """The columns of a list, by the names they have in files, with their types."""
+    """Return the columns of a list, by their names in files, with their types."""
     row = LISTS[name]
     return {field.encode_name: field.type for field in msgspec.structs.fields(row)}
 
 
 def list_columns(name: str) -> frozenset[str]:
-    """The columns that hold several items."""
+    """Return the columns that hold several items."""
     return frozenset(column for column, kind in columns(name).items() if "tuple" in str(kind))

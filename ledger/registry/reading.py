@@ -1,8 +1,8 @@
 """Read the registry's leaves: check each leaf's statement and rules before it has an effect.
 
-A statement counts if a key of the party and role that it names signed it for this log, and if its rows stand in
-the log whole, in order and once. A row counts if its author may say it (`ledger.registry.rules`). Whatever fails is
-void: it has no effect anywhere, and the reading keeps the reason, which `settle registry audit` lists.
+A statement counts if a key of the party and role that it names signed it for this log, and if all its rows are in the
+log, in order and once. A row counts if its author may state it (`ledger.registry.rules`). A row that fails is void: it
+has no effect anywhere, and the reading keeps the reason, which `settle registry audit` lists.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Page = Callable[[int, int], Sequence[Entry]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditNote:
-    """One thing to say about one id."""
+    """A remark of the audit about one id."""
 
     kind: str
     id: str
@@ -37,7 +37,7 @@ class AuditNote:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """The rows of one statement that follow each other in the log; `bodies` are the leaves, `facts` what they say."""
+    """Rows of one statement that follow each other in the log; `bodies` are the leaves, `facts` their content."""
 
     digest: Digest
     places: tuple[int, ...]
@@ -46,17 +46,17 @@ class Stated:
 
     @property
     def start(self) -> int:
-        """Where the statement's first row stands, by what the first of these says of itself."""
+        """Return the index of the statement's first row, computed from the row number in the first of these leaves."""
         return self.places[0] - self.facts[0].row
 
     def below(self, row: int) -> Stated:
-        """Its rows below a number: what follows them names the statement, and is not of it."""
+        """Return only the rows below a number; later leaves name the statement without being part of it."""
         count = max(0, row - self.facts[0].row)
         return Stated(self.digest, self.places[:count], self.bodies[:count], self.facts[:count])
 
 
 def read(entries: Iterable[Entry], voids: list[AuditNote]) -> Iterator[Stated]:
-    """The leaves by statement; one that says nothing the registry understands is void."""
+    """Group the leaves by statement; a leaf that the registry cannot read is void."""
 
     def facts() -> Iterator[tuple[Entry, f.AnyFact]]:
         for entry in entries:
@@ -77,7 +77,7 @@ def read(entries: Iterable[Entry], voids: list[AuditNote]) -> Iterator[Stated]:
 
 
 class Statements:
-    """Which statements count, in the order of the log."""
+    """Decides which statements count, in the order of the log."""
 
     def __init__(self, origin: str, blob: Blob, page: Page | None = None) -> None:
         self._origin: Final = origin
@@ -86,7 +86,10 @@ class Statements:
         self._first: dict[Digest, int] = {}
 
     def check(self, ring: KeyRing | None, stated: Stated) -> tuple[Registration, Stated]:
-        """What the statement says, and its rows; VerificationError unless it counts. Call it once for each in order."""
+        """Return the statement's content and its rows;
+
+        VerificationError unless it counts. Call it once for each, in order.
+        """
         start = stated.start
         if self._first.get(stated.digest, start) != start:
             raise VerificationError("its rows stand in the log twice")
@@ -111,7 +114,7 @@ class Statements:
         return registration, stated
 
     def _whole(self, stated: Stated, start: int, stop: int, count: int) -> Stated:
-        """The statement with the rows before and after these: a reading may begin or end in the middle of it."""
+        """Return the statement with the rows before and after these: a reading may begin or end in the middle of it."""
         if self._page is None or start < 0:
             return stated
         earlier = read(self._page(start, stated.places[0]), [])
@@ -126,7 +129,7 @@ class Statements:
 
 
 class RegistryReading:
-    """The registry's leaves so far: what they add up to, and what has no effect."""
+    """The registry's leaves so far: the state after them, and the leaves without effect."""
 
     def __init__(self, origin: str, blob: Blob, page: Page | None = None) -> None:
         self.state: Final = State()
@@ -137,7 +140,7 @@ class RegistryReading:
         self._statements = Statements(origin, blob, page)
 
     def take(self, ring: KeyRing | None, entries: Iterable[Entry]) -> Iterator[Stated]:
-        """Take the next leaves in; what was taken is handed on, statement by statement."""
+        """Apply the next leaves; yield what was applied, statement by statement."""
         for stated in read(entries, self.voids):
             self.statements += 1
             self.leaves += len(stated.facts)

@@ -1,7 +1,7 @@
 """The registry of a log: read its views, register facts in it.
 
-An edge: it reads the log and writes to it. Everything that decides is pure and elsewhere: `rows`,
-`intake` and `compare` say what may be registered, `fold` and `view` what it adds up to.
+This module does the reading and writing. All decisions are pure functions elsewhere: `rows`, `intake` and `compare`
+decide what may be registered, `fold` and `view` compute the state.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class RegisteredFacts:
-    """What registering came to: how many leaves, the log's size, the statements' digests."""
+    """The result of a registration: number of leaves, size of the log, digests of the statements."""
 
     leaves: int
     size: int
@@ -64,11 +64,11 @@ class Registry:
     # --- reading ----------------------------------------------------------------------------------
 
     def now(self) -> Instant:
-        """The ledger's time."""
+        """Return the ledger's time."""
         return format_time(self.log.clock())
 
     def view(self, size: int | None = None) -> View:
-        """The registry as known when the log had `size` leaves; by default as known now."""
+        """Return the registry as known when the log had `size` leaves; by default as known now."""
         at = self.log.head().size if size is None else size
         if at < self._read:
             earlier = self._fresh()
@@ -100,7 +100,7 @@ class Registry:
             return edge.ring_of(connection, self.log.origin, self.log.trusted)
 
     def facts(self, *, stop: int | None = None, types: Collection[str] = f.TYPES) -> Iterator[tuple[int, f.AnyFact]]:
-        """The registry's facts that count, in log order, each with its index."""
+        """Return the registry's facts that count, in log order, each with its index."""
         end = self.log.head().size if stop is None else stop
         self.view(max(end, self._read))
         for entry in self._entries(0, end, types):
@@ -115,9 +115,9 @@ class Registry:
             start = entries[-1].index + 1 if len(entries) == PAGE else stop
 
     def view_of(self, subject: str, *, size: int | None = None) -> View:
-        """A view that knows enough to answer about one id: its own facts and those of whoever owns it.
+        """Return a view that can answer questions about one id: it has the facts of the id and of its owners.
 
-        Reads a handful of leaves through the registry's index instead of all of them.
+        Reads few leaves through the registry's index instead of all.
         """
         self.catch_up()
         at = self.log.head().size if size is None else size
@@ -145,13 +145,13 @@ class Registry:
         return {index: f.decode(bodies[index]) for index in indexes}
 
     def author_of(self, index: int) -> str:
-        """The party whose statement registered the leaf at this index."""
+        """Return the party whose statement registered the leaf at this index."""
         with self.log.store.reading() as connection:
             body = queries.bodies(connection, [index])[index]
         return statement.party_of(self.log.blob(f.decode(body).statement))
 
     def size_at(self, moment: Instant) -> int:
-        """How much of the log was known at an instant: the size after its last registry leaf up to then."""
+        """Return the size of the log after its last registry leaf up to an instant."""
         size = 0
         for index, fact in self.facts():
             if fact.at > moment:
@@ -160,18 +160,18 @@ class Registry:
         return self.log.head().size
 
     def personal_of_all(self, kind: str) -> dict[str, personal.Fields]:
-        """The erasable fields held of every id of a kind, read at once."""
+        """Return the erasable fields of every id of a kind, read at once."""
         with self.log.store.reading() as connection:
             return {name: fields for (_, name), (_, fields) in personal.load(connection, kind).items()}
 
     def personal(self, kind: str, one: str) -> personal.Fields:
-        """The erasable fields held of one id."""
+        """Return the erasable fields of one id."""
         with self.log.store.reading() as connection:
             fields = personal.find(connection, kind, one)
         return {} if fields is None else fields[1]
 
     def catalogue(self, size: int | None = None) -> list[Recording]:
-        """Every recording in the order of registration, with its artist where that is still held."""
+        """Return every recording in the order of registration, with its artist if that was not erased."""
         with self.log.store.reading() as connection:
             personal_rows = personal.load(connection)
         return [
@@ -184,7 +184,7 @@ class Registry:
     # --- the index --------------------------------------------------------------------------------
 
     def catch_up(self) -> None:
-        """Bring the index of what is about what up to the log."""
+        """Extend the index of ids to the current size of the log."""
         head = self.log.head().size
         with self.log.store.reading() as connection:
             behind = queries.page(connection, tables.projected(connection), head, f.TYPES, limit=1)
@@ -208,14 +208,14 @@ class Registry:
         self.log.store.insert(connection, ("registry_about", ("key", "idx")), rows)
 
     def _counting(self, start: int, stop: int) -> Iterator[Stated]:
-        """The statements that count; whether their rows do, the rules say when they are folded."""
+        """Return the statements that count; the rules decide about their rows when these are folded."""
         ring, statements = self._ring(), Statements(self.log.origin, self.log.blob, self._page)
         for stated in read(self._entries(start, stop), []):
             with suppress(VerificationError):
                 yield statements.check(ring, stated)[1]
 
     def index_differences(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-        """Where the index is not what the log gives: (key, leaf) that it lacks, and those it should not have."""
+        """Return the index's missing (key, leaf) and its superfluous ones, compared with the log."""
         about = tables.ABOUT
         with self.log.store.reading() as connection:
             size = tables.projected(connection)
@@ -227,7 +227,7 @@ class Registry:
         return sorted(derived - stored), sorted(stored - derived)
 
     def rebuild(self) -> None:
-        """Drop the index and build it again from the log."""
+        """Delete the index and build it again from the log."""
         with self.log.projection() as connection:
             tables.ensure(connection)
             connection.execute(tables.ABOUT.delete())
@@ -248,9 +248,9 @@ class Registry:
     ) -> RegisteredFacts:
         """Sign and append facts, in a fixed order, in as many statements as they need.
 
-        `known` is the size of the view they were planned against: ConflictError if another registry
-        leaf has been appended since. `at` is the ledger time for all of them, by default now. What one
-        statement covers is appended all or nothing.
+        `known` is the size of the view they were planned against: ConflictError if another registry leaf has been
+        appended since. `at` is the ledger time for all of them, by default now. The rows of one statement are appended
+        all or nothing.
         """
         moment = self.now() if at is None else at
         ordered = sorted(planned, key=_order)
@@ -302,13 +302,13 @@ class Registry:
 
 
 def _keys(stated: Stated) -> list[tuple[str, int]]:
-    """What the index says of a statement and its rows."""
+    """Return the index keys of a statement and its rows."""
     rows = zip(stated.places, stated.facts, strict=True)
     return [(_STATEMENT + stated.digest, stated.start), *((key, i) for i, fact in rows for key in set(f.keys_of(fact)))]
 
 
 def _repeated(connection: Connection, stated: Stated) -> bool:
-    """Whether the statement stands in the index already, with rows elsewhere in the log."""
+    """Return whether the statement is in the index already, with rows elsewhere in the log."""
     about = tables.ABOUT
     query = select(about.c.idx).where(about.c.key == _STATEMENT + stated.digest, about.c.idx != stated.start)
     return connection.execute(query).first() is not None
@@ -321,5 +321,5 @@ _ORDER: Final = {name: place for place, name in enumerate(f.TYPES)}
 
 
 def _order(one: Planned) -> tuple[int, str, bytes]:
-    """Leaves of one import stand by type, then by id: the order of its rows changes nothing."""
+    """Sort leaves of one import by type, then by id, so that the order of its rows has no effect."""
     return _ORDER[one.fact.type], f.id_of(one.fact), f.encode(one.fact)

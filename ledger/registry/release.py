@@ -1,8 +1,8 @@
 """Decide whether a generated track is clear for release.
 
-Clear means: registered with its model, every recording of the model's training list permitted when the version
-was registered, a signed and assigned vector, every declared source permitted, and no more unlicensed and
-unattributed influence than the stated limits. What is paid for the track is not looked at.
+Clear means: registered with its model, every recording of the model's training list permitted when the version was
+registered, a signed and assigned vector, every declared source permitted, and no more unlicensed and unattributed
+influence than the stated limits. Payments for the track are not checked.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Verdict:
 
 
 def use_of(source: Influence) -> str:
-    """What was done with a source: as the vector says, else what its basis implies."""
+    """Return how a source was used: as the vector says, else as its basis implies."""
     return source.use or ("train" if source.basis == "estimated" else "condition")
 
 
@@ -66,9 +66,9 @@ def assess(
     listed: Sequence[str] | None,
     territory: str = WORLD,
 ) -> Verdict:
-    """The verdict on a track with its assigned vector; the vector's signature is checked by whoever loads it.
+    """Return the verdict on a track with its assigned vector; the caller must check the vector's signature.
 
-    `listed`: the recordings that the track's model was trained on; None where no list was registered.
+    `listed`: the recordings that the track's model was trained on; None if no list was registered.
     """
     record = view.track(track)
     receipts = vector.decisions if vector is not None else ()
@@ -131,7 +131,7 @@ def assess(
 
 
 def _paperwork(view: View, made: Track, vector: InfluenceVector | None) -> list[str]:
-    """What is missing before influence is even looked at."""
+    """Return what is missing in the registration, before influence is checked."""
     reasons = []
     if made.draft:
         reasons.append(f"track {made.id} is a draft: register it with its model and audio digest")
@@ -145,7 +145,7 @@ def _paperwork(view: View, made: Track, vector: InfluenceVector | None) -> list[
 
 
 def _denied(view: View, track: Track, listed: Sequence[str] | None, territory: str) -> list[str]:
-    """The recordings of the model's training list that were not permitted."""
+    """Return the recordings of the model's training list that were not permitted."""
     model = view.models.get(f"{track.model}@{track.version}")
     if model is None:
         return []

@@ -1,8 +1,8 @@
 """Check the rows of an import one by one and turn them into facts.
 
-Each list of the registry document (`parties`, `recordings`, ...) has one struct here: its fields are
-the columns of the CSV of that name. A row is wholly valid or refused with the reason; references to
-other rows are checked later, in `ledger.registry.intake`, when everything has been read.
+Each list of the registry document (`parties`, `recordings`, ...) has one struct here: its fields are the columns of the
+CSV of that name. A row is valid as a whole or refused with the reason; references to other rows are checked later, in
+`ledger.registry.intake`, when everything has been read.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ledger.registry.model import BEGINNING, RIGHTS, WORLD, Answer, Instant, Par
 from ledger.types import MILLION, STYLE_PREFIX, format_time, parse_time
 
 # `\Z`, since `$` also matches before a last newline.
-# No control characters anywhere: what is registered is shown on terminals and pages, and canonical in one spelling.
-# Nor letters that show nothing or turn the line round: two ids must not look like one.
+# No control characters anywhere: values are shown on terminals and pages, and need one canonical spelling.
+# No invisible or direction-changing characters either: two ids must not look the same.
 _HIDDEN = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
 _ID: Final = rf"^[^\s|*{_HIDDEN}][^\s|{_HIDDEN}]*\Z"
 _COUNTRY: Final = r"^[A-Z]{2}\Z"
@@ -161,7 +161,7 @@ class TrackRow(Row, frozen=True, kw_only=True):
 
 
 class PayeeRow(Row, frozen=True, kw_only=True):
-    """payees: where a party's money goes. Kept outside the log. `holder`: the name that the account is in."""
+    """payees: where a party's money goes. Stored outside the log. `holder`: the name on the account."""
 
     party: Id
     method: Annotated[str, msgspec.Meta(pattern=r"^(bank|chain)\Z")]
@@ -190,7 +190,7 @@ LISTS: Final[Mapping[str, type[Row]]] = {
 
 
 def parse(name: str, value: Any, *, from_text: bool = False) -> AnyRow:
-    """The checked row; InputError says what is wrong with it. `from_text`: every value is still a text."""
+    """Return the checked row; InputError says what is wrong with it. `from_text`: every value is still a text."""
     try:
         row: Any = msgspec.convert(_counted(value), LISTS[name], strict=not from_text)
     except msgspec.ValidationError as problem:
@@ -199,7 +199,7 @@ def parse(name: str, value: Any, *, from_text: bool = False) -> AnyRow:
 
 
 class ReceiptRow(Row, frozen=True, kw_only=True):
-    """What a receipt is asked for, which the log keeps: no list of a document, checked as one."""
+    """The question of a decision receipt, which the log records: not a list of a document, but checked like one."""
 
     subject: Id
     territory: Territory
@@ -210,7 +210,7 @@ class ReceiptRow(Row, frozen=True, kw_only=True):
 
 
 def check_receipt(subject: str, territory: str, licensee: str | None, model: str | None, track: str | None) -> None:
-    """InputError for a receipt's question that the registry would not take as a row; `model` is ID@VERSION."""
+    """Refuse a receipt's question that would not be valid as a row; `model` is ID@VERSION."""
     name, _, version = (model or "").partition("@")
     row = {"subject": subject, "territory": territory, "licensee": licensee, "track": track}
     try:
@@ -220,14 +220,14 @@ def check_receipt(subject: str, territory: str, licensee: str | None, model: str
 
 
 def _in_words(problem: str) -> str:
-    """The library's message, with what a pattern asks for in words."""
+    """Return the library's message, with the meaning of a pattern in words."""
     for pattern, words in _PATTERNS.items():
         problem = problem.replace(f"`str` matching regex {pattern!r}", words)
     return problem
 
 
 def _counted(value: Any) -> Any:
-    """The row with shares and amounts that stand in people's units counted in ppm and micro-units."""
+    """Return the row with shares and amounts converted from people's units to ppm and micro-units."""
     if not isinstance(value, dict):
         return value
     counted = dict(value)
@@ -243,7 +243,7 @@ _UNITS: Final = (("ppm", units.ppm, "%/"), ("cap_ppm", units.ppm, "%/"), ("floor
 
 
 def _checked(row: AnyRow) -> AnyRow:
-    """The row with its identifiers and times in their one spelling."""
+    """Return the row with its identifiers and times in canonical spelling."""
     changes: dict[str, Any] = {}
     for field, spell in _SPELLING.items():
         value = getattr(row, field, None)
@@ -272,12 +272,12 @@ def _checked(row: AnyRow) -> AnyRow:
 
 @lru_cache(maxsize=4096)
 def instant(text: str) -> Instant:
-    """A date (its first second, in UTC) or an RFC 3339 time, as `format_time` writes it."""
+    """Parse a date (its first second, in UTC) or an RFC 3339 time; return it as `format_time` writes it."""
     return format_time(parse_time(f"{text}T00:00:00Z" if _DATE.match(text) else text))
 
 
 def right_named(text: str) -> Right:
-    """A right by the name a person typed."""
+    """Return a right by the name that a person typed."""
     for right in RIGHTS:
         if right == text:
             return right
@@ -285,7 +285,7 @@ def right_named(text: str) -> Right:
 
 
 def beside(path: str) -> str:
-    """A path inside the folder that holds the document: whoever hands one in names no other file of this host."""
+    """Return a path inside the document's folder, so that a document cannot name other files of this host."""
     location = PurePosixPath(path)
     if location.is_absolute() or ".." in location.parts or "\\" in path:
         raise InputError(f"path {path!r}: expected one below the folder of the file, with / and without ..")
@@ -293,7 +293,7 @@ def beside(path: str) -> str:
 
 
 def day(moment: Instant) -> str:
-    """An instant as people write it: midnight is a date."""
+    """Format an instant for people: midnight becomes a date."""
     return moment.removesuffix("T00:00:00Z")
 
 
@@ -313,12 +313,12 @@ _SPELLING: Final[Mapping[str, Any]] = {
 
 
 def share_id(row: ShareRow) -> str:
-    """A share has no id of its own: it is named by what it is about."""
+    """Return the id of a share, made of its fields, because a share has no id of its own."""
     return _derived("sh", row.subject, row.party, row.right, row.territory, row.start or BEGINNING)
 
 
 def link_id(row: LinkRow) -> str:
-    """Likewise a link."""
+    """Return the id of a link, made in the same way."""
     return _derived("ln", row.recording, row.work, row.start or BEGINNING)
 
 

@@ -35,7 +35,7 @@ _SPEAKERS: Final = {
 
 
 def refusal(fact: f.AnyFact, said: Registration, state: State) -> str | None:
-    """Why a row has no effect; None if it counts."""
+    """Return why a row has no effect; None if it counts."""
     return (
         _unauthorised(fact, said, state)
         or _backdated(fact)
@@ -48,7 +48,7 @@ def refusal(fact: f.AnyFact, said: Registration, state: State) -> str | None:
 
 
 def _unauthorised(fact: f.AnyFact, said: Registration, state: State) -> str | None:
-    """Why this author may not have registered this fact; None if they may."""
+    """Return why this author must not register this fact; None if they may."""
     party: str | None = getattr(fact, _SPEAKERS[type(fact)]) if type(fact) in _SPEAKERS else None
     allowed: tuple[str, ...] = ("operator", "holder")
     match fact:
@@ -83,7 +83,7 @@ def _holder(fact: f.EndFact, state: State) -> str:
 
 
 def _backdated(fact: f.AnyFact) -> str | None:
-    """Whether a narrowing reaches behind its own registration."""
+    """Return whether a fact narrows permissions from before its own registration."""
     if isinstance(fact, f.RevokeFact) and fact.start < fact.at:
         return f"revokes from {fact.start}, before its own registration at {fact.at}"
     if isinstance(fact, f.EndFact) and fact.end < fact.at:
@@ -92,7 +92,7 @@ def _backdated(fact: f.AnyFact) -> str | None:
 
 
 def _groundless(fact: f.AnyFact, state: State) -> str | None:
-    """Whether an act speaks of something that is not registered, or settled already."""
+    """Return whether an act is about something that is not registered, or settled already."""
     if isinstance(fact, f.ModelFact) and f"{fact.id}@{fact.version}" in state.models:
         return f"registers model {fact.id}@{fact.version} again; a registered version never changes"
     if isinstance(fact, f.PayeeFact) and fact.id in state.payees:
@@ -107,7 +107,7 @@ def _groundless(fact: f.AnyFact, state: State) -> str | None:
 
 
 def _unapproved_account(fact: f.AnyFact, said: Registration, state: State) -> str | None:
-    """Whether an account is approved by who proposed it, twice, or to count too soon (M4)."""
+    """Return whether an account's approval is by its proposer, a repetition, or effective too soon (M4)."""
     if not isinstance(fact, f.ConfirmFact) or fact.id not in state.payees:
         return None
     proposed = state.payees[fact.id]
@@ -123,9 +123,9 @@ def _unapproved_account(fact: f.AnyFact, said: Registration, state: State) -> st
 
 
 def _unproposed_group(fact: f.AnyFact, state: State) -> str | None:
-    """Whether a row puts a party into another group outright, where that takes a proposal (C1).
+    """Return whether a row puts a party into another group without a proposal (C1).
 
-    Release 0.1 did so; a log is believed to be of that release up to its first proposal of an account or a move.
+    Release 0.1 did so; a log is taken to be of that release up to its first proposal of an account or a move.
     """
     if not isinstance(fact, f.PartyFact) or fact.id not in state.parties or state.is_of_01:
         return None
@@ -135,7 +135,7 @@ def _unproposed_group(fact: f.AnyFact, state: State) -> str | None:
 
 
 def _unapproved_move(fact: f.AnyFact, said: Registration, state: State) -> str | None:
-    """Whether a move is proposed of nobody, consented to by no member, or approved too early or by its author (C1)."""
+    """Return whether a move of an owner group breaks the rules of proposal, consent and approval (C1)."""
     if isinstance(fact, f.GroupFact):
         moved_before = fact.id not in state.moves and fact.party in state.parties
         return None if moved_before else f"proposes a move {fact.id} again, or of a party that is not registered"
@@ -158,7 +158,7 @@ def _unapproved_move(fact: f.AnyFact, said: Registration, state: State) -> str |
 
 
 def _inadmissible(fact: f.AnyFact, said: Registration, state: State) -> str | None:
-    """Whether a dispute repeats one that is open, or is admitted by whoever may not or did already (C3)."""
+    """Return whether a dispute repeats an open one, or is admitted by a party that must not or already did (C3)."""
     if isinstance(fact, f.DisputeFact) and not state.is_of_01:
         same = open_by(state.disputes.values(), fact.claimant, fact.subject, fact.at)
         return f"opens a second dispute of {fact.claimant} about {fact.subject}, beside {same}" if same else None
@@ -171,26 +171,26 @@ def _inadmissible(fact: f.AnyFact, said: Registration, state: State) -> str | No
 
 
 def open_by(disputes: Iterable[Dispute], claimant: str, subject: str, at: Instant) -> str | None:
-    """The id of the dispute of a claimant about a subject that is neither resolved nor over at an instant."""
+    """Return the id of a claimant's dispute about a subject that is neither resolved nor expired at an instant."""
     mine = (one for one in disputes if (one.claimant, one.subject) == (claimant, subject))
     return next((one.id for one in mine if one.resolved_at is None and at < one.until), None)
 
 
 def admissions(fact: f.DisputeFact, disputes: Iterable[Dispute]) -> int:
-    """How many people must admit a dispute: one, and a second one after the same claimant was rejected."""
+    """Return how many people must admit a dispute: one, or two after a rejected one of the same claimant."""
     mine = (one for one in disputes if (one.claimant, one.subject) == (fact.claimant, fact.subject))
     return 2 if any(one.outcome == "released" for one in mine) else 1
 
 
 def held_until(at: Instant) -> Instant:
-    """The end of the time for which an admitted dispute holds what is earned."""
+    """Return the time until which an admitted dispute holds earnings."""
     return cooled(at, 24 * DISPUTE_DAYS)
 
 
 def lacking(move: GroupMove, parties: Mapping[str, Party]) -> list[tuple[str, frozenset[str]]]:
-    """The groups that have not consented to a move, the one joined and the one left, with the members who may.
+    """Return the groups (joined and left) that have not consented to a move, with the members who may.
 
-    A group without other members has nobody to ask.
+    A group without other members needs no consent.
     """
     consented = {member for member, _ in move.consents}
     waiting = []
@@ -204,10 +204,10 @@ def lacking(move: GroupMove, parties: Mapping[str, Party]) -> list[tuple[str, fr
 
 
 def next_month(at: Instant) -> Instant:
-    """The beginning of the month after an instant."""
+    """Return the beginning of the month after an instant."""
     return format_time(Period.parse(at[:7]).end)
 
 
 def cooled(at: Instant, hours: int) -> Instant:
-    """So many hours later."""
+    """Return the instant a number of hours later."""
     return format_time(parse_time(at) + timedelta(hours=hours))

@@ -9,7 +9,7 @@ from ledger.types import MILLION
 
 
 def resolve(lines: Sequence[Share], disputes: Sequence[Dispute], *, territory: str, at: Instant) -> Shares:
-    """The shares of one (subject, right): confirmed rows in force, a territory's own rows replacing WORLD's."""
+    """Return the shares of one (subject, right): confirmed rows in force; a territory's rows replace WORLD's."""
     live = [line for line in lines if line.state == "confirmed" and line.start <= at < line.end]
     local = [line for line in live if line.territory == territory]
     if not local:
@@ -34,7 +34,7 @@ def resolve(lines: Sequence[Share], disputes: Sequence[Dispute], *, territory: s
 
 
 def _disputed(parts: Sequence[tuple[str, int]], disputes: Sequence[Dispute]) -> tuple[str, ...]:
-    """The holders whose part is held: all of them where a dispute names nobody."""
+    """Return the holders whose part is held: all of them if a dispute names no party."""
     if any(dispute.party is None for dispute in disputes):
         return tuple(party for party, _ in parts)
     named = {dispute.party for dispute in disputes}
@@ -42,9 +42,9 @@ def _disputed(parts: Sequence[tuple[str, int]], disputes: Sequence[Dispute]) -> 
 
 
 def overclaimed(lines: Sequence[Share]) -> frozenset[str]:
-    """Ids of the confirmed rows of one (subject, right) that at some instant pass 1,000,000 together.
+    """Return the ids of the confirmed rows of one (subject, right) whose sum exceeds 1,000,000 at some instant.
 
-    Totals only change where a row starts, so looking at each start is looking at every instant.
+    Sums grow only where a row starts, so checking each start checks every instant.
     """
     confirmed = [line for line in lines if line.state == "confirmed"]
     subjects: set[str] = set()

@@ -25,12 +25,12 @@ SIZE: Final = tree.HASH_SIZE
 
 
 def place_of(name: str) -> bytes:
-    """Where an id belongs."""
+    """Return the place of an id: its SHA-256."""
     return hashlib.sha256(name.encode()).digest()
 
 
 class SparseTree:
-    """The tree of a set, ready to prove from: its upper levels are stored, what is below them is a few ids."""
+    """The tree of a set, for proofs: the upper levels are stored; below them each subtree has few ids."""
 
     def __init__(self, names: Iterable[str]) -> None:
         places = sorted({place_of(name) for name in names})
@@ -51,7 +51,7 @@ class SparseTree:
         self.root: Final = row[0].hex()
 
     def prove(self, name: str) -> dict[str, Any]:
-        """The hashes beside the way from the root to where the id belongs, and the place of what stands there."""
+        """Return the sibling hashes from the root to the id's place, and the place of the id found there."""
         key = place_of(name)
         whole = int.from_bytes(key)
         path: list[bytes] = []
@@ -78,7 +78,7 @@ class SparseTree:
 
 
 def check(proof: Mapping[str, Any], *, root: str) -> bool:
-    """Whether the id is in the set with this root; VerificationError if the proof shows neither."""
+    """Return whether the id is in the set with this root; VerificationError if the proof shows neither."""
     if set(proof) != {"recording", "member", "path", "end"}:
         raise VerificationError("manifest proof: expected recording, member, path and end")
     name, member, path, end = proof["recording"], proof["member"], proof["path"], proof["end"]
@@ -108,14 +108,14 @@ def _prefix(place: bytes, bits: int) -> int:
 
 
 def _join(left: bytes, right: bytes, of_left: int, of_right: int) -> bytes:
-    """Two halves: a subtree with one id is that id's leaf, however high it stands."""
+    """Join two halves; a subtree with one id is that id's leaf at any level."""
     if of_left + of_right > 1:
         return tree.node_hash(left, right)
     return left if of_left else right
 
 
 def _subtree(places: Sequence[bytes], depth: int) -> bytes:
-    """The hash of the subtree at this depth that holds these places, sorted."""
+    """Return the hash of the subtree at this depth with these sorted places."""
     if len(places) <= 1:
         return tree.leaf_hash(places[0]) if places else EMPTY
     left, right = _split(places, depth)
@@ -123,13 +123,13 @@ def _subtree(places: Sequence[bytes], depth: int) -> bytes:
 
 
 def _split(places: Sequence[bytes], depth: int) -> tuple[Sequence[bytes], Sequence[bytes]]:
-    """The places whose next bit is 0, and those whose next bit is 1."""
+    """Return the places whose next bit is 0, and those whose next bit is 1."""
     middle = bisect_left(places, 1, key=lambda place: _bit(place, depth))
     return places[:middle], places[middle:]
 
 
 def _starts(places: Sequence[bytes], height: int) -> list[int]:
-    """Where the ids of each lowest stored subtree begin, and at last where they end."""
+    """Return where the ids of each lowest stored subtree begin, and the end of the last."""
     starts = [0] * ((1 << height) + 1)
     for key in places:
         starts[_prefix(key, height) + 1] += 1

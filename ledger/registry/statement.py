@@ -1,8 +1,8 @@
 """Registration statements: who signed which rows.
 
-One DSSE statement covers any number of rows by the RFC 6962 root over them, so that a large import
-costs one signature a batch and each leaf is still provably its author's: the leaf without `v`,
-`at`, `statement` and `row` is the row, and the rows of a statement lie side by side in the log.
+One DSSE statement covers any number of rows by the RFC 6962 root over them. So a large import costs one signature a
+batch, and each leaf is still provably its author's: the leaf without `v`, `at`, `statement` and `row` is the row, and
+the rows of a statement follow each other in the log.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who acts: a key, the role it has, and the party it belongs to."""
+    """The author of an act: a key, its role, and its party."""
 
     key: PrivateKey
     party: str
@@ -39,7 +39,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What a statement says: this party, in this role, registers `count` rows with this root in this log."""
+    """The content of a statement: this party, in this role, registers `count` rows with this root in this log."""
 
     origin: str
     party: str
@@ -57,10 +57,10 @@ OPERATOR: Final = Registration(origin="", party="", role="operator", count=0, ro
 
 
 def sign(rows: Sequence[bytes], signer: Signer, origin: str, *, after: int | None = None) -> dsse.Envelope:
-    """The statement over these rows, each as canonical JSON.
+    """Sign the statement over these rows, each as canonical JSON.
 
-    `after` tells it from an earlier one over the same rows: without it, whoever comes back to what they said first
-    would sign that statement again, and it would be void as a copy.
+    `after` makes it different from an earlier one over the same rows: without it, a party that registers the same rows
+    again would produce the same statement, which would be void as a copy.
     """
     root = tree.root_of(tree.leaf_hashes(rows))
     payload: dict[str, Any] = {
@@ -78,7 +78,7 @@ def sign(rows: Sequence[bytes], signer: Signer, origin: str, *, after: int | Non
 
 
 def read_rows(bodies: Sequence[bytes]) -> list[bytes]:
-    """The rows that these leaves record, as they were signed; VerificationError for a leaf in another spelling."""
+    """Return the rows that these leaves record, as signed; VerificationError for a leaf in another spelling."""
     rows = []
     for body in bodies:
         leaf: dict[str, Any] = _DECODE(body)
@@ -89,7 +89,7 @@ def read_rows(bodies: Sequence[bytes]) -> list[bytes]:
 
 
 def check(ring: KeyRing | None, index: int, envelope: bytes, origin: str) -> Registration:
-    """What a statement says that the leaf at this index names; VerificationError unless its author's key counts there.
+    """Return the content of the statement named by a leaf; VerificationError unless its author's key is valid there.
 
     Without a ring no signature is checked, which only tests do.
     """
@@ -119,19 +119,19 @@ def _said(parsed: dsse.Envelope) -> Registration:
 
 
 def read(envelope: bytes) -> Registration:
-    """What a statement says; whether whoever it names signed it, `check` asks."""
+    """Return the content of a statement without checking its signature, as `check` does."""
     parsed = dsse.parse(envelope)
     return replace(_said(parsed), key=parsed.signatures[0].keyid)
 
 
 def party_of(envelope: bytes) -> str:
-    """Whom a statement names as its author; whether that party signed it, `open_statement` checks."""
+    """Return the party that a statement names as its author, without checking its signature."""
     payload = canon.decode_object(dsse.parse(envelope).payload, "registration statement")
     return str(payload.get("party", ""))
 
 
 def check_rows(said: Registration, places: Sequence[int], rows: Sequence[bytes]) -> None:
-    """That these are exactly the statement's rows, in order; `places` are the leaves' own numbers for them."""
+    """Check that these are exactly the statement's rows, in order; `places` are the row numbers in the leaves."""
     if list(places) != list(range(said.count)):
         raise VerificationError(f"statement of {said.count} rows: the log holds {len(places)} of them, or out of order")
     root = tree.root_of(tree.leaf_hashes(rows))

@@ -1,8 +1,8 @@
 """The registry's tables next to the log.
 
-`registry_about` is a projection: which leaves speak of which id, so that one recording's state can
-be folded without reading all. `registry_personal` and `registry_payee` are side tables by design:
-what they hold must be erasable, so the log has salted digests at most.
+`registry_about` is a projection: it lists the leaves about each id, so that one recording's state can be computed
+without reading all leaves. `registry_personal` and `registry_payee` are side tables: their content must be erasable, so
+the log has at most salted digests of it.
 """
 
 from __future__ import annotations
@@ -77,27 +77,27 @@ _PROJECTED: Final = Schema.metadata.tables["projected"]
 
 
 def ensure(connection: Connection) -> None:
-    """Make the tables where they are absent."""
+    """Create the missing tables."""
     METADATA.create_all(connection)
 
 
 def exist(connection: Connection) -> bool:
-    """Whether the tables have been made; a fresh log has none."""
+    """Return whether the tables exist; a new log has none."""
     return made(connection, PAYEE)
 
 
 def made(connection: Connection, table: Table) -> bool:
-    """Whether this one has been made; a log may be older than a table."""
+    """Return whether this table exists; a log may be older than a table."""
     return inspect(connection).has_table(table.name)
 
 
 def projected(connection: Connection) -> int:
-    """Up to which size the index has read the log."""
+    """Return the size of the log up to which the index was built."""
     size = connection.execute(select(_PROJECTED.c.size).where(_PROJECTED.c.name == PROJECTION))
     return size.scalar_one_or_none() or 0
 
 
 def set_projected(connection: Connection, size: int) -> None:
-    """Note up to which size the index has read the log."""
+    """Store the size of the log up to which the index was built."""
     connection.execute(_PROJECTED.delete().where(_PROJECTED.c.name == PROJECTION))
     connection.execute(_PROJECTED.insert().values(name=PROJECTION, size=size))

@@ -1,7 +1,7 @@
 """The registry at one size of the log: a frozen value with queries.
 
-Built by `ledger.registry.fold`. Everything here is pure; instants are texts as `format_time` writes
-them, and `at` always means "in force at", while the view's `size` is "as known at".
+Built by `ledger.registry.fold`. All functions are pure. Instants are texts as `format_time` writes them. `at` means "in
+force at"; the view's `size` means "as known at".
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from ledger.types import Digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Who owned what and who permitted what, as known when the log had `size` leaves."""
+    """Ownership and permissions, as known when the log had `size` leaves."""
 
     size: int
     parties: Mapping[str, Party]
@@ -81,7 +81,7 @@ class View:
         return self.all_recordings.get(recording) or _unknown("recording", recording)
 
     def recordings(self) -> Iterator[Recording]:
-        """Every recording, in the order of registration."""
+        """Return every recording, in the order of registration."""
         return iter(self.all_recordings.values())
 
     def track(self, track: str) -> Track:
@@ -93,7 +93,7 @@ class View:
     # --- ownership --------------------------------------------------------------------------------
 
     def group_of(self, party: str, at: Instant) -> str:
-        """The common beneficial owner of a party at an instant; a party without one is its own."""
+        """Return the common beneficial owner of a party at an instant; by default the party itself."""
         record = self.parties.get(party)
         group = party
         if record is not None:
@@ -103,11 +103,11 @@ class View:
         return group
 
     def members(self, group: str) -> set[str]:
-        """The parties of an owner group, as it was last registered."""
+        """Return the parties of an owner group, as last registered."""
         return {party.id for party in self.parties.values() if party.groups[-1][1] == group}
 
     def works_of(self, recording: str, at: Instant) -> list[tuple[str, int]]:
-        """The works a recording contains at an instant, with their confirmed ppm, in order of id."""
+        """Return the works that a recording contains at an instant, with their confirmed ppm, in order of id."""
         sums: dict[str, int] = {}
         for link in self.links.get(recording, ()):
             if link.state == "confirmed" and link.start <= at < link.end:
@@ -115,7 +115,7 @@ class View:
         return sorted(sums.items())
 
     def shares(self, subject: str, right: str, territory: str, at: Instant) -> Shares:
-        """Who owns a right of a subject, there and then. `short` with no parts when nobody is known."""
+        """Return who owns a right of a subject, there and then; `short` without parts if nobody is known."""
         lines = self.shares_of.get((subject, right), ())
         return resolve(lines, self._disputes(subject, right, at), territory=territory, at=at)
 
@@ -124,7 +124,7 @@ class View:
         return [one for one in disputes if one.right in (None, right) and at < one.until] if disputes else ()
 
     def share_lines(self, subject: str) -> list[tuple[Share, str]]:
-        """Every share row of a subject with what it counts as: asserted, confirmed or conflict."""
+        """Return every share row of a subject with its state: asserted, confirmed or conflict."""
         share_lines: list[tuple[Share, str]] = []
         for right in RIGHTS:
             lines = self.shares_of.get((subject, right), ())
@@ -133,7 +133,7 @@ class View:
         return share_lines
 
     def owner_groups(self, recording: str, at: Instant) -> tuple[str, ...]:
-        """The groups that hold a recording's master: by confirmed shares, else by asserted ones."""
+        """Return the groups that hold a recording's master: by confirmed shares, else by asserted ones."""
         lines = [line for line in self.shares_of.get((recording, "master"), ()) if line.start <= at < line.end]
         holders = {line.party for line in lines if line.state == "confirmed"} or {line.party for line in lines}
         return tuple(sorted({self.group_of(party, at) for party in holders}))
@@ -141,7 +141,7 @@ class View:
     # --- permission -------------------------------------------------------------------------------
 
     def grants_by(self, grantor: str) -> list[Grant]:
-        """Every grant of a grantor."""
+        """Return every grant of a grantor."""
         return [grant for grant in self.grants.values() if grant.grantor == grantor]
 
     def decide(
@@ -155,7 +155,7 @@ class View:
         model: str | None = None,
         serves_at: Instant | None = None,
     ) -> Decision:
-        """May a recording or a work be used so? `model` is `id` or `id@version`."""
+        """Decide whether a use of a recording or a work is permitted. `model` is `id` or `id@version`."""
         return self.answer(
             Question(
                 subject=subject,
@@ -169,7 +169,7 @@ class View:
         )
 
     def answer(self, question: Question) -> Decision:
-        """The decision on a question; what `decide` and `decide_track` ask."""
+        """Return the decision on a question; `decide` and `decide_track` call this."""
         subject = question.subject
         right = "publishing" if subject in self.works else "master"
         shares = self.shares(subject, right, question.territory, question.at)
@@ -184,7 +184,10 @@ class View:
         return deciding.holder_answer(party, (*specific, *general) if general else specific, question)
 
     def _restrictions(self, question: Question) -> list[tuple[Answer, list[Grant], str]]:
-        """What else binds a recording: a voice is its performers', and a work's owners may forbid or ask."""
+        """Return the further restrictions on a recording:
+
+        performers decide about its voice, and owners of its works may deny or ask.
+        """
         subject, at = question.subject, question.at
         restrictions = []
         if question.use == "voice" and (subject, "performer") in self.shares_of:
@@ -207,12 +210,11 @@ class View:
         *,
         receipts: Sequence[Digest] = (),
     ) -> Decision:
-        """Was a source's use in this track permitted?
+        """Decide whether a source's use in this track was permitted, at the track's ledger time.
 
-        Asked at the track's ledger time. A model version that was registered while training was
-        allowed goes on serving: `train` is asked at the model's ledger time, with sunset clauses
-        looked at when the track was made. A receipt in the log (named by the track or passed from
-        its vector) proves an earlier permission.
+        A model version that was registered while training was allowed goes on serving: `train` is asked at the model's
+        ledger time, with sunset clauses looked at when the track was made. A receipt in the log (named by the track or
+        passed from its vector) proves an earlier permission.
         """
         record = self.track(track)
         model = self.models.get(f"{record.model}@{record.version}") if record.model else None
@@ -240,7 +242,7 @@ class View:
         return decision
 
     def _narrowed(self, question: Question, since: Instant, until: Instant) -> bool:
-        """Whether a permission was revoked or refused between two instants: no receipt outlives that."""
+        """Return whether a permission was revoked or denied between two instants, which ends every receipt of it."""
         at_start = self.answer(replace(question, at=since, serves_at=since))
         ended = any(since < end <= until for name in at_start.grants for _, end in self.grants[name].ends)
         at_end = self.answer(replace(question, at=until, serves_at=until))
@@ -252,7 +254,7 @@ class View:
         return ended or refused
 
     def unlicensed(self, manifest: Sequence[str], model: Model, territory: str = WORLD) -> list[tuple[str, Decision]]:
-        """The recordings of a training manifest that were not allowed when the version was registered."""
+        """Return the recordings of a training manifest that were not permitted when the version was registered."""
         missing = []
         for recording in manifest:
             decision = self.decide(recording, "train", territory, at=model.at, licensee=model.operator, model=model.key)
