@@ -19,7 +19,9 @@ Text = Annotated[str, typer.Option(help="The text; the ledger contains it.")]
 Evidence = Annotated[
     list[Path] | None, typer.Option(help="A file; its digest goes into the ledger, the file stays with you. Repeat.")
 ]
-By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Approve at once as this other person.")]
+By = Annotated[
+    str | None, typer.Option("--as", metavar="PARTY", help="Sign with this party's own key instead of the operator's.")
+]
 Party = Annotated[str, typer.Option(help="The party that answers or appeals.")]
 
 
@@ -36,8 +38,11 @@ def open_(
     against: Annotated[str, typer.Option(help="The party whose money is contested; by default none.")] = "",
     subject: Annotated[str, typer.Option(help="The track, recording or work of an influence or permission.")] = "",
     evidence: Evidence = None,
+    by: By = None,
 ) -> None:
     """Open a dispute of a line. No money is held until the dispute is admitted.
+
+    A party that has a key (`settle registry enrol`) signs its own words, with --as; for others the operator signs.
 
     For the ownership of a recording or work, use `settle registry dispute open`.
     """
@@ -54,6 +59,7 @@ def open_(
             against=against,
             subject=subject,
             evidence=_digests(evidence),
+            by=by,
         )
     )
 
@@ -99,19 +105,19 @@ def admit(name: Name) -> None:
 
 
 @app.command()
-def answer(name: Name, *, party: Party, text: Text, evidence: Evidence = None) -> None:
+def answer(name: Name, *, party: Party, text: Text, evidence: Evidence = None, by: By = None) -> None:
     """Record the other side's answer."""
     from service.settlement import line_disputes
 
-    emit(line_disputes.answer(workspace(), name, party=party, text=text, evidence=_digests(evidence)))
+    emit(line_disputes.answer(workspace(), name, party=party, text=text, evidence=_digests(evidence), by=by))
 
 
 @app.command()
-def appeal(name: Name, *, party: Party, text: Text, evidence: Evidence = None) -> None:
+def appeal(name: Name, *, party: Party, text: Text, evidence: Evidence = None, by: By = None) -> None:
     """Appeal once, within 30 days of the outcome; a third person approves the second outcome."""
     from service.settlement import line_disputes
 
-    emit(line_disputes.appeal(workspace(), name, party=party, text=text, evidence=_digests(evidence)))
+    emit(line_disputes.appeal(workspace(), name, party=party, text=text, evidence=_digests(evidence), by=by))
 
 
 @app.command()

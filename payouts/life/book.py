@@ -6,7 +6,7 @@ and nobody gains by writing one. The rules, each checked here whatever door the 
 
 - every act is signed within its leaf by a key of its author's role (`Authority`), a close since form 2;
 - a period closes once, and in order; a run belongs to a closed period;
-- whoever disputes a line has a part in it, and its hold has one end, in the thirty days after it was proposed;
+- whoever disputes a line has a part in it, and no party to a dispute decides it; its hold ends within thirty days;
 - what one person makes only another person with another person's key can approve;
 - a hold ends by itself only once its time has come, by the clocks of the witnesses that it names;
 - no two acts bear one name, so that an approval, or the end of a hold, is of one thing;
@@ -307,7 +307,7 @@ class Book:
         if isinstance(proposal, Reject) and not earlier:
             _rule(proposal.hold not in self.lifted(), f"hold {proposal.hold} has ended already")
         if isinstance(proposal, Admit) and not earlier:
-            self.disputes.admit_by_two(proposal, index, record.at)
+            self.disputes.admit_by_two(proposal, record.by, index, record.at)
         if isinstance(proposal, Decide) and not earlier:
             self.disputes.decide(proposal, record.by, index)
         if isinstance(proposal, Payment) and not earlier:

@@ -1,8 +1,9 @@
 """Fold disputes of lines: objections of entitled parties to an influence, amount, permission or payment of a run.
 
-The operator enters what the claimant says and admits it or not; once admitted, at most what the claimant claims is
-held of the other side's money, for at most 30 days. The other side answers, two people decide, and either side may
-appeal once. Who is entitled follows from the run and the registry, and is asked before a dispute is entered.
+The claimant signs it with a key of their own; for a party without a key, the operator enters what it says. The
+operator admits it or not; once admitted, at most what the claimant claims is held of the other side's money, for at
+most 30 days. The other side answers, two people who are not parties decide, and either side may appeal once. Who is
+entitled follows from the run and the registry, and is asked before a dispute is entered.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ Subject = Literal["influence", "amount", "permission", "payment"]
 ABOUT: Final[tuple[Subject, ...]] = ("influence", "amount", "permission", "payment")
 Decision = Literal["upheld", "rejected"]
 DECISIONS: Final[tuple[Decision, ...]] = ("upheld", "rejected")
+SPEAKERS: Final[Mapping[str, str]] = {"contest": "claimant", "answer": "party", "appeal": "party"}
+"""By leaf type, the field that names the party whose word the leaf is."""
 DAYS: Final = 30
 """How long money is held, how long the other side has to answer, and how long an outcome may be appealed."""
 
@@ -290,8 +293,9 @@ class Disputes:
         if not self.rejected_before(dispute.opened):
             self._take_up(dispute, record, index)
 
-    def admit_by_two(self, record: Admit, index: int, at: str) -> None:
+    def admit_by_two(self, record: Admit, by: str, index: int, at: str) -> None:
         """A second person agreed at this place of the log and time, which must not be after the hold's end."""
+        self._check_impartial(self.file(record.dispute), by)
         _check(at < record.until, f"admission {record.id} waited until its end, {record.until}; it is admitted anew")
         self._take_up(self._to_admit(record), record, index)
 
@@ -328,6 +332,7 @@ class Disputes:
         """Apply an outcome from its approval on; after an appeal, its approver had no part in the first."""
         dispute = self.file(record.dispute)
         self._check_outcome(dispute, record)
+        self._check_impartial(dispute, by)
         _check(by not in dispute.decided_by, f"{by} approved the outcome that is appealed")
         _check(all(by != outcome.by for outcome in dispute.outcomes), f"{by} proposed the outcome that is appealed")
         dispute.outcomes.append(record)
@@ -370,6 +375,10 @@ class Disputes:
         """Two open disputes of the same could both be upheld, and paid."""
         other = self.open_like(record)
         _check(other is None, f"{record.claimant} disputes this already, as {other}")
+
+    @staticmethod
+    def _check_impartial(dispute: DisputeFile, by: str) -> None:
+        _check(by not in dispute.parties, f"{by} is a party to dispute {dispute.opened.id} and does not decide it")
 
     @staticmethod
     def _check_open(dispute: DisputeFile) -> None:

@@ -5,18 +5,21 @@ Ownership disputes are facts of the registry (`service.registry`); both stand in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError, StateError
+from ledger.registry.statement import Signer
 from ledger.types import Digest, format_time
 from payouts.life.book import Book
 from payouts.life.line_disputes import ABOUT, DAYS, Admit, Answer, Appeal, Decide, DisputeFile, LineDispute, after
 from payouts.life.records import Act
 from payouts.money import parse_amount
+from service.log.keys import ring
 from service.registry import pages
 from service.registry.naming import unknown_party
+from service.registry.signing import signer
 from service.settlement.carrying import held_by
 from service.settlement.entitled import check_entitled
 from service.settlement.finding import find_run
@@ -34,11 +37,15 @@ OWNERSHIP = "ownership"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenInDispute:
-    """A text in a dispute, by a party or with an outcome, and the digests of its evidence files."""
+    """A text in a dispute, by a party or with an outcome, and the digests of its evidence files.
+
+    `signed_by` is the party whose key signed it: the party itself, or the operator for a party without a key.
+    """
 
     at: str
     what: str
     party: str
+    signed_by: str
     text: str
     evidence: tuple[Digest, ...]
 
@@ -133,30 +140,53 @@ def _next(dispute: DisputeFile) -> tuple[str, str | None]:
 def _spoken(dispute: DisputeFile) -> tuple[SpokenInDispute, ...]:
     opened, appeal = dispute.opened, dispute.appeal
     spoken = [
-        SpokenInDispute(at=opened.at, what="claim", party=opened.claimant, text=opened.text, evidence=opened.evidence)
-    ]
-    spoken += [
-        SpokenInDispute(at=entry.at, what="answer", party=entry.party, text=entry.text, evidence=entry.evidence)
-        for entry in dispute.answers
+        SpokenInDispute(
+            at=opened.at,
+            what="claim",
+            party=opened.claimant,
+            signed_by=opened.by,
+            text=opened.text,
+            evidence=opened.evidence,
+        )
     ]
     spoken += [
         SpokenInDispute(
-            at=outcome.at, what=f"outcome {outcome.round}: {outcome.decision}", party="", text=outcome.text, evidence=()
+            at=outcome.at,
+            what=f"outcome {outcome.round}: {outcome.decision}",
+            party="",
+            signed_by=f"{outcome.by} and {approver}",
+            text=outcome.text,
+            evidence=(),
         )
-        for outcome in dispute.outcomes
+        for outcome, approver in zip(dispute.outcomes, dispute.decided_by, strict=True)
     ]
-    if appeal is not None:
-        spoken.append(
-            SpokenInDispute(at=appeal.at, what="appeal", party=appeal.party, text=appeal.text, evidence=appeal.evidence)
-        )
-    return tuple(sorted(spoken, key=lambda said_: said_.at))
+    spoken += [_statement("answer", answer) for answer in dispute.answers]
+    spoken += [] if appeal is None else [_statement("appeal", appeal)]
+    return tuple(sorted(spoken, key=lambda text: text.at))
+
+
+def _statement(what: str, statement: Answer | Appeal) -> SpokenInDispute:
+    return SpokenInDispute(
+        at=statement.at,
+        what=what,
+        party=statement.party,
+        signed_by=statement.by,
+        text=statement.text,
+        evidence=statement.evidence,
+    )
 
 
 def _ownership(ws: Workspace, view: View, name: str) -> DisputeShown:
     page: dict[str, Any] = pages.dispute(ws, view, name)
     is_open = page["resolved_at"] is None
-    evidence = (page["evidence"],) if page["evidence"] else ()
-    text = page["reason"] or ""
+    claim = SpokenInDispute(
+        at=page["opened_at"],
+        what="claim",
+        party=page["claimant"],
+        signed_by=ws.registry.author_of(view.disputes[name].index),
+        text=page["reason"] or "",
+        evidence=(page["evidence"],) if page["evidence"] else (),
+    )
     return DisputeShown(
         id=name,
         about=OWNERSHIP,
@@ -173,9 +203,7 @@ def _ownership(ws: Workspace, view: View, name: str) -> DisputeShown:
         next="settle dispute resolve --release or --resplit" if is_open else "closed",
         due=after(page["opened_at"]) if is_open else None,
         overdue=is_open and after(page["opened_at"]) < format_time(ws.clock()),
-        spoken=(
-            SpokenInDispute(at=page["opened_at"], what="claim", party=page["claimant"], text=text, evidence=evidence),
-        ),
+        spoken=(claim,),
     )
 
 
@@ -193,6 +221,7 @@ def open_dispute(
     against: str = "",
     subject: str = "",
     evidence: Sequence[Digest] = (),
+    by: str | None = None,
 ) -> DisputeShown:
     """Open a dispute of a published run for an entitled party. Nothing is held before it is admitted."""
     if about not in ABOUT:
@@ -211,7 +240,9 @@ def open_dispute(
             else f"a dispute about {about} is about the line as a whole; leave out --subject"
         )
 
-    def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
+    author = _author(ws, claimant, by)
+
+    def decide(book: Book, at: str) -> tuple[Act, str]:
         run = find_run(book, run_id)
         if run.run not in book.published or book.reversed(run.run):
             raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}; only what is published is disputed")
@@ -228,8 +259,8 @@ def open_dispute(
         name = name_of("dispute", **content, nth=nth)
         record = LineDispute(
             at=at,
-            by=ws.operator,
-            key=key,
+            by=author.party,
+            key=author.key.public.id,
             id=name,
             run=run.run,
             about=ABOUT[[*ABOUT].index(about)],
@@ -243,7 +274,7 @@ def open_dispute(
         _check_alone(book, record)
         return record, name
 
-    return show(ws, _write(ws, decide))
+    return show(ws, _write(ws, author, decide))
 
 
 def admit(ws: Workspace, name: str) -> DisputeShown:
@@ -252,7 +283,9 @@ def admit(ws: Workspace, name: str) -> DisputeShown:
     After a rejection of the same, a second person has to agree, before those days are over; else it is admitted anew.
     """
 
-    def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
+    author = _operator(ws)
+
+    def decide(book: Book, at: str) -> tuple[Act, str]:
         dispute = book.disputes.file(name)
         if not dispute.is_open or dispute.admitted is not None:
             raise StateError(f"dispute {name} is {dispute.state}; there is nothing to admit")
@@ -263,32 +296,46 @@ def admit(ws: Workspace, name: str) -> DisputeShown:
                 f"settle approve {waiting[0]} --as PARTY"
             )
         admission = name_of("admit", dispute=name, **({"nth": len(asked)} if asked else {}))
-        record = Admit(at=at, by=ws.operator, key=key, id=admission, dispute=name, until=after(at))
+        record = Admit(at=at, by=author.party, key=author.key.public.id, id=admission, dispute=name, until=after(at))
         return record, name
 
-    return show(ws, _write(ws, decide))
+    return show(ws, _write(ws, author, decide))
 
 
-def answer(ws: Workspace, name: str, *, party: str, text: str, evidence: Sequence[Digest] = ()) -> DisputeShown:
+def answer(
+    ws: Workspace, name: str, *, party: str, text: str, evidence: Sequence[Digest] = (), by: str | None = None
+) -> DisputeShown:
     """Record a party's answer to a dispute."""
     said(text, "an answer")
+    author = _author(ws, party, by)
 
-    def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
+    def decide(book: Book, at: str) -> tuple[Act, str]:
         dispute = book.disputes.file(name)
         _check_party(dispute, party)
         if not dispute.is_open:
             raise StateError(f"dispute {name} is {dispute.state}; nothing is answered any more")
-        record = Answer(at=at, by=ws.operator, key=key, dispute=name, party=party, text=text, evidence=tuple(evidence))
+        record = Answer(
+            at=at,
+            by=author.party,
+            key=author.key.public.id,
+            dispute=name,
+            party=party,
+            text=text,
+            evidence=tuple(evidence),
+        )
         return record, name
 
-    return show(ws, _write(ws, decide))
+    return show(ws, _write(ws, author, decide))
 
 
-def appeal(ws: Workspace, name: str, *, party: str, text: str, evidence: Sequence[Digest] = ()) -> DisputeShown:
+def appeal(
+    ws: Workspace, name: str, *, party: str, text: str, evidence: Sequence[Digest] = (), by: str | None = None
+) -> DisputeShown:
     """Appeal once, within 30 days of the outcome; a third person approves the second outcome."""
     said(text, "an appeal")
+    author = _author(ws, party, by)
 
-    def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
+    def decide(book: Book, at: str) -> tuple[Act, str]:
         dispute = book.disputes.file(name)
         _check_party(dispute, party)
         if len(dispute.outcomes) != 1 or dispute.appeal is not None:
@@ -296,10 +343,18 @@ def appeal(ws: Workspace, name: str, *, party: str, text: str, evidence: Sequenc
         if at > after(dispute.outcomes[0].at):
             raise StateError(f"the outcome of {name} is of {dispute.outcomes[0].at}; it was final {DAYS} days later")
         _check_alone(book, dispute.opened)
-        record = Appeal(at=at, by=ws.operator, key=key, dispute=name, party=party, text=text, evidence=tuple(evidence))
+        record = Appeal(
+            at=at,
+            by=author.party,
+            key=author.key.public.id,
+            dispute=name,
+            party=party,
+            text=text,
+            evidence=tuple(evidence),
+        )
         return record, name
 
-    return show(ws, _write(ws, decide))
+    return show(ws, _write(ws, author, decide))
 
 
 def resolve(ws: Workspace, name: str, *, upheld: str | None, text: str) -> str:
@@ -307,8 +362,9 @@ def resolve(ws: Workspace, name: str, *, upheld: str | None, text: str) -> str:
     said(text, "an outcome")
     micros = 0 if upheld is None else parse_amount(upheld)
     check_not_restated(ws, name, micros)
+    author = _operator(ws)
 
-    def decide(book: Book, at: str, key: str) -> tuple[Act, str]:
+    def decide(book: Book, at: str) -> tuple[Act, str]:
         dispute = book.disputes.file(name)
         if not dispute.is_open:
             raise StateError(f"dispute {name} is {dispute.state}; an appeal comes first: settle dispute appeal {name}")
@@ -319,8 +375,8 @@ def resolve(ws: Workspace, name: str, *, upheld: str | None, text: str) -> str:
         proposal = name_of("outcome", dispute=name, round=number, micros=str(micros), text=text)
         record = Decide(
             at=at,
-            by=ws.operator,
-            key=key,
+            by=author.party,
+            key=author.key.public.id,
             id=proposal,
             dispute=name,
             round=number,
@@ -332,7 +388,7 @@ def resolve(ws: Workspace, name: str, *, upheld: str | None, text: str) -> str:
             raise StateError(f"this outcome waits for a second person: settle approve {proposal} --as PARTY")
         return record, proposal
 
-    return _write(ws, decide)
+    return _write(ws, author, decide)
 
 
 def _check_alone(book: Book, opened: LineDispute) -> None:
@@ -346,13 +402,28 @@ def _check_party(dispute: DisputeFile, party: str) -> None:
         raise StateError(f"{party} is not a party to dispute {dispute.opened.id}: {' and '.join(dispute.parties)} are")
 
 
-def _write(ws: Workspace, decide: Any) -> str:
+def _operator(ws: Workspace) -> Signer:
+    return Signer(ws.signer("operator"), ws.operator, "operator")
+
+
+def _author(ws: Workspace, speaker: str, by: str | None) -> Signer:
+    """Return who signs what a party says: the party itself, or the operator for a party that has no key here."""
+    if by is not None:
+        if by != speaker:
+            raise InputError(f"{by} cannot speak for {speaker}: a party signs its own words, with --as {speaker}")
+        return signer(ws, by)
+    counting = ring(ws).at(ws.log.head().size + 1, "holder", party=speaker)
+    if speaker != ws.operator and counting:
+        raise StateError(f"{speaker} has a key and signs with it: add --as {speaker}")
+    return _operator(ws)
+
+
+def _write(ws: Workspace, author: Signer, decide: Callable[[Book, str], tuple[Act, str]]) -> str:
     """One signed record; `decide` gives it and the name to answer with."""
-    maker = ws.signer("operator")
     at = format_time(ws.clock())
 
     def step(book: Book) -> DecidedStep[str]:
-        record, name = decide(book, at, maker.public.id)
-        return DecidedStep(name, leaves=[signed(record, maker)])
+        record, name = decide(book, at)
+        return DecidedStep(name, leaves=[signed(record, author.key)])
 
     return take(ws, step)

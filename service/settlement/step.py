@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from ledger.errors import ConflictError, StateError
+from ledger.errors import ConflictError, StateError, VerificationError
 from ledger.log.append import batch_of
 from ledger.log.store import queries
 from ledger.proofs import keyring, leaf
@@ -23,6 +23,7 @@ from ledger.proofs.tree import leaf_hash
 from ledger.reading.gate import Replays, check_author_since_form_2
 from ledger.types import Head, Leaf, Role
 from payouts.life.book import Authority, Book, fold
+from payouts.life.line_disputes import SPEAKERS
 from payouts.life.records import TYPES, Act
 from service.log.keys import rings
 from service.settlement.entitled import entitlement
@@ -59,7 +60,7 @@ def read_book(ws: Workspace, size: int | None = None) -> Book:
 
 
 def _authority(rings: Rings) -> Authority:
-    """Check that operators act and approvers approve, each in the name of their key's party."""
+    """Check that operators act, approvers approve and holders dispute, each in the name of their key's party."""
 
     replays = Replays()
 
@@ -67,12 +68,32 @@ def _authority(rings: Rings) -> Authority:
         if body["type"] == "close":
             check_author_since_form_2(rings.at(index), index, body, "operator")
             return ""
-        role: Role = "approver" if body["type"] == "approve" else "operator"
-        party = rings.author(index, body, role).party
+        if body["type"] in SPEAKERS:
+            party = _author_in_dispute(rings, index, body)
+        else:
+            role: Role = "approver" if body["type"] == "approve" else "operator"
+            party = rings.author(index, body, role).party
         replays.check(index, body)
         return party
 
     return check
+
+
+def _author_in_dispute(rings: Rings, index: int, body: Leaf) -> str:
+    """Return the party whose key signed what a party says in a dispute: that party, or the operator for it.
+
+    The operator does not speak for a party that has a key: it could use up that party's only appeal.
+    """
+    ring, speaker = rings.at(index), body.get(SPEAKERS[body["type"]])
+    key = ring.find(body.get("key"))
+    role: Role = "holder" if key is not None and key.role == "holder" else "operator"
+    party = rings.author(index, body, role).party
+    if party != speaker:
+        if role == "holder":
+            raise VerificationError(f"{party} signed it, and cannot speak for {speaker}")
+        if any(key.party == speaker and key.counts_for(index) for key in ring.of("holder")):
+            raise VerificationError(f"{speaker} has a key, and the {body['type']} leaf is not signed with it")
+    return party
 
 
 def signed(record: Act, key: PrivateKey) -> Leaf:

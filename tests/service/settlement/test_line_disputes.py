@@ -9,6 +9,8 @@ from typing import Any, cast
 import pytest
 
 from ledger.errors import InputError, StateError, TransientError
+from service.log import keys
+from service.registry import signing
 from service.settlement import entitled, held, holds, life, line_disputes, proposals
 from service.settlement.approvers import enrol
 from service.settlement.step import read_book, signed
@@ -152,23 +154,23 @@ def test_one_dispute_of_the_same_at_a_time_and_two_people_after_a_rejection(june
 def test_an_outcome_is_appealed_once_and_decided_by_a_third_person(june: Month) -> None:
     """If this fails, whoever lost is not heard again, or is judged by the same person twice."""
     published(june)
-    enrol(june.ws, "ann")
+    enrol(june.ws, "cy")
     name = opened(june)
     with pytest.raises(StateError, match="only a first outcome"):
         line_disputes.appeal(june.ws, name, party="ann", text="too early")
-    decided(june, name, None, by="ann")
+    decided(june, name, None, by="cy")
     with pytest.raises(StateError, match="is not a party"):
         line_disputes.appeal(june.ws, name, party="cy", text="me too")
     line_disputes.appeal(june.ws, name, party="ann", text="listen again")
     proposal = line_disputes.resolve(june.ws, name, upheld="30.00", text="heard it")
     with pytest.raises(StateError, match="approved the outcome"):
-        life.approve(june.ws, proposal, "ann")
-    enrol(june.ws, "bob", "ann")
-    life.approve(june.ws, proposal, "bob")
+        life.approve(june.ws, proposal, "cy")
+    enrol(june.ws, "dee", "cy")
+    life.approve(june.ws, proposal, "dee")
     assert line_disputes.show(june.ws, name).state == "upheld"
     with pytest.raises(StateError, match="upheld"):
         line_disputes.appeal(june.ws, name, party="bob", text="and again")
-    august(june, "2026-07", by="bob")
+    august(june, "2026-07", by="dee")
     assert adjustments(june, "ann", "2026-07") == [30_000_000]
     assert adjustments(june, "bob", "2026-07") == [-30_000_000]
 
@@ -265,3 +267,79 @@ def test_an_admission_that_waited_too_long_is_renewed(june: Month) -> None:
     (renewed,) = [one.id for one in proposals.waiting(june.ws) if one.kind == "admit"]
     life.approve(june.ws, renewed, "approver")
     assert (renewed != late, line_disputes.show(june.ws, again).state) == (True, "admitted")
+
+
+def test_parties_with_keys_sign_their_own_words(june: Month) -> None:
+    """If this fails, the operator invents a holder's claim, or uses up a holder's only appeal."""
+    published(june)
+    for party in ("ann", "bob"):
+        signing.enrol(june.ws, party)
+    with pytest.raises(StateError, match="add --as ann"):
+        opened(june)
+    with pytest.raises(InputError, match="bob cannot speak for ann"):
+        opened(june, by="bob")
+    name = opened(june, by="ann")
+    line_disputes.admit(june.ws, name)
+    with pytest.raises(StateError, match="add --as bob"):
+        line_disputes.answer(june.ws, name, party="bob", text="no")
+    line_disputes.answer(june.ws, name, party="bob", text="no", by="bob")
+    decided(june, name, None)
+    with pytest.raises(StateError, match="add --as ann"):
+        line_disputes.appeal(june.ws, name, party="ann", text="again")
+    line_disputes.appeal(june.ws, name, party="ann", text="again", by="ann")
+    spoken = {text.what: (text.party, text.signed_by) for text in line_disputes.show(june.ws, name).spoken}
+    assert spoken == {
+        "claim": ("ann", "ann"),
+        "answer": ("bob", "bob"),
+        "outcome 1: rejected": ("", "operator and approver"),
+        "appeal": ("ann", "ann"),
+    }
+    assert line_disputes.show(june.ws, opened(june, claimant="cy")).spoken[0].signed_by == "operator"
+
+
+def test_words_signed_by_somebody_else_have_no_effect_whatever_wrote_them(june: Month) -> None:
+    """If this fails, another holder, or an operator's own program, speaks for a party that has a key."""
+    published(june)
+    for party in ("ann", "bob"):
+        signing.enrol(june.ws, party)
+    name = opened(june, by="ann")
+    genuine = read_book(june.ws).disputes.file(name).opened
+    operator, bob = june.ws.signer("operator"), june.ws.key("holder-bob")
+    for key, by, why in (
+        (operator, "operator", "ann has a key"),
+        (operator, "ann", "said to be by ann"),
+        (bob, "bob", "bob signed it, and cannot speak for ann"),
+        (bob, "ann", "said to be by ann"),
+    ):
+        forged = replace(genuine, id=f"dispute-{by}", by=by, key=key.public.id, subject="trk-2")
+        june.ws.log.append([signed(forged, key)])
+        book = read_book(june.ws)
+        assert forged.id not in book.disputes.files
+        assert why in book.voids[-1].reason
+
+
+def test_a_revoked_key_no_longer_speaks_and_the_operator_does_again(june: Month) -> None:
+    """If this fails, a stolen key goes on disputing, or a holder who lost theirs is never heard again."""
+    published(june)
+    enrolled = signing.enrol(june.ws, "ann")
+    keys.revoke(june.ws, enrolled.key, until=None, by="operator")
+    with pytest.raises(StateError, match="valid now"):
+        opened(june, by="ann")
+    assert line_disputes.show(june.ws, opened(june)).spoken[0].signed_by == "operator"
+
+
+def test_no_party_decides_its_own_dispute(june: Month) -> None:
+    """If this fails, a claimant who may approve awards the money to themselves."""
+    published(june)
+    enrol(june.ws, "ann")
+    first = opened(june)
+    proposal = line_disputes.resolve(june.ws, first, upheld="50.00", text="listened to")
+    with pytest.raises(StateError, match="ann is a party to dispute"):
+        life.approve(june.ws, proposal, "ann")
+    enrol(june.ws, "cy", "ann")
+    decided(june, first, None, by="cy")
+    line_disputes.admit(june.ws, opened(june))
+    (waiting,) = [one.id for one in proposals.waiting(june.ws) if one.kind == "admit"]
+    with pytest.raises(StateError, match="ann is a party to dispute"):
+        life.approve(june.ws, waiting, "ann")
+    life.approve(june.ws, waiting, "cy")
