@@ -1,4 +1,4 @@
-"""The HTTP service: serve requests, and manage access keys."""
+"""The HTTP service: serve requests, and manage access keys and sign-in links."""
 
 from __future__ import annotations
 
@@ -56,6 +56,20 @@ def access_log() -> None:
     from service.access import keys
 
     emit(keys.administrative_acts(workspace().log))
+
+
+@access.command("link")
+def access_link(
+    party: Annotated[str, typer.Argument(help="The registered party, the approver or the operator who signs in.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help="Only in this role: platform, holder, auditor, approver, operator.")
+    ] = None,
+    url: Annotated[str, typer.Option(help="Where people reach the service.")] = "http://127.0.0.1:8080",
+) -> None:
+    """Make a link that signs a party in to the portal, in one browser, once, within 24 hours."""
+    from service.access import sessions
+
+    emit(sessions.make_link(workspace(), party, base=url, scopes=scope or ()))
 
 
 @key.command("add")

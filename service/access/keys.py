@@ -78,17 +78,13 @@ class NewAccessKey:
 
 def add(ws: Workspace, party: str, *, scopes: Collection[str] = (), expires: str | None = None) -> NewAccessKey:
     """Make a key for a registered party, an approver or the operator."""
-    if party not in {ws.operator, *ws.registry.view().parties, *(key.party for key in ring(ws).of("approver"))}:
-        raise InputError(f"party {party!r} is not registered; register it first with settle registry import")
-    if unknown := sorted(set(scopes) - set(ROLES)):
-        raise InputError(f"scope {unknown[0]!r}; known are {', '.join(ROLES)}")
+    chosen = scopes_for(ws, party, scopes)
     now = ws.clock()
     ends = format_time(now + LIFE) if expires is None else format_time(_moment(expires))
     if ends <= format_time(now):
         raise InputError(f"--expires {expires}: it is {format_time(now)} already")
     key = secrets.token_hex(6)
     token = f"settle_{key}_{secrets.token_urlsafe(32)}"
-    chosen = tuple(role for role in ROLES if not scopes or role in scopes)
     leaf = admin.make(
         now,
         "access-key-added",
@@ -114,6 +110,15 @@ def add(ws: Workspace, party: str, *, scopes: Collection[str] = (), expires: str
 
     ws.log.commit(batch_of([*_expired(ws), leaf]), store)
     return NewAccessKey(id=key, party=party, scopes=chosen, expires_at=ends, token=token)
+
+
+def scopes_for(ws: Workspace, party: str, scopes: Collection[str]) -> tuple[str, ...]:
+    """The roles that an access key or a session of this party may be used in; by default all that it ever has."""
+    if party not in {ws.operator, *ws.registry.view().parties, *(key.party for key in ring(ws).of("approver"))}:
+        raise InputError(f"party {party!r} is not registered; register it first with settle registry import")
+    if unknown := sorted(set(scopes) - set(ROLES)):
+        raise InputError(f"scope {unknown[0]!r}; known are {', '.join(ROLES)}")
+    return tuple(role for role in ROLES if not scopes or role in scopes)
 
 
 def _moment(text: str) -> datetime:

@@ -22,12 +22,15 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
 from service.web import openapi
-from service.web.call import Call, Content, Principal
+from service.web.call import HTML, Call, Content, Principal, Redirect
 from service.web.guard.allowed import ANYBODY, check
+from service.web.guard.forms import FORM, check_own_page, cookie_of, read_form, takes_cookies
 from service.web.guard.limits import read_body
 from service.web.guard.problems import RefusedError, problem_of
 from service.web.held import ServerState
-from service.web.routes import ROUTES, Route
+from service.web.pages.drawing import refusal
+from service.web.route import Route
+from service.web.routes import ROUTES
 
 WRITERS: Final = 256
 """Requests that may wait for a commit at once, a thread each."""
@@ -37,8 +40,11 @@ VALUE_MAX: Final = 512
 """Of a path or query parameter: longer than any id, and never what a database or a terminal would read as a command."""
 HEADERS: Final = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # under no-referrer, browsers send a form with the origin "null"
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -79,7 +85,7 @@ class _Doors:
             except ClientDisconnect:
                 response = Response(status_code=400)  # nobody is there to read it
             except Exception as error:  # noqa: BLE001  the last line of defence: a problem, never a bare 500
-                response = self._problem(error, request_id)
+                response = self._problem(route, error, request_id)
             response.headers["x-request-id"] = request_id
             self._note(route, request_id, principal, response.status_code, perf_counter() - started)
             return response
@@ -91,13 +97,15 @@ class _Doors:
         if state.stopping and route.takes:
             raise RefusedError(503, "stopping", "this server is stopping; send it again", retry_after=1)
         header = request.headers.get("authorization", "")
-        if not header or ANYBODY in route.who:
+        cookie = "" if header or not takes_cookies(route) else cookie_of(request.headers)
+        if not (header or cookie) or ANYBODY in route.who:
             state.buckets.take("", "requests", 1, state.limits.anonymous_per_second)
             check(route, None, state.roles, request.path_params)
             return None
-        principal = state.remembered(header)
+        principal = state.remembered(header or cookie)
         if principal is None:
-            principal = await to_thread.run_sync(state.principal, header, limiter=self._readers)
+            find = state.principal if header else state.signed_in
+            principal = await to_thread.run_sync(find, header or cookie, limiter=self._readers)
         if not route.takes:
             state.buckets.take(principal.key, "requests", 1, state.limits.reads_per_second)
         await to_thread.run_sync(check, route, principal, state.roles, request.path_params, limiter=self._readers)
@@ -119,6 +127,10 @@ class _Doors:
                 in_flight=state.in_flight,
             )
         try:
+            form: dict[str, str] = {}
+            if route.takes == (FORM,):
+                form = read_form(request.headers.get("content-type", ""), body)
+                check_own_page(request.headers, principal, form)
             call = Call(
                 held=state,
                 principal=principal,
@@ -127,16 +139,22 @@ class _Doors:
                 media=request.headers.get("content-type", ""),
                 headers=request.headers,
                 body=body,
+                form=form,
             )
             return await to_thread.run_sync(_respond, route, call, limiter=limiter)
         finally:
             state.in_flight.remove(len(body))
 
-    def _problem(self, error: Exception, request_id: str) -> Response:
+    def _problem(self, route: Route, error: Exception, request_id: str) -> Response:
         status, headers, document = problem_of(error, request_id)
         self._held.metrics.refusals.labels(document["cause"]).inc()
         if status == 500:
             _LOG.exception("internal error", extra={"request": request_id})
+        if route.answers == HTML:
+            page = refusal(document)
+            headers |= {"content-type": page.media, "content-security-policy": page.policy or ""}
+            headers.pop("www-authenticate", None)  # or the browser asks for a password
+            return Response(page.data, status, HEADERS | headers)
         return Response(_ENCODER.encode(document), status, HEADERS | headers)
 
     def _note(self, route: Route, request_id: str, principal: Principal | None, status: int, seconds: float) -> None:
@@ -159,6 +177,9 @@ class _Doors:
 def _respond(route: Route, call: Call) -> Response:
     """In a worker thread: the function, and its answer as bytes."""
     result = route.function(call)
+    if isinstance(result, Redirect):
+        cookie = {} if result.cookie is None else {"set-cookie": result.cookie}
+        return Response(status_code=303, headers=HEADERS | {"location": result.path} | cookie)
     if not isinstance(result, Content):
         return Response(_ENCODER.encode(result), headers=HEADERS | {"content-type": "application/json"})
     headers = HEADERS | {"content-type": result.media, "cache-control": result.cache}

@@ -11,16 +11,22 @@ from ledger.errors import InputError
 if TYPE_CHECKING:
     from service.web.held import ServerState
 
+HTML: Final = "text/html"
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """The caller: the party of an access key, with the roles that both the party and the key have."""
+    """The caller: the party of an access key or a session, with the roles that both the party and the key have.
+
+    `key`: the id of the access key or session. Of a session, `form_token` is what its forms must bring back.
+    """
 
     key: str
     party: str
     roles: frozenset[str]
+    session: str | None = None
+    form_token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,20 @@ class Call:
     media: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    form: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def caller(self) -> Principal:
+        """The principal of a route that is not for anybody."""
+        if self.principal is None:
+            raise RuntimeError("this route is open to anybody: it has no caller")
+        return self.principal
+
+    def field(self, name: str) -> str:
+        """A field of the form, without blanks around it, that must not be empty."""
+        if not (value := self.form.get(name, "").strip()):
+            raise InputError(f"the form needs {name}")
+        return value
 
     def required(self, name: str) -> str:
         """A query parameter that must be there."""
@@ -61,3 +81,11 @@ class Content:
     filename: str | None = None
     policy: str | None = None
     """The content security policy of a page; without one nothing in the answer may load or run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """An answer that sends the browser to another page here, after a form."""
+
+    path: str
+    cookie: str | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
-from service.access import keys
+from service.access import keys, sessions
 from service.access.roles import Roles, read_roles
 from service.log.intake import Intake
 from service.standing import Standing
@@ -51,9 +51,9 @@ class ServerState:
                     self._roles = (self.now(), read_roles(ws))
             return self._roles[1]
 
-    def remembered(self, header: str) -> Principal | None:
-        """Return the caller of this header, if cached."""
-        entry = self._principals.get(header)
+    def remembered(self, secret: str) -> Principal | None:
+        """Return the caller of this header or cookie, if cached."""
+        entry = self._principals.get(secret)
         return entry[1] if entry is not None and self.now() - entry[0] <= FRESH_SECONDS else None
 
     def principal(self, header: str) -> Principal:
@@ -65,9 +65,32 @@ class ServerState:
             key = keys.find(ws.log, token.strip(), ws.clock())
         if key is None:
             raise RefusedError(401, "key", "this access key is not known, has expired or was revoked")
-        principal = Principal(key=key.id, party=key.party, roles=self.roles().of(key.party) & set(key.scopes))
+        return self._remember(
+            header, Principal(key=key.id, party=key.party, roles=self.roles().of(key.party) & set(key.scopes))
+        )
+
+    def signed_in(self, secret: str) -> Principal:
+        """Return the caller of a session's cookie; refuse one that is not valid now."""
+        with self.standing.workspace() as ws:
+            session = sessions.find_session(ws.log, secret, ws.clock())
+        if session is None:
+            raise RefusedError(401, "session", "you are not signed in, or the session is over")
+        roles = self.roles().of(session.party) & set(session.scopes)
+        token = sessions.form_token(secret)
+        return self._remember(
+            secret,
+            Principal(key=session.id, party=session.party, roles=roles, session=session.id, form_token=token),
+        )
+
+    def forget(self, session: str) -> None:
+        """Stop believing what is cached of a session: it has just ended."""
         with self._lock:
-            self._principals[header] = (self.now(), principal)
+            for secret in [secret for secret, (_, cached) in self._principals.items() if cached.session == session]:
+                del self._principals[secret]
+
+    def _remember(self, secret: str, principal: Principal) -> Principal:
+        with self._lock:
+            self._principals[secret] = (self.now(), principal)
             while len(self._principals) > REMEMBERED_MAX:
                 self._principals.popitem(last=False)
         return principal

@@ -6,7 +6,8 @@ import re
 from typing import Any, Final
 
 from service.web.guard.allowed import ANYBODY
-from service.web.routes import ROUTES, Route
+from service.web.route import Route
+from service.web.routes import ROUTES
 
 VERSION: Final = "3.1.0"
 _PARAM: Final = re.compile(r"{(\w+)(?::path)?}")

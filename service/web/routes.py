@@ -5,36 +5,18 @@ A route cannot be written down without saying who may use it and how its object 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 
 from service.attribution import queue
 from service.web import examples
 from service.web.api import health, intake, log, reading, tracks
-from service.web.call import Call
 from service.web.guard.allowed import ANYBODY
 from service.web.pages import public
+from service.web.portal import PORTAL
+from service.web.route import Route
 
 EVENTS: Final = tuple(filter(None, intake.FORMS))
 JSON: Final = ("application/json",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One route: method, path, permitted roles, the rule for its object, its input and its output."""
-
-    method: Literal["GET", "POST"]
-    path: str
-    who: frozenset[str]
-    rule: Literal["none", "source", "party", "licensee"] = "none"
-    takes: tuple[str, ...] = ()
-    query: tuple[str, ...] = ()
-    answers: str = "application/json"
-    summary: str
-    function: Callable[[Call], Any]
-    body_example: object = None
-    example: object = None
 
 
 def _who(*roles: str) -> frozenset[str]:
@@ -95,6 +77,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         method="GET", path="/log", who=_PUBLIC, query=("q",), answers="text/html", summary="The log's page: find an "
         "entry by its number or its event.", function=public.log,
+    ),
+    Route(
+        method="GET", path="/static/{name}", who=_PUBLIC, answers="text/javascript", summary="A script of the pages.",
+        function=log.script,
     ),
     Route(
         method="GET", path="/event.schema.json", who=_PUBLIC, summary="The JSON Schema of a stream event.",
@@ -169,4 +155,5 @@ ROUTES: Final[tuple[Route, ...]] = (
         method="GET", path="/metrics", who=_PUBLIC, answers="text/plain", summary="Figures for Prometheus; not through "
         "a proxy.", function=health.metrics,
     ),
+    *PORTAL,
 )  # fmt: skip

@@ -11,12 +11,13 @@ from ledger.proofs import leaf
 from ledger.proofs.tile import WIDTH, format_entries, format_path
 from ledger.proofs.tree import HASH_SIZE
 from service import operating
-from service.verify_page import PAGE, policy
+from service.verify_page import PAGE, PARTS, policy
 from service.web.call import IMMUTABLE, Call, Content
 from service.web.guard.problems import NotFoundError
 from service.workspace import TRUST
 
 TEXT: Final = "text/plain; charset=utf-8"
+SCRIPTS: Final = PARTS.parent / "pages"
 BINARY: Final = "application/octet-stream"
 _TILE: Final = re.compile(r"(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([0-9]{1,3}))?\Z")
 
@@ -36,6 +37,14 @@ def trust(call: Call) -> Content:
 def verify_page(_: Call) -> Content:
     """`GET /verify`: the page that checks bundles in the visitor's own browser; it asks this server for nothing."""
     return Content(data=PAGE.read_bytes(), media="text/html; charset=utf-8", cache="no-cache", policy=policy())
+
+
+def script(call: Call) -> Content:
+    """`GET /static/{name}`: a script of the pages; they load no other."""
+    name = call.params["name"]
+    if name not in {path.name for path in SCRIPTS.glob("*.js")}:
+        raise NotFoundError(f"script {name!r}")
+    return Content(data=(SCRIPTS / name).read_bytes(), media="text/javascript; charset=utf-8", cache="no-cache")
 
 
 def event_schema(_: Call) -> dict[str, Any]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from service.access.roles import Roles
     from service.web.call import Principal
-    from service.web.routes import Route
+    from service.web.route import Route
 
 ANYBODY: Final = "anybody"
 """In a route's `who`: no access key is asked for."""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger import shown
@@ -15,13 +11,11 @@ from ledger.proofs import checkpoint, leaf, note
 from service.attribution.report import public_report
 from service.web.call import Call, Content
 from service.web.guard.problems import NotFoundError
+from service.web.pages.drawing import page
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from ledger.log.append import Log
 
-TEMPLATES: Final = Path(__file__).with_name("templates")
 SHOWN_MAX: Final = 10
 """Entries on a page; the same event id may stand in several sources."""
 
@@ -34,12 +28,11 @@ def track(call: Call) -> Content:
         if registered is None:
             raise NotFoundError(f"track {name!r}")
         report = public_report(ws, name)
-        origin = ws.log.origin
     heading = registered.title or name
-    return _page(
+    return page(
+        call,
         "track.html",
         title=f"{heading}: what influenced it",
-        origin=origin,
         heading=heading,
         track=name,
         report=report,
@@ -56,7 +49,8 @@ def log(call: Call) -> Content:
         size = checkpoint.parse(note.parse(newest).text).size
         entries = [_entry(ws.log, index) for index in _found(ws.log, query, size)[:SHOWN_MAX]]
         origin = ws.log.origin
-    return _page(
+    return page(
+        call,
         "log.html",
         title=f"The log {origin}",
         origin=origin,
@@ -119,25 +113,3 @@ def _permitted(decision: dict[str, Any] | None) -> str:
     if decision is None:
         return ""
     return f"{decision['use']}: {decision['decision']}"
-
-
-# --- drawing ------------------------------------------------------------------------------------
-
-
-def _page(name: str, **values: Any) -> Content:
-    from markupsafe import Markup
-
-    style = (TEMPLATES / "public.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-    html = _environment().get_template(name).render(style=Markup(style), **values)  # noqa: S704  our own file
-    return Content(data=html.encode(), media="text/html; charset=utf-8", cache="no-cache", policy=policy)
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)

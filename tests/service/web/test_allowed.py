@@ -10,13 +10,14 @@ import pytest
 
 from service.access import keys
 from service.web.guard.allowed import ANYBODY
-from service.web.routes import ROUTES, Route
+from service.web.route import Route
+from service.web.routes import ROUTES
 from tests.service.month import Month
 from tests.service.web.serving import PARTIES, bearer, client, served_month, token
 
 OWN = {"source": {"platform": "acme"}, "party": {"platform": "ann", "holder": "bob"}, "licensee": {"holder": "bob"}}
 FOREIGN = {"source": "other", "party": "dee", "licensee": "dee"}
-NAMES = {"path": "0/000", "index": "0", "track": "trk-1", "period": "2026-06", "run": "0" * 16}
+NAMES = {"path": "0/000", "index": "0", "track": "trk-1", "period": "2026-06", "run": "0" * 16, "name": "sign-in.js"}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,26 @@
+"""A row of the table of routes: who may use a route and how its object is checked stand beside its function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from service.web.call import Call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One route: method, path, permitted roles, the rule for its object, its input and its output."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    who: frozenset[str]
+    rule: Literal["none", "source", "party", "licensee"] = "none"
+    takes: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    answers: str = "application/json"
+    summary: str
+    function: Callable[[Call], Any]
+    body_example: object = None
+    example: object = None
