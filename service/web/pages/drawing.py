@@ -56,7 +56,7 @@ def page(call: Call | None, template: str, *, title: str, scripts: tuple[str, ..
         data=html.encode(),
         media=f"{HTML}; charset=utf-8",
         cache="no-cache" if principal is None else "no-store",
-        policy=_policy(style, bool(scripts)),
+        policy=_policy(style, scripts),
     )
 
 
