@@ -8,7 +8,8 @@ import typer
 
 from cli.commands.settlement import parameters
 from cli.render import as_text
-from cli.shell import emit, plain, workspace
+from cli.shell import emit, plain, share_option, workspace
+from ledger.errors import InputError
 from ledger.shown import money
 
 app = typer.Typer(no_args_is_help=True, help="An open month as it plays: what it comes to so far.")
@@ -40,6 +41,80 @@ def accrual(
     watch = accruing.Watch(ws, month)
     emit(accruing.shown(ws, watch, pool, party), text=_accrual_text)
     watch.save()
+
+
+@app.command()
+def propose(
+    *,
+    currency: Annotated[str, typer.Option(help="ISO 4217 code of the pool, such as EUR.")],
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="K=V", help="A term of the pool or of the rule; price=AMOUNT is required."),
+    ] = None,
+    rule: Annotated[str, typer.Option(help="Payout rule; it must divide each stream alone.")] = "pro-rata",
+    pool_name: Annotated[str, typer.Option(help="Name of the pool, if there are several.")] = "default",
+    early: Annotated[str | None, typer.Option(help="The part of the accrual that is paid early, such as 50%.")] = None,
+    early_ppm: Annotated[int | None, typer.Option(help="The same in parts per million.")] = None,
+    hour: Annotated[str, typer.Option(help="The most that leaves per hour, to all parties together: 1000.00.")],
+    party: Annotated[str, typer.Option(help="The most that one party gets early in one month: 500.00.")],
+    hours: Annotated[int, typer.Option(help="Hours from one instalment to the next, 1 to 24.")] = 24,
+    via: Annotated[str, typer.Option(help="Route: file (a bank) or chain.")] = "file",
+    until: Annotated[str, typer.Option(help="The day on which it ends, such as 2026-12-31.")],
+    reason: Annotated[str, typer.Option(help="The contract or decision; the ledger contains it.")],
+) -> None:
+    """Propose a mandate to pay a part of the accrual early; settle approve ID --as PARTY puts it in force."""
+    from service.live import mandates
+
+    part = share_option("--early", early, "--early-ppm", early_ppm)
+    if part is None:
+        raise InputError("how much is paid early? expected --early, such as --early 50%")
+    proposal = mandates.propose(
+        workspace(),
+        currency=currency,
+        rule=rule,
+        params=parameters(param or []),
+        pool_name=pool_name,
+        early_ppm=part,
+        hour=hour,
+        party=party,
+        hours=hours,
+        via=via,
+        until=until,
+        note=reason,
+    )
+    emit(proposal)
+
+
+@app.command()
+def stop(
+    mandate: Annotated[str, typer.Argument(help="The id of the mandate.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; the ledger contains it.")],
+) -> None:
+    """Stop a mandate at once: no instalment follows. One person is enough."""
+    from service.live import mandates
+
+    emit(mandates.stop(workspace(), mandate, reason=reason))
+
+
+@app.command()
+def resume(
+    mandate: Annotated[str, typer.Argument(help="The id of the mandate.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; the ledger contains it.")],
+) -> None:
+    """Propose to start a stopped mandate again; settle approve ID --as PARTY lifts the stop."""
+    from service.live import mandates
+
+    emit(mandates.resume(workspace(), mandate, note=reason))
+
+
+@app.command()
+def status() -> None:
+    """List mandates: their state, ceilings, and what their instalments came to."""
+    from service.live import mandates
+
+    emit(mandates.status(workspace()))
 
 
 def _accrual_text(result: Any) -> str:

@@ -27,10 +27,11 @@ from ledger.errors import InputError, VerificationError
 from ledger.reading.gate import Void
 from ledger.types import Digest, Leaf
 from payouts.accounts.clauses import Agreed, in_force
-from payouts.life import records
+from payouts.life import mandates, records
 from payouts.life.ends import check_come, quorum_of
 from payouts.life.line_disputes import Admit, Answer, Appeal, Decide, Disputes, LineDispute
 from payouts.life.listener_holds import Reject
+from payouts.life.mandates import Instalment, Mandates, Resume
 from payouts.life.records import (
     Adjust,
     Agree,
@@ -96,12 +97,11 @@ class Book:
     """Restatements that their maker took back, by the restatement's id."""
     agreements: dict[str, Agree] = field(default_factory=dict)
     disputes: Disputes = field(default_factory=Disputes)
+    mandates: Mandates = field(default_factory=Mandates)
     last: int = -1  # where the last record stands that counts
     voids: list[Void] = field(default_factory=list)
     places: dict[tuple[str, str], RecordPlace] = field(default_factory=dict)
     """Where each record stands, by (leaf type, id); a pay leaf's id is `run/batch`."""
-
-    # --- reading ----------------------------------------------------------------------------------
 
     def close(self, period: str) -> Close | None:
         return self.closes.get(period)
@@ -130,6 +130,8 @@ class Book:
             self.claims,
             self.disputes.admits,
             self.disputes.resolves,
+            self.mandates.mandates,
+            self.mandates.resumes,
         )
 
     def proposal_ids(self) -> list[str]:
@@ -250,19 +252,7 @@ class Book:
 
     def _check_name(self, name: str) -> None:
         """Reject an id that is already used. Approvals and releases name records by id alone and would affect both."""
-        named = (
-            self.runs,
-            self.holds,
-            self.expiries,
-            self.releases,
-            self.rejects,
-            self.adjusts,
-            self.reverses,
-            self.restates,
-            self.agreements,
-            self.claims,
-            self.disputes.ids(),
-        )
+        named = (*self._proposals(), self.holds, self.expiries, self.disputes.ids(), self.mandates.ids())
         _rule(all(name not in names for names in named), f"something named {name} is in the log already")
 
     def _close(self, index: int, leaf: Leaf) -> str:
@@ -312,6 +302,8 @@ class Book:
             self.disputes.decide(proposal, record.by, index)
         if isinstance(proposal, Payment) and not earlier:
             self._hear(index, proposal, record.subject)
+        if isinstance(proposal, Resume):
+            self.mandates.lifted.add(proposal.stop)
         earlier.append(record)
         return f"{record.subject}/{record.by}"
 
@@ -339,15 +331,16 @@ class Book:
 
     def _payment(self, index: int, leaf: Leaf) -> str:
         record = Payment.read(leaf)
-        _rule(record.run in self.batches, f"run {record.run} has no payments")
+        sent = 1 if record.run in self.mandates.instalments else len(self.batches.get(record.run, []))
+        _rule(sent > 0, f"run {record.run} has no payments")
         news = self.payments.get((record.run, record.party), [])
-        _rule(_open_to(news, record.outcome), f"the payment to {record.party} is final")
+        _rule(record.may_follow(news), f"the payment to {record.party} is final")
         if record.outcome == "settled":
             self._count(index, record, news)
             return f"{record.run}/{record.party}"
         name = record.claim(len(news))
         self._check_name(name)
-        repeated = record.outcome == "failed" and len(news) >= len(self.batches[record.run])
+        repeated = record.outcome == "failed" and len(news) >= sent
         _rule(not repeated, f"the payment to {record.party} was not sent again since it failed")
         self.claims[name] = record
         return name
@@ -359,7 +352,7 @@ class Book:
     def _hear(self, index: int, claim: Payment, name: str) -> None:
         """Apply a payment's approved outcome from here on, unless another outcome took effect meanwhile."""
         news = self.payments.get((claim.run, claim.party), [])
-        _rule(_open_to(news, claim.outcome), f"the payment to {claim.party} is final")
+        _rule(claim.may_follow(news), f"the payment to {claim.party} is final")
         _rule(claim.claim(len(news)) == name, f"something else became of the payment to {claim.party} meanwhile")
         self._count(index, claim, news)
 
@@ -477,14 +470,21 @@ class Book:
         self.agreements[record.id] = record
         return record.id
 
+    def _on_account(self, index: int, leaf: Leaf) -> str:
+        record = mandates.read(leaf)
+        self._check_name(record.id)
+        if not isinstance(record, Instalment):
+            return self.mandates.take(record)
+        # What it does not know of, a hold or an answer of the bank, could pay the same money twice.
+        _rule(self.last < record.size <= index, f"it knows the log up to {record.size} and not entry {self.last}")
+        closed = record.period <= max(self.closes, default="")
+        return self.mandates.pay(record, is_approved=self.approved(record.mandate), is_closed=closed)
 
-_STEPS: Final[dict[str, Callable[[Book, int, Leaf], str]]] = {name: getattr(Book, f"_{name}") for name in records.TYPES}
 
-
-def _open_to(heard: list[Payment], outcome: str) -> bool:
-    """Return whether another outcome of a payment is possible: after settled, only returned."""
-    last = heard[-1].outcome if heard else None
-    return last == "settled" if outcome == "returned" else last in (None, "failed")
+_STEPS: Final[dict[str, Callable[[Book, int, Leaf], str]]] = {
+    name: Book._on_account if name in mandates.TYPES else getattr(Book, f"_{name}")  # noqa: SLF001  a table of its steps
+    for name in records.TYPES
+}
 
 
 def _rule(holds: bool, broken: str) -> None:  # noqa: FBT001  the condition is the subject

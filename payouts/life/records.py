@@ -8,7 +8,7 @@ states where the log stood, which the log's own checkpoint signs. Since form 2 t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -34,6 +34,8 @@ from payouts.life.fields import (
 )
 from payouts.life.line_disputes import Admit, Answer, Appeal, Decide, LineDispute
 from payouts.life.listener_holds import Reject
+from payouts.life.mandates import TYPES as MANDATE_TYPES
+from payouts.life.mandates import Instalment, Mandate, Resume, Stop
 from payouts.life.revisions import Restate, Withdraw
 
 Scope = Literal["party", "subject", "track", "source", "listeners"]
@@ -229,6 +231,11 @@ class Payment:
         """Return the proposal's id from the number of earlier outcomes of this payment."""
         content = {"run": self.run, "party": self.party, "outcome": self.outcome, "nth": heard}
         return f"payment-{canon.digest(canon.encode(content))[:20]}"
+
+    def may_follow(self, heard: Sequence[Payment]) -> bool:
+        """Return whether this outcome is possible after others of its payment: after settled, only returned."""
+        last = heard[-1].outcome if heard else None
+        return last == "settled" if self.outcome == "returned" else last in (None, "failed")
 
     @classmethod
     def read(cls, leaf: Leaf) -> Payment:
@@ -452,7 +459,7 @@ class Agree:
         return cls(**author_of(leaf), agreed=agreed)
 
 
-Proposal = Run | Release | Reject | Adjust | Reverse | Restate | Agree | Payment | Admit | Decide
+Proposal = Run | Release | Reject | Adjust | Reverse | Restate | Agree | Payment | Admit | Decide | Mandate | Resume
 """What one person makes and another must approve; each carries its maker and the maker's key."""
 
 Act = (
@@ -475,11 +482,15 @@ Act = (
     | Answer
     | Decide
     | Appeal
+    | Mandate
+    | Stop
+    | Resume
+    | Instalment
 )
 """What a person does, signed in its leaf."""
 
 TYPES: Final = (
     "close", "run", "approve", "publish", "pay", "payment", "hold", "expire", "release", "reject", "adjust", "reverse",
-    "agree", "restate", "withdraw", "contest", "admit", "answer", "decide", "appeal",
+    "agree", "restate", "withdraw", "contest", "admit", "answer", "decide", "appeal", *MANDATE_TYPES,
 )  # fmt: skip
 """The leaf types that make up the life of a period."""

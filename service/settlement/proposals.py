@@ -10,12 +10,13 @@ from ledger.registry.model import Dispute, GroupMove, ProposedAccount
 from ledger.registry.payees import Payee, proposed_as
 from ledger.registry.rows import day
 from ledger.registry.rules import DISPUTE_DAYS, lacking
-from ledger.shown import counted, money
+from ledger.shown import counted, exact_percent, money
 from ledger.types import format_time
 from payouts.accounts.clauses import clause_payload
 from payouts.life.book import Book
 from payouts.life.line_disputes import DAYS, Admit, Decide
 from payouts.life.listener_holds import Reject
+from payouts.life.mandates import Mandate, Resume
 from payouts.life.records import Adjust, Agree, Payment, Proposal, Release, Reverse, Run
 from payouts.life.revisions import Restate, read_document
 from service.registry.people import list_payees
@@ -78,6 +79,8 @@ def waiting(ws: Workspace) -> list[ProposalShown]:
         **{name: restate for name, restate in book.restates.items() if name not in book.withdrawn},
         **book.agreements,
         **book.claims,
+        **book.mandates.mandates,
+        **book.mandates.resumes,
         **{name: run for name, run in book.runs.items() if (run.period, run.pool, run.sequence) not in book.slots},
     }
     shown = [_shown(ws, book, name, proposals[name]) for name in proposals if not book.approved(name)]
@@ -257,10 +260,26 @@ def _content(  # noqa: PLR0911  one answer a kind of proposal
         case Reject():
             changes = f"the streams that hold {proposal.hold} names are left out of every run calculated from now on"
             return "", None, "", proposal.note, changes
+        case Mandate():
+            return "", None, proposal.currency, proposal.note, _mandate(proposal)
+        case Resume():
+            mandate = book.mandates.stops[proposal.stop].mandate
+            return "", None, "", proposal.note, f"mandate {mandate} pays instalments again"
         case Agree(agreed=agreed):
             content = clause_payload(agreed.clause)
             terms = ", ".join(f"{name} {value}" for name, value in content.items() if name != "party")
             return agreed.party, None, "", agreed.note, f"from {agreed.period} on: {terms}"
+
+
+def _mandate(mandate: Mandate) -> str:
+    """Return what leaves without another signature under a mandate."""
+    price, currency = money(int(mandate.terms["price_micros"]), mandate.currency), mandate.currency
+    return (
+        f"{exact_percent(mandate.early_ppm)} of what pool {mandate.pool} earned at {price} a stream by rule "
+        f"{mandate.rule['name']} is paid on account every {mandate.hours} hours by {mandate.via} until "
+        f"{mandate.until}, at most {money(mandate.hour_micros, currency)} an hour and "
+        f"{money(mandate.party_micros, currency)} a party and month, without another signature"
+    )
 
 
 def _waits(ws: Workspace, book: Book, admit: Admit) -> bool:
