@@ -10,6 +10,7 @@ EXTRAS: Final[dict[str, str]] = {
     "arabic_reshaper": "attribution",
     "PIL": "payouts",
     "alembic": "postgres",
+    "c2pa": "provenance",
     "apscheduler": "service",
     "confluent_kafka": "service",
     "duckdb": "payouts",

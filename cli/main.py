@@ -45,6 +45,7 @@ ROOMS: Final[tuple[tuple[str, str | None], ...]] = (
     ("simulate", None),
     ("registry", "registry"),
     ("restate", None),
+    ("songs", None),
     ("source", "source"),
     ("template", None),
     ("terms", "terms"),

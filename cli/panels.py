@@ -26,6 +26,8 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "lds",
             "vectors",
             "compare",
+            "export",
+            "find",
         ),
     ),
     ("Streaming platform (events)", ("ingest", "inbox", "quarantine", "batch", "source", "listener")),
