@@ -35,7 +35,7 @@ KINDS: Final = {**verify.KINDS, **{kind: _load(place) for kind, place in ROOMS.i
 
 
 def read_file(path: Path) -> bytes:
-    """A file that somebody named; InputError if it cannot be read."""
+    """Read a named file; InputError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as problem:
@@ -46,7 +46,7 @@ _FOR_READING: Final = {b"%pdf-": "a PDF", b"<!doctype html": "a page", b"<html":
 
 
 def read_bundle(path: Path) -> bytes:
-    """A file that somebody takes for a bundle; what was made for reading is named as what it is."""
+    """Read a bundle file; the error for a file made for people (such as a PDF statement) says what it is."""
     data = read_file(path)
     start = data[:512].lstrip().lower()
     for beginning, what in _FOR_READING.items():
@@ -58,7 +58,7 @@ def read_bundle(path: Path) -> bytes:
 
 
 def read_trust(path: Path) -> Trust:
-    """The trust in a file that somebody named; what is none says nothing of a bundle: a mistake in usage."""
+    """Read a trust file; another file is a usage error (InputError), not a failed verification."""
     try:
         return trusting.parse(read_file(path))
     except VerificationError as problem:
@@ -69,12 +69,12 @@ def read_trust(path: Path) -> Trust:
 
 
 def read_log(folder: Path) -> LogCopy:
-    """The exported log in a folder, or in an exported period, for proofs under a log key that has retired."""
+    """Read the exported log in a folder, or in an exported period, for proofs under a retired log key."""
     from ledger.log.recover import read_copy
 
     return read_copy(folder / "log" if (folder / "log").is_dir() else folder)
 
 
 def verify_bundle(data: bytes, trust: Trust | None, copy: LogCopy | None = None) -> Report:
-    """Examine a bundle of any kind; with a newer copy of its log also one whose log key has retired since."""
+    """Verify a bundle of any kind; a newer copy of its log is needed if its log key has retired since."""
     return verify.verify_bundle(data, trust, kinds=KINDS, copy=copy)

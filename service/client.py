@@ -6,7 +6,7 @@
     for taken in client.send(events):
         ...
 
-Sending again is always safe: what the log has already comes back as `duplicates`.
+Sending events again is always safe: the log reports those that it has as `duplicates`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _AGAIN: Final = frozenset({408, 429, 502, 503, 504})
 
 
 class ServiceError(Exception):
-    """A refusal: its status, the service's word for the cause, and what it said."""
+    """A refusal: its status, the cause in one word, and the message."""
 
     def __init__(self, status: int, cause: str, detail: str) -> None:
         super().__init__(f"{status} {cause}: {detail}")
@@ -36,7 +36,7 @@ class ServiceError(Exception):
 
 
 class Client:
-    """One source's way to the service. Not for several threads at once: give each its own."""
+    """The client of one source. Not thread-safe: use one client per thread."""
 
     def __init__(self, url: str, token: str, *, source: str, sleep: Callable[[float], None] = time.sleep) -> None:
         parts = urlsplit(url)
@@ -48,7 +48,7 @@ class Client:
         self._token, self._sleep = token, sleep
 
     def send(self, events: Iterable[Mapping[str, Any]], *, batch: int = BATCH) -> Iterator[dict[str, Any]]:
-        """Send events in batches; the service's answer to each. Each is tried again until it is answered."""
+        """Send events in batches; yield the answer to each. A batch is retried until it is answered."""
         waiting = iter(events)
         while chunk := list(islice(waiting, batch)):
             body = b"".join(json.dumps(event, separators=(",", ":")).encode() + b"\n" for event in chunk)
@@ -56,7 +56,7 @@ class Client:
             yield self._ask("POST", "/events", gzip.compress(body, 1), headers)
 
     def receipts(self, event_ids: Iterable[str]) -> dict[str, bytes]:
-        """The receipt of each of these events that the log holds: a `.tlog-proof`, which `settle verify` checks."""
+        """Return the receipts (`.tlog-proof`, for `settle verify`) of those of these events that are in the log."""
         waiting = iter(event_ids)
         receipts: dict[str, bytes] = {}
         while chunk := list(islice(waiting, BATCH)):

@@ -19,7 +19,7 @@ Value = str | int
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One thing that can be set: its table and key in settle.toml, its default, what it means."""
+    """A setting: its table and key in settle.toml, its default, its meaning."""
 
     table: str
     key: str
@@ -32,9 +32,10 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """The environment variable: `SETTLE_STORE` for log.store, `SETTLE_CHAIN_URL` for chain.url.
+        """Return the environment variable:
 
-        `SETTLE_HOME` is taken: it names the workspace. A log that took it for log.home would follow itself.
+        `SETTLE_STORE` for log.store, `SETTLE_CHAIN_URL` for chain.url. `SETTLE_HOME` already names the workspace, so
+        log.home needs another name: the log would otherwise follow itself.
         """
         head = "" if self.table in ("log", "workspace") and self.key != "home" else f"{self.table.upper()}_"
         return f"SETTLE_{head}{self.key.upper()}"
@@ -131,7 +132,7 @@ class Settings(Mapping[str, Value]):
 
 
 def resolve(document: str, environment: Mapping[str, str]) -> Settings:
-    """Settings from the text of settle.toml and an environment; refuses keys it does not know."""
+    """Resolve the settings from the text of settle.toml and an environment; refuses unknown keys."""
     try:
         tables = tomllib.loads(document)
     except tomllib.TOMLDecodeError as problem:

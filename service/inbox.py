@@ -1,9 +1,9 @@
 """The inbox: a folder into which people and programs put files of events and audio.
 
-A file is taken once it has not changed between two looks. It moves to `done/` before anything is read, so that a
-track's file stays where the ledger's host remembers it; an answer beside it says what became of it, and a file of
-`done/` without one was interrupted and is taken again. A file that cannot be used moves to `failed/`, with the reason
-beside it. Of several processes that watch one folder, one at a time takes files.
+A file is processed once it has not changed between two looks. It moves to `done/` before it is read, so that a track's
+file keeps its final path; a result file is written next to it. A file in `done/` without a result was interrupted and
+is processed again. A file that cannot be used moves to `failed/`, with the reason next to it. Of several processes that
+watch one folder, one at a time processes files.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SECOND: Final = re.compile(r"~[0-9]+\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxFile:
-    """One file that was taken: what became of it, or why it could not be used."""
+    """One processed file: its result, or the reason why it could not be used."""
 
     file: str
     answer: dict[str, Any] | None = None
@@ -60,7 +60,7 @@ class InboxStanding:
 
 @dataclass(slots=True)
 class Inbox:
-    """A watched folder. `look` is called by the clock; what it sees twice unchanged is taken."""
+    """A watched folder. `look` is called at intervals; a file that is unchanged at two looks is processed."""
 
     folder: Path
     open_workspace: Callable[[], Workspace]
@@ -71,13 +71,13 @@ class Inbox:
     _seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
     def look(self, stopping: Callable[[], bool] = lambda: False) -> list[InboxFile]:
-        """Take every file that has not changed since the last look, until `stopping` says to leave the rest."""
+        """Process every file that has not changed since the last look, until `stopping` is set."""
         self.prepare()
         with _alone(self.folder) as alone:
             return self._taken(stopping) if alone else []
 
     def prepare(self) -> None:
-        """Make the folders; InputError where there can be none."""
+        """Create the folders; InputError if that is impossible."""
         for name in (DONE, FAILED):
             try:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,10 @@ class Inbox:
         return results
 
     def _take(self, ws: Workspace, path: Path) -> InboxFile:
-        """What became of a file in `done/`. A disk or database that fails is raised: the file is taken again then."""
+        """Process a file in `done/`;
+
+        return its result. An error of disk or database is raised, and the file is tried again later.
+        """
         answer, reason = None, None
         try:
             answer = self._answered(ws, path)
@@ -129,7 +132,10 @@ class Inbox:
         return InboxFile(file=path.name, answer=answer)
 
     def _answered(self, ws: Workspace, path: Path) -> dict[str, Any]:
-        """What a file is answered. A key that was rotated since the workspace was opened is not the file's fault."""
+        """Return the result of a file;
+
+        if a key was rotated meanwhile, the workspace is opened again and the file retried.
+        """
         try:
             return self._answer(ws, path)
         except StateError:
@@ -167,7 +173,7 @@ class Inbox:
 
 
 def inbox_standing(folder: Path) -> InboxStanding | None:
-    """How an inbox stands; None where the folder was never watched."""
+    """Return the state of an inbox; None if the folder was never watched."""
     if not (folder / DONE).is_dir():
         return None
     return InboxStanding(
@@ -179,7 +185,7 @@ def inbox_standing(folder: Path) -> InboxStanding | None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The files of a folder in the order of their names; hidden ones are still being written."""
+    """Return the files of a folder by name; hidden ones are still being written."""
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith(".") and not path.name.endswith((ANSWER, REASON)):
             yield path
@@ -187,7 +193,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
-    """Whether no other process takes this folder's files now: what it works on would look interrupted to us."""
+    """Return whether no other process works on this folder; a file in its hands would look interrupted to us."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -201,7 +207,7 @@ def _alone(folder: Path) -> Iterator[bool]:
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:
-    """What changes with a file; None where somebody took it away meanwhile."""
+    """Return the values that change with a file's content; None if the file was removed meanwhile."""
     try:
         about = path.stat()
     except FileNotFoundError:
@@ -214,7 +220,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _free(folder: Path, name: str) -> Path:
-    """A name that no file of the folder has: a second file of one name stands beside the first."""
+    """Return an unused name in the folder, so that a second file of one name does not replace the first."""
     path, number = folder / name, 1
     while path.exists() or _beside(path, ANSWER).exists():
         number += 1

@@ -36,7 +36,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """A bundle, and what it proves."""
+    """A bundle and its content in words."""
 
     bundle: bytes
     kind: str
@@ -45,7 +45,7 @@ class Proven:
 
 
 def prove(workspace: Workspace, *, event: str | None = None, index: int | None = None) -> Proven:
-    """A bundle of one entry under the newest checkpoint: an event by id or index, any other leaf by index."""
+    """Return the bundle of one entry under the newest checkpoint: an event by id or index, any other leaf by index."""
     if (event is None) == (index is None):
         raise InputError("name one entry: [SOURCE:]EVENT, or --index N")
     log = workspace.log
@@ -63,7 +63,7 @@ def prove(workspace: Workspace, *, event: str | None = None, index: int | None =
 
 
 def _find(log: Log, name: str) -> int:
-    """An event by `source:event` or, where only one source has used the id, by the id alone."""
+    """Find an event by `source:event`, or by the id alone if only one source has used it."""
     source, colon, event_id = name.partition(":")
     index = log.find_event(source, event_id) if colon else None
     if index is not None:
@@ -79,7 +79,7 @@ def _find(log: Log, name: str) -> int:
 
 
 def _signed(workspace: Workspace, resting: Base, index: int) -> dict[str, Any] | None:
-    """What shows that the event's platform signed it, where it did."""
+    """Return the proof that the event's platform signed it, or None."""
     log, position = resting.log, batches.place_of(workspace, index)
     if position is None or position[0] >= resting.size:
         return None
@@ -96,7 +96,7 @@ def _signed(workspace: Workspace, resting: Base, index: int) -> dict[str, Any] |
 def _event(
     resting: Base, body: dict[str, Any], item: PlacedLeaf, keys: list[PlacedLeaf], signed: dict[str, Any] | None
 ) -> bytes:
-    """The event with the vector it pays by, where that was logged, who assigned it, and who signed the event."""
+    """Return the event's bundle: its vector, the leaves that logged and assigned it, and the platform's signature."""
     log, track, digest = resting.log, body["track"], body["vector"]
     assignment = _assignment(log, track, digest, item.index)
     if assignment is not None and assignment[0] >= resting.size:
@@ -118,7 +118,7 @@ def _event(
 
 
 def _assignment(log: Log, track: str, digest: Digest | None, index: int) -> tuple[int, bytes] | None:
-    """The assignment an event was bound by: the last before it, or the first after it if there was none."""
+    """Return the assignment that binds an event: the last before it, or the first after it if there was none."""
     with log.store.reading() as connection:
         newest = queries.find_assignment(connection, track)
     if newest is not None and newest[0] == digest and newest[1] < index:
@@ -153,7 +153,7 @@ class Consistency:
 
 
 def consistency(workspace: Workspace, old: int, new: int) -> Consistency:
-    """The proof that nothing below size `old` has changed up to size `new`."""
+    """Return the proof that nothing below size `old` has changed up to size `new`."""
     return Consistency(old=old, new=new, proof=[node.hex() for node in workspace.log.consistency(old, new)])
 
 
@@ -161,7 +161,7 @@ def consistency(workspace: Workspace, old: int, new: int) -> Consistency:
 
 
 def export(workspace: Workspace, folder: Path, *, on_progress: Progress | None = None) -> exporting.Exported:
-    """The log as static files, and beside them the page that checks its bundles in a browser."""
+    """Export the log as static files, with the page that checks its bundles in a browser."""
     exported = exporting.export(
         workspace.log,
         folder,
@@ -174,9 +174,10 @@ def export(workspace: Workspace, folder: Path, *, on_progress: Progress | None =
 
 
 def fsck(workspace: Workspace, *, on_progress: Progress | None = None) -> checking.Examined:
-    """Examine the whole log, even one that would not open; then its acts, and whether the logs of this home only grew.
+    """Examine the whole log, even one that cannot be opened.
 
-    An act without effect is a problem here as it is in `period recompute`: no honest command writes one.
+    Then examine its acts, and whether the logs of this home only grew. An act without effect is a problem, as in
+    `period recompute`: no honest command writes one.
     """
     examined = checking.fsck(workspace.open_log(check=False), types=LEAF_TYPES, on_progress=on_progress)
     whole = examined.problems == [str(void) for void in examined.voids][: checking.PROBLEMS_MAX]
@@ -193,7 +194,7 @@ def fsck(workspace: Workspace, *, on_progress: Progress | None = None) -> checki
 def recover(
     workspace: Workspace, *, tiles: Path | None, new_origin: str | None, reason: str | None
 ) -> recovering.Recovered:
-    """Mend a rolled-back log from an export, or start its successor."""
+    """Repair a rolled-back log from an export, or start its successor."""
     log = workspace.open_log(check=False)
     if (tiles is None) == (new_origin is None):
         raise InputError("say how: --from EXPORT, or --new-origin NAME --reason TEXT")
@@ -208,7 +209,7 @@ def recover(
 
 
 def _succeed(workspace: Workspace, log: Log, origin: str, reason: str) -> recovering.Recovered:
-    """Set the old log aside and begin the new one; the old files are kept and nothing is copied."""
+    """Rename the old log's files and begin the new log; the old files are kept and nothing is copied."""
     if origin == log.origin:
         raise InputError(f"the new origin is the old one, {origin}: a successor needs a name of its own")
     heads = recovering.surviving(log)
@@ -236,7 +237,7 @@ def _succeed(workspace: Workspace, log: Log, origin: str, reason: str) -> recove
 
 
 def _aside(file: Path, origin: str) -> Path:
-    """A name beside the file that no earlier recovery has taken."""
+    """Return an unused name next to the file."""
     base = f"{file.name}.{re.sub(r'[^A-Za-z0-9.-]', '_', origin)}"
     names = (base if n == 0 else f"{base}.{n}" for n in range(10_000))
     return next(path for name in names if not (path := file.with_name(name)).exists())

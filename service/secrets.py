@@ -14,7 +14,10 @@ Passphrase = Callable[[], bytes]
 
 
 def from_environment(environment: Mapping[str, str]) -> Passphrase:
-    """SETTLE_PASSPHRASE_FILE, else SETTLE_PASSPHRASE, else a prompt; each is read once, when needed."""
+    """Return a passphrase source:
+
+    SETTLE_PASSPHRASE_FILE, else SETTLE_PASSPHRASE, else a prompt, read once when needed.
+    """
     secrets: list[bytes] = []
 
     def passphrase() -> bytes:
@@ -39,7 +42,7 @@ def _read(environment: Mapping[str, str]) -> bytes:
 
 
 def choose(environment: Mapping[str, str]) -> bytes:
-    """A new passphrase for new keys, never an empty one; a person at a terminal types it twice."""
+    """Return a new, non-empty passphrase for new keys; a person at a terminal types it twice."""
     if environment.get("SETTLE_PASSPHRASE_FILE") or "SETTLE_PASSPHRASE" in environment:
         chosen = _read(environment)
     else:
@@ -61,7 +64,7 @@ def _ask(prompt: str) -> bytes:
 
 
 def keystore_password(file: str, environment: Mapping[str, str]) -> Callable[[], str]:
-    """The password of a chain account's keystore: a file, else SETTLE_CHAIN_PASSWORD, else a prompt."""
+    """Return the password of a chain account's keystore: from a file, else SETTLE_CHAIN_PASSWORD, else a prompt."""
 
     def password() -> str:
         if file:

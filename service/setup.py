@@ -44,18 +44,18 @@ class Created:
 
 
 def new_passphrase(*, no_passphrase: bool) -> bytes | None:
-    """The passphrase for new keys, or None when the caller chose to have none."""
+    """Return the passphrase for new keys, or None if the caller chose to have none."""
     return None if no_passphrase else choose(os.environ)
 
 
 def check_new(home: Path) -> None:
-    """Refuse a folder that holds a workspace; ask this before asking anybody for a passphrase."""
+    """Refuse a folder that holds a workspace; called before a passphrase is requested."""
     if (home / CONFIG).exists() or (home / KEYS).exists():
         raise ConflictError(f"{home} already holds a workspace; nothing was changed")
 
 
 def create(home: Path, *, origin: str, operator: str, passphrase: bytes | None, clock: Clock = system_clock) -> Created:
-    """Make settings, role keys, trust.json and an empty log; refuses a folder that holds a workspace."""
+    """Create settings, role keys, trust.json and an empty log; refuses a folder that holds a workspace."""
     check_new(home)
     origin = origin or f"settle.local/{secrets.token_hex(6)}"
     make_folder(home)
@@ -69,7 +69,7 @@ def create(home: Path, *, origin: str, operator: str, passphrase: bytes | None, 
         origin, [Key(role=role, party=party[role], public=key.public) for role, key in keys.items()], form=0
     )
     write_whole(home / TRUST, trusted.encode())
-    # Last: a folder without settle.toml is not a workspace, so a crash before this leaves nothing half-made in use.
+    # Written last: a folder without settle.toml is not a workspace, so a crash before this leaves none half-made.
     write_whole(home / CONFIG, _CONFIG_TEXT.format(origin=origin, operator=operator).encode())
     workspace = Workspace.open(home, clock=clock)
     workspace.passphrase = lambda: passphrase or b""

@@ -1,8 +1,8 @@
 """The open workspace of a long-running process, with its keys decrypted; opened again when they change.
 
-A command opens a workspace, acts and leaves. A server stays, and meanwhile another process may rotate a key or
-change trust.json or settle.toml. So whoever uses the workspace borrows it for one act; what was opened before a
-change is closed when the last borrower has given it back.
+A command opens a workspace, acts and ends. During the life of a server, another process may rotate a key or change
+trust.json or settle.toml. So each user borrows the workspace for one act; a workspace opened before a change is closed
+when its last borrower returns it.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class _Opened:
 
 
 class Standing:
-    """One workspace for the life of a process, safe to share between threads."""
+    """One workspace for the life of a process; may be shared between threads."""
 
     def __init__(self, parent: Workspace, roles: Sequence[Role], *, now: Callable[[], float] = monotonic) -> None:
-        """`roles` are those whose keys must open at the start: a passphrase is not asked for in a request."""
+        """The keys of `roles` are opened at the start, because a request cannot prompt for a passphrase."""
         self._parent, self._roles, self._now = parent, roles, now
         self._lock = threading.Lock()
         self._current = self._open()
@@ -49,20 +49,24 @@ class Standing:
 
     @contextmanager
     def workspace(self) -> Iterator[Workspace]:
-        """The workspace as it is now, for one act."""
+        """Lend the current workspace for one act."""
         with self._borrowed() as opened:
             yield opened.workspace
 
     @contextmanager
     def folded(self) -> Iterator[Workspace]:
-        """The workspace for what reads its registry or its months, whose memories are one thread's at a time."""
+        """Lend the workspace to one thread at a time, to read its registry or months:
+
+        their caches are not thread-safe.
+        """
         with self._borrowed() as opened, opened.folding:
             yield opened.workspace
 
     def acting(self, act: Callable[[Workspace], Result], *, folding: bool = False) -> Result:
-        """Do something that signs. If the log's keys were changed just now nothing was written: do it once more.
+        """Run a function that signs.
 
-        `folding`: it reads the registry or the months as well.
+        If the log's keys were changed meanwhile, nothing was written, and it is run once more. `folding`: it also reads
+        the registry or the months.
         """
         borrow = self.folded if folding else self.workspace
         with borrow() as workspace:
@@ -75,14 +79,14 @@ class Standing:
             return act(renewed)
 
     def renew(self, stale: Workspace) -> bool:
-        """Open the workspace again unless that was done since `stale` was borrowed; False where nothing changed."""
+        """Open the workspace again unless that was done since `stale` was borrowed; return whether anything changed."""
         with self._lock:
             if self._current.workspace is stale:
                 self._look_now()
             return self._current.workspace is not stale
 
     def close(self) -> None:
-        """Give everything back."""
+        """Close the workspace."""
         with self._lock:
             self._retire(self._current)
 
@@ -101,7 +105,7 @@ class Standing:
                 self._close_unused(opened)
 
     def _look_now(self) -> None:
-        """Open anew if something changed. Halfway through a rotation that fails: the next look tries again."""
+        """Open again if something changed. This fails in the middle of a rotation; the next look tries again."""
         self._looked = self._now()
         try:
             if self._epoch(self._current.workspace) == self._current.epoch:
@@ -123,7 +127,7 @@ class Standing:
         return _Opened(workspace, epoch)
 
     def _epoch(self, workspace: Workspace) -> Epoch:
-        """What tells one state of keys, trust and settings from another."""
+        """Return a value that changes with keys, trust and settings."""
         with workspace.log.store.reading() as connection:
             key = queries.last_of_type(connection, "key")
         files = (workspace.home / CONFIG, workspace.home / TRUST, *sorted((workspace.home / KEYS).glob("*")))

@@ -26,7 +26,7 @@ from service.workspace import UPGRADE_DUE, Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStanding:
-    """One run that is not over: what it is and how far it has come."""
+    """One unfinished run and its state."""
 
     period: str
     pool: str
@@ -36,7 +36,7 @@ class RunStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """One glance at a workspace. `waiting` says in words, and in commands, what a person could do next."""
+    """The state of a workspace. `waiting` lists open tasks in words, each with its command."""
 
     home: str
     origin: str
@@ -57,7 +57,7 @@ class Status:
 
 
 def status(workspace: Workspace) -> Status:
-    """Read the head, the registry, the periods; nothing is changed."""
+    """Read the head, the registry and the periods; nothing is changed."""
     log = workspace.log
     head = log.head()
     view = workspace.registry.view()

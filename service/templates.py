@@ -89,19 +89,19 @@ TEMPLATES: Final[Mapping[str, tuple[str, Callable[[], str]]]] = {
 
 
 def listed() -> list[dict[str, str]]:
-    """Every template and what it is for."""
+    """Return every template with its purpose."""
     return [{"name": name, "what": what} for name, (what, _) in TEMPLATES.items()]
 
 
 def template(name: str) -> str:
-    """The text of a template."""
+    """Return the text of a template."""
     if name not in TEMPLATES:
         raise InputError(f"template {name!r}: expected one of {', '.join(TEMPLATES)}")
     return TEMPLATES[name][1]()
 
 
 def write(path: Path, text: str) -> None:
-    """Put a template in a file, never over one that is there."""
+    """Write a template to a new file; an existing file is never overwritten."""
     if path.exists():
         raise ConflictError(f"{path} exists already; choose another name")
     path.write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
 """Joins the browser's verifier into one file that works from disk: `python -m service.verify_page`.
 
-A page opened from a file may load no modules, so scripts and styles stand inside it. The content
-security policy names them by digest: a script added to the page afterwards does not run.
+A page opened from a file cannot load modules, so scripts and styles are inside it. The content security policy lists
+their digests: a script added to the page afterwards does not run.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ CORE: Final = (
 
 
 def script() -> str:
-    """The scripts in the order in which they use each other, in one."""
+    """Return all scripts joined, in the order of their dependencies."""
     return "\n".join((PARTS / f"{name}.js").read_text(encoding="utf-8") for name in (*CORE, "page"))
 
 
 def build() -> str:
-    """The page that `PAGE` must hold."""
+    """Return the content of `PAGE`."""
     code, style = f"\n{script()}", f"\n{(PARTS / 'verify.css').read_text(encoding='utf-8')}"
     page = (PARTS / "verify.template.html").read_text(encoding="utf-8")
     for name, text in (
@@ -50,14 +50,14 @@ def build() -> str:
 
 
 def policy() -> str:
-    """The content security policy under which the page is served: its own, and nobody may frame it."""
+    """Return the content security policy for serving the page: its own, and no framing."""
     _, _, policy_onwards = PAGE.read_text(encoding="utf-8").partition('http-equiv="Content-Security-Policy" content="')
     own, _, _ = policy_onwards.partition('"')
     return f"{own}; frame-ancestors 'none'"
 
 
 def digest() -> str:
-    """The SHA-256 of the page, as it is published with the release."""
+    """Return the SHA-256 of the page, which is published with the release."""
     return hashlib.sha256(PAGE.read_bytes()).hexdigest()
 
 

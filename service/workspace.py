@@ -1,8 +1,7 @@
 """The composition root: only this module reads the clock, the environment, configuration and keys.
 
-Commands, routes and jobs receive ready objects from a Workspace; nothing below this module opens a
-database, loads a key or asks what time it is. Everything opens lazily, so that a command pays only
-for what it touches.
+Commands, routes and jobs receive ready objects from a Workspace; nothing below this module opens a database, loads a
+key or reads the clock. Everything opens on first use, so that a command loads only what it needs.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def system_clock() -> datetime:
 
 
 def find_home(flag: Path | None, environment: Mapping[str, str], start: Path) -> Path:
-    """The workspace's folder: the flag, else SETTLE_HOME, else the nearest settle.toml upwards."""
+    """Return the workspace's folder: the flag, else SETTLE_HOME, else the nearest settle.toml upwards."""
     named = flag or (Path(environment["SETTLE_HOME"]) if environment.get("SETTLE_HOME") else None)
     if named is not None:
         if not (named / CONFIG).is_file():
@@ -68,12 +67,12 @@ class Workspace:
 
     @classmethod
     def find(cls, flag: Path | None = None, *, clock: Clock = system_clock) -> Workspace:
-        """The workspace a command line means."""
+        """Open the workspace for a command line."""
         return cls.open(find_home(flag, os.environ, Path.cwd()), clock=clock)
 
     @classmethod
     def open(cls, home: Path, *, clock: Clock = system_clock) -> Workspace:
-        """The workspace in this folder, with settings from its settle.toml and the environment."""
+        """Open the workspace in this folder, with settings from its settle.toml and the environment."""
         for path in (home, *home.iterdir()):  # release 0.1 left them to the umask
             keep_private(path)
         document = (home / CONFIG).read_text(encoding="utf-8")
@@ -81,11 +80,11 @@ class Workspace:
 
     @property
     def operator(self) -> str:
-        """The party that runs this workspace: the maker of its runs."""
+        """Return the party that runs this workspace, the maker of its runs."""
         return self.settings.text("workspace.operator")
 
     def path(self, setting: str) -> str:
-        """A place named by a setting: a URL as it is, a file relative to the workspace's folder."""
+        """Return the location in a setting: a URL unchanged, a file relative to the workspace's folder."""
         value = self.settings.text(setting)
         return value if "://" in value else str(self.home / value)
 
@@ -93,7 +92,7 @@ class Workspace:
         return self.home / KEYS / f"{name}.json"
 
     def key(self, name: str) -> PrivateKey:
-        """The private key kept under this name; asks for the passphrase when the file needs one."""
+        """Return the private key stored under this name; asks for the passphrase if the file needs one."""
         from ledger.proofs.keyfile import load
 
         path = self.key_path(name)
@@ -110,21 +109,21 @@ class Workspace:
         self._keys[name] = key
 
     def close(self) -> None:
-        """Give back every database connection; what is used afterwards opens anew."""
+        """Close every database connection; later uses open them again."""
         while self._logs:
             self._logs.pop().close()
         while self.others:
             self.others.popitem()[1].close()
 
     def remark(self) -> str | None:
-        """What the operator should know once a command is over; None if there is nothing to say."""
+        """Return a remark for the operator after a command, or None."""
         log: Log | None = self.__dict__.get("log")
         if log is None or not log.wrote_old_form:
             return None
         return UPGRADE_DUE
 
     def reopen(self) -> None:
-        """Forget what was loaded, after keys or trust.json have changed on disk."""
+        """Discard everything loaded, after keys or trust.json have changed on disk."""
         self.close()
         for name in ("_keys", "log", "trust", "registry"):
             self.__dict__.pop(name, None)
@@ -135,7 +134,7 @@ class Workspace:
         self.log.sign_with(lambda: self.signer("log"))
 
     def signer(self, role: Role) -> PrivateKey:
-        """The key with which this workspace acts in a role."""
+        """Return the key with which this workspace acts in a role."""
         return self.key(role)
 
     @cached_property
@@ -144,7 +143,7 @@ class Workspace:
 
     @cached_property
     def others(self) -> dict[str, Log]:
-        """Logs of other workspaces that were opened from this one, by origin; see `service.log.members`."""
+        """Return the logs of other workspaces opened from this one, by origin; see `service.log.members`."""
         return {}
 
     @cached_property
@@ -152,7 +151,7 @@ class Workspace:
         return self.open_log()
 
     def open_log(self, *, check: bool = True) -> Log:
-        """The log; unchecked only for the tools that examine and mend a damaged one."""
+        """Open the log; unchecked only for the tools that examine and repair a damaged one."""
         from ledger.log.opening import open_log
 
         log = open_log(

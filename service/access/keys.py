@@ -1,8 +1,9 @@
 """Access keys: random, shown once, stored as a hash, ending, revocable. Each belongs to one party.
 
-A side table beside the log, in no proof; that a key was made, revoked or has expired is a leaf of the log, written in
-the same transaction. What a key's party may do is not kept here: it follows from the log each time
-(`service.access.roles`), so that a revoked role ends with every key at once. A scope can only narrow it.
+The keys are in a side table, which no proof covers. A leaf of the log, written in the same transaction, records that a
+key was made, revoked or has expired. The permissions of a key's party are not stored here: they are derived from the
+log at each use (`service.access.roles`), so that a revoked role ends for every key at once. A scope can only narrow
+them.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccessKey:
-    """A key just made. `token` is shown this once; only its hash is kept."""
+    """A new key. `token` is shown once; only its hash is stored."""
 
     id: str
     party: str
@@ -77,7 +78,7 @@ class NewAccessKey:
 
 
 def add(ws: Workspace, party: str, *, scopes: Collection[str] = (), expires: str | None = None) -> NewAccessKey:
-    """Make a key for a registered party, an approver or the operator."""
+    """Create a key for a registered party, an approver or the operator."""
     chosen = scopes_for(ws, party, scopes)
     now = ws.clock()
     ends = format_time(now + LIFE) if expires is None else format_time(_moment(expires))
@@ -122,12 +123,12 @@ def scopes_for(ws: Workspace, party: str, scopes: Collection[str]) -> tuple[str,
 
 
 def _moment(text: str) -> datetime:
-    """An instant, or a day from its beginning."""
+    """Parse an instant, or a day, which means its beginning."""
     return parse_time(text if "T" in text else f"{text}T00:00:00Z")
 
 
 def revoke(ws: Workspace, key: str) -> AccessKey:
-    """End a key now; done again, it stays ended when it was."""
+    """Revoke a key now; a repetition does not change the time."""
     now = ws.clock()
 
     def store(tx: Connection, _: Head) -> None:
@@ -143,7 +144,7 @@ def revoke(ws: Workspace, key: str) -> AccessKey:
 
 
 def _known(log: Log, key: str) -> AccessKey:
-    """The key of this id."""
+    """Return the key with this id."""
     for row in listed(log):
         if row.id == key:
             return row
@@ -151,7 +152,7 @@ def _known(log: Log, key: str) -> AccessKey:
 
 
 def _expired(ws: Workspace) -> list[Leaf]:
-    """The leaves that say which keys have run out since the last act; a key's end is in the leaf that added it too."""
+    """Return the leaves for keys that have expired since the last act; the leaf that added a key states its end too."""
     now = ws.clock()
     named = {act.about for act in ws.log.reading().administrative_acts if act.act != "access-key-added"}
     ended = [row.id for row in listed(ws.log) if row.revoked_at is None and row.expires_at <= format_time(now)]
@@ -160,17 +161,20 @@ def _expired(ws: Workspace) -> list[Leaf]:
 
 
 def administrative_acts(log: Log) -> list[AuditedAct]:
-    """What was done to keys and policies, in the order of the log, each signed by the operator."""
+    """Return the acts on keys and policies, in the order of the log, each signed by the operator."""
     return log.reading().administrative_acts
 
 
 def listed(log: Log) -> list[AccessKey]:
-    """Every key that was ever made, oldest first."""
+    """Return every key ever made, oldest first."""
     return _rows(log, select(_KEY).order_by(_KEY.c.created_at, _KEY.c.id))
 
 
 def find(log: Log, token: str, moment: datetime) -> AccessKey | None:
-    """The key with this token, if it counts now. Looked up by the token's hash, so no comparison tells its letters."""
+    """Return the key with this token, if valid now.
+
+    It is looked up by hash, so that no comparison time reveals letters.
+    """
     if not _TOKEN.match(token):
         return None
     rows = _rows(log, select(_KEY).where(_KEY.c.hash == _hash(token)))

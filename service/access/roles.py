@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
-    """Who is what at one size of the log."""
+    """The roles of parties at one size of the log."""
 
     operator: str
     sources: dict[str, str]  # the party that speaks for each source
@@ -23,7 +23,7 @@ class Roles:
     approvers: frozenset[str]
 
     def of(self, party: str) -> frozenset[str]:
-        """Every role of a party."""
+        """Return every role of a party."""
         roles = {
             "operator": party == self.operator,
             "platform": party in self.sources.values(),
@@ -37,12 +37,12 @@ class Roles:
         return self.sources.get(source) == party
 
     def sees_statements_of(self, party: str, holder: str) -> bool:
-        """One's own, and those of the parties in one's group."""
+        """Return the parties whose statements a party may see: its own, and those of its group."""
         return party == holder or party in self.groups.get(holder, frozenset())
 
 
 def read_roles(ws: Workspace) -> Roles:
-    """Read them from the log as it stands."""
+    """Read the roles from the current log."""
     view, size = ws.registry.view(), ws.log.head().size
     approvers = ring(ws).of("approver")
     return Roles(

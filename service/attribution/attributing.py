@@ -48,7 +48,7 @@ class AttributionResults:
 
 
 def fitted(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
-    """A method (the configured one unless named), fitted to the indexed catalogue."""
+    """Return a method (by default the configured one), fitted to the indexed catalogue."""
     chosen = method_of(name or workspace.settings.text("attribution.method"))
     catalogue = store_of(workspace).catalogue()
     chosen.fit(catalogue)
@@ -59,7 +59,7 @@ _resident: dict[tuple[Path, str], tuple[Digest, Method, Catalogue]] = {}
 
 
 def resident(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
-    """As `fitted`, and kept for the life of the process until the index changes."""
+    """Return the same as `fitted`, cached until the index changes."""
     # The method is named here, not in `fitted`: the setting may change while the process lives.
     name = name or workspace.settings.text("attribution.method")
     place = (workspace.home, name)
@@ -82,7 +82,7 @@ def attribute_files(
 ) -> AttributionResults:
     """Attribute every file (folders: every file in them that can be read) and record the vectors.
 
-    A file that cannot be judged fails alone.
+    A file that cannot be attributed does not stop the others.
     """
     items = list(_items(paths))
     if track and len(items) != 1:
@@ -123,7 +123,7 @@ def attribute_files(
 
 
 def _items(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
-    """Each track's id and its file: the file's stem, or the names in a file of many latents."""
+    """Return each track's id and its file: the file's stem, or the names in a file of many latents."""
     for path in _files(paths):
         names = _names(path) if path.suffix.lower() in LATENTS else []
         yield from ((name, path) for name in names) if len(names) > 1 else [(path.stem, path)]
@@ -141,7 +141,7 @@ def _undecodable(paths: Sequence[Path]) -> list[dict[str, str]]:
 
 
 def _names(path: Path) -> list[str]:
-    """The names in a file of latents; none when it cannot be read, which reading it in its turn reports."""
+    """Return the names in a file of latents; none if it cannot be read, which is reported later."""
     try:
         return list(read_latents(path))
     except InputError:
@@ -163,7 +163,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """This host's data of an attributed track that is not in the ledger."""
+    """Data of an attributed track that this host stores and the ledger does not."""
 
     path: str
     sha256: Digest
@@ -171,7 +171,7 @@ class Remembered:
 
 
 def remembered(workspace: Workspace) -> dict[str, Remembered]:
-    """By track and method (`track@method`)."""
+    """Return the stored data by track and method (`track@method`)."""
     path = workspace.home / "index" / "tracks.json"
     documents = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {name: Remembered(**document) for name, document in documents.items()}

@@ -28,10 +28,10 @@ ALLOWED_PPM: Final = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canaries:
-    """How often tracks were attributed to recordings they cannot come from; `false` lists every case.
+    """How often tracks were attributed to recordings that they cannot come from; `false` lists every case.
 
-    `aspects`: by aspect the tracks that gave something to a canary, the rate, and the rate that this many
-    tracks rule out with 95 % confidence. `ok`: no aspect's rate is above `allowed_ppm`.
+    `aspects`: by aspect the number of tracks with a share for a canary, the rate, and its upper bound at 95 %
+    confidence. `ok`: no aspect's rate is above `allowed_ppm`.
     """
 
     ok: bool
@@ -46,7 +46,7 @@ class Canaries:
 def check(
     workspace: Workspace, files: Sequence[Path], *, count: int, method: str, on_progress: Progress = None
 ) -> Canaries:
-    """Judge again every track that was attributed by the method here; nothing is signed or recorded."""
+    """Attribute again every track that this method attributed here; nothing is signed or recorded."""
     chosen = method_of(method or workspace.settings.text("attribution.method"))
     inputs = {
         name.rpartition("@")[0]: remembered_input.sha256
@@ -83,7 +83,7 @@ def check(
 
 
 def _invented(catalogue: Catalogue, items: Sequence[Features], count: int) -> list[Features]:
-    """As many of each form as the tracks have, since a form is only ever compared with its own."""
+    """Return as many canaries of each form as there are tracks of it; items are compared only within a form."""
     forms: set[Form] = {item.form for item in items}
     return [sketch for form in sorted(forms) for sketch in canary.invent(catalogue, form, count)]
 

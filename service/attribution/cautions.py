@@ -14,7 +14,7 @@ WIDE: Final = MILLION // 2
 
 
 def cautions(found: InfluenceVector, details: Mapping[str, Any], rows: Mapping[str, IndexRow]) -> list[str]:
-    """Remarks of the method, then what the vector and the index add to them."""
+    """Return the remarks of the method, then those that follow from the vector and the index."""
     remarks = list(details.get("remarks", []))
     if all(not found.aspect(name).sources for name in ASPECTS):
         remarks.append(
@@ -29,7 +29,7 @@ def cautions(found: InfluenceVector, details: Mapping[str, Any], rows: Mapping[s
 
 
 def _hubs(found: InfluenceVector, rows: Mapping[str, IndexRow]) -> list[str]:
-    """Sources that are near to much of the catalogue, and so to this track as to any other."""
+    """Return a remark on hubs: sources that are similar to much of the catalogue, and so to any track."""
     named = dict.fromkeys(source.id for source in (*found.recording.sources, *found.composition.sources))
     return [
         f"{name} is a hub: among the nearest of {percent(crowd)} of the catalogue, as medleys and compilations are. "

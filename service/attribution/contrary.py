@@ -18,7 +18,7 @@ LEFT_OUT: Final = 3
 
 
 def second_opinions(catalogue: Catalogue, item: Features, signed: InfluenceVector) -> dict[str, Any]:
-    """Every method's vector of the item, and by aspect how much of the whole it shares with the signed one."""
+    """Return every method's vector of the item, with its agreement with the signed one by aspect."""
     opinions: dict[str, Any] = {}
     for name in NAMES:
         opinion = _judged(name, catalogue, item, signed)
@@ -28,7 +28,10 @@ def second_opinions(catalogue: Catalogue, item: Features, signed: InfluenceVecto
 
 
 def agreement(one: AspectVector, other: AspectVector) -> int:
-    """The part of the whole that two vectors give to the same entries, the unattributed rest being one."""
+    """Return the part of the whole that two vectors give to the same entries;
+
+    the unattributed part counts as an entry.
+    """
     left, right = ({source.id: source.ppm for source in each.sources} for each in (one, other))
     common = sum(min(ppm, right[name]) for name, ppm in left.items() if name in right)
     return common + min(one.unattributed, other.unattributed)
@@ -46,7 +49,8 @@ def counterfactuals(catalogue: Catalogue, item: Features, signed: InfluenceVecto
 def unrelated(catalogue: Catalogue, item: Features, signed: InfluenceVector) -> dict[str, Any]:
     """Return the shares, before thresholds, of recordings that are unrelated to the item.
 
-    A claimed share no larger than `largest_ppm` is what chance gives to the likeliest of that many strangers.
+    A claimed share of at most `largest_ppm` could be chance: the likeliest of that many unrelated recordings gets as
+    much.
     """
     chosen = method_of(signed.method)
     strangers = canary.plant(Catalogue([]), canary.invent(catalogue, item.form, STRANGERS))
@@ -74,7 +78,7 @@ def _without(catalogue: Catalogue, name: str) -> Catalogue:
 
 
 def _largest(signed: InfluenceVector) -> list[str]:
-    """The sources with the largest part in any of the aspects that name recordings."""
+    """Return the sources with the largest share in any aspect that names recordings."""
     parts: dict[str, int] = {}
     for source in (*signed.recording.sources, *signed.composition.sources):
         parts[source.id] = max(parts.get(source.id, 0), source.ppm)

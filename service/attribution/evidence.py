@@ -1,4 +1,4 @@
-"""Write the evidence bundle: everything that a third party needs to judge an attribution and to rerun it."""
+"""Write the evidence bundle: everything that a third party needs to assess an attribution and to rerun it."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _inputs(item: Features, path: str, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _errors(signed: InfluenceVector, catalogue: Catalogue) -> dict[str, Any]:
-    """How wrong the method was on the named benchmark, as measured with this version."""
+    """Return the method's measured errors on the named benchmark, for this version."""
     calibration, error = shipped(), signed.error
 
     def mine(table: Any) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def _sha256(path: Path) -> str:
 
 
 def _excluded(row: IndexRow) -> dict[str, Any]:
-    """A recording that could not be named, and why."""
+    """Return a recording that was not searched, with the reason."""
     return {"id": row.id, "like": row.like, "likeness_ppm": row.likeness_ppm, "reason": row.kept_out}
 
 
@@ -219,7 +219,7 @@ def _disputes(workspace: Workspace, signed: InfluenceVector) -> list[dict[str, A
 
 
 def _write_texts(out: Path, found: dict[str, Any], size: int) -> None:
-    """The summary, the method's card and the reviewer's form, for people."""
+    """Write the texts for people: summary, method card, reviewer's form."""
     answer = "\n".join(f"- {aspect.capitalize()}: {headline(found, aspect)}. {MEANING[aspect]}" for aspect in ASPECTS)
     cautions = "\n".join(f"- {note}" for note in found["notes"]) or "- None beyond the limits below."
     for name in ("README.md", "review.md"):
@@ -261,7 +261,7 @@ def _inclusion(ids: tuple[str, ...], hashes: list[bytes], signed: Any) -> dict[s
 
 
 def _custody(workspace: Workspace, track: str) -> list[dict[str, Any]]:
-    """Every vector and assignment of the track in the ledger, with the proof of each."""
+    """Return every vector and assignment of the track in the ledger, each with its proof."""
     chain = []
     for entry in workspace.log.entries(types=("track", "vector", "assign")):
         body = canon.decode(entry.body)

@@ -31,7 +31,7 @@ Progress = Callable[[int, int | None], None] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indexed:
-    """What the index holds. A recording without a near-duplicate is a cluster; `root` commits to those searched."""
+    """The content of the index. A recording without a near-duplicate is a cluster; `root` commits to those searched."""
 
     recordings: int
     clusters: int
@@ -44,7 +44,7 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexReading:
-    """A recording that was read: its file, and the digest its features are kept by."""
+    """A recording that was read: its file, and the digest under which its features are stored."""
 
     recording: Recording
     path: Path
@@ -56,9 +56,10 @@ def store_of(workspace: Workspace) -> IndexStore:
 
 
 def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexed:
-    """Update the index from the registry. Known files are not read again; a bad file does not stop others.
+    """Update the index from the registry.
 
-    Memory holds the features of one recording at a time, and a sketch of all.
+    Indexed files are not read again; an unreadable file does not stop the others. Memory holds the features of one
+    recording at a time, and a sketch of all.
     """
     store = store_of(workspace)
     readings, failed, added = _read_all(workspace, store, on_progress)
@@ -103,7 +104,7 @@ def _chance(store: IndexStore, searched: list[IndexReading], sketches: dict[str,
 def _read_all(
     workspace: Workspace, store: IndexStore, on_progress: Progress
 ) -> tuple[list[IndexReading], list[dict[str, str]], int]:
-    """Every recording's features into the store, in order of registration: what is held, what failed, what was new."""
+    """Store every recording's features, in order of registration; return the stored, the failed and the new ones."""
     readings: list[IndexReading] = []
     failed: list[dict[str, str]] = []
     added = 0
@@ -148,7 +149,7 @@ def _fit(held: list[IndexReading], sketches: dict[str, Features]) -> tuple[list[
 def _of_one_width(
     held: list[IndexReading], sketches: dict[str, Features]
 ) -> tuple[list[IndexReading], list[dict[str, str]]]:
-    """Latents are comparable only within one model: the width first registered is the catalogue's."""
+    """Refuse latents of another width than the first registered ones: only latents of one model are comparable."""
     latent = [reading.recording.id for reading in held if sketches[reading.recording.id].form == "latents"]
     widths = {name: sketches[name].latents.shape[1] for name in latent}
     strange = [name for name in latent if widths[name] != widths[latent[0]]]

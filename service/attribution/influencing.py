@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def attribute_by_influence(workspace: Workspace, folder: Path, files: list[Path], *, assign: bool) -> list[Attributed]:
-    """Score every track of the files and record the vectors; recordings nobody registered get nothing."""
+    """Score every track of the files and record the vectors; unregistered recordings get no share."""
     study = Study(folder)
     registered = {recording.id for recording in workspace.registry.view().recordings()}
     started = time.perf_counter()

@@ -1,7 +1,7 @@
 """Audit a model from its weights: compare it and its training items with the registry; state each owner's share.
 
-A collecting society or an auditor runs it with what the operator submits: the weights, the study (training items and
-adapter) and a sample of generated tracks. What cannot be compared is said to be so, never passed over.
+A collecting society or an auditor runs it on the operator's submission: the weights, the study (training items and
+adapter) and a sample of generated tracks. Each comparison that is not possible is reported as `not checked`.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _check_weights(ws: Workspace, model: tuple[str, str], weights: Path) -> Mode
 
 
 def _check_manifest(ws: Workspace, model: tuple[str, str], study: Study) -> list[ModelCheck]:
-    """The items that the operator shows against the training list that it committed to."""
+    """Compare the submitted training items with the training list that the operator committed to."""
     view = ws.registry.view()
     if view.model(*model).manifest is None:
         detail = "the version was registered without a training list"
@@ -134,7 +134,7 @@ def _check_manifest(ws: Workspace, model: tuple[str, str], study: Study) -> list
 
 
 def _check_owners(ws: Workspace, study: Study) -> ModelCheck:
-    """Whoever the study pays for an item holds the recording in the registry, alone or within a group."""
+    """Check that the study's owner of each item holds the recording in the registry, alone or within a group."""
     view, now = ws.registry.view(), ws.registry.now()
     registered = {recording.id for recording in view.recordings()}
     strangers = set()
@@ -156,7 +156,7 @@ def _check_permissions(ws: Workspace, model: tuple[str, str]) -> ModelCheck:
 
 
 def _check_trained(study: Study, weights: Path, count: int) -> ModelCheck:
-    """Whether the submitted weights know a sample of the training items better than an untrained model does."""
+    """Check that the submitted weights fit a sample of the training items better than an untrained model does."""
     submitted = read_checkpoint(study.adapter, weights)
     numbers = np.random.default_rng(study.plan.producer).permutation(len(study.items))[:count]
     chosen = sorted(int(number) for number in numbers)
@@ -195,7 +195,7 @@ def _fair_shares(study: Study, scored: Sequence[Scored], half_width_ppm: int) ->
 
 
 def as_text(answer: ModelAudit) -> str:
-    """The audit as a page of text: the comparisons, then the shares."""
+    """Return the audit as text: the comparisons, then the shares."""
     lines = [f"model {answer.model}: {'nothing differs' if answer.ok else 'DIFFERS from what was registered'}", ""]
     for check in answer.checks:
         lines.append(f"{check.result:<12}{check.name}: {check.detail}")

@@ -32,7 +32,7 @@ UNKNOWN_SHOWN: Final = 5
 def take(
     ws: Workspace, path: Path, *, method: str, version: str, party: str, renamed: Mapping[str, str]
 ) -> list[Attributed]:
-    """Record the results of a party's method as declared vectors that are not assigned: all of them, or none."""
+    """Record the results of a party's method as declared, unassigned vectors: all of them, or none."""
     view = ws.registry.view()
     view.party(party)
     for text, what in ((method, "method"), (version, "version")):
@@ -58,7 +58,7 @@ def take(
 
 
 def export(ws: Workspace, method: str, out: Path) -> int:
-    """Write the newest vectors of a method as a table; how many there are."""
+    """Write the newest vectors of a method as a table; return their number."""
     vectors = [estimate for (_, own), estimate in sorted(_newest(ws).items()) if own == method]
     if not vectors:
         methods = sorted({own for _, own in _newest(ws)})
@@ -69,9 +69,10 @@ def export(ws: Workspace, method: str, out: Path) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """How far two methods say the same of one aspect of a track: the part of the million on which they agree.
+    """The agreement of two methods on one aspect of a track, in ppm.
 
-    What both leave unattributed is agreed on too. `first_alone` and `second_alone`: sources that only one names.
+    A part that both leave unattributed counts as agreement. `first_alone` and `second_alone`: sources that only one of
+    them names.
     """
 
     track: str
@@ -85,7 +86,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementOfMethods:
-    """Two methods over all tracks that both have a vector of: their mean agreement, rounded down."""
+    """The mean agreement of two methods over all tracks with vectors of both, rounded down."""
 
     first: str
     second: str
@@ -103,7 +104,7 @@ class MethodsCompared:
 
 
 def compare(ws: Workspace, tracks: Sequence[str] = ()) -> MethodsCompared:
-    """How the newest vectors of each method agree, on these tracks or on all; nothing is recorded."""
+    """Compare the newest vectors of each method, on these tracks or on all; nothing is recorded."""
     by_track: dict[str, list[InfluenceVector]] = defaultdict(list)
     for (track, _), estimate in sorted(_newest(ws).items()):
         if not tracks or track in tracks:
@@ -153,7 +154,7 @@ def _parts(aspect: AspectVector) -> dict[str, int]:
 
 
 def _newest(ws: Workspace) -> dict[tuple[str, str], InfluenceVector]:
-    """By track and method, the newest vector that an attribution key of this log signed."""
+    """Return by track and method the newest vector that an attribution key of this log signed."""
     keys = [key.public for key in ring(ws).of("attribution")]
     newest: dict[tuple[str, str], InfluenceVector] = {}
     for entry in ws.log.entries(types=("vector",)):

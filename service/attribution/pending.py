@@ -25,7 +25,7 @@ class Caught:
 
 
 def attribute_pending(ws: Workspace) -> Caught:
-    """Attribute each registered track without a vector whose file lies in the inbox; a bad file fails alone."""
+    """Attribute each registered track without a vector whose file is in the inbox; a bad file does not stop others."""
     inbox = Path(ws.path("attribution.inbox"))
     failed: list[str] = []
     waiting = list(_waiting(ws, inbox, failed))
@@ -37,7 +37,7 @@ def attribute_pending(ws: Workspace) -> Caught:
 
 
 def _waiting(ws: Workspace, inbox: Path, failed: list[str]) -> Iterator[Path]:
-    """One file a track, named after it, and the very file that was registered where its digest was."""
+    """Return one file for each track, by name; if a digest was registered, only a file with that digest."""
     files = {path.stem: path for path in sorted(inbox.iterdir()) if _readable(path)} if inbox.is_dir() else {}
     if not files:
         return

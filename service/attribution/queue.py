@@ -1,7 +1,7 @@
 """The durable queue of files that the server attributes; each result is stored next to its file.
 
-The queue is an inbox of its own, so a crash loses nothing and a track handed in twice is attributed twice. The server
-keeps the method fitted: what takes seconds at the command line, loading the catalogue, happens once.
+The queue is a separate inbox, so a crash loses nothing, and a track sent twice is attributed twice. The server keeps
+the method fitted: the catalogue, which takes seconds to load, is loaded once.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _LOG: Final = logging.getLogger("settle.web")
 class QueuedTrack:
     """A track's state: none (never sent), waiting, done with its vector, or failed with the reason.
 
-    `webhook` is the id of the message that was asked for with the file just handed in.
+    `webhook` is the id of the webhook message requested with this file.
     """
 
     track: str
@@ -62,7 +62,7 @@ class QueuedTrack:
 
 
 def enqueue(ws: Workspace, track: str, media: str, body: bytes) -> QueuedTrack:
-    """Keep a registered track's file until it is attributed; on return it is durable."""
+    """Store a registered track's file until it is attributed; on return it is durable."""
     check_id(track, "track")
     if not body:
         raise InputError("the body is empty: send the track's sound or notes, or its declared vector")
@@ -84,7 +84,7 @@ def enqueue(ws: Workspace, track: str, media: str, body: bytes) -> QueuedTrack:
 
 
 def queued(ws: Workspace, track: str) -> QueuedTrack:
-    """Where a track stands in the queue."""
+    """Return a track's state in the queue."""
     check_id(track, "track")
     folder, name = ws.home / FOLDER, _name_of(track)
     for suffix in FORMS.values():
@@ -100,13 +100,13 @@ def queued(ws: Workspace, track: str) -> QueuedTrack:
 
 
 def has_room(home: Path, tracks: Collection[str]) -> bool:
-    """Whether the queue takes a file of each of these tracks, as it is now."""
+    """Return whether the queue has room for a file of each of these tracks now."""
     named = all(len(_quoted(track)) <= NAME_MAX for track in tracks)
     return named and len(tracks) <= WAITING_MAX - _waiting(home)
 
 
 def _waiting(home: Path) -> int:
-    """How many files wait; the folders beside them are of files that were attributed."""
+    """Return how many files wait; the folders next to them contain attributed files."""
     folder = home / FOLDER
     if not folder.is_dir():
         return 0
@@ -115,7 +115,7 @@ def _waiting(home: Path) -> int:
 
 
 def _name_of(track: str) -> str:
-    """A track's id as a file name; InputError if it is too long for one."""
+    """Return a track's id as a file name; InputError if it is too long."""
     name = _quoted(track)
     if len(name) > NAME_MAX:
         raise InputError(f"track: its id is too long for the queue, at most {NAME_MAX} plain characters")
@@ -123,12 +123,12 @@ def _name_of(track: str) -> str:
 
 
 def _quoted(track: str) -> str:
-    """A track's id without a mark that means something to a file system or to the inbox."""
+    """Return a track's id without characters that are special to a file system or to the inbox."""
     return quote(track, safe="").replace(".", "%2E").replace("~", "%7E")
 
 
 def is_attended(home: Path) -> bool:
-    """Whether a server of this workspace attributes what waits, now."""
+    """Return whether a server of this workspace is attributing the queue now."""
     folder = os.open(home, os.O_RDONLY)
     try:
         # One process looks at a time: two that try the same lock would take each other for a server. The anchor of the
@@ -163,7 +163,7 @@ class QueueWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the file that is being attributed, and no further one."""
+        """Finish the current file and start no other."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

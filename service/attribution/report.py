@@ -30,7 +30,7 @@ RIGHT: Final[dict[Aspect, str]] = {"recording": "master", "composition": "publis
 
 
 def report(workspace: Workspace, track: str, digest: Digest | None = None) -> dict[str, Any]:
-    """Everything the report says, as JSON types, about the payable vector (or the newest, or the one named)."""
+    """Return the report as JSON types, about the payable vector (or the newest, or the one named)."""
     statements = vectors_of(workspace, track)
     view = workspace.registry.view()
     if not statements:
@@ -57,10 +57,10 @@ def report(workspace: Workspace, track: str, digest: Digest | None = None) -> di
 
 
 def public_report(workspace: Workspace, track: str) -> dict[str, Any] | None:
-    """What anybody may read of the vector that a track pays by, without names of artists and holders.
+    """Return the public part of a track's assigned vector, without names of artists and holders.
 
-    None where no vector is assigned. `index` is that of the assignment. It looks at nothing but the track and its
-    sources, so that a public page costs the same in any catalogue.
+    None without an assigned vector. `index` is that of the assignment. Only the track and its sources are read, so that
+    a public page costs the same in any catalogue.
     """
     with workspace.log.store.reading() as connection:
         assigned = queries.find_assignment(connection, track)
@@ -76,7 +76,7 @@ def _shares(
     *,
     assigned: bool,
 ) -> tuple[dict[str, Any], InfluenceVector]:
-    """The vector as the report shows it, and the vector itself."""
+    """Return the vector as shown in the report, and the vector itself."""
     estimated = vector.read_statement(workspace.log.blob(chosen))
     view = workspace.registry.view()
     registered = view.tracks.get(track)
@@ -103,7 +103,7 @@ def _shares(
 
 
 def details_of(workspace: Workspace, found: InfluenceVector, track: str) -> dict[str, Any]:
-    """Matches and remarks kept when the track was attributed on this host; none for a declared vector."""
+    """Return the matches and remarks stored when the track was attributed on this host; none for a declared vector."""
     from service.attribution.attributing import remembered
 
     remembered_input = remembered(workspace).get(f"{track}@{found.method}")
@@ -145,7 +145,7 @@ def _source(
 
 
 def _permitted(view: View, found: InfluenceVector, track: str, one: Influence) -> dict[str, Any] | None:
-    """Whether the use was allowed when the track entered the ledger; None for what the registry does not know."""
+    """Return whether the use was permitted when the track was registered; None for an unregistered source."""
     use = one.use or ("condition" if one.basis == "declared" else "train")
     if one.id.startswith(STYLE_PREFIX):
         return None
@@ -168,7 +168,7 @@ def _by_artist(artists: dict[str, str | None], found: InfluenceVector) -> list[d
 
 
 def _by_holder(workspace: Workspace, view: View, found: InfluenceVector) -> list[dict[str, Any]]:
-    """Parties by their confirmed shares; what nobody has confirmed is listed as such, style groups as themselves."""
+    """Return parties by their confirmed shares; unconfirmed shares and style groups are listed separately."""
     now = workspace.registry.now()
     rows: dict[tuple[str, str], int] = {}
 
@@ -207,7 +207,10 @@ def _ranked(rows: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
 def _matches(
     view: View, artists: dict[str, str | None], details: dict[str, Any], found: InfluenceVector
 ) -> list[dict[str, Any]]:
-    """Where the claimed sources are heard; what was considered and not claimed is in the evidence bundle."""
+    """Return the passages of the claimed sources;
+
+    the evidence bundle also has the sources considered and not claimed.
+    """
     claimed = {(name, match.id) for name in ASPECTS for match in found.aspect(name).sources}
     matches = [match for match in details.get("matches", []) if (match["aspect"], match["source"]) in claimed]
     return [
@@ -219,7 +222,7 @@ def _matches(
 
 
 def _title(view: View, source: str) -> str | None:
-    """A recording's title, or a style group's name; None for what the registry does not know."""
+    """Return a recording's title or a style group's name; None if unregistered."""
     if source.startswith(STYLE_PREFIX):
         return source.removeprefix(STYLE_PREFIX)
     recording = view.all_recordings.get(source)
@@ -232,7 +235,7 @@ def _other(workspace: Workspace, statement: Digest) -> dict[str, Any]:
 
 
 def write_report(found: dict[str, Any], form: str, place: Path) -> Path:
-    """The report as a file: html or pdf."""
+    """Write the report as a file: html or pdf."""
     if form == "html":
         from service.attribution.report_html import as_html
 
@@ -245,7 +248,7 @@ def write_report(found: dict[str, Any], form: str, place: Path) -> Path:
 
 
 def report_text(found: dict[str, Any]) -> str:
-    """The report for a terminal."""
+    """Return the report for a terminal."""
     from service.attribution.report_html import headline, shares
 
     headline_text = f"{found['method']} {found['version']}, vector {found['digest'][:16]}, entry {found['index']}"

@@ -1,4 +1,4 @@
-"""The royalty report as one HTML page, pictures drawn as SVG, nothing loaded from anywhere."""
+"""The royalty report as one HTML page; pictures are inline SVG and nothing is loaded."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ PAGE: Final = Path(__file__).with_name("report.html")
 
 
 def seconds(ms: int) -> str:
-    """Minutes and seconds with a tenth."""
+    """Format minutes and seconds with tenths."""
     return f"{ms // 60_000}:{ms % 60_000 // 1000:02d}.{ms % 1000 // 100}"
 
 
 def headline(report: Mapping[str, Any], name: str) -> str:
-    """An aspect in a line: "30 % Ann, 10 % Bo, 60 % unattributed"; style by its groups."""
+    """Summarise an aspect in a line: "30 % Ann, 10 % Bo, 60 % unattributed"; style by its groups."""
     aspect = next(candidate for candidate in report["aspects"] if candidate["aspect"] == name)
     parts = [(row["name"], row["ppm"]) for row in report["by_artist"] if row["aspect"] == name]
     if name == "style":
@@ -54,13 +54,16 @@ def headline(report: Mapping[str, Any], name: str) -> str:
 
 
 def colours(report: Mapping[str, Any]) -> dict[str, str]:
-    """A source has one colour throughout the report."""
+    """Return one colour per source, used throughout the report."""
     names = dict.fromkeys(source["id"] for aspect in report["aspects"] for source in aspect["sources"])
     return {name: HUES[position % len(HUES)] for position, name in enumerate(names)}
 
 
 def table(report: Mapping[str, Any], whose: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Artists or holders as one row a name, with their shares as shown; each column adds up with what is nobody's."""
+    """Return artists or holders, one row a name, with rounded shares;
+
+    each column adds up with the unattributed part.
+    """
     rows = [row for row in report[whose] if row["aspect"] in columns]
     if not rows:
         return []
@@ -80,18 +83,18 @@ def table(report: Mapping[str, Any], whose: str, columns: Sequence[str]) -> list
 
 
 def stacked(aspect: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """(source, ppm) of a whole; what is no single source's has the id ""."""
+    """Return (source, ppm) of a whole; the part of several small sources or of none has the id ""."""
     named = [(source["id"], source["ppm"]) for source in aspect["sources"]]
     return [*named, ("", aspect["further_ppm"]), ("", aspect["unattributed"])]
 
 
 def shares(aspect: Mapping[str, Any]) -> list[str]:
-    """The shares of `stacked` as they are shown: each source's, the smaller ones' and what is unattributed."""
+    """Return the rounded shares of `stacked`: each source's, the smaller ones' sum, and the unattributed part."""
     return shown.percents([ppm for _, ppm in stacked(aspect)])
 
 
 def between(one: Mapping[str, Any]) -> str:
-    """A source's interval; what a generator declared has none."""
+    """Return a source's interval; a declared share has none."""
     return f"{shown.interval(one['low'], one['high'])} %" if one["basis"] == "estimated" else shown.NOTHING
 
 
@@ -103,7 +106,7 @@ def parts_of_bar(aspect: Mapping[str, Any]) -> list[tuple[str, int, str]]:
 
 
 def bar(report: Mapping[str, Any], aspect: Mapping[str, Any]) -> str:
-    """Shares side by side; grey is what nobody is named for."""
+    """Draw shares side by side; the unattributed part is grey."""
     hues = colours(report)
     left, parts = 0.0, []
     for source, ppm, label in parts_of_bar(aspect):
@@ -118,7 +121,7 @@ def bar(report: Mapping[str, Any], aspect: Mapping[str, Any]) -> str:
 
 
 def whisker(one: Mapping[str, Any], hue: str) -> str:
-    """A share as a bar, with its interval as a line across."""
+    """Draw a share as a bar, with its interval as a line across it."""
     share, low, high = (150 * one[name] / 1_000_000 for name in ("ppm", "low", "high"))
     return (
         '<svg width="152" height="14" viewBox="0 0 152 14" aria-hidden="true">'
@@ -128,7 +131,7 @@ def whisker(one: Mapping[str, Any], hue: str) -> str:
 
 
 def timeline(report: Mapping[str, Any]) -> str:
-    """Each matched source on its own line, along the track's time: whole colour its sound, half its tune."""
+    """Draw each matched source on its own line over the track's time: full colour for sound, half for tune."""
     hues = colours(report)
     names = list(
         dict.fromkeys(each["source"] for each in sorted(report["matches"], key=lambda each: each["track_ms"][0]))
@@ -158,7 +161,7 @@ def timeline(report: Mapping[str, Any]) -> str:
 
 
 def as_html(report: dict[str, Any]) -> str:
-    """The page; every text in it is escaped."""
+    """Return the page; every text in it is escaped."""
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)

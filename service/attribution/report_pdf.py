@@ -20,7 +20,7 @@ PAD: Final = 6
 
 
 def as_pdf(report: dict[str, Any]) -> bytes:
-    """The report; the same report gives the same bytes."""
+    """Return the report as PDF; the same report gives the same bytes."""
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import SimpleDocTemplate
 
@@ -104,7 +104,7 @@ class _Pen:
         return Table(lines, colWidths=list(widths), style=TableStyle(style), repeatRows=int(bool(head)))
 
     def bar(self, parts: Sequence[tuple[str, int, str]], width: float = WIDTH, height: float = 16) -> Any:
-        """(source, ppm, label) side by side; a source without a colour is grey."""
+        """Draw (source, ppm, label) side by side; a source without a colour is grey."""
         from reportlab.graphics.shapes import Drawing, Rect
         from reportlab.lib.colors import HexColor
 
@@ -139,7 +139,7 @@ def _head(pen: _Pen, report: Mapping[str, Any]) -> list[Any]:
 
 
 def _aspect(pen: _Pen, aspect: Mapping[str, Any]) -> list[Any]:
-    """One aspect as a block that is not torn apart between pages."""
+    """Return one aspect as a block that is not split between pages."""
     from reportlab.platypus import KeepTogether
 
     story = [*pen.heading(aspect["aspect"].capitalize()), pen.quiet(aspect["meaning"])]

@@ -1,6 +1,7 @@
-"""`settle attribute` beside a running server: files go through the server's queue, whose catalogue is loaded already.
+"""`settle attribute` next to a running server: files go through the server's queue, whose catalogue is loaded already.
 
-The queue is a folder of the workspace, so no key and no address are needed: who may run the command may write there.
+The queue is a folder of the workspace, so no key and no address are needed: a user who may run the command may write
+there.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def attribute(
     on_progress: Progress = None,
     wait: Callable[[float], None] = time.sleep,
 ) -> AttributionResults:
-    """Attribute files by the server that runs, where it would do the same; here otherwise."""
+    """Attribute files by the running server if it would give the same result, otherwise in this process."""
     named = {track or path.stem: path for path in paths}
     if method or not assign or len(named) != len(paths) or not _taken_by_server(workspace, named):
         return attribute_files(workspace, paths, track=track, method=method, assign=assign, on_progress=on_progress)
@@ -58,9 +59,9 @@ def attribute(
 
 
 def _taken_by_server(workspace: Workspace, named: dict[str, Path]) -> bool:
-    """Whether a server runs, knows every track, reads every file, has the same method, and has room for all.
+    """Return whether a server runs, knows every track, reads every file, has the same method, and has room for all.
 
-    All are queued or none: one that the queue refused in the middle would leave the others attributed and unanswered.
+    All files are queued or none: a refusal in the middle would leave the others attributed without an answer.
     """
     (chosen,) = (value for value in workspace.settings.explained() if value.name == "attribution.method")
     readable = all(_is_readable(path) for path in named.values())

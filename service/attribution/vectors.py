@@ -25,7 +25,10 @@ from service.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributed:
-    """One track's vector, in the ledger: `digest` is the signed statement's, `assigned` whether it pays."""
+    """One track's vector in the ledger:
+
+    `digest` is the signed statement's, `assigned` whether it is the assigned one.
+    """
 
     track: str
     method: str
@@ -46,20 +49,20 @@ class AssignedVector:
 
 
 def shape(found: InfluenceVector) -> dict[str, Any]:
-    """A vector as commands answer it: sources and the unattributed rest, by aspect."""
+    """Return a vector for a command's output: sources and the unattributed part, by aspect."""
     document = vector.payload(found)
     return {name: document[name] for name in ASPECTS}
 
 
 def declare(workspace: Workspace, path: Path, *, assign: bool = True) -> list[Attributed]:
-    """Sign and record every declared vector in a file: all of them, or none when one is malformed."""
+    """Sign and record every declared vector in a file: all of them, or none if one is malformed."""
     started = time.perf_counter()
     vectors = [vector.from_declared(document) for document in read_declared(path)]
     return record(workspace, vectors, assign=assign, seconds=[time.perf_counter() - started] * len(vectors))
 
 
 def read_declared(path: Path) -> list[Any]:
-    """The documents of a file: one JSON object, a JSON list of them, or one object a line."""
+    """Return the documents of a file: one JSON object, a JSON list of them, or one object a line."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
@@ -87,7 +90,7 @@ def record(
 ) -> list[Attributed]:
     """Sign vectors with the attribution key and append them in one step; unknown tracks become drafts.
 
-    A vector that its track pays by already is answered and not appended again, so that a step may be repeated.
+    A vector that is assigned to its track already is not appended again, so that a step can be repeated.
     """
     if len({candidate.track for candidate in vectors}) != len(vectors):
         raise InputError("two vectors for one track in one go; attribute them one after the other")
@@ -124,9 +127,9 @@ def record(
 
 
 def _counting(workspace: Workspace, key: PrivateKey) -> Check:
-    """Under the log's lock: refuse a key that another process rotated meanwhile.
+    """Refuse, under the log's lock, a key that another process rotated meanwhile.
 
-    What it signs would be void and stay in the log, and every fsck from then on would find it.
+    Its leaf would be void and stay in the log, and every later fsck would report it.
     """
 
     def check(_: Connection, head: Head) -> None:
@@ -164,7 +167,7 @@ def assign(workspace: Workspace, track: str, digest: Digest, reason: str) -> Ass
 
 
 def vectors_of(workspace: Workspace, track: str) -> list[tuple[Digest, int]]:
-    """Every vector recorded for a track, oldest first: statement digest and ledger index."""
+    """Return every vector recorded for a track, oldest first: statement digest and ledger index."""
     statements = []
     for entry in workspace.log.entries(types=("vector",)):
         body = canon.decode(entry.body)

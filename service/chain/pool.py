@@ -37,7 +37,7 @@ DORMANCY: Final = 365 * DAY
 
 @contextmanager
 def opened(ws: Workspace, *, signing: bool = True) -> Iterator[PoolClient]:
-    """The client of this workspace's chain: the node of chain.url, or the embedded chain. Looking needs no key."""
+    """Open the client of this workspace's chain: the node of chain.url, or the embedded chain. Reading needs no key."""
     store = ChainStore(ws.home / STORE)
     chain = None
     try:
@@ -75,7 +75,7 @@ def signer_of(ws: Workspace) -> TransactionSigner:
 def deploy(
     ws: Workspace, *, currency: str, token: str | None, window: int | None, owner: str | None, guardian: str | None
 ) -> Deployed:
-    """The pool that pays a currency; on the embedded chain in test money and without a window, unless told."""
+    """Deploy the pool that pays a currency; on the embedded chain by default with test money and without a window."""
     embedded = not ws.settings.text("chain.url")
     if token is None and not embedded:
         raise InputError("name the token the pool shall pay in: --token 0x...; only the embedded chain has test money")
@@ -108,7 +108,7 @@ def fund(ws: Workspace, currency: str, micros: int) -> Funded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchored:
-    """The ledger's tree as a pool holds it."""
+    """The size and root of the ledger that a pool has stored."""
 
     pool: str
     chain_id: int
@@ -134,13 +134,13 @@ def anchor(ws: Workspace, currency: str) -> Anchored:
 
 
 def veto(ws: Workspace, currency: str) -> IntentRow:
-    """Strike the pending posting; the one before it goes on serving."""
+    """Veto the pending posting; the previous one stays active."""
     with opened(ws) as client:
         return _intent_row(client, client.veto(currency))
 
 
 def pause(ws: Workspace, currency: str, *, on: bool) -> IntentRow:
-    """Stop claims for seven days, or end that early."""
+    """Pause claims for seven days, or end the pause."""
     with opened(ws) as client:
         return _intent_row(client, client.pause(currency, on=on))
 
@@ -150,7 +150,7 @@ def pause(ws: Workspace, currency: str, *, on: bool) -> IntentRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentRow:
-    """One thing that was to happen on the chain, and how far it came."""
+    """One intended operation on the chain, and its state."""
 
     key: str
     kind: str
@@ -162,7 +162,7 @@ class IntentRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolRow:
-    """A pool as the chain has it now. Amounts in base units; times in seconds since 1970."""
+    """The present state of a pool on the chain. Amounts in base units; times in seconds since 1970."""
 
     pool: str
     token: str
@@ -181,7 +181,7 @@ class PoolRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainStatus:
-    """The chain as this workspace sees it."""
+    """The state of the chain for this workspace."""
 
     chain_id: int
     embedded: bool
@@ -192,7 +192,7 @@ class ChainStatus:
 
 
 def status(ws: Workspace, *, adopt_nonce: bool = False) -> ChainStatus:
-    """Pools and intents as they stand; nothing is sent."""
+    """Return pools and intents; nothing is sent."""
     with opened(ws, signing=adopt_nonce) as client:
         if adopt_nonce:
             client.adopt_nonce()
@@ -256,7 +256,7 @@ class ExportedTransactions:
 
 
 def export(ws: Workspace, out: Path) -> ExportedTransactions:
-    """Write what waits for a signature, for the machine that has the key."""
+    """Write the unsigned transactions for the machine that has the key."""
     with opened(ws) as client:
         rows = client.unsigned()
     if not rows:
@@ -267,7 +267,10 @@ def export(ws: Workspace, out: Path) -> ExportedTransactions:
 
 
 def take_in(ws: Workspace, path: Path) -> tuple[IntentRow, ...]:
-    """Take back what was signed: `[{"key": ..., "raw": "0x..."}]`; each must be what was exported. Then send it."""
+    """Import signed transactions (`[{"key":
+
+    ..., "raw": "0x..."}]`), compare each with the exported one, and send them.
+    """
     try:
         signed = [
             (str(row["key"]), bytes.fromhex(row["raw"].removeprefix("0x"))) for row in json.loads(path.read_bytes())

@@ -1,7 +1,7 @@
 """Post runs on a chain, claim, record results in the log, and reconcile with the ledger.
 
 Which payments of a run go to the chain is decided in `service.settlement.paying`, how the chain is driven in
-`contracts`. Each function may be repeated: what was done before is found done.
+`contracts`. Each function may be repeated: steps that were done before are not done again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ TREE: Final = "tree.json"
 
 
 def settle(ws: Workspace, run_id: str, *, dry_run: bool = False) -> SettledRun | PlannedTransaction:
-    """Post what a published run pays on the chain. A dry run needs no key and changes nothing."""
+    """Post the chain payments of a published run. A dry run needs no key and changes nothing."""
     if not dry_run:
         paying.pay(ws, run_id, "chain")
     with opened(ws, signing=not dry_run) as client:
@@ -77,9 +77,9 @@ def _settle(ws: Workspace, client: PoolClient, run_id: str, *, dry_run: bool) ->
 
 
 def _batches(ws: Workspace, book: Book, run: str) -> dict[str, Payments]:
-    """The run's payments that are on the chain or go there, by the name each batch is posted under.
+    """Return the run's payments that are on the chain or go there, by the posting name of each batch.
 
-    One that failed before its batch was posted is left out, and so is one whose failure waits for a second person.
+    A payment that failed before its batch was posted is left out, and so is one whose failure waits for approval.
     """
     if run not in book.batches:
         return {}
@@ -135,7 +135,7 @@ def _published(ws: Workspace, book: Book, stored: Stored, name: str, payments: P
 
 
 def _payment(accounts: Mapping[str, Any], payment: Mapping[str, Any]) -> PostedPayment:
-    """A payment with its account, which must be the one that the signed batch was made out to."""
+    """Return a payment with its account, which must be the one in the signed batch."""
     party, account = payment["party"], accounts.get(payment["party"])
     if account is not None and not made_out_to(account, payment["account"]):
         raise PostingError(
@@ -165,7 +165,10 @@ class PaidByChain:
 
 
 def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
-    """Post a run and push its claims; while its window runs only the first, and when repeated later the rest."""
+    """Post a run and submit its claims;
+
+    during the posting's window only the posting, and the claims when repeated later.
+    """
     handed = paying.pay(ws, run_id, "chain")
     with opened(ws) as client:
         posting = _settle(ws, client, run_id, dry_run=False)
@@ -197,7 +200,7 @@ def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
 
 
 def claim(ws: Workspace, run_id: str, parties: list[str]) -> Claimed:
-    """Claim for these parties or all under the active posting; record the chain's payments in the log."""
+    """Claim for these parties, or all, under the active posting; record the chain's payments in the log."""
     stored = load(ws.log, find_run(read_book(ws), run_id))
     with opened(ws) as client:
         pool = client.book.pool(client.chain_id, stored.currency)
@@ -221,7 +224,7 @@ class ClaimFiles:
 
 
 def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
-    """One claim file per payee of the run's posting."""
+    """Write one claim file per payee of the run's posting."""
     stored = load(ws.log, find_run(read_book(ws), run_id))
     with opened(ws, signing=False) as client:
         posting = _posting_of(ws, client, stored)
@@ -262,7 +265,7 @@ def claim_files(ws: Workspace, run_id: str, out: Path) -> ClaimFiles:
 
 
 def _posting_of(ws: Workspace, client: PoolClient, stored: Stored) -> Posting:
-    """The last standing posting of a run."""
+    """Return the last posting of a run that was not vetoed."""
     pool = client.book.pool(client.chain_id, stored.currency)
     for name in reversed(_batches(ws, read_book(ws), stored.record.run)):
         if standing := settling.standing(client, pool, name):
@@ -302,7 +305,7 @@ def write_down(ws: Workspace, client: PoolClient) -> None:
 
 
 def _write_arrivals(ws: Workspace, client: PoolClient, pool: Pool, rows: list[PostingRow]) -> None:
-    """Payments that the chain shows as made, in one append; once each, though a vetoed run is posted again."""
+    """Record the payments made on the chain in one append; each once, even if a vetoed run is posted again."""
     paid = pushing.paid(client, pool)
     at, maker = format_time(ws.clock()), ws.signer("operator")
 
@@ -335,7 +338,7 @@ def _write_arrivals(ws: Workspace, client: PoolClient, pool: Pool, rows: list[Po
 
 
 def check(ws: Workspace, currency: str) -> Reconciliation:
-    """Run totals, leaves, contract state and token movements side by side; every line must agree."""
+    """Compare run totals, leaves, contract state and token movements; every line must agree."""
     book = read_book(ws)
     owed: dict[str, int] = {}
     written_off: Counter[str] = Counter()
@@ -352,7 +355,7 @@ def check(ws: Workspace, currency: str) -> Reconciliation:
 
 
 def _written_off(ws: Workspace, book: Book, stored: Stored) -> Iterator[tuple[str, int]]:
-    """Payments of a run that a chain had and that count as written off: the contract's transaction, and micro-units."""
+    """Return the run's payments written off by the contract: its transaction, and micro-units."""
     for party, payment in transfers(ws.log, book, stored).items():
         last = book.payment_of(stored.record.run, party)
         if payment.state == "written-off" and last is not None and payment.attempts[-1].posted is not None:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuspectsHeld:
-    """A hold on listeners: how many it names, and how many streams they had in the month.
+    """A hold on listeners: their number, and the number of their streams in the month.
 
-    `id` is empty where every suspect was spared or is held already.
+    `id` is empty if every suspect was spared or is held already.
     """
 
     id: str
@@ -41,7 +41,7 @@ class SuspectsHeld:
 def hold_suspects(
     ws: Workspace, period: Period, *, scorer: str, until: datetime | None = None, spared: Collection[str] = ()
 ) -> SuspectsHeld:
-    """Hold the streams of the month's suspects, but for those spared and those that an open or rejected hold names."""
+    """Hold the streams of the month's suspects, except spared ones and those in an open or rejected hold."""
     suspects = suspicions(ws, period, scorer=scorer, shown=None).suspects
     if unknown := set(spared) - {suspect.listener for suspect in suspects}:
         raise InputError(f"listener {min(unknown)!r} is not a suspect of {period}; see settle fraud score {period}")

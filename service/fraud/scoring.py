@@ -1,8 +1,8 @@
 """Score listeners by what they played and when: the interface of a scorer, and the built-in rules.
 
-A scorer gives each listener points with reasons; at HELD_AT its streams are for a person to look at. No rule is proof.
-The rules that come with Settle look for one kind of fraud: many accounts that play one owner's large catalogue evenly,
-so that no track stands out. Nothing here was fitted to a real service; docs/benchmarks.md has what they find and miss.
+A scorer gives each listener points with reasons; from HELD_AT points on, a person should check the streams. No rule is
+proof. The built-in rules look for one kind of fraud: many accounts that play one owner's large catalogue evenly, so
+that no track is conspicuous. They were not fitted to a real service; docs/benchmarks.md states what they find and miss.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DEVICE_LISTENERS: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayColumns:
-    """Plays as columns, numbered from 0: listener, track, seconds, and the device where a hint says which."""
+    """Plays as columns, numbered from 0: listener, track, seconds, and the device if a hint states it."""
 
     listener: Ints
     track: Ints
@@ -51,7 +51,7 @@ class PlayColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
-    """Points by listener, and the reasons that gave them: name by listener where it holds."""
+    """Points by listener, and the listeners for which each reason holds."""
 
     points: Ints
     reasons: dict[str, NDArray[np.bool_]]
@@ -62,18 +62,18 @@ class Suspicion:
 
 
 class Scorer(Protocol):
-    """What finds suspicious listeners. An installed package offers one under the entry point `settle.scorers`."""
+    """The interface of a scorer. An installed package can offer one under the entry point `settle.scorers`."""
 
     def __call__(self, plays: PlayColumns, listeners: int) -> Suspicion:
-        """The points of each of so many listeners."""
+        """Return the points of each of this many listeners."""
 
 
 def even_spread(plays: PlayColumns, listeners: int) -> Suspicion:
-    """The rules that come with Settle.
+    """Apply the built-in rules.
 
-    More plays in a day than there is time for are enough alone. Otherwise a listener must play evenly over a large
-    catalogue (`spread`), and one more must hold: nobody who plays these tracks plays what everybody plays (`closed`),
-    or many accounts share a device. `sleepless` adds to the picture and decides nothing alone.
+    More plays in a day than fit into it are enough alone. Otherwise a listener must play evenly over a large catalogue
+    (`spread`), and one of two more must hold: the players of these tracks play no popular tracks (`closed`), or many
+    accounts share a device. `sleepless` adds points but never decides alone.
     """
     counts = np.bincount(plays.listener, minlength=listeners)
     if not counts.any():
@@ -101,7 +101,7 @@ def _active_days(plays: PlayColumns, listeners: int) -> Ints:
 
 
 def _same_track(plays: PlayColumns, counts: Ints) -> Floats:
-    """How often two plays of a listener are of one track."""
+    """Return how often two plays of a listener are of the same track."""
     width = int(plays.track.max(initial=0)) + 1
     pairs, times = np.unique(plays.listener * width + plays.track, return_counts=True)
     same = np.bincount(pairs // width, weights=times * (times - 1.0), minlength=len(counts))
@@ -109,7 +109,7 @@ def _same_track(plays: PlayColumns, counts: Ints) -> Floats:
 
 
 def _nearness(plays: PlayColumns, listeners: int, counts: Ints) -> Floats:
-    """A listener's part of plays of hits, as the average of all who play the same tracks."""
+    """Return the share of hits in a listener's plays, averaged over all listeners of the same tracks."""
     tracks = int(plays.track.max(initial=0)) + 1
     audience = np.bincount(np.unique(plays.listener * tracks + plays.track) % tracks, minlength=tracks)
     hit = np.zeros(tracks, dtype=bool)
@@ -122,7 +122,7 @@ def _nearness(plays: PlayColumns, listeners: int, counts: Ints) -> Floats:
 
 
 def _longest_pause(plays: PlayColumns, listeners: int) -> Floats:
-    """The median, over a listener's days of plays, of the longest time without one."""
+    """Return a listener's longest daily pause: the median over the days with plays."""
     order = np.lexsort((plays.at, plays.listener))
     listener, at = plays.listener[order], plays.at[order]
     day = listener * 100_000 + at // DAY
@@ -145,7 +145,7 @@ def _longest_pause(plays: PlayColumns, listeners: int) -> Floats:
 
 
 def _device_listeners(plays: PlayColumns, listeners: int) -> Ints:
-    """The most accounts on any device that a listener uses."""
+    """Return the largest number of accounts on a device that the listener uses."""
     stated = plays.device != UNKNOWN
     pairs = np.unique(np.stack([plays.device[stated], plays.listener[stated]]), axis=1)
     shared = np.zeros(listeners, dtype=np.int64)
@@ -155,7 +155,7 @@ def _device_listeners(plays: PlayColumns, listeners: int) -> Ints:
 
 
 def scorer_named(name: str) -> Scorer:
-    """The rules that come with Settle (`even-spread`), or what an installed package offers under this name."""
+    """Return the built-in rules (`even-spread`), or the scorer that an installed package offers under this name."""
     if name == "even-spread":
         return even_spread
     from importlib.metadata import entry_points

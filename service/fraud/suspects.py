@@ -1,7 +1,7 @@
 """Find the suspects of a month: score each listener's events, and list the tracks that they played.
 
-A listener is what the log says of them: a source and a commitment, which is another one each month. Device hints come
-from a side table that can be erased; they never enter a leaf.
+A listener is identified as in the log: by source and commitment, which changes each month. Device hints come from an
+erasable side table; they never enter a leaf.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _PlayLeaf(msgspec.Struct, frozen=True):
 
 
 class DeviceHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """On which device an event was played, as the platform calls it."""
+    """The device on which an event was played, as named by the platform."""
 
     source: str
     event_id: str
@@ -62,7 +62,7 @@ class DeviceHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """A listener to look at: how many streams, how many points, and why."""
+    """A suspicious listener: number of streams, points, and reasons."""
 
     source: str
     listener: str
@@ -73,7 +73,7 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuspectTrack:
-    """A track that suspects played: how many of its streams are theirs."""
+    """A track that suspects played, and the number of its streams that are theirs."""
 
     track: str
     streams: int
@@ -82,7 +82,7 @@ class SuspectTrack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicions:
-    """A month seen by one scorer. Nothing is held by it: `settle fraud hold` holds, and two people let go."""
+    """A month's suspects by one scorer. This holds nothing: `settle fraud hold` does, and two people release it."""
 
     period: str
     scorer: str
@@ -96,7 +96,10 @@ class Suspicions:
 
 
 def suspicions(ws: Workspace, period: Period, *, scorer: str, shown: int | None = SHOWN) -> Suspicions:
-    """Score every listener of a month; the suspects with the most streams first, so many of them (None: all)."""
+    """Score every listener of a month;
+
+    return at most this many suspects (None: all), those with the most streams first.
+    """
     score = scorer_named(scorer)
     listeners: dict[tuple[str, str], int] = {}
     tracks: dict[str, int] = {}
@@ -176,7 +179,7 @@ def _seconds(text: str, start: datetime) -> int:
 
 
 def take_devices(ws: Workspace, path: Path) -> int:
-    """Take the device hints of a file (NDJSON: source, event_id, device) into the side table; how many were new."""
+    """Store the device hints of a file (NDJSON: source, event_id, device); return the number of new ones."""
     data = read_file(path)
     try:
         hints = msgspec.json.Decoder(DeviceHint).decode_lines(data)
@@ -199,14 +202,14 @@ def take_devices(ws: Workspace, path: Path) -> int:
 
 
 def forget_devices(ws: Workspace) -> int:
-    """Erase every device hint; how many there were."""
+    """Erase every device hint; return their number."""
     with ws.log.projection() as tx:
         _METADATA.create_all(tx)
         return tx.execute(_DEVICE.delete()).rowcount
 
 
 def _devices(log: Log, ids: Sequence[tuple[str, str]]) -> Any:
-    """The number of each play's device; UNKNOWN where there is no hint."""
+    """Return the number of each play's device; UNKNOWN without a hint."""
     with log.store.reading() as connection:
         if not inspect(connection).has_table(_DEVICE.name):
             return np.full(len(ids), UNKNOWN, dtype=np.int64)

@@ -88,7 +88,7 @@ def read(path: Path) -> tuple[BatchStatement, dsse.Envelope]:
 
 
 def parse(data: bytes, name: str) -> tuple[BatchStatement, dsse.Envelope]:
-    """The batch that these bytes state; its signature is not checked."""
+    """Return the batch in these bytes; its signature is not checked."""
     envelope = dsse.parse(data)
     if envelope.payload_type != batch.PAYLOAD_TYPE:
         raise VerificationError(f"{name} is a {envelope.payload_type!r}, expected {batch.PAYLOAD_TYPE!r}")
@@ -96,7 +96,7 @@ def parse(data: bytes, name: str) -> tuple[BatchStatement, dsse.Envelope]:
 
 
 def content_of(path: Path, source: str, form: str | None) -> BatchContent:
-    """What a file's events come to; refuses a file with a row that nobody could sign for."""
+    """Return what a batch must cover for a file's events; refuses a file with an invalid row."""
     with open_file(path) as file:
         return read_content(reader_for(str(path), form)(file, str(path)), str(path), source)
 
@@ -127,7 +127,7 @@ def take(ws: Workspace, path: Path, batch_file: Path, form: str | None) -> Recor
 def take_rows(
     ws: Workspace, blocks: Iterable[Rows], name: str, found: BatchStatement, envelope: dsse.Envelope
 ) -> RecordedBatch:
-    """The same for a batch whose events are in memory."""
+    """Do the same for a batch whose events are in memory."""
     batch.check_log(found, ws.log.origin)
     taken = ws.log.signed_batches().batch_of(envelope.digest)
     key = _signer(ws, found, envelope) if taken is None else None
@@ -190,16 +190,16 @@ def _append(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope, key: 
 
 
 def signers(log: Log) -> dict[int, str]:
-    """By the index of each batch leaf, the party that spoke for its source and signed it, as the log's bytes show.
+    """Return, by the index of each batch leaf, the party of its source that signed it, according to the log.
 
-    One whose key was revoked from before the batch is left out, as is one that `fsck` names: its events are unsigned.
+    A batch is left out, and its events are unsigned, if its key was revoked from before the batch or `fsck` reports it.
     """
     reading = log.signed_batches()
     return {index: party for index in list(reading.batches) if (party := reading.signed_by(index)) is not None}
 
 
 def search(log: Log) -> PlaceSearch:
-    """Every batch of the log whose signature counts, oldest first, for events that come one by one."""
+    """Return a search over every batch with a valid signature, oldest first, for events that come one by one."""
     reading, batches = log.signed_batches(), defaultdict[str, list[tuple[int, Digest]]](list)
     for index in signers(log):
         taken = reading.batches[index]
@@ -209,7 +209,7 @@ def search(log: Log) -> PlaceSearch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchShown:
-    """A batch in the log: how many events it was signed over, and how many of them the log holds."""
+    """A batch in the log: the number of signed events, and the number of them in the log."""
 
     source: str
     number: int
@@ -221,7 +221,10 @@ class BatchShown:
 
 
 def show(ws: Workspace, source: str | None = None) -> list[BatchShown]:
-    """Return the batches of a source or of all; signed events not in the log are in quarantine, or never arrived."""
+    """Return the batches of one source or of all.
+
+    Signed events that are not in the log are in quarantine or never arrived.
+    """
     here: dict[int, int] = defaultdict(int)
     with ws.log.store.reading() as connection:
         for first, stop, index, _ in signed.ranges(connection, 0, ws.log.head().size).rows:
@@ -246,7 +249,7 @@ def show(ws: Workspace, source: str | None = None) -> list[BatchShown]:
 
 
 def place_of(ws: Workspace, index: int) -> tuple[int, int] | None:
-    """The batch leaf under which an event stands and its place there; None where nobody's signature counts."""
+    """Return the batch leaf that covers an event and its position there; None without a valid signature."""
     with ws.log.store.reading() as connection:
         position = signed.ranges(connection, index, index + 1).find(index)
     return None if position is None or ws.log.signed_batches().signed_by(position[0]) is None else position

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """A party that can sign for itself from log size `size` on, with the key in `file`."""
+    """A party that signs for itself from log size `size` on, with the key in `file`."""
 
     party: str
     key: str
@@ -26,7 +26,7 @@ class Enrolled:
 
 
 def enrol(ws: Workspace, party: str, role: Role, *, name: str, by: str) -> Enrolled:
-    """Give a party a key: kept here under `name`, sealed as the key is that introduces it."""
+    """Create a party's key, stored here under `name` and encrypted like the key that introduces it."""
     path = ws.key_path(name)
     if path.exists():
         raise ConflictError(f"{party} has a key as {role} already: {path}")
@@ -39,7 +39,7 @@ def enrol(ws: Workspace, party: str, role: Role, *, name: str, by: str) -> Enrol
 
 
 def introduction(ws: Workspace, party: str, role: Role, public: PublicKey, *, by: str) -> dict[str, Any]:
-    """The leaf by which one of the workspace's own keys introduces a party's."""
+    """Return the leaf by which one of the workspace's own keys introduces a party's."""
     key = ring(ws).find(public.id)
     if key is not None:
         raise ConflictError(f"key {public.id[:16]} is in the log already, as the {key}")

@@ -1,8 +1,8 @@
 """Copy to a member log what its events need from the home log: tracks, vectors, assignments, sources.
 
-Everything is logged anew in the member, in the home log's order, before events are taken, so that an event
-binds to an assignment in its own log and is proven there. Assignments are signed with the member's own
-attribution key; the vectors are the home log's, whose attribution keys the member's operator brings in.
+Everything is logged again in the member, in the home log's order, before events are appended, so that an event binds to
+an assignment in its own log and is proven there. Assignments are signed with the member's own attribution key; the
+vectors are the home log's, whose attribution keys the member's operator adds.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _alone(size: int) -> Any:
 
 
 def _news(ws: Workspace, home: Log) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """The leaves that take over what the home log has gained since this log last did, and the vectors they name."""
+    """Return the leaves that copy the home log's new entries, and the vectors they name."""
     done = [leaf.decode(entry.body) for entry in ws.log.entries(types={member.FOLLOW})]
     check_extends(home, [(checkpoint["size"], checkpoint["root"]) for checkpoint in done[-1:]])
     start = done[-1]["size"] if done else 0
@@ -80,7 +80,7 @@ def _news(ws: Workspace, home: Log) -> tuple[list[dict[str, Any]], list[bytes]]:
 
 
 def _keys(ws: Workspace, home: Log) -> Iterator[dict[str, Any]]:
-    """The home log's attribution keys that this log does not know yet."""
+    """Return leaves for the home log's attribution keys that this log does not have yet."""
     own = ring(ws)
     for key in rings_of(home).last.of("attribution"):
         if own.find(key.public.id) is None:
@@ -90,10 +90,10 @@ def _keys(ws: Workspace, home: Log) -> Iterator[dict[str, Any]]:
 
 
 def _assignments(ws: Workspace, home: Log, assigned: list[tuple[int, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    """Each of the home log's assignments, in its order, with the evidence that its vector was logged.
+    """Return each of the home log's assignments, in order, after the leaf that logs its vector.
 
-    Each says which entry of the home log it repeats. They are signed at one time: a track that went back to a vector
-    would otherwise have two assignments of one signature, the second of them void.
+    Each names the entry of the home log that it repeats. They are all signed at the same time: without that index, a
+    track that returns to a vector would have two assignments with one signature, the second of them void.
     """
     logged = {body["statement"]: body for body in _vector_leaves(home)} if assigned else {}
     now, key = ws.clock(), ws.signer("attribution")

@@ -1,7 +1,7 @@
 """Check that another log only grows: compare with the last close, and with its largest size seen since.
 
-A log that is rolled back together with its anchor looks well to itself. Whoever has seen it further along
-knows better, so a home log's workspace remembers, in `logs-seen.json`, how far it has seen each of its logs.
+A log that is rolled back together with its anchor is consistent in itself. Only an observer that saw a larger size can
+detect this, so a home log's workspace records the largest size seen of each of its logs in `logs-seen.json`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def check_extends(log: Log, extents: Sequence[Extent], *, where: str = "listed")
 
 
 def check_seen(home: Path, log: Log) -> None:
-    """Refuse a log that was seen further along from this workspace, or with another tree."""
+    """Refuse a log that this workspace has seen with a larger size or another tree."""
     if (extent := _seen(home).get(log.origin)) is not None:
         check_extends(log, [extent], where="seen")
 

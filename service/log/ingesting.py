@@ -78,7 +78,7 @@ class IngestedFile:
 def ingest_files(
     workspace: Workspace, paths: Sequence[Path], *, naming: Callable[[], Naming], **options: Any
 ) -> list[IngestedFile]:
-    """Every file, and every file of events in a folder, one after the other; one that is refused stops no other."""
+    """Ingest every file, and every file of events in a folder; a refused file does not stop the others."""
     results = []
     for path in _expanded(paths):
         try:
@@ -110,11 +110,11 @@ def ingest_file(
     naming: Naming | None = None,
     on_progress: Progress | None = None,
 ) -> Ingested:
-    """Append the events of a file, or of standard input (None), block by block, each acknowledged by itself.
+    """Append the events of a file, or of standard input (None), block by block; each block is acknowledged separately.
 
-    With a `source`, the file is that platform's: rows that speak for another go to quarantine. With a
-    `batch_file`, it is a batch that a platform signed: it is taken as signed or not at all. Every unknown field is
-    refused unless `naming` says otherwise.
+    With a `source`, the file is that platform's: rows that name another go to quarantine. With a `batch_file`, it is a
+    batch that a platform signed: it is appended as signed or not at all. Unknown fields are refused unless `naming`
+    allows them.
     """
     if source is not None:
         check_id(source, "source")
@@ -175,7 +175,7 @@ def ingest_file(
 
 @dataclass(slots=True)
 class IndexRanges:
-    """Indexes as [first, count], joined where one range goes on where the last ended."""
+    """Indexes as [first, count]; adjacent ranges are joined."""
 
     pairs: list[tuple[int, int]] = field(default_factory=list)
 
@@ -188,7 +188,7 @@ class IndexRanges:
 
 
 def _always(blocks: Iterator[Rows]) -> Reader:
-    """A reader of rows that are at hand: a report has been read before, and opens its own files."""
+    """Return a reader that ignores its file: the rows of a report are read already."""
     return lambda _file, _name: blocks
 
 
@@ -201,7 +201,7 @@ def _taken(
     form: str | None,
     source: str | None,
 ) -> RecordedBatch:
-    """The batch of a file, taken into the log before the file's events."""
+    """Append the batch leaf of a file before the file's events."""
     if path is None:
         raise InputError("a signed batch is read twice, first to check it: name the file of its events")
     statement = batches.read(batch_file)[0]
@@ -283,7 +283,7 @@ class Replayed(Ingested):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discarded:
-    """Rows closed by this call; the others named were closed before."""
+    """Rows discarded by this call; the other named rows were closed before."""
 
     discarded: int
     already: int
@@ -310,7 +310,7 @@ def discard(workspace: Workspace, numbers: Sequence[int], reason: str) -> Discar
 def replay(workspace: Workspace, numbers: Sequence[int] = (), *, corrected: Path | None = None) -> Replayed:
     """Try rows again: these, or all that wait; one row may be replaced by a corrected one from a file.
 
-    What speaks for another platform than the one whose file it came in is tried only where it is named.
+    A row that names another platform than its sender's is tried only if its number is given.
     """
     log = workspace.log
     if corrected is not None and len(numbers) != 1:

@@ -1,8 +1,8 @@
 """Accept events from many callers: all events that wait during a commit share the next one.
 
-For servers and consumers. Each caller's rows are answered for by themselves; a group is bounded by events, not by
-callers. Where the log's keys were changed meanwhile nothing was written, so the workspace is opened again and the
-same group is tried once more.
+For servers and consumers. Each caller gets its own result; the size of a group is limited by events, not by callers. If
+the log's keys were changed meanwhile, nothing was written: the workspace is opened again and the same group is tried
+once more.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def decoded(
 
 
 class Intake:
-    """One log's way in for the life of a process; `take` is safe from any number of threads."""
+    """The intake of one log for the life of a process; `take` may be called from any number of threads."""
 
     def __init__(
         self,
@@ -71,19 +71,19 @@ class Intake:
 
     @property
     def waiting(self) -> int:
-        """Events that wait for a commit now."""
+        """Return the number of events that wait for a commit."""
         return self._gather.waiting
 
     def take(self, part: Handed) -> Acknowledged:
-        """Append a caller's rows; on return they are acknowledged, or in quarantine. Refuses when too many wait."""
+        """Append a caller's rows; on return they are acknowledged or in quarantine. Refuses if too many wait."""
         return self._gather(part)
 
     def take_together(self, parts: Sequence[Handed]) -> Sequence[Acknowledged]:
-        """What one caller has gathered already, in one commit: for a consumer, which is the only one in its process."""
+        """Append several groups of rows in one commit: for a consumer, the only caller in its process."""
         return self._standing.acting(lambda workspace: self._of(workspace).take_together(parts))
 
     def _of(self, workspace: Workspace) -> Ingest:
-        """The ingest of this workspace, which remembers tracks and listeners between groups."""
+        """Return the ingest of this workspace, which caches tracks and listeners between groups."""
         if self._ingest is not None:
             opened, ingest, since = self._ingest
             follows = bool(workspace.settings.text("log.home"))

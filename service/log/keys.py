@@ -1,9 +1,9 @@
 """Show, rotate, revoke and export the workspace's keys.
 
-A rotation is three steps on two disks, and any of them may be the last before a crash: the new key
-is kept beside the old one, the old key signs the leaf that hands over, the new file takes its place.
-The old private key is destroyed: it could still sign what bears no date.
-While a rotation is unfinished nothing can be signed with the old key; running it again finishes it.
+A rotation has three steps on two disks, and a crash may come after any of them: the new key is stored next to the old
+one, the old key signs the leaf that hands over, the new file replaces the old one. The old private key is destroyed,
+because signatures bear no date and it could still sign. While a rotation is unfinished, nothing can be signed with the
+old key; running it again finishes it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SPKI: Final = bytes.fromhex("302a300506032b6570032100")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """One key of the ring; `file` is its name in the workspace's keys, None for a key kept elsewhere."""
+    """One key of the ring; `file` is its name in the workspace's keys, None for a key stored elsewhere."""
 
     role: str
     party: str
@@ -45,7 +45,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotated:
-    """A key has handed over; readers of trust.json may fetch it again, and proofs from before still verify."""
+    """The result of a rotation; earlier proofs still verify, also with a new copy of trust.json."""
 
     name: str
     old: str
@@ -76,13 +76,13 @@ class Public:
 
 
 def ring(workspace: Workspace, size: int | None = None) -> KeyRing:
-    """Every key there has been in this log, from the trusted ones on; as of a size if one is given."""
+    """Return every key of this log, starting with the trusted ones; as of a size if one is given."""
     rings_now = rings(workspace)
     return rings_now.last if size is None else rings_now.at(size)
 
 
 def rings(workspace: Workspace) -> Rings:
-    """The keys of this log as they stood at every size."""
+    """Return the keys of this log at every size."""
     log = workspace.log
     trusted = workspace.trust.log(log.origin)
     if trusted is None:
@@ -91,7 +91,7 @@ def rings(workspace: Workspace) -> Rings:
 
 
 def rings_of(log: Log) -> Rings:
-    """The same of any log that was opened with its first keys, another workspace's too."""
+    """Return the same for any log opened with its first keys, also another workspace's."""
     return _rings(log, log.trusted or ())
 
 
@@ -101,7 +101,7 @@ def _rings(log: Log, trusted: Sequence[Key]) -> Rings:
 
 
 def show(workspace: Workspace) -> list[Shown]:
-    """Every key, and which of them this workspace holds."""
+    """Return every key, and whether this workspace has its private half."""
     names = {keyfile.public_of(path).id: path.stem for path in sorted(workspace.key_path("log").parent.glob("*.json"))}
     return [
         Shown(
@@ -117,7 +117,7 @@ def show(workspace: Workspace) -> list[Shown]:
 
 
 def rotate(workspace: Workspace, name: str) -> Rotated:
-    """Make a successor for the key kept under this name, and retire it in the log."""
+    """Create a successor for the key stored under this name, and retire the old key in the log."""
     path, successor = workspace.key_path(name), workspace.key_path(name + NEXT)
     if not path.is_file():
         raise InputError(f"no key {name!r} in {path.parent}; `settle key show` lists them")
@@ -155,7 +155,7 @@ def _destroy(private: BinaryIO) -> None:
 
 
 def _hand_over(workspace: Workspace, key: Key, old: PrivateKey, new: PrivateKey) -> None:
-    """The leaf by which the old key retires, and which is its last act; a log key ends with the tree before it."""
+    """Append the leaf that retires the old key, its last act; a log key ends with the tree before that leaf."""
 
     def end(head: Head) -> Leaf:
         now, is_log = workspace.clock(), key.role == "log"
@@ -184,7 +184,7 @@ def _own(matching_keys: KeyRing, key: PrivateKey) -> Key:
 
 
 def revoke(workspace: Workspace, key_id: str, *, until: int | None, by: str) -> Revoked:
-    """Revoke a key after size `until`, by default from now on."""
+    """Revoke a key from size `until` on, by default from now on."""
     matching = [key for key in ring(workspace).keys if key.public.id.startswith(key_id)]
     if len(matching) != 1 or len(key_id) < 8:
         raise InputError(f"{len(matching)} keys start with {key_id!r}; give more of the id, see `settle key show`")
@@ -204,7 +204,7 @@ def revoke(workspace: Workspace, key_id: str, *, until: int | None, by: str) -> 
 
 
 def _check_usable(workspace: Workspace, renewed: KeyRing, published: Trust, size: int, body: dict[str, Any]) -> None:
-    """Refuse a revocation after which this log could not be opened: it would be in it for good."""
+    """Refuse a revocation after which this log could not be opened; a leaf cannot be removed again."""
     log = workspace.log
     leaves = [(entry.index, leaf.decode(entry.body)) for entry in log.entries(types=keyring.TYPES, stop=size)]
     try:
@@ -227,10 +227,10 @@ def publish(workspace: Workspace, matching_keys: KeyRing) -> None:
 
 
 def _published(workspace: Workspace, matching_keys: KeyRing) -> Trust:
-    """The trust that says what these keys are now.
+    """Return the trust with the present keys.
 
-    Beside the keys of whom it named it names keys that have retired, and those that a key brought in
-    which is now revoked from before that act: nothing else would vouch for them any more.
+    It keeps the keys that it named, adds retired keys, and adds keys that were introduced by a key now revoked from
+    before that act, because nothing else would prove them.
     """
     trust, log = workspace.trust, workspace.log
     size = log.head().size
@@ -247,7 +247,7 @@ def _published(workspace: Workspace, matching_keys: KeyRing) -> Trust:
 
 
 def _with_root(log: Log, size: int, key: Key) -> Key:
-    """A log key that ended, with the tree that it ended with: leaves of release 0.1 do not state it (V6)."""
+    """Return an ended log key with the tree at which it ended, which leaves of release 0.1 do not state (V6)."""
     if key.role != "log" or key.root is not None or key.until is None or not 0 < key.until <= size:
         return key
     return replace(key, root=tree.root(key.until, log.read))
@@ -259,7 +259,7 @@ def _write(workspace: Workspace, trust: Trust) -> None:
 
 
 def export(workspace: Workspace, name: str) -> Public:
-    """The public half of a key, for people and tools that verify."""
+    """Return the public half of a key, for people and tools that verify."""
     public = workspace.key(name).public
     der = format_base64(_SPKI + public.raw)
     return Public(
@@ -272,5 +272,5 @@ def export(workspace: Workspace, name: str) -> Public:
 
 
 def _passphrase_like(workspace: Workspace, place: Path) -> bytes | None:
-    """The successor's file is sealed if the old one is."""
+    """Return the passphrase for the successor's file, which is encrypted if the old one is."""
     return workspace.passphrase() if b'"sealed"' in place.read_bytes() else None

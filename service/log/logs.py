@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One log of a closed period: which of its events are taken, and where its workspace keeps it.
+    """One log of a closed period: the selection of its events, and the location of its segments.
 
-    `for_cluster`: the URL at which a cluster reads its segments, where its workspace names one.
+    `for_cluster`: the URL at which a cluster reads its segments, if its workspace names one.
     """
 
     log: Log
@@ -36,7 +36,10 @@ class Listed:
 
 
 def sizes(ws: Workspace, book: Book, head: Head) -> tuple[LogSize, ...]:
-    """Where every log stands, the home log at this head first; a member must extend what earlier closes listed."""
+    """Return the size of every log, first the home log at this head;
+
+    a member must extend its size in earlier closes.
+    """
     home = Home(ws.log.origin, members.sources_of(ws.log))
     heads = [head]
     members.check_sources(home, ws.log)
@@ -50,7 +53,7 @@ def sizes(ws: Workspace, book: Book, head: Head) -> tuple[LogSize, ...]:
 
 
 def behind(ws: Workspace, book: Book) -> Iterator[str]:
-    """What is wrong with the logs of this home: missing, rolled back, or not what a close listed."""
+    """Return the problems of the logs of this home: missing, rolled back, or different from what a close listed."""
     for origin, trusted in sorted(members.members(ws).items()):
         try:
             log = members.opened(ws, trusted)
@@ -65,7 +68,7 @@ def _listed_before(book: Book, origin: str) -> list[tuple[int, str]]:
 
 
 def listed(ws: Workspace, book: Book, period: str) -> list[Listed]:
-    """The logs a closed period lists, each opened and found to hold what was listed; none may be missing."""
+    """Open the logs that a closed period lists and check that each has the listed tree; none may be missing."""
     logs = book.closes[period].logs
     return [_opened(ws, log, membership(book, period, log.origin)) for log in logs]
 
@@ -92,7 +95,7 @@ def _opened(ws: Workspace, size: LogSize, membership: Membership) -> Listed:
 def check_claims(home: Log, sums: Mapping[str, Iterable[UsageRow]]) -> None:
     """Refuse sums (by log) of another log's source, or of events that pay by a vector the home log never assigned.
 
-    A member's own leaves are its operator's word; whose source it is and which vector pays is the home log's.
+    A member's leaves are its operator's statements; the home log decides whose a source is and which vector pays.
     """
     sources = Home(home.origin, members.sources_of(home))
     reading = home.reading()

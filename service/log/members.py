@@ -1,7 +1,7 @@
 """The member logs of this home log: register, find and check them.
 
-That a log belongs here is a leaf; where it is kept is this machine's business and stands in `logs.json`, as
-the folder of its workspace. Another workspace's log is opened for reading and never signed for.
+A leaf registers a log; its folder on this machine is stored in `logs.json`, outside the log. Another workspace's log is
+opened for reading only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PLACES: Final = "logs.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberShown:
-    """A log of this home, where it is, how far it has come, and the sources that it takes."""
+    """A log of this home: its folder, its size, and its sources."""
 
     origin: str
     place: str | None
@@ -38,12 +38,15 @@ class MemberShown:
 
 
 def members(ws: Workspace) -> dict[str, TrustedLog]:
-    """Every registered log with its first keys, by origin; only the operator's word counts."""
+    """Return every registered log with its first keys, by origin; only leaves signed by the operator count."""
     return ws.log.members()
 
 
 def add(ws: Workspace, place: Path) -> MemberShown:
-    """Register the log of another workspace, and let that workspace follow this one. Done again, it is finished."""
+    """Register the log of another workspace, and let that workspace follow this one.
+
+    A repetition completes an interrupted call.
+    """
     check_home(ws, "registers other logs")
     joining = _workspace(place, ws)
     origin = joining.settings.text("log.origin")
@@ -131,7 +134,7 @@ def _size(ws: Workspace, trusted: TrustedLog) -> int | None:
 
 
 def opened(ws: Workspace, trusted: TrustedLog) -> Log:
-    """A registered log, checked against its first keys; StateError if it is not where it is said to be."""
+    """Open a registered log and check it against its first keys; StateError if its folder does not contain it."""
     if trusted.origin not in ws.others:
         log = _open(_workspace(folder_of(ws, trusted.origin), ws), trusted, ws)
         check_seen(ws.home, log)
@@ -140,7 +143,7 @@ def opened(ws: Workspace, trusted: TrustedLog) -> Log:
 
 
 def look(ws: Workspace) -> dict[str, int]:
-    """How far each registered log has come, which is remembered; refuses one that went back or is not there."""
+    """Return the size of each registered log and record it; refuses a log that shrank or is missing."""
     looks = {}
     for origin, trusted in sorted(members(ws).items()):
         log = opened(ws, trusted)
@@ -150,7 +153,7 @@ def look(ws: Workspace) -> dict[str, int]:
 
 
 def folder_of(ws: Workspace, origin: str) -> Path:
-    """Where the workspace of a registered log is."""
+    """Return the folder of a registered log's workspace."""
     folder = _places(ws).get(origin)
     if folder is None:
         raise StateError(
@@ -160,12 +163,12 @@ def folder_of(ws: Workspace, origin: str) -> Path:
 
 
 def settings_of(ws: Workspace, origin: str) -> Settings:
-    """What the workspace of a registered log has set."""
+    """Return the settings of a registered log's workspace."""
     return _workspace(folder_of(ws, origin), ws).settings
 
 
 def home_of(ws: Workspace) -> Log | None:
-    """The home log that this workspace's log follows; None for a home log."""
+    """Return the home log that this workspace's log follows; None for a home log."""
     folder = ws.settings.text("log.home")
     if not folder:
         return None
@@ -234,7 +237,7 @@ def check_sources(home: Home, log: Log) -> None:
 
 
 def elsewhere(origin: str, name: str, takes: str) -> VerificationError:
-    """What is said of a log that holds another log's source."""
+    """Return the error text about a log with events of another log's source."""
     return VerificationError(
         f"log {origin} holds events of source {name}, which is assigned to log {takes}: they cannot be settled"
     )

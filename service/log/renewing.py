@@ -18,7 +18,7 @@ from service.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewed:
-    """How many receipts were read, and how many of them were written anew under the checkpoint of this size."""
+    """The number of receipts read, and of those rewritten under the checkpoint of this size."""
 
     receipts: int
     renewed: int
@@ -41,7 +41,7 @@ def _files(place: Path) -> list[Path]:
 
 
 def _renew_file(resting: Base, path: Path) -> tuple[int, int]:
-    """The receipts in a file, and how many of them had to be written anew."""
+    """Renew the receipts in a file; return their number, and the number of rewritten ones."""
     if path.suffix != ONE_FILE:
         receipt = path.read_bytes()
         renewed = _renewed(resting, path, receipt)
@@ -66,7 +66,7 @@ def _renew_file(resting: Base, path: Path) -> tuple[int, int]:
 
 
 def _renewed(resting: Base, path: Path, receipt: bytes) -> bytes | None:
-    """The receipt under the new checkpoint; None if the one it rests on still counts."""
+    """Return the receipt under the new checkpoint; None if its present checkpoint is still valid."""
     try:
         old = tlog_proof.parse(receipt)
     except VerificationError as problem:

@@ -1,4 +1,4 @@
-"""Platforms' sales reports (DSR) as events of this workspace: which files belong together, which tracks they mean."""
+"""Platforms' sales reports (DSR) as events of this workspace: find the files of a report, and the tracks in it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOOKED_AT: Final = 64 << 10
 
 
 def is_report(path: Path | None, form: str | None) -> bool:
-    """Whether a file is a sales report: because somebody says so, or by how it begins."""
+    """Return whether a file is a sales report, by the caller's choice or by its beginning."""
     if form is not None or path is None:
         return form == "dsr"
     if not path.is_file():
@@ -39,7 +39,7 @@ def is_report(path: Path | None, form: str | None) -> bool:
 
 
 def checked(path: Path, source: str | None) -> tuple[list[DsrPart], DsrReport]:
-    """All files of the report that this file belongs to, and the report, whose counts and sums hold."""
+    """Return all files of the report that this file belongs to, and the report after checking its counts and sums."""
     first = _part(path)
     report, _, total = head([first])
     if source not in (None, report.sender):
@@ -53,7 +53,7 @@ def _part(path: Path) -> DsrPart:
 
 
 def _siblings(path: Path, total: int) -> Iterator[Path]:
-    """The files of a report that comes in several, found beside each other by `1of3` in their names."""
+    """Return the files of a report in several parts, found in one folder by `1of3` in their names."""
     numbered = _NUMBERED.search(path.name)
     if numbered is None or int(numbered[2]) != total:
         raise InputError(f"{path} is one of {total} files of a report; its name must say which, such as _1of{total}_")
@@ -73,12 +73,12 @@ def _siblings(path: Path, total: int) -> Iterator[Path]:
 
 
 def read(ws: Workspace, parts: list[DsrPart], report: DsrReport) -> Iterator[Rows]:
-    """The events of a report that was checked, with our tracks' ids where they are known."""
+    """Yield the events of a checked report, with our tracks' ids where they are known."""
     return events(parts, report, track_names(ws))
 
 
 def track_names(ws: Workspace) -> Resolve:
-    """Finds tracks by the ISRCs and aliases that the registry has of them."""
+    """Return a function that finds tracks by their registered ISRCs and aliases."""
     names: dict[str, set[str]] = defaultdict(set)
     for name, track in ws.registry.view().tracks.items():
         for alias in (*track.aliases, *([f"{ISRC}{track.isrc}"] if track.isrc else [])):
@@ -87,7 +87,7 @@ def track_names(ws: Workspace) -> Resolve:
 
 
 def resolved(rows: Rows, resolve: Resolve) -> Rows:
-    """Rows that waited for a track, with its id where it is registered by now."""
+    """Yield quarantined rows with the id of their track, if it is registered by now."""
     for position, event in enumerate(rows.events):
         if event.track.startswith(ISRC) or "::" in event.track:
             track = resolve(event.track.split(EITHER))

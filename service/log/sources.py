@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceShown:
-    """A source, who speaks for it, whether that party must sign and may declare vectors, its log, its keys of now."""
+    """A source: its party, whether that party must sign and may declare vectors, its log, its present keys."""
 
     source: str
     party: str | None
@@ -39,7 +39,7 @@ class SourceShown:
 
 
 def show(ws: Workspace) -> list[SourceShown]:
-    """Every source, by name."""
+    """Return every source, by name."""
     return [_shown(ws, source) for _, source in sorted(sources_of(ws.log).items())]
 
 
@@ -55,7 +55,7 @@ def settle_source(
 ) -> SourceShown:
     """Set a source's party, key, signing rule, right to declare vectors, or log.
 
-    What is not named stays.
+    What is not given stays unchanged.
     """
     check_id(name, "source")
     registered = sources_of(ws.log)
@@ -109,7 +109,7 @@ def settle_source(
 
 
 def _assigned(ws: Workspace, name: str, before: EventSource | None, log: str | None) -> str | None:
-    """The log that a source is to be assigned to; once assigned, it stays there."""
+    """Return the log for a source; once assigned, it does not change."""
     held = None if before is None else before.log
     if log is None or log == held:
         return held
@@ -122,7 +122,7 @@ def _assigned(ws: Workspace, name: str, before: EventSource | None, log: str | N
 
 
 def _unused(name: str, own: str, before: str | None, log: str | None) -> Check:
-    """Under the log's lock: a source whose events stand in this log cannot be given to another."""
+    """Refuse, under the log's lock, to assign a source with events in this log to another log."""
 
     def check(tx: Connection, _: Head) -> None:
         if log not in (before, own) and queries.has_events(tx, name):

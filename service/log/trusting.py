@@ -11,9 +11,10 @@ from service.workspace import TRUST, Workspace
 
 
 def adopt_policy(workspace: Workspace, text: bytes) -> Trust:
-    """Put a tlog-policy's witnesses and quorum into trust.json; its log lines are left to trust.json itself.
+    """Copy a tlog-policy's witnesses and quorum into trust.json; its log lines are ignored.
 
-    The log says first that it was adopted: a crash in between leaves an act without effect, never an effect unsaid.
+    The log records the adoption first: a crash in between leaves a record without effect, never an effect without a
+    record.
     """
     adopted = replace(policy.parse(text), logs=())
     renewed = replace(workspace.trust, policy=adopted)

@@ -1,8 +1,8 @@
 """`settle db upgrade`: upgrade a workspace of release 0.1 to 0.2; this cannot be undone.
 
-Two things change, in one transaction: the operator draws the line of form 2 in the log, and the schema's version
-rises, so that no program of release 0.1 appends a leaf of the old form behind it. A crash leaves both or neither.
-trust.json follows; where a crash came before it, the next call writes it.
+One transaction makes two changes: the operator draws the line of form 2 in the log, and the schema's version rises, so
+that no program of release 0.1 appends a leaf of the old form after it. A crash leaves both or neither. trust.json is
+written afterwards; after a crash in between, the next call writes it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from service.workspace import TRUST, Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgraded:
-    """What the upgrade changed, in words, and from which entry on the rules of form 2 hold. No changes: it was done."""
+    """The changes of the upgrade in words, and the entry from which the rules of form 2 hold.
+
+    No changes: it was done before.
+    """
 
     origin: str
     line: int
@@ -34,13 +37,13 @@ class Upgraded:
 
 
 def is_due(ws: Workspace) -> bool:
-    """Whether programs of release 0.1 still append to this log, or the operator has drawn no line in it."""
+    """Return whether release 0.1 can still append to this log, or the operator has drawn no line in it."""
     with ws.log.store.reading() as connection:
         return ws.log.store.opens_in_0_1(connection) or _line(ws) is None
 
 
 def upgrade(ws: Workspace, *, backup: bool = True) -> Upgraded:
-    """Draw the line of form 2, and shut the database to release 0.1. Done again, it changes nothing."""
+    """Draw the line of form 2, and close the database to release 0.1. A repetition changes nothing."""
     log, changes, copy = ws.log, list[str](), None
     if is_due(ws):
         if backup:
@@ -72,7 +75,7 @@ def _line(ws: Workspace) -> int | None:
 
 
 def _draw(ws: Workspace) -> bool:
-    """The line and the schema's version, together; only the version where the line is there. Whether it drew it."""
+    """Draw the line, if it is missing, and raise the schema's version, together; return whether the line was drawn."""
     log = ws.log
 
     def shut(tx: Connection, head: Head) -> None:
@@ -92,7 +95,7 @@ def _draw(ws: Workspace) -> bool:
 
 
 def _back_up(ws: Workspace) -> Path:
-    """Everything that the upgrade changes, in a folder named by the size of the log."""
+    """Copy everything that the upgrade changes into a folder named by the size of the log."""
     folder = ws.home / f"before-upgrade-{ws.log.head().size}"
     make_folder(folder)
     anchored = ws.log.anchor.read()  # before the database, which may only be ahead of it

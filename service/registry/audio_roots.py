@@ -1,8 +1,8 @@
 """Find recordings' files in the folders from which registry documents were imported.
 
-A recording's `audio` is a path relative to the document that named it, and the ledger keeps it as
-written. The folders are this host's own business, so they are kept beside the index, not in the log. A recording is
-bound to the folder of its own document, so that a later document's folder cannot put other sound in its place.
+A recording's `audio` is a path relative to its document, and the ledger stores it unchanged. The folders exist only on
+this host, so they are stored with the index, not in the log. A recording is bound to the folder of its own document, so
+that a later document's folder cannot replace its sound.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def roots(workspace: Workspace) -> list[Path]:
-    """Known folders, the newest first, then the workspace's own."""
+    """Return the known folders, the newest first, then the workspace's own."""
     path = _place(workspace)
     folders = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return [*(Path(folder) for folder in folders), workspace.home]
@@ -47,10 +47,10 @@ def bind(workspace: Workspace, audio: Mapping[str, str], folders: Iterable[Path]
 
 
 def find(workspace: Workspace, recording: str, audio: str) -> Path | None:
-    """The file that a recording's `audio` names, beside its own document; InputError for a path that leads outside.
+    """Return the file that a recording's `audio` names in its document's folder; InputError for a path outside of it.
 
-    A recording that is bound to no folder, as in a workspace of an earlier version, has the oldest folder's file.
-    An import refuses a path that leads outside; a log may be older than that.
+    A recording without a bound folder, from an earlier version, uses the oldest folder. An import refuses a path
+    outside of the folder, but older logs may contain one.
     """
     beside(audio)
     folder = _bound(workspace).get(recording)

@@ -26,8 +26,8 @@ def audit(
 ) -> AuditReport:
     """Replay every registry leaf from the log, with the keys that trust.json and the log's key leaves prove.
 
-    `size` replays an audit of an earlier state: the same leaves give the same digest. `record` enters
-    the outcome in the log, signed by the operator, for others to replay.
+    `size` replays an audit of an earlier state: the same leaves give the same digest. `record` appends the result to
+    the log, signed by the operator, for others to replay.
     """
     at = ws.log.head().size if size is None else size
     report = replay(
@@ -48,7 +48,10 @@ def audit(
 
 
 def _index(ws: Workspace) -> Iterator[AuditNote]:
-    """Where the index is not what the log gives: whoever can delete a row there hides a revocation from `decide`."""
+    """Return the differences between index and log:
+
+    a deleted row of the index could hide a revocation from `decide`.
+    """
     lacking, strange = ws.registry.index_differences()
     for difference, rows in (("is not in", lacking), ("should not be in", strange)):
         for key, index in rows[:SHOWN]:

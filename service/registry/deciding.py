@@ -27,7 +27,7 @@ SIZE_DIGITS: Final = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A decision as commands answer it. `receipt`: the digest of the signed receipt, if one was asked for."""
+    """A decision for a command's output. `receipt`: the digest of the signed receipt, if one was requested."""
 
     decision: str
     grants: tuple[str, ...]
@@ -54,8 +54,8 @@ def decide(
 ) -> Decided:
     """`settle registry decide`: reads only the leaves of the subject, not all of them.
 
-    What is signed (`keep`) comes from all of them: which leaves speak of a subject says an index, and
-    whoever can delete a row of it would hide a revocation.
+    A signed answer (`keep`) reads all leaves, because the subject's leaves are found by an index, and a deleted row of
+    it could hide a revocation.
     """
     chosen = use_named(use)
     if keep and (licensee is None or "@" not in (model or "")):
@@ -83,7 +83,7 @@ def decide(
 
 
 def _issue(ws: Workspace, question: Question, use: Use, decision: Decision, *, size: int, track: str | None) -> Digest:
-    """Sign the answer, keep it, and let the log say when."""
+    """Sign the answer, store it, and record its time in the log."""
     who = signer(ws)
     now = format_time(ws.clock())
     if question.at > now:
@@ -103,7 +103,7 @@ def use_named(text: str) -> Use:
 
 
 def size_named(ws: Workspace, text: str) -> int:
-    """The state to ask about: a size of the log, or a time."""
+    """Return the size of the log for a size or a time."""
     if not text.isdecimal():
         return ws.registry.size_at(instant(text))
     if not text.isascii() or len(text) > SIZE_DIGITS:  # a larger number is none of the database's
@@ -165,13 +165,13 @@ def clear(
 
 
 def _training_list(ws: Workspace, view: View, track: str) -> list[str] | None:
-    """The recordings that a track's model was trained on; None where no list was registered."""
+    """Return the recordings that a track's model was trained on; None if no list was registered."""
     record = view.track(track)
     model = view.models.get(f"{record.model}@{record.version}")
     return None if model is None or model.manifest is None else training(ws, view, model.id, model.version)
 
 
 def _vector(ws: Workspace, digest: Digest) -> InfluenceVector:
-    """The assigned vector, once its signature is by a key that may attribute."""
+    """Return the assigned vector after checking that an attribution key signed it."""
     roles: tuple[Role, ...] = ("attribution", "platform", "operator")
     return open_statement(ws.log.blob(digest), [key.public for key in keys.ring(ws).of(*roles)])

@@ -21,8 +21,7 @@ _DATABASE: Final = re.compile(r"\.db(-wal|-shm)?\Z|\.parquet\Z")
 def erase(ws: Workspace, party: str) -> dict[str, Any]:
     """Erase a person's names, credits, accounts and reasons; proofs stay valid.
 
-    Files that were written of them are not the program's to delete: those that a bank was sent are books of account.
-    `files` lists them.
+    Written files are not deleted, because those sent to a bank are accounting records; `files` lists them.
     """
     view = ws.registry.view()
     view.party(party)
@@ -45,7 +44,7 @@ def erase(ws: Workspace, party: str) -> dict[str, Any]:
 
 
 def _files_about(home: Path, party: str, texts: Iterable[str]) -> list[str]:
-    """The files of a workspace, databases aside, that are named after a party or hold one of these texts."""
+    """Return the files of a workspace that are named after a party or contain one of these texts; no databases."""
     needles = [text.encode() for text in texts]
     named = re.compile(rf"(?<![\w-]){re.escape(safe(party))}(?![\w-])")
     kept = (path for path in sorted(home.rglob("*")) if path.is_file() and not _DATABASE.search(path.name))

@@ -42,9 +42,9 @@ def export(ws: Workspace, out: Path) -> dict[str, Any]:
 
 
 def prove(ws: Workspace, asked: str, model: str, version: str, out: Path) -> dict[str, Any]:
-    """A `membership` bundle: whether a recording is in a version's training list, for anyone to verify.
+    """Return a `membership` bundle: whether a recording is in a version's training list, for anyone to verify.
 
-    `asked` is a recording's id, or an ISRC, which is answered for every recording that bears it.
+    `asked` is a recording's id, or an ISRC, which covers every recording with it.
     """
     view = ws.registry.view()
     about, leaves = _leaves(ws, view, asked)
@@ -71,7 +71,7 @@ def prove(ws: Workspace, asked: str, model: str, version: str, out: Path) -> dic
 
 
 def _leaves(ws: Workspace, view: View, asked: str) -> tuple[str, dict[str, int]]:
-    """The id or the ISRC that was asked for, in its one spelling; its recordings, each with the leaf that says so."""
+    """Return the requested id or ISRC in canonical spelling, and its recordings, each with its leaf."""
     if asked in view.all_recordings:
         return asked, {asked: view.recording(asked).index}
     try:

@@ -1,4 +1,4 @@
-"""Release messages (ERN) as rows for the registry of this workspace; what is registered already keeps its id."""
+"""Release messages (ERN) as rows for the registry of this workspace; registered things keep their ids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ErnReader:
-    """Reads ERN 4.3 messages; `left_out` is what they held that the registry has no place for."""
+    """Reads ERN 4.3 messages; `left_out` is their content for which the registry has no fields."""
 
     def __init__(self, ws: Workspace) -> None:
         self._workspace = ws
@@ -31,7 +31,7 @@ class ErnReader:
 
 
 def _identified(ws: Workspace) -> dict[tuple[str, str], str]:
-    """By kind and code, the id of the one recording or party that is registered with it."""
+    """Return, by kind and code, the id of the only recording or party that is registered with it."""
     ids: dict[tuple[str, str], set[str]] = {}
     for name, recording in ws.registry.view().all_recordings.items():
         if recording.isrc:

@@ -16,7 +16,7 @@ SUGGESTED: Final = 3
 
 
 def unknown_party(ws: Workspace, name: str) -> InputError:
-    """The refusal of a party's id that is not registered, or of a name given for an id."""
+    """Return the error for an unregistered party's id, or for a name in place of an id."""
     with ws.log.store.reading() as connection:
         personal_rows = personal.load(connection)
     named = {
@@ -33,7 +33,7 @@ def unknown_party(ws: Workspace, name: str) -> InputError:
 
 
 def unknown_track(ws: Workspace, name: str) -> InputError:
-    """The refusal of a track's id that is not registered, or of another thing's id."""
+    """Return the error for an unregistered track's id, or for the id of something else."""
     view = ws.registry.view()
     message = f"track {name!r} is not registered"
     if name in view.all_recordings or name in view.works:
@@ -44,7 +44,7 @@ def unknown_track(ws: Workspace, name: str) -> InputError:
 
 
 def unknown_recording(ws: Workspace, name: str) -> InputError:
-    """The refusal of what is neither a registered recording's id nor an ISRC that one bears."""
+    """Return the error for a text that is neither a registered recording's id nor a registered ISRC."""
     meant = _like(name, ws.registry.view().all_recordings)
     message = f"{name!r} is not the id of a registered recording nor an ISRC that one bears; nothing is proven about it"
     return InputError(message + (f"; did you mean {_listed(meant)}?" if meant else _ELSEWHERE))

@@ -96,7 +96,7 @@ def _work(view: View, name: str, now: Instant) -> dict[str, Any]:
 
 
 def _owned(view: View, name: str, now: Instant) -> dict[str, Any]:
-    """Shares now and over time, grants, disputes."""
+    """Return the present and past shares, the grants and the disputes of a subject."""
     lines = view.share_lines(name)
     territories = sorted({line.territory for line, _ in lines})
     return {
@@ -192,7 +192,7 @@ def _model(view: View, key: str) -> dict[str, Any]:
 
 
 def dispute(ws: Workspace, view: View, name: str) -> dict[str, Any]:
-    """One dispute, with its reason unless it was erased."""
+    """Return one dispute, with its reason unless it was erased."""
     record = view.disputes[name]
     return {
         "id": name,

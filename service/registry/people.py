@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def propose_payee(ws: Workspace, row: dict[str, str | None], by: str | None) -> payees.Payee:
-    """A new account of a party: it waits for approval unless it is the party's first and the operator's act."""
+    """Propose an account of a party;
+
+    it waits for approval unless it is the party's first and the operator proposes it.
+    """
     parsed = parse("payees", {name: value for name, value in row.items() if value is not None})
     who, view = signer(ws, by), ws.registry.view()
     if not isinstance(parsed, PayeeRow) or (who.role != "operator" and who.party != view.party(parsed.party).id):
@@ -38,7 +41,7 @@ def propose_payee(ws: Workspace, row: dict[str, str | None], by: str | None) -> 
 
 
 def approve_payee(ws: Workspace, name: str, by: str) -> list[payees.Payee]:
-    """The second pair of eyes on an account, or on all that one statement proposed."""
+    """Approve an account, or all that one statement proposed, as the second person."""
     key, _ = approver_key(ws, by)
     who, view = Signer(key, by, "approver"), ws.registry.view()
     acting = author(ws, who)
@@ -57,7 +60,7 @@ def approve_move(ws: Workspace, move: str, by: str) -> None:
 
 
 def admit_dispute(ws: Workspace, dispute: str, by: str | None) -> Dispute:
-    """Find that a dispute may hold money: the operator, or after a rejection an approver as well."""
+    """Admit a dispute, so that it holds money: as the operator, and after a rejection also as an approver."""
     who = signer(ws) if by is None else Signer(approver_key(ws, by)[0], by, "approver")
     view, acting = ws.registry.view(), author(ws, who)
     planned = acts.admit_dispute(view, acting, dispute=dispute)
@@ -73,7 +76,7 @@ def _payees(ws: Workspace, planned: list[Planned]) -> list[payees.Payee]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
-    """The accounts of release 0.1 that are proposed now; `id` names them all, for one approval."""
+    """The newly proposed accounts of release 0.1; `id` stands for all of them in one approval."""
 
     id: str | None
     accounts: int
@@ -81,7 +84,7 @@ class Adopted:
 
 
 def adopt_payees(ws: Workspace) -> Adopted:
-    """Propose every account that release 0.1 kept outside the log, for one approval."""
+    """Propose every account that release 0.1 stored outside the log, for one approval."""
     who, view = signer(ws), ws.registry.view()
     with ws.log.store.reading() as connection:
         waiting = payees.earlier(connection)

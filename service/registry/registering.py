@@ -59,7 +59,7 @@ def load(
 
 
 def _audio(ws: Workspace) -> dict[str, str]:
-    """By recording the path of its sound."""
+    """Return the path of each recording's sound."""
     return {recording.id: recording.audio for recording in ws.registry.view().recordings() if recording.audio}
 
 
@@ -69,7 +69,7 @@ def replay(ws: Workspace, by: str | None) -> Imported:
 
 
 def grant(ws: Workspace, row: Mapping[str, Any], by: str | None) -> Imported:
-    """One grant, typed rather than filed; InputError with the reason if it is refused."""
+    """Register one grant from the command line; InputError with the reason if it is refused."""
     fields = {name: value for name, value in row.items() if value is not None}
     done = import_rows(ws.registry, [RawRow(list="grants", file="-", line=1, value=fields)], signer(ws, by))
     if done.refused:

@@ -18,10 +18,10 @@ HOLDER: Final[Role] = "holder"
 
 
 def signer(ws: Workspace, party: str | None = None) -> Signer:
-    """The operator, or a party enrolled here with a holder's key, or the approver by the name `approver`.
+    """Return the operator, a party with a holder's key here, or the approver by the name `approver`.
 
-    StateError unless the log and trust.json know the key as that party's in that role: what anybody else
-    signs would stand in the log for good, and only an audit would say that nobody was entitled to it.
+    StateError unless the log and trust.json have the key as that party's in that role: a leaf of any other key would
+    stay in the log without effect, and only an audit would report it.
     """
     if party is None or party == ws.operator:
         who = Signer(ws.signer("operator"), ws.operator, "operator")
@@ -45,6 +45,6 @@ def author(ws: Workspace, who: Signer) -> Author:
 
 
 def enrol(ws: Workspace, party: str) -> Enrolled:
-    """Give a registered party a holder's key, with which it signs for itself from then on."""
+    """Create a holder's key for a registered party, which signs for itself from then on."""
     ws.registry.view().party(party)
     return enrolling.enrol(ws, party, HOLDER, name=f"{HOLDER}-{party}", by="operator")

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def training(ws: Workspace, view: View, model: str, version: str) -> list[str]:
-    """The recordings in the manifest of a model version."""
+    """Return the recordings in the manifest of a model version."""
     version_record = view.model(model, version)
     return manifests.decode(ws.log.blob(_manifest(version_record).blob))
 
 
 def proving(ws: Workspace, view: View, model: str, version: str) -> tuple[Model, SparseTree | ManifestTree]:
-    """A model version, and the tree of its training list to prove from."""
+    """Return a model version, and the tree of its training list for proofs."""
     version_record = view.model(model, version)
     listed = _manifest(version_record)
     return version_record, manifests.prover(listed, manifests.decode(ws.log.blob(listed.blob)))
@@ -35,7 +35,7 @@ def _manifest(found: Model) -> Manifest:
 
 
 def model_named(ws: Workspace, name: str) -> tuple[str, str]:
-    """A version named `ID@VERSION`, or the only one there is of a model, or at all."""
+    """Return the version `ID@VERSION`, or by default the only version of the model or of the registry."""
     models = [model for model in ws.registry.view().models.values() if name in ("", model.id, model.key)]
     if len(models) != 1:
         choices = ", ".join(sorted(model.key for model in models)) or "none"
@@ -46,7 +46,7 @@ def model_named(ws: Workspace, name: str) -> tuple[str, str]:
 
 
 def check_model(ws: Workspace, model: str, version: str, territory: str = WORLD) -> dict[str, Any]:
-    """Which recordings of a training manifest were not permitted when the version was registered, and why."""
+    """Return, with reasons, the recordings of a manifest that were not permitted at the version's registration."""
     view = ws.registry.view()
     listed = training(ws, view, model, version)
     missing = view.unlicensed(listed, view.model(model, version), territory)

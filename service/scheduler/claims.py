@@ -1,8 +1,8 @@
 """Claim the turn of a job: one row per turn, written under the database's write lock.
 
-A side table: erasable, in no proof. A claim is a lease. Whoever holds it renews it while the work goes
-on; when a scheduler dies, the lease runs out and the next one that looks takes the turn over. What was
-done before the crash is for the job to find, which is why every job can be repeated.
+The rows are in a side table, which can be erased and which no proof covers. A claim is a lease: its scheduler renews it
+during the work. When a scheduler dies, the lease expires and another scheduler takes the turn over. The job itself
+finds what was done before the crash; every job can therefore be repeated.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class TurnClaim:
 
 
 def take(log: Log, job: str, turn: datetime, *, holder: str, now: datetime) -> tuple[TurnClaim, bool]:
-    """The claim on this turn, and whether it has just become ours: untaken, failed, or left by one who died."""
+    """Return the claim on this turn, and whether this call took it: it was free, failed, or its lease had expired."""
     fresh: dict[str, Any] = {
         "holder": holder,
         "state": "running",
@@ -99,7 +99,7 @@ def finish(log: Log, claim: TurnClaim, state: State, detail: str, *, now: dateti
 
 @contextmanager
 def kept(log: Log, claim: TurnClaim, clock: Callable[[], datetime]) -> Iterator[None]:
-    """Renew the lease for as long as the work goes on."""
+    """Renew the lease until the block ends."""
     over = Event()
 
     def renew() -> None:
@@ -121,7 +121,7 @@ def kept(log: Log, claim: TurnClaim, clock: Callable[[], datetime]) -> Iterator[
 
 
 def last(log: Log) -> dict[str, TurnClaim]:
-    """The claim on each job's newest turn."""
+    """Return the claim on each job's newest turn."""
     with log.store.reading() as connection:
         if not inspect(connection).has_table(CLAIM.name):
             return {}
@@ -137,6 +137,6 @@ def _find(tx: Connection, job: str, turn: datetime) -> TurnClaim | None:
 
 
 def _mine(statement: Any, claim: TurnClaim) -> Any:
-    """Only this attempt's row, and only while the work goes on or has failed."""
+    """Return the condition that selects this attempt's row while it is running or failed."""
     key = (CLAIM.c.job == claim.job, CLAIM.c.turn == claim.turn, CLAIM.c.attempt == claim.attempt)
     return statement.where(*key, CLAIM.c.state == claim.state)

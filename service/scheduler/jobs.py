@@ -1,7 +1,7 @@
 """The jobs: the name of each, the keys that it signs with, and the function that it calls.
 
-A job is told its turn, does what there is to do, and says what that was. Each may be repeated at any
-point, by another process, after a crash: what was done before is found in the log and left alone.
+A job gets its turn, does what is due, and returns a description. Each can be repeated at any point, by another process,
+after a crash: it finds in the log what was done before and does not repeat it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Did:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Something done by the clock."""
+    """A task that the scheduler runs at set times."""
 
     name: str
     purpose: str
@@ -89,7 +89,7 @@ def _segments(ws: Workspace, _: datetime) -> Did:
 
 
 def _close(ws: Workspace, turn: datetime) -> Did:
-    """The month that has ended, and before it those that an idle scheduler has left open since the last close."""
+    """Close the month that has ended, after earlier months that were left open since the last close."""
     from service.log import members
     from service.settlement import life
     from service.settlement.step import read_book
@@ -131,7 +131,7 @@ def _chain(ws: Workspace, _: datetime) -> Did:
 
 
 def _logs(ws: Workspace, _: datetime) -> Did:
-    """A log that goes back together with its anchor is seen to by whoever saw it further along."""
+    """Check that each log has at least its recorded size, which detects a rollback of log and anchor together."""
     from service.log import members
 
     members_seen = members.look(ws)
@@ -153,7 +153,7 @@ JOBS: Final = (
 
 
 def job_named(name: str) -> Job:
-    """The job of this name; InputError lists those there are."""
+    """Return the job with this name; InputError lists all jobs."""
     for job in JOBS:
         if job.name == name:
             return job

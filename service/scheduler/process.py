@@ -1,7 +1,7 @@
 """`settle scheduler`: a process that runs jobs at their times until it is stopped.
 
-APScheduler decides when to wake; the claim decides whether to do anything. Each turn opens the
-workspace afresh, so that a key or a policy that changed since is the one that counts.
+APScheduler decides when to wake; the claim decides whether to do anything. Each turn opens the workspace again, so that
+changed keys and policies apply.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Say = Callable[[str], None]
 
 
 def holder_name() -> str:
-    """Who claims: unique for every process, in containers too."""
+    """Return a name of this process for claims, unique also across containers."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
 def planned(ws: Workspace) -> dict[Job, Schedule]:
-    """Every job that is not off, checked at once: a bad schedule or a key that cannot be opened shows at the start."""
+    """Return every job that is not off; a bad schedule or a key that cannot be opened is an error at the start."""
     schedules = {job: schedule for job in JOBS if (schedule := schedule_of(ws, job)) is not None}
     if not schedules:
         raise StateError("every job is off; set one under [scheduler] in settle.toml")
@@ -45,7 +45,7 @@ def planned(ws: Workspace) -> dict[Job, Schedule]:
 
 
 def serve(ws: Workspace, jobs: dict[Job, Schedule], *, holder: str, say: Say) -> None:
-    """Do every job at its times until SIGTERM or SIGINT; what is being done then is finished first."""
+    """Run every job at its times until SIGTERM or SIGINT; running jobs are finished first."""
     from apscheduler.executors.pool import ThreadPoolExecutor
     from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -96,12 +96,12 @@ def take_turn(parent: Workspace, job: Job, schedule: Schedule, holder: str, say:
 
 
 def line(outcome: JobOutcome) -> str:
-    """An outcome in one line."""
+    """Format an outcome in one line."""
     who = f" by {outcome.holder}" if outcome.already else ""
     word = {"nothing": "nothing to do", "running": "being done"}.get(outcome.state, outcome.state)
     return f"{outcome.job} {outcome.turn}: {word}{who}" + (f": {outcome.detail}" if outcome.detail else "")
 
 
 def shown(moment: datetime | None) -> str:
-    """When a job comes next."""
+    """Format the time of a job's next turn."""
     return "never" if moment is None else format_time(moment)

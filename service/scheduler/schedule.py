@@ -1,7 +1,7 @@
 """Compute a job's last and next turn from a crontab expression in UTC, with APScheduler.
 
-A turn is the instant the expression named last. It is what a claim is about, so that schedulers that
-wake a little apart, or one that was down and comes back, all speak of the same turn.
+A turn is the last instant that matches the expression. Claims are about turns, so that schedulers that wake at slightly
+different times, or one that was down, refer to the same turn.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A crontab expression, and what APScheduler made of it."""
+    """A crontab expression, and APScheduler's trigger for it."""
 
     text: str
     trigger: Any
 
     @classmethod
     def parse(cls, text: str, *, setting: str) -> Schedule | None:
-        """None for `off`; InputError for what is no crontab expression."""
+        """Parse a crontab expression, or `off` (None); InputError for anything else."""
         if text.strip() == OFF:
             return None
         try:
@@ -43,11 +43,11 @@ class Schedule:
             raise InputError(f"{wrong}: {problem}") from None
 
     def next(self, now: datetime) -> datetime | None:
-        """The first turn after now; None if there never is one."""
+        """Return the first turn after now; None if there will be none."""
         return self._from(now + _SECOND)
 
     def turn(self, now: datetime) -> datetime | None:
-        """The last turn that has come; None if none has in four years."""
+        """Return the last turn up to now; None if there was none in four years."""
         for back in _LOOK_BACK:
             fire_time = self._from(now - back)
             if fire_time is not None and fire_time <= now:

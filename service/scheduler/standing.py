@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStanding:
-    """A job, its last turn that anybody took, and its next. `last` is None until the first.
+    """A job, its last turn that a scheduler took, and its next turn.
 
-    `overdue`: somebody used to do it, and a later turn has come and been left.
+    `last` is None before the first. `overdue`: it has run before, and a later turn was missed.
     """
 
     job: str
@@ -34,7 +34,7 @@ class JobStanding:
 
 
 def standing(ws: Workspace) -> list[JobStanding]:
-    """Every job; without APScheduler the next turn is not known."""
+    """Return the state of every job; without APScheduler the next turn is unknown."""
     last_claims = claims.last(ws.log)
     return [_of(ws, job, last_claims.get(job.name)) for job in JOBS]
 

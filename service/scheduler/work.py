@@ -31,12 +31,12 @@ class JobOutcome:
 
 
 def schedule_of(ws: Workspace, job: Job) -> Schedule | None:
-    """When the workspace's settings want the job done; None where it is off."""
+    """Return the job's schedule from the settings; None if it is off."""
     return Schedule.parse(ws.settings.text(job.setting), setting=job.setting)
 
 
 def do(ws: Workspace, job: Job, *, holder: str) -> JobOutcome:
-    """Do a job unless its present turn has been done or is somebody's; a failure is written down and raised."""
+    """Run a job unless its present turn is done or taken; a failure is recorded and raised."""
     now = ws.clock()
     schedule = schedule_of(ws, job)
     turn = None if schedule is None else schedule.turn(now)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermsShown:
-    """Terms and their state: proposed, agreed (in force from their period on), or ended."""
+    """Terms with their state: proposed, agreed (in force from their period on), or ended."""
 
     id: str
     kind: str
@@ -54,7 +54,7 @@ def agree(ws: Workspace, clause: Clause, *, period: str, note: str) -> Proposed:
 
 
 def listed(ws: Workspace, *, everything: bool = False) -> list[TermsShown]:
-    """All terms that are proposed or count, oldest first; those that were ended too, if asked."""
+    """Return all terms that are proposed or in force, oldest first; optionally also ended ones."""
     book = read_book(ws)
     ended = book.lifted()
     return [

@@ -24,13 +24,13 @@ NAME_MAX: Final = 66
 
 
 def key_name(party: str) -> str:
-    """The name under which a party's own approver key is kept in the workspace's keys."""
+    """Return the file name of a party's own approver key in the workspace's keys."""
     if not party.isprintable() or party != party.strip() or not 0 < len(party.encode()) <= NAME_MAX:
         raise InputError(
             f"party {party!r} cannot have a key file here: expected a name such as carol or Carol Lindqvist, of up to "
             f"{NAME_MAX} bytes"
         )
-    # A letter that a file's name might not bear, or that would lead out of the folder, stands as %XX.
+    # A character that is not safe in a file name, or would lead out of the folder, is written as %XX.
     return f"{APPROVER}-{quote(party, safe='')}"
 
 
@@ -41,8 +41,8 @@ def has_own_key(ws: Workspace, party: str) -> bool:
 def one_person(ws: Workspace) -> bool:
     """Return whether the log has no approver except the operator; all output is then marked demo.
 
-    The workspace's own approver key is nobody's, since the operator holds it. What counts is a key that
-    the log introduced as another party's and that has not been revoked; files in a folder say nothing.
+    The workspace's own approver key does not count, because the operator holds it. A key counts if the log introduced
+    it as another party's and it is not revoked; files in a folder prove nothing.
     """
     size = ws.log.head().size
     leaves = [leaf.decode(entry.body) for entry in ws.log.entries(types={"key"})]
@@ -51,12 +51,12 @@ def one_person(ws: Workspace) -> bool:
 
 
 def operators(ws: Workspace) -> set[str]:
-    """Every party that has, or had, an operator's key of this log."""
+    """Return every party that has, or had, an operator's key of this log."""
     return {ws.operator, *(key.party for key in ring(ws).of("operator"))}
 
 
 def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
-    """The key with which a party approves, and whether it is only the workspace's own approver key (demo)."""
+    """Return the key with which a party approves, and whether it is only the workspace's own approver key (demo)."""
     if party == ws.operator:
         raise StateError(f"{party} is the operator and makes the runs; another person must approve: --as PARTY")
     if has_own_key(ws, party):
@@ -101,7 +101,7 @@ def check_by_person(ws: Workspace, book: Book, run: Digest) -> None:
 def is_demo(ws: Workspace, book: Book, runs: Collection[Digest]) -> bool:
     """Return whether output about runs is marked demo: a run was not approved by a person with a separate key.
 
-    Where nothing is approved yet, or nothing was run, the workspace as a whole speaks.
+    Without a run or an approval, the result is that of the whole workspace.
     """
     unapproved = one_person(ws)
     approvals = [book.approvals.get(run, []) for run in runs]
@@ -113,10 +113,10 @@ def is_demo(ws: Workspace, book: Book, runs: Collection[Digest]) -> bool:
 
 
 def enrol(ws: Workspace, party: str, by: str | None = None) -> Enrolled:
-    """Give a person an approver's key: from now on nothing they approve is marked demo.
+    """Create an approver's key for a person, whose approvals are then not marked demo.
 
-    The first is introduced by the workspace's own approver key; every later one by a person who approves
-    already (`by`), so that an operator cannot invent a second pair of eyes.
+    The first is introduced by the workspace's own approver key, every later one by an existing approver (`by`), so that
+    an operator cannot invent a second person.
     """
     if party in operators(ws):
         raise StateError(f"{party} is the operator and makes the runs; an approver must be another person")

@@ -1,7 +1,7 @@
 """Record banks' answers in the log: read from their files by reference, or confirmed for a whole batch.
 
-An answer counts for the attempt that its reference names and for no other. Reading a file twice changes nothing the
-second time, and a file that contradicts what was sent changes nothing at all.
+An answer counts only for the attempt that its reference names. Reading a file a second time changes nothing, and a file
+that contradicts what was sent is refused as a whole.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class AnswersRead:
 
 
 def read_answers(ws: Workspace, data: bytes) -> AnswersRead:
-    """Record what a bank's file says: pain.002, camt.053 or camt.054."""
+    """Record the answers in a bank's file: pain.002, camt.053 or camt.054."""
     bank_file = read(data)
     name = f"{bank_file.kind} {bank_file.name}".strip()
     maker = ws.signer("operator")
@@ -128,7 +128,7 @@ def confirm_all(ws: Workspace, name: str) -> AnswersRead:
 
 
 def sent_by_file(ws: Workspace, book: Book, run: Digest | None = None) -> Iterator[SentPayment]:
-    """Every payment that was handed to a bank, in order; of one run, if named."""
+    """Return every payment that was handed to a bank, in order; optionally only those of one run."""
     for name, batches in book.batches.items():
         if run is not None and name != run:
             continue
@@ -157,9 +157,9 @@ def sent_by_file(ws: Workspace, book: Book, run: Digest | None = None) -> Iterat
 def _matched(
     ws: Workspace, book: Book, sent: Sequence[SentPayment], bank_file: BankFile, name: str
 ) -> tuple[list[tuple[SentPayment, BankAnswer]], list[str]]:
-    """Answers with the payments they are about, those that arrived before those that came back; and unknown names.
+    """Return answers with their payments, arrivals before returns; and the unknown references.
 
-    Refuses a file that is about nothing of this log, or that contradicts what was sent: nothing of it is believed.
+    Refuses a file without any payment of this log, or one that contradicts what was sent.
     """
     by_reference: dict[str, list[SentPayment]] = {}
     by_message: dict[str, list[SentPayment]] = {}
@@ -201,7 +201,7 @@ def _contradictions(payments: Sequence[SentPayment], answer: BankAnswer, namesak
         return
     due = sum(payment.micros for payment in payments)
     currency = payments[0].currency
-    # What comes back may be less: banks on the way take their charges from it.
+    # A returned amount may be smaller: banks on the way deduct their charges.
     fits = answer.micros <= due if answer.outcome == "returned" else answer.micros == due
     if answer.currency != currency or not fits:
         yield (
@@ -211,7 +211,7 @@ def _contradictions(payments: Sequence[SentPayment], answer: BankAnswer, namesak
 
 
 def _never_sent(ws: Workspace, book: Book, unknown: Iterable[str]) -> Iterator[str]:
-    """Answers about payments that were published and never handed over: no bank can have paid them."""
+    """Return answers about payments that were never handed over: no bank can have paid them."""
     names = set(unknown)
     for run in book.published if names else ():
         for party, transfer in transfers(ws.log, book, load(ws.log, book.runs[run])).items():
@@ -234,7 +234,7 @@ class _PaymentStanding:
 
 @dataclass(slots=True)
 class _AnswerRecording:
-    """The leaves that answers come to, one payment after the other."""
+    """Collects the leaves that record the answers, one payment after the other."""
 
     ws: Workspace
     book: Book
@@ -268,7 +268,7 @@ class _AnswerRecording:
             self._record(standing, payment, answer, outcome)
 
     def is_superseded(self, payment: SentPayment) -> bool:
-        """Whether a later attempt at the same payment was handed over."""
+        """Return whether a later attempt at the same payment was handed over."""
         return payment.attempt < len(self._standing(payment).transfer.attempts)
 
     def result(self, name: str, *, unnamed: int = 0, unknown: Sequence[str] = ()) -> AnswersRead:

@@ -31,9 +31,9 @@ class Blocked:
 def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]:
     """Return the parties concerned by holds opened after the computation, with the reasons.
 
-    A hold on a party blocks it. For one on a source, a track or a platform the run is computed again with
-    it: whoever has money held by it then is blocked, and nobody else. One on listeners blocks nobody: spread over
-    thousands of tracks it would stop everybody's whole payment, and a restatement takes its part back.
+    A hold on a party blocks it. For a hold on a source, a track or a platform the run is computed again with the hold,
+    and exactly the parties with held money are blocked. A hold on listeners blocks no payment, because its streams are
+    spread over thousands of tracks and it would stop everybody; a restatement recovers its money.
     """
     booked = {hold.id for hold in stored.holds}
     later = [hold for hold in holds_of(book) if hold.id not in booked and hold.listeners is None]
@@ -51,7 +51,7 @@ def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]
 def disputes_since(ws: Workspace, book: Book, stored: Stored) -> list[HoldMatch]:
     """Return ownership disputes opened after the run's registry, as holds on their recordings.
 
-    One about which of two recordings was first is held here as well: the run's lines name payees, and edit nothing.
+    This includes disputes about which of two recordings was first.
     """
     size = stored.payload["inputs"]["registry_size"]
     if not any(ws.log.entries(types={DISPUTE}, start=size, stop=book.size)):

@@ -1,6 +1,6 @@
 """Collect a run's opening balances, and the corrections that no run has booked yet.
 
-Corrections come from adjustments, from holds lifted since, and from what became of payments.
+Corrections come from adjustments, from released holds, and from outcomes of payments.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class RunCarryover:
 
 
 def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> RunCarryover:
-    """Balances and corrections waiting for the next run of a pool.
+    """Return the balances and corrections that wait for the next run of a pool.
 
-    If this (period, pool) is published already, those that were waiting for that run: calculating the same
-    thing again comes to the same key.
+    If this (period, pool) is published already, return those that waited for that run, so that the same calculation has
+    the same key.
     """
     standing = book.standing(pool)
     published = book.slots.get((period, pool, book.sequence(period, pool)))
@@ -75,7 +75,7 @@ def carried(log: Log, book: Book, *, period: str, pool: str, currency: str) -> R
 def _corrections(
     log: Log, book: Book, before: list[Stored], *, pool: str, currency: str, period: str
 ) -> Iterator[Correction]:
-    """Everything that may be booked by a run of this pool and period, booked before or not."""
+    """Return everything that a run of this pool and period may book, whether booked before or not."""
     for adjust in book.adjusts.values():
         if book.approved(adjust.id) and (adjust.pool, adjust.currency) == (pool, currency) and adjust.period <= period:
             yield Correction(
@@ -137,7 +137,7 @@ def parts_moved(log: Log, book: Book, restate: Restate) -> dict[str, int]:
 
 
 def awards_replaced(log: Log, book: Book, run: Digest, awards: Mapping[str, int], before: Restate | None = None) -> int:
-    """Of awards that were nobody else's money, what these explain more than the last restatement before one did."""
+    """Return the part of awards paid by the payer that this restatement explains beyond the last one before it."""
     last = _last_restated(log, book, run, before)
 
     def outside(explained: Mapping[str, int]) -> int:
@@ -148,7 +148,7 @@ def awards_replaced(log: Log, book: Book, run: Digest, awards: Mapping[str, int]
 
 
 def _last_restated(log: Log, book: Book, run: Digest, before: Restate | None) -> RestatementDocument | None:
-    """The document of a run's last restatement, of those before one."""
+    """Return the document of a run's last restatement before another one."""
     earlier = []
     for restate in book.restatements(run):
         if before is not None and restate.id == before.id:
@@ -190,7 +190,7 @@ def held_by(log: Log, book: Book, dispute: DisputeFile) -> int:
     """Return the amount that an admitted dispute holds, from the log at its admission.
 
     At most what is claimed, and what the run and its restatements gave the other side, less what earlier disputes of it
-    hold or took. That it does not change later is what lets a run give back exactly what one before it held.
+    hold or took. The amount never changes later, so that a run gives back exactly what an earlier run held.
     """
     opened = dispute.opened
     account = load(log, book.runs[opened.run]).accounts.get(opened.against)
@@ -220,7 +220,7 @@ def reversal(run: Digest) -> str:
 
 
 def _returned(log: Log, book: Book, stored: Stored) -> Iterator[Correction]:
-    """Payments of a standing run that will never arrive, or came back after they had: owed again."""
+    """Return payments of a run in force that failed or were returned: they are owed again."""
     run = stored.record.run
     for party, payment in transfers(log, book, stored).items():
         if payment.state in ("written-off", "returned"):
@@ -230,7 +230,7 @@ def _returned(log: Log, book: Book, stored: Stored) -> Iterator[Correction]:
 def _undone(log: Log, book: Book, before: list[Stored], undone: Stored) -> Iterator[Correction]:
     """Return a reversed run's corrections: payments owed back, later returns given back, later payments owed again.
 
-    The payments of a reversed run go on living: each new run books the difference to what was booked so far.
+    The payments of a reversed run can still change: each new run books the difference to what was booked so far.
     """
     run = undone.record.run
     booked: dict[str, list[int]] = defaultdict(list)
@@ -258,8 +258,8 @@ def _undone(log: Log, book: Book, before: list[Stored], undone: Stored) -> Itera
 def releases_of(book: Book, stored: Stored, entries: Collection[str]) -> Iterator[Correction]:
     """Return the releases of a run's own lines, among `entries` that later runs booked or must book.
 
-    Once a run is restated its lines may name others than today's holders: what is lifted after that is paid by
-    the next restatement, or it would be paid to the holder of then and the holder of now.
+    The lines of a restated run may name former holders: money released after that is paid by the next restatement, or
+    it would be paid to both the former and the present holder.
     """
     restatements = book.restatements(stored.record.run)
     first = book.places["restate", restatements[0].id].index if restatements else book.size
@@ -269,7 +269,7 @@ def releases_of(book: Book, stored: Stored, entries: Collection[str]) -> Iterato
 
 
 def released_from(stored: Stored, released: dict[str, str]) -> Iterator[Correction]:
-    """Money of a run whose hold, or reason to be held, has been lifted since: by two people, or at its end."""
+    """Return the money of a run whose hold or reason was lifted since, by two people or at its end date."""
     run = stored.record.run
     named = {hold.id for hold in stored.holds} | {name for name in released if name.startswith(f"{run}/")}
     if not named & released.keys():
@@ -309,15 +309,15 @@ def transfers(log: Log, book: Book, stored: Stored) -> dict[str, PartyPayment]:
 
 
 def posting_name(run: Digest, batch: int) -> str:
-    """The name under which a batch of a run is posted on a chain."""
+    """Return the name under which a batch of a run is posted on a chain."""
     return run if batch == 1 else f"{run}/{batch}"
 
 
 def posts(log: Log, book: Book) -> Iterator[tuple[int, Leaf]]:
-    """The leaves by which an operator says that a chain has a batch, with their index, up to where the book was read.
+    """Return the leaves, with their index, by which an operator states that a chain has a batch, up to the book's size.
 
-    Others with their type have no effect: with the log key alone, money that no chain has would look posted, or
-    what a chain has would not be written down.
+    Leaves of other signers have no effect: a holder of the log key alone could otherwise make money look posted that no
+    chain has, or prevent a posting from being recorded.
     """
     for entry in log.entries(types={"post"}, stop=book.size):
         body = leaf.decode(entry.body)

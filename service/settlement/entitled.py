@@ -1,7 +1,7 @@
 """Decide who may dispute a line of a published run, from the run and the registry.
 
-The command asks it before a dispute is entered, the book asks it of what is in the log: an operator's program of its
-own must not hold money for a stranger either.
+The command checks it before a dispute is entered, and the book checks it again for every dispute in the log, because an
+operator may write one with another program.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check_entitled(
     entitled = lines | stored.accounts.keys()
     subjects = {row.track for row in stored.usage} if subject else set()
     if subject and (subject not in subjects or claimant not in entitled):
-        # The whole registry, from its leaves: an index beside the log could be made to forget a share.
+        # Read the whole registry from its leaves: a share could be deleted from the index.
         view = ws.registry.view(size)
         subjects |= view.all_recordings.keys() | view.works.keys()
         entitled |= {share.party for right in RIGHTS for share in view.shares_of.get((subject, right), ())}
@@ -50,7 +50,7 @@ def check_entitled(
 
 
 def entitlement(ws: Workspace) -> Entitlement:
-    """The same check for a dispute in the log, from the log's content at its index."""
+    """Do the same check for a dispute in the log, from the log's content at its index."""
     answers = _ANSWERS.setdefault(ws.log, {})
     stored_of = cache(partial(load, ws.log))  # a run is read once, however many disputes its lines have
 

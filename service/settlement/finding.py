@@ -9,9 +9,10 @@ from payouts.life.records import Run
 
 
 def find(book: Book, subject: str) -> str:
-    """The full id of a run or proposal: from its beginning, or a run from its period (`2026-06`, `2026-06/pool`).
+    """Return the full id of a run or proposal, found by its beginning or by its period.
 
-    A period means its published run, else its approved one, else its only one; several are listed, never guessed.
+    A period (`2026-06`, `2026-06/pool`) means its published run, else its approved one, else its only one; if several
+    fit, the error lists them.
     """
     names = book.proposal_ids()
     if subject in names:
@@ -51,7 +52,7 @@ def _of_period(book: Book, subject: str) -> list[str]:
 
 
 def find_run(book: Book, run_id: str) -> Run:
-    """The run of this id or beginning of one."""
+    """Return the run with this id or beginning of an id."""
     proposal = book.proposal(find(book, run_id))
     if not isinstance(proposal, Run):
         raise InputError(f"{run_id!r} is not a run; see: settle period show PERIOD")

@@ -28,10 +28,10 @@ WaitingState = Literal["held", "suspense", "released", "rejected", "given up"]
 class WaitingMoney:
     """Money under one heading of one published run.
 
-    `state`: held or in suspense; `released` from a hold since, to be booked with the pool's next run or booked by one;
-    `rejected`, where two people decided that the streams do not count: a restatement divides it among the others;
-    `given up`, where it was in suspense for as long as the pool's terms say (`gives_up` is the month, `gives_up_to`
-    whom it goes to). `months`: how many have passed since its own. `releases` says what would end its waiting.
+    `state`: `held` or `suspense`; `released`: its hold was released, and a run of the pool books it; `rejected`: two
+    people decided that the streams do not count, and a restatement divides the money among the others; `given up`: it
+    was in suspense for as long as the pool's terms allow (`gives_up` is the month, `gives_up_to` the receiver).
+    `months`: the age in months. `releases` says what would release it.
     """
 
     period: str
@@ -143,7 +143,7 @@ def report(ws: Workspace, *, period: str | None = None, party: str | None = None
 
 
 def _lines(stored: Stored, now: Period, book: Book, booked: Mapping[str, str]) -> Iterator[WaitingMoney]:
-    """The held and suspended lines of a run; what a run holds adds up to its own parts, whatever became of it since.
+    """Return the held and suspended lines of a run; they add up to the run's own parts, also after releases.
 
     `booked`: the month whose run booked each entry.
     """

@@ -1,8 +1,7 @@
 """Open and release holds; propose adjustments and reversals, which two people sign.
 
-Opening a hold needs one person, because it only stops money; it may say when it ends. Releasing one,
-adjusting a balance and reversing a run each need a proposal and another person's approval:
-`settle approve ID --as PARTY`.
+Opening a hold needs one person, because it only stops money; it may have an end date. To release a hold, adjust a
+balance or reverse a run, one person proposes and another approves: `settle approve ID --as PARTY`.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class HoldShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposed:
-    """Something one person made that another must approve: `settle approve ID --as PARTY`."""
+    """A proposal that another person must approve: `settle approve ID --as PARTY`."""
 
     id: str
     kind: str
@@ -68,8 +67,8 @@ def name_of(kind: str, **content: Any) -> str:
 def open_hold(ws: Workspace, *, scope: str, subject: str, reason: str, until: datetime | None = None) -> HoldShown:
     """Block payments that concern a party, a source, a track or a platform; nothing is recomputed.
 
-    With `until` it may end by itself from then on, by the clocks of trust.json's witnesses if it asks for any; without,
-    only two people end it.
+    With `until` it may end by itself from then on, by the clocks of trust.json's witnesses if the policy requires any;
+    without, two people must release it.
     """
     if scope not in SCOPES or scope == "listeners":
         raise InputError(f"a hold is about one of {', '.join(SCOPES)}, not {scope!r}; on listeners: settle fraud hold")
@@ -126,7 +125,7 @@ def list_holds(ws: Workspace, *, everything: bool = False) -> list[HoldShown]:
 
 
 def shown(book: Book, hold: Hold, *, already: bool) -> HoldShown:
-    """A hold as commands answer it."""
+    """Return a hold for a command's output."""
     endings: list[Release | Reject] = [*book.releases.values(), *book.rejects.values()]
     proposals = [ending for ending in endings if ending.hold == hold.id]
     lifted, rejected = book.lifted().get(hold.id), book.rejected().get(hold.id)
@@ -193,9 +192,10 @@ def expire(ws: Workspace) -> Expired:
 
 
 def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
-    """Propose to lift a hold, or to end terms.
+    """Propose to release a hold, or to end terms.
 
-    Approved, what a hold held is paid with the pool's next run, what it blocked at once; terms bear on no later run.
+    After approval, held money is paid with the pool's next run, a blocked payment at once; ended terms apply to no
+    later run.
     """
     said(note, "a release")
     maker = ws.signer("operator")
@@ -219,7 +219,7 @@ def release(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
 
 
 def reject(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
-    """Propose that the streams which a hold on listeners names are left out of every run calculated from then on."""
+    """Propose to leave the streams named by a hold on listeners out of every later calculation."""
     said(note, "a rejection")
     maker = ws.signer("operator")
     at = format_time(ws.clock())
@@ -244,7 +244,7 @@ def reject(ws: Workspace, hold_id: str, *, note: str) -> Proposed:
 
 
 def _held_in(ws: Workspace, book: Book, name: str) -> bool:
-    """Whether a published run holds money under this `run/party/reason`, by the registry and no hold."""
+    """Return whether the registry, without a hold, holds money of a published run under this `run/party/reason`."""
     run = name.partition("/")[0]
     if run not in book.published:
         return False

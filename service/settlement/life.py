@@ -1,7 +1,7 @@
 """Settling a period: close, run, approve, publish.
 
-Paying is in `service.settlement.paying`, statements in `service.statements`.
-Each step is one append; whatever was decided before is found done, and answered alike.
+Paying is in `service.settlement.paying`, statements in `service.statements`. Each step is one append; a repeated step
+changes nothing and returns the same result.
 """
 
 from __future__ import annotations
@@ -351,8 +351,8 @@ def _approved(record: Approve, kind: str, made_by: str, *, already: bool) -> App
 class Published:
     """A published run: its statements bind, and every payee has one payment intent with one route.
 
-    `blocked`: payees whom a hold or a dispute opened since the calculation keeps from being paid for now.
-    `due`: payments by route that wait for `pay`, because they were not handed over yet and nothing blocks them.
+    `blocked`: payees who are not paid for now, because of a hold or a dispute opened after the calculation. `due`:
+    payments by route that are not blocked and wait for `pay`.
     """
 
     run: Digest
@@ -424,7 +424,7 @@ def check_publishable(ws: Workspace, book: Book, stored: Stored) -> None:
 
 
 def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[str, Any]]:
-    """Each payee's one payment: how much, and by which route, fixed from here on."""
+    """Return each payee's payment, with its amount and its route, which are fixed from here on."""
     accounts, salts = payees_entered(ws), stored.salts
     for account in stored.accounts.values():
         if account.payable:
@@ -439,14 +439,15 @@ def _intents(ws: Workspace, stored: Stored, via: str | None) -> Iterator[dict[st
 
 
 def publication_of(log: Log, published: Publish) -> dict[str, Any]:
-    """The signed content of a publication: run, document, and the root of the intents."""
+    """Return the signed content of a publication: run, document, and the root of the intents."""
     return canon.decode_object(dsse.parse(log.blob(published.statement)).payload, "publication")
 
 
 def intents_of(log: Log, book: Book, stored: Stored) -> list[dict[str, Any]]:
-    """The payment intents of a published run: party, micros, route; `sent` where another currency is paid.
+    """Return the payment intents of a published run: party, micros, route; `sent` if paid in another currency.
 
-    Whoever signs a publication could add to them, and the second person signed the accounts: they must be the same.
+    They must equal the accounts that the second person approved: the publication has only one signer, who could add to
+    them.
     """
     publication = publication_of(log, book.published[stored.record.run])
     intents = read_table("intents", log.blob(publication["intents"]["sha256"]))

@@ -1,6 +1,6 @@
 """Disputes of lines of a published run: open, admit, answer, decide by two people, appeal.
 
-Ownership disputes are facts of the registry (`service.registry`); both stand in one list.
+Ownership disputes are facts of the registry (`service.registry`); both kinds are shown in one list.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class DisputeShown:
 
 
 def shown_all(ws: Workspace, *, everything: bool = False) -> list[DisputeShown]:
-    """Disputes of lines and of ownership, oldest first: those still open, or all."""
+    """Return disputes of lines and of ownership, oldest first: the open ones, or all."""
     book, view = read_book(ws), ws.registry.view()
     rows = [_shown(ws, book, dispute) for dispute in book.disputes.files.values() if everything or dispute.is_open]
     rows += [_ownership(ws, view, fact.id) for fact in view.disputes.values() if everything or fact.resolved_at is None]
@@ -94,7 +94,7 @@ def show(ws: Workspace, name: str) -> DisputeShown:
 
 
 def overdue(ws: Workspace) -> list[DisputeShown]:
-    """Open disputes in which something should have happened by now."""
+    """Return open disputes with a missed date."""
     return [shown for shown in shown_all(ws) if shown.overdue]
 
 
@@ -419,7 +419,7 @@ def _author(ws: Workspace, speaker: str, by: str | None) -> Signer:
 
 
 def _write(ws: Workspace, author: Signer, decide: Callable[[Book, str], tuple[Act, str]]) -> str:
-    """One signed record; `decide` gives it and the name to answer with."""
+    """Write one signed record; `decide` returns it and the id to answer with."""
     at = format_time(ws.clock())
 
     def step(book: Book) -> DecidedStep[str]:

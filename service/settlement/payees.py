@@ -21,9 +21,10 @@ FAR: Final = "9999-12-31T23:59:59Z"
 
 
 def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
-    """The account in force of every party that has one, as the log commits to it (finding M4).
+    """Return the account in force of every party, as the log commits to it (finding M4).
 
-    Not in force is one whose details beside the log are not those that were registered; no earlier one takes its place.
+    If the stored details of an account differ from the registered ones, the party has no account in force; an earlier
+    one does not replace it.
     """
     return _payees_at(ws, format_time(ws.clock()))
 
@@ -31,8 +32,8 @@ def payees_now(ws: Workspace) -> dict[str, payees.Payee]:
 def payees_entered(ws: Workspace) -> dict[str, payees.Payee]:
     """Return each party's account in force, or else the valid one that counts last; it decides the payment's route.
 
-    A publication fixes each payee's route. Published by file, a party whose account for the chain was still cooling off
-    could not be paid to that account any more. An account that waits for approval decides nothing, nor does one whose
+    A publication fixes each payee's route. If the route were `file` because a chain account is still cooling off, the
+    payment could not go to that account later. An account that waits for approval decides nothing, nor does one whose
     details were changed beside the log.
     """
     return _payees_at(ws, FAR) | payees_now(ws)
@@ -49,8 +50,8 @@ def _payees_at(ws: Workspace, at: Instant) -> dict[str, payees.Payee]:
 def accounts_at(ws: Workspace, book: Book, at: Instant) -> dict[str, Digest] | None:
     """Return the digest of each party's valid account at a size of the log and a time; None if there are none.
 
-    None counts that waits for approval or cools off, nor one that an operator alone entered for a party after money
-    was published to it (M11).
+    An account is not valid while it waits for approval or cools off, or if an operator alone entered it after money was
+    published to the party (M11).
     """
     proposed = ws.registry.view(book.size).payees
     published = _first_published(ws, book, proposed)
@@ -66,7 +67,7 @@ def accounts_at(ws: Workspace, book: Book, at: Instant) -> dict[str, Digest] | N
 
 
 def accounts_ever(ws: Workspace) -> dict[str, list[payees.Payee]]:
-    """Every account that a party has, or had: a payment on its way was made out to one of them."""
+    """Return every account that a party has, or had: an open payment may go to an earlier one."""
     view = ws.registry.view()
     with ws.log.store.reading() as connection:
         book = payees.listed(connection, view)
@@ -77,9 +78,9 @@ def accounts_ever(ws: Workspace) -> dict[str, list[payees.Payee]]:
 
 
 def made_out_to(account: payees.Payee, digest: Digest) -> bool:
-    """Whether a payment that names this digest goes to this account.
+    """Return whether a payment with this digest goes to this account.
 
-    Batches name the salted digest that the log has; those of release 0.1 one without salt.
+    Batches contain the salted digest from the log; those of release 0.1 a digest without salt.
     """
     if account.state in ("altered", "erased"):
         return False
@@ -87,18 +88,18 @@ def made_out_to(account: payees.Payee, digest: Digest) -> bool:
 
 
 def settled_parties(ws: Workspace) -> set[str]:
-    """The parties for whom money was published."""
+    """Return the parties for whom money was published."""
     return set(_published(ws, read_book(ws)))
 
 
 def _first_published(ws: Workspace, book: Book, accounts: Mapping[str, ProposedAccount]) -> dict[str, int]:
-    """Where money was first published to each party, as far as an account was entered without a second person since."""
+    """Return the index at which money was first published to each party with an account entered by one person since."""
     last = max((payee.index for payee in accounts.values() if payee.approved_by is None), default=0)
     return _published(ws, book, last)
 
 
 def _published(ws: Workspace, book: Book, before: int | None = None) -> dict[str, int]:
-    """The parties with money in published runs, and the index of the first publication; those before an index."""
+    """Return the parties with money in published runs (before an index), and the index of the first publication."""
     places = [(book.places["publish", run].index, run) for run in book.published]
     first_by_party: dict[str, int] = {}
     for index, run in sorted(places):
@@ -110,7 +111,7 @@ def _published(ws: Workspace, book: Book, before: int | None = None) -> dict[str
 
 
 def named(ws: Workspace, account: payees.Payee) -> PayeeAccount:
-    """An account as a payment file shows it: in its holder's name, else its party's."""
+    """Return an account with the name for a payment file: its holder's, else its party's."""
     name = account.holder or str(ws.registry.personal("party", account.party).get("name", ""))
     return PayeeAccount(
         party=account.party,

@@ -1,8 +1,8 @@
 """Pay a published run: hand batches of intents to a route, and record the outcome of each payment.
 
-There is one intent per payee and run, with the route publication gave it. A batch is one append; its
-files are made again from the log and the payee book whenever they are missing. Holds are looked at again
-here: a later hold blocks a payment and edits nothing.
+There is one intent per payee and run, with the route publication gave it. A batch is one append; its files are made
+again from the log and the payee book whenever they are missing. Holds are checked again here: a later hold blocks a
+payment and changes no amount.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 class Paid:
     """The result of `pay`: payments handed over now (`sent`), this route's batches so far, and blocked payments.
 
-    `totals`: what this route has been told to pay so far, in each currency that is paid.
-    `unconfirmed`: payees by file of whose payment the bank has not been heard; the run ends when there are none.
+    `totals`: the sum of this route's payments so far, in each currency. `unconfirmed`: payees by file without an answer
+    of the bank; the run ends when there are none.
     """
 
     run: Digest
@@ -68,9 +68,9 @@ class Paid:
 
 
 def pay(ws: Workspace, run_id: str, via: str, form: str = "csv") -> Paid:
-    """Hand over every intent of this route that may be paid now; repeating writes the same files and no new batch.
+    """Hand over every intent of this route that may be paid now; a repetition writes the same files and no new batch.
 
-    `form`: how the bank takes its files, csv or pain.001.
+    `form`: the format of the bank's files, csv or pain.001.
     """
     if via not in ROUTES:
         raise InputError(f"route {via!r}: expected one of {', '.join(ROUTES)}")

@@ -1,7 +1,7 @@
 """Write payment files for a bank: one per batch and currency, reproducible from the log and the payee book.
 
-A file that is there is the file that was sent, so it is never written over, and a batch that was written in one format
-is not written in the other beside it: somebody would send both.
+An existing file may have been sent, so it is never overwritten, and a batch written in one format is not written in the
+other as well: somebody could send both.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class CurrencyTotal:
 
 
 def paid_in(intent: Mapping[str, Any], currency: str) -> tuple[str, int]:
-    """Currency and micro-units that the payee of an intent gets; `currency` is the pool's."""
+    """Return the currency and micro-units that the payee of an intent gets; `currency` is the pool's."""
     sent = intent.get("sent")
     return (currency, int(intent["micros"])) if sent is None else (sent["currency"], int(sent["micros"]))
 
@@ -77,7 +77,7 @@ def obstacle(ws: Workspace, stored: Stored, instruction: Instruction, account: A
 
 
 def message_id(batch: Pay, currency: str) -> str:
-    """The id of a batch's message in one currency; answers about the batch as a whole name it."""
+    """Return the id of a batch's message in one currency; the bank's answers about the whole batch name it."""
     return f"{batch.run[:20].upper()}-{batch.batch}-{currency}"
 
 
@@ -155,7 +155,7 @@ def _transfer(stored: Stored, instruction: Instruction, payee: PayeeAccount) -> 
 
 
 def _payee(ws: Workspace, accounts: Mapping[str, Sequence[Account]], instruction: Instruction) -> PayeeAccount:
-    """The account a payment was made out to, which need not be the one that counts by now."""
+    """Return the account in a payment, which need not be the one in force now."""
     for account in accounts.get(instruction.party, ()):
         if made_out_to(account, instruction.account):
             return named(ws, account)

@@ -74,7 +74,7 @@ def payment_state(transfer: PartyPayment, news: Payment | None, blocked: str) ->
 
 
 def payments(ws: Workspace, limits: PaymentFilter) -> list[ListedPayment]:
-    """The payments that meet all limits, by month, pool and party."""
+    """Return the payments that match all filters, by month, pool and party."""
     _check(limits)
     book = read_book(ws)
     runs = sorted(_runs(book, limits.run), key=lambda run: (run.period, run.pool, run.sequence))
@@ -145,5 +145,5 @@ def _of_run(ws: Workspace, book: Book, run: Run, names: Mapping[str, str]) -> It
 
 
 def _proposed(book: Book, run: Digest) -> Mapping[str, str]:
-    """The proposal on each party's payment that waits for a second person."""
+    """Return the waiting proposal about each party's payment."""
     return {claim.party: name for name, claim in book.claims.items() if claim.run == run and not book.approved(name)}

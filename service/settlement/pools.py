@@ -18,7 +18,7 @@ from service.settlement.stored import Stored, load
 def check_apart(log: Log, book: Book, run: Digest, terms: Terms, rule: Rule) -> None:
     """Refuse a pool that may count streams of another pool of its period, or streams paid and not booked back.
 
-    One published before stays.
+    A pool that is published already is not refused.
     """
     if run in book.published or not _takes_streams(terms, rule.name):
         return
@@ -40,9 +40,9 @@ def check_apart(log: Log, book: Book, run: Digest, terms: Terms, rule: Rule) -> 
 
 
 def overlapping(log: Log, book: Book, period: str) -> tuple[tuple[str, str], ...]:
-    """The pairs of pools of a period that may pay for the same streams; none where `check_apart` was asked.
+    """Return the pairs of pools of a period that may pay for the same streams; `check_apart` prevents them.
 
-    Both stand, or the first was reversed after it had paid, and the second stands without booking that back.
+    Either both are in force, or the first was reversed after payments that the second does not book back.
     """
     taking = [stored for stored in _published(log, book, period) if _takes_streams(stored.terms, stored.rule_name)]
     standing = [(first, second) for first, second in combinations(taking, 2) if first.terms.overlaps(second.terms)]
@@ -80,7 +80,7 @@ def _meet(stored: Stored, terms: Terms) -> bool:
 def _takes_streams(terms: Terms, rule: str) -> bool:
     """A training set's pool of a given amount is shared whatever was played; any other counts streams.
 
-    By the rule's name: a published run is judged also where the version of its rule is not installed.
+    Decided by the rule's name, because the version of a published run's rule may not be installed.
     """
     return terms.price_micros is not None or rule != Training.name
 

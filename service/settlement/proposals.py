@@ -101,7 +101,7 @@ def _undecided(book: Book, proposals: Mapping[str, Ending]) -> dict[str, Ending]
 
 
 def _accounts_waiting(ws: Workspace) -> list[ProposalShown]:
-    """Accounts that wait for an approver: those that one statement proposed are one proposal."""
+    """Return accounts that wait for an approver; those proposed by one statement are one proposal."""
     proposed: dict[str, list[ProposedAccount]] = {}
     for account in ws.registry.view().payees.values():
         if account.effective_from is None:
@@ -189,7 +189,7 @@ def _accounts_shown(ws: Workspace, accounts: Sequence[ProposedAccount]) -> Propo
 
 
 def destination(payee: Payee) -> tuple[str, ...]:
-    """An account as a person compares it with a letter or an invoice."""
+    """Format an account so that a person can compare it with a letter or an invoice."""
     if payee.state in ("altered", "erased"):
         return (f"an account whose details are {payee.state}; do not approve it",)
     start = f"from {day(payee.wanted_from)}" if payee.wanted_from else ""
@@ -283,13 +283,13 @@ def _mandate(mandate: Mandate) -> str:
 
 
 def _waits(ws: Workspace, book: Book, admit: Admit) -> bool:
-    """Whether an admission still waits for the second person that it needs, and its days are not over."""
+    """Return whether an admission still waits for its second person, before its end date."""
     dispute = book.disputes.file(admit.dispute)
     return dispute.admitted is None and dispute.is_open and admit.until > format_time(ws.clock())
 
 
 def _stands(book: Book, outcome: Decide) -> bool:
-    """Whether an outcome may still be approved."""
+    """Return whether an outcome may still be approved."""
     dispute = book.disputes.file(outcome.dispute)
     return dispute.is_open and outcome.round == len(dispute.outcomes) + 1
 

@@ -1,6 +1,6 @@
 """Ask about unusual values before anybody signs: amounts, rates, terms, and shares that the pool does not pay.
 
-Questions stop nothing. Whoever makes a run or agrees terms reads them, and so does the second person.
+Questions block nothing. The maker of a run or of terms reads them, and so does the second person.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def of_terms(ws: Workspace, book: Book, agreed: Agreed) -> tuple[str, ...]:
 
 
 def _another_state(ws: Workspace, book: Book, run: Digest, terms: Terms, outcome: Outcome) -> Iterator[str]:
-    """A month that is published is calculated with what is known now: holds and terms that came since."""
+    """Ask about a published month that is calculated again with later holds and terms."""
     for published in book.standing(terms.pool):
         if published.period == terms.period and published.run != run:
             published_outcome = load(ws.log, published).outcome
@@ -64,7 +64,7 @@ def _another_state(ws: Workspace, book: Book, run: Digest, terms: Terms, outcome
 
 
 def _unpaid_rights(ws: Workspace, terms: Terms) -> Iterator[str]:
-    """Rights in which people hold confirmed shares, and which no aspect of the pool pays."""
+    """Ask about rights with confirmed shares that no aspect of the pool pays."""
     view = ws.registry.view()
     aspects = {aspect for aspect, _ in terms.aspects}
     paid = {PAYING.get(aspect, "master") for aspect in aspects}
@@ -102,7 +102,7 @@ def _other_amount(ws: Workspace, book: Book, terms: Terms, outcome: Outcome) -> 
 
 
 def _earlier(book: Book, agreed: Agreed) -> Agreed | None:
-    """The terms of the same kind that counted last before these; of a rate, that of an earlier month."""
+    """Return the last terms of the same kind before these; for a rate, that of an earlier month."""
     ended = book.lifted()
     candidates = [
         record.agreed
@@ -140,7 +140,7 @@ def _other_share(agreed: Agreed, ppm: int, earlier: Agreed | None) -> Iterator[s
 
 
 def _large_advance(ws: Workspace, book: Book, advance: Advance) -> Iterator[str]:
-    """An advance that two years of the party's last month would not recoup: a digit too many, perhaps."""
+    """Ask about an advance that two years of the party's last month would not recoup: perhaps a digit too many."""
     last_run = last_published(ws.log, book, pool=advance.pool, currency=advance.currency)
     if last_run is None:
         return

@@ -43,7 +43,7 @@ class RegistryView:
                 self._receipts[vector.track] = (*self._receipts.get(vector.track, ()), *vector.decisions)
 
     def like(self, territory: str, at: str) -> tuple[str, str]:
-        """The last instant at which anything changed, and one country for all that no record names."""
+        """Return the last instant of a change, and one country for all territories that no record names."""
         changed = bisect_right(self._changes, at)
         return territory if territory in self._named else ELSEWHERE, self._changes[changed - 1] if changed else BEFORE
 
@@ -79,7 +79,7 @@ class RegistryView:
 
     @cached_property
     def _changes(self) -> list[str]:
-        """Every instant at which an answer about ownership may change, in order."""
+        """Return every instant at which an answer about ownership may change, in order."""
         view = self._view
         shares, links = chain.from_iterable(view.shares_of.values()), chain.from_iterable(view.links.values())
         instants = {instant for share in shares for instant in (share.start, share.end)}
@@ -88,7 +88,7 @@ class RegistryView:
 
     @cached_property
     def _named(self) -> frozenset[str]:
-        """Territories that some share, grant or decision receipt treats apart."""
+        """Return the territories named by a share, a grant or a decision receipt."""
         view = self._view
         named = {share.territory for share in chain.from_iterable(view.shares_of.values())}
         named |= {grant.territory for grant in chain.from_iterable(view.grants_of.values())}
@@ -103,6 +103,9 @@ class RegistryView:
         return styles
 
     def _owned(self, recording: str) -> bool:
-        """Whether somebody's master share of it is confirmed: what nobody owns takes no part of a style's pool."""
+        """Return whether a recording has a confirmed master share;
+
+        without one it gets no part of a style group's money.
+        """
         lines = self._view.shares_of.get((recording, "master"), ())
         return any(line.state == "confirmed" and line.start <= self._ends < line.end for line in lines)

@@ -1,7 +1,7 @@
 """`settle restate`: a published month divided again with today's vectors, registry and holds.
 
-Nothing published changes. The differences become one proposal of corrections, booked by a later month's run once
-a second person approved it; what was proposed is derived again before that, and by every auditor after it.
+Nothing published changes. The differences become one proposal of corrections, which a later month's run books after a
+second person's approval. The proposal is derived again before its approval, and by every auditor.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _restatable(ws: Workspace, book: Book, period: str, pool: str) -> Stored:
 def restated_at(
     ws: Workspace, stored: Stored, size: int, *, engine: str = DEFAULT, on_progress: Progress = None
 ) -> Restatement:
-    """Divide a run again with the log up to a size; the result is the same for anybody at any time."""
+    """Divide a run again with the log up to a size; the result does not depend on who computes it, or when."""
     book = read_book(ws, size)
     states = list(_states(ws, book, stored, engine, on_progress))
     run = stored.record.run
@@ -171,7 +171,7 @@ def _freed(book: Book, run: Digest) -> Callable[[Line], bool]:
 
 
 def _awards(ws: Workspace, book: Book, stored: Stored) -> list[Award]:
-    """What outcomes of disputes of a run moved, as far as they count by now, in the order in which they were opened."""
+    """Return the awards from disputes of a run that are in force, in the order in which the disputes were opened."""
     return [
         _award(ws, book, dispute.opened, dispute.outcomes[-1].micros)
         for dispute in book.disputes.files.values()
@@ -241,7 +241,7 @@ def _states(ws: Workspace, book: Book, stored: Stored, engine: str, on_progress:
 
     today, holds = known_under(inputs.holds), holds_of(book)
     yield _state("registry", today)
-    # Rows are told apart by the holds on listeners alone: where those are the same, so are the rows.
+    # Among holds, only those on listeners change the rows: without a new one of these, the rows are the same.
     same = listeners_under(ws.log, holds) == listeners_under(ws.log, inputs.holds)
     yield _state("hold", replace(today, holds=holds) if same else known_under(holds))
 
@@ -290,9 +290,9 @@ def _parts(
     *,
     replaced: int,
 ) -> tuple[PartRestated, ...]:
-    """The five parts before and after; before, what is held follows from the rest.
+    """Return the five parts before and after; the held part before is the remainder.
 
-    `replaced`: what the payer awarded out of no holder's money, and the pool pays instead.
+    `replaced`: awards that the payer paid, and that the pool pays instead.
     """
     was = dict(other)
     let_go = sum(line.micros for line in last.lines if line.state == "held" and freed(line))
@@ -430,7 +430,7 @@ def withdraw(ws: Workspace, period: str, *, reason: str, pool: str = "default") 
 
 
 def check_restatement(ws: Workspace, book: Book, record: Restate, *, engine: str = DEFAULT) -> None:
-    """Refuse a restatement that does not come out the same when it is derived again from the log it was made of."""
+    """Refuse a restatement that differs when it is derived again from the log of its size."""
     document = read_document(ws.log.blob(record.statement), record)
     stored = load(ws.log, book.runs[record.run])
     if record.currency != stored.currency:
@@ -444,7 +444,7 @@ def check_restatement(ws: Workspace, book: Book, record: Restate, *, engine: str
 
 
 def check_restatement_now(ws: Workspace, book: Book, record: Restate) -> None:
-    """Refuse a restatement that the vectors, shares or holds of now would make another: its maker picks the size."""
+    """Refuse a restatement that differs with the present vectors, shares or holds: its maker chooses the size."""
     document = read_document(ws.log.blob(record.statement), record)
     current = _document(restated_at(ws, load(ws.log, book.runs[record.run]), book.size), record.period)
     if canon.encode(replace(current, size=record.size).facts()) != canon.encode(document.facts()):

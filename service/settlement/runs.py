@@ -116,7 +116,10 @@ def _unpriced(one: Agreed, currency: str, period: str) -> str:
 
 
 def vectors_of(log: Log, rows: Sequence[UsageRow]) -> dict[Digest, InfluenceVector]:
-    """The vectors that usage is bound to, from their signed statements; each must have been assigned, or logged."""
+    """Return the vectors that usage is bound to, from their signed statements;
+
+    each must have been assigned, or logged.
+    """
     reading = log.reading()
     for row in rows:
         if row.vector is not None and not reading.ever_paid(row.track, row.vector, row.source):
@@ -171,7 +174,7 @@ class Calculated:
 def ready(ws: Workspace, logs: Sequence[Listed], engine: str, *, dry_run: bool, on_progress: Progress) -> str:
     """The engine to use: segments up to the close are sealed first, except for a dry run, which reads the log.
 
-    Another workspace's log is sealed there: only its own key signs for its segments.
+    Another log is sealed in its own workspace, because only its own key signs for its segments.
     """
     check_engine(engine)
     if engine == PLAIN:
@@ -187,7 +190,7 @@ def ready(ws: Workspace, logs: Sequence[Listed], engine: str, *, dry_run: bool, 
 def calculate(
     ws: Workspace, book: Book, given: Given, takes: RunCarryover, *, engine: str, on_progress: Progress
 ) -> Calculated:
-    """The run: usage, outcome, accounts, document. Reads, writes nothing."""
+    """Calculate the run: usage, outcome, accounts, document. Writes nothing."""
     logs = listed(ws, book, given.terms.period)
     for closed in logs:
         if closed.log is not ws.log:
@@ -216,9 +219,9 @@ def calculate(
 
 
 def recalculated(ws: Workspace, book: Book, stored: Stored, *, engine: str, on_progress: Progress = None) -> Calculated:
-    """A run once more from the log as it stood when the run was written: what it followed, what was held, what waited.
+    """Calculate a run again from the log at the size at which the run was written.
 
-    Of the run's own document only terms, rule and minimum payout are taken, which the log does not decide.
+    Only terms, rule and minimum payout are taken from the run's own document, because the log does not determine them.
     """
     terms = stored.terms
     then = read_book(ws, book.places["run", stored.record.run].index)
@@ -239,7 +242,7 @@ def recalculated(ws: Workspace, book: Book, stored: Stored, *, engine: str, on_p
 
 
 def check_again(ws: Workspace, book: Book, stored: Stored) -> None:
-    """Refuse a run that does not come out the same, byte for byte, when it is calculated again from the log."""
+    """Refuse a run unless calculating it again from the log gives the same bytes."""
     logs = listed(ws, book, stored.record.period)
     engine = ready(ws, logs, DEFAULT, dry_run=True, on_progress=None)
     calculated = recalculated(ws, book, stored, engine=engine)

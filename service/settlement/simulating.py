@@ -55,14 +55,14 @@ class Simulation:
     rules: tuple[Contender, ...]
 
     def curves(self) -> dict[str, tuple[int, ...]]:
-        """Each rule's Lorenz curve."""
+        """Return each rule's Lorenz curve."""
         return {simulated.rule: simulated.spread.lorenz for simulated in self.rules}
 
 
 def contenders(
     rules: str, *, period: str, pool: str | None, currency: str, params: dict[str, str]
 ) -> dict[str, RunRequest]:
-    """`name:key=value:...` rules, separated by commas, under the same pool terms."""
+    """Parse rules written as `name:key=value:...`, separated by commas, under the same pool terms."""
     requests: dict[str, RunRequest] = {}
     for text in rules.split(","):
         name, *words = text.strip().split(":")

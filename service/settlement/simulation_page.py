@@ -20,7 +20,7 @@ WIDTH: Final = 220
 
 
 def as_html(simulation: Simulation) -> str:
-    """The page; every text in it is escaped."""
+    """Return the page; every text in it is escaped."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -44,13 +44,13 @@ def as_html(simulation: Simulation) -> str:
 
 
 def gini(ppm: int) -> str:
-    """Three decimals, rounded half up."""
+    """Format a Gini coefficient with three decimals, rounded half up."""
     thousandths = (ppm + 500) // 1000
     return f"{thousandths // 1000}.{thousandths % 1000:03d}"
 
 
 def _parts(one: Contender) -> list[str]:
-    """Where a rule leaves the pool; with what it keeps in reserve the parts add up to it."""
+    """Return the parts of the pool under a rule; with the reserve they add up to it."""
     return cents_together(
         [one.allocated_micros, one.unattributed_micros, one.held_micros + one.suspense_micros, one.reserve_micros]
     )
@@ -68,7 +68,7 @@ def _relative(by: int, had: int) -> str:
 
 
 def _ranges(one: Contender) -> list[dict[str, Any]]:
-    """The best paid, with the ends and the middle of each bar in pixels."""
+    """Return the best-paid parties, with the ends and the middle of each bar in pixels."""
     if one.noise is None:
         return []
     ordered = sorted(one.noise.ranges, key=lambda row: (-one.amounts.get(row[0], 0), row[0]))[:MOST]

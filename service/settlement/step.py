@@ -1,8 +1,7 @@
 """Append one record of a period: read the book, decide, write under the lock, or decide again.
 
-Two operators at once: the append is refused inside the log's write lock if anything that belongs to the
-life of a period was written since the book was read. The slower one decides again on what there is now,
-and finds the step done or a conflict to report.
+Two operators may act at once: the append is refused inside the log's write lock if a leaf about a period was written
+since the book was read. The slower one decides again with the new state, and finds the step done, or a conflict.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class _StepOvertakenError(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class DecidedStep(Generic[Answer]):
-    """A decision: leaves and their content, or nothing if it was done before."""
+    """A decision: the leaves and the blobs to append, or none if the step was done before."""
 
     answer: Answer
     leaves: Sequence[Leaf] = ()
@@ -97,7 +96,7 @@ def _author_in_dispute(rings: Rings, index: int, body: Leaf) -> str:
 
 
 def signed(record: Act, key: PrivateKey) -> Leaf:
-    """A record as the leaf its author signs; the record names the key already."""
+    """Return a record as the leaf that its author signs; the record names the key already."""
     record_leaf = leaf.sign(record.leaf(), key)
     if record_leaf["key"] != record.key:
         raise ValueError("a record is signed by the key it names")

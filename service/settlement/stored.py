@@ -25,7 +25,7 @@ from payouts.terms import Terms
 
 @dataclass(frozen=True)
 class Stored:
-    """A run as the log holds it: its record, its signed document, its tables."""
+    """A run in the log: its record, its signed document, its tables."""
 
     record: Run
     payload: dict[str, Any]
@@ -33,7 +33,7 @@ class Stored:
 
     @property
     def v(self) -> int:
-        """By which rules its tables are made, compared and proven."""
+        """Return the version by whose rules its tables are made, compared and proven."""
         return int(self.payload["v"])
 
     @property
@@ -81,7 +81,7 @@ class Stored:
         return tuple(HoldMatch(**hold) for hold in self.payload["inputs"]["holds"])
 
     def table(self, name: str) -> list[dict[str, Any]]:
-        """The rows of one of its tables."""
+        """Return the rows of one of its tables."""
         return tables.read_table(name, self.log.blob(self.payload["tables"][name]["sha256"]))
 
     @cached_property
@@ -90,13 +90,13 @@ class Stored:
 
     @cached_property
     def accounts(self) -> dict[str, Account]:
-        """The accounts that have anything in them, by party."""
+        """Return the accounts that are not empty, by party."""
         rows = map(Account.from_payload, self.table("accounts"))
         return {account.party: account for account in rows if account.moves}
 
     @cached_property
     def salts(self) -> dict[str, str]:
-        """The salts of accounts and payments, by party; version 1 has none."""
+        """Return the salts of accounts and payments, by party; version 1 has none."""
         return {row["party"]: row["salt"] for row in self.table("accounts") if self.v > 1}
 
     @cached_property
@@ -105,12 +105,12 @@ class Stored:
 
     @cached_property
     def paid_usage(self) -> list[UsageRow]:
-        """What allocated lines come from: the usage that no hold on listeners stopped."""
+        """Return the usage behind allocated lines: all rows without a hold on listeners."""
         return [row for row in self.usage if row.hold is None]
 
 
 def load(log: Log, run: Run) -> Stored:
-    """The run behind a record; its document must carry the record's own id."""
+    """Load the run of a record; its document must have the record's id."""
     payload = canon.decode_object(dsse.parse(log.blob(run.statement)).payload, "run document")
     if payload.get("run") != run.run:
         raise VerificationError(f"run {run.run}: its document is of another run; check with settle ledger fsck")
@@ -125,6 +125,6 @@ def load(log: Log, run: Run) -> Stored:
 
 
 def last_published(log: Log, book: Book, *, pool: str, currency: str, before: str | None = None) -> Stored | None:
-    """The newest published run of a pool in a currency; of the months before one, if named."""
+    """Return the newest published run of a pool in a currency, optionally of the months before one."""
     newest_first = (load(log, run) for run in reversed(book.standing(pool, before=before)))
     return next((stored for stored in newest_first if stored.currency == currency), None)

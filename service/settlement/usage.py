@@ -1,6 +1,6 @@
 """The usage of a period: summed by an engine over the log's segments, or directly from its entries.
 
-Which of them sums makes no difference to a single unit, so the engine's name is no part of a run's key.
+All ways give exactly the same sums, so the engine's name is not part of a run's key.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def folder_of(ws: Workspace) -> Path:
 
 
 def seal(ws: Workspace, size: int, on_progress: Progress = None) -> bool:
-    """Seal the log into segments up to a size; False where this installation cannot write them."""
+    """Seal the log into segments up to a size; False if this installation cannot write segments."""
     try:
         from ledger.segments.seal import seal as seal_segments
     except ImportError:
@@ -61,7 +61,7 @@ def seal(ws: Workspace, size: int, on_progress: Progress = None) -> bool:
 
 
 def sealed_up_to(log: Log, size: int) -> bool:
-    """Whether a log's segments reach so far."""
+    """Return whether a log's segments reach this size."""
     sealed = manifests(log)
     return bool(sealed) and sealed[-1].stop >= size
 
@@ -84,10 +84,10 @@ def summed(
     holds: Sequence[HoldMatch],
     on_progress: Progress,
 ) -> list[UsageRow]:
-    """The usage of one pool in one period, sorted: over every log of the close, the home log first.
+    """Return the sorted usage of one pool in one period, over every log of the close, the home log first.
 
-    Each log is summed by itself, so that what a member's events claim is held against the home log before it
-    counts. A source is in one log, so no row of one log meets a row of another.
+    Each log is summed separately, and a member's events are checked against the home log before they count. A source is
+    in one log only, so rows of different logs never have the same key.
     """
     grain = grain_of(view, terms, rule)
     home = logs[0]
@@ -134,7 +134,7 @@ def listeners_under(log: Log, holds: Iterable[HoldMatch]) -> usage_plain.Listene
 
 
 def _sealed(one: Listed, running: Engine) -> SegmentSelection:
-    """A log's segments where the engine reads them, each file checked against the digest its manifest committed."""
+    """Return a log's segments for the engine, after checking each file against its digest in the manifest."""
     from ledger.segments.bindings import load
     from payouts.usage.segments import SegmentSelection, taken_files
 

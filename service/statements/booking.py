@@ -45,7 +45,7 @@ class TaxRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaxTotal:
-    """What was withheld from a party for a territory over all months."""
+    """The tax withheld from a party for a territory over all months."""
 
     territory: str
     party: str
@@ -56,7 +56,7 @@ class TaxTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BesideRow:
-    """An advance or a reserve over the months: what was given or kept, taken or released, and what is left."""
+    """An advance or a reserve over the months: paid or kept, recouped or released, and the remainder."""
 
     kind: str
     term: str
@@ -73,7 +73,7 @@ class BesideRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BooksWritten:
-    """The books of some months, and where they lie."""
+    """The books of some months, and their files."""
 
     since: str
     until: str
@@ -85,7 +85,7 @@ class BooksWritten:
 
 
 def write_books(ws: Workspace, folder: Path, *, since: str | None = None, until: str | None = None) -> BooksWritten:
-    """Write one journal over all published months, or from one to another, and the overviews that go with it."""
+    """Write one journal over all published months, or a range of them, with its overviews."""
     for period in (since, until):
         if period is not None:
             Period.parse(period)
@@ -159,7 +159,7 @@ def _names(ws: Workspace, runs: Iterable[Stored]) -> dict[str, str]:
 
 
 def _tax(runs: Sequence[Stored], names: dict[str, str]) -> Iterator[TaxRow]:
-    """Every withholding, by territory, party and month."""
+    """Return every withholding, by territory, party and month."""
     rows = []
     for stored in runs:
         for account in stored.accounts.values():
@@ -203,7 +203,7 @@ MOVES: Final[dict[str, tuple[str, str]]] = {
 
 
 def _beside(runs: Sequence[Stored], names: dict[str, str]) -> list[BesideRow]:
-    """Advances and reserves by party and terms: what came to them and went from them, and what is left."""
+    """Return advances and reserves by party and terms: increases, decreases, and the remainder."""
     included = {stored.record.run for stored in runs}
     sums: dict[tuple[str, str, str, str, str], Counter[str]] = {}
     contracts: dict[str, str] = {}
@@ -236,7 +236,7 @@ def _beside(runs: Sequence[Stored], names: dict[str, str]) -> list[BesideRow]:
 
 
 def _table(kind: type[Any], rows: Sequence[Any]) -> bytes:
-    """Rows as CSV, amounts in their currency."""
+    """Return rows as CSV, amounts in their currency."""
     columns = [column.name for column in fields(kind)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")

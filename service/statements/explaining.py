@@ -33,7 +33,7 @@ EVENTS_SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupExplained:
-    """How an owner group's integer came about: floor(owed / denominator), and one more if `rounded_up`."""
+    """How an owner group's integer was computed: floor(owed / denominator), and one more if `rounded_up`."""
 
     group: str
     weight: str
@@ -58,7 +58,7 @@ class LineExplained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorExplained:
-    """A vector that the party was paid by, with the sources that concern it and how to prove the rest."""
+    """A vector by which the party was paid, with the party's sources, and the command that proves it."""
 
     digest: Digest
     track: str
@@ -90,7 +90,7 @@ class EventExplained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """Everything behind a party's lines in a run; `events` only where a track was named."""
+    """Everything behind a party's lines in a run; `events` only if a track was named."""
 
     run: Digest
     party: str
@@ -106,7 +106,7 @@ class Explained:
 
 
 def explain(ws: Workspace, run_id: str, party: str, track: str | None = None) -> Explained:
-    """Walk a party's lines back to vectors and, for one track, to its streams."""
+    """Trace a party's lines back to vectors and, for one track, to its streams."""
     book = read_book(ws)
     stored = load(ws.log, find_run(book, run_id))
     inputs = again(ws, stored)
@@ -135,7 +135,7 @@ def explain(ws: Workspace, run_id: str, party: str, track: str | None = None) ->
 
 
 def _no_lines(ws: Workspace, stored: Stored, party: str, track: str | None) -> InputError:
-    """Why there is nothing to explain: nobody knows the party or the track, or the run has no money between them."""
+    """Return the error if there are no lines: unknown party or track, or no money of the party through that track."""
     view = ws.registry.view()
     if party not in view.parties and party not in stored.accounts:
         return unknown_party(ws, party)
@@ -181,7 +181,7 @@ def _group(stored: Stored, total: GroupTotal) -> GroupExplained:
 def _vectors(
     stored: Stored, vectors: Mapping[Digest, InfluenceVector], pieces: list[Piece]
 ) -> tuple[VectorExplained, ...]:
-    """The vectors of the tracks behind these pieces."""
+    """Return the vectors of the tracks behind these pieces."""
     tracks = {piece.track for piece in pieces}
     concerned = {(piece.aspect, name) for piece in pieces for name in (piece.source, piece.via)}
     rows = [row for row in stored.usage if row.track in tracks and row.vector is not None]
@@ -213,7 +213,7 @@ def _vectors(
 
 
 def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[EventExplained, ...]]:
-    """How many streams of a track the run took, and the first of them."""
+    """Return the number of the run's streams of a track, and the first few."""
     logs = listed(ws, read_book(ws), stored.record.period)
     home = logs[0]
     assigned = assigned_in(home.log, home.membership.size)
@@ -245,7 +245,7 @@ def _events(ws: Workspace, stored: Stored, track: str) -> tuple[int, tuple[Event
 
 
 def _streams(one: Listed) -> Iterator[tuple[int, UsageLeaf]]:
-    """The events of a log that a run took."""
+    """Yield the events of a log that a run counted."""
     decode = msgspec.json.Decoder(UsageLeaf).decode
     for entry in one.log.entries(types={"event"}, stop=one.membership.size):
         event = decode(entry.body)

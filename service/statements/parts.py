@@ -1,7 +1,7 @@
 """The contents of a run's statements by party: computed once, stored next to the log, then looked up.
 
-Nothing here can change once a run is made, but for whose signature counts under its streams: that is part of the
-file's name. A file is lost without harm; the next statement writes it again.
+The contents never change after the run, except which signatures under its streams are valid: those are part of the
+file's name. A lost file is no problem; the next statement writes it again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ FORM: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementPart:
-    """What a run comes to for one party: where its money comes from, and what waits."""
+    """A run's result for one party: the origins of its money, and the money that waits."""
 
     unit_value: str
     earnings: tuple[Earning, ...] = ()
@@ -75,7 +75,7 @@ class StatementParts:
 
     @classmethod
     def of(cls, ws: Workspace, book: Book, stored: Stored) -> StatementParts:
-        """Those of a run: from their file, or taken apart now, which reads the whole run."""
+        """Return the parts of a run from their file, or compute them, which reads the whole run."""
         logs = listed(ws, book, stored.record.period)
         signers = signers_of(logs)
         named = {origin: {str(index): party for index, party in by.items()} for origin, by in signers.items()}
@@ -94,7 +94,7 @@ class StatementParts:
 
     @classmethod
     def _from_file(cls, path: Path) -> StatementParts | None:
-        """Those in a file; None without one, or with one that cannot be read, which is removed."""
+        """Return the parts in a file; None without a file. An unreadable file is removed."""
         if not path.exists():
             return None
         parts = cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True), path)
@@ -108,13 +108,13 @@ class StatementParts:
         self._connection.close()
 
     def parties(self) -> set[str]:
-        """Everybody with a part in the run."""
+        """Return every party with a part in the run."""
         with self._removed_if_unreadable():
             rows = self._connection.execute("SELECT party FROM part WHERE party <> ?", (_NOBODY,))
             return {party for (party,) in rows}
 
     def part(self, party: str) -> StatementPart:
-        """A party's part; of one without, what the run says of nobody."""
+        """Return a party's part; an empty one if the run has none."""
         query = "SELECT content FROM part WHERE party IN (?, ?) ORDER BY party DESC LIMIT 1"
         with self._removed_if_unreadable():
             row = self._connection.execute(query, (party, _NOBODY)).fetchone()
@@ -138,7 +138,7 @@ class StatementParts:
 
 
 def _write(path: Path, parts: Iterable[Part]) -> None:
-    """A file of parts that is wholly there or not there at all."""
+    """Write a file of parts atomically."""
     make_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
@@ -164,7 +164,7 @@ def _insert(connection: sqlite3.Connection, parts: Iterable[Part]) -> None:
 
 
 def _taken_apart(ws: Workspace, stored: Stored, streams: Counts) -> Iterator[Part]:
-    """Everybody's part, in the order of the parties."""
+    """Compute everybody's part, in the order of the parties."""
     inputs = again(ws, stored)
     view = ws.registry.view(stored.payload["inputs"]["registry_size"])
     background = Background.of(stored.paid_usage, inputs.vectors, lambda name: title(view, name))
@@ -214,7 +214,7 @@ def title(view: View, subject: str) -> str:
 
 
 def _suspended(view: View, stored: Stored) -> Iterator[tuple[str, Line]]:
-    """Lines in suspense, by everybody who claims a share of what they are about."""
+    """Return lines in suspense by the parties that claim a share of their subject."""
     for line in stored.outcome.lines:
         right, colon, subject = line.group.removeprefix("?").partition(":")
         if line.state == "suspense" and colon:

@@ -27,14 +27,14 @@ Signers = Mapping[str, Mapping[int, str]]
 
 
 def signers_of(logs: Sequence[Listed]) -> Signers:
-    """Who signed the batches of each log; a key that is revoked later may change it."""
+    """Return the signers of the batches of each log; a later revocation may change them."""
     return {closed.log.origin: batches.signers(closed.log) for closed in logs}
 
 
 def counted(logs: Sequence[Listed], signers: Signers, stored: Stored, *, from_leaves: bool = False) -> Counts:
-    """The run's streams: those that stand in a signed batch one by one, the rest by what is left of the usage.
+    """Count the run's streams: signed ones event by event, unsigned ones as the remainder of the usage.
 
-    `from_leaves`: sealed segments are not asked, which are the operator's shorter way.
+    `from_leaves`: read the log's leaves and not the sealed segments, which only the operator has.
     """
     counts: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     totals: Counter[tuple[str, str]] = Counter()
@@ -93,7 +93,10 @@ def _one_by_one(closed: Listed, stretches: Stretches, terms: Terms) -> SignedCou
 
 
 def _by_the_column(closed: Listed, stretches: Stretches, terms: Terms) -> SignedCounts:
-    """The same from sealed segments, whose files are checked against the digests in the log: millions in a second."""
+    """Do the same from sealed segments, after checking their files against the digests in the log:
+
+    millions a second.
+    """
     from ledger.segments import files
     from ledger.segments.bindings import load
     from payouts.usage.segments import SegmentSelection, taken_files
@@ -117,7 +120,7 @@ def _by_the_column(closed: Listed, stretches: Stretches, terms: Terms) -> Signed
 
 
 def behind(counts: Counts, tracks: Collection[str]) -> tuple[Streams, ...]:
-    """The streams of these tracks, by source and by who signed them."""
+    """Return the streams of these tracks, by source and signer."""
     sums: Counter[tuple[str, str]] = Counter()
     for track in tracks:
         sums.update(counts.get(track, {}))

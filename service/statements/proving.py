@@ -17,7 +17,7 @@ from service.witness.asking import Base, base
 
 
 def statement_bundle(log: Log, policy: Policy, book: Book, stored: Stored, party: str) -> bytes:
-    """One party's lines, account and payment in a published run, to be verified by anybody offline."""
+    """Return the bundle of one party's lines, account and payment in a published run."""
     head = base(log, policy)
     return bundles.statement_bundle(
         v=stored.v,
@@ -30,7 +30,7 @@ def statement_bundle(log: Log, policy: Policy, book: Book, stored: Stored, party
 
 
 def run_bundle(log: Log, policy: Policy, book: Book, stored: Stored) -> bytes:
-    """Every row of a published run."""
+    """Return the bundle with every row of a published run."""
     head = base(log, policy)
     return bundles.run_bundle(
         v=stored.v,
@@ -42,7 +42,7 @@ def run_bundle(log: Log, policy: Policy, book: Book, stored: Stored) -> bytes:
 
 
 def _leaves(log: Log, head: Base, book: Book, stored: Stored) -> dict[str, Any]:
-    """What both kinds of bundle begin with: close, run, document, approvals, publication."""
+    """Return the fields that both kinds of bundle have: close, run, document, approvals, publication."""
     run = stored.record.run
     published = book.published.get(run)
     if published is None:

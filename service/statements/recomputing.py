@@ -55,9 +55,9 @@ Progress = Callable[[int, int | None], None] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodExported:
-    """What the folder holds: the logs as static files, and a bundle for each published run of the period.
+    """The content of the folder: the logs as static files, and a bundle for each published run of the period.
 
-    `waiting` and `discarded` count what it does not hold: rows of any month in the home log's quarantine, now.
+    `waiting` and `discarded` count rows that it does not contain: those of any month in the home log's quarantine now.
     """
 
     folder: str
@@ -72,7 +72,7 @@ class PeriodExported:
 
 
 def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = None) -> PeriodExported:
-    """Write everything an outsider needs to compute a period again. What is there already is extended."""
+    """Write everything that an outsider needs to compute a period again. An existing export is extended."""
     book = read_book(ws)
     runs = _published(book, period)
     exported = export_log(
@@ -113,7 +113,7 @@ def export(ws: Workspace, period: str, folder: Path, *, on_progress: Progress = 
 
 
 def _place(origin: str) -> str:
-    """Where another log than the home log stands in an exported period."""
+    """Return the folder of a member log in an exported period."""
     return f"logs/{file_name(origin)}"
 
 
@@ -157,9 +157,10 @@ def _published(book: Book, period: str) -> list[Run]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAgain:
-    """One run computed again: `ok` if every byte of its document and tables came out the same.
+    """One run computed again:
 
-    `streams` were taken, `unsigned` of them by no platform.
+    `ok` if every byte of its document and tables is the same. `streams` were counted, `unsigned` of them without a
+    platform's signature.
     """
 
     run: Digest
@@ -173,10 +174,10 @@ class RunAgain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recomputed:
-    """A period done again from an export and a trust file, with nothing from its operator's machines.
+    """A period recomputed only from an export and a trust file.
 
-    `overlapping`: pairs of its pools that may have counted the same streams. `problems`: what the audit found
-    beyond the runs: in the logs, in the registry, in the bundles that were shipped with them.
+    `overlapping`: pairs of its pools that may have counted the same streams. `problems`: problems beside the runs: in
+    the logs, in the registry, in the exported bundles.
     """
 
     ok: bool
@@ -277,7 +278,10 @@ def _overpaid(ws: Workspace, book: Book) -> Iterator[str]:
 
 
 def _lost(ws: Workspace, book: Book, stored: Stored) -> Iterator[str]:
-    """What a run of release 0.1 booked wrongly of a reversed run's payments: money that its payees never got."""
+    """Return what a run of release 0.1 booked wrongly about a reversed run's payments:
+
+    money that its payees never got.
+    """
     if stored.v != 1:
         return
     then, terms = read_book(ws, book.places["run", stored.record.run].index), stored.terms
@@ -325,7 +329,7 @@ def _shipped(folder: Path, trust: Trust, book: Book, period: str, newer: LogCopy
 
 
 def _rebuilt(home: Path, trust: Trust, trusted: TrustedLog, exported: Path, newer: LogCopy | None = None) -> Workspace:
-    """A workspace of this folder that holds an exported log and no key to sign with."""
+    """Return a workspace with an exported log and no keys."""
     home.mkdir()
     config = f'[log]\norigin = "{trusted.origin}"\n'
     (home / CONFIG).write_text(config, encoding="utf-8")
@@ -348,7 +352,7 @@ def _about(folder: Path) -> dict[str, object]:
 
 
 def _again(ws: Workspace, book: Book, stored: Stored, on_progress: Progress) -> RunAgain:
-    """A run computed again from the log, and its payments derived again from its accounts."""
+    """Compute a run again from the log, and derive its payments again from its accounts."""
     intents_of(ws.log, book, stored)
     calculated = recalculated(ws, book, stored, engine=PLAIN, on_progress=on_progress)
     same = canon.encode(calculated.document.payload) == canon.encode(stored.payload)

@@ -41,7 +41,7 @@ ISSUER: Final = ("name", "address", "contact")
 
 
 def state(ws: Workspace, party: str, period: str) -> Statement:
-    """A party's statement for a period; a nil statement where nothing happened."""
+    """Return a party's statement for a period; a nil statement if nothing happened."""
     book = read_book(ws)
     runs = _runs(book, period)
     if party not in ws.registry.view_of(party).parties and not any(party in load(ws.log, run).accounts for run in runs):
@@ -51,7 +51,7 @@ def state(ws: Workspace, party: str, period: str) -> Statement:
 
 
 def state_all(ws: Workspace, period: str) -> Iterator[Statement]:
-    """The statement of everybody who has an account, a line or a claim in the period, by party."""
+    """Yield the statement of everybody with an account, a line or a claim in the period, by party."""
     book = read_book(ws)
     people = ws.registry.personal_of_all("party")
     with closing(_StatedPeriod(ws, book, period, _runs(book, period))) as stated:
@@ -64,7 +64,7 @@ def _name(fields: Fields) -> str:
 
 
 class _StatedPeriod:
-    """The runs of a period as statements say them, and what all statements of the workspace share."""
+    """The runs of a period for statements, and the data that all statements of the workspace share."""
 
     def __init__(self, ws: Workspace, book: Book, period: str, runs: Sequence[Run]) -> None:
         self._period = period
@@ -88,7 +88,7 @@ class _StatedPeriod:
 
 
 def prove(ws: Workspace, party: str, period: str, pool: str | None = None) -> bytes:
-    """The bundle with which the party, or anybody, verifies its lines in a published run."""
+    """Return the bundle with which anybody can verify a party's lines in a published run."""
     book = read_book(ws)
     runs = [run for run in _runs(book, period) if pool in (None, run.pool)]
     if len(runs) != 1:
@@ -109,7 +109,7 @@ def _runs(book: Book, period: str) -> list[Run]:
 
 
 class StatedRun:
-    """One run as statements say it, party by party."""
+    """One run for statements, party by party."""
 
     def __init__(self, ws: Workspace, book: Book, run: Run) -> None:
         self.stored = stored = load(ws.log, run)
@@ -129,7 +129,7 @@ class StatedRun:
         return {*self._parts.parties(), *self.stored.accounts}
 
     def of(self, party: str) -> PoolStatement:
-        """One party's part of the run."""
+        """Return one party's part of the run."""
         stored, record, part = self.stored, self.stored.record, self._parts.part(party)
         return pool_statement(
             run=record.run,
@@ -150,7 +150,7 @@ class StatedRun:
         )
 
     def _earlier(self, party: str) -> Earlier | None:
-        """The pool's last month for this party, and the year so far."""
+        """Return the pool's last month for this party, and the year so far."""
         if not self._before:
             return None
         period, accounts = self.stored.record.period, self.stored.accounts
@@ -185,7 +185,10 @@ class StatedRun:
 
 
 def _before(ws: Workspace, book: Book, stored: Stored) -> list[Stored]:
-    """The pool's standing runs of earlier months in this currency, oldest first: those of the year and the last one."""
+    """Return the pool's runs in force of earlier months in this currency, oldest first:
+
+    this year's and the last one.
+    """
     record = stored.record
     runs = book.standing(record.pool, before=record.period)
     relevant = [run for run in runs if run.period[:4] == record.period[:4]] or runs[-1:]

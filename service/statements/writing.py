@@ -35,7 +35,7 @@ class Written:
 
 
 def rendered(found: Statement, form: str) -> bytes:
-    """A statement in one of the formats for files."""
+    """Return a statement in one of the file formats."""
     if form == "json":
         return (json.dumps(dataclasses.asdict(found), ensure_ascii=False, indent=2) + "\n").encode()
     if form == "csv":
@@ -48,7 +48,7 @@ def rendered(found: Statement, form: str) -> bytes:
 
 
 def write_all(ws: Workspace, period: str, folder: Path, form: str, *, on_progress: Progress = None) -> Written:
-    """Everybody's statement; run again, the same files."""
+    """Write everybody's statement; a repetition writes the same files."""
     if form not in FORMATS:
         raise InputError(f"format {form!r}: expected one of {', '.join(FORMATS)}")
     count = nil = 0
@@ -62,9 +62,9 @@ def write_all(ws: Workspace, period: str, folder: Path, form: str, *, on_progres
 
 
 def safe(party: str) -> str:
-    """A party id as part of a file name: whatever could leave the folder or confuse a shell is spelled out.
+    """Return a party id as part of a file name: characters that could leave the folder or confuse a shell are escaped.
 
-    What is then longer than a file system takes stands by its SHA-256, so that one id never stops the others (F2).
+    A longer name than file systems allow is replaced by its SHA-256, so that one id never stops the others (F2).
     """
     name = "".join(
         letter if letter.isascii() and (letter.isalnum() or letter in "-_") else f"~{ord(letter):x}~"

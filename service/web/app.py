@@ -55,7 +55,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build(held: ServerState) -> Starlette:
-    """The ASGI app over what a server holds."""
+    """Return the ASGI app for a server's state."""
     doors = _Doors(held)
     routes = [
         StarletteRoute(route.path, doors.endpoint(route), methods=[route.method], include_in_schema=False)
@@ -175,7 +175,7 @@ class _Doors:
 
 
 def _respond(route: Route, call: Call) -> Response:
-    """In a worker thread: the function, and its answer as bytes."""
+    """Call the route's function in a worker thread; return its answer as bytes."""
     result = route.function(call)
     if isinstance(result, Redirect):
         cookie = {} if result.cookie is None else {"set-cookie": result.cookie}
@@ -202,7 +202,7 @@ async def _openapi(_: Request) -> Response:
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
-    """What the router refuses: a path or a method that is not in the table."""
+    """Return the problem for a path or a method that is not in the table of routes."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     causes = {404: "not-found", 405: "method"}
     refused: Exception = error

@@ -56,13 +56,13 @@ class Call:
         return value
 
     def required(self, name: str) -> str:
-        """A query parameter that must be there."""
+        """Return a required query parameter."""
         if not (value := self.query.get(name, "")):
             raise InputError(f"the query needs {name}=...")
         return value
 
     def number(self, name: str, *, default: int | None = None) -> int:
-        """A query parameter that is a whole number."""
+        """Return a query parameter that is a whole number."""
         value = self.query.get(name)
         if value is None and default is not None:
             return default

@@ -1,7 +1,7 @@
-"""Connections that never end: how long and how large a request's head may be, and how long an answer may wait.
+"""Limits for time and size of a request's head, and for the time of reading an answer.
 
-uvicorn limits the time of an idle connection alone. Whoever sends one letter of a head now and then, on a first or a
-later request of a connection, or does not read what is answered, would hold it for ever (finding H2).
+By itself uvicorn limits only the time of an idle connection: a client that sends a head one letter at a time, or does
+not read the answer, would keep the connection for ever (finding H2).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ READ_SECONDS: Final = 30.0
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own, with a time for each head and each answer, and a size for each head."""
+    """uvicorn's protocol with a time limit for each head and each answer, and a size limit for each head."""
 
     _head: asyncio.TimerHandle | None = None
     _body: asyncio.TimerHandle | None = None
@@ -47,7 +47,7 @@ class Protocol(HttpToolsProtocol):
         # A caller who was answered early (401, 413) still sends its body, and reads the answer only then.
         if answering or began_in_body or self._in_body:
             return
-        # What came is part of a head that is not complete.
+        # The data so far is part of an incomplete head.
         self._head_bytes += len(data)
         if self._head_bytes > HEADER_BYTES:
             self._end()
@@ -103,7 +103,7 @@ class Protocol(HttpToolsProtocol):
 
 
 def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
-    """No timer, once this one is cancelled."""
+    """Cancel a timer, and return None in its place."""
     if timer is not None:
         timer.cancel()
     return None

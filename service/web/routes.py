@@ -1,6 +1,6 @@
 """The table of routes: app, OpenAPI document, limits and the test of permissions are built from it.
 
-A route cannot be written down without saying who may use it and how its object is checked.
+Every route must name the roles that may use it and the rule that checks its object.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ CONNECTIONS: Final = 1_000
 
 
 class Server(uvicorn.Server):
-    """uvicorn's own, which tells `/readyz` and the intake that it stops, before it waits for what is under way."""
+    """uvicorn's server, which makes `/readyz` and the intake refuse before it waits for running requests."""
 
     def __init__(self, config: uvicorn.Config, held: ServerState, started: Callable[[str], None]) -> None:
         super().__init__(config)
@@ -53,7 +53,7 @@ class Server(uvicorn.Server):
 
 
 def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Callable[[str], None]) -> None:
-    """Answer until SIGTERM or SIGINT. `started` is told each address once it is listened at."""
+    """Serve until SIGTERM or SIGINT. `started` is called with each address once it is open."""
     # The operator's key signs decision receipts; a server without it answers everything else.
     roles: tuple[Role, ...] = ("log", "attribution", *(("operator",) if ws.key_path("operator").is_file() else ()))
     standing = Standing(ws, roles)
@@ -76,7 +76,7 @@ def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Calla
         limit_concurrency=CONNECTIONS,
     )
     state.roles()  # reads log and registry for the first time: no caller waits for that
-    # What is loaded by now stays: the collector need not walk all of it each time that requests leave something behind.
+    # Objects loaded so far stay: the garbage collector need not walk them again after requests.
     gc.collect()
     gc.freeze()
     workers = (QueueWorker(ws.home, lambda: _reopened(ws)), DeliveryWorker(standing))
@@ -91,7 +91,7 @@ def serve(ws: Workspace, *, host: str, port: int, limits: Limits, started: Calla
 
 
 def _reopened(ws: Workspace) -> Workspace:
-    """A workspace of its own for what the queue records, without asking for the passphrase again."""
+    """Open a separate workspace for the queue's records, without asking for the passphrase again."""
     fresh = Workspace.open(ws.home, clock=ws.clock)
     fresh.passphrase = ws.passphrase
     return fresh
@@ -103,7 +103,7 @@ def _address(listening: socket.socket) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: when, how grave, what, and of a request its id, route, key id, status and time."""
+    """One JSON object a line: time, level, message; for a request also id, route, key id, status and duration."""
 
     FIELDS = ("request", "method", "route", "status", "key", "ms")
 

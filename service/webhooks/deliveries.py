@@ -1,6 +1,6 @@
-"""Deliveries: what came of a track that was handed in, sent to the address named with it until it is acknowledged.
+"""Deliveries: the result of a submitted track, sent to the address named with it until it is acknowledged.
 
-Each is a file of the workspace's folder `webhooks/`, so that a crash loses none and an operator can send one again. A
+Each is a file in the workspace's folder `webhooks/`, so that a crash loses none and an operator can send one again. A
 receiver may get one twice, with the same bytes and id. It is signed by the attribution key, which is in trust.json.
 """
 
@@ -60,12 +60,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hosts_of(ws: Workspace) -> frozenset[str]:
-    """Hosts that the operator allows although they are private or without TLS."""
+    """Return the hosts that the operator allows although they are private or without TLS."""
     return frozenset(ws.settings.text("service.webhook_hosts").replace(",", " ").split())
 
 
 def announce(ws: Workspace, track: str, url: str) -> Delivery:
-    """Promise a message about a track that was handed in just now; durable on return."""
+    """Store a pending message about a track that was just submitted; durable on return."""
     posting.destination(url, hosts_of(ws))
     folder = ws.home / FOLDER
     make_folder(folder)
@@ -80,7 +80,7 @@ def announce(ws: Workspace, track: str, url: str) -> Delivery:
 
 
 def listed(ws: Workspace) -> list[Delivery]:
-    """Every delivery there is a file of, oldest first."""
+    """Return every stored delivery, oldest first."""
     folder = ws.home / FOLDER
     problems: list[Exception] = []
     deliveries = [*_in(folder, problems), *_in(folder / ENDED, problems)]
@@ -90,7 +90,7 @@ def listed(ws: Workspace) -> list[Delivery]:
 
 
 def replay(ws: Workspace, name: str) -> Delivery:
-    """Send a message again that was delivered or given up, with the same bytes and id."""
+    """Send a delivered or failed message again, with the same bytes and id."""
     folder = ws.home / FOLDER
     for delivery in (*_in(folder, []), *_in(folder / ENDED, [])):
         if delivery.id == name:
@@ -108,7 +108,7 @@ def deliver(
     look_up: posting.Resolve = posting.resolve,
     stopping: Callable[[], bool] = lambda: False,
 ) -> list[Delivery]:
-    """Send what is due; each delivery that was tried, as it stands now. One that cannot be sent stops no other."""
+    """Send the due deliveries; return each with its new state. A failed delivery does not stop the others."""
     folder, tried, problems = ws.home / FOLDER, [], list[Exception]()
     for delivery in _in(folder, problems):
         if stopping():
@@ -131,7 +131,7 @@ def deliver(
 
 
 def _ready(ws: Workspace, delivery: Delivery) -> Delivery | None:
-    """A delivery whose time has come, with its message; None where the track or the time is not there yet."""
+    """Return a due delivery with its message; None if the track is not done or the time has not come."""
     if delivery.state == "pending":
         standing = queued(ws, delivery.track)
         if standing.state not in ("done", "failed"):
@@ -174,13 +174,13 @@ def _attempt(ws: Workspace, delivery: Delivery, look_up: posting.Resolve) -> Del
 
 
 def _later(now: datetime, attempts: int) -> datetime:
-    """Twice as long after each attempt, up to an hour."""
+    """Return the time of the next attempt: the delay doubles each time, up to an hour."""
     wait: timedelta = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempts - 1))
     return now + wait
 
 
 def _keep(folder: Path, delivery: Delivery) -> None:
-    """Write it where it belongs, and only then take it away where it was: a crash leaves it twice, never lost."""
+    """Write the delivery to its new folder, then delete the old file: a crash may duplicate it, but never loses it."""
     ended = delivery.state in ("delivered", "failed")
     places = (folder / ENDED, folder) if ended else (folder, folder / ENDED)
     make_folder(places[0])
@@ -190,7 +190,7 @@ def _keep(folder: Path, delivery: Delivery) -> None:
 
 
 def _in(folder: Path, problems: list[Exception]) -> Iterator[Delivery]:
-    """The deliveries of a folder; `problems` receives one for each file that cannot be read."""
+    """Yield the deliveries of a folder; `problems` receives one text for each unreadable file."""
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
@@ -205,7 +205,7 @@ def _in(folder: Path, problems: list[Exception]) -> Iterator[Delivery]:
 
 @dataclass(slots=True, eq=False)
 class DeliveryWorker:
-    """One thread that sends what is due, for as long as the server runs."""
+    """One thread that sends due deliveries while the server runs."""
 
     standing: Standing
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -216,7 +216,7 @@ class DeliveryWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the message that is being sent, and no further one."""
+        """Finish the current message and start no other."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

@@ -1,8 +1,8 @@
-"""One POST to an address that a stranger may have chosen: resolved once, checked, and that very address connected to.
+"""One POST to an address that a stranger may have chosen: it is resolved once, checked, and connected to directly.
 
 A name that resolves to a public address when it is checked and to a private one when it is used would let a caller
-reach machines that only this one reaches, such as a cloud's metadata service. So nothing resolves a second time, no
-redirect is followed, and whatever is not a public address is refused unless the operator allows the host by name.
+reach machines that only this one reaches, such as a cloud's metadata service. So the name is never resolved again, no
+redirect is followed, and an address that is not public is refused unless the operator allows the host by name.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Where a message goes: parts of a URL that was checked."""
+    """The destination of a message: the parts of a checked URL."""
 
     secure: bool
     host: str
@@ -45,7 +45,7 @@ class Destination:
 
 
 def destination(url: str, allowed: Collection[str]) -> Destination:
-    """The parts of a URL; InputError unless it is https, or http to a host that the operator allows."""
+    """Return the parts of a URL; InputError unless it is https, or http to a host that the operator allows."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -75,7 +75,7 @@ def destination(url: str, allowed: Collection[str]) -> Destination:
 
 
 def check_public(address: Address, host: str) -> None:
-    """Refuse every address that is not one of the public internet, also one that hides inside another."""
+    """Refuse every address that is not public, also one embedded in another address."""
     hidden = _embedded(address)
     foreign = address.version == 6 and (address not in _UNICAST or address in _EXAMPLES)
     if foreign or any(not inner.is_global or inner.is_multicast for inner in (address, *hidden)):
@@ -86,7 +86,7 @@ def check_public(address: Address, host: str) -> None:
 
 
 def _embedded(address: Address) -> list[Address]:
-    """The IPv4 addresses that an IPv6 address leads to."""
+    """Return the IPv4 addresses embedded in an IPv6 address."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     inner: list[Address] = [v4 for v4 in (address.ipv4_mapped, address.sixtofour) if v4 is not None]
@@ -98,7 +98,7 @@ def _embedded(address: Address) -> list[Address]:
 
 
 def resolve(host: str, port: int) -> Collection[str]:
-    """The system's own answer."""
+    """Resolve a name with the system's resolver."""
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
@@ -112,7 +112,7 @@ def post(
     trust: Trust = ssl.create_default_context,
     seconds: float = SECONDS,
 ) -> None:
-    """Send a message; TransientError unless it is answered with 2xx in time, InputError where it may not go."""
+    """Send a message; TransientError unless the answer is 2xx in time, InputError for a forbidden address."""
     try:
         addresses = list(look_up(where.host, where.port))
     except (OSError, UnicodeError) as problem:
@@ -140,7 +140,7 @@ def _exchange(
     trust: Trust,
     seconds: float,
 ) -> int:
-    """The status of the answer; its body is never read."""
+    """Send the request; return the status of the answer without reading its body."""
     connection = http.client.HTTPConnection(where.host, where.port)
     channel = socket.create_connection((address, where.port), timeout=seconds)
     if where.secure:
@@ -167,7 +167,7 @@ def _exchange(
 
 
 def _cut(channel: socket.socket, late: threading.Event) -> None:
-    """End a connection under whoever reads or writes it."""
+    """Close a connection while another thread reads or writes it."""
     late.set()
     try:
         # Not SSLSocket.shutdown: it turns encryption off first, and the other thread could then send in clear.

@@ -1,8 +1,8 @@
 """Ask the witnesses of trust.json to cosign, and store their answers.
 
-Cosignatures are kept beside the log in a side table: they are about checkpoints and are not part of
-them. A witness that holds more than we have, or another tree, is telling us that this log was
-rolled back or forked; that is reported as what it is and never retried away.
+Cosignatures are stored in a side table: they are about checkpoints and not part of them. A witness with a larger tree
+than ours, or another tree, shows that this log was rolled back or forked; that is reported, and never hidden by a
+retry.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ Outcome = Literal["cosigned", "unreachable", "refused", "fork", "rollback"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What one witness answered."""
+    """The answer of one witness."""
 
     witness: str
     outcome: Outcome
@@ -66,7 +66,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witnessed:
-    """A checkpoint, who answered what about it, and whether trust.json's quorum is reached."""
+    """A checkpoint, the witnesses' answers about it, and whether trust.json's quorum is reached."""
 
     size: int
     root: str
@@ -75,7 +75,7 @@ class Witnessed:
 
     @property
     def alarming(self) -> bool:
-        """Whether a witness contradicts this log."""
+        """Return whether a witness contradicts this log."""
         return any(asked.outcome in ("fork", "rollback") for asked in self.witnesses)
 
 
@@ -83,7 +83,7 @@ class Witnessed:
 
 
 def ask(log: Log, policy: Policy, *, send: Send | None = None) -> Witnessed:
-    """Have the newest checkpoint cosigned by every witness of the policy that has a URL."""
+    """Ask every witness of the policy with a URL to cosign the newest checkpoint."""
     reachable = [witness for witness in policy.witnesses if witness.url is not None]
     if not reachable:
         raise StateError(
@@ -107,7 +107,7 @@ def ask(log: Log, policy: Policy, *, send: Send | None = None) -> Witnessed:
 
 
 def outstanding(log: Log, policy: Policy) -> list[PolicyWitness]:
-    """Witnesses with a URL that have not cosigned the newest checkpoint."""
+    """Return the witnesses with a URL that have not cosigned the newest checkpoint."""
     cosigned = cosign.cosigners(note.parse(checkpoint_with(log)), [witness.vkey for witness in policy.witnesses])
     return [witness for witness in policy.witnesses if witness.url is not None and witness.vkey not in cosigned]
 
@@ -115,7 +115,7 @@ def outstanding(log: Log, policy: Policy) -> list[PolicyWitness]:
 def _ask_one(
     log: Log, witness: PolicyWitness, *, signed: bytes, found: Checkpoint, old: int, send: Send
 ) -> tuple[Asked, NoteSignature | None]:
-    """One witness's answer. A 409 says what it holds; then we ask once more from there."""
+    """Ask one witness. A 409 states the size that it has; then it is asked once more, from that size."""
     name, url = witness.name, witness.url or ""
     try:
         answer = send(url, _request(log, min(old, found.size), found.size, signed))
@@ -150,7 +150,7 @@ def _request(log: Log, old: int, new: int, signed: bytes) -> bytes:
 
 
 def _cosignature(witness: PolicyWitness, found: Checkpoint, body: bytes) -> NoteSignature:
-    """The witness's own line of its answer; lines by other keys are ignored."""
+    """Return the witness's own signature line of its answer; lines by other keys are ignored."""
     for line in parse_cosignatures(found.text(), body).signatures:
         if (line.name, line.id) == (witness.vkey.name, witness.vkey.id):
             cosign.verify(found.text(), line, witness.vkey)
@@ -159,7 +159,7 @@ def _cosignature(witness: PolicyWitness, found: Checkpoint, body: bytes) -> Note
 
 
 def post(url: str, body: bytes) -> CosignAnswer:
-    """One add-checkpoint request over HTTP."""
+    """Send one add-checkpoint request over HTTP."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise InputError(f"witness URL {url!r}: expected http:// or https://")
     request = HttpRequest(url.rstrip("/") + "/add-checkpoint", data=body, method="POST")  # noqa: S310  checked above
@@ -177,7 +177,7 @@ def post(url: str, body: bytes) -> CosignAnswer:
 
 
 def checkpoint_with(log: Log, size: int | None = None) -> bytes:
-    """The log's checkpoint of this size, by default the newest, with the cosignatures it has been given."""
+    """Return the log's checkpoint of this size, by default the newest, with its cosignatures."""
     signed = note.parse(log.checkpoint(size))
     lines = _lines(log, checkpoint.parse(signed.text).size)
     return Note(signed.text, (*signed.signatures, *lines)).encode()
@@ -185,14 +185,14 @@ def checkpoint_with(log: Log, size: int | None = None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What a proof rests on: a signed checkpoint, and its size."""
+    """The basis of a proof: a signed checkpoint, and its size."""
 
     log: Log
     size: int
     checkpoint: bytes
 
     def placed(self, index: int) -> PlacedLeaf:
-        """An entry with its path to the root of this checkpoint."""
+        """Return an entry with its path to the root of this checkpoint."""
         if index >= self.size:
             raise StateError(
                 f"entry {index} is newer than the last witnessed checkpoint, size {self.size}: {ASK_FIRST}"
@@ -201,7 +201,7 @@ class Base:
         return PlacedLeaf(index, self.log.entry(index).body, tuple(hashes))
 
     def keys(self) -> list[PlacedLeaf]:
-        """Every key leaf that is not void: what leads from the trusted keys to those that count at this size."""
+        """Return every valid key leaf: they prove the keys valid at this size from the trusted ones."""
         leaves = [
             (entry.index, leaf.decode(entry.body)) for entry in self.log.entries(types=keyring.TYPES, stop=self.size)
         ]
@@ -213,7 +213,7 @@ class Base:
 
 
 def base(log: Log, policy: Policy) -> Base:
-    """The newest checkpoint that satisfies the policy: what proofs for people who trust it must rest on."""
+    """Return the newest checkpoint that satisfies the policy, the basis of proofs for people who trust the policy."""
     if policy.satisfied(()):
         signed = checkpoint_with(log)
         return Base(log, checkpoint.parse(note.parse(signed).text).size, signed)
@@ -226,7 +226,7 @@ def base(log: Log, policy: Policy) -> Base:
 
 
 def seen_at(log: Log, quorum: Policy, until: str) -> bytes | None:
-    """The newest checkpoint that enough of these witnesses cosigned at this time or later; None while there is none."""
+    """Return the newest checkpoint that enough of these witnesses cosigned at this time or later, or None."""
     for (size,) in _rows(log, "SELECT DISTINCT size FROM witness_cosignature ORDER BY size DESC"):
         signed = checkpoint_with(log, size)
         if ends.seen(quorum, until, signed):
@@ -247,13 +247,13 @@ def _lines(log: Log, size: int) -> Iterable[NoteSignature]:
 
 
 def _last_sizes(log: Log) -> dict[str, int]:
-    """The largest size each witness has cosigned for us: what it holds, unless others ask it too."""
+    """Return the largest size that each witness has cosigned for us, from which it is asked next."""
     rows = _rows(log, "SELECT witness, MAX(size) FROM witness_cosignature GROUP BY witness")
     return {witness: int(size) for witness, size in rows}
 
 
 def _rows(log: Log, query: str, **values: Any) -> Sequence[Any]:
-    """The rows of a query on the side table, which is not there before the first cosignature."""
+    """Return the rows of a query on the side table, which does not exist before the first cosignature."""
     with log.store.reading() as connection:
         if not inspect(connection).has_table("witness_cosignature"):
             return ()

@@ -1,8 +1,8 @@
 """A witness's database: the largest cosigned tree of each log, and proofs of forks.
 
-One SQLite row a log. Deciding and remembering is one transaction under the database's write lock,
-and it is durable before the answer leaves: a witness that forgets is a witness that can be made to
-cosign a fork. For the same reason a missing database is never made anew by `serve`.
+One SQLite row a log. The decision and its storage are one transaction under the database's write lock, durable before
+the answer is sent: a witness that loses its state can be made to cosign a fork. For the same reason `serve` never
+creates a missing database.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CREATE TRIGGER held_kept BEFORE DELETE ON held BEGIN SELECT RAISE(ABORT, 'a witn
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The last cosigned checkpoint of a log, cosignature included."""
+    """The last cosigned checkpoint of a log, with its cosignature."""
 
     origin: str
     size: int
@@ -69,7 +69,7 @@ class WitnessStore:
 
     @classmethod
     def create(cls, path: Path) -> WitnessStore:
-        """The empty memory of a new witness."""
+        """Create the empty database of a new witness."""
         if path.exists():
             raise ConflictError(f"witness database {path} exists already; nothing was changed")
         with closing(sqlite3.connect(path)) as connection:
@@ -120,13 +120,13 @@ class WitnessStore:
             return decision, cosigned
 
     def seen(self) -> Sequence[Seen]:
-        """Every log and what was last cosigned of it."""
+        """Return every log with its last cosigned checkpoint."""
         with self._connection() as connection:
             rows = connection.execute("SELECT origin, size, root, note FROM held ORDER BY origin").fetchall()
         return [Seen(*row) for row in rows]
 
     def refused(self) -> Sequence[ForkReport]:
-        """Every contradiction that was ever presented."""
+        """Return every contradiction that was ever presented."""
         with self._connection() as connection:
             rows = connection.execute("SELECT origin, time, reason, held, note FROM refused ORDER BY id").fetchall()
         return [ForkReport(*row) for row in rows]

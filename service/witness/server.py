@@ -1,8 +1,8 @@
 """A witness: its key, its logs, its database, and its HTTP server (c2sp.org/tlog-witness).
 
-Its folder holds `key.json`, `witness.db` and `logs`, a tlog-policy file whose `log` lines name the
-logs it cosigns and, in a comment, the witness itself. It is meant to be run by somebody else than
-the log: a collecting society, an auditor, a competitor.
+Its folder holds `key.json`, `witness.db` and `logs`, a tlog-policy file whose `log` lines name the logs it cosigns and,
+in a comment, the witness itself. It should be run by another organisation than the log: a collecting society, an
+auditor, a competitor.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _LENGTH_DIGITS: Final = 7
 
 @dataclass(frozen=True)
 class Witness:
-    """Cosigns what extends what it has seen. Reads its list of logs anew for each request."""
+    """Cosigns checkpoints that extend the stored ones. Reads its list of logs again for each request."""
 
     folder: Path
     name: str
@@ -63,7 +63,7 @@ class Witness:
 
     @classmethod
     def create(cls, folder: Path, name: str, passphrase: bytes | None, clock: Clock) -> Witness:
-        """A new witness with a new key and an empty memory."""
+        """Create a witness with a new key and an empty database."""
         note.check_name(name)
         make_folder(folder)
         if (folder / LOGS).exists():
@@ -76,7 +76,7 @@ class Witness:
 
     @classmethod
     def open(cls, folder: Path, passphrase: Passphrase, clock: Clock) -> Witness:
-        """The witness in this folder."""
+        """Open the witness in this folder."""
         if not (folder / LOGS).is_file():
             raise InputError(f"no witness in {folder}; make one with `settle witness init {folder} --name NAME`")
         named = _NAME.search((folder / LOGS).read_text(encoding="utf-8"))
@@ -91,7 +91,7 @@ class Witness:
         return Vkey(self.name, self.key.public, COSIGNATURE)
 
     def logs(self) -> tuple[Vkey, ...]:
-        """The log keys it accepts; several of one name while a log's key is handed over."""
+        """Return the accepted log keys; several of one name while a log's key is handed over."""
         return tuple(log.vkey for log in policy.parse((self.folder / LOGS).read_bytes()).logs)
 
     def know(self, *vkeys: Vkey) -> None:
@@ -102,7 +102,7 @@ class Witness:
         write_whole(self.folder / LOGS, text)
 
     def add_checkpoint(self, body: bytes) -> CosignAnswer:
-        """One add-checkpoint request, from bytes to answer; what is cosigned is on disk before this returns."""
+        """Answer one add-checkpoint request; the cosigned state is on disk before this returns."""
         try:
             request = parse_request(body)
             origin = origin_of(request)
@@ -123,7 +123,7 @@ class Witness:
         return answer(decision, [line])
 
     def latest(self, origin_digest: str) -> bytes | None:
-        """The last cosigned checkpoint of the log whose origin has this SHA-256."""
+        """Return the last cosigned checkpoint of the log whose origin has this SHA-256."""
         for seen in self.store.seen():
             if hashlib.sha256(seen.origin.encode()).hexdigest() == origin_digest:
                 return seen.note
@@ -141,8 +141,9 @@ _LATEST: Final = re.compile(r"/([0-9a-f]{64})/checkpoint\Z")
 class WitnessServer(ThreadingHTTPServer):
     """`POST /add-checkpoint` and `GET /<SHA-256 of origin>/checkpoint`.
 
-    A connection is given up when its request is not there in time, however steadily it drips, and those beyond the
-    limit are closed at once: neither threads nor files run out (finding H2). Put a proxy before a public witness.
+    A connection is closed if its request is not complete in time, even if bytes keep coming, and connections beyond the
+    limit are closed at once, so that threads and file handles do not run out (finding H2). Put a proxy before a public
+    witness.
     """
 
     daemon_threads = True
@@ -177,7 +178,7 @@ class WitnessServer(ThreadingHTTPServer):
 
 
 class _Timed(io.RawIOBase):
-    """What a connection sends, up to a moment that the bytes which come meanwhile do not put off."""
+    """Reads from a connection up to a deadline that arriving bytes do not extend."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
         self._connection, self._seconds = connection, seconds
@@ -240,4 +241,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(found.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the framework's signature
-        """Refusals are reported by `do_POST`; every request is not."""
+        """Do nothing: `do_POST` reports refusals, and successful requests are not logged."""

@@ -45,7 +45,10 @@ RULES: Final[dict[str, Rule]] = {"none": _any, "source": _source, "party": _hold
 
 
 def check(route: Route, principal: Principal | None, roles: Callable[[], Roles], params: Mapping[str, str]) -> None:
-    """Refuse unless the principal may use this route for this object. Others' objects look as if they were not."""
+    """Refuse unless the principal may use this route for this object.
+
+    An object of another party gives the same answer as a missing one.
+    """
     if ANYBODY in route.who:
         return
     if principal is None:

@@ -32,7 +32,7 @@ class Limits:
 
 
 class InFlight:
-    """Bytes of all bodies that are being read or wait, so that many callers cannot fill the memory together."""
+    """The bytes of all bodies being read or waiting, so that many callers together cannot fill the memory."""
 
     def __init__(self, most: int) -> None:
         self._most, self.bytes = most, 0
@@ -54,7 +54,7 @@ class InFlight:
 async def read_body(
     chunks: AsyncIterator[bytes], *, encoding: str, length: str | None, limits: Limits, in_flight: InFlight
 ) -> bytes:
-    """A request's body, decompressed; its bytes count as in flight until the caller gives them back."""
+    """Read a request's body, decompressed; its bytes count as in flight until the caller releases them."""
     if encoding not in ("", "identity", "gzip"):
         raise RefusedError(415, "encoding", f"content-encoding {encoding!r}; send gzip or none")
     if length is not None and length.isdecimal() and int(length) > limits.body_bytes:
@@ -91,7 +91,7 @@ async def read_body(
 
 
 def _inflated(inflate: zlib._Decompress, chunk: bytes, most: int) -> tuple[bytes, zlib._Decompress]:
-    """At most so many bytes of a chunk; a body may be several gzip members, one after the other."""
+    """Decompress at most this many bytes of a chunk; a body may consist of several gzip members."""
     parts, count = [], 0
     try:
         while chunk and count < most:
@@ -114,7 +114,7 @@ def _too_long(length: int, limits: Limits) -> RefusedError:
 
 
 class Buckets:
-    """A token bucket per caller and kind: a second's worth may be taken at once, then the rate holds."""
+    """A token bucket per caller and kind: tokens for one second may be taken at once, after that the rate applies."""
 
     MOST: Final = 10_000
     """Callers remembered; past it, all start with a full bucket again."""

@@ -1,4 +1,4 @@
-"""Check a Parquet body before and while it is read: rows and bytes, by its index and by what it unpacks to."""
+"""Check a Parquet body before and while it is read: rows and bytes, in its index and after unpacking."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.web.guard.problems import RefusedError
 
 
 class UnpackedBytes:
-    """Counts what a body's rows unpack to: an index does not say how often a value of a dictionary is repeated."""
+    """Counts the unpacked bytes of a body's rows: an index does not say how often a dictionary value is repeated."""
 
     def __init__(self, limits: Limits) -> None:
         self._most, self._bytes = limits.plain_bytes, 0
@@ -24,7 +24,7 @@ class UnpackedBytes:
 
 
 def check_parquet(body: bytes, limits: Limits) -> None:
-    """Refuse one whose index says too much, or whose columns are packed so that they could not be read in memory."""
+    """Refuse a body whose index states too many rows or bytes, or whose columns would not fit into memory."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
