@@ -9,11 +9,24 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a partition. `position` grows from message to message; it need not grow by one."""
+    """One message of a partition. `position` grows from message to message; it need not grow by one.
+
+    `mark` tells it from another message at the same position of a stream that was made anew; empty where the
+    generation tells that.
+    """
 
     partition: str
     position: int
     body: bytes
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a partition is read from, and the mark of the message before it that was read last."""
+
+    position: int
+    mark: str = ""
 
 
 class Broker(Protocol):
@@ -30,8 +43,8 @@ class Broker(Protocol):
     def partitions(self) -> Sequence[str]:
         """The parts that are read independently of each other, each in order."""
 
-    def assign(self, positions: Mapping[str, int]) -> list[str]:
-        """Read these partitions from these positions on, and no others; says what the broker has dropped before."""
+    def assign(self, starts: Mapping[str, Start]) -> list[str]:
+        """Read these partitions from here on, and no others; says what was dropped, and what is read from the first."""
 
     def receive(self, most: int, seconds: float) -> list[Message]:
         """Up to so many messages in order; none if nothing came in this time."""

@@ -24,7 +24,7 @@ from ledger.ingest.blocks import KEPT, LINE_MAX, LineBlock
 from ledger.ingest.naming import Naming
 from ledger.ingest.rows import RowRefusal, Rows
 from service.consuming import positions
-from service.consuming.broker import Broker, Message
+from service.consuming.broker import Broker, Message, Start
 from service.consuming.positions import LEASE, LeaseLostError
 from service.log.intake import GROUP_EVENTS, decoded
 
@@ -76,7 +76,7 @@ class Consumer:
         self._name, self._say, self._source = name, say, source
         self._broker: Broker | None = None
         self._stream: str | None = None
-        self._positions: dict[str, int] = {}
+        self._positions: dict[str, Start] = {}
         self._leased_at: datetime | None = None
         self._began: datetime | None = None
         self._message_bytes = GROUP_BYTES // FIRST_MESSAGES
@@ -118,7 +118,7 @@ class Consumer:
         if not messages:
             return 0
         self._message_bytes = max(1, sum(len(message.body) for message in messages) // len(messages))
-        following = {message.partition: message.position + 1 for message in messages}
+        following = {message.partition: Start(message.position + 1, message.mark) for message in messages}
         try:
             self._append(broker, messages, following)
         except LeaseLostError as problem:
@@ -129,7 +129,7 @@ class Consumer:
             self._disconnect()  # how far the ledger is, is for the ledger to say
             raise
         self._positions |= following
-        broker.confirm(following)
+        broker.confirm({partition: start.position for partition, start in following.items()})
         return len(messages)
 
     def close(self) -> None:
@@ -160,11 +160,11 @@ class Consumer:
                 ws.log, broker.stream, broker.generation, broker.partitions(), consumer=self._name, now=now
             )
         if self._leased_at is None or leased != self._positions:
-            for dropped in broker.assign(leased):
-                self._say(dropped)
+            for line in broker.assign(leased):
+                self._say(line)
         self._positions, self._leased_at, self._began = leased, now, self._began or now
 
-    def _append(self, broker: Broker, messages: Sequence[Message], following: Mapping[str, int]) -> None:
+    def _append(self, broker: Broker, messages: Sequence[Message], following: Mapping[str, Start]) -> None:
         """One transaction: the events of all messages, and how far each partition is then."""
         parts, poisoned = [], 0
         for message in messages:
@@ -183,15 +183,15 @@ class Consumer:
         self.consumed.messages += len(messages)
         self.consumed.poisoned += poisoned
 
-    def _advance(self, broker: Broker, following: Mapping[str, int], tx: Connection) -> None:
-        for partition, position in following.items():
+    def _advance(self, broker: Broker, following: Mapping[str, Start], tx: Connection) -> None:
+        for partition, start in following.items():
             positions.advance(
                 tx,
                 broker.stream,
                 partition,
                 consumer=self._name,
-                start=self._positions[partition],
-                following=position,
+                start=self._positions[partition].position,
+                following=start,
                 behind=broker.behind(partition),
             )
 

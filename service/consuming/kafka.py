@@ -5,6 +5,7 @@ The position is also committed to the broker, under the group `settle`, so that 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from ledger.errors import InputError, TransientError
-from service.consuming.broker import Message
+from service.consuming.broker import Message, Start
 
 GROUP: Final = "settle"
 ASK_SECONDS: Final = 10.0
@@ -65,33 +66,53 @@ class KafkaTopic:
     def partitions(self) -> Sequence[str]:
         return self._partitions
 
-    def assign(self, positions: Mapping[str, int]) -> list[str]:
-        starts, dropped = [], []
-        for name, position in positions.items():
+    def assign(self, starts: Mapping[str, Start]) -> list[str]:
+        offsets, said = [], []
+        for name, stored in starts.items():
+            position = stored.position
             partition = TopicPartition(self._topic, int(name))
             low, high = self._asked(lambda at=partition: self._consumer.get_watermark_offsets(at, timeout=ASK_SECONDS))
             start = position
             if position > high:  # the topic was made anew: what we have already is found to be a duplicate
                 start = low
-                dropped.append(f"{self.stream}: partition {name} ends at {high}, not at {position}; read from {low}")
+                said.append(f"{self.stream}: partition {name} ends at {high}, not at {position}; read from {low}")
             elif position < low:
                 start = low
                 if position:
-                    dropped.append(
+                    said.append(
                         f"{self.stream}: messages {position} to {low - 1} of partition {name} were dropped by the "
                         "broker before they were read"
                     )
+            elif stored.mark and position > low and self._mark_at(name, position - 1) != stored.mark:
+                start = low
+                said.append(
+                    f"{self.stream}: message {position - 1} of partition {name} is not the one that was read: the "
+                    f"topic was made anew or compacted; read from {low}"
+                )
             self._next[name], self._ends[name] = start, high
-            starts.append(TopicPartition(self._topic, int(name), start))
-        self._asked(lambda: self._consumer.assign(starts))
-        return dropped
+            offsets.append(TopicPartition(self._topic, int(name), start))
+        self._asked(lambda: self._consumer.assign(offsets))
+        return said
+
+    def _mark_at(self, name: str, position: int) -> str:
+        """The mark of the message at a position; empty if the broker has none there.
+
+        A topic that was deleted and made anew counts from 0 again. Once it has grown past our position, only the
+        message before it shows that: otherwise all messages up to there would be skipped.
+        """
+        self._asked(lambda: self._consumer.assign([TopicPartition(self._topic, int(name), position)]))
+        received = self._asked(lambda: self._consumer.consume(1, ASK_SECONDS))
+        if not received or received[0].error() is not None:
+            raise TransientError(f"{self.stream}: message {position} of partition {name} could not be read")
+        return _mark(received[0]) if received[0].offset() == position else ""
 
     def receive(self, most: int, seconds: float) -> list[Message]:
         received = []
         for message in self._asked(lambda: self._consumer.consume(most, seconds)):
             if (problem := message.error()) is not None:
                 raise TransientError(f"{self.stream}: {problem.str()}")
-            received.append(Message(str(message.partition()), message.offset(), message.value() or b""))
+            body = message.value() or b""
+            received.append(Message(str(message.partition()), message.offset(), body, _mark(message)))
             self._next[received[-1].partition] = message.offset() + 1
         return received
 
@@ -107,6 +128,11 @@ class KafkaTopic:
     def close(self) -> None:
         with suppress(KafkaException, RuntimeError):
             self._consumer.close()
+
+
+def _mark(message: Any) -> str:
+    """A digest of time and body: whoever sends the same events again sends them at another time."""
+    return hashlib.sha256(f"{message.timestamp()[1]}\n".encode() + (message.value() or b"")).hexdigest()
 
 
 def read_properties(path: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolic
 from nats.js.errors import NotFoundError
 
 from ledger.errors import InputError, TransientError
-from service.consuming.broker import Message
+from service.consuming.broker import Message, Start
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -92,7 +92,8 @@ class NatsStream:
     def partitions(self) -> Sequence[str]:
         return self._subjects
 
-    def assign(self, positions: Mapping[str, int]) -> list[str]:
+    def assign(self, starts: Mapping[str, Start]) -> list[str]:
+        positions = {name: start.position for name, start in starts.items()}
         self._run(self._subscribed(positions))
         first = self._run(self._jetstream.stream_info(self._name)).state.first_seq
         return [

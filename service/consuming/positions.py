@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table,
 
 from ledger.errors import StateError
 from ledger.types import format_time
+from service.consuming.broker import Start
 
 if TYPE_CHECKING:
     from ledger.log.append import Log
@@ -33,6 +34,7 @@ _POSITION: Final = Table(
     Column("partition", Text, primary_key=True),
     Column("generation", Text, nullable=False),
     Column("next", _NUMBER, nullable=False),
+    Column("mark", Text, nullable=False),
     Column("behind", _NUMBER, nullable=False),
     Column("consumer", Text),
     Column("leased_until", Text),
@@ -66,7 +68,7 @@ class Position:
 
 def lease(
     log: Log, stream: str, generation: str, partitions: Sequence[str], *, consumer: str, now: datetime
-) -> dict[str, int]:
+) -> dict[str, Start]:
     """Renew what this consumer reads, give up what is more than its share, take what is free; where each goes on.
 
     A stream that is not the one whose positions are stored is read from its beginning: what was taken before is
@@ -78,10 +80,13 @@ def lease(
         for name in partitions:
             if name not in rows:
                 tx.execute(
-                    _POSITION.insert().values(stream=stream, partition=name, generation=generation, next=0, behind=0)
+                    _POSITION.insert().values(
+                        stream=stream, partition=name, generation=generation, next=0, mark="", behind=0
+                    )
                 )
             elif rows[name].generation != generation:
-                tx.execute(_row(stream, name).values(generation=generation, next=0, consumer=None, leased_until=None))
+                fresh = {"generation": generation, "next": 0, "mark": "", "consumer": None, "leased_until": None}
+                tx.execute(_row(stream, name).values(**fresh))
         share = ceil(len(partitions) / _members(tx, stream, consumer, now))
         current = tx.execute(select(_POSITION).where(_POSITION.c.stream == stream).order_by(_POSITION.c.partition))
         listed = [row for row in current if row.partition in set(partitions)]
@@ -92,7 +97,7 @@ def lease(
         chosen = [*own[:share], *(row for row in free if row.consumer != consumer)][:share]
         for row in chosen:
             tx.execute(_row(stream, row.partition).values(consumer=consumer, leased_until=format_time(now + LEASE)))
-        return {row.partition: row.next for row in chosen}
+        return {row.partition: Start(row.next, row.mark) for row in chosen}
 
 
 def _members(tx: Connection, stream: str, consumer: str, now: datetime) -> int:
@@ -108,13 +113,13 @@ def _members(tx: Connection, stream: str, consumer: str, now: datetime) -> int:
 
 
 def advance(
-    tx: Connection, stream: str, partition: str, *, consumer: str, start: int, following: int, behind: int
+    tx: Connection, stream: str, partition: str, *, consumer: str, start: int, following: Start, behind: int
 ) -> None:
     """Inside the ledger's transaction: the group read from `start` is done, `following` is read next."""
     updated = tx.execute(
         _row(stream, partition)
         .where(_POSITION.c.consumer == consumer, _POSITION.c.next == start)
-        .values(next=following, behind=behind)
+        .values(next=following.position, mark=following.mark, behind=behind)
     )
     if updated.rowcount != 1:
         raise LeaseLostError(f"{stream}: partition {partition} is read by another consumer now")

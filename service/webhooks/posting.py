@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import itertools
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,7 +24,12 @@ from urllib.parse import urlsplit
 from ledger.errors import InputError, TransientError
 
 SECONDS: Final = 10.0
-"""For the whole exchange, however slowly the other side drips."""
+"""For the name, the connection and the whole exchange together, however slowly the other side drips."""
+ADDRESSES_MAX: Final = 64
+"""Of one name."""
+LOOK_UPS_MAX: Final = 8
+"""Names that are being resolved at once."""
+_LOOK_UPS: Final = threading.BoundedSemaphore(LOOK_UPS_MAX)
 URL_MAX: Final = 2_000
 _UNICAST: Final = ipaddress.ip_network("2000::/3")
 """All of IPv6 that is assigned for global use. Python 3.11 does not know some of the private rest as private."""
@@ -102,6 +111,36 @@ def resolve(host: str, port: int) -> Collection[str]:
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
+def _resolved(look_up: Resolve, where: Destination, seconds: float) -> list[str]:
+    """The addresses of a host, within a time: a resolver that is never answered cannot be interrupted.
+
+    It is left behind in a thread of its own, and while too many are left behind no other is begun.
+    """
+    if not _LOOK_UPS.acquire(blocking=False):
+        raise TransientError(f"webhook host {where.host}: {LOOK_UPS_MAX} names are being resolved without an answer")
+    answer: Future[list[str]] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(list(itertools.islice(look_up(where.host, where.port), ADDRESSES_MAX + 1)))
+        except BaseException as problem:  # noqa: BLE001  raised again where the answer is waited for
+            answer.set_exception(problem)
+        finally:
+            _LOOK_UPS.release()
+
+    threading.Thread(target=work, name="resolve", daemon=True).start()
+    try:
+        addresses = answer.result(timeout=seconds)
+    except FutureTimeoutError:
+        raise TransientError(f"webhook host {where.host} does not resolve within {seconds:g} seconds") from None
+    except (OSError, UnicodeError) as problem:
+        raise TransientError(f"webhook host {where.host} does not resolve: {problem}") from None
+    if not 0 < len(addresses) <= ADDRESSES_MAX:
+        few = "no address" if not addresses else f"more than {ADDRESSES_MAX} addresses"
+        raise TransientError(f"webhook host {where.host} has {few}")
+    return addresses
+
+
 def post(
     where: Destination,
     body: bytes,
@@ -113,17 +152,13 @@ def post(
     seconds: float = SECONDS,
 ) -> None:
     """Send a message; TransientError unless the answer is 2xx in time, InputError for a forbidden address."""
-    try:
-        addresses = list(look_up(where.host, where.port))
-    except (OSError, UnicodeError) as problem:
-        raise TransientError(f"webhook host {where.host} does not resolve: {problem}") from None
-    if not addresses:
-        raise TransientError(f"webhook host {where.host} has no address")
+    ends = time.monotonic() + seconds
+    addresses = _resolved(look_up, where, seconds)
     if where.host not in allowed:
         for address in addresses:  # one private address among public ones is refused too: it might be the one used
             check_public(ipaddress.ip_address(address.partition("%")[0]), where.host)
     try:
-        status = _exchange(where, addresses[0], body, headers, trust=trust, seconds=seconds)
+        status = _exchange(where, addresses[0], body, headers, trust=trust, seconds=max(0.01, ends - time.monotonic()))
     except (OSError, http.client.HTTPException, ValueError) as problem:
         raise TransientError(f"{where.host}: {type(problem).__name__}: {problem}") from None
     if not 200 <= status < 300:
@@ -142,13 +177,14 @@ def _exchange(
 ) -> int:
     """Send the request; return the status of the answer without reading its body."""
     connection = http.client.HTTPConnection(where.host, where.port)
+    ends = time.monotonic() + seconds
     channel = socket.create_connection((address, where.port), timeout=seconds)
     if where.secure:
         # Wrapping takes the descriptor away from the first socket, so the deadline below must end the wrapped one.
         channel = trust().wrap_socket(channel, server_hostname=where.host, do_handshake_on_connect=False)
     # A timeout of the socket begins anew with every byte; this ends the exchange as a whole.
     late = threading.Event()
-    deadline = threading.Timer(seconds, _cut, (channel, late))
+    deadline = threading.Timer(max(0.01, ends - time.monotonic()), _cut, (channel, late))
     deadline.daemon = True
     deadline.start()
     connection.sock = channel

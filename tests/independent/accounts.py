@@ -1,7 +1,8 @@
 """Every holder's account over several months computed again: corrections, reserve, recoupment, tax, conversion.
 
 Written from docs/deductions.md, from the leaves of an exported log and from the lines of `tests.independent.month`;
-of a run's own accounts nothing is read. What it cannot do it refuses: adjustments, reversals, balances below zero.
+of a run's own accounts nothing is read. What it cannot do it refuses: adjustments, reversals, balances below zero,
+appeals, and disputes of more than the other side was allocated.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def quarter(
         at = next(n for n, leaf in enumerate(exported.leaves) if leaf["type"] == "run" and leaf["run"] == run["run"])
         terms = Terms(_approved(exported.leaves[:at], "agree"), exported.period)
         fresh = _released(exported, at, earlier)
-        for party, micros in booked.get(exported.period, {}).items():
+        for party, micros in (*booked.get(exported.period, {}).items(), *_disputed(exported.leaves, at)):
             fresh[party] += micros
         earned: dict[str, int] = defaultdict(int)
         for heading, micros in again.lines.items():
@@ -126,6 +127,21 @@ def _released(exported: Exported, at: int, earlier: Sequence[tuple[str, Month]])
                 if heading.state == "held" and name == release["hold"]:
                     out[heading.party] += micros
     return out
+
+
+def _disputed(leaves: Sequence[Json], at: int) -> Iterator[tuple[str, int]]:
+    """What disputes of lines hold or moved by this run and did not by the run before, by party."""
+    runs = [n for n, leaf in enumerate(leaves[:at]) if leaf["type"] == "run"]
+    for known, sign in ((leaves[:at], 1), (leaves[: max(runs, default=0)], -1)):
+        assert not any(leaf["type"] == "appeal" for leaf in known)
+        admitted = {leaf["dispute"] for leaf in known if leaf["type"] == "admit"}
+        awards = {leaf["dispute"]: int(leaf["micros"]) for leaf in _approved(known, "decide")}
+        for contest in (leaf for leaf in known if leaf["type"] == "contest"):
+            if contest["id"] in awards:
+                yield contest["claimant"], sign * awards[contest["id"]]
+                yield contest["against"], -sign * awards[contest["id"]]
+            elif contest["id"] in admitted:
+                yield contest["against"], -sign * int(contest["micros"])
 
 
 def _account(party: str, before: Holding, earned: int, released: int, terms: Terms) -> Holding:

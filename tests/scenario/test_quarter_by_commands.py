@@ -217,7 +217,7 @@ def june(finance: Office) -> None:
 
 
 def july(finance: Office) -> None:
-    """Late streams of June, the mended vector, the hold released, eve contests bob's recording."""
+    """Late streams of June, the mended vector, the hold released, eve contests bob's recording, bob ann's amount."""
     (hold,) = finance("hold", "list")
     finance("hold", "resolve", hold["id"], "--reason", "papers came", "--as", "Carol Lindqvist")
     finance.streams("late", "2026-06", {"trk-1": 11, "trk-2": 4})
@@ -228,6 +228,13 @@ def july(finance: Office) -> None:
     finance("assign", "trk-3", digest, "--reason", "the declaration named another recording")
     finance.streams("july", "2026-07", {"trk-1": 50, "trk-2": 41, "trk-3": 13})
     finance("registry", "dispute", "open", "rec-2", "--claimant", "p-eve", "--reason", "my half is larger")
+    finance("registry", "enrol", "p-bob")
+    claim = ("--about", "amount", "--claimant", "p-bob", "--against", "p-ann", "--amount", "5.00", "--text", "too much")
+    finance("dispute", "open", "2026-06", *claim, code=4)
+    evidence = finance.file("plays.csv", "what bob counted")
+    dispute = finance("dispute", "open", "2026-06", *claim, "--evidence", evidence, "--as", "p-bob")["id"]
+    finance("dispute", "admit", dispute)
+    finance("dispute", "answer", dispute, "--party", "p-ann", "--text", "it is right")
     finance.close("2026-07", "1200.00")
     for path in finance.files["2026-07"]:
         read_answer(finance, account_report("054", debits(_bytes(path))))
@@ -235,7 +242,9 @@ def july(finance: Office) -> None:
 
 
 def august(finance: Office) -> None:
-    """The dispute ends and what it held is paid; June is restated by the mended vector; a batch is confirmed."""
+    """The disputes end and what they held is paid; June is restated by the mended vector; a batch is confirmed."""
+    (of_amount,) = (dispute["id"] for dispute in finance("dispute", "list") if dispute["about"] == "amount")
+    finance("dispute", "resolve", of_amount, "--upheld", "3.00", "--text", "partly", "--as", "Carol Lindqvist")
     (dispute,) = finance("registry", "dispute", "list")
     finance("registry", "dispute", "resolve", dispute["id"], "--release", "--as", "approver")
     for line in finance("held", "--period", "2026-07")["lines"]:
@@ -308,7 +317,11 @@ def test_every_trouble_left_its_mark(office: Office, again: dict[str, tuple[Agai
     """If this fails, the quarter was quieter than it says, and proves less."""
     accounts = {month: again[month][1] for month in MONTHS}
     assert accounts["2026-07"]["p-cy"].corrected > 0, "the hold of June was released in July"
-    assert accounts["2026-08"]["p-bob"].corrected > 0, "the dispute of July ended in August"
+    assert accounts["2026-08"]["p-bob"].corrected > 0, "the disputes of July ended in August"
+    (listed,) = (dispute for dispute in office("dispute", "list", "--all") if dispute["about"] == "amount")
+    assert (listed["state"], listed["spoken"][0]["signed_by"]) == ("upheld", "p-bob")
+    held_in_july = [row["micros"] for row in office.statements["2026-07", "p-ann"]["pools"][0]["adjustments"]]
+    assert held_in_july == [-listed["claimed_micros"]]
     assert accounts["2026-08"]["p-cy"].released > 0, "the reserve of July came back in August"
     assert accounts["2026-06"]["p-ann"].recouped > 0 < accounts["2026-06"]["p-ann"].tax
     assert sum(sum(holding.advances.values()) for holding in accounts["2026-08"].values()) < 300_000_000

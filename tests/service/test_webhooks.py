@@ -28,6 +28,7 @@ from service.webhooks.deliveries import Delivery
 from service.workspace import CONFIG
 from tests.service.certificate import write_certificate
 from tests.service.month import DECLARED, Month
+from tests.support import until
 
 
 @dataclass
@@ -192,6 +193,56 @@ def test_a_host_that_is_no_name_does_not_resolve() -> None:
     where = posting.Destination(secure=True, host="hooks..example.org", port=443, path="/")
     with pytest.raises(TransientError, match="does not resolve"):
         posting.post(where, b"{}", {}, allowed=())
+
+
+def test_a_name_that_is_never_answered_holds_nobody_up() -> None:
+    """If this fails, a name server that stays silent stops all messages, or each try leaves one more thread behind."""
+    answered = threading.Event()
+
+    def silent(*_: object) -> list[str]:
+        answered.wait(30)
+        return ["93.184.215.14"]
+
+    where = posting.destination("https://silent.example/", ())
+    try:
+        for _ in range(posting.LOOK_UPS_MAX):
+            with pytest.raises(TransientError, match="does not resolve within"):
+                posting.post(where, b"{}", {}, allowed=(), look_up=silent, seconds=0.01)
+        with pytest.raises(TransientError, match="names are being resolved without an answer"):
+            posting.post(where, b"{}", {}, allowed=(), look_up=silent, seconds=0.01)
+    finally:
+        answered.set()
+    until(lambda: not any(thread.name == "resolve" for thread in threading.enumerate()))
+    with pytest.raises(TransientError, match="no address"):
+        posting.post(where, b"{}", {}, allowed=(), look_up=lambda *_: [])
+
+
+def test_a_name_with_a_flood_of_addresses_is_refused() -> None:
+    """If this fails, a name server makes us hold and check as many addresses as it likes."""
+    where = posting.destination("https://flood.example/", ())
+    with pytest.raises(TransientError, match="more than 64 addresses"):
+        posting.post(where, b"{}", {}, allowed=(), look_up=lambda *_: ["93.184.215.14"] * 100)
+
+
+def test_connecting_and_answering_share_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a receiver takes a limit for its name, another to accept, and another to answer."""
+    given: list[float] = []
+
+    def slow(address: tuple[str, int], timeout: float) -> None:
+        given.append(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", slow)
+    where = posting.destination("https://slow.example/", ())
+    pause = threading.Event()
+
+    def look_up(*_: object) -> list[str]:
+        pause.wait(0.1)
+        return ["93.184.215.14"]
+
+    with pytest.raises(TransientError):
+        posting.post(where, b"{}", {}, allowed=(), look_up=look_up, seconds=1.0)
+    assert 0 < given[0] <= 0.9
 
 
 def test_one_delivery_stops_no_other(june: Month) -> None:

@@ -171,8 +171,8 @@ class Scripted:
     def partitions(self) -> Sequence[str]:
         return self._names
 
-    def assign(self, positions: Any) -> list[str]:
-        self.assigned.append(dict(positions))
+    def assign(self, starts: Any) -> list[str]:
+        self.assigned.append({name: start.position for name, start in starts.items()})
         return []
 
     def receive(self, most: int, seconds: float) -> list[Any]:  # noqa: ARG002  as the protocol has it

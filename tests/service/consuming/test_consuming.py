@@ -13,7 +13,7 @@ import pytest
 
 from ledger.errors import InputError, StateError, TransientError
 from service.consuming import positions
-from service.consuming.broker import Message
+from service.consuming.broker import Message, Start
 from service.consuming.connecting import opener
 from service.log.ingesting import quarantined
 from service.workspace import Workspace
@@ -101,7 +101,7 @@ def test_a_consumer_that_was_thought_dead_writes_nothing(june: Month) -> None:
     with consumer(june.ws, lambda: broker) as (reading, lines):
         assert reading.turn() == 1
         late = now + 2 * positions.LEASE
-        assert positions.lease(log, broker.stream, "g1", ["0"], consumer="second", now=late) == {"0": 2}
+        assert positions.lease(log, broker.stream, "g1", ["0"], consumer="second", now=late) == {"0": Start(2)}
         assert reading.turn() == 0
         assert "another consumer" in lines[0]
         assert reading.turn() == 0
@@ -145,6 +145,28 @@ def test_another_stream_of_the_same_name_is_read_from_its_beginning(june: Month)
     assert [row.next for row in positions.listed(june.ws.log)] == [2]
 
 
+def test_a_topic_that_was_made_anew_is_read_from_its_beginning(june: Month) -> None:
+    """If this fails, the first messages of a recreated topic are skipped once it has grown past the old position."""
+    old, new = MockKafka(), MockKafka()
+    old.send("plays", [message("a"), message("b")])
+    connect = opener(f"kafka://{old.servers}/plays")
+    with consumer(june.ws, connect) as (reading, _):
+        drained(reading)
+    with consumer(june.ws, connect) as (reading, lines):
+        drained(reading)
+        assert (reading.consumed.messages, lines) == (0, []), "the same topic goes on where it was"
+    new.send("plays", [message("c"), message("b"), message("d")])
+    broker = opener(f"kafka://{new.servers}/plays")()
+    vars(broker)["generation"] = connect().generation  # the cluster is the same, only the topic is new
+    with consumer(june.ws, lambda: broker) as (reading, lines):
+        drained(reading)
+        counts = reading.consumed.counts
+        assert (reading.consumed.messages, counts.accepted, counts.duplicates) == (3, 2, 1)
+        assert "message 1 of partition 0 is not the one that was read" in lines[0]
+    assert events_of(june.ws.home)[-4:] == ["a", "b", "c", "d"]
+    assert {row.partition: row.next for row in positions.listed(june.ws.log)}["0"] == 3
+
+
 def test_what_a_broker_dropped_is_said(june: Month) -> None:
     """If this fails, messages that Kafka no longer has are passed over in silence."""
     kafka = MockKafka()
@@ -155,7 +177,7 @@ def test_what_a_broker_dropped_is_said(june: Month) -> None:
     positions_at = june.ws.clock() + timedelta(hours=1)
     positions.lease(june.ws.log, "kafka:plays", connect().generation, ["0"], consumer="test", now=positions_at)
     with june.ws.log.projection() as tx:
-        positions.advance(tx, "kafka:plays", "0", consumer="test", start=1, following=99, behind=0)
+        positions.advance(tx, "kafka:plays", "0", consumer="test", start=1, following=Start(99), behind=0)
     positions.release(june.ws.log, "kafka:plays", consumer="test")
     with consumer(june.ws, connect) as (reading, lines):
         drained(reading)
