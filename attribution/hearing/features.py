@@ -23,6 +23,7 @@ from attribution.hearing.encoders.protocol import Encoder
 from attribution.hearing.landmarks import Landmarks, landmarks
 from attribution.hearing.latents import read_latents
 from attribution.hearing.melody import MelodyLine
+from attribution.hearing.precision import levels, power_of, rounded_rows
 from attribution.hearing.spectra import BANDS, Floats, spectra
 from attribution.weights.load import constants, digest
 from ledger.errors import InputError
@@ -32,7 +33,7 @@ ENDS_EARLY: Final = "the file ends early: what it lacks could not be compared"
 Form = Literal["audio", "notes", "latents"]
 POOL: Final = 4
 """Mel frames in a block of `power`: 128 ms, long enough to forgive an excerpt that starts between frames."""
-VERSION: Final = "5"
+VERSION: Final = "6"
 
 NO_MARKS: Final = Landmarks(hashes=np.zeros(0, np.int64), frames=np.zeros(0, np.int64))
 NO_POWER: Final = np.zeros((0, BANDS), np.float32)
@@ -95,18 +96,13 @@ def features_of_clip(clip: Clip) -> Features:
         digest=clip.file_sha256,
         judged_sha256=clip.pcm_sha256,
         seconds=clip.seconds,
-        segments={encoder.name: rounded(encoder.encode(picture)) for encoder in encoders()},
-        power=np.square(rounded(np.sqrt(power))),
+        segments={encoder.name: rounded_rows(encoder.encode(picture)) for encoder in encoders()},
+        power=power_of(levels(power)),
         marks=landmarks(picture.bins),
         stars=constellation(picture.tones),
         line=melody.heard(picture.bins),
         remarks=_remarks(clip, picture.segments),
     )
-
-
-def rounded(rows: Floats) -> Floats:
-    """Round to half precision, as the index stores them, so that tracks are judged by the stored numbers."""
-    return rows.astype(np.float16).astype(np.float32)
 
 
 def silent(clip: Clip) -> bool:

@@ -1,7 +1,7 @@
 """Store the index on disk: features by content digest, and a manifest of its recordings.
 
-    index/features/ab/abcd....safetensors   one item's features; written whole, then renamed
-    index/catalogue.json                    the recordings, near-duplicates kept out and why, the root
+    index/features/ab/abcd....safetensors.zlib   one item's features, compressed; written whole, then renamed
+    index/catalogue.json                         the recordings, near-duplicates kept out and why, the root
 
 Features are named by their item's digest and the features' version, so an interrupted indexing goes
 on where it stopped, a second one reads only what is new, and two versions never mix.
@@ -10,11 +10,13 @@ on where it stopped, a second one reads only what is new, and two versions never
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from attribution.hearing import features as kept
 from attribution.hearing.constellation import NONE as NO_STARS
@@ -22,6 +24,7 @@ from attribution.hearing.constellation import Constellation
 from attribution.hearing.features import NO_MARKS, NO_POWER, Features, Form
 from attribution.hearing.landmarks import pairs
 from attribution.hearing.melody import MelodyLine
+from attribution.hearing.precision import levels, power_of, row_codes, rows_of
 from attribution.hearing.spectra import Floats
 from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, CatalogueEntry, joined
 from attribution.index.limits import Chance
@@ -29,6 +32,8 @@ from ledger.errors import StateError, VerificationError
 from ledger.files import write_whole
 
 MANIFEST: Final = "catalogue.json"
+UNPACKED_MOST: Final = 1 << 28
+"""Bytes of an item's features: twenty minutes of sound are 2 MB; a file of latents may be more."""
 _FORMS: Final[dict[str, Form]] = {"audio": "audio", "notes": "notes", "latents": "latents"}
 
 
@@ -58,7 +63,7 @@ class IndexStore:
         self.folder = folder
 
     def place(self, digest: str) -> Path:
-        return self.folder / "features" / digest[:2] / f"{digest}-{kept.version()}.safetensors"
+        return self.folder / "features" / digest[:2] / f"{digest}-{kept.version()}.safetensors.zlib"
 
     def has(self, digest: str) -> bool:
         return self.place(digest).is_file()
@@ -76,7 +81,8 @@ class IndexStore:
             "seconds": repr(item.seconds),
             "remarks": json.dumps(item.remarks),
         }
-        write_whole(path, save(_arrays(item), metadata=plain), durable=False)  # made again from the sound
+        compressed = zlib.compress(save(_arrays(item), metadata=plain))
+        write_whole(path, compressed, durable=False)  # made again from the sound
 
     def get(self, digest: str) -> Features:
         """An item's features as they were kept."""
@@ -84,37 +90,35 @@ class IndexStore:
 
     def sketch(self, digest: str) -> Features:
         """The little of an item's features by which near-duplicates are judged."""
-        few = {
-            "segments.chroma",
-            "stars.frames",
-            "stars.steps",
-            "latents",
-            "line.onsets",
-            "line.lengths",
-            "line.pitches",
-        }
-        return _features(*self._read(digest, few))
+        few = ("segments.chroma", "scales.chroma", "stars.gaps", "stars.steps", "latents")
+        return _features(*self._read(digest, {*few, "line.onsets", "line.lengths", "line.pitches"}))
 
     def screened(self, digest: str) -> Floats:
         """An item's segments in the joined space of the screen, every third: windows overlap by three quarters."""
-        whole = {f"segments.{name}": name for name in SCREEN_ENCODERS}
-        arrays, _ = self._read(digest, set(whole))
-        return (
-            joined({name: arrays[key][::3].astype(np.float32) for key, name in whole.items()})
-            if arrays
-            else np.zeros((0, 1), np.float32)
+        wanted = {f"{part}.{name}" for part in ("segments", "scales") for name in SCREEN_ENCODERS}
+        arrays, _ = self._read(digest, wanted)
+        if not arrays:
+            return np.zeros((0, 1), np.float32)
+        return joined(
+            {name: rows_of(arrays[f"segments.{name}"][::3], arrays[f"scales.{name}"][::3]) for name in SCREEN_ENCODERS}
         )
 
     def _read(self, digest: str, wanted: set[str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
-        from safetensors import SafetensorError, safe_open
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
 
         path = self.place(digest)
         try:
-            with safe_open(path, framework="numpy") as stream:
-                names = [name for name in stream.keys() if wanted is None or name in wanted]  # noqa: SIM118
-                return {name: stream.get_tensor(name) for name in names}, stream.metadata()
-        except (OSError, SafetensorError) as problem:
+            # An evidence bundle comes from somebody else: what it unpacks to is bounded.
+            packed = zlib.decompressobj()
+            content = packed.decompress(path.read_bytes(), UNPACKED_MOST)
+            if not packed.eof:
+                raise VerificationError(f"{path}: cut off, or unpacks to more than {UNPACKED_MOST >> 20} MiB")
+            arrays = {name: array for name, array in load(content).items() if wanted is None or name in wanted}
+            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        except (OSError, zlib.error, SafetensorError) as problem:
             raise VerificationError(f"{path}: damaged ({problem}); delete it and run `settle index` again") from None
+        return arrays, header["__metadata__"]
 
     def write(self, rows: list[IndexRow], root: str, chance: Chance) -> None:
         """The manifest, whole or not at all."""
@@ -160,29 +164,31 @@ class IndexStore:
 
 
 def _arrays(item: Features) -> dict[str, Any]:
-    arrays: dict[str, Any] = {f"segments.{name}": rows.astype(np.float16) for name, rows in item.segments.items()}
-    # The square of a half-precision number is exact in single precision, and so is the way back.
-    arrays |= {"amplitude": np.sqrt(item.power).astype(np.float16), "latents": item.latents}
-    arrays |= {
-        "marks.peaks": item.marks.peaks.astype(np.uint16),
-        "stars.frames": item.stars.frames.astype(np.uint16),
-        "stars.steps": np.rint(item.stars.steps * 100).astype(np.uint16),
-    }
+    arrays: dict[str, Any] = {"levels": levels(item.power), "latents": item.latents}
+    for name, rows in item.segments.items():
+        arrays[f"segments.{name}"], arrays[f"scales.{name}"] = row_codes(rows)
+    frames, bins = item.marks.peaks.astype(np.uint16).T
+    # Peaks are in order of time: the gaps between them are small numbers, which take less room.
+    arrays |= {"marks.gaps": _gaps(frames), "marks.bins": np.ascontiguousarray(bins)}
+    arrays |= {"stars.gaps": _gaps(item.stars.frames), "stars.steps": np.rint(item.stars.steps * 100).astype(np.uint16)}
     arrays |= {"line.onsets": item.line.onsets, "line.lengths": item.line.lengths, "line.pitches": item.line.pitches}
     return arrays
 
 
+def _gaps(frames: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+    return np.diff(frames.astype(np.int64), prepend=0).astype(np.uint16)
+
+
 def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
     marks, stars = NO_MARKS, NO_STARS
-    if "marks.peaks" in arrays:
-        peaks = arrays["marks.peaks"].astype(np.int64)
-        marks = pairs(peaks[:, 0], peaks[:, 1])
-    if "stars.frames" in arrays:
+    if "marks.gaps" in arrays:
+        marks = pairs(np.cumsum(arrays["marks.gaps"], dtype=np.int64), arrays["marks.bins"].astype(np.int64))
+    if "stars.gaps" in arrays:
         steps = np.round(arrays["stars.steps"] / 100, 2).astype(np.float32)
-        stars = Constellation(frames=arrays["stars.frames"].astype(np.int32), steps=steps)
+        stars = Constellation(frames=np.cumsum(arrays["stars.gaps"], dtype=np.int32), steps=steps)
     line = MelodyLine(onsets=arrays["line.onsets"], lengths=arrays["line.lengths"], pitches=arrays["line.pitches"])
     segments = {
-        encoder.name: arrays[f"segments.{encoder.name}"].astype(np.float32)
+        encoder.name: rows_of(arrays[f"segments.{encoder.name}"], arrays[f"scales.{encoder.name}"])
         for encoder in kept.encoders()
         if f"segments.{encoder.name}" in arrays
     }
@@ -192,7 +198,7 @@ def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
         judged_sha256=plain["judged_sha256"],
         seconds=float(plain["seconds"]),
         segments=segments,
-        power=np.square(arrays["amplitude"].astype(np.float32)) if "amplitude" in arrays else NO_POWER,
+        power=power_of(arrays["levels"]) if "levels" in arrays else NO_POWER,
         marks=marks,
         stars=stars,
         line=line,

@@ -124,7 +124,7 @@ def test_a_killed_index_goes_on_where_it_stopped(made: Sounding, tmp_path: Path)
     process = subprocess.Popen([*SETTLE, "--home", str(made.home), "index"], cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
-        while len(list(features.rglob("*.safetensors"))) < 3:
+        while len(list(features.rglob("*.safetensors.zlib"))) < 3:
             assert time.monotonic() < deadline, "nothing was indexed"
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
@@ -132,7 +132,7 @@ def test_a_killed_index_goes_on_where_it_stopped(made: Sounding, tmp_path: Path)
     finally:
         process.kill()
         process.wait()
-    before = len(list(features.rglob("*.safetensors")))
+    before = len(list(features.rglob("*.safetensors.zlib")))
     assert before < len(WORLD.pieces)
     assert not (made.home / "index" / "catalogue.json").exists()
     again = made.settle("index")
