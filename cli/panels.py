@@ -53,6 +53,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "dispute",
             "reverse",
             "terms",
+            "certificate",
             "chain",
             "live",
         ),

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli.shell import emit, say, workspace
+from cli.exits import EXIT_CODES
+from cli.shell import emit, leave, say, workspace
+from ledger.errors import StateError
 
 app = typer.Typer()
 export = typer.Typer(no_args_is_help=True)
@@ -47,10 +49,24 @@ def song(
 def find(
     file: Annotated[Path, typer.Argument(help="A sound file: WAV, MP3, FLAC, OGG or AIFF; M4A by manifest.")],
 ) -> None:
-    """Find the track that a file is a copy of, with its vector and receipt; nothing is recorded."""
+    """Find the track that a file is a copy of; the answer has its vector and receipt."""
     from service.attribution import song_finding
 
     answer = song_finding.find_song(workspace(), file)
     emit(answer)
     for remark in answer.remarks:
         say(f"settle: {remark}")
+
+
+@app.command()
+def certificate(track: Annotated[str, typer.Argument(help="A registered track with published months.")]) -> None:
+    """Certify that a track is royalty-clean: licences, unattributed part, money, until when; or list every reason.
+
+    The exit code is 4 if there is no certificate.
+    """
+    from service.settlement import royalty_clean
+
+    answer = royalty_clean.certify(workspace(), track)
+    emit(answer)
+    if not answer.clean:
+        leave(EXIT_CODES[StateError])

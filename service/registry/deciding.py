@@ -124,22 +124,8 @@ def clear(
 ) -> dict[str, Any]:
     """`settle registry clear`: the verdict, and a signed certificate when it is clear."""
     view = ws.registry.view()
-    assigned = ws.log.assignments().get(track)
-    vector = None if assigned is None else _vector(ws, assigned[0])
-    settings = ws.settings
-    verdict = release.assess(
-        view,
-        track,
-        None if assigned is None else assigned[0],
-        vector,
-        limit_ppm=settings.number("registry.clear_ppm") if limit_ppm is None else limit_ppm,
-        unattributed_limit_ppm=(
-            settings.number("registry.clear_unattributed_ppm")
-            if unattributed_limit_ppm is None
-            else unattributed_limit_ppm
-        ),
-        listed=_training_list(ws, view, track),
-        territory=territory,
+    verdict = judge(
+        ws, view, track, limit_ppm=limit_ppm, unattributed_limit_ppm=unattributed_limit_ppm, territory=territory
     )
     certificate: Digest | None = None
     if verdict.clear:
@@ -162,6 +148,35 @@ def clear(
         "sources": verdict.sources,
         "certificate": certificate,
     }
+
+
+def judge(
+    ws: Workspace,
+    view: View,
+    track: str,
+    *,
+    limit_ppm: int | None = None,
+    unattributed_limit_ppm: int | None = None,
+    territory: str = WORLD,
+) -> release.Verdict:
+    """Whether a track may be released, by the limits given or those of the settings."""
+    assigned = ws.log.assignments().get(track)
+    vector = None if assigned is None else _vector(ws, assigned[0])
+    settings = ws.settings
+    return release.assess(
+        view,
+        track,
+        None if assigned is None else assigned[0],
+        vector,
+        limit_ppm=settings.number("registry.clear_ppm") if limit_ppm is None else limit_ppm,
+        unattributed_limit_ppm=(
+            settings.number("registry.clear_unattributed_ppm")
+            if unattributed_limit_ppm is None
+            else unattributed_limit_ppm
+        ),
+        listed=_training_list(ws, view, track),
+        territory=territory,
+    )
 
 
 def _training_list(ws: Workspace, view: View, track: str) -> list[str] | None:
