@@ -12,7 +12,10 @@ import msgspec
 
 
 class StreamEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """One stream as a platform reports it. `listener` and `vector` never enter a leaf as they are."""
+    """One stream as a platform reports it.
+
+    `vector` is a declaration, or the digest of one that the log holds. A declaration and `listener` never enter a leaf.
+    """
 
     source: str
     event_id: str
@@ -24,7 +27,7 @@ class StreamEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     gross_micros: int | None = None
     currency: str | None = None
     listener: str | None = None
-    vector: dict[str, Any] | None = None
+    vector: dict[str, Any] | str | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

@@ -99,7 +99,7 @@ class Ingest:
         self._source = source
         self._places = places
         self._home = home
-        self._carried = None if admit is None else CarriedVectors(admit)
+        self._carried = None if admit is None else CarriedVectors(admit, self._logged)
         self._declared = DeclaredVectors(log.signed_batches, log.blob)
 
     def _tomorrow(self) -> date:
@@ -260,19 +260,24 @@ class Ingest:
         }
 
     def _carry(self, plan: _Plan, event: StreamEvent, place: Place | None) -> Digest:
+        assigned = self._tracks[event.track]
+        if assigned is not None and event.vector == assigned:  # the vector that it would pay by anyway
+            return assigned
         if self._carried is None or event.vector is None:
             raise InputError("the event carries a vector, and this log signs no vectors for this source")
-        if (assigned := self._tracks[event.track]) is not None:
+        if assigned is not None:
             raise InputError(
                 f"vector: track {event.track!r} pays by the vector assigned to it, {assigned[:16]}; send none"
             )
         speaker = self._sources.get(event.source)
-        if speaker is not None and speaker.party is not None and not self._declared.cover(event, place):
-            # Anyone who handles the file after the platform could add a vector that no signature covers (finding D2).
-            raise InputError(_UNCOVERED.format(speaker.party, event.source))
+        if speaker is not None and speaker.party is not None:
+            self._declared.check(event, place, speaker.party)
         carried = self._carried.take(event.vector, track=event.track, territory=event.territory)
         plan.vectors[carried.digest] = carried
         return carried.digest
+
+    def _logged(self, track: str, digest: Digest) -> bytes | None:
+        return self._log.blob(digest) if (track, digest) in self._log.reading().vectors else None
 
     @staticmethod
     def _refuse(plan: _Plan, rows: Joined, i: int, kind: Kind, reason: str) -> None:
@@ -307,7 +312,7 @@ class Ingest:
         """Return whether an event equals an entry, apart from listener and bound vector."""
         if _body(event) != _stored_body(stored):
             return False
-        if event.vector is None or self._carried is None:
+        if event.vector is None or self._carried is None or event.vector == stored.vector:
             return True
         try:
             carried = self._carried.take(event.vector, track=event.track, territory=event.territory)
@@ -438,12 +443,6 @@ def _of_other_sources(rows: Joined, parts: Sequence[Handed]) -> dict[int, tuple[
 _UNKNOWN: Final = "track {!r} is not registered; register it, then `settle quarantine replay`"
 _ELSEWHERE: Final = "source {!r} is assigned to log {}: hand its events in there"
 _LOOKS_LIKE: Final = "source {!r} looks like {!r}, which is registered, and is not: hand its events in under that name"
-_UNCOVERED: Final = (
-    "vector: {0} speaks for source {1!r} and did not sign for this vector, or may not declare any: anybody may have "
-    "added it; once the operator said `settle source set {1} --declares`, the platform signs its file with the "
-    "vectors (`settle batch sign`); or declare the track's (`settle attribute --declared FILE`), then hand in the row "
-    "without its own (`settle quarantine replay ID --with FILE`)"
-)
 _UNSIGNED: Final = "source {!r} takes only events that {} signed; hand them in with --batch, see `settle batch sign`"
 
 

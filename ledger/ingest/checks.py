@@ -33,6 +33,7 @@ REMEMBERED_MAX: Final = 200_000
 _TERRITORY: Final = re.compile(r"[A-Z]{2}\Z")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}\Z")
 _CLOCK: Final = re.compile(r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\Z")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _FIRST_DAY: Final = date(1970, 1, 1)
 
 
@@ -51,8 +52,10 @@ def explain(document: Any) -> StreamEvent:
             if type(value) is not int:
                 raise InputError(f"{name}: expected a whole number, got {_shown(value)}")
         elif name == "vector":
-            if not isinstance(value, dict):
-                raise InputError(f"vector: expected an object with sources, got {_shown(value)}")
+            if not isinstance(value, dict) and not (isinstance(value, str) and _DIGEST.match(value)):
+                raise InputError(
+                    f"vector: expected an object with sources, or the digest of a logged vector, got {_shown(value)}"
+                )
         elif not isinstance(value, str):
             raise InputError(f"{name}: expected a text, got {_shown(value)}")
     return check(StreamEvent(**document))
@@ -70,6 +73,8 @@ def check(event: StreamEvent) -> StreamEvent:
             raise InputError(f"{name}: {number} is {'negative' if number < 0 else 'not below 2^53'}")
     if event.units > UNITS_MAX:
         raise InputError(f"units: {event.units} in one event is impossible, at most {UNITS_MAX}")
+    if isinstance(event.vector, str) and not _DIGEST.match(event.vector):
+        raise InputError(f"vector: {_shown(event.vector)}, expected 64 lowercase hex digits")
     if not _TERRITORY.match(event.territory):
         raise InputError(f"territory: {_shown(event.territory)}, expected an ISO 3166 alpha-2 code such as SE")
     if event.currency is not None and not _CURRENCY.match(event.currency):
@@ -127,7 +132,7 @@ class Checker:
         self._latest = latest
         self._source = source
         self._good: dict[str, set[str | None]] = {
-            name: set() for name in ("source", "product", "territory", "currency", "day", "clock")
+            name: set() for name in ("source", "product", "territory", "currency", "day", "clock", "vector")
         }
 
     def run(self, events: list[StreamEvent]) -> dict[int, str]:
@@ -144,7 +149,7 @@ class Checker:
             good["territory"],
             good["currency"],
         )
-        days, clocks = good["day"], good["clock"]
+        days, clocks, vectors = good["day"], good["clock"], good["vector"]
         for i, event in enumerate(events):
             occurred, gross = event.occurred_at, event.gross_micros
             if (
@@ -162,6 +167,7 @@ class Checker:
                 and (event_id.isascii() or is_normalized("NFC", event_id))
                 and 0 < len(track := event.track) <= ID_MAX
                 and track.isprintable()
+                and ((vector := event.vector) is None or isinstance(vector, dict) or vector in vectors)
                 and ((listener := event.listener) is None or (0 < len(listener) <= ID_MAX and listener.isprintable()))
             ):
                 continue
@@ -185,6 +191,7 @@ class Checker:
             "currency": event.currency,
             "day": day,
             "clock": clock,
+            "vector": event.vector if isinstance(event.vector, str) else None,
         }
         for name, value in seen.items():
             remembered = self._good[name]

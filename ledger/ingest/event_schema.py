@@ -47,6 +47,10 @@ def event_schema() -> dict[str, Any]:
             },
             "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217."},
             "listener": _text("A stable id, never a name; it does not enter the log."),
-            "vector": {"type": "object", "description": "A declared influence vector, without its track."},
+            "vector": {
+                "type": ["object", "string"],
+                "pattern": "^[0-9a-f]{64}$",
+                "description": "A declared influence vector, without its track, or the digest of one in the log.",
+            },
         },
     }

@@ -89,8 +89,10 @@ def read_content(blocks: Iterable[Rows], name: str, source: str) -> BatchContent
     return BatchContent(b"".join(hashes), batch.join_vectors(vectors))
 
 
-def declared_digest(document: Mapping[str, Any], track: str) -> bytes:
-    """The digest by which a batch covers the vector that an event declares."""
+def declared_digest(document: Mapping[str, Any] | Digest, track: str) -> bytes:
+    """The digest by which a batch covers the vector that an event declares, or names as one in the log."""
+    if isinstance(document, str):
+        return bytes.fromhex(document)
     return payload_digest(from_declared(document, track=track))
 
 
@@ -101,6 +103,14 @@ class DeclaredVectors:
         self._reading = reading
         self._blob = blob
         self._read: tuple[int, frozenset[bytes]] = (-1, frozenset())
+
+    def check(self, event: StreamEvent, place: Place | None, party: str) -> None:
+        """InputError unless the platform signed for the event's vector.
+
+        Whoever handles the file after its platform could add a vector that no signature covers (finding D2).
+        """
+        if not self.cover(event, place):
+            raise InputError(_UNCOVERED.format(party, event.source))
 
     def cover(self, event: StreamEvent, place: Place | None) -> bool:
         """Return whether the event's batch covers this vector, and its platform might declare vectors when it signed.
@@ -116,6 +126,14 @@ class DeclaredVectors:
                 covered = batch.split_vectors(batch_leaf.batch, self._blob(batch_leaf.batch.vectors))
             self._read = place[0], covered
         return declared_digest(event.vector, event.track) in self._read[1]
+
+
+_UNCOVERED: Final = (
+    "vector: {0} speaks for source {1!r} and did not sign for this vector, or may not declare any: anybody may have "
+    "added it; once the operator said `settle source set {1} --declares`, the platform signs its file with the "
+    "vectors (`settle batch sign`); or declare the track's (`settle attribute --declared FILE`), then hand in the row "
+    "without its own (`settle quarantine replay ID --with FILE`)"
+)
 
 
 class InOrder:

@@ -106,8 +106,13 @@ def _typed(record: dict[str, Any]) -> dict[str, Any]:
                 raise InputError(f"{name}: expected a whole number, got {record[name]!r}")
             record[name] = int(record[name])
     if "vector" in record:
-        record["vector"] = parse_json(record["vector"].encode())
+        record["vector"] = vector_of(record["vector"])
     return record
+
+
+def vector_of(text: str) -> Any:
+    """A vector in a column of text: a declaration as JSON, or a digest as it stands."""
+    return parse_json(text.encode()) if text.lstrip().startswith("{") else text
 
 
 # --- Parquet ------------------------------------------------------------------------------------
@@ -182,7 +187,7 @@ def _table_rows(records: list[dict[str, Any]], named: Mapping[str, str], first: 
         try:
             present["occurred_at"] = _moment(present.get("occurred_at"))
             if isinstance(present.get("vector"), str):
-                present["vector"] = parse_json(present["vector"].encode())
+                present["vector"] = vector_of(present["vector"])
             elif "vector" in present:
                 present["vector"] = _without_nulls(present["vector"])
             rows.take(number, as_line(present), event_of(present))

@@ -30,6 +30,8 @@ SOURCES_MAX: Final = 10_000
 
 USES: Final = ("train", "condition", "style", "voice", "sample")
 BASES: Final = ("declared", "estimated")
+DECLARED: Final = "declared"
+"""The method of a vector that a generator or a platform declares."""
 
 _OPTIONAL: Final = ("params_sha256", "catalogue_root", "catalogue_size", "model", "model_version")
 
@@ -232,7 +234,7 @@ def from_declared(document: Any, *, track: str | None = None) -> InfluenceVector
             recording=aspects["recording"],
             composition=aspects["composition"],
             style=aspects["style"],
-            method="declared",
+            method=DECLARED,
             version="1",
             model=document.get("model"),
             model_version=document.get("model_version"),

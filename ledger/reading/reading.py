@@ -114,8 +114,10 @@ class Reading:
             return ()
         if not self._speaks_by(source, logged):
             return None
-        payload = bytes.fromhex(payload_digest(vector, self._blob(vector)))
-        return tuple(index for index in self._declared.get(source, {}).get(payload, ()) if index < size)
+        declared = self._declared.get(source, {})
+        named = (vector, payload_digest(vector, self._blob(vector)))  # by its digest in the event, or by its content
+        batches = (index for digest in named for index in declared.get(bytes.fromhex(digest), ()))
+        return tuple(index for index in batches if index < size)
 
     def signature_counts(self, index: int, size: int) -> bool:
         """Return whether the signature of the batch leaf at this index counts, by the key leaves below this size.

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from ledger.registry.model import SEVERITY, WORLD, Answer, Decision, Grant, Instant, Receipt, Shares, Track
 from ledger.types import MILLION, format_time, parse_time
@@ -115,6 +115,17 @@ def _floors(grants: Iterable[Grant]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(floors.items()))
 
 
+FaultKind = Literal["refused", "expired", "replayed", "altered"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a receipt that a declaration names."""
+
+    kind: FaultKind
+    text: str
+
+
 RECEIPT_HOURS: Final = 24
 """How long a receipt that names no track serves; a generator asks again the next day."""
 
@@ -123,14 +134,33 @@ def proves(receipt: Receipt, question: Question, track: Track) -> bool:
     """Return whether a decision in the log allowed this use, to the same licensee, for this track."""
     if track.form == 1:
         return _proved(receipt, question, before=track.at)
-    # Anybody can read digests in the log, so a receipt is valid only for its licensee, version and time (C2).
-    if receipt.track is None:
-        ends = format_time(parse_time(receipt.at) + timedelta(hours=RECEIPT_HOURS)) if receipt.at else receipt.at
-        timely = track.at < ends
-    else:
-        timely = receipt.track == track.id
-    named = receipt.licensee is not None and receipt.model is not None and receipt.model == question.model
-    return named and timely and _proved(receipt, question, before=track.at)
+    return fault_of(receipt, question, track) is None
+
+
+def fault_of(receipt: Receipt, question: Question, track: Track) -> Fault | None:
+    """Return why a decision in the log does not permit this use; None if it does.
+
+    Anybody can read digests in the log, so a receipt is valid only for its licensee, version and time (C2).
+    """
+    ends = format_time(parse_time(receipt.at) + timedelta(hours=RECEIPT_HOURS)) if receipt.at else receipt.at
+    about = (receipt.subject, receipt.use) == (question.subject, question.use)
+    ours = receipt.licensee is not None and receipt.licensee == question.licensee
+    same_model = receipt.model is not None and receipt.model == question.model
+    checks: tuple[tuple[bool, FaultKind, str], ...] = (
+        (about, "replayed", f"it is about {receipt.use} of {receipt.subject}"),
+        (receipt.decision == "allow", "refused", f"the answer was {receipt.decision}"),
+        (ours, "replayed", f"it was given to {receipt.licensee or 'nobody in particular'}"),
+        (same_model, "replayed", f"it is for model {receipt.model or 'nothing in particular'}"),
+        (receipt.track in (None, track.id), "replayed", f"it is for track {receipt.track}"),
+        (receipt.territory in (question.territory, WORLD), "replayed", f"it is for {receipt.territory}"),
+        (receipt.at <= track.at, "expired", f"it was given at {receipt.at}, after the track was registered"),
+        (
+            receipt.track is not None or track.at < ends,
+            "expired",
+            f"it was given at {receipt.at} and served tracks of {RECEIPT_HOURS} hours",
+        ),
+    )
+    return next((Fault(kind, text) for holds, kind, text in checks if not holds), None)
 
 
 def _proved(receipt: Receipt, question: Question, *, before: Instant) -> bool:

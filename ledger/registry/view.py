@@ -217,9 +217,25 @@ class View:
         passed from its vector) proves an earlier permission.
         """
         record = self.track(track)
+        question = self.question_of(record, subject, use, territory)
+        decision = self.answer(question)
+        if decision.decision != "allow":
+            for digest in (*record.decisions, *receipts):
+                receipt = self.receipts.get(digest)
+                if (
+                    receipt is not None
+                    and deciding.proves(receipt, question, record)
+                    and (record.form == 1 or not self.narrowed(question, receipt.at, record.at))
+                ):
+                    reason = f"decision receipt {digest[:16]} allowed it before the track was registered"
+                    return Decision("allow", (), (reason, *decision.reasons))
+        return decision
+
+    def question_of(self, record: Track, subject: str, use: str, territory: str = WORLD) -> Question:
+        """The question of a source's use in a track, as of the track's ledger time or its model's."""
         model = self.models.get(f"{record.model}@{record.version}") if record.model else None
         trained_at = min(model.at, record.at) if model is not None and use == "train" else record.at
-        question = Question(
+        return Question(
             subject=subject,
             use=use,
             territory=territory,
@@ -228,20 +244,8 @@ class View:
             model=model.key if model is not None else None,
             serves_at=record.at,
         )
-        decision = self.answer(question)
-        if decision.decision != "allow":
-            for digest in (*record.decisions, *receipts):
-                receipt = self.receipts.get(digest)
-                if (
-                    receipt is not None
-                    and deciding.proves(receipt, question, record)
-                    and (record.form == 1 or not self._narrowed(question, receipt.at, record.at))
-                ):
-                    reason = f"decision receipt {digest[:16]} allowed it before the track was registered"
-                    return Decision("allow", (), (reason, *decision.reasons))
-        return decision
 
-    def _narrowed(self, question: Question, since: Instant, until: Instant) -> bool:
+    def narrowed(self, question: Question, since: Instant, until: Instant) -> bool:
         """Return whether a permission was revoked or denied between two instants, which ends every receipt of it."""
         at_start = self.answer(replace(question, at=since, serves_at=since))
         ended = any(since < end <= until for name in at_start.grants for _, end in self.grants[name].ends)

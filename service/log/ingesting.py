@@ -27,6 +27,7 @@ from ledger.proofs import vector
 from ledger.proofs.batch import label
 from ledger.proofs.dsse import Envelope
 from ledger.proofs.source import Home
+from ledger.registry import declared
 from ledger.tabular import ASSUMED
 from ledger.types import InfluenceVector, format_time
 from service.log import batches, reports
@@ -253,9 +254,8 @@ class Admission:
             for influence in aspect.sources:
                 if influence.id not in view.all_recordings and influence.id not in view.works:
                     raise InputError(f"vector: {influence.id!r} is not registered")
-                decision = view.decide_track(found.track, influence.id, influence.use or "condition", territory)
-                if decision.decision != "allow":
-                    raise InputError(f"vector: {influence.id}: {decision.decision}: {'; '.join(decision.reasons)}")
+        if wrong := declared.findings(view, found, territory):
+            raise InputError(f"vector: {wrong[0].about[:64]}: {wrong[0].kind}: {wrong[0].text}")
         return vector.sign(found, self._workspace.signer("attribution"))
 
 

@@ -22,6 +22,14 @@ TAKEN: Final[dict[str, Any]] = {
     "batch": None,
     "ignored": {"device": 2},
 }
+DECLARED: Final[dict[str, Any]] = {
+    "track": "trk-1",
+    "model": "mdl",
+    "model_version": "1",
+    "sources": [{"recording": "rec-1", "ppm": 600_000, "use": "condition"}],
+    "decisions": ["5f0c..."],
+}
+DECLARATION: Final[dict[str, Any]] = {"track": "trk-1", "digest": "9a41...", "assigned": True, "findings": []}
 RECEIPTS: Final[dict[str, Any]] = {
     "receipts": [{"event_id": "e-1", "index": 1041, "receipt": "c2sp.org/tlog-proof@v1\n..."}],
     "missing": ["e-2"],

@@ -41,6 +41,11 @@ ROUTES: Final[tuple[Route, ...]] = (
         function=intake.take_batch, body_example=examples.EVENT, example=examples.TAKEN | {"batch": 1},
     ),
     Route(
+        method="POST", path="/v1/sources/{source}/vectors", who=_who("platform"), rule="source", takes=JSON,
+        summary="Declare what a track of one's own model was conditioned on; the answer is the signed vector's digest.",
+        function=tracks.declare, body_example=examples.DECLARED, example=examples.DECLARATION,
+    ),
+    Route(
         method="GET", path="/v1/sources/{source}/receipts", who=_PLATFORM, rule="source", query=("event_id!",),
         summary="The receipt of one event.", function=intake.one_receipt, example=examples.RECEIPTS,
     ),

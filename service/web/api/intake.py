@@ -22,6 +22,7 @@ from ledger.log.append import Log
 from ledger.log.store import queries
 from service.log import batches
 from service.log.following import follow, takes
+from service.log.ingesting import Admission
 from service.log.intake import decoded
 from service.web.call import Call
 from service.web.guard.problems import RefusedError
@@ -102,10 +103,18 @@ def take_batch(call: Call) -> IntakeCounts:
         if not takes(ws, home, source):
             raise StateError(f"source {source} is assigned to another log than {ws.log.origin}: hand it in there")
         counts = batches.take_rows(ws, [rows], name, statement, envelope)
-        ingest = Ingest(ws.log, name=name, entropy=secrets.token_bytes, source=source, home=home, places=counts.places)
+        ingest = Ingest(
+            ws.log,
+            name=name,
+            entropy=secrets.token_bytes,
+            admit=Admission(ws) if home is None else None,
+            source=source,
+            home=home,
+            places=counts.places,
+        )
         return ingest.take(rows)
 
-    return replace(_answer(call, call.held.standing.acting(act)), batch=statement.number)
+    return replace(_answer(call, call.held.standing.acting(act, folding=True)), batch=statement.number)
 
 
 def _statement(call: Call) -> bytes:

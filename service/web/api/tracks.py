@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
+
+from ledger.errors import InputError
 from service.attribution import queue
+from service.attribution.declaring import Declaration, declare_live
 from service.attribution.queue import QueuedTrack
 from service.web.call import Call
 from service.web.guard.problems import RefusedError
@@ -31,3 +35,15 @@ def attribution(call: Call) -> QueuedTrack:
     """`GET /v1/tracks/{track}/attribution`: waiting, done with the vector, or failed with the reason."""
     with call.held.standing.workspace() as ws:
         return queue.queued(ws, call.params["track"])
+
+
+def declare(call: Call) -> Declaration:
+    """`POST /v1/sources/{source}/vectors`: what a track was conditioned on, by the party that generated it."""
+    try:
+        document = msgspec.json.decode(call.body)
+    except msgspec.MsgspecError as problem:
+        raise InputError(f"the body: {problem}; expected one declared vector as JSON") from None
+    if call.principal is not None:
+        # Each appends to the log, as a receipt does.
+        call.held.buckets.take(call.principal.key, "receipts", 1, call.held.limits.receipts_per_second)
+    return call.held.standing.acting(lambda ws: declare_live(ws, call.params["source"], document), folding=True)

@@ -1,4 +1,4 @@
-"""`make bench-influence`: every estimator against a bank of retrained models, on music21's corpus.
+"""`make bench-influence`: every estimator against a bank of retrained models, on two parts of music21's corpus.
 
 Models are trained into `--dir` and found there again, so that an interrupted run goes on. Nothing here is
 tuned: the settings are those of the modules, the weights are fitted on the held-out works.
@@ -31,7 +31,7 @@ from attribution.influence.retraining import (
     subset_jobs,
 )
 from attribution.influence.shares import distance, divide, owner_sizes, skill
-from tests.bench.influence.corpus import LIKE_STYLE, read_corpus
+from tests.bench.influence.corpus import PLANS, CorpusPlan, read_corpus
 from tests.bench.influence.peer import kronfluence_scores
 
 C: Final = 0.3
@@ -59,10 +59,10 @@ class Clock:
 class World:
     """The corpus, the producer's tracks, the bank, and what the bank says is true."""
 
-    def __init__(self, folder: Path, models: int) -> None:
-        works, held_out = read_corpus(folder / "corpus.json")
+    def __init__(self, folder: Path, models: int, plan: CorpusPlan) -> None:
+        works, held_out = read_corpus(plan, folder / plan.file)
         self.works: list[TokenisedWork] = works
-        self.adapter = Symbolic(works)
+        self.adapter = Symbolic(works, width=plan.width, epochs=plan.epochs, batch=plan.batch)
         self.bench = Bench(self.adapter, folder / "jobs", producer=0)
         self.items, self.owners = self.bench.items, owners_of(self.bench.items)
         self.full = [TrainingJob(seed=seed) for seed in range(1, CHECKPOINTS + 1)]
@@ -75,8 +75,8 @@ class World:
         self.queries = torch.cat([tracks, held])
         self.track_part, self.held_part = slice(0, TRACKS), slice(TRACKS, len(self.queries))
         nearest = [(np.array([w.tokens for w in works]) == track).mean(1).argmax() for track in tracks.numpy()]
-        self.like_tracks = [n for n, at in enumerate(nearest) if works[at].owner in LIKE_STYLE]
-        self.like_owners = [self.owners.index(owner) for owner in LIKE_STYLE]
+        self.like_tracks = [n for n, at in enumerate(nearest) if works[at].owner in plan.like_style]
+        self.like_owners = [self.owners.index(owner) for owner in plan.like_style]
 
     def train(self) -> None:
         jobs = [*self.full, *self.bank, *self.leave_one_out, *self.subsets]
@@ -224,11 +224,12 @@ def report_scale(items: int, width: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dir", type=Path, required=True)
+    parser.add_argument("--corpus", choices=sorted(PLANS), default="tunes")
     parser.add_argument("--models", type=int, default=60)
     parser.add_argument("--rows", type=int, default=1_000_000)
     options: Any = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    clock, world = Clock(), World(options.dir, options.models)
+    clock, world = Clock(), World(options.dir, options.models, PLANS[options.corpus])
     with clock.of("training"):
         world.train()
     world.judge()

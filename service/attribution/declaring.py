@@ -1,0 +1,92 @@
+"""A generator declares what a track was conditioned on, as soon as the track exists.
+
+Its party speaks for a source that may declare, and operates the track's model. A declaration without findings pays;
+one with findings is recorded as evidence and pays nobody until the operator assigns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger.errors import ConflictError, InputError, StateError
+from ledger.ingest.checks import check_id
+from ledger.proofs import vector
+from ledger.registry import declared
+from ledger.registry.declared import DeclarationFinding
+from ledger.registry.importing import import_rows
+from ledger.registry.readers import RawRow
+from ledger.types import Digest, InfluenceVector
+from service.attribution.vectors import record
+from service.log.members import sources_of
+from service.registry.signing import signer
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """A recorded declaration. `digest` is the signed vector's: an event of the track may name it.
+
+    `assigned`: the track pays by it. If not, `findings` say why.
+    """
+
+    track: str
+    digest: Digest
+    assigned: bool
+    findings: tuple[DeclarationFinding, ...]
+
+
+def declare_live(ws: Workspace, source: str, document: Any) -> Declaration:
+    """Record a declared vector for the party that speaks for a source; register its track if it is new."""
+    declaration = vector.from_declared(document)
+    check_id(declaration.track, "track")
+    party = _declarer(ws, source)
+    model, version = declaration.model, declaration.model_version
+    if model is None or version is None:
+        raise InputError(f"declared vector of {declaration.track}: model and model_version are needed")
+    operator = ws.registry.view().model(model, version).operator
+    if operator != party:
+        raise InputError(f"model {model}@{version} is operated by {operator}; {party} declares for its own models only")
+    _register(ws, declaration.track, model, version)
+    findings = (*declared.findings(ws.registry.view(), declaration), *_changed(ws, declaration))
+    answer = record(ws, [declaration], assign=not findings, seconds=[0.0])[0]
+    return Declaration(track=answer.track, digest=answer.digest, assigned=answer.assigned, findings=findings)
+
+
+def _declarer(ws: Workspace, source: str) -> str:
+    """The party that speaks for a source and may declare vectors."""
+    registered = sources_of(ws.log).get(source)
+    if registered is None or registered.party is None or not registered.declares:
+        raise StateError(
+            f"source {source} may not declare vectors; the operator allows it: settle source set {source} --declares"
+        )
+    return registered.party
+
+
+def _register(ws: Workspace, track: str, model: str, version: str) -> None:
+    """Register a new track, or complete a draft, with its model; refuse a track of another model."""
+    existing = ws.registry.view().tracks.get(track)
+    if existing is not None and not existing.draft:
+        if (existing.model, existing.version) != (model, version):
+            raise ConflictError(
+                f"track {track} is registered as one of {existing.model}@{existing.version}, not of {model}@{version}"
+            )
+        return
+    row: Mapping[str, Any] = {"id": track, "model": model, "version": version}
+    done = import_rows(ws.registry, [RawRow(list="tracks", file="-", line=1, value=dict(row))], signer(ws), keep=False)
+    if done.refused:
+        raise InputError(done.refused[0].reason)
+
+
+def _changed(ws: Workspace, declaration: InfluenceVector) -> tuple[DeclarationFinding, ...]:
+    """A finding if the track pays by a vector that says otherwise: a declaration never replaces one."""
+    assigned = ws.log.assignments().get(declaration.track)
+    if assigned is None or vector.payload(vector.read_statement(ws.log.blob(assigned[0]))) == vector.payload(
+        declaration
+    ):
+        return ()
+    text = f"the track pays by vector {assigned[0][:16]}, which says otherwise; the operator decides with settle assign"
+    return (DeclarationFinding(kind="altered", about=declaration.track, text=text),)

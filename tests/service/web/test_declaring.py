@@ -1,0 +1,242 @@
+"""A generator asks, generates, declares and attaches, over HTTP; at the end against the real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.log.fsck import fsck
+from ledger.proofs import canon, vector
+from ledger.proofs.keys import PrivateKey
+from ledger.registry import acts
+from ledger.registry.declared import findings
+from service.attribution.vectors import record
+from service.client import Client, Permission, ServiceError
+from service.log import batches
+from service.log.ingesting import ingest_file, quarantined
+from service.log.sources import settle_source
+from service.registry.registering import act
+from service.settlement import life
+from tests.docs.consoles import play
+from tests.docs.test_documents import environment
+from tests.service.month import Month, asked
+from tests.service.web.serving import bearer, client, row, served_month, serving, token
+from tests.support import ROOT
+
+KEY = PrivateKey.from_seed(b"g" * 32)
+SHARE = 600_000
+
+
+@pytest.fixture
+def june(tmp_path: Path) -> Month:
+    """Ann operates model mdl@1, speaks for acme, and may declare."""
+    june = served_month(tmp_path / "home")
+    settle_source(june.ws, "acme", public=KEY.public.raw.hex(), declares=True)
+    return june
+
+
+class Generator:
+    """Ann's requests to the app in this process."""
+
+    def __init__(self, june: Month, web: Any) -> None:
+        self.web, self.secret = web, bearer(token(june, "ann"))
+
+    def ask(self, subject: str = "rec-1", **changed: Any) -> str:
+        question = {"subject": subject, "use": "condition", "model": "mdl@1"} | changed
+        answer = self.web.post("/v1/decisions/ann", headers=self.secret, json=question)
+        assert answer.status_code == 200, answer.text
+        receipt: str = answer.json()["receipt"]
+        return receipt
+
+    def declare(self, track: str, *receipts: str, recording: str = "rec-1", **changed: Any) -> Any:
+        source = {"recording": recording, "ppm": SHARE, "use": "condition"}
+        declared = {"track": track, "model": "mdl", "model_version": "1", "sources": [source], "decisions": receipts}
+        return self.web.post("/v1/sources/acme/vectors", headers=self.secret, json=declared | changed)
+
+
+def test_a_declaration_with_its_permission_pays(june: Month) -> None:
+    """If this fails, a generator that asked first and declared what it used is not believed, or its track is lost."""
+    with client(june) as web:
+        generator = Generator(june, web)
+        answer = generator.declare("trk-9", generator.ask(track="trk-9")).json()
+        assert (answer["assigned"], answer["findings"]) == (True, [])
+        assert generator.declare("trk-9", *_receipts(june, answer["digest"])).json() == answer
+    ws = june.reopened()
+    assert ws.log.assignments()["trk-9"][0] == answer["digest"]
+    assert (ws.registry.view().track("trk-9").model, ws.registry.view().track("trk-9").version) == ("mdl", "1")
+    assert fsck(ws.log).ok
+
+
+def _receipts(june: Month, digest: str) -> tuple[str, ...]:
+    return vector.read_statement(june.reopened().log.blob(digest)).decisions
+
+
+def _attempts(june: Month, generator: Generator) -> Iterator[tuple[str, str, Any]]:
+    """By the word for it and the track: the answer to each declaration that does not serve."""
+    yield "refused", "trk-a", generator.declare("trk-a", generator.ask("rec-4"), recording="rec-4")
+    yield "replayed", "trk-b", generator.declare("trk-b", generator.ask(track="trk-a"))
+    yield "replayed", "trk-c", generator.declare("trk-c", generator.ask("rec-2"))
+    question = {"subject": "rec-1", "use": "condition", "model": "mdl@1"}
+    others = generator.web.post("/v1/decisions/bob", headers=bearer(token(june, "operator")), json=question).json()
+    yield "replayed", "trk-d", generator.declare("trk-d", others["receipt"])
+    receipt = generator.ask()
+    yield "altered", "trk-e", generator.declare("trk-e", receipt[:-1] + ("0" if receipt[-1] != "0" else "1"))
+    assert generator.declare("trk-f", receipt).json()["assigned"]
+    more = [{"recording": "rec-1", "ppm": SHARE + 1, "use": "condition"}]
+    yield "altered", "trk-f", generator.declare("trk-f", receipt, sources=more)
+    june.now += timedelta(hours=25)
+    yield "expired", "trk-g", generator.declare("trk-g", receipt)
+
+
+def test_what_does_not_serve_is_named_and_kept_as_evidence(june: Month) -> None:
+    """If this fails, a track pays by a permission that was refused, had ended, was another's or was made up."""
+    with client(june) as web:
+        answers = [(kind, track, answer.json()) for kind, track, answer in _attempts(june, Generator(june, web))]
+    ws = june.reopened()
+    logged = {canon.decode(entry.body)["statement"] for entry in ws.log.entries(types={"vector"})}
+    for kind, track, answer in answers:
+        assert ({finding["kind"] for finding in answer["findings"]}, answer["assigned"]) == ({kind}, False)
+        assert ws.log.assignments().get(track, (None,))[0] != answer["digest"]
+        assert answer["digest"] in logged
+        evidence = vector.read_statement(ws.log.blob(answer["digest"]))
+        assert (evidence.track, evidence.recording.sources[0].basis) == (track, "declared")
+        # Derived from the log alone, whoever reads it later.
+        derived = [finding.kind for finding in findings(ws.registry.view(), evidence)]
+        assert derived == ([] if track == "trk-f" else [finding["kind"] for finding in answer["findings"]])
+
+
+def test_a_revocation_after_the_answer_ends_it(june: Month) -> None:
+    """If this fails, a holder's revocation means nothing to a generator that asked just before."""
+    with client(june) as web:
+        generator = Generator(june, web)
+        receipt = generator.ask()
+        june.now += timedelta(minutes=1)
+        act(june.ws, None, lambda view, author: acts.revoke(view, author, grant="g-rec-1-ann", when=author.at))
+        june.now += timedelta(minutes=1)
+        answer = generator.declare("trk-9", receipt).json()
+    assert {finding["kind"] for finding in answer["findings"]} == {"expired", "refused"}
+    assert not answer["assigned"]
+
+
+def test_only_the_operator_of_a_model_declares_for_it(june: Month) -> None:
+    """If this fails, a platform directs the money of tracks that others' models made."""
+    other = bearer(token(june, "cy"))
+    with client(june) as web:
+        generator = Generator(june, web)
+        assert generator.declare("trk-9", model="nobody").status_code == 400
+        settle_source(june.ws, "other", declares=True)
+        declared = {"track": "trk-9", "model": "mdl", "model_version": "1", "sources": []}
+        assert web.post("/v1/sources/other/vectors", headers=other, json=declared).status_code == 400
+        assert web.post("/v1/sources/acme/vectors", headers=other, json=declared).status_code == 404
+        settle_source(june.ws, "acme", declares=False)
+        assert generator.declare("trk-9").status_code == 409
+    assert "trk-9" not in june.reopened().registry.view().tracks
+
+
+def test_an_event_names_a_declaration_that_its_batch_covers(june: Month, tmp_path: Path) -> None:
+    """If this fails, a platform cannot choose per event among declared vectors, or does so without signing for it."""
+    declared = [
+        vector.from_declared({"track": "trk-3", "sources": [{"recording": r, "ppm": SHARE}]})
+        for r in ("rec-1", "rec-2")
+    ]
+    digests = [record(june.ws, [one], assign=False, seconds=[0.0])[0].digest for one in declared]
+    rows = [row(f"n-{n}", track="trk-3", vector=digest) for n, digest in enumerate(digests)]
+    file, signed = tmp_path / "acme.ndjson", tmp_path / "acme.batch"
+    file.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    assert ingest_file(june.reopened(), file).quarantined == 2
+    batches.sign_file(file, KEY, source="acme", log=june.ws.log.origin, previous=None, out=signed)
+    done = ingest_file(june.reopened(), file, batch_file=signed)
+    assert (done.accepted, done.quarantined) == (2, 0)
+    assert ingest_file(june.reopened(), file, batch_file=signed).duplicates == 2
+    ws = june.reopened()
+    assert fsck(ws.log).problems == []
+    assert all(ws.log.reading().pays("trk-3", digest, ws.log.head().size, "acme") for digest in digests)
+    june.ws = ws
+    life.close(june.ws, "2026-06")
+    lines = {line.holder: line.micros for line in life.run(june.ws, asked(params={"sources": "acme"})).lines}
+    # Of 12 streams six are of trk-1 (.6 and .2); each of the two named vectors brings its recording .6 of one stream.
+    assert (lines["ann"], lines["bob"]) == (350_000_000, 150_000_000)
+
+
+def test_an_event_with_another_digest_waits_in_quarantine(june: Month, tmp_path: Path) -> None:
+    """If this fails, an altered digest in an event is taken for the vector that was declared."""
+    file, signed = tmp_path / "acme.ndjson", tmp_path / "acme.batch"
+    values = ["0" * 64, "0" * 63, "A" * 64, []]
+    file.write_text("".join(json.dumps(row(f"n-{n}", track="trk-3", vector=v)) + "\n" for n, v in enumerate(values)))
+    assert ingest_file(june.ws, file).quarantined == 4
+    file.write_text(json.dumps(row("n-9", track="trk-3", vector=values[0])))
+    batches.sign_file(file, KEY, source="acme", log=june.ws.log.origin, previous=None, out=signed)
+    assert ingest_file(june.ws, file, batch_file=signed).quarantined == 1
+    reasons = [waiting.reason for waiting in quarantined(june.ws)]
+    for words, count in (("expected", 3), ("did not sign for this vector", 1), ("holds no vector", 1)):
+        assert sum(words in reason for reason in reasons) == count
+
+
+@pytest.mark.slow
+def test_a_generator_s_day_against_the_real_server(june: Month, tmp_path: Path) -> None:
+    """If this fails, the client that generators take along cannot ask, declare or attach on the real server."""
+    secret = token(june, "ann")
+    with serving(tmp_path / "home") as server:
+        with closing(Client(f"http://{server.host}:{server.port}", secret, source="acme")) as generator:
+            permissions = generator.ask(["rec-1", "rec-2", "rec-4"], licensee="ann", model="mdl@1", track="trk-9")
+            assert [permission.allowed for permission in permissions] == [True, True, False]
+            allowed: list[Permission] = [permission for permission in permissions if permission.allowed]
+            declared = generator.declare("trk-9", {"rec-1": SHARE, "rec-2": 100_000}, allowed)
+            assert declared.assigned
+            refused = generator.declare("trk-8", {"rec-4": SHARE}, permissions)
+            assert [(f["kind"], f["about"]) for f in refused.findings if f["about"] == "rec-4"] == [
+                ("refused", "rec-4")
+            ]
+            named = [
+                row("n-1", track="trk-9", vector=declared.digest),
+                row("n-2", track="trk-9", vector="0" * 64),
+                row("n-3", track="trk-9", vector={"sources": [{"recording": "rec-1", "ppm": SHARE}]}),
+                row("n-4", track="trk-8", vector=refused.digest),
+            ]
+            (taken,) = generator.send(named)
+            assert taken["accepted"] == 1
+            assert [refusal["kind"] for refusal in taken["refused"]] == ["vector"] * 3
+            file, signed = tmp_path / "acme.ndjson", tmp_path / "acme.batch"
+            file.write_text(json.dumps(row("n-5", track="trk-9", vector=declared.digest)))
+            batches.sign_file(file, KEY, source="acme", log="example.org/test", previous=None, out=signed)
+            assert generator.send_batch(file.read_bytes(), signed.read_bytes())["accepted"] == 1
+            with pytest.raises(ValueError, match="no permission for rec-3"):
+                generator.declare("trk-9", {"rec-3": 1}, allowed)
+        stranger = Client(f"http://{server.host}:{server.port}", secret, source="other")
+        with closing(stranger), pytest.raises(ServiceError, match="404 not-found"):
+            stranger.declare("trk-7", {"rec-1": 1}, allowed)
+    ws = june.reopened()
+    assert ws.log.assignments()["trk-9"][0] == declared.digest
+    assert fsck(ws.log).problems == []
+
+
+@pytest.mark.slow
+def test_the_program_of_the_how_to_runs(tmp_path: Path) -> None:
+    """If this fails, a generator that copies the program of docs/howto-generator.md does not get what the page says."""
+    page = ROOT / "docs" / "howto-generator.md"
+    play(page, tmp_path, environment(tmp_path))
+    program = re.search(r"(?ms)^```python\n(.*?)^```$", page.read_text(encoding="utf-8"))
+    assert program is not None
+    with serving(tmp_path) as server:
+        access = {
+            "SETTLE_URL": f"http://{server.host}:{server.port}",
+            "SETTLE_TOKEN": json.loads((tmp_path / "key.json").read_text())["token"],
+            "PYTHONPATH": str(ROOT),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", program[1]], env=os.environ | access, capture_output=True, text=True, check=True
+        )
+    first, second, last = done.stdout.splitlines()
+    assert first.startswith("rec-1; allow; ")
+    assert second.startswith("rec-2; deny; ")
+    assert last == "True 1"
