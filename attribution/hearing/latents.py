@@ -59,7 +59,8 @@ def _safetensors(path: Path) -> dict[str, Any]:
 def _parquet(path: Path) -> dict[str, Any]:
     import pyarrow.parquet
 
-    check_packing(pyarrow.parquet.read_metadata(path), str(path))
+    with path.open("rb") as file:
+        check_packing(file, pyarrow.parquet.read_metadata(path), str(path))
     table = pyarrow.parquet.read_table(path)
     if not {"id", "latent"} <= set(table.column_names):
         raise InputError(f"{path}: columns {table.column_names}, expected id and latent")

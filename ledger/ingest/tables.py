@@ -16,6 +16,7 @@ from ledger.ingest.blocks import LINE_MAX, LineBlock, TooLong, read_blocks
 from ledger.ingest.checks import NUMBERS, REQUIRED, explain
 from ledger.ingest.naming import Naming
 from ledger.ingest.ndjson import parse_json, too_long
+from ledger.ingest.parquet_pages import unpacked_sizes
 from ledger.ingest.rows import Collector, Rows, as_line
 from ledger.tabular import Lettering, cells, separator
 from ledger.types import format_time
@@ -133,7 +134,7 @@ def read_parquet(file: BinaryIO, name: str, naming: Naming | None = None) -> Ite
         table = pq.ParquetFile(file, read_dictionary=texts)  # a long value that repeats is then held once
     except (pa.ArrowException, OSError) as problem:
         raise InputError(f"{name} is not Parquet: {problem}") from None
-    check_packing(table.metadata, name)
+    check_packing(file, table.metadata, name)
     naming, header = naming or Naming(strict=True), table.schema_arrow.names
     columns = naming.columns(header, name)
     for position, column in enumerate(columns):
@@ -151,14 +152,13 @@ def read_parquet(file: BinaryIO, name: str, naming: Naming | None = None) -> Ite
         raise InputError(f"{name}: damaged after row {number}: {problem}; send the whole file again") from None
 
 
-def check_packing(about: Any, name: str) -> None:
+def check_packing(file: BinaryIO, about: Any, name: str) -> None:
     """Refuse a file whose few bytes would unpack to far more than any real table of events or latents (finding F1)."""
-    for group in range(about.num_row_groups):
-        packed = about.row_group(group)
-        plain = sum(packed.column(column).total_uncompressed_size for column in range(about.num_columns))
-        if not 0 <= plain <= max(PART_MAX, packed.num_rows * ROW_MEAN_MAX):
+    for group, plain in enumerate(unpacked_sizes(file, about, name)):
+        rows = about.row_group(group).num_rows
+        if plain > max(PART_MAX, rows * ROW_MEAN_MAX):
             raise InputError(
-                f"{name}: {packed.num_rows:,} rows of row group {group + 1} unpack to {plain:,} bytes; "
+                f"{name}: {rows:,} rows of row group {group + 1} unpack to {plain:,} bytes; "
                 f"expected at most {ROW_MEAN_MAX:,} bytes a row"
             )
 

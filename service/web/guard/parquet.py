@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 from ledger.errors import InputError
+from ledger.ingest.parquet_pages import unpacked_sizes
 from ledger.ingest.rows import Rows
 from service.web.guard.limits import Limits
 from service.web.guard.problems import RefusedError
@@ -24,7 +25,7 @@ class UnpackedBytes:
 
 
 def check_parquet(body: bytes, limits: Limits) -> None:
-    """Refuse a body whose index states too many rows or bytes, or whose columns would not fit into memory."""
+    """Refuse a body whose index or pages state too many rows or bytes, or whose columns would not fit into memory."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -36,10 +37,6 @@ def check_parquet(body: bytes, limits: Limits) -> None:
         raise InputError(f"the body is not Parquet: {problem}") from None
     if about.num_rows > limits.rows:
         raise RefusedError(413, "rows", f"{about.num_rows:,} rows in one body, at most {limits.rows:,}")
-    plain = sum(
-        about.row_group(group).column(column).total_uncompressed_size
-        for group in range(about.num_row_groups)
-        for column in range(about.num_columns)
-    )
-    if not 0 <= plain <= limits.plain_bytes:
+    plain = sum(unpacked_sizes(io.BytesIO(body), about, "the body"))
+    if plain > limits.plain_bytes:
         raise RefusedError(413, "plain-bytes", f"{plain:,} bytes when decompressed, at most {limits.plain_bytes:,}")
