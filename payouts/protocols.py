@@ -37,8 +37,8 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, order=True):
 class OwnedParts(Protocol):
     """Who owns a right in a subject at an instant. `parts` are (party, ppm); confirmed parts sum to 1,000,000.
 
-    In the state `disputed` they do too, and the money of the parties in `disputed` is held; `contested`, nobody can
-    say who the payees are.
+    In the states `disputed` and `contested` they do too. `held` gives by party how much of its part is held for a
+    dispute, `suspended` for how much of it nobody can say who the payee is.
     """
 
     @property
@@ -48,7 +48,10 @@ class OwnedParts(Protocol):
     def parts(self) -> Sequence[tuple[str, int]]: ...
 
     @property
-    def disputed(self) -> Sequence[str]: ...
+    def held(self) -> Sequence[tuple[str, int]]: ...
+
+    @property
+    def suspended(self) -> Sequence[tuple[str, int]]: ...
 
 
 class RegistryAnswers(Protocol):

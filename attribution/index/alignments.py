@@ -8,6 +8,7 @@ What runs faster or in another key is searched in `attribution.index.patterns`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -62,14 +63,19 @@ def together(exact: LandmarkAlignment, pattern: LandmarkAlignment) -> LandmarkAl
 
 def coverage(line: LandmarkAlignment, track: Constellation, source: Constellation) -> float:
     """The part of the track in which the recording is heard, or the part of the recording that is heard: the larger."""
+    return float(max(heard_parts(line, track, source)))
+
+
+def heard_parts(line: LandmarkAlignment, track: Constellation, source: Constellation) -> tuple[Fraction, Fraction]:
+    """The part of the track in which the recording is heard, and the part of the recording that is: in blocks."""
     sounding, source_blocks = (set((marks.frames // BLOCK).tolist()) for marks in (track, source))
     heard_blocks: set[int] = set()
     for way in (line, *line.again):
         ends = [(way.tempo * BLOCK * (block + k) + way.offset) / BLOCK for block in way.blocks for k in (0.25, 0.75)]
         heard_blocks |= {int(end) for end in ends}
-    return max(
-        len(line.heard & sounding) / max(len(sounding), 1),
-        len(heard_blocks & source_blocks) / max(len(source_blocks), 1),
+    return (
+        Fraction(len(line.heard & sounding), max(len(sounding), 1)),
+        Fraction(len(heard_blocks & source_blocks), max(len(source_blocks), 1)),
     )
 
 

@@ -9,15 +9,17 @@ A copy moves no money: see `sort_out`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
 
 from attribution.hearing.features import Features
-from attribution.index.alignments import coverage
+from attribution.index.alignments import coverage, heard_parts
 from attribution.index.nearest import Nearest
 from attribution.index.patterns import PatternIndex
+from ledger.types import MILLION
 
 LIKE: Final = 0.62
 """Likeness from which two recordings are near-duplicates; docs/methods.md has the measured error rates."""
@@ -30,6 +32,8 @@ Distinct invented tunes over one beat reach 14, and 9 before the recording's own
 """
 PART: Final = 0.4
 """The part of either recording that must run along the other."""
+WHOLE: Final = Fraction(9, 10)
+"""The part from which a recording counts as heard whole: in its quiet blocks nothing is recognised."""
 _NEIGHBOURS: Final = 24
 _RUNNING: Final = 24
 
@@ -148,6 +152,21 @@ def pairs_alike(entrants: Sequence[Entrant], features: Callable[[str], Features]
             for first, second in ((name, other_id), (other_id, name)):
                 alike[first][second] = max(score, alike[first].get(second, 0.0))
     return alike
+
+
+def overlap_ppm(first: Features, second: Features) -> tuple[int, int] | None:
+    """Return how much of each of two recordings of sound runs along the other, in ppm rounded up; None if neither does.
+
+    Counted are the blocks of 2 s in which a recording sounds.
+    """
+    lines = PatternIndex([second.stars]).align(first.stars, most=1)
+    if not lines or lines[0].strength < SURELY:
+        return None
+    # One tune over one beat resembles itself elsewhere: other passes count only where they are as sure.
+    passes = tuple(line for line in lines[0].again if line.strength >= SURELY)
+    parts = heard_parts(replace(lines[0], again=passes), first.stars, second.stars)
+    ppm = [MILLION if part >= WHOLE else -int(-part * MILLION // 1) for part in parts]
+    return (ppm[0], ppm[1]) if all(ppm) else None
 
 
 def _running_along(

@@ -26,21 +26,35 @@ def open_(
     like: Annotated[
         str | None, typer.Option(help="The claimant's own recording, registered later, of which the subject is a copy.")
     ] = None,
+    ppm: Annotated[
+        str | None,
+        typer.Option(help="How much of the right is claimed, such as 20% or 200000; with --like, of the subject."),
+    ] = None,
+    like_ppm: Annotated[
+        str | None, typer.Option(help="With --like: how much of the claimant's recording is in the subject.")
+    ] = None,
     evidence: Annotated[Path | None, typer.Option(help="A file; its digest goes into the log.")] = None,
     by: By = None,
 ) -> None:
-    """Contest an ownership: the contested holders' earnings are held until the dispute is resolved.
+    """Contest an ownership: what is claimed of the contested holders' earnings is held until the dispute is resolved.
 
-    With --like, the dispute is about which of two recordings was first; the earnings of both go to suspense.
+    With --like, the dispute is about which of two recordings was first; the earnings of both go to suspense, as far as
+    the two sound alike. Without --ppm that is what the index heard, or else all.
     """
+    from ledger import units
     from ledger.registry import acts
     from ledger.registry.rows import right_named
     from service.registry import registering
 
+    ws = workspace()
     chosen, digest = None if right is None else right_named(right), registering.evidence(evidence)
+    claimed = None if ppm is None else units.ppm(ppm, "--ppm")
+    claimed_like = None if like_ppm is None else units.ppm(like_ppm, "--like-ppm")
+    if like is not None and claimed is None and claimed_like is None:
+        claimed, claimed_like = registering.heard_in_common(ws, subject, like)
     emit(
         registering.act(
-            workspace(),
+            ws,
             by,
             lambda view, author: acts.open_dispute(
                 view,
@@ -50,6 +64,8 @@ def open_(
                 right=chosen,
                 party=party,
                 like=like,
+                ppm=claimed,
+                like_ppm=claimed_like,
                 evidence=digest,
                 reason=reason,
             ),

@@ -28,7 +28,7 @@ from ledger.registry.model import (
     State,
     Use,
 )
-from ledger.registry.rules import CONFIRMERS, lacking, open_by
+from ledger.registry.rules import CONFIRMERS, lacking, open_by, wrong_part
 from ledger.registry.view import View
 from ledger.types import MILLION, Digest
 
@@ -220,13 +220,15 @@ def open_dispute(
     right: Right | None = None,
     party: str | None = None,
     like: str | None = None,
+    ppm: int | None = None,
+    like_ppm: int | None = None,
     evidence: Digest | None = None,
     reason: str = "",
 ) -> list[Planned]:
-    """Open a dispute about the ownership of a subject: the earnings of the contested holders are held from now on.
+    """Open a dispute about the ownership of a subject: of what the contested holders earn from now on, `ppm` is held.
 
-    `like` names the claimant's own, later registered recording of the same sound. The payee of both recordings is then
-    unknown, so the money of both goes to suspense.
+    `like` names the claimant's own, later registered recording of the same sound. The payee of what the two have in
+    common is then unknown, so it goes to suspense: `ppm` of the subject and `like_ppm` of the other recording.
     """
     if subject not in view.all_recordings and subject not in view.works:
         raise InputError(f"subject {subject!r} is neither a registered recording nor a work")
@@ -252,8 +254,18 @@ def open_dispute(
     text = "|".join((subject, claimant, right or "", party or "", *([like] if like else []), author.at, str(view.size)))
     name = f"dsp-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     fact = f.DisputeFact(
-        id=name, subject=subject, claimant=claimant, right=right, party=party, like=like, evidence=evidence
+        id=name,
+        subject=subject,
+        claimant=claimant,
+        right=right,
+        party=party,
+        like=like,
+        ppm=ppm,
+        like_ppm=like_ppm,
+        evidence=evidence,
     )
+    if (wrong := wrong_part(fact)) is not None:
+        raise InputError(f"the dispute {wrong}")
     return [Planned(fact, {"reason": reason} if reason else None)]
 
 

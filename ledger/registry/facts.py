@@ -209,6 +209,10 @@ class DisputeFact(Fact, frozen=True, kw_only=True, tag="dispute"):
     right: Right | None = None
     party: str | None = None
     like: str | None = None
+    ppm: int | None = None
+    """How much of the right is claimed; with `like`, the part of the subject that sounds like it. None: all of it."""
+    like_ppm: int | None = None
+    """The part of `like` that sounds like the subject."""
     evidence: Digest | None = None
     personal: Digest | None = None
 

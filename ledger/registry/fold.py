@@ -295,6 +295,8 @@ class State:
             right=fact.right,
             party=fact.party,
             like=fact.like,
+            ppm=fact.ppm,
+            like_ppm=fact.like_ppm,
             evidence=fact.evidence,
             personal=fact.personal,
             admissions=0 if self.is_of_01 else rules.admissions(fact, self.disputes.values()),
@@ -304,7 +306,9 @@ class State:
 
     def _admit(self, dispute: Dispute, at: Instant, by: str) -> None:
         admitted = replace(dispute, admitted_by=(*dispute.admitted_by, by))
-        self.disputes[dispute.id] = replace(admitted, until=rules.held_until(at)) if admitted.holds else admitted
+        self.disputes[dispute.id] = (
+            replace(admitted, until=rules.held_until(admitted, at)) if admitted.holds else admitted
+        )
 
     def _resolve(self, index: int, fact: f.ResolveFact) -> None:
         dispute = self.disputes.get(fact.dispute)

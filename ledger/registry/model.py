@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from ledger.types import Digest
+from ledger.types import MILLION, Digest
 
 Instant = str
 BEGINNING: Final[Instant] = ""
@@ -219,6 +219,10 @@ class Dispute(Record, frozen=True, kw_only=True):
     party: str | None = None
     like: str | None = None
     """The later recording of the same sound, where the subject, the earlier one, is said to be the squatter."""
+    ppm: int | None = None
+    """How much of the right is claimed; with `like`, the part of the subject that sounds like it. None: all of it."""
+    like_ppm: int | None = None
+    """The part of `like` that sounds like the subject."""
     evidence: Digest | None = None
     personal: Digest | None = None
     resolved_at: Instant | None = None
@@ -234,6 +238,11 @@ class Dispute(Record, frozen=True, kw_only=True):
     def holds(self) -> bool:
         """Return whether it holds money now: it is admitted and not resolved."""
         return self.resolved_at is None and len(self.admitted_by) >= self.admissions
+
+    def claimed(self, subject: str) -> int:
+        """Return how much of a right in one of its two subjects is contested, in ppm."""
+        ppm = self.like_ppm if subject == self.like else self.ppm
+        return MILLION if ppm is None else ppm
 
 
 class Receipt(Record, frozen=True, kw_only=True):
@@ -268,14 +277,20 @@ class Shares(msgspec.Struct, frozen=True):
     """Who owns one right of a subject at an instant in a territory.
 
     `parts` are the confirmed parts in order of party id. `confirmed`: they sum to 1,000,000. `short`,
-    `conflict`: to less, to more; nobody can be paid by them. `disputed`: they sum, and the parts of
-    the parties in `disputed` are held. `contested`: they sum, and whether the subject or a copy of it was there first
-    is open, so that nobody can be paid either.
+    `conflict`: to less, to more; nobody can be paid by them. `disputed`: they sum, and what `held` gives of some
+    parties' parts is held. `contested`: they sum, and whether the subject or a copy of it was there first is open, so
+    that nobody can be paid what `suspended` gives of the parts.
     """
 
     state: SharesState
     parts: tuple[tuple[str, int], ...]
-    disputed: tuple[str, ...] = ()
+    held: tuple[tuple[str, int], ...] = ()
+    suspended: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def disputed(self) -> tuple[str, ...]:
+        """The parties of whose parts something is held."""
+        return tuple(party for party, _ in self.held)
 
 
 class Decision(msgspec.Struct, frozen=True):

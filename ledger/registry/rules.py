@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ledger.registry import facts as f
 from ledger.registry.model import Dispute, GroupMove, Instant, Party
 from ledger.registry.statement import Registration
-from ledger.types import Period, Role, format_time, parse_time
+from ledger.types import MILLION, Period, Role, format_time, parse_time
 
 if TYPE_CHECKING:
     from ledger.registry.fold import State
@@ -18,6 +18,8 @@ CONFIRMERS: Final[tuple[Role, ...]] = ("operator", "approver")
 """Whose confirmation counts."""
 DISPUTE_DAYS: Final = 30
 """Days from its admission on for which a dispute holds what is earned: whoever decides has as long."""
+COPY_DAYS: Final = 60
+"""The same where the question is which of two recordings is the copy: two owners, and experts who listen."""
 COOLING_OFF_MINIMUM: Final = 1
 """Hours. Less would let whoever holds both keys for a minute redirect the next payment."""
 
@@ -159,6 +161,8 @@ def _unapproved_move(fact: f.AnyFact, said: Registration, state: State) -> str |
 
 def _inadmissible(fact: f.AnyFact, said: Registration, state: State) -> str | None:
     """Return whether a dispute repeats an open one, or is admitted by a party that must not or already did (C3)."""
+    if isinstance(fact, f.DisputeFact) and (wrong := wrong_part(fact)) is not None:
+        return wrong
     if isinstance(fact, f.DisputeFact) and not state.is_of_01:
         same = open_by(state.disputes.values(), fact.claimant, fact.subject, fact.at)
         return f"opens a second dispute of {fact.claimant} about {fact.subject}, beside {same}" if same else None
@@ -167,6 +171,15 @@ def _inadmissible(fact: f.AnyFact, said: Registration, state: State) -> str | No
             return f"admits dispute {dispute.id} as {said.party}, who claims it or admitted it already"
         if dispute.resolved_at is not None or dispute.holds:
             return f"admits dispute {dispute.id}, which waits for nobody"
+    return None
+
+
+def wrong_part(fact: f.DisputeFact) -> str | None:
+    """Say what is wrong with the part that a dispute claims."""
+    if any(ppm is not None and not 0 < ppm <= MILLION for ppm in (fact.ppm, fact.like_ppm)):
+        return f"claims {fact.ppm} and {fact.like_ppm} ppm, expected 1 to {MILLION:,}"
+    if (fact.like_ppm is not None) != (fact.like is not None and fact.ppm is not None):
+        return "claims a part of one of two recordings that are said to be one: say both parts, or neither"
     return None
 
 
@@ -182,9 +195,14 @@ def admissions(fact: f.DisputeFact, disputes: Iterable[Dispute]) -> int:
     return 2 if any(one.outcome == "released" for one in mine) else 1
 
 
-def held_until(at: Instant) -> Instant:
-    """Return the time until which an admitted dispute holds earnings."""
-    return cooled(at, 24 * DISPUTE_DAYS)
+def days_held(dispute: Dispute) -> int:
+    """Return for how many days from its admission a dispute holds earnings."""
+    return DISPUTE_DAYS if dispute.like is None else COPY_DAYS
+
+
+def held_until(dispute: Dispute, at: Instant) -> Instant:
+    """Return the time until which a dispute admitted at an instant holds earnings."""
+    return cooled(at, 24 * days_held(dispute))
 
 
 def lacking(move: GroupMove, parties: Mapping[str, Party]) -> list[tuple[str, frozenset[str]]]:

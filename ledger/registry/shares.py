@@ -26,19 +26,32 @@ def resolve(lines: Sequence[Share], disputes: Sequence[Dispute], *, territory: s
         return Shares("conflict" if total > MILLION else "short", parts)
     if not disputes:
         return Shares("confirmed", parts)
-    if any(dispute.like is not None for dispute in disputes):
-        return Shares("contested", parts)
-    disputed_ppm = _disputed(parts, disputes)
-    state: SharesState = "disputed" if disputed_ppm else "confirmed"
-    return Shares(state, parts, disputed_ppm)
+    free = dict(parts)
+    suspended = _taken(free, [dispute for dispute in disputes if dispute.like is not None], local[0].subject)
+    held = _taken(free, [dispute for dispute in disputes if dispute.like is None], local[0].subject)
+    state: SharesState = "contested" if suspended else "disputed" if held else "confirmed"
+    return Shares(state, parts, held, suspended)
 
 
-def _disputed(parts: Sequence[tuple[str, int]], disputes: Sequence[Dispute]) -> tuple[str, ...]:
-    """Return the holders whose part is held: all of them if a dispute names no party."""
-    if any(dispute.party is None for dispute in disputes):
-        return tuple(party for party, _ in parts)
-    named = {dispute.party for dispute in disputes}
-    return tuple(party for party, _ in parts if party in named)
+def _taken(free: dict[str, int], disputes: Sequence[Dispute], subject: str) -> tuple[tuple[str, int], ...]:
+    """Take from the holders' parts what these disputes claim, one after the other; return what each holder lost.
+
+    A dispute takes from the holder it names, or from all in proportion to what earlier ones left them: whole ppm, those
+    that rounding leaves over to the largest remainders, equal ones in the order of party ids.
+    """
+    taken: dict[str, int] = {}
+    for dispute in disputes:
+        parts = {party: part for party, part in free.items() if part and dispute.party in (None, party)}
+        whole = sum(parts.values())
+        claimed = min(dispute.claimed(subject), whole)
+        losses = {party: claimed * part // whole for party, part in parts.items()}
+        most_cut = sorted(parts, key=lambda party: (-(claimed * parts[party] % whole), party))
+        for party in most_cut[: claimed - sum(losses.values())]:
+            losses[party] += 1
+        for party, ppm in losses.items():
+            free[party] -= ppm
+            taken[party] = taken.get(party, 0) + ppm
+    return tuple((party, ppm) for party, ppm in sorted(taken.items()) if ppm)
 
 
 def overclaimed(lines: Sequence[Share]) -> frozenset[str]:

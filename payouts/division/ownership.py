@@ -12,11 +12,13 @@ from typing import Final, NamedTuple
 from ledger.types import MILLION, STYLE_PREFIX, Aspect, Influence, InfluenceVector
 from payouts.division.kernel import Claim, State, whole_claim
 from payouts.errors import UsageError
-from payouts.protocols import OwnedParts, RegistryAnswers, Right
+from payouts.protocols import RegistryAnswers, Right
 
 ALL_OF_IT = MILLION * MILLION
-_NO_PAYEE: Final = {"short": "shares-short", "conflict": "shares-in-conflict", "contested": "copy-contested"}
+_NO_PAYEE: Final = {"short": "shares-short", "conflict": "shares-in-conflict"}
 """Why nobody can be named for a right, by the state of its shares."""
+_CONTESTED: Final = "copy-contested"
+"""Why nobody can be named for the part of a recording that it has in common with another."""
 
 
 class Owner(NamedTuple):
@@ -93,22 +95,21 @@ class Ownership:
         parts: dict[str, int] = defaultdict(int)
         for party, ppm in shares.parts:
             parts[party] += ppm
-        return [
-            Owner(self._group(party, at), party, link_ppm * ppm, *_standing(shares, party))
-            for party, ppm in parts.items()
-            if ppm
-        ]
+        held, suspended = dict(shares.held), dict(shares.suspended)
+        owners: list[Owner] = []
+        for party, ppm in parts.items():
+            group, waits = self._group(party, at), held.get(party, 0)
+            pays = ppm - waits - suspended.get(party, 0)
+            owners += [Owner(group, party, link_ppm * pays, "allocated", "")] if pays else []
+            owners += [Owner(group, party, link_ppm * waits, "held", "dispute")] if waits else []
+        contested = sum(suspended.values())
+        return [*owners, *([unresolved(subject, right, link_ppm * contested, _CONTESTED)] if contested else [])]
 
     def _group(self, party: str, at: str) -> str:
         group = self._view.group_of(party, at)
         if group[:1] in {"?", "*", ""}:
             raise UsageError(f"group {group!r} of party {party!r}: expected an id that starts with a letter or a digit")
         return group
-
-
-def _standing(shares: OwnedParts, party: str) -> tuple[State, str]:
-    disputed = shares.state == "disputed" and party in shares.disputed
-    return ("held", "dispute") if disputed else ("allocated", "")
 
 
 def use_of(source: Influence) -> str:

@@ -12,7 +12,7 @@ from attribution.hearing.audio import file_digest
 from attribution.hearing.features import Features, digest_of, read
 from attribution.hearing.latents import read_latents
 from attribution.index.catalogue import CatalogueEntry, leaf_hashes
-from attribution.index.copies import CopyVerdict, Entrant, sort_out
+from attribution.index.copies import CopyVerdict, Entrant, overlap_ppm, sort_out
 from attribution.index.hubs import hubs
 from attribution.index.limits import Chance
 from attribution.index.store import IndexRow, IndexStore
@@ -53,6 +53,15 @@ class IndexReading:
 
 def store_of(workspace: Workspace) -> IndexStore:
     return IndexStore(workspace.home / "index")
+
+
+def overlap_of(workspace: Workspace, first: str, second: str) -> tuple[int, int] | None:
+    """Return how much of each of two recordings runs along the other, in ppm; None if the index does not say."""
+    store = store_of(workspace)
+    rows = {row.id: row for row in store.rows()}
+    if first not in rows or second not in rows:
+        return None
+    return overlap_ppm(store.sketch(rows[first].sha256), store.sketch(rows[second].sha256))
 
 
 def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexed:

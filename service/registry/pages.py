@@ -106,6 +106,8 @@ def _owned(view: View, name: str, now: Instant) -> dict[str, Any]:
                 "territory": territory,
                 "state": shares.state,
                 "disputed": list(shares.disputed),
+                "held": [{"party": party, "ppm": ppm} for party, ppm in shares.held],
+                "suspended": [{"party": party, "ppm": ppm} for party, ppm in shares.suspended],
                 "parts": [{"party": party, "ppm": ppm} for party, ppm in shares.parts],
             }
             for right in RIGHTS
@@ -200,6 +202,8 @@ def dispute(ws: Workspace, view: View, name: str) -> dict[str, Any]:
         "right": record.right,
         "party": record.party,
         "like": record.like,
+        "ppm": record.ppm,
+        "like_ppm": record.like_ppm,
         "claimant": record.claimant,
         "reason": ws.registry.personal("dispute", name).get("reason"),
         "evidence": record.evidence,

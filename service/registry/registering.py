@@ -125,3 +125,12 @@ def evidence(path: Path | None) -> Digest | None:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     return canon.digest(path.read_bytes())
+
+
+def heard_in_common(ws: Workspace, subject: str, like: str) -> tuple[int | None, int | None]:
+    """Return how much of each of two recordings the index heard in the other, in ppm; None where it does not say."""
+    if not (ws.home / "index").is_dir():  # an installation without an index may lack what reads it
+        return None, None
+    from service.attribution.indexing import overlap_of
+
+    return overlap_of(ws, subject, like) or (None, None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ledger.registry.model import Dispute, GroupMove, ProposedAccount
 from ledger.registry.payees import Payee, proposed_as
 from ledger.registry.rows import day
-from ledger.registry.rules import DISPUTE_DAYS, lacking
+from ledger.registry.rules import days_held, lacking
 from ledger.shown import counted, exact_percent, money
 from ledger.types import format_time
 from payouts.accounts.clauses import clause_payload
@@ -120,7 +120,8 @@ def _dispute_shown(dispute: Dispute) -> ProposalShown:
         micros=None,
         currency="",
         reason=f"admitted by {', '.join(dispute.admitted_by) or 'nobody'} of {dispute.admissions}",
-        changes=f"what {dispute.subject} earns in the next {DISPUTE_DAYS} days is held: settle registry dispute admit",
+        changes=f"what {dispute.subject} earns in the next {days_held(dispute)} days is held, as far as it is claimed: "
+        "settle registry dispute admit",
         approved=dispute.holds,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,23 @@ def test_d3_the_order_of_ids_in_one_import_makes_nobody_first(label: Victim, tmp
     register(label, tmp_path / "all", document(audio, {"rec-orig": "p-ann", "rec-other": "p-ann"}))
     label.do("index")
     assert shares(label, song(1)).get("rec-copy", 0) == 0
+
+
+@pytest.mark.slow
+def test_d3_a_contested_pair_waits_for_what_it_has_in_common(label: Victim, tmp_path: Path) -> None:
+    """If this fails, whoever registers half of Ann's song as their own stops all that the song earns, or is paid."""
+    audio = {}
+    for name, wave in (("rec-orig", song(1)), ("rec-half", song(1)[: 12 * RATE])):
+        save(tmp_path / name / "audio" / f"{name}.wav", wave)
+        audio[name] = f"audio/{name}.wav"
+        rows = document({name: audio[name]}, {"rec-orig": "p-ann"})
+        register(label, tmp_path / name, rows if name == "rec-orig" else {k: rows[k] for k in ("recordings", "shares")})
+        label.now += timedelta(seconds=1)
+    label.do("index")
+    words = ("--claimant", "p-mal", "--reason", "mine", "--like", "rec-half")
+    opened = label.do("registry", "dispute", "open", "rec-orig", *words)["registered"][0]
+    assert 450_000 <= opened["ppm"] <= 600_000
+    assert opened["like_ppm"] == 1_000_000
 
 
 def variants(victim: Victim, folder: Path) -> dict[str, Wave]:

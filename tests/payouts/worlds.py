@@ -25,6 +25,11 @@ class Owned:
     state: ShareState = "confirmed"
     start: str = "2000-01-01"
     disputed: tuple[str, ...] = ()
+    suspended: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def held(self) -> tuple[tuple[str, int], ...]:
+        return tuple(part for part in self.parts if self.state == "disputed" and part[0] in self.disputed)
 
 
 @dataclass

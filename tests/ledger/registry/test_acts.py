@@ -203,7 +203,7 @@ def test_a_dispute_holds_from_its_opening_until_its_end(label: Office) -> None:
     named: dict[str, Any] = {"subject": "rec-1", "claimant": "p-pub", "party": "p-lbl", "reason": "Anna said so"}
     view = do(label, acts.open_dispute, **named)
     opened = view.size
-    assert master(view) == Shares("disputed", (("p-ann", 600_000), ("p-lbl", 400_000)), ("p-lbl",))
+    assert master(view) == Shares("disputed", (("p-ann", 600_000), ("p-lbl", 400_000)), (("p-lbl", 400_000),))
     with pytest.raises(ConflictError, match="already"):
         do(label, acts.open_dispute, **named)
     (dispute,) = view.disputes

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import ConflictError, StateError
+from ledger.errors import ConflictError, InputError, StateError
 from ledger.registry import acts
 from ledger.registry.compare import Author
 from ledger.registry.model import Dispute
@@ -43,6 +43,27 @@ def test_a_holders_dispute_holds_once_it_is_admitted_and_for_thirty_days(office:
     assert state(office, "2026-06-10T00:00:00Z") == "disputed"
     assert state(office, "2026-07-02T11:59:59Z") == "disputed"
     assert state(office, "2026-07-02T12:00:00Z") == "confirmed"
+
+
+def test_a_dispute_over_a_copy_holds_what_they_share_for_sixty_days(office: Office) -> None:
+    """If this fails, a sample in common suspends two whole recordings, or the copy is paid while people listen."""
+    office.load(sample())
+    parts = {"ppm": 250_000, "like_ppm": 500_000}
+    do(office, office.operator, acts.open_dispute, subject="rec-1", claimant="p-ann", like="rec-2", **parts)
+    shares = office.registry.view().shares
+    assert sum(ppm for _, ppm in shares("rec-1", "master", "WORLD", "2026-07-30T00:00:00Z").suspended) == 250_000
+    assert sum(ppm for _, ppm in shares("rec-2", "master", "WORLD", "2026-07-30T00:00:00Z").suspended) == 500_000
+    assert state(office, "2026-07-31T12:00:00Z") == "confirmed"
+
+
+@pytest.mark.parametrize(
+    "parts", [{"ppm": 0}, {"ppm": 1_000_001}, {"ppm": 5, "like": "rec-2"}, {"like_ppm": 5, "ppm": 5}]
+)
+def test_a_dispute_claims_a_part_that_there_is(office: Office, parts: dict[str, Any]) -> None:
+    """If this fails, a dispute is signed that every reader passes over."""
+    office.load(sample())
+    with pytest.raises(InputError, match="claims"):
+        do(office, office.operator, acts.open_dispute, subject="rec-1", claimant="p-lbl", **parts)
 
 
 def test_a_claimant_has_one_dispute_about_a_subject_at_a_time(office: Office) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,10 +75,53 @@ def test_a_dispute_holds_whom_it_names() -> None:
     """If this fails, one holder's dispute stops another's money, or none."""
     lines = (share("p-a", 600_000), share("p-b", 400_000))
     assert ask(*lines, disputes=(contested(party="p-b"),)) == Shares(
-        "disputed", (("p-a", 600_000), ("p-b", 400_000)), ("p-b",)
+        "disputed", (("p-a", 600_000), ("p-b", 400_000)), (("p-b", 400_000),)
     )
     assert ask(*lines, disputes=(contested(),)).disputed == ("p-a", "p-b")
     assert ask(*lines, disputes=(contested(party="p-gone"),)).state == "confirmed"
+
+
+def test_a_dispute_holds_no_more_than_is_claimed() -> None:
+    """If this fails, a claim to a tenth of a recording holds all of it, or two claims hold more than there is."""
+    lines = (share("p-a", 600_000), share("p-b", 399_999), share("p-c", 1))
+    assert ask(*lines, disputes=(contested(ppm=100_000),)).held == (("p-a", 60_000), ("p-b", 40_000))
+    assert ask(*lines, disputes=(contested(ppm=1),)).held == (("p-a", 1),)
+    assert ask(*lines, disputes=(contested(ppm=500_000, party="p-c"),)).held == (("p-c", 1),)
+    two = ask(*lines, disputes=(contested(ppm=900_000), contested(party="p-a", claimant="p-y")))
+    assert two.held == (("p-a", 600_000), ("p-b", 359_999), ("p-c", 1))
+    assert ask(*lines, disputes=(contested(ppm=900_000), contested(ppm=900_000))).held == tuple(two.parts)
+
+
+def test_of_two_like_recordings_what_they_have_in_common_is_suspended() -> None:
+    """If this fails, a copy of a quarter of a recording suspends all of it, or the copy is paid meanwhile."""
+    quarter = contested(like="rec-2", ppm=250_000, like_ppm=MILLION)
+    lines = (share("p-a", 600_000), share("p-b", 400_000))
+    asked = ask(*lines, disputes=(quarter,))
+    assert (asked.state, asked.suspended, asked.held) == ("contested", (("p-a", 150_000), ("p-b", 100_000)), ())
+    copy = ask(share("p-x", MILLION, subject="rec-2"), disputes=(quarter,))
+    assert copy.suspended == (("p-x", MILLION),)
+    both = ask(*lines, disputes=(contested(), quarter))
+    assert (both.suspended, both.held) == ((("p-a", 150_000), ("p-b", 100_000)), (("p-a", 450_000), ("p-b", 300_000)))
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=6), st.lists(st.integers(1, 10**6), max_size=3), st.data())
+def test_disputes_take_whole_ppm_and_no_more_than_there_is(
+    weights: list[int], claims: list[int], data: st.DataObject
+) -> None:
+    """If this fails, a share is paid to its holder and held as well, or vanishes between the two."""
+    total = sum(weights)
+    cuts = [sum(weights[:n]) * MILLION // total for n in range(len(weights) + 1)]
+    lines = [share(f"p-{n}", high - low) for n, (low, high) in enumerate(pairwise(cuts)) if high > low]
+    likes = data.draw(st.lists(st.booleans(), min_size=len(claims), max_size=len(claims)))
+    disputes = [
+        contested(ppm=ppm, **({"like": "rec-2", "like_ppm": 1} if like else {}))
+        for ppm, like in zip(claims, likes, strict=True)
+    ]
+    asked = ask(*lines, disputes=tuple(disputes))
+    parts = dict(asked.parts)
+    for party, ppm in parts.items():
+        assert 0 <= dict(asked.held).get(party, 0) + dict(asked.suspended).get(party, 0) <= ppm
+    assert sum(ppm for _, ppm in (*asked.held, *asked.suspended)) == min(MILLION, sum(claims))
 
 
 INSTANTS = [f"20{year}-01-01T00:00:00Z" for year in range(20, 27)]

@@ -108,6 +108,14 @@ def test_only_the_disputed_party_waits() -> None:
         ("ann", "allocated", ""),
         ("bob", "held", "dispute"),
     ]
+    two = World().own("rec", ("ann", 600_000), ("bob", 400_000), state="contested", suspended=(("ann", 150_000),))
+    assert [
+        (one.party, one.part // MILLION, one.reason) for one in Ownership(two).owners("rec", "recording", "SE", AT)
+    ] == [
+        ("", 150_000, "copy-contested"),
+        ("ann", 450_000, ""),
+        ("bob", 400_000, ""),
+    ]
     calm = World().own("rec", ("bob", MILLION), disputed=("bob",))
     assert [one.state for one in Ownership(calm).owners("rec", "recording", "SE", AT)] == ["allocated"]
 
