@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     from service.workspace import Workspace
 
 
-def propose_payee(ws: Workspace, row: dict[str, str | None], by: str | None) -> payees.Payee:
-    """Propose an account of a party;
+def propose_payee(
+    ws: Workspace, row: dict[str, str | None], by: str | None, *, in_portal: bool = False
+) -> payees.Payee:
+    """Propose an account of a party; it waits for approval unless the operator proposes it and it is the first.
 
-    it waits for approval unless it is the party's first and the operator proposes it.
+    `in_portal`: the party's session proposes it, signed by the operator. Then the first one waits as well, so that
+    whoever has stolen a session cannot redirect a party's first payment alone.
     """
     parsed = parse("payees", {name: value for name, value in row.items() if value is not None})
     who, view = signer(ws, by), ws.registry.view()
     if not isinstance(parsed, PayeeRow) or (who.role != "operator" and who.party != view.party(parsed.party).id):
         raise StateError(f"only {row['party']} or the operator may propose an account for {row['party']}")
     view.party(parsed.party)
-    settled = settled_parties(ws) if who.role == "operator" else ()
+    settled = {parsed.party} if in_portal else settled_parties(ws) if who.role == "operator" else set()
     with ws.log.store.reading() as connection:
         planned = payees.proposals(connection, view, [parsed], author(ws, who), settled)
     if not planned:

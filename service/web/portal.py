@@ -5,89 +5,103 @@ A page is guarded as a route of the API is. A form is a POST of form fields, and
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from service.access.keys import ROLES
-from service.web.call import HTML
+from service.web.call import HTML, Call
 from service.web.guard.allowed import ANYBODY
 from service.web.guard.forms import FORM
-from service.web.pages import holder, signing_in
-from service.web.route import Route
+from service.web.pages import (
+    account,
+    disputes,
+    finance,
+    holder,
+    operations,
+    permissions,
+    proposing,
+    signing_in,
+    training,
+)
+from service.web.route import Route, Rule
 
 _ANYBODY: Final = frozenset({ANYBODY})
 _EVERYBODY: Final = frozenset(ROLES)
 """Whoever is signed in."""
 _HOLDER: Final = frozenset({"holder", "auditor", "operator"})
-_FORM: Final = (FORM,)
+_PAYEE: Final = frozenset({"holder", "operator"})
+"""Not auditors: they do not see where money goes, nor act for a party."""
+_BOOKS: Final = frozenset({"operator", "approver", "auditor"})
+_OPERATOR: Final = frozenset({"operator"})
 
+Function = Callable[[Call], Any]
+
+
+def _page(
+    path: str,
+    who: frozenset[str],
+    function: Function,
+    summary: str,
+    *,
+    rule: Rule = "none",
+    query: tuple[str, ...] = (),
+) -> Route:
+    return Route(
+        method="GET", path=path, who=who, rule=rule, query=query, answers=HTML, summary=summary, function=function
+    )
+
+
+def _form(path: str, who: frozenset[str], function: Function, summary: str, *, rule: Rule = "none") -> Route:
+    return Route(
+        method="POST", path=path, who=who, rule=rule, takes=(FORM,), answers=HTML, summary=summary, function=function
+    )
+
+
+_QUESTION: Final = ("subject", "use", "territory", "licensee", "model", "at")
 PORTAL: Final[tuple[Route, ...]] = (
-    Route(
-        method="GET",
-        path="/sign-in",
-        who=_ANYBODY,
-        answers=HTML,
-        summary="The page that a sign-in link opens.",
-        function=signing_in.form,
-    ),
-    Route(
-        method="POST",
-        path="/sign-in",
-        who=_ANYBODY,
-        takes=_FORM,
-        answers=HTML,
-        summary="Exchange a link's code for a session.",
-        function=signing_in.sign_in,
-    ),
-    Route(
-        method="GET",
-        path="/home",
-        who=_EVERYBODY,
-        answers=HTML,
-        summary="Where a signed-in person begins.",
-        function=signing_in.home,
-    ),
-    Route(
-        method="GET",
-        path="/sessions",
-        who=_EVERYBODY,
-        answers=HTML,
-        summary="Where one is signed in.",
-        function=signing_in.listed,
-    ),
-    Route(
-        method="POST",
-        path="/sessions/end",
-        who=_EVERYBODY,
-        takes=_FORM,
-        answers=HTML,
-        summary="Sign out of this or another browser.",
-        function=signing_in.sign_out,
-    ),
-    Route(
-        method="GET",
-        path="/holders/{party}",
-        who=_HOLDER,
+    _page("/sign-in", _ANYBODY, signing_in.form, "The page that a sign-in link opens."),
+    _form("/sign-in", _ANYBODY, signing_in.sign_in, "Exchange a link's code for a session."),
+    _page("/home", _EVERYBODY, signing_in.home, "Where a signed-in person begins."),
+    _page("/sessions", _EVERYBODY, signing_in.listed, "Where one is signed in."),
+    _form("/sessions/end", _EVERYBODY, signing_in.sign_out, "Sign out of this or another browser."),
+    _page("/holders/{party}", _HOLDER, holder.overview, "A holder's months, newest first.", rule="party"),
+    _page("/holders/{party}/held", _HOLDER, holder.waiting, "A holder's money that is held, and why.", rule="party"),
+    _page(
+        "/holders/{party}/statements/{period}",
+        _HOLDER,
+        holder.statement,
+        "A holder's statement of one month.",
         rule="party",
-        answers=HTML,
-        summary="A holder's months, newest first.",
-        function=holder.overview,
     ),
-    Route(
-        method="GET",
-        path="/holders/{party}/held",
-        who=_HOLDER,
+    _page(
+        "/holders/{party}/permissions",
+        _HOLDER,
+        permissions.matrix,
+        "What a party permits, and what would be decided.",
         rule="party",
-        answers=HTML,
-        summary="A holder's money that is held, and why.",
-        function=holder.waiting,
+        query=_QUESTION,
     ),
-    Route(
-        method="GET",
-        path="/holders/{party}/statements/{period}",
-        who=_HOLDER,
+    _page("/holders/{party}/training", _HOLDER, training.of_party, "Training sets with its recordings.", rule="party"),
+    _page("/holders/{party}/disputes", _HOLDER, disputes.of_party, "A party's disputes, with deadlines.", rule="party"),
+    _page(
+        "/holders/{party}/disputes/{dispute}",
+        _HOLDER,
+        disputes.one_dispute,
+        "One dispute of a party, with all that was said.",
         rule="party",
-        answers=HTML,
-        summary="A holder's statement of one month.",
-        function=holder.statement,
     ),
+    _form("/disputes/{payee}", _PAYEE, disputes.open_dispute, "Contest a published month.", rule="payee"),
+    _form("/disputes/{payee}/{dispute}", _PAYEE, disputes.answer, "Answer a dispute.", rule="payee"),
+    _page("/payees/{payee}", _PAYEE, account.accounts, "Where a party's money goes.", rule="payee"),
+    _form("/payees/{payee}", _PAYEE, account.propose, "Propose another account.", rule="payee"),
+    _page("/recordings/{recording}", _ANYBODY, training.recording, "Training sets and tracks of one recording."),
+    _page("/periods", _BOOKS, finance.all_periods, "All months, newest first."),
+    _page("/periods/{period}", _BOOKS, finance.period, "A month: what is odd, its runs and their five parts."),
+    _page("/proposals", _BOOKS, proposing.listed, "What waits for a second person."),
+    _page("/proposals/{proposal}", _BOOKS, proposing.one_proposal, "One proposal and what it changes."),
+    _page("/held", _BOOKS, finance.held, "All money that is held or in suspense.", query=("period",)),
+    _page("/payments", _BOOKS, finance.payments, "Payments.", query=("run", "party", "state", "reference")),
+    _page("/disputes", _BOOKS, disputes.all_of_them, "All disputes, the overdue ones first."),
+    _page("/quarantine", _OPERATOR, operations.quarantined, "Rows that were not taken, grouped by reason."),
+    _page("/status", _BOOKS, operations.status, "What waits for somebody, the log, the jobs."),
 )

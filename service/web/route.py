@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from service.web.call import Call
 
+Rule = Literal["none", "source", "party", "payee", "licensee"]
+"""How the object that a path names is checked; see `service.web.guard.allowed`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
@@ -16,7 +19,7 @@ class Route:
     method: Literal["GET", "POST"]
     path: str
     who: frozenset[str]
-    rule: Literal["none", "source", "party", "licensee"] = "none"
+    rule: Rule = "none"
     takes: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     answers: str = "application/json"

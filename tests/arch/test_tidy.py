@@ -73,7 +73,7 @@ def test_no_module_is_orphaned() -> None:
         package, _, name = module.rpartition(".")
         imported = re.search(
             rf"(from {re.escape(module)} import|import {re.escape(module)}\b|{re.escape(module)}|"
-            rf"from {re.escape(package)} import [^\n]*\b{name}\b)",
+            rf"from {re.escape(package)} import (?:\([^)]*|[^\n]*)\b{name}\b)",
             everything,
         )
         if module not in entry_points and not imported:

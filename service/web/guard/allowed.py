@@ -19,7 +19,7 @@ ANYBODY: Final = "anybody"
 
 _READS_ALL: Final = frozenset({"operator", "auditor"})
 
-Rule = Callable[["Principal", "Roles", "Mapping[str, str]", frozenset[str]], bool]
+ObjectCheck = Callable[["Principal", "Roles", "Mapping[str, str]", frozenset[str]], bool]
 """Whether a principal may see or change the object that the path names, in one of the roles that the route is for."""
 
 
@@ -36,12 +36,23 @@ def _holder(principal: Principal, roles: Roles, params: Mapping[str, str], actin
     return bool(acting & _READS_ALL) or roles.sees_statements_of(principal.party, params["party"])
 
 
+def _payee(principal: Principal, _: Roles, params: Mapping[str, str], acting: frozenset[str]) -> bool:
+    """Allow a party itself, not its group: where its money goes, and what is said in its name."""
+    return "operator" in acting or principal.party == params["payee"]
+
+
 def _licensee(principal: Principal, _: Roles, params: Mapping[str, str], acting: frozenset[str]) -> bool:
     """Allow a licensee only its own receipts, and the operator all (finding C2)."""
     return "operator" in acting or principal.party == params["licensee"]
 
 
-RULES: Final[dict[str, Rule]] = {"none": _any, "source": _source, "party": _holder, "licensee": _licensee}
+RULES: Final[dict[str, ObjectCheck]] = {
+    "none": _any,
+    "source": _source,
+    "party": _holder,
+    "payee": _payee,
+    "licensee": _licensee,
+}
 
 
 def check(route: Route, principal: Principal | None, roles: Callable[[], Roles], params: Mapping[str, str]) -> None:

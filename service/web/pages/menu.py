@@ -20,9 +20,21 @@ class MenuEntry:
 
 
 _HOLDER: Final = frozenset({"holder"})
+_BOOKS: Final = frozenset({"operator", "approver", "auditor"})
 MENU: Final[tuple[MenuEntry, ...]] = (
     MenuEntry(text="menu.statements", path="/holders/{party}", roles=_HOLDER),
     MenuEntry(text="menu.held", path="/holders/{party}/held", roles=_HOLDER),
+    MenuEntry(text="menu.account", path="/payees/{party}", roles=_HOLDER),
+    MenuEntry(text="menu.permissions", path="/holders/{party}/permissions", roles=_HOLDER),
+    MenuEntry(text="menu.disputes", path="/holders/{party}/disputes", roles=_HOLDER),
+    MenuEntry(text="menu.training", path="/holders/{party}/training", roles=_HOLDER),
+    MenuEntry(text="menu.periods", path="/periods", roles=_BOOKS),
+    MenuEntry(text="menu.proposals", path="/proposals", roles=_BOOKS),
+    MenuEntry(text="menu.payments", path="/payments", roles=_BOOKS),
+    MenuEntry(text="menu.all_held", path="/held", roles=_BOOKS),
+    MenuEntry(text="menu.all_disputes", path="/disputes", roles=_BOOKS),
+    MenuEntry(text="menu.quarantine", path="/quarantine", roles=frozenset({"operator"})),
+    MenuEntry(text="menu.status", path="/status", roles=_BOOKS),
 )
 
 

@@ -15,9 +15,22 @@ from service.web.routes import ROUTES
 from tests.service.month import Month
 from tests.service.web.serving import PARTIES, bearer, client, served_month, token
 
-OWN = {"source": {"platform": "acme"}, "party": {"platform": "ann", "holder": "bob"}, "licensee": {"holder": "bob"}}
-FOREIGN = {"source": "other", "party": "dee", "licensee": "dee"}
-NAMES = {"path": "0/000", "index": "0", "track": "trk-1", "period": "2026-06", "run": "0" * 16, "name": "sign-in.js"}
+OWN = {
+    "source": {"platform": "acme"},
+    "party": {"platform": "ann", "holder": "bob"},
+    "licensee": {"holder": "bob"},
+    "payee": {"holder": "bob"},
+}
+FOREIGN = {"source": "other", "party": "dee", "licensee": "dee", "payee": "dee"}
+NAMES = {
+    "path": "0/000",
+    "index": "0",
+    "track": "trk-1",
+    "period": "2026-06",
+    "name": "sign-in.js",
+    "recording": "rec-1",
+    **dict.fromkeys(("run", "dispute", "proposal"), "0" * 16),
+}
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from service.registry import people
 from service.web.pages import charts, drawing
 from tests.service.month import JULY_OVER, Month, july, published
 from tests.service.web.portal import Person, signed_in
@@ -46,7 +47,7 @@ def test_every_text_stands_in_the_catalogue_and_is_shown_somewhere() -> None:
     named = set(re.findall(r'(?:\bt|text)\(\s*"([a-z_]+\.[a-z0-9_]+)"', sources))
     named |= set(re.findall(r'text="([a-z_]+\.[a-z0-9_]+)"', sources))
     words = set(re.findall(r'word\(\s*"([a-z_]+)"', sources))
-    prefixes = tuple(re.findall(r'\bt\(\s*"([a-z_]+\.[a-z_]+)" ~', sources))
+    prefixes = tuple(re.findall(r'\bt\(\s*"([a-z_]+\.[a-z_]*)" ~', sources))
     texts = {f"{section}.{key}" for section, keys in catalogue.items() for key in keys}
     assert not {name for name in named if not name.endswith("_")} - texts
     unused = {name for name in texts - named if not name.startswith(prefixes) and name.partition(".")[0] not in words}
@@ -94,3 +95,82 @@ def test_what_people_wrote_is_text_in_a_page() -> None:
     """If this fails, a template was added that shows texts without escaping them."""
     for path in PAGES.rglob("*.html"):
         assert not re.search(r"\|\s*safe|autoescape false|\son[a-z]+=|<script>|style=", path.read_text()), path.name
+
+
+def test_a_holder_sees_what_they_permit_and_asks_what_would_be_decided(bob: Person) -> None:
+    """If this fails, a holder cannot tell what others may do with a recording, or is told something else."""
+    page = bob.get("/holders/bob/permissions?subject=rec-2,rec-1,nothing&use=train").text
+    assert "rec-2" in page
+    assert page.count('<span class="state">allow</span>') >= 4
+    assert "<strong>nothing</strong>" in page
+
+
+def test_a_holder_proposes_an_account_that_a_second_person_must_approve(bob: Person, settled: Month) -> None:
+    """If this fails, a stolen session redirects a holder's money at once."""
+    answer = bob.post("/payees/bob", page="/payees/bob", method="bank", account="DE02120300000000202051", holder="Bob")
+    assert answer.status_code == 303, answer.text
+    page = bob.get("/payees/bob").text
+    assert "DE02120300000000202051" in page
+    assert '<span class="state">proposed</span>' in page
+    assert "ACC-bob" in page
+    assert bob.get("/payees/ann").status_code == 404
+    assert [account.state for account in people.list_payees(settled.ws, "bob")] == ["approved", "proposed"]
+
+
+def test_a_holder_without_an_account_cannot_enter_one_alone(web: Any, settled: Month) -> None:
+    """If this fails, whoever steals the session of a party that has no account yet is paid its first money."""
+    assert people.list_payees(settled.ws, "audrey") == []
+    audrey = signed_in(web, settled, "audrey", "holder")
+    assert audrey.post("/payees/audrey", page="/payees/audrey", method="bank", account="ACC-thief").status_code == 303
+    assert [account.state for account in people.list_payees(settled.ws, "audrey")] == ["proposed"]
+
+
+def test_a_holder_opens_a_dispute_and_the_other_side_answers(web: Any, bob: Person, settled: Month) -> None:
+    """If this fails, a holder cannot contest a month in the portal, or a stranger speaks in a dispute."""
+    page = "/holders/bob/disputes"
+    run = re.search(r'<option value="([0-9a-f]{64})"', bob.get(page).text)
+    assert run is not None
+    text = "<script>alert(1)</script> my share was larger"
+    sent = bob.post(
+        "/disputes/bob",
+        page=page,
+        run=run[1],
+        about="influence",
+        subject="trk-1",
+        amount="5.00",
+        text=text,
+        against="ann",
+    )
+    assert sent.status_code == 303, sent.text
+    opened = bob.get(sent.headers["location"]).text
+    assert "&lt;script&gt;" in opened
+    assert "<script>alert" not in opened
+    name = sent.headers["location"].rpartition("/")[2]
+    ann = signed_in(web, settled, "ann")
+    shown = f"/holders/ann/disputes/{name}"
+    assert ann.post(f"/disputes/ann/{name}", page=shown, text="It was not.").status_code == 303
+    assert "It was not." in bob.get(sent.headers["location"]).text
+    cy = signed_in(web, settled, "cy")
+    assert cy.get(f"/holders/cy/disputes/{name}").status_code == 404
+    assert cy.post(f"/disputes/cy/{name}", text="I say").status_code == 409
+
+
+def test_anybody_sees_whether_a_recording_was_trained_on_and_who_used_it(web: Any) -> None:
+    """If this fails, nobody outside can ask whether a recording was in a training set or what it influenced."""
+    page = web.get("/recordings/rec-2").text
+    assert "yes, it is in the list" in page
+    assert "/tracks/trk-1" in page
+    assert "no, it is not in the list" in web.get("/recordings/rec-4").text
+    assert web.get("/recordings/nothing").status_code == 404
+
+
+def test_finance_reads_a_month_and_its_five_parts(web: Any, settled: Month) -> None:
+    """If this fails, finance cannot see that the parts of a pool add up to it, or what changed since last month."""
+    operator = signed_in(web, settled, "operator")
+    page = operator.get("/periods/2026-07").text
+    for part in ("allocated", "unattributed", "held", "in suspense", "reserve", "1,000.00", "2026-06"):
+        assert part in page
+    assert 'href="/periods/2026-07"' in operator.get("/periods").text
+    assert "to be paid" in operator.get("/payments?run=2026-07").text
+    for path in ("/held", "/disputes", "/quarantine", "/status", "/proposals"):
+        assert operator.get(path).status_code == 200

@@ -1,0 +1,79 @@
+"""Disputes: a party's own with their deadlines, to open and to answer; and all of them, for the operator."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from payouts.life.line_disputes import ABOUT
+from service.settlement import line_disputes
+from service.settlement.line_disputes import DisputeShown
+from service.statements.history import history
+from service.web.call import Call, Content, Redirect
+from service.web.guard.problems import NotFoundError
+from service.web.pages.drawing import page, text
+
+
+def of_party(call: Call) -> Content:
+    """`GET /holders/{party}/disputes`: those that the party is in, and the form to open one."""
+    party = call.params["party"]
+    with call.held.standing.folded() as ws:
+        listed = [shown for shown in line_disputes.shown_all(ws, everything=True) if _concerns(shown, party)]
+        months = history(ws, party)
+    return page(
+        call, "disputes.html", title=text("disputes.title"), party=party, disputes=listed, months=months, about=ABOUT
+    )
+
+
+def all_of_them(call: Call) -> Content:
+    """`GET /disputes`: every dispute, those whose date has passed first."""
+    with call.held.standing.folded() as ws:
+        listed = line_disputes.shown_all(ws, everything=True)
+    listed.sort(key=lambda shown: (not shown.overdue, shown.due or "~", shown.opened_at))
+    return page(
+        call, "disputes.html", title=text("disputes.title_all"), party="", disputes=listed, months=[], about=ABOUT
+    )
+
+
+def one_dispute(call: Call) -> Content:
+    """`GET /holders/{party}/disputes/{dispute}`: everything that was said in it, and the form to answer."""
+    party, name = call.params["party"], call.params["dispute"]
+    with call.held.standing.folded() as ws:
+        shown = next((one for one in line_disputes.shown_all(ws, everything=True) if one.id == name), None)
+    if shown is None or not _concerns(shown, party):
+        raise NotFoundError(f"dispute {name!r}")
+    return page(call, "dispute.html", title=text("disputes.one", name=name), party=party, dispute=shown)
+
+
+def open_dispute(call: Call) -> Redirect:
+    """`POST /disputes/{payee}`: contest a published month; nothing is held before the operator admits it."""
+    party = call.params["payee"]
+    opened = call.held.standing.acting(
+        lambda ws: line_disputes.open_dispute(
+            ws,
+            call.field("run"),
+            about=call.field("about"),
+            claimant=party,
+            amount=call.field("amount"),
+            text=call.field("text"),
+            against=call.form.get("against", "").strip(),
+            subject=call.form.get("subject", "").strip(),
+        ),
+        folding=True,
+    )
+    return Redirect(path=_path(party, opened.id))
+
+
+def answer(call: Call) -> Redirect:
+    """`POST /disputes/{payee}/{dispute}`: answer a dispute as the other side."""
+    party, name = call.params["payee"], call.params["dispute"]
+    spoken = call.field("text")
+    call.held.standing.acting(lambda ws: line_disputes.answer(ws, name, party=party, text=spoken), folding=True)
+    return Redirect(path=_path(party, name))
+
+
+def _concerns(shown: DisputeShown, party: str) -> bool:
+    return party in (shown.claimant, shown.against)
+
+
+def _path(party: str, name: str) -> str:
+    return f"/holders/{quote(party, safe='')}/disputes/{quote(name, safe='')}"
