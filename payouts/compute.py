@@ -126,9 +126,9 @@ def contributions(inputs: Inputs, rows: Sequence[UsageRow]) -> Iterator[Contribu
 
 
 def prepare(inputs: Inputs) -> list[UsageRow]:
-    """Return the pool's rows, gathered and checked;
+    """Return the pool's rows, gathered and checked.
 
-    rows that do not fit the terms are an error before anything is computed.
+    Rows that do not fit the terms are an error before anything is computed.
     """
     if len(inputs.period_root) != 32:
         raise ValueError(f"period root of {len(inputs.period_root)} bytes: expected 32")

@@ -71,9 +71,9 @@ def read_rule(payload: Mapping[str, Any]) -> Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """All inputs of a run;
+    """All inputs of a run.
 
-    `entries` are the ids of the corrections it books. `v`: the version of the document's rules.
+    `entries` are the ids of the corrections that the run books. `v`: the version of the document's rules.
     """
 
     period_root: bytes

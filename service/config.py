@@ -32,7 +32,7 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """Return the environment variable:
+        """Return the environment variable.
 
         `SETTLE_STORE` for log.store, `SETTLE_CHAIN_URL` for chain.url. `SETTLE_HOME` already names the workspace, so
         log.home needs another name: the log would otherwise follow itself.

@@ -112,9 +112,9 @@ class Inbox:
         return results
 
     def _take(self, ws: Workspace, path: Path) -> InboxFile:
-        """Process a file in `done/`;
+        """Process a file in `done/`.
 
-        return its result. An error of disk or database is raised, and the file is tried again later.
+        Return its result. An error of disk or database is raised, and the file is tried again later.
         """
         answer, reason = None, None
         try:
@@ -132,9 +132,9 @@ class Inbox:
         return InboxFile(file=path.name, answer=answer)
 
     def _answered(self, ws: Workspace, path: Path) -> dict[str, Any]:
-        """Return the result of a file;
+        """Return the result of a file.
 
-        if a key was rotated meanwhile, the workspace is opened again and the file retried.
+        If a key was rotated meanwhile, the workspace is opened again and the file retried.
         """
         try:
             return self._answer(ws, path)

@@ -14,9 +14,9 @@ Passphrase = Callable[[], bytes]
 
 
 def from_environment(environment: Mapping[str, str]) -> Passphrase:
-    """Return a passphrase source:
+    """Return a passphrase source.
 
-    SETTLE_PASSPHRASE_FILE, else SETTLE_PASSPHRASE, else a prompt, read once when needed.
+    It reads SETTLE_PASSPHRASE_FILE, else SETTLE_PASSPHRASE, else a prompt, once when needed.
     """
     secrets: list[bytes] = []
 

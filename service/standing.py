@@ -55,9 +55,9 @@ class Standing:
 
     @contextmanager
     def folded(self) -> Iterator[Workspace]:
-        """Lend the workspace to one thread at a time, to read its registry or months:
+        """Lend the workspace to one thread at a time, to read its registry or months.
 
-        their caches are not thread-safe.
+        Their caches are not thread-safe.
         """
         with self._borrowed() as opened, opened.folding:
             yield opened.workspace

@@ -122,10 +122,9 @@ class Checker:
     """Checks events in bulk; an event whose values are all in the cache takes a fraction of a microsecond."""
 
     def __init__(self, latest: Callable[[], date], source: str | None = None) -> None:
-        """`latest` returns the last possible day of an event:
+        """`latest` returns the last possible day of an event, which is tomorrow by the ledger's clock.
 
-        tomorrow by the ledger's clock. It is called for each batch, because a checker lives as long as the process that
-        takes events.
+        It is called for each batch, because a checker lives as long as the process that takes events.
 
         With a `source`, events of every other are refused.
         """
@@ -136,9 +135,9 @@ class Checker:
         }
 
     def run(self, events: list[StreamEvent]) -> dict[int, str]:
-        """Return the reasons for the refused events by position;
+        """Return the reasons for the refused events by position.
 
-        a valid event with another time format is replaced in place.
+        A valid event with another time format is replaced in place.
         """
         refused: dict[int, str] = {}
         latest = self._latest().isoformat()

@@ -144,9 +144,9 @@ class Gather(Generic[Item, Answer]):
 
 
 def _own(problem: Exception) -> Exception:
-    """Return a copy of the exception for one thread, because raising writes into it;
+    """Return a copy of the exception for one thread, because raising writes into it.
 
-    its text if it cannot be copied.
+    An exception that cannot be copied is replaced by its text.
     """
     try:
         error = copy(problem)

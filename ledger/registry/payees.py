@@ -64,9 +64,9 @@ class Payee:
 
 
 def listed(connection: Connection, view: View, party: str | None = None) -> list[Payee]:
-    """Return the accounts, or one party's, oldest first:
+    """Return the accounts, or one party's, oldest first.
 
-    those of release 0.1 that wait to be adopted, then the log's.
+    Accounts of release 0.1 that wait to be adopted come first, then the log's.
     """
     personal_rows = personal.load(connection, KIND)
     book = [

@@ -86,9 +86,9 @@ class Statements:
         self._first: dict[Digest, int] = {}
 
     def check(self, ring: KeyRing | None, stated: Stated) -> tuple[Registration, Stated]:
-        """Return the statement's content and its rows;
+        """Return the statement's content and its rows.
 
-        VerificationError unless it counts. Call it once for each, in order.
+        Raises VerificationError unless the statement counts. Call it once for each, in order.
         """
         start = stated.start
         if self._first.get(stated.digest, start) != start:

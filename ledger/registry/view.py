@@ -184,9 +184,9 @@ class View:
         return deciding.holder_answer(party, (*specific, *general) if general else specific, question)
 
     def _restrictions(self, question: Question) -> list[tuple[Answer, list[Grant], str]]:
-        """Return the further restrictions on a recording:
+        """Return the further restrictions on a recording.
 
-        performers decide about its voice, and owners of its works may deny or ask.
+        Performers decide about its voice, and owners of its works may deny or ask.
         """
         subject, at = question.subject, question.at
         restrictions = []

@@ -117,9 +117,9 @@ def read_back(folder: Path, made: Sequence[File], start: int, stop: int, known: 
 
 
 def _hashed(bodies: pa.Array | pa.ChunkedArray) -> Hashes:
-    """Return the hash of each of these leaves;
+    """Return the hash of each of these leaves.
 
-    few of them are Python bytes at a time, so that they stay in the CPU cache.
+    Few of them are Python bytes at a time, so that they stay in the CPU cache.
     """
     slices = (bodies.slice(at, HASHED_AT_ONCE).to_pylist() for at in range(0, len(bodies), HASHED_AT_ONCE))
     hashes = b"".join([b"".join(leaf_hashes(few)) for few in slices])

@@ -90,7 +90,7 @@ def refuse_odd(events: Iterable[Entry]) -> None:
 
 
 def _numbered(texts: Sequence[pa.Array], bindings: dict[Binding, int]) -> np.ndarray[Any, Any]:
-    """Return the number of each row's triple;
+    """Return the number of each row's triple.
 
     Python handles each distinct triple once, in order of first appearance.
     """

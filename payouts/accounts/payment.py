@@ -129,9 +129,9 @@ def reference(run: Digest, party: str, attempt: int = 1) -> str:
 def batch_payload(
     run: Digest, via: str, batch: int, instructions: Sequence[Instruction], *, v: int = 2
 ) -> dict[str, Any]:
-    """Return the signed content of a batch;
+    """Return the signed content of a batch.
 
-    in version 1 (release 0.1) the log does not contain the accounts' digests.
+    In version 1 (release 0.1) the log does not contain the accounts' digests.
     """
     return {
         "v": v,

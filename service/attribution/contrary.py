@@ -28,9 +28,9 @@ def second_opinions(catalogue: Catalogue, item: Features, signed: InfluenceVecto
 
 
 def agreement(one: AspectVector, other: AspectVector) -> int:
-    """Return the part of the whole that two vectors give to the same entries;
+    """Return the part of the whole that two vectors give to the same entries.
 
-    the unattributed part counts as an entry.
+    The unattributed part counts as an entry.
     """
     left, right = ({source.id: source.ppm for source in each.sources} for each in (one, other))
     common = sum(min(ppm, right[name]) for name, ppm in left.items() if name in right)

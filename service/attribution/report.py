@@ -207,9 +207,9 @@ def _ranked(rows: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
 def _matches(
     view: View, artists: dict[str, str | None], details: dict[str, Any], found: InfluenceVector
 ) -> list[dict[str, Any]]:
-    """Return the passages of the claimed sources;
+    """Return the passages of the claimed sources.
 
-    the evidence bundle also has the sources considered and not claimed.
+    The evidence bundle also has the sources considered and not claimed.
     """
     claimed = {(name, match.id) for name in ASPECTS for match in found.aspect(name).sources}
     matches = [match for match in details.get("matches", []) if (match["aspect"], match["source"]) in claimed]

@@ -60,9 +60,9 @@ def colours(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def table(report: Mapping[str, Any], whose: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Return artists or holders, one row a name, with rounded shares;
+    """Return artists or holders, one row a name, with rounded shares.
 
-    each column adds up with the unattributed part.
+    Each column adds up with the unattributed part.
     """
     rows = [row for row in report[whose] if row["aspect"] in columns]
     if not rows:

@@ -25,7 +25,7 @@ from service.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributed:
-    """One track's vector in the ledger:
+    """One track's vector in the ledger.
 
     `digest` is the signed statement's, `assigned` whether it is the assigned one.
     """

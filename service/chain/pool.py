@@ -267,9 +267,9 @@ def export(ws: Workspace, out: Path) -> ExportedTransactions:
 
 
 def take_in(ws: Workspace, path: Path) -> tuple[IntentRow, ...]:
-    """Import signed transactions (`[{"key":
+    """Import signed transactions, compare each with the exported one, and send them.
 
-    ..., "raw": "0x..."}]`), compare each with the exported one, and send them.
+    The file has the form `[{"key": ..., "raw": "0x..."}]`.
     """
     try:
         signed = [

@@ -165,9 +165,9 @@ class PaidByChain:
 
 
 def pay_run(ws: Workspace, run_id: str) -> PaidByChain:
-    """Post a run and submit its claims;
+    """Post a run and submit its claims.
 
-    during the posting's window only the posting, and the claims when repeated later.
+    While the posting's window runs, it only posts; repeat it later to submit the claims.
     """
     handed = paying.pay(ws, run_id, "chain")
     with opened(ws) as client:

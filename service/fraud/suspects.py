@@ -96,9 +96,9 @@ class Suspicions:
 
 
 def suspicions(ws: Workspace, period: Period, *, scorer: str, shown: int | None = SHOWN) -> Suspicions:
-    """Score every listener of a month;
+    """Score every listener of a month.
 
-    return at most this many suspects (None: all), those with the most streams first.
+    Return at most this many suspects (None: all), those with the most streams first.
     """
     score = scorer_named(scorer)
     listeners: dict[tuple[str, str], int] = {}

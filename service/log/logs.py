@@ -36,9 +36,9 @@ class Listed:
 
 
 def sizes(ws: Workspace, book: Book, head: Head) -> tuple[LogSize, ...]:
-    """Return the size of every log, first the home log at this head;
+    """Return the size of every log, first the home log at this head.
 
-    a member must extend its size in earlier closes.
+    A member must extend its size in earlier closes.
     """
     home = Home(ws.log.origin, members.sources_of(ws.log))
     heads = [head]

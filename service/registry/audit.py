@@ -48,9 +48,9 @@ def audit(
 
 
 def _index(ws: Workspace) -> Iterator[AuditNote]:
-    """Return the differences between index and log:
+    """Return the differences between index and log.
 
-    a deleted row of the index could hide a revocation from `decide`.
+    A deleted row of the index could hide a revocation from `decide`.
     """
     lacking, strange = ws.registry.index_differences()
     for difference, rows in (("is not in", lacking), ("should not be in", strange)):

@@ -103,9 +103,9 @@ class RegistryView:
         return styles
 
     def _owned(self, recording: str) -> bool:
-        """Return whether a recording has a confirmed master share;
+        """Return whether a recording has a confirmed master share.
 
-        without one it gets no part of a style group's money.
+        Without one it gets no part of a style group's money.
         """
         lines = self._view.shares_of.get((recording, "master"), ())
         return any(line.state == "confirmed" and line.start <= self._ends < line.end for line in lines)

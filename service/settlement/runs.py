@@ -116,9 +116,9 @@ def _unpriced(one: Agreed, currency: str, period: str) -> str:
 
 
 def vectors_of(log: Log, rows: Sequence[UsageRow]) -> dict[Digest, InfluenceVector]:
-    """Return the vectors that usage is bound to, from their signed statements;
+    """Return the vectors that usage is bound to, from their signed statements.
 
-    each must have been assigned, or logged.
+    Each must have been assigned, or logged.
     """
     reading = log.reading()
     for row in rows:

@@ -93,9 +93,9 @@ def _one_by_one(closed: Listed, stretches: Stretches, terms: Terms) -> SignedCou
 
 
 def _by_the_column(closed: Listed, stretches: Stretches, terms: Terms) -> SignedCounts:
-    """Do the same from sealed segments, after checking their files against the digests in the log:
+    """Do the same from sealed segments, after checking their files against the log.
 
-    millions a second.
+    This counts millions a second.
     """
     from ledger.segments import files
     from ledger.segments.bindings import load

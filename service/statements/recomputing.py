@@ -157,7 +157,7 @@ def _published(book: Book, period: str) -> list[Run]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAgain:
-    """One run computed again:
+    """One run computed again.
 
     `ok` if every byte of its document and tables is the same. `streams` were counted, `unsigned` of them without a
     platform's signature.
@@ -278,9 +278,9 @@ def _overpaid(ws: Workspace, book: Book) -> Iterator[str]:
 
 
 def _lost(ws: Workspace, book: Book, stored: Stored) -> Iterator[str]:
-    """Return what a run of release 0.1 booked wrongly about a reversed run's payments:
+    """Return what a run of release 0.1 booked wrongly about a reversed run's payments.
 
-    money that its payees never got.
+    This is money that its payees never got.
     """
     if stored.v != 1:
         return

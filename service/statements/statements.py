@@ -185,9 +185,9 @@ class StatedRun:
 
 
 def _before(ws: Workspace, book: Book, stored: Stored) -> list[Stored]:
-    """Return the pool's runs in force of earlier months in this currency, oldest first:
+    """Return the pool's runs in force of earlier months in this currency, oldest first.
 
-    this year's and the last one.
+    These are this year's and the last one.
     """
     record = stored.record
     runs = book.standing(record.pool, before=record.period)

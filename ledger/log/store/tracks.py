@@ -127,9 +127,9 @@ def _is_followed(ring: KeyRing | None, index: int, leaf: dict[str, Any]) -> bool
 
 
 def _counted(ring: KeyRing | None, index: int, leaf: dict[str, Any]) -> bool:
-    """Return whether the same leaf counted at an earlier index;
+    """Return whether the same leaf counted at an earlier index.
 
-    a signature covers no index, so the later one is a copy.
+    A signature covers no index, so the later one is a copy.
     """
     try:
         if ring is not None:
