@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from attribution.hearing.features import features_of_latents
+from attribution.hearing.spectra import Floats, unit
 from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.methods.latent import attribute_latents
 from ledger.errors import InputError
@@ -13,9 +14,9 @@ from ledger.errors import InputError
 WIDTH = 64
 
 
-def rows(count: int, seed: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def rows(count: int, seed: int = 1) -> Floats:
     found = np.random.default_rng(seed).standard_normal((count, WIDTH)).astype(np.float32)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    return unit(found)
 
 
 def catalogue(count: int = 12) -> Catalogue:
