@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import sys
+from copy import copy
 from pathlib import Path
 from typing import Any, Final
 
 from attribution.assemble import assemble
 from attribution.hearing.features import Features, read
 from attribution.index.catalogue import Catalogue
+from attribution.index.large import LargeCatalogue
 from attribution.index.store import IndexStore
 from attribution.methods.byname import method as method_of
 from attribution.methods.calibration import shipped
@@ -44,15 +46,21 @@ def parameters(method: Method) -> dict[str, Any]:
 
 def judge(
     method: Method,
-    catalogue: Catalogue,
+    catalogue: Catalogue | LargeCatalogue,
     item: Features,
     *,
     track: str,
     model: tuple[str | None, str | None] = (None, None),
 ) -> tuple[InfluenceVector, Estimate]:
-    """The vector of one track by a fitted method, and the estimate behind it."""
+    """The vector of one track, and the estimate behind it; the method is fitted to the catalogue unless it is large."""
+    asked: Catalogue
+    if isinstance(catalogue, LargeCatalogue):
+        asked, method = catalogue.narrowed(item), copy(method)
+        method.fit(asked)
+    else:
+        asked = catalogue
     estimate = method.attribute(item)
-    aspects = assemble(estimate, dict(zip(catalogue.ids, catalogue.styles, strict=True)), shipped(), method.name)
+    aspects = assemble(estimate, dict(zip(asked.ids, asked.styles, strict=True)), shipped(), method.name)
     estimated = InfluenceVector(
         track=track,
         recording=aspects["recording"],

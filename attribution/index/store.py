@@ -2,6 +2,7 @@
 
     index/features/ab/abcd....safetensors.zlib   one item's features, compressed; written whole, then renamed
     index/catalogue.json                         the recordings, near-duplicates kept out and why, the root
+    index/shelves/                               tables for searching what is too large for memory
 
 Features are named by their item's digest and the features' version, so an interrupted indexing goes
 on where it stopped, a second one reads only what is new, and two versions never mix.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,13 +29,16 @@ from attribution.hearing.melody import MelodyLine
 from attribution.hearing.precision import levels, power_of, row_codes, rows_of
 from attribution.hearing.spectra import Floats
 from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, CatalogueEntry, joined
+from attribution.index.large import IN_MEMORY, LargeCatalogue
 from attribution.index.limits import Chance
+from attribution.index.shelves import Shelves
 from ledger.errors import StateError, VerificationError
 from ledger.files import write_whole
 
 MANIFEST: Final = "catalogue.json"
 UNPACKED_MOST: Final = 1 << 28
 """Bytes of an item's features: twenty minutes of sound are 2 MB; a file of latents may be more."""
+SHELVED_AT_ONCE: Final = 10_000
 _FORMS: Final[dict[str, Form]] = {"audio": "audio", "notes": "notes", "latents": "latents"}
 
 
@@ -150,6 +155,37 @@ class IndexStore:
 
     def catalogue(self) -> Catalogue:
         """The searchable recordings; StateError when nothing is indexed."""
+        document, rows = self._searchable()
+        return Catalogue(
+            [CatalogueEntry(id=row.id, features=self.get(row.sha256), style=row.style) for row in rows],
+            chance=Chance(**document["chance"]),
+        )
+
+    def searched(self) -> Catalogue | LargeCatalogue:
+        """The searchable recordings in memory, or on disk where they are more than memory is for."""
+        document, rows = self._searchable()
+        if len(rows) <= IN_MEMORY:
+            return self.catalogue()
+        return LargeCatalogue(
+            {row.id: row.sha256 for row in rows},
+            {row.id: row.style for row in rows},
+            root=document["root"],
+            chance=Chance(**document["chance"]),
+            shelves=self.shelves,
+            read=self.get,
+        )
+
+    @property
+    def shelves(self) -> Shelves:
+        return Shelves(self.folder / "shelves" / kept.version())
+
+    def shelve(self, digests: Iterable[str]) -> None:
+        """Put those recordings on shelves that are on none; memory holds the tables of SHELVED_AT_ONCE."""
+        missing = sorted(set(digests) - self.shelves.digests())
+        for begin in range(0, len(missing), SHELVED_AT_ONCE):
+            self.shelves.add((digest, self.get(digest)) for digest in missing[begin : begin + SHELVED_AT_ONCE])
+
+    def _searchable(self) -> tuple[dict[str, Any], list[IndexRow]]:
         document = self.manifest()
         if document is None and (self.folder / MANIFEST).is_file():
             raise StateError("the index was made by another version; run `settle index` to read the sound again")
@@ -157,10 +193,7 @@ class IndexStore:
         rows = [row for row in (IndexRow(**row) for row in document["recordings"]) if row.kept_out is None]
         if not rows:
             raise StateError("nothing is indexed; import recordings with `audio` paths, then run `settle index`")
-        return Catalogue(
-            [CatalogueEntry(id=row.id, features=self.get(row.sha256), style=row.style) for row in rows],
-            chance=Chance(**document["chance"]),
-        )
+        return document, rows
 
 
 def _arrays(item: Features) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from attribution.hearing.latents import SUFFIXES as LATENTS
 from attribution.hearing.latents import read_latents
 from attribution.hearing.symbolic import SUFFIXES as NOTES
 from attribution.index.catalogue import Catalogue
+from attribution.index.large import LargeCatalogue
 from attribution.judge import details, judge, parameters
 from attribution.methods.byname import method as method_of
 from attribution.methods.protocol import Method
@@ -47,7 +48,7 @@ class AttributionResults:
     failed: list[dict[str, str]] = field(default_factory=list)
 
 
-def fitted(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
+def fitted(workspace: Workspace, name: str) -> tuple[Method, Catalogue | LargeCatalogue]:
     """Return a method (by default the configured one), fitted to the indexed catalogue."""
     chosen = method_of(name or workspace.settings.text("attribution.method"))
     catalogue = store_of(workspace).catalogue()
@@ -55,10 +56,10 @@ def fitted(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
     return chosen, catalogue
 
 
-_resident: dict[tuple[Path, str], tuple[Digest, Method, Catalogue]] = {}
+_resident: dict[tuple[Path, str], tuple[Digest, Method, Catalogue | LargeCatalogue]] = {}
 
 
-def resident(workspace: Workspace, name: str) -> tuple[Method, Catalogue]:
+def resident(workspace: Workspace, name: str) -> tuple[Method, Catalogue | LargeCatalogue]:
     """Return the same as `fitted`, cached until the index changes."""
     # The method is named here, not in `fitted`: the setting may change while the process lives.
     name = name or workspace.settings.text("attribution.method")
@@ -78,7 +79,7 @@ def attribute_files(
     method: str,
     assign: bool,
     on_progress: Progress = None,
-    fit: Callable[[Workspace, str], tuple[Method, Catalogue]] = fitted,
+    fit: Callable[[Workspace, str], tuple[Method, Catalogue | LargeCatalogue]] = fitted,
 ) -> AttributionResults:
     """Attribute every file (folders: every file in them that can be read) and record the vectors.
 

@@ -14,6 +14,7 @@ from attribution.hearing.latents import read_latents
 from attribution.index.catalogue import CatalogueEntry, leaf_hashes
 from attribution.index.copies import CopyVerdict, Entrant, overlap_ppm, sort_out
 from attribution.index.hubs import hubs
+from attribution.index.large import IN_MEMORY
 from attribution.index.limits import Chance
 from attribution.index.store import IndexRow, IndexStore
 from attribution.methods.chance import PROBES, measure, probes
@@ -88,6 +89,8 @@ def build_index(workspace: Workspace, *, on_progress: Progress = None) -> Indexe
         _row(reading, sketches[reading.recording.id], verdicts[reading.recording.id], crowds) for reading in readings
     ]
     root = tree.root_of(leaf_hashes({row.id: row.judged_sha256 for row in rows if row.kept_out is None})).hex()
+    if len(searched) > IN_MEMORY:
+        store.shelve(reading.digest for reading in searched)
     store.write(rows, root, _chance(store, searched, sketches))
     return Indexed(
         recordings=len(rows),
@@ -106,7 +109,11 @@ def _chance(store: IndexStore, searched: list[IndexReading], sketches: dict[str,
     chosen = set(probes([name for name, reading in features.items() if reading.form == "audio"], PROBES))
     sample = [reading for reading in searched if reading.recording.id in chosen]
     return measure(
-        features, [CatalogueEntry(id=reading.recording.id, features=store.get(reading.digest)) for reading in sample]
+        features,
+        [
+            CatalogueEntry(id=reading.recording.id, features=store.get(reading.digest), style=reading.recording.style)
+            for reading in sample
+        ],
     )
 
 

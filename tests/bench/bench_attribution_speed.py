@@ -138,7 +138,7 @@ def index_here(folder: Path, count: int) -> None:
     found = build_index(Workspace.open(made.home))
     spent = (time.process_time() - begun) / count
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    kept = (made.home / "index").rglob("*.safetensors")
+    kept = (made.home / "index").rglob("*.safetensors.zlib")
     size = sum(path.stat().st_size for path in kept) // 1024 // count
     print(f"| {found.recordings:,} half-minute clips | {peak} MiB | {spent:.2f} | {size} KiB |")
 
