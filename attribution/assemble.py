@@ -7,11 +7,12 @@ unattributed, as does everything a method did not explain.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from attribution.methods.calibration import Calibration
 from attribution.methods.protocol import Estimate
-from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, AspectVector, Influence
+from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, AspectVector, Influence, InfluenceVector
 
 CHANNELS: Final[Mapping[Aspect, str]] = {"recording": "recording", "composition": "composition", "style": "groups"}
 """What is calibrated of an aspect: style is claimed by group."""
@@ -84,3 +85,44 @@ def _vector(shares: Mapping[str, float], calibration: Calibration, method: str, 
         high = max(parts[name], min(MILLION, round(above * MILLION)))
         sources.append(Influence(id=name, ppm=parts[name], basis="estimated", low=low, high=high))
     return AspectVector(sources=tuple(sources), unattributed=unattributed)
+
+
+JOINED: Final = "declared+"
+"""Before the method of an estimate that fills what a declaration left."""
+
+
+def fill(declaration: InfluenceVector, estimated: InfluenceVector) -> InfluenceVector:
+    """Return what was declared as it stands, and beside it the estimate, scaled to what the declaration left.
+
+    A part of a source that was declared for the same use is not estimated again; it falls to unattributed.
+    """
+    aspects = {name: _filled(declaration.aspect(name), estimated.aspect(name)) for name in ASPECTS}
+    return replace(
+        estimated,
+        recording=aspects["recording"],
+        composition=aspects["composition"],
+        style=aspects["style"],
+        method=f"{JOINED}{estimated.method}",
+        decisions=declaration.decisions,
+        model=declaration.model or estimated.model,
+        model_version=declaration.model_version or estimated.model_version,
+    )
+
+
+def _filled(declared: AspectVector, estimated: AspectVector) -> AspectVector:
+    certain = [source for source in declared.sources if source.basis == "declared"]
+    open_ppm = MILLION - sum(source.ppm for source in certain)
+    uses = {(source.id, source.use) for source in certain}
+    parts = [
+        replace(
+            source,
+            ppm=source.ppm * open_ppm // MILLION,
+            low=source.low * open_ppm // MILLION,
+            high=source.high * open_ppm // MILLION,
+            use=source.use or "train",
+        )
+        for source in estimated.sources
+    ]
+    added = [part for part in parts if part.ppm and (part.id, part.use) not in uses]
+    total = sum(source.ppm for source in (*certain, *added))
+    return AspectVector(sources=(*certain, *added), unattributed=MILLION - total)

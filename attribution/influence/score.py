@@ -6,20 +6,19 @@ works of owners that nobody registered.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from attribution.assemble import whole_ppm
+from attribution.influence.details import METHOD
 from attribution.influence.shares import divide, item_sizes, within_owner
 from attribution.influence.study import VERSION, Floats, Study, fitted_beta, read_fit
 from ledger.proofs import canon
 from ledger.types import MILLION, AspectVector, Influence, InfluenceVector
-
-METHOD: Final = "influence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,12 @@ def score(study: Study, path: Path, registered: Collection[str] | None = None) -
         off = _relative(study, division.shares[:, query], width)
         out.append(Scored(_vector(study, name, shares, off, details), details))
     return out
+
+
+def compared(scored: Scored, beside: Sequence[Mapping[str, Any]]) -> Scored:
+    """Return the same with a comparison of outputs in its details, which the vector names by their digest."""
+    details = {**scored.details, "beside": list(beside)}
+    return Scored(replace(scored.vector, params_sha256=canon.digest(canon.encode(details))), details)
 
 
 def _recordings(study: Study, shares: Floats, beta: Floats, scores: Floats, base: Floats) -> Floats:

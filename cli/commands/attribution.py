@@ -41,6 +41,10 @@ def attribute(
     no_assign: Annotated[
         bool, typer.Option("--no-assign", help="Record the vector as evidence only; it pays nobody.")
     ] = False,
+    keep_declared: Annotated[
+        bool,
+        typer.Option("--keep-declared", help="Keep what the track's vector declares; estimate only what it leaves."),
+    ] = False,
 ) -> None:
     """Attribute a track: sign its influence vector and assign it, unless --no-assign."""
     if (declared is None) == (not files):
@@ -55,13 +59,22 @@ def attribute(
     if study is not None:
         from service.attribution.influencing import attribute_by_influence
 
-        emit(attribute_by_influence(workspace(), study, files or [], assign=not no_assign), text=_vectors_text)
+        answers = attribute_by_influence(
+            workspace(), study, files or [], assign=not no_assign, keep_declared=keep_declared
+        )
+        emit(answers, text=_vectors_text)
         return
     from service.attribution import residing
 
     with progress("Attributing", unit="tracks") as advance:
         attributed = residing.attribute(
-            workspace(), files or [], track=track, method=method, assign=not no_assign, on_progress=advance
+            workspace(),
+            files or [],
+            track=track,
+            method=method,
+            assign=not no_assign,
+            keep_declared=keep_declared,
+            on_progress=advance,
         )
     emit(attributed.answers, text=_vectors_text)
     for failure in attributed.failed:

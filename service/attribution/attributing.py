@@ -78,6 +78,7 @@ def attribute_files(
     track: str,
     method: str,
     assign: bool,
+    keep_declared: bool = False,
     on_progress: Progress = None,
     fit: Callable[[Workspace, str], tuple[Method, Catalogue | LargeCatalogue]] = fitted,
 ) -> AttributionResults:
@@ -119,7 +120,7 @@ def attribute_files(
             if on_progress is not None:
                 on_progress(number, len(items))
         _write_remembered(workspace, remembered(workspace) | shown)
-        results.answers += record(workspace, vectors, assign=assign, seconds=seconds)
+        results.answers += record(workspace, vectors, assign=assign, seconds=seconds, keep_declared=keep_declared)
     return results
 
 

@@ -111,14 +111,14 @@ def compare(ws: Workspace, tracks: Sequence[str] = ()) -> MethodsCompared:
             by_track[track].append(estimate)
     if missing := [track for track in tracks if track not in by_track]:
         raise InputError(f"track {missing[0]!r} has no vector; settle attribute records one")
-    agreements = [
+    compared = [
         agreement
         for of_track in by_track.values()
         for first, second in combinations(of_track, 2)
-        for agreement in _agreements(first, second)
+        for agreement in agreements(first, second)
     ]
     pairs: dict[tuple[str, str, str], list[int]] = defaultdict(list)
-    for agreement in agreements:
+    for agreement in compared:
         pairs[agreement.first, agreement.second, agreement.aspect].append(agreement.agreed_ppm)
     return MethodsCompared(
         methods=tuple(
@@ -127,11 +127,12 @@ def compare(ws: Workspace, tracks: Sequence[str] = ()) -> MethodsCompared:
             )
             for (first, second, aspect), agreed in sorted(pairs.items())
         ),
-        tracks=tuple(agreements),
+        tracks=tuple(compared),
     )
 
 
-def _agreements(first: InfluenceVector, second: InfluenceVector) -> Iterator[Agreement]:
+def agreements(first: InfluenceVector, second: InfluenceVector) -> Iterator[Agreement]:
+    """Compare two vectors of a track, aspect by aspect."""
     for aspect in ASPECTS:
         first_ppm, second_ppm = _parts(first.aspect(aspect)), _parts(second.aspect(aspect))
         if not first_ppm and not second_ppm:

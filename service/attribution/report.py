@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from ledger.errors import InputError, SettleError, StateError
 from ledger.log.store import queries
 from ledger.proofs import canon, vector
 from ledger.types import ASPECTS, MILLION, STYLE_PREFIX, Aspect, Digest, Influence, InfluenceVector
+from service.attribution import doors
 from service.attribution.cautions import cautions
 from service.attribution.indexing import store_of
 from service.attribution.vectors import vectors_of
@@ -45,14 +47,31 @@ def report(workspace: Workspace, track: str, digest: Digest | None = None) -> di
     artists = {recording.id: recording.artist for recording in workspace.registry.catalogue()}
     shares, estimated = _shares(workspace, track, chosen, index, artists, assigned=chosen == assigned)
     details = details_of(workspace, estimated, track)
+    alternatives = {
+        statement: vector.read_statement(workspace.log.blob(statement))
+        for statement, _ in statements
+        if statement != chosen
+    }
+    two_doors = {
+        "by_basis": doors.by_basis(estimated),
+        "findings": [asdict(finding) for finding in doors.findings_of(view, estimated)],
+        "beside": doors.beside(estimated, alternatives),
+    }
     return {
         **shares,
+        **two_doors,
         "by_artist": _by_artist(artists, estimated),
         "by_holder": _by_holder(workspace, view, estimated),
         "matches": _matches(view, artists, details, estimated),
         "length_ms": details.get("length_ms"),
-        "notes": cautions(estimated, details, {row.id: row for row in store_of(workspace).rows()}),
-        "other_vectors": [_other(workspace, statement) for statement, _ in statements if statement != chosen],
+        "notes": [
+            *cautions(estimated, details, {row.id: row for row in store_of(workspace).rows()}),
+            *doors.notes(two_doors),
+        ],
+        "other_vectors": [
+            {"digest": statement, "method": alternative.method, "version": alternative.version}
+            for statement, alternative in alternatives.items()
+        ],
     }
 
 
@@ -64,7 +83,11 @@ def public_report(workspace: Workspace, track: str) -> dict[str, Any] | None:
     """
     with workspace.log.store.reading() as connection:
         assigned = queries.find_assignment(connection, track)
-    return None if assigned is None else _shares(workspace, track, *assigned, {}, assigned=True)[0]
+    if assigned is None:
+        return None
+    shares, estimated = _shares(workspace, track, *assigned, {}, assigned=True)
+    mixed = list(doors.mixed(doors.by_basis(estimated)))
+    return {**shares, "mixed": mixed, "beside": doors.signed_beside(workspace, estimated)}
 
 
 def _shares(
@@ -227,11 +250,6 @@ def _title(view: View, source: str) -> str | None:
         return source.removeprefix(STYLE_PREFIX)
     recording = view.all_recordings.get(source)
     return None if recording is None else recording.title
-
-
-def _other(workspace: Workspace, statement: Digest) -> dict[str, Any]:
-    superseding = vector.read_statement(workspace.log.blob(statement))
-    return {"digest": statement, "method": superseding.method, "version": superseding.version}
 
 
 def write_report(found: dict[str, Any], form: str, place: Path) -> Path:

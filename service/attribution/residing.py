@@ -34,13 +34,23 @@ def attribute(
     track: str,
     method: str,
     assign: bool,
+    keep_declared: bool = False,
     on_progress: Progress = None,
     wait: Callable[[float], None] = time.sleep,
 ) -> AttributionResults:
     """Attribute files by the running server if it would give the same result, otherwise in this process."""
     named = {track or path.stem: path for path in paths}
-    if method or not assign or len(named) != len(paths) or not _taken_by_server(workspace, named):
-        return attribute_files(workspace, paths, track=track, method=method, assign=assign, on_progress=on_progress)
+    own = method or not assign or keep_declared or len(named) != len(paths)
+    if own or not _taken_by_server(workspace, named):
+        return attribute_files(
+            workspace,
+            paths,
+            track=track,
+            method=method,
+            assign=assign,
+            keep_declared=keep_declared,
+            on_progress=on_progress,
+        )
     for name, path in named.items():
         enqueue(workspace, name, _MEDIA[path.suffix.lower()], path.read_bytes())
     results = AttributionResults()

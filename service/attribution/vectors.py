@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
+from attribution.assemble import fill
 from ledger.errors import InputError, StateError
 from ledger.log.append import Check, HandedOverError, batch_of
 from ledger.proofs import canon, leaf, vector
@@ -86,7 +87,12 @@ def _lines(path: Path, text: str) -> Iterable[Any]:
 
 
 def record(
-    workspace: Workspace, vectors: Sequence[InfluenceVector], *, assign: bool, seconds: Sequence[float]
+    workspace: Workspace,
+    vectors: Sequence[InfluenceVector],
+    *,
+    assign: bool,
+    seconds: Sequence[float],
+    keep_declared: bool = False,
 ) -> list[Attributed]:
     """Sign vectors with the attribution key and append them in one step; unknown tracks become drafts.
 
@@ -101,6 +107,8 @@ def record(
     _draft(workspace, [candidate.track for candidate in vectors])
     leaves, blobs, answers = [], [], []
     paying = workspace.log.assignments()
+    if keep_declared:
+        vectors = [_beside_declared(workspace, candidate, paying) for candidate in vectors]
     for candidate, spent in zip(vectors, seconds, strict=True):
         envelope = vector.sign(candidate, key)
         paid_by, follows = paying.get(candidate.track, (None, None))
@@ -124,6 +132,17 @@ def record(
     if leaves:
         workspace.log.commit(batch_of(leaves, blobs), _counting(workspace, key))
     return answers
+
+
+def _beside_declared(
+    workspace: Workspace, estimated: InfluenceVector, paying: Mapping[str, tuple[Digest, int]]
+) -> InfluenceVector:
+    """Return an estimate of what the track's own declaration leaves; the estimate itself where it declares nothing."""
+    if estimated.track not in paying:
+        return estimated
+    declaration = vector.read_statement(workspace.log.blob(paying[estimated.track][0]))
+    declares = any(s.basis == "declared" for name in ASPECTS for s in declaration.aspect(name).sources)
+    return fill(declaration, estimated) if declares else estimated
 
 
 def _counting(workspace: Workspace, key: PrivateKey) -> Check:
@@ -174,3 +193,14 @@ def vectors_of(workspace: Workspace, track: str) -> list[tuple[Digest, int]]:
         if body["track"] == track:
             statements.append((body["statement"], entry.index))
     return statements
+
+
+def logged_vectors(workspace: Workspace, tracks: Collection[str]) -> dict[str, dict[Digest, InfluenceVector]]:
+    """Return the vectors recorded for each of these tracks, oldest first, by their statements' digests."""
+    recorded: dict[str, dict[Digest, InfluenceVector]] = {track: {} for track in tracks}
+    for entry in workspace.log.entries(types=("vector",)):
+        body = canon.decode(entry.body)
+        if body["track"] in recorded:
+            statement = body["statement"]
+            recorded[body["track"]][statement] = vector.read_statement(workspace.log.blob(statement))
+    return recorded

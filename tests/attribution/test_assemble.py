@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attribution.assemble import assemble, claim, grouped_by_style, whole_ppm
+from attribution.assemble import assemble, claim, fill, grouped_by_style, whole_ppm
 from attribution.methods.calibration import EDGES, Calibration, shipped
 from attribution.methods.protocol import Estimate
 from ledger.proofs import canon, vector
-from ledger.types import ASPECTS, MILLION, Aspect, InfluenceVector
+from ledger.types import ASPECTS, MILLION, Aspect, AspectVector, Basis, Influence, InfluenceVector
 
 SHARES = st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.floats(0, 1, allow_nan=False), max_size=12)
 
@@ -80,3 +82,30 @@ def test_intervals_are_chosen_by_size_and_clipped() -> None:
     assert calibration.interval("m", "recording", 0.0) == (0.0, 0.1)
     assert calibration.interval("m", "recording", 0.95) == (0.95 - 0.4, 1.0)
     assert calibration.interval("other", "recording", 0.5) == (0.0, 1.0)
+
+
+@given(
+    st.lists(st.integers(0, 250_000), max_size=4),
+    st.lists(st.integers(0, 250_000), max_size=4),
+)
+def test_an_estimate_fills_only_what_a_declaration_leaves(declared: list[int], estimated: list[int]) -> None:
+    """If this fails, an estimate takes from what a generator declared, or parts of a track are lost or made."""
+
+    def aspect(parts: list[int], basis: Basis, use: str | None) -> AspectVector:
+        sources = tuple(
+            Influence(id=f"rec-{n}", ppm=ppm, basis=basis, low=0, high=ppm, use=use) for n, ppm in enumerate(parts)
+        )
+        return AspectVector(sources=sources, unattributed=MILLION - sum(parts))
+
+    nothing = AspectVector(sources=(), unattributed=MILLION)
+    base = InfluenceVector(
+        track="t", recording=nothing, composition=nothing, style=nothing, method="hybrid", version="1"
+    )
+    declaration = replace(base, recording=aspect(declared, "declared", "condition"), method="declared")
+    joined = fill(declaration, replace(base, recording=aspect(estimated, "estimated", None)))
+    vector.validate(joined)
+    sources = joined.recording.sources
+    assert tuple(source for source in sources if source.basis == "declared") == declaration.recording.sources
+    left = MILLION - sum(declared)
+    assert sum(source.ppm for source in sources if source.basis == "estimated") <= sum(estimated) * left // MILLION
+    assert fill(joined, replace(base, recording=aspect(estimated, "estimated", None))).recording == joined.recording

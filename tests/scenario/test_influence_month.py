@@ -74,10 +74,15 @@ def test_a_month_is_paid_by_what_retraining_would_change(tmp_path: Path, settle:
     tracks = study / "tracks.jsonl"
     answers = settle("influence", "score", study, tracks)
     scored = {answer["vector"]["track"]: answer["vector"]["recording"] for answer in answers}
+    (tmp_path / "declared.json").write_text(json.dumps({"track": TRACKS[0], "sources": []}), encoding="utf-8")
+    settle("attribute", "--declared", tmp_path / "declared.json", "--no-assign")
     signed = settle("attribute", tracks, "--method", "influence", "--study", study)
     assert {answer["track"]: answer["vector"]["recording"] for answer in signed} == scored, (
         "what is signed is estimated"
     )
+
+    (doors,) = settle("report", TRACKS[0])["beside"]
+    assert (doors["method"], doors["agreed_ppm"]) == ("declared", scored[TRACKS[0]]["unattributed"])
 
     settle("ingest", tmp_path / "june.ndjson", "--source", "acme")
     settle("approver", "add", "carol")

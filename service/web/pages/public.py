@@ -37,6 +37,7 @@ def track(call: Call) -> Content:
         track=name,
         report=report,
         error=_error(report),
+        percent=shown.percent,
         aspects=[] if report is None else [_aspect(aspect) for aspect in report["aspects"] if aspect["sources"]],
     )
 
