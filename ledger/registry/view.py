@@ -121,7 +121,8 @@ class View:
 
     def _disputes(self, subject: str, right: str, at: Instant) -> Sequence[Dispute]:
         disputes = self.open_disputes.get(subject, ())
-        return [one for one in disputes if one.right in (None, right) and at < one.until] if disputes else ()
+        about = (dispute for dispute in disputes if dispute.right in (None, right))
+        return [dispute for dispute in about if at < dispute.until] if disputes else ()
 
     def share_lines(self, subject: str) -> list[tuple[Share, str]]:
         """Return every share row of a subject with its state: asserted, confirmed or conflict."""

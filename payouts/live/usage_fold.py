@@ -15,7 +15,7 @@ from ledger.errors import VerificationError
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
 from payouts.usage.grain import Grain
-from payouts.usage.plain import NO_HOLDS, EntrySelection, ListenerHolds, VectorBinding, events
+from payouts.usage.plain import NO_HOLDS, EntrySelection, ListenerHolds, VectorBinding, events, hold_of
 
 VERSION: Final = 1
 
@@ -39,7 +39,7 @@ class UsageFold:
         sums = self._sums.setdefault(part.origin, {})
         bucket, holds = self._grain.bucket, self._holds
         for _, event in events(part):
-            hold = holds.get((event.source, event.listener)) if holds and event.listener is not None else None
+            hold = hold_of(event, holds)
             key = (
                 event.track,
                 event.vector,

@@ -22,9 +22,10 @@ from payouts.usage.grain import Grain, Membership
 from payouts.usage.intake import row_key
 
 _TOLD_EVERY: Final = 65_536
+_MONTH: Final = len("2026-06")
 
-ListenerHolds = Mapping[tuple[str, Digest], str]
-"""By source and listener, the id of the hold that their streams fall under."""
+ListenerHolds = Mapping[tuple[str, Digest, str], str]
+"""By source, listener and month, the id of the hold that their streams fall under."""
 NO_HOLDS: Final[ListenerHolds] = {}
 
 
@@ -119,8 +120,15 @@ def _key(event: UsageLeaf, assigned: VectorBinding, grain: Grain, holds: Listene
         event.source,
         event.product if grain.products else None,
         event.listener if grain.listeners else None,
-        holds.get((event.source, event.listener)) if holds and event.listener is not None else None,
+        hold_of(event, holds),
     )
+
+
+def hold_of(event: UsageLeaf, holds: ListenerHolds) -> str | None:
+    """Return the id of the hold on listeners that an event falls under: a list is about its own month's events."""
+    if not holds or event.listener is None:
+        return None
+    return holds.get((event.source, event.listener, event.occurred_at[:_MONTH]))
 
 
 def _row(key: tuple[str | None, ...], sums: list[int], terms: Terms, grain: Grain) -> UsageRow:

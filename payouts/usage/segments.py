@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from ledger.errors import StateError
 from ledger.segments.manifest import File, SegmentManifest
-from ledger.types import Digest, format_time
+from ledger.types import Digest, Period, format_time
 from payouts.errors import UsageError
 from payouts.protocols import UsageRow
 from payouts.terms import Terms
@@ -193,6 +193,7 @@ def _scanned(events: ir.Table, scan: Scan, terms: Terms, grain: Grain) -> ir.Tab
         "binding": events.binding,
         "bucket": _bucket(events, scan),
         "territory": _territory(events, grain),
+        "occurred_at": events.occurred_at,
         "units": events.units,
         "index": events.index,
         "source": events.source,
@@ -208,13 +209,18 @@ def _scanned(events: ir.Table, scan: Scan, terms: Terms, grain: Grain) -> ir.Tab
 
 
 def _with_holds(engine: Engine, events: ir.Table, holds: ListenerHolds) -> ir.Table:
-    """The events with the id of the hold on listeners that each falls under, or null."""
-    rows = [(source, listener, hold) for (source, listener), hold in sorted(holds.items())]
-    names = ("held_source", "held_listener", "hold")
+    """The events with the id of the hold on listeners that each falls under, or null: as `hold_of` has it."""
+    months = {month: Period.parse(month) for _, _, month in holds}
+    rows = [
+        (source, listener, months[month].start, months[month].end, hold)
+        for (source, listener, month), hold in sorted(holds.items())
+    ]
+    names = ("held_source", "held_listener", "held_from", "held_to", "hold")
     columns = zip(*rows, strict=True)
     listed = engine.local(pa.table({name: pa.array(column) for name, column in zip(names, columns, strict=True)}))
-    joined = events.left_join(listed, [events.source == listed.held_source, events.listener == listed.held_listener])
-    return joined.drop("held_source", "held_listener")
+    same = [events.source == listed.held_source, events.listener == listed.held_listener]
+    within = [events.occurred_at >= listed.held_from, events.occurred_at < listed.held_to]
+    return events.left_join(listed, [*same, *within]).drop(*names[:-1], "occurred_at")
 
 
 def _bucket(events: ir.Table, scan: Scan) -> Any:

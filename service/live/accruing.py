@@ -163,7 +163,7 @@ class Watch:
                 for listed in month.logs
             },
             "closed": sorted(month.book.closes),
-            "listeners": sorted([source, listener, hold] for (source, listener), hold in holds.items()),
+            "listeners": sorted([*key, hold] for key, hold in holds.items()),
         }
         name = canon.digest(canon.encode(basis))
         behind = {log.origin: log.size for log in month.sizes}

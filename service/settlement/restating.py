@@ -49,7 +49,7 @@ from service.settlement.holds import name_of, said
 from service.settlement.runs import again, check_registry, given_again, holds_of, inputs_of, ready
 from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.stored import Stored, load
-from service.settlement.usage import DEFAULT, Progress, listeners_under, summed
+from service.settlement.usage import DEFAULT, Progress, check_listener_lists, listeners_under, summed
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -240,6 +240,7 @@ def _states(ws: Workspace, book: Book, stored: Stored, engine: str, on_progress:
         return inputs_of(ws, replace(now, holds=holds), _by_todays_vectors(ws.log, rows, book.size))
 
     today, holds = known_under(inputs.holds), holds_of(book)
+    check_listener_lists(ws.log, (book.holds[hold.id] for hold in holds))
     yield _state("registry", today)
     # Among holds, only those on listeners change the rows: without a new one of these, the rows are the same.
     same = listeners_under(ws.log, holds) == listeners_under(ws.log, inputs.holds)

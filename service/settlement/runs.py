@@ -26,7 +26,16 @@ from service.settlement.carrying import RunCarryover, carried
 from service.settlement.registered import RegistryView
 from service.settlement.step import read_book
 from service.settlement.stored import Stored
-from service.settlement.usage import DEFAULT, PLAIN, Progress, check_engine, seal, sealed_up_to, summed
+from service.settlement.usage import (
+    DEFAULT,
+    PLAIN,
+    Progress,
+    check_engine,
+    check_listener_lists,
+    seal,
+    sealed_up_to,
+    summed,
+)
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -195,6 +204,7 @@ def calculate(
     for closed in logs:
         if closed.log is not ws.log:
             check_whole(closed.log)
+    check_listener_lists(ws.log, (book.holds[hold.id] for hold in given.holds))
     view = ws.registry.view(given.registry_size)
     rows = summed(
         logs,

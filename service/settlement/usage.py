@@ -11,11 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ledger.errors import InputError, StateError
+from ledger.errors import InputError, StateError, VerificationError
 from ledger.log.append import Log
+from ledger.proofs import dsse
 from ledger.registry.view import View
 from ledger.segments.manifest import manifests
 from payouts.life.listener_holds import read_listeners
+from payouts.life.records import Hold
 from payouts.protocols import HoldMatch, UsageRow
 from payouts.rules.base import Rule
 from payouts.terms import Terms
@@ -117,8 +119,8 @@ def summed(
 
 
 def listeners_under(log: Log, holds: Iterable[HoldMatch]) -> usage_plain.ListenerHolds:
-    """Return the listeners under these holds; a listener under several holds belongs to the first by id."""
-    listeners: dict[tuple[str, str], str] = {}
+    """Return the listeners under these holds, by month; one under several holds belongs to the first by id."""
+    listeners: dict[tuple[str, str, str], str] = {}
     for hold in sorted((hold for hold in holds if hold.listeners is not None), key=lambda hold: hold.id):
         statement = str(hold.listeners)
         try:
@@ -128,9 +130,28 @@ def listeners_under(log: Log, holds: Iterable[HoldMatch]) -> usage_plain.Listene
                 f"hold {hold.id} names a list of listeners that is not stored here: {problem}; restore it from a copy "
                 f"of the log, or let two people end the hold: settle hold release {hold.id}"
             ) from None
-        for suspect in read_listeners(data, statement).listeners:
-            listeners.setdefault((suspect.source, suspect.listener), hold.id)
+        held = read_listeners(data, statement)
+        for suspect in held.listeners:
+            listeners.setdefault((suspect.source, suspect.listener, held.period), hold.id)
     return listeners
+
+
+def check_listener_lists(log: Log, holds: Iterable[Hold]) -> None:
+    """Refuse a hold on listeners whose list is of another month than the hold, or not signed by who opened it."""
+    ring = log.ring()
+    for hold in holds:
+        if hold.statement is None:
+            continue
+        data = log.blob(hold.statement)
+        period = read_listeners(data, hold.statement).period
+        if period != hold.subject:
+            raise VerificationError(
+                f"hold {hold.id} is of {hold.subject}, its list of listeners of {period}; let two people end the hold: "
+                f"settle hold release {hold.id}"
+            )
+        key = None if ring is None else ring.find(hold.key)
+        if key is not None and not dsse.signers(dsse.parse(data), [key.public]):
+            raise VerificationError(f"the list of hold {hold.id} is not signed by {key}, who opened the hold")
 
 
 def _sealed(one: Listed, running: Engine) -> SegmentSelection:

@@ -68,7 +68,7 @@ def test_the_expression_is_the_sum_by_hand(
     leaves = streams(made["seed"], made["count"])
     folder = sealed_log(log, home / "segments", leaves, cuts=made["cuts"], span=made["span"])
     logs = [(log, folder, membership(log.head().size * 9 // 10, made["before"]))]
-    holds = {("acme", digest(f"listener {n}")): f"hold-{n % 2}" for n in made["held"]}
+    holds = {("acme", digest(f"listener {n}"), f"2026-0{6 - n // 4}"): f"hold-{n % 2}" for n in made["held"]}
     expected = by_hand(logs, TERMS, made["grain"], holds)
     sealed_log(log, folder, [event("late to the party")])
     assert by_engine(engine, logs, TERMS, made["grain"], holds) == expected

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledger.errors import InputError, StateError
-from ledger.types import Period
+from ledger.errors import InputError, StateError, VerificationError
+from ledger.log.append import batch_of
+from ledger.proofs import canon, dsse
+from ledger.types import Period, Role
+from payouts.life.listener_holds import LISTENERS_TYPE, read_listeners
 from service.fraud.holding import hold_suspects
 from service.log.ingesting import ingest_file
 from service.settlement import held, holds, life, paying, restating
-from service.settlement.step import read_book
+from service.settlement.step import read_book, signed
 from service.settlement.stored import Stored, load
 from service.statements import recomputing, statements
 from service.statements.recomputing import recompute
-from tests.service.month import Month, asked, july
+from tests.service.month import JULY_OVER, Month, asked, event, july
 from tests.service.web.serving import lines, row
 
 JUNE = Period(2026, 6)
@@ -145,3 +149,45 @@ def test_a_price_is_not_paid_for_rejected_streams(farmed: Month) -> None:
     stored = run_of(farmed, **priced)
     assert stored.outcome.pool == 10_000 * 11
     assert stored.outcome.held == 0
+
+
+def forged_list(june: Month, *, period: str, by: Role = "operator") -> str:
+    """A hold on June's listener that a program of its own opened with another month's or another signer's list."""
+    honest = hold_suspects(june.ws, JUNE, scorer="even-spread")
+    record = read_book(june.ws).holds[honest.id]
+    document = read_listeners(june.ws.log.blob(str(record.statement)), str(record.statement))
+    payload = canon.encode(replace(document, period=period).payload())
+    envelope = dsse.sign(LISTENERS_TYPE, payload, [june.ws.signer(by)])
+    forged = replace(record, id="hold-forged", statement=envelope.digest)
+    june.ws.log.commit(batch_of([signed(forged, june.ws.signer("operator"))], [envelope.encode()]))
+    return forged.id
+
+
+@pytest.mark.parametrize(
+    ("forged", "reason"),
+    [
+        ({"period": "2026-05"}, "its list of listeners of 2026-05"),
+        ({"period": "2026-06", "by": "log"}, "not signed by"),
+    ],
+    ids=["another month", "another signer"],
+)
+def test_a_hold_whose_list_is_not_its_own_stops_the_run(farmed: Month, forged: dict[str, Any], reason: str) -> None:
+    """If this fails, a hold takes streams out of a month for which nobody gave a list."""
+    forged_list(farmed, **forged)
+    with pytest.raises(VerificationError, match=reason):
+        run_of(farmed)
+
+
+@pytest.mark.parametrize("engine", ["log", "duckdb"])
+def test_a_list_holds_no_streams_of_another_month(farmed: Month, engine: str) -> None:
+    """If this fails, a list of one month holds streams of another, which no scorer looked at for it."""
+    ws = farmed.ws
+    hold = hold_suspects(ws, JUNE, scorer="even-spread")
+    statement = str(read_book(ws).holds[hold.id].statement)
+    (suspect,) = read_listeners(ws.log.blob(statement), statement).listeners
+    late = event(9001, "trk-1", at="2026-05-30T11:05:00Z", digest=farmed.digests["trk-1"])
+    ws.log.append([late | {"source": suspect.source, "listener": suspect.listener}])
+    farmed.now = JULY_OVER
+    life.close(ws, "2026-07")
+    rows = run_of(farmed, period="2026-07", engine=engine).usage
+    assert [(row.count, row.hold) for row in rows] == [(1, None)]
