@@ -235,10 +235,17 @@ def publish(
         str | None, typer.Option(help="file or chain for all payees; by default each payee's own route.")
     ] = None,
 ) -> None:
-    """Publish a run: it becomes final, and each payee gets one payment by one route."""
-    from service.settlement import life
+    """Publish a run: it becomes final, and each payee gets one payment by one route.
 
-    emit(life.publish(workspace(), run_id, via=via), text=_published_text)
+    Afterwards the contents of its statements are prepared, so that nobody waits for theirs.
+    """
+    from service.settlement import life
+    from service.statements.parts import prepare
+
+    ws = workspace()
+    published = life.publish(ws, run_id, via=via)
+    emit(published, text=_published_text)
+    prepare(ws, published.run)
 
 
 def _published_text(done: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,10 +30,11 @@ def init(
     ] = "",
     operator: Annotated[str, typer.Option(help="Party id of the operator of this workspace.")] = "operator",
 ) -> None:
-    """Create a workspace here (or in --home): settings, role keys, trust.json, an empty log."""
+    """Create a workspace in --home, else in SETTLE_HOME, else here: settings, role keys, trust.json, an empty log."""
     from service.setup import check_new, create, new_passphrase
 
-    home = home_flag() or Path.cwd()
+    # Later commands look there: a workspace made elsewhere would not be found.
+    home = home_flag() or Path(os.environ.get("SETTLE_HOME") or ".").absolute()
     check_new(home)
     passphrase = new_passphrase(no_passphrase=no_passphrase)
     emit(create(home, origin=origin, operator=operator, passphrase=passphrase))

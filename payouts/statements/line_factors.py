@@ -22,6 +22,8 @@ from payouts.protocols import RegistryAnswers, UsageRow
 
 WHOLE_SHARE: Final = MILLION * MILLION
 """A share is in parts of this: the link of a recording to a work, times the share in the work."""
+_PRODUCT_WHOLE: Final = MILLION * MILLION * WHOLE_SHARE
+"""The product of a whole influence, a whole aspect and a whole share."""
 VALUE_DIGITS: Final = 12
 """Decimals of the value of a unit: enough for a billion units to come out to the cent."""
 
@@ -52,6 +54,7 @@ class Factors:
     ) -> None:
         self._aspects: dict[str, int] = dict(aspects)
         self._ownership = Ownership(view)
+        self._shares: dict[tuple[str, Aspect, str, str], dict[str, int]] = {}
         self._places: dict[str, set[tuple[str, str]]] = defaultdict(set)
         self._units: dict[str, int] = defaultdict(int)
         self._late: dict[str, int] = defaultdict(int)
@@ -69,35 +72,49 @@ class Factors:
         late = self._late.get(piece.track, 0)
         share = None if influence_ppm is None or piece.via else self._share(piece, party)
         if share is not None and influence_ppm is not None:
-            exact = amount_of(influence_ppm, aspect_ppm, share, self._units[piece.track], self.value)
-            rounding = 2 + self.value * self._units[piece.track] * 2 / BILLION
-            if abs(exact - piece.micros) > rounding:
+            units = self._units[piece.track]
+            if not _makes(influence_ppm * aspect_ppm * share * units, units, self.value, piece.micros):
                 share = None
         return LineFactors(aspect_ppm, share, late)
 
     def _share(self, piece: Piece, party: str) -> int | None:
-        aspects: Mapping[str, Aspect] = {"recording": "recording", "composition": "composition"}
-        if piece.aspect not in aspects:
+        aspect = _OWNED.get(piece.aspect)
+        if aspect is None:
             return None
         shares = {
-            sum(
-                owner.part
-                for owner in self._ownership.owners(piece.source, aspects[piece.aspect], territory, at)
-                if owner.party == party
-            )
+            self._by_party(piece.source, aspect, territory, at).get(party, 0)
             for territory, at in self._places.get(piece.track, ())
         }
         return shares.pop() if len(shares) == 1 else None
+
+    def _by_party(self, source: str, aspect: Aspect, territory: str, at: str) -> dict[str, int]:
+        """What each party owns of a source; all its owners' lines ask for it."""
+        key = (source, aspect, territory, at)
+        shares = self._shares.get(key)
+        if shares is None:
+            shares = self._shares[key] = defaultdict(int)
+            for owner in self._ownership.owners(source, aspect, territory, at):
+                shares[owner.party] += owner.part
+        return shares
+
+
+_OWNED: Final[Mapping[str, Aspect]] = {"recording": "recording", "composition": "composition"}
+"""The aspects that have owners."""
+
+
+def _makes(product: int, units: int, value: Fraction, micros: int) -> bool:
+    """Return whether the factors make the amount, but for rounding: two micros, and two billionths of each unit.
+
+    In whole numbers, both sides multiplied by the denominators: a run has as many lines as holders times sources.
+    """
+    whole = _PRODUCT_WHOLE * value.denominator
+    rounding = 2 * whole + 2 * value.numerator * units * (_PRODUCT_WHOLE // BILLION)
+    return abs(product * value.numerator - micros * whole) <= rounding
 
 
 def value_of_unit(outcome: Outcome) -> Fraction:
     """Micros that one unit brings whose influence, aspect and share are whole."""
     return Fraction(outcome.level.numerator * BILLION, outcome.level.denominator) if outcome.weight else Fraction(0)
-
-
-def amount_of(influence_ppm: int, aspect_ppm: int, share: int, units: int, value: Fraction) -> Fraction:
-    """A line's exact amount in micros, from its factors."""
-    return Fraction(influence_ppm * aspect_ppm * share * units, MILLION * MILLION * WHOLE_SHARE) * value
 
 
 def share_in_words(share: int) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.shown import exact_percent
-from ledger.types import MILLION, Aspect, Digest, InfluenceVector, Period
+from ledger.types import ASPECTS, MILLION, Digest, Influence, InfluenceVector, Period
 from payouts.accounts.account import Account, Correction
 from payouts.accounts.clauses import Advance, Agreed, Reserve, Withholding
 from payouts.accounts.deductions import BESIDE, Converted, Deductions
@@ -264,12 +264,17 @@ def _anything(pool: PoolStatement) -> bool:
     return bool(filled or any(getattr(pool, name) for name in _FIGURES))
 
 
+InfluenceRange = tuple[int | None, int, int]
+"""A source's share in a track's vectors, None where they differ in it, and the widest interval of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Background:
-    """The data that all statements of a run share: units and vectors by track, and titles."""
+    """The data that all statements of a run share: units and influences by track, and titles."""
 
     units: Mapping[str, int]
-    vectors: Mapping[str, Sequence[InfluenceVector]]
+    influences: Mapping[str, Mapping[tuple[str, str, str], InfluenceRange]]
+    """By track; the key names source, aspect and basis."""
     title: Callable[[str], str]
 
     @classmethod
@@ -282,8 +287,8 @@ class Background:
             units[row.track] += row.units
             if row.vector is not None:
                 bound[row.track].add(row.vector)
-        by_track = {track: [vectors[digest] for digest in sorted(digests)] for track, digests in bound.items()}
-        return cls(units, by_track, title)
+        influences = {track: _influences([vectors[digest] for digest in digests]) for track, digests in bound.items()}
+        return cls(units, influences, title)
 
 
 def earnings_of(
@@ -292,7 +297,9 @@ def earnings_of(
     """Pieces with the interval of their influence and the units behind them, largest first."""
     out = []
     for piece in pieces:
-        ppm, low, high = _influence(piece, behind.vectors.get(piece.track, ()))
+        ppm, low, high = behind.influences.get(piece.track, {}).get(
+            (piece.source, piece.aspect, piece.basis), (None, None, None)
+        )
         factor = UNKNOWN if factors is None else factors.of(piece, party, ppm)
         out.append(
             Earning(
@@ -316,23 +323,21 @@ def earnings_of(
     return tuple(sorted(out, key=lambda one: (-one.micros, one.track, one.source, one.aspect, one.basis, one.via)))
 
 
-def _influence(piece: Piece, vectors: Sequence[InfluenceVector]) -> tuple[int | None, int | None, int | None]:
-    """Return the source's share in the track's vectors, if they agree, and the widest interval of them."""
-    aspects: dict[str, Aspect] = {"recording": "recording", "composition": "composition", "style": "style"}
-    sources = [
-        source
-        for vector in vectors
-        for source in vector.aspect(aspects[piece.aspect]).sources
-        if source.id == piece.source and source.basis == piece.basis
-    ]
-    if not sources:
-        return None, None, None
-    shares = {source.ppm for source in sources}
-    return (
-        shares.pop() if len(shares) == 1 else None,
-        min(source.low for source in sources),
-        max(source.high for source in sources),
-    )
+def _influences(vectors: Iterable[InfluenceVector]) -> dict[tuple[str, str, str], InfluenceRange]:
+    """The influences of one track's vectors, looked up by every line of the track."""
+    sources: dict[tuple[str, str, str], list[Influence]] = defaultdict(list)
+    for vector in vectors:
+        for aspect in ASPECTS:
+            for source in vector.aspect(aspect).sources:
+                sources[source.id, aspect, source.basis].append(source)
+    return {
+        key: (
+            same[0].ppm if len({source.ppm for source in same}) == 1 else None,
+            min(source.low for source in same),
+            max(source.high for source in same),
+        )
+        for key, same in sources.items()
+    }
 
 
 TRACKS_NAMED: Final = 3

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ledger.errors import TransientError
+from ledger.errors import SettleError, TransientError
 from ledger.files import make_folder, sync_folder
 from ledger.proofs import canon
 from ledger.registry.view import View
+from ledger.types import Digest
 from payouts.compute import Line
 from payouts.division.breakdown import Piece, break_down
 from payouts.life.book import Book
@@ -37,7 +38,8 @@ from payouts.statements.statement import (
 )
 from service.log.logs import listed
 from service.settlement.runs import again
-from service.settlement.stored import Stored
+from service.settlement.step import read_book
+from service.settlement.stored import Stored, load
 from service.statements.platforms import Counts, behind, counted, signers_of
 
 if TYPE_CHECKING:
@@ -135,6 +137,13 @@ class StatementParts:
             raise TransientError(
                 f"{self._path}: the parts of the run's statements cannot be read and were removed: {problem}; ask again"
             ) from problem
+
+
+def prepare(ws: Workspace, run: Digest) -> None:
+    """Store the parts of a published run. Without them the first statement takes the run apart, and says what fails."""
+    book = read_book(ws)
+    with suppress(SettleError):
+        StatementParts.of(ws, book, load(ws.log, book.runs[run])).close()
 
 
 def _write(path: Path, parts: Iterable[Part]) -> None:

@@ -270,7 +270,7 @@ def test_a_line_is_earned_with_its_interval_and_units() -> None:
     usage = [plays("t", 3, vector="w"), plays("t", 4, vector="n"), plays("u", 9), plays("v", 1, vector=None)]
     vectors = {"w": wide, "n": narrow, digest("u"): vector("u")}
     behind = Background.of(usage, vectors, lambda name: name.upper())
-    assert (behind.units, set(behind.vectors)) == ({"t": 7, "u": 9, "v": 1}, {"t", "u"})
+    assert (behind.units, set(behind.influences)) == ({"t": 7, "u": 9, "v": 1}, {"t", "u"})
     found = earnings_of(
         [
             piece("u", "b", 5),
@@ -327,8 +327,7 @@ def test_a_line_is_earned_with_its_interval_and_units() -> None:
 
 def test_an_interval_is_of_the_same_source_aspect_and_basis() -> None:
     """If this fails, a declared share is shown with the uncertainty of an estimate, or of another source."""
-    made = estimated("t", 100, 900)
-    behind = Background({}, {"t": [made]}, str)
+    behind = Background.of([plays("t", 1, vector="w")], {"w": estimated("t", 100, 900)}, str)
 
     def interval(**more: Any) -> tuple[int | None, int | None]:
         (one,) = earnings_of([piece("t", **({"basis": "estimated"} | more))], behind)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import TransientError
+from service.settlement.step import read_book
 from service.statements import parts
 from service.statements.statements import state, state_all
 from tests.service.month import Month, published
@@ -27,6 +28,16 @@ def test_a_statement_is_looked_up_after_the_first(june: Month, monkeypatch: pyte
     shutil.rmtree(june.home / parts.FOLDER)
     assert list(state_all(june.reopened(), "2026-06")) == first
     assert (june.home / parts.FOLDER).is_dir()
+
+
+def test_a_published_run_is_taken_apart_before_anybody_asks(june: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, the first holder who asks for a statement waits while the whole run is taken apart."""
+    published(june)
+    (run,) = read_book(june.ws).published
+    assert not list(june.home.glob("statement-parts/*.db"))
+    parts.prepare(june.ws, run)
+    monkeypatch.setattr(parts, "break_down", None)
+    assert state(june.ws, "ann", "2026-06").pools[0].earnings
 
 
 def test_statements_need_no_place_to_write(june: Month, monkeypatch: pytest.MonkeyPatch) -> None:
