@@ -24,7 +24,7 @@ from payouts.money import payable
 from payouts.protocols import HoldMatch
 from payouts.tables import Row, check_order, label, line_payload, read_line, whole
 
-FIRST: Final = ("adjustment", "reversal")
+FIRST: Final = ("adjustment", "reversal", "instalment")
 """What a run that follows none may book: there is no earlier run whose money could be released or returned."""
 SIGNS: Final[dict[Kind, int]] = {"release": 1, "returned": 1, "reversal": -1}
 
@@ -267,6 +267,7 @@ def _check_correction(given: Given, one: Correction) -> None:
         "release": one.id.endswith(f"@{one.run}"),
         "returned": one.id.startswith(f"returned@{one.run}/{one.party}"),
         "reversal": one.id.startswith(f"reversal@{one.run}"),
+        "instalment": one.id.startswith(f"instalment@{one.run}/{one.party}/"),
     }
     if not names.get(one.kind, "@" not in one.id):
         raise VerificationError(f"{one.party}: correction {one.id} has not the name of a {one.kind}")

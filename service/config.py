@@ -91,6 +91,7 @@ SETTINGS: Final = (
     Setting("scheduler", "close", "0 6 3-9 * *", "when to close the month that has ended; send late files before this"),
     Setting("scheduler", "logs", "20 * * * *", "when to check that registered logs have only grown"),
     Setting("scheduler", "holds", "30 * * * *", "when to end holds that have reached their date"),
+    Setting("scheduler", "instalments", "40 * * * *", "when to pay what mandates allow on account"),
     Setting("scheduler", "chain", "*/5 * * * *", "when to check confirmations on the chain"),
 )
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}

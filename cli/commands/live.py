@@ -58,7 +58,7 @@ def propose(
     hour: Annotated[str, typer.Option(help="The most that leaves per hour, to all parties together: 1000.00.")],
     party: Annotated[str, typer.Option(help="The most that one party gets early in one month: 500.00.")],
     hours: Annotated[int, typer.Option(help="Hours from one instalment to the next, 1 to 24.")] = 24,
-    via: Annotated[str, typer.Option(help="Route: file (a bank) or chain.")] = "file",
+    via: Annotated[str, typer.Option(help="Route: file, for a bank.")] = "file",
     until: Annotated[str, typer.Option(help="The day on which it ends, such as 2026-12-31.")],
     reason: Annotated[str, typer.Option(help="The contract or decision; the ledger contains it.")],
 ) -> None:
@@ -107,6 +107,18 @@ def resume(
     from service.live import mandates
 
     emit(mandates.resume(workspace(), mandate, note=reason))
+
+
+@app.command()
+def pay(
+    mandate: Annotated[str | None, typer.Argument(help="The id of a mandate; by default every mandate.")] = None,
+    *,
+    form: Annotated[str, typer.Option("--format", help="How the bank takes its files: csv or pain.001.")] = "csv",
+) -> None:
+    """Pay what mandates allow now: one instalment per interval. Repeating pays nothing twice."""
+    from service.live import paying
+
+    emit(paying.pay(workspace(), mandate, form=form))
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from payouts.accounts.deductions import NONE, Converted, Deductions, Stages
 from payouts.money import payable
 
-Kind = Literal["adjustment", "release", "returned", "reversal"]
+Kind = Literal["adjustment", "release", "returned", "reversal", "instalment"]
 FRESH: Final = ("adjustment", "release")
 """Corrections by money that no deduction was made from yet; what returns or is reversed went through them once."""
 
@@ -25,6 +25,7 @@ class Correction:
 
     `adjustment`: decided by two people. `release`: held in `run`, its hold since lifted. `returned`: a payment
     of `run` that will never arrive. `reversal`: already paid out by `run`, which was undone.
+    `instalment`: paid on account of a month, `run` being `MANDATE/PERIOD`; more than zero where it came back.
     """
 
     id: str
@@ -130,13 +131,19 @@ def account(
     """Compute one party's account. `minimum`: a balance below it is carried whole."""
     booked = tuple(sorted(corrections))
     fresh = earned + sum(correction.micros for correction in booked if correction.kind in FRESH)
-    settled = sum(correction.micros for correction in booked if correction.kind not in FRESH)
+    on_account = sum(correction.micros for correction in booked if correction.kind == "instalment")
+    settled = sum(correction.micros for correction in booked if correction.kind not in (*FRESH, "instalment"))
     balance = opening + fresh + settled
     deductions, converted = NONE, None
     if stages is not None:
         deductions = stages.deduct(party, currency=currency, opening=opening, fresh=fresh, settled=settled)
         balance += deductions.total
     due = payable(balance, currency)[0] if balance >= max(minimum, 1) else 0
+    if on_account:
+        # The month comes to what it would without instalments; they pay a part of that. What they exceed it by is a
+        # debt, which the next month opens with.
+        balance += on_account
+        due = min(payable(max(0, due + on_account), currency)[0], payable(max(0, balance), currency)[0])
     if stages is not None and due:
         converted = stages.convert(party, due, currency)
         if converted is not None and not converted.micros:

@@ -27,6 +27,7 @@ CONTRA: Final = {
     "release": "Liabilities:Held",
     "returned": "Liabilities:Returned",
     "reversal": "Equity:Reversed",
+    "instalment": "Assets:Bank",
 }
 """Where the other leg of each kind of correction stands."""
 

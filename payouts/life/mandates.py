@@ -181,6 +181,15 @@ class Instalment:
     micros: int
     statement: Digest
 
+    @property
+    def run(self) -> Digest:
+        """Return the name under which its payments are answered."""
+        return self.id
+
+    @property
+    def batch(self) -> int:
+        return self.number
+
     def leaf(self) -> Leaf:
         return unsigned_leaf(
             "instalment",

@@ -68,6 +68,7 @@ NAMES: Final = {
     "release": "Released from a hold",
     "returned": "Payment that came back",
     "reversal": "Paid by a run since undone",
+    "instalment": "Paid on account",
 }
 """What each kind of correction, deduction and balance is called on a page."""
 STATES: Final = {

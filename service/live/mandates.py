@@ -99,9 +99,11 @@ def _fields(record: Mandate) -> dict[str, Any]:
 
 
 def _route(via: str) -> Route:
+    if via == "chain":
+        raise InputError("instalments leave by file only; on a chain the month's run pays: settle pay RUN --via chain")
     if via not in ROUTES:
-        raise InputError(f"route {via!r}: expected one of {', '.join(ROUTES)}")
-    return "chain" if via == "chain" else "file"
+        raise InputError(f"route {via!r}: expected file")
+    return "file"
 
 
 def _end(until: str, now: datetime) -> str:

@@ -140,6 +140,17 @@ def _logs(ws: Workspace, _: datetime) -> Did:
     return Did(", ".join(f"{origin} has {size} entries" for origin, size in members_seen.items()))
 
 
+def _instalments(ws: Workspace, _: datetime) -> Did:
+    from service.live.paying import pay
+
+    form = "pain.001" if ws.settings.text("payouts.debtor_iban") else "csv"
+    done = pay(ws, form=form)
+    paid = [instalment for instalment in done if instalment.instalment is not None]
+    if paid:
+        return Did("; ".join(f"{instalment.mandate}: {instalment.payments} payments" for instalment in paid))
+    return Did("; ".join(f"{mandate.mandate}: {mandate.waits}" for mandate in done) or "no mandate", nothing=True)
+
+
 JOBS: Final = (
     Job(name="seal", purpose="commit the tree to the chain's head", keys=("log",), work=_seal),
     Job(name="witness", purpose="have the newest checkpoint cosigned", keys=(), work=_witness),
@@ -148,6 +159,12 @@ JOBS: Final = (
     Job(name="close", purpose="close the month that has ended", keys=("log",), work=_close),
     Job(name="logs", purpose="see that the logs registered here have only grown", keys=(), work=_logs),
     Job(name="holds", purpose="end holds that have reached their date", keys=("log", "operator"), work=_holds),
+    Job(
+        name="instalments",
+        purpose="pay what mandates allow on account of the open month",
+        keys=("log", "operator"),
+        work=_instalments,
+    ),
     Job(name="chain", purpose="watch confirmations, write down what is final", keys=("log", "operator"), work=_chain),
 )
 

@@ -17,9 +17,10 @@ from ledger.types import Digest, Leaf, format_time
 from payouts.accounts.payment import Instruction, reference
 from payouts.accounts.payment_states import Outcome, PartyPayment, State
 from payouts.life.book import Book
+from payouts.life.mandates import Instalment
 from payouts.life.records import Pay, Payment
-from service.settlement.carrying import payments_of, transfers
-from service.settlement.finding import find_run
+from service.settlement.carrying import payments_of, payments_under, transfers
+from service.settlement.finding import find_paid
 from service.settlement.payment_files import CurrencyTotal, message_id, totals
 from service.settlement.step import DecidedStep, signed, take
 from service.settlement.stored import load
@@ -38,7 +39,7 @@ class SentPayment:
     """One payment as sent to a bank: run, attempt, payee, amount and currency."""
 
     run: Digest
-    batch: Pay
+    batch: Pay | Instalment
     party: str
     attempt: int
     reference: str
@@ -112,12 +113,12 @@ def confirm_all(ws: Workspace, name: str) -> AnswersRead:
     at = format_time(ws.clock())
 
     def decide(book: Book) -> DecidedStep[AnswersRead]:
-        run = find_run(book, run_name)
+        run = find_paid(book, run_name)
         payments = [
-            payment for payment in sent_by_file(ws, book, run.run) if not number or payment.batch.batch == int(number)
+            payment for payment in sent_by_file(ws, book, run) if not number or payment.batch.batch == int(number)
         ]
         if not payments:
-            raise StateError(f"{name}: nothing of it was handed over by file; settle pay {run.run[:16]} comes first")
+            raise StateError(f"{name}: nothing of it was handed over by file; settle pay {run[:16]} comes first")
         recording = _AnswerRecording(ws, book, maker, at)
         for payment in payments:
             if not recording.is_superseded(payment):
@@ -149,6 +150,21 @@ def sent_by_file(ws: Workspace, book: Book, run: Digest | None = None) -> Iterat
                         currency=paid_in,
                         micros=micros,
                     )
+    for record in book.mandates.instalments.values():
+        mandate = book.mandates.mandates[record.mandate]
+        if mandate.via != "file" or run not in (None, record.id):
+            continue
+        for row in payments_of(ws.log, record.statement):
+            instruction = Instruction.from_payload(row)
+            yield SentPayment(
+                run=record.id,
+                batch=record,
+                party=instruction.party,
+                attempt=1,
+                reference=instruction.reference,
+                currency=mandate.currency,
+                micros=instruction.micros,
+            )
 
 
 # --- matching -----------------------------------------------------------------------------------
@@ -268,7 +284,9 @@ class _AnswerRecording:
             self._record(standing, payment, answer, outcome)
 
     def is_superseded(self, payment: SentPayment) -> bool:
-        """Return whether a later attempt at the same payment was handed over."""
+        """Return whether a later attempt at the same payment was handed over, or an instalment's next one pays it."""
+        if isinstance(payment.batch, Instalment) and self._standing(payment).state == "failed":
+            return True
         return payment.attempt < len(self._standing(payment).transfer.attempts)
 
     def result(self, name: str, *, unnamed: int = 0, unknown: Sequence[str] = ()) -> AnswersRead:
@@ -287,7 +305,7 @@ class _AnswerRecording:
     def _standing(self, payment: SentPayment) -> _PaymentStanding:
         run, party = payment.run, payment.party
         if run not in self._runs:
-            self._runs[run] = transfers(self.ws.log, self.book, load(self.ws.log, self.book.runs[run]))
+            self._runs[run] = payments_under(self.ws.log, self.book, run)
         if (run, party) not in self._standings:
             count = len(self.book.payments.get((run, party), ()))
             waiting = {outcome for outcome in BY_TWO if self._named(payment, outcome).claim(count) in self.book.claims}

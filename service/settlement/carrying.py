@@ -6,7 +6,7 @@ Corrections come from adjustments, from released holds, and from outcomes of pay
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,8 @@ from payouts.accounts.deductions import Stages
 from payouts.accounts.payment_states import HandedOver, PartyPayment, PaymentNews, follow
 from payouts.life.book import Book
 from payouts.life.line_disputes import DisputeFile
-from payouts.life.records import Pay
+from payouts.life.mandates import Instalment
+from payouts.life.records import Pay, Payment
 from payouts.life.revisions import OTHER_PARTS, Restate, RestatementDocument, read_document
 from payouts.statements.statement import held_line
 from service.settlement.stored import Stored, load
@@ -99,6 +100,7 @@ def _corrections(
     for stored in before:
         yield from releases_of(book, stored, entries)
         yield from _returned(log, book, stored)
+    yield from _on_account(log, book, before, pool=pool, currency=currency, period=period)
     for key in book.published:
         record = book.runs[key]
         if record.pool == pool and book.reversed(key) and (undone := load(log, record)).currency == currency:
@@ -300,12 +302,88 @@ def transfers(log: Log, book: Book, stored: Stored) -> dict[str, PartyPayment]:
                     posted=posted.get(posting_name(run, record.batch)),
                 )
             )
-        else:
+        elif isinstance(record, Payment):
             history.append(
                 PaymentNews(index=index, party=record.party, outcome=record.outcome, reference=record.reference)
             )
     payable = {party: batch.payable for party, batch in stored.accounts.items() if batch.payable}
     return follow(payable, history)
+
+
+def instalment_payments(log: Log, book: Book, record: Instalment) -> dict[str, PartyPayment]:
+    """Return the state of each payment of an instalment, which is handed over when it is made, and once."""
+    rows = payments_of(log, record.statement)
+    payable = {row["party"]: int(row["micros"]) for row in rows}
+    place = book.places["instalment", record.id].index
+    history: list[HandedOver | PaymentNews] = [
+        HandedOver(
+            index=place,
+            batch=record.number,
+            route=book.mandates.mandates[record.mandate].via,
+            parties=frozenset(payable),
+        )
+    ]
+    for index, news in book.history.get(record.id, []):
+        if isinstance(news, Payment):
+            history.append(PaymentNews(index=index, party=news.party, outcome=news.outcome, reference=news.reference))
+    return follow(payable, history)
+
+
+def payments_under(log: Log, book: Book, name: Digest) -> dict[str, PartyPayment]:
+    """Return the state of each payment of a run or of an instalment."""
+    record = book.mandates.instalments.get(name)
+    return (
+        transfers(log, book, load(log, book.runs[name])) if record is None else instalment_payments(log, book, record)
+    )
+
+
+def currency_under(log: Log, book: Book, name: Digest) -> str:
+    """Return the pool's currency of a run or of an instalment."""
+    record = book.mandates.instalments.get(name)
+    return load(log, book.runs[name]).currency if record is None else book.mandates.mandates[record.mandate].currency
+
+
+def moved_on_account(log: Log, book: Book, records: Iterable[Instalment]) -> dict[str, int]:
+    """Return what is on its way or arrived by these instalments, by party."""
+    moved: dict[str, int] = defaultdict(int)
+    for record in records:
+        for party, payment in instalment_payments(log, book, record).items():
+            moved[party] += payment.moved
+    return dict(moved)
+
+
+def _on_account(
+    log: Log, book: Book, before: list[Stored], *, pool: str, currency: str, period: str
+) -> Iterator[Correction]:
+    """Return the instalments of each mandate and month as payments made, less what standing runs booked of them.
+
+    Each run books the difference: so a payment that comes back later is owed again, and a run that takes the place of a
+    reversed one takes them anew.
+    """
+    by_month: dict[tuple[str, str], list[Instalment]] = defaultdict(list)
+    for record in book.mandates.instalments.values():
+        mandate = book.mandates.mandates[record.mandate]
+        if (mandate.pool, mandate.currency) == (pool, currency) and record.period <= period:
+            by_month[record.mandate, record.period].append(record)
+    booked: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for stored in before:
+        for party, account in stored.accounts.items():
+            for correction in account.corrections:
+                if correction.kind == "instalment":
+                    booked[correction.run, party].append(correction.micros)
+    for (mandate_id, month), records in by_month.items():
+        run = f"{mandate_id}/{month}"
+        for party, micros in sorted(moved_on_account(log, book, records).items()):
+            earlier = booked[run, party]
+            if difference := -micros - sum(earlier):
+                yield Correction(
+                    id=f"instalment@{run}/{party}/{len(earlier)}",
+                    kind="instalment",
+                    party=party,
+                    micros=difference,
+                    run=run,
+                    reason=f"paid on account of {month}" if difference < 0 else f"on account of {month}, came back",
+                )
 
 
 def posting_name(run: Digest, batch: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.errors import InputError, StateError
-from ledger.types import Period
+from ledger.types import Digest, Period
 from payouts.life.book import Book
 from payouts.life.records import Run
 
@@ -57,6 +57,13 @@ def find_run(book: Book, run_id: str) -> Run:
     if not isinstance(proposal, Run):
         raise InputError(f"{run_id!r} is not a run; see: settle period show PERIOD")
     return proposal
+
+
+def find_paid(book: Book, name: str) -> Digest:
+    """Return the run or instalment of this id, or of the beginning of one: whatever payments are answered under."""
+    instalments = book.mandates.instalments
+    matches = [known for known in instalments if known == name or (len(name) >= 8 and known.startswith(name))]
+    return matches[0] if len(matches) == 1 else find_run(book, name).run
 
 
 def runs_of(book: Book, period: str) -> list[Run]:

@@ -28,11 +28,11 @@ from payouts.life.book import Book
 from payouts.life.records import OUTCOMES, Pay, Payment
 from service.settlement.approvers import check_by_person, is_demo
 from service.settlement.blocking import Blocked, blocked_parties
-from service.settlement.carrying import paid_out, payments_of, transfers
-from service.settlement.finding import find_run
+from service.settlement.carrying import paid_out, payments_of, payments_under, transfers
+from service.settlement.finding import find_paid, find_run
 from service.settlement.life import intents_of
 from service.settlement.payees import payees_now, route_of
-from service.settlement.payment_files import CurrencyTotal, check_format, obstacle, totals, write_batch
+from service.settlement.payment_files import CurrencyTotal, PaymentSubject, check_format, obstacle, totals, write_batch
 from service.settlement.runs import check_close
 from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.stored import Stored, load
@@ -146,7 +146,7 @@ def _due(
             blocked.append(Blocked(party=party, micros=micros, reason=stopped.get(party, "payee-incomplete")))
             continue
         # One payment that a bank would refuse must not bring the whole batch back days later.
-        detail = obstacle(ws, stored, instruction, accounts[party], form) if route == "file" else ""
+        detail = obstacle(ws, PaymentSubject.of(stored), instruction, accounts[party], form) if route == "file" else ""
         if detail:
             blocked.append(Blocked(party=party, micros=micros, reason="payee-incomplete", detail=detail))
         else:
@@ -203,7 +203,7 @@ def _files_of(ws: Workspace, stored: Stored, batches: list[Pay], form: str) -> t
     unwritten: list[str] = []
     for batch in reversed(batches):
         try:
-            files[:0] = write_batch(ws, stored, batch, form)
+            files[:0] = write_batch(ws, PaymentSubject.of(stored), batch, form)
         except (StateError, InputError) as problem:
             unwritten.insert(0, f"batch {batch.batch}: {problem}")
     return tuple(files), tuple(unwritten)
@@ -231,11 +231,10 @@ def confirm(ws: Workspace, run_id: str, party: str, outcome_name: str, *, note: 
     maker = ws.signer("operator")
 
     def decide(book: Book) -> DecidedStep[PaymentState]:
-        stored = load(ws.log, find_run(book, run_id))
-        run = stored.record.run
+        run = find_paid(book, run_id)
         news = book.payments.get((run, party), [])
         last = news[-1].outcome if news else None
-        transfer = transfers(ws.log, book, stored).get(party)
+        transfer = payments_under(ws.log, book, run).get(party)
         if last == outcome and not (outcome == "failed" and transfer is not None and not transfer.due):
             name = None if outcome == "settled" else news[-1].claim(len(news) - 1)
             return DecidedStep(

@@ -15,6 +15,7 @@ from ledger.errors import InputError, StateError
 from ledger.files import write_whole
 from ledger.registry.payees import Payee as Account
 from payouts.accounts.payment import Instruction, PayeeAccount, payment_file
+from payouts.life.mandates import Instalment, Mandate
 from payouts.life.records import Pay
 from service.settlement.carrying import payments_of
 from service.settlement.payees import accounts_ever, made_out_to, named
@@ -35,6 +36,28 @@ class CurrencyTotal:
     currency: str
     payments: int
     micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentSubject:
+    """What payments of a file are for: a pool's month, by a run or on account."""
+
+    period: str
+    pool: str
+    currency: str
+    remittance: str
+
+    @classmethod
+    def of(cls, stored: Stored) -> PaymentSubject:
+        """Return the subject of a run's payments."""
+        period, pool = stored.record.period, stored.record.pool
+        return cls(period=period, pool=pool, currency=stored.currency, remittance=f"Royalties {period}, {pool}")
+
+    @classmethod
+    def on_account(cls, mandate: Mandate, period: str) -> PaymentSubject:
+        """Return the subject of an instalment's payments."""
+        remittance = f"On account of {period}, {mandate.pool}"
+        return cls(period=period, pool=mandate.pool, currency=mandate.currency, remittance=remittance)
 
 
 def paid_in(intent: Mapping[str, Any], currency: str) -> tuple[str, int]:
@@ -64,28 +87,27 @@ def check_format(ws: Workspace, form: str) -> None:
         )
 
 
-def obstacle(ws: Workspace, stored: Stored, instruction: Instruction, account: Account, form: str) -> str:
+def obstacle(ws: Workspace, subject: PaymentSubject, instruction: Instruction, account: Account, form: str) -> str:
     """Return why a bank would refuse this payment in this format; empty if it would accept it."""
     if form == "csv":
         return ""
     try:
-        transfer = _transfer(stored, instruction, named(ws, account))
+        transfer = _transfer(subject, instruction, named(ws, account))
         pain.message([transfer], name="CHECK", created="", execute_on="", debtor=_debtor(ws))
     except InputError as problem:
         return str(problem)
     return ""
 
 
-def message_id(batch: Pay, currency: str) -> str:
-    """Return the id of a batch's message in one currency; the bank's answers about the whole batch name it."""
+def message_id(batch: Pay | Instalment, currency: str) -> str:
+    """Return the id of a batch's message in one currency; answers about the batch as a whole name it."""
     return f"{batch.run[:20].upper()}-{batch.batch}-{currency}"
 
 
-def write_batch(ws: Workspace, stored: Stored, batch: Pay, form: str) -> list[str]:
+def write_batch(ws: Workspace, subject: PaymentSubject, batch: Pay | Instalment, form: str) -> list[str]:
     """Returns the paths of a batch's files; those that are missing are made again from the log and the payee book."""
-    record = stored.record
     folder = ws.home / "payments"
-    stem = f"{record.period}-{record.pool}-{record.run[:12]}-{batch.batch}"
+    stem = f"{subject.period}-{subject.pool}-{batch.run[:12]}-{batch.batch}"
     _check_one_format(folder, stem, form)
     whole = folder / f"{stem}.csv"
     if whole.exists():  # release 0.1 wrote all currencies into one file, and this one may have been sent
@@ -93,16 +115,16 @@ def write_batch(ws: Workspace, stored: Stored, batch: Pay, form: str) -> list[st
     instructions = [Instruction.from_payload(row) for row in payments_of(ws.log, batch.statement)]
     paths = []
     accounts = None
-    for currency in sorted({instruction.paid(stored.currency)[0] for instruction in instructions}):
+    for currency in sorted({instruction.paid(subject.currency)[0] for instruction in instructions}):
         path = folder / f"{stem}-{currency}.{EXTENSIONS[form]}"
         if not path.exists():
             accounts = accounts_ever(ws) if accounts is None else accounts
             rows = [
                 (instruction, _payee(ws, accounts, instruction))
                 for instruction in instructions
-                if instruction.paid(stored.currency)[0] == currency
+                if instruction.paid(subject.currency)[0] == currency
             ]
-            write_whole(path, _content(ws, stored, batch, rows, form), mode=0o600)
+            write_whole(path, _content(ws, subject, batch, rows, form), mode=0o600)
         paths.append(str(path))
     return paths
 
@@ -120,15 +142,18 @@ def _check_one_format(folder: Path, stem: str, form: str) -> None:
 
 
 def _content(
-    ws: Workspace, stored: Stored, batch: Pay, rows: Sequence[tuple[Instruction, PayeeAccount]], form: str
+    ws: Workspace,
+    subject: PaymentSubject,
+    batch: Pay | Instalment,
+    rows: Sequence[tuple[Instruction, PayeeAccount]],
+    form: str,
 ) -> bytes:
-    record = stored.record
     if form == "csv":
-        return payment_file(rows, currency=stored.currency, period=record.period, pool=record.pool, run=record.run)
+        return payment_file(rows, currency=subject.currency, period=subject.period, pool=subject.pool, run=batch.run)
     # Both dates are the batch's own, so that the file made again is the file that was sent.
-    currency = rows[0][0].paid(stored.currency)[0]
+    currency = rows[0][0].paid(subject.currency)[0]
     return pain.message(
-        [_transfer(stored, instruction, payee) for instruction, payee in rows],
+        [_transfer(subject, instruction, payee) for instruction, payee in rows],
         name=message_id(batch, currency),
         created=batch.at,
         execute_on=batch.at[:10],
@@ -141,8 +166,8 @@ def _debtor(ws: Workspace) -> pain.BankAccount:
     return pain.BankAccount(name=name, number=number, bic=bic)
 
 
-def _transfer(stored: Stored, instruction: Instruction, payee: PayeeAccount) -> pain.CreditTransfer:
-    currency, micros = instruction.paid(stored.currency)
+def _transfer(subject: PaymentSubject, instruction: Instruction, payee: PayeeAccount) -> pain.CreditTransfer:
+    currency, micros = instruction.paid(subject.currency)
     return pain.CreditTransfer(
         reference=instruction.reference,
         to=pain.BankAccount(
@@ -150,7 +175,7 @@ def _transfer(stored: Stored, instruction: Instruction, payee: PayeeAccount) -> 
         ),
         currency=currency,
         micros=micros,
-        remittance=f"Royalties {stored.record.period}, {stored.record.pool}",
+        remittance=subject.remittance,
     )
 
 

@@ -21,6 +21,7 @@ from payouts.life.records import Adjust, Agree, Payment, Proposal, Release, Reve
 from payouts.life.revisions import Restate, read_document
 from service.registry.people import list_payees
 from service.settlement import questions
+from service.settlement.carrying import currency_under, payments_under
 from service.settlement.finding import find
 from service.settlement.step import read_book
 from service.settlement.stored import load
@@ -252,10 +253,10 @@ def _content(  # noqa: PLR0911  one answer a kind of proposal
         case Restate():
             return _restatement(ws, book, proposal)
         case Payment():
-            stored = load(ws.log, book.runs[proposal.run])
-            account = stored.accounts.get(proposal.party)
-            micros = None if account is None else account.payable
-            return proposal.party, micros, stored.currency, proposal.reference, CHANGES[proposal.outcome]
+            payment = payments_under(ws.log, book, proposal.run).get(proposal.party)
+            micros = None if payment is None else payment.micros
+            currency = currency_under(ws.log, book, proposal.run)
+            return proposal.party, micros, currency, proposal.reference, CHANGES[proposal.outcome]
         case Release():
             return "", None, "", proposal.note, f"{proposal.hold} ends"
         case Reject():

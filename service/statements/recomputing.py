@@ -27,6 +27,7 @@ from payouts.accounts.journal import journal
 from payouts.life.book import Book
 from service.bundles import read_log, verify_bundle
 from service.config import resolve
+from service.live.paying import instalment_problems
 from service.log import members
 from service.log.ingesting import quarantined
 from service.log.logs import listed
@@ -219,6 +220,7 @@ def recompute(folder: Path, trust: Trust, *, newer: LogCopy | None = None, on_pr
             *_examined(ws),
             *map(str, book.voids),
             *_handed_over(ws, book),
+            *instalment_problems(ws, book, period),
             *_overpaid(ws, book),
             *(problem for run in runs if not run.ok for problem in _lost(ws, book, load(ws.log, book.runs[run.run]))),
             *_restated(ws, book, period),

@@ -1,9 +1,9 @@
 "use strict";
 // A payee's account through one run, made again from what it opened with (payouts: derive, accounts, tables).
 
-const CORRECTION_KINDS = ["adjustment", "release", "returned", "reversal"];
+const CORRECTION_KINDS = ["adjustment", "release", "returned", "reversal", "instalment"];
 const FRESH_CORRECTIONS = ["adjustment", "release"];  // money that no deduction was made from yet
-const FIRST_CORRECTIONS = ["adjustment", "reversal"];  // what a run that follows none may book
+const FIRST_CORRECTIONS = ["adjustment", "reversal", "instalment"];  // what a run that follows none may book
 const CORRECTION_FIELDS = ["id", "kind", "micros", "run", "reason"];
 const BALANCE_FIELDS = ["kind", "term", "micros", "due"];
 const DEDUCTION_FIELDS = ["agreed", "before", "entries", "after"];
@@ -137,6 +137,7 @@ function readCorrection(given, party, correction) {
     release: id.endsWith(`@${run}`),
     returned: id.startsWith(`returned@${run}/${party}`),
     reversal: id.startsWith(`reversal@${run}`),
+    instalment: id.startsWith(`instalment@${run}/${party}/`),
   }[kind];
   if (!isNamedSo) refuse(`${party}: correction ${id} has not the name of a ${kind}`);
   if (given.follows === null && !FIRST_CORRECTIONS.includes(kind)) refuse(`${party}: the run follows none, and books a ${kind}`);
@@ -233,10 +234,18 @@ function settleAccount(given, account, earned) {
   const isFresh = ({ kind }) => FRESH_CORRECTIONS.includes(kind);
   const total = (chosen) => sum(chosen.map(({ micros }) => micros));
   const fresh = earned + total(corrections.filter(isFresh));
-  const settled = total(corrections.filter((correction) => !isFresh(correction)));
+  const isOnAccount = ({ kind }) => kind === "instalment";
+  const onAccount = total(corrections.filter(isOnAccount));
+  const settled = total(corrections.filter((correction) => !isFresh(correction) && !isOnAccount(correction)));
   const deductions = deduct(given, account, { opening, fresh, settled });
-  const balance = opening + fresh + settled + deductions.change;
+  let balance = opening + fresh + settled + deductions.change;
   let payable = payableOf(given, balance);
+  if (onAccount) {  // instalments pay a part of what the month comes to; what they exceed it by is a debt
+    const whole = (micros) => roundDownToMinorUnit(micros > 0n ? micros : 0n, given.terms.currency);
+    const unpaid = whole(payable + onAccount);
+    balance += onAccount;
+    payable = unpaid < whole(balance) ? unpaid : whole(balance);
+  }
   let converted = payable ? convert(given, account, payable) : null;
   if (converted && !converted.micros) [payable, converted] = [0n, null];
   return { ...account, corrections, earned, payable, carried: balance - payable, deductions, converted };
