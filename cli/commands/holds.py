@@ -151,8 +151,12 @@ def approver_add(
         str | None,
         typer.Option("--as", metavar="PARTY", help="The introducing party: an approver, if there is one already."),
     ] = None,
+    public: Annotated[
+        str | None,
+        typer.Option(metavar="HEX", help="The public half of a key that the person made, such as at /browser-key."),
+    ] = None,
 ) -> None:
     """Give a person an approver's key of their own, introduced in the log."""
     from service.settlement import approvers
 
-    emit(approvers.enrol(workspace(), party, by))
+    emit(approvers.enrol(workspace(), party, by, public=public))

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from ledger.errors import InputError, StateError
+from ledger.errors import InputError, SettleError, StateError
 from ledger.proofs import leaf
-from ledger.proofs.keys import PrivateKey
+from ledger.proofs.keys import KEY_SIZE, PrivateKey, PublicKey
+from ledger.text import parse_hex
 from ledger.types import Digest, Role
 from payouts.life.book import Book
 from service.log import enrolling
@@ -112,19 +113,33 @@ def is_demo(ws: Workspace, book: Book, runs: Collection[Digest]) -> bool:
     )
 
 
-def enrol(ws: Workspace, party: str, by: str | None = None) -> Enrolled:
-    """Create an approver's key for a person, whose approvals are then not marked demo.
+def enrol(ws: Workspace, party: str, by: str | None = None, *, public: str | None = None) -> Enrolled:
+    """Register an approver's key for a person, whose approvals are then not marked demo.
 
     The first is introduced by the workspace's own approver key, every later one by an existing approver (`by`), so that
-    an operator cannot invent a second person.
+    an operator cannot invent a second person. `public`: the public half, in hex, of a key that the person made and
+    keeps, such as in a browser; without it one is made here.
     """
     if party in operators(ws):
         raise StateError(f"{party} is the operator and makes the runs; an approver must be another person")
     if one_person(ws):
-        return enrolling.enrol(ws, party, APPROVER, name=key_name(party), by=APPROVER)
+        return _enrol(ws, party, APPROVER, public)
     if by is None or by in operators(ws) or not has_own_key(ws, by):
         raise StateError(
             f"other people approve here already, so one of them introduces {party} (finding M5): "
             "settle approver add PARTY --as APPROVER, where that approver's key is kept"
         )
-    return enrolling.enrol(ws, party, APPROVER, name=key_name(party), by=key_name(by))
+    return _enrol(ws, party, key_name(by), public)
+
+
+def _enrol(ws: Workspace, party: str, introducer: str, public: str | None) -> Enrolled:
+    """Introduce a key that is made here, or the one whose public half is given, by a key kept here."""
+    name = key_name(party)
+    if public is None:
+        return enrolling.enrol(ws, party, APPROVER, name=name, by=introducer)
+    try:
+        key = PublicKey(parse_hex(public, "public key", KEY_SIZE))
+    except (SettleError, ValueError) as problem:
+        raise InputError(f"--public: {problem}; expected 64 hex digits, as the page /browser-key shows them") from None
+    done = ws.log.append([enrolling.introduction(ws, party, APPROVER, key, by=introducer)])
+    return Enrolled(party=party, key=key.id, file="", size=done.size)

@@ -260,7 +260,7 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
     at = format_time(ws.clock())
     current = read_book(ws)
     named = find(current, subject)
-    _check_derived(ws, current, named, party)
+    check_derived(ws, current, named, party)
 
     def decide(book: Book) -> DecidedStep[Approved]:
         name = find(book, subject)
@@ -272,22 +272,31 @@ def approve(ws: Workspace, subject: str, party: str) -> Approved:
             if done.by == party:
                 return DecidedStep(_approved(done, kind, proposal.by, already=True))
         key, demo = approver_key(ws, party)
-        if key.public.id == proposal.key:
-            raise StateError(f"{party} would approve with the key this {kind} was made with; use a key of their own")
-        if name in book.withdrawn:
-            raise StateError(f"{name} was withdrawn: {book.withdrawn[name].reason}")
-        if isinstance(proposal, Run) and name in book.published:
-            raise StateError(f"run {name[:16]} is published already; nothing is left to approve")
-        if isinstance(proposal, Run):
-            check_close(book, load(ws.log, proposal))
-        _check_current(book, proposal, name)
+        check_approvable(ws, book, name, party, key.public.id)
         record = Approve(at=at, by=party, key=key.public.id, subject=name, document=book.document(name), demo=demo)
         return DecidedStep(_approved(record, kind, proposal.by, already=False), leaves=[signed(record, key)])
 
     return take(ws, decide)
 
 
-def _check_derived(ws: Workspace, book: Book, name: str, party: str) -> None:
+def check_approvable(ws: Workspace, book: Book, name: str, party: str, key: Digest) -> None:
+    """Refuse an approval of a proposal that is over, or by its maker's key."""
+    proposal = book.proposal(name)
+    if key == proposal.key:
+        raise StateError(
+            f"{party} would approve with the key this {type(proposal).__name__.lower()} was made with; use a key of "
+            "their own"
+        )
+    if name in book.withdrawn:
+        raise StateError(f"{name} was withdrawn: {book.withdrawn[name].reason}")
+    if isinstance(proposal, Run) and name in book.published:
+        raise StateError(f"run {name[:16]} is published already; nothing is left to approve")
+    if isinstance(proposal, Run):
+        check_close(book, load(ws.log, proposal))
+    _check_current(book, proposal, name)
+
+
+def check_derived(ws: Workspace, book: Book, name: str, party: str) -> None:
     """Refuse a run or restatement if the approver's computation gives another result."""
     if name in book.runs and not any(approval.by == party for approval in book.approvals.get(name, [])):
         check_again(ws, book, load(ws.log, book.runs[name]))

@@ -33,6 +33,7 @@ _PAYEE: Final = frozenset({"holder", "operator"})
 """Not auditors: they do not see where money goes, nor act for a party."""
 _BOOKS: Final = frozenset({"operator", "approver", "auditor"})
 _OPERATOR: Final = frozenset({"operator"})
+_APPROVER: Final = frozenset({"approver"})
 
 Function = Callable[[Call], Any]
 
@@ -99,6 +100,31 @@ PORTAL: Final[tuple[Route, ...]] = (
     _page("/periods/{period}", _BOOKS, finance.period, "A month: what is odd, its runs and their five parts."),
     _page("/proposals", _BOOKS, proposing.listed, "What waits for a second person."),
     _page("/proposals/{proposal}", _BOOKS, proposing.one_proposal, "One proposal and what it changes."),
+    _form("/proposals/{proposal}", _APPROVER, proposing.approve, "Append an approval that the browser signed."),
+    Route(
+        method="GET",
+        path="/proposals/{proposal}/leaf",
+        who=_APPROVER,
+        query=("key!",),
+        summary="The exact bytes that an approver's key is to sign.",
+        function=proposing.leaf,
+    ),
+    Route(
+        method="GET",
+        path="/proposals/{proposal}/document",
+        who=_BOOKS,
+        summary="What an approval names by its digest.",
+        function=proposing.document,
+    ),
+    Route(
+        method="GET",
+        path="/proposals/{proposal}/accounts",
+        who=_BOOKS,
+        answers="application/x-ndjson",
+        summary="A run's table of accounts, which its document names by digest.",
+        function=proposing.accounts,
+    ),
+    _page("/browser-key", _ANYBODY, proposing.browser_key, "Make an approver's key in this browser."),
     _page("/held", _BOOKS, finance.held, "All money that is held or in suspense.", query=("period",)),
     _page("/payments", _BOOKS, finance.payments, "Payments.", query=("run", "party", "state", "reference")),
     _page("/disputes", _BOOKS, disputes.all_of_them, "All disputes, the overdue ones first."),

@@ -40,11 +40,12 @@ def verify_page(_: Call) -> Content:
 
 
 def script(call: Call) -> Content:
-    """`GET /static/{name}`: a script of the pages; they load no other."""
+    """`GET /static/{name}`: a script of the pages, or a part of the verifier that they use; they load no other."""
     name = call.params["name"]
-    if name not in {path.name for path in SCRIPTS.glob("*.js")}:
+    paths = [path for folder in (SCRIPTS, PARTS) for path in folder.glob("*.js") if path.name == name]
+    if not paths:
         raise NotFoundError(f"script {name!r}")
-    return Content(data=(SCRIPTS / name).read_bytes(), media="text/javascript; charset=utf-8", cache="no-cache")
+    return Content(data=paths[0].read_bytes(), media="text/javascript; charset=utf-8", cache="no-cache")
 
 
 def event_schema(_: Call) -> dict[str, Any]:
