@@ -43,7 +43,9 @@ Territory = Annotated[str, typer.Option(help="A country such as SE, or WORLD.")]
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Registry documents (.json), tables (.csv, .tsv), ERN messages (.xml)."),
+        typer.Argument(
+            metavar="FILE...", help="Documents (.json), tables (.csv, .tsv), ERN (.xml) or CWR (.v21, .v22)."
+        ),
     ],
     *,
     list_name: Annotated[
@@ -56,6 +58,10 @@ def import_(
             metavar="COLUMN=FIELD",
             help="The field of a table's column: Song=title; COLUMN= ignores the column, @FILE reads saved pairs.",
         ),
+    ] = None,
+    right: Annotated[
+        str | None,
+        typer.Option(help="For CWR: the right that pays, where they differ: performing, mechanical, synchronisation."),
     ] = None,
     by: By = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the result without changing anything.")] = False,
@@ -74,12 +80,28 @@ def import_(
 
     tables, allowance = table_reader(list_name, mapping_pairs(mapped)), quarantine_allowance(max_quarantine)
     with progress("Registering", unit="leaves") as advance:
-        done = registering.load(workspace(), files, tables=tables, by=by, dry_run=dry_run, on_progress=advance)
+        done = registering.load(
+            workspace(), files, tables=tables, right=right, by=by, dry_run=dry_run, on_progress=advance
+        )
     emit(done, text=_everything if verbose else _summary)
     if done.quarantined and not dry_run:
         say(f"settle: {counted(done.quarantined, 'row')} kept in quarantine; `settle quarantine list` says why")
     conflicts = f"{counted(done.conflicts, 'conflict')} with the registry, which was not changed"
     leave(rows_code(done, conflicts=conflicts, allowance=allowance))
+
+
+@app.command()
+def acknowledge(
+    file: Annotated[Path, typer.Argument(help="A CWR file that was imported.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The acknowledgement file to write.")],
+    sender: Annotated[str, typer.Option(help="Who answers: PB, SO, AA or WR and nine digits, such as AA000000123.")],
+    right: Annotated[str | None, typer.Option(help="The right that was imported, as in the import.")] = None,
+) -> None:
+    """Write the CWR acknowledgement of a file: what became of each of its works."""
+    from service.registry import acknowledging
+
+    emit(acknowledging.acknowledge(workspace(), file, out, sender=sender, right=right))
 
 
 @app.command()

@@ -14,6 +14,7 @@ returns the compact upper-case form, or raises InputError naming what is wrong w
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from ledger.errors import InputError
@@ -99,6 +100,14 @@ def evm_address(text: str) -> str:
     if not _EVM.match(text.strip()):
         raise InputError(f"account {text!r}: expected 0x and forty hex digits")
     return text.strip()
+
+
+def spelled(spell: Callable[[str], str], text: str) -> str:
+    """An identifier in its one spelling; one that is wrong as it stands, so that its row is refused with the reason."""
+    try:
+        return spell(text) if text else ""
+    except InputError:
+        return text
 
 
 def _weighted_mod_10(start: int, digits: str) -> str:

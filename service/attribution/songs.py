@@ -138,17 +138,17 @@ def certificate_of(view: View, track: str, vector: Digest) -> Digest | None:
 
 
 def _remembered_path(ws: Workspace, track: str, vector: InfluenceVector) -> Path:
-    known = remembered(ws).get(f"{track}@{vector.method}")
-    if known is None or not Path(known.path).is_file():
+    attributed = remembered(ws).get(f"{track}@{vector.method}")
+    if attributed is None or not Path(attributed.path).is_file():
         raise InputError(f"track {track!r}: this host does not know its sound file; name it with --audio FILE")
-    return Path(known.path)
+    return Path(attributed.path)
 
 
 def _matched(ws: Workspace, record: Track, source: Path) -> str:
     """How the file is known to be the track's; StateError where it is not."""
     digest = file_digest(source)
-    known = {digest_of for track, digest_of in song_sounds.digests(ws) if track == record.id}
-    if digest == record.audio_sha256 or (record.audio_sha256 is None and digest in known):
+    digests = {digest_of for track, digest_of in song_sounds.digests(ws) if track == record.id}
+    if digest == record.audio_sha256 or (record.audio_sha256 is None and digest in digests):
         song_sounds.remember(ws, record.id, source)
         return "digest"
     sounds = song_sounds.sounds(ws)

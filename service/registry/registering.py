@@ -18,7 +18,7 @@ from ledger.registry.readers import JsonReader, RawRow, TableReader
 from ledger.registry.view import View
 from ledger.types import Digest
 from service.registry import audio_roots
-from service.registry.messages import ErnReader
+from service.registry.messages import CwrReader, ErnReader
 from service.registry.signing import author, signer
 from service.settlement.payees import settled_parties
 
@@ -36,16 +36,17 @@ def load(
     dry_run: bool,
     on_progress: Progress | None,
     tables: TableReader | None = None,
+    right: str | None = None,
 ) -> Imported:
     """`settle registry import`."""
     before = _audio(ws)
-    messages = ErnReader(ws)
+    messages, registrations = ErnReader(ws), CwrReader(ws, right)
     tables = tables or TableReader()
     done = import_files(
         ws.registry,
         paths,
         signer(ws, by),
-        formats=(JsonReader(), tables, messages),
+        formats=(JsonReader(), tables, messages, registrations),
         settled=lambda: settled_parties(ws),
         dry_run=dry_run,
         on_progress=on_progress,
@@ -54,7 +55,7 @@ def load(
         folders = [path.parent for path in paths]  # audio paths are relative to these files
         audio_roots.remember(ws, folders)
         audio_roots.bind(ws, {name: path for name, path in _audio(ws).items() if name not in before}, folders)
-    reading = (*messages.left_out.sentences(), *tables.assumed)
+    reading = (*messages.left_out.sentences(), *registrations.reading.sentences(), *tables.assumed)
     return replace(done, notices=(*done.notices, *reading), summary=(*done.summary, *reading))
 
 

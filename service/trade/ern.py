@@ -182,7 +182,7 @@ class _Message(ContentHandler):
         fields: dict[str, str] = {}
         for element, column, spell in _IDENTIFIERS:
             if text := self._texts.first(element):
-                fields[column] = _spelled(spell, text)
+                fields[column] = identifiers.spelled(spell, text)
         proprietary = self._texts.first("ProprietaryId").replace(" ", "")
         registered = next((own for column, code in fields.items() if (own := self._lookup(column, code))), None)
         own = registered or next((f"{column}-{code}" for column, code in fields.items()), proprietary)
@@ -192,7 +192,7 @@ class _Message(ContentHandler):
         self._parties[self._texts.first("PartyReference")] = party
 
     def _recording(self) -> None:
-        code = _spelled(identifiers.isrc, self._texts.first("ISRC"))
+        code = identifiers.spelled(identifiers.isrc, self._texts.first("ISRC"))
         own = self._lookup("isrc", code) or code
         row = {"title": self._texts.first("DisplayTitleText"), "artist": self._texts.first("DisplayArtistName")}
         if own == code:  # one that is registered under another id keeps what stands there
@@ -238,11 +238,3 @@ def _percent(text: str) -> str:
         return text
     whole, _, part = text.partition(".")
     return f"{whole}{part[:2]:0<2}.{part[2:] or 0}"
-
-
-def _spelled(spell: Callable[[str], str], text: str) -> str:
-    """An identifier in its one spelling; one that is wrong as it stands, so that its row is refused with the reason."""
-    try:
-        return spell(text)
-    except InputError:
-        return text
