@@ -48,7 +48,10 @@ class TrainingState:
 
 
 class Adapter(Protocol):
-    """A model as the estimators see it. `steps` is the length of a whole training."""
+    """A model as the estimators see it. `steps` is the length of a whole training.
+
+    An adapter may also have `attention`, the kernel of attention in words: it is signed with every score.
+    """
 
     @property
     def name(self) -> str: ...

@@ -111,7 +111,8 @@ def _details(track: str, document: dict[str, Any], owners: list[dict[str, Any]],
         "fit": document,
         "fit_sha256": canon.digest(canon.encode(document)),
         "gain_ppm": round(gain * MILLION),
-        "interval": "90 % of held-out owner shares lie within half_width_ppm of the bank's; not conformal over owners",
+        "interval": "90 % of held-out owner shares lie within half_width_ppm of the bank's; for owners that the width "
+        "was not fitted on, see interval_cover_ppm",
         "owners": owners,
     }
 

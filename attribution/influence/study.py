@@ -6,6 +6,7 @@ fit lies in `fit.json`, whose digest is named by every vector that was made with
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 from collections.abc import Callable, Mapping
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from attribution.influence import combining, ekfac, lds, logra, trak, unlearning
 from attribution.influence.adapter import Adapter, read_checkpoint
-from attribution.influence.contrasts import correlation, from_bank, owner_sums, split_half
+from attribution.influence.contrasts import correlation, from_bank, like_style, owner_sums, split_half
+from attribution.influence.intervals import LEVEL, cover_of_new_owners, half_width
 from attribution.influence.retraining import Bench, TrainingJob, coalition_jobs, likelihoods, owners_of, subset_jobs
 from attribution.influence.shares import clusters, distance, divide, owner_sizes, skill
 from ledger.errors import InputError, StateError
@@ -37,7 +39,8 @@ class StudyPlan:
 
     `adapter` is `package.module:Class`, such as `attribution.influence.adapters.symbolic:Symbolic` or
     `attribution.influence.adapters.latent:Latent`. Seeds of checkpoints, bank and subsets are all
-    different, and none is the producer's.
+    different, and none is the producer's. `like_style` names owners of one style, among whom the fit is judged too:
+    owners that sound alike are the hard part.
     """
 
     adapter: str
@@ -49,6 +52,7 @@ class StudyPlan:
     bank: int = 30
     subsets: int = 20
     c_ppm: int = 300_000
+    like_style: tuple[str, ...] = ()
     items_root: Digest | None = None
 
     @property
@@ -74,12 +78,13 @@ class Study:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            self.plan = StudyPlan(**json.loads((folder / "study.json").read_text(encoding="utf-8")))
+            plan = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+            self.plan = StudyPlan(**{**plan, "like_style": tuple(plan.get("like_style", ()))})
         except (OSError, ValueError, TypeError) as problem:
             raise InputError(f"study {folder}: study.json cannot be read ({problem})") from None
         self.adapter = load_adapter(self.plan.adapter, folder)
-        plan = self.plan
-        self.bench = Bench(self.adapter, folder / "jobs", producer=plan.producer, registered=plan.items_root)
+        producer, root = self.plan.producer, self.plan.items_root
+        self.bench = Bench(self.adapter, folder / "jobs", producer=producer, registered=root)
         self.items, self.owners = self.bench.items, owners_of(self.bench.items)
         self.clusters = clusters(self.items)
         self.sizes = owner_sizes(self.items, self.owners, self.clusters)
@@ -179,9 +184,14 @@ def fit(study: Study) -> dict[str, Any]:
         "skill_ppm": round(skill(shares, true, study.sizes, floor) * 1e6),
         "distance_ppm": round(distance(shares, true) * 1e6),
         "floor_ppm": round(floor * 1e6),
-        "half_width_ppm": round(float(np.quantile(np.abs(shares - true), 0.9)) * 1e6),
+        "half_width_ppm": round(half_width(shares - true) * 1e6),
+        "interval_level_ppm": round(LEVEL * 1e6),
+        "interval_fitted_on": {"works": len(names), "owners": len(study.owners)},
+        "interval_cover_ppm": _ppm(asdict(cover_of_new_owners(shares - true))),
         "split_half_ppm": round(agreement * 1e6),
         "agreement_ppm": round(correlation(features["ekfac"], features["unlearning"]) * 1e6),
+        **_like_style(study, predicted, truth),
+        **_lds(study, data),
         **_made_with(study, jobs),
     }
     (study.folder / "fit.json").write_bytes(canon.encode(document) + b"\n")
@@ -224,6 +234,7 @@ def _made_with(study: Study, jobs: list[TrainingJob]) -> dict[str, Any]:
         "estimator_version": VERSION,
         "adapter": f"{study.adapter.name} {study.adapter.version}",
         "items_root": study.bench.root,
+        "fit_set": _digest_of(study.folder / study.plan.held_out),
         "producer_seed": study.plan.producer,
         "checkpoints": [study.bench.digest(job) for job in study.plan.full_jobs],
         "bank": canon.digest(canon.encode([study.bench.digest(job) for job in jobs])),
@@ -234,10 +245,50 @@ def _made_with(study: Study, jobs: list[TrainingJob]) -> dict[str, Any]:
         "cluster_version": "content-sha256/1",
         "damping_ppm": round(ekfac.DAMPING * 1e6),
         "torch": str(torch.__version__),
-        "device": "cpu",
-        "dtype": "float32",
+        **_placed(study.adapter),
         "threads": torch.get_num_threads(),
     }
+
+
+def _placed(adapter: Adapter) -> dict[str, str]:
+    """Where and how precisely the model is computed; another kernel of attention is noise in every score."""
+    parameter = next(adapter.model(0).parameters())
+    return {
+        "device": str(parameter.device),
+        "dtype": str(parameter.dtype).removeprefix("torch."),
+        "attention": str(getattr(adapter, "attention", "not stated by the adapter")),
+    }
+
+
+def _digest_of(path: Path) -> Digest:
+    """One digest of a file, or of a folder's files by name."""
+    if not path.exists():
+        raise InputError(f"held-out works {path}: there is no such file")
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
+    listed = [[str(entry.relative_to(path)), hashlib.sha256(entry.read_bytes()).hexdigest()] for entry in files]
+    return canon.digest(canon.encode(listed))
+
+
+def _like_style(study: Study, predicted: Floats, truth: Floats) -> dict[str, int]:
+    """The held-out correlation among owners of one style, where the study names such."""
+    if unknown := sorted(set(study.plan.like_style) - set(study.owners)):
+        raise InputError(f"study {study.folder}: like_style names {unknown[0]}, who owns no training item")
+    members = [study.owners.index(owner) for owner in study.plan.like_style]
+    if len(members) < 2:
+        return {}
+    alike = (like_style(table, members, range(table.shape[1])) for table in (predicted, truth))
+    return {"held_out_r_like_style_ppm": round(correlation(*alike) * 1e6)}
+
+
+def _lds(study: Study, data: Any) -> dict[str, Any]:
+    """EK-FAC's LDS on the held-out works with its ceiling, where the subsets' models are trained."""
+    jobs = study.subset_jobs
+    if study.bench.missing(jobs):
+        return {"lds": "not measured: the subsets are not trained (settle truth --subsets)"}
+    measured = lds.measure(study.screening(data, "ekfac"), jobs, study.bench.values(jobs, data))
+    figures = {name: round(getattr(measured, name) * 1e6) for name in ("score", "low", "high")}
+    ceiling = {} if np.isnan(measured.ceiling) else {"ceiling": round(measured.ceiling * 1e6)}
+    return {"lds": {"ppm": {**figures, **ceiling}, "subsets": measured.subsets, "seeds": measured.seeds}}
 
 
 def _ppm(values: Mapping[str, float]) -> dict[str, int]:

@@ -88,6 +88,17 @@ def dispute(
 
 
 @app.command()
+def health(study: StudyFolder, tracks: Tracks) -> None:
+    """Check a study before scoring, without retraining on subsets: agreement, hubs, rank, repetition, smoothness."""
+    from attribution.influence.health import examine
+    from attribution.influence.study import Study
+
+    opened = Study(study)
+    say(f"settle: 4 trainings of {opened.adapter.steps} steps each")
+    emit(examine(opened, tracks))
+
+
+@app.command()
 def report(study: StudyFolder) -> None:
     """Report the quality of the study's fit: held-out correlation, skill, noise floor, agreement of estimators."""
     from attribution.influence.study import Study, read_fit

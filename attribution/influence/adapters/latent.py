@@ -43,6 +43,7 @@ class Latent:
 
     name = "latent-denoiser"
     version = "1"
+    attention = "none: convolutions"
 
     def __init__(
         self,

@@ -103,6 +103,7 @@ class Symbolic:
 
     name = "symbolic-transformer"
     version = "1"
+    attention = "written out: masked softmax, no fused kernel"
 
     def __init__(self, works: Sequence[TokenisedWork], *, width: int = 32, epochs: int = 12, batch: int = 32) -> None:
         if not works:

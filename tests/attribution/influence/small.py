@@ -38,6 +38,7 @@ PLAN = {
     "checkpoints": 1,
     "bank": 6,
     "subsets": 3,
+    "like_style": ["owner-0", "owner-1"],
 }
 TRAINED, HELD_OUT = 32, 44
 """Of 48 works the first are trained on, the next held out, the last four stand for what the model made."""

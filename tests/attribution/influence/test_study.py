@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from attribution.influence import dispute
+from attribution.influence.health import effective_rank, examine
+from attribution.influence.intervals import cover_of_new_owners
 from attribution.influence.score import score
 from attribution.influence.study import Study, fit, measure_lds, read_fit
 from ledger.errors import InputError, StateError
@@ -25,6 +28,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     with pytest.raises(StateError, match="settle influence bank"):
         fit(opened)
     opened.train(opened.bank_jobs + opened.plan.full_jobs)
+    assert "not measured" in fit(opened)["lds"]
+    opened.train(opened.subset_jobs)
     fit(opened)
     return opened
 
@@ -40,6 +45,59 @@ def test_a_fitted_study_gives_valid_vectors_with_their_details(study: Study) -> 
         assert one.details["fit"]["producer_seed"] == 7
         assert abs(sum(owner["beta_ppm"] for owner in one.details["owners"])) <= 4
     assert [one.details for one in score(study, tracks)] == [one.details for one in scored]
+
+
+def test_what_is_signed_says_how_it_was_measured(study: Study) -> None:
+    """If this fails, a vector's details leave open on what, with which kernel, or how surely it was estimated."""
+    details = score(study, study.folder / "tracks.jsonl")[0].details
+    signed = details["fit"]
+    names = (
+        "estimator estimator_version adapter checkpoints producer_seed base c_ppm cluster_version weights_ppm fit_set "
+    )
+    names += "held_out_r_ppm held_out_r_like_style_ppm skill_ppm floor_ppm lds bank bank_seeds items_root device dtype "
+    names += "attention threads half_width_ppm interval_level_ppm interval_fitted_on interval_cover_ppm agreement_ppm"
+    assert set(names.split()) <= set(signed)
+    assert {"gain_ppm", "clipped_ppm", "owners", "fit_sha256", "interval"} <= set(details)
+    assert set(details["owners"][0]) == {"owner", "size_ppm", "beta_ppm", "share_ppm"}
+    assert (signed["device"], signed["dtype"], signed["attention"][:11]) == ("cpu", "float32", "written out")
+    assert signed["lds"]["ppm"]["low"] <= signed["lds"]["ppm"]["score"] <= signed["lds"]["ppm"]["high"]
+    assert 0 <= signed["interval_cover_ppm"]["low"] <= signed["interval_cover_ppm"]["mean"] <= MILLION
+
+
+def test_health_is_examined_without_a_truth(study: Study) -> None:
+    """If this fails, an operator learns only from a dispute that scores or trainings do not repeat."""
+    health = examine(study, study.folder / "tracks.jsonl")
+    assert (health.tracks, health.scores_repeat, health.training_repeats) == (4, True, True)
+    assert 1 <= health.effective_rank_ppm / MILLION <= 4
+    assert -MILLION <= health.smoothness_ppm <= MILLION
+
+
+def test_other_held_out_works_make_a_fit_invalid(study: Study) -> None:
+    """If this fails, a fit says that it was made on works that were changed since."""
+    held = study.folder / "held.jsonl"
+    content = held.read_text(encoding="utf-8")
+    held.write_text(content + "\n", encoding="utf-8")
+    try:
+        with pytest.raises(StateError, match="fit_set"):
+            read_fit(Study(study.folder))
+    finally:
+        held.write_text(content, encoding="utf-8")
+
+
+def test_effective_rank_counts_the_ways_in_which_tracks_differ() -> None:
+    """If this fails, an operator is not warned of scores that are the same for every track."""
+    assert effective_rank(np.outer(np.ones(5), np.arange(1.0, 9))) == pytest.approx(1)
+    assert effective_rank(np.eye(6)) == pytest.approx(6)
+    assert effective_rank(np.zeros((2, 3))) == 0
+
+
+def test_cover_is_of_owners_that_gave_no_width() -> None:
+    """If this fails, an interval looks sure because it is judged on what it was fitted on."""
+    generator = np.random.default_rng(0)
+    alike = cover_of_new_owners(generator.normal(size=(40, 50)))
+    assert 0.88 < alike.mean < 0.92
+    spread = cover_of_new_owners(generator.normal(size=(40, 50)) * generator.exponential(size=(40, 1)))
+    assert spread.high - spread.low > alike.high - alike.low
 
 
 def test_what_nobody_registered_stays_unattributed(study: Study) -> None:

@@ -21,6 +21,7 @@ from attribution.influence import combining, ekfac, lds, logra, trak, unlearning
 from attribution.influence.adapter import read_checkpoint
 from attribution.influence.adapters.symbolic import Symbolic, TokenisedWork
 from attribution.influence.contrasts import correlation, from_bank, from_leaving_out, like_style, owner_sums, split_half
+from attribution.influence.intervals import cover_of_new_owners
 from attribution.influence.retraining import (
     Bench,
     TrainingJob,
@@ -164,15 +165,12 @@ def report_cover(world: World, beta: Floats) -> None:
     plays /= plays.sum()
     generator = np.random.default_rng(2)
     months = [generator.integers(0, TRACKS, TRACKS) for _ in range(200)]
-    errors = np.stack([(shares[:, m] - world.true_shares[:, m]) @ plays for m in months])
-    covers = []
-    for _ in range(200):
-        order = generator.permutation(len(world.owners))
-        fit, test = order[: len(order) // 2], order[len(order) // 2 :]
-        width = np.quantile(np.abs(errors[:, fit]), 0.9)
-        covers.append(float((np.abs(errors[:, test]) <= width).mean()))
-    low, high = np.quantile(covers, [0.025, 0.975])
-    print(f"90 % intervals of a month, owners not used to fit them: cover {np.mean(covers):.2f} ({low:.2f}-{high:.2f})")
+    errors = np.stack([(shares[:, m] - world.true_shares[:, m]) @ plays for m in months], axis=1)
+    cover = cover_of_new_owners(errors)
+    print(
+        f"90 % intervals of a month, owners not used to fit them: cover {cover.mean:.2f} "
+        f"({cover.low:.2f}-{cover.high:.2f})"
+    )
 
 
 def report_peer(world: World, clock: Clock) -> None:
