@@ -28,6 +28,11 @@ def from_environment(environment: Mapping[str, str]) -> Passphrase:
     return passphrase
 
 
+def is_given(environment: Mapping[str, str]) -> bool:
+    """Return whether the environment gives the passphrase, so that nobody has to type it."""
+    return bool(environment.get("SETTLE_PASSPHRASE_FILE")) or "SETTLE_PASSPHRASE" in environment
+
+
 def _read(environment: Mapping[str, str]) -> bytes:
     if name := environment.get("SETTLE_PASSPHRASE_FILE"):
         try:
@@ -43,7 +48,7 @@ def _read(environment: Mapping[str, str]) -> bytes:
 
 def choose(environment: Mapping[str, str]) -> bytes:
     """Return a new, non-empty passphrase for new keys; a person at a terminal types it twice."""
-    if environment.get("SETTLE_PASSPHRASE_FILE") or "SETTLE_PASSPHRASE" in environment:
+    if is_given(environment):
         chosen = _read(environment)
     else:
         chosen = _ask("New passphrase for the workspace's keys: ")

@@ -18,7 +18,7 @@ from ledger.errors import InputError, StateError
 from ledger.files import keep_private
 from ledger.types import Role
 from service.config import Settings, resolve
-from service.secrets import Passphrase, from_environment
+from service.secrets import Passphrase, from_environment, is_given
 
 if TYPE_CHECKING:
     from ledger.log.append import Log
@@ -103,6 +103,18 @@ class Workspace:
                 raise StateError(f"a rotation of key {name} was interrupted; finish it with `settle key rotate {name}`")
             self._keys[name] = load(path, self.passphrase).for_log(self.settings.text("log.origin"))
         return self._keys[name]
+
+    def key_without_asking(self, name: str) -> PrivateKey | None:
+        """Return the private key stored under this name; None if there is none, or a person must type a passphrase."""
+        from ledger.proofs.keyfile import is_sealed
+
+        path = self.key_path(name)
+        if name not in self._keys and (not path.is_file() or (is_sealed(path) and not is_given(os.environ))):
+            return None
+        try:
+            return self.key(name)
+        except StateError:
+            return None
 
     def hold(self, name: str, key: PrivateKey) -> None:
         """Sign under this name with this key, until `reopen`."""

@@ -80,5 +80,10 @@ def public_of(path: Path) -> PublicKey:
         raise VerificationError(f"key file {path}: {problem!r}; restore it from a backup") from None
 
 
+def is_sealed(path: Path) -> bool:
+    """Whether the key in a file takes a passphrase."""
+    return b'"sealed"' in path.read_bytes()
+
+
 def _stretch(passphrase: bytes, salt: bytes) -> bytes:
     return Scrypt(salt=salt, length=32, n=_N, r=_R, p=_P).derive(passphrase)

@@ -32,7 +32,7 @@ def enrol(ws: Workspace, party: str, role: Role, *, name: str, by: str) -> Enrol
         raise ConflictError(f"{party} has a key as {role} already: {path}")
     key = PrivateKey.generate()
     leaf = introduction(ws, party, role, key.public, by=by)
-    sealed = b'"sealed"' in ws.key_path(by).read_bytes()
+    sealed = keyfile.is_sealed(ws.key_path(by))
     keyfile.save(path, key, ws.passphrase() if sealed else None)
     done = ws.log.append([leaf])
     return Enrolled(party=party, key=key.public.id, file=str(path), size=done.size)

@@ -273,4 +273,4 @@ def export(workspace: Workspace, name: str) -> Public:
 
 def _passphrase_like(workspace: Workspace, place: Path) -> bytes | None:
     """Return the passphrase for the successor's file, which is encrypted if the old one is."""
-    return workspace.passphrase() if b'"sealed"' in place.read_bytes() else None
+    return workspace.passphrase() if keyfile.is_sealed(place) else None

@@ -1,7 +1,9 @@
 """The contents of a run's statements by party: computed once, stored next to the log, then looked up.
 
 The contents never change after the run, except which signatures under its streams are valid: those are part of the
-file's name. A lost file is no problem; the next statement writes it again.
+file's name. A lost file is no problem; the next statement writes it again. The operator's key signs the digests of all
+parts, so that a statement is not printed from a part that somebody changed; where the key is not at hand, the parts
+stay in memory.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import os
 import sqlite3
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +21,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ledger.errors import SettleError, TransientError
+from ledger.errors import SettleError, TransientError, VerificationError
 from ledger.files import make_folder, sync_folder
-from ledger.proofs import canon
+from ledger.proofs import canon, dsse
+from ledger.proofs.keys import PrivateKey, PublicKey
 from ledger.registry.view import View
 from ledger.types import Digest
 from payouts.compute import Line
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from service.workspace import Workspace
 
 FOLDER: Final = "statement-parts"
-FORM: Final = 1
+FORM: Final = 2
 """Of the files; raised when a part's fields change, so that older files are left aside."""
 
 
@@ -62,7 +65,12 @@ class StatementPart:
 
 
 Part = tuple[str, StatementPart]
-_SCHEMA: Final = "CREATE TABLE part (party TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID"
+_SCHEMA: Final = (
+    "CREATE TABLE part (party TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE digest (party TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE signed (statement BLOB NOT NULL)",
+)
+_SIGNED_TYPE: Final = "application/vnd.settle.statement-parts+json"
 _NOBODY: Final = ""
 """The party under which a run's own figures stand, for those who have no part in it."""
 
@@ -70,10 +78,18 @@ _NOBODY: Final = ""
 class StatementParts:
     """The parts of one run."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path | None = None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path | None = None, signers: Sequence[PublicKey] = ()
+    ) -> None:
+        """`signers`: whose signature the parts in a file need."""
         self._connection = connection
         self._path = path
         self._decode = msgspec.msgpack.Decoder(StatementPart).decode
+        with self._removed_if_unreadable():
+            self._digests: dict[str, bytes] = dict(connection.execute("SELECT party, sha256 FROM digest"))
+            if path is not None:
+                (statement,) = connection.execute("SELECT statement FROM signed").fetchone()
+                _check_signed(statement, _payload(path.name, self._digests), signers)
 
     @classmethod
     def of(cls, ws: Workspace, book: Book, stored: Stored) -> StatementParts:
@@ -83,24 +99,28 @@ class StatementParts:
         named = {origin: {str(index): party for index, party in by.items()} for origin, by in signers.items()}
         name = hashlib.sha256(canon.encode([FORM, stored.record.run, named])).hexdigest()
         path = ws.home / FOLDER / f"{stored.record.period}-{name[:32]}.db"
-        if (stored_parts := cls._from_file(path)) is None:
+        ring = ws.log.ring()
+        operators = () if ring is None else [key.public for key in ring.at(ws.log.head().size, "operator")]
+        stored_parts = cls._from_file(path, operators)
+        if stored_parts is None and (key := ws.key_without_asking("operator")) is not None:
             parts = _taken_apart(ws, stored, counted(logs, signers, stored))
             with suppress(OSError, sqlite3.OperationalError):
-                _write(path, parts)
-            stored_parts = cls._from_file(path)
-        if stored_parts is None:  # a workspace that may be read only
+                _write(path, parts, key)
+            stored_parts = cls._from_file(path, operators)
+        if stored_parts is None:  # a workspace that may be read only, or whose key somebody would have to unlock
             connection = sqlite3.connect(":memory:")
             _insert(connection, _taken_apart(ws, stored, counted(logs, signers, stored)))
             return cls(connection)
         return stored_parts
 
     @classmethod
-    def _from_file(cls, path: Path) -> StatementParts | None:
-        """Return the parts in a file; None without a file. An unreadable file is removed."""
+    def _from_file(cls, path: Path, operators: Sequence[PublicKey]) -> StatementParts | None:
+        """Return the parts in a file; None without a file. One that is unreadable, or nobody signed, is removed."""
         if not path.exists():
             return None
-        parts = cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True), path)
         try:
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            parts = cls(connection, path, operators)
             parts.part(_NOBODY)
         except TransientError:
             return None
@@ -111,17 +131,17 @@ class StatementParts:
 
     def parties(self) -> set[str]:
         """Return every party with a part in the run."""
-        with self._removed_if_unreadable():
-            rows = self._connection.execute("SELECT party FROM part WHERE party <> ?", (_NOBODY,))
-            return {party for (party,) in rows}
+        return self._digests.keys() - {_NOBODY}
 
     def part(self, party: str) -> StatementPart:
         """Return a party's part; an empty one if the run has none."""
-        query = "SELECT content FROM part WHERE party IN (?, ?) ORDER BY party DESC LIMIT 1"
+        name = party if party in self._digests else _NOBODY
         with self._removed_if_unreadable():
-            row = self._connection.execute(query, (party, _NOBODY)).fetchone()
+            row = self._connection.execute("SELECT content FROM part WHERE party = ?", (name,)).fetchone()
             if row is None:
                 raise sqlite3.DatabaseError("a part is missing")
+            if hashlib.sha256(row[0]).digest() != self._digests.get(name):
+                raise VerificationError(f"the part of {name or 'nobody'} was changed since it was signed")
             return self._decode(row[0])
 
     @contextmanager
@@ -129,13 +149,13 @@ class StatementParts:
         """Remove a damaged file, which is then written again; otherwise its statements would fail for ever."""
         try:
             yield
-        except (sqlite3.DatabaseError, msgspec.MsgspecError) as problem:
+        except (sqlite3.Error, msgspec.MsgspecError, TypeError, ValueError, VerificationError) as problem:
             self.close()
             if self._path is not None:
                 with suppress(OSError):
                     self._path.unlink()
             raise TransientError(
-                f"{self._path}: the parts of the run's statements cannot be read and were removed: {problem}; ask again"
+                f"{self._path}: the parts of the run's statements cannot be used and were removed: {problem}; ask again"
             ) from problem
 
 
@@ -146,8 +166,24 @@ def prepare(ws: Workspace, run: Digest) -> None:
         StatementParts.of(ws, book, load(ws.log, book.runs[run])).close()
 
 
-def _write(path: Path, parts: Iterable[Part]) -> None:
-    """Write a file of parts atomically."""
+def _payload(name: str, digests: Mapping[str, bytes]) -> bytes:
+    """Return what the operator's key signs of a file of parts."""
+    hashes = hashlib.sha256()
+    for party, digest in sorted(digests.items()):
+        hashes.update(hashlib.sha256(party.encode()).digest() + digest)
+    return canon.encode({"v": FORM, "file": name, "parts": len(digests), "sha256": hashes.hexdigest()})
+
+
+def _check_signed(statement: bytes, payload: bytes, signers: Sequence[PublicKey]) -> None:
+    envelope = dsse.parse(statement)
+    if (envelope.payload_type, envelope.payload) != (_SIGNED_TYPE, payload):
+        raise VerificationError("their list was changed since it was signed")
+    if not dsse.signers(envelope, signers):
+        raise VerificationError("no key of the operator that counts now signed them")
+
+
+def _write(path: Path, parts: Iterable[Part], key: PrivateKey) -> None:
+    """Write a file of parts atomically, signed."""
     make_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
@@ -156,7 +192,10 @@ def _write(path: Path, parts: Iterable[Part]) -> None:
         with closing(sqlite3.connect(temporary)) as connection:
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
-            _insert(connection, parts)
+            payload = _payload(path.name, _insert(connection, parts))
+            with connection:
+                statement = dsse.sign(_SIGNED_TYPE, payload, [key]).encode()
+                connection.execute("INSERT INTO signed VALUES (?)", (statement,))
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
@@ -165,11 +204,23 @@ def _write(path: Path, parts: Iterable[Part]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _insert(connection: sqlite3.Connection, parts: Iterable[Part]) -> None:
+def _insert(connection: sqlite3.Connection, parts: Iterable[Part]) -> dict[str, bytes]:
+    """Store the parts; return their digests by party."""
     encode = msgspec.msgpack.Encoder().encode
+    digests: dict[str, bytes] = {}
+
+    def encoded() -> Iterator[tuple[str, bytes]]:
+        for party, part in parts:
+            content = encode(part)
+            digests[party] = hashlib.sha256(content).digest()
+            yield party, content
+
     with connection:
-        connection.execute(_SCHEMA)
-        connection.executemany("INSERT INTO part VALUES (?, ?)", ((party, encode(part)) for party, part in parts))
+        for table in _SCHEMA:
+            connection.execute(table)
+        connection.executemany("INSERT INTO part VALUES (?, ?)", encoded())
+        connection.executemany("INSERT INTO digest VALUES (?, ?)", digests.items())
+    return digests
 
 
 def _taken_apart(ws: Workspace, stored: Stored, streams: Counts) -> Iterator[Part]:

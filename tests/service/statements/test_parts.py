@@ -6,12 +6,16 @@ import os
 import shutil
 import sqlite3
 import stat
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ledger.errors import TransientError
+from ledger.proofs import dsse, keyfile
+from ledger.proofs.keys import PrivateKey
 from service.settlement.step import read_book
 from service.statements import parts
 from service.statements.statements import state, state_all
@@ -89,3 +93,70 @@ def test_the_parts_are_on_disk_before_they_have_their_name(june: Month, monkeypa
     shutil.rmtree(june.home / parts.FOLDER, ignore_errors=True)
     state(june.reopened(), "ann", "2026-06")
     assert steps[-3:] == ["file", "renamed", "folder"]
+
+
+def changed(connection: sqlite3.Connection, *, digests: bool) -> None:
+    """Bob's part becomes ann's, with its digest or without."""
+    connection.execute("UPDATE part SET content = (SELECT content FROM part WHERE party = 'bob') WHERE party = 'ann'")
+    if digests:
+        query = "UPDATE digest SET sha256 = (SELECT sha256 FROM digest WHERE party = 'bob') WHERE party = 'ann'"
+        connection.execute(query)
+
+
+def omitted(connection: sqlite3.Connection) -> None:
+    """Ann has no part in the run."""
+    connection.execute("DELETE FROM part WHERE party = 'ann'")
+    connection.execute("DELETE FROM digest WHERE party = 'ann'")
+
+
+def resigned(connection: sqlite3.Connection) -> None:
+    """A stranger signs what the operator signed."""
+    (statement,) = connection.execute("SELECT statement FROM signed").fetchone()
+    envelope = dsse.parse(statement)
+    forged = dsse.sign(envelope.payload_type, envelope.payload, [PrivateKey.from_seed(b"x" * 32)])
+    connection.execute("UPDATE signed SET statement = ?", (forged.encode(),))
+
+
+@pytest.mark.parametrize("change", [partial(changed, digests=True), omitted, resigned])
+def test_a_list_of_parts_that_somebody_changed_is_made_again(
+    june: Month, change: Callable[[sqlite3.Connection], None]
+) -> None:
+    """If this fails, whoever can write to the workspace decides which tracks a printed statement names."""
+    published(june)
+    expected = state(june.ws, "ann", "2026-06")
+    (path,) = (june.home / parts.FOLDER).iterdir()
+    before = path.read_bytes()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        change(connection)
+    assert state(june.reopened(), "ann", "2026-06") == expected
+    assert path.read_bytes() == before
+
+
+def test_a_changed_part_is_refused_by_name(june: Month) -> None:
+    """If this fails, a holder's statement names tracks of another, and nothing says so."""
+    published(june)
+    expected = state(june.ws, "ann", "2026-06")
+    (path,) = (june.home / parts.FOLDER).iterdir()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        changed(connection, digests=False)
+    with pytest.raises(TransientError, match="the part of ann was changed"):
+        state(june.reopened(), "ann", "2026-06")
+    assert state(june.reopened(), "ann", "2026-06") == expected
+
+
+def test_nobody_is_asked_for_a_passphrase_to_state(june: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a statement waits for a passphrase that nobody types, or is kept unsigned."""
+    published(june)
+    expected = state(june.ws, "ann", "2026-06")
+    shutil.rmtree(june.home / parts.FOLDER)
+    path = june.ws.key_path("operator")
+    key = june.ws.key("operator")
+    path.unlink()
+    keyfile.save(path, key, b"secret")
+    for name in ("SETTLE_PASSPHRASE", "SETTLE_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert state(june.reopened(), "ann", "2026-06") == expected
+    assert not (june.home / parts.FOLDER).exists()
+    monkeypatch.setenv("SETTLE_PASSPHRASE", "secret")
+    assert state(june.reopened(), "ann", "2026-06") == expected
+    assert (june.home / parts.FOLDER).is_dir()
