@@ -43,6 +43,18 @@ def accrual(
     watch.save()
 
 
+@app.command("stream")
+def stream_(
+    track: Annotated[str, typer.Argument(help="A registered track.")],
+    *,
+    party: Annotated[str | None, typer.Option(help="Only this party's part.")] = None,
+) -> None:
+    """Show what one stream of a track brings now, and to whom, in each pool that a mandate values."""
+    from service.live import watching
+
+    emit(watching.stream_values(workspace(), track, party))
+
+
 @app.command()
 def propose(
     *,

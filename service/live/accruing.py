@@ -118,6 +118,7 @@ class Watch:
         self.ws = ws
         self.period = period
         self._fold: UsageFold | None = None
+        self._computed: tuple[object, dict[str, PartyAccrual], tuple[str, ...]] | None = None
 
     def month(self) -> OpenMonth:
         """Take what is new in the logs, and return where the month stands."""
@@ -141,6 +142,15 @@ class Watch:
         if len(month.logs) > 1:
             check_claims(home.log, sums)
         return inputs_of(self.ws, given_so_far(self.ws, month, pool), list(chain.from_iterable(sums.values())))
+
+    def by_party(self, month: OpenMonth, pool: LivePool) -> tuple[dict[str, PartyAccrual], tuple[str, ...]]:
+        """Return every party's accrual and what is not known yet; computed once for each state of the logs."""
+        key = (month.sizes, pool)
+        if self._computed is None or self._computed[0] != key:
+            inputs = self.inputs(month, pool)
+            accruals = {accrual.party: accrual for accrual in _by_party(accrue(inputs), inputs, None)}
+            self._computed = (key, accruals, tuple(unknown_of(month, inputs.usage)))
+        return self._computed[1:]
 
     def save(self) -> None:
         """Write the sums down."""
@@ -219,10 +229,6 @@ def shown(ws: Workspace, watch: Watch, pool: LivePool, parties: Collection[str] 
     month = watch.month()
     inputs = watch.inputs(month, pool)
     accrual = accrue(inputs)
-    by_party: dict[str, list[AccruedPart]] = {}
-    for part in parts(inputs, parties):
-        if part.party:
-            by_party.setdefault(part.party, []).append(part)
     return AccrualShown(
         period=month.period,
         pool=pool.terms.pool,
@@ -238,24 +244,31 @@ def shown(ws: Workspace, watch: Watch, pool: LivePool, parties: Collection[str] 
         suspense_micros=accrual.micros("suspense"),
         unattributed_micros=accrual.unattributed,
         undecided_micros=accrual.undecided,
-        parties=tuple(
-            PartyAccrual(
-                party=party,
-                earned_micros=_sum(accrual, party, "allocated"),
-                held_micros=_sum(accrual, party, "held"),
-                parts=tuple(by_party[party]),
-            )
-            for party in sorted(by_party)
-        ),
-        unknown=tuple(_unknown(month, inputs.usage)),
+        parties=_by_party(accrual, inputs, parties),
+        unknown=tuple(unknown_of(month, inputs.usage)),
     )
 
 
-def _sum(accrual: Accrual, party: str, state: str) -> int:
-    return sum(line.micros for line in accrual.lines if line.party == party and line.state == state)
+def _by_party(accrual: Accrual, inputs: Inputs, parties: Collection[str] | None) -> tuple[PartyAccrual, ...]:
+    by_party: dict[str, list[AccruedPart]] = {}
+    for part in parts(inputs, parties):
+        if part.party:
+            by_party.setdefault(part.party, []).append(part)
+    sums: dict[tuple[str, str], int] = {}
+    for line in accrual.lines:
+        sums[line.party, line.state] = sums.get((line.party, line.state), 0) + line.micros
+    return tuple(
+        PartyAccrual(
+            party=party,
+            earned_micros=sums.get((party, "allocated"), 0),
+            held_micros=sums.get((party, "held"), 0),
+            parts=tuple(by_party[party]),
+        )
+        for party in sorted(by_party)
+    )
 
 
-def _unknown(month: OpenMonth, rows: Iterable[UsageRow]) -> Iterable[str]:
+def unknown_of(month: OpenMonth, rows: Iterable[UsageRow]) -> Iterable[str]:
     """What may still change before the month is closed."""
     period = Period.parse(month.period)
     waiting = sum(row.units for row in rows if row.vector is None)

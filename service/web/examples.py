@@ -49,3 +49,44 @@ QUARANTINE: Final[dict[str, Any]] = {
         }
     ],
 }
+_LIVE_PART: Final[dict[str, Any]] = {
+    "party": "ann",
+    "state": "allocated",
+    "reason": "",
+    "track": "trk-1",
+    "source": "rec-1",
+    "aspect": "recording",
+    "territory": "SE",
+    "weight": 600_000_000,
+    "micros": 2400,
+}
+LIVE: Final[dict[str, Any]] = {
+    "party": "ann",
+    "period": "2026-07",
+    "at": "2026-07-20T12:00:00Z",
+    "size": 1042,
+    "pools": [
+        {
+            "pool": "default",
+            "currency": "EUR",
+            "price_micros": 4000,
+            "rule": "pro-rata",
+            "earned_micros": 2400,
+            "held_micros": 0,
+            "on_account_micros": 0,
+            "parts": [_LIVE_PART],
+            "unknown": ["2026-06 is open: its streams, and those before it, are not counted here"],
+        }
+    ],
+}
+LIVE_STREAM: Final[list[dict[str, Any]]] = [
+    {
+        "track": "trk-1",
+        "vector": "9a41...",
+        "territory": "SE",
+        "pool": "default",
+        "currency": "EUR",
+        "price_micros": 4000,
+        "parts": [_LIVE_PART],
+    }
+]

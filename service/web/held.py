@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from service.access import keys, sessions
 from service.access.roles import Roles, read_roles
@@ -17,6 +17,9 @@ from service.web.call import Principal
 from service.web.guard.limits import Buckets, InFlight, Limits
 from service.web.guard.problems import RefusedError
 from service.web.metrics import Metrics
+
+if TYPE_CHECKING:
+    from service.live.accruing import Watch
 
 FRESH_SECONDS: Final = 1.0
 """How long an answer about a key or a role is believed: a revocation counts within a second."""
@@ -35,6 +38,8 @@ class ServerState:
     stopping: bool = False
     buckets: Buckets = field(init=False)
     in_flight: InFlight = field(init=False)
+    watches: dict[str, Watch] = field(default_factory=dict)
+    """The sums of the open month, for who asks what it earned so far; used under the workspace's own lock."""
     _roles: tuple[float, Roles] | None = None
     _principals: OrderedDict[str, tuple[float, Principal]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

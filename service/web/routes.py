@@ -9,7 +9,7 @@ from typing import Final
 
 from service.attribution import queue
 from service.web import examples
-from service.web.api import health, intake, log, reading, tracks
+from service.web.api import health, intake, live, log, reading, tracks
 from service.web.guard.allowed import ANYBODY
 from service.web.pages import public
 from service.web.portal import PORTAL
@@ -138,6 +138,21 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         method="GET", path="/v1/explain/{run}/{party}", who=_HOLDER, rule="party", query=("track",),
         summary="A party's amount in a run, line by line.", function=reading.explain,
+    ),
+    Route(
+        method="GET", path="/v1/live/{party}", who=_HOLDER, rule="party",
+        summary="What a party earned so far in the open month, by track, source and territory; not settled yet.",
+        function=live.accrual, example=examples.LIVE,
+    ),
+    Route(
+        method="GET", path="/v1/live/{party}/events", who=_HOLDER, rule="party", answers="text/event-stream",
+        summary="The same as an event stream (EventSource): one event an answer, and the client asks again after two "
+        "seconds.", function=live.events,
+    ),
+    Route(
+        method="GET", path="/v1/live/{party}/tracks/{track}", who=_HOLDER, rule="party", query=("territory",),
+        summary="A party's part of one stream of a track, by the vector and the price of now.", function=live.stream,
+        example=examples.LIVE_STREAM,
     ),
     Route(
         method="GET", path="/v1/periods/{period}", who=_BOOKS, summary="A period's close and its runs.",

@@ -1,6 +1,7 @@
 """Money of several months under any order of answers, reversals, holds, accounts, new runs and crashes, for real.
 
-Payees are paid by bank or on a chain; that a chain has a batch is said by the `post` leaf that the operator signs.
+Payees are paid by bank or on a chain, and on account before a month is over; that a chain has a batch is said by the
+`post` leaf that the operator signs.
 
 The model knows nothing but what each standing run earned a payee. At every hand-over all that was ever handed over and
 did not come back is at most that; when all is booked, what was earned is paid, on its way, due or carried.
@@ -12,7 +13,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,9 +28,11 @@ from ledger.proofs import leaf
 from ledger.types import Period
 from payouts.accounts.payment import ROUTES, Route
 from payouts.accounts.payment_states import FROM, Outcome, PartyPayment
+from service.live import mandates
+from service.live import paying as early
 from service.registry.people import approve_payee, propose_payee
 from service.settlement import holds, life, paying
-from service.settlement.carrying import posting_name, transfers
+from service.settlement.carrying import instalment_payments, posting_name, transfers
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load
 from tests.service.month import Month, asked, month, published
@@ -93,6 +96,15 @@ class Money(RuleBasedStateMachine):
         total: Counter[str] = Counter()
         for stored in self.runs(standing=False):
             total.update({party: one.moved for party, one in self.payments(stored).items()})
+        total.update(self.on_account())
+        return total
+
+    def on_account(self) -> Counter[str]:
+        """What instalments handed over and did not come back."""
+        book, total = read_book(self.month.ws), Counter[str]()
+        for record in book.mandates.instalments.values():
+            payments = instalment_payments(self.month.ws.log, book, record)
+            total.update({party: payment.moved for party, payment in payments.items()})
         return total
 
     def everything_is_somewhere(self) -> None:
@@ -138,10 +150,48 @@ class Money(RuleBasedStateMachine):
         if not also_reversed:
             self.nobody_has_too_much(before)
 
+    @rule(streams=st.integers(1, 9), price=st.sampled_from(("0.50", "20.00", "300.00")), hours=st.integers(0, 2))
+    def pay_early(self, streams: int, price: str, hours: int) -> None:
+        """An instalment of the month that plays, at any price; what the month does not bear out is a debt."""
+        ws, before = self.month.ws, self.on_account()
+        self.month.now += timedelta(hours=hours)
+        plays = f"{self.month.now:%Y-%m-%d}T00:00:00Z"
+        self.month.stream(["trk-1"] * streams + ["trk-2"], at=plays)
+
+        def agree() -> None:
+            proposal = mandates.propose(
+                ws, currency="EUR", rule="pro-rata", params={"price": price}, early_ppm=700_000, hour="900.00",
+                party="400.00", hours=1, via="file", until="2027-01-01", note="trial",
+            )  # fmt: skip
+            life.approve(ws, proposal.id, "approver")
+
+        self.tried(agree)
+        for mandate in read_book(ws).mandates.mandates:
+            self.tried(partial(early.pay, ws, mandate))
+        held = {hold.subject for hold in read_book(ws).open_holds()}
+        for party, micros in self.on_account().items():
+            assert micros == before[party] or party not in held, f"{party} is paid early although it is held"
+
+    @rule(party=st.sampled_from(PARTIES), outcome=st.sampled_from(OUTCOMES), nth=st.integers(0, 3))
+    def hear_of_an_instalment(self, party: str, outcome: Outcome, nth: int) -> None:
+        """The bank says anything of any payment on account; a second person approves it."""
+        instalments = list(read_book(self.month.ws).mandates.instalments)
+        if not instalments:
+            return
+        name = instalments[nth % len(instalments)]
+
+        def say() -> None:
+            answer = paying.confirm(self.month.ws, name, party, outcome, note="entry 9")
+            if answer.id is not None and not answer.approved:
+                life.approve(self.month.ws, answer.id, "approver")
+
+        self.tried(say)
+
     def nobody_has_too_much(self, before: Counter[str]) -> None:
-        earned = self.earned()
+        earned, on_account = self.earned(), self.on_account()
         for party, micros in self.moved().items():
-            assert micros == before[party] or micros <= earned[party], f"{party} is handed more than it earned"
+            by_runs = micros - on_account[party]
+            assert micros == before[party] or by_runs <= earned[party], f"{party} is handed more than it earned"
 
     @rule(party=st.sampled_from(PARTIES), method=st.sampled_from(("bank", "chain")))
     def change_account(self, party: str, method: str) -> None:
