@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cli.commands.demo import serving
 from service.demo import sounds
-from service.demo.story import Story, tell
+from service.demo.steps import Sent, Story
+from service.demo.story import tell
 from tests.cli.support import settle
 
-EVENTS = 1000
+EVENTS = 1500
 
 Answered = tuple[int, Any]
 
@@ -37,6 +40,17 @@ class Played:
         self.steps.append((answer.code, answer.json if answer.out.strip() else None))
         return self.steps[-1]
 
+    @contextmanager
+    def serve(self, home: Path) -> Iterator[Callable[[Sent], Answered]]:
+        """A real server over the workspace; its answers are kept among those of the commands."""
+        with serving(home) as request:
+
+            def kept(sent: Sent) -> Answered:
+                self.steps.append(request(sent))
+                return self.steps[-1]
+
+            yield kept
+
     def copies(self) -> list[Answered]:
         """The answers, to be changed at will."""
         return copy.deepcopy(self.steps)
@@ -46,7 +60,7 @@ def play(folder: Path) -> Played:
     """The whole story, through the command line as the demo tells it."""
     played = Played(folder / "month", folder / "opened")
     played.home.mkdir()
-    played.told = tell(Story(home=played.home, run=played.run, say=lambda _: None, events=EVENTS))
+    played.told = tell(Story(home=played.home, run=played.run, serve=played.serve, say=lambda _: None, events=EVENTS))
     played.catalogue, played.planted = sounds.catalogue(folder / "audio"), sounds.tracks(folder / "tracks")
     return played
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.errors import VerificationError
-from service.demo import sounds
-from service.demo.story import Story, tell
+from service.demo import sounds, world
+from service.demo.steps import Sent, Story
+from service.demo.story import tell
 from tests.demo.played import EVENTS, Answered, Played
 
 pytestmark = pytest.mark.slow
@@ -27,6 +29,10 @@ def test_what_the_demo_ends_with(played: Played) -> None:
     assert told["events"] == EVENTS
     assert list(told["rules"]) == ["pro-rata", "thresholded", "shapley-capped"]
     assert sum(told["rules"]["pro-rata"].values()) == told["paid_micros"]
+    assert told["fraud"]["streams"] == world.BOT_PLAYS
+    assert told["held_micros"] > 0
+    assert len(told["forgeries"]) == 5
+    assert all(forgery["refused_because"] for forgery in told["forgeries"])
     assert all(one["named"] == one["true"] for one in told["influence"] if one["kind"] == "verbatim")
     assert all(Path(told["paths"][name]).exists() for name in ("report", "statement", "bundle", "audit"))
     assert len(list((played.home / "inputs" / "audio").glob("*.wav"))) == told["recordings"]
@@ -59,8 +65,13 @@ LIES: dict[str, tuple[Change, str]] = {
     "a line off by one micro-unit": (off("--rule pro-rata", "lines", 0, "micros"), "the lines together"),
     "the main source of an easy track not found": (deaf, "the main source of trk-01"),
     "an event counted twice": (off("ingest", "accepted"), "accepted is"),
+    "a row counted twice that came over HTTP": (
+        off("POST /v1/sources/demo-platform/events", "accepted"),
+        "accepted over HTTP is",
+    ),
+    "a bot that is not noticed": (off("fraud score", "suspects", 0, "streams"), "streams of the suspects"),
     "books on the chain that do not agree": (off("chain check", "ok", by=-1), "the chain's books"),
-    "a proof that fails": (off("verify", "ok", by=-1), "the bundle's verdict"),
+    "a proof that fails": (off("verify", "ok", by=-1), "the verdict"),
     "tampering located elsewhere": (off("fsck", "first_bad"), "the first bad entry"),
 }
 
@@ -80,7 +91,11 @@ def replay(played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
             change(" ".join(words), answer)
             return code, answer
 
-        return tell(Story(home=home, run=answered, say=lambda _: None, events=EVENTS))
+        @contextmanager
+        def served(_: Path) -> Iterator[Callable[[Sent], Answered]]:
+            yield lambda sent: answered([sent.method, sent.path])
+
+        return tell(Story(home=home, run=answered, serve=served, say=lambda _: None, events=EVENTS))
 
     return tell_again
 
