@@ -19,6 +19,11 @@ SIGNING: Final = "nova"
 """The source whose platform signs its batches."""
 SENDER: Final = "radio"
 """The party that speaks for the first source; the second source's party has its name."""
+OPERATORS: Final = (
+    {"id": "lab", "name": "The model's operator", "kind": "model-operator"},
+    {"id": SENDER, "name": "Demo Radio", "kind": "platform"},
+    {"id": SIGNING, "name": "Nova Streaming", "kind": "platform"},
+)
 BOT: Final = "u-bot-1"
 BOT_PLAYS: Final = 501
 """Plays of one listener in one day: three minutes each are more than a day."""
@@ -38,13 +43,8 @@ MODEL: Final = {"id": "model-1", "version": "1", "operator": "lab"}
 
 def registry_document(recordings: dict[str, str]) -> dict[str, Any]:
     """Holders, works, shares, grants, a model trained on all of it; every fifth recording has two owners."""
-    parties = [
-        {"id": "lab", "name": "The model's operator", "kind": "model-operator"},
-        {"id": SENDER, "name": "Demo Radio", "kind": "platform"},
-        {"id": SIGNING, "name": "Nova Streaming", "kind": "platform"},
-    ]
     document: dict[str, Any] = {
-        "parties": parties,
+        "parties": [dict(party) for party in OPERATORS],
         "recordings": [],
         "works": [],
         "shares": [],
@@ -55,7 +55,7 @@ def registry_document(recordings: dict[str, str]) -> dict[str, Any]:
     }
     holders = [f"holder-{n:02d}" for n in range(1, 9)]
     for n, holder in enumerate(holders, start=1):
-        parties.append(
+        document["parties"].append(
             {"id": holder, "name": f"Holder {n:02d}", "kind": "label" if n % 3 == 0 else "person", "group": holder}
         )
         on_chain = n > len(holders) - CHAIN_PAYEES
