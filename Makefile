@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.demo-ready
 
-.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants forge check format bench bench-ingest bench-attribution bench-tunes bench-recordings bench-payouts bench-statements bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel release clean
+.PHONY: setup verify-page demo test test-slow test-postgres test-browser test-node test-spark test-system mutants forge check format bench bench-ingest bench-attribution bench-tunes bench-recordings bench-gaming bench-index bench-payouts bench-statements bench-service bench-verify bench-registry bench-contracts bench-influence contracts golden docs pictures wheel release clean
 
 setup: $(STAMP)
 
@@ -96,6 +96,13 @@ bench-tunes: setup
 # Fetches Debian packages of music with apt; sox damages it, libchromaprint-tools (fpcalc) is measured beside it.
 bench-recordings: setup
 	$(BIN)/python -m tests.bench.bench_recordings $(BENCH_ARGS)
+
+bench-gaming: setup
+	$(BIN)/python -m tests.bench.bench_gaming
+	$(BIN)/python -m tests.bench.bench_optimiser $(BENCH_ARGS)
+
+bench-index: setup
+	$(BIN)/python -m tests.bench.bench_index_scale $(BENCH_ARGS)
 
 bench-payouts: setup
 	$(BIN)/python -m pytest -m bench -s tests/bench/bench_payouts.py

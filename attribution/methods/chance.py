@@ -22,10 +22,12 @@ from attribution.index.limits import TUNE_LEAST, Chance
 from attribution.index.tunes import TuneIndex
 from attribution.methods import aligned, posterior
 from attribution.methods.calibration import shipped
-from attribution.methods.channels import aligned_recordings, gather, likeness_by
+from attribution.methods.channels import gather, likeness_by
 
 PROBES: Final = 64
 TUNE_PROBES: Final = 128
+LINES: Final = 2_000
+"""Lines that those of the probes are aligned with: of a larger catalogue a sample, from which its limit follows."""
 TUNE_RATE: Final = 0.02
 """Strangers that may pass, by the law."""
 RECORDING_RATE: Final = 0.1
@@ -71,8 +73,9 @@ def measure(sketches: Mapping[str, Features], recordings: Iterable[CatalogueEntr
     """The limits, from the lines of all recordings and the whole features of those that `probes` names."""
     probe_names = set(probes([name for name, sketch in sketches.items() if sketch.form == "audio"], PROBES))
     sample = Catalogue([sketch for sketch in recordings if sketch.id in probe_names], chance=Chance())
-    near, groups = style_limits(sample)
-    return Chance(recording=recording_limit(sample), tunes=tune_limits(sketches), near=near, groups=groups)
+    evidence = [gather(sample, recording.features) for recording in sample.recordings]
+    near, groups = style_limits(sample, evidence)
+    return Chance(recording=recording_limit(sample, evidence), tunes=tune_limits(sketches), near=near, groups=groups)
 
 
 def probes(ids: Sequence[str], most: int) -> list[str]:
@@ -82,18 +85,18 @@ def probes(ids: Sequence[str], most: int) -> list[str]:
     return [ordered[k * len(ordered) // count] for k in range(count)]
 
 
-def recording_limit(sample: Catalogue) -> float:
+def recording_limit(sample: Catalogue, evidence: Sequence[Evidence]) -> float:
     """The margin that RECORDING_RATE of strangers pass: each of a sample against the others."""
     best: list[float] = []
-    for row in range(len(sample)):
+    for row, item_evidence in enumerate(evidence):
         item = sample.features(row)
-        marks = [alignment for alignment in aligned_recordings(sample, item) if alignment.row != row]
+        marks = [alignment for alignment in item_evidence.marks if alignment.row != row]
         chance_margins = margins(marks, aligned.explain(sample, item, marks[:ALIGNED], background=True))
         best.append(max(chance_margins, default=0.0))
     return round(max(0.0, limit(best, RECORDING_RATE, MARGIN)), 3)
 
 
-def style_limits(sample: Catalogue) -> tuple[float, float]:
+def style_limits(sample: Catalogue, evidence: Sequence[Evidence]) -> tuple[float, float]:
     """The likeness in style, and the posterior share of a group, that STYLE_RATE of other people's music reaches.
 
     Each of a sample is asked about those of other groups. Produced music is more alike than invented bands are, and
@@ -101,15 +104,14 @@ def style_limits(sample: Catalogue) -> tuple[float, float]:
     """
     nearest: list[float] = []
     largest: list[float] = []
-    for row in range(len(sample)):
-        evidence = gather(sample, sample.features(row))
+    for row, item_evidence in enumerate(evidence):
         own = sample.styles[row]
         columns = [
             column
-            for column, row_there in enumerate(evidence.rows)
+            for column, row_there in enumerate(item_evidence.rows)
             if row_there != row and (own is None or sample.styles[row_there] != own)
         ]
-        elsewhere = replace(evidence, rows=evidence.rows[columns], table=evidence.table[:, columns])
+        elsewhere = replace(item_evidence, rows=item_evidence.rows[columns], table=item_evidence.table[:, columns])
         nearest.append(closest(elsewhere))
         shares: dict[str, float] = {}
         for row_there, share in zip(elsewhere.rows, posterior.shares(elsewhere, shipped().odds["style"]), strict=True):
@@ -129,8 +131,9 @@ def closest(evidence: Evidence) -> float:
 
 
 def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:
-    """By form, the strength that TUNE_RATE of strangers pass: up to TUNE_PROBES lines against those of everybody."""
-    names = sorted(sketches)
+    """By form, the strength that TUNE_RATE of strangers pass: up to TUNE_PROBES lines against up to LINES of all."""
+    names = sorted(chosen for form in NOTED for chosen in _of_form(sketches, form))
+    times = max(1.0, sum(sketch.form in NOTED for sketch in sketches.values()) / max(len(names), 1))
     index = TuneIndex([sketches[name].line for name in names])
     limits: dict[str, float] = {}
     for form in NOTED:
@@ -141,12 +144,19 @@ def tune_limits(sketches: Mapping[str, Features]) -> dict[str, float]:
             ]
             best.append(max(strengths, default=0.0))
         if best:
-            limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE, TUNE_LEAST)), 3)
+            limits[form] = round(max(TUNE_LEAST, limit(best, TUNE_RATE, TUNE_LEAST, times)), 3)
     return limits
 
 
-def limit(best: Sequence[float], rate: float, usual: float) -> float:
-    """Return the limit that a part `rate` of strangers exceeds; `best`: the largest value of each recording.
+def _of_form(sketches: Mapping[str, Features], form: Form) -> list[str]:
+    """The recordings of a form, or a sample of as large a part of LINES as they are of all."""
+    names = [name for name, sketch in sketches.items() if sketch.form == form]
+    return probes(names, max(1, len(names) * LINES // max(len(sketches), LINES)))
+
+
+def limit(best: Sequence[float], rate: float, usual: float, times: float = 1.0) -> float:
+    """Return the limit that a part `rate` of strangers exceeds; `best`: the largest value of each recording, among so
+    many others, where in truth there are `times` as many.
 
     Gumbel's law through the middle and the ninth tenth: a few pieces that are each other's source, as
     versions of one tune are, do not move it; many move it to REACH times the middle, or to what is `usual`.
@@ -155,6 +165,8 @@ def limit(best: Sequence[float], rate: float, usual: float) -> float:
         return usual
     middle, high = (float(value) for value in np.quantile(best, [_MIDDLE, _HIGH]))
     scale = (high - middle) / (_reduced(_HIGH) - _reduced(_MIDDLE))
+    # The largest of many times as many is larger by the logarithm of how many times: so says the law.
+    middle += scale * float(np.log(times))
     return min(middle + scale * (_reduced(1 - rate) - _reduced(_MIDDLE)), max(REACH * middle, usual))
 
 

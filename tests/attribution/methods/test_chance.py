@@ -97,6 +97,17 @@ def test_the_limit_is_passed_as_often_as_it_says() -> None:
     assert 0.5 * RATE < passed < 2.5 * RATE
 
 
+def test_a_sample_gives_the_limit_of_ten_times_as_many() -> None:
+    """If this fails, the limits of a large catalogue are measured among few, and strangers are named in it."""
+    rng = np.random.default_rng(5)
+    passed = []
+    for _ in range(40):
+        best = rng.exponential(6.0, size=(128, 200)).max(axis=1).tolist()
+        strangers = rng.exponential(6.0, size=(500, 2_000)).max(axis=1)
+        passed.append(float(np.mean(strangers > limit(best, RATE, 5.0, times=10.0))))
+    assert RATE / 2.5 < np.mean(passed) < 2.5 * RATE
+
+
 def test_a_few_versions_of_one_tune_do_not_move_the_limit() -> None:
     """If this fails, registering a tune in two versions makes covers of every other tune unprovable."""
     best = np.random.default_rng(0).gumbel(50, 8, size=64).tolist()
