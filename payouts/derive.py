@@ -143,6 +143,8 @@ def accounts_of(
     terms of others are not missed.
     """
     check_order("accounts", rows)
+    for row in rows:
+        _check_amounts(row)
     stated = [Account.from_payload(row) for row in rows]
     if given.v > 1 and any(type(row["lines"]["rows"]) is not int for row in rows):
         raise VerificationError("accounts: the number of a party's lines is a number")
@@ -215,6 +217,20 @@ def _agreed(given: Given, one: Account) -> Sequence[Agreed]:
     if in_force(agreed, pool=terms.pool, currency=terms.currency, period=terms.period) != agreed:
         raise VerificationError(f"{one.party}: its terms are not all in force, or two are of one kind")
     return agreed
+
+
+def _check_amounts(row: Row) -> None:
+    """Refuse an account with an amount that is not written as tables write them, or is longer than any sum of money.
+
+    They are read before anything of them is known to be true, so none may take long to read.
+    """
+    deductions, converted = row.get("deductions", {}), row.get("converted", {})
+    parts = [row, *row["corrections"], converted]
+    parts += [part for name in ("before", "entries", "after") for part in deductions.get(name, ())]
+    for part in parts:
+        for name in ("opening", "earned", "payable", "carried", "micros", "rounding"):
+            if name in part:
+                whole(part[name], f"{row['party']}: {name}", None)
 
 
 def unshown_terms(given: Given, rows: Iterable[Row]) -> list[str]:

@@ -87,7 +87,7 @@ PORTAL: Final[tuple[Route, ...]] = (
     _page(
         "/holders/{party}/disputes/{dispute}",
         _HOLDER,
-        disputes.one_dispute,
+        disputes.single,
         "One dispute of a party, with all that was said.",
         rule="party",
     ),
@@ -125,7 +125,7 @@ PORTAL: Final[tuple[Route, ...]] = (
         function=proposing.accounts,
     ),
     _page("/browser-key", _ANYBODY, proposing.browser_key, "Make an approver's key in this browser."),
-    _page("/held", _BOOKS, finance.held, "All money that is held or in suspense.", query=("period",)),
+    _page("/held", _BOOKS, finance.all_held, "All money that is held or in suspense.", query=("period",)),
     _page("/payments", _BOOKS, finance.payments, "Payments.", query=("run", "party", "state", "reference")),
     _page("/disputes", _BOOKS, disputes.all_of_them, "All disputes, the overdue ones first."),
     _page("/quarantine", _OPERATOR, operations.quarantined, "Rows that were not taken, grouped by reason."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from functools import cache
@@ -154,3 +155,20 @@ def test_bundles_that_the_page_cannot_check_are_not_called_false() -> None:
     claim = (GOLDEN / "releases" / "0.1.0" / "bundles" / "claim-0.bundle").read_bytes()
     answers = left_to_command_line(trust, [canonical(later), claim, named["run.bundle"], b"{}"])
     assert answers == ["a bundle of kind run, version 3", "a bundle of kind claim", None, None]
+
+
+def test_long_amounts_and_dense_bundles_are_refused_by_both() -> None:
+    """If this fails, a bundle that costs one verifier much time to read is accepted by the other, or by both."""
+    trust, named = month()
+    text = named["p-bob.bundle"].decode() if "p-bob.bundle" in named else next(iter(named.values())).decode()
+    amount = re.search(r'"(opening|carried)":"(-?\d+)"', text)
+    assert amount is not None
+    respelled_amounts = [
+        text.replace(amount[0], f'"{amount[1]}":"{spelling}"', 1)
+        for spelling in ("9" * 100, "9" * 101, "-" + "9" * 100, "9" * 5_000, "+1", "1_0", " 1", "01", "-0")
+    ]
+    dense = ["[" + "[]," * 200_000 + "[]]", "[" + "1," * 900_000 + "1]", '{"a":' * 20 + "1" + "}" * 20]
+    verdicts = assert_same_verdicts(trust, [case.encode() for case in (text, *respelled_amounts, *dense)])
+    assert verdicts == [True] + [False] * (len(respelled_amounts) + len(dense))
+    report = browser_reports((trust, [dense[1].encode()]))[0]
+    assert "more values than" in json.dumps(report)

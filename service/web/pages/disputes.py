@@ -34,14 +34,14 @@ def all_of_them(call: Call) -> Content:
     )
 
 
-def one_dispute(call: Call) -> Content:
+def single(call: Call) -> Content:
     """`GET /holders/{party}/disputes/{dispute}`: everything that was said in it, and the form to answer."""
     party, name = call.params["party"], call.params["dispute"]
     with call.held.standing.folded() as ws:
-        shown = next((one for one in line_disputes.shown_all(ws, everything=True) if one.id == name), None)
-    if shown is None or not _concerns(shown, party):
+        by_name = {shown.id: shown for shown in line_disputes.shown_all(ws, everything=True)}
+    if name not in by_name or not _concerns(by_name[name], party):
         raise NotFoundError(f"dispute {name!r}")
-    return page(call, "dispute.html", title=text("disputes.one", name=name), party=party, dispute=shown)
+    return page(call, "dispute.html", title=text("disputes.single", name=name), party=party, dispute=by_name[name])
 
 
 def open_dispute(call: Call) -> Redirect:

@@ -51,7 +51,7 @@ def period(call: Call) -> Content:
     return page(call, "period.html", title=text("periods.one", period=name), month=month, runs=runs)
 
 
-def held(call: Call) -> Content:
+def all_held(call: Call) -> Content:
     """`GET /held`: all money that is held or in suspense, by reason and line by line."""
     with call.held.standing.folded() as ws:
         report = held_money.report(ws, period=call.query.get("period") or None)

@@ -62,7 +62,7 @@ async function commitmentTo(lines) {
 // --- what an account says that it was given ---
 
 function parseSigned(text, what) {
-  return isText(text) && /^(?:0|-?[1-9][0-9]*)$/.test(text) ? BigInt(text) : refuse(`${what} is ${text}: expected a decimal string`);
+  return parseAmount(text, what, null);
 }
 
 async function readAccount(given, row) {

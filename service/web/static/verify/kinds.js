@@ -6,6 +6,7 @@ const BATCH_PAYLOAD_TYPE = "application/vnd.settle.batch+json";
 const SIGNS_VECTORS = ["attribution", "platform", "operator"];
 const EVENT_BODY = ["source", "event_id", "track", "occurred_at", "territory", "units", "product", "gross_micros", "currency"];
 const ONLY_ON_THE_COMMAND_LINE = ["claim"];
+const SMALL_BUNDLE = 65_536;  // brackets, commas or keys that any bundle may have
 const BUNDLE_VERSIONS = { run: [1, 2], statement: [1, 2] };  // of all other kinds version 1 alone
 
 class Examination {
@@ -82,8 +83,22 @@ function versionsOf(kind) {
   return Object.hasOwn(BUNDLE_VERSIONS, kind) ? BUNDLE_VERSIONS[kind] : [1];
 }
 
+// Every value costs time and memory for a few bytes, and all are read before any signature can be checked.
+function checkDensity(bytes) {
+  let [brackets, commas, keys] = [0, 0, 0];
+  for (let n = 0; n < bytes.length; n++) {
+    if (bytes[n] === 0x7b || bytes[n] === 0x5b) brackets++;
+    else if (bytes[n] === 0x2c) commas++;
+    else if (bytes[n] === 0x22 && bytes[n + 1] === 0x3a) keys++;
+  }
+  if (brackets > SMALL_BUNDLE + Math.floor(bytes.length / 16) || commas > SMALL_BUNDLE + Math.floor(bytes.length / 8) || keys > SMALL_BUNDLE + 64 * brackets) {
+    refuse(`bundle: more values than ${bytes.length} bytes of a bundle have`);
+  }
+}
+
 function parseDocument(bytes) {
   if (bytes.length > BUNDLE_SIZE_MAX) refuse(`bundle: ${bytes.length} bytes, at most ${BUNDLE_SIZE_MAX}`);
+  checkDensity(bytes);
   const header = utf8.encode(RECEIPT_HEADER);
   if (sameBytes(bytes.subarray(0, header.length), header)) return parseReceipt(decodeUtf8(bytes, "receipt"));
   return decodeCanonicalObject(bytes, "bundle");
