@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,13 +56,14 @@ class Portal:
 
 
 @contextmanager
-def portal(folder: Path) -> Iterator[Portal]:
-    """June in a server's log, not closed, and Chromium. Leaving checks that no page did what it must not."""
+def portal(folder: Path, prepare: Callable[[Month], None] = lambda _: None) -> Iterator[Portal]:
+    """June in a server's log, prepared further, and Chromium. Leaving checks that no page did what it must not."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium")
     assert chromium, "no chromium here; on Debian, install the package of that name"
     june = served_month(folder / "home")
+    prepare(june)
     with serving(folder / "home") as served, sync_playwright() as driver:
         opened = Portal(june, served, driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"]))
         yield opened
