@@ -14,7 +14,8 @@ from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
 from service.web.call import HTML
 from service.web.guard.allowed import ANYBODY
-from service.web.routes import ROUTES, Route
+from service.web.route import Route
+from service.web.routes import ROUTES
 from tests.service.month import Month, published
 from tests.service.web.serving import PARTIES
 from tests.web.portal_browser import Portal, portal
