@@ -13,6 +13,7 @@ from attribution.hearing.melody import EMPTY
 from attribution.index.catalogue import Catalogue, CatalogueEntry
 from attribution.index.evidence import Evidence
 from attribution.lab import synth
+from attribution.methods.byname import method
 from attribution.methods.channels import CHANNELS, gather, likeness_by
 from tests.attribution.tunes import SECONDS, line, rhythm, tune
 
@@ -72,6 +73,20 @@ def test_landmarks_count_where_they_lie(small: Catalogue, quoted: Features, evid
             expected = log1p(inside) / 4 * certainty if evidence.loud[segment] else 0.0
             assert likeness_by(evidence, "landmarks")[segment, mark.row] == pytest.approx(expected, rel=1e-4)
     assert likeness_by(evidence, "landmarks")[0, 0] > 1
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "ivd", "hybrid"])
+def test_every_method_names_the_recording_that_sounds(small: Catalogue, quoted: Features, name: str) -> None:
+    """If this fails, a method pays somebody else for a recording that sounds, or does not say where it does."""
+    chosen = method(name)
+    chosen.fit(small)
+    estimate = chosen.attribute(quoted)
+    shares = estimate.shares["recording"]
+    assert max(shares, key=lambda recording: shares[recording]) == "rec-0"
+    assert set(estimate.shares) == {"recording", "composition", "style"}
+    assert estimate.remarks == quoted.remarks
+    sound = [match for match in estimate.matches if match.aspect == "recording" and match.source == "rec-0"]
+    assert sound[0].source_start - sound[0].track_start == pytest.approx(1.0, abs=0.1)
 
 
 def test_an_item_is_looked_at_once(small: Catalogue, quoted: Features, evidence: Evidence) -> None:
