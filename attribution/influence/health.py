@@ -27,6 +27,8 @@ STEP: Final = 0.1
 """How far the weights of half of the items are raised, twice, to see whether training answers in proportion."""
 AGREEMENT_LOW: Final = 0.3
 RANK_LOW: Final = 2.0
+TRACKS_LEAST: Final = 10
+"""Below this, items that two tracks share look like hubs."""
 SMOOTH_LOW: Final = 0.5
 Floats = NDArray[np.float64]
 
@@ -43,15 +45,15 @@ class HubItem:
 class Health:
     """The figures, and a sentence for each that a person should look at.
 
-    `agreement_ppm`: correlation of EK-FAC's and unlearning's contrasts. `effective_rank_ppm`: of the scores of tracks
-    by items, in millionths of one. `smoothness_ppm`: a million where a second small change of weights moves every
-    parameter as the first did, 0 where it moves them at random, below 0 where it moves them back.
+    `agreement_ppm`: correlation of EK-FAC's and unlearning's contrasts. `effective_rank`: of the scores of tracks by
+    items, 1 where all tracks score the items alike. `smoothness_ppm`: a million where a second small change of weights
+    moves every parameter as the first did, 0 where it moves them at random, below 0 where it moves them back.
     """
 
     tracks: int
     agreement_ppm: int
     hubs: tuple[HubItem, ...]
-    effective_rank_ppm: int
+    effective_rank: float
     scores_repeat: bool
     training_repeats: bool
     smoothness_ppm: int
@@ -63,6 +65,7 @@ def examine(study: Study, path: Path) -> Health:
     names, data = study.queries(path)
     features, scores = study.features(data)
     agreement = correlation(centred(features["ekfac"]), centred(features["unlearning"]))
+    enough = len(names) >= TRACKS_LEAST
     top = np.argsort(-scores, axis=1, kind="stable")[:, : min(TOP, scores.shape[1] // 4 or 1)]
     rank = effective_rank(scores)
     job = study.plan.full_jobs[0]
@@ -77,9 +80,11 @@ def examine(study: Study, path: Path) -> Health:
         tracks=len(names),
         agreement_ppm=round(agreement * MILLION),
         hubs=tuple(
-            HubItem(item=study.items[item].id, tracks_ppm=round(part * MILLION)) for item, part in hubs(top).items()
+            HubItem(item=study.items[item].id, tracks_ppm=round(part * MILLION))
+            for item, part in hubs(top).items()
+            if enough
         ),
-        effective_rank_ppm=round(rank * MILLION),
+        effective_rank=round(rank, 3),
         scores_repeat=once() == once(),
         training_repeats=repeated == checkpoint.read_bytes(),
         smoothness_ppm=round(smoothness(study.adapter, job) * MILLION),
@@ -120,7 +125,9 @@ def _remarks(health: Health) -> Iterator[str]:
         yield "EK-FAC and unlearning hardly agree: look at the fit's held-out correlation before paying by either"
     if health.hubs:
         yield f"{len(health.hubs)} items are near to most tracks: their scores say little about any one of them"
-    if health.effective_rank_ppm < RANK_LOW * MILLION:
+    if health.tracks < TRACKS_LEAST:
+        yield f"{health.tracks} tracks: too few to tell hubs and rank; give {TRACKS_LEAST} or more"
+    elif health.effective_rank < RANK_LOW:
         yield "all tracks score the items alike: shares hardly depend on the track"
     if not health.scores_repeat:
         yield "the same scores twice gave other bytes: fix the number of threads and the device"

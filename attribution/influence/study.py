@@ -155,7 +155,10 @@ def load_adapter(name: str, folder: Path) -> Adapter:
     try:
         adapter = getattr(importlib.import_module(module), kind).from_folder(folder)
     except (ImportError, AttributeError, ValueError) as problem:
-        raise InputError(f"adapter {name!r}: {problem}; expected package.module:Class with from_folder") from None
+        raise InputError(
+            f"adapter {name!r}: {problem}; expected package.module:Class with from_folder, of an installed package "
+            "or of a folder in PYTHONPATH"
+        ) from None
     return cast("Adapter", adapter)
 
 

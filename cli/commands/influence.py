@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli.progress import progress
 from cli.shell import emit, say, workspace
+from ledger.shown import percent
+from ledger.types import MILLION
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,8 +62,25 @@ def score(
     from ledger.proofs.vector import payload
 
     emit(
-        [{"vector": payload(scored.vector), "details": scored.details} for scored in score_tracks(Study(study), tracks)]
+        [
+            {"vector": payload(scored.vector), "details": scored.details}
+            for scored in score_tracks(Study(study), tracks)
+        ],
+        text=_owners_text,
     )
+
+
+def _owners_text(answers: list[dict[str, Any]]) -> str:
+    """Each track with its owners, the largest first; the recordings and the details are in --json."""
+    lines = []
+    for answer in answers:
+        recording = answer["vector"]["recording"]
+        explained = MILLION - recording["unattributed"]
+        lines.append(f"{answer['vector']['track']}: {percent(recording['unattributed'])} unattributed")
+        for owner in sorted(answer["details"]["owners"], key=lambda owner: -owner["share_ppm"]):
+            share = owner["share_ppm"] * explained // MILLION
+            lines.append(f"  {percent(share):>9}  {owner['owner']}, contrast {owner['beta_ppm'] / MILLION:+.3f} nats")
+    return "\n".join(lines)
 
 
 @app.command()

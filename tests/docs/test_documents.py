@@ -23,6 +23,8 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 CONTINUES_THE_TOUR = {"howto-model-operator.md"}
 """Pages whose commands work in the folder `settle-demo` that the demo leaves behind."""
+TRAINS = {"howto-influence.md"}
+"""Pages whose commands train a model, each in a process of its own."""
 
 SHOWN = [path for path in PAGES if any(steps(path.read_text(encoding="utf-8")))]
 NOT_RUN = {
@@ -46,7 +48,7 @@ def environment(home: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "document",
-    [pytest.param(path, marks=pytest.mark.slow if path.name in CONTINUES_THE_TOUR else ()) for path in SHOWN],
+    [pytest.param(path, marks=pytest.mark.slow if path.name in CONTINUES_THE_TOUR | TRAINS else ()) for path in SHOWN],
     ids=lambda path: path.name,
 )
 def test_the_commands_of_a_document_run(document: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:

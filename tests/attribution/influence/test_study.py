@@ -68,7 +68,9 @@ def test_health_is_examined_without_a_truth(study: Study) -> None:
     """If this fails, an operator learns only from a dispute that scores or trainings do not repeat."""
     health = examine(study, study.folder / "tracks.jsonl")
     assert (health.tracks, health.scores_repeat, health.training_repeats) == (4, True, True)
-    assert 1 <= health.effective_rank_ppm / MILLION <= 4
+    assert 1 <= health.effective_rank <= 4
+    assert health.hubs == ()
+    assert any("too few to tell hubs" in remark for remark in health.remarks)
     assert -MILLION <= health.smoothness_ppm <= MILLION
 
 

@@ -38,7 +38,6 @@ from tests.bench.influence.peer import kronfluence_scores
 C: Final = 0.3
 TRACKS: Final = 60
 CHECKPOINTS: Final = 5
-SUBSETS: Final = 20
 PEER_DAMPING: Final = 0.1
 """Kronfluence's own choice, as a part of the mean eigenvalue; both take it where they are compared."""
 Floats = NDArray[np.float64]
@@ -60,7 +59,7 @@ class Clock:
 class World:
     """The corpus, the producer's tracks, the bank, and what the bank says is true."""
 
-    def __init__(self, folder: Path, models: int, plan: CorpusPlan) -> None:
+    def __init__(self, folder: Path, plan: CorpusPlan, *, models: int, subsets: int) -> None:
         works, held_out = read_corpus(plan, folder / plan.file)
         self.works: list[TokenisedWork] = works
         self.adapter = Symbolic(works, width=plan.width, epochs=plan.epochs, batch=plan.batch)
@@ -69,7 +68,7 @@ class World:
         self.full = [TrainingJob(seed=seed) for seed in range(1, CHECKPOINTS + 1)]
         self.bank = coalition_jobs(self.owners, self.items, models, seed=100)
         self.leave_one_out = leave_one_out_jobs(self.owners, self.items, [50])
-        self.subsets = subset_jobs(self.items, SUBSETS, seed=200)
+        self.subsets = subset_jobs(self.items, subsets, seed=200)
         producer = read_checkpoint(self.adapter, self.bench.train(TrainingJob(seed=0))).model
         tracks = self.adapter.generate(producer, TRACKS, 99)
         _, held = self.adapter.queries(held_out)
@@ -224,10 +223,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--corpus", choices=sorted(PLANS), default="tunes")
     parser.add_argument("--models", type=int, default=60)
+    parser.add_argument("--subsets", type=int, default=20)
     parser.add_argument("--rows", type=int, default=1_000_000)
     options: Any = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    clock, world = Clock(), World(options.dir, options.models, PLANS[options.corpus])
+    clock, world = Clock(), World(options.dir, PLANS[options.corpus], models=options.models, subsets=options.subsets)
     with clock.of("training"):
         world.train()
     world.judge()
