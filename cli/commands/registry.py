@@ -12,6 +12,7 @@ from cli.commands.registry_disputes import dispute
 from cli.commands.registry_groups import group
 from cli.commands.registry_models import model
 from cli.commands.registry_payees import payee
+from cli.commands.registry_permissions import permissions
 from cli.exits import EXIT_CODES
 from cli.progress import progress
 from cli.render import indented, table
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, help="Parties, ownership, permissions, t
 app.add_typer(dispute, name="dispute", help="Contest the ownership of a recording or work.")
 app.add_typer(group, name="group", help="Owner groups: propose, consent, approve.")
 app.add_typer(model, name="model", help="Training sets of models, with proofs.")
+app.add_typer(permissions, name="permissions", help="Permissions in other vocabularies: RSL, TDM, AIPREF.")
 app.add_typer(payee, name="payee", help="Payees' accounts: stored outside the log; two people change them.")
 
 FEW: Final = 5

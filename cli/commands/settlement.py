@@ -330,17 +330,19 @@ def statement(
     *,
     party: Annotated[str, typer.Argument(help="Party id.")],
     name: Annotated[str, typer.Option("--period", help="A closed month, such as 2026-06.")],
-    form: Annotated[str, typer.Option("--format", help="text, json, csv, html, pdf or bundle (proof).")] = "text",
+    form: Annotated[str, typer.Option("--format", help="text, json, csv, html, pdf, dsr or bundle (proof).")] = "text",
     pool_name: Annotated[str | None, typer.Option(help="For a bundle: name of the pool, if there are several.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it; by default stdout.")] = None,
 ) -> None:
     """Write a party's statement: allocated, paid, held and carried; with --format bundle, its proof."""
     from cli.statements import statement_text
-    from service.statements import statements, writing
+    from service.statements import royalty_reporting, statements, writing
 
     ws = workspace()
     if form == "bundle":
         data = statements.prove(ws, party, name, pool_name)
+    elif form == "dsr":
+        data = royalty_reporting.royalty_report(ws, party, name)
     else:
         if form == "pdf" and out is None:
             raise InputError("a PDF is not for the terminal; name its file with --out")
