@@ -100,15 +100,15 @@ class IndexStore:
 
     def screened(self, digest: str) -> Floats:
         """An item's segments in the joined space of the screen, every third: windows overlap by three quarters."""
-        wanted = {f"{part}.{name}" for part in ("segments", "scales") for name in SCREEN_ENCODERS}
-        arrays, _ = self._read(digest, wanted)
+        tensors = {f"{part}.{name}" for part in ("segments", "scales") for name in SCREEN_ENCODERS}
+        arrays, _ = self._read(digest, tensors)
         if not arrays:
             return np.zeros((0, 1), np.float32)
         return joined(
             {name: rows_of(arrays[f"segments.{name}"][::3], arrays[f"scales.{name}"][::3]) for name in SCREEN_ENCODERS}
         )
 
-    def _read(self, digest: str, wanted: set[str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+    def _read(self, digest: str, tensors: set[str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
@@ -119,7 +119,7 @@ class IndexStore:
             content = packed.decompress(path.read_bytes(), UNPACKED_MOST)
             if not packed.eof:
                 raise VerificationError(f"{path}: cut off, or unpacks to more than {UNPACKED_MOST >> 20} MiB")
-            arrays = {name: array for name, array in load(content).items() if wanted is None or name in wanted}
+            arrays = {name: array for name, array in load(content).items() if tensors is None or name in tensors}
             header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         except (OSError, zlib.error, SafetensorError) as problem:
             raise VerificationError(f"{path}: damaged ({problem}); delete it and run `settle index` again") from None

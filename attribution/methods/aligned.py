@@ -105,10 +105,10 @@ def _gains(atom: Doubles, track: Doubles) -> Doubles:
         return np.zeros(BANDS)
     centred = atom - atom.mean(axis=0)
     spread, power = np.square(centred).sum(axis=0), np.square(atom).sum(axis=0)
-    beside = np.maximum((centred * track).sum(axis=0) / np.maximum(spread, 1e-24), 0.0)
+    with_background = np.maximum((centred * track).sum(axis=0) / np.maximum(spread, 1e-24), 0.0)
     alone = (atom * track).sum(axis=0) / np.maximum(power, 1e-24)
     # A background below zero is none.
-    gains = np.where(track.mean(axis=0) < beside * atom.mean(axis=0), alone, beside)
+    gains = np.where(track.mean(axis=0) < with_background * atom.mean(axis=0), alone, with_background)
     return np.asarray(np.where(power > 1e-24, gains, 0.0), dtype=np.float64)
 
 

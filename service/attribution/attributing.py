@@ -63,12 +63,12 @@ def resident(workspace: Workspace, name: str) -> tuple[Method, Catalogue | Large
     """Return the same as `fitted`, cached until the index changes."""
     # The method is named here, not in `fitted`: the setting may change while the process lives.
     name = name or workspace.settings.text("attribution.method")
-    place = (workspace.home, name)
+    key = (workspace.home, name)
     # Not canonical JSON, which has no fractions: a manifest holds calibrations.
     state = canon.digest(json.dumps(store_of(workspace).manifest(), sort_keys=True).encode())
-    if place not in _resident or _resident[place][0] != state:
-        _resident[place] = (state, *fitted(workspace, name))
-    return _resident[place][1:]
+    if key not in _resident or _resident[key][0] != state:
+        _resident[key] = (state, *fitted(workspace, name))
+    return _resident[key][1:]
 
 
 def attribute_files(

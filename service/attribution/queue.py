@@ -173,8 +173,8 @@ class QueueWorker:
         queue = Inbox(self.home / FOLDER, self.open_workspace, resident=True)
         while not self._stop.wait(LOOK_SECONDS):
             try:
-                for taken in queue.look(self._stop.is_set):
-                    _LOG.info("attributed %s: %s", taken.file, "done" if taken.reason is None else "failed")
+                for finished in queue.look(self._stop.is_set):
+                    _LOG.info("attributed %s: %s", finished.file, "done" if finished.reason is None else "failed")
             except Exception:  # noqa: BLE001  logged: its file is tried again, and the server goes on
                 _LOG.exception("the attribution queue failed; trying again in %g seconds", BACKOFF_SECONDS)
                 self._stop.wait(BACKOFF_SECONDS)

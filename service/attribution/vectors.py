@@ -152,7 +152,9 @@ def _counting(workspace: Workspace, key: PrivateKey) -> Check:
     """
 
     def check(_: Connection, head: Head) -> None:
-        if not any(known.public == key.public for known in ring(workspace).at(head.size + 1, "attribution")):
+        if not any(
+            attribution_key.public == key.public for attribution_key in ring(workspace).at(head.size + 1, "attribution")
+        ):
             raise HandedOverError("the attribution key was rotated; nothing was written, open the workspace again")
 
     return check
