@@ -25,6 +25,7 @@ from payouts.life.fields import (
     read_text,
     unsigned_leaf,
 )
+from payouts.terms import Terms
 
 TYPES: Final = ("mandate", "stop", "resume", "instalment")
 HOURS: Final = (1, 24)
@@ -91,8 +92,7 @@ class Mandate:
         for name in ("terms", "rule"):
             if not isinstance(leaf[name], Mapping):
                 raise VerificationError(f"{name} is {leaf[name]!r}, expected an object")
-        for name in ("pool", "currency"):
-            read_text(leaf["terms"], name)
+        _check_pool(leaf["terms"], leaf["rule"])
         record = cls(
             **author_of(leaf),
             id=read_text(leaf, "id"),
@@ -218,6 +218,28 @@ class Instalment:
         )
 
 
+def pool_terms(mandate_terms: Mapping[str, Any], period: str) -> Terms:
+    """Return a mandate's terms in one month."""
+    return Terms.from_payload({**mandate_terms, "period": period})
+
+
+def _check_pool(terms: Mapping[str, Any], rule: Mapping[str, Any]) -> None:
+    """Refuse terms that are not written as a run writes them, or have no price, and a rule without name or parameters.
+
+    A mandate that cannot be read would stop every list in which it waits for a second person.
+    """
+    try:
+        pool = pool_terms(terms, "2026-01")
+        written = {name: value for name, value in pool.payload().items() if name != "period"}
+        same = canon.encode(written) == canon.encode(dict(terms))
+    except (InputError, LookupError, TypeError, ValueError, AttributeError) as problem:
+        raise VerificationError(f"the terms of a mandate: {problem}") from None
+    _rule(same, "the terms of a mandate are not written as a run writes them")
+    _rule(pool.price_micros is not None, "a mandate's pool has no price per stream")
+    named = rule.keys() == {"name", "version", "params"} and isinstance(rule["name"], str)
+    _rule(named and isinstance(rule["params"], Mapping), "the rule of a mandate lacks its name or its parameters")
+
+
 def instalment_id(mandate: str, number: int) -> Digest:
     """Return the id of a mandate's instalment, under which its payments are answered like those of a run."""
     return canon.digest(canon.encode({"mandate": mandate, "instalment": number}))
@@ -280,6 +302,7 @@ class Mandates:
         _rule(self.stop_of(record.mandate) is None, f"mandate {record.mandate} is stopped")
         _rule(record.at < mandate.until, f"mandate {record.mandate} ended at {mandate.until}")
         _rule(record.at >= mandate.at, f"instalment {record.number} is dated before its mandate")
+        _rule(record.period == record.at[:7], f"an instalment of {record.period} is dated {record.at}")
         _rule(not is_closed, f"period {record.period} is closed: its run pays it")
         _rule(record.number == len(earlier) + 1, f"instalment {record.number} is not the next")
         _rule(record.id == instalment_id(record.mandate, record.number), f"{record.id} is not the instalment's id")

@@ -11,10 +11,9 @@ from ledger.errors import InputError, StateError
 from ledger.types import MILLION, format_time, parse_time
 from payouts.accounts.payment import ROUTES, Route
 from payouts.life.book import Book
-from payouts.life.mandates import HOURS, Mandate, Resume, Stop
+from payouts.life.mandates import HOURS, Mandate, Resume, Stop, pool_terms
 from payouts.money import parse_amount
 from payouts.rules.catalogue import make_rule
-from payouts.terms import Terms
 from service.live.accruing import LivePool, live_pool
 from service.settlement.holds import Proposed, name_of, proposed, said
 from service.settlement.step import DecidedStep, read_book, signed, take
@@ -27,7 +26,7 @@ def pool_of(mandate: Mandate, period: str) -> LivePool:
     """Return a mandate's pool in one month."""
     rule = mandate.rule
     return LivePool(
-        terms=Terms.from_payload({**mandate.terms, "period": period}),
+        terms=pool_terms(mandate.terms, period),
         rule=make_rule(str(rule["name"]), {name: str(value) for name, value in rule["params"].items()}),
     )
 
@@ -88,10 +87,23 @@ def propose(
             return DecidedStep(
                 Proposed(id=name, kind="mandate", by=existing.by, approved=book.approved(name), already=True)
             )
+        check_apart(book, record, format_time(now))
         named = Mandate(**{**_fields(record), "id": name})
         return DecidedStep(proposed(name, "mandate", ws), leaves=[signed(named, maker)])
 
     return take(ws, decide)
+
+
+def check_apart(book: Book, mandate: Mandate, now: str) -> None:
+    """Refuse a mandate over streams that one of another pool pays: only one of the two months could take them back."""
+    for other in book.mandates.mandates.values():
+        if other.pool == mandate.pool or not book.approved(other.id) or other.until <= now:
+            continue
+        if pool_terms(mandate.terms, now[:7]).overlaps(pool_terms(other.terms, now[:7])):
+            raise StateError(
+                f"mandate {other.id} pays pool {other.pool} for the same streams; limit the pools to streams of their "
+                "own, --param sources=..., products=... or territories=..."
+            )
 
 
 def _fields(record: Mandate) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from payouts.live.instalments import (
     targets,
 )
 from service.live.accruing import open_month, whole_inputs
-from service.live.mandates import pool_of
+from service.live.mandates import check_apart, pool_of
 from service.log.logs import sizes
 from service.settlement.approvers import check_by_person
 from service.settlement.carrying import batch_of, carried, moved_on_account
@@ -162,6 +162,7 @@ def _why_not(ws: Workspace, book: Book, mandate: Mandate, period: str) -> str:
     if not book.approved(mandate.id):
         return f"it waits for a second person: settle approve {mandate.id} --as PARTY"
     check_by_person(ws, book, mandate.id)
+    check_apart(book, mandate, now)
     stop = book.mandates.stop_of(mandate.id)
     if stop is not None:
         return f"it is stopped: {stop.reason}"
@@ -235,12 +236,14 @@ def _with_files(ws: Workspace, paid: InstalmentPaid, form: str) -> InstalmentPai
 
 
 def instalment_problems(ws: Workspace, book: Book, until: str) -> Iterator[str]:
-    """Return the instalments up to a month that are not what the log came to at their size."""
+    """Return the instalments that are not what the log came to at their size.
+
+    Those of months after `until` are left out where they count the streams of other logs, which may not be at hand.
+    """
     for record in book.mandates.instalments.values():
-        if record.period > until:
-            continue
         try:
-            _check(ws, record)
+            if record.period <= until or len(logs_of(batch_of(ws.log, record.statement))) == 1:
+                _check(ws, record)
         except (SettleError, LookupError, TypeError, ValueError, AttributeError) as problem:
             yield f"instalments: {problem}"
 

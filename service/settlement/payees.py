@@ -10,6 +10,7 @@ from ledger.registry.model import Instant, ProposedAccount
 from ledger.types import Digest, format_time
 from payouts.accounts.payment import PayeeAccount, Route, account_digest
 from payouts.life.book import Book
+from service.settlement.carrying import payments_of
 from service.settlement.step import read_book
 from service.settlement.stored import load
 
@@ -99,7 +100,7 @@ def _first_published(ws: Workspace, book: Book, accounts: Mapping[str, ProposedA
 
 
 def _published(ws: Workspace, book: Book, before: int | None = None) -> dict[str, int]:
-    """Return the parties with money in published runs (before an index), and the index of the first publication."""
+    """Return parties with money in published runs or instalments, and the first index of each; those before one."""
     places = [(book.places["publish", run].index, run) for run in book.published]
     first_by_party: dict[str, int] = {}
     for index, run in sorted(places):
@@ -107,6 +108,11 @@ def _published(ws: Workspace, book: Book, before: int | None = None) -> dict[str
             for party, account in load(ws.log, book.runs[run]).accounts.items():
                 if account.payable:
                     first_by_party.setdefault(party, index)
+    for record in book.mandates.instalments.values():
+        index = book.places["instalment", record.id].index
+        if before is None or index < before:
+            for row in payments_of(ws.log, record.statement):
+                first_by_party[row["party"]] = min(index, first_by_party.get(row["party"], index))
     return first_by_party
 
 

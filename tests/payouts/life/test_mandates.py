@@ -86,6 +86,7 @@ def test_a_mandate_pays_once_two_people_agreed() -> None:
         instalment(size=3, micros=2_000_001),
         instalment(size=3, micros=0),
         instalment(size=3, period="2026-06"),
+        instalment(size=3, period="2026-08"),
         instalment(size=3, at="2026-07-03T09:00:00Z"),
         instalment(size=3, at="2026-07-02T08:59:59Z"),
         instalment(size=4),
@@ -148,7 +149,14 @@ def test_a_payment_on_account_has_one_answer() -> None:
         {"rule": "pro-rata"},
         {"via": "post"},
         {"until": "tomorrow"},
-        {"terms": {"pool": 1, "currency": "EUR"}},
+        {"terms": {"pool": "default", "currency": "EUR"}},
+        {"terms": {**TERMS, "pool": 1}},
+        {"terms": {**TERMS, "aspects": []}},
+        {"terms": {**TERMS, "sources": ["b", "a"]}},
+        {"terms": {**TERMS, "price_micros": None, "micros": "1"}},
+        {"terms": {**TERMS, "price_micros": "04000"}},
+        {"rule": {"name": "pro-rata", "version": "1", "params": []}},
+        {"rule": {"name": 1, "version": "1", "params": {}}},
     ],
 )
 def test_a_mandate_out_of_bounds_is_void(changed: dict[str, Any]) -> None:

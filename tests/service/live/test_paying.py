@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import InputError
+from ledger.errors import InputError, StateError
 from ledger.proofs import canon, dsse, leaf
 from payouts.accounts.account import Account
 from payouts.accounts.clauses import PaidIn, Withholding
@@ -21,6 +21,7 @@ from service.live.paying import InstalmentPaid, instalment_problems
 from service.settlement import agreements, bank_answers, holds, life, proposals
 from service.settlement import paying as settling
 from service.settlement.carrying import batch_of
+from service.settlement.payees import settled_parties
 from service.settlement.step import read_book
 from service.settlement.stored import load
 from service.statements import proving, recomputing
@@ -246,6 +247,24 @@ def test_pools_that_cannot_be_valued_have_no_mandate(july: Month) -> None:
         with pytest.raises(InputError):
             mandates.propose(july.ws, **(TERMS | changed))
     assert read_book(july.ws).mandates.mandates == {}
+
+
+def test_streams_are_paid_early_by_one_pool(july: Month) -> None:
+    """If this fails, two pools pay the same streams early, and only one of their months can take that back."""
+    mandate(july, params={"price": "100.00", "territories": "SE"})
+    with pytest.raises(StateError, match="same streams"):
+        mandates.propose(july.ws, **(TERMS | {"pool_name": "second"}))
+    other = mandate(july, pool_name="second", params={"price": "100.00", "territories": "DE"})
+    july.now += timedelta(hours=1)
+    assert [paid.payments for paid in paying.pay(july.ws)] == [4, 0]
+    assert [paid.payments for paid in paying.pay(july.ws, other)] == [0]
+
+
+def test_who_was_paid_early_has_been_paid(july: Month) -> None:
+    """If this fails, the operator alone sends the next instalment of a party to an account of their own (M11)."""
+    mandate(july)
+    pay(july)
+    assert settled_parties(july.ws) == set(EARNED)
 
 
 def test_an_instalment_of_the_operators_own_making_is_named(july: Month) -> None:
