@@ -95,17 +95,17 @@ def given_so_far(ws: Workspace, month: OpenMonth, pool: LivePool) -> Given:
 
 def whole_inputs(ws: Workspace, month: OpenMonth, pool: LivePool) -> Inputs:
     """The inputs of the accrual, every event of the month summed again from its leaf."""
-    given = given_so_far(ws, month, pool)
+    so_far = given_so_far(ws, month, pool)
     rows = summed(
         month.logs,
         engine=PLAIN,
         view=ws.registry.view(month.registry_size),
         terms=pool.terms,
         rule=pool.rule,
-        holds=given.holds,
+        holds=so_far.holds,
         on_progress=None,
     )
-    return inputs_of(ws, given, rows)
+    return inputs_of(ws, so_far, rows)
 
 
 class Watch:

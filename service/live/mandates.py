@@ -96,13 +96,13 @@ def propose(
 
 def check_apart(book: Book, mandate: Mandate, now: str) -> None:
     """Refuse a mandate over streams that one of another pool pays: only one of the two months could take them back."""
-    for other in book.mandates.mandates.values():
-        if other.pool == mandate.pool or not book.approved(other.id) or other.until <= now:
+    for approved in book.mandates.mandates.values():
+        if approved.pool == mandate.pool or not book.approved(approved.id) or approved.until <= now:
             continue
-        if pool_terms(mandate.terms, now[:7]).overlaps(pool_terms(other.terms, now[:7])):
+        if pool_terms(mandate.terms, now[:7]).overlaps(pool_terms(approved.terms, now[:7])):
             raise StateError(
-                f"mandate {other.id} pays pool {other.pool} for the same streams; limit the pools to streams of their "
-                "own, --param sources=..., products=... or territories=..."
+                f"mandate {approved.id} pays pool {approved.pool} for the same streams; limit the pools to streams of "
+                "their own, --param sources=..., products=... or territories=..."
             )
 
 

@@ -77,7 +77,7 @@ class _Due:
     """What a mandate comes to at one size of the log."""
 
     target: dict[str, int]
-    moved: dict[str, int]
+    on_account: dict[str, int]
     other_currency: frozenset[str]
 
 
@@ -96,7 +96,7 @@ def _due(ws: Workspace, book: Book, mandate: Mandate, *, period: str, logs: Sequ
             corrections=takes.corrections,
             stages=takes.stages,
         ),
-        moved=moved_on_account(ws.log, book, book.mandates.of_month(mandate.pool, mandate.currency, period)),
+        on_account=moved_on_account(ws.log, book, book.mandates.of_month(mandate.pool, mandate.currency, period)),
         other_currency=frozenset(
             party for party in earned if is_paid_in_other_currency(takes.stages, party, mandate.currency)
         ),
@@ -204,14 +204,14 @@ def _payments(
     }
     left_out = {party: NO_ACCOUNT for party in due.target if party not in accounts}
     subject = PaymentSubject.on_account(mandate, period)
-    for party, micros in amounts(mandate, target=due.target, moved=due.moved, left_out=left_out).items():
+    for party, micros in amounts(mandate, target=due.target, moved=due.on_account, left_out=left_out).items():
         instruction = Instruction(
             party=party, micros=micros, reference=reference(key, party), account=str(accounts[party].commitment)
         )
         if obstacle(ws, subject, instruction, accounts[party], form):
             left_out[party] = NO_ACCOUNT
     left_out |= dict.fromkeys(due.other_currency, OTHER_CURRENCY)
-    return amounts(mandate, target=due.target, moved=due.moved, left_out=left_out), accounts, left_out
+    return amounts(mandate, target=due.target, moved=due.on_account, left_out=left_out), accounts, left_out
 
 
 def _with_files(ws: Workspace, paid: InstalmentPaid, form: str) -> InstalmentPaid:
@@ -257,4 +257,4 @@ def _check(ws: Workspace, record: Instalment) -> None:
         raise StateError(f"instalment {record.number} of {record.mandate} knows another log than it was written in")
     due = _due(ws, then, mandate, period=record.period, logs=logs, minimum=int(document["minimum_micros"]))
     accounts: Mapping[str, Digest] = accounts_at(ws, then, record.at) or {}
-    check_instalment(document, record, mandate, target=due.target, moved=due.moved, accounts=accounts)
+    check_instalment(document, record, mandate, target=due.target, moved=due.on_account, accounts=accounts)
