@@ -6,16 +6,15 @@ single-query distances change in the last bit with the number of threads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from attribution.hearing.spectra import Floats, one_thread
 
-if TYPE_CHECKING:
-    from attribution.methods.decompose import Doubles, Rows
-
+Doubles = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 FLAT_MAX: Final = 150_000
 HNSW_LINKS: Final = 64
 HNSW_CARE: Final = 400

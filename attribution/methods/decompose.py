@@ -16,12 +16,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from attribution.hearing.spectra import one_thread
+from attribution.index.nearest import Doubles, Rows
 
-Doubles = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
 Search = Callable[[Doubles, int], Rows]
 """The catalogue rows with the largest inner products with a vector, largest first."""
 Fetch = Callable[[Rows], Doubles]

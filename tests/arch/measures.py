@@ -85,9 +85,9 @@ def formatter_exceptions() -> int:
     return sum(path.read_text("utf-8").count("# fmt: skip") for path in product_files())
 
 
-def import_arrows() -> dict[str, int]:
-    """Imports between the modules and folders directly inside each package."""
-    arrows: dict[str, int] = {}
+def import_arrows() -> dict[str, tuple[int, int]]:
+    """Imports between the modules and folders directly inside each package, and pairs that import each other."""
+    arrows: dict[str, tuple[int, int]] = {}
     for package in PACKAGES:
         pairs = set()
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -97,7 +97,8 @@ def import_arrows() -> dict[str, int]:
                     pairs.add((source, (node.module or "").split(".")[1]))
                 elif isinstance(node, ast.ImportFrom) and node.module == package:
                     pairs |= {(source, name.name) for name in node.names}
-        arrows[package] = sum(source != target for source, target in pairs)
+        mutual = sum(source < target and (target, source) in pairs for source, target in pairs)
+        arrows[package] = sum(source != target for source, target in pairs), mutual
     return arrows
 
 
@@ -108,8 +109,8 @@ def main() -> None:
     print(f"filler names             {fillers} of {names} bindings, {100 * fillers / names:.1f} %")
     print(f"shared class names       {len(shared)}, for {sum(map(len, shared.values()))} classes")
     print(f"formatter exceptions     {formatter_exceptions()}")
-    for package, count in import_arrows().items():
-        print(f"import arrows            {package}: {count}")
+    for package, (arrows, mutual) in import_arrows().items():
+        print(f"import arrows            {package}: {arrows}, {mutual} pairs import each other")
     for name, modules in shared.items():
         print(f"  {name}: {', '.join(modules)}")
 

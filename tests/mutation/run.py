@@ -378,9 +378,9 @@ def main(patterns: list[str]) -> int:
         create_mutants(CHILDREN)
     mutmut.mutation.trampoline.wrap_in_trampoline = unwrapped  # type: ignore[assignment]  # plain functions only
     # A package is tested by its own tests: a pattern that names one needs no others.
-    named = {f"tests/{pattern.partition('.')[0]}" for pattern in patterns}
+    named = tuple(f"tests/{pattern.partition('.')[0]}" for pattern in patterns)
     options = ["--rootdir=.", "-q", "--tb=no", "--assert=plain", "-o", "timeout=0", *config().pytest_add_cli_args]
-    selection = [path for path in config().pytest_add_cli_args_test_selection if path in named or not patterns]
+    selection = [path for path in config().pytest_add_cli_args_test_selection if path.startswith(named or "tests/")]
     with working_in(MUTANTS):
         return int(pytest.main([*options, *selection], plugins=[Loop(patterns)]))
 
