@@ -50,11 +50,19 @@ def export(
 @app.command()
 def compare(
     tracks: Annotated[list[str] | None, typer.Argument(metavar="[TRACK]...", help="By default every track.")] = None,
+    period: Annotated[
+        str | None, typer.Option(help="A published month: also what each method would have paid in it.")
+    ] = None,
 ) -> None:
     """Compare the newest vectors of each method on the same tracks; nothing is recorded."""
     from service.attribution import others
 
-    compared = others.compare(workspace(), tracks or ())
+    compared = others.compare(workspace(), tracks or (), period=period)
     if not compared.methods:
         say("settle: no track has vectors of two methods")
-    emit(compared, text=lambda shown: table([plain(row) for row in shown.methods]))
+    emit(
+        compared,
+        text=lambda shown: "\n\n".join(
+            table([plain(row) for row in rows]) for rows in (shown.methods, shown.amounts) if rows
+        ),
+    )

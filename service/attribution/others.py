@@ -17,6 +17,7 @@ from ledger.files import write_whole
 from ledger.ingest.checks import check_id
 from ledger.proofs import canon, vector
 from ledger.types import ASPECTS, STYLE_PREFIX, AspectVector, InfluenceVector
+from service.attribution.method_amounts import MethodAmount, amounts
 from service.attribution.vectors import Attributed, record
 from service.log.keys import ring
 from service.trade import shares
@@ -101,12 +102,17 @@ class MethodsCompared:
 
     methods: tuple[AgreementOfMethods, ...]
     tracks: tuple[Agreement, ...]
+    amounts: tuple[MethodAmount, ...] = ()
 
 
-def compare(ws: Workspace, tracks: Sequence[str] = ()) -> MethodsCompared:
-    """Compare the newest vectors of each method, on these tracks or on all; nothing is recorded."""
+def compare(ws: Workspace, tracks: Sequence[str] = (), *, period: str | None = None) -> MethodsCompared:
+    """Compare the newest vectors of each method, on these tracks or on all; nothing is recorded.
+
+    With a published month, also what each would have paid in it.
+    """
+    newest = _newest(ws)
     by_track: dict[str, list[InfluenceVector]] = defaultdict(list)
-    for (track, _), estimate in sorted(_newest(ws).items()):
+    for (track, _), estimate in sorted(newest.items()):
         if not tracks or track in tracks:
             by_track[track].append(estimate)
     if missing := [track for track in tracks if track not in by_track]:
@@ -128,6 +134,7 @@ def compare(ws: Workspace, tracks: Sequence[str] = ()) -> MethodsCompared:
             for (first, second, aspect), agreed in sorted(pairs.items())
         ),
         tracks=tuple(compared),
+        amounts=() if period is None else amounts(ws, newest, period),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -140,9 +140,16 @@ def vectors_of(log: Log, rows: Sequence[UsageRow]) -> dict[Digest, InfluenceVect
     return {digest: vector.read_statement(log.blob(digest)) for digest in digests}
 
 
-def inputs_of(ws: Workspace, given: Given, rows: list[UsageRow]) -> Inputs:
-    """Return the inputs of the computation, with the registry at the close."""
+def inputs_of(
+    ws: Workspace, given: Given, rows: list[UsageRow], exchanged: Mapping[str, InfluenceVector] | None = None
+) -> Inputs:
+    """Return the inputs of the computation, with the registry at the close.
+
+    `exchanged`: by track, a vector to be used instead of the one that pays, in a comparison.
+    """
     vectors = vectors_of(ws.log, rows)
+    if exchanged:
+        vectors = {digest: exchanged.get(paid_by.track, paid_by) for digest, paid_by in vectors.items()}
     view = RegistryView(
         ws.registry.view(given.registry_size),
         vectors=vectors,

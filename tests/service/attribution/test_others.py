@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.errors import InputError
+from ledger.errors import InputError, StateError
 from ledger.proofs import vector
 from ledger.types import MILLION
 from service.attribution import others
 from service.attribution.vectors import shape
 from service.trade import shares
-from tests.service.month import Month
+from tests.service.month import Month, published
 
 TABLE = "Track ID;Match;Anteil;Note\nTRK;rec-1;50%;x\nTRK;rec-2;1/4;\n"
 MAPPED = {"Track ID": "track", "Match": "source", "Anteil": "share", "Note": ""}
@@ -114,3 +114,24 @@ def test_what_is_written_is_read_back_as_the_same(parts: dict[str, int]) -> None
     assert not any(cell.startswith(("=", "+", "-", "@")) for line in table.splitlines() for cell in line.split(","))
     (document,) = shares.read(table.encode(), "x", {})
     assert shape(vector.from_declared(document)) == shape(found)
+
+
+def test_a_month_shows_what_each_method_would_have_paid(june: Month, tmp_path: Path) -> None:
+    """If this fails, an operator who weighs two services is shown other money than their vectors would move."""
+    rows = [{"track": "trk-1", "source": "rec-2", "share": "80%"}]
+    (tmp_path / "results.json").write_text(json.dumps(rows))
+    published(june)
+    others.take(june.ws, tmp_path / "results.json", renamed={}, **NAMES)
+    size = june.ws.log.head().size
+    by_method = {(row.method, row.party): row for row in others.compare(june.ws, period="2026-06").amounts}
+    declared, vendor = (
+        {party: row.micros for (method, party), row in by_method.items() if method == name}
+        for name in ("declared", "ann/soundtrace")
+    )
+    paid = {party: row.paid_micros for (_, party), row in by_method.items()}
+    assert declared == paid, "the vectors that paid pay again what they paid"
+    assert (vendor["ann"], vendor["bob"]) == (0, paid["ann"] + paid["bob"])
+    assert by_method["ann/soundtrace", "bob"].tracks == 1
+    assert june.ws.log.head().size == size
+    with pytest.raises(StateError, match="no published run"):
+        others.compare(june.ws, period="2026-05")
