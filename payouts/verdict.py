@@ -25,11 +25,11 @@ def of_party(binding: Binding, party: str, own: Sequence[Line], accounts: Sequen
         return [f"{party}: this bundle shows no money {where}"]
     account = Account.from_payload(accounts[0])
     waiting = sum(line.micros for line in own if line.state != "allocated")
-    said = (
+    earnings = (
         f"{where}, {party} earned {money(account.earned, terms.currency)}, is paid "
         f"{money(account.payable, terms.currency)} and carries {money(account.carried, terms.currency)}"
     )
-    return [f"{said}; {money(waiting, terms.currency)} of it waits" if waiting else said, UNSIGNED_SHARE]
+    return [f"{earnings}; {money(waiting, terms.currency)} of it waits" if waiting else earnings, UNSIGNED_SHARE]
 
 
 def of_run(binding: Binding, outcome: Outcome, accounts: Sequence[Account]) -> list[str]:

@@ -99,10 +99,9 @@ class Inbox:
                 if stopping():
                     break
                 try:
-                    taken = path
-                    if path.parent == self.folder:
-                        taken = path.replace(_free(self.folder / DONE, path.name))
-                    results.append(self._take(ws, taken))
+                    is_new = path.parent == self.folder
+                    file = path.replace(_free(self.folder / DONE, path.name)) if is_new else path
+                    results.append(self._take(ws, file))
                 except Exception as problem:  # noqa: BLE001  raised below: the other files do not wait for this one
                     failure = failure or problem
         finally:

@@ -83,13 +83,13 @@ def _signed(workspace: Workspace, resting: Base, index: int) -> dict[str, Any] |
     log, position = resting.log, batches.place_of(workspace, index)
     if position is None or position[0] >= resting.size:
         return None
-    taken = log.signed_batches().batches[position[0]]
+    batch_leaf = log.signed_batches().batches[position[0]]
     return bundle.signed(
-        batch=resting.placed(taken.index),
-        statement_bytes=log.blob(taken.statement),
-        source=resting.placed(taken.speaker),
+        batch=resting.placed(batch_leaf.index),
+        statement_bytes=log.blob(batch_leaf.statement),
+        source=resting.placed(batch_leaf.speaker),
         place=position[1],
-        proof=batch.prove(log.blob(taken.bodies), position[1]),
+        proof=batch.prove(log.blob(batch_leaf.bodies), position[1]),
     )
 
 

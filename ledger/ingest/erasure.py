@@ -80,8 +80,8 @@ def strike(raw: bytes, reason: str, source: str, listener: str) -> StruckRow | N
             return None
         without = _struck(document, listener, pattern)
         struck = raw if without == document else as_line(without)
-    told = re.sub(pattern, _STRUCK, reason)
-    return None if (struck, told) == (raw, reason) else StruckRow(struck, told)
+    reworded = re.sub(pattern, _STRUCK, reason)
+    return None if (struck, reworded) == (raw, reason) else StruckRow(struck, reworded)
 
 
 def _is_of(document: Any, source: str) -> bool:
@@ -98,8 +98,8 @@ def _struck(value: Any, listener: str, pattern: str) -> Any:
     """Return the value without the listener's field, and with the id removed from every text."""
     match value:
         case dict():
-            kept = {key: item for key, item in value.items() if (key, item) != ("listener", listener)}
-            return {re.sub(pattern, _STRUCK, key): _struck(item, listener, pattern) for key, item in kept.items()}
+            fields = {key: item for key, item in value.items() if (key, item) != ("listener", listener)}
+            return {re.sub(pattern, _STRUCK, key): _struck(item, listener, pattern) for key, item in fields.items()}
         case list():
             return [_struck(item, listener, pattern) for item in value]
         case str():

@@ -39,14 +39,14 @@ def unpacked_sizes(file: BinaryIO, about: Any, name: str) -> list[int]:
             start = chunk.data_page_offset
             if chunk.has_dictionary_page and chunk.dictionary_page_offset is not None:
                 start = min(start, chunk.dictionary_page_offset)
-            place, end = _whole(start, name), start + _whole(chunk.total_compressed_size, name)
-            while place < end:
+            offset, end = _whole(start, name), start + _whole(chunk.total_compressed_size, name)
+            while offset < end:
                 pages += 1
                 if pages > PAGES_MAX:
                     raise InputError(f"{name} has more than {PAGES_MAX:,} pages; write it with larger ones")
-                header, length = _header(file, place, name)
+                header, length = _header(file, offset, name)
                 by_pages += _whole(header.get(2), name)
-                place += length + _whole(header.get(3), name)
+                offset += length + _whole(header.get(3), name)
                 for kind in (_DATA, _DICTIONARY, _DATA_2):
                     by_pages += VALUE_BYTES * _whole(header.get(kind, {}).get(1, 0), name)
         sizes.append(max(by_index, by_pages))

@@ -185,14 +185,14 @@ def wrong_part(fact: f.DisputeFact) -> str | None:
 
 def open_by(disputes: Iterable[Dispute], claimant: str, subject: str, at: Instant) -> str | None:
     """Return the id of a claimant's dispute about a subject that is neither resolved nor expired at an instant."""
-    mine = (dispute for dispute in disputes if (dispute.claimant, dispute.subject) == (claimant, subject))
-    return next((dispute.id for dispute in mine if dispute.resolved_at is None and at < dispute.until), None)
+    claimed = (dispute for dispute in disputes if (dispute.claimant, dispute.subject) == (claimant, subject))
+    return next((dispute.id for dispute in claimed if dispute.resolved_at is None and at < dispute.until), None)
 
 
 def admissions(fact: f.DisputeFact, disputes: Iterable[Dispute]) -> int:
     """Return how many people must admit a dispute: one, or two after a rejected one of the same claimant."""
-    mine = (dispute for dispute in disputes if (dispute.claimant, dispute.subject) == (fact.claimant, fact.subject))
-    return 2 if any(dispute.outcome == "released" for dispute in mine) else 1
+    claimed = (dispute for dispute in disputes if (dispute.claimant, dispute.subject) == (fact.claimant, fact.subject))
+    return 2 if any(dispute.outcome == "released" for dispute in claimed) else 1
 
 
 def days_held(dispute: Dispute) -> int:

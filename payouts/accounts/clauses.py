@@ -119,7 +119,9 @@ class Rate:
 
 
 Clause = Advance | Reserve | Withholding | PaidIn | Rate
-_KINDS: Final[dict[str, type[Clause]]] = {one.kind: one for one in (Advance, Reserve, Withholding, PaidIn, Rate)}
+_KINDS: Final[dict[str, type[Clause]]] = {
+    clause.kind: clause for clause in (Advance, Reserve, Withholding, PaidIn, Rate)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,8 +129,8 @@ def take_rows(
 ) -> RecordedBatch:
     """Do the same for a batch whose events are in memory."""
     batch.check_log(found, ws.log.origin)
-    taken = ws.log.signed_batches().batch_of(envelope.digest)
-    key = _signer(ws, found, envelope) if taken is None else None
+    batch_leaf = ws.log.signed_batches().batch_of(envelope.digest)
+    key = _signer(ws, found, envelope) if batch_leaf is None else None
     content = read_content(blocks, name, found.source)
     batch.check_bodies(found, content.bodies)
     if found.vectors is not None:
@@ -142,11 +142,13 @@ def take_rows(
             if ws.log.signed_batches().batch_of(envelope.digest) is None:
                 raise
     reading = ws.log.signed_batches()
-    taken = reading.batch_of(envelope.digest)
-    party = None if taken is None else reading.signed_by(taken.index)
-    if taken is None or party is None:
+    batch_leaf = reading.batch_of(envelope.digest)
+    party = None if batch_leaf is None else reading.signed_by(batch_leaf.index)
+    if batch_leaf is None or party is None:
         raise VerificationError(f"batch {found.number} of {found.source} was signed with a key that is revoked by now")
-    return RecordedBatch(index=taken.index, batch=found, party=party, places=InOrder(taken.index, content.bodies))
+    return RecordedBatch(
+        index=batch_leaf.index, batch=found, party=party, places=InOrder(batch_leaf.index, content.bodies)
+    )
 
 
 def _signer(ws: Workspace, found: BatchStatement, envelope: dsse.Envelope) -> Key:
@@ -202,8 +204,8 @@ def search(log: Log) -> PlaceSearch:
     """Return a search over every batch with a valid signature, oldest first, for events that come one by one."""
     reading, batches = log.signed_batches(), defaultdict[str, list[tuple[int, Digest]]](list)
     for index in signers(log):
-        taken = reading.batches[index]
-        batches[taken.batch.source].append((index, taken.bodies))
+        batch_leaf = reading.batches[index]
+        batches[batch_leaf.batch.source].append((index, batch_leaf.bodies))
     return PlaceSearch(batches, log.blob)
 
 
@@ -232,16 +234,16 @@ def show(ws: Workspace, source: str | None = None) -> list[BatchShown]:
     reading = ws.log.signed_batches()
     return [
         BatchShown(
-            source=taken.batch.source,
-            number=taken.batch.number,
-            signed_by=reading.signed_by(taken.index) or "a key that was revoked",
-            count=taken.batch.count,
-            here=here[taken.index],
-            index=taken.index,
-            statement=taken.statement,
+            source=batch_leaf.batch.source,
+            number=batch_leaf.batch.number,
+            signed_by=reading.signed_by(batch_leaf.index) or "a key that was revoked",
+            count=batch_leaf.batch.count,
+            here=here[batch_leaf.index],
+            index=batch_leaf.index,
+            statement=batch_leaf.statement,
         )
-        for taken in list(reading.batches.values())
-        if source in (None, taken.batch.source)
+        for batch_leaf in list(reading.batches.values())
+        if source in (None, batch_leaf.batch.source)
     ]
 
 

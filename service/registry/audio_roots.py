@@ -41,9 +41,9 @@ def bind(workspace: Workspace, audio: Mapping[str, str], folders: Iterable[Path]
         holders = [folder.resolve() for folder in folders if (folder / path).is_file()]
         if holders:
             bound.setdefault(name, str(holders[0]))
-    place = _bound_place(workspace)
-    make_folder(place.parent)
-    write_whole(place, (json.dumps(bound, indent=1, sort_keys=True) + "\n").encode())
+    file = _bound_place(workspace)
+    make_folder(file.parent)
+    write_whole(file, (json.dumps(bound, indent=1, sort_keys=True) + "\n").encode())
 
 
 def find(workspace: Workspace, recording: str, audio: str) -> Path | None:
@@ -55,12 +55,12 @@ def find(workspace: Workspace, recording: str, audio: str) -> Path | None:
     beside(audio)
     folder = _bound(workspace).get(recording)
     places = [Path(folder)] if folder is not None else [workspace.home, *reversed(roots(workspace)[:-1])]
-    return next((place / audio for place in places if (place / audio).is_file()), None)
+    return next((root / audio for root in places if (root / audio).is_file()), None)
 
 
 def _bound(workspace: Workspace) -> dict[str, str]:
-    place = _bound_place(workspace)
-    bound: dict[str, str] = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
+    file = _bound_place(workspace)
+    bound: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return bound
 
 

@@ -26,13 +26,11 @@ def erase(ws: Workspace, party: str) -> dict[str, Any]:
     view = ws.registry.view()
     view.party(party)
     with ws.log.store.reading() as connection:
-        held = personal.load(connection)
-    name = held["party", party][1].get("name") if ("party", party) in held else None
-    credited = [key for key, (_, fields) in held.items() if name is not None and fields.get("artist") == name]
-    reasons = [("dispute", one.id) for one in view.disputes.values() if one.claimant == party]
-    spellings = {one.account for one in list_payees(ws, party)} | {
-        one.holder for one in list_payees(ws, party) if one.holder
-    }
+        fields_by_id = personal.load(connection)
+    name = fields_by_id["party", party][1].get("name") if ("party", party) in fields_by_id else None
+    credited = [key for key, (_, fields) in fields_by_id.items() if name is not None and fields.get("artist") == name]
+    reasons = [("dispute", dispute.id) for dispute in view.disputes.values() if dispute.claimant == party]
+    spellings = {text for payee in list_payees(ws, party) for text in (payee.account, payee.holder) if text}
     with ws.log.projection() as connection:
         tables.ensure(connection)
         forgotten = personal.erase(connection, [("party", party), *credited, *reasons])
@@ -47,9 +45,9 @@ def _files_about(home: Path, party: str, texts: Iterable[str]) -> list[str]:
     """Return the files of a workspace that are named after a party or contain one of these texts; no databases."""
     needles = [text.encode() for text in texts]
     named = re.compile(rf"(?<![\w-]){re.escape(safe(party))}(?![\w-])")
-    kept = (path for path in sorted(home.rglob("*")) if path.is_file() and not _DATABASE.search(path.name))
+    files = (path for path in sorted(home.rglob("*")) if path.is_file() and not _DATABASE.search(path.name))
     return [
         str(path.relative_to(home))
-        for path in kept
+        for path in files
         if named.search(path.name) or any(needle in path.read_bytes() for needle in needles)
     ]
