@@ -13,11 +13,13 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from attribution.assemble import JOINED
 from attribution.hearing.audio import SAMPLE_RATE
 from attribution.hearing.features import Features
 from attribution.hearing.features import version as features_version
 from attribution.index.catalogue import Catalogue
 from attribution.index.store import IndexRow, IndexStore
+from attribution.influence.details import METHOD, shares_follow
 from attribution.judge import TOLERANCE_PPM, details, judge, parameters
 from attribution.methods.byname import method as method_of
 from attribution.methods.calibration import EDGES, SMALLEST, shipped
@@ -47,6 +49,8 @@ TEXTS: Final = Path(__file__).parent
 def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any]:
     """Write the bundle of a track's payable vector into a folder; its own rerun must already agree."""
     royalty_report = report(workspace, track)
+    if royalty_report["method"].removeprefix(JOINED) == METHOD:
+        return _write_influence(workspace, royalty_report, out)
     remembered_input = remembered(workspace).get(f"{track}@{royalty_report['method']}")
     if remembered_input is None:
         raise StateError(
@@ -107,6 +111,37 @@ def write_evidence(workspace: Workspace, track: str, out: Path) -> dict[str, Any
     listed = _sums(out)
     same = canon.digest(canon.encode(vector.payload(judged_again))) == payload
     return {"track": track, "out": str(out), "files": listed, "payload_sha256": payload, "rerun_same": same}
+
+
+def _write_influence(workspace: Workspace, royalty_report: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Write the bundle of a vector from inside a model: its details, from which anybody derives the owners' shares."""
+    statement = workspace.log.blob(royalty_report["digest"])
+    signed = vector.read_statement(statement)
+    recorded = workspace.log.blob(str(signed.params_sha256))
+    files = {
+        "case.json": _case(workspace, royalty_report),
+        "report.json": royalty_report,
+        "custody.json": _custody(workspace, signed.track),
+        "disputes.json": _disputes(workspace, signed),
+        "environment.json": environment(),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    for name, document in files.items():
+        (out / name).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    (out / "details.json").write_bytes(recorded)
+    (out / "vector.json").write_bytes(statement)
+    (out / "vector.bundle").write_bytes(prove(workspace, index=royalty_report["index"]).bundle)
+    shutil.copyfile(PAGE, out / PAGE.name)
+    write_report(royalty_report, "html", out / "report.html")
+    _write_texts(out, royalty_report, 0, ("influence.md",))
+    same = shares_follow(canon.decode_object(recorded, "influence details"), TOLERANCE_PPM)
+    return {
+        "track": signed.track,
+        "out": str(out),
+        "files": _sums(out),
+        "payload_sha256": canon.digest(canon.encode(vector.payload(signed))),
+        "rerun_same": same,
+    }
 
 
 def _case(workspace: Workspace, found: dict[str, Any]) -> dict[str, Any]:
@@ -218,11 +253,13 @@ def _disputes(workspace: Workspace, signed: InfluenceVector) -> list[dict[str, A
     ]
 
 
-def _write_texts(out: Path, found: dict[str, Any], size: int) -> None:
+def _write_texts(
+    out: Path, found: dict[str, Any], size: int, names: tuple[str, ...] = ("README.md", "review.md")
+) -> None:
     """Write the texts for people: summary, method card, reviewer's form."""
     answer = "\n".join(f"- {aspect.capitalize()}: {headline(found, aspect)}. {MEANING[aspect]}" for aspect in ASPECTS)
     cautions = "\n".join(f"- {note}" for note in found["notes"]) or "- None beyond the limits below."
-    for name in ("README.md", "review.md"):
+    for name in names:
         text = (TEXTS / f"evidence-{name}").read_text(encoding="utf-8")
         for word, value in (
             ("TRACK", found["track"]),

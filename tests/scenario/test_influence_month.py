@@ -6,6 +6,7 @@ estimated is what was signed, paid and proven.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 import torch
 
+from attribution.influence.details import owner_shares, shares_follow
+from ledger.proofs.vector import read_statement
 from tests.attribution.influence.small import HELD_OUT, study_registry, works, write_study
 from tests.cli.support import settle_json
 
@@ -83,6 +86,16 @@ def test_a_month_is_paid_by_what_retraining_would_change(tmp_path: Path, settle:
 
     (doors,) = settle("report", TRACKS[0])["beside"]
     assert (doors["method"], doors["agreed_ppm"]) == ("declared", scored[TRACKS[0]]["unattributed"])
+
+    case = settle("evidence", TRACKS[0], "--out", tmp_path / "case")
+    details = (tmp_path / "case" / "details.json").read_bytes()
+    statement = read_statement((tmp_path / "case" / "vector.json").read_bytes())
+    assert (case["rerun_same"], statement.params_sha256) == (True, hashlib.sha256(details).hexdigest())
+    raised = json.loads(details)
+    raised["owners"][0]["share_ppm"] += 1_000
+    assert not shares_follow(raised, 50), "a share that does not follow from base and contrast"
+    assert sum(owner_shares(raised, 1_000_000).values()) == pytest.approx(1)
+    assert (tmp_path / "case" / "influence.md").is_file()
 
     settle("ingest", tmp_path / "june.ndjson", "--source", "acme")
     settle("approver", "add", "carol")
