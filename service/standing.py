@@ -78,6 +78,15 @@ class Standing:
         with borrow() as renewed:
             return act(renewed)
 
+    def acting_apart(self, act: Callable[[Workspace], Result]) -> Result:
+        """Do something that may take long in a workspace of its own, so that it keeps nobody waiting."""
+        workspace = Workspace.open(self._parent.home, clock=self._parent.clock)
+        workspace.passphrase = self._parent.passphrase
+        try:
+            return act(workspace)
+        finally:
+            workspace.close()
+
     def renew(self, stale: Workspace) -> bool:
         """Open the workspace again unless that was done since `stale` was borrowed; return whether anything changed."""
         with self._lock:

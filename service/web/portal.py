@@ -17,10 +17,12 @@ from service.web.pages import (
     disputes,
     finance,
     holder,
+    month_acts,
     operations,
     permissions,
     proposing,
     signing_in,
+    sources,
     training,
 )
 from service.web.route import Route, Rule
@@ -33,6 +35,8 @@ _PAYEE: Final = frozenset({"holder", "operator"})
 """Not auditors: they do not see where money goes, nor act for a party."""
 _BOOKS: Final = frozenset({"operator", "approver", "auditor"})
 _OPERATOR: Final = frozenset({"operator"})
+_PLATFORM: Final = frozenset({"platform"})
+_SENDERS: Final = frozenset({"platform", "operator"})
 _APPROVER: Final = frozenset({"approver"})
 
 Function = Callable[[Call], Any]
@@ -96,8 +100,15 @@ PORTAL: Final[tuple[Route, ...]] = (
     _page("/payees/{payee}", _PAYEE, account.accounts, "Where a party's money goes.", rule="payee"),
     _form("/payees/{payee}", _PAYEE, account.propose, "Propose another account.", rule="payee"),
     _page("/recordings/{recording}", _ANYBODY, training.recording, "Training sets and tracks of one recording."),
-    _page("/periods", _BOOKS, finance.all_periods, "All months, newest first."),
+    _page("/periods", _BOOKS, finance.all_periods, "All months, newest first.", query=("month",)),
     _page("/periods/{period}", _BOOKS, finance.period, "A month: what is odd, its runs and their five parts."),
+    _form("/periods/{period}/close", _OPERATOR, month_acts.close, "Close a month."),
+    _form("/periods/{period}/run", _OPERATOR, month_acts.calculate, "Calculate a pool of a month."),
+    _form("/runs/{run}/publish", _OPERATOR, month_acts.publish, "Publish an approved run."),
+    _form("/runs/{run}/pay", _OPERATOR, month_acts.pay, "Hand a published run's payments over."),
+    _page("/sources", _PLATFORM, sources.listed, "The caller's sources."),
+    _page("/sources/{source}", _SENDERS, sources.source, "A source's rows in quarantine.", rule="source"),
+    _form("/sources/{source}", _PLATFORM, sources.hand_in, "Hand in events.", rule="source"),
     _page("/proposals", _BOOKS, proposing.listed, "What waits for a second person."),
     _page("/proposals/{proposal}", _BOOKS, proposing.one_proposal, "One proposal and what it changes."),
     _form("/proposals/{proposal}", _APPROVER, proposing.approve, "Append an approval that the browser signed."),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.settlement import approvers, life
+from ledger.proofs import trust as trust_file
+from service.bundles import verify_bundle
+from service.settlement import approvers
 from service.settlement.step import read_book
-from tests.service.month import asked
+from tests.service.web.serving import lines, row
 from tests.web.portal_browser import Portal, portal
 
 pytestmark = pytest.mark.browser
@@ -39,10 +42,36 @@ def carol(served: Portal) -> Any:
 
 
 @pytest.fixture(scope="module")
-def run(served: Portal) -> str:
-    ws = served.june.ws
-    life.close(ws, "2026-06")
-    return life.run(ws, asked()).run
+def operator(served: Portal) -> Any:
+    page = served.profile()
+    served.sign_in(page, "operator")
+    return page
+
+
+@pytest.fixture(scope="module")
+def run(served: Portal, operator: Any, carol: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A month as far as its run, by clicking: the platform hands in a file, the operator closes and calculates."""
+    events = tmp_path_factory.mktemp("events") / "june.ndjson"
+    events.write_bytes(lines(row("web-1"), row("web-2", track="nobody-knows")))
+    ann = served.profile()
+    served.sign_in(ann, "ann", "platform")
+    ann.goto(f"{served.origin}/sources")
+    ann.get_by_role("link", name="acme").click()
+    ann.set_input_files("#file", str(events))
+    ann.get_by_role("button", name="Hand in").click()
+    assert "1 accepted" in ann.get_by_role("status").inner_text()
+    assert "nobody-knows" in ann.locator("main").inner_text()
+    operator.goto(f"{served.origin}/periods")
+    operator.get_by_label("Go to a month").fill("2026-06")
+    operator.get_by_role("button", name="Show").click()
+    operator.get_by_role("button", name="Close this month").click()
+    operator.get_by_label("Pool, such as").fill("1000.00")
+    operator.get_by_label("Currency").fill("EUR")
+    operator.get_by_label("Rule").select_option("pro-rata")
+    operator.get_by_role("button", name="Calculate").click()
+    operator.get_by_role("link", name="Look at it").wait_for()
+    (record,) = read_book(served.june.ws).runs.values()
+    return record.run
 
 
 def test_a_key_cannot_be_taken_out_of_its_browser(carol: Any) -> None:
@@ -60,7 +89,7 @@ def test_a_key_cannot_be_taken_out_of_its_browser(carol: Any) -> None:
 
 
 LIES = {
-    "other accounts": ("/accounts", b'"payable":"120000000"', b'"payable":"120000001"', "not those of the document"),
+    "other accounts": ("/accounts", b'"payable":"127270000"', b'"payable":"127270001"', "not those of the document"),
     "no document": ("/document", b'"payloadType"', b'"payloadtype"', "Not signed"),
     "another signer": ("/leaf", b'"by":"carol"', b'"by":"operator"', "in the name of operator"),
     "a demo": ("/leaf", b'"demo":false', b'"demo":true', "something else than an approval"),
@@ -96,7 +125,7 @@ def test_an_approver_signs_in_their_own_browser(served: Portal, carol: Any, run:
     button = carol.get_by_role("button", name="Sign and approve")
     button.wait_for()
     panel = carol.locator("#approve").inner_text()
-    assert "630.000000 EUR" in panel
+    assert "645.430000 EUR" in panel
     assert "carol" in panel
     assert "2026-06" in panel
     button.click()
@@ -105,14 +134,32 @@ def test_an_approver_signs_in_their_own_browser(served: Portal, carol: Any, run:
     (approval,) = book.approvals[run]
     assert (approval.by, approval.demo) == ("carol", False)
     assert not (served.june.home / "keys" / "approver-carol.json").exists()
-    assert not life.publish(served.june.ws, run).demo
 
 
-def test_the_operator_is_not_offered_to_approve(served: Portal, run: str) -> None:
+def test_a_month_is_published_and_paid_by_clicking(served: Portal, operator: Any, run: str) -> None:
+    """If this fails, a month that two people settled in the portal needs a command line before its holder sees it."""
+    operator.goto(f"{served.origin}/periods/2026-06")
+    operator.get_by_role("button", name="Publish this run").click()
+    operator.get_by_role("button", name="Write the bank's files").click()
+    operator.wait_for_url("**/payments?run=*")
+    assert "with the bank" in operator.locator("main").inner_text()
+    assert read_book(served.june.ws).state_of(run) == "paying"
+    bob = served.profile()
+    served.sign_in(bob, "bob")
+    bob.get_by_role("link", name="Statements").first.click()
+    bob.get_by_role("link", name="2026-06").click()
+    assert bob.get_by_text("127.27 EUR").first.is_visible()
+    assert "Demo" not in bob.locator("main").inner_text()
+    with bob.expect_download() as downloading:
+        bob.get_by_role("link", name="Bundle to verify").click()
+    bundle = Path(downloading.value.path())
+    trust = trust_file.parse((served.june.home / "trust.json").read_bytes())
+    assert verify_bundle(bundle.read_bytes(), trust).ok
+
+
+def test_the_operator_is_not_offered_to_approve(served: Portal, operator: Any, run: str) -> None:
     """If this fails, the maker of a run is shown the means to approve it."""
-    page = served.profile()
-    served.sign_in(page, "operator")
-    page.goto(f"{served.origin}/proposals/{run}")
-    assert page.locator("#approve").count() == 0
-    answer = page.request.get(f"{served.origin}/proposals/{run}/leaf?key={'0' * 64}")
+    operator.goto(f"{served.origin}/proposals/{run}")
+    assert operator.locator("#approve").count() == 0
+    answer = operator.request.get(f"{served.origin}/proposals/{run}/leaf?key={'0' * 64}")
     assert (answer.status, json.loads(answer.body())["cause"]) == (403, "role")

@@ -25,6 +25,7 @@ SHOTS = os.environ.get("SETTLE_SCREENSHOTS")
 """A folder for pictures of the pages, for whoever changes their look."""
 PAYLOAD = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg onload=alert(3)>"
 OBJECTS = {
+    "source": "acme",
     "party": "bob",
     "payee": "bob",
     "period": "2026-06",

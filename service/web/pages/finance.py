@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from ledger import shown
 from ledger.types import Period
+from payouts.rules.catalogue import installed
 from service.settlement import held as held_money
 from service.settlement import months, payment_list, proposals
 from service.settlement.payment_list import PaymentFilter
 from service.settlement.step import read_book
-from service.web.call import Call, Content
+from service.web.call import Call, Content, Redirect
 from service.web.pages.drawing import page, text
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ PAYMENTS_MAX: Final = 1_000
 """Payments on a page; the filters find the others."""
 
 
-def all_periods(call: Call) -> Content:
-    """`GET /periods`: every month that was closed or has a run, the newest first, with what waits for somebody."""
+def all_periods(call: Call) -> Content | Redirect:
+    """`GET /periods?month=`: every month that was closed or has a run, the newest first; or the one that is named."""
+    if name := call.query.get("month", "").strip():
+        return Redirect(path=f"/periods/{Period.parse(name)}")
     with call.held.standing.folded() as ws:
         book = read_book(ws)
         names = sorted({*book.closes, *(run.period for run in book.runs.values())}, reverse=True)
@@ -48,7 +51,9 @@ def period(call: Call) -> Content:
         month = months.show(ws, name)
         odd = {shown_.id: shown_ for shown_ in proposals.waiting(ws) if shown_.questions}
     runs = [(row, _parts(row.parts, row.before), odd.get(row.run)) for row in month.runs]
-    return page(call, "period.html", title=text("periods.one", period=name), month=month, runs=runs)
+    return page(
+        call, "period.html", title=text("periods.one", period=name), month=month, runs=runs, rules=sorted(installed())
+    )
 
 
 def all_held(call: Call) -> Content:

@@ -22,6 +22,7 @@ class MenuEntry:
 _HOLDER: Final = frozenset({"holder"})
 _BOOKS: Final = frozenset({"operator", "approver", "auditor"})
 MENU: Final[tuple[MenuEntry, ...]] = (
+    MenuEntry(text="menu.sources", path="/sources", roles=frozenset({"platform"})),
     MenuEntry(text="menu.statements", path="/holders/{party}", roles=_HOLDER),
     MenuEntry(text="menu.held", path="/holders/{party}/held", roles=_HOLDER),
     MenuEntry(text="menu.account", path="/payees/{party}", roles=_HOLDER),
