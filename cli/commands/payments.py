@@ -11,7 +11,7 @@ from cli.commands.settlement import totals_line
 from cli.exits import EXIT_CODES
 from cli.finance import payments_text
 from cli.shell import emit, leave, workspace
-from ledger.errors import ConflictError
+from ledger.errors import ConflictError, InputError
 from ledger.shown import counted
 
 app = typer.Typer(
@@ -29,7 +29,12 @@ def read_(file: Annotated[Path, typer.Argument(help="pain.002, camt.053 or camt.
     from service.bundles import read_file
     from service.settlement import bank_answers
 
-    _answer(bank_answers.read_answers(workspace(), read_file(file)))
+    ws, data = workspace(), read_file(file)
+    try:
+        answers = bank_answers.read_answers(ws, data)
+    except InputError as problem:
+        raise InputError(f"{file}: {problem}") from None
+    _answer(answers)
 
 
 @app.command("list")

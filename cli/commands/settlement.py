@@ -182,6 +182,7 @@ def _run_text(result: Any) -> str:
     amounts = [f"{part:<14}{money(head[part + '_micros'], head['currency']):>26}" for part in parts]
     total = f"{'pool':<14}{money(head['pool_micros'], head['currency']):>26}"
     lines = [f"  {line.holder:<24}{money(line.micros, head['currency']):>26}" for line in result.lines]
+    waits = head["state"] == "calculated" and not head["dry_run"]
     return "\n".join(
         [
             as_text(shown_fields),
@@ -191,6 +192,7 @@ def _run_text(result: Any) -> str:
             "",
             "allocated by holder, before deductions and the minimum payout:",
             *(lines or ["  nobody"]),
+            *([f"next: settle approve {head['run'][:16]} --as PARTY"] if waits else []),
         ]
     )
 
@@ -217,7 +219,12 @@ def approve(
         say(f"settle: question: {question}")
     if not yes and sys.stdin.isatty() and not typer.confirm("Sign this?", err=True):
         raise InputError("not signed")
-    emit(life.approve(ws, shown.id, party))
+    emit(life.approve(ws, shown.id, party), text=_approved_text)
+
+
+def _approved_text(approved: Any) -> str:
+    following = [f"next: settle publish {approved.subject[:16]}"] if approved.kind == "run" else []
+    return "\n".join([as_text(plain(approved)), *following])
 
 
 @app.command("proposals")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.errors import InputError, StateError
 from ledger.proofs.keys import PrivateKey
-from ledger.shown import counted, money
+from ledger.shown import money
 from ledger.types import Digest, Leaf, format_time
 from payouts.accounts.payment import Instruction, reference
 from payouts.accounts.payment_states import Outcome, PartyPayment, State
@@ -198,8 +198,8 @@ def _matched(
         raise InputError(f"{name}: {'; '.join(problems[:SHOWN_MAX])}{more}; nothing of this file was recorded")
     if unknown and not matched:
         raise InputError(
-            f"{name}: none of its {counted(len(unknown), 'reference')} is of a payment of this log, the first is "
-            f"{unknown[0]}; is it of another account or of a month that is not paid yet? Nothing was recorded"
+            f"{name}: no payment of this log has a reference in it (of {len(unknown):,}, the first is {unknown[0]}): "
+            "it may be of another account, or of a month that is not paid yet; nothing was recorded"
         )
     order = {"settled": 0, "failed": 1, "returned": 2, "pending": 3}
     return sorted(matched, key=lambda pair: order[pair[1].outcome]), unknown

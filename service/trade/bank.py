@@ -60,20 +60,23 @@ class BankFile:
     unnamed: int = 0
 
 
+EXPECTED: Final = "expected a bank's pain.002, camt.053 or camt.054 file"
+
+
 def read(data: bytes) -> BankFile:
     """Returns the answers in a bank's file."""
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import ParseError, fromstring
 
     if len(data) > SIZE_MAX:
-        raise InputError(f"bank file of {len(data):,} bytes: expected at most {SIZE_MAX:,}")
+        raise InputError(f"a bank's file of {len(data):,} bytes: expected at most {SIZE_MAX:,}")
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as problem:
-        raise InputError(f"bank file: not XML that can be read safely: {problem}") from None
+        raise InputError(f"{EXPECTED}; this is not XML that can be read safely: {problem}") from None
     kind = _KINDS.match(root.tag)
     if kind is None:
-        raise InputError(f"bank file: {root.tag[:120]}; expected pain.002, camt.053 or camt.054")
+        raise InputError(f"{EXPECTED}; this is {root.tag[:120]}")
     name = _text(root, "MsgId")
     if kind[1] == "pain.002":
         answers = list(_status_report(root))
