@@ -93,11 +93,7 @@ def _head(statement: Statement) -> list[Any]:
 def _sums(statement: Statement) -> list[Any]:
     """The figure a reader looks for first: what is paid, in the currency it is paid in."""
     headlines = [headline(pool) for pool in statement.pools] or [("nothing", "")]
-    held_texts = [f"and {paid(pool.held_micros, pool.currency)} held" for pool in statement.pools if pool.held_micros]
-    amounts = [
-        part for amount, state in headlines for part in (_text(amount, "right-title"), _text(state, "right-soft"))
-    ]
-    return [*amounts, *(_text(words, "right-soft") for words in held_texts)]
+    return [part for amount, state in headlines for part in (_text(amount, "right-title"), _text(state, "right-soft"))]
 
 
 def _pool(statement: Statement, pool: PoolStatement) -> list[Any]:
@@ -151,18 +147,20 @@ def _account(pool: PoolStatement) -> Any:
     """From the opening balance to what is paid and carried: each row a step, the steps add up."""
     shown = account_cents(pool)
     rows: list[list[Any]] = [
-        [FIGURES["opening"], "", shown["opening"]],
-        [FIGURES["earned"], "your part of the pool", shown["earned"]],
+        [FIGURES["opening"], "", shown.opening],
+        [FIGURES["earned"], "your part of the pool", shown.earned],
     ]
-    rows += [[NAMES[item.kind], item.reason, cents(item.micros)] for item in pool.adjustments]
-    rows += [[NAMES[item.kind], _why(item), cents(item.micros)] for item in pool.deductions]
+    adjustments = zip(pool.adjustments, shown.adjustments, strict=True)
+    rows += [[NAMES[item.kind], item.reason, amount] for item, amount in adjustments]
+    deductions = zip(pool.deductions, shown.deductions, strict=True)
+    rows += [[NAMES[item.kind], _why(item), amount] for item, amount in deductions]
     total = len(rows) + 1
-    rows.append([FIGURES["net"], "", shown["net"]])
+    rows.append([FIGURES["net"], "", shown.net])
     if (sent := pool.converted) is not None:
         rate = f"one {pool.currency} is {sent.rate} ({sent.source}, {sent.date}); less than a coin is not paid"
         rows.append([f"Paid as {sent.currency}", rate, paid(sent.micros, sent.currency)])
     least = f"payments start at {cents(pool.minimum_micros)}" if pool.minimum_micros else ""
-    rows.append([FIGURES["carried"], least, shown["carried"]])
+    rows.append([FIGURES["carried"], least, shown.carried])
     head = ["To the hundredth", "exact figures stand in the appendix", pool.currency]
     return _table([head, *rows], [WIDTH * 0.27, WIDTH * 0.5, WIDTH * 0.23], numbers=1, strong=total)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -86,8 +88,9 @@ STATES: Final = {
 
 
 def headline(pool: PoolStatement) -> tuple[str, str]:
-    """The amount that a reader looks for first, in the currency it is paid in, and what becomes of it."""
-    state = STATES.get(pool.payment.state, pool.payment.state)
+    """The amount that a reader looks for first, in the currency it is paid in, what becomes of it, and what is held."""
+    held = f", {cents(pool.held_micros)} {pool.currency} held" if pool.held_micros else ""
+    state = STATES.get(pool.payment.state, pool.payment.state) + held
     if pool.converted is not None:
         return paid(pool.converted.micros, pool.converted.currency), state
     return paid(pool.net_micros, pool.currency), state
@@ -125,15 +128,27 @@ def next_steps(statement: Statement, pool: PoolStatement) -> list[str]:
     return steps
 
 
-def account_cents(pool: PoolStatement) -> dict[str, str]:
-    """The account's figures to the hundredth, so that opening + ... + deductions = paid + carried as shown."""
-    names = ("opening", "earned", "adjustments", "deductions")
-    sides = (names, ("net", "carried"))
-    shown: dict[str, str] = {}
-    for side in sides:
-        figures = [getattr(pool, f"{name}_micros") for name in side]
-        shown |= dict(zip(side, cents_together(figures), strict=True))
-    return shown
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountCents:
+    """An account to the hundredth, a row for each adjustment and deduction."""
+
+    opening: str
+    earned: str
+    adjustments: Sequence[str]
+    deductions: Sequence[str]
+    net: str
+    carried: str
+
+
+def account_cents(pool: PoolStatement) -> AccountCents:
+    """The account's rows to the hundredth, so that those above the line add up to paid + carried as shown."""
+    items = [item.micros for item in pool.adjustments] + [item.micros for item in pool.deductions]
+    opening, earned, *rows = cents_together([pool.opening_micros, pool.earned_micros, *items])
+    net, carried = cents_together([pool.net_micros, pool.carried_micros])
+    first = len(pool.adjustments)
+    return AccountCents(
+        opening=opening, earned=earned, adjustments=rows[:first], deductions=rows[first:], net=net, carried=carried
+    )
 
 
 def formula(pool: PoolStatement) -> str:

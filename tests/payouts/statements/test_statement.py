@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.types import AspectVector, Influence, InfluenceVector
 from payouts.accounts.account import Account, Correction, account
@@ -28,6 +30,7 @@ from payouts.statements.statement import (
     statement,
     waiting_of,
 )
+from payouts.statements.text import account_cents
 from tests.payouts.worlds import digest, inputs, plays, sole, vector
 
 RUN = "f" * 64
@@ -445,3 +448,27 @@ def test_a_run_is_stated_to_the_last_micro() -> None:
         ("t", "a", 0, 1_000_000, 7),
         ("t", "b", 0, 1_000_000, 7),
     }
+
+
+@given(st.lists(st.integers(-(10**9), 10**9), min_size=2, max_size=8), st.integers(0, 9_999))
+def test_the_rows_of_an_account_add_up_as_they_are_shown(micros: list[int], carried: int) -> None:
+    """If this fails, a holder adds up the printed rows of a statement and comes to another amount than is paid."""
+    opening, earned, *rows = micros
+    deductions = [Deducted(kind="tax", term="t", terms="", note="", due="", micros=amount) for amount in rows]
+    account = replace(
+        stated(None),
+        opening_micros=opening,
+        earned_micros=earned,
+        adjustments=(),
+        deductions=tuple(deductions),
+        net_micros=sum(micros) - carried,
+        carried_micros=carried,
+    )
+    shown = account_cents(account)
+    above = [shown.opening, shown.earned, *shown.adjustments, *shown.deductions]
+    assert sum(map(in_cents, above)) == in_cents(shown.net) + in_cents(shown.carried)
+    assert all(abs(in_cents(text) * 10_000 - exact) < 10_000 for text, exact in zip(above, micros, strict=True))
+
+
+def in_cents(text: str) -> int:
+    return int(text.replace(",", "").replace(".", ""))
