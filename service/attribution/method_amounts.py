@@ -44,7 +44,7 @@ def amounts(ws: Workspace, newest: Mapping[tuple[str, str], InfluenceVector], pe
     rows: list[MethodAmount] = []
     for run in runs:
         stored = load(ws.log, run)
-        given = given_again(stored)
+        terms = given_again(stored)
         played = {row.track for row in stored.usage}
         paid = stored.outcome.allocated_by_party()
         for method in sorted({method for _, method in newest}):
@@ -53,7 +53,7 @@ def amounts(ws: Workspace, newest: Mapping[tuple[str, str], InfluenceVector], pe
             }
             if not exchanged:
                 continue
-            by_method = Counter(compute(inputs_of(ws, given, stored.usage, exchanged)).allocated_by_party())
+            by_method = Counter(compute(inputs_of(ws, terms, stored.usage, exchanged)).allocated_by_party())
             rows += [
                 MethodAmount(
                     pool=run.pool,

@@ -54,11 +54,11 @@ def find_song(ws: Workspace, file: Path) -> SongFound:
         items = {f"track {name}": stars for name, stars in song_sounds.sounds(ws).items()}
         items |= {f"recording {name}": stars for name, stars in song_sounds.catalogue(ws).items()}
         alike = candidates(song_sounds.listen(file), items)
-        heard = recognised(alike)
-        if heard is not None:
-            kind, _, name = heard.id.partition(" ")
+        copied = recognised(alike)
+        if copied is not None:
+            kind, _, name = copied.id.partition(" ")
             track, recording = (name, None) if kind == "track" else (None, name)
-            sureness, part = round(heard.strength, 1), round(heard.part * 1_000_000)
+            sureness, part = round(copied.strength, 1), round(copied.part * 1_000_000)
         elif alike:
             nearest = ", ".join(item.id for item in alike[:3])
             remarks.append(f"it sounds about as much like each of {nearest}: none is named")

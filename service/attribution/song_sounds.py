@@ -25,8 +25,8 @@ FILE: Final = "songs.json"
 
 def digests(ws: Workspace) -> Iterator[tuple[str, Digest]]:
     """The tracks whose sound this host knows, each with the digest of its file; several files of one are several."""
-    for name, heard in remembered(ws).items():
-        yield name.rpartition("@")[0], heard.sha256
+    for name, item in remembered(ws).items():
+        yield name.rpartition("@")[0], item.sha256
     yield from _exported(ws).items()
 
 

@@ -153,8 +153,8 @@ def _matched(ws: Workspace, record: Track, source: Path) -> str:
         return "digest"
     sounds = song_sounds.sounds(ws)
     if record.id in sounds and source.suffix.lower() != ".m4a":
-        heard = recognised(candidates(song_sounds.listen(source), sounds))
-        if heard is not None and heard.id == record.id:
+        copied = recognised(candidates(song_sounds.listen(source), sounds))
+        if copied is not None and copied.id == record.id:
             return "fingerprint"
     raise StateError(
         f"{source} is not the sound of track {record.id!r}: its SHA-256 is {digest[:16]}, the registered one is "

@@ -56,8 +56,8 @@ class _Interest:
         if not self.is_represented:
             return self.owns
         result = NONE
-        for place, is_included, shares in self.collects:
-            if place in (WORLD, territory):
+        for covered, is_included, shares in self.collects:
+            if covered in (WORLD, territory):
                 result = shares if is_included else NONE
         return result
 
@@ -168,7 +168,7 @@ class _Work:
         right: str | None,
     ) -> Iterator[RawRow]:
         """Who collects, by territory; what cannot be said in the registry is refused with its numbers."""
-        named = {place for interest in interests.values() for place, *_ in interest.collects}
+        named = {covered for interest in interests.values() for covered, *_ in interest.collects}
         wrong = [f"{name} {_percent(total)}" for name, total in owned.items() if total and abs(total - 10_000) > 6]
         for territory in sorted(named):
             for interest in interests.values():
@@ -200,14 +200,14 @@ class _Work:
     def _collects(self, interests: dict[str, _Interest], record: CwrRecord) -> str:
         """Note what a party collects; returns the code of a territory that is none of ours."""
         interest = interests.get(record.field("party"))
-        place = TERRITORIES.get(record.field("tis").zfill(4))
+        covered = TERRITORIES.get(record.field("tis").zfill(4))
         if interest is None:
             self._reading.left_out["collections of parties without a number"] += 1
-        elif place is None:
+        elif covered is None:
             return record.field("tis") or "none"
         else:
             interest.is_represented = True
-            interest.collects.append((place, record.field("include") != "E", _shares(record)))
+            interest.collects.append((covered, record.field("include") != "E", _shares(record)))
         return ""
 
     def _party(self, record: CwrRecord) -> dict[str, str] | None:
