@@ -5,7 +5,7 @@ It is derived from the registry and the vector alone, so that whoever reads the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from ledger.registry.decide import Fault, FaultKind, fault_of
@@ -26,7 +26,11 @@ class DeclarationFinding:
 
 def findings(view: View, vector: InfluenceVector, territory: str = WORLD) -> tuple[DeclarationFinding, ...]:
     """Name every receipt that does not serve this vector, then every source whose use was not permitted."""
-    uses = list(_uses(vector))
+    uses = dict.fromkeys(_uses(vector))
+    by_subject: dict[str, list[Digest]] = {}
+    for digest in dict.fromkeys(vector.decisions):
+        if (receipt := view.receipts.get(digest)) is not None:
+            by_subject.setdefault(receipt.subject, []).append(digest)
     receipts = [
         DeclarationFinding(kind=fault.kind, about=digest, text=fault.text)
         for digest in dict.fromkeys(vector.decisions)
@@ -34,7 +38,9 @@ def findings(view: View, vector: InfluenceVector, territory: str = WORLD) -> tup
     ]
     sources = []
     for subject, use in uses:
-        decision = view.decide_track(vector.track, subject, use, territory, receipts=vector.decisions)
+        # Only receipts about the subject can prove its permission: a long list is not tried for every source.
+        receipts_of = by_subject.get(subject, ())
+        decision = view.decide_track(vector.track, subject, use, territory, receipts=receipts_of)
         if decision.decision != "allow":
             text = f"{use}: {decision.decision} ({'; '.join(decision.reasons)})"
             sources.append(DeclarationFinding(kind="refused", about=subject, text=text))
@@ -43,17 +49,16 @@ def findings(view: View, vector: InfluenceVector, territory: str = WORLD) -> tup
 
 def _uses(vector: InfluenceVector) -> Iterator[tuple[str, str]]:
     """Every declared source with its use; a style group asks nobody."""
-    pairs = (
+    yield from (
         (source.id, use_of(source))
         for aspect in ASPECTS
         for source in vector.aspect(aspect).sources
         if source.basis == "declared" and not source.id.startswith(STYLE_PREFIX)
     )
-    yield from dict.fromkeys(pairs)
 
 
 def _fault(
-    view: View, vector: InfluenceVector, digest: Digest, uses: list[tuple[str, str]], territory: str
+    view: View, vector: InfluenceVector, digest: Digest, uses: Container[tuple[str, str]], territory: str
 ) -> Fault | None:
     receipt = view.receipts.get(digest)
     if receipt is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.errors import ConflictError, InputError, StateError
 from ledger.ingest.checks import check_id
@@ -17,13 +17,17 @@ from ledger.registry import declared
 from ledger.registry.declared import DeclarationFinding
 from ledger.registry.importing import import_rows
 from ledger.registry.readers import RawRow
-from ledger.types import Digest, InfluenceVector
+from ledger.types import ASPECTS, Digest, InfluenceVector
 from service.attribution.vectors import record
 from service.log.members import sources_of
 from service.registry.signing import signer
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
+
+
+NAMED_MAX: Final = 1_000
+"""Sources, and decisions, of one declaration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,11 @@ def declare_live(ws: Workspace, source: str, document: Any) -> Declaration:
     """Record a declared vector for the party that speaks for a source; register its track if it is new."""
     declaration = vector.from_declared(document)
     check_id(declaration.track, "track")
+    named = max(len(declaration.decisions), sum(len(declaration.aspect(name).sources) for name in ASPECTS))
+    if named > NAMED_MAX:  # each is looked up in the registry, while other requests wait
+        raise InputError(
+            f"declared vector of {declaration.track}: {named:,} sources or decisions, at most {NAMED_MAX:,}"
+        )
     party = _declarer(ws, source)
     model, version = declaration.model, declaration.model_version
     if model is None or version is None:

@@ -11,7 +11,7 @@ from attribution.influence import combining, lds
 from attribution.influence.adapter import Item
 from attribution.influence.contrasts import centred, from_bank, from_leaving_out, split_half
 from attribution.influence.retraining import TrainingJob, coalition_jobs, leave_one_out_jobs, seeds_needed, subset_jobs
-from attribution.influence.shares import clusters, divide, owner_sizes, skill, within_owner, worth
+from attribution.influence.shares import clusters, divide, item_sizes, owner_sizes, skill, within_owner, worth
 from ledger.errors import InputError
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -76,6 +76,11 @@ def test_a_duplicate_inside_a_cluster_changes_no_share(seed: int) -> None:
     more = [*items, Item(id="copy", owner=copied.owner, sha256=copied.sha256)]
     assert len(set(clusters(more))) == len(items)
     np.testing.assert_allclose(owner_sizes(more, names), owner_sizes(items, names))
+    beta, gain = centred(np.random.default_rng(seed).normal(size=(len(names), 3))), np.full(3, 2.0)
+    shares = [divide(beta, gain, owner_sizes(listed, names), 0.3).shares for listed in (more, items)]
+    np.testing.assert_allclose(shares[0], shares[1])
+    paid = item_sizes(clusters(more))
+    assert sum(size for item, size in zip(more, paid, strict=True) if item.sha256 == copied.sha256) == pytest.approx(1)
 
 
 @given(SEEDS, st.floats(0, 1), st.floats(-1, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +85,18 @@ def test_other_held_out_works_make_a_fit_invalid(study: Study) -> None:
             read_fit(Study(study.folder))
     finally:
         held.write_text(content, encoding="utf-8")
+
+
+def test_a_vanished_training_item_is_refused(study: Study, tmp_path: Path) -> None:
+    """If this fails, influence is scored over other works than the registered training list holds."""
+    write_study(tmp_path)
+    plan, works = tmp_path / "study.json", tmp_path / "works.jsonl"
+    plan.write_text(json.dumps({**PLAN, "items_root": study.bench.root}), encoding="utf-8")
+    assert Study(tmp_path).bench.root == study.bench.root
+    lines = works.read_text(encoding="utf-8").splitlines()
+    works.write_text("\n".join(lines[1:]), encoding="utf-8")
+    with pytest.raises(InputError, match="an item was added, removed or changed"):
+        Study(tmp_path)
 
 
 def test_effective_rank_counts_the_ways_in_which_tracks_differ() -> None:

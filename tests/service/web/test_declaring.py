@@ -134,6 +134,7 @@ def test_only_the_operator_of_a_model_declares_for_it(june: Month) -> None:
     with client(june) as web:
         generator = Generator(june, web)
         assert generator.declare("trk-9", model="nobody").status_code == 400
+        assert "at most 1,000" in generator.declare("trk-9", *["0" * 64] * 1_001).text
         settle_source(june.ws, "other", declares=True)
         declared = {"track": "trk-9", "model": "mdl", "model_version": "1", "sources": []}
         assert web.post("/v1/sources/other/vectors", headers=other, json=declared).status_code == 400
