@@ -44,6 +44,19 @@ def test_a_missing_workspace_is_named_with_the_next_step(tmp_path: Path) -> None
     assert "Traceback" not in answer.err
 
 
+def test_a_workspace_is_made_where_later_commands_look_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, `settle init` leaves keys in another folder than SETTLE_HOME, and nothing after it finds them."""
+    elsewhere, home = tmp_path / "elsewhere", tmp_path / "home"
+    elsewhere.mkdir()
+    home.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("SETTLE_HOME", str(home))
+    made = settle("--json", "init", "--no-passphrase")
+    assert made.json["home"] == str(home)
+    assert settle("status").code == 0
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_exit_codes_are_the_published_ones() -> None:
     """If this fails, scripts that act on exit codes break."""
     assert sorted(EXIT_CODES.values()) == [2, 3, 4, 5, 6]

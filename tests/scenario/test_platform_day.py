@@ -1,7 +1,7 @@
 """A platform engineer's day with the service: what surprises her is explained by the answer alone, and nothing is lost.
 
 Hourly files, a retry after a timeout, a schema that changes at noon, a mistyped source, an empty hour, a day sent
-again, a key rotated while she sends, and at night receipts that a stranger's code checks.
+again, the log's key and her own rotated while she sends, and at night receipts that a stranger's code checks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from service.access import keys
 from service.client import Client, ServiceError
 from service.log.keys import rotate
 from service.workspace import Workspace
@@ -72,7 +73,7 @@ def test_a_day(tmp_path: Path) -> None:
         _afternoon(desk)
         day = _evening(desk)
         _night(desk, receipt)
-        client.close()
+        desk.client.close()
     taken = events_in(home)
     assert taken.keys() == {one["event_id"] for one in [*day, *hour(13, 10)]}
     assert all(leaf["units"] == 1 for leaf in taken.values())
@@ -126,12 +127,28 @@ def _evening(desk: Desk) -> list[dict[str, Any]]:
     rotate(Workspace.open(desk.home), "log")
     (after,) = desk.client.send(hour(17))
     assert (before["accepted"], after["accepted"], after["duplicates"]) == (10, 10, 10)
+    _renewed(desk)
     day = [one for number in (*range(9), 12, 17) for one in hour(number)]
     (answer,) = desk.client.send(day)
     assert (answer["accepted"], answer["duplicates"], answer["conflicts"]) == (0, len(day), 0)
     _, conflict = desk.post([hour(3)[0] | {"units": 2}])
     assert (conflict["conflicts"], conflict["refused"][0]["kind"]) == (1, "conflict")
     return day
+
+
+def _renewed(desk: Desk) -> None:
+    """Her access key is replaced while the server runs: the old one ends, and the answer says whose word counts."""
+    ws = Workspace.open(desk.home)
+    old = desk.secret
+    (listed,) = keys.listed(ws.log)
+    desk.secret = keys.add(ws, "ann", scopes=["platform"]).token
+    keys.revoke(ws, listed.id)
+    ws.close()
+    status, _, body = desk.server.request("POST", PATH, lines(*hour(17)), NDJSON | bearer(old))
+    assert (status, json.loads(body)["cause"]) == (401, "key")
+    assert desk.post(hour(17))[1]["duplicates"] == 20
+    desk.client.close()
+    desk.client = Client(f"http://{desk.server.host}:{desk.server.port}", desk.secret, source="acme")
 
 
 def _night(desk: Desk, morning: str) -> None:
