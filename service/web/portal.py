@@ -14,6 +14,7 @@ from service.web.guard.allowed import ANYBODY
 from service.web.guard.forms import FORM
 from service.web.pages import (
     account,
+    auditing,
     disputes,
     finance,
     holder,
@@ -35,6 +36,7 @@ _PAYEE: Final = frozenset({"holder", "operator"})
 """Not auditors: they do not see where money goes, nor act for a party."""
 _BOOKS: Final = frozenset({"operator", "approver", "auditor"})
 _OPERATOR: Final = frozenset({"operator"})
+_AUDIT: Final = frozenset({"auditor", "operator"})
 _PLATFORM: Final = frozenset({"platform"})
 _SENDERS: Final = frozenset({"platform", "operator"})
 _APPROVER: Final = frozenset({"approver"})
@@ -140,5 +142,15 @@ PORTAL: Final[tuple[Route, ...]] = (
     _page("/payments", _BOOKS, finance.payments, "Payments.", query=("run", "party", "state", "reference")),
     _page("/disputes", _BOOKS, disputes.all_of_them, "All disputes, the overdue ones first."),
     _page("/quarantine", _OPERATOR, operations.quarantined, "Rows that were not taken, grouped by reason."),
+    _page("/restatements", _BOOKS, auditing.restatements, "Corrections of published months."),
+    _page("/audit", _AUDIT, auditing.audit, "Witnesses, entries without effect, downloads, acts of administration."),
+    Route(
+        method="GET",
+        path="/runs/{run}/bundle",
+        who=_BOOKS,
+        summary="The bundle with every row of a published run.",
+        function=auditing.bundle,
+    ),
+    _page("/methods", _ANYBODY, auditing.methods, "Methods of attribution and their measured errors."),
     _page("/status", _BOOKS, operations.status, "What waits for somebody, the log, the jobs."),
 )

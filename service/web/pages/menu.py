@@ -34,6 +34,8 @@ MENU: Final[tuple[MenuEntry, ...]] = (
     MenuEntry(text="menu.payments", path="/payments", roles=_BOOKS),
     MenuEntry(text="menu.all_held", path="/held", roles=_BOOKS),
     MenuEntry(text="menu.all_disputes", path="/disputes", roles=_BOOKS),
+    MenuEntry(text="menu.restatements", path="/restatements", roles=_BOOKS),
+    MenuEntry(text="menu.audit", path="/audit", roles=frozenset({"auditor", "operator"})),
     MenuEntry(text="menu.quarantine", path="/quarantine", roles=frozenset({"operator"})),
     MenuEntry(text="menu.status", path="/status", roles=_BOOKS),
 )

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from ledger.proofs import trust as trust_file
+from service.bundles import verify_bundle
 from service.registry import people
 from service.web.pages import charts, drawing
 from tests.service.month import JULY_OVER, Month, july, published
@@ -174,3 +176,24 @@ def test_finance_reads_a_month_and_its_five_parts(web: Any, settled: Month) -> N
     assert "to be paid" in operator.get("/payments?run=2026-07").text
     for path in ("/held", "/disputes", "/quarantine", "/status", "/proposals"):
         assert operator.get(path).status_code == 200
+
+
+def test_an_auditor_downloads_what_verifies_without_us(web: Any, settled: Month) -> None:
+    """If this fails, an auditor cannot get the rows of a month, or does not see who was given access."""
+    audrey = signed_in(web, settled, "audrey")
+    page = audrey.get("/audit").text
+    assert "sign-in-link-added" in page
+    link = re.search(r'href="(/runs/[0-9a-f]{64}/bundle)"', page)
+    assert link is not None
+    trust = trust_file.parse((settled.home / "trust.json").read_bytes())
+    assert verify_bundle(audrey.get(link[1]).content, trust).ok
+    assert audrey.get("/restatements").status_code == 200
+    assert audrey.get("/quarantine").status_code == 403
+    assert audrey.get("/payees/bob").status_code in (403, 404)
+
+
+def test_anybody_reads_how_often_the_methods_are_wrong(web: Any) -> None:
+    """If this fails, shares are shown without the error of the method that estimated them."""
+    page = web.get("/methods").text
+    assert "hybrid" in page
+    assert re.search(r"\d+\.\d\d %", page)
