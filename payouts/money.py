@@ -1,6 +1,6 @@
 """Currencies and amounts: every amount is an int of micro-units (six decimals) of one currency.
 
-A currency's own scale (ISO 4217's minor unit) matters only where money leaves for a bank.
+A currency's own scale (ISO 4217's minor unit) matters only for payments by a bank.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SCALES: Final = {code: decimals for decimals, codes in _CODES.items() for code i
 
 
 def scale(currency: str) -> int:
-    """Decimals of the currency's minor unit; refuses a code that ISO 4217 gives none."""
+    """Return the decimals of the currency's minor unit; refuses a code without one in ISO 4217."""
     if currency not in SCALES:
         raise TermsError(
             f"currency {currency!r}: expected an active ISO 4217 code with a minor unit; {_instead(currency)}"
@@ -62,7 +62,7 @@ def parse_amount(text: str) -> int:
 
 
 def format_amount(micros: int, currency: str) -> str:
-    """Micro-units as a decimal text: the currency's own decimals, more only where they are not zero."""
+    """Format micro-units as a decimal text: the currency's own decimals, and more only if they are not zero."""
     digits = f"{abs(micros) % MICROS:06d}"
     decimals = digits.rstrip("0").ljust(scale(currency), "0")
     text = f"{abs(micros) // MICROS}" + (f".{decimals}" if decimals else "")
@@ -72,7 +72,7 @@ def format_amount(micros: int, currency: str) -> str:
 def payable(micros: int, currency: str) -> tuple[int, int]:
     """Return the payable part in micros of whole minor units, and the remainder that stays in the balance.
 
-    A floor, not a rounding: the rest is carried, never lost and never invented.
+    It is rounded down, and the remainder is carried: no money is lost or created.
     """
     if micros < 0:
         raise ValueError(f"payable: {micros} micros; expected zero or more")

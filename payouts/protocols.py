@@ -55,7 +55,7 @@ class OwnedParts(Protocol):
 
 
 class RegistryAnswers(Protocol):
-    """The registry as known at the close; every answer is a pure function of its arguments.
+    """The registry as known at the close; every method is a pure function of its arguments.
 
     `at` is an instant as `ledger.types.format_time` writes it.
     """
@@ -66,22 +66,22 @@ class RegistryAnswers(Protocol):
     def shares(self, subject: str, right: Right, territory: str, at: str) -> OwnedParts: ...
 
     def group_of(self, party: str, at: str) -> str:
-        """The common beneficial owner; the party itself where none is recorded."""
+        """Return the common beneficial owner; by default the party itself."""
 
     def works_of(self, recording: str, at: str) -> Sequence[tuple[str, int]]:
-        """Works a recording embodies, with the ppm of it that each makes up."""
+        """Return the works in a recording, each with its part of it in ppm."""
 
     def permitted(self, recording: str, use: str, territory: str, track: str | None) -> bool:
         """Return whether the use was allowed at the track's own ledger time; for None, at the period's end."""
 
     def model_of(self, track: str) -> tuple[str, str] | None:
-        """The model and version that made a track, where they are registered."""
+        """Return the model and version that made a track, if registered."""
 
     def training_set(self, model: str, version: str) -> Sequence[str]:
-        """Recordings in the manifest of a model version."""
+        """Return the recordings in the manifest of a model version."""
 
     def style_members(self, style: str) -> Sequence[str]:
-        """Recordings that belong to a style group, named by its id in vectors ("style:...")."""
+        """Return the recordings of a style group, given by its id in vectors ("style:...")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """The tables of a run: encoding, order, and commitment of their rows.
 
-A row is one line of canonical JSON. A table is committed by the Merkle root (RFC 6962) of its rows, so that one
-row can be proven without the others. Version 2 makes each party's share of a table provable alone: an account
-commits the party's lines, a group commits the cut-off of its own division, and both carry a salt, without which
-the hash of a neighbour's row, which stands in every proof, could be guessed.
+A row is one line of canonical JSON. The Merkle root (RFC 6962) of its rows commits a table, so that one row can be
+proven without the others. Version 2 makes each party's share of a table provable alone: an account commits the party's
+lines, a group commits the cut-off of its own division, and both carry a salt, without which the hash of a neighbour's
+row, which stands in every proof, could be guessed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WHOLE: Final = re.compile(r"(?:0|-?[1-9][0-9]*)\Z")
 
 
 def whole(text: Any, what: str, low: int | None = 0) -> int:
-    """An amount or weight as tables spell it: a decimal string, one way only, at least `low`."""
+    """Read an amount or weight of a table: a decimal string in its only spelling, at least `low`."""
     if not isinstance(text, str) or len(text) > AMOUNT_DIGITS or not _WHOLE.match(text):
         raise VerificationError(f"{what} is {str(text)[:40]!r}: expected a whole number as a decimal string")
     value = int(text)
@@ -49,7 +49,7 @@ def whole(text: Any, what: str, low: int | None = 0) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SealedTable:
-    """Rows as bytes, with the root that commits them. `data` is what is stored and exported."""
+    """Encoded rows, with the root that commits them. `data` is stored and exported."""
 
     data: bytes
     count: int
@@ -73,7 +73,7 @@ class SealedTable:
 
 
 def _usage_key(row: Row) -> tuple[str, ...]:
-    """Absent sorts before present and never equals an empty text."""
+    """Return a sort key in which an absent value comes first and never equals an empty text."""
     marked = ("" if row[name] is None else "=" + row[name] for name in ("vector", "product", "listener", "currency"))
     hold = row.get("hold")  # only rows under a hold on listeners have the field
     return (row["track"], row["territory"], row["at"], row["source"], *marked, "" if hold is None else "=" + hold)
@@ -95,14 +95,14 @@ KEYS: Final[dict[str, Callable[[Row], tuple[str, ...]]]] = {
 
 
 def read_table(name: str, data: bytes) -> list[Row]:
-    """The rows of a stored table; refuses them out of order or repeated."""
+    """Return the rows of a stored table; refuses unsorted or repeated rows."""
     rows = decode_rows(data)
     check_order(name, rows)
     return rows
 
 
 def check_order(name: str, rows: Iterable[Row]) -> None:
-    """Refuse rows that do not stand in the table's order, each key once."""
+    """Refuse rows unless they are in the table's order, each key once."""
     key, previous = KEYS[name], None
     for row in rows:
         try:
@@ -115,18 +115,18 @@ def check_order(name: str, rows: Iterable[Row]) -> None:
 
 
 def label(row: Row) -> str:
-    """What a row is about, for people."""
+    """Return a description of a row for people."""
     names = [str(row[name]) for name in ("group", "party", "state", "reason", "ref") if row.get(name)]
     return "/".join(names) or "a row"
 
 
 def decode_rows(data: bytes) -> list[Row]:
-    """The rows of a stored table as values."""
+    """Return the rows of a stored table as values."""
     return [canon.decode_object(row, "table row") for row in rows_of(data)]
 
 
 def rows_of(data: bytes) -> list[bytes]:
-    """The rows of a stored table, as the bytes whose hashes its root commits."""
+    """Return the rows of a stored table as bytes, whose hashes its root commits."""
     if data and not data.endswith(b"\n"):
         raise VerificationError("table: its last row has no end; it was cut short")
     return data.split(b"\n")[:-1]
@@ -146,7 +146,7 @@ def commitments(rows: Sequence[Row], table: SealedTable) -> dict[str, Row]:
 
 
 def commitment(lines: Sequence[Row]) -> Row:
-    """How many lines these are, and the digest of them."""
+    """Return the number of these lines, and their digest."""
     return {"rows": len(lines), "sha256": canon.digest(b"".join(canon.encode(row) + b"\n" for row in lines))}
 
 
@@ -158,7 +158,7 @@ class Salts:
 
     @classmethod
     def of(cls, lines: SealedTable, accounts: Iterable[Row]) -> Salts:
-        """From all lines, and what each account opened with, pays and carries."""
+        """Compute the salts from all lines, and each account's opening, payable and carried amounts."""
         seed = hashlib.sha256(_SALTED + lines.data)
         for row in accounts:
             seed.update(f"{row['party']}\0{row['opening']}\0{row['payable']}\0{row['carried']}\n".encode())
@@ -168,20 +168,20 @@ class Salts:
         return hashlib.sha256(self.secret + f"group\0{group}".encode()).hexdigest()[: 2 * SALT_SIZE]
 
     def of_party(self, party: str) -> str:
-        """The salt of a party's account and payment."""
+        """Return the salt of a party's account and payment."""
         return hashlib.sha256(self.secret + f"party\0{party}".encode()).hexdigest()[: 2 * SALT_SIZE]
 
     def groups(self, rows: Iterable[Row]) -> list[Row]:
-        """The rows of groups with their salts."""
+        """Return the rows of groups with their salts."""
         return [row | {"salt": self.of_group(row["group"])} for row in rows]
 
     def parties(self, rows: Iterable[Row]) -> list[Row]:
-        """The rows of accounts with their salts."""
+        """Return the rows of accounts with their salts."""
         return [row | {"salt": self.of_party(row["party"])} for row in rows]
 
 
 def unsalted(rows: Iterable[Row]) -> list[Row]:
-    """Rows without their salts."""
+    """Return rows without their salts."""
     bare = [row.copy() for row in rows]
     for row in bare:
         row.pop("salt", None)
@@ -189,7 +189,7 @@ def unsalted(rows: Iterable[Row]) -> list[Row]:
 
 
 def check_salt(row: Row, name: str) -> str:
-    """A row's salt, spelt as one."""
+    """Refuse a row whose salt has the wrong form."""
     parse_hex(row.get("salt"), f"{name}: salt", SALT_SIZE)
     return str(row["salt"])
 
@@ -228,7 +228,7 @@ def read_group(row: Mapping[str, Any]) -> GroupTotal:
 
 
 def line_payload(line: Line) -> Row:
-    """A line as a table row."""
+    """Return a line as a table row."""
     return {
         "group": line.group,
         "party": line.party,
@@ -256,7 +256,7 @@ def read_line(row: Mapping[str, Any]) -> Line:
 
 
 def account_payloads(accounts: Iterable[Account], v: int, rows: Sequence[Row], lines: SealedTable) -> list[Row]:
-    """The accounts as table rows, without their salts; from version 2 on each commits its party's own lines."""
+    """Return the accounts as table rows, without salts; from version 2 on each commits its party's own lines."""
     if v == 1:
         return [account.payload() for account in accounts]
     own, none = commitments(rows, lines), commitment(())
@@ -264,7 +264,7 @@ def account_payloads(accounts: Iterable[Account], v: int, rows: Sequence[Row], l
 
 
 def usage_payload(row: UsageRow) -> Row:
-    """A usage row as a table row; sums are decimal strings."""
+    """Return a usage row as a table row; sums are decimal strings."""
     payload = msgspec.structs.asdict(row) | {
         "units": str(row.units),
         "gross": None if row.gross is None else str(row.gross),

@@ -1,7 +1,7 @@
 """The terms of a pool: the amount, the events it covers, and the treatment of the unattributed part.
 
-Terms and rule parameters arrive in one list of `key=value`; `parse` takes the terms and hands back the
-rest for the rule. `payload` is the canonical form that enters the run key.
+Terms and rule parameters come in one list of `key=value`; `parse_terms` reads the terms and returns the others for the
+rule. `payload` is the canonical form that enters the run key.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Terms:
         )
 
     def payload(self) -> dict[str, Any]:
-        """The terms as canonical JSON: every field, amounts as decimal strings (they may exceed 2^53)."""
+        """Return the terms as canonical JSON: every field, amounts as decimal strings (they may exceed 2^53)."""
         out: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("micros", "price_micros"):
             out[name] = None if out[name] is None else str(out[name])
@@ -164,14 +164,14 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def whole_number(name: str, text: str) -> int:
-    """A parameter's text as an int: ASCII digits only, so that 0.5 or 1e6 is refused, not rounded."""
+    """Parse a parameter as an int of ASCII digits only, so that 0.5 or 1e6 is refused, not rounded."""
     if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
         raise TermsError(f"{name}={text}: expected a whole number")
     return int(text)
 
 
 def share(name: str, text: str) -> int:
-    """A share as a percentage, a fraction or whole ppm, in ppm."""
+    """Parse a share (percentage, fraction or whole ppm) as ppm."""
     try:
         return units.ppm(text)
     except InputError:
@@ -232,7 +232,7 @@ PARAMS: Final[Mapping[str, tuple[str, str]]] = {
 def parse_terms(
     *, period: str, currency: str, pool: str = "default", micros: int | None = None, params: Mapping[str, str]
 ) -> tuple[Terms, dict[str, str]]:
-    """The terms, and the parameters that are the rule's to understand."""
+    """Return the terms, and the other parameters, which are for the rule."""
     own_params = {name: text for name, text in params.items() if name in _PARAMS}
     values: dict[str, Any] = {_PARAMS[name][0]: _PARAMS[name][1](name, text) for name, text in own_params.items()}
     terms = Terms(period=period, currency=currency, pool=pool, micros=micros, **values)

@@ -18,7 +18,7 @@ UNSIGNED_SHARE: Final = (
 
 
 def of_party(binding: Binding, party: str, own: Sequence[Line], accounts: Sequence[Row]) -> list[str]:
-    """What a statement proves, in plain words."""
+    """Return what a statement proves, in plain words."""
     terms = binding.given.terms
     where = f"in the published run of {terms.period}, pool {terms.pool}"
     if not accounts:
@@ -33,7 +33,7 @@ def of_party(binding: Binding, party: str, own: Sequence[Line], accounts: Sequen
 
 
 def of_run(binding: Binding, outcome: Outcome, accounts: Sequence[Account]) -> list[str]:
-    """What a run bundle proves, in plain words."""
+    """Return what a run bundle proves, in plain words."""
     terms = binding.given.terms
     due = [account.payable for account in accounts if account.payable]
     parts = (

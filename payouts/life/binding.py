@@ -1,6 +1,6 @@
 """Verify in a bundle that a run is binding: the close, the run, another person's approval, the publication.
 
-Each act is judged by the keys as they stood where it was written, and rests on one that stands before it.
+Each act is checked with the keys that were valid at its index, and must come after the acts on which it depends.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Binding:
 
 
 def check_binding(examination: Examination, document: Row, values: Mapping[str, Any]) -> Binding:
-    """The run's document and its publication, from the log: closed, calculated, approved by another, published."""
+    """Check the chain from close to publication: closed, calculated, approved by another person, published."""
     rings = _rings(examination, document)
     with examination.step("the period was closed") as step:
         close = _leaf(examination, step, values["close"], "close")
@@ -96,7 +96,7 @@ def check_binding(examination: Examination, document: Row, values: Mapping[str, 
 
 
 def _rings(examination: Examination, document: Row) -> Rings:
-    """The bundle's keys, with the sizes at which they were valid."""
+    """Return the bundle's keys, with the sizes at which they were valid."""
     items = [bundle.placed(item, f"key leaf {n}") for n, item in enumerate(document["keys"])]
     trusted = examination.trust.log(examination.checkpoint.origin)
     return Rings(
@@ -191,8 +191,8 @@ def _check_approvals(examination: Examination, step: Step, rings: Rings, approva
 def _introduced_alone(ring: KeyRing, key: Key) -> bool:
     """Return whether an approver's key leads back to the workspace's own key, which the operator holds (M5).
 
-    Approvers bring in approvers, so the chain leads to a key that trust names. An operator who invents a person
-    begins it with the workspace's own key; a person whom the reader trusts is named there as well.
+    Approvers introduce approvers, so the chain leads to a key in trust. An invented person's chain begins with the
+    workspace's own key; the key of a person whom the reader trusts is in trust itself.
     """
     first: Key | None = key
     while first is not None and first.by is not None:

@@ -1,8 +1,8 @@
 """The book of a log: every close, run, approval, payment, hold and correction, folded from its leaves.
 
-State is nothing but this fold, so that a crash before an append is nothing and after it is done. A
-leaf that breaks a rule has no effect and is kept as a `Void` with the reason: a log cannot forget it,
-and nobody gains by writing one. The rules, each checked here whatever door the leaf came through:
+There is no other state, so a step is done exactly if its leaf was appended, whenever a crash comes. A leaf that breaks
+a rule has no effect and is kept as a `Void` with the reason: it cannot be removed from the log, and its author gains
+nothing by it. The rules, each checked here whatever door the leaf came through:
 
 - every act is signed within its leaf by a key of its author's role (`Authority`), a close since form 2;
 - a period closes once, and in order; a run belongs to a closed period;
@@ -68,7 +68,7 @@ Entitlement = Callable[[int, LineDispute, Run], None]
 
 @dataclass(slots=True, kw_only=True)
 class Book:
-    """Everything the leaves so far add up to. `size` is the log size up to which they were read."""
+    """The state after the leaves read so far. `size` is the log size up to which they were read."""
 
     authority: Authority
     entitlement: Entitlement
@@ -107,7 +107,7 @@ class Book:
         return self.closes.get(period)
 
     def period_root(self, period: str) -> bytes:
-        """The hash of the period's close leaf."""
+        """Return the hash of the period's close leaf."""
         return self.places["close", period].hash
 
     def proposal(self, subject: str) -> Proposal:
@@ -135,7 +135,7 @@ class Book:
         )
 
     def proposal_ids(self) -> list[str]:
-        """The ids of everything that was ever proposed, runs first."""
+        """Return the ids of everything that was ever proposed, runs first."""
         return [name for proposals in self._proposals() for name in proposals]
 
     def document(self, subject: str) -> Digest:
@@ -161,14 +161,17 @@ class Book:
         return "approved" if self.approved(run) else "calculated"
 
     def sequence(self, period: str, pool: str) -> int:
-        """The sequence a new run of this pool would have: a reversed run makes room for the next."""
+        """Return the sequence of a new run of this pool; it is one higher for each reversed run."""
         number = 1
         while (run := self.slots.get((period, pool, number))) is not None and self.reversed(run):
             number += 1
         return number
 
     def standing(self, pool: str | None = None, *, before: str | None = None) -> list[Run]:
-        """Published runs that were not reversed, in order of publication; of one pool, before a period."""
+        """Return the published runs that were not reversed, in order of publication.
+
+        Optionally only those of one pool, before a period.
+        """
         runs = [self.runs[run] for run in self.published if not self.reversed(run)]
         return [run for run in runs if (pool is None or run.pool == pool) and (before is None or run.period < before)]
 
@@ -216,14 +219,14 @@ class Book:
         return [restate for restate in self.restates.values() if restate.run == run and self.approved(restate.id)]
 
     def waiting_restatement(self, run: Digest) -> Restate | None:
-        """The restatement of a run that waits for a second person."""
+        """Return the restatement of a run that waits for a second person."""
         for restate in self.restates.values():
             if restate.run == run and not self.approved(restate.id) and restate.id not in self.withdrawn:
                 return restate
         return None
 
     def payment_of(self, run: Digest, party: str) -> Payment | None:
-        """The last thing about a payment that counts."""
+        """Return the last outcome of a payment that is in force."""
         news = self.payments.get((run, party))
         return news[-1] if news else None
 
@@ -417,7 +420,7 @@ class Book:
         _rule(record.pool == run.pool, f"run {record.run} is of pool {run.pool}, not of {record.pool}")
         _rule(record.period > run.period, f"a restatement of {run.period} is booked in a later period")
         _rule(record.size <= index, "it is said to know more of the log than there is")
-        # At a size of their choice, whoever proposes it could leave out what was booked or released, to book it again.
+        # A proposer who chose the size could leave out what was booked or released, and book it again.
         _rule(record.size > self.last, f"it knows the log up to {record.size} and not entry {self.last}")
         waiting = self.waiting_restatement(record.run)
         _rule(waiting is None, f"another restatement of run {record.run} waits for a second person")
@@ -493,7 +496,7 @@ def _rule(holds: bool, broken: str) -> None:  # noqa: FBT001  the condition is t
 
 
 def fold(leaves: Iterable[tuple[int, bytes, Leaf]], authority: Authority, entitlement: Entitlement) -> Book:
-    """The book of these leaves: (index, leaf hash, leaf), by index; other types are passed over."""
+    """Return the book of these leaves: (index, leaf hash, leaf), by index; other types are skipped."""
     book = Book(authority=authority, entitlement=entitlement)
     for index, leaf_hash, leaf in leaves:
         book.add(index, leaf_hash, leaf)

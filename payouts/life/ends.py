@@ -20,9 +20,9 @@ def quorum_of(hold: Hold) -> Policy | None:
 
 
 def seen(quorum: Policy, until: str, signed: bytes) -> bool:
-    """Whether enough of these witnesses cosigned this checkpoint when the end had come.
+    """Return whether enough of these witnesses cosigned this checkpoint at or after the end.
 
-    Of which log and size it is makes no difference: the cosignatures could not be had before their time.
+    Its log and size do not matter, because a cosignature proves only that its time had come.
     """
     cosigned = cosign.cosigners(note.parse(signed), [witness.vkey for witness in quorum.witnesses])
     come = parse_time(until).timestamp()

@@ -14,7 +14,7 @@ DIGITS_MAX: Final = 100
 
 
 def read_micros(text: str) -> int:
-    """An amount as leaves write it: a decimal string, one way only."""
+    """Read an amount as written in leaves: a decimal string in its only spelling."""
     if len(text) > DIGITS_MAX or not text.removeprefix("-").isdecimal() or str(int(text)) != text:
         raise VerificationError(f"amount {text!r}: expected whole micro-units as a decimal string")
     return int(text)
@@ -50,7 +50,7 @@ def read_text(leaf: Mapping[str, Any], name: str) -> str:
 
 
 def read_instant(leaf: Mapping[str, Any], name: str) -> str:
-    """A time written the one way, so that two of them compare as texts."""
+    """Read a time in its only spelling, so that two times compare as texts."""
     value = read_text(leaf, name)
     try:
         canonical = format_time(parse_time(value))

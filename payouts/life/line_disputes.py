@@ -1,9 +1,9 @@
 """Fold disputes of lines: objections of entitled parties to an influence, amount, permission or payment of a run.
 
-The claimant signs it with a key of their own; for a party without a key, the operator enters what it says. The
-operator admits it or not; once admitted, at most what the claimant claims is held of the other side's money, for at
-most 30 days. The other side answers, two people who are not parties decide, and either side may appeal once. Who is
-entitled follows from the run and the registry, and is asked before a dispute is entered.
+The claimant signs it with a key of their own; for a party without a key, the operator enters what it says. The operator
+admits it or not; once admitted, at most what the claimant claims is held of the other side's money, for at most 30
+days. The other side answers, two people who are not parties decide, and either side may appeal once. The run and the
+registry decide who is entitled; this is checked before a dispute is entered.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DAYS: Final = 30
 
 
 def after(at: str) -> str:
-    """The end of a term that begins at this time."""
+    """Return the end of a term that begins at this time."""
     return format_time(parse_time(at) + timedelta(days=DAYS))
 
 
@@ -240,7 +240,7 @@ class DisputeFile:
 
     @property
     def is_open(self) -> bool:
-        """Whether an outcome is still to come."""
+        """Return whether an outcome is still to come."""
         return len(self.outcomes) < (1 if self.appeal is None else 2)
 
     @property
@@ -368,7 +368,7 @@ class Disputes:
         )
 
     def ids(self) -> Mapping[str, object]:
-        """Every name in use."""
+        """Return every id in use."""
         return {**self.files, **self.admits, **self.resolves}
 
     def _check_alone(self, record: LineDispute) -> None:

@@ -1,7 +1,7 @@
 """Holds on the streams of listeners: the list that such a hold names, and the proposal to reject those streams.
 
-A listener is the log's commitment, another one each month, so a list is of one month. The hold's leaf names the
-list by its digest; the streams weigh as `held` and every other stream of the same tracks is paid.
+A listener is identified by the log's commitment, which changes each month, so a list is of one month. The hold's leaf
+names the list by its digest; the streams weigh as `held` and every other stream of the same tracks is paid.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The records of a period: one frozen record per leaf type, read strictly.
 
-`Record.leaf()` is the leaf before its author signs it (`ledger.proofs.leaf.sign` adds `key` and `sig`), and
-`Record.read(leaf)` accepts exactly what comes of that. Anything else is a VerificationError, which the
-fold turns into a void, because a log cannot forget a bad leaf. A close of release 0.1 is signed by nobody: it
-states where the log stood, which the log's own checkpoint signs. Since form 2 the operator signs it.
+`Record.leaf()` returns the leaf before its author signs it (`ledger.proofs.leaf.sign` adds `key` and `sig`), and
+`Record.read(leaf)` accepts exactly such leaves. Any other leaf is a VerificationError, which the fold turns into a
+void, because a bad leaf cannot be removed from a log. A close of release 0.1 is signed by nobody: it states where the
+log stood, which the log's own checkpoint signs. Since form 2 the operator signs it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ All but the first move money once more, so each counts only when a second person
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSize:
-    """How far one log had come when a period was closed."""
+    """The size of one log when a period was closed."""
 
     origin: str
     size: int
@@ -163,7 +163,10 @@ class Approve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publish:
-    """The moment statements become binding: one payment intent per payee, each with its route."""
+    """The publication of a run, which makes its statements binding.
+
+    It has one payment intent per payee, each with its route.
+    """
 
     at: str
     by: str
@@ -253,9 +256,9 @@ class Payment:
 class Hold:
     """Money of a party, a source, a track, a platform's or some listeners' streams that is not to be paid for now.
 
-    `statement` is there for `listeners` alone: the digest of their list, `subject` being its month.
-    With `until`, whoever opened it said from the outset when it may end without a second person; with `witnesses`, a
-    tlog-policy, whose clocks must show that the time has come.
+    `statement` is there for `listeners` alone: the digest of their list, `subject` being its month. `until`, set at its
+    opening, is when it may end without a second person; `witnesses` is a tlog-policy whose witnesses' clocks must show
+    that this time has come.
     """
 
     at: str

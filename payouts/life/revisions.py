@@ -1,8 +1,8 @@
 """Restatements: a past month divided again with today's data, proposed by one person to another.
 
-The leaf names the run that it corrects, the month that books the differences, and how far the log had come
-whose knowledge it uses. Who is owed how much stands in a document signed by the operator, which anybody with
-the log derives again (`payouts.restating`).
+The leaf names the run that it corrects, the month that books the differences, and the size of the log whose data it
+uses. The amounts are in a document signed by the operator, which anybody with the log can derive again
+(`payouts.restating`).
 """
 
 from __future__ import annotations
@@ -134,13 +134,13 @@ class RestatementDocument:
         }
 
     def facts(self) -> dict[str, Any]:
-        """The payload without the reasons, which are words and follow from nothing."""
+        """Return the payload without the reasons, whose wording cannot be derived."""
         payload = self.payload()
         return payload | {"lines": [row | {"reason": ""} for row in payload["lines"]]}
 
 
 def read_document(data: bytes, record: Restate) -> RestatementDocument:
-    """A restatement's document from its envelope; refuses one that is of something else or written otherwise."""
+    """Read a restatement's document from its envelope; refuses another document or another spelling."""
     envelope = dsse.parse(data)
     if envelope.payload_type != DOCUMENT_TYPE or envelope.digest != record.statement:
         raise VerificationError(f"restatement {record.id}: its statement is no restatement, or has another digest")

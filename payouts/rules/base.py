@@ -1,7 +1,7 @@
 """The interface of a rule: filter, weigh, kernel and cap, each with a default, and typed parameters.
 
-A rule is a frozen dataclass; its fields are its parameters. A plug-in overrides only what it changes:
-the defaults are pro-rata. The engine does all rounding, so a rule works in exact integers.
+A rule is a frozen dataclass; its fields are its parameters. A plug-in overrides only the methods that it changes; the
+defaults are those of pro-rata. The engine does all rounding, so a rule works in exact integers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Masses = tuple[int, ...]
 class Split:
     """The division of one vector's weight among owner groups: numerators over one denominator, in their order.
 
-    What they leave of the denominator is unattributed.
+    The remainder of the denominator is unattributed.
     """
 
     numerators: tuple[int, ...]
@@ -38,18 +38,18 @@ class Split:
 
 
 def parameter(*, default: Any, low: int = 0, high: int = 10**18, choices: tuple[str, ...] = (), doc: str = "") -> Any:
-    """A rule's parameter: an int within [low, high], or one of `choices`."""
+    """Declare a rule's parameter: an int within [low, high], or one of `choices`."""
     return dataclasses.field(default=default, metadata={"low": low, "high": high, "choices": choices, "doc": doc})
 
 
 def base_weights(rows: Sequence[UsageRow], weight: Weight) -> list[int]:
-    """A row's own weight: its units, or its gross in micro-units."""
+    """Return a row's own weight: its units, or its gross in micro-units."""
     return [row.units for row in rows] if weight == "units" else [row.gross or 0 for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """The contract. Every method is a pure function of its arguments and the parameters."""
+    """The base class of rules. Every method is a pure function of its arguments and the parameters."""
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
@@ -92,7 +92,7 @@ class Rule:
         return cls(**values)
 
     def payload(self) -> dict[str, Any]:
-        """Name, version and every parameter: part of the run key."""
+        """Return name, version and every parameter, which are part of the run key."""
         return {
             "name": self.name,
             "version": self.version,
@@ -100,11 +100,11 @@ class Rule:
         }
 
     def filter(self, rows: Sequence[UsageRow]) -> Sequence[Verdict]:
-        """Which rows are eligible; sees all rows of the pool, sorted."""
+        """Return which rows are eligible, given all rows of the pool, sorted."""
         return ["counts"] * len(rows)
 
     def weigh(self, rows: Sequence[UsageRow], weight: Weight) -> Sequence[int]:
-        """Integer weights of the rows; `weight` is what the pool's terms go by, units or gross."""
+        """Return the integer weights of the rows; `weight` is the pool's measure, units or gross."""
         return base_weights(rows, weight)
 
     def kernel(self, masses: Masses) -> Split | None:
@@ -112,27 +112,33 @@ class Rule:
         return Split(masses, WHOLE)
 
     def kernels(self, batch: Sequence[Masses]) -> Sequence[Split | None]:
-        """`kernel` of each; override to compute many at once. Must equal `kernel`, bit for bit."""
+        """Compute `kernel` of each game.
+
+        Override it to compute many at once. The result must equal `kernel` bit for bit.
+        """
         return [self.kernel(masses) for masses in batch]
 
     def training_set(self) -> tuple[str, str] | None:
-        """The model and version whose training set shares the pool in equal parts, whatever was played; else None."""
+        """Return the model and version whose training set shares the pool equally, independent of streams.
+
+        It is None by default: streams are counted.
+        """
         return None
 
     def cap_ppm(self) -> int | None:
-        """The most of the pool that one owner group may get, in ppm."""
+        """Return the largest part of the pool, in ppm, that one owner group may get."""
         return None
 
 
 def _value(field: dataclasses.Field[Any], text: str) -> int | str:
-    """A parameter's value from text; one that goes up to a million is a share."""
+    """Parse a parameter's value; one with a maximum of a million is read as a share."""
     if not isinstance(field.default, int):
         return text
     return (share if field.metadata.get("high") == MILLION else whole_number)(field.name, text)
 
 
 def check_split(rule: Rule, split: Split, count: int) -> None:
-    """A rule that breaks its contract is refused before a unit of money moves."""
+    """Refuse a split that breaks the contract of rules."""
     total = sum(split.numerators)
     if len(split.numerators) != count or min(split.numerators, default=0) < 0 or not 0 <= total <= split.denominator:
         raise RuleError(

@@ -14,23 +14,26 @@ GROUP: Final = "settle.rules"
 
 
 def installed() -> dict[str, type[Rule]]:
-    """Every installed rule by the name it is registered under, in order of name."""
+    """Return every installed rule by its registered name, sorted."""
     return {name: _load(name) for name in sorted(_points())}
 
 
 def is_installed(name: str) -> bool:
-    """Whether a rule is registered under this name; none is loaded to tell."""
+    """Return whether a rule is registered under this name, without loading any."""
     return name in _points()
 
 
 def make_rule(name: str, params: Mapping[str, str]) -> Rule:
-    """The rule with its parameters; refuses an unknown name, listing those installed."""
+    """Return the rule with its parameters; refuses an unknown name, listing those installed."""
     return _load(name).parse(params)
 
 
 @cache
 def _points() -> dict[str, EntryPoint]:
-    """What is registered, by name. Read once: a scan of every installed package costs more than checking a bundle."""
+    """Return the entry points by name.
+
+    They are read once: a scan of every installed package costs more than checking a bundle.
+    """
     return {point.name: point for point in entry_points(group=GROUP)}
 
 

@@ -21,7 +21,7 @@ Listener = tuple[str, str | None]
 
 
 def by_listener(rows: Sequence[UsageRow]) -> dict[Listener, list[int]]:
-    """Positions of each listener's rows."""
+    """Return the positions of each listener's rows."""
     out: dict[Listener, list[int]] = defaultdict(list)
     for position, row in enumerate(rows):
         out[row.source, row.listener].append(position)
@@ -34,7 +34,7 @@ def divide_money(
     money: Mapping[Listener, int],
     per_row: Sequence[int],
 ) -> list[int]:
-    """Each listener's money over that listener's rows in proportion to `per_row`, or equally where that is zero."""
+    """Divide each listener's money over that listener's rows in proportion to `per_row`, or equally if that is zero."""
     out = [0] * len(rows)
     for listener, positions in listeners.items():
         names = {"\0".join(row_key(rows[position])): position for position in positions}

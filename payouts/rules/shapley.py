@@ -1,4 +1,4 @@
-"""The exact Shapley value of the saturating game v(S) = min(a(S), t): once t is explained, more adds nothing.
+"""The exact Shapley value of the saturating game v(S) = min(a(S), t), in which masses beyond t add nothing.
 
 Each path returns integer numerators over k! * t, equal bit for bit, so that v(everybody) = min(sum(a), t) is
 the sum of the numerators over k!:
@@ -29,7 +29,7 @@ INT64_MAX: Final = 2**63 - 1
 
 
 def size_sums_fit(k: int, target: int, mass: int) -> bool:
-    """Whether every sum that the int64 enumeration forms stays in range."""
+    """Return whether every sum of the int64 enumeration stays in range."""
     return mass <= INT64_MAX and comb(k, k // 2) * target <= INT64_MAX
 
 
@@ -48,7 +48,7 @@ def by_halves(masses: Sequence[int], target: int) -> list[int]:
 
 
 def coalitions(masses: Sequence[int]) -> list[int]:
-    """What each coalition holds, by bit mask."""
+    """Return the mass of each coalition, by bit mask."""
     masses_of = [0]
     for mass in masses:
         masses_of += [sum_before + mass for sum_before in masses_of]
@@ -56,7 +56,7 @@ def coalitions(masses: Sequence[int]) -> list[int]:
 
 
 def numerator(totals: Sequence[int], with_i: Sequence[int], k: int) -> int:
-    """A player's numerator from T and T[i]."""
+    """Return a player's numerator from T and T[i]."""
     return weighted([with_i[s + 1] - (totals[s] - with_i[s]) for s in range(k)], k)
 
 

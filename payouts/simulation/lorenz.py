@@ -27,12 +27,12 @@ Curves = Mapping[str, Sequence[int]]
 
 
 def colour(place: int) -> str:
-    """The n-th rule's, in the plot and wherever else it is spoken of."""
+    """Return the colour of the n-th rule, in the plot and in tables."""
     return COLOURS[place % len(COLOURS)]
 
 
 def _legend(curves: Curves) -> list[str]:
-    """What stands beside each colour; a rule that pays as an earlier one does says so, for its curve lies beneath."""
+    """Return the legend; a rule that pays like an earlier one says so, because its curve is hidden beneath."""
     first: dict[tuple[int, ...], str] = {}
     return [
         label if (same := first.setdefault(tuple(curve), label)) == label else f"{label} (the curve of {same})"
@@ -45,12 +45,12 @@ def _size(curves: Curves) -> tuple[int, int]:
 
 
 def _point(place: int, last: int, ppm: int) -> tuple[int, int]:
-    """Across and down in hundredths of a pixel, so that no float's rounding shows."""
+    """Return a point in hundredths of a pixel, so that rounding of floats cannot show."""
     return 100 * LEFT + 100 * SIDE * place // last, 100 * (TOP + SIDE) - 100 * SIDE * ppm // MILLION
 
 
 def svg(curves: Curves) -> str:
-    """A picture that takes its text's colour from the page it stands in."""
+    """Return the plot as SVG, which takes its text's colour from the page."""
     width, height = _size(curves)
     right, bottom = LEFT + SIDE, TOP + SIDE
     parts = [
@@ -85,7 +85,7 @@ SMOOTH: Final = 2
 
 
 def png(curves: Curves) -> bytes:
-    """The same picture in pixels, on white."""
+    """Return the same plot as PNG, on white."""
     from PIL import Image, ImageDraw, ImageFont
 
     width, height = _size(curves)

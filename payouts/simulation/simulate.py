@@ -38,7 +38,7 @@ class Concentration:
 
 
 def concentration(amounts: Sequence[int]) -> Concentration:
-    """Of amounts that are not negative; all zeros and nobody at all count as equal."""
+    """Compute the concentration of non-negative amounts; all zeros, and no amounts, count as equal."""
     ordered = sorted(amounts)
     count, total = len(ordered), sum(ordered)
     paid = sum(1 for amount in ordered if amount)
@@ -58,7 +58,7 @@ def concentration(amounts: Sequence[int]) -> Concentration:
 
 
 def _lorenz(ordered: Sequence[int], total: int) -> Iterator[int]:
-    """Linear between holders, as the curve is drawn."""
+    """Interpolate linearly between holders, as the curve is drawn."""
     reached, summed = 0, 0
     for n in range(PERCENT):
         whole, part = divmod(len(ordered) * n, 100)
@@ -91,14 +91,17 @@ def moved(before: Mapping[str, int], after: Mapping[str, int]) -> Moved:
 
 
 class Draws:
-    """Integers from SHA-256(seed || counter): the same everywhere, tied to no library's generator."""
+    """Draws integers from SHA-256(seed || counter), which gives the same results everywhere."""
 
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
         self._counter = 0
 
     def between(self, low: int, high: int) -> int:
-        """Uniform over low ... high, both possible; 128 bits make rejection unnecessary below 2^64 values."""
+        """Return an integer uniform over low ...
+
+        high, both included; 128 bits make rejection unnecessary below 2^64 values.
+        """
         self._counter += 1
         block = hashlib.sha256(self._seed + self._counter.to_bytes(8, "big")).digest()
         return low + int.from_bytes(block[:16], "big") * (high - low + 1) // 2**128
@@ -135,7 +138,7 @@ class Sensitivity:
 
 
 def sensitivity(inputs: Inputs, outcome: Outcome, *, seed: bytes, draws: int) -> Sensitivity:
-    """The pool computed again with every vector drawn within its intervals, `draws` times."""
+    """Compute the pool again `draws` times, with every vector drawn within its intervals."""
     if draws < 1:
         raise ValueError(f"{draws} draws: expected at least one")
     base = outcome.allocated_by_party()
@@ -170,7 +173,10 @@ class Attack:
 
 
 def attack(inputs: Inputs, outcome: Outcome, *, units: int) -> Attack | None:
-    """The least-played track with a vector, played `units` times more by one listener; None if nothing was played."""
+    """Simulate `units` more streams of the least-played track with a vector, by one listener.
+
+    Returns None if there are no streams.
+    """
     played: dict[str, int] = {}
     rows: dict[str, UsageRow] = {}
     for row in sorted(inputs.usage):
@@ -194,7 +200,7 @@ def attack(inputs: Inputs, outcome: Outcome, *, units: int) -> Attack | None:
 
 
 def _made_up(row: UsageRow, units: int, *, listeners: bool) -> UsageRow:
-    """Streams like those of a row; each is taken to bring in what one of the row's brought."""
+    """Return invented streams like those of a row, each with the row's average gross."""
     gross = None if row.gross is None else row.gross * units // max(row.units, 1)
     listener = "attacker" if listeners else row.listener
     return msgspec.structs.replace(row, units=units, count=units, gross=gross, listener=listener)

@@ -1,8 +1,7 @@
 """The factors of a line, with which a reader can compute it again: own share, units, value of a unit.
 
 amount = influence x aspect's part of the pool x own share x units x value of a unit, but for the rounding. Lines for
-which that is not so (rules that weigh listeners or coalitions, shares that changed within the month) say so by having
-no share.
+which this does not hold (rules that weigh listeners or coalitions, shares that changed within the month) have no share.
 """
 
 from __future__ import annotations
@@ -113,19 +112,19 @@ def _makes(product: int, units: int, value: Fraction, micros: int) -> bool:
 
 
 def value_of_unit(outcome: Outcome) -> Fraction:
-    """Micros that one unit brings whose influence, aspect and share are whole."""
+    """Return the micros of one unit with full influence, aspect and share."""
     return Fraction(outcome.level.numerator * BILLION, outcome.level.denominator) if outcome.weight else Fraction(0)
 
 
 def share_in_words(share: int) -> str:
-    """A share in percent, every digit it has up to the millionth of a percent."""
+    """Format a share in percent, with all digits up to the millionth of a percent."""
     hundredths = share * 100 * MILLION // WHOLE_SHARE
     digits = f"{hundredths % MILLION:06d}".rstrip("0")
     return f"{hundredths // MILLION}{'.' + digits if digits else ''} %"
 
 
 def value_in_words(value: Fraction) -> str:
-    """The value of a unit as a decimal amount of the currency, rounded to VALUE_DIGITS places, two of them always."""
+    """Format the value of a unit as an amount with at least two and at most VALUE_DIGITS decimals."""
     scaled = round(value * 10**VALUE_DIGITS / MILLION)
     whole, part = divmod(scaled, 10**VALUE_DIGITS)
     return f"{whole:,}.{f'{part:0{VALUE_DIGITS}d}'.rstrip('0'):0<2}"

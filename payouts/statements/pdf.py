@@ -39,7 +39,7 @@ BARS: Final = 210.0
 
 
 def as_pdf(statement: Statement) -> bytes:
-    """The same facts as the page, in the same order."""
+    """Return the statement as PDF: the same facts as the page, in the same order."""
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import SimpleDocTemplate
 
@@ -67,7 +67,7 @@ def as_pdf(statement: Statement) -> bytes:
 
 
 def _head(statement: Statement) -> list[Any]:
-    """Whose statement, of which month, and what it comes to."""
+    """Return the head: party, month and total."""
     issuer = statement.issuer
     whose = [
         *(
@@ -91,7 +91,7 @@ def _head(statement: Statement) -> list[Any]:
 
 
 def _sums(statement: Statement) -> list[Any]:
-    """The figure a reader looks for first: what is paid, in the currency it is paid in."""
+    """Return the headline figures: what is paid, in the currency of the payment."""
     headlines = [headline(pool) for pool in statement.pools] or [("nothing", "")]
     return [part for amount, state in headlines for part in (_text(amount, "right-title"), _text(state, "right-soft"))]
 
@@ -131,7 +131,7 @@ def _pool(statement: Statement, pool: PoolStatement) -> list[Any]:
 
 
 def _exact_figures(pool: PoolStatement) -> Any:
-    """The figures to the millionth, in two columns, so that the appendix takes no page of its own."""
+    """Return the figures to the millionth, in two columns, so that the appendix needs no page of its own."""
     figures = [
         (_text(called, "cell"), _text(money(getattr(pool, f"{name}_micros")), "number"))
         for name, called in FIGURES.items()
@@ -144,7 +144,7 @@ def _exact_figures(pool: PoolStatement) -> Any:
 
 
 def _account(pool: PoolStatement) -> Any:
-    """From the opening balance to what is paid and carried: each row a step, the steps add up."""
+    """Return the account from the opening balance to paid and carried, one step a row."""
     shown = account_cents(pool)
     rows: list[list[Any]] = [
         [FIGURES["opening"], "", shown.opening],
@@ -275,7 +275,7 @@ def _space(points: float) -> Any:
 
 
 def _table(rows: list[list[Any]], widths: list[float], *, numbers: int, strong: int | None = None) -> Any:
-    """A table with a head; its last `numbers` columns stand to the right, its row `strong` is a sum."""
+    """Return a table with a head; the last `numbers` columns are right-aligned, the row `strong` is a sum."""
     cells = []
     for n, row in enumerate(rows):
         mark = "-head" if n == 0 else ("-strong" if n == strong else "")
@@ -306,7 +306,7 @@ def _grid(cells: list[list[Any]], widths: list[float], *, rules: bool = True, st
 
 
 def _chart(pool: PoolStatement) -> Any:
-    """Earnings by source, as on the page: largest first, the rest as one."""
+    """Return the chart of earnings by source, as on the page: largest first, the others as one."""
     from reportlab.graphics.shapes import Drawing, Rect
     from reportlab.lib.colors import HexColor
 
@@ -331,7 +331,7 @@ def _chart(pool: PoolStatement) -> Any:
 
 
 def _numbered(said: str) -> Any:
-    """A canvas that knows, when it writes a page's foot, how many pages there are."""
+    """A canvas that knows the number of pages when it writes a page's foot."""
     from reportlab.lib.colors import HexColor
     from reportlab.pdfgen.canvas import Canvas
 

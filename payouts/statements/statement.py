@@ -1,7 +1,7 @@
 """A statement: one party's amounts for a period, their sources, and the reasons for unpaid amounts.
 
-A value with its renderings beside it (`payouts.statements.text`). Every figure is in micro-units and every
-list adds up: opening + earned + adjustments + deductions = net + carried, and the earnings add up to `earned`.
+It is a value; `payouts.statements.text` renders it. Every figure is in micro-units and every list adds up: opening +
+earned + adjustments + deductions = net + carried, and the earnings add up to `earned`.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class Statement:
 
     @property
     def month(self) -> str:
-        """The period as people say it: June 2026."""
+        """Return the period for people: June 2026."""
         return Period.parse(self.period).start.strftime("%B %Y")
 
 
@@ -294,7 +294,7 @@ class Background:
 def earnings_of(
     pieces: Iterable[Piece], behind: Background, factors: Factors | None = None, party: str = ""
 ) -> tuple[Earning, ...]:
-    """Pieces with the interval of their influence and the units behind them, largest first."""
+    """Return pieces with the interval of their influence and their units, largest first."""
     out = []
     for piece in pieces:
         ppm, low, high = behind.influences.get(piece.track, {}).get(
@@ -347,7 +347,7 @@ TRACKS_NAMED: Final = 3
 def waiting_of(
     run: Digest, lines: Iterable[tuple[Line, Sequence[Piece]]], title: Callable[[str], str]
 ) -> tuple[Waiting, ...]:
-    """Held and suspended lines of a run as a party reads them, largest first."""
+    """Return the held and suspended lines of a run for a party, largest first."""
     out = [
         Waiting(
             state=line.state,
@@ -370,7 +370,7 @@ def _ref(run: Digest, line: Line) -> str:
 
 
 def held_line(run: Digest, party: str, reason: str) -> str:
-    """The name of money held in a run for a reason of the registry's, such as a missing permission."""
+    """Return the name of money that a run holds for a reason in the registry, such as a missing permission."""
     return f"{run}/{party}/{reason}"
 
 
@@ -383,12 +383,12 @@ def _subject(line: Line, pieces: Sequence[Piece]) -> str:
 
 
 def _title(line: Line, title: Callable[[str], str]) -> str:
-    """What the thing whose payee is not known is called; money held is told by its tracks."""
+    """Return the title of what has no known payee; held money is described by its tracks."""
     return title(line.group.partition(":")[2]) if line.state == "suspense" else ""
 
 
 def deducted_of(found: Deductions) -> tuple[Deducted, ...]:
-    """The entries that moved the account, in the order of the stages."""
+    """Return the entries that changed the account, in the order of the stages."""
     return tuple(
         Deducted(
             kind=step.kind,
@@ -404,7 +404,7 @@ def deducted_of(found: Deductions) -> tuple[Deducted, ...]:
 
 
 def beside_of(found: Deductions) -> tuple[Beside, ...]:
-    """Reserves and advances, as they were and as they are."""
+    """Return reserves and advances, before and after the run."""
     opening = {(str(balance.kind), balance.term, balance.due): balance.micros for balance in found.before}
     opening |= {
         (balance.kind, balance.term, balance.due): balance.micros
@@ -428,7 +428,7 @@ def beside_of(found: Deductions) -> tuple[Beside, ...]:
 
 
 def _said(found: Deductions, term: str) -> str:
-    """Terms in words; empty where they no longer count."""
+    """Return terms in words; empty if they are no longer in force."""
     agreed: Agreed | None = next((agreed_term for agreed_term in found.agreed if agreed_term.id == term), None)
     match agreed.clause if agreed is not None else None:
         case Advance(micros=micros, currency=currency, ppm=ppm):
@@ -459,7 +459,7 @@ def pool_statement(
     unit_value: str = "",
     earlier: Earlier | None = None,
 ) -> PoolStatement:
-    """One party's part of a run, with its figures checked against each other."""
+    """Return one party's part of a run, after checking its figures against each other."""
     params = rule["params"]
     if not isinstance(params, dict):
         raise TypeError(f"rule parameters are {params!r}")

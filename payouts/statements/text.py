@@ -97,7 +97,7 @@ def headline(pool: PoolStatement) -> tuple[str, str]:
 
 
 def paid(micros: int, currency: str) -> str:
-    """The amount sent to the bank: whole minor units of the currency, with its code."""
+    """Return the amount sent to the bank: whole minor units of the currency, with its code."""
     whole, point, part = format_amount(micros, currency).partition(".")
     return f"{int(whole):,}{point}{part} {currency}"
 
@@ -152,7 +152,7 @@ def account_cents(pool: PoolStatement) -> AccountCents:
 
 
 def formula(pool: PoolStatement) -> str:
-    """How a line's amount comes about."""
+    """Return the formula of a line's amount."""
     return (
         "Amount = influence x part of the pool x your share x units x the value of a unit, which is "
         f"{pool.unit_value} {pool.currency}, but for rounding. An estimated influence stands with the interval it lies "
@@ -161,12 +161,12 @@ def formula(pool: PoolStatement) -> str:
 
 
 def own_share(earning: Earning) -> str:
-    """The holder's own share of a line's source, where it explains the amount."""
+    """Return the holder's own share of a line's source, if it explains the amount."""
     return NOTHING if earning.share is None else share_in_words(earning.share)
 
 
 def places(pool: PoolStatement) -> str:
-    """Where the streams were: territories that rights tell apart by code, all others together."""
+    """Return the territories of the streams: those with shares of their own by code, all others together."""
     codes = [territory for territory in pool.territories if territory != WORLD]
     everywhere_else = WORLD in pool.territories
     if not codes:
@@ -320,7 +320,7 @@ def bars(pool: PoolStatement) -> list[dict[str, str | int]]:
 
 
 def top_sources(pool: PoolStatement) -> list[tuple[str, int]]:
-    """The sources that earned most, over all tracks; the rest as one."""
+    """Return the sources that earned most, over all tracks; the others as one."""
     sums: dict[str, int] = defaultdict(int)
     for earning in pool.earnings:
         sums[earning.source] += earning.micros
@@ -330,7 +330,7 @@ def top_sources(pool: PoolStatement) -> list[tuple[str, int]]:
 
 
 def influence(one: Earning) -> str:
-    """A source's part of a track, with its interval where it was estimated."""
+    """Return a source's part of a track, with its interval if it was estimated."""
     if one.low_ppm is None or one.high_ppm is None:
         return NOTHING
     if one.ppm is None:
@@ -339,7 +339,7 @@ def influence(one: Earning) -> str:
 
 
 def about(one: Waiting) -> str:
-    """What money waits for: the recording, work or track by name, and which right in it."""
+    """Return what money waits for: the recording, work or track by name, and the right in it."""
     kind, colon, subject = one.subject.partition(":")
     if one.state != "suspense" or not colon:
         return one.subject or NOTHING

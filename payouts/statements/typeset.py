@@ -35,13 +35,13 @@ _MIRRORED: Final = {
 
 
 def register() -> None:
-    """Make the fonts known to reportlab, once."""
+    """Register the fonts with reportlab, once."""
     _faces()
 
 
 @cache
 def _faces() -> dict[str, frozenset[int]]:
-    """The letters of each font, which is registered on the way."""
+    """Return the letters of each font, after registering it."""
     from reportlab.pdfbase.pdfmetrics import registerFont
     from reportlab.pdfbase.ttfonts import TTFont
 
@@ -86,14 +86,14 @@ def runs(words: str, font: str = PLAIN) -> list[tuple[str, str]]:
 
 
 def width(words: str, size: float, font: str = PLAIN) -> float:
-    """Points that the words take on a line."""
+    """Return the width of a line in points."""
     from reportlab.pdfbase.pdfmetrics import stringWidth
 
     return sum(float(stringWidth(text, face, size)) for face, text in runs(_joined(words), font))
 
 
 def fit(words: str, room: float, size: float, font: str = PLAIN) -> str:
-    """As much of a text as has room, with a sign that there is more."""
+    """Return as much of a text as fits, with an ellipsis if it was cut."""
     text = printable(words)
     if width(text, size, font) <= room:
         return text
@@ -103,7 +103,7 @@ def fit(words: str, room: float, size: float, font: str = PLAIN) -> str:
 
 
 def draw(canvas: Any, x: float, y: float, words: str, size: float, *, font: str = PLAIN) -> None:
-    """One line of text on a canvas, from its left end."""
+    """Draw one line of text on a canvas, from its left end."""
     for face, text in runs(visual(_joined(printable(words))), font):
         canvas.setFont(face, size)
         canvas.drawString(x, y, text)
@@ -111,7 +111,7 @@ def draw(canvas: Any, x: float, y: float, words: str, size: float, *, font: str 
 
 
 def strings(x: float, y: float, words: str, size: float, *, colour: Any, end: bool = False) -> list[Any]:
-    """One line of text as shapes of a drawing, from its left end, or up to its right one."""
+    """Return one line of text as shapes of a drawing, aligned left or right."""
     from reportlab.graphics.shapes import String
 
     text = printable(words)
@@ -182,7 +182,7 @@ def _reshaper() -> Any:
 
 
 def _joined(text: str) -> str:
-    """Arabic letters in the forms they take beside their neighbours."""
+    """Return Arabic letters in the forms that they take next to their neighbours."""
     if not any(unicodedata.bidirectional(letter) == "AL" for letter in text):
         return text
     return str(_reshaper().reshape(text))
@@ -226,7 +226,7 @@ def visual(text: str) -> str:
 
 
 def _between(levels: Sequence[int | None], at: int) -> int:
-    """A space or a sign runs as its neighbours on both sides do, else as the page does."""
+    """Return the direction of a space or sign: that of its neighbours on both sides, else the page's."""
     previous = next((level for level in reversed(levels[:at]) if level is not None), 0)
     next_level = next((level for level in levels[at + 1 :] if level is not None), 0)
     return 1 if previous and next_level else 0

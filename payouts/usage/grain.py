@@ -1,8 +1,8 @@
-"""Decide how finely usage is grouped, so that summing loses nothing on which a payout depends.
+"""Decide how finely usage is grouped, so that sums lose nothing on which a payout depends.
 
-Summing first is exact as long as everything in a sum divides alike. Shares, groups and works change at
-known instants, and a few territories have shares of their own: those cut usage into buckets. Nothing
-else does, which is why a hundred million events become thousands of rows and not millions.
+Summing first is exact if everything in a sum divides alike. Shares, groups and works change at known instants, and a
+few territories have shares of their own: only these split usage into buckets, so that a hundred million events become
+thousands of rows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Membership:
     earlier: tuple[int, datetime] | None = None
 
     def takes(self, index: int, occurred_at: str) -> bool:
-        """Whether an event is in; times as leaves write them."""
+        """Return whether an event belongs to the run; times as written in leaves."""
         if index >= self.size or occurred_at >= format_time(self.end):
             return False
         return self.earlier is None or index >= self.earlier[0] or occurred_at >= format_time(self.earlier[1])
@@ -56,13 +56,13 @@ class Grain:
     gross: bool = False
 
     def bucket(self, occurred_at: str) -> str:
-        """The start of the stretch of time in which nothing changes, for an instant as leaves write it."""
+        """Return the start of an instant's time bucket, within which nothing changes."""
         month = occurred_at[:7] + "-01T00:00:00Z"
         position = bisect_right(self.cuts, occurred_at)
         return max(month, self.cuts[position - 1]) if position else month
 
     def cuts_within(self, day: str) -> tuple[str, ...]:
-        """The cuts that fall inside a day, not at its start."""
+        """Return the cuts that fall inside a day, not at its start."""
         first = bisect_right(self.cuts, day + "T00:00:00Z")
         return self.cuts[first : bisect_right(self.cuts, day + "T23:59:59Z")]
 

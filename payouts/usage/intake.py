@@ -13,16 +13,16 @@ from payouts.terms import Terms
 
 
 def row_key(row: UsageRow) -> tuple[str, ...]:
-    """Every field but the sums; absent sorts before present and never equals an empty text."""
+    """Return every field but the sums; an absent value sorts first and never equals an empty text."""
     texts = (row.vector, row.product, row.listener, row.currency)
     marked = tuple("" if text is None else "=" + text for text in texts)
     key = (row.track, row.territory, row.at, row.source, *marked)
-    # The hash of the key decides who gets an odd quantum: a row without a hold keeps the key of release 0.1.
+    # The hash of the key decides who gets an odd quantum, so a row without a hold keeps its key of release 0.1.
     return key if row.hold is None else (*key, "=" + row.hold)
 
 
 def gather(terms: Terms, usage: Iterable[UsageRow]) -> list[UsageRow]:
-    """Rows of the pool, equal keys summed, sorted: the same list from any order, sharding or batch split."""
+    """Return the pool's rows, equal keys summed, sorted: the same list for any order or splitting of the input."""
     rows: dict[tuple[str, ...], UsageRow] = {}
     for row in usage:
         if not terms.cover(row.source, row.product, row.territory):

@@ -1,7 +1,6 @@
 """The usage stage without an engine: event by event, straight from a log's entries.
 
-For small logs, for machines without DuckDB, and as the yardstick the expression is held against: the
-same rows, bit for bit.
+For small logs, for machines without DuckDB, and as the reference for tests of the expression: both give the same rows.
 """
 
 from __future__ import annotations

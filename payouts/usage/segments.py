@@ -35,7 +35,7 @@ EXACT_SUM: Final = "decimal(28, 0)"
 
 
 class Engine(Protocol):
-    """Where the expression runs."""
+    """The engine that runs the expression."""
 
     name: str
 
@@ -43,13 +43,13 @@ class Engine(Protocol):
         """SegmentError unless each of these files lies under `base` with the digest that the log committed to."""
 
     def scan(self, paths: Sequence[str]) -> ir.Table:
-        """These Parquet files as one table."""
+        """Return these Parquet files as one table."""
 
     def local(self, rows: pa.Table) -> ir.Table:
-        """A small table of ours."""
+        """Return a small local table."""
 
     def run(self, expression: ir.Table) -> pa.Table:
-        """The rows of an expression."""
+        """Return the rows of an expression."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,10 @@ class SegmentSelection:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Files that are read alike: of one log, in one bucket (or cut inside the day), wholly taken or by index."""
+    """Files that are read in the same way.
+
+    They are of one log, in one bucket (or cut inside the day), as a whole or by index.
+    """
 
     log: int
     buckets: tuple[int, ...]
@@ -86,7 +89,7 @@ def usage(
     grain: Grain,
     holds: ListenerHolds = NO_HOLDS,
 ) -> list[UsageRow]:
-    """The usage of a pool, sorted; `assigned` says by which vector each event pays."""
+    """Return the sorted usage of a pool; `assigned` decides by which vector each event pays."""
     return rows(summed(engine, sources, assigned=assigned, terms=terms, grain=grain, holds=holds), terms, grain)
 
 
@@ -171,7 +174,7 @@ def _taken(file: File, membership: Membership) -> tuple[int | None, int | None] 
 
 
 def _selected(engine: Engine, scans: Mapping[Scan, Sequence[str]], terms: Terms, grain: Grain) -> ir.Table:
-    """Every event that the pool takes, with the columns it is summed by."""
+    """Return every event that the pool counts, with the columns by which it is summed."""
     import ibis
 
     parts = [_scanned(engine.scan(paths), scan, terms, grain) for scan, paths in scans.items()]
@@ -344,7 +347,7 @@ def _bound(
 
 
 def _named(found: pa.Table, resolved: ResolvedBindings, buckets: Sequence[str]) -> pa.Table:
-    """The engine's answer with names for numbers, sorted."""
+    """Return the engine's result with names in place of numbers, sorted."""
     use = found.column("use").combine_chunks()
     texts: dict[str, pa.DictionaryArray] = {name: column.take(use) for name, column in resolved.texts.items()}
     bucket = found.column("bucket").combine_chunks() if "bucket" in found.column_names else _zeros(found.num_rows)
@@ -376,7 +379,7 @@ def _ranks(codes: pa.DictionaryArray) -> np.ndarray[Any, Any]:
 
 
 def rows(table: pa.Table, terms: Terms, grain: Grain) -> list[UsageRow]:
-    """A table of usage as rows; each distinct text exists once in memory."""
+    """Return a table of usage as rows; each distinct text exists once in memory."""
     currency = terms.currency if grain.gross else None
     sums = [_ints(table.column(name)) for name in ("units", "count")]
     gross = _ints(table.column("gross")) if grain.gross else repeat(None)

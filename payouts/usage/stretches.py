@@ -22,7 +22,7 @@ def counted_by_party(
 ) -> Iterator[tuple[str, str, str, int]]:
     """(party, track, source, events of it that the pool takes); the stretches in the log's order, none over another.
 
-    The files are read as they are: whoever calls has checked their digests.
+    The caller must have checked the digests of the files.
     """
     parties = sorted({party for _, _, party in stretches})
     starts, stops = (np.array([stretch[end] for stretch in stretches], np.int64) for end in (0, 1))
