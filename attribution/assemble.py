@@ -1,6 +1,6 @@
 """Turn a method's estimates into a vector of whole ppm, with intervals, style groups and abstention.
 
-Nothing here searches or hears. Shares below an aspect's threshold are not claimed: they fall to
+This module does no search and reads no sound. Shares below an aspect's threshold are not claimed: they fall to
 unattributed, as does everything a method did not explain.
 """
 
@@ -19,9 +19,9 @@ CHANNELS: Final[Mapping[Aspect, str]] = {"recording": "recording", "composition"
 
 
 def whole_ppm(shares: Mapping[str, float]) -> tuple[dict[str, int], int]:
-    """Shares of at most one in ppm by largest remainder, the unattributed rest being one of the entries.
+    """Round shares to ppm by largest remainder, with the unattributed part as one of the entries.
 
-    Ties go by id; the rest, named "", comes before every id.
+    Ties go by id; the unattributed part, named "", comes before every id.
     """
     remainder = max(0.0, 1.0 - sum(shares[name] for name in sorted(shares)))
     scale = MILLION / max(1.0, sum(shares[name] for name in sorted(shares)))
@@ -39,7 +39,7 @@ def whole_ppm(shares: Mapping[str, float]) -> tuple[dict[str, int], int]:
 def assemble(
     estimate: Estimate, styles: Mapping[str, str | None], calibration: Calibration, method: str
 ) -> dict[Aspect, AspectVector]:
-    """The three aspects of a vector, each summing to a million on its own."""
+    """Return the three aspects of a vector, each summing to a million."""
     shares = {aspect: estimate.shares.get(aspect, {}) for aspect in ASPECTS}
     shares["style"] = grouped_by_style(shares["style"], styles)
     claimed = {
@@ -56,7 +56,7 @@ def assemble(
 
 
 def claim(shares: Mapping[str, float], threshold: float) -> dict[str, float]:
-    """The shares that are large enough to be claimed at all."""
+    """Return the shares that are large enough to be claimed."""
     return {name: share for name, share in shares.items() if share >= threshold}
 
 

@@ -40,7 +40,7 @@ Pcm = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """Decoded sound, with what an examiner needs to decode it again and compare."""
+    """Decoded sound, with the digests and rates for decoding it again and comparing."""
 
     pcm: Pcm
     file_sha256: str
@@ -65,7 +65,7 @@ def file_digest(path: Path) -> str:
 
 
 def decode(path: Path) -> Clip:
-    """The clip in a file; an InputError for what is not sound, is damaged, or is too long."""
+    """Decode the clip in a file; InputError for a file that is not sound, is damaged, or is too long."""
     import soundfile
     import soxr
 
@@ -142,7 +142,7 @@ def _kind_of(path: Path) -> str:
 
 
 def _ends_early(path: Path) -> bool:
-    """Whether an Ogg stream lacks its last page, or a WAV file some of the sound that it announces."""
+    """Return whether an Ogg stream lacks its last page, or a WAV file part of the sound that it announces."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         head = stream.read(12)
@@ -158,7 +158,7 @@ def _ends_early(path: Path) -> bool:
 
 
 def clip_of(pcm: Pcm) -> Clip:
-    """A clip from samples already at hand (mono, 16 kHz)."""
+    """Return a clip of samples (mono, 16 kHz)."""
     digest = hashlib.sha256(pcm.tobytes()).hexdigest()
     return Clip(pcm=pcm, file_sha256=digest, pcm_sha256=digest, source_rate=SAMPLE_RATE, channels=1, clipped_ppm=0)
 

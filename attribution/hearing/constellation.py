@@ -40,7 +40,7 @@ NONE: Final = Constellation(frames=np.zeros(0, np.int32), steps=np.zeros(0, np.f
 
 
 def constellation(tones: Floats) -> Constellation:
-    """The loudest peaks of a spectrum by steps (`Spectra.tones`); none in silence."""
+    """Return the loudest peaks of a spectrum by steps (`Spectra.tones`); none in silence."""
     import torch
 
     if len(tones) < 3 or float(tones.max()) < 1e-8:
@@ -70,5 +70,5 @@ def _between_steps(height: Floats, frame: npt.NDArray[np.int64], step: npt.NDArr
     below, top, above = (height[frame, inner + k].astype(np.float64) for k in (-1, 0, 1))
     curve = np.minimum(below - 2 * top + above, -1e-6)
     part = np.where(inner == step, np.clip(0.5 * (below - above) / curve, -0.5, 0.5), 0.0)
-    # Rounded, so that the last bit of a float decides nothing.
+    # Rounded, so that results do not depend on the last bit of a float.
     return np.round(step + part, 2).astype(np.float32)

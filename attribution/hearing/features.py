@@ -41,7 +41,10 @@ NO_POWER: Final = np.zeros((0, BANDS), np.float32)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """One item. `digest` is SHA-256 of its file (see `digest_of` for one of many); `judged_sha256` of what is in it."""
+    """One item.
+
+    `digest` is the SHA-256 of its file (see `digest_of` for one of many); `judged_sha256` that of its content.
+    """
 
     form: Form
     digest: str
@@ -57,7 +60,7 @@ class Features:
 
     @property
     def count(self) -> int:
-        """How many segments there are."""
+        """Return the number of segments."""
         return len(next(iter(self.segments.values()))) if self.segments else 0
 
     @property
@@ -74,7 +77,7 @@ class Features:
 
 @cache
 def encoders() -> tuple[Encoder, ...]:
-    """The encoders that ship, in the order of their channels."""
+    """Return the shipped encoders, in the order of their channels."""
     from attribution.hearing.encoders.style import StyleEncoder
 
     return (*(HandMade(name=name, constants=constants(name)) for name in MAKERS), StyleEncoder())
@@ -82,12 +85,12 @@ def encoders() -> tuple[Encoder, ...]:
 
 @cache
 def version() -> str:
-    """The version of the features: it changes whenever the same item would give other features."""
+    """Return the version of the features, which changes if the same item would give other features."""
     return f"{VERSION}-{digest()[:16]}"
 
 
 def features_of_clip(clip: Clip) -> Features:
-    """Everything that is looked at in sound."""
+    """Compute the features of sound."""
     picture = spectra(clip.pcm)
     whole = len(picture.mel) // POOL * POOL
     power = picture.mel[:whole].reshape(-1, POOL, BANDS).mean(axis=1)
@@ -106,7 +109,7 @@ def features_of_clip(clip: Clip) -> Features:
 
 
 def silent(clip: Clip) -> bool:
-    """Whether there is no sound in it."""
+    """Return whether a clip is silent."""
     return not float(np.abs(clip.pcm).max(initial=0.0)) > 1e-4
 
 
@@ -128,7 +131,7 @@ def _remarks(clip: Clip, segments: int) -> tuple[str, ...]:
 
 
 def features_of_line(line: MelodyLine, seconds: float, file_sha256: str) -> Features:
-    """Everything that is looked at in notes."""
+    """Compute the features of notes."""
     import hashlib
 
     body = line.onsets.tobytes() + line.lengths.tobytes() + line.pitches.tobytes()
@@ -164,12 +167,12 @@ def read(path: Path, name: str = "", *, latents_of: Callable[[Path], Mapping[str
 
 
 def digest_of(file_sha256: str, name: str) -> str:
-    """What one of a file's many latents is kept by: the file and its name, known before the file is read."""
+    """Return the key of one of a file's many latents: a digest of file and name, known before the file is read."""
     return canon.digest(canon.encode({"file": file_sha256, "name": name}))
 
 
 def features_of_latents(rows: Floats, file_sha256: str) -> Features:
-    """A latent, or one a segment: rows of equal width."""
+    """Return the features of a latent, or of one latent per segment: rows of equal width."""
     import hashlib
 
     return Features(

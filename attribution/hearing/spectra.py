@@ -52,12 +52,12 @@ class Spectra:
 
     @property
     def segments(self) -> int:
-        """How many whole windows there are; a clip shorter than one has none."""
+        """Return the number of whole windows; a clip shorter than one has none."""
         return max(0, (len(self.mel) - WINDOW) // HOP + 1)
 
     @property
     def loud(self) -> npt.NDArray[np.bool_]:
-        """Which segments hold sound at all: silence is evidence of nothing."""
+        """Return which segments contain sound: silence is no evidence."""
         return np.array(
             [self.mel[s * HOP : s * HOP + WINDOW].mean() > 1e-9 for s in range(self.segments)], dtype=np.bool_
         )
@@ -65,7 +65,7 @@ class Spectra:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Arithmetic that does not depend on how many cores there are: torch and FAISS on one thread."""
+    """Run torch and FAISS on one thread, so that results do not depend on the number of cores."""
     import faiss
     import torch
 
@@ -80,7 +80,7 @@ def one_thread() -> Iterator[None]:
 
 
 def spectra(pcm: Pcm) -> Spectra:
-    """All pictures of a clip of any length, a second of silence included."""
+    """Compute all spectra of a clip of any length."""
     import torch
 
     with one_thread(), torch.inference_mode():
@@ -157,6 +157,6 @@ def windows(frames: Floats, size: int, hop: int, count: int) -> Floats:
 
 
 def unit(rows: Floats) -> Floats:
-    """Rows of length one; a zero row stays zero."""
+    """Scale rows to length one; a zero row stays zero."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)

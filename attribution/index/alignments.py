@@ -1,8 +1,8 @@
 """Find where a track contains recordings unchanged: the alignment and its search.
 
-Landmarks that a track shares with one recording at one offset are evidence that the recording itself sounds there.
-How surely it does is judged by all peaks of the stretch: how many more of them the track has than chance would give.
-What runs faster or in another key is searched in `attribution.index.patterns`.
+Landmarks that a track shares with one recording at one offset are evidence that the recording itself sounds there. The
+certainty comes from all peaks of the stretch: how many more of them the track has than chance would give. What runs
+faster or in another key is searched in `attribution.index.patterns`.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ class LandmarkAlignment:
 
     @property
     def strength(self) -> float:
-        """How surely the recording is heard, in all of the track or in a part of it."""
+        """Return how certain it is that the recording sounds, in all of the track or in a part of it."""
         return max(self.surprise, self.local)
 
     @property
     def heard(self) -> frozenset[int]:
-        """The blocks in which the recording is heard, from whatever offset."""
+        """Return the blocks in which the recording sounds, at any offset."""
         return frozenset(self.blocks).union(*(line.blocks for line in self.again))
 
 
 def together(exact: LandmarkAlignment, pattern: LandmarkAlignment) -> LandmarkAlignment:
-    """Two alignments of one recording as one, as surely as the surer says; a pattern tells better where it is heard."""
+    """Join two alignments of one recording, with the higher certainty; a pattern gives the better position."""
     chosen = pattern if pattern.strength >= min(REPEATED, exact.strength) else exact
     surprise, local = max(exact.surprise, pattern.surprise), max(exact.local, pattern.local)
     return replace(chosen, surprise=surprise, local=local)
 
 
 def coverage(line: LandmarkAlignment, track: Constellation, source: Constellation) -> float:
-    """The part of the track in which the recording is heard, or the part of the recording that is heard: the larger."""
+    """Return how much of the track has the recording, or how much of the recording sounds: the larger part."""
     return float(max(heard_parts(line, track, source)))
 
 
@@ -118,7 +118,7 @@ def coincide(
 
 
 class LandmarkIndex:
-    """All landmarks of a catalogue, sorted by hash: a lookup is two binary searches."""
+    """All landmarks of a catalogue, sorted by hash, so that a lookup takes two binary searches."""
 
     def __init__(self, parts: list[Landmarks]) -> None:
         hashes = np.concatenate([part.hashes for part in parts] or [np.zeros(0, np.int64)])

@@ -1,8 +1,8 @@
 """Find hubs: recordings that are similar to much of the catalogue, such as medleys and compilations.
 
-Whoever is near to much of a catalogue is a candidate for every track, without having more to do with any.
-A recording's crowd is the share of the others among whose nearest it is; a hub's is several times the
-catalogue's median. Detected and reported, never kept out: a long programme may be honest.
+A recording that is similar to much of a catalogue is a candidate for every track, without contributing more to any. A
+recording's crowd is the share of other recordings that have it among their nearest; a hub's crowd is several times the
+catalogue's median. Hubs are reported, never excluded: a long programme may be honest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DEEP: Final = 24
 
 
 def hubs(tables: Mapping[str, Floats]) -> dict[str, float]:
-    """The hubs among recordings with these segments (unit rows, all of one width), with the crowd of each."""
+    """Return the hubs among recordings with these segments (unit rows of one width), each with its crowd."""
     crowded = crowds(tables)
     usual = float(np.median(list(crowded.values()))) if crowded else 0.0
     return {name: crowd for name, crowd in crowded.items() if crowd >= TIMES * usual > 0}
@@ -44,7 +44,7 @@ def crowds(tables: Mapping[str, Floats]) -> dict[str, float]:
 
 
 def _nearest(met: Sequence[int], mine: int) -> list[int]:
-    """The recordings met most often, oneself apart; ties by row."""
+    """Return the recordings that are nearest most often, without the recording itself; ties by row."""
     votes = np.bincount([row for row in met if row != mine], minlength=1)
     best = np.lexsort((np.arange(len(votes)), -votes))[:NEAREST]
     return [int(row) for row in best if votes[row]]

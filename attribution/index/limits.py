@@ -24,5 +24,5 @@ class Chance:
     groups: float = 0.0
 
     def tune(self, form: Form) -> float:
-        """The strength a tune needs; where nothing of that form is indexed, the most that any form needs."""
+        """Return the strength that a tune needs; if nothing of that form is indexed, the highest of any form."""
         return self.tunes.get(form, max(self.tunes.values(), default=TUNE_LEAST))

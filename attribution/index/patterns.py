@@ -1,9 +1,9 @@
 """Find recordings that a track contains in another key, tempo or colour: by triples of peaks, tested on all peaks.
 
-Three peaks hash to the two intervals between them and to when the second comes between the first and the third: the
-same whatever the key and the tempo. Triples that a track shares with one recording agree on one change of key, one
-tempo and one offset where the recording itself sounds (after Sonnleitner and Widmer, "Quad-based audio fingerprinting
-robust to time and frequency scaling", DAFx 2014, and Six and Leman, "Panako", ISMIR 2014).
+Three peaks hash to the two intervals between them and to the relative time of the second, which do not depend on key
+and tempo. Triples that a track shares with one recording agree on one change of key, one tempo and one offset where the
+recording itself sounds (after Sonnleitner and Widmer, "Quad-based audio fingerprinting robust to time and frequency
+scaling", DAFx 2014, and Six and Leman, "Panako", ISMIR 2014).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Triples:
 
 
 def triples(marks: Constellation, fan: int) -> Triples:
-    """Every peak with each two of the `fan` peaks that follow it."""
+    """Return every peak with each two of the `fan` peaks that follow it."""
     frame, step = marks.frames.astype(np.int64), marks.steps.astype(np.float64)
     first = np.searchsorted(frame, frame + LEAST_GAP, "left")
     parts: list[list[Ints]] = [[], [], [], []]
@@ -214,7 +214,7 @@ def _lines(row: int, shared: Shared) -> list[LandmarkAlignment]:
 
 
 def _likelier(line: LandmarkAlignment, other: LandmarkAlignment) -> bool:
-    """Whether an alignment is surer than one found before it; at a tempo of its own, clearly."""
+    """Return whether an alignment is more certain than an earlier one; at another tempo it must be clearly so."""
     return line.strength > other.strength * (1.0 if line.tempo == 1.0 else CLEARLY)
 
 

@@ -74,7 +74,7 @@ class IndexStore:
         return self.place(digest).is_file()
 
     def put(self, item: Features) -> None:
-        """Keep an item's features; a crash leaves the file whole or absent."""
+        """Store an item's features; a crash leaves the file whole or absent."""
         from safetensors.numpy import save
 
         path = self.place(item.digest)
@@ -90,11 +90,11 @@ class IndexStore:
         write_whole(path, compressed, durable=False)  # made again from the sound
 
     def get(self, digest: str) -> Features:
-        """An item's features as they were kept."""
+        """Return an item's stored features."""
         return _features(*self._read(digest))
 
     def sketch(self, digest: str) -> Features:
-        """The little of an item's features by which near-duplicates are judged."""
+        """Return the few of an item's features by which near-duplicates are found."""
         few = ("segments.chroma", "scales.chroma", "stars.gaps", "stars.steps", "latents")
         return _features(*self._read(digest, {*few, "line.onsets", "line.lengths", "line.pitches"}))
 
@@ -126,7 +126,7 @@ class IndexStore:
         return arrays, header["__metadata__"]
 
     def write(self, rows: list[IndexRow], root: str, chance: Chance) -> None:
-        """The manifest, whole or not at all."""
+        """Write the manifest atomically."""
         document = {
             "v": 1,
             "features": kept.version(),
@@ -138,7 +138,7 @@ class IndexStore:
         write_whole(self.folder / MANIFEST, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
 
     def manifest(self) -> dict[str, Any] | None:
-        """The manifest as it was written; None when there is no index or it is of another version of features."""
+        """Return the manifest; None if there is no index or it has another version of features."""
         try:
             document = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -150,11 +150,11 @@ class IndexStore:
         return document if document["features"] == kept.version() else None
 
     def rows(self) -> list[IndexRow]:
-        """The manifest's recordings."""
+        """Return the manifest's recordings."""
         return [IndexRow(**row) for row in (self.manifest() or {"recordings": []})["recordings"]]
 
     def catalogue(self) -> Catalogue:
-        """The searchable recordings; StateError when nothing is indexed."""
+        """Return the searchable recordings; StateError if nothing is indexed."""
         document, rows = self._searchable()
         return Catalogue(
             [CatalogueEntry(id=row.id, features=self.get(row.sha256), style=row.style) for row in rows],

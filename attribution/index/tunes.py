@@ -1,9 +1,9 @@
 """Find a track's tunes: screen by interval n-grams, then align; independent of key, tempo and instrument.
 
-The screen counts shared sequences of three and four intervals, each worth the less the more
-recordings hold it. The alignment (Smith and Waterman's, on notes, every transposition at once) forgives
-wrong and missing notes. How strong it is says its score, and how much of it is not the same few notes
-again: a bass or a chord pattern that goes round aligns for long and says little.
+The screen counts shared sequences of three and four intervals, each worth the less the more recordings hold it. The
+alignment (Smith and Waterman's, on notes, every transposition at once) forgives wrong and missing notes. Its strength
+is its score times the part of it that does not repeat: a repeating bass or chord pattern aligns for long and is weak
+evidence.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TuneAlignment:
 
 
 def variety(pitches: npt.NDArray[np.int64]) -> float:
-    """The part of a melody's runs of RUN intervals that are not said again in it; 0 of too few notes."""
+    """Return the part of a melody's runs of RUN intervals that are distinct; 0 for too few notes."""
     if len(pitches) <= RUN:
         return 0.0
     runs = np.lib.stride_tricks.sliding_window_view(np.diff(pitches), RUN)
@@ -53,7 +53,7 @@ def variety(pitches: npt.NDArray[np.int64]) -> float:
 
 
 def grams(line: MelodyLine, size: int) -> npt.NDArray[np.int64]:
-    """Hashes of every `size` successive intervals that no break interrupts."""
+    """Return hashes of every `size` successive intervals without a break."""
     if len(line) <= size:
         return np.zeros(0, np.int64)
     steps = np.diff(line.pitches.astype(np.int64))
@@ -81,7 +81,7 @@ class TuneIndex:
         return hashes, rows, worth
 
     def screen(self, line: MelodyLine, count: int = SCREEN) -> npt.NDArray[np.int64]:
-        """The rows that share most with a line, best first; ties by row."""
+        """Return the rows that share most with a line, best first; ties by row."""
         votes = np.zeros(len(self.lines))
         for size, (hashes, rows, worth) in zip(GRAMS, self._tables, strict=True):
             query_grams = np.unique(grams(line, size))
@@ -93,7 +93,7 @@ class TuneIndex:
         return np.asarray(order[votes[order] > 0][:count], dtype=np.int64)
 
     def align(self, line: MelodyLine, *, most: int = 16) -> list[TuneAlignment]:
-        """The best alignment with each screened recording, strongest first (ties by row)."""
+        """Return the best alignment with each screened recording, strongest first (ties by row)."""
         rows = self.screen(line)
         if not len(rows) or len(line) < 4:
             return []

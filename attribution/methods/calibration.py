@@ -43,7 +43,7 @@ class Calibration:
     digest: str = ""
 
     def threshold(self, method: str, channel: str, *, above_chance: bool = False) -> float:
-        """Below this a share is not claimed; `above_chance`: no stranger's track would have a share."""
+        """Return the smallest share that is claimed; with `above_chance` unrelated recordings have no share."""
         return SMALLEST if above_chance else self.thresholds.get(f"{method}/{channel}", SMALLEST)
 
     def interval(self, method: str, channel: str, share: float) -> tuple[float, float]:
@@ -55,12 +55,12 @@ class Calibration:
         return max(0.0, share - width), min(1.0, share + width)
 
     def confidence(self, method: str, channel: str, share: float) -> float:
-        """How often an aspect's largest claim of about this size named a true source."""
+        """Return how often an aspect's largest claim of about this size named a true source."""
         table = self.right.get(f"{method}/{channel}")
         return 0.5 if table is None else table[bisect_right(EDGES, share)]
 
     def error(self, method: str) -> MeasuredError | None:
-        """The method's error on the named benchmark."""
+        """Return the method's error on the named benchmark."""
         measured = self.errors.get(method)
         return (
             None
@@ -75,7 +75,7 @@ class Calibration:
 
 
 def parse(body: bytes) -> Calibration:
-    """A calibration from its file's bytes."""
+    """Parse a calibration file."""
     document = json.loads(body)
     return Calibration(
         odds={
@@ -94,7 +94,7 @@ def parse(body: bytes) -> Calibration:
 
 @cache
 def shipped(path: Path = CALIBRATION) -> Calibration:
-    """The calibration that came with this version."""
+    """Return the calibration shipped with this version."""
     if not path.is_file():
         raise StateError(f"no calibration at {path}; this installation is incomplete: install the wheel again")
     return parse(path.read_bytes())

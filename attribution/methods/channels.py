@@ -30,7 +30,7 @@ CANDIDATES_MAX: Final = 96
 
 
 def likeness_by(evidence: Evidence, channel: str) -> Floats:
-    """The evidence of one channel, by segment and candidate."""
+    """Return the evidence of one channel, by segment and candidate."""
     return evidence.table[:, :, CHANNELS.index(channel)]
 
 
@@ -75,7 +75,7 @@ def _gather(catalogue: Catalogue, item: Features) -> Evidence:
 
 
 def aligned_recordings(catalogue: Catalogue, item: Features) -> tuple[LandmarkAlignment, ...]:
-    """The recordings that run along the track, as they are or in another key and tempo, most surprising first."""
+    """Return the recordings that align with the track, unchanged or in another key and tempo, most surprising first."""
     best = {line.row: line for line in catalogue.patterns.align(item.stars, least=VOTES_LEAST, most=ALIGNED_MAX)}
     if len(item.marks.hashes):
         votes = catalogue.landmarks.vote(item.marks, least=VOTES_LEAST, most=ALIGNED_MAX)
@@ -88,14 +88,14 @@ def aligned_recordings(catalogue: Catalogue, item: Features) -> tuple[LandmarkAl
 
 
 def _note_segments(item: Features) -> int:
-    """Notes are looked at in the same windows as sound."""
+    """Return the number of segments of notes, which have the same windows as sound."""
     if len(item.line) < 5:
         return 0
     return max(1, int((item.seconds - WINDOW_SECONDS) / HOP_SECONDS) + 1)
 
 
 def _neighbours(catalogue: Catalogue, item: Features) -> list[int]:
-    """Rows near some segment in the joined space, most often met first."""
+    """Return rows near some segment in the joined space, the most frequent first."""
     if not item.count or not len(catalogue.owners):
         return []
     best_scores: dict[int, float] = {}
@@ -110,7 +110,7 @@ def _neighbours(catalogue: Catalogue, item: Features) -> list[int]:
 
 
 def _similarities(catalogue: Catalogue, query: Floats, encoder: str, rows: npt.NDArray[np.int64]) -> Floats:
-    """The best similarity of each segment with any segment of each candidate."""
+    """Return the best similarity of each segment with any segment of each candidate."""
     table, starts = catalogue.table(encoder), catalogue.starts
     answer = np.zeros((len(query), len(rows)), np.float32)
     for j, row in enumerate(rows):

@@ -48,7 +48,7 @@ class Fingerprint:
 
 
 def landmark_words(mark: LandmarkAlignment) -> str:
-    """How many landmarks agree, and the change of key and tempo by which they do."""
+    """Return the number of landmarks that agree, and their change of key and tempo, in words."""
     words = [f"{mark.votes} landmarks"]
     if mark.tempo != 1.0:
         words.append(f"{100 * (1 / mark.tempo - 1):+.0f} % length")

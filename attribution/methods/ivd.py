@@ -73,7 +73,7 @@ class Look:
 
 
 def gate_table(catalogue: Catalogue, item: Features, evidence: Evidence) -> list[Look]:
-    """The most surprising aligned recordings."""
+    """Return the gate's inputs for the most surprising aligned recordings."""
     parts = aligned.explain(catalogue, item, evidence.marks[:ALIGNED], background=True)
     return [
         Look(
@@ -88,7 +88,10 @@ def gate_table(catalogue: Catalogue, item: Features, evidence: Evidence) -> list
 def recording_shares(
     catalogue: Catalogue, item: Features, evidence: Evidence, calibration: Calibration
 ) -> dict[str, float]:
-    """Shares of the recordings that really sound here: decided one by one, then decomposed together."""
+    """Return the shares of the recordings that sound in the track.
+
+    Each is accepted or rejected separately; then the accepted ones are decomposed together.
+    """
     gate = calibration.gate
     real = {
         gate_row.source
@@ -132,7 +135,7 @@ def above_chance(catalogue: Catalogue, evidence: Evidence, calibration: Calibrat
 
 
 def style_shares(catalogue: Catalogue, evidence: Evidence, calibration: Calibration) -> dict[str, float]:
-    """How the track's segments divide among the catalogue's bands, by the style encoder alone."""
+    """Divide the track's segments among the catalogue's bands, by the style encoder alone."""
     values = posterior.parts(channels.likeness_by(evidence, "style"), calibration.odds["bands"], evidence.loud)
     return {
         catalogue.ids[row]: round(float(value), 9)

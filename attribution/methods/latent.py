@@ -17,7 +17,7 @@ LEAST = 0.01
 
 
 def attribute_latents(catalogue: Catalogue, item: Features) -> Estimate:
-    """Shares of each recording's latents in an item's; the unexplained energy stays unattributed."""
+    """Return the share of each recording's latents in an item's; unexplained energy stays unattributed."""
     nearest, owners = catalogue.latents
     if not len(nearest):
         raise InputError("the index contains no latents to compare with; index latents of the same model first")

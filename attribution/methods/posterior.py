@@ -45,7 +45,7 @@ def posterior(evidence: Evidence, odds: Odds) -> Doubles:
 
 
 def shares(evidence: Evidence, odds: Odds) -> Doubles:
-    """Each candidate's share of the whole track."""
+    """Return each candidate's share of the whole track."""
     if not evidence.table.size:
         return np.zeros(len(evidence.rows))
     return np.asarray(posterior(evidence, odds).mean(axis=0), dtype=np.float64)
