@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import InputError, StateError
 from ledger.registry.statement import Signer
+from ledger.shown import money
 from ledger.types import Digest, format_time
 from payouts.life.book import Book
 from payouts.life.line_disputes import ABOUT, DAYS, Admit, Answer, Appeal, Decide, DisputeFile, LineDispute, after
@@ -369,7 +370,10 @@ def resolve(ws: Workspace, name: str, *, upheld: str | None, text: str) -> str:
         if not dispute.is_open:
             raise StateError(f"dispute {name} is {dispute.state}; an appeal comes first: settle dispute appeal {name}")
         if upheld is not None and not 0 < micros <= dispute.opened.micros:
-            raise InputError("an upheld dispute gives the claimant more than nothing and at most what was claimed")
+            raise InputError(
+                f"{upheld}: an upheld dispute gives the claimant more than nothing and at most what was claimed, "
+                f"{money(dispute.opened.micros)}"
+            )
         number = len(dispute.outcomes) + 1
         decision: Any = "rejected" if upheld is None else "upheld"
         proposal = name_of("outcome", dispute=name, round=number, micros=str(micros), text=text)

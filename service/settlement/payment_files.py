@@ -81,9 +81,9 @@ def check_format(ws: Workspace, form: str) -> None:
         raise InputError(f"format {form!r}: expected one of {', '.join(EXTENSIONS)}")
     missing = [name for name in DEBTOR if form == "pain.001" and not ws.settings.text(name)]
     if missing:
+        lines = "; ".join(f'{name.removeprefix("payouts.")} = "..."' for name in missing)
         raise InputError(
-            f"pain.001 names the account that pays, and {missing[0]} is not set: write it into settle.toml, "
-            f'[payouts] {missing[0].partition(".")[2]} = "..."'
+            f"pain.001 names the account that pays, and settle.toml does not: add below [payouts]: {lines}"
         )
 
 
