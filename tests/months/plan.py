@@ -53,6 +53,11 @@ class Plan:
     def minimum(self) -> int:
         return 50_000_000 if "minimum" in self.terms else 0
 
+    @property
+    def early(self) -> bool:
+        """Whether July pays on account: where every stream has a price and divides alone."""
+        return "price" in self.pool and self.rule[0] == "pro-rata"
+
     def clauses(self) -> list[tuple[Clause, str]]:
         """What ann agrees to, and for which period a rate is of."""
         random = Random(self.number)

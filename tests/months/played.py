@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from ledger.proofs.keys import PrivateKey
 from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
 from payouts.accounts.clauses import Rate
+from service.live import mandates
+from service.live import paying as early
 from service.log import batches, members
 from service.log.ingesting import ingest_file
 from service.log.sources import settle_source
 from service.settlement import agreements, approvers, holds, life, paying
-from service.settlement.carrying import transfers
+from service.settlement.carrying import instalment_payments, transfers
 from service.settlement.step import read_book
 from service.settlement.stored import load
 from service.setup import create
@@ -31,6 +33,8 @@ WALLETS = {
     "cy": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
     "dee": "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
 }
+PLAYING = datetime(2026, 7, 20, 12, tzinfo=UTC)
+"""While July plays."""
 PLATFORM = PrivateKey.from_seed(b"platform".ljust(32, b"."))
 """The key of whoever speaks for source gamma, which signs its batches."""
 PARTIES = ("ann", "bob", "cy", "dee")
@@ -110,10 +114,13 @@ class Quarter:
             self._settle("2026-06", self.plan.amounts[1])
         self._answers()
         self._corrections()
-        self._month.now = JULY_OVER
+        self._month.now = PLAYING
         if self.plan.late:
             self._month.stream(["trk-2"], at="2026-06-29T23:59:59Z", units=self.plan.units[4])
         self._stream("2026-07")
+        if self.plan.early:
+            self._pay_early()
+        self._month.now = JULY_OVER
         self._settle("2026-07", self.plan.amounts[1])
         return self
 
@@ -160,6 +167,23 @@ class Quarter:
         second = Workspace.open(self.folder / "second", clock=lambda: self._month.now)
         assert ingest_file(second, path).accepted == len(rows)
         second.close()
+
+    def _pay_early(self) -> None:
+        """Two instalments of July, of which the bank sends one payment back."""
+        rule, params = self.plan.rule
+        self._approve(
+            mandates.propose(
+                self.ws, currency="EUR", rule=rule, params=self.plan.pool | params, early_ppm=650_000, hour="1000.00",
+                party="200.00", hours=1, via="file", until="2026-12-31", note="board",
+            ).id
+        )  # fmt: skip
+        first = early.pay(self.ws)[0]
+        if first.instalment is not None and "failed" in self.plan.events:
+            book = read_book(self.ws)
+            (party, *_) = instalment_payments(self.ws.log, book, book.mandates.instalments[first.instalment])
+            self._approve(str(paying.confirm(self.ws, first.instalment, party, "failed", note="entry 3").id))
+        self._month.now += timedelta(hours=2)
+        early.pay(self.ws)
 
     def _settle(self, month: str, amount: str) -> None:
         """Close, calculate, approve, publish, pay by each route."""

@@ -286,4 +286,4 @@ def test_nobody_is_paid_twice_and_nothing_is_lost() -> None:
 @pytest.mark.slow
 def test_nobody_is_paid_twice_and_nothing_is_lost_in_many_orders() -> None:
     """If this fails, some rare order of answers, reversals and crashes pays a payee twice, or loses its money."""
-    played(examples=25, steps=20)
+    played(examples=18, steps=20)
