@@ -46,6 +46,11 @@ def _pool(pool: PoolStatement) -> list[str]:
     lines = ["", f"{amount} {state}", f"pool {pool.pool}, {pool.state}, rule {pool.rule}, run {pool.run[:16]}"]
     for name, called in FIGURES.items():
         lines.append(f"  {called:<24}{money(getattr(pool, name + '_micros'), pool.currency):>26}")
+        if name == "adjustments":
+            lines += [
+                f"    {NAMES[adjustment.kind]:<22}{money(adjustment.micros):>22}      {adjustment.reason}"
+                for adjustment in pool.adjustments
+            ]
         if name == "deductions":
             lines += [
                 f"    {NAMES[deduction.kind]:<22}{money(deduction.micros):>22}      {deduction.note}"

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from cli.statements import statement_text
 from ledger.errors import InputError, StateError, TransientError
 from service.log import keys
 from service.registry import signing
@@ -59,6 +60,7 @@ def test_what_is_claimed_is_held_once_admitted_and_moves_when_upheld(june: Month
     assert adjustments(june, "bob", "2026-07") == [-50_000_000]
     (row,) = statements.state(june.ws, "bob", "2026-07").pools[0].adjustments
     assert row.reason == f"dispute {name}: held until 2026-08-01T09:00:00Z"
+    assert row.reason in statement_text(statements.state(june.ws, "bob", "2026-07"))
     line_disputes.answer(june.ws, name, party="bob", text="no")
     decided(june, name, "20.00")
     august(june)
