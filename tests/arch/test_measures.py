@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.arch.measures import filler_names, formatter_exceptions, shared_class_names
 
-FILLER_SHARE_MAX = 0.005
+FILLER_SHARE_MAX = 0.004
 SHARED_CLASS_NAMES_MAX = 0
 FORMATTER_EXCEPTIONS_MAX = 20
 
