@@ -8,6 +8,7 @@ from ledger.errors import StateError
 
 EXTRAS: Final[dict[str, str]] = {
     "arabic_reshaper": "attribution",
+    "onnxruntime": "encoders",
     "PIL": "payouts",
     "alembic": "postgres",
     "c2pa": "provenance",

@@ -27,6 +27,21 @@ def index() -> None:
 
 
 @app.command()
+def encode(
+    model: Annotated[Path, typer.Argument(help="The encoder: an ONNX file on this machine.")],
+    files: Annotated[list[Path], typer.Argument(help="Sound files.")],
+    out: Annotated[Path, typer.Option(help="The folder for the latents: FILE.npy for each sound.")],
+    *,
+    rate: Annotated[int, typer.Option(help="The sample rate that the encoder was trained with, in Hz.")],
+    seconds: Annotated[float, typer.Option(help="The length of one window; there is a latent for each.")] = 5.0,
+) -> None:
+    """Encode sound by a pretrained encoder into latent files, to be indexed and attributed. Records nothing."""
+    from service.attribution.encoding import encode_files
+
+    emit(encode_files(model, files, out, rate=rate, seconds=seconds))
+
+
+@app.command()
 def attribute(
     files: Annotated[list[Path] | None, typer.Argument(help="Sound, MIDI or latent files, or folders of them.")] = None,
     declared: Annotated[
