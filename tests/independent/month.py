@@ -191,10 +191,22 @@ class Month:
         assert all(grant["decision"] == "allow" for grant in grants)
         return any(grant["subject"] in {source["id"], "*"} and use in grant["uses"] for grant in grants)
 
+    def _listed(self, event: Json, hold: Json) -> bool:
+        """Whether the list of a hold on listeners names who played this, in the list's own month."""
+        listed = self._from.statement(hold["listeners"])
+        named = {(row["source"], row["listener"]) for row in listed["listeners"]}
+        return (event["source"], event.get("listener")) in named and event["occurred_at"][:7] == listed["period"]
+
     def _held(self, claim: Claim, event: Json) -> Claim:
         """A hold blocks payment and moves no weight."""
+        lists = sorted((hold for hold in self._inputs["holds"] if "listeners" in hold), key=lambda one: str(one["id"]))
+        assert not any("rejected" in hold for hold in lists), "rejected streams are not looked at here"
+        for hold in lists:
+            if claim.state == "allocated" and self._listed(event, hold):
+                return claim._replace(state="held", reason=hold["reason"], ref=hold["id"])
         about = {"party": claim.party, "subject": claim.source, "track": event["track"], "source": event["source"]}
-        for hold in sorted(self._inputs["holds"], key=lambda one: str(one["id"])):
+        others = [hold for hold in self._inputs["holds"] if "listeners" not in hold]
+        for hold in sorted(others, key=lambda one: str(one["id"])):
             named = {name for name in about if hold.get(name)}
             if claim.state == "allocated" and all(hold[name] == about[name] for name in named):
                 return claim._replace(state="held", reason=hold["reason"], ref=hold["id"])

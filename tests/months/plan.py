@@ -50,6 +50,11 @@ class Plan:
     units: tuple[int, ...]
 
     @property
+    def listeners(self) -> bool:
+        """Whether each month has a listener whose streams are held; June's are rejected or released later."""
+        return self.number % 5 == 3
+
+    @property
     def minimum(self) -> int:
         return 50_000_000 if "minimum" in self.terms else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from ledger.proofs import leaf
 from ledger.proofs.keys import PrivateKey
 from ledger.registry.importing import import_files
 from ledger.registry.statement import Signer
+from ledger.types import Period
 from payouts.accounts.clauses import Rate
+from service.fraud.holding import hold_suspects
 from service.live import mandates
 from service.live import paying as early
 from service.log import batches, members
@@ -26,7 +29,7 @@ from service.settlement.stored import load
 from service.setup import create
 from service.workspace import Workspace
 from tests.months.plan import Plan
-from tests.service.month import DECLARED, EARLY, JULY_OVER, NOW, Month, document
+from tests.service.month import DECLARED, EARLY, JULY_OVER, NOW, Month, document, event
 
 SECOND = "example.org/second"
 WALLETS = {
@@ -106,6 +109,7 @@ class Quarter:
         """The whole quarter."""
         self._agree()
         self._stream("2026-06")
+        self._suspect("2026-06")
         if "held" in self.plan.events:
             holds.open_hold(self.ws, scope="party", subject="bob", reason="fraud")
         self._settle("2026-06", self.plan.amounts[0])
@@ -121,6 +125,7 @@ class Quarter:
         if self.plan.early:
             self._pay_early()
         self._month.now = JULY_OVER
+        self._suspect("2026-07")
         self._settle("2026-07", self.plan.amounts[1])
         return self
 
@@ -141,6 +146,16 @@ class Quarter:
         self._stream_signed(month)
         if self.plan.logs == 2:
             self._stream_second(month)
+
+    def _suspect(self, month: str) -> None:
+        """A listener who plays trk-1 more often than fits into a day, and the hold on these streams."""
+        if not self.plan.listeners:
+            return
+        busy = event(
+            900 + int(month[5:]), "trk-1", at=f"{month}-05T11:05:00Z", digest=self._month.digests["trk-1"], units=500
+        )
+        self.ws.log.append([busy | {"listener": hashlib.sha256(month.encode()).hexdigest()}])
+        assert hold_suspects(self.ws, Period.parse(month), scorer="even-spread").streams == 500
 
     def _stream_signed(self, month: str) -> None:
         """A batch of source gamma, signed by its platform."""
@@ -223,13 +238,17 @@ class Quarter:
 
     def _corrections(self) -> None:
         line = self.runs["2026-06"]
-        for event, amount, party in (("adjusted up", "12.34", "bob"), ("adjusted down", "-1.000001", "ann")):
-            if event in self.plan.events:
+        for correction, amount, party in (("adjusted up", "12.34", "bob"), ("adjusted down", "-1.000001", "ann")):
+            if correction in self.plan.events:
                 proposed = holds.adjust(
                     self.ws, party, period="2026-07", amount=amount, currency="EUR", reason="a late invoice", line=line
                 )
                 self._approve(proposed.id)
+        if self.plan.listeners:
+            (listed,) = (shown for shown in holds.list_holds(self.ws) if shown.scope == "listeners")
+            end = holds.reject if self.plan.number % 2 else holds.release
+            self._approve(end(self.ws, listed.id, note="looked at").id)
         if "held" in self.plan.events:
-            (held,) = holds.list_holds(self.ws)
+            (held,) = (shown for shown in holds.list_holds(self.ws) if shown.scope == "party")
             self._month.now = NOW + timedelta(hours=1)
             self._approve(holds.release(self.ws, held.id, note="cleared").id)

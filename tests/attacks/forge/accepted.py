@@ -60,7 +60,9 @@ def unshown(forgery: Forgery, honest: History) -> str | None:
         return "a batch and its events in another order"
     if leaf and signed_by_platform(honest.bodies[int(forgery.change.place)]):
         return None
+    listed = kind == "listeners" and (how == "add" or name == "points")
     reasons = {
+        "a held listener who played nothing, or for another reason": listed,
         "stated by the operator alone": kind == "influence" or (leaf and kind in STATED and how not in AGAIN),
         "says nothing new": leaf and kind in REPEATED,
         "an act on which nothing stands": leaf and kind in LAST and how in ("drop", "reorder"),

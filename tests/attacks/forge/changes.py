@@ -181,11 +181,15 @@ class Forger:
         self.random = random
         self.domain = Domain.of(history)
         self.runs = published(history)
+        lists = [body for body in history.bodies if body["type"] == "hold" and "statement" in body]
+        self.lists = [body["statement"] for body in lists]
+        """The lists of listeners that holds name."""
 
     def draw(self, *, approved: bool) -> Forgery:
         """One forgery; never one that changes nothing."""
         while True:
-            made = self.random.choice(self._KINDS)(self)
+            kinds = (*self._KINDS, Forger._listeners) if self.lists else self._KINDS
+            made = self.random.choice(kinds)(self)
             if made is not None:
                 name, change = made
                 return Forgery(name=name, change=change, approved=approved)
@@ -309,6 +313,29 @@ class Forger:
         return f"{kind} influence.{_field(path)}", Change(
             kind="statement", place=digest, edit=lambda now: _set(now, path, new)
         )
+
+    def _listeners(self) -> tuple[str, Change] | None:
+        """One value of the list of a hold on listeners, or one listener more, less or in another's place."""
+        digest = self.random.choice(self.lists)
+        payload = self.history.payload(digest)
+        if self.random.random() < 0.5:
+            changed = altered(self.random, self.domain, payload)
+            if changed is None:
+                return None
+            kind, path, new = changed
+            return f"{kind} listeners.{_field(path)}", Change(
+                kind="statement", place=digest, edit=lambda now: _set(now, path, new)
+            )
+        how = self.random.choice(("drop", "add", "swap"))
+        stranger = f"{self.random.getrandbits(256):064x}"
+
+        def edit(now: Body) -> Body:
+            first, *others = now["listeners"]
+            listed = {"drop": others, "swap": [first | {"listener": stranger}, *others]}
+            added = sorted([*now["listeners"], first | {"listener": stranger}], key=lambda row: row["listener"])
+            return now | {"listeners": listed.get(how, added)}
+
+        return f"{how} listeners", Change(kind="statement", place=digest, edit=edit)
 
     # --- leaves -----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import pytest
 from ledger.errors import SettleError
 from tests.attacks.forge.accepted import unshown
 from tests.attacks.forge.changes import Forger, Forgery
-from tests.attacks.forge.history import NOTHING, History
+from tests.attacks.forge.history import NOTHING, Body, Change, History
 from tests.attacks.forge.judge import Refusal, judged, recomputed, verified
 from tests.months.plan import plan
 from tests.months.played import Quarter, base, copied
@@ -124,6 +124,58 @@ def test_no_forgery_is_accepted(honest: History, tmp_path: Path) -> None:
         return refusal or LATER
 
     check(Campaign().run(honest, FEW, Random(14), judge))
+
+
+def listed(honest: History, how: str) -> Change:
+    """June's list of held listeners, changed: streams of nobody, of another month, or of none at all are held."""
+    place = next(body["statement"] for body in honest.bodies if body.get("scope") == "listeners")
+    changes: dict[str, Callable[[Body], Body]] = {
+        "another listener": lambda now: now | {"listeners": [now["listeners"][0] | {"listener": "ab" * 32}]},
+        "another source": lambda now: now | {"listeners": [now["listeners"][0] | {"source": "gamma"}]},
+        "another month": lambda now: now | {"period": "2026-05"},
+        "nobody": lambda now: now | {"listeners": []},
+    }
+    return Change(kind="statement", place=place, edit=changes[how])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["another listener", "another source", "another month", "nobody"])
+def test_a_changed_list_of_held_listeners_is_refused(honest: History, how: str, tmp_path: Path) -> None:
+    """If this fails, an operator holds or frees streams by a list with which the approved run was not made."""
+    forged = honest.forged(listed(honest, how), approved=True)
+    refusal = judged(forged, tmp_path / "period")
+    assert refusal is not None
+    assert (refusal.by, refusal.step in DIGESTS) == ("recompute", False)
+    print(refusal)
+
+
+def freed_usage(rows: list[Body]) -> list[Body]:
+    """The streams under a hold, in the row of the same track that no hold is on."""
+    held = next(row for row in rows if row.get("hold"))
+    key = [name for name in held if name not in ("hold", "units", "count", "gross")]
+    paid = next(row for row in rows if not row.get("hold") and all(row[name] == held[name] for name in key))
+    sums = {name: str(int(paid[name]) + int(held[name])) for name in ("units", "count")}
+    return [row | sums if row is paid else row for row in rows if row is not held]
+
+
+def freed_lines(rows: list[Body]) -> list[Body]:
+    """A line that the hold holds, in its party's line that is paid."""
+    held = next(row for row in rows if row["ref"].startswith("hold-") and row["reason"] == "fraud")
+    whose = (held["group"], held["party"], "allocated")
+    paid = next(row for row in rows if (row["group"], row["party"], row["state"]) == whose)
+    sums = {name: str(int(paid[name]) + int(held[name])) for name in ("weight", "micros")}
+    return [row | sums if row is paid else row for row in rows if row is not held]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("table", "edit"), [("usage", freed_usage), ("lines", freed_lines)])
+def test_streams_are_not_moved_out_of_a_hold(
+    honest: History, table: str, edit: Callable[[list[Body]], list[Body]], tmp_path: Path
+) -> None:
+    """If this fails, an operator pays a farm's streams in a run whose inputs say that they are held."""
+    run = honest.payload(honest.bodies[honest.places("run")[0]]["statement"])
+    change = Change(kind="rows", place=run["tables"][table]["sha256"], edit=edit, follows=table == "lines")
+    assert judged(honest.forged(change, approved=True), tmp_path / "period") is not None
 
 
 @pytest.mark.slow
