@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.independent.building import base64_of, canonical, leaf_hash, root_from
+from tests.independent.further import Further
 from tests.independent.settled import Settled
 from tests.independent.signing import Key, holds
 
@@ -37,6 +39,33 @@ def test_bundles_built_from_the_formats_alone_verify() -> None:
         run["accounts"][0]["earned"] = str(int(run["accounts"][0]["earned"]) + 1)
         (folder / "false.bundle").write_bytes(canonical(run))
         assert verify(folder, "false.bundle")[0] == 3
+
+
+def test_every_other_kind_built_from_the_formats_alone_verifies() -> None:
+    """If this fails, docs/formats.md does not say how a signed event, a training list or a claim is proved."""
+    others = Further()
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "trust.json").write_bytes(canonical(others.trust()))
+        for name, data in others.bundles().items():
+            (folder / name).write_bytes(data)
+        code, said = verify(folder, *others.bundles())
+        assert code == 0, said
+        assert "rec-5 is in the list" in said
+        assert "rec-x is not in the list" in said
+        changed = json.loads((folder / "p-ann.bundle").read_bytes())
+        changed["claim"]["leaf"][4] = "1200001"
+        (folder / "false.bundle").write_bytes(canonical(changed))
+        assert verify(folder, "false.bundle")[0] == 3
+
+
+def test_a_bundle_of_each_kind_is_built_here() -> None:
+    """If this fails, there is a kind of bundle that nobody has built from docs/formats.md."""
+    data = [*Settled().bundles().values(), *Further().bundles().values()]
+    built = {json.loads(bundle)["kind"] for bundle in data if bundle.startswith(b"{")}
+    assert built == {"event", "vector", "entry", "run", "statement", "membership", "claim"}
+    listed = (ROOT / "docs" / "formats.md").read_text().partition("The kinds of other packages (")[2].partition(")")[0]
+    assert set(re.findall(r"`([a-z]+)`", listed)) == built - {"event", "vector", "entry"}
 
 
 def test_signatures_are_those_of_the_standard() -> None:
