@@ -36,7 +36,8 @@ def subtree(places: list[bytes], depth: int = 0) -> bytes:
 
 
 def membership_of(name: str, places: list[bytes]) -> Json:
-    place, path = place_of(name), []
+    place = place_of(name)
+    path: list[str] = []
     while len(places) > 1:
         depth = len(path)
         beside = [other for other in places if bit(other, depth) != bit(place, depth)]

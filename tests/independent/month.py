@@ -77,6 +77,7 @@ class Month:
             for leaf in exported.leaves
             if leaf["type"] == "vector"
         }
+        self._held_listeners = self._lists()
         self.units: dict[str, int] = defaultdict(int)
         self.bound: dict[str, set[str]] = defaultdict(set)
         weights, unattributed = self._weights()
@@ -114,12 +115,14 @@ class Month:
             track, units = event["track"], event["units"]
             digest = event["vector"] or first.get(track)
             digest = self._instead.get(digest or "", digest)
-            self.units[track] += units
+            paid = self._listed(event) is None
+            self.units[track] += units if paid else 0
             if digest is None:
                 lost = Claim(f"?track:{track}", "", "", "recording", "estimated", "suspense", "no-vector")
                 weights[_heading(lost)][track, lost] += units * BILLION
                 continue
-            self.bound[track].add(digest)
+            if paid:
+                self.bound[track].add(digest)
             key = (digest, event["territory"], event["occurred_at"][:10])
             if key not in known:
                 known[key] = self._kernel(*key)
@@ -191,19 +194,24 @@ class Month:
         assert all(grant["decision"] == "allow" for grant in grants)
         return any(grant["subject"] in {source["id"], "*"} and use in grant["uses"] for grant in grants)
 
-    def _listed(self, event: Json, hold: Json) -> bool:
-        """Whether the list of a hold on listeners names who played this, in the list's own month."""
-        listed = self._from.statement(hold["listeners"])
-        named = {(row["source"], row["listener"]) for row in listed["listeners"]}
-        return (event["source"], event.get("listener")) in named and event["occurred_at"][:7] == listed["period"]
+    def _lists(self) -> dict[tuple[str, str, str], Json]:
+        """The hold on each listener's streams, by source, listener and the list's own month: the first by id."""
+        held: dict[tuple[str, str, str], Json] = {}
+        for hold in sorted(self._inputs["holds"], key=lambda one: str(one["id"])):
+            assert "rejected" not in hold, "rejected streams are not looked at here"
+            listed = self._from.statement(hold["listeners"]) if "listeners" in hold else {"listeners": []}
+            for row in listed["listeners"]:
+                held.setdefault((row["source"], row["listener"], listed["period"]), hold)
+        return held
+
+    def _listed(self, event: Json) -> Json | None:
+        return self._held_listeners.get((event["source"], event.get("listener") or "", event["occurred_at"][:7]))
 
     def _held(self, claim: Claim, event: Json) -> Claim:
         """A hold blocks payment and moves no weight."""
-        lists = sorted((hold for hold in self._inputs["holds"] if "listeners" in hold), key=lambda one: str(one["id"]))
-        assert not any("rejected" in hold for hold in lists), "rejected streams are not looked at here"
-        for hold in lists:
-            if claim.state == "allocated" and self._listed(event, hold):
-                return claim._replace(state="held", reason=hold["reason"], ref=hold["id"])
+        listed = self._listed(event)
+        if claim.state == "allocated" and listed is not None:
+            return claim._replace(state="held", reason=listed["reason"], ref=listed["id"])
         about = {"party": claim.party, "subject": claim.source, "track": event["track"], "source": event["source"]}
         others = [hold for hold in self._inputs["holds"] if "listeners" not in hold]
         for hold in sorted(others, key=lambda one: str(one["id"])):
