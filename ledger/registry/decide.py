@@ -97,7 +97,8 @@ def combine(
         reasons.append(f"ownership of {', '.join(shares.disputed)} is disputed: money is held until it is resolved")
     elif shares.state == "contested":
         reasons.append(
-            f"whether {question.subject} or a copy of it was there first is disputed: nobody is paid until then"
+            f"whether {question.subject} or a copy of it was there first is disputed: nobody is paid for what they "
+            "have in common until then"
         )
     grants = {grant.id: grant for _, granted, _ in answers for grant in granted}
     if worst != "allow":

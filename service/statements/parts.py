@@ -122,7 +122,7 @@ class StatementParts:
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
             parts = cls(connection, path, operators)
             parts.part(_NOBODY)
-        except TransientError:
+        except (TransientError, sqlite3.Error):  # the latter where the path is no file
             return None
         return parts
 

@@ -144,6 +144,16 @@ def test_a_changed_part_is_refused_by_name(june: Month) -> None:
     assert state(june.reopened(), "ann", "2026-06") == expected
 
 
+def test_a_folder_in_the_place_of_the_parts_stops_no_statement(june: Month) -> None:
+    """If this fails, whoever can write to the workspace keeps everybody from a statement."""
+    published(june)
+    expected = state(june.ws, "ann", "2026-06")
+    (path,) = (june.home / parts.FOLDER).iterdir()
+    path.unlink()
+    path.mkdir()
+    assert state(june.reopened(), "ann", "2026-06") == expected
+
+
 def test_nobody_is_asked_for_a_passphrase_to_state(june: Month, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a statement waits for a passphrase that nobody types, or is kept unsigned."""
     published(june)
