@@ -16,6 +16,7 @@ from ledger.log.append import Log
 from ledger.proofs import dsse
 from ledger.registry.view import View
 from ledger.segments.manifest import manifests
+from ledger.types import Digest
 from payouts.life.listener_holds import read_listeners
 from payouts.life.records import Hold
 from payouts.protocols import HoldMatch, UsageRow
@@ -122,18 +123,21 @@ def listeners_under(log: Log, holds: Iterable[HoldMatch]) -> usage_plain.Listene
     """Return the listeners under these holds, by month; one under several holds belongs to the first by id."""
     listeners: dict[tuple[str, str, str], str] = {}
     for hold in sorted((hold for hold in holds if hold.listeners is not None), key=lambda hold: hold.id):
-        statement = str(hold.listeners)
-        try:
-            data = log.blob(statement)
-        except InputError as problem:  # without the list, its suspects would be paid
-            raise InputError(
-                f"hold {hold.id} names a list of listeners that is not stored here: {problem}; restore it from a copy "
-                f"of the log, or let two people end the hold: settle hold release {hold.id}"
-            ) from None
-        held = read_listeners(data, statement)
+        held = read_listeners(_stored_list(log, hold.id, str(hold.listeners)), str(hold.listeners))
         for suspect in held.listeners:
             listeners.setdefault((suspect.source, suspect.listener, held.period), hold.id)
     return listeners
+
+
+def _stored_list(log: Log, hold: str, statement: Digest) -> bytes:
+    """Return the list of a hold on listeners; without it, its suspects would be paid."""
+    try:
+        return log.blob(statement)
+    except InputError as problem:
+        raise InputError(
+            f"hold {hold} names a list of listeners that is not stored here: {problem}; restore it from a copy "
+            f"of the log, or let two people end the hold: settle hold release {hold}"
+        ) from None
 
 
 def check_listener_lists(log: Log, holds: Iterable[Hold]) -> None:
@@ -142,7 +146,7 @@ def check_listener_lists(log: Log, holds: Iterable[Hold]) -> None:
     for hold in holds:
         if hold.statement is None:
             continue
-        data = log.blob(hold.statement)
+        data = _stored_list(log, hold.id, hold.statement)
         period = read_listeners(data, hold.statement).period
         if period != hold.subject:
             raise VerificationError(

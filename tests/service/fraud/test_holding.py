@@ -191,3 +191,12 @@ def test_a_list_holds_no_streams_of_another_month(farmed: Month, engine: str) ->
     life.close(ws, "2026-07")
     rows = run_of(farmed, period="2026-07", engine=engine).usage
     assert [(row.count, row.hold) for row in rows] == [(1, None)]
+
+
+def test_a_hold_whose_list_is_lost_is_named(farmed: Month) -> None:
+    """If this fails, suspects are paid because their list is missing, or nobody is told which hold it is of."""
+    opened = hold_suspects(farmed.ws, JUNE, scorer="even-spread").id
+    lost = replace(read_book(farmed.ws).holds[opened], id="hold-lost", statement="ab" * 32)
+    farmed.ws.log.commit(batch_of([signed(lost, farmed.ws.signer("operator"))], []))
+    with pytest.raises(InputError, match="hold-lost names a list of listeners that is not stored here"):
+        run_of(farmed)
