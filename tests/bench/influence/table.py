@@ -78,8 +78,8 @@ class World:
         self.like_tracks = [n for n, at in enumerate(nearest) if works[at].owner in plan.like_style]
         self.like_owners = [self.owners.index(owner) for owner in plan.like_style]
 
-    def train(self) -> None:
-        jobs = [*self.full, *self.bank, *self.leave_one_out, *self.subsets]
+    def train(self, *, quick: bool) -> None:
+        jobs = [*self.full, *self.bank, *([] if quick else [*self.leave_one_out, *self.subsets])]
         missing = self.bench.missing(jobs)
         for number, job in enumerate(missing, 1):
             self.bench.train(job)
@@ -98,7 +98,6 @@ class World:
         first, second = (self.shares(half) for half in halves)
         # Two halves differ by twice the noise of the whole bank.
         self.floor = distance(first, second) / 2
-        self.subset_values = self.bench.values(self.subsets, self.queries)
 
     def shares(self, beta: Floats) -> Floats:
         part = self.track_part
@@ -112,15 +111,18 @@ class World:
         return np.array([np.abs((shares[:, p] - self.true_shares[:, p]) @ (plays / plays.sum())).sum() for p in picks])
 
 
-def estimate(world: World, folder: Path, clock: Clock) -> tuple[dict[str, Floats], dict[str, Floats]]:
+def estimate(world: World, folder: Path, clock: Clock, *, quick: bool) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Owner contrasts by estimator (owners x queries), and the scores by item (queries x items)."""
-    tables: dict[str, list[Floats]] = {name: [] for name in ("ekfac", "logra", "trak", "unlearning")}
+    screening = ("ekfac",) if quick else ("ekfac", "logra", "trak")
+    tables: dict[str, list[Floats]] = {name: [] for name in (*screening, "unlearning")}
     for job in world.full:
         path = world.bench.path(job)
         model = read_checkpoint(world.adapter, path).model
         with clock.of("ekfac"):
             factors = ekfac.fit(world.adapter, model, seed=job.seed)
             tables["ekfac"].append(ekfac.scores(world.adapter, model, factors, world.queries))
+        if quick:
+            continue
         with clock.of("logra"):
             store = logra.GradientStore.build(world.adapter, model, folder / f"store{job.seed}", seed=job.seed)
             tables["logra"].append(store.scores(store.queries(world.adapter, model, world.queries)))
@@ -131,11 +133,12 @@ def estimate(world: World, folder: Path, clock: Clock) -> tuple[dict[str, Floats
         tables["unlearning"].append(
             unlearning.scores(world.adapter, world.bench.path(world.full[0]), world.owners, world.queries)
         )
-    scores = {name: np.mean(tables[name], axis=0) for name in ("ekfac", "logra", "trak")}
+    scores = {name: np.mean(tables[name], axis=0) for name in screening}
     contrasts = {name: owner_sums(table, world.items, world.owners) for name, table in scores.items()}
     contrasts["unlearning"] = tables["unlearning"][0]
-    values = world.bench.values(world.leave_one_out, world.queries)
-    contrasts["leave-one-out"] = from_leaving_out(world.leave_one_out, values, world.items, world.owners)
+    if not quick:
+        values = world.bench.values(world.leave_one_out, world.queries)
+        contrasts["leave-one-out"] = from_leaving_out(world.leave_one_out, values, world.items, world.owners)
     contrasts["random"] = np.random.default_rng(0).normal(size=world.truth.shape)
     return contrasts, scores
 
@@ -172,7 +175,15 @@ def report_cover(world: World, beta: Floats) -> None:
     )
 
 
-def report_peer(world: World, clock: Clock) -> None:
+def report_lds(world: World, scores: Mapping[str, Floats], halves: Floats) -> None:
+    """Whether item scores predict models of random halves of the works; `halves`: their likelihoods."""
+    for name, table in scores.items():
+        for kind, part in (("generated", world.track_part), ("held out", world.held_part)):
+            m = lds.measure(table[part], world.subsets, halves[:, part])
+            print(f"LDS {name} {kind}: {m.score:.3f} ({m.low:.3f}-{m.high:.3f}), ceiling {m.ceiling:.3f}")
+
+
+def report_peer(world: World, halves: Floats) -> None:
     """Our EK-FAC beside kronfluence: one checkpoint, the linear layers that both know, kronfluence's damping."""
     model = read_checkpoint(world.adapter, world.bench.path(world.full[0])).model
     start = time.process_time()
@@ -189,7 +200,7 @@ def report_peer(world: World, clock: Clock) -> None:
     for name, table, seconds in (("EK-FAC here", ours, spent), ("kronfluence", theirs, peer_spent)):
         beta = fitted(world, {name: owner_sums(table, world.items, world.owners)})
         part = world.track_part
-        measured = lds.measure(table[part], world.subsets, world.subset_values[:, part])
+        measured = lds.measure(table[part], world.subsets, halves[:, part])
         print(
             f"{name:28} r {correlation(beta[:, part], world.truth[:, part]):.3f}, LDS {measured.score:.3f}, "
             f"{seconds:.1f} CPU s"
@@ -224,14 +235,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpus", choices=sorted(PLANS), default="tunes")
     parser.add_argument("--models", type=int, default=60)
     parser.add_argument("--subsets", type=int, default=20)
+    parser.add_argument("--quick", action="store_true", help="bank, EK-FAC and unlearning only")
     parser.add_argument("--rows", type=int, default=1_000_000)
     options: Any = parser.parse_args(arguments)
     torch.set_num_threads(1)
     clock, world = Clock(), World(options.dir, PLANS[options.corpus], models=options.models, subsets=options.subsets)
     with clock.of("training"):
-        world.train()
+        world.train(quick=options.quick)
     world.judge()
-    contrasts, scores = estimate(world, options.dir, clock)
+    contrasts, scores = estimate(world, options.dir, clock, quick=options.quick)
     print(
         f"{len(world.items)} works of {len(world.owners)} owners; bank of {len(world.bank)}, halves agree at "
         f"r {world.agreement:.2f}; noise floor {world.floor:.3f}; {len(world.like_tracks)} tracks of like style"
@@ -241,18 +253,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     away, month = distance(by_size, world.true_shares), world.month(by_size).mean()
     print(f"{'by size':28} {'':6} {'':10} {away:9.3f} {0:6.2f} {month:9.3f}")
     for name in ("random", "trak", "logra", "ekfac", "unlearning", "leave-one-out"):
+        if name not in contrasts:
+            continue
         report(world, name, fitted(world, {name: contrasts[name]}))
     default = {name: contrasts[name] for name in ("ekfac", "unlearning")}
     beta = fitted(world, default)
     report(world, "default", beta)
-    report(world, "default and one LOO seed", fitted(world, {**default, "leave-one-out": contrasts["leave-one-out"]}))
     report_cover(world, beta)
-    for name, table in scores.items():
-        for kind, part in (("generated", world.track_part), ("held out", world.held_part)):
-            m = lds.measure(table[part], world.subsets, world.subset_values[:, part])
-            print(f"LDS {name} {kind}: {m.score:.3f} ({m.low:.3f}-{m.high:.3f}), ceiling {m.ceiling:.3f}")
-    report_peer(world, clock)
-    report_scale(options.rows, 64)
+    if not options.quick:
+        both = {**default, "leave-one-out": contrasts["leave-one-out"]}
+        report(world, "default and one LOO seed", fitted(world, both))
+        halves = world.bench.values(world.subsets, world.queries)
+        report_lds(world, scores, halves)
+        report_peer(world, halves)
+        report_scale(options.rows, 64)
     print("CPU s: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in clock.seconds.items()))
 
 
