@@ -13,9 +13,11 @@ from attribution.hearing.constellation import Constellation
 from attribution.index.alignments import BLOCK
 from attribution.index.patterns import PatternIndex
 
-SURELY: Final = 16.0
-"""Standard deviations of shared peaks from which one runs along another, as for copies in a catalogue."""
-MOSTLY: Final = 0.5
+SURELY: Final = 24.0
+"""Standard deviations of shared peaks that all of a copy must reach. Ten seconds of a song reach 27 and more, songs
+that borrow from the same recordings up to 29: see docs/benchmarks.md.
+"""
+MOSTLY: Final = 0.8
 """The part of the copy's sounding blocks that must run along the item."""
 AHEAD: Final = 1.25
 """How many times as surely as along the next item: what two songs share does not tell them apart."""

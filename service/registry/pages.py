@@ -77,6 +77,10 @@ def _recording(ws: Workspace, view: View, name: str, now: Instant) -> dict[str, 
         "style": recording.style,
         "confirmed": recording.confirmed,
         "works": [{"work": work, "ppm": ppm} for work, ppm in view.works_of(name, now)],
+        "links": [
+            {"id": link.id, "work": link.work, "ppm": link.ppm, "state": link.state}
+            for link in view.links.get(name, ())
+        ],
         **_owned(view, name, now),
         **_registered(recording),
     }

@@ -71,6 +71,7 @@ def read(data: bytes, media: str, authority: Authority | None = None) -> tuple[s
         return str(reader.get_validation_state()), [item["code"] for item in results.get("failure", [])]
 
 
+@pytest.mark.slow
 def test_a_song_carries_what_the_log_says_and_its_bundle_verifies(
     signing: Sounding, authority: Authority, tmp_path: Path
 ) -> None:
@@ -139,6 +140,7 @@ def test_what_is_changed_afterwards_is_seen_by_the_reader(
     assert provenance.read(body, media) is None
 
 
+@pytest.mark.slow
 def test_a_copy_is_found_and_a_stranger_is_not(signing: Sounding, tmp_path: Path) -> None:
     """If this fails, a re-encoded or shortened song loses its vector, or somebody else's song is given one."""
     pcm = soundfile.read(signing.home / "song.wav", dtype="float32")[0]
@@ -154,6 +156,7 @@ def test_a_copy_is_found_and_a_stranger_is_not(signing: Sounding, tmp_path: Path
     assert (source["track"], source["recording"]) == (None, piece.stem)
 
 
+@pytest.mark.slow
 def test_a_manifest_does_not_outweigh_what_is_heard(signing: Sounding, tmp_path: Path) -> None:
     """If this fails, whoever copies a manifest onto another sound is told that it is the track."""
     signing.settle("export", "song", "song", "--out", tmp_path / "out")
@@ -173,6 +176,7 @@ def test_a_manifest_does_not_outweigh_what_is_heard(signing: Sounding, tmp_path:
     assert (found["track"], found["manifest"]["state"]) == (None, "valid")
 
 
+@pytest.mark.slow
 def test_an_earlier_manifest_stays_in_the_song(signing: Sounding, authority: Authority, tmp_path: Path) -> None:
     """If this fails, exporting a song throws away what its generator said of it."""
     signing.settle("export", "song", "song", "--out", tmp_path / "first")
@@ -226,6 +230,7 @@ def test_reading_calls_nobody(authority: Authority, tmp_path: Path) -> None:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_keys_that_do_not_fit_are_refused(
     signing: Sounding, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +258,7 @@ def test_keys_that_do_not_fit_are_refused(
         assert "song.key_file is not set" in refused()
 
 
+@pytest.mark.slow
 def test_another_sound_is_not_exported_as_the_track(signing: Sounding, tmp_path: Path) -> None:
     """If this fails, any sound can be given a track's proof."""
     stranger = signing.home / "stranger.wav"

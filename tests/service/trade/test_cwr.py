@@ -121,12 +121,20 @@ def test_a_recording_is_linked_by_its_isrc(june: Month) -> None:
         (lambda data: data[:0], "no CWR file"),
     ],
 )
-def test_a_file_that_is_not_whole_is_not_taken(june: Month, spoil: object, says: str) -> None:
-    """If this fails, half a catalogue is registered from a damaged file, or its sender is not told what is wrong."""
+def test_a_file_that_is_not_whole_is_refused(spoil: object, says: str) -> None:
+    """If this fails, a damaged file is believed, or its sender is not told what is wrong."""
     assert callable(spoil)
-    size = june.ws.log.head().size
+    data = spoil(cwr(work("W1", "BLUE"), work("W2", "RED")))
     with pytest.raises(InputError, match=says):
-        imported(june, spoil(cwr(work("W1", "BLUE"), work("W2", "RED"))))
+        list(works.read(io.BytesIO(data), "works.v21", lambda *_: None, None, works.CwrReading()))
+
+
+def test_nothing_of_a_refused_file_is_registered(june: Month) -> None:
+    """If this fails, half a catalogue is registered from a file that was cut off."""
+    size = june.ws.log.head().size
+    data = cwr(work("W1", "BLUE"), work("W2", "RED"))
+    with pytest.raises(InputError, match="cut off"):
+        imported(june, data[: data.rindex(b"TRL")])
     assert june.ws.log.head().size == size
 
 
