@@ -142,6 +142,8 @@ PORTAL: Final[tuple[Route, ...]] = (
     _page("/payments", _BOOKS, finance.payments, "Payments.", query=("run", "party", "state", "reference")),
     _page("/disputes", _BOOKS, disputes.all_of_them, "All disputes, the overdue ones first."),
     _page("/quarantine", _OPERATOR, operations.quarantined, "Rows that were not taken, grouped by reason."),
+    _form("/quarantine/replay", _OPERATOR, operations.replay, "Try rows in quarantine again."),
+    _form("/quarantine/discard", _OPERATOR, operations.discard, "Discard rows in quarantine."),
     _page("/restatements", _BOOKS, auditing.restatements, "Corrections of published months."),
     _page("/audit", _AUDIT, auditing.audit, "Witnesses, entries without effect, downloads, acts of administration."),
     Route(

@@ -1,16 +1,20 @@
-"""For the operator: what waits for somebody, rows in quarantine by kind and reason, and the jobs."""
+"""For the operator: what waits for somebody, the jobs, and rows in quarantine, to replay or to discard by group."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from ledger.errors import InputError
 from ledger.ingest import quarantine
 from service import status as standing
-from service.web.call import Call, Content
+from service.log import ingesting
+from service.web.call import Call, Content, Redirect
 from service.web.pages.drawing import page, text
 
 EXAMPLES_MAX: Final = 3
 """Rows that a group shows."""
+TOGETHER_MAX: Final = 1_000
+"""Rows of a group that one form replays or discards."""
 
 
 def status(call: Call) -> Content:
@@ -33,5 +37,30 @@ def quarantined(call: Call) -> Content:
         "quarantine.html",
         title=text("quarantine.title"),
         count=len(rows),
-        groups=[(key, len(group), group[:EXAMPLES_MAX]) for key, group in ordered],
+        groups=[
+            (key, len(group), group[:EXAMPLES_MAX], " ".join(str(row.id) for row in group[:TOGETHER_MAX]))
+            for key, group in ordered
+        ],
+        most=TOGETHER_MAX,
     )
+
+
+def replay(call: Call) -> Redirect:
+    """`POST /quarantine/replay`: try the rows of a group again, after the reason was mended."""
+    numbers = _numbers(call)
+    call.held.standing.acting_apart(lambda ws: ingesting.replay(ws, numbers))
+    return Redirect(path="/quarantine")
+
+
+def discard(call: Call) -> Redirect:
+    """`POST /quarantine/discard`: give the rows of a group up, with the reason."""
+    numbers, reason = _numbers(call), call.field("reason")
+    call.held.standing.acting_apart(lambda ws: ingesting.discard(ws, numbers, reason))
+    return Redirect(path="/quarantine")
+
+
+def _numbers(call: Call) -> list[int]:
+    words = call.field("rows").split()
+    if len(words) > TOGETHER_MAX or not all(word.isascii() and word.isdecimal() and len(word) < 16 for word in words):
+        raise InputError(f"rows: expected at most {TOGETHER_MAX} numbers of rows")
+    return [int(word) for word in words]

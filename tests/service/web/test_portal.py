@@ -15,7 +15,7 @@ from service.registry import people
 from service.web.pages import charts, drawing
 from tests.service.month import JULY_OVER, Month, july, published
 from tests.service.web.portal import Person, signed_in
-from tests.service.web.serving import client, served_month
+from tests.service.web.serving import client, lines, row, served_month
 from tests.support import ROOT
 
 PAGES = ROOT / "service" / "web" / "pages"
@@ -197,3 +197,20 @@ def test_anybody_reads_how_often_the_methods_are_wrong(web: Any) -> None:
     page = web.get("/methods").text
     assert "hybrid" in page
     assert re.search(r"\d+\.\d\d %", page)
+
+
+def test_the_operator_replays_and_discards_rows_by_group(web: Any, settled: Month) -> None:
+    """If this fails, rows in quarantine can only be mended at a command line, or go without a reason."""
+    ann, operator = signed_in(web, settled, "ann", "platform"), signed_in(web, settled, "operator")
+    rows = lines(row("q-1", track="nobody"), row("q-2", track="nobody")).decode()
+    assert "2 in quarantine" in ann.post("/sources/acme", page="/sources/acme", rows=rows).text
+    page = operator.get("/quarantine").text
+    numbers = re.search(r'name="rows" value="([0-9 ]+)"', page)
+    assert numbers is not None
+    chosen = {"page": "/quarantine", "rows": numbers[1]}
+    assert operator.post("/quarantine/replay", **chosen).status_code == 303
+    assert "2 rows were not taken" in operator.get("/quarantine").text
+    assert operator.post("/quarantine/discard", **chosen).status_code == 400
+    assert operator.post("/quarantine/discard", reason="<b>never</b>", **chosen).status_code == 303
+    assert "No row waits" in operator.get("/quarantine").text
+    assert ann.post("/quarantine/replay", page="/sources/acme", rows="1").status_code == 403
