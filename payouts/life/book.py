@@ -230,8 +230,6 @@ class Book:
         news = self.payments.get((run, party))
         return news[-1] if news else None
 
-    # --- folding ----------------------------------------------------------------------------------
-
     def add(self, index: int, leaf_hash: bytes, leaf: Leaf) -> None:
         """Apply the next leaf. A leaf that breaks a rule is void."""
         kind = leaf.get("type")
@@ -241,15 +239,13 @@ class Book:
                 signer = self.authority(index, leaf)
                 if kind == "approve":
                     self._check_apart(leaf, signer)
-                name = step(self, index, leaf)
-                self.places[str(kind), name] = RecordPlace(index, leaf_hash)
+                self.places[str(kind), step(self, index, leaf)] = RecordPlace(index, leaf_hash)
                 self.last = index
             except (VerificationError, InputError) as problem:
                 self.voids.append(Void(index, str(kind), str(problem)))
         self.size = max(self.size, index + 1)
 
-    def _check_apart(self, leaf: Leaf, signer: str) -> None:
-        """Refuse an approval with the maker's key, in any name."""
+    def _check_apart(self, leaf: Leaf, signer: str) -> None:  # an approval with the maker's key, in any name
         subject = Approve.read(leaf).subject
         _rule(self.proposal(subject).by != signer, f"{signer} made {subject}, and the key that approves it is theirs")
 
