@@ -50,6 +50,11 @@ def signed_by_platform(body: Body) -> bool:
     return body["type"] in ("event", "batch") and body["source"] == "gamma"
 
 
+def _next(forgery: Forgery, honest: History) -> Body:
+    """The leaf that a reordered one changes places with."""
+    return honest.bodies[int(forgery.change.place) + 1]
+
+
 def unshown(forgery: Forgery, honest: History) -> str | None:
     """Why nothing shows this forgery; None if something should have."""
     how, _, what = forgery.name.partition(" ")
@@ -58,7 +63,9 @@ def unshown(forgery: Forgery, honest: History) -> str | None:
     leaf = forgery.change.kind == "leaves"
     if leaf and (how, kind) == ("reorder", "batch"):
         return "a batch and its events in another order"
-    if leaf and signed_by_platform(honest.bodies[int(forgery.change.place)]):
+    if leaf and (how, kind) == ("reorder", "event") and not signed_by_platform(_next(forgery, honest)):
+        return "an event of a batch after a leaf of another kind"
+    if leaf and kind in ("event", "batch") and signed_by_platform(honest.bodies[int(forgery.change.place)]):
         return None
     listed = kind == "listeners" and (how == "add" or name == "points")
     reasons = {

@@ -169,6 +169,17 @@ def stating(kind: str, log: Log, head: Head, second: Key) -> dict[str, Any]:
     )
 
 
+@pytest.mark.parametrize("odd", [{"gross_micros": -1, "currency": "EUR"}, {"remark": "none"}, {"units": -1}])
+def test_an_event_in_a_form_of_its_own_is_named(tmp_path: Path, odd: dict[str, Any]) -> None:
+    """If this fails, an event that no reader takes for one is asked for no batch, though its source signs (V14)."""
+    log = log_in(tmp_path)
+    log.append([event("e-1")])
+    log.append([event("e-2") | odd])
+    found = fsck(log)
+    assert found.first_bad == 2
+    assert "form of its own" in found.problems[0]
+
+
 @pytest.mark.parametrize("kind", ["rotate", "revoke", "form"])
 def test_a_tree_that_a_leaf_states_is_derived(tmp_path: Path, kind: str) -> None:
     """If this fails, a log key ends, or the line of form 2 is drawn, with a tree that the log never had."""
