@@ -29,7 +29,7 @@ from packaging.utils import canonicalize_name
 from tests.support import ROOT
 
 NAME: Final = "settle-engine"
-EXTRAS: Final = ("payouts", "attribution", "chain", "service", "postgres", "spark")
+EXTRAS: Final = ("payouts", "attribution", "chain", "service", "provenance", "encoders", "postgres", "spark")
 INSIDE: Final = (
     "service/web/static/verify.html",
     "attribution/weights/encoders.safetensors",

@@ -56,6 +56,7 @@ def test_the_list_of_parts_names_what_the_project_requires(release: Path) -> Non
     bill = json.loads((release / "settle-engine.cdx.json").read_text())
     parts = {part["name"]: part for part in bill["components"]}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["optional-dependencies"]["all"] == [f"settle-engine[{','.join(EXTRAS)}]"]
     lines = [*project["dependencies"], *(line for extra in EXTRAS for line in project["optional-dependencies"][extra])]
     assert {canonicalize_name(Requirement(line).name) for line in lines} <= set(parts)
     licences = {name: part["licenses"][0]["license"]["name"] for name, part in parts.items()}
