@@ -170,10 +170,13 @@ class _Work:
         """Who collects, by territory; what cannot be said in the registry is refused with its numbers."""
         named = {covered for interest in interests.values() for covered, *_ in interest.collects}
         wrong = [f"{name} {_percent(total)}" for name, total in owned.items() if total and abs(total - 10_000) > 6]
+        # A territory without rows is paid by WORLD's, so WORLD's wait with it: else money of the US would go to a
+        # party of whom the file says that it collects everywhere but there.
+        open_territories = "; ".join(filter(None, (_open(interests, name, right) for name in sorted(named - {WORLD}))))
         for territory in sorted(named):
             for interest in interests.values():
                 shares = interest.share(territory)
-                chosen = shares[list(RIGHTS).index(right)] if right else shares[0]
+                chosen = _chosen(shares, right)
                 value = {"subject": own, "party": interest.id, "right": "publishing", "territory": territory}
                 if wrong:
                     ppm = f"the work is owned to {', '.join(wrong)}"
@@ -183,6 +186,8 @@ class _Work:
                     ppm = ", ".join(f"{name} {_percent(part)}" for name, part in zip(RIGHTS, shares, strict=True))
                 elif not chosen:
                     continue
+                elif territory == WORLD and open_territories:
+                    ppm = f"{_percent(chosen)}, and {open_territories}"
                 else:
                     ppm = _percent(chosen)
                 yield self._row(head, "shares", value | {"ppm": ppm, "state": "asserted"})
@@ -224,6 +229,21 @@ class _Work:
     def _row(self, record: CwrRecord, name: str, value: dict[str, Any]) -> RawRow:
         present = {column: text for column, text in value.items() if text}
         return RawRow(list=name, file=self._name, line=record.line, value=present, from_text=True)
+
+
+def _chosen(shares: Three, right: str | None) -> int:
+    """The share of the right that pays; the first where all three are alike."""
+    return shares[list(RIGHTS).index(right)] if right else shares[0]
+
+
+def _open(interests: dict[str, _Interest], territory: str, right: str | None) -> str:
+    """Why the file does not say who collects in a country; nothing where it does."""
+    shares = [interest.share(territory) for interest in interests.values()]
+    if right is None and any(len(set(three)) > 1 for three in shares):
+        return f"the rights differ in {territory}; name the one that pays"
+    if not any(_chosen(three, right) for three in shares):
+        return f"nobody collects in {territory}; name who does"
+    return ""
 
 
 def _shares(record: CwrRecord) -> Three:

@@ -82,6 +82,26 @@ def test_territories_are_honoured_in_their_order(june: Month) -> None:
     assert any("TIS 2120" in reason for reason in refused)
 
 
+@pytest.mark.parametrize(
+    ("americans", "right", "says"),
+    [
+        (("E", "0840", (0, 0, 0)), None, "nobody collects in US; name who does"),
+        (("I", "0840", (0, 0, 0)), None, "nobody collects in US; name who does"),
+        (("I", "0840", (0, 10_000, 10_000)), "performing", "nobody collects in US; name who does"),
+        (("I", "0840", (0, 10_000, 10_000)), None, "the rights differ in US; name the one that pays"),
+    ],
+)
+def test_a_work_waits_where_nobody_collects_in_a_country(
+    june: Month, americans: tuple[str, str, tuple[int, int, int]], right: str | None, says: str
+) -> None:
+    """If this fails, money of a country goes to a party that said it does not collect there."""
+    whole = (10_000, 10_000, 10_000)
+    parties = (Interested("SPU", "HOUSE", "SONG HOUSE", HOUSE, whole, [("I", "2136", whole), americans]),)
+    _, refused = imported(june, cwr(work("W1", "BLUE", parties)), right=right)
+    assert shares(june, f"{SENDER}:W1") == {}
+    assert any(says in reason for reason in refused)
+
+
 def test_a_party_that_the_sender_does_not_represent_keeps_what_it_owns(june: Month) -> None:
     """If this fails, the share of another publisher's writer is lost, or paid to the sender."""
     half = (5000, 5000, 5000)
