@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ledger.errors import InputError
 from ledger.files import write_whole
 from ledger.proofs import canon
 from ledger.registry.importing import Imported, import_rows
-from ledger.registry.model import CATALOGUE, USES, WORLD, Answer, Use
+from ledger.registry.model import CATALOGUE, FOREVER, USES, WORLD, Answer, Use
 from ledger.registry.readers import RawRow
 from ledger.registry.view import View
 from service.registry.messages import identified
@@ -22,6 +23,10 @@ from service.trade import permissions
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
+
+
+_SEPARATORS: Final = re.compile(r"[\s,;|]+")
+"""Between the uses of a row: people write `train|voice`, `train, voice` and `train;voice`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +65,12 @@ def write(ws: Workspace, out: Path, *, site: str) -> PermissionsWritten:
 def opt_out(ws: Workspace, path: Path, *, grantor: str, by: str | None, dry_run: bool) -> Imported:
     """Register what a file restricts: of a whole catalogue (RSL, TDM, header), or of the codes in a table."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(permissions.SIZE_MAX + 1)  # a device or an archive must not fill the memory
     except OSError as problem:
         raise InputError(f"{path}: {problem.strerror or problem}") from None
+    if len(data) > permissions.SIZE_MAX:
+        raise InputError(f"{path}: more than the {permissions.SIZE_MAX:,} bytes that a file of permissions may have")
     left_out: list[str] = []
     if path.suffix.lower() in (".csv", ".tsv"):
         restricted = list(_listed(ws, data, path))
@@ -87,11 +95,19 @@ def _listed(ws: Workspace, data: bytes, path: Path) -> Iterator[tuple[int, str, 
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8; save it as UTF-8") from None
     reader = csv.DictReader(io.StringIO(text), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-    columns = set(reader.fieldnames or ())
+    try:
+        names, rows = list(reader.fieldnames or ()), list(enumerate(reader, 2))
+    except csv.Error as problem:
+        raise InputError(f"{path}: line {reader.line_num}: {problem}") from None
+    columns = set(names)
     if not columns & {"id", "isrc", "iswc"} or columns - {"id", "isrc", "iswc", "uses", "title"}:
         raise InputError(f"{path}: columns {', '.join(sorted(columns))}; expected id, isrc or iswc, and perhaps uses")
+    if len(names) > len(columns):
+        raise InputError(f"{path}: columns {', '.join(names)}; expected each once")
     lookup = identified(ws)
-    for line, row in enumerate(reader, 2):
+    for line, row in rows:
+        if None in row:  # `rec-1,train,voice`: the second use would be lost
+            raise InputError(f"{path}: line {line}: more cells than columns; write several uses as train|voice")
         codes = [
             (kind, row[kind].strip()) for kind in ("id", "isrc", "iswc") if row.get(kind, "") and row[kind].strip()
         ]
@@ -100,10 +116,11 @@ def _listed(ws: Workspace, data: bytes, path: Path) -> Iterator[tuple[int, str, 
         kind, code = codes[0]
         # One that is not registered stays as it stands, so that its row is refused with the reason.
         subject = code if kind == "id" else lookup(kind, code.replace("-", "").replace(".", "").upper()) or code
-        uses = tuple(use for use in USES if use in (row.get("uses") or " ".join(USES)).replace("|", " ").split())
-        if not uses:
+        words = set(filter(None, _SEPARATORS.split((row.get("uses") or " ".join(USES)).lower())))
+        if not words or words - set(USES):
+            # Nothing of the file counts: an opt-out of which a word was not understood must not be registered in part.
             raise InputError(f"{path}: line {line}: uses {row['uses']!r}: expected some of {', '.join(USES)}")
-        yield from ((line, subject, use, "deny") for use in uses)
+        yield from ((line, subject, use, "deny") for use in USES if use in words)
 
 
 def _grants(
@@ -114,7 +131,12 @@ def _grants(
         (grant.subject, use, grant.decision)
         for grant in view.grants_by(grantor)
         for use in grant.uses
-        if grant.territory == WORLD and grant.licensee is None and grant.model is None and grant.end_of(use) > now
+        # One that begins later or ends some day restricts less than an opt-out, which counts from now on.
+        if grant.start <= now
+        and grant.end_of(use) == FOREVER
+        and grant.territory == WORLD
+        and grant.licensee is None
+        and grant.model is None
     }
     grouped: dict[tuple[str, Answer], tuple[int, list[Use]]] = {}
     for line, subject, use, answer in restricted:

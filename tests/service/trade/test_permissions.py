@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ledger.errors import InputError
 from ledger.registry.model import SEVERITY, USES, Answer, Use
 from service.registry import permitting
+from service.registry.registering import load
 from service.trade import permissions
 from service.trade.permissions import COVERED, RSL_NAMESPACE, Permitted
 from tests.service.month import Month
@@ -126,3 +127,50 @@ def test_recordings_opt_out_by_their_codes(june: Month, tmp_path: Path) -> None:
     written = permitting.write(june.reopened(), tmp_path, site="https://label.example/")
     assert (written.recordings, written.header) == (4, "Content-Usage: train-ai=n")
     assert words((tmp_path / "rsl.xml").read_bytes(), "prohibits").count("ai-train") == 2, "rec-1, and rec-4 of nobody"
+
+
+@pytest.mark.parametrize("uses", ["train, voice", "Train;VOICE", "train|voice"])
+def test_every_use_of_a_row_is_denied(june: Month, uses: str) -> None:
+    """If this fails, a use that a holder listed stays permitted because of how the list was written."""
+    path = june.home / "out.csv"
+    path.write_text(f'id,uses\nrec-1,"{uses}"\n')
+    permitting.opt_out(june.ws, path, grantor="ann", by=None, dry_run=False)
+    view = june.ws.registry.view()
+    decisions = [view.decide("rec-1", use, at="2026-07-03T00:00:00Z").decision for use in ("train", "voice", "style")]
+    assert decisions == ["deny", "deny", "allow"]
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("id,uses\nrec-1,train\nrec-1,trian voice\n", "line 3: uses 'trian voice'"),
+        ("id,uses\nrec-1,train,voice\n", "line 2: more cells than columns"),
+        ("id,uses,uses\nrec-1,train,voice\n", "expected each once"),
+        ("id,uses\nrec-1," + "x" * 200_000 + "\n", "field larger than"),
+        ("id,uses\n" + "rec-1,train\n" * 900_000, "more than the 10,000,000 bytes"),
+    ],
+)
+def test_a_table_that_is_not_understood_opts_nothing_out(june: Month, table: str, says: str) -> None:
+    """If this fails, a table is registered in part, and its sender believes that all of it counts."""
+    path, size = june.home / "out.csv", june.ws.log.head().size
+    path.write_text(table)
+    with pytest.raises(InputError, match=says):
+        permitting.opt_out(june.ws, path, grantor="ann", by=None, dry_run=False)
+    assert june.ws.log.head().size == size
+
+
+@pytest.mark.parametrize("dates", [{"from": "2027-01-01"}, {"from": "2020-01-01", "to": "2026-08-01"}])
+def test_an_opt_out_counts_beside_one_that_begins_later_or_ends(june: Month, dates: dict[str, str]) -> None:
+    """If this fails, an opt-out is dropped for a restriction that is not in force, or soon will not be."""
+    grant = {"id": "g-1", "grantor": "ann", "subject": "rec-1", "uses": ["train"], "decision": "deny", **dates}
+    (june.home / "grants.json").write_text(json.dumps({"grants": [grant | {"territory": "WORLD"}]}))
+    load(june.ws, [june.home / "grants.json"], by=None, dry_run=False, on_progress=None)
+    path = june.home / "out.csv"
+    path.write_text("id,uses\nrec-1,train\n")
+    assert permitting.opt_out(june.ws, path, grantor="ann", by=None, dry_run=False).accepted == 1
+    view = june.ws.registry.view()
+    assert [view.decide("rec-1", "train", at=f"{day}T00:00:00Z").decision for day in ("2026-07-03", "2026-09-01")] == [
+        "deny",
+        "deny",
+    ]
+    assert permitting.opt_out(june.ws, path, grantor="ann", by=None, dry_run=False).read == 0
