@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from importlib.metadata import version
 from time import perf_counter
 from typing import Any, Final
@@ -118,19 +119,17 @@ class _Doors:
         for name, value in (*request.path_params.items(), *request.query_params.items()):
             if len(value) > VALUE_MAX or not value.isprintable():
                 raise RefusedError(400, "input", f"{name!r:.80}: expected at most {VALUE_MAX} printable characters")
+        if route.takes == (FORM,) and request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise RefusedError(415, "encoding", "a form is sent without content-encoding, as browsers do")
         if route.takes:
             body = await read_body(
                 request.stream(),
                 encoding=request.headers.get("content-encoding", "").strip().lower(),
                 length=request.headers.get("content-length"),
-                limits=state.limits,
+                limits=state.limits.of_body(route.body_max),
                 in_flight=state.in_flight,
             )
         try:
-            form: dict[str, str] = {}
-            if route.takes == (FORM,):
-                form = read_form(request.headers.get("content-type", ""), body)
-                check_own_page(request.headers, principal, form)
             call = Call(
                 held=state,
                 principal=principal,
@@ -139,7 +138,6 @@ class _Doors:
                 media=request.headers.get("content-type", ""),
                 headers=request.headers,
                 body=body,
-                form=form,
             )
             return await to_thread.run_sync(_respond, route, call, limiter=limiter)
         finally:
@@ -175,7 +173,14 @@ class _Doors:
 
 
 def _respond(route: Route, call: Call) -> Response:
-    """Call the route's function in a worker thread; return its answer as bytes."""
+    """Call the route's function in a worker thread; return its answer as bytes.
+
+    A form is read here too: on the event loop a long one would keep every other caller waiting.
+    """
+    if route.takes == (FORM,):
+        form = read_form(call.media, call.body)
+        check_own_page(call.headers, call.principal, form)
+        call = replace(call, form=form)
     result = route.function(call)
     if isinstance(result, Redirect):
         cookie = {} if result.cookie is None else {"set-cookie": result.cookie}

@@ -43,6 +43,12 @@ _APPROVER: Final = frozenset({"approver"})
 
 Function = Callable[[Call], Any]
 
+SIGN_IN_MAX: Final = 1 << 10
+"""Bytes of the form that anybody may send."""
+FORM_MAX: Final = 1 << 16
+EVENTS_FORM_MAX: Final = 1 << 20
+"""Bytes of the form in which a platform pastes events; a longer file goes to the API."""
+
 
 def _page(
     path: str,
@@ -58,16 +64,32 @@ def _page(
     )
 
 
-def _form(path: str, who: frozenset[str], function: Function, summary: str, *, rule: Rule = "none") -> Route:
+def _form(
+    path: str,
+    who: frozenset[str],
+    function: Function,
+    summary: str,
+    *,
+    rule: Rule = "none",
+    body_max: int = FORM_MAX,
+) -> Route:
     return Route(
-        method="POST", path=path, who=who, rule=rule, takes=(FORM,), answers=HTML, summary=summary, function=function
+        method="POST",
+        path=path,
+        who=who,
+        rule=rule,
+        takes=(FORM,),
+        body_max=body_max,
+        answers=HTML,
+        summary=summary,
+        function=function,
     )
 
 
 _QUESTION: Final = ("subject", "use", "territory", "licensee", "model", "at")
 PORTAL: Final[tuple[Route, ...]] = (
     _page("/sign-in", _ANYBODY, signing_in.form, "The page that a sign-in link opens."),
-    _form("/sign-in", _ANYBODY, signing_in.sign_in, "Exchange a link's code for a session."),
+    _form("/sign-in", _ANYBODY, signing_in.sign_in, "Exchange a link's code for a session.", body_max=SIGN_IN_MAX),
     _page("/home", _EVERYBODY, signing_in.home, "Where a signed-in person begins."),
     _page("/sessions", _EVERYBODY, signing_in.listed, "Where one is signed in."),
     _form("/sessions/end", _EVERYBODY, signing_in.sign_out, "Sign out of this or another browser."),
@@ -110,7 +132,7 @@ PORTAL: Final[tuple[Route, ...]] = (
     _form("/runs/{run}/pay", _OPERATOR, month_acts.pay, "Hand a published run's payments over."),
     _page("/sources", _PLATFORM, sources.listed, "The caller's sources."),
     _page("/sources/{source}", _SENDERS, sources.source, "A source's rows in quarantine.", rule="source"),
-    _form("/sources/{source}", _PLATFORM, sources.hand_in, "Hand in events.", rule="source"),
+    _form("/sources/{source}", _PLATFORM, sources.hand_in, "Hand in events.", rule="source", body_max=EVENTS_FORM_MAX),
     _page("/proposals", _BOOKS, proposing.listed, "What waits for a second person."),
     _page("/proposals/{proposal}", _BOOKS, proposing.one_proposal, "One proposal and what it changes."),
     _form("/proposals/{proposal}", _APPROVER, proposing.approve, "Append an approval that the browser signed."),

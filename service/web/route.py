@@ -21,6 +21,8 @@ class Route:
     who: frozenset[str]
     rule: Rule = "none"
     takes: tuple[str, ...] = ()
+    body_max: int | None = None
+    """Bytes of a body, as sent and decompressed; None: what the server's limits allow, for events and sound."""
     query: tuple[str, ...] = ()
     answers: str = "application/json"
     summary: str

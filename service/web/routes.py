@@ -17,6 +17,10 @@ from service.web.route import Route
 
 EVENTS: Final = tuple(filter(None, intake.FORMS))
 JSON: Final = ("application/json",)
+JSON_MAX: Final = 1 << 20
+"""Bytes of a declared vector, or of a thousand ids of events."""
+QUESTION_MAX: Final = 1 << 14
+"""Bytes of a question for a decision."""
 
 
 def _who(*roles: str) -> frozenset[str]:
@@ -42,6 +46,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         method="POST", path="/v1/sources/{source}/vectors", who=_who("platform"), rule="source", takes=JSON,
+        body_max=JSON_MAX,
         summary="Declare what a track of one's own model was conditioned on; the answer is the signed vector's digest.",
         function=tracks.declare, body_example=examples.DECLARED, example=examples.DECLARATION,
     ),
@@ -51,7 +56,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         method="POST", path="/v1/sources/{source}/receipts", who=_PLATFORM, rule="source", takes=JSON,
-        summary="The receipts of up to 1,000 events.", function=intake.many_receipts,
+        body_max=JSON_MAX, summary="The receipts of up to 1,000 events.", function=intake.many_receipts,
         body_example={"event_ids": ["e-1"]}, example=examples.RECEIPTS,
     ),
     Route(
@@ -127,6 +132,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         method="POST", path="/v1/decisions/{licensee}", who=_who("operator", "holder"), rule="licensee", takes=JSON,
+        body_max=QUESTION_MAX,
         summary="A signed receipt of a decision for this licensee and a model version, good for one track or 24 hours.",
         function=reading.decision_receipt,
         body_example={"subject": "rec-1", "use": "condition", "model": "mdl@1", "track": "trk-1"},

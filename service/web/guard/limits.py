@@ -6,7 +6,7 @@ import asyncio
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Final
 
@@ -29,6 +29,12 @@ class Limits:
     reads_per_second: int = 500
     receipts_per_second: int = 20
     anonymous_per_second: int = 2_000
+
+    def of_body(self, most: int | None) -> Limits:
+        """The limits of a route whose bodies are at most so long, as sent and decompressed."""
+        if most is None:
+            return self
+        return replace(self, body_bytes=min(most, self.body_bytes), plain_bytes=min(most, self.plain_bytes))
 
 
 class InFlight:
