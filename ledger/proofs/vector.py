@@ -201,11 +201,8 @@ def read_statement(envelope: bytes) -> InfluenceVector:
 # --- the declared form --------------------------------------------------------------------------
 
 _DECLARED: Final = ("track", "sources", "model", "model_version", "decisions")
-_ID_FIELDS: Final[dict[Any, tuple[str, ...]]] = {
-    "recording": ("recording",),
-    "composition": ("recording", "work"),
-    "style": ("style",),
-}
+_ID_FIELDS: Final[dict[Any, str]] = {"recording": "recording", "composition": "recording", "style": "style"}
+"""By aspect, the field that names a source. A composition is paid through the works of a recording that plays it."""
 
 
 def from_declared(document: Any, *, track: str | None = None) -> InfluenceVector:
@@ -256,10 +253,15 @@ def _declared_source(where: str, source: Any) -> tuple[str, Influence]:
     aspect = source.get("aspect", "recording")
     if not isinstance(aspect, str) or aspect not in _ID_FIELDS:
         raise InputError(f"{where}: aspect {aspect!r}, expected one of {', '.join(ASPECTS)}")
-    named = [field for field in _ID_FIELDS[aspect] if field in source]
-    if len(named) != 1 or set(source) - {named[0], "aspect", "ppm", "use"}:
-        expected = f"{' or '.join(_ID_FIELDS[aspect])}, ppm, and at most aspect and use"
+    if "work" in source:  # a payout looks for the works of a recording, so that a work's own id would pay nobody
+        raise InputError(
+            f"{where}: source {str(source['work'])[:80]!r} is a work, which no payout can pay; name a registered "
+            'recording of it: {"recording": ID, "aspect": "composition", "ppm": ...}'
+        )
+    field = _ID_FIELDS[aspect]
+    if field not in source or set(source) - {field, "aspect", "ppm", "use"}:
+        expected = f"{field}, ppm, and at most aspect and use"
         raise InputError(f"{where}: a source of aspect {aspect} has {sorted(source)}, expected {expected}")
     ppm: Any = source.get("ppm")
-    _check_int(ppm, MILLION, f"{where}: ppm of {source[named[0]]!r}")
-    return aspect, Influence(id=source[named[0]], ppm=ppm, basis="declared", low=ppm, high=ppm, use=source.get("use"))
+    _check_int(ppm, MILLION, f"{where}: ppm of {source[field]!r}")
+    return aspect, Influence(id=source[field], ppm=ppm, basis="declared", low=ppm, high=ppm, use=source.get("use"))

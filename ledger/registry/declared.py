@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
+from ledger.errors import InputError
 from ledger.registry.decide import Fault, FaultKind, fault_of
 from ledger.registry.model import WORLD
 from ledger.registry.release import use_of
@@ -45,6 +46,17 @@ def findings(view: View, vector: InfluenceVector, territory: str = WORLD) -> tup
             text = f"{use}: {decision.decision} ({'; '.join(decision.reasons)})"
             sources.append(DeclarationFinding(kind="refused", about=subject, text=text))
     return (*receipts, *sources)
+
+
+def check_payable(view: View, vector: InfluenceVector) -> None:
+    """InputError if a source is the id of a work: a payout looks for the works of a recording, and would pay nobody."""
+    for aspect in ASPECTS:
+        for source in vector.aspect(aspect).sources:
+            if source.id in view.works and source.id not in view.all_recordings:
+                raise InputError(
+                    f"vector of {vector.track}: {source.id!r} is a work, which no payout can pay; name a registered "
+                    'recording of it: {"recording": ID, "aspect": "composition", "ppm": ...}'
+                )
 
 
 def _uses(vector: InfluenceVector) -> Iterator[tuple[str, str]]:

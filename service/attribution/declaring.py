@@ -60,6 +60,7 @@ def declare_live(ws: Workspace, source: str, document: Any) -> Declaration:
     if operator != party:
         raise InputError(f"model {model}@{version} is operated by {operator}; {party} declares for its own models only")
     _register(ws, declaration.track, model, version)
+    declared.check_payable(ws.registry.view(), declaration)
     findings = (*declared.findings(ws.registry.view(), declaration), *_changed(ws, declaration))
     answer = record(ws, [declaration], assign=not findings, seconds=[0.0])[0]
     return Declaration(track=answer.track, digest=answer.digest, assigned=answer.assigned, findings=findings)

@@ -16,6 +16,7 @@ from ledger.errors import InputError, SettleError
 from ledger.files import write_whole
 from ledger.ingest.checks import check_id
 from ledger.proofs import canon, vector
+from ledger.registry.declared import check_payable
 from ledger.types import ASPECTS, STYLE_PREFIX, AspectVector, InfluenceVector
 from service.attribution.method_amounts import MethodAmount, amounts
 from service.attribution.vectors import Attributed, record
@@ -49,8 +50,9 @@ def take(
         for document in shares.read(data, str(path), renamed)
     ]
     named = {source.id for estimate in vectors for aspect in ASPECTS for source in estimate.aspect(aspect).sources}
-    registered = view.all_recordings.keys() | view.works.keys()
-    unknown = sorted(name for name in named - registered if not name.startswith(STYLE_PREFIX))
+    for estimate in vectors:
+        check_payable(view, estimate)
+    unknown = sorted(name for name in named - view.all_recordings.keys() if not name.startswith(STYLE_PREFIX))
     unknown += sorted({estimate.track for estimate in vectors} - view.tracks.keys())
     if unknown:
         more = f" and {len(unknown) - UNKNOWN_SHOWN:,} more" if len(unknown) > UNKNOWN_SHOWN else ""

@@ -16,6 +16,7 @@ from ledger.errors import InputError, StateError
 from ledger.log.append import Check, HandedOverError, batch_of
 from ledger.proofs import canon, leaf, vector
 from ledger.proofs.keys import PrivateKey
+from ledger.registry.declared import check_payable
 from ledger.registry.facts import TrackFact
 from ledger.registry.intake import Planned
 from ledger.registry.statement import Signer
@@ -59,6 +60,9 @@ def declare(workspace: Workspace, path: Path, *, assign: bool = True) -> list[At
     """Sign and record every declared vector in a file: all of them, or none if one is malformed."""
     started = time.perf_counter()
     vectors = [vector.from_declared(document) for document in read_declared(path)]
+    view = workspace.registry.view()
+    for declaration in vectors:
+        check_payable(view, declaration)
     return record(workspace, vectors, assign=assign, seconds=[time.perf_counter() - started] * len(vectors))
 
 

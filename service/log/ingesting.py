@@ -250,9 +250,10 @@ class Admission:
 
     def __call__(self, found: InfluenceVector, territory: str) -> Envelope:
         view = self._workspace.registry.view()
+        declared.check_payable(view, found)
         for aspect in (found.recording, found.composition):
             for influence in aspect.sources:
-                if influence.id not in view.all_recordings and influence.id not in view.works:
+                if influence.id not in view.all_recordings:
                     raise InputError(f"vector: {influence.id!r} is not registered")
         if wrong := declared.findings(view, found, territory):
             raise InputError(f"vector: {wrong[0].about[:64]}: {wrong[0].kind}: {wrong[0].text}")

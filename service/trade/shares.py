@@ -21,8 +21,8 @@ from ledger.types import ASPECTS, MILLION, InfluenceVector
 FIELDS: Final = ("track", "source", "aspect", "share", "ppm")
 _TEXTS: Final = frozenset({"track", "source", "aspect"})
 WRITTEN: Final = ("track", "source", "aspect", "ppm")
-_SOURCE: Final = {"recording": "recording", "composition": "work", "style": "style"}
-"""By aspect, what a source of it is."""
+_SOURCE: Final = {"recording": "recording", "composition": "recording", "style": "style"}
+"""By aspect, what a source of it is; a composition is named by a recording that plays it."""
 
 
 def read(data: bytes, name: str, renamed: Mapping[str, str]) -> list[dict[str, Any]]:

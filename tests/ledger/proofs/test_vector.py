@@ -187,7 +187,7 @@ DOCUMENT = {
     "sources": [
         {"recording": "rec-1", "aspect": "recording", "ppm": 600_000, "use": "condition"},
         {"recording": "rec-2", "aspect": "recording", "ppm": 200_000, "use": "condition"},
-        {"work": "wrk-1", "aspect": "composition", "ppm": 1},
+        {"recording": "rec-1", "aspect": "composition", "ppm": 1},
         {"style": "style:blues", "aspect": "style", "ppm": 2},
     ],
 }
@@ -238,6 +238,12 @@ def test_declarations_that_cannot_be(document: Any) -> None:
     """If this fails, a malformed declaration pays somebody, or crashes instead of being refused."""
     with pytest.raises(InputError):
         vector.from_declared(document)
+
+
+def test_a_work_is_no_source() -> None:
+    """If this fails, a declared composition stays in suspense for ever, because payouts find works by recordings."""
+    with pytest.raises(InputError, match=r"'wrk-1' is a work, .*name a registered recording of it"):
+        vector.from_declared({"track": "t", "sources": [{"work": "wrk-1", "aspect": "composition", "ppm": 1}]})
 
 
 @pytest.mark.parametrize("decisions", [5, "x", [5], ["x"], {}])

@@ -14,7 +14,9 @@ from ledger.errors import InputError, StateError
 from ledger.proofs import vector
 from ledger.types import MILLION
 from service.attribution import others
-from service.attribution.vectors import shape
+from service.attribution.vectors import declare, shape
+from service.log.ingesting import Admission
+from service.registry.registering import load
 from service.trade import shares
 from tests.service.month import Month, published
 
@@ -64,6 +66,26 @@ def test_methods_are_compared_on_the_tracks_that_both_judged(june: Month, tmp_pa
     assert (mean.tracks, mean.mean_ppm, mean.aspect) == (1, 300_000, "recording")
     with pytest.raises(InputError, match="has no vector"):
         others.compare(june.ws, ["trk-nobody"])
+
+
+def test_a_composition_is_named_by_its_recording(june: Month, tmp_path: Path) -> None:
+    """If this fails, a declared composition names a work, whose money stays in suspense for ever."""
+    track, path = track_of(june), tmp_path / "works.json"
+    path.write_text(json.dumps({"works": [{"id": "wrk-1", "title": "Blue"}]}))
+    load(june.ws, [path], by=None, dry_run=False, on_progress=None)
+    row = {"track": track, "source": "rec-1", "share": "50%", "aspect": "composition"}
+    path.write_text(json.dumps([row]))
+    (answer,) = others.take(june.ws, path, renamed={}, **NAMES)
+    assert [source["id"] for source in answer.vector["composition"]["sources"]] == ["rec-1"]
+    path.write_text(json.dumps([row | {"source": "wrk-1"}]))
+    with pytest.raises(InputError, match="'wrk-1' is a work"):
+        others.take(june.ws, path, renamed={}, **NAMES | {"version": "4"})
+    declared = {"track": track, "sources": [{"recording": "wrk-1", "aspect": "composition", "ppm": 5}]}
+    path.write_text(json.dumps(declared))
+    with pytest.raises(InputError, match="'wrk-1' is a work"):
+        declare(june.ws, path)
+    with pytest.raises(InputError, match="'wrk-1' is a work"):
+        Admission(june.ws)(vector.from_declared(declared), "WORLD")
 
 
 @pytest.mark.parametrize(
