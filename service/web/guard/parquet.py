@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import accumulate
 
 from ledger.errors import InputError
 from ledger.ingest.parquet_pages import unpacked_sizes
@@ -37,6 +38,8 @@ def check_parquet(body: bytes, limits: Limits) -> None:
         raise InputError(f"the body is not Parquet: {problem}") from None
     if about.num_rows > limits.rows:
         raise RefusedError(413, "rows", f"{about.num_rows:,} rows in one body, at most {limits.rows:,}")
-    plain = sum(unpacked_sizes(io.BytesIO(body), about, "the body"))
-    if plain > limits.plain_bytes:
-        raise RefusedError(413, "plain-bytes", f"{plain:,} bytes when decompressed, at most {limits.plain_bytes:,}")
+    for plain in accumulate(unpacked_sizes(io.BytesIO(body), about, "the body")):
+        if plain > limits.plain_bytes:
+            raise RefusedError(
+                413, "plain-bytes", f"{plain:,} bytes or more when decompressed, at most {limits.plain_bytes:,}"
+            )

@@ -28,7 +28,7 @@ def written(table: Any, **options: Any) -> bytes:
 
 
 def sizes(data: bytes) -> list[int]:
-    return unpacked_sizes(io.BytesIO(data), pq.ParquetFile(io.BytesIO(data)).metadata, "test.parquet")
+    return list(unpacked_sizes(io.BytesIO(data), pq.ParquetFile(io.BytesIO(data)).metadata, "test.parquet"))
 
 
 def varint(value: int, length: int = 0) -> bytes:
@@ -107,3 +107,43 @@ def test_headers_that_are_none_are_refused() -> None:
         changed = data[:start] + damage + data[start + len(damage) :]
         with pytest.raises(InputError, match="is not Parquet"):
             sizes(changed)
+
+
+@pytest.mark.parametrize("field", [b"\x15\x00", b"\x1c\x00", b"\x11", b"\x13\x00"])
+def test_a_header_of_a_million_fields_is_refused(field: bytes) -> None:
+    """If this fails, a page header of a megabyte keeps a processor busy for a second, and a file has many."""
+    file = io.BytesIO(field * 500_000)
+    with pytest.raises(InputError, match="more than 64 fields"):
+        list(unpacked_sizes(file, Index([[(0, 1 << 20)]]), "test.parquet"))
+
+
+@pytest.mark.parametrize("groups", [[[(4, 60), (4, 60)]], [[(4, 60)], [(4, 60)]], [[(4, 60)], [(20, 60)]]])
+def test_an_index_that_names_the_same_bytes_twice_is_refused(groups: list[list[tuple[int, int]]]) -> None:
+    """If this fails, an index of two megabytes makes the same pages be read for hours."""
+    with pytest.raises(InputError, match="share the bytes"):
+        list(unpacked_sizes(io.BytesIO(bytes(100)), Index(groups), "test.parquet"))
+
+
+def test_headers_that_reach_into_the_next_column_are_refused() -> None:
+    """If this fails, columns of a byte each, whose headers are all the same long one, are read for hours."""
+    block = b"\x15\x00\x15\x00\x15\x00\x18\xc0\x3e"  # three numbers, and a text of 8,000 bytes that is skipped
+    data = block * 400 + bytes(9_000)
+    with pytest.raises(InputError, match="headers of its pages are longer than the file"):
+        list(unpacked_sizes(io.BytesIO(data), Index([[(len(block) * n, 1) for n in range(400)]]), "test.parquet"))
+
+
+class Index:
+    """An index that says of each column of each row group where it begins and how long it is."""
+
+    has_dictionary_page = False
+    total_uncompressed_size = 0
+
+    def __init__(self, groups: list[list[tuple[int, int]]]) -> None:
+        self._groups, self.num_row_groups, self.num_columns = groups, len(groups), len(groups[0])
+
+    def row_group(self, number: int) -> Index:
+        return Index([[chunk] for chunk in self._groups[number]])
+
+    def column(self, number: int) -> Index:
+        ((self.data_page_offset, self.total_compressed_size),) = self._groups[number]
+        return self
