@@ -11,10 +11,10 @@ It needs only the standard library.
 Sending events again is always safe: the log reports those that it has as `duplicates`. A generator asks before it uses
 recordings, and declares afterwards what it used:
 
-    permissions = client.ask(["rec-1", "rec-2"], licensee="p-gen", model="mdl@1", track="trk-9")
+    permissions = client.ask(["rec-1", "rec-2"], licensee="p-gen", model="mdl@1", track="acme:trk-9")
     allowed = [permission for permission in permissions if permission.allowed]
-    declared = client.declare("trk-9", {p.recording: ppm_of(p) for p in allowed}, allowed)
-    client.send([{..., "track": "trk-9", "vector": declared.digest}])
+    declared = client.declare("acme:trk-9", {p.recording: ppm_of(p) for p in allowed}, allowed)
+    client.send([{..., "track": "acme:trk-9", "vector": declared.digest}])
 """
 
 from __future__ import annotations

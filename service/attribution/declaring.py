@@ -2,11 +2,14 @@
 
 Its party speaks for a source that may declare, and operates the track's model. A declaration without findings pays;
 one with findings is recorded as evidence and pays nobody until the operator assigns it.
+
+A declaration registers only a track whose id begins with the name of its source. Otherwise a generator could take the
+ids that another platform streams before that platform registers them, and would be paid by its streams.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,8 +62,8 @@ def declare_live(ws: Workspace, source: str, document: Any) -> Declaration:
     operator = ws.registry.view().model(model, version).operator
     if operator != party:
         raise InputError(f"model {model}@{version} is operated by {operator}; {party} declares for its own models only")
-    _register(ws, declaration.track, model, version)
     declared.check_payable(ws.registry.view(), declaration)
+    _register(ws, source, declaration.track, model, version)
     findings = (*declared.findings(ws.registry.view(), declaration), *_changed(ws, declaration))
     answer = record(ws, [declaration], assign=not findings, seconds=[0.0])[0]
     return Declaration(track=answer.track, digest=answer.digest, assigned=answer.assigned, findings=findings)
@@ -76,8 +79,8 @@ def _declarer(ws: Workspace, source: str) -> str:
     return registered.party
 
 
-def _register(ws: Workspace, track: str, model: str, version: str) -> None:
-    """Register a new track, or complete a draft, with its model; refuse a track of another model."""
+def _register(ws: Workspace, source: str, track: str, model: str, version: str) -> None:
+    """Register a new track of this source, or complete its draft, with its model; refuse a track of another model."""
     existing = ws.registry.view().tracks.get(track)
     if existing is not None and not existing.draft:
         if (existing.model, existing.version) != (model, version):
@@ -85,10 +88,21 @@ def _register(ws: Workspace, track: str, model: str, version: str) -> None:
                 f"track {track} is registered as one of {existing.model}@{existing.version}, not of {model}@{version}"
             )
         return
+    if _source_of(track, sources_of(ws.log)) != source:
+        raise InputError(
+            f"track {track} is not registered; source {source} may declare new tracks only with ids that begin with "
+            f"{source}: (such as {source}:{track}). For another id the operator registers the track with its model "
+            "first: settle registry import"
+        )
     row: Mapping[str, Any] = {"id": track, "model": model, "version": version}
     done = import_rows(ws.registry, [RawRow(list="tracks", file="-", line=1, value=dict(row))], signer(ws), keep=False)
     if done.refused:
         raise InputError(done.refused[0].reason)
+
+
+def _source_of(track: str, sources: Collection[str]) -> str | None:
+    """The registered source whose name and a colon begin the id; the longest, because a name may contain a colon."""
+    return max((name for name in sources if track.startswith(f"{name}:")), key=len, default=None)
 
 
 def _changed(ws: Workspace, declaration: InfluenceVector) -> tuple[DeclarationFinding, ...]:

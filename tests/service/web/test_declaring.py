@@ -68,12 +68,15 @@ def test_a_declaration_with_its_permission_pays(june: Month) -> None:
     """If this fails, a generator that asked first and declared what it used is not believed, or its track is lost."""
     with client(june) as web:
         generator = Generator(june, web)
-        answer = generator.declare("trk-9", generator.ask(track="trk-9")).json()
+        answer = generator.declare("acme:trk-9", generator.ask(track="acme:trk-9")).json()
         assert (answer["assigned"], answer["findings"]) == (True, [])
-        assert generator.declare("trk-9", *_receipts(june, answer["digest"])).json() == answer
+        assert generator.declare("acme:trk-9", *_receipts(june, answer["digest"])).json() == answer
     ws = june.reopened()
-    assert ws.log.assignments()["trk-9"][0] == answer["digest"]
-    assert (ws.registry.view().track("trk-9").model, ws.registry.view().track("trk-9").version) == ("mdl", "1")
+    assert ws.log.assignments()["acme:trk-9"][0] == answer["digest"]
+    assert (ws.registry.view().track("acme:trk-9").model, ws.registry.view().track("acme:trk-9").version) == (
+        "mdl",
+        "1",
+    )
     assert fsck(ws.log).ok
 
 
@@ -83,19 +86,19 @@ def _receipts(june: Month, digest: str) -> tuple[str, ...]:
 
 def _attempts(june: Month, generator: Generator) -> Iterator[tuple[str, str, Any]]:
     """By the word for it and the track: the answer to each declaration that does not serve."""
-    yield "refused", "trk-a", generator.declare("trk-a", generator.ask("rec-4"), recording="rec-4")
-    yield "replayed", "trk-b", generator.declare("trk-b", generator.ask(track="trk-a"))
-    yield "replayed", "trk-c", generator.declare("trk-c", generator.ask("rec-2"))
+    yield "refused", "acme:trk-a", generator.declare("acme:trk-a", generator.ask("rec-4"), recording="rec-4")
+    yield "replayed", "acme:trk-b", generator.declare("acme:trk-b", generator.ask(track="acme:trk-a"))
+    yield "replayed", "acme:trk-c", generator.declare("acme:trk-c", generator.ask("rec-2"))
     question = {"subject": "rec-1", "use": "condition", "model": "mdl@1"}
     others = generator.web.post("/v1/decisions/bob", headers=bearer(token(june, "operator")), json=question).json()
-    yield "replayed", "trk-d", generator.declare("trk-d", others["receipt"])
+    yield "replayed", "acme:trk-d", generator.declare("acme:trk-d", others["receipt"])
     receipt = generator.ask()
-    yield "altered", "trk-e", generator.declare("trk-e", receipt[:-1] + ("0" if receipt[-1] != "0" else "1"))
-    assert generator.declare("trk-f", receipt).json()["assigned"]
+    yield "altered", "acme:trk-e", generator.declare("acme:trk-e", receipt[:-1] + ("0" if receipt[-1] != "0" else "1"))
+    assert generator.declare("acme:trk-f", receipt).json()["assigned"]
     more = [{"recording": "rec-1", "ppm": SHARE + 1, "use": "condition"}]
-    yield "altered", "trk-f", generator.declare("trk-f", receipt, sources=more)
+    yield "altered", "acme:trk-f", generator.declare("acme:trk-f", receipt, sources=more)
     june.now += timedelta(hours=25)
-    yield "expired", "trk-g", generator.declare("trk-g", receipt)
+    yield "expired", "acme:trk-g", generator.declare("acme:trk-g", receipt)
 
 
 def test_what_does_not_serve_is_named_and_kept_as_evidence(june: Month) -> None:
@@ -112,7 +115,7 @@ def test_what_does_not_serve_is_named_and_kept_as_evidence(june: Month) -> None:
         assert (evidence.track, evidence.recording.sources[0].basis) == (track, "declared")
         # Derived from the log alone, whoever reads it later.
         derived = [finding.kind for finding in findings(ws.registry.view(), evidence)]
-        assert derived == ([] if track == "trk-f" else [finding["kind"] for finding in answer["findings"]])
+        assert derived == ([] if track == "acme:trk-f" else [finding["kind"] for finding in answer["findings"]])
 
 
 def test_a_revocation_after_the_answer_ends_it(june: Month) -> None:
@@ -123,7 +126,7 @@ def test_a_revocation_after_the_answer_ends_it(june: Month) -> None:
         june.now += timedelta(minutes=1)
         act(june.ws, None, lambda view, author: acts.revoke(view, author, grant="g-rec-1-ann", when=author.at))
         june.now += timedelta(minutes=1)
-        answer = generator.declare("trk-9", receipt).json()
+        answer = generator.declare("acme:trk-9", receipt).json()
     assert {finding["kind"] for finding in answer["findings"]} == {"expired", "refused"}
     assert not answer["assigned"]
 
@@ -133,15 +136,37 @@ def test_only_the_operator_of_a_model_declares_for_it(june: Month) -> None:
     other = bearer(token(june, "cy"))
     with client(june) as web:
         generator = Generator(june, web)
-        assert generator.declare("trk-9", model="nobody").status_code == 400
-        assert "at most 1,000" in generator.declare("trk-9", *["0" * 64] * 1_001).text
+        assert generator.declare("acme:trk-9", model="nobody").status_code == 400
+        assert "at most 1,000" in generator.declare("acme:trk-9", *["0" * 64] * 1_001).text
         settle_source(june.ws, "other", declares=True)
-        declared = {"track": "trk-9", "model": "mdl", "model_version": "1", "sources": []}
+        declared = {"track": "acme:trk-9", "model": "mdl", "model_version": "1", "sources": []}
         assert web.post("/v1/sources/other/vectors", headers=other, json=declared).status_code == 400
         assert web.post("/v1/sources/acme/vectors", headers=other, json=declared).status_code == 404
         settle_source(june.ws, "acme", declares=False)
-        assert generator.declare("trk-9").status_code == 409
-    assert "trk-9" not in june.reopened().registry.view().tracks
+        assert generator.declare("acme:trk-9").status_code == 409
+    assert "acme:trk-9" not in june.reopened().registry.view().tracks
+
+
+def test_a_generator_cannot_take_an_id_that_another_platform_streams(june: Month, tmp_path: Path) -> None:
+    """If this fails, a generator registers the ids of another platform's streams, and they pay its recordings."""
+    settle_source(june.ws, "other", party="cy")
+    settle_source(june.ws, "acme:eu", party="cy")
+    file = tmp_path / "other.ndjson"
+    file.write_text(json.dumps(row("o-1", source="other", track="trk-new")))
+    assert ingest_file(june.ws, file, source="other").quarantined == 1
+    # A draft: its id is registered, and nobody has said yet whose it is.
+    record(june.ws, [vector.from_declared({"track": "trk-draft", "sources": []})], assign=False, seconds=[0.0])
+    with client(june) as web:
+        generator = Generator(june, web)
+        for track in ("trk-new", "trk-later", "trk-draft", "acme", "acmetrk", "other:trk-1", "acme:eu:trk-1"):
+            answer = generator.declare(track, generator.ask(track=track))
+            assert (answer.status_code, "ids that begin with acme:" in answer.text) == (400, True), track
+        assert generator.declare("acme:trk-new", generator.ask(track="acme:trk-new")).json()["assigned"]
+    ws = june.reopened()
+    assert {name for name, track in ws.registry.view().tracks.items() if track.model and name.endswith("new")} == {
+        "acme:trk-new"
+    }
+    assert set(ws.log.assignments()) & {"trk-new", "trk-later", "trk-draft"} == set()
 
 
 def test_an_event_names_a_declaration_that_its_batch_covers(june: Month, tmp_path: Path) -> None:
@@ -189,35 +214,35 @@ def test_a_generator_s_day_against_the_real_server(june: Month, tmp_path: Path) 
     secret = token(june, "ann")
     with serving(tmp_path / "home") as server:
         with closing(Client(f"http://{server.host}:{server.port}", secret, source="acme")) as generator:
-            permissions = generator.ask(["rec-1", "rec-2", "rec-4"], licensee="ann", model="mdl@1", track="trk-9")
+            permissions = generator.ask(["rec-1", "rec-2", "rec-4"], licensee="ann", model="mdl@1", track="acme:trk-9")
             assert [permission.allowed for permission in permissions] == [True, True, False]
             allowed: list[Permission] = [permission for permission in permissions if permission.allowed]
-            declared = generator.declare("trk-9", {"rec-1": SHARE, "rec-2": 100_000}, allowed)
+            declared = generator.declare("acme:trk-9", {"rec-1": SHARE, "rec-2": 100_000}, allowed)
             assert declared.assigned
-            refused = generator.declare("trk-8", {"rec-4": SHARE}, permissions)
+            refused = generator.declare("acme:trk-8", {"rec-4": SHARE}, permissions)
             assert [(f["kind"], f["about"]) for f in refused.findings if f["about"] == "rec-4"] == [
                 ("refused", "rec-4")
             ]
             named = [
-                row("n-1", track="trk-9", vector=declared.digest),
-                row("n-2", track="trk-9", vector="0" * 64),
-                row("n-3", track="trk-9", vector={"sources": [{"recording": "rec-1", "ppm": SHARE}]}),
-                row("n-4", track="trk-8", vector=refused.digest),
+                row("n-1", track="acme:trk-9", vector=declared.digest),
+                row("n-2", track="acme:trk-9", vector="0" * 64),
+                row("n-3", track="acme:trk-9", vector={"sources": [{"recording": "rec-1", "ppm": SHARE}]}),
+                row("n-4", track="acme:trk-8", vector=refused.digest),
             ]
             (taken,) = generator.send(named)
             assert taken["accepted"] == 1
             assert [refusal["kind"] for refusal in taken["refused"]] == ["vector"] * 3
             file, signed = tmp_path / "acme.ndjson", tmp_path / "acme.batch"
-            file.write_text(json.dumps(row("n-5", track="trk-9", vector=declared.digest)))
+            file.write_text(json.dumps(row("n-5", track="acme:trk-9", vector=declared.digest)))
             batches.sign_file(file, KEY, source="acme", log="example.org/test", previous=None, out=signed)
             assert generator.send_batch(file.read_bytes(), signed.read_bytes())["accepted"] == 1
             with pytest.raises(ValueError, match="no permission for rec-3"):
-                generator.declare("trk-9", {"rec-3": 1}, allowed)
+                generator.declare("acme:trk-9", {"rec-3": 1}, allowed)
         stranger = Client(f"http://{server.host}:{server.port}", secret, source="other")
         with closing(stranger), pytest.raises(ServiceError, match="404 not-found"):
-            stranger.declare("trk-7", {"rec-1": 1}, allowed)
+            stranger.declare("acme:trk-7", {"rec-1": 1}, allowed)
     ws = june.reopened()
-    assert ws.log.assignments()["trk-9"][0] == declared.digest
+    assert ws.log.assignments()["acme:trk-9"][0] == declared.digest
     assert fsck(ws.log).problems == []
 
 
