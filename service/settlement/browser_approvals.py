@@ -13,7 +13,7 @@ from ledger.errors import InputError, StateError, VerificationError
 from ledger.log.whole import check_whole
 from ledger.proofs import canon, leaf
 from ledger.proofs.keys import PublicKey
-from ledger.types import Digest, format_time, parse_time
+from ledger.types import Digest, Leaf, format_time, parse_time
 from payouts.life.book import Book
 from payouts.life.records import Approve, Run
 from service.log.keys import ring
@@ -47,8 +47,35 @@ def prepare(ws: Workspace, subject: str, party: str, key: Digest) -> bytes:
     return canon.encode({**record.leaf(), "signed_for": ws.log.origin})
 
 
+def is_entered(ws: Workspace, signed: bytes, party: str) -> bool:
+    """Return whether this approval stands in the log already; refuse one that does not fit what is known now.
+
+    It costs no pass over the log, so that an approval sent again and again keeps nobody waiting.
+    """
+    _, record = _read(ws, signed, party)
+    return _is_entered(ws, read_book(ws), record)
+
+
 def enter(ws: Workspace, signed: bytes, party: str) -> Digest:
-    """Append an approval that this party has signed; returns what was approved."""
+    """Append an approval that this party has signed; returns what was approved.
+
+    It reads the whole log and computes a run again: call it in a workspace of its own.
+    """
+    body, record = _read(ws, signed, party)
+    book = read_book(ws)
+    if _is_entered(ws, book, record):
+        return record.subject
+    check_whole(ws.log)
+    check_derived(ws, book, record.subject, party)
+
+    def decide(current: Book) -> DecidedStep[Digest]:
+        return DecidedStep(record.subject, leaves=[] if _is_entered(ws, current, record) else [body])
+
+    return take(ws, decide)
+
+
+def _read(ws: Workspace, signed: bytes, party: str) -> tuple[Leaf, Approve]:
+    """The leaf that a party signed not long ago, for this log and with a key of its own."""
     if len(signed) > SIGNED_MAX:
         raise InputError(f"an approval of {len(signed)} bytes; one has at most {SIGNED_MAX}")
     body = leaf.decode(signed)
@@ -63,18 +90,16 @@ def enter(ws: Workspace, signed: bytes, party: str) -> Digest:
     if record.key not in keys:
         raise _unknown_key(party, record.key)
     leaf.check_signature(body, keys[record.key])
-    check_whole(ws.log)
-    check_derived(ws, read_book(ws), record.subject, party)
+    return body, record
 
-    def decide(book: Book) -> DecidedStep[Digest]:
-        if any(done.by == party for done in book.approvals.get(record.subject, [])):
-            return DecidedStep(record.subject)
-        _check(ws, book, record.subject, party, record.key)
-        if book.document(record.subject) != record.document:
-            raise VerificationError(f"{record.subject[:16]} is not what was signed; open the page again")
-        return DecidedStep(record.subject, leaves=[body])
 
-    return take(ws, decide)
+def _is_entered(ws: Workspace, book: Book, record: Approve) -> bool:
+    if any(done.by == record.by for done in book.approvals.get(record.subject, [])):
+        return True
+    _check(ws, book, record.subject, record.by, record.key)
+    if book.document(record.subject) != record.document:
+        raise VerificationError(f"{record.subject[:16]} is not what was signed; open the page again")
+    return False
 
 
 def document_of(ws: Workspace, subject: str) -> bytes:

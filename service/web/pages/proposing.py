@@ -62,8 +62,11 @@ def accounts(call: Call) -> Content:
 
 def approve(call: Call) -> Redirect:
     """`POST /proposals/{proposal}`: append the leaf that the approver's browser has signed."""
-    party, signed = call.caller.party, call.field("leaf").encode()
-    name = call.held.standing.acting(lambda ws: browser_approvals.enter(ws, signed, party), folding=True)
+    party, signed, name = call.caller.party, call.field("leaf").encode(), call.params["proposal"]
+    with call.held.standing.folded() as ws:  # before a workspace is opened for it: most that is sent twice ends here
+        entered = browser_approvals.is_entered(ws, signed, party)
+    if not entered:
+        name = call.held.standing.acting_apart(lambda ws: browser_approvals.enter(ws, signed, party))
     return Redirect(path=f"/proposals/{quote(name, safe='')}")
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from ledger.errors import InputError, SettleError, StateError
+from ledger.log.append import Log
+from ledger.log.whole import check_whole
 from ledger.proofs import canon, leaf
 from ledger.proofs.keys import PrivateKey
 from service.settlement import approvers, browser_approvals, life
 from service.settlement.step import read_book
 from tests.service.month import Month, asked
+from tests.service.web.portal import signed_in
+from tests.service.web.serving import client
 
 
 @pytest.fixture
@@ -46,6 +51,55 @@ def signed_again(june: Month, key: PrivateKey, run: str) -> bytes:
     """The form sent twice, as browsers do on a reload."""
     (approval,) = read_book(june.ws).approvals[run]
     return leaf.encode(leaf.sign({**approval.leaf(), "signed_for": june.ws.log.origin}, key))
+
+
+def test_an_approval_sent_again_or_of_nothing_costs_no_pass_over_the_log(
+    june: Month, carols: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, one signed approval that is sent again and again keeps the server busy with its whole log."""
+    passes: list[str] = []
+
+    def counted(log: Log) -> None:
+        passes.append(log.origin)
+        check_whole(log)
+
+    monkeypatch.setattr(browser_approvals, "check_whole", counted)
+    for changed in ({"subject": "0" * 64}, {"document": "0" * 64}):
+        sent = signed(june, carols, **changed)
+        for enter in (browser_approvals.enter, browser_approvals.is_entered):
+            with pytest.raises(SettleError):
+                enter(june.ws, sent, "carol")
+    assert passes == []
+    sent = signed(june, carols)
+    assert not browser_approvals.is_entered(june.ws, sent, "carol")
+    run = browser_approvals.enter(june.ws, sent, "carol")
+    assert len(passes) == 1
+    assert browser_approvals.enter(june.ws, sent, "carol") == run
+    assert browser_approvals.is_entered(june.ws, sent, "carol")
+    assert len(passes) == 1
+
+
+def test_others_read_while_an_approval_is_checked(
+    june: Month, carols: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, everybody waits while the server reads its whole log for one approval."""
+    statuses: list[int] = []
+    with client(june) as web:
+        carol = signed_in(web, june, "carol")
+        (run,) = read_book(june.ws).runs
+
+        def check_meanwhile(log: Log) -> None:
+            reader = Thread(target=lambda: statuses.append(carol.get(f"/proposals/{run}").status_code), daemon=True)
+            reader.start()
+            reader.join(timeout=20)
+            check_whole(log)
+
+        monkeypatch.setattr(browser_approvals, "check_whole", check_meanwhile)
+        sent = signed(june, carols).decode()
+        assert carol.post(f"/proposals/{run}", leaf=sent).status_code == 303
+        assert carol.post(f"/proposals/{run}", leaf=sent).status_code == 303
+    assert statuses == [200]
+    assert [approval.by for approval in read_book(june.reopened()).approvals[run]] == ["carol"]
 
 
 @pytest.mark.parametrize(
