@@ -143,6 +143,8 @@ def sessions_of(log: Log, party: str, now: datetime) -> list[Session]:
 
 def end_session(log: Log, name: str, party: str, now: datetime) -> None:
     """Sign a party out in one browser; one that is signed out stays so."""
+    if not _exists(log):
+        return
     with log.projection() as tx:
         own = (_SESSION.c.id == name, _SESSION.c.party == party, _SESSION.c.ended_at.is_(None))
         tx.execute(_SESSION.update().where(*own).values(ended_at=format_time(now)))

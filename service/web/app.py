@@ -98,17 +98,21 @@ class _Doors:
         if state.stopping and route.takes:
             raise RefusedError(503, "stopping", "this server is stopping; send it again", retry_after=1)
         header = request.headers.get("authorization", "")
-        cookie = "" if header or not takes_cookies(route) else cookie_of(request.headers)
+        cookie = "" if header or not takes_cookies(route) else cookie_of(request.headers.getlist("cookie"))
         if not (header or cookie) or ANYBODY in route.who:
             state.buckets.take("", "requests", 1, state.limits.anonymous_per_second)
             check(route, None, state.roles, request.path_params)
             return None
         principal = state.remembered(header or cookie)
         if principal is None:
+            # Whoever guesses keys takes a thread and a look-up each time, and has no bucket of their own.
+            state.buckets.take("", "look-ups", 1, state.limits.anonymous_per_second)
             find = state.principal if header else state.signed_in
             principal = await to_thread.run_sync(find, header or cookie, limiter=self._readers)
         if not route.takes:
             state.buckets.take(principal.key, "requests", 1, state.limits.reads_per_second)
+        elif route.takes == (FORM,):  # most append to the log for good, as a receipt does
+            state.buckets.take(principal.key, "receipts", 1, state.limits.receipts_per_second)
         await to_thread.run_sync(check, route, principal, state.roles, request.path_params, limiter=self._readers)
         return principal
 

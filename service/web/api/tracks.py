@@ -39,11 +39,11 @@ def attribution(call: Call) -> QueuedTrack:
 
 def declare(call: Call) -> Declaration:
     """`POST /v1/sources/{source}/vectors`: what a track was conditioned on, by the party that generated it."""
+    if call.principal is not None:
+        # Each appends to the log, as a receipt does; and a body is decoded only at this rate.
+        call.held.buckets.take(call.principal.key, "receipts", 1, call.held.limits.receipts_per_second)
     try:
         document = msgspec.json.decode(call.body)
-    except msgspec.MsgspecError as problem:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise InputError(f"the body: {problem}; expected one declared vector as JSON") from None
-    if call.principal is not None:
-        # Each appends to the log, as a receipt does.
-        call.held.buckets.take(call.principal.key, "receipts", 1, call.held.limits.receipts_per_second)
     return call.held.standing.acting(lambda ws: declare_live(ws, call.params["source"], document), folding=True)

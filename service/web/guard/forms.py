@@ -8,8 +8,8 @@ Cookies count for pages and for reading; the routes of the API that change somet
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -20,18 +20,21 @@ if TYPE_CHECKING:
     from service.web.route import Route
 
 FORM: Final = "application/x-www-form-urlencoded"
-COOKIE: Final = "settle_session"
+COOKIE: Final = "__Host-settle_session"
+"""Browsers take a cookie of such a name only over TLS and from this very host: none of its subdomains can plant one."""
 TOKEN: Final = "form_token"  # noqa: S105  the name of a field
 FIELDS_MAX: Final = 200
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""What no text has: databases refuse some of them, and terminals obey others. Tabs and ends of lines may stand."""
 
 
-def cookie_of(headers: Mapping[str, str]) -> str:
-    """The secret of the session in a request's cookies; empty if there is none."""
-    try:
-        cookies = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""
+def cookie_of(lines: Sequence[str]) -> str:
+    """The secret of the session in a request's cookie headers; empty if there is none."""
+    cookies = (pair.strip().partition("=") for line in lines for pair in line.split(";"))
+    values = [value for name, _, value in cookies if name == COOKIE]
+    if len(values) > 1:
+        raise RefusedError(400, "input", f"the cookie {COOKIE} stands twice; delete this site's cookies")
+    return values[0] if values else ""
 
 
 def set_cookie(secret: str, seconds: int) -> str:
@@ -44,7 +47,7 @@ def takes_cookies(route: Route) -> bool:
 
 
 def read_form(media: str, body: bytes) -> dict[str, str]:
-    """The fields of a form; a field that stands twice is refused."""
+    """The fields of a form; a field that stands twice is refused, and so is one that is no text."""
     if media.partition(";")[0].strip().lower() != FORM:
         raise RefusedError(415, "media", f"content-type {media!r:.80}: expected {FORM}")
     try:
@@ -54,6 +57,9 @@ def read_form(media: str, body: bytes) -> dict[str, str]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise RefusedError(400, "input", "a field of the form stands in it twice")
+    for name, value in pairs:
+        if _CONTROL.search(name) or _CONTROL.search(value):
+            raise RefusedError(400, "input", f"{name!r:.80}: contains a character that is no text")
     return fields
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import quote
 
+from ledger.errors import InputError
 from payouts.life.line_disputes import ABOUT
 from service.settlement import line_disputes
 from service.settlement.line_disputes import DisputeShown
@@ -11,6 +13,9 @@ from service.statements.history import history
 from service.web.call import Call, Content, Redirect
 from service.web.guard.problems import NotFoundError
 from service.web.pages.drawing import page, text
+
+TEXT_MAX: Final = 2_000
+"""Letters of what is said in one form; it stays in the log."""
 
 
 def of_party(call: Call) -> Content:
@@ -54,7 +59,7 @@ def open_dispute(call: Call) -> Redirect:
             about=call.field("about"),
             claimant=party,
             amount=call.field("amount"),
-            text=call.field("text"),
+            text=_text_of(call),
             against=call.form.get("against", "").strip(),
             subject=call.form.get("subject", "").strip(),
         ),
@@ -66,9 +71,17 @@ def open_dispute(call: Call) -> Redirect:
 def answer(call: Call) -> Redirect:
     """`POST /disputes/{payee}/{dispute}`: answer a dispute as the other side."""
     party, name = call.params["payee"], call.params["dispute"]
-    spoken = call.field("text")
+    spoken = _text_of(call)
     call.held.standing.acting(lambda ws: line_disputes.answer(ws, name, party=party, text=spoken), folding=True)
     return Redirect(path=_path(party, name))
+
+
+def _text_of(call: Call) -> str:
+    spoken = call.field("text")
+    letters = len(spoken.replace("\r\n", "\n"))  # a browser counts an end of line as one, and sends two
+    if letters > TEXT_MAX:
+        raise InputError(f"the text has {letters:,} letters; expected at most {TEXT_MAX:,}")
+    return spoken
 
 
 def _concerns(shown: DisputeShown, party: str) -> bool:

@@ -27,6 +27,7 @@ from service.log.ingesting import ingest_file, quarantined
 from service.log.sources import settle_source
 from service.registry.registering import act
 from service.settlement import life
+from service.web.guard.limits import Limits
 from tests.docs.consoles import play
 from tests.docs.test_documents import environment
 from tests.service.month import Month, asked
@@ -129,6 +130,28 @@ def test_a_revocation_after_the_answer_ends_it(june: Month) -> None:
         answer = generator.declare("acme:trk-9", receipt).json()
     assert {finding["kind"] for finding in answer["findings"]} == {"expired", "refused"}
     assert not answer["assigned"]
+
+
+@pytest.mark.parametrize("depth", [100, 500, 900, 100_000])
+@pytest.mark.parametrize("field", ["", '{"track": "trk-9", "model": "mdl", "model_version": "1", "sources": '])
+def test_a_body_that_is_no_declaration_is_refused(june: Month, depth: int, field: str) -> None:
+    """If this fails, a few bytes of a platform end in an internal error."""
+    with client(june) as web:
+        secret = bearer(token(june, "ann"))
+        nested = field + "[" * depth + "]" * depth + "}" * bool(field)
+        for body in (b'"\xff"', b'{"track": "\\ud800"}', b"", nested.encode()):
+            answer = web.post("/v1/sources/acme/vectors", headers=secret, content=body)
+            assert (answer.status_code, answer.json()["cause"]) == (400, "input"), body[:80]
+        long = web.post("/v1/sources/acme/vectors", headers=secret, content=b"[" + b" " * (1 << 20))
+        assert (long.status_code, long.json()["cause"]) == (413, "body-bytes")
+
+
+def test_declarations_are_counted_before_they_are_read(june: Month) -> None:
+    """If this fails, bodies that are refused cost as much time as their sender likes."""
+    with client(june, Limits(receipts_per_second=2)) as web:
+        secret = bearer(token(june, "ann"))
+        answers = [web.post("/v1/sources/acme/vectors", headers=secret, content=b"[") for _ in range(8)]
+        assert {answer.status_code for answer in answers} == {400, 429}
 
 
 def test_only_the_operator_of_a_model_declares_for_it(june: Month) -> None:

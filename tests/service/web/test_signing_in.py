@@ -12,7 +12,7 @@ import pytest
 
 from service.access import keys, sessions
 from service.web.guard.allowed import ANYBODY
-from service.web.guard.forms import FORM
+from service.web.guard.forms import COOKIE, FORM
 from service.web.routes import ROUTES
 from tests.service.month import NOW, Month
 from tests.service.web.portal import OWN_PAGE, Person, code_for, enter, signed_in
@@ -78,9 +78,19 @@ def test_signing_out_counts_at_once_and_only_for_ones_own_sessions(web: Any, jun
 def test_a_cookie_that_was_planted_is_never_taken_over(web: Any, june: Month) -> None:
     """If this fails, whoever plants a cookie in a browser shares the session of the person who signs in there."""
     planted = "A" * 43
-    answer = enter(web, code_for(june, "bob"), cookie=f"settle_session={planted}")
+    answer = enter(web, code_for(june, "bob"), cookie=f"{COOKIE}={planted}")
     assert planted not in answer.headers["set-cookie"]
-    assert Person(web, f"settle_session={planted}").get("/home").status_code == 401
+    assert Person(web, f"{COOKIE}={planted}").get("/home").status_code == 401
+
+
+def test_a_cookie_has_one_name_and_stands_once(web: Any, june: Month) -> None:
+    """If this fails, a subdomain or another path plants a second cookie, and the server takes that one."""
+    bob, ann = signed_in(web, june, "bob"), signed_in(web, june, "ann")
+    assert bob.cookie.startswith("__Host-")
+    assert Person(web, f"theme=a; {bob.cookie}; other=b").get("/home").status_code == 200
+    assert Person(web, f"{bob.cookie}; {ann.cookie}").get("/home").status_code == 400
+    assert Person(web, f"x{bob.cookie}").get("/home").status_code == 401
+    assert Person(web, f'a="; {bob.cookie}; "').get("/home").status_code == 200
 
 
 def test_a_copy_of_the_database_signs_nobody_in(web: Any, june: Month) -> None:
