@@ -14,7 +14,7 @@ from typing import Any, Final
 from ledger.errors import InputError, VerificationError
 from ledger.proofs import canon
 from ledger.types import MILLION, Digest, Leaf, Period, parse_time
-from payouts.accounts.payment import ROUTES, Route
+from payouts.accounts.payment import Route
 from payouts.life.fields import (
     author_of,
     check_signed_fields,
@@ -102,7 +102,7 @@ class Mandate:
             hour_micros=read_micros(read_text(leaf, "hour_micros")),
             party_micros=read_micros(read_text(leaf, "party_micros")),
             hours=read_count(leaf, "hours"),
-            via=read_choice(leaf, "via", ROUTES),
+            via=read_choice(leaf, "via", ("file",)),  # a chain pays a month once, by its run
             until=read_instant(leaf, "until"),
             note=read_text(leaf, "note"),
         )
@@ -281,6 +281,16 @@ class Mandates:
             and self.mandates[instalment.mandate].currency == currency
         ]
 
+    def beside(self, terms: Terms) -> list[Mandate]:
+        """Return the mandates of another pool or currency that paid for streams of these terms in their month."""
+        paid = dict.fromkeys(record.mandate for record in self.instalments.values() if record.period == terms.period)
+        return [
+            mandate
+            for mandate in map(self.mandates.__getitem__, paid)
+            if (mandate.pool, mandate.currency) != (terms.pool, terms.currency)
+            and terms.overlaps(pool_terms(mandate.terms, terms.period))
+        ]
+
     def take(self, record: Mandate | Stop | Resume) -> str:
         if isinstance(record, Mandate):
             self.mandates[record.id] = record
@@ -304,6 +314,9 @@ class Mandates:
         _rule(record.at >= mandate.at, f"instalment {record.number} is dated before its mandate")
         _rule(record.period == record.at[:7], f"an instalment of {record.period} is dated {record.at}")
         _rule(not is_closed, f"period {record.period} is closed: its run pays it")
+        # Each month's run takes back its own pool's instalments alone.
+        others = [other.id for other in self.beside(pool_terms(mandate.terms, record.period))]
+        _rule(not others, f"mandate {''.join(others[:1])} of another pool paid for the same streams in {record.period}")
         _rule(record.number == len(earlier) + 1, f"instalment {record.number} is not the next")
         _rule(record.id == instalment_id(record.mandate, record.number), f"{record.id} is not the instalment's id")
         _rule(0 < record.micros <= mandate.ceiling, f"it pays {record.micros} micros, at most {mandate.ceiling}")

@@ -87,22 +87,30 @@ def propose(
             return DecidedStep(
                 Proposed(id=name, kind="mandate", by=existing.by, approved=book.approved(name), already=True)
             )
-        check_apart(book, record, format_time(now))
+        _check_apart(book, record, format_time(now))
         named = Mandate(**{**_fields(record), "id": name})
         return DecidedStep(proposed(name, "mandate", ws), leaves=[signed(named, maker)])
 
     return take(ws, decide)
 
 
-def check_apart(book: Book, mandate: Mandate, now: str) -> None:
-    """Refuse a mandate over streams that one of another pool pays: only one of the two months could take them back."""
-    for approved in book.mandates.mandates.values():
-        if approved.pool == mandate.pool or not book.approved(approved.id) or approved.until <= now:
-            continue
-        if pool_terms(mandate.terms, now[:7]).overlaps(pool_terms(approved.terms, now[:7])):
+def _check_apart(book: Book, mandate: Mandate, now: str) -> None:
+    """Refuse a mandate over streams that one of another pool pays, or paid this month.
+
+    The month's run takes back the instalments of its own pool and currency alone.
+    """
+    terms = pool_terms(mandate.terms, now[:7])
+    paid = book.mandates.beside(terms)
+    for other in book.mandates.mandates.values():
+        runs = (
+            book.approved(other.id)
+            and now < other.until
+            and (other.pool, other.currency) != (mandate.pool, mandate.currency)
+        )
+        if other in paid or (runs and terms.overlaps(pool_terms(other.terms, now[:7]))):
             raise StateError(
-                f"mandate {approved.id} pays pool {approved.pool} for the same streams; limit the pools to streams of "
-                "their own, --param sources=..., products=... or territories=..."
+                f"mandate {other.id} pays pool {other.pool} in {other.currency} for the same streams; limit the pools "
+                "to streams of their own, --param sources=..., products=... or territories=..."
             )
 
 

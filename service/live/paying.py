@@ -18,7 +18,7 @@ from ledger.registry.payees import Payee
 from ledger.types import Digest, Period, format_time, parse_time
 from payouts.accounts.payment import Instruction, reference
 from payouts.life.book import Book
-from payouts.life.mandates import Instalment, Mandate, instalment_id
+from payouts.life.mandates import Instalment, Mandate, instalment_id, pool_terms
 from payouts.life.records import LogSize
 from payouts.live.accrual import accrue
 from payouts.live.instalments import (
@@ -32,7 +32,7 @@ from payouts.live.instalments import (
     targets,
 )
 from service.live.accruing import open_month, whole_inputs
-from service.live.mandates import check_apart, pool_of
+from service.live.mandates import pool_of
 from service.log.logs import sizes
 from service.settlement.approvers import check_by_person
 from service.settlement.carrying import batch_of, carried, moved_on_account
@@ -104,12 +104,22 @@ def _due(ws: Workspace, book: Book, mandate: Mandate, *, period: str, logs: Sequ
 
 
 def pay(ws: Workspace, name: str | None = None, *, form: str = "csv") -> list[InstalmentPaid]:
-    """Pay what each mandate allows now (or one of them); within an interval nothing is paid a second time."""
+    """Pay what each mandate allows now (or one of them); within an interval nothing is paid a second time.
+
+    A mandate that cannot pay says why and stops no other.
+    """
     check_format(ws, form)
     check_whole(ws.log)
     book = read_book(ws)
     names = list(book.mandates.mandates) if name is None else [book.mandates.mandate(name).id]
-    return [_pay(ws, mandate, form) for mandate in names]
+    period = str(Period(ws.clock().year, ws.clock().month))
+    answers = []
+    for mandate in names:
+        try:
+            answers.append(_pay(ws, mandate, form))
+        except SettleError as problem:
+            answers.append(_nothing(book.mandates.mandate(mandate), period, str(problem)))
+    return answers
 
 
 def _pay(ws: Workspace, name: str, form: str) -> InstalmentPaid:
@@ -161,19 +171,24 @@ def _why_not(ws: Workspace, book: Book, mandate: Mandate, period: str) -> str:
     now = format_time(ws.clock())
     if not book.approved(mandate.id):
         return f"it waits for a second person: settle approve {mandate.id} --as PARTY"
+    if over := _over(book, mandate, period, now):
+        return over
+    last = max((record.at for record in book.mandates.instalments_of(mandate.id)), default="")
+    if last and parse_time(now) < (due := parse_time(last) + timedelta(hours=mandate.hours)):
+        return f"the last instalment was at {last}; the next is due at {format_time(due)}"
+    for other in book.mandates.beside(pool_terms(mandate.terms, period)):
+        return f"mandate {other.id} of pool {other.pool} in {other.currency} paid for the same streams in {period}"
     check_by_person(ws, book, mandate.id)
-    check_apart(book, mandate, now)
+    return ""
+
+
+def _over(book: Book, mandate: Mandate, period: str, now: str) -> str:
     stop = book.mandates.stop_of(mandate.id)
     if stop is not None:
         return f"it is stopped: {stop.reason}"
     if now >= mandate.until:
         return f"it ended at {mandate.until}"
-    if period <= max(book.closes, default=""):
-        return f"{period} is closed: its run pays the rest"
-    last = max((record.at for record in book.mandates.instalments_of(mandate.id)), default="")
-    if last and parse_time(now) < (due := parse_time(last) + timedelta(hours=mandate.hours)):
-        return f"the last instalment was at {last}; the next is due at {format_time(due)}"
-    return ""
+    return f"{period} is closed: its run pays the rest" if period <= max(book.closes, default="") else ""
 
 
 def _nothing(mandate: Mandate, period: str, waits: str, left_out: tuple[LeftOut, ...] = ()) -> InstalmentPaid:

@@ -8,10 +8,11 @@ from ledger.errors import ConflictError
 from ledger.log.append import Log
 from ledger.types import Digest
 from payouts.life.book import Book
+from payouts.life.mandates import Mandate
 from payouts.rules.base import Rule
 from payouts.rules.training import Training
 from payouts.terms import Terms
-from service.settlement.carrying import paid_out, reversal
+from service.settlement.carrying import moved_on_account, paid_out, reversal
 from service.settlement.stored import Stored, load
 
 
@@ -30,6 +31,12 @@ def check_apart(log: Log, book: Book, run: Digest, terms: Terms, rule: Rule) -> 
                 "one pool: give it other sources, products or territories (--param products=free), "
                 "or have that run reversed"
             )
+    for mandate in _paid_on_account(log, book, terms):
+        raise ConflictError(
+            f"pool {terms.pool} of {terms.period} in {terms.currency} may count streams that mandate {mandate.id} paid "
+            f"for on account: run them as pool {mandate.pool} in {mandate.currency}, which takes that off, and limit "
+            "other pools to other sources, products or territories (--param products=free)"
+        )
     for former in _owed_back(log, book, terms.period):
         if not _books_back(terms, former) and _meet(former, terms):
             raise ConflictError(
@@ -42,7 +49,8 @@ def check_apart(log: Log, book: Book, run: Digest, terms: Terms, rule: Rule) -> 
 def overlapping(log: Log, book: Book, period: str) -> tuple[tuple[str, str], ...]:
     """Return the pairs of pools of a period that may pay for the same streams; `check_apart` prevents them.
 
-    Either both are in force, or the first was reversed after payments that the second does not book back.
+    Either both are in force, or the first was reversed after payments that the second does not book back, or the first
+    is a mandate's, whose payments on account the second does not take off.
     """
     taking = [stored for stored in _published(log, book, period) if _takes_streams(stored.terms, stored.rule_name)]
     standing = [(first, second) for first, second in combinations(taking, 2) if first.terms.overlaps(second.terms)]
@@ -51,12 +59,24 @@ def overlapping(log: Log, book: Book, period: str) -> tuple[tuple[str, str], ...
         for paid, first in product(_owed_back(log, book, period), taking)
         if not _books_back(first.terms, paid) and _meet(paid, first.terms)
     ]
-    return tuple((first.record.pool, second.record.pool) for first, second in (*standing, *repeated))
+    early = [(mandate.pool, run.record.pool) for run in taking for mandate in _paid_on_account(log, book, run.terms)]
+    return (*((first.record.pool, second.record.pool) for first, second in (*standing, *repeated)), *early)
 
 
 def _published(log: Log, book: Book, period: str) -> list[Stored]:
     """Return the runs of a period that are in force."""
     return [load(log, run) for run in book.standing() if run.period == period]
+
+
+def _paid_on_account(log: Log, book: Book, terms: Terms) -> list[Mandate]:
+    """Return the mandates that paid for streams of these terms, and whose payments a run under them does not take."""
+    return [
+        mandate
+        for mandate in book.mandates.beside(terms)
+        if any(
+            moved_on_account(log, book, book.mandates.of_month(mandate.pool, mandate.currency, terms.period)).values()
+        )
+    ]
 
 
 def _owed_back(log: Log, book: Book, period: str) -> list[Stored]:

@@ -101,6 +101,22 @@ def test_an_instalment_outside_its_mandate_is_void(paid: Instalment) -> None:
     assert (book.mandates.instalments, [void.type for void in book.voids]) == ({}, ["instalment"])
 
 
+def test_a_months_streams_are_paid_early_by_one_pool() -> None:
+    """If this fails, two mandates pay the same streams of a month, and only one pool's run takes its payments back."""
+    for changed in ({"pool": "second"}, {"currency": "USD"}):
+        second = replace(MANDATE, id="mandate-2", terms={**TERMS, **changed})
+        both = (*APPROVED, second, approval(second))
+        other = instalment(size=6, hour=12, mandate="mandate-2", id=instalment_id("mandate-2", 1))
+        book = book_of(*both, instalment(size=5), other)
+        assert list(book.mandates.instalments) == [instalment_id("mandate-1", 1)]
+        assert "mandate-1 of another pool" in book.voids[0].reason
+        assert len(book_of(*both, replace(other, size=5)).mandates.instalments) == 1
+    apart = replace(MANDATE, id="mandate-2", terms={**TERMS, "pool": "second", "territories": ["DE"]})
+    own = replace(MANDATE, terms={**TERMS, "territories": ["SE"]})
+    book = book_of(close("2026-06"), own, approval(own), apart, approval(apart), instalment(size=5), other)
+    assert len(book.mandates.instalments) == 2
+
+
 def test_instalments_keep_their_interval() -> None:
     """If this fails, a clock set back or a second process pays two instalments of one interval."""
     first = instalment(size=3)
@@ -148,6 +164,7 @@ def test_a_payment_on_account_has_one_answer() -> None:
         {"terms": []},
         {"rule": "pro-rata"},
         {"via": "post"},
+        {"via": "chain"},
         {"until": "tomorrow"},
         {"terms": {"pool": "default", "currency": "EUR"}},
         {"terms": {**TERMS, "pool": 1}},

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import InputError, StateError
+from ledger.errors import ConflictError, InputError, StateError
 from ledger.proofs import canon, dsse, leaf
 from payouts.accounts.account import Account
 from payouts.accounts.clauses import PaidIn, Withholding
@@ -18,7 +18,7 @@ from payouts.live.instalments import INSTALMENT_TYPE
 from service.bundles import verify_bundle
 from service.live import mandates, paying
 from service.live.paying import InstalmentPaid, instalment_problems
-from service.settlement import agreements, bank_answers, holds, life, proposals
+from service.settlement import agreements, approvers, bank_answers, holds, life, proposals
 from service.settlement import paying as settling
 from service.settlement.carrying import batch_of
 from service.settlement.payees import settled_parties
@@ -258,6 +258,66 @@ def test_streams_are_paid_early_by_one_pool(july: Month) -> None:
     july.now += timedelta(hours=1)
     assert [paid.payments for paid in paying.pay(july.ws)] == [4, 0]
     assert [paid.payments for paid in paying.pay(july.ws, other)] == [0]
+
+
+def test_the_first_mandate_that_pays_for_streams_in_a_month_pays_them_alone(july: Month) -> None:
+    """If this fails, a mandate in another currency, or one after an ended mandate, pays a month's streams again."""
+    ended = mandate(july, until="2026-07-20T13:30:00Z")
+    assert pay(july).payments == 4
+    july.now += timedelta(days=1)
+    for changed in ({"pool_name": "second"}, {"currency": "USD"}):
+        with pytest.raises(StateError, match=ended):
+            mandates.propose(july.ws, **(TERMS | changed))
+    july.now += timedelta(days=20)  # in August nothing of the ended mandate is left
+    assert mandate(july, pool_name="second")
+
+
+def test_of_two_mandates_approved_side_by_side_one_pays_a_month(july: Month) -> None:
+    """If this fails, two mandates proposed before either counted pay the same streams twice, or none pays them."""
+    both = [mandates.propose(july.ws, **(TERMS | {"pool_name": pool})).id for pool in ("default", "second")]
+    for name in both:
+        life.approve(july.ws, name, "approver")
+    july.now += timedelta(hours=1)
+    first, second = paying.pay(july.ws)
+    assert (first.payments, second.payments) == (4, 0)
+    assert both[0] in second.waits
+
+
+def test_a_month_paid_on_account_is_run_as_the_mandates_pool(
+    july: Month, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a run under another name or currency pays the month again, and recomputing says ok."""
+    mandate(july)
+    pay(july)
+    july.now = JULY_OVER
+    life.close(july.ws, "2026-07")
+    request: dict[str, Any] = {"period": "2026-07", "pool": None, "rule": "pro-rata", "engine": "log"}
+    for changed in ({"name": "second", "currency": "EUR"}, {"currency": "USD"}):
+        with pytest.raises(ConflictError, match="run them as pool default in EUR"):
+            life.run(july.ws, life.request(**request, **changed, params={"price": "100.00"}))
+    monkeypatch.setattr(life, "check_apart", lambda *_: None)
+    run = life.run(july.ws, life.request(**request, name="second", currency="EUR", params={"price": "100.00"})).run
+    life.approve(july.ws, run, "approver")
+    life.publish(july.ws, run)
+    recomputing.export(july.ws, "2026-07", tmp_path / "out")
+    again = recomputing.recompute(tmp_path / "out", july.ws.trust)
+    assert (again.ok, again.overlapping) == (False, (("default", "second"),))
+
+
+def test_one_mandate_that_cannot_pay_stops_no_other(july: Month) -> None:
+    """If this fails, an old mandate approved before there were approvers stops the payments of all others."""
+    old = mandate(july, params={"price": "100.00", "territories": "DE"}, pool_name="second")
+    other = approvers.enrol(july.ws, "Carol")
+    assert other.party == "Carol"
+    july.now += timedelta(minutes=1)
+    name = mandates.propose(july.ws, **(TERMS | {"params": {"price": "100.00", "territories": "SE"}})).id
+    life.approve(july.ws, name, "Carol")
+    july.now += timedelta(hours=1)
+    waits, paid = paying.pay(july.ws)
+    assert (waits.mandate, waits.instalment, paid.payments) == (old, None, 4)
+    assert "demo approvals only" in waits.waits
+    mandates.stop(july.ws, old, reason="replaced")
+    assert paying.pay(july.ws, old)[0].waits == "it is stopped: replaced"
 
 
 def test_who_was_paid_early_has_been_paid(july: Month) -> None:
