@@ -40,12 +40,16 @@ class LargeCatalogue:
         return len(self.ids)
 
     @cached_property
-    def _by_digest(self) -> dict[str, str]:
-        return {digest: name for name, digest in self._digests.items()}
+    def _by_digest(self) -> dict[str, list[str]]:
+        """The recordings of each digest: one file may be registered as several."""
+        names: dict[str, list[str]] = {}
+        for name, digest in self._digests.items():
+            names.setdefault(digest, []).append(name)
+        return names
 
     def narrowed(self, item: Features) -> Catalogue:
         """The catalogue of an item's candidates."""
-        names = [self._by_digest[digest] for digest in self._shelves.candidates(item) if digest in self._by_digest]
+        names = [name for digest in self._shelves.candidates(item) for name in self._by_digest.get(digest, ())]
         styles = dict(zip(self.ids, self.styles, strict=True))
         return Catalogue(
             [CatalogueEntry(id=name, features=self._read(self._digests[name]), style=styles[name]) for name in names],

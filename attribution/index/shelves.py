@@ -1,6 +1,8 @@
 """Find the few recordings of a large index that a track may be made of, from tables on disk.
 
-    index/shelves/000001/   the tables of some recordings: of one `add`, or of smaller shelves joined; never changed
+    index/shelves/VERSION/shelves.json   the shelves that count
+    index/shelves/VERSION/000001/        the tables of some recordings: of one `add`, or of smaller shelves joined;
+                                         never changed
 
 A catalogue in memory takes a hundred times what a query looks at. So of each recording a shelf has a sample of its
 landmarks and of its triples of peaks, the runs of notes of its tune, and every third segment, in a byte or less a
@@ -11,6 +13,7 @@ the rarest runs and the nearest segments. Methods then judge the track against t
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +30,10 @@ from attribution.hearing.spectra import Floats, one_thread
 from attribution.index.catalogue import SCREEN_ENCODERS, joined
 from attribution.index.patterns import FAN, FAN_ASKED, TRANSPOSED, Triples, triples
 from attribution.index.tunes import grams
+from ledger.errors import VerificationError
+from ledger.files import make_folder, whole, write_whole
+
+LIST: Final = "shelves.json"
 
 LANDMARKS_SAMPLE: Final = 10
 TRIPLES_SAMPLE: Final = 16
@@ -61,6 +68,7 @@ class Shelf:
     digests: npt.NDArray[np.bytes_]
     words: Mapping[str, Words]
     spaces: Sequence[Any]
+    """Of segments, one for each of SPACES; none where no recording is sound."""
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -74,7 +82,7 @@ class Shelves:
 
     @cached_property
     def shelves(self) -> list[Shelf]:
-        return [_opened(shelf_folder, mapped=True) for shelf_folder in self._places()]
+        return [_opened(self.folder / name, mapped=True) for name in self._names()]
 
     def digests(self) -> set[str]:
         return {digest.decode() for shelf in self.shelves for digest in shelf.digests}
@@ -104,16 +112,20 @@ class Shelves:
                 for number, name in enumerate(SPACES if segments else ())
             ],
         )
-        joined_places = []
-        for shelf_folder in reversed(self._places()):
-            earlier = _opened(shelf_folder, mapped=False)
+        names = self._names()
+        self._remove_all_but(names)  # what an interrupted call left behind
+        shelf_name = f"{max(map(int, names), default=0) + 1:06}"
+        while names:
+            earlier = _opened(self.folder / names[-1], mapped=False)
             if len(earlier) > len(shelf) or len(earlier) + len(shelf) > SHELF_MOST:
                 break
             shelf = _together(earlier, shelf)
-            joined_places.append(shelf_folder)
-        self._write(shelf)
-        for shelf_folder in joined_places:
-            shutil.rmtree(shelf_folder)
+            names.pop()
+        _write(self.folder / shelf_name, shelf)
+        names.append(shelf_name)
+        # Until this list is written the shelves are those before: a crash neither loses a recording nor doubles one.
+        write_whole(self.folder / LIST, json.dumps(names).encode())
+        self._remove_all_but(names)
         self.__dict__.pop("shelves", None)
 
     def candidates(self, item: Features) -> list[str]:
@@ -138,26 +150,23 @@ class Shelves:
             dict.fromkeys(digest for name, most in CANDIDATES.items() for _, digest in sorted(best[name])[:most])
         )
 
-    def _places(self) -> list[Path]:
-        return sorted(
-            shelf_folder for shelf_folder in self.folder.glob("[0-9]*") if (shelf_folder / "digests.npy").is_file()
-        )
+    def _names(self) -> list[str]:
+        """The folders of the shelves that count, oldest first."""
+        path = self.folder / LIST
+        try:
+            names = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return []
+        except ValueError as problem:
+            raise _damaged(path, problem) from None
+        if not isinstance(names, list) or not all(isinstance(name, str) and name.isdecimal() for name in names):
+            raise _damaged(path, "no list of shelves")
+        return names
 
-    def _write(self, shelf: Shelf) -> None:
-        import faiss
-
-        last = max((int(shelf_folder.name) for shelf_folder in self._places()), default=0)
-        shelf_folder = self.folder / f"{last + 1:06}"
-        part = self.folder / f"{shelf_folder.name}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        np.save(part / "digests.npy", shelf.digests)
-        for name, words in shelf.words.items():
-            np.save(part / f"{name}.npy", words)
-        for name, index in zip(SPACES, shelf.spaces, strict=False):
-            faiss.write_index(index, str(part / f"{name}.faiss"))
-        # Renamed when it is whole: a crash leaves the shelves as they were.
-        part.rename(shelf_folder)
+    def _remove_all_but(self, names: list[str]) -> None:
+        for path in self.folder.glob("[0-9]*"):
+            if path.name not in names:
+                shutil.rmtree(path)
 
     def _filled(self, name: str, rows: Floats, owners: Words) -> Any:
         """Segments by recording, in the cells that the first shelf was divided into, so that shelves can be joined."""
@@ -170,8 +179,7 @@ class Shelves:
                 index: Any = faiss.index_factory(rows.shape[1], f"IVF{cells},SQ4", faiss.METRIC_INNER_PRODUCT)
                 index.cp.min_points_per_centroid = 1  # a small first shelf is no reason for a warning
                 index.train(rows[:: len(rows) // TRAINED_WITH + 1])
-                self.folder.mkdir(parents=True, exist_ok=True)
-                faiss.write_index(index, str(path))
+                _write_space(path, index)
             filled: Any = faiss.read_index(str(path))
             filled.add_with_ids(rows, owners)
         return filled
@@ -182,17 +190,45 @@ def _opened(shelf_folder: Path, *, mapped: bool) -> Shelf:
 
     mode: Literal["r"] | None = "r" if mapped else None
     paths = [path for path in (shelf_folder / f"{name}.faiss" for name in SPACES) if path.is_file()]
-    return Shelf(
-        digests=np.load(shelf_folder / "digests.npy", mmap_mode=mode),
-        words={name: np.load(shelf_folder / f"{name}.npy", mmap_mode=mode) for name in _ROW_AT},
-        spaces=[faiss.read_index(str(path), faiss.IO_FLAG_MMAP if mapped else 0) for path in paths],
+    try:
+        return Shelf(
+            digests=np.load(shelf_folder / "digests.npy", mmap_mode=mode),
+            words={name: np.load(shelf_folder / f"{name}.npy", mmap_mode=mode) for name in _ROW_AT},
+            spaces=[faiss.read_index(str(path), faiss.IO_FLAG_MMAP if mapped else 0) for path in paths],
+        )
+    except (OSError, ValueError, RuntimeError) as problem:
+        raise _damaged(shelf_folder, problem) from None
+
+
+def _damaged(path: Path, problem: object) -> VerificationError:
+    return VerificationError(
+        f"{path}: damaged ({problem}); delete {path.parent} and run `settle index`, which makes it again"
     )
+
+
+def _write(shelf_folder: Path, shelf: Shelf) -> None:
+    make_folder(shelf_folder)
+    for name, table in {"digests": shelf.digests, **shelf.words}.items():
+        with whole(shelf_folder / f"{name}.npy") as out:
+            np.save(out, table)
+    for name, space in zip(SPACES, shelf.spaces, strict=False):
+        _write_space(shelf_folder / f"{name}.faiss", space)
+
+
+def _write_space(path: Path, space: Any) -> None:
+    import faiss
+
+    with whole(path) as out:
+        faiss.write_index(space, faiss.PyCallbackIOWriter(out.write))
 
 
 def _together(first: Shelf, second: Shelf) -> Shelf:
     """Two shelves as one: rows of the second come after those of the first."""
-    for earlier, later in zip(first.spaces, second.spaces, strict=True):
-        earlier.merge_from(later, len(first))
+    if not first.spaces:
+        first, second = second, first  # rows of segments can only be added to those of a shelf that has some
+    if second.spaces:
+        for earlier, later in zip(first.spaces, second.spaces, strict=True):
+            earlier.merge_from(later, len(first))
     return Shelf(
         digests=np.concatenate([first.digests, second.digests]),
         words={

@@ -166,12 +166,15 @@ class IndexStore:
         document, rows = self._searchable()
         if len(rows) <= IN_MEMORY:
             return self.catalogue()
+        shelves = self.shelves
+        if not {row.sha256 for row in rows} <= shelves.digests():  # else those missing would be credited with nothing
+            raise StateError(f"{shelves.folder}: recordings of the index are missing; run `settle index` again")
         return LargeCatalogue(
             {row.id: row.sha256 for row in rows},
             {row.id: row.style for row in rows},
             root=document["root"],
             chance=Chance(**document["chance"]),
-            shelves=self.shelves,
+            shelves=shelves,
             read=self.get,
         )
 
