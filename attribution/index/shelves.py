@@ -219,7 +219,7 @@ def _write_space(path: Path, space: Any) -> None:
     import faiss
 
     with whole(path) as out:
-        faiss.write_index(space, faiss.PyCallbackIOWriter(out.write))
+        faiss.write_index(space, faiss.PyCallbackIOWriter(out.write))  # type: ignore[attr-defined]  # no stub has it
 
 
 def _together(first: Shelf, second: Shelf) -> Shelf:
