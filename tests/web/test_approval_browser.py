@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 
 from ledger.proofs import trust as trust_file
 from service.bundles import verify_bundle
-from service.settlement import approvers
+from service.live import mandates
+from service.settlement import approvers, holds
 from service.settlement.step import read_book
+from tests.service.live.test_paying import TERMS
 from tests.service.web.serving import lines, row
 from tests.web.portal_browser import Portal, portal
 
@@ -92,6 +95,9 @@ LIES = {
     "other accounts": ("/accounts", b'"payable":"127270000"', b'"payable":"127270001"', "not those of the document"),
     "no document": ("/document", b'"payloadType"', b'"payloadtype"', "Not signed"),
     "another signer": ("/leaf", b'"by":"carol"', b'"by":"operator"', "in the name of operator"),
+    "another proposal": ("/leaf", b'"subject":"', b'"subject":"0', "another proposal than this page's"),
+    "a leaf of another day": ("/leaf", b'"at":"20', b'"at":"19', "more than ten minutes from this machine's clock"),
+    "no day": ("/leaf", b'"at":"20', b'"at":"x', "more than ten minutes from this machine's clock"),
     "a demo": ("/leaf", b'"demo":false', b'"demo":true', "something else than an approval"),
     "a publication": ("/leaf", b'"type":"approve"', b'"type":"publish"', "something else than an approval"),
 }
@@ -155,6 +161,40 @@ def test_a_month_is_published_and_paid_by_clicking(served: Portal, operator: Any
     bundle = Path(downloading.value.path())
     trust = trust_file.parse((served.june.home / "trust.json").read_bytes())
     assert verify_bundle(bundle.read_bytes(), trust).ok
+
+
+def test_amounts_of_a_mandate_are_shown_as_money(served: Portal, carol: Any) -> None:
+    """If this fails, an approver reads a ceiling a million times too large, and cannot tell one that is."""
+    proposal = mandates.propose(served.june.ws, **(TERMS | {"until": _next_year()}))
+    carol.goto(f"{served.origin}/proposals/{proposal.id}")
+    carol.get_by_role("button", name="Sign and approve").wait_for()
+    facts = dict(
+        zip(
+            carol.locator("#approve dt").all_inner_texts(),
+            carol.locator("#approve dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+    shown = {name: facts[name] for name in ("hour_micros", "party_micros", "terms.price_micros")}
+    assert shown == {
+        "hour_micros": "1000.000000 EUR",
+        "party_micros": "500.000000 EUR",
+        "terms.price_micros": "100.000000 EUR",
+    }
+    assert "contains no amount" not in carol.locator("#approve").inner_text()
+
+
+def test_a_page_says_where_what_is_signed_contains_no_amount(served: Portal, carol: Any) -> None:
+    """If this fails, an approver takes the server's word on an amount for something that the browser has checked."""
+    hold = holds.open_hold(served.june.ws, scope="party", subject="bob", reason="fraud")
+    proposal = holds.release(served.june.ws, hold.id, note="checked")
+    carol.goto(f"{served.origin}/proposals/{proposal.id}")
+    carol.get_by_role("button", name="Sign and approve").wait_for()
+    assert "What you sign contains no amount" in carol.locator("#approve").inner_text()
+
+
+def _next_year() -> str:
+    return f"{datetime.now(UTC).year + 1}-12-31"
 
 
 def test_the_operator_is_not_offered_to_approve(served: Portal, operator: Any, run: str) -> None:

@@ -8,6 +8,9 @@ const statusLine = document.getElementById("approve-status");
 const MILLION = 1000000n;
 const APPROVAL_FIELDS = ["v", "type", "at", "by", "subject", "document", "demo", "signed_for"];
 const LARGEST = 10;
+// A leaf of another day would count when its author did not mean to approve.
+const FRESH_MS = 10 * 60 * 1000;
+const AMOUNT_NAME = /(?:^|_)micros$/;
 
 async function fetched(path) {
   const answer = await fetch(path, { credentials: "same-origin" });
@@ -55,15 +58,27 @@ async function showRun(list, leaf, bytes) {
   for (const { party, micros } of paid.slice(0, LARGEST)) addFact(list, party, amountText(micros, currency));
 }
 
+// Every field by its name; amounts as money, however deep they stand. Returns whether there was an amount.
+function showFields(list, prefix, fields, currency) {
+  let amounts = false;
+  for (const [name, value] of Object.entries(fields)) {
+    const label = prefix ? `${prefix}.${name}` : name;
+    if (isObject(value)) amounts = showFields(list, label, value, currency) || amounts;
+    else if (AMOUNT_NAME.test(name) && value !== null) {
+      addFact(list, label, amountText(readMicros(value, label), currency));
+      amounts = true;
+    } else addFact(list, label, typeof value === "string" ? value : canonicalText(value));
+  }
+  return amounts;
+}
+
 // Any other proposal is a leaf of the log: its hash is what the approval names, and its fields are what it says.
 async function showProposal(list, leaf, bytes) {
   if (formatHex(await sha256(LEAF_PREFIX, bytes)) !== leaf.document) refuse("the proposal is not the one that the leaf names");
   const proposal = decodeCanonicalObject(bytes, "proposal");
-  for (const name of Object.keys(proposal).filter((field) => !["v", "key", "sig", "signed_for"].includes(field))) {
-    const value = proposal[name];
-    addFact(list, name, name === "micros" ? amountText(readMicros(value, name), proposal.currency ?? "")
-      : typeof value === "string" ? value : canonicalText(value));
-  }
+  const shown = Object.entries(proposal).filter(([field]) => !["v", "key", "sig", "signed_for"].includes(field));
+  const currency = proposal.currency ?? proposal.terms?.currency ?? "";
+  if (!showFields(list, "", Object.fromEntries(shown), currency)) put(panel, "p", words.unproven).className = "warn";
 }
 
 async function prepare(key) {
@@ -74,6 +89,9 @@ async function prepare(key) {
     refuse("the server sent something else than an approval to sign");
   }
   if (leaf.by !== words.party) refuse(`the approval is in the name of ${leaf.by}`);
+  if (leaf.subject !== decodeURIComponent(location.pathname.split("/").at(-1))) refuse("the approval is of another proposal than this page's");
+  const age = Math.abs(Date.now() - Date.parse(leaf.at));
+  if (!(age <= FRESH_MS)) refuse(`the approval is dated ${leaf.at}, more than ten minutes from this machine's clock`);
   const document_ = await fetched(`${location.pathname}/document`);
   const list = put(panel, "dl", "");
   addFact(list, words.signer, `${leaf.by}, ${words.key} ${id.slice(0, 16)}`);
