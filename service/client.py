@@ -162,6 +162,10 @@ class Client:
         by_recording = {permission.recording: permission for permission in permissions}
         if missing := sorted(set(weights) - set(by_recording)):
             raise ValueError(f"no permission for {missing[0]}; ask for it first")
+        for recording, ppm in weights.items():
+            cap = by_recording[recording].cap_ppm
+            if cap is not None and ppm > cap:
+                raise ValueError(f"{recording}: {ppm:,} ppm; its permission allows at most {cap:,}")
         models = {by_recording[recording].model for recording in weights}
         if len(models) != 1:
             raise ValueError(f"permissions of {len(models)} model versions; a track is made by one")

@@ -5,7 +5,7 @@ It is derived from the registry and the vector alone, so that whoever reads the 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from dataclasses import dataclass
 
 from ledger.errors import InputError
@@ -27,7 +27,7 @@ class DeclarationFinding:
 
 def findings(view: View, vector: InfluenceVector, territory: str = WORLD) -> tuple[DeclarationFinding, ...]:
     """Name every receipt that does not serve this vector, then every source whose use was not permitted."""
-    uses = dict.fromkeys(_uses(vector))
+    uses = _uses(vector)
     by_subject: dict[str, list[Digest]] = {}
     for digest in dict.fromkeys(vector.decisions):
         if (receipt := view.receipts.get(digest)) is not None:
@@ -38,12 +38,15 @@ def findings(view: View, vector: InfluenceVector, territory: str = WORLD) -> tup
         if (fault := _fault(view, vector, digest, uses, territory)) is not None
     ]
     sources = []
-    for subject, use in uses:
+    for (subject, use), ppm in uses.items():
         # Only receipts about the subject can prove its permission: a long list is not tried for every source.
         receipts_of = by_subject.get(subject, ())
         decision = view.decide_track(vector.track, subject, use, territory, receipts=receipts_of)
         if decision.decision != "allow":
             text = f"{use}: {decision.decision} ({'; '.join(decision.reasons)})"
+            sources.append(DeclarationFinding(kind="refused", about=subject, text=text))
+        elif decision.cap_ppm is not None and ppm > decision.cap_ppm:
+            text = f"{use}: declared at {ppm:,} ppm; its grant caps that at {decision.cap_ppm:,}"
             sources.append(DeclarationFinding(kind="refused", about=subject, text=text))
     return (*receipts, *sources)
 
@@ -59,14 +62,15 @@ def check_payable(view: View, vector: InfluenceVector) -> None:
                 )
 
 
-def _uses(vector: InfluenceVector) -> Iterator[tuple[str, str]]:
-    """Every declared source with its use; a style group asks nobody."""
-    yield from (
-        (source.id, use_of(source))
-        for aspect in ASPECTS
-        for source in vector.aspect(aspect).sources
-        if source.basis == "declared" and not source.id.startswith(STYLE_PREFIX)
-    )
+def _uses(vector: InfluenceVector) -> dict[tuple[str, str], int]:
+    """Every declared source with its use, and the largest part that an aspect gives it; a style group asks nobody."""
+    uses: dict[tuple[str, str], int] = {}
+    for aspect in ASPECTS:
+        for source in vector.aspect(aspect).sources:
+            if source.basis == "declared" and not source.id.startswith(STYLE_PREFIX):
+                key = (source.id, use_of(source))
+                uses[key] = max(uses.get(key, 0), source.ppm)
+    return uses
 
 
 def _fault(

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ledger.proofs import canon, dsse
-from ledger.registry import acts, papers, release
+from ledger.registry import acts, declared, papers, release
 from ledger.registry.compare import Author
 from ledger.registry.decide import Question
 from ledger.registry.facts import TrackFact
@@ -93,6 +94,19 @@ def test_a_cap_on_influence_is_kept(office: Office) -> None:
     assert judge(office, vector(("rec-1", 500_000, "condition"))).clear
     over = judge(office, vector(("rec-1", 500_001, "condition")))
     assert "caps that at 500,000" in over.reasons[0]
+
+
+def test_a_declaration_above_a_cap_is_refused(office: Office) -> None:
+    """If this fails, a generator's declaration pays more influence than the holder's grant allows."""
+    document = sample()
+    document["grants"][0]["cap_ppm"] = 500_000
+    office.load(document)
+    view = office.registry.view()
+    assert declared.findings(view, vector(("rec-1", 500_000, "condition"))) == ()
+    (finding,) = declared.findings(view, vector(("rec-1", 500_001, "condition")))
+    assert (finding.kind, finding.about) == ("refused", "rec-1")
+    composition = replace(vector(), composition=vector(("rec-1", 500_001, "condition")).recording)
+    assert [finding.about for finding in declared.findings(view, composition)] == ["rec-1"]
 
 
 def test_declared_conditioning_must_have_been_permitted(office: Office) -> None:

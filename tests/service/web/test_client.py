@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.proofs import tlog_proof
-from service.client import Client, ServiceError
+from service.client import Client, Permission, ServiceError
 from tests.service.web.serving import row, served_month, serving, token
 from tests.support import packages_after
 
@@ -66,3 +66,22 @@ def test_it_tries_again_and_waits_as_long_as_it_is_asked_to() -> None:
 def test_it_needs_the_standard_library_alone() -> None:
     """If this fails, a platform cannot take the client along as one file."""
     assert packages_after("import service.client") <= {"service"}
+
+
+def test_a_weight_above_a_permissions_cap_is_not_sent() -> None:
+    """If this fails, a generator learns of a cap only when its declaration is recorded and pays nobody."""
+    capped = Permission(
+        recording="rec-1",
+        use="condition",
+        model="mdl@1",
+        decision="allow",
+        reasons=(),
+        cap_ppm=500_000,
+        receipt="ab" * 32,
+        statement={},
+    )
+    client = Client("http://127.0.0.1:1", "t", source="acme", sleep=lambda _: None)
+    with pytest.raises(ValueError, match="rec-1: 500,001 ppm; its permission allows at most 500,000"):
+        client.declare("trk-9", {"rec-1": 500_001}, [capped])
+    with pytest.raises(OSError):  # noqa: PT011  the cap itself is sent: nobody answers
+        client.declare("trk-9", {"rec-1": 500_000}, [capped])
