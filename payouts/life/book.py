@@ -31,7 +31,7 @@ from payouts.life import mandates, records
 from payouts.life.ends import check_come, quorum_of
 from payouts.life.line_disputes import Admit, Answer, Appeal, Decide, Disputes, LineDispute
 from payouts.life.listener_holds import Reject
-from payouts.life.mandates import Instalment, Mandates, Resume
+from payouts.life.mandates import Instalment, Mandate, Mandates, Resume
 from payouts.life.records import (
     Adjust,
     Agree,
@@ -64,6 +64,8 @@ Authority = Callable[[int, Leaf], str]
 """The party whose key signed the leaf at this index; VerificationError unless it counts there, in the author's role."""
 Entitlement = Callable[[int, LineDispute, Run], None]
 """VerificationError unless whoever opens the dispute at this index had a part in what it is about, by that run."""
+InstalmentCheck = Callable[[int, Instalment, Mandate], None]
+"""VerificationError if the document of the instalment at this index is here and is not that of its leaf and mandate."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +74,7 @@ class Book:
 
     authority: Authority
     entitlement: Entitlement
+    check_document: InstalmentCheck
     size: int = 0
     closes: dict[str, Close] = field(default_factory=dict)
     runs: dict[Digest, Run] = field(default_factory=dict)
@@ -476,6 +479,8 @@ class Book:
             return self.mandates.take(record)
         # What it does not know of, a hold or an answer of the bank, could pay the same money twice.
         _rule(self.last < record.size <= index, f"it knows the log up to {record.size} and not entry {self.last}")
+        # Its payments are counted, booked and sent as its document lists them.
+        self.check_document(index, record, self.mandates.mandate(record.mandate))
         closed = record.period <= max(self.closes, default="")
         return self.mandates.pay(record, is_approved=self.approved(record.mandate), is_closed=closed)
 
@@ -491,9 +496,14 @@ def _rule(holds: bool, broken: str) -> None:  # noqa: FBT001  the condition is t
         raise VerificationError(broken)
 
 
-def fold(leaves: Iterable[tuple[int, bytes, Leaf]], authority: Authority, entitlement: Entitlement) -> Book:
+def fold(
+    leaves: Iterable[tuple[int, bytes, Leaf]],
+    authority: Authority,
+    entitlement: Entitlement,
+    check_document: InstalmentCheck,
+) -> Book:
     """Return the book of these leaves: (index, leaf hash, leaf), by index; other types are skipped."""
-    book = Book(authority=authority, entitlement=entitlement)
+    book = Book(authority=authority, entitlement=entitlement, check_document=check_document)
     for index, leaf_hash, leaf in leaves:
         book.add(index, leaf_hash, leaf)
     return book

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ledger.errors import VerificationError
-from ledger.proofs import canon
+from ledger.proofs import canon, dsse
+from ledger.proofs.keys import PublicKey
 from ledger.types import MILLION, Digest
 from payouts.accounts.account import Correction, account
 from payouts.accounts.deductions import Stages
@@ -110,6 +111,45 @@ def logs_of(document: Mapping[str, Any]) -> tuple[LogSize, ...]:
     return tuple(
         LogSize(origin=str(log["origin"]), size=int(log["size"]), root=str(log["root"])) for log in document["logs"]
     )
+
+
+def read_document(data: bytes, record: Instalment, mandate: Mandate, signer: PublicKey) -> dict[str, Any]:
+    """Read an instalment's document from its envelope.
+
+    Refuses one of another signer, instalment, mandate, route, month, sum or spelling, and payments that repeat a party
+    or come to nothing. What the log comes to at its size is left to `check_instalment`.
+    """
+    name = f"instalment {record.number} of {mandate.id}"
+    envelope = dsse.parse(data)
+    if envelope.payload_type != INSTALMENT_TYPE or envelope.digest != record.statement:
+        raise VerificationError(f"{name}: its statement is no instalment, or has another digest")
+    if not dsse.signers(envelope, [signer]):
+        raise VerificationError(f"{name}: its statement is not signed by the key that signed its leaf")
+    document = canon.decode_object(envelope.payload, "instalment")
+    try:
+        payments = [Instruction.from_payload(row) for row in document["payments"]]
+        logs = logs_of(document)
+        expected = instalment_payload(
+            mandate,
+            record.id,
+            record.number,
+            period=record.period,
+            logs=logs,
+            minimum=int(document["minimum_micros"]),
+            pays={payment.party: payment.micros for payment in payments},
+            accounts={payment.party: payment.account for payment in payments},
+            left_out={str(party): str(reason) for party, reason in document["left_out"].items()},
+        )
+        home_size = logs[0].size
+    except (LookupError, TypeError, ValueError, AttributeError) as problem:
+        raise VerificationError(f"{name}: a field is missing or of another type: {problem!r}") from None
+    if canon.encode(document) != canon.encode(expected):
+        raise VerificationError(f"{name}: its document is not written as this instalment writes it")
+    if (expected["micros"], home_size) != (str(record.micros), record.size):
+        raise VerificationError(f"{name}: its document pays {expected['micros']} micros at size {home_size}")
+    if any(payment.micros <= 0 for payment in payments):
+        raise VerificationError(f"{name}: a payment comes to nothing")
+    return document
 
 
 def check_instalment(

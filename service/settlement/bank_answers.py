@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ledger.errors import InputError, StateError
+from ledger.errors import InputError, StateError, VerificationError
 from ledger.proofs.keys import PrivateKey
 from ledger.shown import money
 from ledger.types import Digest, Leaf, format_time
@@ -154,7 +154,11 @@ def sent_by_file(ws: Workspace, book: Book, run: Digest | None = None) -> Iterat
         mandate = book.mandates.mandates[record.mandate]
         if mandate.via != "file" or run not in (None, record.id):
             continue
-        for row in payments_of(ws.log, record.statement):
+        try:
+            rows = payments_of(ws.log, record.statement)
+        except (InputError, VerificationError):
+            continue  # its list of payments is lost in this copy: an answer to it is reported as unknown
+        for row in rows:
             instruction = Instruction.from_payload(row)
             yield SentPayment(
                 run=record.id,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.errors import VerificationError
+from ledger.errors import InputError, StateError, VerificationError
 from ledger.log.append import Log
 from ledger.proofs import canon, dsse, leaf
 from ledger.types import Digest, Leaf
@@ -312,7 +312,13 @@ def transfers(log: Log, book: Book, stored: Stored) -> dict[str, PartyPayment]:
 
 def instalment_payments(log: Log, book: Book, record: Instalment) -> dict[str, PartyPayment]:
     """Return the state of each payment of an instalment, which is handed over when it is made, and once."""
-    rows = payments_of(log, record.statement)
+    try:
+        rows = payments_of(log, record.statement)
+    except (InputError, VerificationError) as problem:
+        raise StateError(
+            f"instalment {record.number} of mandate {record.mandate} paid somebody, and its list of payments is lost: "
+            f"{problem}; restore it from a copy of the log"
+        ) from None
     payable = {row["party"]: int(row["micros"]) for row in rows}
     place = book.places["instalment", record.id].index
     history: list[HandedOver | PaymentNews] = [

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from ledger.errors import InputError, VerificationError
 from ledger.registry import payees
 from ledger.registry.model import Instant, ProposedAccount
 from ledger.types import Digest, format_time
 from payouts.accounts.payment import PayeeAccount, Route, account_digest
 from payouts.life.book import Book
+from payouts.life.mandates import Instalment
 from service.settlement.carrying import payments_of
 from service.settlement.step import read_book
 from service.settlement.stored import load
@@ -111,9 +113,17 @@ def _published(ws: Workspace, book: Book, before: int | None = None) -> dict[str
     for record in book.mandates.instalments.values():
         index = book.places["instalment", record.id].index
         if before is None or index < before:
-            for row in payments_of(ws.log, record.statement):
-                first_by_party[row["party"]] = min(index, first_by_party.get(row["party"], index))
+            for party in _paid_by(ws, record):
+                first_by_party[party] = min(index, first_by_party.get(party, index))
     return first_by_party
+
+
+def _paid_by(ws: Workspace, record: Instalment) -> list[str]:
+    """Return whom an instalment paid; where its list of payments is lost it may have been anybody with an account."""
+    try:
+        return [row["party"] for row in payments_of(ws.log, record.statement)]
+    except (InputError, VerificationError):
+        return sorted({account.party for account in ws.registry.view().payees.values()})
 
 
 def named(ws: Workspace, account: payees.Payee) -> PayeeAccount:

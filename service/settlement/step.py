@@ -26,6 +26,7 @@ from payouts.life.line_disputes import SPEAKERS
 from payouts.life.records import TYPES, Act
 from service.log.keys import rings
 from service.settlement.entitled import entitlement
+from service.settlement.instalment_documents import document_check
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -53,7 +54,8 @@ def read_book(ws: Workspace, size: int | None = None) -> Book:
     size = log.head().size if size is None else size
     entries = log.entries(types=TYPES, stop=size)
     leaves = ((entry.index, leaf_hash(entry.body), leaf.decode(entry.body)) for entry in entries)
-    book = fold(leaves, _authority(rings(ws)), entitlement(ws))
+    keys = rings(ws)
+    book = fold(leaves, _authority(keys), entitlement(ws), document_check(log, keys))
     book.size = size
     return book
 

@@ -12,6 +12,7 @@ from payouts.accounts.clauses import Advance, Agreed, PaidIn, Rate, Reserve, Wit
 from payouts.accounts.payment_states import Outcome
 from payouts.life.book import Book, fold
 from payouts.life.line_disputes import LineDispute
+from payouts.life.mandates import Instalment, Mandate
 from payouts.life.records import (
     Act,
     Approve,
@@ -43,6 +44,10 @@ def admit_anybody(_: int, __: LineDispute, ___: Run) -> None:
     """Everybody is entitled: what is left to check is the rules."""
 
 
+def believe_documents(_: int, __: Instalment, ___: Mandate) -> None:
+    """Every instalment has its document: what is left to check is the rules."""
+
+
 def doubt(index: int, _: Leaf) -> str:
     raise VerificationError(f"nobody signed {index}")
 
@@ -53,7 +58,8 @@ def as_leaf(record: Act | Close) -> Leaf:
 
 def book_of(*records: Act | Close) -> Book:
     leaves = [as_leaf(record) for record in records]
-    return fold(((n, leaf_hash(encode(dict(one))), one) for n, one in enumerate(leaves)), believe, admit_anybody)
+    hashed = ((n, leaf_hash(encode(dict(one))), one) for n, one in enumerate(leaves))
+    return fold(hashed, believe, admit_anybody, believe_documents)
 
 
 def close(period: str = "2026-06", *, registry_size: int = 0) -> Close:

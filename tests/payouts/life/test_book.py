@@ -38,6 +38,7 @@ from tests.payouts.life.acting import (
     approve,
     as_leaf,
     believe,
+    believe_documents,
     book_of,
     both,
     close,
@@ -129,7 +130,7 @@ def test_what_nobody_signed_has_no_effect() -> None:
     """If this fails, a leaf without its author's signature counts."""
     records: list[Act | Close] = [close(), run(), approve(), publish()]
     leaves = [(n, b"\0" * 32, as_leaf(record)) for n, record in enumerate(records)]
-    book = fold(leaves, doubt, admit_anybody)
+    book = fold(leaves, doubt, admit_anybody, believe_documents)
     assert not book.closes
     assert not book.runs
     assert len(book.voids) == 4
@@ -170,7 +171,7 @@ def test_where_each_record_stands() -> None:
 def test_what_is_not_of_the_book_is_passed_over() -> None:
     """If this fails, an event, or a leaf of a kind yet to come, makes the book unreadable or is a void in it."""
     others: list[Leaf] = [{"v": 1, "type": "event"}, {"v": 1, "type": ["close"]}, {"v": 1}]
-    book = fold([(n, b"", one) for n, one in enumerate(others, start=3)], doubt, admit_anybody)
+    book = fold([(n, b"", one) for n, one in enumerate(others, start=3)], doubt, admit_anybody, believe_documents)
     assert (book.voids, book.places, book.size) == ([], {}, 6)
 
 
@@ -183,7 +184,7 @@ def test_who_signed_is_asked_for_the_leaf_and_its_place() -> None:
         return believe(index, body)
 
     records: tuple[Act | Close, ...] = (close(), run(), approve())
-    fold([(5 + n, b"", as_leaf(one)) for n, one in enumerate(records)], note, admit_anybody)
+    fold([(5 + n, b"", as_leaf(one)) for n, one in enumerate(records)], note, admit_anybody, believe_documents)
     assert asked == [(5, "close"), (6, "run"), (7, "approve")]
 
 
@@ -376,4 +377,4 @@ def test_a_hold_that_ends_by_itself_ends_nothing_else() -> None:
 )
 def test_no_leaf_stops_the_book(body: Leaf) -> None:
     """If this fails, one leaf that is in the log for good keeps the book from being read ever again."""
-    assert len(fold([(0, b"\0" * 32, body)], believe, admit_anybody).voids) == 1
+    assert len(fold([(0, b"\0" * 32, body)], believe, admit_anybody, believe_documents).voids) == 1

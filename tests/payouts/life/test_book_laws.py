@@ -41,6 +41,7 @@ from tests.payouts.life.acting import (
     admit_anybody,
     as_leaf,
     believe,
+    believe_documents,
     book_of,
     close,
 )
@@ -164,4 +165,4 @@ def test_nothing_else_reads(record: Act | Close, data: st.DataObject) -> None:
     )
     with pytest.raises(VerificationError):
         type(record).read(changed)
-    assert len(fold([(0, b"\0" * 32, changed)], believe, admit_anybody).voids) == 1
+    assert len(fold([(0, b"\0" * 32, changed)], believe, admit_anybody, believe_documents).voids) == 1

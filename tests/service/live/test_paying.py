@@ -14,10 +14,11 @@ from ledger.proofs import canon, dsse, leaf
 from payouts.accounts.account import Account
 from payouts.accounts.clauses import PaidIn, Withholding
 from payouts.life.mandates import instalment_id
-from payouts.live.instalments import INSTALMENT_TYPE
+from payouts.live.instalments import INSTALMENT_TYPE, instalment_payload
 from service.bundles import verify_bundle
 from service.live import mandates, paying
 from service.live.paying import InstalmentPaid, instalment_problems
+from service.log.logs import sizes
 from service.settlement import agreements, approvers, bank_answers, holds, life, proposals
 from service.settlement import paying as settling
 from service.settlement.carrying import batch_of
@@ -327,21 +328,81 @@ def test_who_was_paid_early_has_been_paid(july: Month) -> None:
     assert settled_parties(july.ws) == set(EARNED)
 
 
+def made_by_hand(
+    july: Month, first: InstalmentPaid, *, pays: dict[str, int], micros: int, stored: bool = True, **changed: Any
+) -> None:
+    """An instalment that the operator writes with a program of their own; `changed`: fields of its document."""
+    book = read_book(july.ws)
+    record = book.mandates.instalments[str(first.instalment)]
+    earlier = batch_of(july.ws.log, record.statement)
+    key = july.ws.signer("operator")
+    second = instalment_id(record.mandate, 2)
+    document = instalment_payload(
+        book.mandates.mandates[record.mandate],
+        second,
+        2,
+        period=record.period,
+        logs=sizes(july.ws, book, july.ws.log.head(book.size)),
+        minimum=int(earlier["minimum_micros"]),
+        pays=pays,
+        accounts={row["party"]: row["account"] for row in earlier["payments"]},
+        left_out={},
+    )
+    signer = july.ws.signer(changed.pop("signer", "operator"))
+    envelope = dsse.sign(INSTALMENT_TYPE, canon.encode({**document, **changed}), [signer])
+    later = (NOON + timedelta(hours=9)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = replace(record, at=later, id=second, number=2, size=book.size, micros=micros, statement=envelope.digest)
+    july.ws.log.append([leaf.sign(made.leaf(), key)], blobs=[envelope.encode()] if stored else [])
+
+
 def test_an_instalment_of_the_operators_own_making_is_named(july: Month) -> None:
     """If this fails, an operator pays somebody more than the mandate allows, and no audit says so."""
     mandate(july)
-    first = pay(july)
-    book = read_book(july.ws)
-    record = book.mandates.instalments[str(first.instalment)]
-    document = batch_of(july.ws.log, record.statement)
-    rows = [dict(row) for row in document["payments"]]
-    rows[0]["micros"], rows[1]["micros"] = "190000000", "50000000"
-    key = july.ws.signer("operator")
-    forged = dsse.sign(INSTALMENT_TYPE, canon.encode({**document, "payments": rows}), [key])
-    later = (NOON + timedelta(hours=9)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    second = instalment_id(record.mandate, 2)
-    made = replace(record, at=later, id=second, number=2, size=book.size, statement=forged.digest)
-    july.ws.log.append([leaf.sign(made.leaf(), key)], blobs=[forged.encode()])
+    made_by_hand(july, pay(july), pays={"ann": 190_000_000, "bob": 50_000_000}, micros=240_000_000)
     assert len(read_book(july.ws).mandates.instalments) == 2
     (problem,) = instalment_problems(july.ws, read_book(july.ws), "2026-07")
     assert "instalment 2" in problem
+
+
+@pytest.mark.parametrize(
+    ("micros", "changed"),
+    [
+        (1, {}),
+        (240_000_000, {"via": "chain"}),
+        (240_000_000, {"mandate": "mandate-2"}),
+        (240_000_000, {"period": "2026-06"}),
+        (240_000_000, {"batch": 3}),
+        (240_000_000, {"payments": None}),
+        (240_000_000, {"logs": []}),
+        (240_000_000, {"more": 1}),
+        (240_000_000, {"signer": "log"}),
+    ],
+)
+def test_an_instalment_whose_document_is_not_its_own_is_void(july: Month, micros: int, changed: dict[str, Any]) -> None:
+    """If this fails, a small leaf sends a large bank file, or says that a holder was paid who was not."""
+    mandate(july)
+    made_by_hand(july, pay(july), pays={"ann": 190_000_000, "bob": 50_000_000}, micros=micros, **changed)
+    book = read_book(july.ws)
+    assert (len(book.mandates.instalments), [void.type for void in book.voids]) == (1, ["instalment"])
+
+
+@pytest.mark.parametrize("pays", [{"ann": 300_000_000, "bob": -60_000_000}, {"ann": 240_000_000, "bob": 0}])
+def test_an_instalment_pays_nobody_less_than_something(july: Month, pays: dict[str, int]) -> None:
+    """If this fails, an amount below zero hides a payment above the ceiling."""
+    mandate(july)
+    made_by_hand(july, pay(july), pays=pays, micros=240_000_000)
+    assert "comes to nothing" in read_book(july.ws).voids[0].reason
+
+
+def test_a_lost_list_of_payments_stops_its_own_pool_alone(july: Month) -> None:
+    """If this fails, one lost document stops accounts, runs and payments of every pool, or its money is paid again."""
+    lost = mandate(july, params={"price": "100.00", "territories": "SE"})
+    mandate(july, pool_name="second", params={"price": "100.00", "territories": "DE"})
+    july.now += timedelta(hours=1)
+    first, _ = paying.pay(july.ws)
+    made_by_hand(july, first, pays={"ann": 1_000_000}, micros=1_000_000, stored=False)
+    july.stream(["trk-1"], at="2026-07-10T10:00:00Z", territory="DE")
+    july.now += timedelta(days=1)
+    assert [paid.payments for paid in paying.pay(july.ws)] == [0, 2]
+    assert "list of payments is lost" in paying.pay(july.ws, lost)[0].waits
+    assert settled_parties(july.ws) >= set(EARNED)
