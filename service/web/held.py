@@ -17,6 +17,7 @@ from service.web.call import Principal
 from service.web.guard.limits import Buckets, InFlight, Limits
 from service.web.guard.problems import RefusedError
 from service.web.metrics import Metrics
+from service.web.recordings import RecordingIndex
 
 if TYPE_CHECKING:
     from service.live.accruing import Watch
@@ -40,6 +41,7 @@ class ServerState:
     in_flight: InFlight = field(init=False)
     watches: dict[str, Watch] = field(default_factory=dict)
     """The sums of the open month, for who asks what it earned so far; used under the workspace's own lock."""
+    recordings: RecordingIndex = field(default_factory=RecordingIndex)
     _roles: tuple[float, Roles] | None = None
     _principals: OrderedDict[str, tuple[float, Principal]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

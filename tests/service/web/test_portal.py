@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from ledger.proofs import trust as trust_file
+from ledger.proofs import vector
+from ledger.registry import manifest as manifests
 from service.bundles import verify_bundle
 from service.registry import people
 from service.web.pages import charts, drawing
@@ -164,6 +167,40 @@ def test_anybody_sees_whether_a_recording_was_trained_on_and_who_used_it(web: An
     assert "/tracks/trk-1" in page
     assert "no, it is not in the list" in web.get("/recordings/rec-4").text
     assert web.get("/recordings/nothing").status_code == 404
+
+
+def test_a_recordings_page_decodes_nothing_twice_and_keeps_nobody_waiting(
+    settled: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, anybody who asks for such a page again and again keeps all others from the registry."""
+    decoded: list[str] = []
+    statuses: list[int] = []
+
+    with client(settled) as web:
+
+        def read_meanwhile(what: str) -> None:
+            decoded.append(what)
+            reader = Thread(target=lambda: statuses.append(web.get("/recordings/nothing").status_code), daemon=True)
+            reader.start()
+            reader.join(timeout=20)
+
+        def decode(blob: bytes, real: Any = manifests.decode) -> Any:
+            read_meanwhile("list")
+            return real(blob)
+
+        def read_statement(blob: bytes, real: Any = vector.read_statement) -> Any:
+            read_meanwhile("vector")
+            return real(blob)
+
+        monkeypatch.setattr(manifests, "decode", decode)
+        monkeypatch.setattr(vector, "read_statement", read_statement)
+        first = web.get("/recordings/rec-2").text
+        assert {"list", "vector"} == set(decoded)
+        assert statuses == [404] * len(decoded)
+        decoded.clear()
+        assert web.get("/recordings/rec-2").text == first
+        assert web.get("/recordings/rec-4").status_code == 200
+        assert decoded == []
 
 
 def test_finance_reads_a_month_and_its_five_parts(web: Any, settled: Month) -> None:
