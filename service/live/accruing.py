@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from service.workspace import Workspace
 
 FOLDER: Final = "live"
+AGAIN: Final = timedelta(seconds=2)
+"""How old what people watch may be; their pages ask again as often (`service.web.api.live`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +121,7 @@ class Watch:
         self.ws = ws
         self.period = period
         self._fold: UsageFold | None = None
-        self._computed: tuple[object, dict[str, PartyAccrual], tuple[str, ...]] | None = None
+        self._computed: dict[tuple[str, str], ComputedPool] = {}
 
     def month(self) -> OpenMonth:
         """Take what is new in the logs, and return where the month stands."""
@@ -143,14 +146,28 @@ class Watch:
             check_claims(home.log, sums)
         return inputs_of(self.ws, given_so_far(self.ws, month, pool), list(chain.from_iterable(sums.values())))
 
-    def by_party(self, month: OpenMonth, pool: LivePool) -> tuple[dict[str, PartyAccrual], tuple[str, ...]]:
-        """Return every party's accrual and what is not known yet; computed once for each state of the logs."""
-        key = (month.sizes, pool)
-        if self._computed is None or self._computed[0] != key:
-            inputs = self.inputs(month, pool)
-            accruals = {accrual.party: accrual for accrual in _by_party(accrue(inputs), inputs, None)}
-            self._computed = (key, accruals, tuple(unknown_of(month, inputs.usage)))
-        return self._computed[1:]
+    def computed(self, pool: LivePool) -> ComputedPool:
+        """Return what a pool comes to; computed again after AGAIN_SECONDS at the earliest, and if the logs grew.
+
+        Others wait meanwhile, and in a busy month every request would find new events.
+        """
+        name, now = (pool.terms.pool, pool.terms.currency), self.ws.clock()
+        last = self._computed.get(name)
+        if last is None or last.pool != pool or not timedelta(0) <= now - last.looked_at < AGAIN:
+            month = self.month()
+            if last is not None and (last.pool, last.month.sizes) == (pool, month.sizes):
+                last = replace(last, looked_at=now)
+            else:
+                inputs = self.inputs(month, pool)
+                last = ComputedPool(
+                    pool=pool,
+                    looked_at=now,
+                    month=month,
+                    parties={accrual.party: accrual for accrual in _by_party(accrue(inputs), inputs, None)},
+                    unknown=tuple(unknown_of(month, inputs.usage)),
+                )
+            self._computed[name] = last
+        return last
 
     def save(self) -> None:
         """Write the sums down."""
@@ -197,6 +214,17 @@ class PartyAccrual:
     earned_micros: int
     held_micros: int
     parts: tuple[AccruedPart, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputedPool:
+    """Every party's accrual in a pool of a month, and what was not known; the logs were looked at `looked_at`."""
+
+    pool: LivePool
+    looked_at: datetime
+    month: OpenMonth
+    parties: dict[str, PartyAccrual]
+    unknown: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,10 @@ class PoolAccrual:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveAccrual:
-    """A party's money of the open month. Nothing of it is settled: the month's run says what is owed."""
+    """A party's money of the open month. Nothing of it is settled: the month's run says what is owed.
+
+    `size` is the log's now; the pools may be two seconds older.
+    """
 
     party: str
     period: str
@@ -79,10 +82,9 @@ def live_accrual(ws: Workspace, watches: MutableMapping[str, Watch], party: str)
 
 def _pool_accrual(ws: Workspace, watch: Watch, mandate: Mandate, party: str) -> PoolAccrual:
     pool = pool_of(mandate, watch.period)
-    month = watch.month()
-    accruals, unknown = watch.by_party(month, pool)
-    own = accruals.get(party)
-    records = month.book.mandates.of_month(mandate.pool, mandate.currency, watch.period)
+    computed = watch.computed(pool)
+    own, book = computed.parties.get(party), computed.month.book
+    records = book.mandates.of_month(mandate.pool, mandate.currency, watch.period)
     return PoolAccrual(
         pool=mandate.pool,
         currency=mandate.currency,
@@ -90,9 +92,9 @@ def _pool_accrual(ws: Workspace, watch: Watch, mandate: Mandate, party: str) -> 
         rule=pool.rule.name,
         earned_micros=0 if own is None else own.earned_micros,
         held_micros=0 if own is None else own.held_micros,
-        on_account_micros=moved_on_account(ws.log, month.book, records).get(party, 0),
+        on_account_micros=moved_on_account(ws.log, book, records).get(party, 0),
         parts=() if own is None else own.parts,
-        unknown=unknown,
+        unknown=computed.unknown,
     )
 
 
