@@ -19,7 +19,7 @@ from attribution.hearing.spectra import Floats, one_thread
 FAN_OUT: Final = 14
 REACH: Final = 31
 """A peak is paired with the FAN_OUT next ones at most REACH frames (1 s) later."""
-_PEAKS_PER_SECOND: Final = 45
+PEAKS_PER_SECOND: Final = 45
 LANDMARK_BINS: Final = 480
 Ints = npt.NDArray[np.int64]
 
@@ -51,7 +51,7 @@ def landmarks(bins: Floats) -> Landmarks:
         peak = ((level == pooled) & (level > 0.5)).numpy()
         strength = level.numpy()
     frame, bin_ = np.nonzero(peak)
-    keep = _PEAKS_PER_SECOND * len(bins) // 31 + 1
+    keep = PEAKS_PER_SECOND * len(bins) // 31 + 1
     if len(frame) > keep:
         loudest = np.sort(np.lexsort((bin_, frame, -strength[frame, bin_]))[:keep])
         frame, bin_ = frame[loudest], bin_[loudest]

@@ -18,17 +18,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from attribution.hearing import features as kept
-from attribution.hearing.constellation import NONE as NO_STARS
-from attribution.hearing.constellation import Constellation
-from attribution.hearing.features import NO_MARKS, NO_POWER, Features, Form
-from attribution.hearing.landmarks import pairs
-from attribution.hearing.melody import MelodyLine
-from attribution.hearing.precision import levels, power_of, row_codes, rows_of
+from attribution.hearing.features import Features
+from attribution.hearing.precision import rows_of
 from attribution.hearing.spectra import Floats
 from attribution.index.catalogue import SCREEN_ENCODERS, Catalogue, CatalogueEntry, joined
+from attribution.index.feature_arrays import arrays_of, check_arrays, check_plain, features_of, plain_of
 from attribution.index.large import IN_MEMORY, LargeCatalogue
 from attribution.index.limits import Chance
 from attribution.index.shelves import Shelves
@@ -39,7 +35,6 @@ MANIFEST: Final = "catalogue.json"
 UNPACKED_MOST: Final = 1 << 28
 """Bytes of an item's features: twenty minutes of sound are 2 MB; a file of latents may be more."""
 SHELVED_AT_ONCE: Final = 10_000
-_FORMS: Final[dict[str, Form]] = {"audio": "audio", "notes": "notes", "latents": "latents"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,36 +74,32 @@ class IndexStore:
 
         path = self.place(item.digest)
         path.parent.mkdir(parents=True, exist_ok=True)
-        plain = {
-            "form": item.form,
-            "digest": item.digest,
-            "judged_sha256": item.judged_sha256,
-            "seconds": repr(item.seconds),
-            "remarks": json.dumps(item.remarks),
-        }
-        compressed = zlib.compress(save(_arrays(item), metadata=plain))
+        compressed = zlib.compress(save(arrays_of(item), metadata=plain_of(item)))
         write_whole(path, compressed, durable=False)  # made again from the sound
 
     def get(self, digest: str) -> Features:
         """Return an item's stored features."""
-        return _features(*self._read(digest))
+        arrays, plain = self._read(digest)
+        return features_of(arrays, plain)
 
     def sketch(self, digest: str) -> Features:
         """Return the few of an item's features by which near-duplicates are found."""
-        few = ("segments.chroma", "scales.chroma", "stars.gaps", "stars.steps", "latents")
-        return _features(*self._read(digest, {*few, "line.onsets", "line.lengths", "line.pitches"}))
+        few = {"segments.chroma", "scales.chroma", "stars.gaps", "stars.steps", "latents"}
+        few |= {"line.onsets", "line.lengths", "line.pitches"}
+        arrays, plain = self._read(digest)
+        return features_of({name: array for name, array in arrays.items() if name in few}, plain)
 
     def screened(self, digest: str) -> Floats:
         """An item's segments in the joined space of the screen, every third: windows overlap by three quarters."""
-        tensors = {f"{part}.{name}" for part in ("segments", "scales") for name in SCREEN_ENCODERS}
-        arrays, _ = self._read(digest, tensors)
-        if not arrays:
+        arrays, _ = self._read(digest)
+        if f"segments.{SCREEN_ENCODERS[0]}" not in arrays:
             return np.zeros((0, 1), np.float32)
         return joined(
             {name: rows_of(arrays[f"segments.{name}"][::3], arrays[f"scales.{name}"][::3]) for name in SCREEN_ENCODERS}
         )
 
-    def _read(self, digest: str, tensors: set[str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+    def _read(self, digest: str) -> tuple[dict[str, Any], dict[str, str]]:
+        """An item's arrays and its metadata, both checked."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
@@ -119,11 +110,15 @@ class IndexStore:
             content = packed.decompress(path.read_bytes(), UNPACKED_MOST)
             if not packed.eof:
                 raise VerificationError(f"{path}: cut off, or unpacks to more than {UNPACKED_MOST >> 20} MiB")
-            arrays = {name: array for name, array in load(content).items() if tensors is None or name in tensors}
+            arrays = load(content)
             header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        except (OSError, zlib.error, SafetensorError) as problem:
+            plain: dict[str, str] = header["__metadata__"]
+            # What searching makes of a few peaks is gigabytes: lengths are bounded before anything is built.
+            check_arrays(arrays)
+            check_plain(plain, digest)
+        except (OSError, zlib.error, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as problem:
             raise VerificationError(f"{path}: damaged ({problem}); delete it and run `settle index` again") from None
-        return arrays, header["__metadata__"]
+        return arrays, plain
 
     def write(self, rows: list[IndexRow], root: str, chance: Chance) -> None:
         """Write the manifest atomically."""
@@ -197,50 +192,6 @@ class IndexStore:
         if not rows:
             raise StateError("nothing is indexed; import recordings with `audio` paths, then run `settle index`")
         return document, rows
-
-
-def _arrays(item: Features) -> dict[str, Any]:
-    arrays: dict[str, Any] = {"levels": levels(item.power), "latents": item.latents}
-    for name, rows in item.segments.items():
-        arrays[f"segments.{name}"], arrays[f"scales.{name}"] = row_codes(rows)
-    frames, bins = item.marks.peaks.astype(np.uint16).T
-    # Peaks are in order of time: the gaps between them are small numbers, which take less room.
-    arrays |= {"marks.gaps": _gaps(frames), "marks.bins": np.ascontiguousarray(bins)}
-    arrays |= {"stars.gaps": _gaps(item.stars.frames), "stars.steps": np.rint(item.stars.steps * 100).astype(np.uint16)}
-    arrays |= {"line.onsets": item.line.onsets, "line.lengths": item.line.lengths, "line.pitches": item.line.pitches}
-    return arrays
-
-
-def _gaps(frames: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
-    return np.diff(frames.astype(np.int64), prepend=0).astype(np.uint16)
-
-
-def _features(arrays: dict[str, Any], plain: dict[str, str]) -> Features:
-    marks, stars = NO_MARKS, NO_STARS
-    if "marks.gaps" in arrays:
-        marks = pairs(np.cumsum(arrays["marks.gaps"], dtype=np.int64), arrays["marks.bins"].astype(np.int64))
-    if "stars.gaps" in arrays:
-        steps = np.round(arrays["stars.steps"] / 100, 2).astype(np.float32)
-        stars = Constellation(frames=np.cumsum(arrays["stars.gaps"], dtype=np.int32), steps=steps)
-    line = MelodyLine(onsets=arrays["line.onsets"], lengths=arrays["line.lengths"], pitches=arrays["line.pitches"])
-    segments = {
-        encoder.name: rows_of(arrays[f"segments.{encoder.name}"], arrays[f"scales.{encoder.name}"])
-        for encoder in kept.encoders()
-        if f"segments.{encoder.name}" in arrays
-    }
-    return Features(
-        form=_FORMS[plain["form"]],
-        digest=plain["digest"],
-        judged_sha256=plain["judged_sha256"],
-        seconds=float(plain["seconds"]),
-        segments=segments,
-        power=power_of(arrays["levels"]) if "levels" in arrays else NO_POWER,
-        marks=marks,
-        stars=stars,
-        line=line,
-        latents=arrays["latents"],
-        remarks=tuple(json.loads(plain["remarks"])),
-    )
 
 
 def _as_dict(row: IndexRow) -> dict[str, Any]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
+from attribution.hearing.audio import clip_of
+from attribution.hearing.features import features_of_clip, features_of_latents
 from attribution.hearing.precision import levels, power_of, rounded_rows
 from attribution.index.catalogue import Catalogue
+from attribution.index.feature_arrays import arrays_of, plain_of
 from attribution.index.store import IndexStore
 from ledger.errors import VerificationError
 
@@ -54,3 +60,64 @@ def test_a_cut_file_is_refused_by_name(catalogue: Catalogue, tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(VerificationError, match=path.name):
         store.get(catalogue.features(0).digest)
+
+
+ZEROS = np.zeros(1 << 22, np.uint16)
+HOSTILE: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
+    ("millions of peaks", {"marks.gaps": ZEROS, "marks.bins": ZEROS}, {}),
+    ("millions of stars", {"stars.gaps": ZEROS, "stars.steps": ZEROS}, {}),
+    ("peaks without frames", {"marks.gaps": ZEROS[:4]}, {}),
+    ("peaks a day later", {name: np.full(9, 60_000, np.uint16) for name in ("marks.gaps", "marks.bins")}, {}),
+    ("negative gaps", {name: np.full(9, -1, np.int64) for name in ("marks.gaps", "marks.bins")}, {}),
+    ("rows without end", {"levels": np.zeros((1 << 40, 0), np.uint8)}, {}),
+    ("segments of one encoder", {"segments.chroma": np.zeros((3, 1), np.int8)}, {}),
+    ("no rank", {"latents": np.zeros((), np.float32)}, {}),
+    ("latents of nothing", {"latents": np.zeros((1 << 40, 0), np.float32)}, {}),
+    ("another form", {}, {"form": "smell"}),
+    ("another item", {}, {"digest": "0" * 64}),
+    ("no number", {}, {"seconds": "soon"}),
+    ("no length", {}, {"seconds": "inf"}),
+    ("no list", {}, {"remarks": "7"}),
+    ("no texts", {}, {"remarks": "[7]"}),
+    ("no JSON", {}, {"remarks": "[" * 100_000}),
+)
+
+
+@pytest.mark.parametrize(("arrays", "plain"), [case[1:] for case in HOSTILE], ids=[case[0] for case in HOSTILE])
+def test_hostile_features_are_refused_by_name(
+    catalogue: Catalogue, tmp_path: Path, arrays: dict[str, Any], plain: dict[str, str]
+) -> None:
+    """If this fails, a small file in somebody's evidence bundle takes all memory, or ends in a traceback."""
+    store, item = IndexStore(tmp_path), catalogue.features(0)
+    store.put(item)
+    path = store.place(item.digest)
+    content = save(arrays_of(item) | arrays, metadata=plain_of(item) | plain)
+    path.write_bytes(zlib.compress(content, 1))
+    for read in (store.get, store.sketch, store.screened):
+        with pytest.raises(VerificationError, match=path.name):
+            read(item.digest)
+
+
+def test_metadata_or_arrays_that_are_absent_are_named(catalogue: Catalogue, tmp_path: Path) -> None:
+    """If this fails, a features file with a part missing ends in a traceback."""
+    store, item = IndexStore(tmp_path), catalogue.features(0)
+    store.put(item)
+    path = store.place(item.digest)
+    complete, plain = arrays_of(item), plain_of(item)
+    damaged = [save(complete, metadata={key: plain[key] for key in plain if key != name}) for name in plain]
+    damaged += [save({key: complete[key] for key in complete if key != name}, metadata=plain) for name in complete]
+    damaged.append(save(complete))
+    for content in damaged:
+        path.write_bytes(zlib.compress(content, 1))
+        with pytest.raises(VerificationError, match=path.name):
+            store.get(item.digest)
+
+
+def test_the_shortest_items_are_kept(tmp_path: Path) -> None:
+    """If this fails, bounds against hostile files refuse honest ones."""
+    store = IndexStore(tmp_path)
+    noise = np.random.default_rng(4).standard_normal(16_000).astype(np.float32) * np.float32(0.1)
+    clips = [features_of_clip(clip_of(noise[:size])) for size in (100, 16_000)]
+    for item in (*clips, features_of_latents(np.ones((1, 8), np.float32), "latents")):
+        store.put(item)
+        assert store.get(item.digest).judged_sha256 == item.judged_sha256
