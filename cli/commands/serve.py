@@ -72,6 +72,16 @@ def access_link(
     emit(sessions.make_link(workspace(), party, base=url, scopes=scope or ()))
 
 
+@access.command("end")
+def access_end(
+    party: Annotated[str, typer.Argument(help="Whose sessions and unused links end.")],
+) -> None:
+    """Sign a party out of the portal in every browser, and use up its links; a running server obeys within a second."""
+    from service.access import sessions
+
+    emit(sessions.end_all(workspace(), party))
+
+
 @key.command("add")
 def key_add(
     party: Annotated[str, typer.Option(help="The registered party that uses it.")],

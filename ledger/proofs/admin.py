@@ -1,4 +1,4 @@
-"""Records of administration in the log: access keys made, revoked and expired, sign-in links made, policies adopted.
+"""Records of administration in the log: access keys, sign-in links and sessions, policies adopted.
 
 They say who could use the service, and when. They hold no secret (a token or its hash) and no personal data: a
 party's id, an access key's public id, a digest. Nothing follows from them; they are there to be read.
@@ -17,7 +17,12 @@ from ledger.proofs.keys import PrivateKey
 
 TYPE: Final = "admin"
 AdministrativeAct = Literal[
-    "access-key-added", "access-key-revoked", "access-key-expired", "sign-in-link-added", "witness-policy-adopted"
+    "access-key-added",
+    "access-key-revoked",
+    "access-key-expired",
+    "sign-in-link-added",
+    "sign-in-ended",
+    "witness-policy-adopted",
 ]
 ACTS: Final[tuple[str, ...]] = get_args(AdministrativeAct)
 _FIELDS: Final[dict[str, frozenset[str]]] = {
@@ -25,6 +30,7 @@ _FIELDS: Final[dict[str, frozenset[str]]] = {
     "access-key-revoked": frozenset(),
     "access-key-expired": frozenset(),
     "sign-in-link-added": frozenset({"party", "scopes", "until"}),
+    "sign-in-ended": frozenset({"party"}),
     "witness-policy-adopted": frozenset(),
 }
 _ALWAYS: Final = frozenset({"v", "type", "at", "act", "about", "key", "sig"})
@@ -32,7 +38,7 @@ _ALWAYS: Final = frozenset({"v", "type", "at", "act", "about", "key", "sig"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedAct:
-    """One act: `about` is the id of an access key or of a link, or the SHA-256 of a policy's text."""
+    """One act: `about` is the id of an access key, of a link or of this end, or the SHA-256 of a policy's text."""
 
     index: int
     at: str

@@ -56,6 +56,8 @@ _SESSION: Final = Table(
     Column("ended_at", Text),
     sqlite_strict=True,
 )
+_ENDED: Final = ((_SESSION, _SESSION.c.ended_at), (_LINK, _LINK.c.used_at))
+"""Both tables, with the column that says when a row stopped to count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,43 @@ def end_session(log: Log, name: str, party: str, now: datetime) -> None:
     with log.projection() as tx:
         own = (_SESSION.c.id == name, _SESSION.c.party == party, _SESSION.c.ended_at.is_(None))
         tx.execute(_SESSION.update().where(*own).values(ended_at=format_time(now)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedSignIn:
+    """How many browsers were signed out, and how many links that had not been used no longer sign in."""
+
+    party: str
+    sessions: int
+    links: int
+
+
+def end_all(ws: Workspace, party: str) -> EndedSignIn:
+    """Sign a party out everywhere and use up its links; the log says so. Where nothing counts, nothing is written."""
+    now = ws.clock()
+    at = format_time(now)
+    ended = {table.name: 0 for table, _ in _ENDED}
+
+    def store(tx: Connection, _: Head) -> None:
+        for table, end in _ENDED:
+            own = (table.c.party == party, end.is_(None), table.c.expires_at > at)
+            ended[table.name] = tx.execute(table.update().where(*own).values({end: at})).rowcount
+
+    if _exists(ws.log) and _signs_in(ws.log, party, at):
+        leaf = admin.make(now, "sign-in-ended", secrets.token_hex(6), signer=ws.signer("operator"), party=party)
+        ws.log.commit(batch_of([leaf]), store)
+    return EndedSignIn(party=party, sessions=ended[_SESSION.name], links=ended[_LINK.name])
+
+
+def _signs_in(log: Log, party: str, at: str) -> bool:
+    """Whether a session or a link of this party counts now."""
+    with log.store.reading() as connection:
+        return any(
+            connection.execute(
+                select(table.c.hash).where(table.c.party == party, end.is_(None), table.c.expires_at > at)
+            ).first()
+            for table, end in _ENDED
+        )
 
 
 def form_token(secret: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ledger.log.fsck import fsck
 from service.access import keys, sessions
 from service.web.guard.allowed import ANYBODY
 from service.web.guard.forms import COOKIE, FORM
@@ -73,6 +74,31 @@ def test_signing_out_counts_at_once_and_only_for_ones_own_sessions(web: Any, jun
     assert (answer.headers["location"], "Max-Age=0" in answer.headers["set-cookie"]) == ("/sign-in", True)
     assert there.get("/home").status_code == 401
     assert here.get("/home").status_code == 200
+
+
+def test_the_operator_ends_a_partys_sessions_and_links(june: Month) -> None:
+    """If this fails, a stolen cookie or a link in the wrong hands counts until it runs out."""
+    june.now = NOW
+    sessions.end_all(june.ws, "bob")  # those of the tests before
+    with client(june) as web:
+        here, there, ann = signed_in(web, june, "bob"), signed_in(web, june, "bob"), signed_in(web, june, "ann")
+        bobs, anns = code_for(june, "bob"), code_for(june, "ann")
+        ended = sessions.end_all(june.ws, "bob")
+        assert (ended.sessions, ended.links) == (2, 1)
+    with client(june) as web:  # the first server may believe a cookie for a second more
+        assert [Person(web, browser.cookie).get("/home").status_code for browser in (here, there, ann)] == [
+            401,
+            401,
+            200,
+        ]
+        assert [enter(web, code).status_code for code in (bobs, anns)] == [400, 303]
+        act = keys.administrative_acts(june.ws.log)[-1]
+        assert (act.act, act.party, act.scopes, act.until) == ("sign-in-ended", "bob", (), None)
+        size = june.ws.log.head().size
+        again = sessions.end_all(june.ws, "bob")
+        assert (again.sessions, again.links, june.ws.log.head().size) == (0, 0, size)
+        assert enter(web, code_for(june, "bob")).status_code == 303
+    assert fsck(june.reopened().log).ok
 
 
 def test_a_cookie_that_was_planted_is_never_taken_over(web: Any, june: Month) -> None:
