@@ -148,6 +148,12 @@ class IndexStore:
         """Return the manifest's recordings."""
         return [IndexRow(**row) for row in (self.manifest() or {"recordings": []})["recordings"]]
 
+    def searched_rows(self) -> list[IndexRow]:
+        """Return the recordings that are searched; StateError if another version made the index."""
+        if self.manifest() is None and (self.folder / MANIFEST).is_file():
+            raise StateError("the index was made by another version; run `settle index` to read the sound again")
+        return [row for row in self.rows() if row.kept_out is None]
+
     def catalogue(self) -> Catalogue:
         """Return the searchable recordings; StateError if nothing is indexed."""
         document, rows = self._searchable()
@@ -184,12 +190,8 @@ class IndexStore:
             self.shelves.add((digest, self.get(digest)) for digest in missing[begin : begin + SHELVED_AT_ONCE])
 
     def _searchable(self) -> tuple[dict[str, Any], list[IndexRow]]:
-        document = self.manifest()
-        if document is None and (self.folder / MANIFEST).is_file():
-            raise StateError("the index was made by another version; run `settle index` to read the sound again")
-        document = document or {"recordings": []}
-        rows = [row for row in (IndexRow(**row) for row in document["recordings"]) if row.kept_out is None]
-        if not rows:
+        rows, document = self.searched_rows(), self.manifest()
+        if document is None or not rows:
             raise StateError("nothing is indexed; import recordings with `audio` paths, then run `settle index`")
         return document, rows
 

@@ -53,6 +53,11 @@ def find_song(ws: Workspace, file: Path) -> SongFound:
         # A copy of a recording must not pass for a track that uses it, so that both are looked through.
         items = {f"track {name}": stars for name, stars in song_sounds.sounds(ws).items()}
         items |= {f"recording {name}": stars for name, stars in song_sounds.catalogue(ws).items()}
+        if unread := song_sounds.unread(ws):
+            remarks.append(
+                f"{len(unread):,} tracks were not compared, such as {min(unread)}: their sound was read by another "
+                "version; attribute them again with `settle attribute`"
+            )
         alike = candidates(song_sounds.listen(file), items)
         copied = recognised(alike)
         if copied is not None:
@@ -62,11 +67,12 @@ def find_song(ws: Workspace, file: Path) -> SongFound:
         elif alike:
             nearest = ", ".join(item.id for item in alike[:3])
             remarks.append(f"it sounds about as much like each of {nearest}: none is named")
-    if named is not None and track is not None and named != track:
-        remarks.append(f"its manifest names track {named!r}, but it sounds like track {track!r}: its sound counts")
+    if named is not None and (recording is not None or track not in (None, named)):
+        sounds_like = f"recording {recording!r}" if recording is not None else f"track {track!r}"
+        remarks.append(f"its manifest names track {named!r}, but it sounds like {sounds_like}: its sound counts")
         named = None
-    by = tuple(way for way, name in (("manifest", named), ("sound", track)) if name is not None)
-    track = track or (named if recording is None else None)
+    by = tuple(way for way, name in (("manifest", named), ("sound", track or recording)) if name is not None)
+    track = track or named
     index = digest = receipt = None
     if track is not None and track in ws.log.assignments():
         digest, index, _ = assigned_vector(ws, track)

@@ -36,10 +36,16 @@ def sounds(ws: Workspace) -> dict[str, Constellation]:
     return {track: store.sketch(digest).stars for track, digest in digests(ws) if store.has(digest)}
 
 
+def unread(ws: Workspace) -> set[str]:
+    """The tracks that were attributed or exported here and whose sound this version has not read."""
+    store = store_of(ws)
+    return {track for track, _ in digests(ws)} - {track for track, digest in digests(ws) if store.has(digest)}
+
+
 def catalogue(ws: Workspace) -> dict[str, Constellation]:
     """The peaks of every indexed recording: a copy of one must not pass for a track that uses it."""
     store = store_of(ws)
-    return {row.id: store.sketch(row.sha256).stars for row in store.rows() if row.kept_out is None}
+    return {row.id: store.sketch(row.sha256).stars for row in store.searched_rows()}
 
 
 def listen(file: Path) -> Constellation:

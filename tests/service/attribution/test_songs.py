@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import io
 import json
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,50 @@ def test_a_manifest_does_not_outweigh_what_is_heard(signing: Sounding, tmp_path:
         provenance.write(file, "audio/wav", forged, title="x", song=song.song or {}, credential=credential)
     found = signing.settle("find", tmp_path / "forged.wav")
     assert (found["track"], found["manifest"]["state"]) == (None, "valid")
+
+
+@pytest.mark.slow
+def test_a_recording_outweighs_a_trusted_manifest_and_the_answer_says_so(
+    signing: Sounding, authority: Authority, tmp_path: Path
+) -> None:
+    """If this fails, a recording with a track's manifest passes for the track, or nobody learns why it does not."""
+    signing.settle("export", "song", "song", "--out", tmp_path / "out")
+    with (tmp_path / "out" / "song.wav").open("rb") as file:
+        song = provenance.read(file, "audio/wav")
+    assert song is not None
+    files = authority.settings(tmp_path / "plain")
+    key, certificates = (Path(files[f"SETTLE_SONG_{kind}"]) for kind in ("KEY_FILE", "CERTIFICATES_FILE"))
+    credential = provenance.Credential(
+        algorithm="ed25519", key=key.read_bytes(), certificates=certificates.read_bytes()
+    )
+    piece = next(iter(sorted((signing.home / "label").glob("*.wav"))))
+    with piece.open("rb") as file, (tmp_path / "named.wav").open("w+b") as named:
+        provenance.write(file, "audio/wav", named, title="x", song=song.song or {}, credential=credential)
+    answer = signing.settle("find", tmp_path / "named.wav")
+    assert answer["manifest"]["state"] == "trusted"
+    assert (answer["track"], answer["recording"], answer["by"]) == (None, piece.stem, ["sound"])
+    assert any("its sound counts" in remark for remark in answer["remarks"])
+
+
+@pytest.mark.slow
+def test_an_index_of_another_version_finds_nothing_silently(signing: Sounding, tmp_path: Path) -> None:
+    """If this fails, a copy is said to be of nothing, or of a track that only uses it, because nothing was compared."""
+    home = tmp_path / "home"
+    shutil.copytree(signing.home, home)
+    piece = next(iter(sorted((home / "label").glob("*.wav"))))
+    index = home / "index" / "catalogue.json"
+    content = json.loads(index.read_text())
+    index.write_text(json.dumps(content | {"features": "5-0123456789abcdef"}))
+    refused = settle("find", piece, home=home)
+    assert (refused.code, "settle index" in refused.err) == (4, True)
+    index.write_text(json.dumps(content))
+    remembered = json.loads((home / "index" / "tracks.json").read_text())
+    for item in remembered.values():
+        for file in (home / "index" / "features").rglob(f"{item['sha256']}-*"):
+            file.unlink()
+    answer = Sounding(home).settle("find", piece)
+    assert (answer["recording"], answer["by"]) == (piece.stem, ["sound"])
+    assert any("not compared, such as song" in remark for remark in answer["remarks"])
 
 
 @pytest.mark.slow
