@@ -39,9 +39,10 @@ def _run(period: str, run: dict[str, Any]) -> str:
 
 def held_text(report: Any) -> str:
     """Return held money by reason, party, month and age, with the step that releases it."""
-    disputes = _disputes(report.disputes)
+    others = [*_blocked(report.blocked), *_disputes(report.disputes)]
     if not report.lines:
-        return "\n\n".join(["nothing is held or in suspense", *disputes])
+        nothing = "no line of a published run is held or in suspense" if others else "nothing is held or in suspense"
+        return "\n\n".join([nothing, *others])
     sums = {"by reason": report.by_reason, "by party": report.by_party, "by month": report.by_month}
     sections = [
         f"{title}:\n{indented(_totals(totals))}" for title, totals in (sums | {"by age": report.by_age}).items()
@@ -57,7 +58,16 @@ def held_text(report: Any) -> str:
         if run.suspense_now_micros != run.suspense_micros
     ]
     sections += ["what releases it:\n" + "\n".join(f"  {reason}: {text}" for reason, text in steps)]
-    return "\n\n".join([*sections, *disputes])
+    return "\n\n".join([*sections, *others])
+
+
+def _blocked(payments: Any) -> list[str]:
+    """Payments that a later hold blocks, and what releases each."""
+    if not payments:
+        return []
+    shown = ("period", "pool", "party", "reason", "micros", "currency", "releases")
+    rows = [{name: getattr(payment, name) for name in shown} for payment in payments]
+    return [f"blocked payments of published runs:\n{indented(_readable(rows))}"]
 
 
 def _disputes(disputes: Any) -> list[str]:

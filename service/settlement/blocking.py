@@ -29,7 +29,12 @@ class Blocked:
 
 
 def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]:
-    """Return the parties concerned by holds opened after the computation, with the reasons.
+    """Return the parties concerned by holds opened after the computation, with the reasons."""
+    return {party: hold.reason for party, hold in blocking_holds(ws, book, stored).items()}
+
+
+def blocking_holds(ws: Workspace, book: Book, stored: Stored) -> dict[str, HoldMatch]:
+    """Return the parties concerned by holds opened after the computation, with one hold on each.
 
     A hold on a party blocks it. For a hold on a source, a track or a platform the run is computed again with the hold,
     and exactly the parties with held money are blocked. A hold on listeners blocks no payment, because its streams are
@@ -38,13 +43,13 @@ def blocked_parties(ws: Workspace, book: Book, stored: Stored) -> dict[str, str]
     booked = {hold.id for hold in stored.holds}
     later = [hold for hold in holds_of(book) if hold.id not in booked and hold.listeners is None]
     later += disputes_since(ws, book, stored)
-    blocked = {hold.party: hold.reason for hold in later if hold.party is not None and hold.subject is None}
+    blocked = {hold.party: hold for hold in later if hold.party is not None and hold.subject is None}
     wider = {hold.id: hold for hold in later if hold.party is None or hold.subject is not None}
     if wider:
         changed = compute(again(ws, stored, holds=(*stored.holds, *later)))
         for line in changed.lines:
             if line.state == "held" and line.ref in wider and line.micros:
-                blocked.setdefault(line.party, line.reason)
+                blocked.setdefault(line.party, wider[line.ref])
     return blocked
 
 

@@ -13,7 +13,8 @@ from payouts.life.book import Book
 from payouts.life.records import Run
 from payouts.statements.statement import ADVICE, held_line
 from service.registry.naming import unknown_party
-from service.settlement.carrying import other_parts
+from service.settlement.blocking import blocking_holds
+from service.settlement.carrying import other_parts, transfers
 from service.settlement.line_disputes import OWNERSHIP, DisputeShown, shown_all
 from service.settlement.step import read_book
 from service.settlement.stored import Stored, load
@@ -98,8 +99,27 @@ class RunParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedPayment:
+    """A payment of a published run that a hold opened afterwards blocks. `releases` says what would release it."""
+
+    period: str
+    pool: str
+    run: Digest
+    party: str
+    reason: str
+    ref: str
+    currency: str
+    micros: int
+    releases: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldReport:
-    """All held money, as lines and sums, with the five parts of its runs."""
+    """All held money, as lines and sums, with the five parts of its runs.
+
+    `blocked`: payments that wait because of a hold opened after their run. The runs allocated this money, so it is in
+    none of the sums.
+    """
 
     lines: tuple[WaitingMoney, ...]
     by_reason: tuple[WaitingTotal, ...]
@@ -107,6 +127,7 @@ class HeldReport:
     by_month: tuple[WaitingTotal, ...]
     by_age: tuple[WaitingTotal, ...]
     runs: tuple[RunParts, ...]
+    blocked: tuple[BlockedPayment, ...]
     disputes: tuple[DisputeShown, ...]
     """Open disputes of these runs' lines. What one holds is taken from the other side's account by the next run, so it
     is in none of the sums above."""
@@ -132,6 +153,9 @@ def report(ws: Workspace, *, period: str | None = None, party: str | None = None
         by_month=_totals(lines, lambda line: line.period),
         by_age=_totals(lines, lambda line: _age(line.months)),
         runs=tuple(RunParts.of(book, stored) for stored in standing),
+        blocked=tuple(
+            payment for stored in standing for payment in _blocked(ws, book, stored) if party in (None, payment.party)
+        ),
         disputes=tuple(
             dispute
             for dispute in shown_all(ws)
@@ -183,6 +207,29 @@ def _lines(stored: Stored, now: Period, book: Book, booked: Mapping[str, str]) -
             releases=_paid_by(book, record, lifted[ref], booked)
             if state == "released"
             else _releases(state, reason, ref, record.period),
+        )
+
+
+def _blocked(ws: Workspace, book: Book, stored: Stored) -> Iterator[BlockedPayment]:
+    """Return the payments of a run that are due and that a later hold or ownership dispute blocks."""
+    record = stored.record
+    due = {party: payment for party, payment in transfers(ws.log, book, stored).items() if payment.due}
+    # Finding the parties of a hold on a track computes the run again: not for runs that have paid everybody.
+    blocking = blocking_holds(ws, book, stored) if due else {}
+    for party in sorted(due.keys() & blocking.keys()):
+        hold = blocking[party]
+        advice = ADVICE.get(hold.reason, "ask the operator")
+        step = f"; then settle hold resolve {hold.id} --reason TEXT --as PARTY" if hold.id in book.holds else ""
+        yield BlockedPayment(
+            period=record.period,
+            pool=record.pool,
+            run=record.run,
+            party=party,
+            reason=hold.reason,
+            ref=hold.id,
+            currency=stored.currency,
+            micros=due[party].micros,
+            releases=f"{advice}{step}; then settle pay {record.run[:16]}",
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger.types import Digest
 from payouts.accounts.account import Account
+from service.settlement.blocking import blocked_parties
 from service.settlement.carrying import transfers
 from service.settlement.payment_list import payment_state
 from service.settlement.step import read_book
@@ -45,7 +46,9 @@ def history(ws: Workspace, party: str) -> list[AccountedMonth]:
             continue
         payment = "nothing to pay"
         if account.payable:
-            payment, _ = payment_state(transfers(ws.log, book, stored)[party], book.payment_of(run.run, party), "")
+            transfer = transfers(ws.log, book, stored)[party]
+            blocked = blocked_parties(ws, book, stored).get(party, "") if transfer.due else ""
+            payment, _ = payment_state(transfer, book.payment_of(run.run, party), blocked)
         months.append(
             AccountedMonth(
                 period=run.period,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from service.settlement import held, holds, life, months
+from cli.finance import held_text
+from service.settlement import held, holds, life, months, paying
+from service.statements.history import history
 from tests.cli.support import settle
 from tests.service.month import Month, july, month, published
 
@@ -78,6 +81,38 @@ def test_a_month_is_shown_beside_the_month_before(summer: Month) -> None:
     change = july_row.parts.held_micros - june.parts.held_micros
     assert f"{change / 1_000_000:,.6f} EUR" in text
     assert settle("held", home=summer.home).out.count("2026-07")
+
+
+def test_a_payment_that_a_later_hold_blocks_is_listed_with_what_releases_it(tmp_path: Path) -> None:
+    """If this fails, money that a hold stops after publication is in no list, and its payee reads "to be paid"."""
+    june = month(tmp_path / "home")
+    run = published(june)
+    hold = holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")
+    report = held.report(june.ws)
+    (blocked,) = report.blocked
+    assert (blocked.party, blocked.reason, blocked.micros) == ("bob", "fraud", 120_000_000)
+    assert f"settle hold resolve {hold.id} " in blocked.releases
+    assert not held.report(june.ws, party="ann").blocked
+    assert [month.payment for month in history(june.ws, "bob")] == ["blocked"]
+    life.approve(june.ws, holds.release(june.ws, hold.id, note="checked").id, "approver")
+    assert not held.report(june.ws).blocked
+    wider = holds.open_hold(june.ws, scope="track", subject="trk-1", reason="legal")
+    assert {(payment.party, payment.ref) for payment in held.report(june.ws).blocked} == {
+        ("ann", wider.id),
+        ("bob", wider.id),
+    }
+    paying.pay(june.ws, run, "file")
+    assert {payment.party for payment in held.report(june.ws).blocked} == {"ann", "bob"}
+
+
+def test_a_list_with_blocked_payments_does_not_say_that_nothing_is_held(summer: Month) -> None:
+    """If this fails, the text contradicts the rows below it."""
+    report = replace(held.report(summer.ws), lines=())
+    (of_ann,) = report.blocked
+    text = held_text(report)
+    assert "nothing is held" not in text
+    assert of_ann.releases in text
+    assert held_text(replace(report, blocked=())) == "nothing is held or in suspense"
 
 
 def test_a_workspace_without_runs_has_nothing_waiting(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ledger.proofs import vector
 from ledger.registry import manifest as manifests
 from service.bundles import verify_bundle
 from service.registry import people
+from service.settlement import holds, life
 from service.web.pages import charts, drawing
 from tests.service.month import JULY_OVER, Month, july, published
 from tests.service.web.portal import Person, signed_in
@@ -78,6 +79,17 @@ def test_a_holder_reads_what_is_held_and_what_releases_it(web: Any, settled: Mon
     page = signed_in(web, settled, "operator").get("/holders/ann/held")
     assert page.status_code == 200
     assert "Nothing is held." in page.text
+
+
+def test_a_blocked_payment_is_shown_to_its_payee_and_to_finance(web: Any, settled: Month) -> None:
+    """If this fails, a payee reads "to be paid" about money that a hold stops, and finds it on no page."""
+    hold = holds.open_hold(settled.ws, scope="party", subject="dee", reason="legal")
+    operator = signed_in(web, settled, "operator")
+    for page in ("/held", "/holders/dee/held"):
+        assert f"settle hold resolve {hold.id}" in operator.get(page).text
+    assert "blocked" in operator.get("/holders/dee").text
+    life.approve(settled.ws, holds.release(settled.ws, hold.id, note="checked").id, "approver")
+    assert "blocked" not in operator.get("/holders/dee").text
 
 
 def test_bars_stay_inside_their_chart() -> None:
