@@ -18,6 +18,7 @@ from service.registry.people import list_payees
 from service.scheduler.standing import JobStanding, standing, troubles
 from service.settlement import line_disputes, proposals
 from service.settlement.approvers import one_person
+from service.settlement.carrying import instalment_payments
 from service.settlement.paying import unconfirmed
 from service.settlement.step import read_book
 from service.settlement.stored import load
@@ -113,6 +114,7 @@ def _waiting(ws: Workspace, book: Book, without_vector: int, kept: list[quaranti
                 f"{run.period}, pool {run.pool}: {counted(len(parties), 'payment')} handed over, not confirmed: "
                 f"settle payments read FILE, or settle payments confirm --all-of {short}"
             )
+    yield from _on_account(ws, book)
     proposed = [proposal for proposal in proposals.waiting(ws) if proposal.kind != "run"]
     if proposed:
         yield f"{counted(len(proposed), 'proposal')} for a second person: settle proposals"
@@ -135,3 +137,15 @@ def _disputes(ws: Workspace) -> Iterator[str]:
     if open_disputes:
         overdue = f", {len(late)} overdue ({', '.join(late)})" if late else ""
         yield f"{counted(len(open_disputes), 'dispute')} open{overdue}: settle dispute list"
+
+
+def _on_account(ws: Workspace, book: Book) -> Iterator[str]:
+    """Payments by file on account of an open month that the bank has not answered."""
+    for record in book.mandates.instalments.values():
+        mandate = book.mandates.mandates[record.mandate]
+        states = instalment_payments(ws.log, book, record).values() if mandate.via == "file" else ()
+        if open_payments := sum(payment.state == "handed over" for payment in states):
+            yield (
+                f"{record.period}, pool {mandate.pool}: {counted(open_payments, 'payment')} on account handed over, "
+                f"not confirmed: settle payments read FILE, or settle payments confirm --all-of {record.id[:16]}"
+            )

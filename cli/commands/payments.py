@@ -39,7 +39,7 @@ def read_(file: Annotated[Path, typer.Argument(help="pain.002, camt.053 or camt.
 
 @app.command("list")
 def list_(
-    run: Annotated[str, typer.Argument(help="A month or a run; all published ones if left out.")] = "",
+    run: Annotated[str, typer.Argument(help="A month, a run or an instalment; all payments if left out.")] = "",
     party: Annotated[str, typer.Option(help="Only this payee's.")] = "",
     state: Annotated[
         str, typer.Option(help="to be paid, blocked, handed over, settled, failed, written-off or returned.")
@@ -59,11 +59,13 @@ def confirm(
     name: Annotated[
         str,
         typer.Option(
-            "--all-of", metavar="RUN|RUN/BATCH", help="Confirm every payment of the run that was handed over by file."
+            "--all-of",
+            metavar="RUN|RUN/BATCH|INSTALMENT",
+            help="Confirm every payment of the run, batch or instalment that was handed over by file.",
         ),
     ],
 ) -> None:
-    """Record that the payments of a run, or of one batch of it, have all arrived."""
+    """Record that the payments of a run, of one batch of it, or of an instalment (`settle live pay`) have arrived."""
     from service.settlement import bank_answers
 
     _answer(bank_answers.confirm_all(workspace(), name))

@@ -1,4 +1,4 @@
-"""List every payment of published runs with its state: planned, blocked, handed over, settled, or returned."""
+"""List every payment of published runs, and every one on account of an open month, with its state."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ledger.types import Digest
 from payouts.accounts.payment import ROUTES, reference
 from payouts.accounts.payment_states import PartyPayment
 from payouts.life.book import Book
+from payouts.life.mandates import Instalment
 from payouts.life.records import OUTCOMES, Payment, Run
 from service.registry.naming import unknown_party
 from service.settlement.blocking import blocked_parties
-from service.settlement.carrying import transfers
-from service.settlement.finding import find_run
+from service.settlement.carrying import instalment_payments, payments_of, transfers
+from service.settlement.finding import find_paid
 from service.settlement.life import intents_of
 from service.settlement.step import read_book
 from service.settlement.stored import load
@@ -28,7 +29,7 @@ STATES: Final = ("to be paid", "blocked", "handed over", *OUTCOMES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPayment:
-    """One party's payment in one run.
+    """One party's payment in one run, or in one instalment: then `run` is its id and `run_state` is `on account`.
 
     `state`: one of STATES; `reason` says why it is blocked. `attempt`: 0 until it is handed over. `micros` of
     `currency` is what the payee gets. `waits`: what the bank said that a second person has not approved yet, with
@@ -55,7 +56,10 @@ class ListedPayment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFilter:
-    """The filters of a listing; empty fields do not filter. `run`: a month, a run or its first characters."""
+    """The filters of a listing; empty fields do not filter.
+
+    `run`: a month, or a run or an instalment by its id or the first characters.
+    """
 
     run: str = ""
     party: str = ""
@@ -77,9 +81,12 @@ def payments(ws: Workspace, limits: PaymentFilter) -> list[ListedPayment]:
     """Return the payments that match all filters, by month, pool and party."""
     _check(limits)
     book = read_book(ws)
-    runs = sorted(_runs(book, limits.run), key=lambda run: (run.period, run.pool, run.sequence))
+    runs, instalments = _named(book, limits.run)
     names = {party: str(fields.get("name", "")) for party, fields in ws.registry.personal_of_all("party").items()}
-    listed = [payment for run in runs for payment in _of_run(ws, book, run, names)]
+    listed = [payment for record in instalments for payment in _of_instalment(ws, book, record, names)]
+    for run in sorted(runs, key=lambda run: (run.period, run.pool, run.sequence)):
+        listed += _of_run(ws, book, run, names)
+    listed.sort(key=lambda payment: (payment.period, payment.pool))
     paid = {payment.party for payment in listed}
     if limits.party and limits.party not in {*paid, *ws.registry.view_of(limits.party).parties}:
         raise unknown_party(ws, limits.party)
@@ -101,16 +108,51 @@ def _meets(payment: ListedPayment, limits: PaymentFilter) -> bool:
     )
 
 
-def _runs(book: Book, name: str) -> list[Run]:
+def _named(book: Book, name: str) -> tuple[list[Run], list[Instalment]]:
+    """Return the published runs and the instalments of a month, of an id, or all of them."""
     published = [book.runs[run] for run in book.published]
+    instalments = book.mandates.instalments
     if not name:
-        return published
-    if of_month := [run for run in published if run.period == name]:
-        return of_month
-    run = find_run(book, name)
-    if run not in published:
-        raise StateError(f"run {run.run[:16]} is {book.state_of(run.run)}, not published: it has no payments yet")
-    return [run]
+        return published, list(instalments.values())
+    of_month = [run for run in published if run.period == name]
+    early = [record for record in instalments.values() if record.period == name]
+    if of_month or early:
+        return of_month, early
+    paid = find_paid(book, name)
+    if paid in instalments:
+        return [], [instalments[paid]]
+    if paid not in book.published:
+        raise StateError(f"run {paid[:16]} is {book.state_of(paid)}, not published: it has no payments yet")
+    return [book.runs[paid]], []
+
+
+def _of_instalment(ws: Workspace, book: Book, record: Instalment, names: Mapping[str, str]) -> Iterator[ListedPayment]:
+    """Return the payments of an instalment, which was handed over whole when it was made."""
+    mandate = book.mandates.mandates[record.mandate]
+    states = instalment_payments(ws.log, book, record)
+    proposed = _proposed(book, record.id)
+    for row in payments_of(ws.log, record.statement):
+        party = row["party"]
+        state, _ = payment_state(states[party], book.payment_of(record.id, party), "")
+        proposal = proposed.get(party, "")
+        yield ListedPayment(
+            period=record.period,
+            pool=mandate.pool,
+            run=record.id,
+            run_state="on account",
+            party=party,
+            name=names.get(party, ""),
+            state=state,
+            reason="",
+            route=mandate.via,
+            attempt=1,
+            batch=record.number,
+            reference=row["reference"],
+            micros=int(row["micros"]),
+            currency=mandate.currency,
+            waits=book.claims[proposal].outcome if proposal else "",
+            proposal=proposal,
+        )
 
 
 def _of_run(ws: Workspace, book: Book, run: Run, names: Mapping[str, str]) -> Iterator[ListedPayment]:

@@ -19,14 +19,16 @@ from service.bundles import verify_bundle
 from service.live import mandates, paying
 from service.live.paying import InstalmentPaid, instalment_problems
 from service.log.logs import sizes
-from service.settlement import agreements, approvers, bank_answers, holds, life, proposals
+from service.settlement import agreements, approvers, bank_answers, holds, life, payment_list, proposals
 from service.settlement import paying as settling
 from service.settlement.carrying import batch_of
 from service.settlement.payees import settled_parties
+from service.settlement.payment_list import PaymentFilter
 from service.settlement.step import read_book
 from service.settlement.stored import load
 from service.statements import proving, recomputing
 from service.statements.statements import state
+from service.status import status
 from tests.service.month import JULY_OVER, Month
 
 NOON = datetime(2026, 7, 20, 12, tzinfo=UTC)
@@ -159,6 +161,24 @@ def test_ceilings_hold(july: Month) -> None:
             sums[row["party"]] = sums.get(row["party"], 0) + int(row["micros"])
     assert sums == {"ann": 100_000_000, "bob": 60_000_000, "cy": 45_000_000, "dee": 30_000_000}
     assert list(instalment_problems(july.ws, book, "2026-07")) == []
+
+
+def test_payments_on_account_are_listed_and_await_the_banks_answer(july: Month) -> None:
+    """If this fails, finance does not see money that left the bank account before the month's end."""
+    mandate(july)
+    paid = pay(july)
+    instalment = str(paid.instalment)
+    for name in ("", "2026-07", instalment, instalment[:12]):
+        listed = payment_list.payments(july.ws, PaymentFilter(run=name))
+        assert {payment.party: payment.micros for payment in listed} == payments(july, paid)
+        assert {(payment.run, payment.state, payment.attempt) for payment in listed} == {(instalment, "handed over", 1)}
+    open_tasks = [line for line in status(july.ws).waiting if "on account" in line]
+    assert [line.endswith(f"settle payments confirm --all-of {instalment[:16]}") for line in open_tasks] == [True]
+    bank_answers.confirm_all(july.ws, instalment)
+    assert {payment.state for payment in payment_list.payments(july.ws, PaymentFilter())} == {"settled"}
+    assert not [line for line in status(july.ws).waiting if "on account" in line]
+    with pytest.raises(StateError, match="has no run yet"):
+        payment_list.payments(july.ws, PaymentFilter(run="2026-06"))
 
 
 def test_one_person_stops_and_two_start_again(july: Month) -> None:
