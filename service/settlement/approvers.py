@@ -67,7 +67,7 @@ def approver_key(ws: Workspace, party: str) -> tuple[PrivateKey, bool]:
         _check_own(ws, party, key)
         if not one_person(ws):
             raise StateError(
-                "other people approve here, so the workspace's own approver key no longer counts (finding M5); "
+                "other people approve here, so the workspace's own approver key no longer counts; "
                 "have one of them approve: settle approve ... --as PARTY, where their key is kept"
             )
     if key.public == ws.signer("operator").public:
@@ -94,7 +94,7 @@ def check_by_person(ws: Workspace, book: Book, run: Digest) -> None:
     approvals = book.approvals.get(run, [])
     if approvals and all(approval.demo for approval in approvals) and not one_person(ws):
         raise StateError(
-            f"run {run[:16]} has demo approvals only, and other people approve here now (finding M5): have one of them "
+            f"run {run[:16]} has demo approvals only, and other people approve here now: have one of them "
             "approve it, settle approve ... --as PARTY; a published one is reversed by two people and run again"
         )
 
@@ -126,7 +126,7 @@ def enrol(ws: Workspace, party: str, by: str | None = None, *, public: str | Non
         return _enrol(ws, party, APPROVER, public)
     if by is None or by in operators(ws) or not has_own_key(ws, by):
         raise StateError(
-            f"other people approve here already, so one of them introduces {party} (finding M5): "
+            f"other people approve here already, so one of them introduces {party}: "
             "settle approver add PARTY --as APPROVER, where that approver's key is kept"
         )
     return _enrol(ws, party, key_name(by), public)

@@ -410,14 +410,18 @@ def _operator(ws: Workspace) -> Signer:
     return Signer(ws.signer("operator"), ws.operator, "operator")
 
 
+def signs_itself(ws: Workspace, party: str) -> bool:
+    """Return whether a party has a key that counts, so that nobody else signs its words."""
+    return party != ws.operator and bool(ring(ws).at(ws.log.head().size + 1, "holder", party=party))
+
+
 def _author(ws: Workspace, speaker: str, by: str | None) -> Signer:
     """Return who signs what a party says: the party itself, or the operator for a party that has no key here."""
     if by is not None:
         if by != speaker:
             raise InputError(f"{by} cannot speak for {speaker}: a party signs its own words, with --as {speaker}")
         return signer(ws, by)
-    counting = ring(ws).at(ws.log.head().size + 1, "holder", party=speaker)
-    if speaker != ws.operator and counting:
+    if signs_itself(ws, speaker):
         raise StateError(f"{speaker} has a key and signs with it: add --as {speaker}")
     return _operator(ws)
 

@@ -24,8 +24,16 @@ def of_party(call: Call) -> Content:
     with call.held.standing.folded() as ws:
         listed = [shown for shown in line_disputes.shown_all(ws, everything=True) if _concerns(shown, party)]
         months = history(ws, party)
+        signs_itself = line_disputes.signs_itself(ws, party)
     return page(
-        call, "disputes.html", title=text("disputes.title"), party=party, disputes=listed, months=months, about=ABOUT
+        call,
+        "disputes.html",
+        title=text("disputes.title"),
+        party=party,
+        disputes=listed,
+        months=months,
+        about=ABOUT,
+        signs_itself=signs_itself,
     )
 
 
@@ -44,9 +52,11 @@ def single(call: Call) -> Content:
     party, name = call.params["party"], call.params["dispute"]
     with call.held.standing.folded() as ws:
         by_name = {shown.id: shown for shown in line_disputes.shown_all(ws, everything=True)}
+        signs_itself = line_disputes.signs_itself(ws, call.caller.party)
     if name not in by_name or not _concerns(by_name[name], party):
         raise NotFoundError(f"dispute {name!r}")
-    return page(call, "dispute.html", title=text("disputes.single", name=name), party=party, dispute=by_name[name])
+    title = text("disputes.single", name=name)
+    return page(call, "dispute.html", title=title, party=party, dispute=by_name[name], signs_itself=signs_itself)
 
 
 def open_dispute(call: Call) -> Redirect:

@@ -14,7 +14,7 @@ from ledger.proofs import trust as trust_file
 from ledger.proofs import vector
 from ledger.registry import manifest as manifests
 from service.bundles import verify_bundle
-from service.registry import people
+from service.registry import people, signing
 from service.settlement import holds, life
 from service.web.pages import charts, drawing
 from tests.service.month import JULY_OVER, Month, july, published
@@ -170,6 +170,16 @@ def test_a_holder_opens_a_dispute_and_the_other_side_answers(web: Any, bob: Pers
     cy = signed_in(web, settled, "cy")
     assert cy.get(f"/holders/cy/disputes/{name}").status_code == 404
     assert cy.post(f"/disputes/cy/{name}", text="I say").status_code == 409
+
+
+def test_a_holder_with_a_key_is_told_before_writing_that_a_page_cannot_sign(web: Any, settled: Month) -> None:
+    """If this fails, a holder with an own key writes a dispute and has it refused, with a flag of the command line."""
+    dee = signed_in(web, settled, "dee")
+    assert '<form class="fields" action="/disputes/dee"' in dee.get("/holders/dee/disputes").text
+    signing.enrol(settled.ws, "dee")
+    page = dee.get("/holders/dee/disputes").text
+    assert '<form class="fields" action="/disputes/dee"' not in page
+    assert "settle dispute open MONTH --claimant dee --as dee" in page
 
 
 def test_anybody_sees_whether_a_recording_was_trained_on_and_who_used_it(web: Any) -> None:
