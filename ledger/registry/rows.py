@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 import msgspec
 
@@ -194,7 +194,7 @@ def parse(name: str, value: Any, *, from_text: bool = False) -> AnyRow:
     try:
         row: Any = msgspec.convert(_counted(value), LISTS[name], strict=not from_text)
     except msgspec.ValidationError as problem:
-        raise InputError(_in_words(str(problem))) from None
+        raise InputError(_with_values(_in_words(str(problem)), LISTS[name])) from None
     return _checked(row)
 
 
@@ -223,6 +223,14 @@ def _in_words(problem: str) -> str:
     """Return the library's message, with the meaning of a pattern in words."""
     for pattern, words in _PATTERNS.items():
         problem = problem.replace(f"`str` matching regex {pattern!r}", words)
+    return problem
+
+
+def _with_values(problem: str, row: type[Row]) -> str:
+    """Return the message about a word that is none of a column's, with the column's words."""
+    for column in msgspec.structs.fields(row):
+        if problem.startswith("Invalid enum value") and problem.endswith(f"- at `$.{column.encode_name}`"):
+            return f"{problem}: expected one of {', '.join(map(str, get_args(column.type)))}"
     return problem
 
 

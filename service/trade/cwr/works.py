@@ -183,7 +183,8 @@ class _Work:
                 elif group:
                     ppm = f"{_percent(chosen)} collected in a group of countries, TIS {group}"
                 elif right is None and len(set(shares)) > 1:
-                    ppm = ", ".join(f"{name} {_percent(part)}" for name, part in zip(RIGHTS, shares, strict=True))
+                    parts = ", ".join(f"{name} {_percent(part)}" for name, part in zip(RIGHTS, shares, strict=True))
+                    ppm = f"the three rights differ: give --right ({parts})"
                 elif not chosen:
                     continue
                 elif territory == WORLD and open_territories:

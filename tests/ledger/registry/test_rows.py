@@ -17,6 +17,12 @@ SHARE: dict[str, Any] = {"subject": "rec", "party": "ann", "right": "master", "p
 MODEL: dict[str, Any] = {"id": "m", "version": "1", "operator": "lab"}
 
 
+def test_a_word_that_is_not_allowed_is_refused_with_those_that_are() -> None:
+    """If this fails, a newcomer must guess which kinds of party there are."""
+    with pytest.raises(InputError, match="organisation.*expected one of person, label, publisher, cmo"):
+        r.parse("parties", {"id": "ann", "kind": "organisation"})
+
+
 def test_dates_and_codes_have_one_spelling() -> None:
     """If this fails, the same share or recording is registered twice, under two spellings."""
     share = r.parse("shares", SHARE | {"from": "2026-01-01", "to": "2026-02-01T00:00:00+00:00"})

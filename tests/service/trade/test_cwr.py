@@ -57,6 +57,7 @@ def test_rights_that_differ_wait_until_somebody_says_which_pays(june: Month) -> 
     data = cwr(work("W1", "BLUE", DIFFERENT))
     accepted, refused = imported(june, data)
     assert accepted == 4
+    assert any("the three rights differ: give --right" in reason for reason in refused)
     assert any("performing 50.00%, mechanical 100.00%, synchronisation 100.00%" in reason for reason in refused)
     assert shares(june, f"{SENDER}:W1") == {}
     accepted, refused = imported(june, data, right="mechanical")
