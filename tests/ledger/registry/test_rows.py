@@ -19,7 +19,7 @@ MODEL: dict[str, Any] = {"id": "m", "version": "1", "operator": "lab"}
 
 def test_a_word_that_is_not_allowed_is_refused_with_those_that_are() -> None:
     """If this fails, a newcomer must guess which kinds of party there are."""
-    with pytest.raises(InputError, match="organisation.*expected one of person, label, publisher, cmo"):
+    with pytest.raises(InputError, match=r"organisation.*expected one of person, label, publisher, cmo"):
         r.parse("parties", {"id": "ann", "kind": "organisation"})
 
 
