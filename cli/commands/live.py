@@ -126,11 +126,19 @@ def pay(
     mandate: Annotated[str | None, typer.Argument(help="The id of a mandate; by default every mandate.")] = None,
     *,
     form: Annotated[str, typer.Option("--format", help="How the bank takes its files: csv or pain.001.")] = "csv",
+    again: Annotated[
+        int | None, typer.Option(help="Pay nothing; write the files of this instalment again, if no bank has them.")
+    ] = None,
 ) -> None:
     """Pay what mandates allow now: one instalment per interval. Repeating pays nothing twice."""
     from service.live import paying
 
-    emit(paying.pay(workspace(), mandate, form=form))
+    if again is None:
+        emit(paying.pay(workspace(), mandate, form=form))
+    elif mandate is None:
+        raise InputError("--again writes the files of one mandate's instalment: settle live pay MANDATE --again N")
+    else:
+        emit(paying.write_again(workspace(), mandate, again, form=form))
 
 
 @app.command()

@@ -31,7 +31,8 @@ from payouts.life import mandates, records
 from payouts.life.ends import check_come, quorum_of
 from payouts.life.line_disputes import Admit, Answer, Appeal, Decide, Disputes, LineDispute
 from payouts.life.listener_holds import Reject
-from payouts.life.mandates import Instalment, Mandate, Mandates, Resume
+from payouts.life.mandates import Instalment, InstalmentCheck, Mandates, Resume
+from payouts.life.places import RecordPlace
 from payouts.life.records import (
     Adjust,
     Agree,
@@ -52,20 +53,10 @@ from payouts.life.revisions import Restate, Withdraw
 RunState = Literal["calculated", "approved", "published", "paying", "reversed"]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordPlace:
-    """A record's position in the log: its index and its leaf hash."""
-
-    index: int
-    hash: bytes
-
-
 Authority = Callable[[int, Leaf], str]
 """The party whose key signed the leaf at this index; VerificationError unless it counts there, in the author's role."""
 Entitlement = Callable[[int, LineDispute, Run], None]
 """VerificationError unless whoever opens the dispute at this index had a part in what it is about, by that run."""
-InstalmentCheck = Callable[[int, Instalment, Mandate], None]
-"""VerificationError if the document of the instalment at this index is here and is not that of its leaf and mandate."""
 
 
 @dataclass(slots=True, kw_only=True)

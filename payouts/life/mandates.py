@@ -6,7 +6,7 @@ interval, within the mandate's ceilings, until its end. One person stops it at o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -216,6 +216,10 @@ class Instalment:
             micros=read_micros(read_text(leaf, "micros")),
             statement=read_text(leaf, "statement"),
         )
+
+
+InstalmentCheck = Callable[[int, Instalment, Mandate], None]
+"""VerificationError if the document of the instalment at this index is here and is not that of its leaf and mandate."""
 
 
 def pool_terms(mandate_terms: Mapping[str, Any], period: str) -> Terms:

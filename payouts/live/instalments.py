@@ -7,6 +7,7 @@ lower it as they will lower the month's. What was paid on account of the month b
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -39,7 +40,10 @@ def targets(
 
     Instalments of other months are left to those months' runs, and what of them came back to the next run.
     """
-    booked = [correction for correction in corrections if correction.kind != "instalment"]
+    booked: dict[str, list[Correction]] = defaultdict(list)
+    for correction in corrections:
+        if correction.kind != "instalment":
+            booked[correction.party].append(correction)
     out: dict[str, int] = {}
     for party, micros in sorted(earned.items()):
         early = micros * mandate.early_ppm // MILLION
@@ -51,7 +55,7 @@ def targets(
             minimum=minimum,
             opening=opening.get(party, 0),
             earned=early,
-            corrections=[correction for correction in booked if correction.party == party],
+            corrections=booked[party],
             stages=stages,
         )
         out[party] = min(month.payable, payable(early, mandate.currency)[0], mandate.party_micros)

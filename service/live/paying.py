@@ -1,12 +1,12 @@
 """Pay instalments: what mandates allow now, one leaf per interval, and the bank's file of each.
 
-Nobody signs again for an instalment, so all of it follows from the log at its size: `derived` is what pays and what
-`settle period recompute` compares with.
+Nobody signs again for an instalment, so all of it follows from the log at its size: `_due` is what pays, and what
+whoever approves the month's run and `settle period recompute` compare with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ from service.live.accruing import open_month, whole_inputs
 from service.live.mandates import pool_of
 from service.log.logs import sizes
 from service.settlement.approvers import check_by_person
-from service.settlement.carrying import batch_of, carried, moved_on_account
+from service.settlement.carrying import batch_of, carried, moved_on_account, payments_of
 from service.settlement.payees import accounts_at, payees_now, route_of
 from service.settlement.payment_files import PaymentSubject, check_format, obstacle, write_batch
 from service.settlement.step import DecidedStep, read_book, signed, take
@@ -68,7 +68,7 @@ class InstalmentPaid:
     left_out: tuple[LeftOut, ...]
     files: tuple[str, ...]
     unwritten: tuple[str, ...]
-    """Files of this month's instalments that cannot be made again, and why."""
+    """Why its files could not be written; once that is put right: settle live pay MANDATE --again NUMBER."""
     waits: str
 
 
@@ -230,35 +230,50 @@ def _payments(
 
 
 def _with_files(ws: Workspace, paid: InstalmentPaid, form: str) -> InstalmentPaid:
-    """Write the files of the month's instalments; those that a crash prevented are made now."""
-    book = read_book(ws)
-    mandate = book.mandates.mandate(paid.mandate)
-    if mandate.via != "file":
+    """Write the files of a new instalment; older ones may have been sent, and `write_again` alone makes them."""
+    if paid.instalment is None:
         return paid
-    records = [record for record in book.mandates.instalments_of(mandate.id) if record.period == paid.period]
-    subject = PaymentSubject.on_account(mandate, paid.period)
-    files: list[str] = []
-    unwritten: list[str] = []
-    for record in records:
-        try:
-            files += write_batch(ws, subject, record, form)
-        except (StateError, InputError) as problem:
-            unwritten.append(f"instalment {record.number}: {problem}")
-    return replace(paid, files=tuple(files), unwritten=tuple(unwritten))
+    book = read_book(ws)
+    subject = PaymentSubject.on_account(book.mandates.mandate(paid.mandate), paid.period)
+    try:
+        return replace(paid, files=tuple(write_batch(ws, subject, book.mandates.instalments[paid.instalment], form)))
+    except (StateError, InputError) as problem:
+        return replace(paid, unwritten=(str(problem),))
+
+
+def write_again(ws: Workspace, name: str, number: int, *, form: str = "csv") -> InstalmentPaid:
+    """Write the missing files of an instalment again, for a person who knows that no bank has them."""
+    check_format(ws, form)
+    check_whole(ws.log)
+    book = read_book(ws)
+    mandate = book.mandates.mandate(name)
+    record = next((item for item in book.mandates.instalments_of(mandate.id) if item.number == number), None)
+    if record is None:
+        raise InputError(f"mandate {mandate.id} has no instalment {number}; see: settle live status")
+    subject = PaymentSubject.on_account(mandate, record.period)
+    return InstalmentPaid(
+        mandate=mandate.id,
+        instalment=record.id,
+        number=number,
+        period=record.period,
+        currency=mandate.currency,
+        payments=len(payments_of(ws.log, record.statement)),
+        paid_micros=record.micros,
+        left_out=(),
+        files=tuple(write_batch(ws, subject, record, form)),
+        unwritten=(),
+        waits="",
+    )
 
 
 # --- checking -----------------------------------------------------------------------------------
 
 
-def instalment_problems(ws: Workspace, book: Book, until: str) -> Iterator[str]:
-    """Return the instalments that are not what the log came to at their size.
-
-    Those of months after `until` are left out where they count the streams of other logs, which may not be at hand.
-    """
-    for record in book.mandates.instalments.values():
+def instalment_problems(ws: Workspace, records: Iterable[Instalment]) -> Iterator[str]:
+    """Return which of these instalments are not what the log came to at their size. Each sums its month again."""
+    for record in records:
         try:
-            if record.period <= until or len(logs_of(batch_of(ws.log, record.statement))) == 1:
-                _check(ws, record)
+            _check(ws, record)
         except (SettleError, LookupError, TypeError, ValueError, AttributeError) as problem:
             yield f"instalments: {problem}"
 

@@ -12,8 +12,7 @@ from weakref import WeakKeyDictionary
 from ledger.errors import InputError, SettleError, VerificationError
 from ledger.log.append import Log
 from ledger.proofs.rings import Rings
-from payouts.life.book import InstalmentCheck
-from payouts.life.mandates import Instalment, Mandate
+from payouts.life.mandates import Instalment, InstalmentCheck, Mandate
 from payouts.live.instalments import read_document
 
 _ANSWERS: MutableMapping[Log, dict[tuple[int, Instalment], str]] = WeakKeyDictionary()

@@ -30,6 +30,7 @@ from payouts.money import parse_amount
 from payouts.rules.catalogue import make_rule
 from payouts.tables import SealedTable, read_table
 from payouts.terms import Terms, parse_terms
+from service.live.paying import instalment_problems
 from service.log import members
 from service.log.logs import listed, sizes
 from service.registry.people import approve_move, approve_payee
@@ -299,7 +300,12 @@ def check_approvable(ws: Workspace, book: Book, name: str, party: str, key: Dige
 def check_derived(ws: Workspace, book: Book, name: str, party: str) -> None:
     """Refuse a run or restatement if the approver's computation gives another result."""
     if name in book.runs and not any(approval.by == party for approval in book.approvals.get(name, [])):
-        check_again(ws, book, load(ws.log, book.runs[name]))
+        stored = load(ws.log, book.runs[name])
+        check_again(ws, book, stored)
+        # The run takes these payments as made: one that the log does not come to would leave a holder unpaid.
+        early = book.mandates.of_month(stored.terms.pool, stored.currency, stored.terms.period)
+        for problem in instalment_problems(ws, early):
+            raise VerificationError(f"run {name[:16]} takes payments on account that are wrong: {problem}")
     if name in book.restates and not book.approved(name):
         check_restatement(ws, book, book.restates[name])
         check_restatement_now(ws, book, book.restates[name])

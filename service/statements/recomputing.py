@@ -220,7 +220,7 @@ def recompute(folder: Path, trust: Trust, *, newer: LogCopy | None = None, on_pr
             *_examined(ws),
             *map(str, book.voids),
             *_handed_over(ws, book),
-            *instalment_problems(ws, book, period),
+            *instalment_problems(ws, [item for item in book.mandates.instalments.values() if item.period == period]),
             *_overpaid(ws, book),
             *(problem for run in runs if not run.ok for problem in _lost(ws, book, load(ws.log, book.runs[run.run]))),
             *_restated(ws, book, period),

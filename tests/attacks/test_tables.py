@@ -13,7 +13,7 @@ from ledger.proofs.tree import leaf_hash
 from ledger.types import format_time
 from payouts.compute import Outcome, compute
 from payouts.life.binding import RUN_TYPE
-from payouts.life.book import RecordPlace
+from payouts.life.places import RecordPlace
 from payouts.life.records import Close, Run
 from service.log.logs import sizes
 from service.settlement import life, runs

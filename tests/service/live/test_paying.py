@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import ConflictError, InputError, StateError
+from ledger.errors import ConflictError, InputError, StateError, VerificationError
 from ledger.proofs import canon, dsse, leaf
 from payouts.accounts.account import Account
 from payouts.accounts.clauses import PaidIn, Withholding
@@ -104,7 +104,7 @@ def test_a_part_is_paid_early_and_the_month_pays_the_rest(july: Month, tmp_path:
     second = pay(july)
     assert payments(july, second) == {"ann": 30_000_000, "bob": 10_000_000}
     assert pay(july).waits.startswith("nothing is due")
-    assert list(instalment_problems(july.ws, read_book(july.ws), "2026-07")) == []
+    assert list(instalment_problems(july.ws, read_book(july.ws).mandates.instalments.values())) == []
     accounts = settle(july)
     moved = {"ann": 210_000_000, "bob": 70_000_000, "cy": 45_000_000, "dee": 30_000_000}
     for party, account in accounts.items():
@@ -131,8 +131,23 @@ def test_one_interval_pays_once(july: Month) -> None:
         (again,) = paying.pay(july.ws)
         assert again.instalment is None
         assert "next is due" in again.waits
-        assert len(again.files) == 1  # a file that a crash prevented is written by the next call
     assert len(read_book(july.ws).mandates.instalments) == 1
+
+
+def test_a_file_that_was_sent_is_not_written_again_but_on_request(july: Month) -> None:
+    """If this fails, the hourly job makes the files of past instalments anew, and a person sends them twice."""
+    name = mandate(july)
+    sent = Path(pay(july).files[0])
+    content = sent.read_bytes()
+    sent.unlink()
+    july.stream(["trk-1"], at="2026-07-10T10:00:00Z")
+    later = pay(july)
+    assert (later.number, len(later.files), sent.exists()) == (2, 1, False)
+    again = paying.write_again(july.ws, name, 1)
+    assert (again.files, sent.read_bytes()) == ((str(sent),), content)
+    with pytest.raises(InputError, match="no instalment 3"):
+        paying.write_again(july.ws, name, 3)
+    assert len(read_book(july.ws).mandates.instalments) == 2
 
 
 def test_held_money_is_left_out_of_the_next_instalment(july: Month) -> None:
@@ -143,7 +158,7 @@ def test_held_money_is_left_out_of_the_next_instalment(july: Month) -> None:
     assert payments(july, pay(july)) == {"ann": 180_000_000}
     life.approve(july.ws, holds.release(july.ws, hold.id, note="checked").id, "approver")
     assert payments(july, pay(july)) == {"cy": 45_000_000, "dee": 30_000_000}
-    assert list(instalment_problems(july.ws, read_book(july.ws), "2026-07")) == []
+    assert list(instalment_problems(july.ws, read_book(july.ws).mandates.instalments.values())) == []
 
 
 def test_ceilings_hold(july: Month) -> None:
@@ -160,7 +175,7 @@ def test_ceilings_hold(july: Month) -> None:
         for row in batch_of(july.ws.log, record.statement)["payments"]:
             sums[row["party"]] = sums.get(row["party"], 0) + int(row["micros"])
     assert sums == {"ann": 100_000_000, "bob": 60_000_000, "cy": 45_000_000, "dee": 30_000_000}
-    assert list(instalment_problems(july.ws, book, "2026-07")) == []
+    assert list(instalment_problems(july.ws, read_book(july.ws).mandates.instalments.values())) == []
 
 
 def test_payments_on_account_are_listed_and_await_the_banks_answer(july: Month) -> None:
@@ -207,7 +222,7 @@ def test_what_was_overpaid_is_recovered_from_later_months(july: Month, tmp_path:
     july.now = datetime(2026, 8, 20, 12, tzinfo=UTC)
     (paid,) = paying.pay(july.ws)  # 20 streams bring ann 1200, of which 500 at most early, and 144 are owed back
     assert payments(july, paid)["ann"] == 600_000_000 - 144_000_000
-    assert list(instalment_problems(july.ws, read_book(july.ws), "2026-08")) == []
+    assert list(instalment_problems(july.ws, read_book(july.ws).mandates.instalments.values())) == []
 
 
 def test_a_payment_that_comes_back_is_owed_again(july: Month) -> None:
@@ -380,8 +395,16 @@ def test_an_instalment_of_the_operators_own_making_is_named(july: Month) -> None
     mandate(july)
     made_by_hand(july, pay(july), pays={"ann": 190_000_000, "bob": 50_000_000}, micros=240_000_000)
     assert len(read_book(july.ws).mandates.instalments) == 2
-    (problem,) = instalment_problems(july.ws, read_book(july.ws), "2026-07")
+    (problem,) = instalment_problems(july.ws, read_book(july.ws).mandates.instalments.values())
     assert "instalment 2" in problem
+    july.now = JULY_OVER
+    life.close(july.ws, "2026-07")
+    request = life.request(
+        period="2026-07", pool=None, currency="EUR", rule="pro-rata", params={"price": "100.00"}, engine="log"
+    )
+    run = life.run(july.ws, request).run
+    with pytest.raises(VerificationError, match="instalment 2"):
+        life.approve(july.ws, run, "approver")
 
 
 @pytest.mark.parametrize(
