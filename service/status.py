@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +65,7 @@ def status(workspace: Workspace) -> Status:
     without_vector = len(view.tracks.keys() - log.assignments().keys())
     jobs = standing(workspace)
     with log.store.reading() as connection:
-        quarantined = quarantine.listed(connection)
+        quarantined = quarantine.count_by_kind(connection)
     return Status(
         home=str(workspace.home),
         origin=head.origin,
@@ -77,7 +76,7 @@ def status(workspace: Workspace) -> Status:
         recordings=len(view.all_recordings),
         tracks=len(view.tracks),
         without_vector=without_vector,
-        quarantined=len(quarantined),
+        quarantined=sum(quarantined.values()),
         closed=sorted(book.closes),
         runs=[
             RunStanding(period=run.period, pool=run.pool, run=run.run, state=book.state_of(run.run))
@@ -94,10 +93,11 @@ def status(workspace: Workspace) -> Status:
     )
 
 
-def _waiting(ws: Workspace, book: Book, without_vector: int, kept: list[quarantine.Kept]) -> Iterator[str]:
-    if kept:
-        kinds = " + ".join(f"{count} {kind}" for kind, count in sorted(Counter(row.kind for row in kept).items()))
-        yield f"{counted(len(kept), 'row')} in quarantine ({kinds}): settle quarantine list, then replay or discard"
+def _waiting(ws: Workspace, book: Book, without_vector: int, quarantined: dict[str, int]) -> Iterator[str]:
+    if quarantined:
+        kinds = " + ".join(f"{count} {kind}" for kind, count in sorted(quarantined.items()))
+        rows = counted(sum(quarantined.values()), "row")
+        yield f"{rows} in quarantine ({kinds}): settle quarantine list, then replay or discard"
     if without_vector:
         yield f"{counted(without_vector, 'track')} without a vector: settle attribute FILE"
     for run in book.runs.values():

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, LargeBinary, and_, func, select, text
 from sqlmodel import col
 
 from ledger.errors import InputError, StateError
@@ -27,6 +27,9 @@ OTHER_SOURCE: Final[Kind] = "other-source"
 ID_MAX: Final = 2**63 - 1
 """What the databases can count to; a greater number is no row's id, and they could not even be asked for it."""
 
+RAW_SHOWN: Final = 2_000
+"""Bytes of a row that a group's example shows: a row may be a megabyte long."""
+
 State = Literal["waiting", "replayed", "discarded"]
 
 
@@ -42,6 +45,18 @@ class Kept:
     raw: str
     at: str
     state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineGroup:
+    """The waiting rows of one kind, file and reason: how many, the ids of the oldest, and a few of them to look at."""
+
+    kind: str
+    file: str
+    reason: str
+    count: int
+    ids: list[int]
+    examples: list[Kept]
 
 
 _KEEP: Final = text(
@@ -108,6 +123,80 @@ def listed(connection: Connection, *, state: State | None = "waiting", kind: str
     if kind is not None:
         query = query.where(col(QuarantineRow.kind) == kind)
     return [_kept(row) for row in connection.execute(query)]
+
+
+def count(connection: Connection, *, name: str | None = None) -> int:
+    """Return how many rows wait, of all files or of the one with this name."""
+    query = select(func.count()).where(*_waiting(name))
+    return int(connection.execute(query).scalar_one())
+
+
+def count_by_kind(connection: Connection) -> dict[str, int]:
+    """Return how many rows of each kind wait."""
+    kind = col(QuarantineRow.kind)
+    rows = connection.execute(select(kind, func.count()).where(*_waiting(None)).group_by(kind).order_by(kind))
+    return {name: number for name, number in rows}  # noqa: C416  dict() does not type rows
+
+
+def waiting_page(connection: Connection, name: str, *, after: int, most: int, most_bytes: int) -> list[Kept]:
+    """Return the oldest waiting rows of a file after an id: no more than this many, nor bytes, but at least one."""
+    if not 0 <= after <= ID_MAX:
+        return []
+    where = (*_waiting(name), col(QuarantineRow.id) > after)
+    lengths = (
+        select(col(QuarantineRow.id), func.length(col(QuarantineRow.raw))).where(*where).order_by(col(QuarantineRow.id))
+    )
+    last, total = after, 0
+    for number, length in connection.execute(lengths.limit(most)):
+        total += length
+        if total > most_bytes and last != after:
+            break
+        last = number
+    query = select(QuarantineRow).where(*where, col(QuarantineRow.id) <= last).order_by(col(QuarantineRow.id))
+    return [_kept(row) for row in connection.execute(query)]
+
+
+def grouped(connection: Connection, *, most: int, most_ids: int, examples: int) -> tuple[list[QuarantineGroup], int]:
+    """Return the largest groups of waiting rows, and how many groups there are in all.
+
+    A sender decides how many rows and reasons there are: the database counts them, and only what is shown is loaded.
+    """
+    key = (col(QuarantineRow.kind), col(QuarantineRow.name), col(QuarantineRow.reason))
+    groups = select(*key, func.count().label("size")).where(*_waiting(None)).group_by(*key)
+    total = connection.execute(select(func.count()).select_from(groups.subquery())).scalar_one()
+    top = groups.order_by(func.count().desc(), *key).limit(most).subquery()
+    turn = func.row_number().over(partition_by=key, order_by=col(QuarantineRow.id)).label("turn")
+    ranked = select(col(QuarantineRow.id), *key, turn).where(*_waiting(None)).subquery()
+    same = and_(*(top.c[name] == ranked.c[name] for name in ("kind", "name", "reason")))
+    query = (
+        select(ranked.c.id, top.c.kind, top.c.name, top.c.reason, top.c.size)
+        .select_from(ranked.join(top, same))
+        .where(ranked.c.turn <= most_ids)
+        .order_by(top.c.size.desc(), top.c.kind, top.c.name, top.c.reason, ranked.c.id)
+    )
+    shown: dict[tuple[str, str, str, int], list[int]] = {}
+    for number, *group in connection.execute(query):
+        shown.setdefault((group[0], group[1], group[2], group[3]), []).append(number)
+    first = _examples(connection, [number for ids in shown.values() for number in ids[:examples]])
+    return [
+        QuarantineGroup(
+            kind=kind, file=name, reason=reason, count=size, ids=ids, examples=[first[n] for n in ids[:examples]]
+        )
+        for (kind, name, reason, size), ids in shown.items()
+    ], total
+
+
+def _examples(connection: Connection, ids: list[int]) -> dict[int, Kept]:
+    """These rows by their ids, each with the beginning of what was sent."""
+    columns = [column for column in QuarantineRow.__table__.columns if column.name != "raw"]  # type: ignore[attr-defined]
+    beginning = func.substr(col(QuarantineRow.raw), 1, RAW_SHOWN, type_=LargeBinary).label("raw")
+    query = select(*columns, beginning).where(col(QuarantineRow.id).in_(ids))
+    return {row.id: _kept(row) for row in connection.execute(query)}
+
+
+def _waiting(name: str | None) -> tuple[Any, ...]:
+    waits = col(QuarantineRow.state) == "waiting"
+    return (waits,) if name is None else (waits, col(QuarantineRow.name) == name)
 
 
 def one(connection: Connection, number: int) -> Kept:

@@ -304,7 +304,7 @@ def discard(workspace: Workspace, numbers: Sequence[int], reason: str) -> Discar
     chosen = sorted(set(numbers))
     with workspace.log.store.writing() as tx:
         done = quarantine.discard(tx, chosen, note)
-        left = len(quarantine.listed(tx))
+        left = quarantine.count(tx)
     return Discarded(discarded=done, already=len(chosen) - done, waiting=left)
 
 

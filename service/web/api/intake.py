@@ -41,6 +41,8 @@ FORMS: Final = {
 RECEIPTS_MAX: Final = 1_000
 REASONS_MAX: Final = 1_000
 """Refused rows named in one answer; all of them are in quarantine."""
+PAGE_BYTES_MAX: Final = 4 << 20
+"""Of the rows in quarantine in one answer: a thousand rows of a megabyte each would fill the memory."""
 BATCH_HEADER: Final = "settle-batch"
 _GZIP: Final = b"\x1f\x8b"
 
@@ -255,10 +257,15 @@ def _places(log: Log, source: str, wanted: list[str]) -> dict[str, tuple[str, st
 
 
 def quarantined(call: Call) -> dict[str, Any]:
-    """`GET /v1/sources/{source}/quarantine`: the rows that this source sent over HTTP and that wait."""
+    """`GET /v1/sources/{source}/quarantine`: the rows that this source sent over HTTP and that wait.
+
+    The next ones follow with `after=`, the last id of these.
+    """
     source = _source(call)
     with call.held.standing.workspace() as ws, ws.log.store.reading() as connection:
-        rows = [row for row in quarantine.listed(connection) if row.file == f"sources/{source}"]
-    start = call.number("after", default=0)
-    page = [row for row in rows if row.id > start][:REASONS_MAX]
-    return {"waiting": len(rows), "rows": page}
+        name = f"sources/{source}"
+        count = quarantine.count(connection, name=name)
+        page = quarantine.waiting_page(
+            connection, name, after=call.number("after", default=0), most=REASONS_MAX, most_bytes=PAGE_BYTES_MAX
+        )
+    return {"waiting": count, "rows": page}

@@ -15,6 +15,8 @@ EXAMPLES_MAX: Final = 3
 """Rows that a group shows."""
 TOGETHER_MAX: Final = 1_000
 """Rows of a group that one form replays or discards."""
+GROUPS_MAX: Final = 100
+"""Groups that the page shows: nearly every row of a hostile file has a reason of its own."""
 
 
 def status(call: Call) -> Content:
@@ -27,21 +29,15 @@ def status(call: Call) -> Content:
 def quarantined(call: Call) -> Content:
     """`GET /quarantine`: rows that were not taken, grouped by kind, file and reason, the largest group first."""
     with call.held.standing.workspace() as ws, ws.log.store.reading() as connection:
-        rows = quarantine.listed(connection)
-    groups: dict[tuple[str, str, str], list[quarantine.Kept]] = {}
-    for row in rows:
-        groups.setdefault((row.kind, row.file, row.reason), []).append(row)
-    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+        count = quarantine.count(connection)
+        groups, total = quarantine.grouped(connection, most=GROUPS_MAX, most_ids=TOGETHER_MAX, examples=EXAMPLES_MAX)
     return page(
         call,
         "quarantine.html",
         title=text("quarantine.title"),
-        count=len(rows),
-        groups=[
-            (key, len(group), group[:EXAMPLES_MAX], " ".join(str(row.id) for row in group[:TOGETHER_MAX]))
-            for key, group in ordered
-        ],
-        most=TOGETHER_MAX,
+        count=count,
+        groups=groups,
+        others=total - len(groups),
     )
 
 

@@ -16,7 +16,7 @@ from ledger.registry import manifest as manifests
 from service.bundles import verify_bundle
 from service.registry import people, signing
 from service.settlement import holds, life
-from service.web.pages import charts, drawing
+from service.web.pages import charts, drawing, operations
 from tests.service.month import JULY_OVER, Month, july, published
 from tests.service.web.portal import Person, signed_in
 from tests.service.web.serving import client, lines, row, served_month
@@ -273,3 +273,13 @@ def test_the_operator_replays_and_discards_rows_by_group(web: Any, settled: Mont
     assert operator.post("/quarantine/discard", reason="<b>never</b>", **chosen).status_code == 303
     assert "No row waits" in operator.get("/quarantine").text
     assert ann.post("/quarantine/replay", page="/sources/acme", rows="1").status_code == 403
+
+
+def test_a_row_s_own_reason_does_not_fill_the_operator_s_page(web: Any, settled: Month) -> None:
+    """If this fails, one file whose rows each have a reason of their own makes a page that no browser opens."""
+    ann, operator = signed_in(web, settled, "ann", "platform"), signed_in(web, settled, "operator")
+    rows = lines(*(row(f"many-{n}", track=f"nobody-{n}") for n in range(operations.GROUPS_MAX + 7))).decode()
+    ann.post("/sources/acme", page="/sources/acme", rows=rows)
+    page = operator.get("/quarantine").text
+    assert page.count('action="/quarantine/replay"') == operations.GROUPS_MAX
+    assert "7 smaller groups" in page

@@ -83,6 +83,34 @@ def test_duplicates_conflicts_and_quarantine(place: Place) -> None:
     assert [found["vector"] for found in events(log)] == [VECTOR, VECTOR]
 
 
+def test_quarantine_is_read_in_parts(place: Place) -> None:
+    """If this fails, a file of rows without a track, or with a reason each, fills the memory of who looks at them."""
+    log = prepared(place)
+    long = lines(row("e-0", track="nobody")).rstrip(b"\n").ljust(10_000)
+    other = [row(f"e-{number}", track=f"other-{number}") for number in range(1, 4)]
+    take(log, lines(*(row(f"n-{number}", track="nobody") for number in range(5)), long, *other), name="acme.ndjson")
+    take(log, lines(b"{"), name="else.ndjson")
+    with log.store.reading() as connection:
+        assert (quarantine.count(connection), quarantine.count(connection, name="else.ndjson")) == (10, 1)
+        assert quarantine.count_by_kind(connection) == {"invalid": 1, "unknown-track": 9}
+        groups, total = quarantine.grouped(connection, most=2, most_ids=4, examples=2)
+        everything, _ = quarantine.grouped(connection, most=100, most_ids=100, examples=100)
+        ids = [kept.id for kept in quarantine.listed(connection)]
+
+        def page(after: int, most: int, most_bytes: int) -> list[int]:
+            rows = quarantine.waiting_page(connection, "acme.ndjson", after=after, most=most, most_bytes=most_bytes)
+            return [kept.id for kept in rows]
+
+        assert page(0, 4, 1 << 20) == ids[:4]
+        assert page(ids[3], 100, 1 << 20) == ids[4:9]
+        assert page(ids[4], 100, 1) == [ids[5]]
+        assert page(2**63, 1, 1) == []
+    assert [(group.count, len(group.ids), len(group.examples)) for group in groups] == [(6, 4, 2), (1, 1, 1)]
+    assert (total, len(everything), sum(group.count for group in everything)) == (5, 5, 10)
+    assert sorted(number for group in everything for number in group.ids) == ids
+    assert max(len(kept.raw) for kept in everything[0].examples) == quarantine.RAW_SHOWN
+
+
 def test_many_events_at_once(place: Place) -> None:
     """If this fails, the bulk way writes something else than the small one."""
     log = prepared(place)
