@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,18 @@ from attribution.hearing.audio import file_digest
 from attribution.index.recognition import candidates, recognised
 from ledger.errors import InputError, StateError
 from ledger.files import whole, write_whole
-from ledger.proofs import canon
+from ledger.proofs import canon, dsse
 from ledger.proofs.vector import read_statement
 from ledger.registry.model import SEVERITY, Answer, Track
+from ledger.registry.papers import CLEARANCE_TYPE
 from ledger.registry.release import use_of
-from ledger.types import ASPECTS, STYLE_PREFIX, Digest, InfluenceVector
+from ledger.types import ASPECTS, STYLE_PREFIX, Digest, InfluenceVector, format_time
 from service.attribution import song_sounds
 from service.attribution.attributing import remembered
 from service.attribution.song_keys import anchors, credential
 from service.attribution.vectors import vectors_of
 from service.operating import prove
+from service.registry.deciding import judge
 from service.trade import provenance
 from service.verify_page import PAGE
 
@@ -67,10 +69,10 @@ def export_song(ws: Workspace, track: str, out: Path, *, audio: Path | None, con
         "index": index,
         "method": vector.method,
         "uses": permitted(view, track, vector),
-        "certificate": certificate_of(view, track, digest),
+        "certificate": certificate_of(ws, view, track, digest),
     }
     out.mkdir(parents=True, exist_ok=True)
-    target = out / f"{_file_name(track)}{source.suffix.lower()}"
+    target = out / f"{file_name(track)}{source.suffix.lower()}"
     if target.resolve() == source.resolve():
         raise InputError(f"--out {out}: the song's own file stands there; name another folder")
     with source.open("rb") as file, whole(target) as signed:
@@ -131,9 +133,24 @@ def permitted(view: View, track: str, vector: InfluenceVector) -> list[dict[str,
     return [{"use": use, "decision": answers[use]} for use in sorted(answers)]
 
 
-def certificate_of(view: View, track: str, vector: Digest) -> Digest | None:
-    """The newest release certificate of the track with this vector."""
-    fitting = [clearance.id for clearance in view.clearances.get(track, ()) if clearance.vector == vector]
+def certificate_of(ws: Workspace, view: View, track: str, vector: Digest) -> Digest | None:
+    """The newest release certificate of the track with this vector; none while a source is denied.
+
+    A source may be denied in this track, or today: a song that leaves then does not say that all was permitted.
+    """
+    verdict, now = judge(ws, view, track), format_time(ws.clock())
+    if verdict.trained_without:
+        return None
+    for source in verdict.sources:
+        today = replace(view.question_of(view.track(track), source.id, source.use), at=now)
+        if "deny" in (source.decision, view.answer(today).decision):
+            return None
+    fitting = [
+        clearance.id
+        for clearance in view.clearances.get(track, ())
+        # A royalty-clean certificate is of a track's money and stands in the same list.
+        if clearance.vector == vector and dsse.parse(ws.log.blob(clearance.id)).payload_type == CLEARANCE_TYPE
+    ]
     return fitting[-1] if fitting else None
 
 
@@ -162,6 +179,13 @@ def _matched(ws: Workspace, record: Track, source: Path) -> str:
     )
 
 
-def _file_name(track: str) -> str:
-    """A track's id as the name of a file: ids of others may hold what names a folder."""
-    return "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in track).lstrip(".") or "song"
+def file_name(track: str) -> str:
+    """A track's id as the name of a file: ids of others may hold what names a folder.
+
+    A changed name has a part of the id's digest, or `a/b` would write over the song of `a_b`. Case counts in an id and
+    not in every file system, so that a capital is a change too.
+    """
+    name = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in track).lstrip(".")
+    if name == track and name == name.lower():
+        return name
+    return f"{name or 'song'}-{canon.digest(track.encode())[:12]}"

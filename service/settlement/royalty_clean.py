@@ -10,32 +10,25 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ledger.errors import ConflictError
 from ledger.proofs import canon, dsse
 from ledger.registry.facts import ClearFact
 from ledger.registry.intake import Planned
 from ledger.types import Digest, Period, format_time
 from payouts.division.breakdown import break_down
-from payouts.life.records import Run
+from payouts.life.book import Book
 from service.registry.deciding import judge
 from service.registry.signing import signer
-from service.settlement.payment_list import ListedPayment, PaymentFilter, payments
+from service.settlement.money_states import ESCROWED, MoneyStates
+from service.settlement.pools import check_apart
 from service.settlement.runs import again
 from service.settlement.step import read_book
-from service.settlement.stored import load
+from service.settlement.stored import Stored, load
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
 
 ROYALTY_CLEAN_TYPE: Final = "application/vnd.settle.royalty-clean+json"
-PAID, ON_ITS_WAY, CARRIED, ESCROWED = "paid", "with the bank", "carried over", "escrowed"
-"""Where money may be: escrowed is what is held, blocked or in suspense; it is somebody's, and not yet decided whose."""
-_STATES: Final = {"settled": PAID, "handed over": ON_ITS_WAY, "blocked": ESCROWED}
-_OPEN: Final = {
-    "to be paid": "settle pay pays it",
-    "failed": "settle pay sends it again",
-    "returned": "the bank sent it back",
-    "written-off": "it was written off",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +57,11 @@ def certify(ws: Workspace, track: str) -> RoyaltyClean:
     view = ws.registry.view()
     verdict = judge(ws, view, track)
     book = read_book(ws)
-    runs = sorted(book.standing(), key=lambda run: (run.period, run.pool, run.sequence))
-    published = sorted({run.period for run in runs})
-    reasons = list(verdict.reasons)
-    reasons += [f"month {month} is closed and not published" for month in sorted(set(book.closes) - set(published))]
-    money, problems = _money(ws, runs, track)
-    reasons += problems
+    standing = [load(ws.log, run) for run in book.standing()]
+    published = sorted({stored.record.period for stored in standing})
+    pools = sorted({(stored.record.period, stored.record.pool, stored.currency) for stored in standing})
+    money, problems = _money(ws, book, standing, track)
+    reasons = [*verdict.reasons, *_unpublished(ws, book, standing), *problems]
     if not money:
         reasons.append("no published month has money of this track; before release, settle registry clear is the check")
     until = format_time(Period.parse(published[-1]).end) if published else None
@@ -95,6 +87,7 @@ def certify(ws: Workspace, track: str) -> RoyaltyClean:
             "unattributed_ppm": verdict.unattributed_ppm,
             "unattributed_limit_ppm": verdict.unattributed_limit_ppm,
             "months": published,
+            "pools": [{"month": month, "pool": pool, "currency": currency} for month, pool, currency in pools],
             "until": until,
             "money": list(rows),
         }
@@ -118,33 +111,43 @@ def certify(ws: Workspace, track: str) -> RoyaltyClean:
     )
 
 
-def _money(ws: Workspace, runs: list[Run], track: str) -> tuple[Counter[tuple[str, str]], list[str]]:
+def _unpublished(ws: Workspace, book: Book, standing: list[Stored]) -> list[str]:
+    """A reason for each closed month without a published run, and for each pool that was calculated and is unpaid."""
+    pools = {(stored.record.period, stored.record.pool, stored.currency) for stored in standing}
+    months = {period for period, *_ in pools}
+    waiting = {
+        (stored.record.period, stored.record.pool, stored.currency)
+        for run in book.runs.values()
+        if run.period in months and _may_be_published(ws, book, stored := load(ws.log, run))
+    }
+    return [f"month {month} is closed and not published" for month in sorted(set(book.closes) - months)] + [
+        f"pool {pool} of {month} in {currency} is calculated and no run of it is published"
+        for month, pool, currency in sorted(waiting - pools)
+    ]
+
+
+def _may_be_published(ws: Workspace, book: Book, stored: Stored) -> bool:
+    """Whether a run's streams are not those of a published pool: a calculation for comparison owes nobody anything."""
+    try:
+        check_apart(ws.log, book, stored.record.run, stored.terms, stored.rule)
+    except ConflictError:
+        return False
+    return True
+
+
+def _money(ws: Workspace, book: Book, standing: list[Stored], track: str) -> tuple[Counter[tuple[str, str]], list[str]]:
     """What the runs divided for the track, by currency and by where it is, and what speaks against a certificate."""
     sums: Counter[tuple[str, str]] = Counter()
-    problems: list[str] = []
-    listed = payments(ws, PaymentFilter())
-    for number, run in enumerate(runs):
-        stored = load(ws.log, run)
+    problems: set[str] = set()
+    money = MoneyStates(ws, book, standing)
+    for stored in standing:
         for line, pieces in break_down(again(ws, stored), stored.outcome):
             micros = sum(piece.micros for piece in pieces if piece.track == track)
             if not micros:
                 continue
-            if line.state != "allocated":
-                sums[stored.currency, ESCROWED] += micros
-                continue
-            payment = _payment(listed, runs[number:], run.pool, line.party)
-            state = CARRIED if payment is None else _STATES.get(payment.state, "")
-            if payment is not None and not state:
-                problems.append(
-                    f"the payment of {run.period} to {line.party} is {payment.state}: {_OPEN[payment.state]}"
-                )
-                continue
-            sums[stored.currency, state] += micros
-    return sums, sorted(set(problems))
-
-
-def _payment(listed: list[ListedPayment], runs: list[Run], pool: str, party: str) -> ListedPayment | None:
-    """The party's first payment from this run on: a balance below the minimum is paid with a later one."""
-    following = [run.run for run in runs if run.pool == pool]
-    of_party = {payment.run: payment for payment in listed if payment.party == party}
-    return next((of_party[run] for run in following if run in of_party), None)
+            state, problem = (ESCROWED, "") if line.state != "allocated" else money.state(stored, line.party)
+            if problem:
+                problems.add(problem)
+            else:
+                sums[stored.currency, state] += micros
+    return sums, sorted(problems)

@@ -7,7 +7,8 @@ for each source of the licensor's (LI01), which are the details of the claim. Wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,17 +76,15 @@ def write(report: RoyaltyReport) -> bytes:
     head = ["HEAD", "1.0", PROFILE, VERSION, report.message, report.created, "1", "1", report.start, report.end]
     rows = [[*head, who.party, who.name, "", who.recipient, who.recipient_name, ""]]
     for number, summary in enumerate(report.summaries, 1):
-        usages = str(sum(line.units for line in _once(summary.lines)))
+        usages = str(sum(lines[0].units for lines in _by_track(summary.lines)))
         earned = _amount(summary.earned_micros)
         where = ["SY07", str(number), "", "", "", "", "Worldwide", "", summary.pool]
         rows.append([*where, usages, "", summary.currency, "", who.recipient_name, who.recipient, "", earned, earned])
     blocks = 0
     for number, summary in enumerate(report.summaries, 1):
-        for track in _once(summary.lines):
+        for lines in _by_track(summary.lines):
             blocks += 1
-            rows += _block(
-                report, str(blocks), str(number), [line for line in summary.lines if line.track == track.track]
-            )
+            rows += _block(report, str(blocks), str(number), lines)
     total = str(len(rows) + 1)
     rows.append(["FOOT", total, total, str(len(report.summaries)), str(blocks), str(blocks)])
     return "".join("\t".join(map(_cell, row)) + "\n" for row in rows).encode()
@@ -142,15 +141,16 @@ def _report(rows: Sequence[Sequence[str]]) -> RoyaltyReport:
     tracks = {row[1]: row for row in rows if row[0] == "AS01"}
     uses = {row[1]: row for row in rows if row[0] == "SU03.01"}
     lines: dict[str, list[RoyaltyLine]] = {row[1]: [] for row in rows if row[0] == "SY07"}
+    revenues: dict[str, int] = defaultdict(int)
     for row in rows:
         if row[0] == "LI01.01":
             if row[1] not in tracks or row[1] not in uses or row[2] not in lines:
                 raise InputError(f"LI01 of block {row[1]!r} and summary {row[2]!r}, which are not there")
             lines[row[2]].append(_line(row, tracks[row[1]], uses[row[1]]))
+            revenues[row[1]] += lines[row[2]][-1].micros
     for block, use in uses.items():
-        revenue = sum(units.micros(row[9]) for row in rows if row[0] == "LI01.01" and row[1] == block)
-        if revenue != units.micros(use[6]):
-            raise InputError(f"block {block}: its lines come to {_amount(revenue)}, and SU03 says {use[6]}")
+        if revenues[block] != units.micros(use[6]):
+            raise InputError(f"block {block}: its lines come to {_amount(revenues[block])}, and SU03 says {use[6]}")
     summaries = []
     for row in rows:
         if row[0] == "SY07":
@@ -191,12 +191,12 @@ def _part(text: str) -> int:
     return int(match[1]) * _PERCENT + int(match[2])
 
 
-def _once(lines: Sequence[RoyaltyLine]) -> Iterator[RoyaltyLine]:
-    """The first line of each track."""
-    firsts: dict[str, RoyaltyLine] = {}
+def _by_track(lines: Sequence[RoyaltyLine]) -> Iterable[list[RoyaltyLine]]:
+    """The lines of each track, in the order of the first of each."""
+    tracks: dict[str, list[RoyaltyLine]] = {}
     for line in lines:
-        firsts.setdefault(line.track, line)
-    yield from firsts.values()
+        tracks.setdefault(line.track, []).append(line)
+    return tracks.values()
 
 
 def _amount(micros: int) -> str:

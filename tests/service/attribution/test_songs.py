@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from attribution.lab import synth
 from ledger.errors import InputError
+from service.attribution import songs
 from service.trade import provenance
 from tests.cli.support import settle
 from tests.service.attribution.song_authority import Authority, m4a
@@ -96,6 +97,14 @@ def test_a_song_carries_what_the_log_says_and_its_bundle_verifies(
     assert found["manifest"]["song"]["index"] == found["index"] == described["index"]
     assert found["receipt"].startswith("c2sp.org/tlog-proof@v1")
     assert described["uses"] == [{"use": "train", "decision": "deny"}], "nobody permitted the other"
+
+
+def test_songs_of_several_tracks_have_files_of_their_own() -> None:
+    """If this fails, exporting one song writes over the song, or the proof, of another."""
+    tracks = ["a_b", "a/b", "a\\b", "a b", "A_b", ".a_b", "song", "...", ""]
+    assert len({songs.file_name(track).lower() for track in tracks}) == len(tracks)
+    assert songs.file_name("trk-1.2") == "trk-1.2"
+    assert all(set(songs.file_name(track)).isdisjoint("/\\ ") for track in tracks)
 
 
 @pytest.mark.parametrize(
