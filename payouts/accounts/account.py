@@ -1,7 +1,8 @@
 """Compute a payee's account in one run: opening, earned, corrections, deductions, net, carried.
 
 opening + earned + corrections + deductions = payable + carried, always. Payable is what a bank can pay: whole minor
-units, and nothing below the minimum payout. The remainder is carried to the pool's next run.
+units, and nothing below the minimum payout; but where instalments paid a part of the month, what they left of a
+balance above the minimum is paid, however small. The remainder is carried to the pool's next run.
 """
 
 from __future__ import annotations
@@ -140,8 +141,8 @@ def account(
         balance += deductions.total
     due = payable(balance, currency)[0] if balance >= max(minimum, 1) else 0
     if on_account:
-        # The month comes to what it would without instalments; they pay a part of that. What they exceed it by is a
-        # debt, which the next month opens with.
+        # Instalments pay a part of the amount that the month would pay without them. If they sum to more than this
+        # amount, the excess is a debt, and the next month opens with that debt.
         balance += on_account
         due = min(payable(max(0, due + on_account), currency)[0], payable(max(0, balance), currency)[0])
     if stages is not None and due:

@@ -6,7 +6,7 @@ nothing by it. The rules, each checked here whatever door the leaf came through:
 
 - every act is signed within its leaf by a key of its author's role (`Authority`), a close since form 2;
 - a period closes once, and in order; a run belongs to a closed period;
-- whoever disputes a line has a part in it, and no party to a dispute decides it; its hold ends within thirty days;
+- whoever disputes a line has a part in it, and no party to it approves its outcome; its hold ends within thirty days;
 - what one person makes only another person with another person's key can approve;
 - a hold ends by itself only once its time has come, by the clocks of the witnesses that it names;
 - no two acts bear one name, so that an approval, or the end of a hold, is of one thing;

@@ -2,8 +2,8 @@
 
 The claimant signs it with a key of their own; for a party without a key, the operator enters what it says. The operator
 admits it or not; once admitted, at most what the claimant claims is held of the other side's money, for at most 30
-days. The other side answers, two people who are not parties decide, and either side may appeal once. The run and the
-registry decide who is entitled; this is checked before a dispute is entered.
+days. The other side answers, two people decide, of whom the approver is no party, and either side may appeal once. The
+run and the registry decide who is entitled; this is checked before a dispute is entered.
 """
 
 from __future__ import annotations

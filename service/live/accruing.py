@@ -31,7 +31,7 @@ from payouts.usage.plain import EntrySelection
 from service.log.logs import Listed, check_claims, listed_open, sizes
 from service.settlement.runs import holds_of, inputs_of
 from service.settlement.step import read_book
-from service.settlement.usage import PLAIN, assigned_in, listeners_under, summed
+from service.settlement.usage import PLAIN, assigned_in, check_listener_lists, listeners_under, summed
 
 if TYPE_CHECKING:
     from payouts.compute import Inputs
@@ -99,6 +99,7 @@ def given_so_far(ws: Workspace, month: OpenMonth, pool: LivePool) -> Given:
 def whole_inputs(ws: Workspace, month: OpenMonth, pool: LivePool) -> Inputs:
     """The inputs of the accrual, every event of the month summed again from its leaf."""
     so_far = given_so_far(ws, month, pool)
+    check_listener_lists(ws.log, (month.book.holds[hold.id] for hold in so_far.holds))
     rows = summed(
         month.logs,
         engine=PLAIN,

@@ -89,13 +89,18 @@ def _check_own(ws: Workspace, party: str, key: PrivateKey) -> None:
     raise InputError(f"no approver {party!r}; known: {', '.join(parties)}; settle approver add {party}")
 
 
-def check_by_person(ws: Workspace, book: Book, run: Digest) -> None:
+def check_by_person(ws: Workspace, book: Book, subject: str) -> None:
     """Refuse an approval by the workspace's own approver key if there are other approvers."""
-    approvals = book.approvals.get(run, [])
+    approvals = book.approvals.get(subject, [])
     if approvals and all(approval.demo for approval in approvals) and not one_person(ws):
+        name, otherwise = (
+            (f"run {subject[:16]}", "a published one is reversed by two people and run again")
+            if subject in book.runs
+            else (subject, "or stop it: settle live stop")
+        )
         raise StateError(
-            f"run {run[:16]} has demo approvals only, and other people approve here now: have one of them "
-            "approve it, settle approve ... --as PARTY; a published one is reversed by two people and run again"
+            f"{name} has demo approvals only, and other people approve here now: have one of them "
+            f"approve it, settle approve ... --as PARTY; {otherwise}"
         )
 
 

@@ -24,6 +24,7 @@ from payouts.accounts.payment import ROUTES, intent_payload
 from payouts.compute import Outcome
 from payouts.life.binding import PUBLICATION_TYPE, RUN_TYPE
 from payouts.life.book import Book
+from payouts.life.listener_holds import Reject
 from payouts.life.records import Approve, Close, LogSize, Proposal, Publish, Reverse, Run
 from payouts.life.revisions import Restate
 from payouts.money import parse_amount
@@ -46,7 +47,7 @@ from service.settlement.restating import check_not_restated, check_restatement, 
 from service.settlement.runs import RunRequest, calculate, check_again, check_close, check_registry, given_of, ready
 from service.settlement.step import DecidedStep, read_book, signed, take
 from service.settlement.stored import Stored, load
-from service.settlement.usage import DEFAULT, Progress, seal
+from service.settlement.usage import DEFAULT, Progress, check_listener_lists, seal
 
 if TYPE_CHECKING:
     from service.workspace import Workspace
@@ -294,7 +295,7 @@ def check_approvable(ws: Workspace, book: Book, name: str, party: str, key: Dige
         raise StateError(f"run {name[:16]} is published already; nothing is left to approve")
     if isinstance(proposal, Run):
         check_close(book, load(ws.log, proposal))
-    _check_current(book, proposal, name)
+    _check_current(ws.log, book, proposal, name)
 
 
 def check_derived(ws: Workspace, book: Book, name: str, party: str) -> None:
@@ -314,8 +315,10 @@ def check_derived(ws: Workspace, book: Book, name: str, party: str) -> None:
         check_not_restated(ws, outcome.dispute, outcome.micros)
 
 
-def _check_current(book: Book, proposal: Proposal, name: str) -> None:
+def _check_current(log: Log, book: Book, proposal: Proposal, name: str) -> None:
     """Refuse a correction if the log changed after its proposal so that it no longer fits."""
+    if isinstance(proposal, Reject):  # a rejection is final, and an unusable list would then stop every later run
+        check_listener_lists(log, [book.holds[proposal.hold]])
     if isinstance(proposal, Reverse) and not book.approved(name):
         last = book.standing(book.runs[proposal.run].pool)[-1:]
         if [run.run for run in last] != [proposal.run]:

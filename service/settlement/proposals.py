@@ -276,11 +276,19 @@ def _content(  # noqa: PLR0911  one answer a kind of proposal
 def _mandate(mandate: Mandate) -> str:
     """Return what leaves without another signature under a mandate."""
     price, currency = money(int(mandate.terms["price_micros"]), mandate.currency), mandate.currency
+    limits = [
+        f"{name} {', '.join(mandate.terms[name])}"
+        for name in ("sources", "products", "territories")
+        if mandate.terms[name]
+    ]
+    aspects = [f"{name} {exact_percent(ppm)}" for name, ppm in mandate.terms["aspects"].items()]
+    params = [f"{name}={value}" for name, value in mandate.rule["params"].items()]
     return (
-        f"{exact_percent(mandate.early_ppm)} of what pool {mandate.pool} earned at {price} a stream by rule "
-        f"{mandate.rule['name']} is paid on account every {mandate.hours} hours by {mandate.via} until "
-        f"{mandate.until}, at most {money(mandate.hour_micros, currency)} an hour and "
-        f"{money(mandate.party_micros, currency)} a party and month, without another signature"
+        f"{exact_percent(mandate.early_ppm)} of what pool {mandate.pool} ({'; '.join(limits) or 'all streams'}; "
+        f"{', '.join(aspects)}) earned at {price} a stream by rule "
+        f"{' '.join([mandate.rule['name'], *params])} is paid on account every {mandate.hours} hours "
+        f"by {mandate.via} until {mandate.until}, at most {money(mandate.hour_micros, currency)} an "
+        f"hour and {money(mandate.party_micros, currency)} a party and month, without another signature"
     )
 
 

@@ -173,9 +173,14 @@ def forged_list(june: Month, *, period: str, by: Role = "operator") -> str:
 )
 def test_a_hold_whose_list_is_not_its_own_stops_the_run(farmed: Month, forged: dict[str, Any], reason: str) -> None:
     """If this fails, a hold takes streams out of a month for which nobody gave a list."""
-    forged_list(farmed, **forged)
+    name = forged_list(farmed, **forged)
     with pytest.raises(VerificationError, match=reason):
         run_of(farmed)
+    rejection = holds.reject(farmed.ws, name, note="a farm")
+    with pytest.raises(VerificationError, match=reason):  # rejected for good, it would stop every later run
+        life.approve(farmed.ws, rejection.id, "approver")
+    life.approve(farmed.ws, holds.release(farmed.ws, name, note="not its list").id, "approver")
+    assert run_of(farmed).outcome.pool
 
 
 @pytest.mark.parametrize("engine", ["log", "duckdb"])

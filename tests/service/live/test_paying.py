@@ -350,10 +350,25 @@ def test_one_mandate_that_cannot_pay_stops_no_other(july: Month) -> None:
     life.approve(july.ws, name, "Carol")
     july.now += timedelta(hours=1)
     waits, paid = paying.pay(july.ws)
+    assert old in waits.waits
     assert (waits.mandate, waits.instalment, paid.payments) == (old, None, 4)
     assert "demo approvals only" in waits.waits
     mandates.stop(july.ws, old, reason="replaced")
     assert paying.pay(july.ws, old)[0].waits == "it is stopped: replaced"
+
+
+def test_who_approves_a_mandate_sees_what_it_covers(july: Month) -> None:
+    """If this fails, a second person signs payments without knowing whose streams and which rights they are for."""
+    params = {
+        "price": "100.00",
+        "territories": "SE|NO",
+        "products": "free",
+        "aspects": "recording:70%,composition:30%",
+    }
+    proposal = mandates.propose(july.ws, **(TERMS | {"params": params}))
+    changes = proposals.show(july.ws, proposal.id).changes
+    for covered in ("products free", "territories NO, SE", "recording 70 %", "composition 30 %", "rule pro-rata"):
+        assert covered in changes
 
 
 def test_who_was_paid_early_has_been_paid(july: Month) -> None:
