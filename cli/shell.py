@@ -151,6 +151,13 @@ def emit(result: Any, text: Callable[[Any], str] | None = None) -> None:
     sys.stdout.flush()
 
 
+def filled(result: Any) -> str:
+    """Return a result as text, without the fields that have no value."""
+    from cli.render import as_text
+
+    return as_text({name: value for name, value in plain(result).items() if value not in (None, "", [], {})})
+
+
 def say(message: str) -> None:
     """Print a remark to stderr; never data."""
     sys.stderr.write(printable(message.rstrip("\n")) + "\n")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.render import table
+from cli.render import as_text, table
 from cli.shell import emit, workspace
 from ledger.errors import InputError
 from ledger.shown import NOTHING, money
@@ -142,7 +142,10 @@ def resolve(
     ws = workspace()
     proposal = line_disputes.resolve(ws, name, upheld=upheld, text=text)
     if by is None:
-        emit({"id": proposal, "dispute": name, "approved": False})
+        emit(
+            {"id": proposal, "dispute": name, "approved": False},
+            text=lambda shown: f"{as_text(shown)}\nnext: settle approve {proposal} --as PARTY",
+        )
     else:
         emit(life.approve(ws, proposal, by))
 

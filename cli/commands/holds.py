@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cli.shell import emit, workspace
+from cli.render import as_text
+from cli.shell import emit, plain, workspace
 from ledger.errors import InputError
 from ledger.types import parse_time
 
@@ -18,6 +19,12 @@ app.add_typer(approver, name="approver", help="People who approve, each with a k
 
 Reason = Annotated[str, typer.Option(help="The reason in a sentence; the ledger contains it.")]
 By = Annotated[str | None, typer.Option("--as", metavar="PARTY", help="Approve at once as this other person.")]
+
+
+def proposed_text(proposed: Any) -> str:
+    """Return a proposal with the next step: another person's signature."""
+    following = [] if proposed.approved else [f"next: settle approve {proposed.id} --as PARTY"]
+    return "\n".join([as_text(plain(proposed)), *following])
 
 
 @hold.command("open")
@@ -61,7 +68,10 @@ def resolve(
 
     ws = workspace()
     proposed = holds.release(ws, name, note=reason)
-    emit(proposed if by is None else life.approve(ws, proposed.id, by))
+    if by is None:
+        emit(proposed, text=proposed_text)
+    else:
+        emit(life.approve(ws, proposed.id, by))
 
 
 @hold.command()
@@ -73,7 +83,10 @@ def reject(
 
     ws = workspace()
     proposed = holds.reject(ws, name, note=reason)
-    emit(proposed if by is None else life.approve(ws, proposed.id, by))
+    if by is None:
+        emit(proposed, text=proposed_text)
+    else:
+        emit(life.approve(ws, proposed.id, by))
 
 
 @app.command()
@@ -108,7 +121,10 @@ def adjust(
     proposed = holds.adjust(
         ws, party, period=period, amount=amount, currency=currency, reason=reason, line=line, pool=pool_name
     )
-    emit(proposed if by is None else life.approve(ws, proposed.id, by))
+    if by is None:
+        emit(proposed, text=proposed_text)
+    else:
+        emit(life.approve(ws, proposed.id, by))
 
 
 @app.command()
@@ -123,7 +139,10 @@ def reverse(
 
     ws = workspace()
     proposed = holds.reverse(ws, run_id, reason=reason)
-    emit(proposed if by is None else life.approve(ws, proposed.id, by))
+    if by is None:
+        emit(proposed, text=proposed_text)
+    else:
+        emit(life.approve(ws, proposed.id, by))
 
 
 @app.command()

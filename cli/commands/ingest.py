@@ -10,7 +10,7 @@ import typer
 from cli.exits import EXIT_CODES, OK
 from cli.progress import progress
 from cli.rows import Allowance, quarantine_allowance, replay_code, rows_code
-from cli.shell import emit, leave, mapping_pairs, say, workspace
+from cli.shell import emit, filled, leave, mapping_pairs, say, workspace
 from ledger.errors import InputError
 from ledger.shown import added_up, counted
 
@@ -182,7 +182,7 @@ def quarantine_replay(
     from service.log.ingesting import replay
 
     done = replay(workspace(), numbers or (), corrected=corrected)
-    emit(done)
+    emit(done, text=filled)
     if done.left:
         say(
             f"settle: {counted(done.left, 'row')} skipped (other-source): each names another source than its sender's; "

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.shell import emit, say, workspace
+from cli.shell import emit, filled, say, workspace
 
 permissions = typer.Typer(no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def opt_out(
     from service.registry import permitting
 
     done = permitting.opt_out(workspace(), file, grantor=grantor, by=by, dry_run=dry_run)
-    emit(done)
+    emit(done, text=filled)
     for sentence in done.summary:
         say(f"settle: {sentence}")
     if done.quarantined or done.conflicts:

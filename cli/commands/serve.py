@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.shell import emit, workspace
+from cli.render import as_text
+from cli.shell import emit, plain, workspace
+
+if TYPE_CHECKING:
+    from service.workspace import Workspace
 
 app = typer.Typer()
 access = typer.Typer(no_args_is_help=True)
@@ -58,6 +62,15 @@ def access_log() -> None:
     emit(keys.administrative_acts(workspace().log))
 
 
+def _granted(ws: Workspace, made: Any, scopes: list[str] | None) -> str:
+    """Return a link or a key as text: the roles it allows, and those of them that the party has now."""
+    from service.access.roles import read_roles
+
+    roles = sorted(read_roles(ws).of(made.party) & set(made.scopes))
+    shown = plain(made) | {"scopes": scopes or "whatever roles the party has", "roles now": roles}
+    return as_text(shown)
+
+
 @access.command("link")
 def access_link(
     party: Annotated[str, typer.Argument(help="The registered party, the approver or the operator who signs in.")],
@@ -69,7 +82,8 @@ def access_link(
     """Make a link that signs a party in to the portal, in one browser, once, within 24 hours."""
     from service.access import sessions
 
-    emit(sessions.make_link(workspace(), party, base=url, scopes=scope or ()))
+    ws = workspace()
+    emit(sessions.make_link(ws, party, base=url, scopes=scope or ()), text=lambda link: _granted(ws, link, scope))
 
 
 @access.command("end")
@@ -93,7 +107,9 @@ def key_add(
     """Make an access key; its token is shown only once."""
     from service.access import keys
 
-    emit(keys.add(workspace(), party, scopes=scope or (), expires=expires or None))
+    ws = workspace()
+    added = keys.add(ws, party, scopes=scope or (), expires=expires or None)
+    emit(added, text=lambda made: _granted(ws, made, scope))
 
 
 @key.command("list")

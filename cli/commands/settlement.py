@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -197,14 +197,20 @@ def _run_text(result: Any) -> str:
     )
 
 
+APPROVED: Final = (
+    "What `settle proposals` lists: a run or its month, the release or rejection of a hold, an adjustment, reversal or "
+    "restatement, a dispute's admission or outcome, a payment's outcome, terms, a mandate or its resumption."
+)
+
+
 @app.command()
 def approve(
-    subject: Annotated[str, typer.Argument(metavar="RUN", help="A run, release, adjustment or reversal.")],
+    subject: Annotated[str, typer.Argument(metavar="ID", help=APPROVED)],
     party: Annotated[str, typer.Option("--as", metavar="PARTY", help="The approver; must not be the maker.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
 ) -> None:
-    """Show, check and sign a proposal of another person."""
+    """Show, check and sign a proposal of another person. On a terminal it asks first; elsewhere it signs at once."""
     from service.settlement import life, proposals
 
     ws = workspace()

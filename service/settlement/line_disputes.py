@@ -102,7 +102,7 @@ def overdue(ws: Workspace) -> list[DisputeShown]:
 def _shown(ws: Workspace, book: Book, dispute: DisputeFile) -> DisputeShown:
     opened = dispute.opened
     stored = load(ws.log, book.runs[opened.run])
-    step, due = _next(dispute)
+    step, due = _next(book, dispute)
     return DisputeShown(
         id=opened.id,
         about=opened.about,
@@ -123,8 +123,29 @@ def _shown(ws: Workspace, book: Book, dispute: DisputeFile) -> DisputeShown:
     )
 
 
-def _next(dispute: DisputeFile) -> tuple[str, str | None]:
+def _next(book: Book, dispute: DisputeFile) -> tuple[str, str | None]:
     """Return the next step and its date."""
+    outcome = _waiting_outcome(book, dispute)
+    step, due = _next_without_outcome(dispute)
+    if outcome is not None:
+        step = f"another person approves the outcome: settle approve {outcome} --as PARTY"
+    return step, due
+
+
+def _waiting_outcome(book: Book, dispute: DisputeFile) -> str | None:
+    """Return the id of the newest outcome that one person has proposed and nobody has approved."""
+    if not dispute.is_open:
+        return None
+    following = len(dispute.outcomes) + 1
+    proposed = [
+        name
+        for name, outcome in book.disputes.resolves.items()
+        if (outcome.dispute, outcome.round) == (dispute.opened.id, following)
+    ]
+    return proposed[-1] if proposed else None
+
+
+def _next_without_outcome(dispute: DisputeFile) -> tuple[str, str | None]:
     if not dispute.is_open:
         if len(dispute.outcomes) == 1:
             return f"closed; {' and '.join(dispute.parties)} may appeal", None

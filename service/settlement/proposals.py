@@ -235,8 +235,9 @@ def _content(  # noqa: PLR0911  one answer a kind of proposal
         case Run():
             stored = load(ws.log, proposal)
             payable = sum(account.payable for account in stored.accounts.values())
+            accounts = counted(len(stored.accounts), "account")
             changes = (
-                f"{len(stored.accounts)} accounts of {proposal.period}, pool {proposal.pool}, may be published; "
+                f"{accounts} of {proposal.period}, pool {proposal.pool}, may be published; "
                 f"{money(payable, stored.currency)} is payable"
             )
             return "", stored.outcome.pool, stored.currency, f"rule {stored.rule_name}", changes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +114,17 @@ def test_a_list_with_blocked_payments_does_not_say_that_nothing_is_held(summer: 
     assert "nothing is held" not in text
     assert of_ann.releases in text
     assert held_text(replace(report, blocked=())) == "nothing is held or in suspense"
+
+
+def test_a_command_that_proposes_or_grants_says_what_follows(tmp_path: Path) -> None:
+    """If this fails, a newcomer does not know who signs next, or believes that a link gives roles."""
+    june = month(tmp_path / "home")
+    hold = holds.open_hold(june.ws, scope="party", subject="bob", reason="fraud")
+    proposed = settle("hold", "resolve", hold.id, "--reason", "checked", home=june.home).out
+    assert re.search(r"^id +(\S+)$(.|\n)*^next: settle approve \1 --as PARTY$", proposed, re.MULTILINE)
+    link = settle("access", "link", "bob", home=june.home).out
+    assert re.search(r"^scopes +whatever roles the party has$", link, re.MULTILINE)
+    assert re.search(r"^roles now +holder$", link, re.MULTILINE)
 
 
 def test_a_workspace_without_runs_has_nothing_waiting(tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ def test_an_outcome_is_appealed_once_and_decided_by_a_third_person(june: Month) 
         line_disputes.appeal(june.ws, name, party="cy", text="me too")
     line_disputes.appeal(june.ws, name, party="ann", text="listen again")
     proposal = line_disputes.resolve(june.ws, name, upheld="30.00", text="heard it")
+    assert f"settle approve {proposal} " in line_disputes.show(june.ws, name).next
     with pytest.raises(StateError, match="approved the outcome"):
         life.approve(june.ws, proposal, "cy")
     enrol(june.ws, "dee", "cy")
