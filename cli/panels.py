@@ -16,6 +16,7 @@ PANELS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "Model operator (who influenced a track)",
         (
             "index",
+            "encode",
             "attribute",
             "report",
             "assign",

@@ -35,7 +35,10 @@ def encode(
     rate: Annotated[int, typer.Option(help="The sample rate that the encoder was trained with, in Hz.")],
     seconds: Annotated[float, typer.Option(help="The length of one window; there is a latent for each.")] = 5.0,
 ) -> None:
-    """Encode sound by a pretrained encoder into latent files, to be indexed and attributed. Records nothing."""
+    """Encode sound into latents with a pretrained encoder.
+
+    `settle index` and `settle attribute` take the latent files. Nothing is recorded.
+    """
     from service.attribution.encoding import encode_files
 
     emit(encode_files(model, files, out, rate=rate, seconds=seconds))

@@ -6,6 +6,7 @@ work) of a training set weighs the same. Owners are looked up as of the period's
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from ledger.types import MILLION, Aspect
@@ -67,19 +68,27 @@ class Expansion:
         return {work: self._ownership.publishing(work, territory, self._at) for work in works}
 
     def _divide(self, claim: Claim, owners: Owners, weight: int, territory: str) -> Iterator[tuple[Claim, int]]:
-        parts = divide(weight, {f"{owner.group}\0{owner.party}": owner.part for owner in owners}, salt=self._salt)
+        parts = self._parts(owners, weight)
         asked = claim.aspect != "composition"
         allowed = not asked or self._ownership.permitted(claim.source, "train", territory, None)
-        for owner in owners:
+        for owner, part in zip(owners, parts, strict=True):
             state: State = owner.state
             reason, ref = owner.reason, ""
             if state == "allocated" and claim.state == "held":
                 state, reason, ref = claim.state, claim.reason, claim.ref
             elif state == "allocated" and not allowed:
                 state, reason = "held", "permission"
-            part = parts[f"{owner.group}\0{owner.party}"]
             if part:
                 yield (
                     claim._replace(group=owner.group, party=owner.party, state=state, reason=reason, ref=ref),
                     part,
                 )
+
+    def _parts(self, owners: Owners, weight: int) -> list[int]:
+        """Divide a weight among parties, then each party's part among what it may be paid and what a dispute holds."""
+        by_party: dict[str, dict[str, int]] = defaultdict(dict)
+        for owner in owners:
+            by_party[f"{owner.group}\0{owner.party}"][owner.state] = owner.part
+        parties = divide(weight, {party: sum(states.values()) for party, states in by_party.items()}, salt=self._salt)
+        parts = {party: divide(parties[party], states, salt=self._salt) for party, states in by_party.items()}
+        return [parts[f"{owner.group}\0{owner.party}"][owner.state] for owner in owners]

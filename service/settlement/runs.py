@@ -211,7 +211,7 @@ def calculate(
     for closed in logs:
         if closed.log is not ws.log:
             check_whole(closed.log)
-    check_listener_lists(ws.log, (book.holds[hold.id] for hold in given.holds))
+    check_listener_lists(ws.log, (book.holds[hold.id] for hold in given.holds if hold.id in book.holds))
     view = ws.registry.view(given.registry_size)
     rows = summed(
         logs,

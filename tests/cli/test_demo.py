@@ -28,6 +28,7 @@ TOLD: dict[str, Any] = {
     "held_micros": 0,
     "suspense_micros": 0,
     "reserve_micros": 0,
+    "forgeries": [{"attempt": "a stream is doubled", "refused_because": "step 7"}],
     "paths": {"report": "out/report.html"},
     "rules": {"pro-rata": {"holder-1": 2_000_000}},
     "influence": [HIT, HIT | {"track": "trk-02", "estimated": "rec-7"}],
@@ -42,4 +43,5 @@ def test_an_estimate_that_misses_is_marked_and_said() -> None:
     assert "* trk-02: the estimate misses. In truth rec-1 is the main source, and the method names rec-7" in told
     assert "The other 2 tracks are declared" in told
     assert "allocated 2.000000 EUR" in told
+    assert "1. a stream is doubled: refused" in told
     assert "the estimate misses" not in closing(TOLD | {"influence": [HIT]})

@@ -256,7 +256,7 @@ def test_carried_vectors_pass_the_permission_check(home: Path) -> None:
     reasons = [one["reason"] for one in settle_json("quarantine", "list", home=home)]
     assert "rec-2" in reasons[0]
     assert "'rec-9' is not registered" in reasons[1]
-    assert "rec-3: ask" in reasons[2]
+    assert "rec-3: refused: condition: ask" in reasons[2]
 
 
 def test_a_platforms_file_speaks_for_that_platform(home: Path) -> None:

@@ -44,9 +44,12 @@ def parts_of_million(names: tuple[str, ...], *, whole: bool = True) -> st.Search
     return st.sampled_from(_variants(names, whole=whole))
 
 
-def _owned(parts: tuple[tuple[str, int], ...], state: ShareState) -> Owned:
+def _owned(parts: tuple[tuple[str, int], ...], state: ShareState, claimed: int) -> Owned:
     if state == "disputed":
-        return Owned(parts, state, disputed=(parts[0][0],))
+        party, ppm = parts[0]
+        held = ((party, ppm * claimed // 4),) if ppm * claimed // 4 else ()
+        suspended = ((party, ppm // 5),) if claimed == 1 and ppm // 5 else ()
+        return Owned(parts, state, disputed=(party,), claimed=held, suspended=suspended)
     return Owned(parts if state == "confirmed" else parts[:1], state)
 
 
@@ -54,6 +57,7 @@ owned = st.builds(
     _owned,
     parts_of_million(PARTIES),
     st.sampled_from(("confirmed", "confirmed", "confirmed", "confirmed", "disputed", "short", "conflict")),
+    st.integers(0, 4),
 )
 
 

@@ -26,9 +26,13 @@ class Owned:
     start: str = "2000-01-01"
     disputed: tuple[str, ...] = ()
     suspended: tuple[tuple[str, int], ...] = ()
+    claimed: tuple[tuple[str, int], ...] = ()
+    """What disputes hold of each party's part; by default the whole part."""
 
     @property
     def held(self) -> tuple[tuple[str, int], ...]:
+        if self.claimed:
+            return self.claimed
         return tuple(part for part in self.parts if self.state == "disputed" and part[0] in self.disputed)
 
 

@@ -55,6 +55,24 @@ def test_owners_are_those_of_the_place_streamed_from() -> None:
     }
 
 
+def test_a_partly_disputed_member_is_paid_once() -> None:
+    """If this fails, a party of whose share a part is disputed is paid that share twice from a style group."""
+    world = World().own("a", ("p-1", 600_000), ("p-2", 400_000), state="disputed", claimed=(("p-1", 200_000),))
+    world.models, world.training = {"t": ("mdl", "1")}, {("mdl", "1"): ("a",)}
+    world.styles = {"style:x": ("a",)}
+    styled = [vector("t", None, None, {"style:x": MILLION}, basis="estimated")]
+    for pool in (
+        spread(world, "t"),
+        inputs(world, [plays("t", 1)], styled, micros=12, aspects=(("style", MILLION),)),
+    ):
+        lines = {(line.party, line.state): line.weight for line in compute(pool).lines}
+        assert lines == {
+            ("p-1", "allocated"): 400_000_000,
+            ("p-1", "held"): 200_000_000,
+            ("p-2", "allocated"): 400_000_000,
+        }
+
+
 def test_each_member_is_asked_for_training_where_the_stream_was() -> None:
     """If this fails, a training set is paid under a permission for another country, or for one recording for all."""
 
