@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger import units
 from ledger.errors import InputError
 from ledger.files import write_whole
+from ledger.registry.model import Instant
 from ledger.registry.view import View
 from ledger.tabular import Lettering
+from ledger.types import format_time
 from service.registry.messages import identified
 from service.trade.cwr import answers, works
 from service.trade.cwr.records import WORKS, CwrSender, CwrTransaction, lines, transactions
@@ -34,6 +37,7 @@ def acknowledge(ws: Workspace, path: Path, out: Path, *, sender: str, right: str
     """Write the acknowledgement of a file that was imported; made again, it has the state of then."""
     lookup, view = identified(ws), ws.registry.view()
     original: CwrSender | None = None
+    now = format_time(ws.clock())
     results: list[answers.CwrAnswer] = []
     reading = works.CwrReading()
     with path.open("rb") as file:
@@ -44,7 +48,7 @@ def acknowledge(ws: Workspace, path: Path, out: Path, *, sender: str, right: str
                 own = works.work_id(original, item.records[0], lookup)
                 rows = works.work_rows(str(path), original, item, lookup=lookup, reading=reading, right=right)
                 shares = [row.value for row in rows if row.list == "shares"]
-                results.append(_answer(view, item, own, shares))
+                results.append(_answer(view, item, own, shares, at=now))
     if original is None:
         raise InputError(f"{path} holds no work")
     name = ws.settings.text("payouts.issuer_name") or ws.operator
@@ -60,12 +64,27 @@ def acknowledge(ws: Workspace, path: Path, out: Path, *, sender: str, right: str
     )
 
 
-def _answer(view: View, item: CwrTransaction, own: str, shares: list[dict[str, str]]) -> answers.CwrAnswer:
+def _answer(
+    view: View, item: CwrTransaction, own: str, shares: list[dict[str, str]], *, at: Instant
+) -> answers.CwrAnswer:
     if own not in view.works:
         return answers.CwrAnswer(transaction=item, work="", status=answers.REJECTED, reason="the work is in quarantine")
-    registered = {(line.party, line.territory) for line in view.shares_of.get((own, "publishing"), ())}
-    missing = [row for row in shares if (row["party"], row["territory"]) not in registered]
+    # Only confirmed shares pay, so that a sender is told of one that waits, or that is registered as another.
+    paying = {
+        (line.party, line.territory, line.ppm)
+        for line in view.shares_of.get((own, "publishing"), ())
+        if line.state == "confirmed" and line.start <= at < line.end
+    }
+    missing = [row for row in shares if (row["party"], row["territory"], _ppm(row["ppm"])) not in paying]
     if not missing:
         return answers.CwrAnswer(transaction=item, work=own, status=answers.ACCEPTED)
-    reason = f"{len(missing)} of {len(shares)} shares are not registered, such as {missing[0]['ppm']}"
+    reason = f"{len(missing)} of {len(shares)} shares are not registered and confirmed, such as {missing[0]['ppm']}"
     return answers.CwrAnswer(transaction=item, work=own, status=answers.CHANGED, reason=reason)
+
+
+def _ppm(text: str) -> int | None:
+    """A share as the registry has it; None for a text that says why it could not be registered."""
+    try:
+        return units.ppm(text)
+    except InputError:
+        return None

@@ -9,7 +9,7 @@ import pytest
 from ledger.errors import InputError
 from ledger.tabular import Lettering
 from service.registry.acknowledging import acknowledge
-from service.registry.registering import load
+from service.registry.registering import confirm, load
 from service.trade.cwr import works
 from service.trade.cwr.records import CwrTransaction, lines, transactions
 from tests.service.month import Month
@@ -173,6 +173,9 @@ def test_an_acknowledgement_says_what_became_of_each_work(june: Month) -> None:
     """If this fails, a publisher is told that works are registered which are not."""
     path = june.home / "works.v21"
     imported(june, cwr(work("W1", "BLUE"), work("W2", "RED", DIFFERENT)))
+    waiting = acknowledge(june.ws, path, june.home / "ack.v21", sender="AA000000123", right=None)
+    assert (waiting.accepted, waiting.changed, waiting.rejected) == (0, 2, 0), "asserted shares pay nobody"
+    confirm(june.ws, [f"{SENDER}:W1"], None, [f"ipi-{HOUSE}", f"ipi-{ANN}"])
     done = acknowledge(june.ws, path, june.home / "ack.v21", sender="AA000000123", right=None)
     assert (done.accepted, done.changed, done.rejected) == (1, 1, 0)
     with (june.home / "ack.v21").open("rb") as file:
@@ -183,7 +186,11 @@ def test_an_acknowledgement_says_what_became_of_each_work(june: Month) -> None:
         ("00000001NWR", "AS"),
     ]
     assert acks[0][0].text[129:149].strip() == f"{SENDER}:W1"
-    assert "SHARES ARE NOT REGISTERED" in acks[1][1].text
+    assert "SHARES ARE NOT REGISTERED AND CONFIRMED" in acks[1][1].text
+    quarter = (2500, 2500, 2500)
+    other = (ALIKE[0]._replace(collects=[("I", "2136", quarter)]), ALIKE[1])
+    path.write_bytes(cwr(work("W1", "BLUE", other)))
+    assert acknowledge(june.ws, path, june.home / "ack.v21", sender="AA000000123", right=None).changed == 1
     path.write_bytes(cwr(work("W7", "GREEN")))
     assert acknowledge(june.ws, path, june.home / "ack.v21", sender="AA000000123", right=None).rejected == 1
     with pytest.raises(InputError, match="nine digits"):
