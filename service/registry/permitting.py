@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from ledger.errors import InputError
 from ledger.files import write_whole
 from ledger.proofs import canon
 from ledger.registry.importing import Imported, import_rows
-from ledger.registry.model import CATALOGUE, FOREVER, USES, WORLD, Answer, Use
+from ledger.registry.model import CATALOGUE, FOREVER, USES, WORLD, Answer, Decision, Use
 from ledger.registry.readers import RawRow
 from ledger.registry.view import View
 from service.registry.messages import identified
@@ -44,8 +45,8 @@ def write(ws: Workspace, out: Path, *, site: str) -> PermissionsWritten:
     view, now = ws.registry.view(), ws.registry.now()
     things = [
         permissions.Permitted(
-            url=f"{site}{name}",
-            answers={use: view.decide(name, use, WORLD, at=now).decision for use in USES},
+            url=f"{site}{quote(name, safe='')}",
+            answers={use: _published(view.decide(name, use, WORLD, at=now)) for use in USES},
         )
         for name in sorted(view.all_recordings)
     ]
@@ -60,6 +61,12 @@ def write(ws: Workspace, out: Path, *, site: str) -> PermissionsWritten:
         header=header.strip(),
         vocabulary=permissions.AIPREF,
     )
+
+
+def _published(decision: Decision) -> Answer:
+    """What everybody may read: no vocabulary has a price or a limit, so that such a permission is asked for."""
+    conditional = bool(decision.floors) or decision.cap_ppm is not None
+    return "ask" if decision.decision == "allow" and conditional else decision.decision
 
 
 def opt_out(ws: Workspace, path: Path, *, grantor: str, by: str | None, dry_run: bool) -> Imported:

@@ -32,7 +32,11 @@ COVERED: Final[Mapping[str, tuple[Use, ...]]] = {
 }
 """The words of RSL, and our uses that each covers."""
 HEADER: Final[Mapping[str, tuple[Use, ...]]] = {"train-ai": ("train",), "train-genai": ("train",), "ai-output": _INPUT}
-_HEADER: Final = re.compile(r"(?:content-usage\s*:)?\s*([a-z-]+\s*=\s*[a-z-]+(?:[;,]\s*[^,]+)*)\Z", re.IGNORECASE)
+_NAME: Final = re.compile(r"content-usage\s*:", re.IGNORECASE)
+_PREFERENCE: Final = re.compile(r"([a-z-]+)\s*=\s*([a-z-]+)\s*(?:;.*)?\Z", re.IGNORECASE)
+"""One of a header's preferences. It is split at its commas first: one expression for all would backtrack for ever."""
+_END: Final = "$"
+"""Ends an address in RSL and TDM, which match its beginning like robots.txt: rec-1 is not rec-10."""
 _WORDS: Final = re.compile(r"[\s,]+")
 
 
@@ -66,11 +70,16 @@ class Restrictions:
 
 
 def rsl(things: Sequence[Permitted]) -> bytes:
-    """An RSL document. What must be asked for is neither permitted nor prohibited in it."""
+    """An RSL document. What must be asked for is neither permitted nor prohibited in it.
+
+    A thing of which both words must be asked for is left out: a licence without a condition would read as free.
+    """
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<rsl xmlns={quoteattr(RSL_NAMESPACE)}>"]
     for thing in things:
         answers = {word: thing.strictest(COVERED[word]) for word in ("ai-train", "ai-input")}
-        lines += [f"  <content url={quoteattr(thing.url)}>", "    <license>"]
+        if set(answers.values()) == {"ask"}:
+            continue
+        lines += [f"  <content url={quoteattr(thing.url + _END)}>", "    <license>"]
         for element, answer in (("permits", "allow"), ("prohibits", "deny")):
             words = [word for word, reply in answers.items() if reply == answer]
             if words:
@@ -88,7 +97,8 @@ def content_usage(things: Sequence[Permitted]) -> str:
 def tdmrep(things: Sequence[Permitted]) -> bytes:
     """A `tdmrep.json`: rights are reserved wherever a use is not permitted to everybody."""
     rows = [
-        {"location": thing.url, "tdm-reservation": 0 if thing.strictest(USES) == "allow" else 1} for thing in things
+        {"location": thing.url + _END, "tdm-reservation": 0 if thing.strictest(USES) == "allow" else 1}
+        for thing in things
     ]
     return (json.dumps(rows, ensure_ascii=False, indent=1) + "\n").encode()
 
@@ -126,6 +136,11 @@ def _read_rsl(data: bytes, name: str) -> Restrictions:
         if kind not in ("permits", "prohibits"):
             continue
         if element.get("type") != "usage":
+            if (
+                kind == "prohibits"
+            ):  # of a country or a kind of user: for it every use is denied, and we cannot say less
+                restrictions.add(USES, "deny")
+                continue
             restrictions.left_out[f"{kind} of type {element.get('type')!r}"] += 1
             continue
         for word in filter(None, _WORDS.split(element.text or "")):
@@ -161,13 +176,12 @@ def _read_headers(data: bytes, name: str) -> Restrictions:
         raise InputError(f"{name}: not text; expected RSL, tdmrep.json or Content-Usage headers") from None
     restrictions = Restrictions()
     for line in lines:
-        match = _HEADER.match(line)
-        if match is None:
-            raise InputError(f"{name}: {line[:80]!r}: expected a header such as Content-Usage: train-ai=n")
-        for part in match[1].split(","):
-            word, _, value = part.partition(";")[0].partition("=")
-            uses = HEADER.get(word.strip().lower(), USES)  # a word we do not know may mean any use
-            if value.strip().lower() == "y":
+        for part in _NAME.sub("", line, count=1).split(","):
+            match = _PREFERENCE.match(part.strip())
+            if match is None:
+                raise InputError(f"{name}: {line[:80]!r}: expected a header such as Content-Usage: train-ai=n")
+            uses = HEADER.get(match[1].lower(), USES)  # a word we do not know may mean any use
+            if match[2].lower() == "y":
                 restrictions.left_out["preferences of y: a file permits nothing in the name of an owner;"] += 1
             else:
                 restrictions.add(uses, "deny")

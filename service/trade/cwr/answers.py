@@ -40,7 +40,7 @@ def write(original: CwrSender, answers: Sequence[CwrAnswer], *, sender: str, nam
     for number, answer in enumerate(answers):
         head = answer.transaction.records[0]
         rows.append(
-            f"ACK{number:08}{0:08}{original.date:8}{original.time:6}{answer.transaction.group:05}"
+            f"ACK{number:08}{0:08}{_text(original.date, 8)}{_text(original.time, 6)}{answer.transaction.group:05}"
             f"{answer.transaction.number:08}{answer.transaction.kind}{_text(head.field('title'), 60)}"
             f"{_text(head.field('number'), 20)}{_text(answer.work, 20)}{day}{answer.status}"
         )

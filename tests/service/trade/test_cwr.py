@@ -169,6 +169,13 @@ def test_accents_are_read_in_either_encoding() -> None:
         assert rows[0].value["title"] == title
 
 
+def test_a_header_with_other_letters_is_acknowledged(june: Month) -> None:
+    """If this fails, one byte in a publisher's header stops the acknowledgement with an internal error."""
+    path = june.home / "works.v21"
+    path.write_bytes(cwr(work("W1", "BLUE")).replace(b"01.1020260601", "01.102026060\u0661".encode(), 1))
+    assert acknowledge(june.ws, path, june.home / "ack.v21", sender="AA000000123", right=None).rejected == 1
+
+
 def test_an_acknowledgement_says_what_became_of_each_work(june: Month) -> None:
     """If this fails, a publisher is told that works are registered which are not."""
     path = june.home / "works.v21"

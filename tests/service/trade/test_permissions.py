@@ -58,6 +58,8 @@ def rsl(body: str, *, before: str = "") -> bytes:
         ),
         (rsl('<prohibits type="usage">ai-all search</prohibits>'), dict.fromkeys(USES, "deny")),
         (rsl('<prohibits type="usage">a-word-of-tomorrow</prohibits>'), dict.fromkeys(USES, "deny")),
+        (rsl('<prohibits type="geo">EU</prohibits>'), dict.fromkeys(USES, "deny")),
+        (rsl('<prohibits type="user">commercial</prohibits>'), dict.fromkeys(USES, "deny")),
         (rsl('<permits type="usage">all</permits>'), {}),
         (b'[{"location": "/", "tdm-reservation": 1}]', dict.fromkeys(USES, "ask")),
         (b"Content-Usage: train-ai=n\n", {"train": "deny"}),
@@ -79,6 +81,7 @@ def test_the_strictest_reading_wins(data: bytes, answers: dict[str, str]) -> Non
         b"[" * 100_000,
         b'[{"tdm-reservation": "maybe"}]',
         b"everything is permitted",
+        b"Content-Usage: train-ai=y" + b"; " * 40_000 + b",",  # a single expression for all of it would not end
         b"\xff\xfe\x00",
         b"",
         b" " * 10_000_001,
@@ -127,6 +130,32 @@ def test_recordings_opt_out_by_their_codes(june: Month, tmp_path: Path) -> None:
     written = permitting.write(june.reopened(), tmp_path, site="https://label.example/")
     assert (written.recordings, written.header) == (4, "Content-Usage: train-ai=n")
     assert words((tmp_path / "rsl.xml").read_bytes(), "prohibits").count("ai-train") == 2, "rec-1, and rec-4 of nobody"
+
+
+def test_what_has_a_price_or_must_be_asked_for_is_not_published_as_free(june: Month, tmp_path: Path) -> None:
+    """If this fails, a site grants for nothing what its holder sells, or a permission of one id covers others."""
+    grant = {"id": "g-5", "grantor": "ann", "uses": list(USES), "decision": "allow"}
+    share = {"subject": "rec/5", "party": "ann", "right": "master", "ppm": 1_000_000, "state": "confirmed"}
+    document = {
+        "recordings": [{"id": "rec/5", "title": "Five"}],
+        "shares": [share | {"territory": "WORLD", "from": "2020-01-01"}],
+        "grants": [grant | {"subject": "rec/5", "territory": "WORLD", "floor_micros": 5_000_000, "currency": "EUR"}],
+    }
+    (june.home / "five.json").write_text(json.dumps(document))
+    done = load(june.ws, [june.home / "five.json"], by=None, dry_run=False, on_progress=None)
+    assert done.quarantined == 0
+    june.now = june.now.replace(day=4)
+    made = june.reopened()
+    assert made.registry.view().decide("rec/5", "train", at="2026-07-04T09:00:00Z").decision == "allow"
+    permitting.write(made, tmp_path, site="https://label.example/")
+    rows = json.loads((tmp_path / "tdmrep.json").read_text())
+    reserved = {row["location"]: row["tdm-reservation"] for row in rows}
+    assert reserved["https://label.example/rec%2F5$"] == 1
+    root = ElementTree.fromstring((tmp_path / "rsl.xml").read_bytes())  # noqa: S314  our own document
+    addresses = [item.get("url") for item in root.iterfind(f"{{{RSL_NAMESPACE}}}content")]
+    assert "https://label.example/rec-1$" in addresses
+    assert not any("rec%2F5" in str(address) for address in addresses), "an empty licence reads as free"
+    assert all(len(item) for item in root.iter(f"{{{RSL_NAMESPACE}}}license"))
 
 
 @pytest.mark.parametrize("uses", ["train, voice", "Train;VOICE", "train|voice"])
