@@ -88,6 +88,7 @@ def _form(
 
 _QUESTION: Final = ("subject", "use", "territory", "licensee", "model", "at")
 PORTAL: Final[tuple[Route, ...]] = (
+    _page("/", _ANYBODY, signing_in.entrance, "Leads a browser to the sign-in page and the public pages."),
     _page("/sign-in", _ANYBODY, signing_in.form, "The page that a sign-in link opens."),
     _form("/sign-in", _ANYBODY, signing_in.sign_in, "Exchange a link's code for a session.", body_max=SIGN_IN_MAX),
     _page("/home", _EVERYBODY, signing_in.home, "Where a signed-in person begins."),

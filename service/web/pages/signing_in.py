@@ -13,6 +13,11 @@ def form(call: Call) -> Content:
     return page(call, "sign_in.html", title=text("sign_in.title"), scripts=("sign-in.js",))
 
 
+def entrance(_: Call) -> Redirect:
+    """`GET /`: the page that says how to sign in, and what anybody may read."""
+    return Redirect(path="/sign-in")
+
+
 def sign_in(call: Call) -> Redirect:
     """`POST /sign-in`: exchange the code for a session, always a new one, whatever cookie came with it."""
     browser = call.headers.get("user-agent", "")

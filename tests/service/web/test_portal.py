@@ -251,6 +251,16 @@ def test_an_auditor_downloads_what_verifies_without_us(web: Any, settled: Month)
     assert audrey.get("/payees/bob").status_code in (403, 404)
 
 
+def test_a_browser_without_a_session_is_led_to_signing_in(web: Any) -> None:
+    """If this fails, who opens the service's address reads JSON, or is asked for a header that no browser sends."""
+    assert web.get("/", follow_redirects=False).headers["location"] == "/sign-in"
+    assert 'href="/methods"' in web.get("/sign-in").text
+    refused = web.get("/held")
+    assert refused.status_code == 401
+    assert 'href="/sign-in"' in refused.text
+    assert "Authorization" not in refused.text
+
+
 def test_anybody_reads_how_often_the_methods_are_wrong(web: Any) -> None:
     """If this fails, shares are shown without the error of the method that estimated them."""
     page = web.get("/methods").text

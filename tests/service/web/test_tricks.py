@@ -46,7 +46,7 @@ def web(june: Month) -> Any:
         "/v1/decisions?subject=%00&use=train",
         "/v1/decisions?subject=x&use=x",
         "/settle.toml",
-        "//",
+        "/%2F",
         "/v1",
     ],
 )
