@@ -71,11 +71,17 @@ def assert_same_month(one: dict[str, Any], other: dict[str, Any]) -> None:
     Who gets the micro-unit that two remainders tie for may differ, and nothing else.
     """
     amounts = {name for name in one if name.endswith("_micros")}
-    elsewhere = {"paths", "rules", "seconds"}
+    elsewhere = {"paths", "rules", "seconds", "forgeries", "fraud", "correction"}
     assert {n: f for n, f in one.items() if n not in amounts | elsewhere} == {
         n: f for n, f in other.items() if n not in amounts | elsewhere
     }
     assert all(abs(one[name] - other[name]) <= 1 for name in amounts)
+    attempts, streams, lines = (
+        [[forgery["attempt"] for forgery in month["forgeries"]] for month in (one, other)],
+        [month["fraud"]["streams"] for month in (one, other)],
+        [month["correction"]["lines"] for month in (one, other)],
+    )
+    assert all(first == second for first, second in (attempts, streams, lines))
     assert one["rules"].keys() == other["rules"].keys()
     for rule, lines in one["rules"].items():
         assert lines.keys() == other["rules"][rule].keys()

@@ -11,6 +11,12 @@ const TERMS_FIELDS = ["period", "currency", "micros", "price_micros", "pool", "a
 const INPUT_FIELDS = ["period_root", "registry_size", "sequence", "terms", "rule", "holds", "follows", "entries",
   "minimum_micros", "carried_micros", "fx"];
 const HOLD_FIELDS = ["id", "reason", "party", "subject", "track", "source"];
+// A hold as a run names it; one on listeners names their list as well, and what two people decided about its streams.
+function isHold(hold) {
+  const { listeners = "", rejected = "", ...fields } = isObject(hold) ? hold : {};
+  return hasFields(fields, ...HOLD_FIELDS) && isText(listeners) && isText(rejected) &&
+    Object.values(fields).every((value) => value === null || isText(value));
+}
 const PARTS_OF_MILLION = (value) => isSize(value) && value >= 1 && value <= MILLION;
 const isText = (value) => typeof value === "string";
 const isFrom = (low) => (value) => isSize(value) && value >= low;
@@ -145,8 +151,7 @@ async function checkInputs(inputs, v) {
   if (!isSize(inputs.registry_size) || !isFrom(1)(inputs.sequence)) refuse("the run's registry_size or sequence is no such number");
   checkTerms(inputs.terms);
   const { holds, entries, follows, fx } = inputs;
-  if (!Array.isArray(holds) || !holds.every((hold) => hasFields(hold, ...HOLD_FIELDS) && Object.values(hold).every((value) => value === null || isText(value))) ||
-      !isAscending(holds.map((hold) => hold.id))) {
+  if (!Array.isArray(holds) || !holds.every(isHold) || !isAscending(holds.map((hold) => hold.id))) {
     refuse("the run's holds are not written as a run writes them");
   }
   if (!isAscending(entries) || (Object.hasOwn(inputs, "agreed") && !(isAscending(agreed) && agreed.length))) {
