@@ -88,10 +88,12 @@ class UsageFold:
             saved: Any = msgspec.json.decode(data)
             if saved["v"] != VERSION or saved["basis"] != self.basis:
                 raise VerificationError("the saved accrual is of another month, registry or set of holds")
-            self._sums = {
+            sums = {
                 origin: {tuple(row[:7]): [int(row[7]), int(row[8])] for row in rows}
                 for origin, rows in saved["sums"].items()
             }
-            self.position = {origin: int(size) for origin, size in saved["position"].items()}
+            position = {origin: int(size) for origin, size in saved["position"].items()}
         except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError) as problem:
             raise VerificationError(f"the saved accrual cannot be read: {problem}") from None
+        # Both or neither: sums beside an older position would be counted a second time.
+        self._sums, self.position = sums, position

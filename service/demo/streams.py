@@ -65,10 +65,10 @@ def _signing_key(story: Story) -> str:
     """The second platform makes its key and signs a file of its streams; return the file's path."""
     inputs = story.home / "inputs"
     key, file = str(inputs / "nova.key"), inputs / "nova.ndjson"
-    made = story.step("The second platform makes a key of its own.", "batch", "key", key, "--no-passphrase")
+    key_pair = story.step("The second platform makes a key of its own.", "batch", "key", key, "--no-passphrase")
     story.step(
         "The operator registers it: from now on this source must sign.",
-        *("source", "set", world.SIGNING, "--party", world.SIGNING, "--public", made["public"], "--signed"),
+        *("source", "set", world.SIGNING, "--party", world.SIGNING, "--public", key_pair["public"], "--signed"),
     )
     honest = world.events(world.SIGNING, _signed(story) - world.BOT_PLAYS, Random(sounds.SEED + 1))
     file.write_bytes(world.lines([*honest, *world.bot_events(world.SIGNING)]))

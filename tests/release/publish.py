@@ -118,20 +118,20 @@ def _edges(root: Distribution) -> dict[str, set[str]]:
     waiting = [(root, frozenset(EXTRAS))]
     visited: set[tuple[str, frozenset[str]]] = set()
     while waiting:
-        found, extras = waiting.pop()
-        name = canonicalize_name(found.name)
+        package, extras = waiting.pop()
+        name = canonicalize_name(package.name)
         if (name, extras) in visited:
             continue
         visited.add((name, extras))
         children = edges.setdefault(name, set())
-        for requirement in _required(found, extras):
+        for requirement in _required(package, extras):
             children.add(canonicalize_name(requirement.name))
             waiting.append((distribution(requirement.name), frozenset(requirement.extras)))
     return edges
 
 
-def _required(found: Distribution, extras: frozenset[str]) -> Iterator[Requirement]:
-    for line in found.requires or []:
+def _required(package: Distribution, extras: frozenset[str]) -> Iterator[Requirement]:
+    for line in package.requires or []:
         requirement = Requirement(line)
         if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
             continue
@@ -140,20 +140,20 @@ def _required(found: Distribution, extras: frozenset[str]) -> Iterator[Requireme
             yield requirement
 
 
-def _component(found: Distribution) -> dict[str, Any]:
+def _component(package: Distribution) -> dict[str, Any]:
     return {
         "type": "library",
-        "name": canonicalize_name(found.name),
-        "version": _version(found),
-        "bom-ref": _purl(found),
-        "purl": _purl(found),
-        "licenses": [{"license": {"name": licence_of(found)}}],
+        "name": canonicalize_name(package.name),
+        "version": _version(package),
+        "bom-ref": _purl(package),
+        "purl": _purl(package),
+        "licenses": [{"license": {"name": licence_of(package)}}],
     }
 
 
-def licence_of(found: Distribution) -> str:
+def licence_of(package: Distribution) -> str:
     """The licence that a distribution states: its expression, else its classifiers, else its first line on it."""
-    metadata = found.metadata
+    metadata = package.metadata
     if expression := metadata.get_all("License-Expression"):
         return str(expression[0])
     classifiers = [line.split(" :: ")[-1] for line in metadata.get_all("Classifier") or [] if line[:7] == "License"]
@@ -161,13 +161,13 @@ def licence_of(found: Distribution) -> str:
     return "; ".join(named) or str(*(metadata.get_all("License") or ["not stated"])).strip().splitlines()[0]
 
 
-def _purl(found: Distribution) -> str:
-    return f"pkg:pypi/{canonicalize_name(found.name)}@{_version(found)}"
+def _purl(package: Distribution) -> str:
+    return f"pkg:pypi/{canonicalize_name(package.name)}@{_version(package)}"
 
 
-def _version(found: Distribution) -> str:
+def _version(package: Distribution) -> str:
     """The version without a local part: torch's CPU build is `2.13.0+cpu`, and no package index has it by that name."""
-    return found.version.partition("+")[0]
+    return package.version.partition("+")[0]
 
 
 def _sha256(path: Path) -> str:
