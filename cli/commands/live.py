@@ -146,7 +146,11 @@ def status() -> None:
     """List mandates: their state, ceilings, and what their instalments came to."""
     from service.live import mandates
 
-    emit(mandates.status(workspace()))
+    emit(mandates.status(workspace()), text=_status_text)
+
+
+def _status_text(listed: Any) -> str:
+    return as_text(plain(listed)) or "there is no mandate; settle live propose makes one"
 
 
 def _accrual_text(result: Any) -> str:

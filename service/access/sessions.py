@@ -172,6 +172,7 @@ def end_all(ws: Workspace, party: str) -> EndedSignIn:
             own = (table.c.party == party, end.is_(None), table.c.expires_at > at)
             ended[table.name] = tx.execute(table.update().where(*own).values({end: at})).rowcount
 
+    scopes_for(ws, party, ())  # a mistyped name must not look like a party that is signed out
     if _exists(ws.log) and _signs_in(ws.log, party, at):
         leaf = admin.make(now, "sign-in-ended", secrets.token_hex(6), signer=ws.signer("operator"), party=party)
         ws.log.commit(batch_of([leaf]), store)

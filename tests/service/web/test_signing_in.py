@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ledger.errors import InputError
 from ledger.log.fsck import fsck
 from service.access import keys, sessions
 from service.web.guard.allowed import ANYBODY
@@ -98,6 +99,8 @@ def test_the_operator_ends_a_partys_sessions_and_links(june: Month) -> None:
         again = sessions.end_all(june.ws, "bob")
         assert (again.sessions, again.links, june.ws.log.head().size) == (0, 0, size)
         assert enter(web, code_for(june, "bob")).status_code == 303
+    with pytest.raises(InputError, match="not registered"):
+        sessions.end_all(june.ws, "bbo")
     assert fsck(june.reopened().log).ok
 
 
